@@ -1,0 +1,4 @@
+module github.com/hp-analytics/hp-analytics/internal/platform
+
+go 1.26.0
+
