@@ -1,0 +1,165 @@
+// Package config fills configuration structs from the environment with go-envconfig.
+//
+// It adds what a service operator needs on top: every problem is reported at once instead of the first only, a secret
+// may come from a file (NAME_FILE holds the path, as Docker and Kubernetes mount them), and the effective configuration
+// can be shown with its secrets hidden.
+package config
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+
+	"github.com/sethvargo/go-envconfig"
+)
+
+// Validator is implemented by configuration structs, at any depth, whose fields have rules of their own. Validate
+// returns all problems joined by errors.Join, each naming its variable.
+type Validator interface{ Validate() error }
+
+// Load fills target, a pointer to a struct with env tags, from lookup and validates it. The error joins every problem
+// found: variables that are missing, values that cannot be parsed, files that cannot be read, and rules broken.
+func Load(ctx context.Context, target any, lookup envconfig.Lookuper) error {
+	value := reflect.ValueOf(target).Elem()
+	var problems []error
+	for leaf := range leaves(value, "") {
+		if err := leaf.fill(ctx, lookup); err != nil {
+			problems = append(problems, err)
+		}
+	}
+	if len(problems) > 0 { // rules about values that could not even be read would only confuse
+		return errors.Join(problems...)
+	}
+	return validate(value)
+}
+
+// Environ returns a lookuper for the given "KEY=value" pairs (as from os.Environ). With a prefix such as "INGEST_" a
+// prefixed variable wins over the bare one, so that one process can host several services with different settings.
+func Environ(environ []string, prefix string) envconfig.Lookuper {
+	vars := make(map[string]string, len(environ))
+	for _, pair := range environ {
+		if name, value, ok := strings.Cut(pair, "="); ok {
+			vars[name] = value
+		}
+	}
+	bare := envconfig.Lookuper(envconfig.MapLookuper(vars))
+	if prefix == "" {
+		return bare
+	}
+	return envconfig.MultiLookuper(envconfig.PrefixLookuper(prefix, bare), bare)
+}
+
+// field is one leaf of a configuration struct.
+type field struct {
+	name  string // environment variable
+	info  reflect.StructField
+	value reflect.Value
+}
+
+// fill reads the one field. It hands go-envconfig a struct of just this field, because go-envconfig stops at the first
+// problem and we want them all.
+func (f field) fill(ctx context.Context, lookup envconfig.Lookuper) error {
+	f.info.Anonymous = false
+	single := reflect.New(reflect.StructOf([]reflect.StructField{f.info}))
+	source := fileLookuper{Lookuper: lookup, errs: new([]error)}
+	err := envconfig.ProcessWith(ctx, &envconfig.Config{Target: single.Interface(), Lookuper: source})
+	if fileErr := errors.Join(*source.errs...); fileErr != nil {
+		return fileErr
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.name, f.explain(err))
+	}
+	f.value.Set(single.Elem().Field(0))
+	return nil
+}
+
+// explain drops the parts of an envconfig error that repeat the variable's value when it is a secret.
+func (f field) explain(err error) error {
+	switch {
+	case errors.Is(err, envconfig.ErrMissingRequired):
+		return errors.New("required, but not set (neither it nor " + f.name + "_FILE)")
+	case f.value.Type() == reflect.TypeFor[Secret]():
+		return errors.New("cannot be parsed")
+	default:
+		return errors.Unwrap(err)
+	}
+}
+
+// leaves yields the fields that have a variable of their own, in order of declaration.
+func leaves(v reflect.Value, prefix string) func(yield func(field) bool) {
+	return func(yield func(field) bool) { walk(v, prefix, yield) }
+}
+
+func walk(v reflect.Value, prefix string, yield func(field) bool) bool {
+	for i := range v.NumField() {
+		info := v.Type().Field(i)
+		name, options, _ := strings.Cut(info.Tag.Get("env"), ",")
+		if name == "" && info.Type.Kind() == reflect.Struct {
+			if !walk(v.Field(i), prefix+prefixOption(options), yield) {
+				return false
+			}
+			continue
+		}
+		if name == "" {
+			continue
+		}
+		if prefix != "" {
+			info.Tag = reflect.StructTag(strings.Replace(string(info.Tag), `env:"`, `env:"`+prefix, 1))
+		}
+		if !yield(field{name: prefix + name, info: info, value: v.Field(i)}) {
+			return false
+		}
+	}
+	return true
+}
+
+func prefixOption(options string) string {
+	for option := range strings.SplitSeq(options, ",") {
+		if p, ok := strings.CutPrefix(strings.TrimSpace(option), "prefix="); ok {
+			return p
+		}
+	}
+	return ""
+}
+
+// validate calls Validate on v and on every struct inside it.
+func validate(v reflect.Value) error {
+	var problems []error
+	for i := range v.NumField() {
+		if f := v.Field(i); f.Kind() == reflect.Struct && f.CanInterface() {
+			problems = append(problems, validate(f))
+		}
+	}
+	if v.CanAddr() {
+		if rules, ok := v.Addr().Interface().(Validator); ok {
+			problems = append(problems, rules.Validate())
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// fileLookuper falls back from NAME to the content of the file that NAME_FILE names.
+type fileLookuper struct {
+	envconfig.Lookuper
+	errs *[]error
+}
+
+// Lookup implements envconfig.Lookuper. A trailing newline in the file is dropped, because editors add one.
+func (l fileLookuper) Lookup(key string) (string, bool) {
+	if value, ok := l.Lookuper.Lookup(key); ok {
+		return value, true
+	}
+	path, ok := l.Lookuper.Lookup(key + "_FILE")
+	if !ok || path == "" {
+		return "", false
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		*l.errs = append(*l.errs, fmt.Errorf("%s_FILE: %w", key, err))
+		return "", false
+	}
+	return strings.TrimRight(string(content), "\r\n"), true
+}

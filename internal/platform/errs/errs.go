@@ -1,0 +1,114 @@
+// Package errs defines the error kinds that cross package boundaries.
+//
+// A domain or storage package says what went wrong in terms of a Kind; only package problem knows which HTTP status a
+// kind becomes. The Detail, Code and Fields of an Error are written for the caller of the API and are the only parts of
+// an error that leave the process; whatever it wraps is for the log.
+package errs
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Kind is the category of an error: what the caller can do about it.
+type Kind int
+
+// The kinds, from "nothing known" to the most specific.
+const (
+	Internal         Kind = iota // a defect or an unexpected failure; the caller can do nothing
+	Malformed                    // the request cannot be parsed at all
+	Invalid                      // the request was understood but its content is not acceptable
+	Unauthenticated              // no or no valid credentials
+	Forbidden                    // valid credentials without the right to do this
+	NotFound                     // the addressed thing does not exist
+	Conflict                     // the request contradicts the present state
+	Stale                        // a precondition (If-Match) no longer holds
+	TooLarge                     // a body, batch or item is over its limit
+	UnsupportedMedia             // the media type or encoding is not one we read
+	TooMany                      // a quota is used up; RetryAfter says when to come back
+	Unavailable                  // a dependency or capacity is missing for now; RetryAfter says when to come back
+)
+
+var kindNames = [...]string{
+	"internal", "malformed", "invalid", "unauthenticated", "forbidden", "not_found",
+	"conflict", "stale", "too_large", "unsupported_media", "too_many", "unavailable",
+}
+
+// String returns the snake_case name of the kind, as used in metric labels.
+func (k Kind) String() string {
+	if k < 0 || int(k) >= len(kindNames) {
+		return fmt.Sprintf("kind(%d)", int(k))
+	}
+	return kindNames[k]
+}
+
+// Field names one problem inside a request.
+type Field struct {
+	Pointer string `json:"pointer"` // JSON pointer into the body ("/items/0/sku"), or /query/…, /path/…, /header/…
+	Code    string `json:"code"`    // stable snake_case reason
+	Detail  string `json:"detail"`  // a sentence for the reader, saying how to fix it
+}
+
+// Error is an error with a meaning for the caller.
+type Error struct {
+	Kind       Kind
+	Code       string        // stable snake_case identifier, finer than the kind
+	Detail     string        // public sentence; never contains internal text or secrets
+	Fields     []Field       // one entry for each problem found in the request
+	RetryAfter time.Duration // for TooMany and Unavailable: when a retry can succeed; 0 lets package problem choose
+	cause      error         // for the log only
+}
+
+// Error returns the public text followed by the wrapped cause; it is meant for logs, not for clients.
+func (e *Error) Error() string {
+	msg := e.Code + ": " + e.Detail
+	for _, f := range e.Fields {
+		msg += fmt.Sprintf("; %s %s", f.Pointer, f.Code)
+	}
+	if e.cause != nil {
+		msg += ": " + e.cause.Error()
+	}
+	return msg
+}
+
+// Unwrap returns the cause, so that errors.Is sees through.
+func (e *Error) Unwrap() error { return e.cause }
+
+// Because returns a copy of e that wraps cause. The cause is logged, never shown.
+func (e *Error) Because(cause error) *Error {
+	c := *e
+	c.cause = cause
+	return &c
+}
+
+// After returns a copy of e that asks the caller to wait for d before a retry.
+func (e *Error) After(d time.Duration) *Error {
+	c := *e
+	c.RetryAfter = d
+	return &c
+}
+
+// New returns an error of the given kind. Detail is shown to the caller.
+func New(kind Kind, code, detail string, fields ...Field) *Error {
+	return &Error{Kind: kind, Code: code, Detail: detail, Fields: fields}
+}
+
+// KindOf returns the kind of the first *Error in err's chain, or Internal.
+func KindOf(err error) Kind {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Kind
+	}
+	return Internal
+}
+
+// Is reports whether err has the given kind.
+func Is(err error, kind Kind) bool { return err != nil && KindOf(err) == kind }
+
+// CodeOf returns the code of the first *Error in err's chain, or "internal".
+func CodeOf(err error) string {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Code
+	}
+	return "internal"
+}

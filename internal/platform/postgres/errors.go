@@ -1,0 +1,85 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"syscall"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+)
+
+// SQLSTATE codes that stores look for.
+// Source: https://www.postgresql.org/docs/15/errcodes-appendix.html
+const (
+	UniqueViolation = "23505"
+	CheckViolation  = "23514" // also "no partition of relation found for row"
+)
+
+// unavailable is the answer while Postgres cannot be used.
+var unavailable = errs.New(errs.Unavailable, "database_unavailable", "The database cannot be reached right now. Try again shortly.")
+
+// Classify gives err a kind: a missing row is NotFound, a database that is down, starting, overloaded, read-only or too
+// slow is Unavailable, and errors that have a kind keep it. Anything else stays an internal error. nil stays nil.
+func Classify(err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[*errs.Error](err); ok {
+		return err
+	}
+	if errors.Is(err, pgx.ErrNoRows) {
+		return errs.New(errs.NotFound, "not_found", "There is no such thing here.").Because(err)
+	}
+	if down(err) {
+		return unavailable.Because(err)
+	}
+	return err
+}
+
+// IsCode reports whether err is a Postgres error with this SQLSTATE, and on which constraint it was raised.
+func IsCode(err error, code string) (constraint string, ok bool) {
+	if pgErr, isPg := errors.AsType[*pgconn.PgError](err); isPg && pgErr.Code == code {
+		return pgErr.ConstraintName, true
+	}
+	return "", false
+}
+
+// down reports whether err means that the database is not usable for now, as opposed to refusing this statement.
+func down(err error) bool {
+	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok {
+		switch pgErr.Code[:2] {
+		case "08", "53", "57": // connection exception, insufficient resources, operator intervention (shutdown, timeout)
+			return true
+		}
+		switch pgErr.Code {
+		case "25006", // read-only transaction: a failover is under way
+			"40001", "40P01", // serialization failure, deadlock: a retry helps
+			"55P03",          // lock not available
+			"3D000", "42P01", // no such database, no such table: the migrations have not run yet
+			"3F000", "22023": // no such schema; role of the startup parameter does not exist yet
+			return true
+		}
+		return false
+	}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, net.ErrClosed) {
+		return true
+	}
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[net.Error](err); ok {
+		return true
+	}
+	return pgconn.SafeToRetry(err) || brokenConnection(err)
+}
+
+// brokenConnection reports whether the server went away in the middle of a statement.
+func brokenConnection(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}

@@ -1,0 +1,92 @@
+// Package postgres opens connection pools, runs transactions and gives Postgres errors a meaning. Error codes of
+// Postgres are read here and in the stores, nowhere else.
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/exaring/otelpgx"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/config"
+)
+
+// Config says which database a service uses and how much of it.
+type Config struct {
+	// URL is the connection URL. Each service takes its own role after connecting, so one login may serve all.
+	URL config.URL `env:"DATABASE_URL, required"`
+	// MaxConns bounds the connections of one process. The sum over all replicas must stay below max_connections.
+	MaxConns int32 `env:"DATABASE_MAX_CONNS, default=10"`
+	// ConnectTimeout bounds one attempt to connect; it decides how soon a request learns that Postgres is down.
+	ConnectTimeout time.Duration `env:"DATABASE_CONNECT_TIMEOUT, default=3s"`
+	// StatementTimeout makes Postgres end a statement that runs longer; 0 means never.
+	StatementTimeout time.Duration `env:"DATABASE_STATEMENT_TIMEOUT, default=15s"`
+}
+
+// Validate implements config.Validator.
+func (c *Config) Validate() error {
+	var problems []error
+	if c.URL != "" {
+		if _, err := pgxpool.ParseConfig(string(c.URL)); err != nil {
+			problems = append(problems, errors.New("DATABASE_URL: is no valid Postgres URL (postgres://user:password@host:5432/database)"))
+		}
+	}
+	if c.MaxConns < 2 {
+		problems = append(problems, fmt.Errorf("DATABASE_MAX_CONNS: must be at least 2, not %d", c.MaxConns))
+	}
+	if c.ConnectTimeout <= 0 {
+		problems = append(problems, fmt.Errorf("DATABASE_CONNECT_TIMEOUT: must be positive, not %s", c.ConnectTimeout))
+	}
+	if c.StatementTimeout < 0 {
+		problems = append(problems, fmt.Errorf("DATABASE_STATEMENT_TIMEOUT: must not be negative, not %s", c.StatementTimeout))
+	}
+	return errors.Join(problems...)
+}
+
+// Open returns a pool whose connections act as role. It does not connect: a service starts before its database and
+// tells through /ready when it has found it. tracing may be nil.
+func Open(ctx context.Context, cfg Config, role, application string, tracing trace.TracerProvider) (*pgxpool.Pool, error) {
+	pc, err := pgxpool.ParseConfig(string(cfg.URL))
+	if err != nil {
+		return nil, errors.New("parse DATABASE_URL: not a valid Postgres URL") // pgx's text would show parts of the URL
+	}
+	pc.MaxConns = cfg.MaxConns
+	pc.MaxConnLifetime = time.Hour
+	pc.MaxConnLifetimeJitter = 5 * time.Minute
+	pc.MaxConnIdleTime = 5 * time.Minute
+	pc.HealthCheckPeriod = 15 * time.Second
+	pc.ConnConfig.ConnectTimeout = cfg.ConnectTimeout
+	params := pc.ConnConfig.RuntimeParams
+	params["application_name"] = application
+	params["timezone"] = "UTC"
+	if role != "" {
+		params["role"] = role
+	}
+	if cfg.StatementTimeout > 0 {
+		params["statement_timeout"] = fmt.Sprint(cfg.StatementTimeout.Milliseconds())
+	}
+	if tracing != nil {
+		pc.ConnConfig.Tracer = otelpgx.NewTracer(otelpgx.WithTracerProvider(tracing), otelpgx.WithTrimSQLInSpanName())
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, pc)
+	if err != nil {
+		return nil, fmt.Errorf("open the connection pool: %w", err)
+	}
+	return pool, nil
+}
+
+// Beginner starts transactions; *pgxpool.Pool and *pgx.Conn do.
+type Beginner interface {
+	BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error)
+}
+
+// InTx runs fn in a transaction that is committed when fn returns nil and rolled back otherwise, also on a panic.
+// An error of COMMIT itself leaves open whether it took effect; the caller's retry must be safe.
+func InTx(ctx context.Context, db Beginner, options pgx.TxOptions, fn func(tx pgx.Tx) error) error {
+	return pgx.BeginTxFunc(ctx, db, options, fn) //nolint:wrapcheck // Classify needs the error as it is
+}

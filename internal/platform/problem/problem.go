@@ -1,0 +1,117 @@
+// Package problem writes errors as RFC 9457 problem documents. It is the one place that knows which HTTP status an
+// error kind becomes, and the one place from which an error leaves the process.
+package problem
+
+import (
+	"encoding/json"
+	"errors"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+)
+
+// ContentType is the media type of a problem document (RFC 9457, section 3).
+const ContentType = "application/problem+json"
+
+// TypeBase prefixes a problem's code to form its type URI.
+const TypeBase = "https://hp-analytics.dev/problems/"
+
+// defaultRetryAfter is sent with 429 and 503 when the error does not say how long to wait.
+const defaultRetryAfter = time.Second
+
+// Document is the JSON body of an error answer.
+type Document struct {
+	Type    string       `json:"type"`
+	Title   string       `json:"title"`
+	Status  int          `json:"status"`
+	Code    string       `json:"code"`
+	Detail  string       `json:"detail,omitempty"`
+	Errors  []errs.Field `json:"errors,omitempty"`
+	TraceID string       `json:"trace_id,omitempty"`
+}
+
+var statuses = map[errs.Kind]int{
+	errs.Internal:         http.StatusInternalServerError,
+	errs.Malformed:        http.StatusBadRequest,
+	errs.Invalid:          http.StatusUnprocessableEntity,
+	errs.Unauthenticated:  http.StatusUnauthorized,
+	errs.Forbidden:        http.StatusForbidden,
+	errs.NotFound:         http.StatusNotFound,
+	errs.Conflict:         http.StatusConflict,
+	errs.Stale:            http.StatusPreconditionFailed,
+	errs.TooLarge:         http.StatusRequestEntityTooLarge,
+	errs.UnsupportedMedia: http.StatusUnsupportedMediaType,
+	errs.TooMany:          http.StatusTooManyRequests,
+	errs.Unavailable:      http.StatusServiceUnavailable,
+}
+
+// Status returns the HTTP status for err.
+func Status(err error) int {
+	return statuses[public(err).Kind]
+}
+
+// Write answers the request with err as a problem document. Errors without a kind become 500 with their text hidden;
+// the full error is left for the access log through Recorder.
+func Write(w http.ResponseWriter, r *http.Request, err error) {
+	e := public(err)
+	status := statuses[e.Kind]
+	header := w.Header()
+	if e.Kind == errs.TooMany || e.Kind == errs.Unavailable {
+		header.Set("Retry-After", retryAfterSeconds(e.RetryAfter))
+	}
+	if e.Kind == errs.Unauthenticated {
+		header.Set("WWW-Authenticate", `Bearer realm="hp-analytics"`)
+	}
+	if rec, ok := r.Context().Value(recorderKey{}).(*Recorder); ok {
+		rec.Err = err
+	}
+	WriteDocument(w, r, status, e)
+}
+
+// WriteDocument writes e with an explicit status, for the two statuses that no kind stands for (404 and 405 of the
+// router itself).
+func WriteDocument(w http.ResponseWriter, r *http.Request, status int, e *errs.Error) {
+	doc := Document{
+		Type:   TypeBase + e.Code,
+		Title:  http.StatusText(status),
+		Status: status,
+		Code:   e.Code,
+		Detail: e.Detail,
+		Errors: e.Fields,
+	}
+	if sc := trace.SpanContextFromContext(r.Context()); sc.HasTraceID() {
+		doc.TraceID = sc.TraceID().String()
+	}
+	body, _ := json.Marshal(doc) // strings and ints only: cannot fail
+	header := w.Header()
+	header.Del("Content-Length")
+	header.Del("ETag")
+	header.Set("Content-Type", ContentType)
+	header.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(body, '\n')) // a client that is gone is no error of ours
+}
+
+// public returns the part of err that the caller may see.
+func public(err error) *errs.Error {
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return errs.New(errs.TooLarge, "body_too_large",
+			"The request body is larger than "+strconv.FormatInt(tooLarge.Limit, 10)+" bytes.")
+	}
+	if e, ok := errors.AsType[*errs.Error](err); ok {
+		return e
+	}
+	return errs.New(errs.Internal, "internal", "Something went wrong on our side. Quote the trace_id when you report it.")
+}
+
+func retryAfterSeconds(d time.Duration) string {
+	if d <= 0 {
+		d = defaultRetryAfter
+	}
+	return strconv.Itoa(int(math.Ceil(d.Seconds())))
+}

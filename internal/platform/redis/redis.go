@@ -1,0 +1,95 @@
+// Package redis opens Redis clients. Everything that HP Analytics keeps in Redis can be lost at any moment; clients
+// therefore give up fast, so that a caller can fall back while Redis is away.
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/config"
+)
+
+// Config says which Redis a service uses.
+type Config struct {
+	// URL is the connection URL: redis://user:password@host:6379/0, or rediss:// for TLS.
+	URL config.URL `env:"REDIS_URL, required"`
+	// PoolSize bounds the connections of one process.
+	PoolSize int `env:"REDIS_POOL_SIZE, default=10"`
+	// Timeout bounds one command. It is what a request pays, at most, for a Redis that hangs.
+	Timeout time.Duration `env:"REDIS_TIMEOUT, default=250ms"`
+}
+
+// Validate implements config.Validator.
+func (c *Config) Validate() error {
+	var problems []error
+	if c.URL != "" {
+		if _, err := redis.ParseURL(string(c.URL)); err != nil {
+			problems = append(problems, errors.New("REDIS_URL: is no valid Redis URL (redis://:password@host:6379/0)"))
+		}
+	}
+	if c.PoolSize < 1 {
+		problems = append(problems, fmt.Errorf("REDIS_POOL_SIZE: must be at least 1, not %d", c.PoolSize))
+	}
+	if c.Timeout <= 0 {
+		problems = append(problems, fmt.Errorf("REDIS_TIMEOUT: must be positive, not %s", c.Timeout))
+	}
+	return errors.Join(problems...)
+}
+
+// Open returns a client. It does not connect.
+func Open(cfg Config, name string) (*redis.Client, error) {
+	options, err := redis.ParseURL(string(cfg.URL))
+	if err != nil {
+		return nil, errors.New("parse REDIS_URL: not a valid Redis URL") // the library's text would show the URL
+	}
+	options.ClientName = name
+	options.PoolSize = cfg.PoolSize
+	options.DialTimeout = cfg.Timeout
+	options.ReadTimeout = cfg.Timeout
+	options.WriteTimeout = cfg.Timeout
+	options.PoolTimeout = cfg.Timeout
+	options.MaxRetries = 1
+	options.ContextTimeoutEnabled = true
+	return redis.NewClient(options), nil
+}
+
+// Ready returns a check that Redis answers. It is informative: no service needs Redis to be ready.
+func Ready(client *redis.Client) func(context.Context) error {
+	return func(ctx context.Context) error { return client.Ping(ctx).Err() }
+}
+
+// NewPoolCollector returns a collector of the client's connection use.
+func NewPoolCollector(client *redis.Client) prometheus.Collector {
+	return &poolCollector{
+		client: client,
+		conns:  prometheus.NewDesc("hpa_redis_pool_connections", "Connections of the pool by state.", []string{"state"}, nil),
+		misses: prometheus.NewDesc("hpa_redis_pool_misses_total", "Commands that found no idle connection.", nil, nil),
+		waits:  prometheus.NewDesc("hpa_redis_pool_timeouts_total", "Commands that gave up waiting for a connection.", nil, nil),
+	}
+}
+
+type poolCollector struct {
+	client               *redis.Client
+	conns, misses, waits *prometheus.Desc
+}
+
+// Describe implements prometheus.Collector.
+func (c *poolCollector) Describe(ch chan<- *prometheus.Desc) {
+	ch <- c.conns
+	ch <- c.misses
+	ch <- c.waits
+}
+
+// Collect implements prometheus.Collector.
+func (c *poolCollector) Collect(ch chan<- prometheus.Metric) {
+	s := c.client.PoolStats()
+	ch <- prometheus.MustNewConstMetric(c.conns, prometheus.GaugeValue, float64(s.TotalConns-s.IdleConns), "in_use")
+	ch <- prometheus.MustNewConstMetric(c.conns, prometheus.GaugeValue, float64(s.IdleConns), "idle")
+	ch <- prometheus.MustNewConstMetric(c.misses, prometheus.CounterValue, float64(s.Misses))
+	ch <- prometheus.MustNewConstMetric(c.waits, prometheus.CounterValue, float64(s.Timeouts))
+}

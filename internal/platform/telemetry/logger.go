@@ -1,0 +1,62 @@
+// Package telemetry sets up what a process tells about itself: structured logs, traces and metrics. Nothing here is
+// global; each value is made once by main and handed down.
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"go.opentelemetry.io/otel/trace"
+)
+
+// LogConfig says how much is logged and in which form.
+type LogConfig struct {
+	// Level is the lowest level that is written: debug, info, warn or error.
+	Level slog.Level `env:"LOG_LEVEL, default=info"`
+	// Format is json (for machines, the default) or text (for a person at a terminal).
+	Format string `env:"LOG_FORMAT, default=json"`
+}
+
+// Validate implements config.Validator.
+func (c *LogConfig) Validate() error {
+	if c.Format != "json" && c.Format != "text" {
+		return errors.New("LOG_FORMAT: must be json or text, not " + fmt.Sprintf("%q", c.Format))
+	}
+	return nil
+}
+
+// NewLogger returns a logger that writes to w and adds trace_id and span_id of the context to each record.
+func NewLogger(w io.Writer, cfg LogConfig) *slog.Logger {
+	options := &slog.HandlerOptions{Level: cfg.Level}
+	if cfg.Format == "text" {
+		return slog.New(traceHandler{slog.NewTextHandler(w, options)})
+	}
+	return slog.New(traceHandler{slog.NewJSONHandler(w, options)})
+}
+
+// traceHandler adds the ids of the current span to each record.
+type traceHandler struct{ slog.Handler }
+
+// Handle implements slog.Handler.
+func (h traceHandler) Handle(ctx context.Context, record slog.Record) error {
+	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
+		record.AddAttrs(
+			slog.String("trace_id", span.TraceID().String()),
+			slog.String("span_id", span.SpanID().String()),
+		)
+	}
+	return h.Handler.Handle(ctx, record) //nolint:wrapcheck // a handler adds nothing to the error of the one it wraps
+}
+
+// WithAttrs implements slog.Handler.
+func (h traceHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return traceHandler{h.Handler.WithAttrs(attrs)}
+}
+
+// WithGroup implements slog.Handler.
+func (h traceHandler) WithGroup(name string) slog.Handler {
+	return traceHandler{h.Handler.WithGroup(name)}
+}
