@@ -1,0 +1,98 @@
+package httpserver
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// checkTimeout bounds one readiness check; probes usually give up after a second or a few.
+const checkTimeout = 2 * time.Second
+
+// Check is one condition of being ready.
+type Check struct {
+	Name string
+	Run  func(ctx context.Context) error
+	// Optional checks are shown but do not make the service unready: Redis is one, because everything works without.
+	Optional bool
+}
+
+// Health answers the liveness and readiness probes.
+type Health struct {
+	logger   *slog.Logger
+	checks   []Check
+	draining atomic.Bool
+}
+
+// NewHealth returns a Health with the given checks.
+func NewHealth(logger *slog.Logger, checks ...Check) *Health {
+	return &Health{logger: logger, checks: checks}
+}
+
+// Drain makes the service unready from now on, because the process is about to stop.
+func (h *Health) Drain() { h.draining.Store(true) }
+
+// Readiness is the body of /ready.
+type Readiness struct {
+	Status string            `json:"status"` // ready, unready or draining
+	Checks map[string]string `json:"checks"` // ok, unavailable, or degraded for a failed optional check
+}
+
+// Ready runs all checks at once. Failures are logged; the answer only says which check failed, not how.
+func (h *Health) Ready(ctx context.Context) (Readiness, bool) {
+	if h.draining.Load() {
+		return Readiness{Status: "draining", Checks: map[string]string{}}, false
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	results := make([]error, len(h.checks))
+	var wg sync.WaitGroup
+	for i, check := range h.checks {
+		wg.Go(func() { results[i] = check.Run(ctx) })
+	}
+	wg.Wait()
+
+	answer, ready := Readiness{Status: "ready", Checks: make(map[string]string, len(h.checks))}, true
+	for i, check := range h.checks {
+		switch {
+		case results[i] == nil:
+			answer.Checks[check.Name] = "ok"
+		case check.Optional:
+			answer.Checks[check.Name] = "degraded"
+		default:
+			answer.Checks[check.Name] = "unavailable"
+			answer.Status, ready = "unready", false
+		}
+		if results[i] != nil {
+			h.logger.WarnContext(ctx, "readiness check", "check", check.Name, "optional", check.Optional, "err", results[i])
+		}
+	}
+	return answer, ready
+}
+
+// ServeLive answers GET /health: 200 as long as the process can answer at all.
+func (h *Health) ServeLive(w http.ResponseWriter, _ *http.Request) {
+	writeProbe(w, http.StatusOK, map[string]string{"status": "ok"})
+}
+
+// ServeReady answers GET /ready: 200 when every required check passes, else 503.
+func (h *Health) ServeReady(w http.ResponseWriter, r *http.Request) {
+	answer, ready := h.Ready(r.Context())
+	status := http.StatusOK
+	if !ready {
+		status = http.StatusServiceUnavailable
+		w.Header().Set("Retry-After", "1")
+	}
+	writeProbe(w, status, answer)
+}
+
+func writeProbe(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // a prober that is gone needs no answer
+}

@@ -1,0 +1,64 @@
+package httpserver
+
+import (
+	"log/slog"
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
+)
+
+// RouterOptions say what NewRouter needs.
+type RouterOptions struct {
+	Config         Config
+	Logger         *slog.Logger
+	Registerer     prometheus.Registerer // where the request metrics go
+	Gatherer       prometheus.Gatherer   // what /metrics shows
+	TracerProvider trace.TracerProvider
+	Health         *Health
+}
+
+// NewRouter returns a chi router with the middleware of every service and its operational endpoints: /health (the
+// process lives), /ready (it can serve) and /metrics. Unknown paths and methods answer with problem documents.
+func NewRouter(o RouterOptions) chi.Router {
+	r := chi.NewRouter()
+	r.Use(
+		requestID,
+		traced(o.TracerProvider),
+		observe(o.Logger, o.Config.AccessLog, newRequestMetrics(o.Registerer)),
+		recoverPanics(o.Logger),
+		clientAddress(o.Config.TrustedProxyHops),
+		deadline(o.Config.RequestTimeout),
+	)
+	r.NotFound(NotFound)
+	r.MethodNotAllowed(methodNotAllowed(r))
+	r.Get("/health", o.Health.ServeLive)
+	r.Get("/ready", o.Health.ServeReady)
+	r.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(o.Gatherer, promhttp.HandlerOpts{}))
+	return r
+}
+
+// NotFound answers 404 for a path that no route matches.
+func NotFound(w http.ResponseWriter, r *http.Request) {
+	problem.Write(w, r, errs.New(errs.NotFound, "no_such_path", "There is nothing at this path. GET /docs shows what there is."))
+}
+
+// methodNotAllowed answers 405 with the methods that the path does have.
+func methodNotAllowed(routes chi.Routes) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		for _, method := range []string{
+			http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+		} {
+			if routes.Match(chi.NewRouteContext(), method, r.URL.Path) {
+				w.Header().Add("Allow", method)
+			}
+		}
+		problem.WriteDocument(w, r, http.StatusMethodNotAllowed, errs.New(errs.Invalid, "method_not_allowed",
+			"This path does not take "+r.Method+"; the Allow header lists the methods it takes."))
+	}
+}

@@ -1,0 +1,111 @@
+// Package httpserver is the HTTP side of a service: a router with the middleware that every route needs (recovery,
+// request id, trace, access log, metrics, limits), the operational endpoints, and a server that drains on shutdown.
+package httpserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/lifecycle"
+)
+
+// Config says where a service listens and how long it waits for clients.
+type Config struct {
+	// Addr is the listen address, host:port; an empty host means all interfaces, port 0 any free port.
+	Addr string `env:"HTTP_ADDR, default=:8080"`
+	// ReadTimeout bounds reading one request, body included. It must allow for the largest body on the slowest link.
+	ReadTimeout time.Duration `env:"HTTP_READ_TIMEOUT, default=30s"`
+	// WriteTimeout bounds one request from its header to the end of the answer.
+	WriteTimeout time.Duration `env:"HTTP_WRITE_TIMEOUT, default=60s"`
+	// IdleTimeout closes keep-alive connections without requests. It must be longer than the proxy's own, or the
+	// proxy sometimes sends a request into a closing connection.
+	IdleTimeout time.Duration `env:"HTTP_IDLE_TIMEOUT, default=120s"`
+	// RequestTimeout is the deadline of a handler; what it waits for is then given up and answered with 503.
+	RequestTimeout time.Duration `env:"HTTP_REQUEST_TIMEOUT, default=20s"`
+	// ShutdownTimeout bounds how long requests in flight may still take when the process stops.
+	ShutdownTimeout time.Duration `env:"HTTP_SHUTDOWN_TIMEOUT, default=15s"`
+	// AccessLog says which requests are logged: all, errors (status 400 and above) or none.
+	AccessLog string `env:"HTTP_ACCESS_LOG, default=all"`
+	// TrustedProxyHops is the number of proxies in front that append to X-Forwarded-For; the client's address is
+	// taken that many entries from its end. 0 means that clients connect directly and the header is ignored.
+	TrustedProxyHops int `env:"HTTP_TRUSTED_PROXY_HOPS, default=0"`
+}
+
+// Validate implements config.Validator.
+func (c *Config) Validate() error {
+	var problems []error
+	if _, _, err := net.SplitHostPort(c.Addr); err != nil {
+		problems = append(problems, fmt.Errorf("HTTP_ADDR: %w (use host:port or :port)", err))
+	}
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{"HTTP_READ_TIMEOUT", c.ReadTimeout},
+		{"HTTP_WRITE_TIMEOUT", c.WriteTimeout},
+		{"HTTP_IDLE_TIMEOUT", c.IdleTimeout},
+		{"HTTP_REQUEST_TIMEOUT", c.RequestTimeout},
+		{"HTTP_SHUTDOWN_TIMEOUT", c.ShutdownTimeout},
+	} {
+		if d.value <= 0 {
+			problems = append(problems, fmt.Errorf("%s: must be positive, not %s", d.name, d.value))
+		}
+	}
+	if c.AccessLog != "all" && c.AccessLog != "errors" && c.AccessLog != "none" {
+		problems = append(problems, fmt.Errorf("HTTP_ACCESS_LOG: must be all, errors or none, not %q", c.AccessLog))
+	}
+	if c.TrustedProxyHops < 0 {
+		problems = append(problems, fmt.Errorf("HTTP_TRUSTED_PROXY_HOPS: must not be negative, not %d", c.TrustedProxyHops))
+	}
+	return errors.Join(problems...)
+}
+
+// maxHeaderBytes bounds a request's header. The longest legitimate one is an access token.
+const maxHeaderBytes = 16 << 10
+
+// Listen opens the listener, before anything else of a process starts: a taken port is found out first, and clients
+// that come early wait in the accept queue instead of being refused.
+func Listen(ctx context.Context, cfg Config) (net.Listener, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", cfg.Addr, err)
+	}
+	return listener, nil
+}
+
+// Component serves handler on listener until it is stopped; then it finishes the requests in flight.
+func Component(listener net.Listener, cfg Config, handler http.Handler, logger *slog.Logger) lifecycle.Component {
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: min(5*time.Second, cfg.ReadTimeout),
+		ReadTimeout:       cfg.ReadTimeout,
+		WriteTimeout:      cfg.WriteTimeout,
+		IdleTimeout:       cfg.IdleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+	}
+	run := func(ctx context.Context, ready func()) error {
+		served := make(chan error, 1)
+		go func() { served <- server.Serve(listener) }()
+		ready()
+		select {
+		case err := <-served:
+			return fmt.Errorf("serve %s: %w", listener.Addr(), err)
+		case <-ctx.Done():
+		}
+		stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.ShutdownTimeout)
+		defer cancel()
+		err := server.Shutdown(stopCtx)
+		if err != nil {
+			err = errors.Join(fmt.Errorf("requests still in flight after %s: %w", cfg.ShutdownTimeout, err), server.Close())
+		}
+		<-served
+		return err
+	}
+	return lifecycle.Component{Name: "http " + listener.Addr().String(), Run: run, StopTimeout: cfg.ShutdownTimeout + time.Second}
+}

@@ -1,0 +1,71 @@
+// Package platformtest holds what tests of every service need.
+package platformtest
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/service"
+)
+
+// Logger returns a logger that writes to the test's output.
+func Logger(tb testing.TB) *slog.Logger {
+	return slog.New(slog.NewTextHandler(tb.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// Deps returns what a hosting process hands to a service, made for one test.
+func Deps(tb testing.TB) service.Deps {
+	registry := prometheus.NewRegistry()
+	return service.Deps{
+		Logger:         Logger(tb),
+		Registerer:     registry,
+		Gatherer:       registry,
+		TracerProvider: noop.NewTracerProvider(),
+	}
+}
+
+// Eventually polls condition until it is true, and fails the test after timeout. Use it for what another process does;
+// inside one process wait on a signal, or use testing/synctest.
+func Eventually(tb testing.TB, timeout time.Duration, what string, condition func() bool) {
+	tb.Helper()
+	deadline := time.After(timeout)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !condition() {
+		select {
+		case <-deadline:
+			tb.Fatalf("not within %s: %s", timeout, what)
+		case <-tick.C:
+		}
+	}
+}
+
+// Run runs a service's background work until the test ends, and fails the test when it stops by itself.
+func Run(tb testing.TB, svc service.Service) {
+	tb.Helper()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(tb.Context())) // tb.Context ends before cleanups run
+	ready, done := make(chan struct{}, 1), make(chan error, 1)
+	go func() {
+		done <- svc.Run(ctx, func() {
+			select {
+			case ready <- struct{}{}:
+			default:
+			}
+		})
+	}()
+	tb.Cleanup(func() {
+		cancel()
+		<-done
+	})
+	select {
+	case <-ready:
+	case err := <-done:
+		done <- err
+		tb.Fatalf("the service stopped by itself: %v", err)
+	}
+}

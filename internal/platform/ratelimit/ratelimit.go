@@ -1,0 +1,129 @@
+// Package ratelimit bounds how often something happens per key, over all replicas, with GCRA in Redis (redis_rate) and
+// a limiter of its own for the time that Redis is away.
+package ratelimit
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/go-redis/redis_rate/v10"
+	"github.com/maypok86/otter/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+	"golang.org/x/time/rate"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	platformredis "github.com/hp-analytics/hp-analytics/internal/platform/redis"
+)
+
+// maxLocalKeys bounds the memory of the local limiter: about 20 MB.
+const maxLocalKeys = 100_000
+
+// Policy is a quota: Limit units per Window, of which Limit may come at once.
+type Policy struct {
+	Name   string // names the quota in the RateLimit headers and in Redis keys
+	Limit  int
+	Window time.Duration
+}
+
+// Limiter applies one policy. It is safe for concurrent use.
+type Limiter struct {
+	policy      Policy
+	redis       *redis_rate.Limiter
+	local       *otter.Cache[string, *rate.Limiter]
+	outage      platformredis.Outage
+	logger      *slog.Logger
+	denied      prometheus.Counter
+	unavailable prometheus.Counter
+}
+
+// New returns a limiter for policy. The counters are registered with a policy label.
+func New(client redis.UniversalClient, policy Policy, logger *slog.Logger, registerer prometheus.Registerer) *Limiter {
+	labels := prometheus.Labels{"policy": policy.Name}
+	l := &Limiter{
+		policy: policy,
+		redis:  redis_rate.NewLimiter(client),
+		local: otter.Must(&otter.Options[string, *rate.Limiter]{
+			MaximumSize: maxLocalKeys,
+			// A limiter that was not used for a window is full again: forgetting it changes nothing.
+			ExpiryCalculator: otter.ExpiryAccessing[string, *rate.Limiter](policy.Window),
+		}),
+		logger: logger,
+		denied: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "hpa_ratelimit_denied_total", Help: "Requests over their quota.", ConstLabels: labels,
+		}),
+		unavailable: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "hpa_ratelimit_redis_errors_total", Help: "Decisions made locally because Redis did not answer.", ConstLabels: labels,
+		}),
+	}
+	registerer.MustRegister(l.denied, l.unavailable)
+	return l
+}
+
+// Allow takes n units of key's quota and describes the quota in the answer's headers: RateLimit and RateLimit-Policy
+// (draft-ietf-httpapi-ratelimit-headers). Over the quota it returns a TooMany error and takes nothing.
+func (l *Limiter) Allow(ctx context.Context, header http.Header, key string, n int) error {
+	decision := l.take(ctx, key, n)
+	header.Add("RateLimit-Policy", fmt.Sprintf("%q;q=%d;w=%d", l.policy.Name, l.policy.Limit, seconds(l.policy.Window)))
+	header.Add("RateLimit", fmt.Sprintf("%q;r=%d;t=%d", l.policy.Name, decision.remaining, seconds(decision.reset)))
+	if decision.allowed {
+		return nil
+	}
+	l.denied.Inc()
+	return errs.New(errs.TooMany, "rate_limited",
+		"The quota of "+strconv.Itoa(l.policy.Limit)+" per "+l.policy.Window.String()+" is used up.").After(decision.retry)
+}
+
+// decision is the outcome of one take.
+type decision struct {
+	allowed   bool
+	remaining int
+	reset     time.Duration // until the quota is whole again
+	retry     time.Duration // until n units are there again; only when not allowed
+}
+
+func (l *Limiter) take(ctx context.Context, key string, n int) decision {
+	if l.outage.Ongoing() {
+		l.unavailable.Inc()
+		return l.takeLocal(ctx, key, n)
+	}
+	limit := redis_rate.Limit{Rate: l.policy.Limit, Burst: l.policy.Limit, Period: l.policy.Window}
+	result, err := l.redis.AllowN(ctx, "hpa:"+l.policy.Name+":"+key, limit, n)
+	if err != nil {
+		l.outage.Begin()
+		l.unavailable.Inc()
+		l.logger.WarnContext(ctx, "rate limit without Redis", "policy", l.policy.Name, "err", err)
+		return l.takeLocal(ctx, key, n)
+	}
+	return decision{allowed: result.Allowed >= n, remaining: result.Remaining, reset: result.ResetAfter, retry: result.RetryAfter}
+}
+
+// takeLocal decides from this process's own count: with r replicas a key gets up to r times its quota while Redis is
+// away, which is the price of still answering.
+func (l *Limiter) takeLocal(ctx context.Context, key string, n int) decision {
+	perSecond := rate.Limit(float64(l.policy.Limit) / l.policy.Window.Seconds())
+	bucket, _ := l.local.Get(ctx, key, otter.LoaderFunc[string, *rate.Limiter](
+		func(context.Context, string) (*rate.Limiter, error) {
+			return rate.NewLimiter(perSecond, l.policy.Limit), nil
+		}))
+	now := time.Now()
+	d := decision{allowed: bucket.AllowN(now, n)}
+	tokens := bucket.TokensAt(now)
+	d.remaining = max(0, int(tokens))
+	d.reset = durationFor(float64(l.policy.Limit)-tokens, perSecond)
+	if !d.allowed {
+		d.retry = durationFor(float64(n)-tokens, perSecond)
+	}
+	return d
+}
+
+func durationFor(tokens float64, perSecond rate.Limit) time.Duration {
+	return time.Duration(max(0, tokens) / float64(perSecond) * float64(time.Second))
+}
+
+func seconds(d time.Duration) int { return int(math.Ceil(max(0, d.Seconds()))) }
