@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"go.opentelemetry.io/otel/trace/noop"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/service"
 )
@@ -25,7 +25,7 @@ func Deps(tb testing.TB) service.Deps {
 		Logger:         Logger(tb),
 		Registerer:     registry,
 		Gatherer:       registry,
-		TracerProvider: noop.NewTracerProvider(),
+		TracerProvider: sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.NeverSample())),
 	}
 }
 
