@@ -1,0 +1,87 @@
+# HP Analytics. `make help` lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PORT     ?= 8080
+DATA_DIR ?= .data
+URL      ?= http://localhost:$(PORT)
+ARGS     ?=
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+
+# Tools are pinned and live in .bin, outside the workspace, so that their dependencies do not mix with ours.
+GOLANGCI_LINT := .bin/golangci-lint-2.15.0
+OAPI_CODEGEN  := .bin/oapi-codegen-2.8.2
+GOVULNCHECK   := .bin/govulncheck-1.9.0
+
+MODULES  := $(shell sed -n 's|^\t\./||p' go.work)
+SERVICES := auth catalog ingest analytics aggregator
+LDFLAGS  := -s -w -X github.com/hp-analytics/hp-analytics/internal/platform/service.version=$(VERSION)
+
+.PHONY: help
+help: ## show what each target does
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: up
+up: deps bin/hp-analytics ## start the whole platform on http://localhost:8080 (PORT=, DATA_DIR=); Ctrl-C stops it
+	@PORT=$(PORT) DATA_DIR=$(DATA_DIR) exec bin/hp-analytics up
+
+.PHONY: demo
+demo: bin/hp-analytics ## send a simulated shop's events to a running platform and check its numbers (URL=, ARGS="--events 200000 --days 30")
+	@bin/hp-analytics demo --url $(URL) $(ARGS)
+
+.PHONY: test
+test: deps ## run all tests of all modules with the race detector, against real Postgres and Redis
+	go test -race -shuffle=on work
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT) ## run golangci-lint over every module
+	@for m in $(MODULES); do echo "lint $$m"; (cd $$m && $(CURDIR)/$(GOLANGCI_LINT) run --config $(CURDIR)/.golangci.yml ./...); done
+
+.PHONY: check
+check: lint ## everything but the tests: lint, vet, tidy modules, generated code up to date, builds without the workspace
+	@bash .ci/check $(MODULES)
+
+.PHONY: generate
+generate: $(OAPI_CODEGEN) ## regenerate code from openapi.yaml
+	go generate work
+
+.PHONY: bench
+bench: deps ## run the Go benchmarks (ARGS="-bench Fold")
+	go test -run '^$$' -bench . -benchmem $(ARGS) work
+
+.PHONY: vuln
+vuln: $(GOVULNCHECK) ## look for known vulnerabilities (needs access to the Go vulnerability database)
+	@for m in $(MODULES); do (cd $$m && $(CURDIR)/$(GOVULNCHECK) ./...); done
+
+.PHONY: build
+build: bin/hp-analytics $(SERVICES:%=bin/%) ## build every binary into bin/
+
+# go build decides by itself what is out of date, so these always run.
+.PHONY: bin/hp-analytics $(SERVICES:%=bin/%)
+bin/hp-analytics:
+	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/hp-analytics
+$(SERVICES:%=bin/%): bin/%:
+	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./services/$*/cmd/$*
+
+.PHONY: deps
+deps: ## install PostgreSQL and Redis if they are missing (Debian packages)
+	@infra/debian/install
+
+.PHONY: clean
+clean: ## remove what was built; DATA_DIR stays
+	rm -rf bin .bin
+
+.bin/golangci-lint-%:
+	@$(call install,github.com/golangci/golangci-lint/v2/cmd/golangci-lint,$*)
+.bin/oapi-codegen-%:
+	@$(call install,github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen,$*)
+	@ln -sf $(notdir $@) .bin/oapi-codegen
+.bin/govulncheck-%:
+	@$(call install,golang.org/x/vuln/cmd/govulncheck,$*)
+
+# install builds a Go program of one version into .bin/<name>-<version>.
+define install
+echo "building $(notdir $(1)) $(2) (once)"; dir=$$(mktemp -d); \
+GOWORK=off GOBIN=$$dir go install $(1)@v$(2); mkdir -p .bin; mv $$dir/$(notdir $(1)) $@; rm -r $$dir
+endef
