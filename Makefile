@@ -20,7 +20,7 @@ LDFLAGS  := -s -w -X github.com/hp-analytics/hp-analytics/internal/platform/serv
 
 .PHONY: help
 help: ## show what each target does
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: up
 up: deps bin/hp-analytics ## start the whole platform on http://localhost:8080 (PORT=, DATA_DIR=); Ctrl-C stops it
@@ -31,7 +31,7 @@ demo: bin/hp-analytics ## send a simulated shop's events to a running platform a
 	@bin/hp-analytics demo --url $(URL) $(ARGS)
 
 .PHONY: test
-test: deps ## run all tests of all modules with the race detector, against real Postgres and Redis
+test: test-deps ## run all tests of all modules with the race detector, against real Postgres and Redis
 	go test -race -shuffle=on work
 
 .PHONY: lint
@@ -65,8 +65,12 @@ $(SERVICES:%=bin/%): bin/%:
 	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./services/$*/cmd/$*
 
 .PHONY: deps
-deps: ## install PostgreSQL and Redis if they are missing (Debian packages)
-	@infra/debian/install
+deps: ## install what is missing to run: PostgreSQL and Redis (Debian packages)
+	@infra/debian/install postgres redis
+
+.PHONY: test-deps
+test-deps: ## install what is missing to test: the same and a C compiler, which the race detector needs
+	@infra/debian/install postgres redis gcc
 
 .PHONY: clean
 clean: ## remove what was built; DATA_DIR stays
