@@ -8,6 +8,13 @@ require (
 	github.com/hp-analytics/hp-analytics/migrations v0.0.0
 )
 
+require (
+	github.com/apapsch/go-jsonmerge/v2 v2.0.0 // indirect
+	github.com/go-chi/chi/v5 v5.5.0 // indirect
+	github.com/google/uuid v1.6.0 // indirect
+	github.com/oapi-codegen/runtime v1.8.0 // indirect
+)
+
 replace github.com/hp-analytics/hp-analytics/internal/platform => ../../internal/platform
 
 replace github.com/hp-analytics/hp-analytics/internal/openapi => ../../internal/openapi
