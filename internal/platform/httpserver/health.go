@@ -26,11 +26,14 @@ type Health struct {
 	logger   *slog.Logger
 	checks   []Check
 	draining atomic.Bool
+
+	mu      sync.Mutex
+	failing map[string]bool // outcome of each check when it was last logged
 }
 
 // NewHealth returns a Health with the given checks.
 func NewHealth(logger *slog.Logger, checks ...Check) *Health {
-	return &Health{logger: logger, checks: checks}
+	return &Health{logger: logger, checks: checks, failing: map[string]bool{}}
 }
 
 // Drain makes the service unready from now on, because the process is about to stop.
@@ -42,7 +45,8 @@ type Readiness struct {
 	Checks map[string]string `json:"checks"` // ok, unavailable, or degraded for a failed optional check
 }
 
-// Ready runs all checks at once. Failures are logged; the answer only says which check failed, not how.
+// Ready runs all checks at once. The answer only says which check failed; how it failed is logged when it begins, and
+// its end too, because probes come every few seconds.
 func (h *Health) Ready(ctx context.Context) (Readiness, bool) {
 	if h.draining.Load() {
 		return Readiness{Status: "draining", Checks: map[string]string{}}, false
@@ -67,11 +71,24 @@ func (h *Health) Ready(ctx context.Context) (Readiness, bool) {
 			answer.Checks[check.Name] = "unavailable"
 			answer.Status, ready = "unready", false
 		}
-		if results[i] != nil {
-			h.logger.WarnContext(ctx, "readiness check", "check", check.Name, "optional", check.Optional, "err", results[i])
-		}
+		h.logChange(ctx, check, results[i])
 	}
 	return answer, ready
+}
+
+// logChange logs the outcome of a check if it differs from the one before.
+func (h *Health) logChange(ctx context.Context, check Check, err error) {
+	h.mu.Lock()
+	changed := h.failing[check.Name] != (err != nil)
+	h.failing[check.Name] = err != nil
+	h.mu.Unlock()
+	switch {
+	case !changed:
+	case err != nil:
+		h.logger.WarnContext(ctx, "readiness check fails", "check", check.Name, "optional", check.Optional, "err", err)
+	default:
+		h.logger.InfoContext(ctx, "readiness check passes again", "check", check.Name)
+	}
 }
 
 // ServeLive answers GET /health: 200 as long as the process can answer at all.
