@@ -1,0 +1,246 @@
+package authn_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn/authntest"
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
+)
+
+// fakeKeys is a KeyStore whose answer a test decides and whose look-ups are counted.
+type fakeKeys struct {
+	find  func(key string) (authn.Principal, error)
+	calls atomic.Int32
+}
+
+func (k *fakeKeys) FindKey(_ context.Context, key string) (authn.Principal, error) {
+	k.calls.Add(1)
+	return k.find(key)
+}
+
+func unknownKey(string) (authn.Principal, error) {
+	return authn.Principal{}, errs.New(errs.NotFound, "not_found", "There is no such key.")
+}
+
+func newVerifier(t *testing.T, cfg authn.Config, keys authn.KeyStore) *authn.Verifier {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	v, err := authn.NewVerifier(ctx, cfg, keys, platformtest.Logger(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func TestBadAuthorizationHeaders(t *testing.T) {
+	t.Parallel()
+	auth := authntest.New(t)
+	v := newVerifier(t, auth.Config(), &fakeKeys{find: unknownKey})
+	cases := map[string]string{
+		"":                   "invalid_authorization",
+		"Bearer":             "invalid_authorization",
+		"Bearer ":            "invalid_authorization",
+		"Basic dXNlcjpwYXNz": "invalid_authorization",
+		"Bearer not-a-token": "invalid_token",
+		"Bearer a.b.c":       "invalid_token",
+		"Bearer hpa_unknown": "invalid_api_key",
+		"bearer hpa_unknown": "invalid_api_key", // the scheme is case-insensitive
+		"Bearer " + auth.Token(authn.User, "not a uuid"):                                                        "invalid_token",
+		"Bearer " + auth.Token(authn.User, uuid.NewString(), authntest.ExpiresAt(time.Now().Add(-time.Minute))): "token_expired",
+	}
+	for header, want := range cases {
+		_, err := v.Authenticate(t.Context(), header)
+		if !errs.Is(err, errs.Unauthenticated) || errs.CodeOf(err) != want {
+			t.Errorf("%.30q: %v, want %s", header, err, want)
+		}
+	}
+}
+
+// A tampered token must not profit from the cache of its honest original.
+func TestTamperedTokenAfterTheHonestOne(t *testing.T) {
+	t.Parallel()
+	auth := authntest.New(t)
+	v := newVerifier(t, auth.Config(), &fakeKeys{find: unknownKey})
+	token := auth.Token(authn.User, uuid.NewString())
+	if _, err := v.Authenticate(t.Context(), "Bearer "+token); err != nil {
+		t.Fatal(err)
+	}
+	header, rest, _ := strings.Cut(token, ".")
+	payload, signature, _ := strings.Cut(rest, ".")
+	flipped := "A" + signature[1:]
+	if signature[0] == 'A' {
+		flipped = "B" + signature[1:]
+	}
+	if _, err := v.Authenticate(t.Context(), "Bearer "+header+"."+payload+"."+flipped); !errs.Is(err, errs.Unauthenticated) {
+		t.Errorf("tampered: %v", err)
+	}
+}
+
+func TestTokensWhileTheKeySetIsAway(t *testing.T) {
+	t.Parallel()
+	auth := authntest.New(t)
+	var up atomic.Bool
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !up.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		http.Redirect(w, r, auth.JWKSURL(), http.StatusTemporaryRedirect)
+	}))
+	defer proxy.Close()
+	v := newVerifier(t, authn.Config{JWKSURL: proxy.URL, JWKSRefresh: time.Hour}, &fakeKeys{find: unknownKey})
+	token := "Bearer " + auth.Token(authn.User, uuid.NewString())
+
+	if _, err := v.Authenticate(t.Context(), token); !errs.Is(err, errs.Unavailable) {
+		t.Errorf("before the first key set: %v, want Unavailable (503), not 401: the token may be good", err)
+	}
+	if v.Ready(t.Context()) == nil {
+		t.Error("ready without a key")
+	}
+	up.Store(true)
+	platformtest.Eventually(t, 10*time.Second, "the unknown key id leads to a fetch", func() bool {
+		_, err := v.Authenticate(t.Context(), token)
+		return err == nil
+	})
+	if err := v.Ready(t.Context()); err != nil {
+		t.Errorf("Ready: %v", err)
+	}
+}
+
+func TestAPIKeyLookUpsAreCachedForFiveSeconds(t *testing.T) {
+	t.Parallel()
+	revoked := atomic.Bool{}
+	want := authn.Principal{KeyID: "k1", Scopes: []authn.Scope{authn.ScopeIngest}}
+	keys := &fakeKeys{find: func(key string) (authn.Principal, error) {
+		if revoked.Load() || key != "hpa_good" {
+			return unknownKey(key)
+		}
+		return want, nil
+	}}
+	v := newVerifier(t, authntest.New(t).Config(), keys)
+	for range 100 {
+		p, err := v.Authenticate(t.Context(), "Bearer hpa_good")
+		if err != nil || p.ID() != "key:k1" || !p.HasScope(authn.ScopeIngest) || p.HasScope(authn.ScopeRead) {
+			t.Fatalf("%+v, %v", p, err)
+		}
+		if _, err := v.Authenticate(t.Context(), "Bearer hpa_bad"); !errs.Is(err, errs.Unauthenticated) {
+			t.Fatal(err)
+		}
+	}
+	if got := keys.calls.Load(); got != 2 {
+		t.Errorf("%d look-ups, want one for each key, unknown ones too", got)
+	}
+	revoked.Store(true)
+	begin := time.Now()
+	platformtest.Eventually(t, 10*time.Second, "the revoked key stops working", func() bool {
+		_, err := v.Authenticate(t.Context(), "Bearer hpa_good")
+		return errs.Is(err, errs.Unauthenticated)
+	})
+	if took := time.Since(begin); took > 6*time.Second {
+		t.Errorf("a revoked key worked for another %s", took)
+	}
+}
+
+func TestOutagesOfTheKeyStoreAreNotCached(t *testing.T) {
+	t.Parallel()
+	var down atomic.Bool
+	down.Store(true)
+	keys := &fakeKeys{find: func(string) (authn.Principal, error) {
+		if down.Load() {
+			return authn.Principal{}, errs.New(errs.Unavailable, "database_unavailable", "Later.").Because(errors.New("refused"))
+		}
+		return authn.Principal{KeyID: "k1"}, nil
+	}}
+	v := newVerifier(t, authntest.New(t).Config(), keys)
+	if _, err := v.Authenticate(t.Context(), "Bearer hpa_good"); !errs.Is(err, errs.Unavailable) {
+		t.Errorf("down: %v", err)
+	}
+	down.Store(false)
+	if _, err := v.Authenticate(t.Context(), "Bearer hpa_good"); err != nil {
+		t.Errorf("back: %v", err)
+	}
+}
+
+func TestMiddleware(t *testing.T) {
+	t.Parallel()
+	auth := authntest.New(t)
+	v := newVerifier(t, auth.Config(), &fakeKeys{find: unknownKey})
+	platformtest.Eventually(t, 5*time.Second, "the key set is fetched", func() bool { return v.Ready(t.Context()) == nil })
+	subject := uuid.NewString()
+	cases := []struct {
+		name, header string
+		status       int
+		who          string
+	}{
+		{"anonymous", "", 200, "nobody"},
+		{"user", "Bearer " + auth.Token(authn.Analyst, subject), 200, "user:" + subject},
+		{"bad credentials are refused even where none are needed", "Bearer nonsense", 401, ""},
+	}
+	handler := v.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		who := "nobody"
+		if p, err := authn.Require(r.Context()); err == nil {
+			who = p.ID()
+		}
+		_, _ = w.Write([]byte(who))
+	}))
+	for _, c := range cases {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		if c.header != "" {
+			r.Header.Set("Authorization", c.header)
+		}
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		if w.Code != c.status || c.who != "" && w.Body.String() != c.who {
+			t.Errorf("%s: %d %s", c.name, w.Code, w.Body)
+		}
+		if c.status == 401 && w.Header().Get("WWW-Authenticate") == "" {
+			t.Errorf("%s: no WWW-Authenticate", c.name)
+		}
+	}
+}
+
+func TestRights(t *testing.T) {
+	t.Parallel()
+	key := func(scopes ...authn.Scope) *authn.Principal { return &authn.Principal{KeyID: "k", Scopes: scopes} }
+	cases := []struct {
+		name string
+		p    *authn.Principal
+		want errs.Kind // of RequireAdmin; Internal stands for "allowed"
+	}{
+		{"anonymous", nil, errs.Unauthenticated},
+		{"user", &authn.Principal{Subject: "s", Role: authn.User}, errs.Forbidden},
+		{"analyst", &authn.Principal{Subject: "s", Role: authn.Analyst}, errs.Forbidden},
+		{"admin", &authn.Principal{Subject: "s", Role: authn.Admin}, errs.Internal},
+		{"key without scopes", key(), errs.Forbidden},
+		{"key with ingest and read", key(authn.ScopeIngest, authn.ScopeRead), errs.Forbidden},
+		{"key with admin", key(authn.ScopeAdmin), errs.Internal},
+	}
+	for _, c := range cases {
+		ctx := t.Context()
+		if c.p != nil {
+			ctx = authn.WithPrincipal(ctx, *c.p)
+		}
+		_, err := authn.RequireAdmin(ctx)
+		if c.want == errs.Internal && err != nil || c.want != errs.Internal && !errs.Is(err, c.want) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+	if !key(authn.ScopeAdmin).HasScope(authn.ScopeRead) {
+		t.Error("the admin scope implies the others")
+	}
+	if (authn.Principal{Subject: "s", Role: authn.Admin}).HasScope(authn.ScopeIngest) {
+		t.Error("users have roles, not scopes")
+	}
+}
