@@ -1,0 +1,85 @@
+package product
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+)
+
+// Filter says which products a list holds.
+type Filter struct {
+	Status   Status // empty for all
+	Category string // empty for all
+	Query    string // part of the name or SKU, without regard to case; empty for all
+}
+
+// Position is the place of a product in a list: newest first, by id where two are equally new.
+type Position struct {
+	CreatedAt time.Time
+	ID        uuid.UUID
+}
+
+// Page asks for the part of a list that follows After, or for its beginning.
+type Page struct {
+	Filter Filter
+	After  *Position
+	Limit  int
+}
+
+// Position returns where p stands in lists.
+func (p Product) Position() Position { return Position{CreatedAt: p.CreatedAt, ID: p.ID} }
+
+// A cursor is the base64url of: format, microseconds since 1970, id, digest of the filter.
+const (
+	cursorFormat = 1
+	digestBytes  = 8
+	cursorBytes  = 1 + 8 + 16 + digestBytes
+)
+
+// latest bounds the time in a cursor to what Postgres can compare with.
+var latest = time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
+
+var cursorEncoding = base64.RawURLEncoding.Strict()
+
+// Cursor returns the opaque text with which a client asks for what follows p in the list of f.
+func (f Filter) Cursor(p Position) string {
+	raw := make([]byte, 0, cursorBytes)
+	raw = append(raw, cursorFormat)
+	raw = binary.BigEndian.AppendUint64(raw, uint64(p.CreatedAt.UnixMicro()))
+	raw = append(raw, p.ID[:]...)
+	raw = append(raw, f.digest()...)
+	return cursorEncoding.EncodeToString(raw)
+}
+
+// Position returns what a cursor stands for. A cursor belongs to its filter: with another one the pages would not fit
+// together, and the client would never notice.
+func (f Filter) Position(cursor string) (Position, error) {
+	raw, err := cursorEncoding.DecodeString(cursor)
+	if err != nil || len(raw) != cursorBytes || raw[0] != cursorFormat {
+		return Position{}, cursorError("invalid_cursor", "The cursor is not one that this list returned.")
+	}
+	micros := int64(binary.BigEndian.Uint64(raw[1:9]))
+	if micros < 0 || micros >= latest {
+		return Position{}, cursorError("invalid_cursor", "The cursor is not one that this list returned.")
+	}
+	if string(raw[cursorBytes-digestBytes:]) != string(f.digest()) {
+		return Position{}, cursorError("cursor_mismatch",
+			"The cursor belongs to a list with other filters. Repeat status, category and q of the first page, or start again without a cursor.")
+	}
+	return Position{CreatedAt: time.UnixMicro(micros).UTC(), ID: uuid.UUID(raw[9:25])}, nil
+}
+
+func cursorError(code, detail string) error {
+	return errs.New(errs.Invalid, code, detail, errs.Field{Pointer: "/query/cursor", Code: code, Detail: detail})
+}
+
+// digest tells filters apart. It keeps honest clients from mistakes and is no secret.
+func (f Filter) digest() []byte {
+	sum := sha256.Sum256([]byte(string(f.Status) + "\x00" + f.Category + "\x00" + f.Query))
+	return sum[:digestBytes]
+}

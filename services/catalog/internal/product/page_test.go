@@ -1,0 +1,89 @@
+package product_test
+
+import (
+	"encoding/base64"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/services/catalog/internal/product"
+)
+
+var position = product.Position{
+	CreatedAt: time.Date(2026, 3, 14, 9, 26, 53, 589_793_000, time.UTC),
+	ID:        uuid.MustParse("0195a3f2-7c1e-7b3a-9d54-2f6b1c8e4a10"),
+}
+
+func TestCursorLeadsBackToItsPosition(t *testing.T) {
+	t.Parallel()
+	for _, filter := range []product.Filter{
+		{}, {Status: product.Active}, {Status: product.Archived, Category: "shoes", Query: "trail"},
+	} {
+		got, err := filter.Position(filter.Cursor(position))
+		if err != nil || got != position {
+			t.Errorf("%+v: %+v, %v; want %+v", filter, got, err, position)
+		}
+	}
+}
+
+func TestCursorBelongsToItsFilter(t *testing.T) {
+	t.Parallel()
+	filter := product.Filter{Status: product.Active, Category: "a", Query: "b"}
+	cursor := filter.Cursor(position)
+	for _, other := range []product.Filter{
+		{}, {Status: product.Archived, Category: "a", Query: "b"}, {Status: product.Active, Category: "ab"},
+		{Status: product.Active, Category: "b", Query: "a"}, {Status: product.Active, Query: "b"},
+	} {
+		if _, err := other.Position(cursor); errs.CodeOf(err) != "cursor_mismatch" || !errs.Is(err, errs.Invalid) {
+			t.Errorf("%+v takes the cursor of %+v: %v", other, filter, err)
+		}
+	}
+}
+
+func TestBadCursor(t *testing.T) {
+	t.Parallel()
+	var filter product.Filter
+	edited := func(edit func(raw []byte)) string {
+		raw, err := base64.RawURLEncoding.DecodeString(filter.Cursor(position))
+		if err != nil {
+			t.Fatal(err)
+		}
+		edit(raw)
+		return base64.RawURLEncoding.EncodeToString(raw)
+	}
+	for name, cursor := range map[string]string{
+		"empty":          "",
+		"not base64url":  "§",
+		"short":          filter.Cursor(position)[:20],
+		"long":           filter.Cursor(position) + "AAAA",
+		"other format":   edited(func(raw []byte) { raw[0]++ }),
+		"before 1970":    edited(func(raw []byte) { raw[1] = 0xff }),
+		"after the time": edited(func(raw []byte) { raw[1] = 0x7f }),
+	} {
+		if _, err := filter.Position(cursor); errs.CodeOf(err) != "invalid_cursor" {
+			t.Errorf("%s: %v, want invalid_cursor", name, err)
+		}
+	}
+}
+
+// FuzzCursor checks that whatever is accepted as a cursor is exactly one that we made.
+func FuzzCursor(f *testing.F) {
+	filter := product.Filter{Status: product.Active, Query: "trail"}
+	f.Add(filter.Cursor(position))
+	f.Add(product.Filter{}.Cursor(position))
+	f.Add("")
+	f.Fuzz(func(t *testing.T, cursor string) {
+		got, err := filter.Position(cursor)
+		if err != nil {
+			if !errs.Is(err, errs.Invalid) {
+				t.Fatalf("%q: %v is no invalid request", cursor, err)
+			}
+			return
+		}
+		if again := filter.Cursor(got); again != cursor {
+			t.Fatalf("%q is accepted, but its position has the cursor %q", cursor, again)
+		}
+	})
+}

@@ -1,0 +1,90 @@
+package product
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+)
+
+// Patch is a merge patch (RFC 7396) of a product. Members that are nil stay; those that a client clears with null are
+// here as the empty text.
+type Patch struct {
+	SKU         *string
+	Name        *string
+	Description *string
+	Category    *string
+	PriceMinor  *int64
+	Currency    *string
+	Status      *Status
+	Attributes  json.RawMessage // a merge patch of its own; the JSON null empties the attributes
+}
+
+// Apply returns p after the patch. The result is valid, but may be equal to p.
+func (patch Patch) Apply(p Product) (Product, error) {
+	if patch.Currency != nil && *patch.Currency != p.Currency {
+		return Product{}, CurrencyImmutable(p.SKU, p.Currency)
+	}
+	set(&p.SKU, patch.SKU)
+	set(&p.Name, patch.Name)
+	set(&p.Description, patch.Description)
+	set(&p.Category, patch.Category)
+	set(&p.PriceMinor, patch.PriceMinor)
+	set(&p.Status, patch.Status)
+	attributes, err := mergeAttributes(p.Attributes, patch.Attributes)
+	if err != nil {
+		return Product{}, err
+	}
+	p.Attributes = attributes
+	if p.Content, err = p.Content.Validate(); err != nil {
+		return Product{}, err
+	}
+	return p, nil
+}
+
+func set[T any](target, value *T) {
+	if value != nil {
+		*target = *value
+	}
+}
+
+func mergeAttributes(current, patch json.RawMessage) (json.RawMessage, error) {
+	switch string(patch) {
+	case "":
+		return current, nil
+	case "null":
+		return json.RawMessage("{}"), nil
+	}
+	changes, err := parseObject(patch)
+	if err != nil {
+		problem := attributesProblem("wrong_type", "must be a JSON object or null")
+		return nil, errs.New(errs.Invalid, "invalid_product", problem.Detail, *problem).Because(err)
+	}
+	target, err := parseObject(current)
+	if err != nil {
+		return nil, fmt.Errorf("read the stored attributes: %w", err)
+	}
+	return encode(mergePatch(target, changes))
+}
+
+// mergePatch returns target with patch merged into it: the MergePatch of RFC 7396, section 2, for a patch that is an
+// object. The arguments stay as they are.
+func mergePatch(target, patch map[string]any) map[string]any {
+	merged := maps.Clone(target)
+	if merged == nil {
+		merged = make(map[string]any, len(patch))
+	}
+	for name, change := range patch {
+		switch change := change.(type) {
+		case nil:
+			delete(merged, name)
+		case map[string]any:
+			member, _ := merged[name].(map[string]any) // anything else is replaced
+			merged[name] = mergePatch(member, change)
+		default:
+			merged[name] = change
+		}
+	}
+	return merged
+}

@@ -1,0 +1,65 @@
+// Package product holds the rules of the catalog: what a product is, what its content may be, how a merge patch changes
+// it, and how a list of products is paged.
+package product
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+)
+
+// Status says whether a product takes new events.
+type Status string
+
+// The statuses. An archived product keeps its history and can be brought back by a patch.
+const (
+	Active   Status = "active"
+	Archived Status = "archived"
+)
+
+// Product is a product as it is stored.
+type Product struct {
+	ID uuid.UUID // version 7, so that new rows land at the end of the primary key
+	Content
+	Status    Status
+	Version   int64 // 1 when created, plus one for each change
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+// Content is the part of a product that its owner writes.
+type Content struct {
+	SKU         string // unique
+	Name        string
+	Description string
+	Category    string
+	PriceMinor  int64
+	Currency    string          // never changes, so that a sum of purchases never mixes units
+	Attributes  json.RawMessage // a JSON object
+}
+
+// Change returns p after an edit, or an error that leaves it as it was.
+type Change func(p Product) (Product, error)
+
+// BulkResult says what a bulk upsert did to the catalog.
+type BulkResult struct {
+	Created   int
+	Unchanged int
+	Updated   []Product           // as they are now
+	Refused   map[int]*errs.Error // by position in the request
+}
+
+// SKUTaken is the error of giving a product the SKU of another.
+func SKUTaken(sku string) *errs.Error {
+	return errs.New(errs.Conflict, "sku_taken", "There is already a product with the SKU "+sku+".")
+}
+
+// CurrencyImmutable is the error of changing the currency of the product with this SKU.
+func CurrencyImmutable(sku, currency string) *errs.Error {
+	detail := "The currency of " + sku + " is " + currency + " and cannot change."
+	return errs.New(errs.Invalid, "currency_immutable", detail,
+		errs.Field{Pointer: "/currency", Code: "currency_immutable", Detail: detail})
+}
