@@ -103,7 +103,7 @@ type Product struct {
 // ProductBulkRequest Products to create or update.
 type ProductBulkRequest struct {
 	// Products The products; each SKU once.
-	Products []ProductCreateRequest `json:"products"`
+	Products []json.RawMessage `json:"products"`
 }
 
 // ProductBulkResult What happened to the products of a bulk request.
@@ -216,7 +216,7 @@ type ListProductsParams struct {
 	// Limit How many products a page holds at most.
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where to go on; the `next_cursor` of the page before. Opaque, and bound to no filter.
+	// Cursor Where to go on; the `next_cursor` of the page before. Opaque, and good for the same `status`, `category` and `q` only: with others the answer is 422 `cursor_mismatch`.
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// Status Which products to show.
