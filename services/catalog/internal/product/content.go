@@ -57,13 +57,16 @@ func (p *problems) check(ok bool, field, rule string) {
 	}
 }
 
-// checkText accepts what people can read. Postgres could not even store a NUL.
 func (p *problems) checkText(field, text string, maxLength int, controls string) {
 	p.check(utf8.RuneCountInString(text) <= maxLength, field, fmt.Sprintf("must be at most %d characters", maxLength))
-	odd := func(r rune) bool {
+	p.check(isText(text, controls), field, "must be text without control characters")
+}
+
+// isText reports whether people can read s: it is UTF-8 and has no control characters but the given ones.
+func isText(s, controls string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool {
 		return r == utf8.RuneError || unicode.IsControl(r) && !strings.ContainsRune(controls, r)
-	}
-	p.check(!strings.ContainsFunc(text, odd), field, "must be text without control characters")
+	})
 }
 
 func (p problems) err() error {

@@ -18,6 +18,22 @@ type Filter struct {
 	Query    string // part of the name or SKU, without regard to case; empty for all
 }
 
+// Validate returns an Invalid error if no product can have such texts. Postgres could not even compare with a NUL.
+func (f Filter) Validate() error {
+	var found []errs.Field
+	for _, parameter := range []struct{ name, value string }{{"category", f.Category}, {"q", f.Query}} {
+		if !isText(parameter.value, "") {
+			found = append(found, errs.Field{
+				Pointer: "/query/" + parameter.name, Code: invalid, Detail: parameter.name + " must be text without control characters.",
+			})
+		}
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	return errs.New(errs.Invalid, "invalid_filter", found[0].Detail, found...)
+}
+
 // Position is the place of a product in a list: newest first, by id where two are equally new.
 type Position struct {
 	CreatedAt time.Time

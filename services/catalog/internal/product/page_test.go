@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
@@ -64,6 +65,22 @@ func TestBadCursor(t *testing.T) {
 	} {
 		if _, err := filter.Position(cursor); errs.CodeOf(err) != "invalid_cursor" {
 			t.Errorf("%s: %v, want invalid_cursor", name, err)
+		}
+	}
+}
+
+func TestFilterIsText(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		filter product.Filter
+		want   []string
+	}{
+		{product.Filter{Status: product.Active, Category: "Schuhe für Berge", Query: "100 %"}, nil},
+		{product.Filter{Category: "a\x00", Query: "\xff"}, []string{"/query/category invalid_value", "/query/q invalid_value"}},
+		{product.Filter{Query: "\n"}, []string{"/query/q invalid_value"}},
+	} {
+		if diff := cmp.Diff(test.want, fields(t, test.filter.Validate())); diff != "" {
+			t.Errorf("problems of %+v (-want +got):\n%s", test.filter, diff)
 		}
 	}
 }

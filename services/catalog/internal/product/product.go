@@ -44,14 +44,6 @@ type Content struct {
 // Change returns p after an edit, or an error that leaves it as it was.
 type Change func(p Product) (Product, error)
 
-// BulkResult says what a bulk upsert did to the catalog.
-type BulkResult struct {
-	Created   int
-	Unchanged int
-	Updated   []Product           // as they are now
-	Refused   map[int]*errs.Error // by position in the request
-}
-
 // SKUTaken is the error of giving a product the SKU of another.
 func SKUTaken(sku string) *errs.Error {
 	return errs.New(errs.Conflict, "sku_taken", "There is already a product with the SKU "+sku+".")

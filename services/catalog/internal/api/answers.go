@@ -1,0 +1,84 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/cache"
+	"github.com/hp-analytics/hp-analytics/services/catalog/internal/postgres"
+	"github.com/hp-analytics/hp-analytics/services/catalog/internal/product"
+)
+
+// revalidate lets clients and proxies keep a product, but ask each time whether it is still the same: a 304 is cheap,
+// and nobody works with a price of yesterday.
+const revalidate = "public, no-cache"
+
+// parallelPuts bounds how many cache entries are replaced at a time after a bulk upsert.
+const parallelPuts = 8
+
+// answers are the encoded answers of GET /products/{id}, by id and with the product's version.
+type answers struct {
+	store  *postgres.Store
+	cache  *cache.Cache
+	logger *slog.Logger
+}
+
+// product returns the answer for the product with this id.
+func (a *answers) product(ctx context.Context, id uuid.UUID) (cache.Entry, error) {
+	entry, _, err := a.cache.Get(ctx, id.String(), func(ctx context.Context) (cache.Entry, error) {
+		p, err := a.store.Find(ctx, id)
+		if err != nil {
+			return cache.Entry{}, err //nolint:wrapcheck // the store says what it did
+		}
+		return encode(p)
+	})
+	return entry, err //nolint:wrapcheck // as above
+}
+
+// changed replaces the answers of products after the commit of their change: at once in this process and in Redis,
+// from where other replicas take it as soon as their own entries expire. A client that hangs up does not stop it.
+func (a *answers) changed(ctx context.Context, products ...product.Product) {
+	ctx = context.WithoutCancel(ctx)
+	var puts errgroup.Group
+	puts.SetLimit(parallelPuts)
+	for _, p := range products {
+		puts.Go(func() error {
+			entry, err := encode(p)
+			if err == nil {
+				a.cache.Put(ctx, p.ID.String(), entry)
+			}
+			return err
+		})
+	}
+	if err := puts.Wait(); err != nil {
+		a.logger.ErrorContext(ctx, "replacing cached products", "err", err)
+	}
+}
+
+func encode(p product.Product) (cache.Entry, error) {
+	body, err := json.Marshal(answer(p))
+	if err != nil {
+		return cache.Entry{}, fmt.Errorf("encode product %s: %w", p.ID, err)
+	}
+	return cache.Entry{Version: p.Version, Body: body}, nil
+}
+
+// encodedProduct is the answer of GET /products/{id} as the cache has it.
+type encodedProduct cache.Entry
+
+// VisitGetProductResponse implements GetProductResponseObject.
+func (p encodedProduct) VisitGetProductResponse(w http.ResponseWriter) error {
+	header := w.Header()
+	header.Set("Content-Type", "application/json")
+	header.Set("Cache-Control", revalidate)
+	header.Set("ETag", etag(p.Version))
+	w.WriteHeader(http.StatusOK)
+	w.Write(p.Body)
+	return nil
+}

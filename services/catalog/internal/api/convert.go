@@ -1,0 +1,127 @@
+package api
+
+import (
+	"encoding/json"
+
+	"github.com/oapi-codegen/nullable"
+
+	"github.com/hp-analytics/hp-analytics/services/catalog/internal/product"
+)
+
+func answer(p product.Product) Product {
+	return Product{
+		ID:          p.ID,
+		SKU:         p.SKU,
+		Name:        p.Name,
+		Description: p.Description,
+		Category:    p.Category,
+		PriceMinor:  p.PriceMinor,
+		Currency:    p.Currency,
+		Status:      ProductStatus(p.Status),
+		Attributes:  p.Attributes,
+		Version:     p.Version,
+		CreatedAt:   p.CreatedAt,
+		UpdatedAt:   p.UpdatedAt,
+	}
+}
+
+func listAnswer(filter product.Filter, items []product.Product, more bool) ProductList {
+	list := ProductList{Items: make([]Product, len(items)), NextCursor: nullable.NewNullNullable[string]()}
+	for i, p := range items {
+		list.Items[i] = answer(p)
+	}
+	if more {
+		list.NextCursor.Set(filter.Cursor(items[len(items)-1].Position()))
+	}
+	return list
+}
+
+func bulkAnswer(bulk *product.Bulk) ProductBulkResult {
+	result := ProductBulkResult{
+		Created:   bulk.Created,
+		Updated:   len(bulk.Updated),
+		Unchanged: bulk.Unchanged,
+		Errors:    make([]ItemError, len(bulk.Refusals)),
+	}
+	for i, r := range bulk.Refusals {
+		result.Errors[i] = ItemError{Index: r.Index, Code: r.Code, Detail: r.Detail}
+	}
+	return result
+}
+
+// pageOf returns the page that the parameters of a list ask for: of active products, unless they say otherwise.
+func pageOf(params ListProductsParams) (product.Page, error) {
+	page := product.Page{
+		Limit:  valueOr(params.Limit, defaultLimit),
+		Filter: product.Filter{Category: valueOr(params.Category, ""), Query: valueOr(params.Q, "")},
+	}
+	if status := valueOr(params.Status, ProductStatusFilterActive); status != ProductStatusFilterAll {
+		page.Filter.Status = product.Status(status)
+	}
+	if err := page.Filter.Validate(); err != nil {
+		return product.Page{}, err //nolint:wrapcheck // says what is wrong
+	}
+	if params.Cursor != nil {
+		after, err := page.Filter.Position(*params.Cursor)
+		if err != nil {
+			return product.Page{}, err //nolint:wrapcheck // says what is wrong
+		}
+		page.After = &after
+	}
+	return page, nil
+}
+
+func valueOr[T any](value *T, fallback T) T {
+	if value == nil {
+		return fallback
+	}
+	return *value
+}
+
+func contentOf(request ProductCreateRequest) product.Content {
+	return product.Content{
+		SKU:         request.SKU,
+		Name:        request.Name,
+		Description: request.Description,
+		Category:    request.Category,
+		PriceMinor:  request.PriceMinor,
+		Currency:    request.Currency,
+		Attributes:  request.Attributes,
+	}
+}
+
+func patchOf(request ProductPatch) product.Patch {
+	return product.Patch{
+		SKU:         request.SKU,
+		Name:        request.Name,
+		Description: cleared(request.Description),
+		Category:    cleared(request.Category),
+		PriceMinor:  request.PriceMinor,
+		Currency:    request.Currency,
+		Status:      (*product.Status)(request.Status),
+		Attributes:  rawOf(request.Attributes),
+	}
+}
+
+// cleared returns a member of a merge patch: nil when it is absent, the empty text when it is null.
+func cleared(member nullable.Nullable[string]) *string {
+	switch {
+	case !member.IsSpecified():
+		return nil
+	case member.IsNull():
+		return new("")
+	default:
+		return new(member.MustGet())
+	}
+}
+
+func rawOf(member nullable.Nullable[json.RawMessage]) json.RawMessage {
+	switch {
+	case !member.IsSpecified():
+		return nil
+	case member.IsNull():
+		return json.RawMessage("null")
+	default:
+		return member.MustGet()
+	}
+}

@@ -1,0 +1,38 @@
+package api
+
+import (
+	"testing"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/services/catalog/internal/product"
+)
+
+func TestPreconditions(t *testing.T) {
+	t.Parallel()
+	unchanged := func(p product.Product) (product.Product, error) { return p, nil }
+	for _, test := range []struct {
+		header       string
+		match, weaks bool // whether If-Match holds, and If-None-Match names the version
+	}{
+		{`"7"`, true, true},
+		{`*`, true, true},
+		{`"6", "7"`, true, true},
+		{`"6","8" , W/"7"`, false, true},
+		{`W/"7"`, false, true},
+		{`"6"`, false, false},
+		{`"77"`, false, false},
+		{`7`, false, false},
+		{``, false, false},
+	} {
+		_, err := onlyIf(&test.header, unchanged)(product.Product{Version: 7})
+		if (err == nil) != test.match || err != nil && !errs.Is(err, errs.Stale) {
+			t.Errorf("If-Match: %s: %v, want it to hold: %t", test.header, err, test.match)
+		}
+		if got := noneMatch(test.header, 7); got != test.weaks {
+			t.Errorf("If-None-Match: %s names version 7: %t", test.header, got)
+		}
+	}
+	if _, err := onlyIf(nil, unchanged)(product.Product{Version: 7}); err != nil {
+		t.Errorf("without If-Match: %v", err)
+	}
+}

@@ -1,0 +1,58 @@
+package api
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/services/catalog/internal/product"
+)
+
+func TestParseItem(t *testing.T) {
+	t.Parallel()
+	shortest := product.Content{SKU: "A", Name: "a", PriceMinor: 1, Currency: "EUR"}
+	tests := map[string]struct {
+		raw  string
+		want product.Content
+		code string
+	}{
+		"shortest": {raw: `{"sku":"A","name":"a","price_minor":1,"currency":"EUR"}`, want: shortest},
+		"everything": {
+			raw: `{"sku":"A","name":"a","description":"b","category":"c","price_minor":0,"currency":"EUR","attributes":{"d":[null]}}`,
+			want: product.Content{
+				SKU: "A", Name: "a", Description: "b", Category: "c", Currency: "EUR", Attributes: json.RawMessage(`{"d":[null]}`),
+			},
+		},
+		"no object":          {raw: `[]`, code: "wrong_type"},
+		"null":               {raw: `null`, code: "wrong_type"},
+		"price missing":      {raw: `{"sku":"A","name":"a","currency":"EUR"}`, code: "required"},
+		"unknown member":     {raw: `{"sku":"A","name":"a","price_minor":1,"currency":"EUR","id":"x"}`, code: "unknown_field"},
+		"names have case":    {raw: `{"sku":"A","name":"a","price_minor":1,"currency":"EUR","Category":"x"}`, code: "unknown_field"},
+		"null name":          {raw: `{"sku":"A","name":null,"price_minor":1,"currency":"EUR"}`, code: "wrong_type"},
+		"null attributes":    {raw: `{"sku":"A","name":"a","price_minor":1,"currency":"EUR","attributes":null}`, code: "wrong_type"},
+		"price is a text":    {raw: `{"sku":"A","name":"a","price_minor":"1","currency":"EUR"}`, code: "wrong_type"},
+		"price is no int":    {raw: `{"sku":"A","name":"a","price_minor":1.5,"currency":"EUR"}`, code: "wrong_type"},
+		"price is no int64":  {raw: `{"sku":"A","name":"a","price_minor":9223372036854775808,"currency":"EUR"}`, code: "wrong_type"},
+		"category is number": {raw: `{"sku":"A","name":"a","price_minor":1,"currency":"EUR","category":1}`, code: "wrong_type"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := parseItem(json.RawMessage(test.raw))
+			if test.code != "" {
+				if !errs.Is(err, errs.Invalid) || errs.CodeOf(err) != test.code {
+					t.Fatalf("gives %+v, %v; want %s", got, err, test.code)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("content (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

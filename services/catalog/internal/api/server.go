@@ -1,0 +1,111 @@
+// Package api is the HTTP surface of the catalog: it turns requests into calls of the store and products into answers.
+// What a request may look like is checked against the contract before a handler sees it; api.gen.go comes from there.
+package api
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/cache"
+	"github.com/hp-analytics/hp-analytics/services/catalog/internal/postgres"
+	"github.com/hp-analytics/hp-analytics/services/catalog/internal/product"
+)
+
+// defaultLimit is the length of a page when the client asks for none.
+const defaultLimit = 20
+
+// Server serves the operations of the contract that are tagged catalog.
+type Server struct {
+	store   *postgres.Store
+	answers *answers
+}
+
+var _ StrictServerInterface = (*Server)(nil)
+
+// NewServer returns a server that reads single products through cached.
+func NewServer(store *postgres.Store, cached *cache.Cache, logger *slog.Logger) *Server {
+	return &Server{store: store, answers: &answers{store: store, cache: cached, logger: logger}}
+}
+
+// ListProducts implements StrictServerInterface.
+func (s *Server) ListProducts(ctx context.Context, request ListProductsRequestObject) (ListProductsResponseObject, error) {
+	page, err := pageOf(request.Params)
+	if err != nil {
+		return nil, err
+	}
+	items, more, err := s.store.List(ctx, page)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the store says what it did
+	}
+	return ListProducts200JSONResponse(listAnswer(page.Filter, items, more)), nil
+}
+
+// CreateProduct implements StrictServerInterface.
+func (s *Server) CreateProduct(ctx context.Context, request CreateProductRequestObject) (CreateProductResponseObject, error) {
+	content, err := contentOf(*request.Body).Validate()
+	if err != nil {
+		return nil, err //nolint:wrapcheck // says what is wrong
+	}
+	p, err := s.store.Create(ctx, content)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the store says what it did
+	}
+	return CreateProduct201JSONResponse{
+		Body:    answer(p),
+		Headers: CreateProduct201ResponseHeaders{ETag: etag(p.Version), Location: "/products/" + p.ID.String()},
+	}, nil
+}
+
+// BulkUpsertProducts implements StrictServerInterface.
+func (s *Server) BulkUpsertProducts(ctx context.Context, request BulkUpsertProductsRequestObject) (BulkUpsertProductsResponseObject, error) {
+	var bulk product.Bulk
+	for i, raw := range request.Body.Products {
+		if content, err := parseItem(raw); err != nil {
+			bulk.Refuse(i, err)
+		} else {
+			bulk.Add(product.Item{Index: i, Content: content})
+		}
+	}
+	if err := s.store.Upsert(ctx, &bulk); err != nil {
+		return nil, err //nolint:wrapcheck // the store says what it did
+	}
+	s.answers.changed(ctx, bulk.Updated...)
+	return BulkUpsertProducts200JSONResponse(bulkAnswer(&bulk)), nil
+}
+
+// GetProduct implements StrictServerInterface.
+func (s *Server) GetProduct(ctx context.Context, request GetProductRequestObject) (GetProductResponseObject, error) {
+	entry, err := s.answers.product(ctx, request.ID)
+	if err != nil {
+		return nil, err
+	}
+	if header := request.Params.IfNoneMatch; header != nil && noneMatch(*header, entry.Version) {
+		return GetProduct304Response{Headers: GetProduct304ResponseHeaders{CacheControl: revalidate, ETag: etag(entry.Version)}}, nil
+	}
+	return encodedProduct(entry), nil
+}
+
+// UpdateProduct implements StrictServerInterface.
+func (s *Server) UpdateProduct(ctx context.Context, request UpdateProductRequestObject) (UpdateProductResponseObject, error) {
+	patch := patchOf(*request.Body)
+	p, err := s.store.Update(ctx, request.ID, onlyIf(request.Params.IfMatch, patch.Apply))
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the store says what it did
+	}
+	s.answers.changed(ctx, p)
+	return UpdateProduct200JSONResponse{Body: answer(p), Headers: UpdateProduct200ResponseHeaders{ETag: etag(p.Version)}}, nil
+}
+
+// ArchiveProduct implements StrictServerInterface.
+func (s *Server) ArchiveProduct(ctx context.Context, request ArchiveProductRequestObject) (ArchiveProductResponseObject, error) {
+	archive := func(p product.Product) (product.Product, error) {
+		p.Status = product.Archived
+		return p, nil
+	}
+	p, err := s.store.Update(ctx, request.ID, onlyIf(request.Params.IfMatch, archive))
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the store says what it did
+	}
+	s.answers.changed(ctx, p)
+	return ArchiveProduct204Response{}, nil
+}

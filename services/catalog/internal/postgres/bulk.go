@@ -1,0 +1,130 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	"github.com/hp-analytics/hp-analytics/services/catalog/internal/product"
+)
+
+// Upsert creates or updates the products of bulk.Items by SKU, all in one transaction, and adds to bulk what became of
+// them.
+func (s *Store) Upsert(ctx context.Context, bulk *product.Bulk) error {
+	if len(bulk.Items) == 0 {
+		return nil
+	}
+	// Rows are locked in the order of the statement's rows. All upserts agree on one order, so that two that share
+	// SKUs wait for each other instead of deadlocking.
+	items := slices.SortedFunc(slices.Values(bulk.Items), func(a, b product.Item) int { return cmp.Compare(a.SKU, b.SKU) })
+	var written []product.Product
+	var untouched map[string]string
+	err := postgres.InTx(ctx, s.pool, pgx.TxOptions{}, func(tx pgx.Tx) (err error) {
+		if written, err = upsert(ctx, tx, items); err == nil {
+			untouched, err = currencies(ctx, tx, others(items, written))
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("upsert %d products: %w", len(items), postgres.Classify(err))
+	}
+	count(bulk, items, written, untouched)
+	return nil
+}
+
+// upsert writes items in their order and returns the products that are new or changed. It locks the other rows too.
+func upsert(ctx context.Context, tx pgx.Tx, items []product.Item) ([]product.Product, error) {
+	const statement = `
+		INSERT INTO catalog.products AS old (id, sku, name, description, category, price_minor, currency, attributes)
+		SELECT id, sku, name, description, category, price_minor, currency, attributes::jsonb
+		FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[])
+			AS given (id, sku, name, description, category, price_minor, currency, attributes)
+		ON CONFLICT (sku) DO UPDATE
+		SET name = excluded.name, description = excluded.description, category = excluded.category,
+			price_minor = excluded.price_minor, attributes = excluded.attributes,
+			version = old.version + 1, updated_at = now()
+		WHERE old.currency = excluded.currency
+			AND (old.name, old.description, old.category, old.price_minor, old.attributes)
+				IS DISTINCT FROM (excluded.name, excluded.description, excluded.category, excluded.price_minor, excluded.attributes)
+		RETURNING ` + columns
+	rows, err := tx.Query(ctx, statement,
+		column(items, func(product.Item) uuid.UUID { return newID() }),
+		column(items, func(i product.Item) string { return i.SKU }),
+		column(items, func(i product.Item) string { return i.Name }),
+		column(items, func(i product.Item) string { return i.Description }),
+		column(items, func(i product.Item) string { return i.Category }),
+		column(items, func(i product.Item) int64 { return i.PriceMinor }),
+		column(items, func(i product.Item) string { return i.Currency }),
+		column(items, func(i product.Item) string { return string(i.Attributes) }),
+	)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // named by Upsert
+	}
+	return pgx.CollectRows(rows, scan) //nolint:wrapcheck // named by Upsert
+}
+
+func column[T any](items []product.Item, value func(product.Item) T) []T {
+	values := make([]T, len(items))
+	for i, item := range items {
+		values[i] = value(item)
+	}
+	return values
+}
+
+// others returns the SKUs of items that are not among written.
+func others(items []product.Item, written []product.Product) []string {
+	skip := make(map[string]struct{}, len(written))
+	for _, p := range written {
+		skip[p.SKU] = struct{}{}
+	}
+	var skus []string
+	for _, item := range items {
+		if _, ok := skip[item.SKU]; !ok {
+			skus = append(skus, item.SKU)
+		}
+	}
+	return skus
+}
+
+// currencies returns the currency of each of skus. In the transaction of upsert the rows are locked and cannot change.
+func currencies(ctx context.Context, tx pgx.Tx, skus []string) (map[string]string, error) {
+	found := make(map[string]string, len(skus))
+	if len(skus) == 0 {
+		return found, nil
+	}
+	rows, err := tx.Query(ctx, `SELECT sku, currency FROM catalog.products WHERE sku = ANY($1)`, skus)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // named by Upsert
+	}
+	var sku, currency string
+	_, err = pgx.ForEachRow(rows, []any{&sku, &currency}, func() error {
+		found[sku] = currency
+		return nil
+	})
+	return found, err //nolint:wrapcheck // named by Upsert
+}
+
+// count adds the outcome to bulk. What was not written either has another currency or was like that before.
+func count(bulk *product.Bulk, items []product.Item, written []product.Product, untouched map[string]string) {
+	for _, p := range written {
+		if p.Version == 1 {
+			bulk.Created++
+		} else {
+			bulk.Updated = append(bulk.Updated, p)
+		}
+	}
+	for _, item := range items {
+		switch currency, ok := untouched[item.SKU]; {
+		case !ok: // written
+		case currency == item.Currency:
+			bulk.Unchanged++
+		default:
+			bulk.Refuse(item.Index, product.CurrencyImmutable(item.SKU, currency))
+		}
+	}
+}

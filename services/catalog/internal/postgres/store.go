@@ -1,0 +1,127 @@
+// Package postgres keeps the catalog in the schema catalog of Postgres.
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	"github.com/hp-analytics/hp-analytics/services/catalog/internal/product"
+)
+
+// Store reads and writes products. It is safe for concurrent use.
+type Store struct{ pool *pgxpool.Pool }
+
+// New returns a store on pool, whose role must be hp_catalog.
+func New(pool *pgxpool.Pool) *Store { return &Store{pool: pool} }
+
+// columns are those of a product, in the order of scan.
+const columns = `id, sku, name, description, category, price_minor, currency, attributes, status, version, created_at, updated_at`
+
+func scan(row pgx.CollectableRow) (product.Product, error) {
+	var p product.Product
+	err := row.Scan(&p.ID, &p.SKU, &p.Name, &p.Description, &p.Category, &p.PriceMinor, &p.Currency, &p.Attributes,
+		&p.Status, &p.Version, &p.CreatedAt, &p.UpdatedAt)
+	p.CreatedAt, p.UpdatedAt = p.CreatedAt.UTC(), p.UpdatedAt.UTC()
+	return p, err //nolint:wrapcheck // the statement is named by the caller
+}
+
+// querier is a pool or a transaction.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+// one returns the product of the one row that a statement returns. pgx.ErrNoRows means that there is none.
+func one(ctx context.Context, db querier, sql string, args ...any) (product.Product, error) {
+	rows, err := db.Query(ctx, sql, args...)
+	if err != nil {
+		return product.Product{}, err //nolint:wrapcheck // named by the caller
+	}
+	return pgx.CollectExactlyOneRow(rows, scan) //nolint:wrapcheck // named by the caller
+}
+
+// Create stores a new product. A SKU that another product has is a Conflict.
+func (s *Store) Create(ctx context.Context, c product.Content) (product.Product, error) {
+	const statement = `
+		INSERT INTO catalog.products (id, sku, name, description, category, price_minor, currency, attributes)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+		RETURNING ` + columns
+	p, err := one(ctx, s.pool, statement,
+		newID(), c.SKU, c.Name, c.Description, c.Category, c.PriceMinor, c.Currency, c.Attributes)
+	if err != nil {
+		return product.Product{}, fmt.Errorf("insert product %s: %w", c.SKU, classify(err, c.SKU))
+	}
+	return p, nil
+}
+
+// newID returns a time-ordered id: new rows land at the end of the primary key.
+func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
+
+// Find returns the product with this id, NotFound if there is none.
+func (s *Store) Find(ctx context.Context, id uuid.UUID) (product.Product, error) {
+	return find(ctx, s.pool, id, "")
+}
+
+func find(ctx context.Context, db querier, id uuid.UUID, lock string) (product.Product, error) {
+	p, err := one(ctx, db, `SELECT `+columns+` FROM catalog.products WHERE id = $1`+lock, id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return product.Product{}, errs.New(errs.NotFound, "product_not_found", "There is no product with this id.").Because(err)
+	}
+	if err != nil {
+		return product.Product{}, fmt.Errorf("select product %s: %w", id, postgres.Classify(err))
+	}
+	return p, nil
+}
+
+// Update stores what change makes of the product with this id, and returns it as it is then. The row stays locked from
+// the read to the commit, so no other writer's change is lost; readers do not wait. A change that changes nothing
+// leaves the version as it is.
+func (s *Store) Update(ctx context.Context, id uuid.UUID, change product.Change) (product.Product, error) {
+	var p product.Product
+	err := postgres.InTx(ctx, s.pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
+		current, err := find(ctx, tx, id, ` FOR NO KEY UPDATE`)
+		if err != nil {
+			return err
+		}
+		next, err := change(current)
+		if err != nil {
+			return err
+		}
+		p, err = update(ctx, tx, next)
+		if errors.Is(err, pgx.ErrNoRows) {
+			p, err = current, nil
+		}
+		return classify(err, next.SKU)
+	})
+	if err != nil {
+		return product.Product{}, fmt.Errorf("update product %s: %w", id, postgres.Classify(err))
+	}
+	return p, nil
+}
+
+// update writes a product that differs from its row. pgx.ErrNoRows means that it does not.
+func update(ctx context.Context, tx pgx.Tx, p product.Product) (product.Product, error) {
+	const statement = `
+		UPDATE catalog.products
+		SET sku = $2, name = $3, description = $4, category = $5, price_minor = $6, attributes = $7, status = $8,
+			version = version + 1, updated_at = now()
+		WHERE id = $1
+			AND (sku, name, description, category, price_minor, attributes, status)
+				IS DISTINCT FROM ($2, $3, $4, $5, $6, $7::jsonb, $8)
+		RETURNING ` + columns
+	return one(ctx, tx, statement, p.ID, p.SKU, p.Name, p.Description, p.Category, p.PriceMinor, p.Attributes, p.Status)
+}
+
+// classify names the conflict of two products with one SKU.
+func classify(err error, sku string) error {
+	if _, taken := postgres.IsCode(err, postgres.UniqueViolation); taken {
+		return product.SKUTaken(sku).Because(err)
+	}
+	return postgres.Classify(err)
+}
