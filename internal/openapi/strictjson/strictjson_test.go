@@ -1,0 +1,102 @@
+package strictjson_test
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/hp-analytics/hp-analytics/internal/openapi/strictjson"
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+)
+
+func TestParse(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		in   string
+		want any
+	}{
+		{`null`, nil},
+		{` true `, true},
+		{`12345678901234567890`, json.Number("12345678901234567890")},
+		{`"a\u00e9\ud83d\ude00\\u0000"`, `aé😀\u0000`},
+		{`[]`, []any{}},
+		{`{}`, map[string]any{}},
+		{`{"a":[1,{"b":null}],"A":"x"}`, map[string]any{"a": []any{json.Number("1"), map[string]any{"b": nil}}, "A": "x"}},
+		{strings.Repeat("[", 64) + strings.Repeat("]", 64), nested(64)},
+	} {
+		got, err := strictjson.Parse([]byte(tc.in))
+		if err != nil {
+			t.Errorf("Parse(%s): %v", tc.in, err)
+		}
+		if !reflect.DeepEqual(got, tc.want) { // cmp.Diff needs exponential time for deep nesting
+			t.Errorf("Parse(%s) = %#v, want %#v", tc.in, got, tc.want)
+		}
+	}
+}
+
+func nested(depth int) any {
+	value := []any{}
+	for range depth - 1 {
+		value = []any{value}
+	}
+	return value
+}
+
+func TestParseRefuses(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name, in, detail, pointer string
+	}{
+		{name: "nothing", in: ``, detail: "not valid JSON"},
+		{name: "broken", in: `{"a":`, detail: "at byte 5"},
+		{name: "trailing document", in: `{} {}`, detail: "at byte 4"},
+		{name: "trailing garbage", in: `{}x`, detail: "at byte 3"},
+		{name: "trailing comma", in: `[1,]`, detail: "at byte 4"},
+		{name: "byte order mark", in: "\ufeff{}", detail: "at byte 1"},
+		{name: "not UTF-8", in: "\"\xff\"", detail: "UTF-8"},
+		{name: "high surrogate alone", in: `"\ud83d"`, detail: "surrogate"},
+		{name: "low surrogate alone", in: `"\ude00"`, detail: "surrogate"},
+		{name: "surrogates swapped", in: `"\ude00\ud83d"`, detail: "surrogate"},
+		{name: "surrogate behind a backslash", in: `"\\\ud83dx"`, detail: "surrogate"},
+		{name: "two equal names", in: `{"x/y":{"~":1,"a":2,"~":3}}`, detail: "same name", pointer: "/x~1y/~0"},
+		{name: "two names equal after decoding", in: `[{"a":1,"\u0061":2}]`, detail: "same name", pointer: "/0/a"},
+		{name: "too deep", in: strings.Repeat("[", 65) + strings.Repeat("]", 65), detail: "64 levels"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := strictjson.Parse([]byte(tc.in))
+			if !errs.Is(err, errs.Malformed) || errs.CodeOf(err) != "malformed_json" || !strings.Contains(err.Error(), tc.detail) {
+				t.Fatalf("error %v, want malformed_json with %q", err, tc.detail)
+			}
+			if tc.pointer != "" && !strings.Contains(err.Error(), tc.pointer+" duplicate_field") {
+				t.Errorf("error %v does not point to %s", err, tc.pointer)
+			}
+		})
+	}
+}
+
+// FuzzParse checks that what Parse takes is what encoding/json reads, and that nothing makes it panic.
+func FuzzParse(f *testing.F) {
+	for _, seed := range []string{`{"a":[1,2.5e3,"x",null,true]}`, `{"a":1,"a":2}`, `"\ud83d\ude00"`, `"\ud83d"`, `[[[]]]`, "\xff", `{} `} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		got, err := strictjson.Parse(data)
+		if err != nil {
+			if !errs.Is(err, errs.Malformed) {
+				t.Fatalf("Parse(%q): %v, want a malformed error", data, err)
+			}
+			return
+		}
+		decoder := json.NewDecoder(strings.NewReader(string(data)))
+		decoder.UseNumber()
+		var want any
+		if err := decoder.Decode(&want); err != nil {
+			t.Fatalf("Parse takes %q, encoding/json says %v", data, err)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Fatalf("Parse(%q) = %#v, encoding/json reads %#v", data, got, want)
+		}
+	})
+}
