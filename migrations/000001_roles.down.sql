@@ -1,0 +1,18 @@
+-- Takes away what the roles may do here. A role itself goes only when no other database of the cluster needs it.
+DO $$
+DECLARE
+	service text;
+BEGIN
+	FOREACH service IN ARRAY ARRAY['hp_auth', 'hp_catalog', 'hp_ingest', 'hp_analytics', 'hp_aggregator'] LOOP
+		BEGIN
+			EXECUTE format('DROP OWNED BY %I', service);
+			EXECUTE format('DROP ROLE %I', service);
+		EXCEPTION
+			WHEN dependent_objects_still_exist OR undefined_object THEN
+				EXECUTE format('REVOKE SELECT ON public.schema_migrations FROM %I', service);
+			WHEN object_in_use THEN
+				NULL;
+		END;
+	END LOOP;
+END
+$$;

@@ -1,0 +1,23 @@
+-- One role per service. A service logs in with whatever login it was given and takes its role by the startup parameter
+-- "role", so one login is enough and separate logins are possible. Roles belong to the whole cluster, not to this
+-- database: the migration of another database may have created them already, or be creating them at this moment.
+DO $$
+DECLARE
+	service text;
+BEGIN
+	FOREACH service IN ARRAY ARRAY['hp_auth', 'hp_catalog', 'hp_ingest', 'hp_analytics', 'hp_aggregator'] LOOP
+		BEGIN
+			EXECUTE format('CREATE ROLE %I NOLOGIN', service);
+		EXCEPTION WHEN duplicate_object OR unique_violation THEN
+			NULL;
+		END;
+		-- A superuser is a member of everything; any other login must be made one, to be able to take the role.
+		IF NOT pg_has_role(CURRENT_USER, service, 'MEMBER') THEN
+			EXECUTE format('GRANT %I TO CURRENT_USER', service);
+		END IF;
+	END LOOP;
+END
+$$;
+
+-- Services compare the version of the schema with the one they were built for.
+GRANT SELECT ON public.schema_migrations TO hp_auth, hp_catalog, hp_ingest, hp_analytics, hp_aggregator;

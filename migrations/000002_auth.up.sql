@@ -1,0 +1,79 @@
+CREATE SCHEMA auth;
+COMMENT ON SCHEMA auth IS 'Accounts and credentials. Owned by the auth service; others may only look up API keys.';
+GRANT USAGE ON SCHEMA auth TO hp_auth, hp_catalog, hp_ingest, hp_analytics;
+
+CREATE TABLE auth.users (
+	id            uuid PRIMARY KEY,
+	email         text NOT NULL CONSTRAINT users_email_key UNIQUE CHECK (email = lower(email) AND length(email) <= 254),
+	name          text NOT NULL DEFAULT '' CHECK (length(name) <= 200),
+	password_hash text NOT NULL,
+	role          text NOT NULL DEFAULT 'user' CHECK (role IN ('admin', 'analyst', 'user')),
+	created_at    timestamptz NOT NULL DEFAULT now(),
+	updated_at    timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE auth.users IS 'People who can log in.';
+COMMENT ON COLUMN auth.users.id IS 'UUIDv7; the subject of access tokens and the user_id of the person''s own events.';
+COMMENT ON COLUMN auth.users.email IS 'Login name, lower-cased before it is stored, so that the unique constraint ignores case.';
+COMMENT ON COLUMN auth.users.name IS 'Name to show; may be empty.';
+COMMENT ON COLUMN auth.users.password_hash IS 'argon2id in PHC string format; holds its own parameters.';
+COMMENT ON COLUMN auth.users.role IS 'admin: everything. analyst: read everybody''s numbers. user: own events and numbers.';
+COMMENT ON COLUMN auth.users.created_at IS 'When the account was made.';
+COMMENT ON COLUMN auth.users.updated_at IS 'When the account was last changed.';
+
+CREATE TABLE auth.refresh_tokens (
+	id         uuid PRIMARY KEY,
+	user_id    uuid NOT NULL REFERENCES auth.users ON DELETE CASCADE,
+	family_id  uuid NOT NULL,
+	token_hash bytea NOT NULL CONSTRAINT refresh_tokens_token_hash_key UNIQUE,
+	expires_at timestamptz NOT NULL,
+	used_at    timestamptz,
+	revoked_at timestamptz,
+	created_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX refresh_tokens_family_id_idx ON auth.refresh_tokens (family_id);
+CREATE INDEX refresh_tokens_user_id_idx ON auth.refresh_tokens (user_id);
+CREATE INDEX refresh_tokens_expires_at_idx ON auth.refresh_tokens (expires_at);
+COMMENT ON TABLE auth.refresh_tokens IS 'Refresh tokens. Each is good for one use; all that descend from one login are a family.';
+COMMENT ON COLUMN auth.refresh_tokens.id IS 'UUIDv7.';
+COMMENT ON COLUMN auth.refresh_tokens.user_id IS 'Whose token this is.';
+COMMENT ON COLUMN auth.refresh_tokens.family_id IS 'The login that the token descends from; a second use of any member revokes them all.';
+COMMENT ON COLUMN auth.refresh_tokens.token_hash IS 'SHA-256 of the token, which has 256 random bits and is not stored.';
+COMMENT ON COLUMN auth.refresh_tokens.expires_at IS 'When the token ends, used or not; the row is pruned after it.';
+COMMENT ON COLUMN auth.refresh_tokens.used_at IS 'When the token was exchanged for its successor.';
+COMMENT ON COLUMN auth.refresh_tokens.revoked_at IS 'When the family was revoked, by logout or by reuse.';
+COMMENT ON COLUMN auth.refresh_tokens.created_at IS 'When the token was issued.';
+
+CREATE TABLE auth.api_keys (
+	id         uuid PRIMARY KEY,
+	name       text NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
+	key_hash   bytea NOT NULL CONSTRAINT api_keys_key_hash_key UNIQUE,
+	prefix     text NOT NULL,
+	scopes     text[] NOT NULL CHECK (cardinality(scopes) > 0 AND scopes <@ ARRAY['ingest', 'read', 'admin']),
+	created_by text NOT NULL,
+	created_at timestamptz NOT NULL DEFAULT now(),
+	revoked_at timestamptz
+);
+COMMENT ON TABLE auth.api_keys IS 'Keys of machines. A key is shown once, when it is made.';
+COMMENT ON COLUMN auth.api_keys.id IS 'UUIDv7.';
+COMMENT ON COLUMN auth.api_keys.name IS 'What the key is for, in its owner''s words.';
+COMMENT ON COLUMN auth.api_keys.key_hash IS 'SHA-256 of the key, which has 256 random bits and is not stored.';
+COMMENT ON COLUMN auth.api_keys.prefix IS 'The first characters of the key, to recognise it in a list.';
+COMMENT ON COLUMN auth.api_keys.scopes IS 'ingest: send events. read: read numbers. admin: both, and products and keys.';
+COMMENT ON COLUMN auth.api_keys.created_by IS 'The principal that made the key: user:<id> or key:<id>.';
+COMMENT ON COLUMN auth.api_keys.created_at IS 'When the key was made.';
+COMMENT ON COLUMN auth.api_keys.revoked_at IS 'When the key was revoked; it is refused at most 5 s later.';
+
+CREATE TABLE auth.signing_keys (
+	kid         text PRIMARY KEY,
+	private_key bytea NOT NULL CHECK (length(private_key) = 32),
+	created_at  timestamptz NOT NULL DEFAULT now(),
+	retired_at  timestamptz
+);
+COMMENT ON TABLE auth.signing_keys IS 'Keys that sign access tokens. Only the auth service''s role may read them.';
+COMMENT ON COLUMN auth.signing_keys.kid IS 'Key id, as in the header of the tokens and in the JWKS.';
+COMMENT ON COLUMN auth.signing_keys.private_key IS 'Ed25519 seed, 32 bytes (RFC 8032).';
+COMMENT ON COLUMN auth.signing_keys.created_at IS 'When the key was made.';
+COMMENT ON COLUMN auth.signing_keys.retired_at IS 'When the key stopped signing; it is published until the last token that it signed has ended.';
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA auth TO hp_auth;
+GRANT SELECT (id, key_hash, scopes, revoked_at) ON auth.api_keys TO hp_catalog, hp_ingest, hp_analytics;

@@ -1,0 +1,2 @@
+DROP SCHEMA catalog CASCADE;
+DROP EXTENSION pg_trgm;

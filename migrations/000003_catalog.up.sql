@@ -1,0 +1,44 @@
+-- Substring search in names and SKUs. The extension is trusted: the owner of the database may create it.
+CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA public;
+
+CREATE SCHEMA catalog;
+COMMENT ON SCHEMA catalog IS 'Products. Owned by the catalog service; others may read them.';
+GRANT USAGE ON SCHEMA catalog TO hp_catalog, hp_ingest, hp_analytics, hp_aggregator;
+
+CREATE TABLE catalog.products (
+	id          uuid PRIMARY KEY,
+	sku         text NOT NULL CONSTRAINT products_sku_key UNIQUE CHECK (length(sku) BETWEEN 1 AND 64),
+	name        text NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
+	description text NOT NULL DEFAULT '',
+	category    text NOT NULL DEFAULT '',
+	price_minor bigint NOT NULL CHECK (price_minor >= 0),
+	currency    text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
+	status      text NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'archived')),
+	attributes  jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(attributes) = 'object'),
+	version     bigint NOT NULL DEFAULT 1 CHECK (version > 0),
+	created_at  timestamptz NOT NULL DEFAULT now(),
+	updated_at  timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE catalog.products IS 'What events and purchases are about. A product is archived, never deleted: its history stays.';
+COMMENT ON COLUMN catalog.products.id IS 'UUIDv7.';
+COMMENT ON COLUMN catalog.products.sku IS 'Stock-keeping unit: the customer''s own unique name of the product.';
+COMMENT ON COLUMN catalog.products.name IS 'Name to show.';
+COMMENT ON COLUMN catalog.products.description IS 'Free text; may be empty.';
+COMMENT ON COLUMN catalog.products.category IS 'One category to filter by; empty for none.';
+COMMENT ON COLUMN catalog.products.price_minor IS 'Price of one unit in minor units of the currency (cents).';
+COMMENT ON COLUMN catalog.products.currency IS 'ISO 4217 code. Fixed when the product is made, so that its revenue never adds unlike units.';
+COMMENT ON COLUMN catalog.products.status IS 'active, or archived: no new events.';
+COMMENT ON COLUMN catalog.products.attributes IS 'The customer''s own properties, a JSON object.';
+COMMENT ON COLUMN catalog.products.version IS 'Counts the changes; the ETag.';
+COMMENT ON COLUMN catalog.products.created_at IS 'When the product was made; lists are sorted by it, newest first.';
+COMMENT ON COLUMN catalog.products.updated_at IS 'When the product was last changed.';
+
+-- Lists are pages by (created_at, id), newest first, of one status, often of one category.
+CREATE INDEX products_status_created_idx ON catalog.products (status, created_at DESC, id DESC);
+CREATE INDEX products_category_created_idx ON catalog.products (category, status, created_at DESC, id DESC);
+CREATE INDEX products_created_idx ON catalog.products (created_at DESC, id DESC);
+CREATE INDEX products_name_trgm_idx ON catalog.products USING gin (name public.gin_trgm_ops);
+CREATE INDEX products_sku_trgm_idx ON catalog.products USING gin (sku public.gin_trgm_ops);
+
+GRANT SELECT, INSERT, UPDATE ON catalog.products TO hp_catalog;
+GRANT SELECT ON catalog.products TO hp_ingest, hp_analytics, hp_aggregator;

@@ -1,0 +1,167 @@
+CREATE SCHEMA ingest;
+COMMENT ON SCHEMA ingest IS 'Raw events and purchases, and the batches that connect them to the rollups. Owned by the ingest service.';
+GRANT USAGE ON SCHEMA ingest TO hp_ingest, hp_aggregator, hp_analytics;
+
+-- No foreign keys to products: they cost a third to a half of each row. The service checks references, reconcile proves
+-- them. Columns are ordered widest alignment first, so that rows carry no padding.
+CREATE TABLE ingest.events (
+	ts          timestamptz NOT NULL,
+	received_at timestamptz NOT NULL,
+	id          uuid NOT NULL,
+	product_id  uuid NOT NULL,
+	batch_id    uuid NOT NULL,
+	user_id     text NOT NULL,
+	type        text NOT NULL,
+	properties  jsonb,
+	PRIMARY KEY (ts, id)
+) PARTITION BY RANGE (ts);
+CREATE INDEX events_product_id_ts_idx ON ingest.events (product_id, ts);
+CREATE INDEX events_user_id_ts_idx ON ingest.events (user_id, ts);
+CREATE INDEX events_batch_id_idx ON ingest.events (batch_id);
+COMMENT ON TABLE ingest.events IS 'Accepted events, a partition a UTC day. The primary key is the dedupe key: a retry hits the same row.';
+COMMENT ON COLUMN ingest.events.ts IS 'When it happened: the client''s word, or the time inside a UUIDv7 id, or when it was received.';
+COMMENT ON COLUMN ingest.events.received_at IS 'When it was committed (start of the transaction).';
+COMMENT ON COLUMN ingest.events.id IS 'The client''s id, or one made by the server.';
+COMMENT ON COLUMN ingest.events.product_id IS 'The product it is about.';
+COMMENT ON COLUMN ingest.events.batch_id IS 'The batch that it was committed in. UUIDv7, so the index grows at its right end only.';
+COMMENT ON COLUMN ingest.events.user_id IS 'Who did it: an account''s id, or the customer''s own name for a user.';
+COMMENT ON COLUMN ingest.events.type IS 'view, click, add_to_cart, or any other name.';
+COMMENT ON COLUMN ingest.events.properties IS 'The client''s own properties, a JSON object; NULL for none.';
+
+CREATE TABLE ingest.purchases (
+	ts           timestamptz NOT NULL,
+	received_at  timestamptz NOT NULL,
+	amount_minor bigint NOT NULL CHECK (amount_minor >= 0),
+	id           uuid NOT NULL,
+	product_id   uuid NOT NULL,
+	batch_id     uuid NOT NULL,
+	quantity     integer NOT NULL CHECK (quantity > 0),
+	user_id      text NOT NULL,
+	currency     text NOT NULL,
+	PRIMARY KEY (ts, id)
+) PARTITION BY RANGE (ts);
+CREATE INDEX purchases_product_id_ts_idx ON ingest.purchases (product_id, ts);
+CREATE INDEX purchases_user_id_ts_idx ON ingest.purchases (user_id, ts);
+CREATE INDEX purchases_batch_id_idx ON ingest.purchases (batch_id);
+COMMENT ON TABLE ingest.purchases IS 'Accepted purchases, a partition a UTC day. The primary key is the dedupe key.';
+COMMENT ON COLUMN ingest.purchases.ts IS 'When it happened.';
+COMMENT ON COLUMN ingest.purchases.received_at IS 'When it was committed (start of the transaction).';
+COMMENT ON COLUMN ingest.purchases.amount_minor IS 'What was paid in all, in minor units of the currency (cents).';
+COMMENT ON COLUMN ingest.purchases.id IS 'The client''s id, or one made by the server.';
+COMMENT ON COLUMN ingest.purchases.product_id IS 'The product that was bought.';
+COMMENT ON COLUMN ingest.purchases.batch_id IS 'The batch that it was committed in.';
+COMMENT ON COLUMN ingest.purchases.quantity IS 'Units bought.';
+COMMENT ON COLUMN ingest.purchases.user_id IS 'Who bought it.';
+COMMENT ON COLUMN ingest.purchases.currency IS 'ISO 4217 code, that of the product.';
+
+-- Rows live twice: inserted pending, updated once. Free space in each page keeps the update beside its row, and frequent
+-- vacuum keeps the partial index of pending batches as small as what is pending.
+CREATE TABLE ingest.batches (
+	id            uuid PRIMARY KEY,
+	received_at   timestamptz NOT NULL DEFAULT now(),
+	min_ts        timestamptz,
+	max_ts        timestamptz,
+	aggregated_at timestamptz,
+	rows          integer NOT NULL CHECK (rows >= 0),
+	kind          text NOT NULL CHECK (kind IN ('events', 'purchases')),
+	principal     text NOT NULL,
+	CHECK (rows = 0 OR (min_ts IS NOT NULL AND max_ts IS NOT NULL))
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000,
+        autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX batches_pending_idx ON ingest.batches (id) INCLUDE (rows, received_at) WHERE aggregated_at IS NULL;
+CREATE INDEX batches_received_at_idx ON ingest.batches USING brin (received_at) WITH (pages_per_range = 16, autosummarize = on);
+COMMENT ON TABLE ingest.batches IS 'One row for each committed write: the inbox of the aggregator while it is pending, then the receipt.';
+COMMENT ON COLUMN ingest.batches.id IS 'UUIDv7.';
+COMMENT ON COLUMN ingest.batches.received_at IS 'When it was committed (start of the transaction).';
+COMMENT ON COLUMN ingest.batches.min_ts IS 'Earliest ts among its rows: with max_ts it tells which partitions to look in.';
+COMMENT ON COLUMN ingest.batches.max_ts IS 'Latest ts among its rows.';
+COMMENT ON COLUMN ingest.batches.aggregated_at IS 'When its rows were folded into the rollups, in the same transaction; NULL is pending.';
+COMMENT ON COLUMN ingest.batches.rows IS 'Rows that were really inserted, duplicates left out.';
+COMMENT ON COLUMN ingest.batches.kind IS 'events or purchases: which table its rows are in.';
+COMMENT ON COLUMN ingest.batches.principal IS 'Who sent it (user:<id> or key:<id>): who may read the receipt.';
+
+CREATE TABLE ingest.idempotency_keys (
+	principal  text NOT NULL,
+	key        text NOT NULL CHECK (length(key) BETWEEN 1 AND 255),
+	body_hash  bytea NOT NULL,
+	response   jsonb NOT NULL,
+	created_at timestamptz NOT NULL DEFAULT now(),
+	PRIMARY KEY (principal, key)
+);
+CREATE INDEX idempotency_keys_created_at_idx ON ingest.idempotency_keys (created_at);
+COMMENT ON TABLE ingest.idempotency_keys IS 'Answers to requests with an Idempotency-Key, written in the transaction of the request.';
+COMMENT ON COLUMN ingest.idempotency_keys.principal IS 'Who sent it (user:<id> or key:<id>): keys of different callers are different.';
+COMMENT ON COLUMN ingest.idempotency_keys.key IS 'The header''s value.';
+COMMENT ON COLUMN ingest.idempotency_keys.body_hash IS 'SHA-256 of the decoded body, to tell a retry from another request.';
+COMMENT ON COLUMN ingest.idempotency_keys.response IS 'The body of the answer, to be sent again.';
+COMMENT ON COLUMN ingest.idempotency_keys.created_at IS 'When it was first used; pruned a day later.';
+
+-- Makes the daily partitions of both tables. A partition is made as a table of its own and then attached, because
+-- CREATE TABLE … PARTITION OF would lock out every reader and writer of the parent for the moment.
+CREATE FUNCTION ingest.ensure_partitions(from_day date, to_day date) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	parent text;
+	day    date;
+	child  text;
+	made   integer := 0;
+BEGIN
+	IF to_day - from_day >= 1000 THEN
+		RAISE EXCEPTION 'ensure_partitions: % to % is more than 1000 days', from_day, to_day
+			USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	-- One at a time: two sessions that need the same day must not both make it. The key is arbitrary but fixed.
+	PERFORM pg_advisory_xact_lock(4823, 1);
+	FOREACH parent IN ARRAY ARRAY['events', 'purchases'] LOOP
+		FOR day IN SELECT generate_series(from_day, to_day, interval '1 day')::date LOOP
+			child := parent || '_p' || to_char(day, 'YYYYMMDD');
+			CONTINUE WHEN to_regclass(format('ingest.%I', child)) IS NOT NULL;
+			EXECUTE format(
+				'CREATE TABLE ingest.%I (LIKE ingest.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES)
+				 WITH (autovacuum_vacuum_insert_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.1)',
+				child, parent);
+			EXECUTE format(
+				'ALTER TABLE ingest.%I ATTACH PARTITION ingest.%I FOR VALUES FROM (%L) TO (%L)',
+				parent, child, (day::timestamp AT TIME ZONE 'UTC'), ((day + 1)::timestamp AT TIME ZONE 'UTC'));
+			EXECUTE format('COMMENT ON TABLE ingest.%I IS %L', child, parent || ' of ' || day || ' (UTC)');
+			made := made + 1;
+		END LOOP;
+	END LOOP;
+	RETURN made;
+END
+$$;
+COMMENT ON FUNCTION ingest.ensure_partitions(date, date) IS
+	'Makes the partitions of events and purchases for each UTC day of an inclusive range, as far as they are missing; returns how many it made.';
+
+-- Drops the raw rows of whole days. The rollups stay.
+CREATE FUNCTION ingest.drop_partitions_before(before_day date, dry_run boolean)
+RETURNS TABLE (partition text, bytes bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	PERFORM pg_advisory_xact_lock(4823, 1);
+	FOR partition, bytes IN
+		SELECT c.relname::text, pg_total_relation_size(c.oid)
+		FROM pg_inherits i
+		JOIN pg_class c ON c.oid = i.inhrelid
+		WHERE i.inhparent IN ('ingest.events'::regclass, 'ingest.purchases'::regclass)
+		  AND to_date(right(c.relname, 8), 'YYYYMMDD') < before_day
+		ORDER BY right(c.relname, 8), c.relname
+	LOOP
+		IF NOT dry_run THEN
+			EXECUTE format('DROP TABLE ingest.%I', partition);
+		END IF;
+		RETURN NEXT;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION ingest.drop_partitions_before(date, boolean) IS
+	'Drops the partitions of days before the given one and returns their names and sizes in bytes; with dry_run it only tells.';
+REVOKE ALL ON FUNCTION ingest.ensure_partitions(date, date), ingest.drop_partitions_before(date, boolean) FROM PUBLIC;
+
+GRANT SELECT, INSERT ON ingest.events, ingest.purchases, ingest.batches, ingest.idempotency_keys TO hp_ingest;
+GRANT EXECUTE ON FUNCTION ingest.ensure_partitions(date, date) TO hp_ingest, hp_aggregator;
+GRANT EXECUTE ON FUNCTION ingest.drop_partitions_before(date, boolean) TO hp_aggregator;
+GRANT SELECT ON ingest.events, ingest.purchases TO hp_aggregator;
+GRANT SELECT, UPDATE, DELETE ON ingest.batches TO hp_aggregator;
+GRANT SELECT, DELETE ON ingest.idempotency_keys TO hp_aggregator;
+GRANT SELECT ON ingest.batches TO hp_analytics;
