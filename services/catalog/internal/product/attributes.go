@@ -28,17 +28,17 @@ func canonicalAttributes(raw json.RawMessage) (json.RawMessage, *errs.Field) {
 	}
 	object, err := parseObject(raw)
 	if err != nil {
-		return nil, attributesProblem("wrong_type", "must be a JSON object")
+		return nil, attributesProblem(wrongType, "must be a JSON object")
 	}
 	if len(object) > maxAttributes {
-		return nil, attributesProblem("attributes_too_large", fmt.Sprintf("must have at most %d members", maxAttributes))
+		return nil, attributesProblem(tooLong, fmt.Sprintf("must have at most %d members", maxAttributes))
 	}
 	if err := checkValue(object, 0); err != nil {
-		return nil, attributesProblem(invalid, err.Error())
+		return nil, attributesProblem(invalidValue, err.Error())
 	}
 	canonical, err := encode(object)
 	if err != nil || len(canonical) > maxAttributesBytes {
-		return nil, attributesProblem("attributes_too_large", fmt.Sprintf("must be at most %d bytes of JSON", maxAttributesBytes))
+		return nil, attributesProblem(tooLarge, fmt.Sprintf("must be at most %d bytes of JSON", maxAttributesBytes))
 	}
 	return canonical, nil
 }

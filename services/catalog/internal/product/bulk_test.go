@@ -28,7 +28,7 @@ func TestBulkKeepsTheGoodItems(t *testing.T) {
 	}
 	want := []product.Refusal{
 		{Index: 0, Code: "sku_taken", Detail: "There is already a product with the SKU A."},
-		{Index: 1, Code: "invalid_value", Detail: "sku must be 1 to 64 letters, digits and . _ : / -, and start with a letter or digit."},
+		{Index: 1, Code: "invalid_format", Detail: "sku must be letters, digits and . _ : / -, and start with a letter or digit."},
 		{Index: 2, Code: "duplicate_sku", Detail: "An earlier item has the SKU A."},
 		{Index: 4, Code: "currency_immutable", Detail: "The currency of C is USD and cannot change."},
 	}

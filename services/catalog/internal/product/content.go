@@ -25,20 +25,31 @@ var (
 	currencyPattern = regexp.MustCompile(`^[A-Z]{3}$`)
 )
 
-// invalid is the code of a value that breaks a rule without a code of its own.
-const invalid = "invalid_value"
+// The codes of values that break a rule; they are those with which a request that does not fit the contract is refused.
+const (
+	tooShort      = "too_short"
+	tooLong       = "too_long"
+	tooSmall      = "too_small"
+	tooLarge      = "too_large"
+	wrongType     = "wrong_type"
+	invalidFormat = "invalid_format"
+	invalidValue  = "invalid_value"
+)
 
 // Validate returns c with its attributes in canonical form, or an Invalid error with an entry for each problem.
 func (c Content) Validate() (Content, error) {
 	var found problems
-	found.check(len(c.SKU) <= maxSKU && skuPattern.MatchString(c.SKU), "sku", fmt.Sprintf(
-		"must be 1 to %d letters, digits and . _ : / -, and start with a letter or digit", maxSKU))
-	found.check(strings.TrimSpace(c.Name) != "", "name", "must not be empty")
+	found.check(c.SKU != "", "sku", tooShort, "must not be empty")
+	found.check(c.SKU == "" || skuPattern.MatchString(c.SKU), "sku", invalidFormat,
+		"must be letters, digits and . _ : / -, and start with a letter or digit")
+	found.check(len(c.SKU) <= maxSKU, "sku", tooLong, fmt.Sprintf("must have at most %d characters", maxSKU))
+	found.check(strings.TrimSpace(c.Name) != "", "name", tooShort, "must not be empty")
 	found.checkText("name", c.Name, maxName, "")
 	found.checkText("description", c.Description, maxDescription, "\n\r\t")
 	found.checkText("category", c.Category, maxCategory, "")
-	found.check(0 <= c.PriceMinor && c.PriceMinor <= maxPrice, "price_minor", fmt.Sprintf("must be 0 to %d", int64(maxPrice)))
-	found.check(currencyPattern.MatchString(c.Currency), "currency", "must be three capital letters, such as EUR")
+	found.check(c.PriceMinor >= 0, "price_minor", tooSmall, "must not be negative")
+	found.check(c.PriceMinor <= maxPrice, "price_minor", tooLarge, fmt.Sprintf("must be at most %d", int64(maxPrice)))
+	found.check(currencyPattern.MatchString(c.Currency), "currency", invalidFormat, "must be three capital letters, such as EUR")
 
 	attributes, problem := canonicalAttributes(c.Attributes)
 	if problem != nil {
@@ -51,15 +62,16 @@ func (c Content) Validate() (Content, error) {
 // problems collects what is wrong with a content.
 type problems []errs.Field
 
-func (p *problems) check(ok bool, field, rule string) {
+func (p *problems) check(ok bool, field, code, rule string) {
 	if !ok {
-		*p = append(*p, errs.Field{Pointer: "/" + field, Code: invalid, Detail: field + " " + rule + "."})
+		*p = append(*p, errs.Field{Pointer: "/" + field, Code: code, Detail: field + " " + rule + "."})
 	}
 }
 
+// checkText accepts what people can read. Postgres could not even store a NUL.
 func (p *problems) checkText(field, text string, maxLength int, controls string) {
-	p.check(utf8.RuneCountInString(text) <= maxLength, field, fmt.Sprintf("must be at most %d characters", maxLength))
-	p.check(isText(text, controls), field, "must be text without control characters")
+	p.check(utf8.RuneCountInString(text) <= maxLength, field, tooLong, fmt.Sprintf("must have at most %d characters", maxLength))
+	p.check(isText(text, controls), field, invalidValue, "must be text without control characters")
 }
 
 // isText reports whether people can read s: it is UTF-8 and has no control characters but the given ones.
@@ -73,5 +85,5 @@ func (p problems) err() error {
 	if len(p) == 0 {
 		return nil
 	}
-	return errs.New(errs.Invalid, "invalid_product", "The product is not valid: "+p[0].Detail, p...)
+	return errs.New(errs.Invalid, "validation_failed", "The product is not valid; errors says where and why.", p...)
 }

@@ -24,14 +24,14 @@ func (f Filter) Validate() error {
 	for _, parameter := range []struct{ name, value string }{{"category", f.Category}, {"q", f.Query}} {
 		if !isText(parameter.value, "") {
 			found = append(found, errs.Field{
-				Pointer: "/query/" + parameter.name, Code: invalid, Detail: parameter.name + " must be text without control characters.",
+				Pointer: "/query/" + parameter.name, Code: invalidValue, Detail: parameter.name + " must be text without control characters.",
 			})
 		}
 	}
 	if len(found) == 0 {
 		return nil
 	}
-	return errs.New(errs.Invalid, "invalid_filter", found[0].Detail, found...)
+	return errs.New(errs.Invalid, "validation_failed", "The filter is not valid; errors says where and why.", found...)
 }
 
 // Position is the place of a product in a list: newest first, by id where two are equally new.

@@ -58,8 +58,8 @@ func mergeAttributes(current, patch json.RawMessage) (json.RawMessage, error) {
 	}
 	changes, err := parseObject(patch)
 	if err != nil {
-		problem := attributesProblem("wrong_type", "must be a JSON object or null")
-		return nil, errs.New(errs.Invalid, "invalid_product", problem.Detail, *problem).Because(err)
+		problem := attributesProblem(wrongType, "must be a JSON object or null")
+		return nil, errs.New(errs.Invalid, "validation_failed", problem.Detail, *problem).Because(err)
 	}
 	target, err := parseObject(current)
 	if err != nil {

@@ -1,0 +1,39 @@
+package catalog
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	"github.com/hp-analytics/hp-analytics/internal/platform/redis"
+	"github.com/hp-analytics/hp-analytics/internal/platform/service"
+)
+
+// Config is the configuration of the catalog service.
+type Config struct {
+	service.Config
+	Postgres postgres.Config
+	Redis    redis.Config
+	Auth     authn.Config
+
+	// CacheTTL is how long a product may live in Redis. A change replaces it there at once, so this is the staleness when
+	// Redis missed the change, and how long a product can still be read while Postgres is down. In the process products
+	// live for a second at most.
+	CacheTTL time.Duration `env:"CATALOG_CACHE_TTL, default=10s"`
+	// CacheBytes bounds the products kept in the process.
+	CacheBytes int64 `env:"CATALOG_CACHE_BYTES, default=67108864"`
+}
+
+// Validate implements config.Validator.
+func (c *Config) Validate() error {
+	var problems []error
+	if c.CacheTTL < time.Second {
+		problems = append(problems, fmt.Errorf("CATALOG_CACHE_TTL: must be at least 1s, not %s", c.CacheTTL))
+	}
+	if c.CacheBytes < 1<<20 {
+		problems = append(problems, fmt.Errorf("CATALOG_CACHE_BYTES: must be at least 1048576 (1 MiB), not %d", c.CacheBytes))
+	}
+	return errors.Join(problems...)
+}
