@@ -1,0 +1,17 @@
+// Command ingest runs the ingest service.
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/service"
+	"github.com/hp-analytics/hp-analytics/services/ingest"
+)
+
+func main() {
+	os.Exit(service.Main("ingest", os.Args[1:], os.Environ(), os.Stdout, os.Stderr,
+		func(ctx context.Context, cfg ingest.Config, deps service.Deps) (service.Service, error) {
+			return ingest.New(ctx, cfg, deps)
+		}))
+}

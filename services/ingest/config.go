@@ -1,0 +1,54 @@
+package ingest
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	"github.com/hp-analytics/hp-analytics/internal/platform/redis"
+	"github.com/hp-analytics/hp-analytics/internal/platform/service"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+)
+
+// minInflightBytes lets one bulk request through whatever its encoding: its compressed and its decoded body.
+const minInflightBytes = 16 << 20
+
+// Config is the configuration of the ingest service.
+type Config struct {
+	service.Config
+	Postgres postgres.Config
+	Redis    redis.Config
+	Auth     authn.Config
+
+	// RetentionDays is how old an event may be when it comes: as long as raw rows are kept, because they are what
+	// recognises a retry. The aggregator, which drops raw rows, must be given the same.
+	RetentionDays int `env:"RETENTION_DAYS, default=90"`
+	// RateLimit is how many events and purchases one user or API key may send in RateWindow, all at once if it likes;
+	// 0 means no limit.
+	RateLimit int `env:"INGEST_RATE_LIMIT, default=600000"`
+	// RateWindow is the time in which RateLimit is granted.
+	RateWindow time.Duration `env:"INGEST_RATE_WINDOW, default=1m"`
+	// MaxInflightBytes bounds the request bodies in memory, decoded. What does not fit is answered with 503. The process
+	// needs about three times as much: decoded events, and the statement that carries them.
+	MaxInflightBytes int64 `env:"INGEST_MAX_INFLIGHT_BYTES, default=67108864"`
+}
+
+// Validate implements config.Validator.
+func (c *Config) Validate() error {
+	var problems []error
+	if c.RetentionDays < 1 {
+		problems = append(problems, fmt.Errorf("RETENTION_DAYS: must be at least 1, not %d", c.RetentionDays))
+	}
+	if c.RateLimit < 0 || c.RateLimit > 0 && c.RateLimit < event.MaxBatch {
+		problems = append(problems, fmt.Errorf("INGEST_RATE_LIMIT: must be 0 (no limit) or at least %d (one batch), not %d", event.MaxBatch, c.RateLimit))
+	}
+	if c.RateWindow < time.Second {
+		problems = append(problems, fmt.Errorf("INGEST_RATE_WINDOW: must be at least 1s, not %s", c.RateWindow))
+	}
+	if c.MaxInflightBytes < minInflightBytes {
+		problems = append(problems, fmt.Errorf("INGEST_MAX_INFLIGHT_BYTES: must be at least %d (16 MiB), not %d", minInflightBytes, c.MaxInflightBytes))
+	}
+	return errors.Join(problems...)
+}

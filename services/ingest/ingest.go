@@ -1,0 +1,121 @@
+// Package ingest is the service that takes events and purchases and makes them durable.
+//
+// A request goes: authentication → internal/api (rights, body, quota) → internal/decode → internal/event (the rules) →
+// internal/postgres (one transaction, with the batch that is both receipt and inbox of the aggregator) → internal/wakeup
+// (a task, after the commit). Only Postgres is needed to answer: while Redis is away the quota is counted in the process
+// and the aggregator finds the batch by itself.
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/hp-analytics/hp-analytics/internal/openapi"
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/platform/httpserver"
+	platformpostgres "github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	"github.com/hp-analytics/hp-analytics/internal/platform/ratelimit"
+	"github.com/hp-analytics/hp-analytics/internal/platform/redis"
+	"github.com/hp-analytics/hp-analytics/internal/platform/service"
+	"github.com/hp-analytics/hp-analytics/internal/platform/tasks"
+	"github.com/hp-analytics/hp-analytics/migrations"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/api"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/body"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/inflight"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/postgres"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/products"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/wakeup"
+)
+
+// Service is the ingest service.
+type Service struct {
+	health *httpserver.Health
+	routes http.Handler
+	pool   *pgxpool.Pool
+	redis  *goredis.Client
+}
+
+var _ service.Service = (*Service)(nil)
+
+// New builds the service. It connects to nothing yet; ctx ends when the process is about to exit.
+func New(ctx context.Context, cfg Config, deps service.Deps) (*Service, error) {
+	pool, err := platformpostgres.Open(ctx, cfg.Postgres, "hp_ingest", "ingest", deps.TracerProvider)
+	if err != nil {
+		return nil, err
+	}
+	client, err := redis.Open(cfg.Redis, "ingest")
+	if err != nil {
+		return nil, err
+	}
+	verifier, err := authn.NewVerifier(ctx, cfg.Auth, authn.PostgresKeys{Pool: pool}, deps.Logger)
+	if err != nil {
+		return nil, err
+	}
+	server, err := newServer(cfg, deps, pool, client)
+	if err != nil {
+		return nil, err
+	}
+	deps.Registerer.MustRegister(platformpostgres.NewPoolCollector(pool), redis.NewPoolCollector(client))
+
+	health := httpserver.NewHealth(deps.Logger,
+		httpserver.Check{Name: "postgres", Run: platformpostgres.SchemaReady(pool, migrations.Latest())},
+		httpserver.Check{Name: "redis", Run: redis.Ready(client), Optional: true},
+		httpserver.Check{Name: "jwks", Run: verifier.Ready},
+	)
+	router := httpserver.NewRouter(httpserver.RouterOptions{
+		Config: cfg.HTTP, Logger: deps.Logger, Registerer: deps.Registerer, Gatherer: deps.Gatherer,
+		TracerProvider: deps.TracerProvider, Health: health,
+	})
+	openapi.Mount(router)
+	router.Group(func(r chi.Router) {
+		r.Use(verifier.Middleware)
+		server.Mount(r)
+	})
+	return &Service{health: health, routes: router, pool: pool, redis: client}, nil
+}
+
+// newServer puts the write path together.
+func newServer(cfg Config, deps service.Deps, pool *pgxpool.Pool, client *goredis.Client) (*api.Server, error) {
+	bodies, err := body.NewOpener(inflight.NewBudget(cfg.MaxInflightBytes, deps.Registerer))
+	if err != nil {
+		return nil, err
+	}
+	var limiter *ratelimit.Limiter
+	if cfg.RateLimit > 0 {
+		policy := ratelimit.Policy{Name: "ingest", Limit: cfg.RateLimit, Window: cfg.RateWindow}
+		limiter = ratelimit.New(client, policy, deps.Logger, deps.Registerer)
+	}
+	store := postgres.New(pool, deps.Registerer)
+	recorder := event.NewRecorder(
+		event.Rules{Retention: time.Duration(cfg.RetentionDays) * 24 * time.Hour},
+		products.New(store, deps.Registerer),
+		store,
+		wakeup.New(tasks.NewClient(client, cfg.Redis.Timeout), deps.Logger, deps.Registerer),
+	)
+	return api.New(recorder, store, bodies, limiter, deps.Registerer), nil
+}
+
+// Routes implements service.Service.
+func (s *Service) Routes() http.Handler { return s.routes }
+
+// Health implements service.Service.
+func (s *Service) Health() *httpserver.Health { return s.health }
+
+// Run implements service.Service. There is no background work: it holds the connections until ctx ends.
+func (s *Service) Run(ctx context.Context, ready func()) error {
+	ready()
+	<-ctx.Done()
+	s.pool.Close()
+	if err := s.redis.Close(); err != nil && !errors.Is(err, goredis.ErrClosed) {
+		return fmt.Errorf("close Redis: %w", err)
+	}
+	return nil
+}

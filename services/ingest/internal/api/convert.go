@@ -1,0 +1,75 @@
+package api
+
+import (
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/postgres"
+)
+
+// maxDetail is the longest detail that openapi.yaml allows.
+const maxDetail = 1024
+
+func eventAccepted(batch uuid.UUID, v event.Verdict) EventAccepted {
+	status := EventStatusAccepted
+	if v.Status == event.Duplicate {
+		status = EventStatusDuplicate
+	}
+	return EventAccepted{ID: v.ID, BatchID: batch, Status: status}
+}
+
+func bulkResult(batch uuid.UUID, verdicts []event.Verdict, drafts []event.EventDraft) EventBulkResult {
+	result := EventBulkResult{BatchID: batch, Errors: []ItemError{}}
+	for i, v := range verdicts {
+		switch v.Status {
+		case event.Accepted:
+			result.Accepted++
+		case event.Duplicate:
+			result.Duplicates++
+		case event.Rejected:
+			result.Rejected++
+			result.Errors = append(result.Errors, itemError(i, drafts[i].Problems))
+		}
+	}
+	return result
+}
+
+// itemError names the first problem of an item and describes them all.
+func itemError(index int, problems []errs.Field) ItemError {
+	var detail strings.Builder
+	for i, p := range problems {
+		if detail.Len()+1+len(p.Detail) > maxDetail {
+			break
+		}
+		if i > 0 {
+			detail.WriteByte(' ')
+		}
+		detail.WriteString(p.Detail)
+	}
+	return ItemError{Index: index, Code: problems[0].Code, Detail: detail.String()}
+}
+
+func purchase(p event.Purchase) Purchase {
+	return Purchase{
+		ID: p.ID, BatchID: p.BatchID, ProductID: p.ProductID, UserID: p.UserID,
+		Quantity: p.Quantity, AmountMinor: p.AmountMinor, Currency: p.Currency,
+		TS: p.TS.UTC(), ReceivedAt: p.ReceivedAt.UTC(),
+	}
+}
+
+func receipt(r postgres.Receipt) BatchReceipt {
+	answer := BatchReceipt{BatchID: r.BatchID, ReceivedAt: r.ReceivedAt.UTC(), Events: r.Rows, State: BatchStateStored}
+	if r.AggregatedAt != nil {
+		answer.State, answer.AggregatedAt = BatchStateAggregated, utc(*r.AggregatedAt)
+	}
+	return answer
+}
+
+func utc(t time.Time) *time.Time {
+	t = t.UTC()
+	return &t
+}

@@ -1,0 +1,111 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/decode"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+)
+
+var (
+	errEventTooLarge = errs.New(errs.TooLarge, event.CodeTooLarge, fmt.Sprintf("An event has at most %d bytes.", event.MaxBytes))
+	errBodyTooLarge  = errs.New(errs.TooLarge, "body_too_large", fmt.Sprintf("The body has at most %d bytes, decoded.", event.MaxBatchBytes))
+)
+
+// CreateEvent answers POST /events.
+func (s *Server) CreateEvent(w http.ResponseWriter, r *http.Request) {
+	if err := s.createEvent(w, r); err != nil {
+		problem.Write(w, r, err)
+	}
+}
+
+func (s *Server) createEvent(w http.ResponseWriter, r *http.Request) error {
+	caller, err := ingester(r.Context())
+	if err != nil {
+		return err
+	}
+	data, release, err := s.readDocument(w, r, event.MaxBytes, errEventTooLarge)
+	if err != nil {
+		return err
+	}
+	defer release()
+	draft, err := decode.Event(data)
+	if err != nil {
+		return err
+	}
+	if err := s.limit(r.Context(), w, caller, 1); err != nil {
+		return err
+	}
+	batch, verdict, err := s.recorder.Event(r.Context(), caller.Subject, draft)
+	if err != nil {
+		s.outcomes.refused(err)
+		return err
+	}
+	s.outcomes.count(verdict.Status)
+	return respond(w, http.StatusAccepted, eventAccepted(batch, verdict))
+}
+
+// CreateEventsBulk answers POST /events/bulk.
+func (s *Server) CreateEventsBulk(w http.ResponseWriter, r *http.Request) {
+	if err := s.createEventsBulk(w, r); err != nil {
+		problem.Write(w, r, err)
+	}
+}
+
+func (s *Server) createEventsBulk(w http.ResponseWriter, r *http.Request) error {
+	caller, err := ingester(r.Context())
+	if err != nil {
+		return err
+	}
+	drafts, release, err := s.readEvents(w, r)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := s.limit(r.Context(), w, caller, len(drafts)); err != nil {
+		return err
+	}
+	batch, verdicts, err := s.recorder.Events(r.Context(), caller.Subject, drafts)
+	if err != nil {
+		return err
+	}
+	for i, verdict := range verdicts {
+		if verdict.Status == event.Rejected {
+			s.outcomes.reject(drafts[i].Problems[0].Code)
+		} else {
+			s.outcomes.count(verdict.Status)
+		}
+	}
+	return respond(w, http.StatusAccepted, bulkResult(batch, verdicts, drafts))
+}
+
+// readEvents decodes the events of a bulk request; release gives their memory back.
+func (s *Server) readEvents(w http.ResponseWriter, r *http.Request) (drafts []event.EventDraft, release func(), err error) {
+	kind, err := mediaOf(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	if kind == jsonDocument {
+		data, release, err := s.readDocument(w, r, event.MaxBatchBytes, errBodyTooLarge)
+		if err != nil {
+			return nil, nil, err
+		}
+		if drafts, err = decode.Bulk(data); err != nil {
+			release()
+			return nil, nil, err
+		}
+		return drafts, release, nil
+	}
+	lines, err := s.bodies.Open(w, r, event.MaxBatchBytes, errBodyTooLarge)
+	if err != nil {
+		return nil, nil, err
+	}
+	if drafts, err = decode.NDJSON(lines); err != nil {
+		lines.Close()
+		return nil, nil, err
+	}
+	return drafts, lines.Close, nil
+}

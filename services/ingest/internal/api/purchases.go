@@ -1,0 +1,77 @@
+package api
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"net/http"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/decode"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+)
+
+const maxIdempotencyKey = 255
+
+var errPurchaseTooLarge = errs.New(errs.TooLarge, "body_too_large", fmt.Sprintf("A purchase has at most %d bytes.", event.MaxBytes))
+
+var badIdempotencyKey = event.Refusal([]errs.Field{{
+	Pointer: "/header/Idempotency-Key", Code: event.CodeInvalidValue,
+	Detail: "Idempotency-Key must be there once, with 1 to 255 visible ASCII characters and no spaces.",
+}})
+
+// CreatePurchase answers POST /purchases.
+func (s *Server) CreatePurchase(w http.ResponseWriter, r *http.Request, params CreatePurchaseParams) {
+	if err := s.createPurchase(w, r, params); err != nil {
+		problem.Write(w, r, err)
+	}
+}
+
+func (s *Server) createPurchase(w http.ResponseWriter, r *http.Request, params CreatePurchaseParams) error {
+	caller, err := ingester(r.Context())
+	if err != nil {
+		return err
+	}
+	data, release, err := s.readDocument(w, r, event.MaxBytes, errPurchaseTooLarge)
+	if err != nil {
+		return err
+	}
+	defer release()
+	key, err := idempotencyKey(params.IdempotencyKey, caller, data)
+	if err != nil {
+		return err
+	}
+	draft, err := decode.Purchase(data)
+	if err != nil {
+		return err
+	}
+	if err := s.limit(r.Context(), w, caller, 1); err != nil {
+		return err
+	}
+	stored, replayed, err := s.recorder.Purchase(r.Context(), caller.Subject, draft, key)
+	s.outcomes.purchase(replayed, err)
+	if err != nil {
+		return err
+	}
+	if replayed {
+		w.Header().Set("Idempotency-Replayed", "true")
+	}
+	return respond(w, http.StatusCreated, purchase(stored))
+}
+
+// idempotencyKey returns the key of the request, nil when it has none.
+func idempotencyKey(header *string, caller authn.Principal, data []byte) (*event.IdempotencyKey, error) {
+	if header == nil {
+		return nil, nil
+	}
+	if len(*header) == 0 || len(*header) > maxIdempotencyKey {
+		return nil, badIdempotencyKey
+	}
+	for _, c := range []byte(*header) {
+		if c < '!' || c > '~' {
+			return nil, badIdempotencyKey
+		}
+	}
+	return &event.IdempotencyKey{Principal: caller.ID(), Key: *header, BodyHash: sha256.Sum256(data)}, nil
+}

@@ -1,0 +1,77 @@
+package api
+
+import (
+	"context"
+	"mime"
+	"net/http"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+)
+
+// ingester returns the caller if it may write: any user, for itself, or an API key with the scope ingest.
+func ingester(ctx context.Context) (authn.Principal, error) {
+	caller, err := authn.Require(ctx)
+	if err == nil && !caller.IsUser() && !caller.HasScope(authn.ScopeIngest) {
+		err = authn.Denied("This needs an API key with the ingest scope, or a user's access token.")
+	}
+	return caller, err
+}
+
+// limit takes n units of the caller's quota and describes the quota in the answer.
+func (s *Server) limit(ctx context.Context, w http.ResponseWriter, caller authn.Principal, n int) error {
+	if s.limiter == nil {
+		return nil
+	}
+	return s.limiter.Allow(ctx, w.Header(), caller.ID(), n)
+}
+
+// media is what a body is written in.
+type media int
+
+const (
+	jsonDocument media = iota
+	ndjson
+)
+
+// mediaOf returns the media type of the body, JSON by default.
+func mediaOf(r *http.Request) (media, error) {
+	name := "application/json"
+	if header := r.Header.Get("Content-Type"); header != "" {
+		parsed, _, err := mime.ParseMediaType(header)
+		if err != nil {
+			return 0, errs.New(errs.UnsupportedMedia, "unsupported_media_type", "The Content-Type cannot be read.").Because(err)
+		}
+		name = parsed
+	}
+	switch name {
+	case "application/json":
+		return jsonDocument, nil
+	case "application/x-ndjson", "application/ndjson", "application/jsonl":
+		return ndjson, nil
+	default:
+		return 0, errs.New(errs.UnsupportedMedia, "unsupported_media_type", "Send application/json, or application/x-ndjson to /events/bulk.")
+	}
+}
+
+// readDocument returns the decoded body of a request with one JSON document of at most limit bytes, and the function
+// that gives its memory back after the answer.
+func (s *Server) readDocument(w http.ResponseWriter, r *http.Request, limit int64, tooLarge error) (data []byte, release func(), err error) {
+	kind, err := mediaOf(r)
+	if err == nil && kind != jsonDocument {
+		err = errs.New(errs.UnsupportedMedia, "unsupported_media_type", "Send application/json.")
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	content, err := s.bodies.Open(w, r, limit, tooLarge)
+	if err != nil {
+		return nil, nil, err
+	}
+	data, err = content.ReadAll()
+	if err != nil {
+		content.Close()
+		return nil, nil, err
+	}
+	return data, content.Close, nil
+}

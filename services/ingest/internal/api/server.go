@@ -1,0 +1,61 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
+	"github.com/hp-analytics/hp-analytics/internal/platform/ratelimit"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/body"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/postgres"
+)
+
+// Server answers the ingest operations of openapi.yaml.
+type Server struct {
+	recorder *event.Recorder
+	store    *postgres.Store
+	bodies   *body.Opener
+	limiter  *ratelimit.Limiter // nil: no limit
+	outcomes *outcomes
+}
+
+var _ ServerInterface = (*Server)(nil)
+
+// New returns a server. limiter may be nil for no limit.
+func New(recorder *event.Recorder, store *postgres.Store, bodies *body.Opener, limiter *ratelimit.Limiter, registerer prometheus.Registerer) *Server {
+	return &Server{recorder: recorder, store: store, bodies: bodies, limiter: limiter, outcomes: newOutcomes(registerer)}
+}
+
+// Mount adds the operations to r, whose middleware has to authenticate.
+func (s *Server) Mount(r chi.Router) {
+	HandlerWithOptions(s, ChiServerOptions{BaseRouter: r, ErrorHandlerFunc: func(w http.ResponseWriter, r *http.Request, err error) {
+		problem.Write(w, r, parameterError(err))
+	}})
+}
+
+// parameterError gives an error of the generated code a meaning.
+func parameterError(err error) error {
+	if bad, ok := errors.AsType[*InvalidParamFormatError](err); ok && bad.ParamName == "id" {
+		return errs.New(errs.NotFound, "not_found", "There is no receipt with this id.").Because(err)
+	}
+	return badIdempotencyKey.Because(err)
+}
+
+// respond writes an answer other than an error.
+func respond(w http.ResponseWriter, status int, answer any) error {
+	content, err := json.Marshal(answer)
+	if err != nil {
+		return fmt.Errorf("encode the answer: %w", err)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	w.Write(append(content, '\n'))
+	return nil
+}

@@ -1,0 +1,137 @@
+// Package decode reads events and purchases from JSON and NDJSON.
+//
+// It decodes by hand, because one item must be able to fail in many ways at once without harm to its neighbours: every
+// unknown field, repeated field and value of a wrong type is noted in the item's draft, and only what is no JSON at all
+// fails the document. It is also where most of an event's time would go with encoding/json.
+package decode
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+)
+
+// Event reads the one event that data holds. A document that is not JSON is a Malformed error; everything else that is
+// wrong is in the draft. Properties share data's memory.
+func Event(data []byte) (event.EventDraft, error) {
+	s := scanner{data: data}
+	var d event.EventDraft
+	err := s.event(&d)
+	if err == nil {
+		err = s.end()
+	}
+	if err != nil {
+		return event.EventDraft{}, malformed(err)
+	}
+	return d, nil
+}
+
+// Purchase reads the one purchase that data holds, with errors as for Event.
+func Purchase(data []byte) (event.PurchaseDraft, error) {
+	s := scanner{data: data}
+	var d event.PurchaseDraft
+	err := s.purchase(&d)
+	if err == nil {
+		err = s.end()
+	}
+	if err != nil {
+		return event.PurchaseDraft{}, malformed(err)
+	}
+	return d, nil
+}
+
+func malformed(cause error) error {
+	return errs.New(errs.Malformed, event.CodeMalformed, fmt.Sprintf("The body is not valid JSON: %s.", cause))
+}
+
+var errBatchTooLarge = errs.New(errs.TooLarge, "batch_too_large",
+	fmt.Sprintf("A batch holds at most %d events.", event.MaxBatch))
+
+var errEmptyBatch = errs.New(errs.Invalid, "empty_batch", "The batch holds no events.",
+	errs.Field{Pointer: "/events", Code: "empty_batch", Detail: "Must hold at least one event."})
+
+// Bulk reads the document {"events": […]}. Each event that is an element of it gets a draft; a document of another
+// shape is an Invalid error. Properties share data's memory.
+func Bulk(data []byte) ([]event.EventDraft, error) {
+	s := scanner{data: data}
+	d := document{scanner: &s}
+	err := d.read()
+	if err == nil {
+		err = s.end()
+	}
+	switch {
+	case errors.Is(err, errBatchTooLarge):
+		return nil, errBatchTooLarge
+	case err != nil:
+		return nil, malformed(err)
+	case d.shape.Refused():
+		return nil, event.Refusal(d.shape.Problems)
+	case len(d.drafts) == 0:
+		return nil, errEmptyBatch
+	}
+	return d.drafts, nil
+}
+
+// document is a bulk document while it is read.
+type document struct {
+	*scanner
+	shape  event.Draft // takes the problems of the document itself
+	drafts []event.EventDraft
+	seen   bool
+}
+
+func (d *document) read() error {
+	if d.peek() != '{' {
+		d.shape.Refuse("", event.CodeWrongType, "The body must be a JSON object with the field events.")
+		return d.skip(1)
+	}
+	if err := d.object(d.member); err != nil {
+		return err
+	}
+	if !d.seen {
+		d.shape.Refuse("/events", event.CodeRequired, "events is required.")
+	}
+	return nil
+}
+
+func (d *document) member(name []byte) error {
+	if string(name) != "events" {
+		refuseUnknown(&d.shape, name)
+		return d.skip(1)
+	}
+	if d.seen {
+		d.shape.Refuse("/events", event.CodeDuplicateField, "events is there twice.")
+		return d.skip(1)
+	}
+	d.seen = true
+	if d.peek() != '[' {
+		d.shape.Refuse("/events", event.CodeWrongType, "events must be an array.")
+		return d.skip(1)
+	}
+	return d.array(d.element)
+}
+
+func (d *document) element() error {
+	if len(d.drafts) == event.MaxBatch {
+		return errBatchTooLarge
+	}
+	d.drafts = append(d.drafts, event.EventDraft{})
+	draft := &d.drafts[len(d.drafts)-1]
+	d.peek()
+	start := d.pos
+	if err := d.event(draft); err != nil {
+		return err
+	}
+	if d.pos-start > event.MaxBytes {
+		refuseTooLarge(draft)
+	}
+	return nil
+}
+
+// refuseTooLarge makes its size the only thing that is wrong with an event.
+func refuseTooLarge(d *event.EventDraft) {
+	*d = event.EventDraft{}
+	d.Refuse("", event.CodeTooLarge, fmt.Sprintf("The event is larger than %d bytes.", event.MaxBytes))
+}

@@ -1,0 +1,215 @@
+package decode
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+)
+
+const (
+	maxPropertyDepth = 32 // nesting of properties; the database would take more, but not without bound
+	maxShownName     = 64 // bytes of an unknown field's name that an answer repeats
+	uuidLength       = 36
+)
+
+// event reads an event into d. Errors are syntax errors only.
+func (s *scanner) event(d *event.EventDraft) error {
+	return s.item(&d.Draft, func(name []byte) error {
+		switch string(name) {
+		case "type":
+			return s.eventType(d)
+		case "properties":
+			return s.properties(d)
+		default:
+			return s.common(&d.Draft, name)
+		}
+	})
+}
+
+// purchase reads a purchase into d.
+func (s *scanner) purchase(d *event.PurchaseDraft) error {
+	return s.item(&d.Draft, func(name []byte) error {
+		switch string(name) {
+		case "quantity":
+			return s.integer(&d.Draft, event.FieldQuantity, "quantity", &d.Quantity)
+		case "amount_minor":
+			return s.integer(&d.Draft, event.FieldAmount, "amount_minor", &d.AmountMinor)
+		case "currency":
+			return s.string(&d.Draft, event.FieldCurrency, "currency", &d.Currency)
+		default:
+			return s.common(&d.Draft, name)
+		}
+	})
+}
+
+// item reads an object whose members member knows.
+func (s *scanner) item(d *event.Draft, member func(name []byte) error) error {
+	if s.peek() != '{' {
+		d.Refuse("", event.CodeWrongType, "Must be a JSON object.")
+		return s.skip(1)
+	}
+	return s.object(member)
+}
+
+// common reads a field that events and purchases share.
+func (s *scanner) common(d *event.Draft, name []byte) error {
+	switch string(name) {
+	case "id":
+		return s.uuid(d, event.FieldID, "id", &d.ID)
+	case "ts":
+		return s.time(d, event.FieldTS, "ts", &d.TS)
+	case "product_id":
+		return s.uuid(d, event.FieldProductID, "product_id", &d.Product.ID)
+	case "sku":
+		return s.string(d, event.FieldSKU, "sku", &d.Product.SKU)
+	case "user_id":
+		return s.string(d, event.FieldUserID, "user_id", &d.UserID)
+	default:
+		refuseUnknown(d, name)
+		return s.skip(1)
+	}
+}
+
+// begin notes that a field was sent. It reports false for the second of two, which is refused: which one is meant
+// nobody can know.
+func begin(d *event.Draft, field event.Fields, name string) bool {
+	if d.Sent&field != 0 {
+		d.Good &^= field
+		d.Refuse("/"+name, event.CodeDuplicateField, name+" is there twice.")
+		return false
+	}
+	d.Sent |= field
+	return true
+}
+
+// scalar reads the text of a string field, or refuses the field and returns nil.
+func (s *scanner) scalar(d *event.Draft, field event.Fields, name string) ([]byte, error) {
+	first := begin(d, field, name)
+	if s.peek() != '"' {
+		if first {
+			d.Refuse("/"+name, event.CodeWrongType, name+" must be a string.")
+		}
+		return nil, s.skip(1)
+	}
+	text, err := s.text()
+	if err != nil || !first {
+		return nil, err
+	}
+	return text, nil
+}
+
+func (s *scanner) string(d *event.Draft, field event.Fields, name string, to *string) error {
+	text, err := s.scalar(d, field, name)
+	if text != nil {
+		*to = string(text)
+		d.Good |= field
+	}
+	return err
+}
+
+// eventType reads the type; the usual ones cost no allocation.
+func (s *scanner) eventType(d *event.EventDraft) error {
+	text, err := s.scalar(&d.Draft, event.FieldType, "type")
+	if text == nil {
+		return err
+	}
+	d.Good |= event.FieldType
+	switch string(text) {
+	case "view":
+		d.Type = "view"
+	case "click":
+		d.Type = "click"
+	case "add_to_cart":
+		d.Type = "add_to_cart"
+	default:
+		d.Type = string(text)
+	}
+	return nil
+}
+
+func (s *scanner) uuid(d *event.Draft, field event.Fields, name string, to *uuid.UUID) error {
+	text, err := s.scalar(d, field, name)
+	if text == nil {
+		return err
+	}
+	id, parseErr := uuid.ParseBytes(text)
+	if parseErr != nil || len(text) != uuidLength || id == uuid.Nil {
+		d.Refuse("/"+name, event.CodeInvalidValue, name+" must be a UUID such as 0195a3f4-11d2-7c9e-a6f0-8b3e5d7c2a91.")
+		return nil
+	}
+	*to = id
+	d.Good |= field
+	return nil
+}
+
+func (s *scanner) time(d *event.Draft, field event.Fields, name string, to *time.Time) error {
+	text, err := s.scalar(d, field, name)
+	if text == nil {
+		return err
+	}
+	if to.UnmarshalText(text) != nil { // strictly RFC 3339
+		d.Refuse("/"+name, event.CodeInvalidValue, name+" must be an RFC 3339 time such as 2026-03-14T09:26:53Z.")
+		return nil
+	}
+	d.Good |= field
+	return nil
+}
+
+func (s *scanner) integer(d *event.Draft, field event.Fields, name string, to *int64) error {
+	first := begin(d, field, name)
+	c := s.peek()
+	raw, err := s.raw()
+	if err != nil || !first {
+		return err
+	}
+	n, parseErr := strconv.ParseInt(string(raw), 10, 64)
+	switch {
+	case c != '-' && (c < '0' || c > '9') || strings.ContainsAny(string(raw), ".eE"):
+		d.Refuse("/"+name, event.CodeWrongType, name+" must be an integer.")
+	case parseErr != nil:
+		d.Refuse("/"+name, event.CodeInvalidValue, name+" is out of range.")
+	default:
+		*to = n
+		d.Good |= field
+	}
+	return nil
+}
+
+// properties keeps an object as it is, after making sure that the database will take it: one event that it refuses
+// would cost the whole batch.
+func (s *scanner) properties(d *event.EventDraft) error {
+	first := begin(&d.Draft, event.FieldProperties, "properties")
+	c := s.peek()
+	s.notes, s.depth = 0, 0
+	raw, err := s.raw()
+	if err != nil || !first {
+		return err
+	}
+	switch {
+	case c != '{':
+		d.Refuse("/properties", event.CodeWrongType, "properties must be an object.")
+	case s.notes&(notUTF8|notText) != 0:
+		d.Refuse("/properties", event.CodeInvalidValue, "properties must be Unicode text without NUL characters.")
+	case s.notes&longNumber != 0:
+		d.Refuse("/properties", event.CodeInvalidValue,
+			fmt.Sprintf("Numbers in properties have at most %d characters and %d digits of exponent.", maxNumber, maxExponents))
+	case s.depth > maxPropertyDepth:
+		d.Refuse("/properties", event.CodeInvalidValue, fmt.Sprintf("properties may be nested %d levels deep at most.", maxPropertyDepth))
+	default:
+		d.Properties = raw
+		d.Good |= event.FieldProperties
+	}
+	return nil
+}
+
+// refuseUnknown refuses a field that there is not. Its name is the client's: it is shown shortened and as clean text.
+func refuseUnknown(d *event.Draft, name []byte) {
+	shown := strings.ToValidUTF8(string(name[:min(len(name), maxShownName)]), "?")
+	pointer := strings.NewReplacer("~", "~0", "/", "~1").Replace(shown)
+	d.Refuse("/"+pointer, event.CodeUnknownField, fmt.Sprintf("There is no field %q.", shown))
+}

@@ -1,0 +1,50 @@
+package event
+
+import (
+	"fmt"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+)
+
+// Codes of problems, as clients see them. openapi.yaml explains each.
+const (
+	CodeMalformed        = "malformed_json"
+	CodeTooLarge         = "event_too_large"
+	CodeUnknownField     = "unknown_field"
+	CodeDuplicateField   = "duplicate_field"
+	CodeWrongType        = "wrong_type"
+	CodeRequired         = "required"
+	CodeInvalidValue     = "invalid_value"
+	CodeProductRequired  = "product_required"
+	CodeProductAmbiguous = "product_ambiguous"
+	CodeUnknownProduct   = "unknown_product"
+	CodeArchivedProduct  = "archived_product"
+	CodeUserRequired     = "user_id_required"
+	CodeUserMismatch     = "user_id_mismatch"
+	CodeInFuture         = "ts_in_future"
+	CodeTooOld           = "ts_too_old"
+	CodeIDWithoutTime    = "id_without_time"
+	CodeCurrencyMismatch = "currency_mismatch"
+	CodeAmountTooLarge   = "amount_too_large"
+)
+
+// Errors of a purchase that was sent again.
+var (
+	ErrKeyInFlight = errs.New(errs.Conflict, "idempotency_key_in_flight",
+		"The first request with this Idempotency-Key is still running. Try again shortly.")
+	ErrKeyReused = errs.New(errs.Invalid, "idempotency_key_reused",
+		"This Idempotency-Key was used with another body. Use a new key for another purchase.",
+		errs.Field{Pointer: "/header/Idempotency-Key", Code: "idempotency_key_reused", Detail: "Was used with another body."})
+	// ErrIDTaken keeps a purchase of one user from being shown to another who sends the same id.
+	ErrIDTaken = errs.New(errs.Conflict, "purchase_id_taken",
+		"Another user's purchase has this id. Use a new id.")
+)
+
+// Refusal is the error for a request whose only item has problems.
+func Refusal(problems []errs.Field) *errs.Error {
+	detail := "The request has a problem; see errors."
+	if len(problems) > 1 {
+		detail = fmt.Sprintf("The request has %d problems; see errors.", len(problems))
+	}
+	return errs.New(errs.Invalid, "validation_failed", detail, problems...)
+}

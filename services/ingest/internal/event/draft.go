@@ -1,0 +1,72 @@
+package event
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+)
+
+// maxProblems bounds what is told about one item: an item of 32 KiB can hold thousands of unknown fields.
+const maxProblems = 20
+
+// Fields is a set of the fields of an item.
+type Fields uint16
+
+// The fields of events and purchases.
+const (
+	FieldID Fields = 1 << iota
+	FieldTS
+	FieldProductID
+	FieldSKU
+	FieldUserID
+	FieldType
+	FieldProperties
+	FieldQuantity
+	FieldAmount
+	FieldCurrency
+)
+
+// Draft is the common part of an item as a client sent it: decoded, but not held against the rules. A field that was
+// sent with a wrong type is in Sent and not in Good, and Problems says why.
+type Draft struct {
+	Sent, Good Fields
+	ID         uuid.UUID
+	TS         time.Time
+	Product    Ref // may hold both when both were sent
+	UserID     string
+	Problems   []errs.Field
+}
+
+// EventDraft is an event as it was sent.
+type EventDraft struct {
+	Draft
+	Type       string
+	Properties []byte
+}
+
+// PurchaseDraft is a purchase as it was sent.
+type PurchaseDraft struct {
+	Draft
+	Quantity    int64
+	AmountMinor int64
+	Currency    string
+}
+
+// Has reports whether one of fields was sent with a value that could be read.
+func (d *Draft) Has(fields Fields) bool { return d.Good&fields != 0 }
+
+// sentBadly reports whether one of fields was sent with a value that could not be read: then it is refused already and
+// no rule has more to say about it.
+func (d *Draft) sentBadly(fields Fields) bool { return d.Sent&^d.Good&fields != 0 }
+
+// Refuse notes a problem of the item.
+func (d *Draft) Refuse(pointer, code, detail string) {
+	if len(d.Problems) < maxProblems {
+		d.Problems = append(d.Problems, errs.Field{Pointer: pointer, Code: code, Detail: detail})
+	}
+}
+
+// Refused reports whether any problem was found.
+func (d *Draft) Refused() bool { return len(d.Problems) > 0 }

@@ -1,0 +1,64 @@
+// Package event is the domain of ingest: what an event and a purchase are, which ones are accepted, and how they are
+// recorded.
+package event
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Limits of what one request may carry; openapi.yaml states them.
+const (
+	MaxBatch      = 1000     // events in one bulk request
+	MaxBatchBytes = 5 << 20  // decoded bytes of a bulk request
+	MaxBytes      = 32 << 10 // decoded bytes of one event, and of a purchase
+)
+
+// Fact is what events and purchases have in common: somebody did something with a product at some time. ID and TS
+// together are its identity, so that sending it again stores it once.
+type Fact struct {
+	ID        uuid.UUID
+	TS        time.Time // UTC, whole microseconds: the resolution of the database, or a retry would be another identity
+	ProductID uuid.UUID
+	UserID    string
+}
+
+// Event is an accepted event.
+type Event struct {
+	Fact
+	Type       string
+	Properties []byte // a JSON object, or nil
+}
+
+// Purchase is an accepted purchase. BatchID and ReceivedAt are known once it is stored.
+type Purchase struct {
+	Fact
+	Quantity    int64
+	AmountMinor int64
+	Currency    string
+	BatchID     uuid.UUID
+	ReceivedAt  time.Time
+}
+
+// Product is what ingest needs to know of a product.
+type Product struct {
+	ID         uuid.UUID
+	Archived   bool
+	PriceMinor int64
+	Currency   string
+}
+
+// Ref names a product by id or by SKU; exactly one of the two is set.
+type Ref struct {
+	ID  uuid.UUID
+	SKU string
+}
+
+// String describes the product for error texts.
+func (r Ref) String() string {
+	if r.SKU != "" {
+		return "the SKU " + r.SKU
+	}
+	return "the id " + r.ID.String()
+}

@@ -1,0 +1,59 @@
+package event
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// maxAhead is how far a client's clock may be ahead of ours.
+const maxAhead = time.Hour
+
+// identify returns the identity of an item. What the client sent decides it alone, so that a retry maps to the same
+// key; only what the client left open is filled in here.
+func (r Rules) identify(d *Draft, now time.Time) (uuid.UUID, time.Time) {
+	if d.sentBadly(FieldID | FieldTS) {
+		return uuid.Nil, time.Time{}
+	}
+	id, ts := d.ID, d.TS.UTC().Truncate(time.Microsecond)
+	if !d.Has(FieldID) {
+		id = NewID()
+	}
+	if !d.Has(FieldTS) {
+		derived, ok := timeOf(id)
+		if !ok {
+			d.Refuse("/id", CodeIDWithoutTime, "Without ts, id must be a UUIDv7, whose time becomes ts.")
+			return uuid.Nil, time.Time{}
+		}
+		ts = derived
+	}
+	if d.Has(FieldID | FieldTS) {
+		r.checkTime(d, ts, now)
+	}
+	return id, ts
+}
+
+func (r Rules) checkTime(d *Draft, ts, now time.Time) {
+	pointer, what := "/ts", "ts"
+	if !d.Has(FieldTS) {
+		pointer, what = "/id", "The time in id"
+	}
+	switch {
+	case ts.After(now.Add(maxAhead)):
+		d.Refuse(pointer, CodeInFuture, what+" is more than an hour ahead.")
+	case ts.Before(now.Add(-r.Retention)):
+		d.Refuse(pointer, CodeTooOld, what+" is older than "+r.retentionText()+", which is how long events are kept.")
+	}
+}
+
+// NewID returns a UUIDv7: ids made here ascend, so that index pages fill from the right.
+func NewID() uuid.UUID { return uuid.Must(uuid.NewV7()) } // fails only when the system has no randomness, then nothing works
+
+// timeOf returns the time inside a UUIDv7 (RFC 9562, section 5.7: milliseconds in the first 48 bits).
+func timeOf(id uuid.UUID) (time.Time, bool) {
+	if id.Version() != 7 || id.Variant() != uuid.RFC4122 {
+		return time.Time{}, false
+	}
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(id[:8]) >> 16)).UTC(), true
+}

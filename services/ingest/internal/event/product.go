@@ -1,0 +1,48 @@
+package event
+
+import (
+	"context"
+	"fmt"
+)
+
+// Catalog looks products up.
+type Catalog interface {
+	// Products returns those of refs that exist, archived ones included.
+	Products(ctx context.Context, refs []Ref) (map[Ref]Product, error)
+}
+
+// resolve holds an item against its product.
+func resolve(d *Draft, f *Fact, ref Ref, found map[Ref]Product) {
+	if ref == (Ref{}) {
+		return // refused already
+	}
+	pointer := "/product_id"
+	if ref.SKU != "" {
+		pointer = "/sku"
+	}
+	product, ok := found[ref]
+	switch {
+	case !ok:
+		d.Refuse(pointer, CodeUnknownProduct, fmt.Sprintf("There is no product with %s.", ref))
+	case product.Archived:
+		d.Refuse(pointer, CodeArchivedProduct, fmt.Sprintf("The product with %s is archived and takes no new events.", ref))
+	}
+	f.ProductID = product.ID
+}
+
+// settle fills in what a purchase leaves to its product: the currency, and the list price as the amount.
+func settle(d *PurchaseDraft, p *Purchase, product Product) {
+	if d.Has(FieldCurrency) && p.Currency != product.Currency {
+		d.Refuse("/currency", CodeCurrencyMismatch, "The product is sold in "+product.Currency+".")
+		return
+	}
+	p.Currency = product.Currency
+	if d.Sent&FieldAmount != 0 || p.Quantity < 1 {
+		return
+	}
+	if product.PriceMinor > maxAmountMinor/p.Quantity {
+		d.Refuse("/quantity", CodeAmountTooLarge, "The product's price times quantity is more than 1000000000000; give amount_minor.")
+		return
+	}
+	p.AmountMinor = product.PriceMinor * p.Quantity
+}

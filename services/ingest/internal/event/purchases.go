@@ -1,0 +1,48 @@
+package event
+
+import (
+	"context"
+	"crypto/sha256"
+	"time"
+)
+
+// IdempotencyKey identifies one request of one caller.
+type IdempotencyKey struct {
+	Principal string // who calls: keys of different callers do not meet
+	Key       string
+	BodyHash  [sha256.Size]byte
+}
+
+// Purchase records a purchase. replayed is true when the same purchase, by key or by id, was stored before and is only
+// repeated.
+func (r *Recorder) Purchase(ctx context.Context, subject string, draft PurchaseDraft, key *IdempotencyKey) (stored Purchase, replayed bool, err error) {
+	// The answer to a key comes before the rules: a repeated request is answered as the first one was, even if its
+	// product has been archived since.
+	if key != nil {
+		p, found, err := r.store.Replay(ctx, *key)
+		if err != nil || found {
+			return p, found, err
+		}
+	}
+	p, ref := r.rules.purchase(&draft, subject, time.Now())
+	found, err := r.catalog.Products(ctx, distinct([]Ref{ref}))
+	if err != nil {
+		return Purchase{}, false, err
+	}
+	resolve(&draft.Draft, &p.Fact, ref, found)
+	if product, ok := found[ref]; ok {
+		settle(&draft, &p, product)
+	}
+	if draft.Refused() {
+		return Purchase{}, false, Refusal(draft.Problems)
+	}
+	p.BatchID = NewID()
+	stored, replayed, err = r.store.CommitPurchase(ctx, p, key)
+	if err != nil {
+		return Purchase{}, false, err
+	}
+	if !replayed {
+		r.waker.Wake(ctx, stored.BatchID)
+	}
+	return stored, replayed, nil
+}

@@ -1,0 +1,148 @@
+package event
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Committer makes what was accepted durable. When a method returns without an error its rows are committed; an
+// Unavailable error may leave open whether they are, and sending the same items again settles it.
+type Committer interface {
+	// CommitEvents stores a batch, which may be empty, and its receipt. stored tells for each event whether it is new.
+	CommitEvents(ctx context.Context, batch uuid.UUID, events []Event) (stored []bool, err error)
+	// CommitPurchase stores a purchase under its idempotency key, which may be nil. If it, or the answer to the key,
+	// was stored before, that is what it returns, with replayed set.
+	CommitPurchase(ctx context.Context, p Purchase, key *IdempotencyKey) (stored Purchase, replayed bool, err error)
+	// Replay returns the purchase that answered key before, if there is one.
+	Replay(ctx context.Context, key IdempotencyKey) (p Purchase, found bool, err error)
+}
+
+// Waker tells the aggregators of a committed batch. It is best effort and does not take long: a lost call costs
+// latency only.
+type Waker interface {
+	Wake(ctx context.Context, batch uuid.UUID)
+}
+
+// Recorder accepts and records events and purchases. It is safe for concurrent use.
+type Recorder struct {
+	rules   Rules
+	catalog Catalog
+	store   Committer
+	waker   Waker
+}
+
+// NewRecorder returns a recorder.
+func NewRecorder(rules Rules, catalog Catalog, store Committer, waker Waker) *Recorder {
+	return &Recorder{rules: rules, catalog: catalog, store: store, waker: waker}
+}
+
+// Status is the fate of an event.
+type Status int
+
+// The fates: new and stored, stored before, refused.
+const (
+	Rejected Status = iota
+	Accepted
+	Duplicate
+)
+
+// Verdict is the fate of one event. The problems of a rejected one are in its draft.
+type Verdict struct {
+	ID     uuid.UUID
+	Status Status
+}
+
+// Event records one event. A refused one is an Invalid error that lists its problems.
+func (r *Recorder) Event(ctx context.Context, subject string, draft EventDraft) (uuid.UUID, Verdict, error) {
+	drafts := []EventDraft{draft}
+	events, err := r.examine(ctx, subject, drafts)
+	if err != nil {
+		return uuid.Nil, Verdict{}, err
+	}
+	if drafts[0].Refused() {
+		return uuid.Nil, Verdict{}, Refusal(drafts[0].Problems)
+	}
+	batch, verdicts, err := r.commit(ctx, drafts, events)
+	if err != nil {
+		return uuid.Nil, Verdict{}, err
+	}
+	return batch, verdicts[0], nil
+}
+
+// Events records those of many events that are good, in one transaction. The problems of the others are left in their
+// drafts. There is a receipt even when nothing was stored.
+func (r *Recorder) Events(ctx context.Context, subject string, drafts []EventDraft) (uuid.UUID, []Verdict, error) {
+	events, err := r.examine(ctx, subject, drafts)
+	if err != nil {
+		return uuid.Nil, nil, err
+	}
+	return r.commit(ctx, drafts, events)
+}
+
+// examine holds each draft against the rules and its product. The events of refused drafts are not to be used.
+func (r *Recorder) examine(ctx context.Context, subject string, drafts []EventDraft) ([]Event, error) {
+	now := time.Now()
+	events, refs := make([]Event, len(drafts)), make([]Ref, len(drafts))
+	for i := range drafts {
+		events[i], refs[i] = r.rules.event(&drafts[i], subject, now)
+	}
+	found, err := r.catalog.Products(ctx, distinct(refs))
+	if err != nil {
+		return nil, err
+	}
+	for i := range drafts {
+		resolve(&drafts[i].Draft, &events[i].Fact, refs[i], found)
+	}
+	return events, nil
+}
+
+// distinct returns the different refs that name a product.
+func distinct(refs []Ref) []Ref {
+	if len(refs) == 1 {
+		return slices.DeleteFunc(slices.Clone(refs), func(ref Ref) bool { return ref == Ref{} })
+	}
+	seen := make(map[Ref]struct{}, len(refs))
+	var different []Ref
+	for _, ref := range refs {
+		if _, again := seen[ref]; !again && ref != (Ref{}) {
+			seen[ref] = struct{}{}
+			different = append(different, ref)
+		}
+	}
+	return different
+}
+
+// commit stores the events of the drafts that are not refused. The second of two equal ids is a duplicate, whatever
+// else it holds.
+func (r *Recorder) commit(ctx context.Context, drafts []EventDraft, events []Event) (uuid.UUID, []Verdict, error) {
+	verdicts := make([]Verdict, len(drafts))
+	good, index := make([]Event, 0, len(drafts)), make([]int, 0, len(drafts))
+	seen := make(map[uuid.UUID]struct{}, len(drafts))
+	for i := range drafts {
+		if drafts[i].Refused() {
+			continue
+		}
+		verdicts[i] = Verdict{ID: events[i].ID, Status: Duplicate}
+		if _, again := seen[events[i].ID]; !again {
+			seen[events[i].ID] = struct{}{}
+			good, index = append(good, events[i]), append(index, i)
+		}
+	}
+	batch := NewID()
+	stored, err := r.store.CommitEvents(ctx, batch, good)
+	if err != nil {
+		return uuid.Nil, nil, err
+	}
+	for i, isNew := range stored {
+		if isNew {
+			verdicts[index[i]].Status = Accepted
+		}
+	}
+	if slices.Contains(stored, true) {
+		r.waker.Wake(ctx, batch)
+	}
+	return batch, verdicts, nil
+}

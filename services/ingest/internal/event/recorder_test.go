@@ -1,0 +1,251 @@
+package event
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+)
+
+// world stands in for everything around a Recorder. It remembers what was stored, by id.
+type world struct {
+	products map[Ref]Product
+	lookups  [][]Ref
+	events   map[uuid.UUID]Event
+	receipts []uuid.UUID
+	woken    []uuid.UUID
+	purchase *Purchase // the answer to the one idempotency key
+	failure  error
+}
+
+func (w *world) Products(_ context.Context, refs []Ref) (map[Ref]Product, error) {
+	w.lookups = append(w.lookups, refs)
+	return w.products, nil
+}
+
+func (w *world) CommitEvents(_ context.Context, batch uuid.UUID, events []Event) ([]bool, error) {
+	if w.failure != nil {
+		return nil, w.failure
+	}
+	w.receipts = append(w.receipts, batch)
+	stored := make([]bool, len(events))
+	for i, e := range events {
+		_, old := w.events[e.ID]
+		w.events[e.ID], stored[i] = e, !old
+	}
+	return stored, nil
+}
+
+func (w *world) CommitPurchase(_ context.Context, p Purchase, key *IdempotencyKey) (Purchase, bool, error) {
+	if key != nil {
+		w.purchase = &p
+	}
+	return p, false, w.failure
+}
+
+func (w *world) Replay(context.Context, IdempotencyKey) (Purchase, bool, error) {
+	if w.purchase == nil {
+		return Purchase{}, false, nil
+	}
+	return *w.purchase, true, nil
+}
+
+func (w *world) Wake(_ context.Context, batch uuid.UUID) { w.woken = append(w.woken, batch) }
+
+var shoe = Product{ID: uuid.MustParse("0195a3f2-7c1e-7b3a-9d54-2f6b1c8e4a10"), PriceMinor: 12900, Currency: "EUR"}
+
+func newWorld() (*world, *Recorder) {
+	w := &world{
+		products: map[Ref]Product{
+			{SKU: "SHOE"}: shoe,
+			{SKU: "OLD"}:  {ID: NewID(), Archived: true, Currency: "EUR"},
+			{SKU: "GOLD"}: {ID: NewID(), PriceMinor: 2_000_000, Currency: "EUR"},
+		},
+		events: map[uuid.UUID]Event{},
+	}
+	return w, NewRecorder(rules, w, w, w)
+}
+
+func withID(d EventDraft, id uuid.UUID) EventDraft {
+	d.set(FieldID)
+	d.ID = id
+	return d
+}
+
+func withSKU(d EventDraft, sku string) EventDraft {
+	d.Product.SKU = sku
+	return d
+}
+
+func TestEventsOfOneRequest(t *testing.T) {
+	t.Parallel()
+	w, recorder := newWorld()
+	known, twice := NewID(), NewID()
+	w.events[known] = Event{}
+	wrongType := goodDraft()
+	wrongType.Refuse("/ts", CodeWrongType, "ts must be a string.")
+	drafts := []EventDraft{
+		goodDraft(),
+		withID(goodDraft(), known),
+		withID(withSKU(goodDraft(), "NONE"), twice), // refused, and so not the first of two
+		withID(goodDraft(), twice),
+		withID(goodDraft(), twice),
+		withSKU(goodDraft(), "OLD"),
+		wrongType,
+	}
+	batch, verdicts, err := recorder.Events(t.Context(), "", drafts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []Status
+	for _, v := range verdicts {
+		got = append(got, v.Status)
+	}
+	if diff := cmp.Diff([]Status{Accepted, Duplicate, Rejected, Accepted, Duplicate, Rejected, Rejected}, got); diff != "" {
+		t.Errorf("verdicts (-want +got):\n%s", diff)
+	}
+	for i, want := range map[int]string{2: CodeUnknownProduct, 5: CodeArchivedProduct, 6: CodeWrongType} {
+		if got := drafts[i].Problems[0].Code; got != want {
+			t.Errorf("event %d is refused with %s, want %s", i, got, want)
+		}
+	}
+	if e := w.events[twice]; e.ProductID != shoe.ID || e.UserID != "customer-17" || e.Type != "view" {
+		t.Errorf("stored %+v", e)
+	}
+	if want := [][]Ref{{{SKU: "SHOE"}, {SKU: "NONE"}, {SKU: "OLD"}}}; !cmp.Equal(want, w.lookups) {
+		t.Errorf("products were looked up by %v, want one look-up by %v", w.lookups, want)
+	}
+	if !slices.Equal(w.woken, []uuid.UUID{batch}) {
+		t.Errorf("woken for %v, want once for %s", w.woken, batch)
+	}
+}
+
+func TestNothingNewStillHasAReceiptAndWakesNobody(t *testing.T) {
+	t.Parallel()
+	w, recorder := newWorld()
+	batch, verdicts, err := recorder.Events(t.Context(), "", []EventDraft{withSKU(goodDraft(), "NONE")})
+	if err != nil || verdicts[0].Status != Rejected {
+		t.Fatalf("got %v, %v", verdicts, err)
+	}
+	if !slices.Equal(w.receipts, []uuid.UUID{batch}) || len(w.woken) > 0 {
+		t.Errorf("receipts %v, woken %v", w.receipts, w.woken)
+	}
+}
+
+func TestOneRefusedEventStoresNothing(t *testing.T) {
+	t.Parallel()
+	w, recorder := newWorld()
+	draft := withSKU(goodDraft(), "NONE")
+	draft.unset(FieldType)
+	_, _, err := recorder.Event(t.Context(), "", draft)
+	refusal, ok := errors.AsType[*errs.Error](err)
+	if !ok || refusal.Kind != errs.Invalid {
+		t.Fatalf("got %v", err)
+	}
+	if diff := cmp.Diff([]string{"/type required", "/sku unknown_product"}, codes(refusal.Fields)); diff != "" {
+		t.Errorf("all its problems (-want +got):\n%s", diff)
+	}
+	if len(w.receipts) > 0 {
+		t.Error("a batch was stored")
+	}
+}
+
+func TestAFailedCommitWakesNobody(t *testing.T) {
+	t.Parallel()
+	w, recorder := newWorld()
+	w.failure = errors.New("connection lost")
+	if _, _, err := recorder.Event(t.Context(), "", goodDraft()); !errors.Is(err, w.failure) {
+		t.Errorf("event: got %v", err)
+	}
+	if _, _, err := recorder.Purchase(t.Context(), "", goodPurchase(), nil); !errors.Is(err, w.failure) {
+		t.Errorf("purchase: got %v", err)
+	}
+	if len(w.woken) > 0 {
+		t.Errorf("woken for %v", w.woken)
+	}
+}
+
+func goodPurchase() PurchaseDraft {
+	d := PurchaseDraft{Draft: goodDraft().Draft, Quantity: 3}
+	d.unset(FieldType)
+	d.set(FieldQuantity)
+	return d
+}
+
+func TestPurchaseTakesPriceAndCurrencyFromTheProduct(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		change func(*PurchaseDraft)
+		amount int64
+		want   string
+	}{
+		"list price":         {amount: 38700},
+		"given amount":       {change: func(d *PurchaseDraft) { d.set(FieldAmount); d.AmountMinor = 5 }, amount: 5},
+		"right currency":     {change: func(d *PurchaseDraft) { d.set(FieldCurrency); d.Currency = "EUR" }, amount: 38700},
+		"other currency":     {change: func(d *PurchaseDraft) { d.set(FieldCurrency); d.Currency = "USD" }, want: CodeCurrencyMismatch},
+		"price overflows":    {change: func(d *PurchaseDraft) { d.Product.SKU, d.Quantity = "GOLD", 500_001 }, want: CodeAmountTooLarge},
+		"price just fits":    {change: func(d *PurchaseDraft) { d.Product.SKU, d.Quantity = "GOLD", 500_000 }, amount: 1e12},
+		"archived product":   {change: func(d *PurchaseDraft) { d.Product.SKU = "OLD" }, want: CodeArchivedProduct},
+		"quantity of nought": {change: func(d *PurchaseDraft) { d.Quantity = 0 }, want: CodeInvalidValue},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, recorder := newWorld()
+			draft := goodPurchase()
+			if tc.change != nil {
+				tc.change(&draft)
+			}
+			p, replayed, err := recorder.Purchase(t.Context(), "", draft, nil)
+			if tc.want != "" {
+				if refusal, ok := errors.AsType[*errs.Error](err); !ok || refusal.Fields[0].Code != tc.want {
+					t.Errorf("got %v, want %s", err, tc.want)
+				}
+				return
+			}
+			if err != nil || replayed || p.AmountMinor != tc.amount || p.Currency != "EUR" {
+				t.Errorf("got %+v, %t, %v; want %d EUR", p, replayed, err, tc.amount)
+			}
+			if !slices.Equal(w.woken, []uuid.UUID{p.BatchID}) {
+				t.Errorf("woken for %v", w.woken)
+			}
+		})
+	}
+}
+
+func TestARepeatedKeyIsAnsweredBeforeTheRules(t *testing.T) {
+	t.Parallel()
+	w, recorder := newWorld()
+	key := &IdempotencyKey{Principal: "key:1", Key: "order-1"}
+	first, _, err := recorder.Purchase(t.Context(), "", goodPurchase(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	archived := shoe
+	archived.Archived = true
+	w.products[Ref{SKU: "SHOE"}] = archived
+	again, replayed, err := recorder.Purchase(t.Context(), "", goodPurchase(), key)
+	if err != nil || !replayed {
+		t.Fatalf("replayed %t, %v", replayed, err)
+	}
+	if diff := cmp.Diff(first, again); diff != "" {
+		t.Errorf("the repeated answer differs (-first +again):\n%s", diff)
+	}
+	if len(w.woken) != 1 {
+		t.Errorf("woken %d times, want once", len(w.woken))
+	}
+}
+
+func TestPurchaseTimeIsNow(t *testing.T) {
+	t.Parallel()
+	_, recorder := newWorld()
+	p, _, err := recorder.Purchase(t.Context(), "", goodPurchase(), nil)
+	if err != nil || time.Since(p.TS).Abs() > time.Minute || p.ID.Version() != 7 {
+		t.Errorf("got %+v, %v", p, err)
+	}
+}

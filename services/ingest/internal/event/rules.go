@@ -1,0 +1,144 @@
+package event
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	maxTypeLength   = 64
+	maxUserIDLength = 128
+	maxSKULength    = 64
+
+	maxQuantity    = 1_000_000
+	maxAmountMinor = 1_000_000_000_000
+)
+
+// Rules decide what is accepted.
+type Rules struct {
+	// Retention is how far back ts may lie: older raw rows are dropped, and with them what recognises a retry.
+	Retention time.Duration
+}
+
+func (r Rules) retentionText() string {
+	return strconv.Itoa(int(r.Retention.Hours()/24)) + " days"
+}
+
+// event holds a draft against the rules, apart from those about its product, which ref names if it can be looked up.
+// The event is good when the draft is not refused. subject is the user who calls, empty for an API key.
+func (r Rules) event(d *EventDraft, subject string, now time.Time) (e Event, ref Ref) {
+	e.Type, e.Properties = d.Type, d.Properties
+	if !d.sentBadly(FieldType) {
+		checkType(d)
+	}
+	e.Fact, ref = r.fact(&d.Draft, subject, now)
+	return e, ref
+}
+
+// purchase does the same for a purchase.
+func (r Rules) purchase(d *PurchaseDraft, subject string, now time.Time) (p Purchase, ref Ref) {
+	p.Quantity, p.AmountMinor, p.Currency = d.Quantity, d.AmountMinor, d.Currency
+	switch {
+	case d.sentBadly(FieldQuantity):
+	case !d.Has(FieldQuantity):
+		d.Refuse("/quantity", CodeRequired, "quantity is required.")
+	case d.Quantity < 1 || d.Quantity > maxQuantity:
+		d.Refuse("/quantity", CodeInvalidValue, "quantity must be from 1 to 1000000.")
+	}
+	if d.Has(FieldAmount) && (d.AmountMinor < 0 || d.AmountMinor > maxAmountMinor) {
+		d.Refuse("/amount_minor", CodeInvalidValue, "amount_minor must be from 0 to 1000000000000.")
+	}
+	if d.Has(FieldCurrency) && !validCurrency(d.Currency) {
+		d.Refuse("/currency", CodeInvalidValue, "currency must be three capital letters.")
+	}
+	p.Fact, ref = r.fact(&d.Draft, subject, now)
+	return p, ref
+}
+
+// fact checks the common part.
+func (r Rules) fact(d *Draft, subject string, now time.Time) (f Fact, ref Ref) {
+	ref = productRef(d)
+	f.UserID = user(d, subject)
+	f.ID, f.TS = r.identify(d, now)
+	return f, ref
+}
+
+func checkType(d *EventDraft) {
+	if !d.Has(FieldType) {
+		d.Refuse("/type", CodeRequired, "type is required.")
+	} else if !validType(d.Type) {
+		d.Refuse("/type", CodeInvalidValue, "type must be 1 to 64 of the characters a-z, 0-9, _, ., : and -.")
+	}
+}
+
+// productRef returns the product of an item, or the zero Ref when it does not name exactly one.
+func productRef(d *Draft) Ref {
+	switch byID, bySKU := d.Has(FieldProductID), d.Has(FieldSKU); {
+	case d.sentBadly(FieldProductID | FieldSKU):
+		return Ref{}
+	case byID && bySKU:
+		d.Refuse("/sku", CodeProductAmbiguous, "Name the product by product_id or by sku, not by both.")
+		return Ref{}
+	case !byID && !bySKU:
+		d.Refuse("/product_id", CodeProductRequired, "Name the product by product_id or by sku.")
+		return Ref{}
+	case bySKU && !validSKU(d.Product.SKU):
+		d.Refuse("/sku", CodeInvalidValue, "sku must be 1 to 64 letters, digits and . _ : / -, beginning with a letter or digit.")
+		return Ref{}
+	}
+	return d.Product
+}
+
+// user returns who did it: with a user's token nobody but that user.
+func user(d *Draft, subject string) string {
+	switch {
+	case d.sentBadly(FieldUserID):
+		return ""
+	case !d.Has(FieldUserID):
+		if subject == "" {
+			d.Refuse("/user_id", CodeUserRequired, "user_id is required with an API key.")
+		}
+		return subject
+	case !validUserID(d.UserID):
+		d.Refuse("/user_id", CodeInvalidValue, "user_id must be 1 to 128 printable ASCII characters without spaces at the ends.")
+	case subject != "" && d.UserID != subject:
+		d.Refuse("/user_id", CodeUserMismatch, "With a user's token user_id must be that user's id, or absent.")
+	}
+	return d.UserID
+}
+
+// The patterns of openapi.yaml, by hand: a regular expression would cost more than decoding the event.
+
+func validType(s string) bool {
+	return len(s) >= 1 && len(s) <= maxTypeLength && every(s, func(c byte) bool {
+		return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '_' || c == '.' || c == ':' || c == '-'
+	})
+}
+
+func validUserID(s string) bool {
+	return len(s) >= 1 && len(s) <= maxUserIDLength && strings.TrimSpace(s) == s &&
+		every(s, func(c byte) bool { return c >= ' ' && c <= '~' })
+}
+
+func validSKU(s string) bool {
+	return len(s) >= 1 && len(s) <= maxSKULength && alphanumeric(s[0]) &&
+		every(s, func(c byte) bool { return alphanumeric(c) || strings.IndexByte("._:/-", c) >= 0 })
+}
+
+func validCurrency(s string) bool {
+	return len(s) == 3 && every(s, func(c byte) bool { return c >= 'A' && c <= 'Z' })
+}
+
+func alphanumeric(c byte) bool {
+	return c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9'
+}
+
+func every(s string, ok func(byte) bool) bool {
+	for i := range len(s) {
+		if !ok(s[i]) {
+			return false
+		}
+	}
+	return true
+}

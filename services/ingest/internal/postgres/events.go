@@ -1,0 +1,88 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	"github.com/hp-analytics/hp-analytics/migrations/protocol"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+)
+
+// insertEvents stores a batch and its receipt in one statement, which is one transaction and one round trip. The
+// receipt counts what is new; when nothing is, there is nothing to aggregate either. It returns the ids that are new.
+const insertEvents = `
+	WITH stored AS (
+		INSERT INTO ingest.events (id, ts, product_id, user_id, type, properties, batch_id)
+		SELECT id, ts, product_id, user_id, type, properties, $1
+		FROM unnest($3::uuid[], $4::timestamptz[], $5::uuid[], $6::text[], $7::text[], $8::jsonb[])
+			AS sent (id, ts, product_id, user_id, type, properties)
+		ON CONFLICT (ts, id) DO NOTHING
+		RETURNING id, ts
+	), receipt AS (
+		INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts, aggregated_at)
+		SELECT $1, $2, count(*), min(ts), max(ts), CASE WHEN count(*) = 0 THEN now() END
+		FROM stored
+	)
+	SELECT id FROM stored`
+
+// CommitEvents implements event.Committer. The ids of events must differ.
+func (s *Store) CommitEvents(ctx context.Context, batch uuid.UUID, events []event.Event) ([]bool, error) {
+	defer s.observe(protocol.KindEvents, len(events), time.Now())
+	columns := newEventColumns(events)
+	var ids []uuid.UUID
+	err := s.withPartitions(ctx, columns.ts, func() error {
+		rows, _ := s.pool.Query(ctx, insertEvents, batch, protocol.KindEvents,
+			columns.id, columns.ts, columns.product, columns.user, columns.typ, columns.properties)
+		var err error
+		ids, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+		return err
+	})
+	if err != nil {
+		return nil, postgres.Classify(fmt.Errorf("store batch %s of %d events: %w", batch, len(events), err))
+	}
+	isNew := make(map[uuid.UUID]struct{}, len(ids))
+	for _, id := range ids {
+		isNew[id] = struct{}{}
+	}
+	stored := make([]bool, len(events))
+	for i := range events {
+		_, stored[i] = isNew[events[i].ID]
+	}
+	return stored, nil
+}
+
+// eventColumns are events as arrays. They are in key order: two transactions that insert the same keys then wait for
+// each other in one direction only, and index pages are filled one after the other.
+type eventColumns struct {
+	id, product []uuid.UUID
+	ts          []time.Time
+	user, typ   []string
+	properties  [][]byte
+}
+
+func newEventColumns(events []event.Event) eventColumns {
+	ordered := make([]*event.Event, len(events))
+	for i := range events {
+		ordered[i] = &events[i]
+	}
+	slices.SortFunc(ordered, func(a, b *event.Event) int {
+		return cmp.Or(a.TS.Compare(b.TS), slices.Compare(a.ID[:], b.ID[:]))
+	})
+	n := len(events)
+	c := eventColumns{
+		id: make([]uuid.UUID, n), product: make([]uuid.UUID, n), ts: make([]time.Time, n),
+		user: make([]string, n), typ: make([]string, n), properties: make([][]byte, n),
+	}
+	for i, e := range ordered {
+		c.id[i], c.ts[i], c.product[i] = e.ID, e.TS, e.ProductID
+		c.user[i], c.typ[i], c.properties[i] = e.UserID, e.Type, e.Properties
+	}
+	return c
+}

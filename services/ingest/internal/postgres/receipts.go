@@ -1,0 +1,39 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+)
+
+// Receipt tells what became of a batch.
+type Receipt struct {
+	BatchID      uuid.UUID
+	ReceivedAt   time.Time
+	Rows         int
+	AggregatedAt *time.Time // nil while the batch is pending
+}
+
+// Receipt returns the receipt of a batch, or NotFound.
+func (s *Store) Receipt(ctx context.Context, batch uuid.UUID) (Receipt, error) {
+	const query = `
+		SELECT received_at, rows, aggregated_at
+		FROM ingest.batches
+		WHERE id = $1`
+	r := Receipt{BatchID: batch}
+	err := s.pool.QueryRow(ctx, query, batch).Scan(&r.ReceivedAt, &r.Rows, &r.AggregatedAt)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Receipt{}, errs.New(errs.NotFound, "not_found", "There is no receipt with this id, or it is no longer kept.")
+	}
+	if err != nil {
+		return Receipt{}, postgres.Classify(fmt.Errorf("read the receipt of batch %s: %w", batch, err))
+	}
+	return r, nil
+}
