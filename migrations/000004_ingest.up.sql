@@ -64,7 +64,6 @@ CREATE TABLE ingest.batches (
 	aggregated_at timestamptz,
 	rows          integer NOT NULL CHECK (rows >= 0),
 	kind          text NOT NULL CHECK (kind IN ('events', 'purchases')),
-	principal     text NOT NULL,
 	CHECK (rows = 0 OR (min_ts IS NOT NULL AND max_ts IS NOT NULL))
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000,
         autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
@@ -78,7 +77,6 @@ COMMENT ON COLUMN ingest.batches.max_ts IS 'Latest ts among its rows.';
 COMMENT ON COLUMN ingest.batches.aggregated_at IS 'When its rows were folded into the rollups, in the same transaction; NULL is pending.';
 COMMENT ON COLUMN ingest.batches.rows IS 'Rows that were really inserted, duplicates left out.';
 COMMENT ON COLUMN ingest.batches.kind IS 'events or purchases: which table its rows are in.';
-COMMENT ON COLUMN ingest.batches.principal IS 'Who sent it (user:<id> or key:<id>): who may read the receipt.';
 
 CREATE TABLE ingest.idempotency_keys (
 	principal  text NOT NULL,
