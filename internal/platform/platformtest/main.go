@@ -1,0 +1,45 @@
+package platformtest
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"testing"
+)
+
+// hasMain tells the packages that start servers that somebody will stop them.
+var hasMain bool
+
+// HasMain reports whether the test process runs under Main.
+func HasMain() bool { return hasMain }
+
+// Main runs the tests of a package and then stops the servers they started. Use it as
+//
+//	func TestMain(m *testing.M) { platformtest.Main(m, dbtest.Stop, redistest.Stop) }
+func Main(m *testing.M, stops ...func() error) {
+	hasMain = true
+	code := m.Run()
+	for _, stop := range stops {
+		if err := stop(); err != nil {
+			_, _ = fmt.Fprintln(os.Stderr, "stopping a test server:", err)
+			code = max(code, 1)
+		}
+	}
+	os.Exit(code)
+}
+
+// ServerDir returns a new directory for the data of a test server, in memory where the system has a place for that.
+func ServerDir(name string) (string, error) {
+	parent := ""
+	if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() {
+		parent = "/dev/shm"
+	}
+	dir, err := os.MkdirTemp(parent, "hp-analytics-"+name+"-")
+	if err != nil {
+		return "", fmt.Errorf("make a directory for a test server: %w", err)
+	}
+	return dir, os.Chmod(dir, 0o755) //nolint:gosec // the unprivileged server must pass through
+}
+
+// Discard returns a logger that drops everything, for servers that outlive the test that started them.
+func Discard() *slog.Logger { return slog.New(slog.DiscardHandler) }

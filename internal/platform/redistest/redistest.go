@@ -1,0 +1,197 @@
+// Package redistest gives tests a real Redis: one private server per test process, one database of it per test.
+package redistest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/config"
+	"github.com/hp-analytics/hp-analytics/internal/platform/localredis"
+	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
+	platformredis "github.com/hp-analytics/hp-analytics/internal/platform/redis"
+)
+
+// maxDatabases is how many tests of one process can have a Redis at the same time; localredis configures as many.
+const maxDatabases = 256
+
+// shared is the server of this test process. It starts with the first test that needs it; Stop stops it.
+var shared struct {
+	sync.Mutex
+	server *localredis.Server
+	dir    string
+	err    error
+	free   []int // database numbers
+}
+
+// Stop stops the shared server. TestMain calls it after m.Run, through platformtest.Main.
+func Stop() error {
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.server == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return errors.Join(shared.server.Stop(ctx), os.RemoveAll(shared.dir))
+}
+
+// start starts the shared server once; a failure is remembered.
+func start(ctx context.Context) error {
+	if shared.server != nil || shared.err != nil {
+		return shared.err
+	}
+	if !platformtest.HasMain() {
+		return errors.New("redistest needs `func TestMain(m *testing.M) { platformtest.Main(m, redistest.Stop) }` in the package")
+	}
+	shared.dir, shared.err = platformtest.ServerDir("redis")
+	if shared.err == nil {
+		shared.server, shared.err = localredis.Start(ctx, localredis.Options{Dir: shared.dir, Logger: platformtest.Discard()})
+	}
+	for i := range maxDatabases {
+		shared.free = append(shared.free, i)
+	}
+	return shared.err
+}
+
+// New returns the configuration of an empty Redis database that is the test's alone until it ends.
+func New(tb testing.TB) platformredis.Config {
+	tb.Helper()
+	shared.Lock()
+	defer shared.Unlock()
+	if err := start(context.WithoutCancel(tb.Context())); err != nil {
+		tb.Fatalf("start Redis: %v", err)
+	}
+	if len(shared.free) == 0 {
+		tb.Fatalf("more than %d tests use Redis at the same time", maxDatabases)
+	}
+	number := shared.free[0]
+	shared.free = shared.free[1:]
+	cfg := Config(shared.server)
+	cfg.URL = config.URL(string(cfg.URL)[:len(cfg.URL)-1] + strconv.Itoa(number)) // the URL ends in /0
+	tb.Cleanup(func() {
+		if err := flush(cfg); err != nil {
+			tb.Errorf("empty Redis: %v", err)
+		}
+		shared.Lock()
+		defer shared.Unlock()
+		shared.free = append(shared.free, number)
+	})
+	return cfg
+}
+
+func flush(cfg platformredis.Config) error {
+	client, err := platformredis.Open(cfg, "redistest")
+	if err != nil {
+		return err
+	}
+	defer client.Close() //nolint:errcheck // nothing is lost
+	return client.FlushDB(context.Background()).Err()
+}
+
+// Config returns the configuration of a client of server. Its time limit suits a busy test machine.
+func Config(server *localredis.Server) platformredis.Config {
+	return platformredis.Config{URL: config.URL(server.URL()), PoolSize: 10, Timeout: 2 * time.Second}
+}
+
+// Client returns a client of cfg that is closed with the test.
+func Client(tb testing.TB, cfg platformredis.Config) *redis.Client {
+	tb.Helper()
+	client, err := platformredis.Open(cfg, "test")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+// Server is a Redis of one test, to be stopped, killed and wiped. Its address stays the same over restarts.
+type Server struct {
+	tb      testing.TB
+	dir     string
+	current *localredis.Server
+	cfg     platformredis.Config
+}
+
+// StartServer starts a Redis that belongs to the test alone.
+func StartServer(tb testing.TB) *Server {
+	tb.Helper()
+	dir, err := platformtest.ServerDir("redis")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	s := &Server{tb: tb, dir: dir}
+	tb.Cleanup(func() {
+		s.Stop()
+		_ = os.RemoveAll(dir)
+	})
+	s.start(0)
+	s.cfg = Config(s.current)
+	return s
+}
+
+// Config returns the configuration of a client of the server, the same over restarts.
+func (s *Server) Config() platformredis.Config { return s.cfg }
+
+func (s *Server) start(port int) {
+	s.tb.Helper()
+	server, err := localredis.Start(context.WithoutCancel(s.tb.Context()), localredis.Options{
+		Dir: s.dir, Port: port, Password: s.password(), Logger: platformtest.Discard(),
+	})
+	if err != nil {
+		s.tb.Fatalf("start Redis: %v", err)
+	}
+	s.current = server
+}
+
+func (s *Server) password() string {
+	if s.current == nil {
+		return ""
+	}
+	return s.current.Password()
+}
+
+// Restart starts the server again on its address after Stop or Kill.
+func (s *Server) Restart() { s.start(s.current.Port()) }
+
+// Stop stops the server; its address refuses connections from then on.
+func (s *Server) Stop() {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := s.current.Stop(ctx); err != nil {
+		s.tb.Errorf("stop Redis: %v", err)
+	}
+}
+
+// Kill ends the server as a crash would.
+func (s *Server) Kill() {
+	if err := s.current.Kill(); err != nil {
+		s.tb.Errorf("kill Redis: %v", err)
+	}
+}
+
+// Signal sends a signal: SIGSTOP makes the server hang, SIGCONT lets it go on.
+func (s *Server) Signal(signal os.Signal) {
+	if err := s.current.Signal(signal); err != nil {
+		s.tb.Errorf("signal Redis: %v", err)
+	}
+}
+
+// FlushAll wipes the server.
+func (s *Server) FlushAll() {
+	client, err := platformredis.Open(s.cfg, "redistest")
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	defer client.Close() //nolint:errcheck // nothing is lost
+	if err := client.FlushAll(context.Background()).Err(); err != nil {
+		s.tb.Errorf("wipe Redis: %v", fmt.Errorf("flushall: %w", err))
+	}
+}
