@@ -40,6 +40,9 @@ func storableItems(pointer string, schema *openapi3.Schema, items []any) []errs.
 	if schema != nil && schema.Items != nil {
 		itemSchema = schema.Items.Value
 	}
+	if itemSchema != nil && len(itemSchema.AnyOf) > 0 {
+		return nil // the handler judges each item by itself, so that a bad one does not cost the others
+	}
 	var fields []errs.Field
 	for i, item := range items {
 		fields = append(fields, checkStorable(pointer+"/"+strconv.Itoa(i), itemSchema, item)...)

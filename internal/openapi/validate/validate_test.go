@@ -185,6 +185,7 @@ func TestAccepted(t *testing.T) {
 		{"POST", "/products", "application/json", product(`,"attributes":{"any":[1.5,1e3,null,{"thing":true}]}`)},
 		{"PATCH", "/products/" + id, "application/merge-patch+json", `{"description":null,"attributes":null}`},
 		{"PATCH", "/products/" + id, "application/json", `{}`},
+		{"POST", "/products/bulk", "application/json", `{"products":[` + product(`,"description":"\u0000"`) + `,{"price_minor":1e3},null]}`}, // the handler judges each
 		{"GET", "/products?limit=100&status=all&category=caf%C3%A9&q=%25&unknown=1", "", ""},
 		{"GET", "/products/" + strings.ToUpper(id), "", ""},
 		{"GET", "/analytics/users/me/summary?from=2024-02-29", "", ""},
