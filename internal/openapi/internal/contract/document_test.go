@@ -1,0 +1,262 @@
+package contract_test
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hp-analytics/hp-analytics/internal/openapi/internal/contract"
+)
+
+func load(t *testing.T) *contract.Contract {
+	t.Helper()
+	c, err := contract.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestPaths pins the surface: what clients rely on does not change by accident.
+func TestPaths(t *testing.T) {
+	t.Parallel()
+	var got []string
+	for _, o := range load(t).Operations() {
+		got = append(got, fmt.Sprintf("%-9s %-6s %-34s %s", o.Spec.Tags[0], o.Method, o.Path, o.ID))
+	}
+	slices.Sort(got)
+	want := []string{
+		"analytics GET    /analytics/products/top            topProducts",
+		"analytics GET    /analytics/products/{id}/timeseries productTimeseries",
+		"analytics GET    /analytics/users/me/summary        mySummary",
+		"analytics GET    /analytics/users/{id}/summary      userSummary",
+		"auth      DELETE /auth/api-keys/{id}                revokeAPIKey",
+		"auth      GET    /auth/.well-known/jwks.json        getJWKS",
+		"auth      GET    /auth/api-keys                     listAPIKeys",
+		"auth      GET    /auth/me                           getMe",
+		"auth      POST   /auth/api-keys                     createAPIKey",
+		"auth      POST   /auth/login                        login",
+		"auth      POST   /auth/logout                       logout",
+		"auth      POST   /auth/refresh                      refresh",
+		"auth      POST   /auth/register                     register",
+		"catalog   DELETE /products/{id}                     archiveProduct",
+		"catalog   GET    /products                          listProducts",
+		"catalog   GET    /products/{id}                     getProduct",
+		"catalog   PATCH  /products/{id}                     updateProduct",
+		"catalog   POST   /products                          createProduct",
+		"catalog   POST   /products/bulk                     bulkUpsertProducts",
+		"ingest    GET    /events/batches/{id}               getBatchReceipt",
+		"ingest    POST   /events                            createEvent",
+		"ingest    POST   /events/bulk                       createEventsBulk",
+		"ingest    POST   /purchases                         createPurchase",
+		"operations GET    /docs                              getDocs",
+		"operations GET    /health                            getHealth",
+		"operations GET    /metrics                           getMetrics",
+		"operations GET    /openapi.yaml                      getOpenAPI",
+		"operations GET    /ready                             getReadiness",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("operations (-want +got):\n%s", diff)
+	}
+}
+
+// each calls check for every operation, in a subtest of its own.
+func each(t *testing.T, check func(t *testing.T, o *contract.Operation)) {
+	for _, o := range load(t).Operations() {
+		t.Run(o.ID, func(t *testing.T) {
+			t.Parallel()
+			check(t, o)
+		})
+	}
+}
+
+func TestOperationsAreDescribed(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, o *contract.Operation) {
+		if o.Spec.Summary == "" || o.Spec.Description == "" || len(o.Spec.Tags) != 1 {
+			t.Errorf("needs a summary, a description and one tag: %q, %q, %v", o.Spec.Summary, o.Spec.Description, o.Spec.Tags)
+		}
+		for _, p := range o.Parameters {
+			if p.Value.Description == "" || p.Value.Example == nil && p.Value.Schema.Value.Example == nil {
+				t.Errorf("parameter %s needs a description and an example", p.Value.Name)
+			}
+		}
+		if body := o.Spec.RequestBody; body != nil && (body.Value.Description == "" || !body.Value.Required) {
+			t.Error("the request body needs a description and must be required")
+		}
+		for status, response := range o.Spec.Responses.Map() {
+			if response.Value.Headers["X-Request-Id"] == nil {
+				t.Errorf("response %s needs the header X-Request-Id", status)
+			}
+			for name, header := range response.Value.Headers {
+				if header.Value.Description == "" {
+					t.Errorf("response %s: header %s needs a description", status, name)
+				}
+			}
+		}
+	})
+}
+
+// TestErrorsAreDocumented derives from an operation which errors it can answer with.
+func TestErrorsAreDocumented(t *testing.T) {
+	t.Parallel()
+	document := load(t).Document
+	each(t, func(t *testing.T, o *contract.Operation) {
+		need := []int{500}
+		if o.Spec.Tags[0] != "operations" || o.ID == "getReadiness" {
+			need = append(need, 503)
+		}
+		if o.Spec.RequestBody != nil {
+			need = append(need, 400, 413, 415, 422)
+		}
+		if security := o.Spec.Security; security == nil && len(document.Security) > 0 {
+			need = append(need, 401, 403)
+		}
+		for _, p := range o.Parameters {
+			switch {
+			case p.Value.In == openapi3.ParameterInPath && p.Value.Schema.Value.Format == "uuid":
+				need = append(need, 404)
+			case p.Value.Name == "If-Match":
+				need = append(need, 412, 422)
+			default:
+				need = append(need, 422)
+			}
+		}
+		for _, status := range need {
+			if o.Spec.Responses.Status(status) == nil {
+				t.Errorf("%d is not documented", status)
+			}
+		}
+		for name, response := range o.Spec.Responses.Map() {
+			checkErrorResponse(t, o, name, response)
+		}
+	})
+}
+
+func checkErrorResponse(t *testing.T, o *contract.Operation, name string, response *openapi3.ResponseRef) {
+	t.Helper()
+	status, err := strconv.Atoi(name)
+	if err != nil || status < 400 || o.ID == "getReadiness" && status == 503 {
+		return
+	}
+	media := response.Value.Content["application/problem+json"]
+	if media == nil || media.Schema.Ref != "#/components/schemas/Problem" || len(response.Value.Content) != 1 {
+		t.Errorf("%s must be a Problem", name)
+		return
+	}
+	for _, example := range media.Examples {
+		got, _ := example.Value.Value.(map[string]any)
+		if got["status"] != float64(status) || !strings.HasSuffix(fmt.Sprint(got["type"]), fmt.Sprint("/", got["code"])) {
+			t.Errorf("the example of %s has another status, or a type that does not end in its code: %v", name, got)
+		}
+	}
+	if retry := response.Value.Headers["Retry-After"]; (status == 429 || status == 503) != (retry != nil) {
+		t.Errorf("%s: Retry-After belongs to 429 and 503", name)
+	}
+}
+
+func TestExamplesFit(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, o *contract.Operation) {
+		if body := o.Spec.RequestBody; body != nil {
+			checkExamples(t, "the request", body.Value.Content, openapi3.VisitAsRequest())
+		}
+		for status, response := range o.Spec.Responses.Map() {
+			checkExamples(t, "the answer "+status, response.Value.Content, openapi3.VisitAsResponse())
+		}
+		for _, p := range o.Parameters {
+			example := p.Value.Example
+			if example == nil {
+				example = p.Value.Schema.Value.Example
+			}
+			if err := p.Value.Schema.Value.VisitJSON(example, contract.Formats()...); err != nil {
+				t.Errorf("the example of parameter %s: %v", p.Value.Name, err)
+			}
+		}
+	})
+}
+
+func checkExamples(t *testing.T, where string, content openapi3.Content, direction openapi3.SchemaValidationOption) {
+	t.Helper()
+	for name, media := range content {
+		if len(media.Examples) == 0 {
+			t.Errorf("%s (%s) has no example", where, name)
+		}
+		for label, example := range media.Examples {
+			options := append(contract.Formats(), direction, openapi3.MultiErrors())
+			if err := media.Schema.Value.VisitJSON(example.Value.Value, options...); err != nil {
+				t.Errorf("%s, example %s: %v", where, label, err)
+			}
+			if example.Value.Summary == "" {
+				t.Errorf("%s, example %s has no summary", where, label)
+			}
+		}
+	}
+}
+
+func TestSchemasAreDescribed(t *testing.T) {
+	t.Parallel()
+	err := load(t).Document.WalkSchemas(func(pointer string, ref *openapi3.SchemaRef) error {
+		inline := strings.HasPrefix(pointer, "/components/") && !strings.HasSuffix(pointer, "/schema")
+		if inline && ref.Value.Description == "" {
+			t.Errorf("%s has no description", pointer)
+		}
+		for _, name := range ref.Value.Required {
+			if ref.Value.Properties[name] == nil {
+				t.Errorf("%s requires %s, which it does not have", pointer, name)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRequestsAreBounded checks that no part of a request can be of any name or size.
+func TestRequestsAreBounded(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, o *contract.Operation) {
+		for _, p := range o.Parameters {
+			checkBounded(t, p.Value.Name, p.Value.Schema.Value)
+		}
+		body := o.Spec.RequestBody
+		if body == nil {
+			return
+		}
+		for name, media := range body.Value.Content {
+			if name == "application/x-ndjson" { // one text; its lines are events
+				continue
+			}
+			err := media.Schema.WalkSubtree(func(pointer string, ref *openapi3.SchemaRef) error {
+				checkBounded(t, name+pointer, ref.Value)
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+func checkBounded(t *testing.T, where string, s *openapi3.Schema) {
+	t.Helper()
+	open := s.AdditionalProperties.Has != nil && *s.AdditionalProperties.Has // free-form on purpose
+	closed := s.AdditionalProperties.Has != nil && !*s.AdditionalProperties.Has
+	switch {
+	case s.Type.Is(openapi3.TypeObject) && !open && !closed:
+		t.Errorf("%s must say additionalProperties: false, or true", where)
+	case s.Type.Is(openapi3.TypeArray) && s.MaxItems == nil:
+		t.Errorf("%s needs maxItems", where)
+	case s.Type.Is(openapi3.TypeInteger) && (s.Min == nil || s.Max == nil):
+		t.Errorf("%s needs minimum and maximum", where)
+	case s.Type.Is(openapi3.TypeString) && s.MaxLength == nil && s.Pattern == "" && len(s.Enum) == 0 &&
+		!slices.Contains([]string{"uuid", "date", "date-time"}, s.Format):
+		t.Errorf("%s needs maxLength, pattern, enum or a format", where)
+	}
+}

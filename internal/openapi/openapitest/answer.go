@@ -1,0 +1,49 @@
+package openapitest
+
+import (
+	"bytes"
+	"net/http"
+)
+
+// answer is a complete answer of a handler or server.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// keeper passes an answer on and keeps a copy.
+type keeper struct {
+	http.ResponseWriter
+	status int
+	header http.Header
+	body   bytes.Buffer
+}
+
+// WriteHeader keeps the status and the header as they are now: what is set later is not sent.
+func (k *keeper) WriteHeader(status int) {
+	if k.status == 0 && status >= http.StatusOK { // 1xx announce the answer, they are not it
+		k.status, k.header = status, k.Header().Clone()
+	}
+	k.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements io.Writer.
+func (k *keeper) Write(p []byte) (int, error) {
+	if k.status == 0 {
+		k.WriteHeader(http.StatusOK)
+	}
+	k.body.Write(p)
+	return k.ResponseWriter.Write(p) //nolint:wrapcheck // the error belongs to the handler as it is
+}
+
+// Unwrap lets http.ResponseController find the writer below.
+func (k *keeper) Unwrap() http.ResponseWriter { return k.ResponseWriter }
+
+// answer returns the answer of a handler that has returned.
+func (k *keeper) answer() answer {
+	if k.status == 0 {
+		return answer{status: http.StatusOK, header: k.Header().Clone()}
+	}
+	return answer{status: k.status, header: k.header, body: k.body.Bytes()}
+}
