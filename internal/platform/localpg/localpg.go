@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	superuser = "hp_analytics"
+	superuser = "postgres"
 	database  = "hp_analytics"
 
 	// fallbackRoot takes the data of root's installs below a directory that others cannot enter.
