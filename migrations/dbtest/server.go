@@ -1,0 +1,76 @@
+package dbtest
+
+import (
+	"context"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/localpg"
+	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
+	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	"github.com/hp-analytics/hp-analytics/migrations/migrate"
+)
+
+// Server is a Postgres of one test, to be stopped and killed. It is durable, and its address and data stay the same over
+// restarts.
+type Server struct {
+	tb      testing.TB
+	dir     string
+	current *localpg.Server
+}
+
+// StartServer starts a Postgres with a migrated database that belongs to the test alone.
+func StartServer(tb testing.TB) *Server {
+	tb.Helper()
+	dir, err := platformtest.ServerDir("postgres")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	s := &Server{tb: tb, dir: dir}
+	tb.Cleanup(func() {
+		s.Stop()
+		_ = os.RemoveAll(dir)
+	})
+	s.start(0)
+	if err := migrate.Up(context.WithoutCancel(tb.Context()), s.URL(), platformtest.Discard()); err != nil {
+		tb.Fatal(err)
+	}
+	return s
+}
+
+func (s *Server) start(port int) {
+	s.tb.Helper()
+	server, err := localpg.Start(context.WithoutCancel(s.tb.Context()), localpg.Options{
+		Dir: s.dir, Port: port, Settings: map[string]string{"shared_buffers": "64MB"}, Logger: platformtest.Discard(),
+	})
+	if err != nil {
+		s.tb.Fatalf("start Postgres: %v", err)
+	}
+	s.current = server
+}
+
+// URL returns the connection URL as a superuser, the same over restarts.
+func (s *Server) URL() string { return s.current.URL() }
+
+// Config returns the configuration with which a service connects.
+func (s *Server) Config() postgres.Config { return Config(s.URL()) }
+
+// Restart starts the server again on its address after Stop or Kill.
+func (s *Server) Restart() { s.start(s.current.Port()) }
+
+// Stop shuts the server down; its address refuses connections from then on.
+func (s *Server) Stop() {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if err := s.current.Stop(ctx); err != nil {
+		s.tb.Errorf("stop Postgres: %v", err)
+	}
+}
+
+// Kill ends the server as a crash would.
+func (s *Server) Kill() {
+	if err := s.current.Kill(); err != nil {
+		s.tb.Errorf("kill Postgres: %v", err)
+	}
+}

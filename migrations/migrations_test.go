@@ -1,0 +1,356 @@
+package migrations_test
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
+	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	"github.com/hp-analytics/hp-analytics/migrations"
+	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
+	"github.com/hp-analytics/hp-analytics/migrations/migrate"
+)
+
+func TestMain(m *testing.M) { platformtest.Main(m, dbtest.Stop) }
+
+// describe lists everything in the schemas of the platform: columns, indexes, constraints, functions, grants, comments.
+const describe = `
+	WITH ours AS (
+		SELECT oid, nspname FROM pg_namespace WHERE nspname IN ('auth', 'catalog', 'ingest', 'stats')
+	), lines AS (
+		SELECT 'schema ' || nspname || coalesce(' ' || obj_description(oid, 'pg_namespace'), '') AS line FROM ours
+		UNION ALL
+		SELECT format('column %s.%s.%s %s %s %s %s %s', nspname, c.relname, a.attname, format_type(a.atttypid, a.atttypmod),
+		              a.attnotnull, pg_get_expr(d.adbin, d.adrelid), a.attacl, col_description(c.oid, a.attnum))
+		FROM ours JOIN pg_class c ON c.relnamespace = ours.oid AND c.relkind IN ('r', 'p', 'v')
+		JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+		LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+		UNION ALL
+		SELECT format('relation %s.%s %s %s %s %s', nspname, c.relname, c.relkind, c.reloptions, c.relacl,
+		              obj_description(c.oid, 'pg_class'))
+		FROM ours JOIN pg_class c ON c.relnamespace = ours.oid
+		UNION ALL
+		SELECT 'index ' || pg_get_indexdef(i.indexrelid)
+		FROM ours JOIN pg_class c ON c.relnamespace = ours.oid JOIN pg_index i ON i.indrelid = c.oid
+		UNION ALL
+		SELECT format('constraint %s %s', conname, pg_get_constraintdef(k.oid)) FROM ours JOIN pg_constraint k ON k.connamespace = ours.oid
+		UNION ALL
+		SELECT format('function %s %s', pg_get_functiondef(p.oid), p.proacl) FROM ours JOIN pg_proc p ON p.pronamespace = ours.oid
+	)
+	SELECT line FROM lines ORDER BY 1`
+
+func schema(t *testing.T, db *pgxpool.Pool) []string {
+	t.Helper()
+	rows, err := db.Query(t.Context(), describe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lines
+}
+
+func TestDownAndUpAgainGivesTheSameSchema(t *testing.T) {
+	t.Parallel()
+	database := dbtest.New(t)
+	db := database.Pool("")
+	want := schema(t, db)
+	if len(want) < 100 {
+		t.Fatalf("only %d lines describe the schema", len(want))
+	}
+
+	// One step at a time, so that each down is tried on exactly what its up made.
+	for version := migrations.Latest(); version > 0; version-- {
+		if err := migrate.Down(t.Context(), database.URL(), platformtest.Logger(t), 1); err != nil {
+			t.Fatal(err)
+		}
+		status, err := migrate.Inspect(t.Context(), database.URL())
+		if err != nil || status.Version != version-1 || len(status.Pending) != int(migrations.Latest()-version+1) {
+			t.Fatalf("after undoing %d: %+v, %v", version, status, err)
+		}
+	}
+	if left := schema(t, db); len(left) != 0 {
+		t.Errorf("left over after all downs:\n%s", strings.Join(left, "\n"))
+	}
+	if err := migrate.Up(t.Context(), database.URL(), platformtest.Logger(t)); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, schema(t, db)); diff != "" {
+		t.Errorf("(-first +again):\n%s", diff)
+	}
+}
+
+func TestUpFromManyProcessesAtOnce(t *testing.T) {
+	t.Parallel()
+	database := dbtest.New(t)
+	if err := migrate.Down(t.Context(), database.URL(), platformtest.Logger(t), 0); err != nil {
+		t.Fatal(err)
+	}
+	errs := make([]error, 8)
+	var wg sync.WaitGroup
+	for i := range errs {
+		wg.Go(func() { errs[i] = migrate.Up(t.Context(), database.URL(), platformtest.Discard()) })
+	}
+	wg.Wait()
+	for i, err := range errs {
+		if err != nil {
+			t.Errorf("process %d: %v", i, err)
+		}
+	}
+	if status, err := migrate.Inspect(t.Context(), database.URL()); err != nil || status.Version != migrations.Latest() || status.Dirty {
+		t.Errorf("%+v, %v", status, err)
+	}
+}
+
+func TestHalfAppliedMigrationIsExplained(t *testing.T) {
+	t.Parallel()
+	database := dbtest.New(t)
+	if _, err := database.Pool("").Exec(t.Context(), `UPDATE public.schema_migrations SET dirty = true`); err != nil {
+		t.Fatal(err)
+	}
+	for what, err := range map[string]error{
+		"up":   migrate.Up(t.Context(), database.URL(), platformtest.Logger(t)),
+		"down": migrate.Down(t.Context(), database.URL(), platformtest.Logger(t), 1),
+	} {
+		if err == nil || !strings.Contains(err.Error(), "half applied") || !strings.Contains(err.Error(), "set `dirty` to false") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+func TestSchemaReady(t *testing.T) {
+	t.Parallel()
+	db := dbtest.New(t).Pool("hp_analytics")
+	if err := postgres.SchemaReady(db, migrations.Latest())(t.Context()); err != nil {
+		t.Errorf("up to date: %v", err)
+	}
+	if err := postgres.SchemaReady(db, migrations.Latest()+1)(t.Context()); err == nil || !strings.Contains(err.Error(), "run the migrations") {
+		t.Errorf("too old: %v", err)
+	}
+}
+
+func TestFilesAreOneSequence(t *testing.T) {
+	t.Parallel()
+	names, err := fs.Glob(migrations.FS, "*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range names {
+		direction := []string{"down", "up"}[i%2]
+		if prefix := fmt.Sprintf("%06d_", i/2+1); !strings.HasPrefix(name, prefix) || !strings.HasSuffix(name, "."+direction+".sql") {
+			t.Errorf("file %d is %s, want %s*.%s.sql", i, name, prefix, direction)
+		}
+	}
+	if want := uint(len(names) / 2); migrations.Latest() != want {
+		t.Errorf("Latest = %d, want %d", migrations.Latest(), want)
+	}
+}
+
+func TestEverythingHasAComment(t *testing.T) {
+	t.Parallel()
+	const query = `
+		SELECT format('%s.%s', nspname, c.relname)
+		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE nspname IN ('auth', 'catalog', 'ingest', 'stats') AND relkind IN ('r', 'p', 'v') AND obj_description(c.oid, 'pg_class') IS NULL
+		UNION ALL
+		SELECT format('%s.%s.%s', nspname, c.relname, attname)
+		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
+		WHERE nspname IN ('auth', 'catalog', 'ingest', 'stats') AND relkind IN ('r', 'p') AND attnum > 0 AND col_description(c.oid, attnum) IS NULL
+		UNION ALL
+		SELECT format('%s.%s()', nspname, proname)
+		FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+		WHERE nspname IN ('auth', 'catalog', 'ingest', 'stats') AND obj_description(p.oid, 'pg_proc') IS NULL`
+	rows, err := dbtest.New(t).Pool("").Query(t.Context(), query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	missing, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil || len(missing) > 0 {
+		t.Errorf("without a comment: %v %v", missing, err)
+	}
+}
+
+func TestRolesMayTouchOnlyWhatIsTheirs(t *testing.T) {
+	t.Parallel()
+	database := dbtest.New(t)
+	const denied = "42501" // insufficient_privilege
+	cases := []struct {
+		role, statement string
+		allowed         bool
+	}{
+		{"hp_auth", `SELECT private_key FROM auth.signing_keys`, true},
+		{"hp_auth", `SELECT * FROM catalog.products`, false},
+		{"hp_auth", `SELECT * FROM ingest.events`, false},
+		{"hp_catalog", `UPDATE catalog.products SET version = version`, true},
+		{"hp_catalog", `DELETE FROM catalog.products`, false},
+		{"hp_catalog", `SELECT id, key_hash, scopes, revoked_at FROM auth.api_keys`, true},
+		{"hp_catalog", `SELECT name FROM auth.api_keys`, false},
+		{"hp_catalog", `SELECT * FROM auth.users`, false},
+		{"hp_ingest", `SELECT id, sku FROM catalog.products`, true},
+		{"hp_ingest", `UPDATE catalog.products SET version = version`, false},
+		{"hp_ingest", `SELECT * FROM auth.users`, false},
+		{"hp_ingest", `SELECT * FROM ingest.events`, true},
+		{"hp_ingest", `DELETE FROM ingest.events`, false},
+		{"hp_ingest", `UPDATE ingest.batches SET aggregated_at = now()`, false},
+		{"hp_ingest", `SELECT ingest.ensure_partitions('2026-01-01', '2026-01-01')`, true},
+		{"hp_ingest", `SELECT ingest.drop_partitions_before('2026-01-01', true)`, false},
+		{"hp_ingest", `SELECT * FROM stats.daily_stats`, false},
+		{"hp_analytics", `SELECT * FROM stats.product_daily`, true},
+		{"hp_analytics", `SELECT * FROM ingest.batches`, true},
+		{"hp_analytics", `SELECT * FROM ingest.events`, false},
+		{"hp_analytics", `DELETE FROM stats.daily_stats`, false},
+		{"hp_aggregator", `SELECT * FROM ingest.events`, true},
+		{"hp_aggregator", `INSERT INTO ingest.events SELECT * FROM ingest.events`, false},
+		{"hp_aggregator", `UPDATE ingest.batches SET aggregated_at = now()`, true},
+		{"hp_aggregator", `DELETE FROM stats.daily_stats`, true},
+		{"hp_aggregator", `SELECT * FROM ingest.drop_partitions_before('2020-01-01', true)`, true},
+		{"hp_aggregator", `SELECT * FROM auth.api_keys`, false},
+	}
+	for _, c := range cases {
+		_, err := database.Pool(c.role).Exec(t.Context(), c.statement)
+		_, refused := postgres.IsCode(err, denied)
+		if c.allowed && err != nil || !c.allowed && !refused {
+			t.Errorf("%s: %s: %v, want allowed: %t", c.role, c.statement, err, c.allowed)
+		}
+	}
+}
+
+const insertEvent = `
+	INSERT INTO ingest.events (ts, received_at, id, product_id, batch_id, user_id, type)
+	VALUES ($1, now(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'u', 'view')`
+
+func TestEnsurePartitions(t *testing.T) {
+	t.Parallel()
+	db := dbtest.New(t).Pool("hp_ingest")
+	ensure := func(from, to string) (made int, err error) {
+		err = db.QueryRow(t.Context(), `SELECT ingest.ensure_partitions($1::text::date, $2::text::date)`, from, to).Scan(&made)
+		return made, err
+	}
+	late := time.Date(2026, 1, 31, 23, 59, 59, 0, time.UTC)
+	if _, err := db.Exec(t.Context(), insertEvent, late); err == nil {
+		t.Error("a row without a partition was taken")
+	} else if _, ok := postgres.IsCode(err, postgres.CheckViolation); !ok {
+		t.Errorf("a row without a partition: %v", err)
+	}
+
+	// Many at once make each day once.
+	var total, failures int
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			made, err := ensure("2026-01-30", "2026-02-02")
+			mu.Lock()
+			defer mu.Unlock()
+			total += made
+			if err != nil {
+				failures++
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if total != 8 || failures != 0 {
+		t.Errorf("made %d partitions, want 4 days of 2 tables", total)
+	}
+	for _, ts := range []time.Time{late, late.Add(time.Second)} {
+		if _, err := db.Exec(t.Context(), insertEvent, ts); err != nil {
+			t.Errorf("%s: %v", ts, err)
+		}
+	}
+	if _, err := ensure("2020-01-01", "2026-01-01"); err == nil || !strings.Contains(err.Error(), "more than 1000 days") {
+		t.Errorf("too many days: %v", err)
+	}
+}
+
+// Making a partition must not wait for writers, nor make them wait.
+func TestEnsurePartitionsBesideOpenTransactions(t *testing.T) {
+	t.Parallel()
+	db := dbtest.New(t).Pool("hp_ingest")
+	exec := func(ctx context.Context, db interface {
+		QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+	}, day string) error {
+		return db.QueryRow(ctx, `SELECT ingest.ensure_partitions($1::text::date, $1::text::date)`, day).Scan(new(int))
+	}
+	if err := exec(t.Context(), db, "2026-01-01"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+
+	writer, err := db.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer writer.Rollback(context.WithoutCancel(ctx))
+	if _, err := writer.Exec(ctx, insertEvent, time.Date(2026, 1, 1, 1, 0, 0, 0, time.UTC)); err != nil {
+		t.Fatal(err)
+	}
+	maker, err := db.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer maker.Rollback(context.WithoutCancel(ctx))
+	if err := exec(ctx, maker, "2026-01-02"); err != nil {
+		t.Fatalf("beside an open insert: %v", err)
+	}
+	if _, err := writer.Exec(ctx, insertEvent, time.Date(2026, 1, 1, 2, 0, 0, 0, time.UTC)); err != nil {
+		t.Fatalf("an insert beside a partition in the making: %v", err)
+	}
+}
+
+func TestDropPartitionsBefore(t *testing.T) {
+	t.Parallel()
+	db := dbtest.New(t).Pool("hp_aggregator")
+	if err := db.QueryRow(t.Context(), `SELECT ingest.ensure_partitions('2026-01-01', '2026-01-03')`).Scan(new(int)); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"events_p20260101", "purchases_p20260101", "events_p20260102", "purchases_p20260102"}
+	for _, step := range []struct {
+		dryRun bool
+		want   []string
+	}{{true, want}, {true, want}, {false, want}, {false, nil}} {
+		rows, err := db.Query(t.Context(), `SELECT partition FROM ingest.drop_partitions_before('2026-01-03', $1)`, step.dryRun)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if diff := cmp.Diff(step.want, got); err != nil || diff != "" && len(got)+len(step.want) > 0 {
+			t.Errorf("dry run %t: %v (-want +got):\n%s", step.dryRun, err, diff)
+		}
+	}
+}
+
+func TestViewsAddUpTheLanes(t *testing.T) {
+	t.Parallel()
+	db := dbtest.New(t).Pool("")
+	const insert = `
+		INSERT INTO stats.product_daily_stats VALUES
+			('00000000-0000-0000-0000-000000000001', '2026-01-01', 0, 1, 2, 3, 4, 5, 6, 7),
+			('00000000-0000-0000-0000-000000000001', '2026-01-01', 3, 10, 20, 30, 40, 50, 60, 70),
+			('00000000-0000-0000-0000-000000000001', '2026-01-02', 0, 9, 9, 9, 9, 9, 9, 9)`
+	if _, err := db.Exec(t.Context(), insert); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := db.Query(t.Context(), `
+		SELECT events, views, clicks, add_to_carts, purchases, units, revenue_minor FROM stats.product_daily WHERE day = '2026-01-01'`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type counts struct{ Events, Views, Clicks, AddToCarts, Purchases, Units, RevenueMinor int64 }
+	got, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[counts])
+	if diff := cmp.Diff(counts{11, 22, 33, 44, 55, 66, 77}, got); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
