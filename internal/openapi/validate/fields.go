@@ -68,12 +68,13 @@ func (t *translation) append(pointer, code, detail string) {
 }
 
 func (t *translation) addSchemaError(e *openapi3.SchemaError) {
-	pointer := t.root
+	var pointer strings.Builder
+	pointer.WriteString(t.root)
 	for _, part := range e.JSONPointer() {
-		pointer += "/" + strictjson.Escape(part)
+		pointer.WriteString("/" + strictjson.Escape(part))
 	}
 	if e.SchemaField == "properties" {
-		t.addStrangers(pointer, e)
+		t.addStrangers(pointer.String(), e)
 		return
 	}
 	code, detail := describe(e)
@@ -82,7 +83,7 @@ func (t *translation) addSchemaError(e *openapi3.SchemaError) {
 			code = own
 		}
 	}
-	t.append(pointer, code, detail)
+	t.append(pointer.String(), code, detail)
 }
 
 // addStrangers reports the members of an object that its schema does not have. kin-openapi makes one error for each,
