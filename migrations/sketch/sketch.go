@@ -1,0 +1,109 @@
+// Package sketch counts different users approximately, in a few kilobytes whatever their number, so that the users of
+// any range of days can be counted by merging the sketches of the days.
+//
+// It is HyperLogLog (Flajolet et al., "HyperLogLog: the analysis of a near-optimal cardinality estimation algorithm",
+// 2007) with 2^12 registers, in the implementation of github.com/axiomhq/hyperloglog. The standard error is
+// 1.04/sqrt(2^12) = 1.6 %; small numbers are nearly exact, because they are kept as a sparse list.
+//
+// Hash, precision and encoding are part of the stored data: changing any of them needs a migration.
+package sketch
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/axiomhq/hyperloglog"
+	"github.com/cespare/xxhash/v2"
+)
+
+// precision is the logarithm of the number of registers. 12 means 4 KiB at most for a product and day, and 1.6 %.
+const precision = 12
+
+// StandardError is the relative standard error of Estimate: 1.04/sqrt(2^12).
+const StandardError = 0.01625
+
+// Sketch is a set of users that can be counted but not listed. It is not safe for concurrent use.
+type Sketch struct{ hll *hyperloglog.Sketch }
+
+// New returns an empty sketch.
+func New() *Sketch {
+	hll, err := hyperloglog.NewSketch(precision, true)
+	if err != nil {
+		panic("sketch: " + err.Error()) // only for a precision out of range, which is a constant
+	}
+	return &Sketch{hll: hll}
+}
+
+// Insert adds a user.
+func (s *Sketch) Insert(userID string) { s.InsertHash(Hash(userID)) }
+
+// Hash returns the hash by which a user is known to sketches: xxHash64 with seed 0.
+func Hash(userID string) uint64 { return xxhash.Sum64String(userID) }
+
+// InsertHash adds a user by its Hash.
+func (s *Sketch) InsertHash(hash uint64) { s.hll.InsertHash(hash) }
+
+// Merge adds all users of other; nil is an empty sketch.
+func (s *Sketch) Merge(other *Sketch) error {
+	if other == nil {
+		return nil
+	}
+	if err := s.hll.Merge(other.hll); err != nil {
+		return fmt.Errorf("merge sketches: %w", err)
+	}
+	return nil
+}
+
+// Estimate returns about how many users there are.
+func (s *Sketch) Estimate() int64 { return int64(s.hll.Estimate()) }
+
+// MarshalBinary encodes the sketch as it is stored.
+func (s *Sketch) MarshalBinary() ([]byte, error) {
+	data, err := s.hll.MarshalBinary()
+	if err != nil {
+		return nil, fmt.Errorf("encode a sketch: %w", err)
+	}
+	return data, nil
+}
+
+// UnmarshalBinary replaces s by a stored sketch.
+func (s *Sketch) UnmarshalBinary(data []byte) error {
+	var hll hyperloglog.Sketch
+	if err := hll.UnmarshalBinary(data); err != nil {
+		return fmt.Errorf("decode a sketch: %w", err)
+	}
+	s.hll = &hll
+	return nil
+}
+
+// Equal reports whether two sketches stand for the same set of users. The same users can be encoded in different ways,
+// depending on the order in which they came and on when the list became registers; as registers they are the same.
+func Equal(a, b *Sketch) (bool, error) {
+	registersA, err := a.registers()
+	if err != nil {
+		return false, err
+	}
+	registersB, err := b.registers()
+	if err != nil {
+		return false, err
+	}
+	return bytes.Equal(registersA, registersB), nil
+}
+
+// registers returns the canonical encoding of a sketch.
+func (s *Sketch) registers() ([]byte, error) {
+	dense, err := hyperloglog.NewSketch(precision, false)
+	if err != nil {
+		return nil, fmt.Errorf("compare sketches: %w", err)
+	}
+	if s != nil {
+		if err := dense.Merge(s.hll); err != nil {
+			return nil, fmt.Errorf("compare sketches: %w", err)
+		}
+	}
+	data, err := dense.MarshalBinary()
+	if err != nil {
+		return nil, fmt.Errorf("compare sketches: %w", err)
+	}
+	return data, nil
+}
