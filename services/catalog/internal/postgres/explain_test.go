@@ -1,0 +1,72 @@
+package postgres
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
+	"github.com/hp-analytics/hp-analytics/services/catalog/internal/product"
+)
+
+// TestListUsesIndexes checks that a page costs the same however large the catalog is.
+func TestListUsesIndexes(t *testing.T) {
+	t.Parallel()
+	db := dbtest.New(t)
+	const fill = `
+		INSERT INTO catalog.products (id, sku, name, category, price_minor, currency, status, created_at)
+		SELECT gen_random_uuid(), 'SKU-' || n, 'Name of ' || md5(n::text), 'category ' || n % 50, n, 'EUR',
+			CASE WHEN n % 10 = 0 THEN 'archived' ELSE 'active' END, timestamptz '2026-01-01' + n * interval '1 minute'
+		FROM generate_series(1, 20000) AS n`
+	owner := db.Pool("")
+	if _, err := owner.Exec(t.Context(), fill); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := owner.Exec(t.Context(), `VACUUM ANALYZE catalog.products`); err != nil {
+		t.Fatal(err)
+	}
+	pool := db.Pool("hp_catalog")
+
+	after := &product.Position{CreatedAt: time.Date(2026, 1, 7, 0, 0, 0, 0, time.UTC), ID: uuid.New()}
+	for name, test := range map[string]struct {
+		page  product.Page
+		index string
+		sorts bool // the matches of a search are few, but come in no order
+	}{
+		"all":               {product.Page{}, "products_created_idx", false},
+		"all, later":        {product.Page{After: after}, "products_created_idx", false},
+		"active":            {product.Page{Filter: product.Filter{Status: product.Active}}, "created_idx", false}, // nearly all are
+		"archived":          {product.Page{Filter: product.Filter{Status: product.Archived}}, "products_status_created_idx", false},
+		"archived, later":   {product.Page{Filter: product.Filter{Status: product.Archived}, After: after}, "products_status_created_idx", false},
+		"category":          {product.Page{Filter: product.Filter{Status: product.Active, Category: "category 7"}}, "products_category_created_idx", false},
+		"category, later":   {product.Page{Filter: product.Filter{Status: product.Active, Category: "category 7"}, After: after}, "products_category_created_idx", false},
+		"search for a name": {product.Page{Filter: product.Filter{Status: product.Active, Query: "c4ca4238a0"}}, "products_name_trgm_idx", true},
+		"search for a SKU":  {product.Page{Filter: product.Filter{Query: "SKU-1234"}}, "products_sku_trgm_idx", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			test.page.Limit = 20
+			plan := explain(t, pool, test.page)
+			if !strings.Contains(plan, test.index) || strings.Contains(plan, "Seq Scan") || strings.Contains(plan, "Sort") != test.sorts {
+				t.Errorf("want the index %s, and to sort: %t; the plan is\n%s", test.index, test.sorts, plan)
+			}
+		})
+	}
+}
+
+func explain(t *testing.T, pool *pgxpool.Pool, page product.Page) string {
+	t.Helper()
+	statement, args := listStatement(page)
+	rows, err := pool.Query(t.Context(), "EXPLAIN "+statement, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(lines, "\n")
+}
