@@ -1,0 +1,168 @@
+// Package postgres reads the rollups. Every answer is read in one REPEATABLE READ transaction together with its
+// freshness, so that the two always belong together.
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	"github.com/hp-analytics/hp-analytics/migrations/sketch"
+	"github.com/hp-analytics/hp-analytics/services/analytics/internal/report"
+)
+
+// Store reads rollups as the role hp_analytics.
+type Store struct{ Pool *pgxpool.Pool }
+
+// snapshot runs fn on one consistent state of the database and returns how fresh that state is.
+func (s Store) snapshot(ctx context.Context, what string, fn func(tx pgx.Tx) error) (report.Meta, error) {
+	var meta report.Meta
+	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	err := postgres.InTx(ctx, s.Pool, options, func(tx pgx.Tx) (err error) {
+		if meta, err = readMeta(ctx, tx); err != nil {
+			return err
+		}
+		return fn(tx)
+	})
+	if err != nil {
+		return report.Meta{}, postgres.Classify(fmt.Errorf("read %s: %w", what, err))
+	}
+	return meta, nil
+}
+
+// readMeta comes first in a snapshot: transaction_timestamp is then at or before the moment the snapshot is taken, so
+// that everything acknowledged before it is visible.
+func readMeta(ctx context.Context, tx pgx.Tx) (report.Meta, error) {
+	const query = `
+		SELECT transaction_timestamp(),
+		       least(min(received_at), transaction_timestamp()),
+		       coalesce(sum(rows), 0)::bigint
+		FROM ingest.batches
+		WHERE aggregated_at IS NULL`
+	var m report.Meta
+	if err := tx.QueryRow(ctx, query).Scan(&m.AsOf, &m.CompleteUntil, &m.PendingEvents); err != nil {
+		return report.Meta{}, fmt.Errorf("freshness: %w", err)
+	}
+	m.AsOf, m.CompleteUntil = m.AsOf.UTC(), m.CompleteUntil.UTC()
+	return m, nil
+}
+
+// Series returns the days of one product. A product that is not in the catalog is a NotFound error.
+func (s Store) Series(ctx context.Context, id uuid.UUID, r report.Range, interval report.Interval) (report.Series, error) {
+	product := report.Product{ID: id}
+	var days []report.ProductDay
+	meta, err := s.snapshot(ctx, "the series of a product", func(tx pgx.Tx) (err error) {
+		if product, err = readProduct(ctx, tx, id); err != nil {
+			return err
+		}
+		days, err = readProductDays(ctx, tx, id, r)
+		return err
+	})
+	if err != nil {
+		return report.Series{}, err
+	}
+	return report.NewSeries(product, r, interval, days, meta)
+}
+
+func readProduct(ctx context.Context, tx pgx.Tx, id uuid.UUID) (report.Product, error) {
+	p := report.Product{ID: id}
+	err := tx.QueryRow(ctx, `SELECT sku, name FROM catalog.products WHERE id = $1`, id).Scan(&p.SKU, &p.Name)
+	if errs.Is(postgres.Classify(err), errs.NotFound) {
+		return p, errs.New(errs.NotFound, "unknown_product", "There is no product with this id.").Because(err)
+	}
+	return p, err //nolint:wrapcheck // snapshot says what was read
+}
+
+// readProductDays returns the days with anything, oldest first.
+func readProductDays(ctx context.Context, tx pgx.Tx, id uuid.UUID, r report.Range) ([]report.ProductDay, error) {
+	const counts = `
+		SELECT day, events, views, clicks, add_to_carts, purchases, units, revenue_minor
+		FROM stats.product_daily
+		WHERE product_id = $1 AND day BETWEEN $2 AND $3
+		ORDER BY day`
+	rows, err := tx.Query(ctx, counts, id, r.From, r.To)
+	if err != nil {
+		return nil, fmt.Errorf("days: %w", err)
+	}
+	days, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (report.ProductDay, error) {
+		var d report.ProductDay
+		c := &d.Counts
+		err := row.Scan(&d.Day, &c.Events, &c.Views, &c.Clicks, &c.AddToCarts, &c.Purchases, &c.Units, &c.RevenueMinor)
+		return d, err //nolint:wrapcheck // wrapped below
+	})
+	if err != nil {
+		return nil, fmt.Errorf("days: %w", err)
+	}
+	const sketches = `
+		SELECT day, sketch
+		FROM stats.product_daily_users
+		WHERE product_id = $1 AND day BETWEEN $2 AND $3`
+	users, err := readSketches[time.Time](ctx, tx, sketches, id, r.From, r.To)
+	if err != nil {
+		return nil, err
+	}
+	for i := range days {
+		days[i].Users = users[days[i].Day]
+	}
+	return days, nil
+}
+
+// readSketches runs query, which returns a key and a sketch a row, and merges the sketches of equal keys: those of
+// several lanes, or of several days.
+func readSketches[K comparable](ctx context.Context, tx pgx.Tx, query string, args ...any) (map[K]*sketch.Sketch, error) {
+	rows, err := tx.Query(ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("users: %w", err)
+	}
+	merged := map[K]*sketch.Sketch{}
+	var key K
+	var stored []byte
+	_, err = pgx.ForEachRow(rows, []any{&key, &stored}, func() error {
+		one := sketch.New()
+		if err := one.UnmarshalBinary(stored); err != nil {
+			return fmt.Errorf("decode: %w", err)
+		}
+		if have, ok := merged[key]; ok {
+			return have.Merge(one) //nolint:wrapcheck // wrapped below
+		}
+		merged[key] = one
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("users: %w", err)
+	}
+	return merged, nil
+}
+
+// Summary returns the days of one user. A user that never did anything has none.
+func (s Store) Summary(ctx context.Context, userID string, r report.Range) (report.Summary, error) {
+	const query = `
+		SELECT day, events, views, clicks, add_to_carts, purchases, units, revenue_minor
+		FROM stats.user_daily
+		WHERE user_id = $1 AND day BETWEEN $2 AND $3
+		ORDER BY day`
+	var days []report.UserDay
+	meta, err := s.snapshot(ctx, "the summary of a user", func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, query, userID, r.From, r.To)
+		if err != nil {
+			return err //nolint:wrapcheck // snapshot says what was read
+		}
+		days, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (report.UserDay, error) {
+			var d report.UserDay
+			c := &d.Counts
+			err := row.Scan(&d.Day, &c.Events, &c.Views, &c.Clicks, &c.AddToCarts, &c.Purchases, &c.Units, &c.RevenueMinor)
+			return d, err //nolint:wrapcheck // snapshot says what was read
+		})
+		return err //nolint:wrapcheck // snapshot says what was read
+	})
+	if err != nil {
+		return report.Summary{}, err
+	}
+	return report.Summarize(userID, r, days, meta), nil
+}

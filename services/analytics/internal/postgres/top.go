@@ -1,0 +1,166 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/hp-analytics/hp-analytics/services/analytics/internal/report"
+)
+
+// userChunk is how many products' sketches are read at once when ranking by users.
+const userChunk = 200
+
+// orderBy maps each metric to the expression that ranks by it. Ranking by users has none: see topByUsers.
+var orderBy = map[report.Metric]string{
+	report.Events:       "sum(events)",
+	report.Views:        "sum(views)",
+	report.Clicks:       "sum(clicks)",
+	report.AddToCarts:   "sum(add_to_carts)",
+	report.Purchases:    "sum(purchases)",
+	report.Units:        "sum(units)",
+	report.RevenueMinor: "sum(revenue_minor)",
+}
+
+// ranked is a product with its counts, before its name is known.
+type ranked struct {
+	id     uuid.UUID
+	counts report.Counts
+}
+
+// Top ranks products by a metric; ties are ranked by product id. Products with a count of 0 are left out.
+func (s Store) Top(ctx context.Context, metric report.Metric, r report.Range, limit int) (report.Top, error) {
+	top := report.Top{Metric: metric, Range: r}
+	var err error
+	top.Meta, err = s.snapshot(ctx, "the top products", func(tx pgx.Tx) error {
+		var rank []ranked
+		var err error
+		if metric == report.UniqueUsers {
+			rank, err = topByUsers(ctx, tx, r, limit)
+		} else {
+			rank, err = topByCount(ctx, tx, orderBy[metric], r, limit)
+		}
+		if err != nil {
+			return err
+		}
+		top.Items, err = withNames(ctx, tx, rank)
+		return err
+	})
+	if err != nil {
+		return report.Top{}, err
+	}
+	return top, nil
+}
+
+func topByCount(ctx context.Context, tx pgx.Tx, expression string, r report.Range, limit int) ([]ranked, error) {
+	rank, err := readRanked(ctx, tx, expression, r, limit)
+	if err != nil {
+		return nil, err
+	}
+	return rank, addUsers(ctx, tx, rank, r)
+}
+
+// topByUsers ranks by unique users without reading the sketches of every product: nobody has more users than rows, so
+// going through the products by falling number of rows, it can stop when the next one has fewer rows than the last
+// place has users (the threshold algorithm: Fagin, Lotem, Naor, "Optimal aggregation algorithms for middleware", 2003).
+func topByUsers(ctx context.Context, tx pgx.Tx, r report.Range, limit int) ([]ranked, error) {
+	candidates, err := readRanked(ctx, tx, "sum(events + purchases)", r, 0)
+	if err != nil {
+		return nil, err
+	}
+	var best []ranked
+	for chunk := range slices.Chunk(candidates, userChunk) {
+		if len(best) == limit && best[limit-1].counts.UniqueUsers > chunk[0].counts.Rows() {
+			break
+		}
+		if err := addUsers(ctx, tx, chunk, r); err != nil {
+			return nil, err
+		}
+		best = append(best, chunk...)
+		slices.SortFunc(best, func(a, b ranked) int {
+			return cmp.Or(-cmp.Compare(a.counts.UniqueUsers, b.counts.UniqueUsers), slices.Compare(a.id[:], b.id[:]))
+		})
+		best = best[:min(limit, len(best))]
+	}
+	return best, nil
+}
+
+// readRanked returns the products with the highest values of expression; limit 0 means all.
+func readRanked(ctx context.Context, tx pgx.Tx, expression string, r report.Range, limit int) ([]ranked, error) {
+	query := `
+		SELECT product_id, sum(events)::bigint, sum(views)::bigint, sum(clicks)::bigint, sum(add_to_carts)::bigint,
+		       sum(purchases)::bigint, sum(units)::bigint, sum(revenue_minor)::bigint
+		FROM stats.product_daily_stats
+		WHERE day BETWEEN $1 AND $2
+		GROUP BY product_id
+		HAVING ` + expression + ` > 0
+		ORDER BY ` + expression + ` DESC, product_id
+		LIMIT nullif($3::int, 0)`
+	rows, err := tx.Query(ctx, query, r.From, r.To, limit)
+	if err != nil {
+		return nil, fmt.Errorf("rank: %w", err)
+	}
+	rank, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (ranked, error) {
+		var p ranked
+		c := &p.counts
+		err := row.Scan(&p.id, &c.Events, &c.Views, &c.Clicks, &c.AddToCarts, &c.Purchases, &c.Units, &c.RevenueMinor)
+		return p, err //nolint:wrapcheck // wrapped below
+	})
+	if err != nil {
+		return nil, fmt.Errorf("rank: %w", err)
+	}
+	return rank, nil
+}
+
+// addUsers fills in the unique users of the given products.
+func addUsers(ctx context.Context, tx pgx.Tx, rank []ranked, r report.Range) error {
+	const query = `
+		SELECT product_id, sketch
+		FROM stats.product_daily_users
+		WHERE product_id = ANY($1) AND day BETWEEN $2 AND $3`
+	ids := make([]uuid.UUID, len(rank))
+	for i, p := range rank {
+		ids[i] = p.id
+	}
+	users, err := readSketches[uuid.UUID](ctx, tx, query, ids, r.From, r.To)
+	if err != nil {
+		return err
+	}
+	for i, p := range rank {
+		if u, ok := users[p.id]; ok {
+			rank[i].counts = p.counts.WithUsers(u.Estimate())
+		}
+	}
+	return nil
+}
+
+// withNames completes a ranking from the catalog. Every counted product was in it when it was counted, and products are
+// archived, never deleted; should one be gone by hand all the same, its numbers are shown under an empty name.
+func withNames(ctx context.Context, tx pgx.Tx, rank []ranked) ([]report.TopItem, error) {
+	const query = `
+		SELECT id, coalesce(p.sku, ''), coalesce(p.name, '')
+		FROM unnest($1::uuid[]) WITH ORDINALITY AS wanted(id, place)
+		LEFT JOIN catalog.products p USING (id)
+		ORDER BY place`
+	ids := make([]uuid.UUID, len(rank))
+	for i, p := range rank {
+		ids[i] = p.id
+	}
+	rows, err := tx.Query(ctx, query, ids)
+	if err != nil {
+		return nil, fmt.Errorf("names: %w", err)
+	}
+	products, err := pgx.CollectRows(rows, pgx.RowToStructByPos[report.Product])
+	if err != nil {
+		return nil, fmt.Errorf("names: %w", err)
+	}
+	items := make([]report.TopItem, len(rank))
+	for i, p := range rank {
+		items[i] = report.TopItem{Product: products[i], Counts: p.counts}
+	}
+	return items, nil
+}

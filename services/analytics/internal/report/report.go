@@ -1,0 +1,181 @@
+// Package report defines the answers that analytics gives: ranges of days, counts, rankings, series and summaries. It
+// knows nothing of how they are stored or served.
+package report
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+)
+
+const (
+	// MaxDays bounds a range, and with it the rollup rows that one answer reads.
+	MaxDays = 400
+	// defaultDays is the length of a range of which nothing is given.
+	defaultDays = 30
+)
+
+// Counts are the numbers of a product, user or day over some time. One definition serves every endpoint.
+type Counts struct {
+	Events       int64 // events of all types; purchases are not among them
+	Views        int64
+	Clicks       int64
+	AddToCarts   int64
+	Purchases    int64
+	Units        int64
+	RevenueMinor int64
+	UniqueUsers  int64 // estimated for products; 0 or 1 for a user
+}
+
+// Add adds o to c, apart from UniqueUsers: different days can have the same users.
+func (c *Counts) Add(o Counts) {
+	c.Events += o.Events
+	c.Views += o.Views
+	c.Clicks += o.Clicks
+	c.AddToCarts += o.AddToCarts
+	c.Purchases += o.Purchases
+	c.Units += o.Units
+	c.RevenueMinor += o.RevenueMinor
+}
+
+// Rows is the number of raw rows behind c. There are never more users than rows.
+func (c Counts) Rows() int64 { return c.Events + c.Purchases }
+
+// WithUsers returns c with the estimated number of users, as far as c's rows can have that many.
+func (c Counts) WithUsers(estimate int64) Counts {
+	c.UniqueUsers = min(estimate, c.Rows())
+	return c
+}
+
+// Metric is a count to rank products by.
+type Metric string
+
+// The metrics.
+const (
+	Events       Metric = "events"
+	Views        Metric = "views"
+	Clicks       Metric = "clicks"
+	AddToCarts   Metric = "add_to_carts"
+	Purchases    Metric = "purchases"
+	Units        Metric = "units"
+	RevenueMinor Metric = "revenue_minor"
+	UniqueUsers  Metric = "unique_users"
+)
+
+// Of returns the count that m names.
+func (m Metric) Of(c Counts) int64 {
+	switch m {
+	case Events:
+		return c.Events
+	case Views:
+		return c.Views
+	case Clicks:
+		return c.Clicks
+	case AddToCarts:
+		return c.AddToCarts
+	case Purchases:
+		return c.Purchases
+	case Units:
+		return c.Units
+	case RevenueMinor:
+		return c.RevenueMinor
+	case UniqueUsers:
+		return c.UniqueUsers
+	default:
+		return 0
+	}
+}
+
+// Range is an inclusive range of UTC days.
+type Range struct{ From, To time.Time }
+
+// NewRange completes and checks a range. What is missing is filled in: to with today, from with 29 days before to.
+func NewRange(from, to *time.Time, now time.Time) (Range, error) {
+	r := Range{To: Day(now)}
+	if to != nil {
+		r.To = Day(*to)
+	}
+	r.From = r.To.AddDate(0, 0, 1-defaultDays)
+	if from != nil {
+		r.From = Day(*from)
+	}
+	switch {
+	case r.From.After(r.To):
+		return Range{}, invalidRange("range_reversed", "from must not be after to.")
+	case r.Days() > MaxDays:
+		return Range{}, invalidRange("range_too_long", fmt.Sprintf("The range may have at most %d days, this one has %d.", MaxDays, r.Days()))
+	}
+	return r, nil
+}
+
+func invalidRange(code, detail string) error {
+	return errs.New(errs.Invalid, code, detail, errs.Field{Pointer: "/query/from", Code: code, Detail: detail})
+}
+
+// Day returns the UTC day that t is in.
+func Day(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
+
+// Days is the number of days in r.
+func (r Range) Days() int { return int(r.To.Sub(r.From)/(24*time.Hour)) + 1 }
+
+// String returns the range as two days, for keys and logs.
+func (r Range) String() string {
+	return r.From.Format(time.DateOnly) + ".." + r.To.Format(time.DateOnly)
+}
+
+// Meta tells how fresh an answer is. The numbers and their Meta come from one snapshot of the database.
+type Meta struct {
+	AsOf          time.Time // when the snapshot was taken, by the database's clock
+	CompleteUntil time.Time // every write acknowledged before this is in the numbers
+	PendingEvents int64     // stored events and purchases that the numbers lack
+}
+
+// Product names a product in an answer.
+type Product struct {
+	ID   uuid.UUID
+	SKU  string
+	Name string
+}
+
+// Top is a ranking of products, highest first.
+type Top struct {
+	Metric Metric
+	Range  Range
+	Items  []TopItem
+	Meta   Meta
+}
+
+// TopItem is one place of a ranking.
+type TopItem struct {
+	Product Product
+	Counts  Counts
+}
+
+// Summary is what one user did.
+type Summary struct {
+	UserID string
+	Range  Range
+	Totals Counts
+	Days   []UserDay // days with anything, oldest first
+	Meta   Meta
+}
+
+// UserDay is one day of a user.
+type UserDay struct {
+	Day    time.Time
+	Counts Counts
+}
+
+// Summarize adds up the days of a user.
+func Summarize(userID string, r Range, days []UserDay, meta Meta) Summary {
+	s := Summary{UserID: userID, Range: r, Days: make([]UserDay, 0, len(days)), Meta: meta}
+	for _, d := range days {
+		s.Days = append(s.Days, UserDay{Day: d.Day, Counts: d.Counts.WithUsers(1)})
+		s.Totals.Add(d.Counts)
+	}
+	s.Totals = s.Totals.WithUsers(1)
+	return s
+}
