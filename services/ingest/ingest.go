@@ -37,10 +37,11 @@ import (
 
 // Service is the ingest service.
 type Service struct {
-	health *httpserver.Health
-	routes http.Handler
-	pool   *pgxpool.Pool
-	redis  *goredis.Client
+	health   *httpserver.Health
+	routes   http.Handler
+	products *products.Cache
+	pool     *pgxpool.Pool
+	redis    *goredis.Client
 }
 
 var _ service.Service = (*Service)(nil)
@@ -59,10 +60,6 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	server, err := newServer(cfg, deps, pool, client)
-	if err != nil {
-		return nil, err
-	}
 	deps.Registerer.MustRegister(platformpostgres.NewPoolCollector(pool), redis.NewPoolCollector(client))
 
 	health := httpserver.NewHealth(deps.Logger,
@@ -75,32 +72,30 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (*Service, error) {
 		TracerProvider: deps.TracerProvider, Health: health,
 	})
 	openapi.Mount(router)
+	store := postgres.New(pool, deps.Registerer)
+	known := products.New(store, deps.Registerer)
 	router.Group(func(r chi.Router) {
 		r.Use(verifier.Middleware)
-		server.Mount(r)
+		newServer(cfg, deps, store, known, client).Mount(r)
 	})
-	return &Service{health: health, routes: router, pool: pool, redis: client}, nil
+	return &Service{health: health, routes: router, products: known, pool: pool, redis: client}, nil
 }
 
 // newServer puts the write path together.
-func newServer(cfg Config, deps service.Deps, pool *pgxpool.Pool, client *goredis.Client) (*api.Server, error) {
-	bodies, err := body.NewOpener(inflight.NewBudget(cfg.MaxInflightBytes, deps.Registerer))
-	if err != nil {
-		return nil, err
-	}
+func newServer(cfg Config, deps service.Deps, store *postgres.Store, known *products.Cache, client *goredis.Client) *api.Server {
 	var limiter *ratelimit.Limiter
 	if cfg.RateLimit > 0 {
 		policy := ratelimit.Policy{Name: "ingest", Limit: cfg.RateLimit, Window: cfg.RateWindow}
 		limiter = ratelimit.New(client, policy, deps.Logger, deps.Registerer)
 	}
-	store := postgres.New(pool, deps.Registerer)
 	recorder := event.NewRecorder(
 		event.Rules{Retention: time.Duration(cfg.RetentionDays) * 24 * time.Hour},
-		products.New(store, deps.Registerer),
+		known,
 		store,
 		wakeup.New(tasks.NewClient(client, cfg.Redis.Timeout), deps.Logger, deps.Registerer),
 	)
-	return api.New(recorder, store, bodies, limiter, deps.Registerer), nil
+	bodies := body.NewOpener(inflight.NewBudget(cfg.MaxInflightBytes, deps.Registerer))
+	return api.New(recorder, store, bodies, limiter, deps.Registerer)
 }
 
 // Routes implements service.Service.
@@ -113,6 +108,7 @@ func (s *Service) Health() *httpserver.Health { return s.health }
 func (s *Service) Run(ctx context.Context, ready func()) error {
 	ready()
 	<-ctx.Done()
+	s.products.Close()
 	s.pool.Close()
 	if err := s.redis.Close(); err != nil && !errors.Is(err, goredis.ErrClosed) {
 		return fmt.Errorf("close Redis: %w", err)

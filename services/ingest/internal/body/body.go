@@ -5,13 +5,10 @@ package body
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
-	"sync"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
@@ -21,10 +18,6 @@ import (
 const (
 	// requestCharge is what a request is taken to need besides its body: connection buffers, goroutine, headers.
 	requestCharge = 8 << 10
-	// gzipCharge is the size of a gzip decoder.
-	gzipCharge = 48 << 10
-	// zstdMemory bounds one zstd frame. It must be at least the window that usual encoders ask for, 8 MiB.
-	zstdMemory = 8 << 20
 	// maxBelieved bounds the memory that is set aside for a Content-Length before anything has come.
 	maxBelieved = 64 << 10
 )
@@ -32,37 +25,33 @@ const (
 // Opener opens bodies. It is safe for concurrent use.
 type Opener struct {
 	budget *inflight.Budget
-	gzips  sync.Pool     // of *gzip.Reader
-	zstd   *zstd.Decoder // used only with DecodeAll, which is safe for concurrent use and runs on as many cores as there are
+	gzips  gzipDecoders
+	zstds  zstdDecoders
 }
 
 // NewOpener returns an opener whose bodies together take at most what is in budget.
-func NewOpener(budget *inflight.Budget) (*Opener, error) {
-	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(zstdMemory))
-	if err != nil {
-		return nil, fmt.Errorf("make a zstd decoder: %w", err)
-	}
-	return &Opener{budget: budget, zstd: decoder}, nil
+func NewOpener(budget *inflight.Budget) *Opener {
+	return &Opener{budget: budget, zstds: newZstdDecoders()}
 }
 
 // Body is the decoded body of one request.
 type Body struct {
-	opener   *Opener
 	lease    *inflight.Lease
 	source   io.Reader
-	gzip     *gzip.Reader // nil unless source is one
-	left     int64        // bytes until tooLarge
+	expected int64  // decoded size as far as it is known, 0 if not
+	finish   func() // gives the decoder back; nil when there is none, or no more
+	left     int64  // bytes until tooLarge
 	tooLarge error
-	expected int64 // decoded size as far as it is known, 0 if not
 }
 
-// Open returns the decoded body of r, of which at most limit bytes can be read: more is the error tooLarge. Close must
-// be called after the answer, because what was read counts as in memory until then.
+// Open returns the decoded body of r, of which at most limit bytes can be read: more is the error tooLarge. It is to be
+// read to its end or first error. Close must be called after the answer, because what was read counts as in memory
+// until then.
 func (o *Opener) Open(w http.ResponseWriter, r *http.Request, limit int64, tooLarge error) (*Body, error) {
-	b := &Body{opener: o, lease: o.budget.Lease(), left: limit, tooLarge: tooLarge}
+	b := &Body{lease: o.budget.Lease(), left: limit, tooLarge: tooLarge}
 	// The compressed size is bounded as well: a decoder can read without end and without output.
 	raw := http.MaxBytesReader(w, r.Body, limit)
-	if err := b.open(raw, r); err != nil {
+	if err := b.open(o, raw, r); err != nil {
 		b.Close()
 		if errs.Is(err, errs.UnsupportedMedia) {
 			w.Header().Set("Accept-Encoding", "gzip, zstd") // RFC 9110, section 12.5.3: what we would have taken
@@ -72,47 +61,69 @@ func (o *Opener) Open(w http.ResponseWriter, r *http.Request, limit int64, tooLa
 	return b, nil
 }
 
-func (b *Body) open(raw io.Reader, r *http.Request) error {
+func (b *Body) open(o *Opener, raw io.Reader, r *http.Request) (err error) {
 	if err := b.lease.Grow(requestCharge); err != nil {
 		return err
 	}
-	switch encoding := strings.ToLower(strings.Join(r.Header.Values("Content-Encoding"), ",")); encoding {
+	switch strings.ToLower(strings.Join(r.Header.Values("Content-Encoding"), ",")) {
 	case "", "identity":
 		b.source, b.expected = raw, max(0, min(r.ContentLength, maxBelieved))
-		return nil
 	case "gzip", "x-gzip":
-		return b.openGzip(raw)
+		b.source, b.finish, err = o.gzips.decode(raw, b.lease)
 	case "zstd":
-		return b.openZstd(raw)
+		b.source, b.finish, err = o.zstds.decode(r.Context(), raw, b.lease)
 	default:
-		return errs.New(errs.UnsupportedMedia, "unsupported_encoding", "Content-Encoding must be gzip, zstd or identity.")
+		err = errs.New(errs.UnsupportedMedia, "unsupported_encoding", "Content-Encoding must be gzip, zstd or identity.")
 	}
+	return err
 }
 
-func (b *Body) openGzip(raw io.Reader) error {
-	if err := b.lease.Grow(gzipCharge); err != nil {
-		return err
+// Read implements io.Reader. Its errors are io.EOF and those that have a kind.
+func (b *Body) Read(p []byte) (int, error) {
+	n, err := charged{b.source, b.lease}.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		n, err = 0, b.tooLarge
 	}
-	reader, _ := b.opener.gzips.Get().(*gzip.Reader)
-	if reader == nil {
-		reader = new(gzip.Reader)
-	}
-	b.gzip, b.source = reader, reader
-	return reader.Reset(raw)
-}
-
-// openZstd decodes in one go: a streaming decoder would need a window of up to 8 MiB for every slow client.
-func (b *Body) openZstd(raw io.Reader) error {
-	compressed, err := io.ReadAll(charged{raw, b.lease})
 	if err != nil {
+		b.done()
+	}
+	if err == nil || errors.Is(err, io.EOF) {
+		return n, err
+	}
+	return n, b.explain(err)
+}
+
+// ReadAll returns the whole body.
+func (b *Body) ReadAll() ([]byte, error) {
+	all := bytes.NewBuffer(make([]byte, 0, b.expected+bytes.MinRead))
+	_, err := all.ReadFrom(b)
+	return all.Bytes(), err
+}
+
+// done gives the decoder back, as soon as there is nothing more to decode.
+func (b *Body) done() {
+	if b.finish != nil {
+		b.finish()
+		b.finish = nil
+	}
+}
+
+// Close gives back all that the body has taken.
+func (b *Body) Close() {
+	b.done()
+	b.lease.Release()
+}
+
+// explain gives err a kind: what cannot be read is the client's doing.
+func (b *Body) explain(err error) error {
+	if _, ok := errors.AsType[*errs.Error](err); ok {
 		return err
 	}
-	decoded, err := b.opener.zstd.DecodeAll(compressed, nil)
-	if errors.Is(err, zstd.ErrDecoderSizeExceeded) || errors.Is(err, zstd.ErrWindowSizeExceeded) {
+	_, long := errors.AsType[*http.MaxBytesError](err)
+	if long || errors.Is(err, zstd.ErrWindowSizeExceeded) || errors.Is(err, zstd.ErrDecoderSizeExceeded) {
 		return b.tooLarge
 	}
-	b.source, b.expected = bytes.NewReader(decoded), int64(len(decoded))
-	return err
+	return errs.New(errs.Malformed, "unreadable_body", "The body ended early or is not in its Content-Encoding.").Because(err)
 }
 
 // charged takes what it reads from a lease.
@@ -128,43 +139,4 @@ func (c charged) Read(p []byte) (int, error) {
 		return 0, full
 	}
 	return n, err
-}
-
-// Read implements io.Reader. Its errors are io.EOF and those that have a kind.
-func (b *Body) Read(p []byte) (int, error) {
-	n, err := charged{b.source, b.lease}.Read(p)
-	if b.left -= int64(n); b.left < 0 {
-		return 0, b.tooLarge
-	}
-	if err != nil && !errors.Is(err, io.EOF) {
-		return n, b.explain(err)
-	}
-	return n, err
-}
-
-// ReadAll returns the whole body.
-func (b *Body) ReadAll() ([]byte, error) {
-	all := bytes.NewBuffer(make([]byte, 0, b.expected+bytes.MinRead))
-	_, err := all.ReadFrom(b)
-	return all.Bytes(), err
-}
-
-// Close gives back what the body has taken.
-func (b *Body) Close() {
-	if b.gzip != nil {
-		b.opener.gzips.Put(b.gzip)
-		b.gzip = nil
-	}
-	b.lease.Release()
-}
-
-// explain gives err a kind: what cannot be read is the client's doing.
-func (b *Body) explain(err error) error {
-	if _, ok := errors.AsType[*errs.Error](err); ok {
-		return err
-	}
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return b.tooLarge
-	}
-	return errs.New(errs.Malformed, "unreadable_body", "The body ended early or is not in its Content-Encoding.").Because(err)
 }

@@ -130,8 +130,7 @@ func (d *document) element() error {
 	return nil
 }
 
-// refuseTooLarge makes its size the only thing that is wrong with an event.
 func refuseTooLarge(d *event.EventDraft) {
 	*d = event.EventDraft{}
-	d.Refuse("", event.CodeTooLarge, fmt.Sprintf("The event is larger than %d bytes.", event.MaxBytes))
+	d.RefuseWhole(event.CodeTooLarge, fmt.Sprintf("The event is larger than %d bytes.", event.MaxBytes))
 }

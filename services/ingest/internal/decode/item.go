@@ -50,7 +50,7 @@ func (s *scanner) purchase(d *event.PurchaseDraft) error {
 // item reads an object whose members member knows.
 func (s *scanner) item(d *event.Draft, member func(name []byte) error) error {
 	if s.peek() != '{' {
-		d.Refuse("", event.CodeWrongType, "Must be a JSON object.")
+		d.RefuseWhole(event.CodeWrongType, "An item must be a JSON object.")
 		return s.skip(1)
 	}
 	return s.object(member)

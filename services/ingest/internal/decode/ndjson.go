@@ -63,7 +63,7 @@ func lineEvent(line []byte, tooLong bool) event.EventDraft {
 	}
 	if err != nil {
 		d = event.EventDraft{}
-		d.Refuse("", event.CodeMalformed, fmt.Sprintf("The line is not valid JSON: %s.", err))
+		d.RefuseWhole(event.CodeMalformed, fmt.Sprintf("The line is not valid JSON: %s.", err))
 		return d
 	}
 	d.Properties = bytes.Clone(d.Properties) // the line's memory is used again

@@ -26,6 +26,8 @@ const (
 	FieldQuantity
 	FieldAmount
 	FieldCurrency
+
+	allFields = ^Fields(0)
 )
 
 // Draft is the common part of an item as a client sent it: decoded, but not held against the rules. A field that was
@@ -66,6 +68,12 @@ func (d *Draft) Refuse(pointer, code, detail string) {
 	if len(d.Problems) < maxProblems {
 		d.Problems = append(d.Problems, errs.Field{Pointer: pointer, Code: code, Detail: detail})
 	}
+}
+
+// RefuseWhole notes that nothing of the item could be read, so that no rule has more to say about its fields.
+func (d *Draft) RefuseWhole(code, detail string) {
+	*d = Draft{Sent: allFields}
+	d.Refuse("", code, detail)
 }
 
 // Refused reports whether any problem was found.

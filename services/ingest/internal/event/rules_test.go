@@ -88,6 +88,10 @@ func TestEventRules(t *testing.T) {
 		"ts as old as can be":       {change: func(d *EventDraft) { d.set(FieldTS); d.TS = now.Add(-90 * 24 * time.Hour) }},
 		"ts older":                  {change: func(d *EventDraft) { d.set(FieldTS); d.TS = now.Add(-90*24*time.Hour - time.Microsecond) }, want: []string{"/ts ts_too_old"}},
 		"old id":                    {change: func(d *EventDraft) { d.set(FieldID); d.ID = idAt(now.AddDate(-1, 0, 0)) }, want: []string{"/id ts_too_old"}},
+		"not an item at all": {
+			change: func(d *EventDraft) { d.RefuseWhole(CodeWrongType, "An item must be a JSON object.") },
+			want:   []string{" wrong_type"},
+		},
 		"many problems": {
 			change: func(d *EventDraft) { d.unset(FieldType | FieldSKU | FieldUserID) },
 			want:   []string{"/type required", "/product_id product_required", "/user_id user_id_required"},

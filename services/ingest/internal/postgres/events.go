@@ -19,8 +19,8 @@ import (
 // receipt counts what is new; when nothing is, there is nothing to aggregate either. It returns the ids that are new.
 const insertEvents = `
 	WITH stored AS (
-		INSERT INTO ingest.events (id, ts, product_id, user_id, type, properties, batch_id)
-		SELECT id, ts, product_id, user_id, type, properties, $1
+		INSERT INTO ingest.events (id, ts, product_id, user_id, type, properties, batch_id, received_at)
+		SELECT id, ts, product_id, user_id, type, properties, $1, now()
 		FROM unnest($3::uuid[], $4::timestamptz[], $5::uuid[], $6::text[], $7::text[], $8::jsonb[])
 			AS sent (id, ts, product_id, user_id, type, properties)
 		ON CONFLICT (ts, id) DO NOTHING

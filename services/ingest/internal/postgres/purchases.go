@@ -52,8 +52,8 @@ func purchase(ctx context.Context, tx pgx.Tx, p event.Purchase, key *event.Idemp
 func insertPurchase(ctx context.Context, tx pgx.Tx, p event.Purchase) (stored event.Purchase, existed bool, err error) {
 	const insert = `
 		WITH stored AS (
-			INSERT INTO ingest.purchases (id, ts, product_id, user_id, quantity, amount_minor, currency, batch_id)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+			INSERT INTO ingest.purchases (id, ts, product_id, user_id, quantity, amount_minor, currency, batch_id, received_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now())
 			ON CONFLICT (ts, id) DO NOTHING
 			RETURNING ` + purchaseColumns + `
 		), receipt AS (

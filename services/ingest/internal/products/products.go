@@ -58,6 +58,9 @@ func New(catalog event.Catalog, registerer prometheus.Registerer) *Cache {
 	}
 }
 
+// Close ends the cache's own goroutine, which removes what has expired.
+func (c *Cache) Close() { c.entries.StopAllGoroutines() }
+
 // Products implements event.Catalog, with at most one query. refs must be distinct.
 func (c *Cache) Products(ctx context.Context, refs []event.Ref) (map[event.Ref]event.Product, error) {
 	found := make(map[event.Ref]event.Product, len(refs))

@@ -1,0 +1,209 @@
+package ingest_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn/authntest"
+)
+
+// v7 returns a UUIDv7 of time ts.
+func v7(ts time.Time) uuid.UUID {
+	id := uuid.Must(uuid.NewV7())
+	for i := range 6 {
+		id[i] = byte(ts.UnixMilli() >> (40 - 8*i))
+	}
+	return id
+}
+
+// ago returns a time in the past as it is sent.
+func ago(d time.Duration) string { return time.Now().Add(-d).UTC().Format(time.RFC3339Nano) }
+
+func TestEveryOperationIsServed(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	accepted := p.post("/events", p.ingestKey, `{"type":"view","sku":"SHOE","user_id":"customer-17"}`)
+	accepted.expect(t, http.StatusAccepted, "")
+	p.post("/events/bulk", p.ingestKey, `{"events":[{"type":"view","sku":"SHOE","user_id":"customer-17"}]}`).expectBulk(t, 1, 0)
+	p.post("/purchases", p.ingestKey, `{"sku":"SHOE","quantity":1,"user_id":"customer-17"}`).expect(t, http.StatusCreated, "")
+	p.get("/events/batches/"+accepted.string("batch_id"), p.ingestKey).expect(t, http.StatusOK, "")
+	for _, path := range []string{"/health", "/ready", "/metrics", "/openapi.yaml", "/docs"} {
+		p.get(path, "").expect(t, http.StatusOK, "")
+	}
+	p.get("/nowhere", "").expect(t, http.StatusNotFound, "no_such_path")
+	p.get("/events", "").expect(t, http.StatusMethodNotAllowed, "method_not_allowed")
+	if missing := p.checker.Missing("ingest"); len(missing) > 0 {
+		t.Errorf("operations without a good answer: %v", missing)
+	}
+}
+
+func TestAnAcceptedEventIsStored(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	id := uuid.New()
+	a := p.post("/events", p.ingestKey, `{"id":"`+id.String()+`","type":"add_to_cart","product_id":"`+shoeID+`",
+		"user_id":"customer-17","ts":"`+ago(time.Hour)+`","properties":{"size": 42, "n":1.50}}`)
+	a.expect(t, http.StatusAccepted, "")
+	if a.string("id") != id.String() || a.string("status") != "accepted" {
+		t.Errorf("got %v", a.object)
+	}
+	// From another connection: what was answered with 202 is committed.
+	if n := p.count(`SELECT count(*) FROM ingest.events JOIN ingest.batches b ON b.id = batch_id
+		WHERE events.id = $1 AND type = 'add_to_cart' AND product_id = $2 AND user_id = 'customer-17'
+		AND properties = '{"n": 1.50, "size": 42}' AND b.id = $3 AND b.kind = 'events' AND b.rows = 1
+		AND b.min_ts = ts AND b.max_ts = ts AND b.received_at = events.received_at AND b.aggregated_at IS NULL`,
+		id, shoeID, a.string("batch_id")); n != 1 {
+		t.Errorf("%d such rows, want 1", n)
+	}
+}
+
+func TestARetryIsADuplicate(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	for name, body := range map[string]string{
+		"id and ts":      `{"id":"` + uuid.NewString() + `","ts":"` + ago(48*time.Hour) + `",`,
+		"id with a time": `{"id":"` + v7(time.Now().Add(-time.Minute)).String() + `",`,
+		"ts of a fine resolution, in another zone": `{"id":"` + uuid.NewString() + `","ts":"` +
+			time.Now().In(time.FixedZone("", 5400)).Format("2006-01-02T15:04:05.999999999Z07:00") + `",`,
+	} {
+		body += `"type":"view","sku":"SHOE","user_id":"customer-17"}`
+		first := p.post("/events", p.ingestKey, body)
+		again := p.post("/events", p.ingestKey, body)
+		if first.string("status") != "accepted" || again.string("status") != "duplicate" || first.string("id") != again.string("id") {
+			t.Errorf("%s: got %v, then %v", name, first.object, again.object)
+		}
+		if n := p.count(`SELECT count(*) FROM ingest.events WHERE id = $1`, first.string("id")); n != 1 {
+			t.Errorf("%s: %d rows", name, n)
+		}
+		receipt := p.get("/events/batches/"+again.string("batch_id"), p.ingestKey)
+		if receipt.number("events") != 0 || receipt.string("state") != "aggregated" {
+			t.Errorf("%s: the receipt of what stored nothing is %v", name, receipt.object)
+		}
+	}
+}
+
+func TestBadEvents(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	good := `"type":"view","sku":"SHOE","user_id":"customer-17"`
+	cases := map[string]struct {
+		body   string
+		header []string
+		status int
+		code   string
+		errors []string
+	}{
+		"malformed":        {body: `{"type":`, status: 400, code: "malformed_json"},
+		"empty":            {body: ``, status: 400, code: "malformed_json"},
+		"trailing garbage": {body: `{` + good + `} x`, status: 400, code: "malformed_json"},
+		"not an object":    {body: `[{` + good + `}]`, status: 422, code: "validation_failed", errors: []string{" wrong_type"}},
+		"many problems": {
+			body: `{"typ":"view","user_id":7,"ts":"noon","properties":[]}`, status: 422, code: "validation_failed",
+			errors: []string{"/typ unknown_field", "/user_id wrong_type", "/ts invalid_value", "/properties wrong_type", "/type required", "/product_id product_required"},
+		},
+		"twice":            {body: `{"type":"click",` + good + `}`, status: 422, code: "validation_failed", errors: []string{"/type duplicate_field"}},
+		"two products":     {body: `{"product_id":"` + shoeID + `",` + good + `}`, status: 422, code: "validation_failed", errors: []string{"/sku product_ambiguous"}},
+		"unknown product":  {body: `{"type":"view","sku":"NONE","user_id":"u"}`, status: 422, code: "validation_failed", errors: []string{"/sku unknown_product"}},
+		"unknown id":       {body: `{"type":"view","product_id":"` + uuid.NewString() + `","user_id":"u"}`, status: 422, code: "validation_failed", errors: []string{"/product_id unknown_product"}},
+		"archived product": {body: `{"type":"view","product_id":"` + hatID + `","user_id":"u"}`, status: 422, code: "validation_failed", errors: []string{"/product_id archived_product"}},
+		"archived sku":     {body: `{"type":"view","sku":"HAT","user_id":"u"}`, status: 422, code: "validation_failed", errors: []string{"/sku archived_product"}},
+		"ts in future":     {body: `{"ts":"` + ago(-2*time.Hour) + `",` + good + `}`, status: 422, code: "validation_failed", errors: []string{"/ts ts_in_future"}},
+		"ts too old":       {body: `{"ts":"` + ago(91*24*time.Hour) + `",` + good + `}`, status: 422, code: "validation_failed", errors: []string{"/ts ts_too_old"}},
+		"id without time":  {body: `{"id":"` + uuid.NewString() + `",` + good + `}`, status: 422, code: "validation_failed", errors: []string{"/id id_without_time"}},
+		"no user":          {body: `{"type":"view","sku":"SHOE"}`, status: 422, code: "validation_failed", errors: []string{"/user_id user_id_required"}},
+		"not storable":     {body: `{"properties":{"a":"\u0000"},` + good + `}`, status: 422, code: "validation_failed", errors: []string{"/properties invalid_value"}},
+		"too large":        {body: `{"properties":{"a":"` + strings.Repeat("x", 33<<10) + `"},` + good + `}`, status: 413, code: "event_too_large"},
+		"a media type":     {body: `{` + good + `}`, header: []string{"Content-Type", "text/plain"}, status: 415, code: "unsupported_media_type"},
+		"no media type":    {body: `{` + good + `}`, header: []string{"Content-Type", "/"}, status: 415, code: "unsupported_media_type"},
+		"NDJSON":           {body: `{` + good + `}`, header: []string{"Content-Type", "application/x-ndjson"}, status: 415, code: "unsupported_media_type"},
+		"an encoding":      {body: `{` + good + `}`, header: []string{"Content-Encoding", "br"}, status: 415, code: "unsupported_encoding"},
+		"not so encoded":   {body: `{` + good + `}`, header: []string{"Content-Encoding", "gzip"}, status: 400, code: "unreadable_body"},
+	}
+	t.Run("each", func(t *testing.T) {
+		for name, tc := range cases {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				a := p.post("/events", p.ingestKey, tc.body, tc.header...)
+				a.expect(t, tc.status, tc.code)
+				if diff := cmp.Diff(tc.errors, a.problems()); diff != "" {
+					t.Errorf("errors (-want +got):\n%s", diff)
+				}
+			})
+		}
+	})
+	if n := p.count(`SELECT count(*) FROM ingest.events`); n != 0 {
+		t.Errorf("%d rows were stored", n)
+	}
+}
+
+func TestMediaTypes(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	for _, header := range [][]string{nil, {"Content-Type", "application/json; charset=utf-8"}, {"Content-Type", "Application/JSON"}} {
+		p.post("/events", p.ingestKey, `{"type":"view","sku":"SHOE","user_id":"u"}`, header...).expect(t, http.StatusAccepted, "")
+	}
+	a := p.post("/events", p.ingestKey, `{}`, "Content-Encoding", "br")
+	if got := a.header.Get("Accept-Encoding"); got != "gzip, zstd" {
+		t.Errorf("after an unknown encoding: Accept-Encoding %q", got)
+	}
+}
+
+func TestWhoMayWrite(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	event := func(user string) string { return `{"type":"view","sku":"SHOE"` + user + `}` }
+	alice := p.auth.Token(authn.User, aliceID)
+	for name, tc := range map[string]struct {
+		token, user string
+		status      int
+		code        string
+		errors      []string
+	}{
+		"nobody":                   {status: 401, code: "credentials_required"},
+		"a user, implied":          {token: alice, status: 202},
+		"a user, named":            {token: alice, user: aliceID, status: 202},
+		"a user for another":       {token: alice, user: bobID, status: 422, code: "validation_failed", errors: []string{"/user_id user_id_mismatch"}},
+		"an admin for another":     {token: p.auth.Token(authn.Admin, aliceID), user: bobID, status: 422, code: "validation_failed", errors: []string{"/user_id user_id_mismatch"}},
+		"an analyst":               {token: p.auth.Token(authn.Analyst, aliceID), status: 202},
+		"a key for anybody":        {token: p.ingestKey, user: bobID, status: 202},
+		"a key for nobody":         {token: p.ingestKey, status: 422, code: "validation_failed", errors: []string{"/user_id user_id_required"}},
+		"an admin's key":           {token: p.apiKey("admin"), user: "customer-17", status: 202},
+		"a key that may only read": {token: p.apiKey("read"), user: bobID, status: 403, code: "forbidden"},
+		"an unknown key":           {token: authn.KeyPrefix + "unknown", user: bobID, status: 401, code: "invalid_api_key"},
+		"an expired token":         {token: p.auth.Token(authn.User, aliceID, authntest.ExpiresAt(time.Now().Add(-time.Hour))), status: 401, code: "token_expired"},
+		"an unsigned token":        {token: p.auth.Token(authn.User, aliceID, authntest.Unsigned()), status: 401, code: "invalid_token"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			user := ""
+			if tc.user != "" {
+				user = fmt.Sprintf(`,"user_id":%q`, tc.user)
+			}
+			a := p.post("/events", tc.token, event(user))
+			a.expect(t, tc.status, tc.code)
+			if diff := cmp.Diff(tc.errors, a.problems()); diff != "" {
+				t.Errorf("errors (-want +got):\n%s", diff)
+			}
+			if tc.status == 401 || tc.status == 403 { // and the same on the other writes
+				p.post("/events/bulk", tc.token, `{"events":[`+event(user)+`]}`).expect(t, tc.status, tc.code)
+				p.post("/purchases", tc.token, `{"sku":"SHOE","quantity":1}`).expect(t, tc.status, tc.code)
+			}
+		})
+	}
+}
+
+func TestAUsersEventIsThatUsers(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	a := p.post("/events", p.auth.Token(authn.User, aliceID), `{"type":"view","sku":"SHOE"}`)
+	if n := p.count(`SELECT count(*) FROM ingest.events WHERE id = $1 AND user_id = $2`, a.string("id"), aliceID); n != 1 {
+		t.Errorf("%d rows of the user", n)
+	}
+}

@@ -1,0 +1,246 @@
+package body_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/body"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/inflight"
+)
+
+const limit = 100_000
+
+var errTooLarge = errs.New(errs.TooLarge, "body_too_large", "The body is too large.")
+
+func newOpener(tb testing.TB, budget int64) *body.Opener {
+	tb.Helper()
+	return body.NewOpener(inflight.NewBudget(budget, prometheus.NewRegistry()))
+}
+
+// read sends content through opener and returns what comes out.
+func read(opener *body.Opener, encoding string, content io.Reader) ([]byte, error) {
+	r := httptest.NewRequest(http.MethodPost, "/events", content)
+	if encoding != "" {
+		r.Header.Set("Content-Encoding", encoding)
+	}
+	b, err := opener.Open(httptest.NewRecorder(), r, limit, errTooLarge)
+	if err != nil {
+		return nil, err
+	}
+	defer b.Close()
+	return b.ReadAll()
+}
+
+func gzipped(tb testing.TB, content []byte) []byte {
+	tb.Helper()
+	var out bytes.Buffer
+	w := gzip.NewWriter(&out)
+	if _, err := w.Write(content); err != nil {
+		tb.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		tb.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func zstandard(tb testing.TB, content []byte) []byte {
+	tb.Helper()
+	w, err := zstd.NewWriter(nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return w.EncodeAll(content, nil)
+}
+
+// streamed compresses without telling the size ahead, as a client does that does not know it.
+func streamed(tb testing.TB, content io.Reader, options ...zstd.EOption) []byte {
+	tb.Helper()
+	var out bytes.Buffer
+	w, err := zstd.NewWriter(&out, options...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if _, err := io.Copy(w, content); err != nil {
+		tb.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		tb.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func TestEncodings(t *testing.T) {
+	t.Parallel()
+	content := []byte(strings.Repeat("0123456789", limit/10)) // as long as can be
+	opener := newOpener(t, 1<<30)
+	for name, tc := range map[string]struct {
+		encoding string
+		sent     []byte
+	}{
+		"none":           {"", content},
+		"identity":       {"identity", content},
+		"gzip":           {"gzip", gzipped(t, content)},
+		"x-gzip":         {"x-gzip", gzipped(t, content)},
+		"gzip in two":    {"GZIP", append(gzipped(t, content[:7]), gzipped(t, content[7:])...)},
+		"zstd":           {"zstd", zstandard(t, content)},
+		"zstd in two":    {"zstd", append(zstandard(t, content[:7]), zstandard(t, content[7:])...)},
+		"zstd, streamed": {"zstd", streamed(t, bytes.NewReader(content), zstd.WithWindowSize(8<<20))},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for range 3 { // decoders are used again
+				got, err := read(opener, tc.encoding, bytes.NewReader(tc.sent))
+				if err != nil || !bytes.Equal(got, content) {
+					t.Fatalf("got %d bytes, %v; want %d", len(got), err, len(content))
+				}
+			}
+		})
+	}
+}
+
+func TestBadBodies(t *testing.T) {
+	t.Parallel()
+	// An empty zstd frame (RFC 8878, section 3.1.1) that asks for a window of 16 MiB.
+	hugeWindow := []byte{0x28, 0xB5, 0x2F, 0xFD, 0x00, (24 - 10) << 3, 0x01, 0x00, 0x00}
+	long := make([]byte, limit+1)
+	for i := range long {
+		long[i] = byte(i * i >> 3)
+	}
+	empty := bytes.Repeat(gzipped(t, nil), limit/20)
+	opener := newOpener(t, 1<<30)
+	for name, tc := range map[string]struct {
+		encoding string
+		sent     []byte
+		want     errs.Kind
+		code     string
+	}{
+		"unknown encoding":      {"br", nil, errs.UnsupportedMedia, "unsupported_encoding"},
+		"two encodings":         {"gzip, gzip", nil, errs.UnsupportedMedia, "unsupported_encoding"},
+		"no gzip":               {"gzip", []byte("{}"), errs.Malformed, "unreadable_body"},
+		"no gzip at all":        {"gzip", nil, errs.Malformed, "unreadable_body"},
+		"half a gzip":           {"gzip", gzipped(t, long[:1000])[:500], errs.Malformed, "unreadable_body"},
+		"no zstd":               {"zstd", []byte("{}"), errs.Malformed, "unreadable_body"},
+		"half a zstd":           {"zstd", zstandard(t, long[:1000])[:500], errs.Malformed, "unreadable_body"},
+		"long":                  {"", long, errs.TooLarge, "body_too_large"},
+		"long gzip":             {"gzip", gzipped(t, long), errs.TooLarge, "body_too_large"},
+		"long zstd":             {"zstd", zstandard(t, long), errs.TooLarge, "body_too_large"},
+		"gzip of endless empty": {"gzip", append(empty, empty...), errs.TooLarge, "body_too_large"},
+		"zstd of a huge window": {"zstd", hugeWindow, errs.TooLarge, "body_too_large"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := read(opener, tc.encoding, bytes.NewReader(tc.sent))
+			if !errs.Is(err, tc.want) || errs.CodeOf(err) != tc.code {
+				t.Errorf("got %v, want %s %s", err, tc.want, tc.code)
+			}
+		})
+	}
+}
+
+func TestConnectionLostInTheMiddle(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("connection reset")
+	_, err := read(newOpener(t, 1<<30), "", io.MultiReader(strings.NewReader(`{"type"`), iotest.ErrReader(broken)))
+	if !errs.Is(err, errs.Malformed) || !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestBombs is not parallel: it measures the heap.
+func TestBombs(t *testing.T) {
+	const gibibyte = 1 << 30
+	var gzipBomb bytes.Buffer
+	w := gzip.NewWriter(&gzipBomb)
+	if _, err := io.CopyN(w, zeros{}, gibibyte); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	zstdBomb := streamed(t, io.LimitReader(zeros{}, gibibyte))
+	zstdFrames := bytes.Repeat(zstandard(t, make([]byte, 10)), limit/20)
+	opener := newOpener(t, 1<<30)
+	for encoding, bomb := range map[string][]byte{"gzip": gzipBomb.Bytes()[:limit-1], "zstd": zstdBomb, "zstd ": zstdFrames} {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		_, err := read(opener, strings.TrimSpace(encoding), bytes.NewReader(bomb))
+		runtime.ReadMemStats(&after)
+		if !errs.Is(err, errs.TooLarge) {
+			t.Errorf("%s: got %v", encoding, err)
+		}
+		if grown := after.TotalAlloc - before.TotalAlloc; grown > 64<<20 {
+			t.Errorf("%s: %d MiB were allocated for %d bytes", encoding, grown>>20, len(bomb))
+		}
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+func TestBodiesShareABudget(t *testing.T) {
+	t.Parallel()
+	content := bytes.Repeat([]byte("x"), 50_000)
+	for encoding, sent := range map[string][]byte{"": content, "gzip": gzipped(t, content), "zstd": zstandard(t, content)} {
+		t.Run(fmt.Sprintf("encoding %q", encoding), func(t *testing.T) {
+			t.Parallel()
+			opener := newOpener(t, 150_000)
+			r := httptest.NewRequest(http.MethodPost, "/events", bytes.NewReader(content))
+			first, err := opener.Open(httptest.NewRecorder(), r, limit, errTooLarge)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := first.ReadAll(); err != nil {
+				t.Fatal(err)
+			}
+			second, err := opener.Open(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/events", bytes.NewReader(content)), limit, errTooLarge)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := second.ReadAll(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := read(opener, encoding, bytes.NewReader(sent)); !errors.Is(err, inflight.ErrFull) {
+				t.Errorf("a third of three: got %v", err)
+			}
+			first.Close()
+			second.Close()
+			for range 10 { // what was turned away holds nothing either
+				if got, err := read(opener, encoding, bytes.NewReader(sent)); err != nil || len(got) != len(content) {
+					t.Fatalf("afterwards: %d bytes, %v", len(got), err)
+				}
+			}
+		})
+	}
+}
+
+func FuzzBody(f *testing.F) {
+	opener := newOpener(f, 1<<30)
+	f.Add("gzip", gzipped(f, []byte("{}")))
+	f.Add("zstd", zstandard(f, []byte("{}")))
+	f.Add("", []byte("{}"))
+	f.Fuzz(func(t *testing.T, encoding string, sent []byte) {
+		got, err := read(opener, encoding, bytes.NewReader(sent))
+		if len(got) > limit {
+			t.Fatalf("%d bytes came out of %d", len(got), len(sent))
+		}
+		if _, ok := errors.AsType[*errs.Error](err); err != nil && !ok {
+			t.Fatalf("an error without a kind: %v", err)
+		}
+	})
+}

@@ -1,0 +1,292 @@
+package decode
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+)
+
+const (
+	eventID   = "0195a3f4-11d2-7c9e-a6f0-8b3e5d7c2a91"
+	productID = "0195a3f2-7c1e-7b3a-9d54-2f6b1c8e4a10"
+)
+
+func TestEvent(t *testing.T) {
+	t.Parallel()
+	got, err := Event([]byte(` {"id":"` + eventID + `", "type":"vi\u0065w", "product_id":"` + productID + `", "sku":"A/1",
+		"user_id":"customer-17", "ts":"2026-03-14T10:26:53.5+01:00", "properties":{"a":[1,2.5e3,"\ud83d\ude00",null]}} `))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := event.FieldID | event.FieldTS | event.FieldProductID | event.FieldSKU | event.FieldUserID | event.FieldType | event.FieldProperties
+	want := event.EventDraft{
+		Draft: event.Draft{
+			Sent: all, Good: all,
+			ID: uuid.MustParse(eventID), TS: time.Date(2026, 3, 14, 9, 26, 53, 5e8, time.UTC),
+			Product: event.Ref{ID: uuid.MustParse(productID), SKU: "A/1"}, UserID: "customer-17",
+		},
+		Type: "view", Properties: []byte(`{"a":[1,2.5e3,"\ud83d\ude00",null]}`),
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("event (-want +got):\n%s", diff)
+	}
+}
+
+func TestPurchase(t *testing.T) {
+	t.Parallel()
+	got, err := Purchase([]byte(`{"sku":"A","quantity":2,"amount_minor":25800,"currency":"EUR"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := event.FieldSKU | event.FieldQuantity | event.FieldAmount | event.FieldCurrency
+	want := event.PurchaseDraft{
+		Draft: event.Draft{Sent: all, Good: all, Product: event.Ref{SKU: "A"}}, Quantity: 2, AmountMinor: 25800, Currency: "EUR",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("purchase (-want +got):\n%s", diff)
+	}
+}
+
+// problems lists what is wrong as "pointer code".
+func problems(list []errs.Field) []string {
+	var found []string
+	for _, p := range list {
+		found = append(found, p.Pointer+" "+p.Code)
+	}
+	return found
+}
+
+func TestEventProblems(t *testing.T) {
+	t.Parallel()
+	nested := func(depth int) string {
+		return `{"properties":` + strings.Repeat(`{"a":`, depth-1) + `{}` + strings.Repeat(`}`, depth)
+	}
+	for name, tc := range map[string]struct {
+		body string
+		want []string
+	}{
+		"nothing":                 {body: `{}`},
+		"not an object":           {body: `[{"type":"view"}]`, want: []string{" wrong_type"}},
+		"a string":                {body: `"view"`, want: []string{" wrong_type"}},
+		"null":                    {body: `null`, want: []string{" wrong_type"}},
+		"unknown field":           {body: `{"typ":"view"}`, want: []string{"/typ unknown_field"}},
+		"unknown, to be escaped":  {body: `{"a/b~c":{"x":[]}}`, want: []string{"/a~1b~0c unknown_field"}},
+		"unknown, no text":        {body: "{\"\xff\":1}", want: []string{"/? unknown_field"}},
+		"names are exact":         {body: `{"Type":"view"}`, want: []string{"/Type unknown_field"}},
+		"escaped name":            {body: `{"\u0074ype":1}`, want: []string{"/type wrong_type"}},
+		"purchase fields":         {body: `{"quantity":1}`, want: []string{"/quantity unknown_field"}},
+		"wrong types":             {body: `{"type":1,"user_id":null,"sku":[],"ts":{},"id":true}`, want: []string{"/type wrong_type", "/user_id wrong_type", "/sku wrong_type", "/ts wrong_type", "/id wrong_type"}},
+		"twice":                   {body: `{"type":"a","type":"a"}`, want: []string{"/type duplicate_field"}},
+		"twice, second wrong":     {body: `{"type":"a","type":1}`, want: []string{"/type duplicate_field"}},
+		"properties twice":        {body: `{"properties":{},"properties":{}}`, want: []string{"/properties duplicate_field"}},
+		"id not a uuid":           {body: `{"id":"17"}`, want: []string{"/id invalid_value"}},
+		"id in braces":            {body: `{"id":"{` + eventID + `}"}`, want: []string{"/id invalid_value"}},
+		"id without hyphens":      {body: `{"id":"` + strings.ReplaceAll(eventID, "-", "") + `"}`, want: []string{"/id invalid_value"}},
+		"nil id":                  {body: `{"id":"00000000-0000-0000-0000-000000000000"}`, want: []string{"/id invalid_value"}},
+		"ts without zone":         {body: `{"ts":"2026-03-14T09:26:53"}`, want: []string{"/ts invalid_value"}},
+		"ts as a number":          {body: `{"ts":1773480413}`, want: []string{"/ts wrong_type"}},
+		"ts on no day":            {body: `{"ts":"2026-02-30T09:26:53Z"}`, want: []string{"/ts invalid_value"}},
+		"properties an array":     {body: `{"properties":[]}`, want: []string{"/properties wrong_type"}},
+		"properties with NUL":     {body: `{"properties":{"a":"\u0000"}}`, want: []string{"/properties invalid_value"}},
+		"half a pair":             {body: `{"properties":{"a":"\ud83dx"}}`, want: []string{"/properties invalid_value"}},
+		"half a pair, then whole": {body: `{"properties":{"a":"\ud83d\ud83d\ude00"}}`, want: []string{"/properties invalid_value"}},
+		"second half in a name":   {body: `{"properties":{"\ude00":1}}`, want: []string{"/properties invalid_value"}},
+		"not UTF-8":               {body: "{\"properties\":{\"a\":\"\xff\"}}", want: []string{"/properties invalid_value"}},
+		"huge exponent":           {body: `{"properties":{"a":1e1000}}`, want: []string{"/properties invalid_value"}},
+		"large exponent":          {body: `{"properties":{"a":1e-999}}`},
+		"endless digits":          {body: `{"properties":{"a":` + strings.Repeat("1", maxNumber+1) + `}}`, want: []string{"/properties invalid_value"}},
+		"many digits":             {body: `{"properties":{"a":` + strings.Repeat("1", maxNumber) + `}}`},
+		"deep":                    {body: nested(maxPropertyDepth)},
+		"too deep":                {body: nested(maxPropertyDepth + 1), want: []string{"/properties invalid_value"}},
+		"what is odd elsewhere":   {body: `{"sku":"\u0000","properties":{"a":1}}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d, err := Event([]byte(tc.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tc.want, problems(d.Problems)); diff != "" {
+				t.Errorf("problems (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestPurchaseProblems(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		`{"quantity":"2"}`:                     "/quantity wrong_type",
+		`{"quantity":2.0}`:                     "/quantity wrong_type",
+		`{"quantity":2e0}`:                     "/quantity wrong_type",
+		`{"quantity":null}`:                    "/quantity wrong_type",
+		`{"amount_minor":9223372036854775808}`: "/amount_minor invalid_value",
+		`{"quantity":1,"quantity":1}`:          "/quantity duplicate_field",
+		`{"currency":978}`:                     "/currency wrong_type",
+		`{"type":"view"}`:                      "/type unknown_field",
+	} {
+		d, err := Purchase([]byte(body))
+		if got := problems(d.Problems); err != nil || len(got) != 1 || got[0] != want {
+			t.Errorf("%s: got %v, %v; want %s", body, got, err, want)
+		}
+	}
+}
+
+func TestLongUnknownNamesAreNotRepeated(t *testing.T) {
+	t.Parallel()
+	d, err := Event([]byte(`{"` + strings.Repeat("ä", 5000) + `":1}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := d.Problems[0]; len(p.Pointer) > 100 || len(p.Detail) > 200 {
+		t.Errorf("got %d and %d bytes: %+v", len(p.Pointer), len(p.Detail), p)
+	}
+}
+
+// refused returns the kind and code of an error.
+func refused(err error) string {
+	e, ok := errors.AsType[*errs.Error](err)
+	if !ok {
+		return fmt.Sprint(err)
+	}
+	return e.Kind.String() + " " + e.Code
+}
+
+func TestMalformedDocuments(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{``, ` `, `{`, `{"type":"view"`, `{"type":"view"}}`, `{"type":"view"} {}`, `{"type":view}`, `{'type':'view'}`, `type=view`} {
+		_, errEvent := Event([]byte(body))
+		_, errPurchase := Purchase([]byte(body))
+		_, errBulk := Bulk([]byte(body))
+		for name, err := range map[string]error{"event": errEvent, "purchase": errPurchase, "bulk": errBulk} {
+			if refused(err) != "malformed malformed_json" {
+				t.Errorf("%s %q: got %v", name, body, err)
+			}
+		}
+	}
+}
+
+func TestBulk(t *testing.T) {
+	t.Parallel()
+	large := `{"type":"large","properties":{"a":"` + strings.Repeat("x", event.MaxBytes) + `"}}`
+	drafts, err := Bulk([]byte(`{"events":[{"type":"a"}, 7, {"typ":"b"},` + large + `,{"type":"c"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, d := range drafts {
+		got = append(got, strings.Join(append([]string{d.Type}, problems(d.Problems)...), "|"))
+	}
+	if diff := cmp.Diff([]string{"a", "| wrong_type", "|/typ unknown_field", "| event_too_large", "c"}, got); diff != "" {
+		t.Errorf("types and problems (-want +got):\n%s", diff)
+	}
+}
+
+func TestLargestEvent(t *testing.T) {
+	t.Parallel()
+	frame := `{"type":"a","properties":{"a":""}}`
+	largest := strings.Replace(frame, `""`, `"`+strings.Repeat("x", event.MaxBytes-len(frame))+`"`, 1)
+	drafts, err := Bulk([]byte(`{"events":[ ` + largest + ` ]}`))
+	if err != nil || drafts[0].Refused() {
+		t.Errorf("an event of %d bytes: %v, %v", len(largest), drafts, err)
+	}
+}
+
+func TestBulkShape(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		`[]`:                                 "invalid validation_failed  wrong_type",
+		`[{"type":"view"}]`:                  "invalid validation_failed  wrong_type",
+		`{}`:                                 "invalid validation_failed /events required",
+		`{"event":[]}`:                       "invalid validation_failed /event unknown_field /events required",
+		`{"events":{}}`:                      "invalid validation_failed /events wrong_type",
+		`{"events":null}`:                    "invalid validation_failed /events wrong_type",
+		`{"events":[{}],"events":[{}]}`:      "invalid validation_failed /events duplicate_field",
+		`{"events":[{}],"batch":1}`:          "invalid validation_failed /batch unknown_field",
+		`{"events":[]}`:                      "invalid empty_batch /events empty_batch",
+		`{"events":[{"type":"view"},]}`:      "malformed malformed_json",
+		`{"events":[{"type":"view"}`:         "malformed malformed_json",
+		many(event.MaxBatch + 1):             "too_large batch_too_large",
+		many(event.MaxBatch+1) + "garbage":   "too_large batch_too_large",
+		many(event.MaxBatch) + " unfinished": "malformed malformed_json",
+		many(event.MaxBatch):                 "<nil>",
+	} {
+		_, err := Bulk([]byte(body))
+		got := refused(err)
+		if e, ok := errors.AsType[*errs.Error](err); ok && len(e.Fields) > 0 {
+			got += " " + strings.Join(problems(e.Fields), " ")
+		}
+		if got != want {
+			t.Errorf("%.60s: got %q, want %q", body, got, want)
+		}
+	}
+}
+
+// many returns a bulk document of n events.
+func many(n int) string {
+	return `{"events":[` + strings.TrimSuffix(strings.Repeat(`{"type":"view"},`, n), ",") + `]}`
+}
+
+func FuzzEvent(f *testing.F) {
+	f.Add([]byte(`{"id":"` + eventID + `","type":"view","product_id":"` + productID + `","user_id":"u","ts":"2026-03-14T09:26:53Z","properties":{"a":1}}`))
+	f.Add([]byte(`{"type":"view","type":1,"x":{}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		d, err := Event(data)
+		if err != nil && refused(err) != "malformed malformed_json" {
+			t.Fatalf("%q: got %v", data, err)
+		}
+		if err == nil {
+			checkDraft(t, data, d.Draft)
+		}
+	})
+}
+
+func FuzzPurchase(f *testing.F) {
+	f.Add([]byte(`{"sku":"A","quantity":2,"amount_minor":25800,"currency":"EUR","id":"` + eventID + `"}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if d, err := Purchase(data); err == nil {
+			checkDraft(t, data, d.Draft)
+		}
+	})
+}
+
+func FuzzBulk(f *testing.F) {
+	f.Add([]byte(`{"events":[{"type":"view","sku":"A"},{"x":[{}]},7]}`))
+	f.Add([]byte(`{"events":[]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		drafts, err := Bulk(data)
+		if err == nil && len(drafts) == 0 {
+			t.Fatalf("%q: nothing, without an error", data)
+		}
+		for _, d := range drafts {
+			checkDraft(t, data, d.Draft)
+		}
+	})
+}
+
+// checkDraft holds a draft against what the rules rely on.
+func checkDraft(t *testing.T, data []byte, d event.Draft) {
+	t.Helper()
+	if d.Good&^d.Sent != 0 {
+		t.Fatalf("%q: fields %b are good but were not sent", data, d.Good&^d.Sent)
+	}
+	if d.Good != d.Sent && !d.Refused() {
+		t.Fatalf("%q: fields %b could not be read, and nothing says so", data, d.Sent&^d.Good)
+	}
+	if d.Has(event.FieldID) && d.ID == uuid.Nil {
+		t.Fatalf("%q: a good id is nil", data)
+	}
+	for _, p := range d.Problems {
+		if len(p.Pointer) > 1024 || len(p.Detail) > 1024 {
+			t.Fatalf("%q: an endless problem %+v", data, p)
+		}
+	}
+}
