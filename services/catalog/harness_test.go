@@ -190,3 +190,9 @@ func wantProblem(t *testing.T, w *httptest.ResponseRecorder, status int, code st
 		t.Errorf("status %d %s, want %d %s; errors (-want +got):\n%s%s", w.Code, doc.Code, status, code, diff, w.Body)
 	}
 }
+
+// get reads what must be there.
+func get[T any](c client, target string) T {
+	c.t.Helper()
+	return want[T](c, http.StatusOK, http.MethodGet, target, "")
+}

@@ -1,0 +1,178 @@
+package catalog_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+func TestPatch(t *testing.T) {
+	t.Parallel()
+	admin := newShop(t).start()
+	before := item{
+		Name: "Shoe", Description: "Light.", Category: "shoes", PriceMinor: 12900, Currency: "EUR", Status: "active", Version: 1,
+		Attributes: map[string]any{"size": 42.0, "colours": map[string]any{"sole": "red", "lace": "blue"}},
+	}
+	tests := map[string]struct {
+		patch string
+		edit  func(after *item) // nil: nothing changes, not even the version
+	}{
+		"nothing":               {`{}`, nil},
+		"what it is already":    {`{"name":"Shoe","price_minor":12900,"currency":"EUR","status":"active","attributes":{"size":42.0}}`, nil},
+		"null for what is not":  {`{"attributes":{"weight":null}}`, nil},
+		"name and price":        {`{"name":"Boot","price_minor":0}`, func(i *item) { i.Name, i.PriceMinor = "Boot", 0 }},
+		"texts cleared":         {`{"description":null,"category":null}`, func(i *item) { i.Description, i.Category = "", "" }},
+		"texts emptied":         {`{"description":"","category":""}`, func(i *item) { i.Description, i.Category = "", "" }},
+		"archived":              {`{"status":"archived"}`, func(i *item) { i.Status = "archived" }},
+		"attributes cleared":    {`{"attributes":null}`, func(i *item) { i.Attributes = map[string]any{} }},
+		"attribute added":       {`{"attributes":{"weight":"1 kg"}}`, func(i *item) { i.Attributes["weight"] = "1 kg" }},
+		"attribute cleared":     {`{"attributes":{"size":null}}`, func(i *item) { delete(i.Attributes, "size") }},
+		"attribute deep inside": {`{"attributes":{"colours":{"sole":null,"tip":"gold"}}}`, func(i *item) { i.Attributes["colours"] = map[string]any{"lace": "blue", "tip": "gold"} }},
+		"attribute replaced":    {`{"attributes":{"colours":["red",null]}}`, func(i *item) { i.Attributes["colours"] = []any{"red", nil} }},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			shoe := admin.create("P-"+strings.ReplaceAll(name, " ", "-"), `"name":"Shoe"`, `"description":"Light."`, `"category":"shoes"`,
+				`"attributes":{"size":42,"colours":{"sole":"red","lace":"blue"}}`)
+			want := before
+			want.Attributes = map[string]any{"size": 42.0, "colours": map[string]any{"sole": "red", "lace": "blue"}}
+			want.ID, want.SKU, want.CreatedAt = shoe.ID, shoe.SKU, shoe.CreatedAt
+			if test.edit != nil {
+				test.edit(&want)
+				want.Version = 2
+			}
+			w := admin.do(http.MethodPatch, shoe.path(), test.patch)
+			if tag := fmt.Sprintf(`"%d"`, want.Version); w.Code != http.StatusOK || w.Header().Get("ETag") != tag {
+				t.Fatalf("status %d, ETag %s; want ETag %s: %s", w.Code, w.Header().Get("ETag"), tag, w.Body)
+			}
+			after := get[item](admin, shoe.path())
+			if diff := cmp.Diff(want, after, cmpopts.IgnoreFields(item{}, "UpdatedAt")); diff != "" {
+				t.Errorf("product (-want +got):\n%s", diff)
+			}
+			if changed := after.UpdatedAt.After(shoe.UpdatedAt); changed != (test.edit != nil) {
+				t.Errorf("updated_at was %s and is %s", shoe.UpdatedAt, after.UpdatedAt)
+			}
+		})
+	}
+}
+
+func TestPreconditions(t *testing.T) {
+	t.Parallel()
+	admin := newShop(t).start()
+	shoe := admin.create("A")
+	want[item](admin, http.StatusOK, http.MethodPatch, shoe.path(), `{"name":"second"}`, `If-Match: "1"`)
+	for _, request := range []struct{ method, body string }{
+		{http.MethodPatch, `{"name":"third"}`}, {http.MethodPatch, `{}`}, {http.MethodDelete, ""},
+	} {
+		for _, tag := range []string{`"1"`, `W/"2"`, `"3"`, `2`} {
+			wantProblem(t, admin.do(request.method, shoe.path(), request.body, "If-Match: "+tag), http.StatusPreconditionFailed, "stale_version")
+		}
+	}
+	if now := get[item](admin, shoe.path()); now.Version != 2 || now.Name != "second" || now.Status != "active" {
+		t.Errorf("after stale requests: %+v", now)
+	}
+	want[item](admin, http.StatusOK, http.MethodPatch, shoe.path(), `{}`, `If-Match: "1", "2"`)
+	want[any](admin, http.StatusNoContent, http.MethodDelete, shoe.path(), "", `If-Match: "2"`)
+	wantProblem(t, admin.do(http.MethodDelete, shoe.path(), "", `If-Match: "2"`), http.StatusPreconditionFailed, "stale_version")
+	want[any](admin, http.StatusNoContent, http.MethodDelete, shoe.path(), "", "If-Match: *")
+}
+
+// TestOneOfManyWins lets clients change one version of a product at the same time, on two replicas.
+func TestOneOfManyWins(t *testing.T) {
+	t.Parallel()
+	shop := newShop(t)
+	replicas := []client{shop.start(), shop.start()}
+	shoe := replicas[0].create("A")
+	var won, lost atomic.Int32
+	var wg sync.WaitGroup
+	for i := range 16 {
+		wg.Go(func() {
+			w := replicas[i%2].do(http.MethodPatch, shoe.path(), fmt.Sprintf(`{"name":"writer %d"}`, i), `If-Match: "1"`)
+			switch w.Code {
+			case http.StatusOK:
+				won.Add(1)
+			case http.StatusPreconditionFailed:
+				lost.Add(1)
+			default:
+				t.Errorf("status %d: %s", w.Code, w.Body)
+			}
+		})
+	}
+	wg.Wait()
+	if won.Load() != 1 || lost.Load() != 15 {
+		t.Errorf("%d won and %d lost, want 1 and 15", won.Load(), lost.Load())
+	}
+}
+
+func TestBulk(t *testing.T) {
+	t.Parallel()
+	admin := newShop(t).start()
+	admin.create("SAME")
+	changed := admin.create("CHANGED", `"category":"shoes"`)
+	admin.create("EURO")
+	items := []string{
+		document("NEW"),
+		`{"sku":"HALF"}`,
+		document("SAME"),
+		document("NEW", `"name":"Second"`),
+		document("CHANGED", `"price_minor":1`, `"attributes":{"a":[1,null]}`),
+		document("EURO", `"currency":"USD"`),
+		document("BAD", `"name":1`),
+		document("BAD", `"colour":"red"`),
+		document("BAD", `"price_minor":-1`),
+		document("BAD", `"name":"\u0000"`),
+		document("BAD", `"attributes":{"a":1e99999}`),
+		`"BAD"`,
+		`null`,
+		document("ALSO-NEW"),
+	}
+	result := want[bulkResult](admin, http.StatusOK, http.MethodPost, "/products/bulk", `{"products":[`+strings.Join(items, ",")+`]}`)
+	expected := bulkResult{Created: 2, Updated: 1, Unchanged: 1, Errors: []itemError{
+		{1, "required"},
+		{3, "duplicate_sku"},
+		{5, "currency_immutable"},
+		{6, "wrong_type"},
+		{7, "unknown_field"},
+		{8, "too_small"},
+		{9, "invalid_value"},
+		{10, "invalid_value"},
+		{11, "wrong_type"},
+		{12, "wrong_type"},
+	}}
+	if diff := cmp.Diff(expected, result); diff != "" {
+		t.Errorf("result (-want +got):\n%s", diff)
+	}
+	now := get[item](admin, changed.path())
+	if now.Version != 2 || now.PriceMinor != 1 || now.Category != "" || !cmp.Equal(now.Attributes, map[string]any{"a": []any{1.0, nil}}) {
+		t.Errorf("CHANGED is %+v", now)
+	}
+	if n := len(get[list](admin, "/products?limit=100").Items); n != 5 {
+		t.Errorf("there are %d products, want 5", n)
+	}
+}
+
+func TestLargestBulk(t *testing.T) {
+	t.Parallel()
+	admin := newShop(t).start()
+	var items []string
+	for i := range 1000 {
+		items = append(items, document(fmt.Sprintf("P-%d", i), fmt.Sprintf(`"description":"%s"`, strings.Repeat("x", 4000))))
+	}
+	body := `{"products":[` + strings.Join(items, ",") + `]}`
+	for _, expected := range []bulkResult{{Created: 1000, Errors: []itemError{}}, {Unchanged: 1000, Errors: []itemError{}}} {
+		if diff := cmp.Diff(expected, want[bulkResult](admin, http.StatusOK, http.MethodPost, "/products/bulk", body)); diff != "" {
+			t.Errorf("result (-want +got):\n%s", diff)
+		}
+	}
+	result := want[bulkResult](admin, http.StatusOK, http.MethodPost, "/products/bulk", strings.ReplaceAll(body, "12900", "1"))
+	if result.Updated != 1000 {
+		t.Errorf("updated %d, want 1000", result.Updated)
+	}
+}
