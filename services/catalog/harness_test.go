@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/hp-analytics/hp-analytics/internal/openapi/openapitest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
@@ -65,6 +66,19 @@ func (s *shop) start() client {
 		return ready
 	})
 	return client{t: s.t, handler: s.checker.Handler(svc.Routes()), token: s.auth.Token(authn.Admin, uuid.NewString())}
+}
+
+// execute runs a statement as the owner of the database, behind the service's back.
+func (s *shop) execute(statement string, args ...any) {
+	s.t.Helper()
+	conn, err := pgx.Connect(s.t.Context(), string(s.postgres.URL))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer conn.Close(context.WithoutCancel(s.t.Context()))
+	if _, err := conn.Exec(s.t.Context(), statement, args...); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 // client sends requests with a token; without one it is anonymous.

@@ -1,7 +1,6 @@
 package catalog_test
 
 import (
-	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"net/http"
@@ -10,7 +9,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn/authntest"
@@ -20,17 +18,9 @@ import (
 func (s *shop) apiKey(scopes ...string) string {
 	s.t.Helper()
 	key := authn.KeyPrefix + rand.Text()
-	conn, err := pgx.Connect(s.t.Context(), string(s.postgres.URL))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer conn.Close(context.WithoutCancel(s.t.Context()))
-	_, err = conn.Exec(s.t.Context(), `
+	s.execute(`
 		INSERT INTO auth.api_keys (id, name, key_hash, prefix, scopes, created_by)
 		VALUES ($1, 'test', $2, $3, $4, 'test')`, uuid.New(), authn.HashKey(key), key[:8], scopes)
-	if err != nil {
-		s.t.Fatal(err)
-	}
 	return key
 }
 
