@@ -34,11 +34,11 @@ func (a *answers) product(ctx context.Context, id uuid.UUID) (cache.Entry, error
 	entry, _, err := a.cache.Get(ctx, id.String(), func(ctx context.Context) (cache.Entry, error) {
 		p, err := a.store.Find(ctx, id)
 		if err != nil {
-			return cache.Entry{}, err //nolint:wrapcheck // the store says what it did
+			return cache.Entry{}, err
 		}
 		return encode(p)
 	})
-	return entry, err //nolint:wrapcheck // as above
+	return entry, err
 }
 
 // changed replaces the answers of products after the commit of their change: at once in this process and in Redis,

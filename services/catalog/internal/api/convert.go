@@ -59,12 +59,12 @@ func pageOf(params ListProductsParams) (product.Page, error) {
 		page.Filter.Status = product.Status(status)
 	}
 	if err := page.Filter.Validate(); err != nil {
-		return product.Page{}, err //nolint:wrapcheck // says what is wrong
+		return product.Page{}, err
 	}
 	if params.Cursor != nil {
 		after, err := page.Filter.Position(*params.Cursor)
 		if err != nil {
-			return product.Page{}, err //nolint:wrapcheck // says what is wrong
+			return product.Page{}, err
 		}
 		page.After = &after
 	}

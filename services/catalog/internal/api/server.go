@@ -35,7 +35,7 @@ func (s *Server) ListProducts(ctx context.Context, request ListProductsRequestOb
 	}
 	items, more, err := s.store.List(ctx, page)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the store says what it did
+		return nil, err
 	}
 	return ListProducts200JSONResponse(listAnswer(page.Filter, items, more)), nil
 }
@@ -44,11 +44,11 @@ func (s *Server) ListProducts(ctx context.Context, request ListProductsRequestOb
 func (s *Server) CreateProduct(ctx context.Context, request CreateProductRequestObject) (CreateProductResponseObject, error) {
 	content, err := contentOf(*request.Body).Validate()
 	if err != nil {
-		return nil, err //nolint:wrapcheck // says what is wrong
+		return nil, err
 	}
 	p, err := s.store.Create(ctx, content)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the store says what it did
+		return nil, err
 	}
 	return CreateProduct201JSONResponse{
 		Body:    answer(p),
@@ -67,7 +67,7 @@ func (s *Server) BulkUpsertProducts(ctx context.Context, request BulkUpsertProdu
 		}
 	}
 	if err := s.store.Upsert(ctx, &bulk); err != nil {
-		return nil, err //nolint:wrapcheck // the store says what it did
+		return nil, err
 	}
 	s.answers.changed(ctx, bulk.Updated...)
 	return BulkUpsertProducts200JSONResponse(bulkAnswer(&bulk)), nil
@@ -90,7 +90,7 @@ func (s *Server) UpdateProduct(ctx context.Context, request UpdateProductRequest
 	patch := patchOf(*request.Body)
 	p, err := s.store.Update(ctx, request.ID, onlyIf(request.Params.IfMatch, patch.Apply))
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the store says what it did
+		return nil, err
 	}
 	s.answers.changed(ctx, p)
 	return UpdateProduct200JSONResponse{Body: answer(p), Headers: UpdateProduct200ResponseHeaders{ETag: etag(p.Version)}}, nil
@@ -104,7 +104,7 @@ func (s *Server) ArchiveProduct(ctx context.Context, request ArchiveProductReque
 	}
 	p, err := s.store.Update(ctx, request.ID, onlyIf(request.Params.IfMatch, archive))
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the store says what it did
+		return nil, err
 	}
 	s.answers.changed(ctx, p)
 	return ArchiveProduct204Response{}, nil

@@ -63,9 +63,9 @@ func upsert(ctx context.Context, tx pgx.Tx, items []product.Item) ([]product.Pro
 		column(items, func(i product.Item) string { return string(i.Attributes) }),
 	)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // named by Upsert
+		return nil, err
 	}
-	return pgx.CollectRows(rows, scan) //nolint:wrapcheck // named by Upsert
+	return pgx.CollectRows(rows, scan)
 }
 
 func column[T any](items []product.Item, value func(product.Item) T) []T {
@@ -99,14 +99,14 @@ func currencies(ctx context.Context, tx pgx.Tx, skus []string) (map[string]strin
 	}
 	rows, err := tx.Query(ctx, `SELECT sku, currency FROM catalog.products WHERE sku = ANY($1)`, skus)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // named by Upsert
+		return nil, err
 	}
 	var sku, currency string
 	_, err = pgx.ForEachRow(rows, []any{&sku, &currency}, func() error {
 		found[sku] = currency
 		return nil
 	})
-	return found, err //nolint:wrapcheck // named by Upsert
+	return found, err
 }
 
 // count adds the outcome to bulk. What was not written either has another currency or was like that before.

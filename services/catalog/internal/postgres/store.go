@@ -29,7 +29,7 @@ func scan(row pgx.CollectableRow) (product.Product, error) {
 	err := row.Scan(&p.ID, &p.SKU, &p.Name, &p.Description, &p.Category, &p.PriceMinor, &p.Currency, &p.Attributes,
 		&p.Status, &p.Version, &p.CreatedAt, &p.UpdatedAt)
 	p.CreatedAt, p.UpdatedAt = p.CreatedAt.UTC(), p.UpdatedAt.UTC()
-	return p, err //nolint:wrapcheck // the statement is named by the caller
+	return p, err
 }
 
 // querier is a pool or a transaction.
@@ -41,9 +41,9 @@ type querier interface {
 func one(ctx context.Context, db querier, sql string, args ...any) (product.Product, error) {
 	rows, err := db.Query(ctx, sql, args...)
 	if err != nil {
-		return product.Product{}, err //nolint:wrapcheck // named by the caller
+		return product.Product{}, err
 	}
-	return pgx.CollectExactlyOneRow(rows, scan) //nolint:wrapcheck // named by the caller
+	return pgx.CollectExactlyOneRow(rows, scan)
 }
 
 // Create stores a new product. A SKU that another product has is a Conflict.

@@ -114,9 +114,9 @@ func TestValidate(t *testing.T) {
 func TestValidateMakesAttributesCanonical(t *testing.T) {
 	t.Parallel()
 	for given, want := range map[string]string{
-		``:                                   `{}`,
-		` { "b" : 1.50, "a" : "<\u00e4>" } `: `{"a":"<ä>","b":1.50}`,
-		`{"a":1,"a":12345678901234567890}`:   `{"a":12345678901234567890}`,
+		``:                                 `{}`,
+		`{ "b" : 1.50, "a" : "<\u00e4>"}`:  `{"a":"<ä>","b":1.50}`,
+		`{"a":1,"a":12345678901234567890}`: `{"a":12345678901234567890}`,
 	} {
 		content := shoe()
 		content.Attributes = json.RawMessage(given)

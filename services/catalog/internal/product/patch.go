@@ -37,7 +37,7 @@ func (patch Patch) Apply(p Product) (Product, error) {
 		return Product{}, err
 	}
 	p.Attributes = attributes
-	if p.Content, err = p.Content.Validate(); err != nil {
+	if p.Content, err = p.Validate(); err != nil {
 		return Product{}, err
 	}
 	return p, nil
