@@ -1,0 +1,246 @@
+package ingest_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
+)
+
+const twoShoes = `{"sku":"SHOE","quantity":2,"user_id":"customer-17"}`
+
+func TestAPurchaseIsStored(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	id, ts := uuid.NewString(), ago(26*time.Hour)
+	a := p.post("/purchases", p.ingestKey, `{"id":"`+id+`","ts":"`+ts+`","sku":"SHOE","quantity":2,"user_id":"customer-17","currency":"EUR"}`)
+	a.expect(t, http.StatusCreated, "")
+	want := map[string]any{
+		"id": id, "product_id": shoeID, "user_id": "customer-17", "quantity": 2.0, "amount_minor": 25800.0, "currency": "EUR",
+		"batch_id": a.object["batch_id"], "ts": a.object["ts"], "received_at": a.object["received_at"],
+	}
+	if diff := cmp.Diff(want, a.object); diff != "" {
+		t.Errorf("purchase (-want +got):\n%s", diff)
+	}
+	if a.header.Get("Idempotency-Replayed") != "" {
+		t.Error("a first purchase is said to be replayed")
+	}
+	if n := p.count(`SELECT count(*) FROM ingest.purchases JOIN ingest.batches b ON b.id = batch_id
+		WHERE purchases.id = $1 AND purchases.ts = date_trunc('microseconds', $2::timestamptz) AND product_id = $3 AND quantity = 2
+		AND amount_minor = 25800 AND currency = 'EUR' AND b.kind = 'purchases' AND b.rows = 1 AND b.min_ts = ts AND b.max_ts = ts
+		AND b.aggregated_at IS NULL`, id, a.string("ts"), shoeID); n != 1 {
+		t.Errorf("%d such rows, want 1", n)
+	}
+	receipt := p.get("/events/batches/"+a.string("batch_id"), p.ingestKey)
+	if receipt.number("events") != 1 || receipt.string("state") != "stored" {
+		t.Errorf("receipt %v", receipt.object)
+	}
+}
+
+func TestAPurchaseByAUser(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	alice := p.auth.Token(authn.User, aliceID)
+	a := p.post("/purchases", alice, `{"sku":"SHOE","quantity":1,"amount_minor":0}`)
+	a.expect(t, http.StatusCreated, "")
+	if a.string("user_id") != aliceID || a.number("amount_minor") != 0 {
+		t.Errorf("got %v", a.object)
+	}
+	p.post("/purchases", alice, `{"sku":"SHOE","quantity":1,"user_id":"`+bobID+`"}`).expect(t, http.StatusUnprocessableEntity, "validation_failed")
+}
+
+func TestBadPurchases(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	for name, tc := range map[string]struct {
+		body   string
+		status int
+		code   string
+		errors []string
+	}{
+		"malformed":        {body: `{`, status: 400, code: "malformed_json"},
+		"unknown field":    {body: `{"type":"view",` + twoShoes[1:], status: 422, code: "validation_failed", errors: []string{"/type unknown_field"}},
+		"no quantity":      {body: `{"sku":"SHOE","user_id":"u"}`, status: 422, code: "validation_failed", errors: []string{"/quantity required"}},
+		"fraction":         {body: `{"sku":"SHOE","user_id":"u","quantity":1.5}`, status: 422, code: "validation_failed", errors: []string{"/quantity wrong_type"}},
+		"none":             {body: `{"sku":"SHOE","user_id":"u","quantity":0}`, status: 422, code: "validation_failed", errors: []string{"/quantity invalid_value"}},
+		"negative amount":  {body: `{"amount_minor":-1,` + twoShoes[1:], status: 422, code: "validation_failed", errors: []string{"/amount_minor invalid_value"}},
+		"other currency":   {body: `{"currency":"USD",` + twoShoes[1:], status: 422, code: "validation_failed", errors: []string{"/currency currency_mismatch"}},
+		"unknown product":  {body: `{"sku":"NONE","user_id":"u","quantity":1}`, status: 422, code: "validation_failed", errors: []string{"/sku unknown_product"}},
+		"archived product": {body: `{"sku":"HAT","user_id":"u","quantity":1}`, status: 422, code: "validation_failed", errors: []string{"/sku archived_product"}},
+		"too large":        {body: `{"x":"` + strings.Repeat("x", 33<<10) + `"}`, status: 413, code: "body_too_large"},
+	} {
+		a := p.post("/purchases", p.ingestKey, tc.body)
+		a.expect(t, tc.status, tc.code)
+		if diff := cmp.Diff(tc.errors, a.problems()); diff != "" {
+			t.Errorf("%s: errors (-want +got):\n%s", name, diff)
+		}
+	}
+	if n := p.count(`SELECT count(*) FROM ingest.purchases`); n != 0 {
+		t.Errorf("%d rows are stored", n)
+	}
+}
+
+func TestTheSamePurchaseAgain(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	id := v7(time.Now()).String()
+	body := func(user string) string {
+		return `{"id":"` + id + `","sku":"SHOE","quantity":2,"user_id":"` + user + `"}`
+	}
+	first, again := p.post("/purchases", p.ingestKey, body("u1")), p.post("/purchases", p.ingestKey, body("u1"))
+	again.expect(t, http.StatusCreated, "")
+	if diff := cmp.Diff(first.object, again.object); diff != "" || again.header.Get("Idempotency-Replayed") != "true" {
+		t.Errorf("the second answer differs (-first +again), header %v:\n%s", again.header, diff)
+	}
+	p.post("/purchases", p.ingestKey, body("u2")).expect(t, http.StatusConflict, "purchase_id_taken")
+	if n := p.count(`SELECT count(*) + (SELECT count(*) FROM ingest.batches) FROM ingest.purchases`); n != 2 {
+		t.Errorf("%d rows and batches, want one of each", n)
+	}
+}
+
+func TestIdempotencyKey(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	key := []string{"Idempotency-Key", "order-2026-000173"}
+	first := p.post("/purchases", p.ingestKey, twoShoes, key...)
+	first.expect(t, http.StatusCreated, "")
+
+	// The replay does not depend on how things are now.
+	p.exec(`UPDATE catalog.products SET status = 'archived', price_minor = 1 WHERE sku = 'SHOE'`)
+	again := p.post("/purchases", p.ingestKey, twoShoes, key...)
+	again.expect(t, http.StatusCreated, "")
+	if diff := cmp.Diff(first.object, again.object); diff != "" || again.header.Get("Idempotency-Replayed") != "true" {
+		t.Errorf("the second answer differs (-first +again), header %v:\n%s", again.header, diff)
+	}
+	compressed := p.send(http.MethodPost, "/purchases", p.ingestKey, gzipped(t, twoShoes), append(key, "Content-Encoding", "gzip")...)
+	if compressed.header.Get("Idempotency-Replayed") != "true" {
+		t.Errorf("the same body, compressed: %d %v", compressed.status, compressed.object)
+	}
+	p.exec(`UPDATE catalog.products SET status = 'active' WHERE sku = 'SHOE'`)
+
+	p.post("/purchases", p.ingestKey, strings.Replace(twoShoes, "2", "3", 1), key...).expect(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
+	p.post("/purchases", p.ingestKey, twoShoes, "Idempotency-Key", "order-2026-000174").expect(t, http.StatusCreated, "")
+	if n := p.count(`SELECT count(*) FROM ingest.purchases`); n != 2 {
+		t.Errorf("%d purchases, want one for each key", n)
+	}
+	other := p.post("/purchases", p.apiKey("ingest"), twoShoes, key...)
+	if other.string("id") == first.string("id") || other.header.Get("Idempotency-Replayed") != "" {
+		t.Errorf("another caller's key is answered with this one's purchase: %v", other.object)
+	}
+}
+
+func TestARefusedPurchaseDoesNotUseItsKey(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	key := []string{"Idempotency-Key", "order-1"}
+	p.post("/purchases", p.ingestKey, `{"sku":"HAT","quantity":1,"user_id":"u"}`, key...).expect(t, http.StatusUnprocessableEntity, "validation_failed")
+	p.post("/purchases", p.ingestKey, twoShoes, key...).expect(t, http.StatusCreated, "")
+}
+
+func TestAKeyForAPurchaseThatIsStored(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	body := `{"id":"` + v7(time.Now()).String() + `",` + twoShoes[1:]
+	first := p.post("/purchases", p.ingestKey, body)
+	for range 2 {
+		again := p.post("/purchases", p.ingestKey, body, "Idempotency-Key", "order-1")
+		if diff := cmp.Diff(first.object, again.object); diff != "" {
+			t.Errorf("with a key (-without +with):\n%s", diff)
+		}
+	}
+}
+
+func TestBadIdempotencyKeys(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	for _, header := range [][]string{
+		{"Idempotency-Key", ""},
+		{"Idempotency-Key", "order 1"},
+		{"Idempotency-Key", "ordér"},
+		{"Idempotency-Key", strings.Repeat("x", 256)},
+		{"Idempotency-Key", "a", "Idempotency-Key", "b"},
+	} {
+		a := p.post("/purchases", p.ingestKey, twoShoes, header...)
+		a.expect(t, http.StatusUnprocessableEntity, "validation_failed")
+		if diff := cmp.Diff([]string{"/header/Idempotency-Key invalid_value"}, a.problems()); diff != "" {
+			t.Errorf("%q: errors (-want +got):\n%s", header, diff)
+		}
+	}
+	p.post("/purchases", p.ingestKey, twoShoes, "Idempotency-Key", strings.Repeat("x", 255)).expect(t, http.StatusCreated, "")
+}
+
+// TestConcurrentRequestsWithOneKey lets many requests race: one stores the purchase, the others repeat its answer or are
+// told to come again.
+func TestConcurrentRequestsWithOneKey(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	const clients = 24
+	answers := make(chan string, clients)
+	var wg sync.WaitGroup
+	for range clients {
+		wg.Go(func() {
+			a, err := p.try(http.MethodPost, "/purchases", p.ingestKey, []byte(twoShoes), "Idempotency-Key", "order-1")
+			answers <- fmt.Sprint(a.status, " ", a.string("code"), a.header.Get("Idempotency-Replayed"), err)
+		})
+	}
+	wg.Wait()
+	close(answers)
+	seen := map[string]int{}
+	for a := range answers {
+		seen[a]++
+	}
+	first, replayed, inFlight := seen["201 <nil>"], seen["201 true<nil>"], seen["409 idempotency_key_in_flight<nil>"]
+	if first != 1 || first+replayed+inFlight != clients {
+		t.Errorf("answers %v, want one first and only repetitions and conflicts beside it", seen)
+	}
+	if n := p.count(`SELECT count(*) FROM ingest.purchases`); n != 1 {
+		t.Errorf("%d purchases, want 1", n)
+	}
+}
+
+// TestAKeyInFlight holds the first request of a key in the middle of its transaction.
+func TestAKeyInFlight(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	id, ts := uuid.New(), time.Now().UTC().Truncate(time.Microsecond)
+	body := `{"id":"` + id.String() + `","ts":"` + ts.Format(time.RFC3339Nano) + `",` + twoShoes[1:]
+	p.exec(`SELECT ingest.ensure_partitions(current_date - 1, current_date + 1)`)
+	tx, err := p.db.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// An uncommitted row of the same id makes the insert wait.
+	if _, err := tx.Exec(t.Context(), `INSERT INTO ingest.purchases (id, ts, product_id, user_id, quantity, amount_minor, currency, batch_id, received_at)
+		VALUES ($1, $2, $3, 'customer-17', 1, 1, 'EUR', $1, now())`, id, ts, shoeID); err != nil {
+		t.Fatal(err)
+	}
+	first := make(chan answer, 1)
+	go func() {
+		a, err := p.try(http.MethodPost, "/purchases", p.ingestKey, []byte(body), "Idempotency-Key", "order-1")
+		if err != nil {
+			t.Errorf("first: %v", err)
+		}
+		first <- a
+	}()
+	platformtest.Eventually(t, 10*time.Second, "the first request waits", func() bool {
+		return p.count(`SELECT count(*) FROM pg_stat_activity
+			WHERE wait_event_type = 'Lock' AND query LIKE '%ingest.purchases%' AND datname = current_database()`) > 0
+	})
+	p.post("/purchases", p.ingestKey, body, "Idempotency-Key", "order-1").expect(t, http.StatusConflict, "idempotency_key_in_flight")
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	(<-first).expect(t, http.StatusCreated, "")
+	third := p.post("/purchases", p.ingestKey, body, "Idempotency-Key", "order-1")
+	if third.status != http.StatusCreated || third.header.Get("Idempotency-Replayed") != "true" {
+		t.Errorf("after the first was answered: %d %v", third.status, third.object)
+	}
+}

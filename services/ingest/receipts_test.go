@@ -1,0 +1,48 @@
+package ingest_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+)
+
+func TestReceipt(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	batch := p.post("/events/bulk", p.ingestKey, bulk(view(""), view(""))).string("batch_id")
+	stored := p.get("/events/batches/"+batch, p.ingestKey)
+	stored.expect(t, http.StatusOK, "")
+	received, err := time.Parse(time.RFC3339, stored.string("received_at"))
+	if err != nil || time.Since(received).Abs() > time.Minute {
+		t.Errorf("received_at: %v", stored.object)
+	}
+	if stored.string("batch_id") != batch || stored.number("events") != 2 || stored.string("state") != "stored" || stored.object["aggregated_at"] != nil {
+		t.Errorf("before the aggregator: %v", stored.object)
+	}
+	p.exec(`UPDATE ingest.batches SET aggregated_at = '2026-03-14T09:26:54.48Z' WHERE id = $1`, batch)
+	aggregated := p.get("/events/batches/"+batch, p.ingestKey)
+	if aggregated.string("state") != "aggregated" || aggregated.string("aggregated_at") != "2026-03-14T09:26:54.48Z" {
+		t.Errorf("after the aggregator: %v", aggregated.object)
+	}
+}
+
+func TestWhoMayReadReceipts(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	path := "/events/batches/" + p.post("/events", p.ingestKey, view("")).string("batch_id")
+	p.get(path, "").expect(t, http.StatusUnauthorized, "credentials_required")
+	p.get(path, p.apiKey("read")).expect(t, http.StatusOK, "")
+	p.get(path, p.auth.Token(authn.User, aliceID)).expect(t, http.StatusOK, "")
+}
+
+func TestReceiptsThatThereAreNot(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	for _, id := range []string{uuid.NewString(), "17", "%00", "a%2Fb"} {
+		p.get("/events/batches/"+id, p.ingestKey).expect(t, http.StatusNotFound, "not_found")
+	}
+}
