@@ -21,8 +21,9 @@ import (
 )
 
 const (
-	// Issuer and Audience are what access tokens carry and what verifiers insist on.
-	Issuer   = "hp-analytics"
+	// Issuer is the iss that access tokens carry and that verifiers insist on.
+	Issuer = "hp-analytics"
+	// Audience is their aud, likewise.
 	Audience = "hp-analytics"
 
 	// KeyPrefix starts every API key, so that a leaked one is recognised by secret scanners.
@@ -171,13 +172,13 @@ func (v *Verifier) token(ctx context.Context, raw string) (Principal, error) {
 	}
 	p := Principal{Subject: claims.Subject, Role: claims.Role}
 	if _, err := uuid.Parse(p.Subject); err != nil {
-		return Principal{}, invalidToken.Because(fmt.Errorf("subject: %w", err))
+		return Principal{}, errInvalidToken.Because(fmt.Errorf("subject: %w", err))
 	}
 	v.tokens.Set(raw, verifiedToken{principal: p, expires: claims.ExpiresAt.Add(clockSkew)})
 	return p, nil
 }
 
-var invalidToken = errs.New(errs.Unauthenticated, "invalid_token", "The access token is not valid. Log in again.")
+var errInvalidToken = errs.New(errs.Unauthenticated, "invalid_token", "The access token is not valid. Log in again.")
 
 // tokenError says what is wrong with a token, as far as its bearer should know.
 func (v *Verifier) tokenError(ctx context.Context, err error) error {
@@ -187,7 +188,7 @@ func (v *Verifier) tokenError(ctx context.Context, err error) error {
 	if errors.Is(err, jwt.ErrTokenUnverifiable) && v.Ready(ctx) != nil {
 		return errs.New(errs.Unavailable, "keys_unavailable", "Tokens cannot be verified right now. Try again shortly.").Because(err)
 	}
-	return invalidToken.Because(err)
+	return errInvalidToken.Because(err)
 }
 
 func (v *Verifier) apiKey(ctx context.Context, key string) (Principal, error) {

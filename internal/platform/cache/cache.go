@@ -70,7 +70,7 @@ func New(options Options, client redis.UniversalClient, logger *slog.Logger, reg
 		redis:   client,
 		local: otter.Must(&otter.Options[string, Entry]{
 			MaximumWeight:    options.MaxBytes,
-			Weigher:          func(key string, e Entry) uint32 { return uint32(len(key) + len(e.Body) + entryOverhead) }, //nolint:gosec // answers are far below 4 GiB
+			Weigher:          func(key string, e Entry) uint32 { return uint32(len(key) + len(e.Body) + entryOverhead) },
 			ExpiryCalculator: otter.ExpiryWriting[string, Entry](options.LocalTTL),
 		}),
 		logger: logger,

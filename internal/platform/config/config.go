@@ -45,7 +45,7 @@ func Environ(environ []string, prefix string) envconfig.Lookuper {
 			vars[name] = value
 		}
 	}
-	bare := envconfig.Lookuper(envconfig.MapLookuper(vars))
+	bare := envconfig.MapLookuper(vars)
 	if prefix == "" {
 		return bare
 	}
@@ -128,13 +128,13 @@ func prefixOption(options string) string {
 // validate calls Validate on v and on every struct inside it.
 func validate(v reflect.Value) error {
 	var problems []error
-	for i := range v.NumField() {
-		if f := v.Field(i); f.Kind() == reflect.Struct && f.CanInterface() {
+	for _, f := range v.Fields() {
+		if f.Kind() == reflect.Struct && f.CanInterface() {
 			problems = append(problems, validate(f))
 		}
 	}
 	if v.CanAddr() {
-		if rules, ok := v.Addr().Interface().(Validator); ok {
+		if rules, ok := reflect.TypeAssert[Validator](v.Addr()); ok {
 			problems = append(problems, rules.Validate())
 		}
 	}

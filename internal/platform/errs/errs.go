@@ -8,6 +8,7 @@ package errs
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -62,14 +63,15 @@ type Error struct {
 
 // Error returns the public text followed by the wrapped cause; it is meant for logs, not for clients.
 func (e *Error) Error() string {
-	msg := e.Code + ": " + e.Detail
+	var text strings.Builder
+	text.WriteString(e.Code + ": " + e.Detail)
 	for _, f := range e.Fields {
-		msg += fmt.Sprintf("; %s %s", f.Pointer, f.Code)
+		text.WriteString("; " + f.Pointer + " " + f.Code)
 	}
 	if e.cause != nil {
-		msg += ": " + e.cause.Error()
+		text.WriteString(": " + e.cause.Error())
 	}
-	return msg
+	return text.String()
 }
 
 // Unwrap returns the cause, so that errors.Is sees through.

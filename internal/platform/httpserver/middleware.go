@@ -3,6 +3,7 @@ package httpserver
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"log/slog"
 	"net/http"
 	"regexp"
@@ -155,7 +156,7 @@ func recoverPanics(logger *slog.Logger) func(http.Handler) http.Handler {
 				if cause == nil {
 					return
 				}
-				if cause == http.ErrAbortHandler || begun {
+				if err, ok := cause.(error); begun || ok && errors.Is(err, http.ErrAbortHandler) {
 					panic(http.ErrAbortHandler)
 				}
 				logger.ErrorContext(r.Context(), "panic", "cause", cause, "stack", string(debug.Stack()))

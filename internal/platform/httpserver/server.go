@@ -104,7 +104,9 @@ func Component(listener net.Listener, cfg Config, handler http.Handler, logger *
 		if err != nil {
 			err = errors.Join(fmt.Errorf("requests still in flight after %s: %w", cfg.ShutdownTimeout, err), server.Close())
 		}
-		<-served
+		if served := <-served; !errors.Is(served, http.ErrServerClosed) {
+			err = errors.Join(err, fmt.Errorf("serve %s: %w", listener.Addr(), served))
+		}
 		return err
 	}
 	return lifecycle.Component{Name: "http " + listener.Addr().String(), Run: run, StopTimeout: cfg.ShutdownTimeout + time.Second}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -128,8 +129,7 @@ func drain(ctx context.Context, opts Options, failed <-chan *running) {
 // stopAll stops the components in reverse order of their start.
 func stopAll(ctx context.Context, logger *slog.Logger, started []*running) error {
 	var problems []error
-	for i := len(started) - 1; i >= 0; i-- {
-		r := started[i]
+	for _, r := range slices.Backward(started) {
 		alreadyGone := isClosed(r.done)
 		r.cancel()
 		timer := time.NewTimer(timeoutOf(r.Component))

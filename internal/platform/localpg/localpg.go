@@ -41,7 +41,7 @@ type Options struct {
 
 // defaults are the settings that differ from PostgreSQL's own. Durability (fsync, synchronous_commit, full_page_writes)
 // is left on, as it is by default.
-var defaults = map[string]string{
+var defaults = map[string]string{ //nolint:gosec // no credentials: password_encryption is the name of a method
 	"listen_addresses":         "127.0.0.1",
 	"unix_socket_directories":  "",
 	"shared_buffers":           "256MB",

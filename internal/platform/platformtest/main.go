@@ -38,7 +38,7 @@ func ServerDir(name string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("make a directory for a test server: %w", err)
 	}
-	return dir, os.Chmod(dir, 0o755) //nolint:gosec // the unprivileged server must pass through
+	return dir, os.Chmod(dir, 0o755) // the unprivileged server must pass through
 }
 
 // Discard returns a logger that drops everything, for servers that outlive the test that started them.

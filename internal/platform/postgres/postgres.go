@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/exaring/otelpgx"
@@ -68,10 +69,10 @@ func Open(ctx context.Context, cfg Config, role, application string, tracing tra
 		params["role"] = role
 	}
 	if cfg.StatementTimeout > 0 {
-		params["statement_timeout"] = fmt.Sprint(cfg.StatementTimeout.Milliseconds())
+		params["statement_timeout"] = strconv.FormatInt(cfg.StatementTimeout.Milliseconds(), 10)
 	}
 	if tracing != nil {
-		pc.ConnConfig.Tracer = otelpgx.NewTracer(otelpgx.WithTracerProvider(tracing), otelpgx.WithTrimSQLInSpanName())
+		pc.ConnConfig.Tracer = otelpgx.NewTracer(otelpgx.WithTracerProvider(tracing))
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {

@@ -74,16 +74,16 @@ func (t Type[P]) Handle(mux *asynq.ServeMux, tracing trace.TracerProvider, handl
 type Logger struct{ *slog.Logger }
 
 // Debug implements asynq.Logger.
-func (l Logger) Debug(args ...any) { l.Logger.Debug(fmt.Sprint(args...)) }
+func (l Logger) Debug(args ...any) { l.Logger.Debug("asynq", "text", fmt.Sprint(args...)) }
 
 // Info implements asynq.Logger.
-func (l Logger) Info(args ...any) { l.Logger.Debug(fmt.Sprint(args...)) }
+func (l Logger) Info(args ...any) { l.Logger.Debug("asynq", "text", fmt.Sprint(args...)) }
 
 // Warn implements asynq.Logger.
-func (l Logger) Warn(args ...any) { l.Logger.Info(fmt.Sprint(args...)) }
+func (l Logger) Warn(args ...any) { l.Logger.Info("asynq", "text", fmt.Sprint(args...)) }
 
 // Error implements asynq.Logger.
-func (l Logger) Error(args ...any) { l.Logger.Warn(fmt.Sprint(args...)) }
+func (l Logger) Error(args ...any) { l.Logger.Warn("asynq", "text", fmt.Sprint(args...)) }
 
 // Fatal implements asynq.Logger. It does not end the process: that is the lifecycle's decision.
-func (l Logger) Fatal(args ...any) { l.Logger.Error(fmt.Sprint(args...)) }
+func (l Logger) Fatal(args ...any) { l.Logger.Error("asynq", "text", fmt.Sprint(args...)) }
