@@ -2,21 +2,22 @@
 package localpg
 
 import (
+	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/url"
-	"os"
-	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/localproc"
 )
@@ -25,10 +26,13 @@ const (
 	superuser = "postgres"
 	database  = "hp_analytics"
 
-	// fallbackRoot takes the data of root's installs below a directory that others cannot enter.
-	fallbackRoot = "/var/lib/hp-analytics"
 	// startTimeout bounds a start, crash recovery included.
 	startTimeout = 2 * time.Minute
+	// startTries bounds how often another free port is tried when one is lost before it is bound.
+	startTries = 3
+
+	// invalidPassword is the SQLSTATE of a login that is refused.
+	invalidPassword = "28P01"
 )
 
 // Options say how a server is run.
@@ -37,11 +41,12 @@ type Options struct {
 	Port     int               // on 127.0.0.1; 0 takes a free one
 	Settings map[string]string // postgresql.conf settings over the defaults, which are durable
 	Logger   *slog.Logger
+	Fallback string // stands in for a Dir that the server's user cannot enter; localproc.Fallback if empty
 }
 
 // defaults are the settings that differ from PostgreSQL's own. Durability (fsync, synchronous_commit, full_page_writes)
 // is left on, as it is by default.
-var defaults = map[string]string{ //nolint:gosec // no credentials: password_encryption is the name of a method
+var defaults = map[string]string{
 	"listen_addresses":         "127.0.0.1",
 	"unix_socket_directories":  "",
 	"shared_buffers":           "256MB",
@@ -55,7 +60,6 @@ var defaults = map[string]string{ //nolint:gosec // no credentials: password_enc
 	"log_line_prefix":          "%m [%p] %q%a ",
 	"log_checkpoints":          "off",
 	"cluster_name":             "hp-analytics",
-	"password_encryption":      "scram-sha-256",
 	"timezone":                 "UTC",
 	"log_timezone":             "UTC",
 	"track_io_timing":          "on",
@@ -69,16 +73,18 @@ var defaults = map[string]string{ //nolint:gosec // no credentials: password_enc
 // Server is a running PostgreSQL.
 type Server struct {
 	process  *localproc.Process
+	cluster  cluster
 	port     int
 	password string
 }
 
 // Start starts the server of o.Dir, making the cluster first if there is none, and returns when it accepts connections.
-// A server that an earlier process left behind in the same directory is stopped first.
+// A server that an earlier process left behind in the same directory is stopped first; while another process runs one
+// there, the error is a *localproc.LockedError.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	bin, err := findPrograms(ctx)
+	installed, err := findPrograms(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -86,112 +92,58 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	home, err := id.MakeDir(o.Dir, filepath.Join(fallbackRoot, "postgres"))
+	home, err := id.Home(ctx, o.Dir, cmp.Or(o.Fallback, localproc.Fallback), installed[0].path("postgres"))
 	if err != nil {
 		return nil, err
 	}
-	c := cluster{bin: bin, id: id, home: home, logger: o.Logger}
-	if err := c.prepare(ctx); err != nil {
-		return nil, err
+	c := cluster{bin: choose(installed, writtenBy(home)), id: id, home: home, logger: o.Logger}
+	for try := 1; ; try++ {
+		s, err := c.start(ctx, o)
+		if err == nil || o.Port != 0 || try == startTries || !errors.Is(err, errPortTaken) {
+			return s, err
+		}
 	}
-	return c.start(ctx, o)
 }
 
-// cluster is a data directory and the programs that work on it.
-type cluster struct {
-	bin    programs
-	id     localproc.Identity
-	home   string // belongs to the unprivileged user: data/, password, log
-	logger *slog.Logger
-}
-
-func (c cluster) data() string         { return filepath.Join(c.home, "pgdata") }
-func (c cluster) passwordFile() string { return filepath.Join(c.home, "password") }
-func (c cluster) logFile() string      { return filepath.Join(c.home, "postgres.log") }
-
-// prepare leaves a complete cluster that no server is using.
-func (c cluster) prepare(ctx context.Context) error {
-	if _, err := os.Stat(c.data()); errors.Is(err, os.ErrNotExist) {
-		return c.initdb(ctx)
-	}
-	version, err := os.ReadFile(filepath.Join(c.data(), "PG_VERSION"))
-	if err != nil {
-		return fmt.Errorf("%s holds no PostgreSQL data: %w", c.data(), err)
-	}
-	if have := strings.TrimSpace(string(version)); have != c.bin.major {
-		return fmt.Errorf("the data in %s were written by PostgreSQL %s, but the installed programs in %s are version %s: "+
-			"install PostgreSQL %s and set PG_BIN to its programs, or choose another DATA_DIR", c.home, have, c.bin.dir, c.bin.major, have)
-	}
-	pidFile := filepath.Join(c.data(), "postmaster.pid")
-	return localproc.StopLeftover(ctx, c.logger, pidFile, c.data(), syscall.SIGINT, syscall.SIGQUIT)
-}
-
-// initdb makes the cluster. It is made under another name first, so that an interrupted one is never taken for whole.
-func (c cluster) initdb(ctx context.Context) error {
-	half := c.data() + ".half"
-	if err := os.RemoveAll(half); err != nil {
-		return fmt.Errorf("remove a half-made cluster: %w", err)
-	}
-	if err := c.id.WriteFile(c.passwordFile(), []byte(rand.Text())); err != nil {
-		return fmt.Errorf("make the database password: %w", err)
-	}
-	err := c.id.Run(ctx, c.home, filepath.Join(c.bin.dir, "initdb"),
-		"--pgdata", half, "--username", superuser, "--pwfile", c.passwordFile(), "--auth", "scram-sha-256",
-		"--encoding", "UTF8", "--locale", "C.UTF-8", "--data-checksums", "--no-instructions")
-	if err != nil {
-		return fmt.Errorf("make the database cluster: %w", err)
-	}
-	if err := os.Rename(half, c.data()); err != nil {
-		return fmt.Errorf("make the database cluster: %w", err)
-	}
-	return nil
-}
-
-// start starts the server. A free port can be lost before it is bound; then another one is tried.
+// start makes one attempt to start the server.
 func (c cluster) start(ctx context.Context, o Options) (*Server, error) {
-	password, err := os.ReadFile(c.passwordFile())
+	release, err := localproc.Lock(string(c.home))
 	if err != nil {
-		return nil, fmt.Errorf("read the database password: %w", err)
+		return nil, err
 	}
-	for attempt := 1; ; attempt++ {
-		s := &Server{port: o.Port, password: string(password)}
-		if s.port == 0 {
-			if s.port, err = localproc.FreePort(ctx); err != nil {
-				return nil, err
-			}
-		}
-		s.process, err = c.id.Start(localproc.Command{
-			Program: filepath.Join(c.bin.dir, "postgres"),
-			Args:    append([]string{"-D", c.data(), "-p", strconv.Itoa(s.port)}, settings(o.Settings)...),
-			Dir:     c.home,
-			Log:     c.logFile(),
-			OnDeath: syscall.SIGINT, // a fast shutdown
-		})
-		if err != nil {
-			return nil, err
-		}
-		err := s.awaitReady(ctx)
-		if err == nil {
-			return s, nil
-		}
-		portLost := strings.Contains(s.process.LogTail(), "Address already in use")
-		err = errors.Join(err, s.Stop(context.WithoutCancel(ctx)))
-		if o.Port != 0 || !portLost || attempt == 3 {
-			return nil, err
+	s := &Server{cluster: c, port: o.Port}
+	if s.password, err = c.prepare(ctx, o.Settings["fsync"] != "off"); err != nil {
+		return nil, errors.Join(err, release())
+	}
+	if s.port == 0 {
+		if s.port, err = localproc.FreePort(ctx); err != nil {
+			return nil, errors.Join(err, release())
 		}
 	}
+	s.process, err = c.id.Start(ctx, localproc.Command{
+		Home:    c.home,
+		Program: c.bin.path("postgres"),
+		Args:    append([]string{"-D", c.home.Data(), "-p", strconv.Itoa(s.port)}, arguments(o.Settings)...),
+		Log:     "postgres.log",
+		OnDeath: syscall.SIGINT, // a fast shutdown
+		Release: release,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.awaitReady(ctx); err != nil {
+		return nil, errors.Join(explain(err, s.process.LogTail()), s.Stop(context.WithoutCancel(ctx)))
+	}
+	return s, nil
 }
 
-// settings turns the defaults and the caller's settings into arguments.
-func settings(own map[string]string) []string {
+// arguments turns the defaults and the caller's settings into arguments.
+func arguments(own map[string]string) []string {
+	settings := maps.Clone(defaults)
+	maps.Copy(settings, own)
 	var args []string
-	for name, value := range defaults {
-		if _, replaced := own[name]; !replaced {
-			args = append(args, "-c", name+"="+value)
-		}
-	}
-	for name, value := range own {
-		args = append(args, "-c", name+"="+value)
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		args = append(args, "-c", name+"="+settings[name])
 	}
 	return args
 }
@@ -202,6 +154,9 @@ func (s *Server) awaitReady(ctx context.Context) error {
 		err := s.makeDatabase(ctx)
 		if err == nil {
 			return nil
+		}
+		if refusal, ok := errors.AsType[*pgconn.PgError](err); ok && refusal.Code == invalidPassword {
+			return fmt.Errorf("the password in %s is not that of the data beside it: %w", s.cluster.passwordFile(), err)
 		}
 		select {
 		case <-s.process.Done():
@@ -219,7 +174,7 @@ func (s *Server) makeDatabase(ctx context.Context) error {
 	defer cancel()
 	conn, err := pgx.Connect(ctx, s.urlOf("postgres"))
 	if err != nil {
-		return err //nolint:wrapcheck // only the last of many is shown
+		return err
 	}
 	defer conn.Close(ctx) //nolint:errcheck // nothing is lost
 	var there bool
@@ -227,7 +182,24 @@ func (s *Server) makeDatabase(ctx context.Context) error {
 	if err == nil && !there {
 		_, err = conn.Exec(ctx, "CREATE DATABASE "+database)
 	}
-	return err //nolint:wrapcheck // only the last of many is shown
+	return err
+}
+
+// errPortTaken says that another program listens on the server's port.
+var errPortTaken = errors.New("the port is taken by another program")
+
+// explain adds to the failure of a start what its log means.
+func explain(err error, log string) error {
+	switch {
+	case strings.Contains(log, "Address already in use"):
+		return fmt.Errorf("%w: %w", errPortTaken, err)
+	case strings.Contains(log, "No space left on device"):
+		return fmt.Errorf("the disk is full: %w", err)
+	case strings.Contains(log, "Cannot allocate memory"):
+		return fmt.Errorf("there is not enough memory for shared_buffers: %w", err)
+	default:
+		return err
+	}
 }
 
 // URL returns the connection URL of the platform's database, password included.
@@ -247,6 +219,12 @@ func (s *Server) Port() int { return s.port }
 // PID returns the process id of the postmaster.
 func (s *Server) PID() int { return s.process.PID() }
 
+// Dir returns where the data really are: Options.Dir, or what stands in for it.
+func (s *Server) Dir() string { return string(s.cluster.home) }
+
+// Version returns the version of PostgreSQL.
+func (s *Server) Version() string { return s.cluster.bin.version }
+
 // Done is closed when the server has ended, asked or not.
 func (s *Server) Done() <-chan struct{} { return s.process.Done() }
 
@@ -260,8 +238,4 @@ func (s *Server) Stop(ctx context.Context) error {
 }
 
 // Kill ends the server as a crash would. The next start recovers.
-func (s *Server) Kill() error {
-	err := s.process.Signal(os.Kill)
-	<-s.process.Done()
-	return err
-}
+func (s *Server) Kill() error { return s.process.Kill() }

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 )
 
@@ -20,34 +21,46 @@ var ErrMissing = errors.New("PostgreSQL 15 or newer is not installed here: insta
 
 // programs is one installed PostgreSQL.
 type programs struct {
-	dir   string // holds postgres and initdb
-	major string
+	dir     string // holds postgres and initdb
+	version string // 15.20
+	major   string // as in PG_VERSION
 }
 
-// findPrograms looks in PG_BIN, in PATH, and where Debian and Red Hat install, newest first.
-func findPrograms(ctx context.Context) (programs, error) {
+func (p programs) path(name string) string { return filepath.Join(p.dir, name) }
+
+// findPrograms looks in PG_BIN, or else in PATH and where Debian and Red Hat install. The newest come first.
+func findPrograms(ctx context.Context) ([]programs, error) {
 	if dir := os.Getenv("PG_BIN"); dir != "" {
 		found, err := inspect(ctx, dir)
 		if err != nil {
-			return programs{}, fmt.Errorf("PG_BIN=%s: %w", dir, err)
+			return nil, fmt.Errorf("PG_BIN=%s: %w", dir, err)
 		}
-		return found, nil
+		return []programs{found}, nil
 	}
-	var best programs
-	bestMajor := 0
+	var installed []programs
 	for _, dir := range candidates() {
-		found, err := inspect(ctx, dir)
-		if err != nil {
-			continue
-		}
-		if major, _ := strconv.Atoi(found.major); major > bestMajor {
-			best, bestMajor = found, major
+		if found, err := inspect(ctx, dir); err == nil {
+			installed = append(installed, found)
 		}
 	}
-	if bestMajor < minimum {
-		return programs{}, ErrMissing
+	if len(installed) == 0 {
+		return nil, ErrMissing
 	}
-	return best, nil
+	slices.SortStableFunc(installed, func(a, b programs) int { return number(b.major) - number(a.major) })
+	return installed, nil
+}
+
+// choose prefers the programs that wrote the data, if there are any, to the newest.
+func choose(installed []programs, major string) programs {
+	if i := slices.IndexFunc(installed, func(p programs) bool { return p.major == major }); i >= 0 {
+		return installed[i]
+	}
+	return installed[0]
+}
+
+func number(major string) int {
+	n, _ := strconv.Atoi(major) // inspect let only digits through
+	return n
 }
 
 func candidates() []string {
@@ -64,9 +77,9 @@ func candidates() []string {
 	return dirs
 }
 
-var versionPattern = regexp.MustCompile(`\(PostgreSQL\) (\d+)`)
+var versionPattern = regexp.MustCompile(`\(PostgreSQL\) ((\d+)\S*)`)
 
-// inspect asks the postgres in dir for its version.
+// inspect asks the postgres in dir for its version, and refuses one that is too old.
 func inspect(ctx context.Context, dir string) (programs, error) {
 	if _, err := os.Stat(filepath.Join(dir, "initdb")); err != nil {
 		return programs{}, fmt.Errorf("no initdb: %w", err)
@@ -79,5 +92,9 @@ func inspect(ctx context.Context, dir string) (programs, error) {
 	if match == nil {
 		return programs{}, fmt.Errorf("postgres calls itself %q", output)
 	}
-	return programs{dir: dir, major: string(match[1])}, nil
+	found := programs{dir: dir, version: string(match[1]), major: string(match[2])}
+	if number(found.major) < minimum {
+		return programs{}, fmt.Errorf("PostgreSQL %s is too old, %d is needed", found.version, minimum)
+	}
+	return found, nil
 }

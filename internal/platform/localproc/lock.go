@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -23,25 +24,48 @@ func (e *LockedError) Error() string {
 // Lock takes dir for this process, and fails with a LockedError when another has it. The kernel drops the lock with the
 // process, however it ends, so there are no stale locks.
 func Lock(dir string) (release func() error, err error) {
-	file, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o644) //nolint:gosec // holds a process id
+	file, err := lockFile(dir, "lock")
+	if err != nil {
+		return nil, err
+	}
+	if err := writePID(file, os.Getpid()); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return func() error { return unlock(file) }, nil
+}
+
+// lockFile opens and locks a file of dir. The lock lives as long as the open file, which children do not inherit unless
+// they are told to.
+func lockFile(dir, name string) (*os.File, error) {
+	file, err := os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_RDWR, 0o644) //nolint:gosec // holds a process id
 	if err != nil {
 		return nil, fmt.Errorf("lock the data directory: %w", err)
 	}
-	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		holder, _ := os.ReadFile(file.Name()) // for the message only
-		closeErr := file.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, &LockedError{Dir: dir, PID: strings.TrimSpace(string(holder))}
-		}
-		return nil, fmt.Errorf("lock the data directory: %w", errors.Join(err, closeErr))
+	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if err == nil {
+		return file, nil
 	}
-	if err := errors.Join(file.Truncate(0), writePID(file)); err != nil {
-		return nil, fmt.Errorf("lock the data directory: %w", errors.Join(err, file.Close()))
+	holder, _ := os.ReadFile(file.Name()) // for the message only
+	closeErr := file.Close()
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return nil, &LockedError{Dir: dir, PID: strings.TrimSpace(string(holder))}
 	}
-	return file.Close, nil
+	return nil, fmt.Errorf("lock the data directory: %w", errors.Join(err, closeErr))
 }
 
-func writePID(file *os.File) error {
-	_, err := fmt.Fprintln(file, os.Getpid())
-	return err //nolint:wrapcheck // the caller says what for
+// unlock ends a lock at once. Closing the file alone would not, while a child that is just being started still has all
+// our descriptors.
+func unlock(file *os.File) error {
+	return errors.Join(syscall.Flock(int(file.Fd()), syscall.LOCK_UN), file.Close())
+}
+
+func writePID(file *os.File, pid int) error {
+	err := file.Truncate(0)
+	if err == nil {
+		_, err = file.WriteAt([]byte(strconv.Itoa(pid)+"\n"), 0)
+	}
+	if err != nil {
+		return fmt.Errorf("lock the data directory: %w", err)
+	}
+	return nil
 }

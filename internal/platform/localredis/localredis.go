@@ -7,11 +7,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -23,16 +22,10 @@ import (
 )
 
 const (
-	// fallbackRoot takes the data of root's installs below a directory that others cannot enter.
-	fallbackRoot = "/var/lib/hp-analytics"
 	startTimeout = 30 * time.Second
-	// pidFile is in the data directory.
-	pidFile = "redis.pid"
+	// startTries bounds how often another free port is tried when one is lost before it is bound.
+	startTries = 3
 )
-
-// ErrMissing says that Redis is not installed. Its text says what to do.
-var ErrMissing = errors.New("Redis 7 or newer is not installed here: install it (Debian, Ubuntu: apt-get install redis-server), " + //nolint:staticcheck // a name
-	"or set REDIS_URL to a Redis of your own")
 
 // Options say how a server is run.
 type Options struct {
@@ -40,56 +33,118 @@ type Options struct {
 	Port     int    // on 127.0.0.1; 0 takes a free one
 	Password string // empty makes a new one at each start
 	Logger   *slog.Logger
+	Fallback string // stands in for a Dir that the server's user cannot enter; localproc.Fallback if empty
 }
 
 // Server is a running Redis.
 type Server struct {
 	process  *localproc.Process
+	install  install
 	port     int
 	password string
 }
 
-// Start starts the server of o.Dir and returns when it answers. Data that Redis cannot load are set aside: nothing in
-// Redis is worth not starting for.
+// Start starts the server of o.Dir and returns when it answers. A server that an earlier process left behind in the same
+// directory is stopped first; while another process runs one there, the error is a *localproc.LockedError. Data that
+// Redis cannot load are set aside: nothing in Redis is worth not starting for.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	program, err := exec.LookPath("redis-server")
+	program, version, err := findProgram(ctx)
 	if err != nil {
-		return nil, ErrMissing
+		return nil, err
 	}
 	id, err := localproc.Unprivileged("redis", "postgres")
 	if err != nil {
 		return nil, err
 	}
-	home, err := id.MakeDir(o.Dir, filepath.Join(fallbackRoot, "redis"))
+	home, err := id.Home(ctx, o.Dir, cmp.Or(o.Fallback, localproc.Fallback), program)
 	if err != nil {
 		return nil, err
 	}
-	if err := localproc.StopLeftover(ctx, o.Logger, filepath.Join(home, pidFile), home, syscall.SIGTERM); err != nil {
-		return nil, err
+	i := install{program: program, version: version, id: id, home: home, logger: o.Logger}
+	for try := 1; ; try++ {
+		s, err := i.start(ctx, o)
+		if err == nil || try == startTries || ctx.Err() != nil {
+			return s, err
+		}
+		switch {
+		case errors.Is(err, errPortTaken) && o.Port == 0:
+		case errors.Is(err, errUnreadable):
+			o.Logger.WarnContext(ctx, "Redis cannot load its data; starting it without them", "err", err)
+			if err := i.setDataAside(); err != nil {
+				return nil, err
+			}
+		default:
+			return nil, err
+		}
 	}
-	s, err := start(ctx, id, program, home, o)
-	if err == nil || ctx.Err() != nil {
-		return s, err
-	}
-	o.Logger.WarnContext(ctx, "Redis does not start; starting it again without its data", "err", err)
-	aside := filepath.Join(home, "appendonlydir")
-	if err := errors.Join(os.RemoveAll(aside+".unreadable"), os.Rename(aside, aside+".unreadable")); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("set Redis data aside: %w", err)
-	}
-	return start(ctx, id, program, home, o)
 }
 
+// install is where a server runs, and what runs it.
+type install struct {
+	program string
+	version string
+	id      localproc.Identity
+	home    localproc.Home
+	logger  *slog.Logger
+}
+
+// start makes one attempt to start the server.
+func (i install) start(ctx context.Context, o Options) (*Server, error) {
+	release, err := localproc.Lock(string(i.home))
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{install: i, port: o.Port, password: cmp.Or(o.Password, rand.Text())}
+	if err := s.prepare(ctx); err != nil {
+		return nil, errors.Join(err, release())
+	}
+	s.process, err = i.id.Start(ctx, localproc.Command{
+		Home: i.home, Program: i.program, Args: []string{i.home.File(configName)},
+		Log: "redis.log", OnDeath: syscall.SIGTERM, Release: release,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.awaitReady(ctx); err != nil {
+		return nil, errors.Join(err, s.Stop(context.WithoutCancel(ctx)))
+	}
+	return s, nil
+}
+
+// prepare leaves a data directory that no server is using, and the configuration. The caller has locked the home.
+func (s *Server) prepare(ctx context.Context) error {
+	i := s.install
+	if err := localproc.StopLeftover(ctx, i.logger, i.home, "redis-server", syscall.SIGTERM); err != nil {
+		return err
+	}
+	if err := i.id.MakeData(i.home); err != nil {
+		return err
+	}
+	if s.port == 0 {
+		port, err := localproc.FreePort(ctx)
+		if err != nil {
+			return err
+		}
+		s.port = port
+	}
+	if err := i.id.WriteFile(i.home.File(configName), []byte(configuration(i.home.Data(), s.port, s.password))); err != nil {
+		return fmt.Errorf("write the Redis configuration: %w", err)
+	}
+	return nil
+}
+
+const configName = "redis.conf"
+
 // configuration is written to a file, because arguments are visible to every user of the machine.
-func configuration(home string, port int, password string) string {
+func configuration(data string, port int, password string) string {
 	return strings.Join([]string{
 		"bind 127.0.0.1",
 		"port " + strconv.Itoa(port),
 		"requirepass " + password,
-		"dir " + strconv.Quote(home),
+		"dir " + strconv.Quote(data),
 		"daemonize no",
-		"pidfile " + strconv.Quote(filepath.Join(home, pidFile)),
 		"databases 256",
 		"save \"\"",
 		"appendonly yes",
@@ -101,30 +156,34 @@ func configuration(home string, port int, password string) string {
 	}, "\n")
 }
 
-func start(ctx context.Context, id localproc.Identity, program, home string, o Options) (*Server, error) {
-	s := &Server{port: o.Port, password: cmp.Or(o.Password, rand.Text())}
-	if s.port == 0 {
-		port, err := localproc.FreePort(ctx)
-		if err != nil {
-			return nil, err
-		}
-		s.port = port
+// setDataAside makes room for a fresh start. Only the last data that could not be loaded are kept.
+func (i install) setDataAside() error {
+	aside := i.home.File("unreadable")
+	err := errors.Join(os.RemoveAll(aside), os.Rename(i.home.Data(), aside))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("set Redis data aside: %w", err)
 	}
-	file := filepath.Join(home, "redis.conf")
-	if err := id.WriteFile(file, []byte(configuration(home, s.port, s.password))); err != nil {
-		return nil, fmt.Errorf("write the Redis configuration: %w", err)
+	return nil
+}
+
+var (
+	// errPortTaken says that another program listens on the server's port.
+	errPortTaken = errors.New("the port is taken by another program")
+	// errUnreadable says that Redis ended while it loaded its data.
+	errUnreadable = errors.New("the data cannot be loaded")
+)
+
+// exit says why the server ended before it was ready.
+func (s *Server) exit() error {
+	err, log := s.process.Err(), s.process.LogTail()
+	switch {
+	case strings.Contains(log, "Address already in use"):
+		return fmt.Errorf("%w: %w", errPortTaken, err)
+	case strings.Contains(log, "Server initialized"): // what follows is loading
+		return fmt.Errorf("%w: %w", errUnreadable, err)
+	default:
+		return err
 	}
-	process, err := id.Start(localproc.Command{
-		Program: program, Args: []string{file}, Dir: home, Log: filepath.Join(home, "redis.log"), OnDeath: syscall.SIGTERM,
-	})
-	if err != nil {
-		return nil, err
-	}
-	s.process = process
-	if err := s.awaitReady(ctx); err != nil {
-		return nil, errors.Join(err, s.Stop(context.WithoutCancel(ctx)))
-	}
-	return s, nil
 }
 
 // awaitReady waits until the server answers and has loaded its data.
@@ -136,8 +195,6 @@ func (s *Server) awaitReady(ctx context.Context) error {
 	options.MaxRetries = -1
 	client := redis.NewClient(options)
 	defer client.Close() //nolint:errcheck // nothing was written
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
 	for {
 		err := client.Ping(ctx).Err()
 		if err == nil {
@@ -145,10 +202,11 @@ func (s *Server) awaitReady(ctx context.Context) error {
 		}
 		select {
 		case <-s.process.Done():
-			return s.process.Err()
-		case <-ctx.Done():
+			return s.exit()
+		default:
+		}
+		if waitErr := localproc.Pause(ctx, 10*time.Millisecond); waitErr != nil {
 			return fmt.Errorf("Redis is not ready: %w; the log ends with:\n%s", err, s.process.LogTail()) //nolint:staticcheck // a name
-		case <-tick.C:
 		}
 	}
 }
@@ -167,6 +225,12 @@ func (s *Server) Password() string { return s.password }
 // PID returns the process id of the server.
 func (s *Server) PID() int { return s.process.PID() }
 
+// Dir returns where the data really are: Options.Dir, or what stands in for it.
+func (s *Server) Dir() string { return string(s.install.home) }
+
+// Version returns the version of Redis.
+func (s *Server) Version() string { return s.install.version }
+
 // Done is closed when the server has ended, asked or not.
 func (s *Server) Done() <-chan struct{} { return s.process.Done() }
 
@@ -177,11 +241,7 @@ func (s *Server) Err() error { return s.process.Err() }
 func (s *Server) Stop(ctx context.Context) error { return s.process.Stop(ctx, syscall.SIGTERM) }
 
 // Kill ends the server as a crash would.
-func (s *Server) Kill() error {
-	err := s.process.Signal(os.Kill)
-	<-s.process.Done()
-	return err
-}
+func (s *Server) Kill() error { return s.process.Kill() }
 
 // Signal sends a signal, such as SIGSTOP and SIGCONT in fault tests.
 func (s *Server) Signal(signal os.Signal) error { return s.process.Signal(signal) }
