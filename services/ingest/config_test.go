@@ -1,0 +1,44 @@
+package ingest_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/config"
+	"github.com/hp-analytics/hp-analytics/services/ingest"
+)
+
+// load reads a configuration from what is always needed and more.
+func load(t *testing.T, more ...string) (ingest.Config, error) {
+	t.Helper()
+	environ := append([]string{"DATABASE_URL=postgres://localhost/hpa", "REDIS_URL=redis://localhost/0"}, more...)
+	var cfg ingest.Config
+	err := config.Load(t.Context(), &cfg, config.Environ(environ, ""))
+	return cfg, err
+}
+
+func TestConfigDefaults(t *testing.T) {
+	t.Parallel()
+	cfg, err := load(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg.RetentionDays != 90 || cfg.RateLimit != 600_000 || cfg.RateWindow.Minutes() != 1 || cfg.MaxInflightBytes != 64<<20 {
+		t.Errorf("got %+v", cfg)
+	}
+}
+
+func TestConfigReportsEveryProblem(t *testing.T) {
+	t.Parallel()
+	_, err := load(t, "RETENTION_DAYS=0", "INGEST_RATE_LIMIT=999", "INGEST_RATE_WINDOW=1ms", "INGEST_MAX_INFLIGHT_BYTES=1000000")
+	for _, name := range []string{"RETENTION_DAYS", "INGEST_RATE_LIMIT", "INGEST_RATE_WINDOW", "INGEST_MAX_INFLIGHT_BYTES"} {
+		if err == nil || !strings.Contains(err.Error(), name+": ") {
+			t.Errorf("%s is not named in: %v", name, err)
+		}
+	}
+	for _, fine := range []string{"INGEST_RATE_LIMIT=0", "INGEST_RATE_LIMIT=1000", "RETENTION_DAYS=1"} {
+		if _, err := load(t, fine); err != nil {
+			t.Errorf("%s: %v", fine, err)
+		}
+	}
+}

@@ -1,0 +1,175 @@
+package postgres
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
+	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+)
+
+func TestMain(m *testing.M) { platformtest.Main(m, dbtest.Stop) }
+
+// newStore returns a store that acts as the service does.
+func newStore(t *testing.T) (*Store, *dbtest.Database) {
+	t.Helper()
+	database := dbtest.New(t)
+	return New(database.Pool("hp_ingest"), prometheus.NewRegistry()), database
+}
+
+// someEvents returns n events in an order that is not that of their keys.
+func someEvents(n int) []event.Event {
+	events := make([]event.Event, n)
+	for i := range events {
+		events[i] = event.Event{
+			Fact: event.Fact{
+				ID: uuid.New(), TS: time.Now().UTC().Truncate(time.Microsecond).Add(-time.Duration(i*7%5) * time.Hour),
+				ProductID: uuid.New(), UserID: "user " + string(rune('a'+i)),
+			},
+			Type: "type" + string(rune('a'+i)),
+		}
+		if i%2 == 0 {
+			events[i].Properties = []byte(`{"i": ` + string(rune('0'+i)) + `}`)
+		}
+	}
+	return events
+}
+
+func TestEventsAreStoredAsTheyAre(t *testing.T) {
+	t.Parallel()
+	store, database := newStore(t)
+	events := someEvents(9)
+	slices.SortFunc(events, func(a, b event.Event) int { return a.TS.Compare(b.TS) })
+	if _, err := store.CommitEvents(t.Context(), event.NewID(), events); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := database.Pool("").Query(t.Context(),
+		`SELECT id, ts, product_id, user_id, type, properties FROM ingest.events ORDER BY ts`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	byID := map[uuid.UUID]event.Event{}
+	for rows.Next() {
+		var e event.Event
+		if err := rows.Scan(&e.ID, &e.TS, &e.ProductID, &e.UserID, &e.Type, &e.Properties); err != nil {
+			t.Fatal(err)
+		}
+		e.TS = e.TS.UTC()
+		byID[e.ID] = e
+	}
+	if len(byID) != len(events) {
+		t.Errorf("%d rows, want %d", len(byID), len(events))
+	}
+	for _, want := range events {
+		if diff := cmp.Diff(want, byID[want.ID]); diff != "" {
+			t.Errorf("event (-sent +stored):\n%s", diff)
+		}
+	}
+}
+
+func TestEachEventIsToldWhetherItIsNew(t *testing.T) {
+	t.Parallel()
+	store, _ := newStore(t)
+	events := someEvents(8)
+	old := []event.Event{events[1], events[4], events[7]}
+	for _, want := range [][]bool{{true, true, true}, {false, false, false}} {
+		if got, err := store.CommitEvents(t.Context(), event.NewID(), old); err != nil || !slices.Equal(got, want) {
+			t.Fatalf("got %v, %v; want %v", got, err, want)
+		}
+	}
+	got, err := store.CommitEvents(t.Context(), event.NewID(), events)
+	if want := []bool{true, false, true, true, false, true, true, false}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %v, %v; want %v", got, err, want)
+	}
+}
+
+// TestColumnsAreInKeyOrder guards what keeps two transactions with the same events from a deadlock.
+func TestColumnsAreInKeyOrder(t *testing.T) {
+	t.Parallel()
+	events := someEvents(9)
+	columns := newEventColumns(events)
+	for i := range events {
+		at := slices.IndexFunc(events, func(e event.Event) bool { return e.ID == columns.id[i] })
+		e := events[at]
+		if columns.ts[i] != e.TS || columns.product[i] != e.ProductID || columns.user[i] != e.UserID ||
+			columns.typ[i] != e.Type || string(columns.properties[i]) != string(e.Properties) {
+			t.Errorf("row %d mixes events", i)
+		}
+		if i > 0 && (columns.ts[i-1].After(columns.ts[i]) ||
+			columns.ts[i-1].Equal(columns.ts[i]) && slices.Compare(columns.id[i-1][:], columns.id[i][:]) >= 0) {
+			t.Errorf("row %d comes before its predecessor", i)
+		}
+	}
+}
+
+func TestProductsByIDAndBySKU(t *testing.T) {
+	t.Parallel()
+	store, database := newStore(t)
+	shoe, hat := uuid.New(), uuid.New()
+	if _, err := database.Pool("").Exec(t.Context(), `INSERT INTO catalog.products (id, sku, name, price_minor, currency, status)
+		VALUES ($1, 'SHOE', 'Shoe', 12900, 'EUR', 'active'), ($2, 'HAT', 'Hat', 900, 'USD', 'archived')`, shoe, hat); err != nil {
+		t.Fatal(err)
+	}
+	got, err := store.Products(t.Context(), []event.Ref{{ID: shoe}, {SKU: "SHOE"}, {SKU: "HAT"}, {SKU: "NONE"}, {ID: uuid.New()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[event.Ref]event.Product{
+		{ID: shoe}:    {ID: shoe, PriceMinor: 12900, Currency: "EUR"},
+		{SKU: "SHOE"}: {ID: shoe, PriceMinor: 12900, Currency: "EUR"},
+		{SKU: "HAT"}:  {ID: hat, PriceMinor: 900, Currency: "USD", Archived: true},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("products (-want +got):\n%s", diff)
+	}
+	if none, err := store.Products(t.Context(), nil); err != nil || len(none) != 0 {
+		t.Errorf("nothing asked for: got %v, %v", none, err)
+	}
+}
+
+func TestAReplaySurvivesItsPartition(t *testing.T) {
+	t.Parallel()
+	store, database := newStore(t)
+	key := &event.IdempotencyKey{Principal: "key:1", Key: "order-1", BodyHash: [32]byte{1}}
+	bought := event.Purchase{
+		Fact:     event.Fact{ID: uuid.New(), TS: time.Now().UTC().Truncate(time.Microsecond), ProductID: uuid.New(), UserID: "u"},
+		Quantity: 2, AmountMinor: 1e12, Currency: "EUR", BatchID: event.NewID(),
+	}
+	first, replayed, err := store.CommitPurchase(t.Context(), bought, key)
+	if err != nil || replayed {
+		t.Fatalf("got %+v, %t, %v", first, replayed, err)
+	}
+	if _, err := database.Pool("").Exec(t.Context(), `SELECT ingest.drop_partitions_before(current_date + 2, false)`); err != nil {
+		t.Fatal(err)
+	}
+	again, found, err := store.Replay(t.Context(), *key)
+	if err != nil || !found {
+		t.Fatalf("got %t, %v", found, err)
+	}
+	equalTimes := cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) })
+	if diff := cmp.Diff(first, again, equalTimes); diff != "" {
+		t.Errorf("replayed (-first +again):\n%s", diff)
+	}
+	if again.TS.Equal(time.Time{}) || !again.TS.Equal(bought.TS) || again.AmountMinor != bought.AmountMinor {
+		t.Errorf("replayed %+v, sent %+v", again, bought)
+	}
+	if _, found, err := store.Replay(t.Context(), event.IdempotencyKey{Principal: "key:2", Key: "order-1"}); found || err != nil {
+		t.Errorf("another caller's key: %t, %v", found, err)
+	}
+}
+
+func TestAReceiptThatThereIsNot(t *testing.T) {
+	t.Parallel()
+	store, _ := newStore(t)
+	if _, err := store.Receipt(t.Context(), uuid.New()); !errs.Is(err, errs.NotFound) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,112 @@
+package ingest_test
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
+	"github.com/hp-analytics/hp-analytics/services/ingest"
+)
+
+// slow begins a bulk request, sends filling bytes of its body and then waits for rest to be closed.
+func (p *platform) slow(filling int, rest <-chan struct{}) <-chan int {
+	reader, writer := io.Pipe()
+	go func() {
+		_, _ = io.WriteString(writer, strings.Repeat(" ", filling))
+		<-rest
+		_, _ = io.WriteString(writer, bulk(view("")))
+		writer.Close()
+	}()
+	status := make(chan int, 1)
+	go func() {
+		defer close(status)
+		request, err := http.NewRequestWithContext(p.t.Context(), http.MethodPost, p.url+"/events/bulk", reader)
+		if err != nil {
+			return
+		}
+		request.Header.Set("Authorization", "Bearer "+p.ingestKey)
+		if response, err := http.DefaultClient.Do(request); err == nil {
+			response.Body.Close()
+			status <- response.StatusCode
+		}
+	}()
+	return status
+}
+
+func TestOverloadIsAnswered(t *testing.T) {
+	t.Parallel()
+	p := start(t, func(cfg *ingest.Config) { cfg.MaxInflightBytes = 16 << 20 })
+	const filling = 5<<20 - 4096 // leaves room for the event itself
+	rest := make(chan struct{})
+	var slow []<-chan int
+	for range 3 {
+		slow = append(slow, p.slow(filling, rest))
+	}
+	platformtest.Eventually(t, 10*time.Second, "three bodies are in memory", func() bool {
+		return p.gauge("hpa_ingest_inflight_bytes") > 3*filling
+	})
+	large := strings.Repeat(" ", 2<<20) + bulk(view(""))
+	denied := p.post("/events/bulk", p.ingestKey, large)
+	denied.expect(t, http.StatusServiceUnavailable, "overloaded")
+	if denied.header.Get("Retry-After") == "" {
+		t.Error("503 without Retry-After")
+	}
+	p.post("/events", p.ingestKey, view("")).expect(t, http.StatusAccepted, "") // small ones still fit
+	close(rest)
+	for i, status := range slow {
+		if got := <-status; got != http.StatusAccepted {
+			t.Errorf("slow request %d: got %d", i, got)
+		}
+	}
+	p.post("/events/bulk", p.ingestKey, large).expectBulk(t, 1, 0)
+	if held := p.gauge("hpa_ingest_inflight_bytes"); held != 0 {
+		t.Errorf("%v bytes are still counted", held)
+	}
+}
+
+// gauge returns the value of a gauge without labels.
+func (p *platform) gauge(name string) float64 {
+	p.t.Helper()
+	families, err := p.deps.Gatherer.Gather()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() == name {
+			return family.GetMetric()[0].GetGauge().GetValue()
+		}
+	}
+	p.t.Fatalf("there is no metric %s", name)
+	return 0
+}
+
+// TestBombs sends 1 GiB in a small body. It does not run in parallel with others, because it measures what is allocated.
+func TestBombs(t *testing.T) {
+	p := start(t)
+	const part = 16 << 20
+	for encoding, compressed := range map[string][]byte{
+		"gzip": gzipped(t, strings.Repeat("\x00", part)), "zstd": zstandard(t, strings.Repeat("\x00", part)),
+	} {
+		bomb := bytes.Repeat(compressed, 1<<30/part)
+		for _, to := range []struct{ path, media, code string }{
+			{"/events", "application/json", "event_too_large"},
+			{"/purchases", "application/json", "body_too_large"},
+			{"/events/bulk", "application/json", "body_too_large"},
+			{"/events/bulk", "application/x-ndjson", "body_too_large"},
+		} {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			a := p.send(http.MethodPost, to.path, p.ingestKey, bomb, "Content-Encoding", encoding, "Content-Type", to.media)
+			runtime.ReadMemStats(&after)
+			a.expect(t, http.StatusRequestEntityTooLarge, to.code)
+			if grown := after.TotalAlloc - before.TotalAlloc; grown > 64<<20 {
+				t.Errorf("%s %s %s: %d MiB were allocated for a body of %d KiB", to.path, to.media, encoding, grown>>20, len(bomb)>>10)
+			}
+		}
+	}
+}
