@@ -56,3 +56,22 @@ func TestParseItem(t *testing.T) {
 		})
 	}
 }
+
+// FuzzParseItem checks that whatever an item is, it becomes a product's content or the fault of its sender.
+func FuzzParseItem(f *testing.F) {
+	f.Add(`{"sku":"A","name":"a","price_minor":1,"currency":"EUR","attributes":{"b":[1e5,null]}}`)
+	f.Add(`{"sku":"A","name":"a\u0000","price_minor":-1,"currency":"EUR"}`)
+	f.Add(`[null]`)
+	f.Fuzz(func(t *testing.T, raw string) {
+		content, err := parseItem(json.RawMessage(raw))
+		if err == nil {
+			content, err = content.Validate()
+		}
+		switch {
+		case err != nil && !errs.Is(err, errs.Invalid):
+			t.Fatalf("%s: %v", raw, err)
+		case err == nil && !json.Valid(content.Attributes):
+			t.Fatalf("%s: attributes %s", raw, content.Attributes)
+		}
+	})
+}
