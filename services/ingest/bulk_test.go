@@ -2,7 +2,6 @@ package ingest_test
 
 import (
 	"bytes"
-	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -213,11 +212,11 @@ func TestMetricsTellWhatBecameOfEvents(t *testing.T) {
 	got := map[string]float64{}
 	for _, family := range families {
 		for _, m := range family.GetMetric() {
-			name := family.GetName()
+			name := []string{family.GetName()}
 			for _, label := range m.GetLabel() {
-				name += fmt.Sprintf(" %s", label.GetValue())
+				name = append(name, label.GetValue())
 			}
-			got[name] = m.GetCounter().GetValue() + m.GetHistogram().GetSampleSum()
+			got[strings.Join(name, " ")] = m.GetCounter().GetValue() + m.GetHistogram().GetSampleSum()
 		}
 	}
 	for name, want := range map[string]float64{

@@ -22,7 +22,7 @@ func eventAccepted(batch uuid.UUID, v event.Verdict) EventAccepted {
 	return EventAccepted{ID: v.ID, BatchID: batch, Status: status}
 }
 
-func bulkResult(batch uuid.UUID, verdicts []event.Verdict, drafts []event.EventDraft) EventBulkResult {
+func bulkResult(batch uuid.UUID, verdicts []event.Verdict, drafts []event.Draft) EventBulkResult {
 	result := EventBulkResult{BatchID: batch, Errors: []ItemError{}}
 	for i, v := range verdicts {
 		switch v.Status {

@@ -83,7 +83,7 @@ func (s *Server) createEventsBulk(w http.ResponseWriter, r *http.Request) error 
 }
 
 // readEvents decodes the events of a bulk request; release gives their memory back.
-func (s *Server) readEvents(w http.ResponseWriter, r *http.Request) (drafts []event.EventDraft, release func(), err error) {
+func (s *Server) readEvents(w http.ResponseWriter, r *http.Request) (drafts []event.Draft, release func(), err error) {
 	kind, err := mediaOf(r)
 	if err != nil {
 		return nil, nil, err

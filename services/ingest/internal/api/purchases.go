@@ -16,7 +16,7 @@ const maxIdempotencyKey = 255
 
 var errPurchaseTooLarge = errs.New(errs.TooLarge, "body_too_large", fmt.Sprintf("A purchase has at most %d bytes.", event.MaxBytes))
 
-var badIdempotencyKey = event.Refusal([]errs.Field{{
+var errBadIdempotencyKey = event.Refusal([]errs.Field{{
 	Pointer: "/header/Idempotency-Key", Code: event.CodeInvalidValue,
 	Detail: "Idempotency-Key must be there once, with 1 to 255 visible ASCII characters and no spaces.",
 }})
@@ -66,11 +66,11 @@ func idempotencyKey(header *string, caller authn.Principal, data []byte) (*event
 		return nil, nil
 	}
 	if len(*header) == 0 || len(*header) > maxIdempotencyKey {
-		return nil, badIdempotencyKey
+		return nil, errBadIdempotencyKey
 	}
 	for _, c := range []byte(*header) {
 		if c < '!' || c > '~' {
-			return nil, badIdempotencyKey
+			return nil, errBadIdempotencyKey
 		}
 	}
 	return &event.IdempotencyKey{Principal: caller.ID(), Key: *header, BodyHash: sha256.Sum256(data)}, nil

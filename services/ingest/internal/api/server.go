@@ -1,3 +1,5 @@
+// Package api is the HTTP side of ingest: who may do what, bodies in, answers out. The types and routes are generated
+// from openapi.yaml; decoding and validation are not, because one bad event must not cost its neighbours.
 package api
 
 import (
@@ -45,7 +47,7 @@ func parameterError(err error) error {
 	if bad, ok := errors.AsType[*InvalidParamFormatError](err); ok && bad.ParamName == "id" {
 		return errs.New(errs.NotFound, "not_found", "There is no receipt with this id.").Because(err)
 	}
-	return badIdempotencyKey.Because(err)
+	return errBadIdempotencyKey.Because(err)
 }
 
 // respond writes an answer other than an error.

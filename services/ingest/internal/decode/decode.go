@@ -15,15 +15,15 @@ import (
 
 // Event reads the one event that data holds. A document that is not JSON is a Malformed error; everything else that is
 // wrong is in the draft. Properties share data's memory.
-func Event(data []byte) (event.EventDraft, error) {
+func Event(data []byte) (event.Draft, error) {
 	s := scanner{data: data}
-	var d event.EventDraft
+	var d event.Draft
 	err := s.event(&d)
 	if err == nil {
 		err = s.end()
 	}
 	if err != nil {
-		return event.EventDraft{}, malformed(err)
+		return event.Draft{}, malformed(err)
 	}
 	return d, nil
 }
@@ -54,7 +54,7 @@ var errEmptyBatch = errs.New(errs.Invalid, "empty_batch", "The batch holds no ev
 
 // Bulk reads the document {"events": […]}. Each event that is an element of it gets a draft; a document of another
 // shape is an Invalid error. Properties share data's memory.
-func Bulk(data []byte) ([]event.EventDraft, error) {
+func Bulk(data []byte) ([]event.Draft, error) {
 	s := scanner{data: data}
 	d := document{scanner: &s}
 	err := d.read()
@@ -77,8 +77,8 @@ func Bulk(data []byte) ([]event.EventDraft, error) {
 // document is a bulk document while it is read.
 type document struct {
 	*scanner
-	shape  event.Draft // takes the problems of the document itself
-	drafts []event.EventDraft
+	shape  event.FactDraft // takes the problems of the document itself
+	drafts []event.Draft
 	seen   bool
 }
 
@@ -117,7 +117,7 @@ func (d *document) element() error {
 	if len(d.drafts) == event.MaxBatch {
 		return errBatchTooLarge
 	}
-	d.drafts = append(d.drafts, event.EventDraft{})
+	d.drafts = append(d.drafts, event.Draft{})
 	draft := &d.drafts[len(d.drafts)-1]
 	d.peek()
 	start := d.pos
@@ -130,7 +130,7 @@ func (d *document) element() error {
 	return nil
 }
 
-func refuseTooLarge(d *event.EventDraft) {
-	*d = event.EventDraft{}
+func refuseTooLarge(d *event.Draft) {
+	*d = event.Draft{}
 	d.RefuseWhole(event.CodeTooLarge, fmt.Sprintf("The event is larger than %d bytes.", event.MaxBytes))
 }

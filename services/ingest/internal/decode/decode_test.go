@@ -27,8 +27,8 @@ func TestEvent(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := event.FieldID | event.FieldTS | event.FieldProductID | event.FieldSKU | event.FieldUserID | event.FieldType | event.FieldProperties
-	want := event.EventDraft{
-		Draft: event.Draft{
+	want := event.Draft{
+		FactDraft: event.FactDraft{
 			Sent: all, Good: all,
 			ID: uuid.MustParse(eventID), TS: time.Date(2026, 3, 14, 9, 26, 53, 5e8, time.UTC),
 			Product: event.Ref{ID: uuid.MustParse(productID), SKU: "A/1"}, UserID: "customer-17",
@@ -48,7 +48,7 @@ func TestPurchase(t *testing.T) {
 	}
 	all := event.FieldSKU | event.FieldQuantity | event.FieldAmount | event.FieldCurrency
 	want := event.PurchaseDraft{
-		Draft: event.Draft{Sent: all, Good: all, Product: event.Ref{SKU: "A"}}, Quantity: 2, AmountMinor: 25800, Currency: "EUR",
+		FactDraft: event.FactDraft{Sent: all, Good: all, Product: event.Ref{SKU: "A"}}, Quantity: 2, AmountMinor: 25800, Currency: "EUR",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("purchase (-want +got):\n%s", diff)
@@ -244,7 +244,7 @@ func FuzzEvent(f *testing.F) {
 			t.Fatalf("%q: got %v", data, err)
 		}
 		if err == nil {
-			checkDraft(t, data, d.Draft)
+			checkDraft(t, data, d.FactDraft)
 		}
 	})
 }
@@ -253,7 +253,7 @@ func FuzzPurchase(f *testing.F) {
 	f.Add([]byte(`{"sku":"A","quantity":2,"amount_minor":25800,"currency":"EUR","id":"` + eventID + `"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if d, err := Purchase(data); err == nil {
-			checkDraft(t, data, d.Draft)
+			checkDraft(t, data, d.FactDraft)
 		}
 	})
 }
@@ -267,13 +267,13 @@ func FuzzBulk(f *testing.F) {
 			t.Fatalf("%q: nothing, without an error", data)
 		}
 		for _, d := range drafts {
-			checkDraft(t, data, d.Draft)
+			checkDraft(t, data, d.FactDraft)
 		}
 	})
 }
 
 // checkDraft holds a draft against what the rules rely on.
-func checkDraft(t *testing.T, data []byte, d event.Draft) {
+func checkDraft(t *testing.T, data []byte, d event.FactDraft) {
 	t.Helper()
 	if d.Good&^d.Sent != 0 {
 		t.Fatalf("%q: fields %b are good but were not sent", data, d.Good&^d.Sent)

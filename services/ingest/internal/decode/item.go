@@ -18,37 +18,37 @@ const (
 )
 
 // event reads an event into d. Errors are syntax errors only.
-func (s *scanner) event(d *event.EventDraft) error {
-	return s.item(&d.Draft, func(name []byte) error {
+func (s *scanner) event(d *event.Draft) error {
+	return s.item(&d.FactDraft, func(name []byte) error {
 		switch string(name) {
 		case "type":
 			return s.eventType(d)
 		case "properties":
 			return s.properties(d)
 		default:
-			return s.common(&d.Draft, name)
+			return s.common(&d.FactDraft, name)
 		}
 	})
 }
 
 // purchase reads a purchase into d.
 func (s *scanner) purchase(d *event.PurchaseDraft) error {
-	return s.item(&d.Draft, func(name []byte) error {
+	return s.item(&d.FactDraft, func(name []byte) error {
 		switch string(name) {
 		case "quantity":
-			return s.integer(&d.Draft, event.FieldQuantity, "quantity", &d.Quantity)
+			return s.integer(&d.FactDraft, event.FieldQuantity, "quantity", &d.Quantity)
 		case "amount_minor":
-			return s.integer(&d.Draft, event.FieldAmount, "amount_minor", &d.AmountMinor)
+			return s.integer(&d.FactDraft, event.FieldAmount, "amount_minor", &d.AmountMinor)
 		case "currency":
-			return s.string(&d.Draft, event.FieldCurrency, "currency", &d.Currency)
+			return s.string(&d.FactDraft, event.FieldCurrency, "currency", &d.Currency)
 		default:
-			return s.common(&d.Draft, name)
+			return s.common(&d.FactDraft, name)
 		}
 	})
 }
 
 // item reads an object whose members member knows.
-func (s *scanner) item(d *event.Draft, member func(name []byte) error) error {
+func (s *scanner) item(d *event.FactDraft, member func(name []byte) error) error {
 	if s.peek() != '{' {
 		d.RefuseWhole(event.CodeWrongType, "An item must be a JSON object.")
 		return s.skip(1)
@@ -57,7 +57,7 @@ func (s *scanner) item(d *event.Draft, member func(name []byte) error) error {
 }
 
 // common reads a field that events and purchases share.
-func (s *scanner) common(d *event.Draft, name []byte) error {
+func (s *scanner) common(d *event.FactDraft, name []byte) error {
 	switch string(name) {
 	case "id":
 		return s.uuid(d, event.FieldID, "id", &d.ID)
@@ -77,7 +77,7 @@ func (s *scanner) common(d *event.Draft, name []byte) error {
 
 // begin notes that a field was sent. It reports false for the second of two, which is refused: which one is meant
 // nobody can know.
-func begin(d *event.Draft, field event.Fields, name string) bool {
+func begin(d *event.FactDraft, field event.Fields, name string) bool {
 	if d.Sent&field != 0 {
 		d.Good &^= field
 		d.Refuse("/"+name, event.CodeDuplicateField, name+" is there twice.")
@@ -88,7 +88,7 @@ func begin(d *event.Draft, field event.Fields, name string) bool {
 }
 
 // scalar reads the text of a string field, or refuses the field and returns nil.
-func (s *scanner) scalar(d *event.Draft, field event.Fields, name string) ([]byte, error) {
+func (s *scanner) scalar(d *event.FactDraft, field event.Fields, name string) ([]byte, error) {
 	first := begin(d, field, name)
 	if s.peek() != '"' {
 		if first {
@@ -103,7 +103,7 @@ func (s *scanner) scalar(d *event.Draft, field event.Fields, name string) ([]byt
 	return text, nil
 }
 
-func (s *scanner) string(d *event.Draft, field event.Fields, name string, to *string) error {
+func (s *scanner) string(d *event.FactDraft, field event.Fields, name string, to *string) error {
 	text, err := s.scalar(d, field, name)
 	if text != nil {
 		*to = string(text)
@@ -113,8 +113,8 @@ func (s *scanner) string(d *event.Draft, field event.Fields, name string, to *st
 }
 
 // eventType reads the type; the usual ones cost no allocation.
-func (s *scanner) eventType(d *event.EventDraft) error {
-	text, err := s.scalar(&d.Draft, event.FieldType, "type")
+func (s *scanner) eventType(d *event.Draft) error {
+	text, err := s.scalar(&d.FactDraft, event.FieldType, "type")
 	if text == nil {
 		return err
 	}
@@ -132,13 +132,13 @@ func (s *scanner) eventType(d *event.EventDraft) error {
 	return nil
 }
 
-func (s *scanner) uuid(d *event.Draft, field event.Fields, name string, to *uuid.UUID) error {
+func (s *scanner) uuid(d *event.FactDraft, field event.Fields, name string, to *uuid.UUID) error {
 	text, err := s.scalar(d, field, name)
 	if text == nil {
 		return err
 	}
-	id, parseErr := uuid.ParseBytes(text)
-	if parseErr != nil || len(text) != uuidLength || id == uuid.Nil {
+	id, ok := parseUUID(text)
+	if !ok {
 		d.Refuse("/"+name, event.CodeInvalidValue, name+" must be a UUID such as 0195a3f4-11d2-7c9e-a6f0-8b3e5d7c2a91.")
 		return nil
 	}
@@ -147,20 +147,27 @@ func (s *scanner) uuid(d *event.Draft, field event.Fields, name string, to *uuid
 	return nil
 }
 
-func (s *scanner) time(d *event.Draft, field event.Fields, name string, to *time.Time) error {
+// parseUUID takes the text form of RFC 9562 and none of the others that google/uuid reads (braces, URNs, bare digits), so
+// that an id has one spelling. The nil UUID names nothing.
+func parseUUID(text []byte) (uuid.UUID, bool) {
+	id, err := uuid.ParseBytes(text)
+	return id, err == nil && len(text) == uuidLength && id != uuid.Nil
+}
+
+func (s *scanner) time(d *event.FactDraft, field event.Fields, name string, to *time.Time) error {
 	text, err := s.scalar(d, field, name)
 	if text == nil {
 		return err
 	}
-	if to.UnmarshalText(text) != nil { // strictly RFC 3339
+	if parsed := to.UnmarshalText(text) == nil; parsed { // strictly RFC 3339
+		d.Good |= field
+	} else {
 		d.Refuse("/"+name, event.CodeInvalidValue, name+" must be an RFC 3339 time such as 2026-03-14T09:26:53Z.")
-		return nil
 	}
-	d.Good |= field
 	return nil
 }
 
-func (s *scanner) integer(d *event.Draft, field event.Fields, name string, to *int64) error {
+func (s *scanner) integer(d *event.FactDraft, field event.Fields, name string, to *int64) error {
 	first := begin(d, field, name)
 	c := s.peek()
 	raw, err := s.raw()
@@ -182,8 +189,8 @@ func (s *scanner) integer(d *event.Draft, field event.Fields, name string, to *i
 
 // properties keeps an object as it is, after making sure that the database will take it: one event that it refuses
 // would cost the whole batch.
-func (s *scanner) properties(d *event.EventDraft) error {
-	first := begin(&d.Draft, event.FieldProperties, "properties")
+func (s *scanner) properties(d *event.Draft) error {
+	first := begin(&d.FactDraft, event.FieldProperties, "properties")
 	c := s.peek()
 	s.notes, s.depth = 0, 0
 	raw, err := s.raw()
@@ -208,7 +215,7 @@ func (s *scanner) properties(d *event.EventDraft) error {
 }
 
 // refuseUnknown refuses a field that there is not. Its name is the client's: it is shown shortened and as clean text.
-func refuseUnknown(d *event.Draft, name []byte) {
+func refuseUnknown(d *event.FactDraft, name []byte) {
 	shown := strings.ToValidUTF8(string(name[:min(len(name), maxShownName)]), "?")
 	pointer := strings.NewReplacer("~", "~0", "/", "~1").Replace(shown)
 	d.Refuse("/"+pointer, event.CodeUnknownField, fmt.Sprintf("There is no field %q.", shown))

@@ -12,9 +12,9 @@ import (
 
 // NDJSON reads one event from each line of r. It holds one line at a time, and of the events only what they keep. A
 // line that is not JSON, or too long, is refused in its draft; errors are r's own and those of the batch as a whole.
-func NDJSON(r io.Reader) ([]event.EventDraft, error) {
+func NDJSON(r io.Reader) ([]event.Draft, error) {
 	lines := bufio.NewReaderSize(r, event.MaxBytes+2) // a line break may follow: \r\n
-	var drafts []event.EventDraft
+	var drafts []event.Draft
 	for {
 		line, tooLong, err := readLine(lines)
 		if err != nil && !errors.Is(err, io.EOF) {
@@ -50,8 +50,8 @@ func readLine(lines *bufio.Reader) (line []byte, tooLong bool, err error) {
 	return line, len(line) > event.MaxBytes, err
 }
 
-func lineEvent(line []byte, tooLong bool) event.EventDraft {
-	var d event.EventDraft
+func lineEvent(line []byte, tooLong bool) event.Draft {
+	var d event.Draft
 	if tooLong {
 		refuseTooLarge(&d)
 		return d
@@ -62,7 +62,7 @@ func lineEvent(line []byte, tooLong bool) event.EventDraft {
 		err = s.end()
 	}
 	if err != nil {
-		d = event.EventDraft{}
+		d = event.Draft{}
 		d.RefuseWhole(event.CodeMalformed, fmt.Sprintf("The line is not valid JSON: %s.", err))
 		return d
 	}

@@ -106,7 +106,7 @@ func FuzzNDJSON(f *testing.F) {
 			t.Fatalf("%q: %d events of %d lines", body, len(drafts), want)
 		}
 		for _, d := range drafts {
-			checkDraft(t, []byte(body), d.Draft)
+			checkDraft(t, []byte(body), d.FactDraft)
 		}
 	})
 }

@@ -30,9 +30,9 @@ const (
 	allFields = ^Fields(0)
 )
 
-// Draft is the common part of an item as a client sent it: decoded, but not held against the rules. A field that was
+// FactDraft is the common part of an item as a client sent it: decoded, but not held against the rules. A field that was
 // sent with a wrong type is in Sent and not in Good, and Problems says why.
-type Draft struct {
+type FactDraft struct {
 	Sent, Good Fields
 	ID         uuid.UUID
 	TS         time.Time
@@ -41,40 +41,40 @@ type Draft struct {
 	Problems   []errs.Field
 }
 
-// EventDraft is an event as it was sent.
-type EventDraft struct {
-	Draft
+// Draft is an event as it was sent.
+type Draft struct {
+	FactDraft
 	Type       string
 	Properties []byte
 }
 
 // PurchaseDraft is a purchase as it was sent.
 type PurchaseDraft struct {
-	Draft
+	FactDraft
 	Quantity    int64
 	AmountMinor int64
 	Currency    string
 }
 
 // Has reports whether one of fields was sent with a value that could be read.
-func (d *Draft) Has(fields Fields) bool { return d.Good&fields != 0 }
+func (d *FactDraft) Has(fields Fields) bool { return d.Good&fields != 0 }
 
 // sentBadly reports whether one of fields was sent with a value that could not be read: then it is refused already and
 // no rule has more to say about it.
-func (d *Draft) sentBadly(fields Fields) bool { return d.Sent&^d.Good&fields != 0 }
+func (d *FactDraft) sentBadly(fields Fields) bool { return d.Sent&^d.Good&fields != 0 }
 
 // Refuse notes a problem of the item.
-func (d *Draft) Refuse(pointer, code, detail string) {
+func (d *FactDraft) Refuse(pointer, code, detail string) {
 	if len(d.Problems) < maxProblems {
 		d.Problems = append(d.Problems, errs.Field{Pointer: pointer, Code: code, Detail: detail})
 	}
 }
 
 // RefuseWhole notes that nothing of the item could be read, so that no rule has more to say about its fields.
-func (d *Draft) RefuseWhole(code, detail string) {
-	*d = Draft{Sent: allFields}
+func (d *FactDraft) RefuseWhole(code, detail string) {
+	*d = FactDraft{Sent: allFields}
 	d.Refuse("", code, detail)
 }
 
 // Refused reports whether any problem was found.
-func (d *Draft) Refused() bool { return len(d.Problems) > 0 }
+func (d *FactDraft) Refused() bool { return len(d.Problems) > 0 }

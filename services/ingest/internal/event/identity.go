@@ -12,7 +12,7 @@ const maxAhead = time.Hour
 
 // identify returns the identity of an item. What the client sent decides it alone, so that a retry maps to the same
 // key; only what the client left open is filled in here.
-func (r Rules) identify(d *Draft, now time.Time) (uuid.UUID, time.Time) {
+func (r Rules) identify(d *FactDraft, now time.Time) (uuid.UUID, time.Time) {
 	if d.sentBadly(FieldID | FieldTS) {
 		return uuid.Nil, time.Time{}
 	}
@@ -34,7 +34,7 @@ func (r Rules) identify(d *Draft, now time.Time) (uuid.UUID, time.Time) {
 	return id, ts
 }
 
-func (r Rules) checkTime(d *Draft, ts, now time.Time) {
+func (r Rules) checkTime(d *FactDraft, ts, now time.Time) {
 	pointer, what := "/ts", "ts"
 	if !d.Has(FieldTS) {
 		pointer, what = "/id", "The time in id"

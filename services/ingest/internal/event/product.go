@@ -12,7 +12,7 @@ type Catalog interface {
 }
 
 // resolve holds an item against its product.
-func resolve(d *Draft, f *Fact, ref Ref, found map[Ref]Product) {
+func resolve(d *FactDraft, f *Fact, ref Ref, found map[Ref]Product) {
 	if ref == (Ref{}) {
 		return // refused already
 	}

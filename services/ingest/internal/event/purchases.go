@@ -29,7 +29,7 @@ func (r *Recorder) Purchase(ctx context.Context, subject string, draft PurchaseD
 	if err != nil {
 		return Purchase{}, false, err
 	}
-	resolve(&draft.Draft, &p.Fact, ref, found)
+	resolve(&draft.FactDraft, &p.Fact, ref, found)
 	if product, ok := found[ref]; ok {
 		settle(&draft, &p, product)
 	}

@@ -56,8 +56,8 @@ type Verdict struct {
 }
 
 // Event records one event. A refused one is an Invalid error that lists its problems.
-func (r *Recorder) Event(ctx context.Context, subject string, draft EventDraft) (uuid.UUID, Verdict, error) {
-	drafts := []EventDraft{draft}
+func (r *Recorder) Event(ctx context.Context, subject string, draft Draft) (uuid.UUID, Verdict, error) {
+	drafts := []Draft{draft}
 	events, err := r.examine(ctx, subject, drafts)
 	if err != nil {
 		return uuid.Nil, Verdict{}, err
@@ -74,7 +74,7 @@ func (r *Recorder) Event(ctx context.Context, subject string, draft EventDraft) 
 
 // Events records those of many events that are good, in one transaction. The problems of the others are left in their
 // drafts. There is a receipt even when nothing was stored.
-func (r *Recorder) Events(ctx context.Context, subject string, drafts []EventDraft) (uuid.UUID, []Verdict, error) {
+func (r *Recorder) Events(ctx context.Context, subject string, drafts []Draft) (uuid.UUID, []Verdict, error) {
 	events, err := r.examine(ctx, subject, drafts)
 	if err != nil {
 		return uuid.Nil, nil, err
@@ -83,7 +83,7 @@ func (r *Recorder) Events(ctx context.Context, subject string, drafts []EventDra
 }
 
 // examine holds each draft against the rules and its product. The events of refused drafts are not to be used.
-func (r *Recorder) examine(ctx context.Context, subject string, drafts []EventDraft) ([]Event, error) {
+func (r *Recorder) examine(ctx context.Context, subject string, drafts []Draft) ([]Event, error) {
 	now := time.Now()
 	events, refs := make([]Event, len(drafts)), make([]Ref, len(drafts))
 	for i := range drafts {
@@ -94,7 +94,7 @@ func (r *Recorder) examine(ctx context.Context, subject string, drafts []EventDr
 		return nil, err
 	}
 	for i := range drafts {
-		resolve(&drafts[i].Draft, &events[i].Fact, refs[i], found)
+		resolve(&drafts[i].FactDraft, &events[i].Fact, refs[i], found)
 	}
 	return events, nil
 }
@@ -117,7 +117,7 @@ func distinct(refs []Ref) []Ref {
 
 // commit stores the events of the drafts that are not refused. The second of two equal ids is a duplicate, whatever
 // else it holds.
-func (r *Recorder) commit(ctx context.Context, drafts []EventDraft, events []Event) (uuid.UUID, []Verdict, error) {
+func (r *Recorder) commit(ctx context.Context, drafts []Draft, events []Event) (uuid.UUID, []Verdict, error) {
 	verdicts := make([]Verdict, len(drafts))
 	good, index := make([]Event, 0, len(drafts)), make([]int, 0, len(drafts))
 	seen := make(map[uuid.UUID]struct{}, len(drafts))

@@ -72,13 +72,13 @@ func newWorld() (*world, *Recorder) {
 	return w, NewRecorder(rules, w, w, w)
 }
 
-func withID(d EventDraft, id uuid.UUID) EventDraft {
+func withID(d Draft, id uuid.UUID) Draft {
 	d.set(FieldID)
 	d.ID = id
 	return d
 }
 
-func withSKU(d EventDraft, sku string) EventDraft {
+func withSKU(d Draft, sku string) Draft {
 	d.Product.SKU = sku
 	return d
 }
@@ -90,7 +90,7 @@ func TestEventsOfOneRequest(t *testing.T) {
 	w.events[known] = Event{}
 	wrongType := goodDraft()
 	wrongType.Refuse("/ts", CodeWrongType, "ts must be a string.")
-	drafts := []EventDraft{
+	drafts := []Draft{
 		goodDraft(),
 		withID(goodDraft(), known),
 		withID(withSKU(goodDraft(), "NONE"), twice), // refused, and so not the first of two
@@ -129,7 +129,7 @@ func TestEventsOfOneRequest(t *testing.T) {
 func TestNothingNewStillHasAReceiptAndWakesNobody(t *testing.T) {
 	t.Parallel()
 	w, recorder := newWorld()
-	batch, verdicts, err := recorder.Events(t.Context(), "", []EventDraft{withSKU(goodDraft(), "NONE")})
+	batch, verdicts, err := recorder.Events(t.Context(), "", []Draft{withSKU(goodDraft(), "NONE")})
 	if err != nil || verdicts[0].Status != Rejected {
 		t.Fatalf("got %v, %v", verdicts, err)
 	}
@@ -172,7 +172,7 @@ func TestAFailedCommitWakesNobody(t *testing.T) {
 }
 
 func goodPurchase() PurchaseDraft {
-	d := PurchaseDraft{Draft: goodDraft().Draft, Quantity: 3}
+	d := PurchaseDraft{FactDraft: goodDraft().FactDraft, Quantity: 3}
 	d.unset(FieldType)
 	d.set(FieldQuantity)
 	return d

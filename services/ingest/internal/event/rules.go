@@ -27,12 +27,12 @@ func (r Rules) retentionText() string {
 
 // event holds a draft against the rules, apart from those about its product, which ref names if it can be looked up.
 // The event is good when the draft is not refused. subject is the user who calls, empty for an API key.
-func (r Rules) event(d *EventDraft, subject string, now time.Time) (e Event, ref Ref) {
+func (r Rules) event(d *Draft, subject string, now time.Time) (e Event, ref Ref) {
 	e.Type, e.Properties = d.Type, d.Properties
 	if !d.sentBadly(FieldType) {
 		checkType(d)
 	}
-	e.Fact, ref = r.fact(&d.Draft, subject, now)
+	e.Fact, ref = r.fact(&d.FactDraft, subject, now)
 	return e, ref
 }
 
@@ -52,19 +52,19 @@ func (r Rules) purchase(d *PurchaseDraft, subject string, now time.Time) (p Purc
 	if d.Has(FieldCurrency) && !validCurrency(d.Currency) {
 		d.Refuse("/currency", CodeInvalidValue, "currency must be three capital letters.")
 	}
-	p.Fact, ref = r.fact(&d.Draft, subject, now)
+	p.Fact, ref = r.fact(&d.FactDraft, subject, now)
 	return p, ref
 }
 
 // fact checks the common part.
-func (r Rules) fact(d *Draft, subject string, now time.Time) (f Fact, ref Ref) {
+func (r Rules) fact(d *FactDraft, subject string, now time.Time) (f Fact, ref Ref) {
 	ref = productRef(d)
 	f.UserID = user(d, subject)
 	f.ID, f.TS = r.identify(d, now)
 	return f, ref
 }
 
-func checkType(d *EventDraft) {
+func checkType(d *Draft) {
 	if !d.Has(FieldType) {
 		d.Refuse("/type", CodeRequired, "type is required.")
 	} else if !validType(d.Type) {
@@ -73,7 +73,7 @@ func checkType(d *EventDraft) {
 }
 
 // productRef returns the product of an item, or the zero Ref when it does not name exactly one.
-func productRef(d *Draft) Ref {
+func productRef(d *FactDraft) Ref {
 	switch byID, bySKU := d.Has(FieldProductID), d.Has(FieldSKU); {
 	case d.sentBadly(FieldProductID | FieldSKU):
 		return Ref{}
@@ -91,7 +91,7 @@ func productRef(d *Draft) Ref {
 }
 
 // user returns who did it: with a user's token nobody but that user.
-func user(d *Draft, subject string) string {
+func user(d *FactDraft, subject string) string {
 	switch {
 	case d.sentBadly(FieldUserID):
 		return ""

@@ -29,9 +29,9 @@ func idAt(t time.Time) uuid.UUID {
 }
 
 // goodDraft returns a draft that is accepted from an API key.
-func goodDraft() EventDraft {
-	return EventDraft{
-		Draft: Draft{
+func goodDraft() Draft {
+	return Draft{
+		FactDraft: FactDraft{
 			Sent: FieldType | FieldSKU | FieldUserID, Good: FieldType | FieldSKU | FieldUserID,
 			Product: Ref{SKU: "SHOE"}, UserID: "customer-17",
 		},
@@ -39,9 +39,9 @@ func goodDraft() EventDraft {
 	}
 }
 
-func (d *Draft) set(f Fields) { d.Sent, d.Good = d.Sent|f, d.Good|f }
+func (d *FactDraft) set(f Fields) { d.Sent, d.Good = d.Sent|f, d.Good|f }
 
-func (d *Draft) unset(f Fields) { d.Sent, d.Good = d.Sent&^f, d.Good&^f }
+func (d *FactDraft) unset(f Fields) { d.Sent, d.Good = d.Sent&^f, d.Good&^f }
 
 func codes(problems []errs.Field) []string {
 	var list []string
@@ -55,49 +55,49 @@ func TestEventRules(t *testing.T) {
 	t.Parallel()
 	anyID := uuid.MustParse("6f1b9a52-3c1d-4e8a-9b77-0d2f4a6c8e10") // version 4
 	for name, tc := range map[string]struct {
-		change  func(*EventDraft)
+		change  func(*Draft)
 		subject string
 		want    []string
 	}{
 		"good":                      {},
-		"good by user":              {subject: alice, change: func(d *EventDraft) { d.UserID = alice }},
-		"good by user, implied":     {subject: alice, change: func(d *EventDraft) { d.unset(FieldUserID) }},
-		"no type":                   {change: func(d *EventDraft) { d.unset(FieldType) }, want: []string{"/type required"}},
-		"empty type":                {change: func(d *EventDraft) { d.Type = "" }, want: []string{"/type invalid_value"}},
-		"capital type":              {change: func(d *EventDraft) { d.Type = "View" }, want: []string{"/type invalid_value"}},
-		"longest type":              {change: func(d *EventDraft) { d.Type = strings.Repeat("a", 64) }},
-		"long type":                 {change: func(d *EventDraft) { d.Type = strings.Repeat("a", 65) }, want: []string{"/type invalid_value"}},
-		"custom type":               {change: func(d *EventDraft) { d.Type = "a-z_0.9:x" }},
-		"no product":                {change: func(d *EventDraft) { d.unset(FieldSKU) }, want: []string{"/product_id product_required"}},
-		"two products":              {change: func(d *EventDraft) { d.set(FieldProductID) }, want: []string{"/sku product_ambiguous"}},
-		"bad sku":                   {change: func(d *EventDraft) { d.Product.SKU = "-x" }, want: []string{"/sku invalid_value"}},
-		"long sku":                  {change: func(d *EventDraft) { d.Product.SKU = strings.Repeat("x", 65) }, want: []string{"/sku invalid_value"}},
-		"no user with a key":        {change: func(d *EventDraft) { d.unset(FieldUserID) }, want: []string{"/user_id user_id_required"}},
+		"good by user":              {subject: alice, change: func(d *Draft) { d.UserID = alice }},
+		"good by user, implied":     {subject: alice, change: func(d *Draft) { d.unset(FieldUserID) }},
+		"no type":                   {change: func(d *Draft) { d.unset(FieldType) }, want: []string{"/type required"}},
+		"empty type":                {change: func(d *Draft) { d.Type = "" }, want: []string{"/type invalid_value"}},
+		"capital type":              {change: func(d *Draft) { d.Type = "View" }, want: []string{"/type invalid_value"}},
+		"longest type":              {change: func(d *Draft) { d.Type = strings.Repeat("a", 64) }},
+		"long type":                 {change: func(d *Draft) { d.Type = strings.Repeat("a", 65) }, want: []string{"/type invalid_value"}},
+		"custom type":               {change: func(d *Draft) { d.Type = "a-z_0.9:x" }},
+		"no product":                {change: func(d *Draft) { d.unset(FieldSKU) }, want: []string{"/product_id product_required"}},
+		"two products":              {change: func(d *Draft) { d.set(FieldProductID) }, want: []string{"/sku product_ambiguous"}},
+		"bad sku":                   {change: func(d *Draft) { d.Product.SKU = "-x" }, want: []string{"/sku invalid_value"}},
+		"long sku":                  {change: func(d *Draft) { d.Product.SKU = strings.Repeat("x", 65) }, want: []string{"/sku invalid_value"}},
+		"no user with a key":        {change: func(d *Draft) { d.unset(FieldUserID) }, want: []string{"/user_id user_id_required"}},
 		"another user":              {subject: alice, want: []string{"/user_id user_id_mismatch"}},
-		"empty user":                {change: func(d *EventDraft) { d.UserID = "" }, want: []string{"/user_id invalid_value"}},
-		"user with space at end":    {change: func(d *EventDraft) { d.UserID = "x " }, want: []string{"/user_id invalid_value"}},
-		"user with space inside":    {change: func(d *EventDraft) { d.UserID = "a b" }},
-		"user not printable":        {change: func(d *EventDraft) { d.UserID = "a\x00b" }, want: []string{"/user_id invalid_value"}},
-		"longest user":              {change: func(d *EventDraft) { d.UserID = strings.Repeat("u", 128) }},
-		"long user":                 {change: func(d *EventDraft) { d.UserID = strings.Repeat("u", 129) }, want: []string{"/user_id invalid_value"}},
-		"id of any version with ts": {change: func(d *EventDraft) { d.set(FieldID | FieldTS); d.ID, d.TS = anyID, now }},
-		"id without time":           {change: func(d *EventDraft) { d.set(FieldID); d.ID = anyID }, want: []string{"/id id_without_time"}},
-		"ts an hour ahead":          {change: func(d *EventDraft) { d.set(FieldTS); d.TS = now.Add(time.Hour) }},
-		"ts further ahead":          {change: func(d *EventDraft) { d.set(FieldTS); d.TS = now.Add(time.Hour + time.Microsecond) }, want: []string{"/ts ts_in_future"}},
-		"id from the future":        {change: func(d *EventDraft) { d.set(FieldID); d.ID = idAt(now.Add(2 * time.Hour)) }, want: []string{"/id ts_in_future"}},
-		"ts as old as can be":       {change: func(d *EventDraft) { d.set(FieldTS); d.TS = now.Add(-90 * 24 * time.Hour) }},
-		"ts older":                  {change: func(d *EventDraft) { d.set(FieldTS); d.TS = now.Add(-90*24*time.Hour - time.Microsecond) }, want: []string{"/ts ts_too_old"}},
-		"old id":                    {change: func(d *EventDraft) { d.set(FieldID); d.ID = idAt(now.AddDate(-1, 0, 0)) }, want: []string{"/id ts_too_old"}},
+		"empty user":                {change: func(d *Draft) { d.UserID = "" }, want: []string{"/user_id invalid_value"}},
+		"user with space at end":    {change: func(d *Draft) { d.UserID = "x " }, want: []string{"/user_id invalid_value"}},
+		"user with space inside":    {change: func(d *Draft) { d.UserID = "a b" }},
+		"user not printable":        {change: func(d *Draft) { d.UserID = "a\x00b" }, want: []string{"/user_id invalid_value"}},
+		"longest user":              {change: func(d *Draft) { d.UserID = strings.Repeat("u", 128) }},
+		"long user":                 {change: func(d *Draft) { d.UserID = strings.Repeat("u", 129) }, want: []string{"/user_id invalid_value"}},
+		"id of any version with ts": {change: func(d *Draft) { d.set(FieldID | FieldTS); d.ID, d.TS = anyID, now }},
+		"id without time":           {change: func(d *Draft) { d.set(FieldID); d.ID = anyID }, want: []string{"/id id_without_time"}},
+		"ts an hour ahead":          {change: func(d *Draft) { d.set(FieldTS); d.TS = now.Add(time.Hour) }},
+		"ts further ahead":          {change: func(d *Draft) { d.set(FieldTS); d.TS = now.Add(time.Hour + time.Microsecond) }, want: []string{"/ts ts_in_future"}},
+		"id from the future":        {change: func(d *Draft) { d.set(FieldID); d.ID = idAt(now.Add(2 * time.Hour)) }, want: []string{"/id ts_in_future"}},
+		"ts as old as can be":       {change: func(d *Draft) { d.set(FieldTS); d.TS = now.Add(-90 * 24 * time.Hour) }},
+		"ts older":                  {change: func(d *Draft) { d.set(FieldTS); d.TS = now.Add(-90*24*time.Hour - time.Microsecond) }, want: []string{"/ts ts_too_old"}},
+		"old id":                    {change: func(d *Draft) { d.set(FieldID); d.ID = idAt(now.AddDate(-1, 0, 0)) }, want: []string{"/id ts_too_old"}},
 		"not an item at all": {
-			change: func(d *EventDraft) { d.RefuseWhole(CodeWrongType, "An item must be a JSON object.") },
+			change: func(d *Draft) { d.RefuseWhole(CodeWrongType, "An item must be a JSON object.") },
 			want:   []string{" wrong_type"},
 		},
 		"many problems": {
-			change: func(d *EventDraft) { d.unset(FieldType | FieldSKU | FieldUserID) },
+			change: func(d *Draft) { d.unset(FieldType | FieldSKU | FieldUserID) },
 			want:   []string{"/type required", "/product_id product_required", "/user_id user_id_required"},
 		},
 		"a field that could not be read has no other problem": {
-			change: func(d *EventDraft) {
+			change: func(d *Draft) {
 				d.Sent |= FieldID | FieldTS | FieldProductID
 				d.Good &^= FieldType | FieldUserID | FieldSKU
 			},
@@ -137,7 +137,7 @@ func TestPurchaseRules(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			draft := PurchaseDraft{Draft: goodDraft().Draft, Quantity: 1}
+			draft := PurchaseDraft{FactDraft: goodDraft().FactDraft, Quantity: 1}
 			draft.unset(FieldType)
 			draft.set(FieldQuantity)
 			if tc.change != nil {
@@ -153,7 +153,7 @@ func TestPurchaseRules(t *testing.T) {
 
 func TestProblemsOfOneItemAreBounded(t *testing.T) {
 	t.Parallel()
-	var d Draft
+	var d FactDraft
 	for range 1000 {
 		d.Refuse("/x", CodeUnknownField, "There is no such field.")
 	}

@@ -77,14 +77,14 @@ func TestChangesAreSeenWithinFiveSeconds(t *testing.T) {
 		lookUp(t, cache, shoe, none)
 		source.products[shoe] = event.Product{Archived: true}
 		source.products[none] = event.Product{Currency: "EUR"}
-		time.Sleep(1100 * time.Millisecond)
+		<-time.After(1100 * time.Millisecond)
 		if _, known := lookUp(t, cache, none)[none]; !known {
 			t.Error("a new product is still unknown after a second")
 		}
 		if lookUp(t, cache, shoe)[shoe].Archived {
 			t.Error("a known product was asked for again after a second")
 		}
-		time.Sleep(3400 * time.Millisecond)
+		<-time.After(3400 * time.Millisecond)
 		if !lookUp(t, cache, shoe)[shoe].Archived {
 			t.Error("an archived product is still active after 4.5 s")
 		}
