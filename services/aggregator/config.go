@@ -1,0 +1,57 @@
+package aggregator
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	"github.com/hp-analytics/hp-analytics/internal/platform/redis"
+	"github.com/hp-analytics/hp-analytics/internal/platform/service"
+)
+
+// Config is the configuration of the aggregator.
+type Config struct {
+	service.Config
+	Postgres postgres.Config
+	Redis    redis.Config
+
+	// Concurrency is how many folds run at once in this process. More replicas do the same as more concurrency.
+	Concurrency int `env:"AGGREGATOR_CONCURRENCY, default=2"`
+	// Lanes bounds the folds that run at once over all replicas, and with it the rollup rows per key that readers add
+	// up. It may be changed at any time; rows of lanes that are no longer used still count.
+	Lanes int `env:"AGGREGATOR_LANES, default=16"`
+	// FoldRows is how many rows a fold claims. Bigger folds cost less per row and take more memory (about 200 bytes a row).
+	FoldRows int `env:"FOLD_ROW_BUDGET, default=50000"`
+	// ReceiptDays is how long receipts (GET /events/batches/{id}) are kept after aggregation.
+	ReceiptDays int `env:"RECEIPT_DAYS, default=7"`
+	// ProgressDeadline is how long a batch may wait while this process folds nothing, before it calls itself unready.
+	ProgressDeadline time.Duration `env:"PROGRESS_DEADLINE, default=60s"`
+}
+
+// Validate implements config.Validator.
+func (c *Config) Validate() error {
+	var problems []error
+	for _, n := range []struct {
+		name            string
+		value, min, max int
+	}{
+		{"AGGREGATOR_CONCURRENCY", c.Concurrency, 1, 64},
+		{"AGGREGATOR_LANES", c.Lanes, 1, math.MaxInt16},
+		{"FOLD_ROW_BUDGET", c.FoldRows, 1, 1_000_000},
+		{"RECEIPT_DAYS", c.ReceiptDays, 1, 365},
+	} {
+		if n.value < n.min || n.value > n.max {
+			problems = append(problems, fmt.Errorf("%s: must be between %d and %d, not %d", n.name, n.min, n.max, n.value))
+		}
+	}
+	if c.ProgressDeadline < time.Second {
+		problems = append(problems, fmt.Errorf("PROGRESS_DEADLINE: must be at least 1s, not %s", c.ProgressDeadline))
+	}
+	// Each fold needs a connection, and so do the leader, its schedule and the monitor.
+	if need := int32(c.Concurrency) + 3; c.Postgres.MaxConns < need {
+		problems = append(problems, fmt.Errorf("DATABASE_MAX_CONNS: must be at least AGGREGATOR_CONCURRENCY + 3 = %d, not %d", need, c.Postgres.MaxConns))
+	}
+	return errors.Join(problems...)
+}

@@ -1,0 +1,119 @@
+// Package batchtest writes batches as the ingest service commits them, for the tests of what folds them.
+package batchtest
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
+)
+
+// Writer commits random batches over a few products, users and days.
+type Writer struct {
+	tb       testing.TB
+	Pool     *pgxpool.Pool
+	random   *rand.Rand
+	Products []uuid.UUID
+	First    time.Time // of the days that rows are spread over
+	Days     int
+	Users    int
+}
+
+// New returns a writer on database that repeats itself for the same seed.
+func New(tb testing.TB, database *dbtest.Database, seed uint64) *Writer {
+	tb.Helper()
+	return NewOn(tb, database.Pool(""), seed)
+}
+
+// NewOn returns a writer on a pool of a superuser.
+func NewOn(tb testing.TB, pool *pgxpool.Pool, seed uint64) *Writer {
+	tb.Helper()
+	w := &Writer{
+		tb: tb, Pool: pool, random: rand.New(rand.NewPCG(seed, 0)),
+		First: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Days: 5, Users: 40,
+	}
+	for n := range 8 {
+		id := uuid.MustParse(fmt.Sprintf("00000000-0000-7000-8000-%012d", n+1))
+		w.Products = append(w.Products, id)
+		w.exec(`INSERT INTO catalog.products (id, sku, name, price_minor, currency) VALUES ($1, $2, $2, 100, 'EUR') ON CONFLICT DO NOTHING`,
+			id, fmt.Sprintf("sku-%d", n+1))
+	}
+	w.exec(`SELECT ingest.ensure_partitions($1, $2)`, w.First, w.First.AddDate(0, 0, w.Days))
+	return w
+}
+
+func (w *Writer) exec(sql string, args ...any) {
+	w.tb.Helper()
+	if _, err := w.Pool.Exec(context.WithoutCancel(w.tb.Context()), sql, args...); err != nil {
+		w.tb.Fatal(err)
+	}
+}
+
+var types = []string{"view", "view", "view", "click", "click", "add_to_cart", "search", "share:mail"}
+
+// Batch commits one batch of n events, or of n purchases about once in five times, and returns its id.
+func (w *Writer) Batch(n int) uuid.UUID {
+	w.tb.Helper()
+	ctx := context.WithoutCancel(w.tb.Context())
+	id := uuid.Must(uuid.NewV7())
+	purchases := w.random.IntN(5) == 0
+	kind := "events"
+	if purchases {
+		kind = "purchases"
+	}
+	var minTS, maxTS time.Time
+	rows := make([][]any, n)
+	for i := range rows {
+		// Few products and users take most rows, as in life, so that folds meet on the same keys.
+		product := w.Products[min(w.random.IntN(len(w.Products)), w.random.IntN(len(w.Products)))]
+		user := fmt.Sprintf("user-%d", min(w.random.IntN(w.Users), w.random.IntN(w.Users)))
+		ts := w.First.Add(time.Duration(w.random.Int64N(int64(w.Days) * int64(24*time.Hour)))).Truncate(time.Microsecond)
+		if i == 0 || ts.Before(minTS) {
+			minTS = ts
+		}
+		if i == 0 || ts.After(maxTS) {
+			maxTS = ts
+		}
+		rows[i] = []any{ts, time.Now(), uuid.New(), product, id, user}
+		if purchases {
+			rows[i] = append(rows[i], 1+w.random.IntN(3), int64(w.random.IntN(10_000)), "EUR")
+		} else {
+			rows[i] = append(rows[i], types[w.random.IntN(len(types))])
+		}
+	}
+	columns := []string{"ts", "received_at", "id", "product_id", "batch_id", "user_id", "type"}
+	if purchases {
+		columns = append(columns[:6], "quantity", "amount_minor", "currency")
+	}
+	err := pgx.BeginFunc(ctx, w.Pool, func(tx pgx.Tx) error {
+		if _, err := tx.CopyFrom(ctx, pgx.Identifier{"ingest", kind}, columns, pgx.CopyFromRows(rows)); err != nil {
+			return err //nolint:wrapcheck // for the test's eyes
+		}
+		_, err := tx.Exec(ctx, `INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts) VALUES ($1, $2, $3, $4, $5)`, id, kind, n, minTS, maxTS)
+		return err //nolint:wrapcheck // for the test's eyes
+	})
+	if err != nil {
+		w.tb.Fatalf("write a batch: %v", err)
+	}
+	return id
+}
+
+// Size returns a random size for a batch.
+func (w *Writer) Size(most int) int { return 1 + w.random.IntN(most) }
+
+// Pending returns how many batches wait to be folded.
+func (w *Writer) Pending() (n int) {
+	w.tb.Helper()
+	ctx := context.WithoutCancel(w.tb.Context())
+	if err := w.Pool.QueryRow(ctx, `SELECT count(*) FROM ingest.batches WHERE aggregated_at IS NULL`).Scan(&n); err != nil {
+		w.tb.Fatal(err)
+	}
+	return n
+}

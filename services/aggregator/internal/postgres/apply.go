@@ -1,0 +1,251 @@
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/hp-analytics/hp-analytics/migrations/sketch"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/rollup"
+)
+
+// columns are counts by column, as arrays to be unnested.
+type columns struct {
+	events, views, clicks, addToCarts, purchases, units, revenueMinor []int64
+}
+
+func (c *columns) add(n *rollup.Counts) {
+	c.events = append(c.events, n.Events)
+	c.views = append(c.views, n.Views)
+	c.clicks = append(c.clicks, n.Clicks)
+	c.addToCarts = append(c.addToCarts, n.AddToCarts)
+	c.purchases = append(c.purchases, n.Purchases)
+	c.units = append(c.units, n.Units)
+	c.revenueMinor = append(c.revenueMinor, n.RevenueMinor)
+}
+
+// arguments returns the arguments of an upsert: the lane, the arrays of the key, the arrays of the counts.
+func (c *columns) arguments(lane int16, keys ...any) []any {
+	return append(append([]any{lane}, keys...), c.events, c.views, c.clicks, c.addToCarts, c.purchases, c.units, c.revenueMinor)
+}
+
+// addCounts ends every upsert of counts.
+const addCounts = `
+	DO UPDATE SET
+		events = s.events + excluded.events,
+		views = s.views + excluded.views,
+		clicks = s.clicks + excluded.clicks,
+		add_to_carts = s.add_to_carts + excluded.add_to_carts,
+		purchases = s.purchases + excluded.purchases,
+		units = s.units + excluded.units,
+		revenue_minor = s.revenue_minor + excluded.revenue_minor`
+
+// apply adds deltas to the rollups of a lane.
+func apply(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
+	if d.Empty() {
+		return nil
+	}
+	for _, step := range []struct {
+		what string
+		run  func(context.Context, pgx.Tx, int16, *rollup.Deltas) error
+	}{
+		{"product days", applyProducts},
+		{"product types", applyTypes},
+		{"user days", applyUsers},
+		{"days", applyDays},
+		{"users of products", applyProductUsers},
+		{"users of days", applyDayUsers},
+	} {
+		if err := step.run(ctx, tx, lane, d); err != nil {
+			return fmt.Errorf("add %s: %w", step.what, err)
+		}
+	}
+	return nil
+}
+
+func applyProducts(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
+	const upsert = `
+		INSERT INTO stats.product_daily_stats AS s
+			(lane, product_id, day, events, views, clicks, add_to_carts, purchases, units, revenue_minor)
+		SELECT $1::smallint, *
+		FROM unnest($2::uuid[], $3::date[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[])
+		ON CONFLICT (product_id, day, lane)` + addCounts
+	var c columns
+	var products []uuid.UUID
+	var days []time.Time
+	for key, counts := range d.Products() {
+		products, days = append(products, key.ProductID), append(days, key.Day.Time())
+		c.add(counts)
+	}
+	_, err := tx.Exec(ctx, upsert, c.arguments(lane, products, days)...)
+	return err //nolint:wrapcheck // apply says what was added
+}
+
+func applyUsers(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
+	const upsert = `
+		INSERT INTO stats.user_daily_stats AS s
+			(lane, user_id, day, events, views, clicks, add_to_carts, purchases, units, revenue_minor)
+		SELECT $1::smallint, *
+		FROM unnest($2::text[], $3::date[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[])
+		ON CONFLICT (user_id, day, lane)` + addCounts
+	var c columns
+	var users []string
+	var days []time.Time
+	for key, counts := range d.Users() {
+		users, days = append(users, key.UserID), append(days, key.Day.Time())
+		c.add(counts)
+	}
+	_, err := tx.Exec(ctx, upsert, c.arguments(lane, users, days)...)
+	return err //nolint:wrapcheck // apply says what was added
+}
+
+func applyDays(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
+	const upsert = `
+		INSERT INTO stats.daily_stats AS s
+			(lane, day, events, views, clicks, add_to_carts, purchases, units, revenue_minor)
+		SELECT $1::smallint, *
+		FROM unnest($2::date[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[])
+		ON CONFLICT (day, lane)` + addCounts
+	var c columns
+	var days []time.Time
+	for day, counts := range d.Days() {
+		days = append(days, day.Time())
+		c.add(counts)
+	}
+	_, err := tx.Exec(ctx, upsert, c.arguments(lane, days)...)
+	return err //nolint:wrapcheck // apply says what was added
+}
+
+func applyTypes(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
+	const upsert = `
+		INSERT INTO stats.product_type_daily_stats AS s (lane, product_id, day, type, events)
+		SELECT $1::smallint, *
+		FROM unnest($2::uuid[], $3::date[], $4::text[], $5::bigint[])
+		ON CONFLICT (product_id, day, type, lane) DO UPDATE SET events = s.events + excluded.events`
+	var products []uuid.UUID
+	var days []time.Time
+	var types []string
+	var events []int64
+	for key, n := range d.Types() {
+		products, days = append(products, key.ProductID), append(days, key.Day.Time())
+		types, events = append(types, key.Type), append(events, n)
+	}
+	if len(products) == 0 {
+		return nil
+	}
+	_, err := tx.Exec(ctx, upsert, lane, products, days, types, events)
+	return err //nolint:wrapcheck // apply says what was added
+}
+
+// Sketches are read, merged and written back. That is safe without locking the rows, because the lane is ours.
+
+func applyProductUsers(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
+	const stored = `
+		SELECT product_id, day, sketch
+		FROM unnest($2::uuid[], $3::date[]) AS wanted(product_id, day)
+		JOIN stats.product_daily_users USING (product_id, day)
+		WHERE lane = $1`
+	const upsert = `
+		INSERT INTO stats.product_daily_users AS s (lane, product_id, day, sketch)
+		SELECT $1::smallint, *
+		FROM unnest($2::uuid[], $3::date[], $4::bytea[])
+		ON CONFLICT (product_id, day, lane) DO UPDATE SET sketch = excluded.sketch`
+	var products []uuid.UUID
+	var days []time.Time
+	for key := range d.ProductUsers() {
+		products, days = append(products, key.ProductID), append(days, key.Day.Time())
+	}
+	rows, err := tx.Query(ctx, stored, lane, products, days)
+	if err != nil {
+		return err //nolint:wrapcheck // apply says what was added
+	}
+	var product uuid.UUID
+	var day time.Time
+	var data []byte
+	have := map[rollup.ProductDay][]byte{}
+	_, err = pgx.ForEachRow(rows, []any{&product, &day, &data}, func() error {
+		have[rollup.ProductDay{ProductID: product, Day: rollup.DayOf(day)}] = bytes.Clone(data)
+		return nil
+	})
+	if err != nil {
+		return err //nolint:wrapcheck // apply says what was added
+	}
+	changed, sketches, err := mergeSketches(d.ProductUsers(), have)
+	if err != nil || len(changed) == 0 {
+		return err
+	}
+	products, days = products[:0], days[:0]
+	for _, key := range changed {
+		products, days = append(products, key.ProductID), append(days, key.Day.Time())
+	}
+	_, err = tx.Exec(ctx, upsert, lane, products, days, sketches)
+	return err //nolint:wrapcheck // apply says what was added
+}
+
+func applyDayUsers(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
+	const stored = `SELECT day, sketch FROM stats.daily_users WHERE lane = $1 AND day = ANY($2)`
+	const upsert = `
+		INSERT INTO stats.daily_users AS s (lane, day, sketch)
+		SELECT $1::smallint, *
+		FROM unnest($2::date[], $3::bytea[])
+		ON CONFLICT (day, lane) DO UPDATE SET sketch = excluded.sketch`
+	var days []time.Time
+	for day := range d.DayUsers() {
+		days = append(days, day.Time())
+	}
+	rows, err := tx.Query(ctx, stored, lane, days)
+	if err != nil {
+		return err //nolint:wrapcheck // apply says what was added
+	}
+	var day time.Time
+	var data []byte
+	have := map[rollup.Day][]byte{}
+	_, err = pgx.ForEachRow(rows, []any{&day, &data}, func() error {
+		have[rollup.DayOf(day)] = bytes.Clone(data)
+		return nil
+	})
+	if err != nil {
+		return err //nolint:wrapcheck // apply says what was added
+	}
+	changed, sketches, err := mergeSketches(d.DayUsers(), have)
+	if err != nil || len(changed) == 0 {
+		return err
+	}
+	days = days[:0]
+	for _, key := range changed {
+		days = append(days, key.Time())
+	}
+	_, err = tx.Exec(ctx, upsert, lane, days, sketches)
+	return err //nolint:wrapcheck // apply says what was added
+}
+
+// mergeSketches merges new sketches into stored ones and returns those that are different afterwards: on a busy day most
+// users were seen before, and a sketch that stays the same need not be written.
+func mergeSketches[K comparable](added iter.Seq2[K, *sketch.Sketch], stored map[K][]byte) (changed []K, data [][]byte, err error) {
+	for key, users := range added {
+		before, ok := stored[key]
+		if ok {
+			merged := sketch.New()
+			if err := merged.UnmarshalBinary(before); err != nil {
+				return nil, nil, err
+			}
+			if err := merged.Merge(users); err != nil {
+				return nil, nil, err
+			}
+			users = merged
+		}
+		after, err := users.MarshalBinary()
+		if err != nil {
+			return nil, nil, err
+		}
+		if !ok || !bytes.Equal(before, after) {
+			changed, data = append(changed, key), append(data, after)
+		}
+	}
+	return changed, data, nil
+}

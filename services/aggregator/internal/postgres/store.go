@@ -1,0 +1,151 @@
+// Package postgres holds the exactly-once protocol: a fold claims pending batches, adds their rows to the rollups and
+// marks them aggregated, in one transaction. Whatever dies in the middle leaves the batches pending and the rollups as
+// they were; whoever comes a second time finds nothing pending.
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/rollup"
+)
+
+// Advisory locks are pairs; the first number sets those of the platform apart from anybody else's. Second numbers from
+// firstLane up are lanes; smaller ones are taken by the migrations (1) and the leader.
+const (
+	lockClass = 4823
+	firstLane = 1000
+)
+
+// claimChunk is how many batches are locked at a time until the row budget is reached.
+const claimChunk = 64
+
+// Store folds as the role hp_aggregator.
+type Store struct {
+	Pool  *pgxpool.Pool
+	Lanes int // how many folds can run at once, over all replicas; at most 32767
+	Rows  int // a fold stops claiming when it has this many rows
+}
+
+// Folded tells what a fold did.
+type Folded struct {
+	Batches, Rows int
+	Deltas        *rollup.Deltas // nil when nothing was done
+	NoLane        bool           // every lane was taken, so nothing was done
+}
+
+// batch is one claimed batch.
+type batch struct {
+	id           uuid.UUID
+	kind         string
+	rows         int
+	minTS, maxTS *time.Time
+}
+
+// Fold folds once: up to the row budget of what is pending. Nothing pending is no error.
+func (s Store) Fold(ctx context.Context) (Folded, error) {
+	var done Folded
+	err := postgres.InTx(ctx, s.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
+		done = Folded{}
+		lane, ok, err := s.takeLane(ctx, tx)
+		if err != nil || !ok {
+			done.NoLane = !ok
+			return err
+		}
+		batches, err := s.claim(ctx, tx)
+		if err != nil || len(batches) == 0 {
+			return err
+		}
+		deltas, rows, err := read(ctx, tx, batches)
+		if err != nil {
+			return err
+		}
+		if err := apply(ctx, tx, lane, deltas); err != nil {
+			return err
+		}
+		done = Folded{Batches: len(batches), Rows: rows, Deltas: deltas}
+		return markAggregated(ctx, tx, batches)
+	})
+	if err != nil {
+		return Folded{}, postgres.Classify(fmt.Errorf("fold: %w", err))
+	}
+	return done, nil
+}
+
+// takeLane takes the first free lane until the end of the transaction. Only its holder writes rollup rows of a lane.
+func (s Store) takeLane(ctx context.Context, tx pgx.Tx) (lane int16, ok bool, err error) {
+	const query = `
+		SELECT lane::smallint
+		FROM generate_series(0, $1::int - 1) AS lane
+		WHERE pg_try_advisory_xact_lock($2, $3 + lane)
+		LIMIT 1`
+	rows, err := tx.Query(ctx, query, s.Lanes, lockClass, firstLane)
+	if err != nil {
+		return 0, false, fmt.Errorf("take a lane: %w", err)
+	}
+	lanes, err := pgx.CollectRows(rows, pgx.RowTo[int16])
+	if err != nil {
+		return 0, false, fmt.Errorf("take a lane: %w", err)
+	}
+	if len(lanes) == 0 {
+		return 0, false, nil
+	}
+	return lanes[0], true, nil
+}
+
+// claim locks pending batches, oldest first, until the row budget is reached. Batches that another fold has locked are
+// skipped, so folds never wait for each other.
+func (s Store) claim(ctx context.Context, tx pgx.Tx) ([]batch, error) {
+	const query = `
+		SELECT id, kind, rows, min_ts, max_ts
+		FROM ingest.batches
+		WHERE aggregated_at IS NULL AND id > $1
+		ORDER BY id
+		LIMIT $2
+		FOR UPDATE SKIP LOCKED`
+	var claimed []batch
+	var last uuid.UUID
+	for total := 0; total < s.Rows; {
+		rows, err := tx.Query(ctx, query, last, claimChunk)
+		if err != nil {
+			return nil, fmt.Errorf("claim batches: %w", err)
+		}
+		chunk, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (b batch, err error) {
+			err = row.Scan(&b.id, &b.kind, &b.rows, &b.minTS, &b.maxTS)
+			return b, err //nolint:wrapcheck // wrapped below
+		})
+		if err != nil {
+			return nil, fmt.Errorf("claim batches: %w", err)
+		}
+		for _, b := range chunk {
+			total += b.rows
+		}
+		claimed = append(claimed, chunk...)
+		if len(chunk) < claimChunk {
+			break
+		}
+		last = chunk[len(chunk)-1].id
+	}
+	return claimed, nil
+}
+
+func markAggregated(ctx context.Context, tx pgx.Tx, batches []batch) error {
+	ids := make([]uuid.UUID, len(batches))
+	for i, b := range batches {
+		ids[i] = b.id
+	}
+	tag, err := tx.Exec(ctx, `UPDATE ingest.batches SET aggregated_at = now() WHERE id = ANY($1) AND aggregated_at IS NULL`, ids)
+	if err != nil {
+		return fmt.Errorf("mark batches: %w", err)
+	}
+	if tag.RowsAffected() != int64(len(ids)) { // they are locked, so this would be a defect: count nothing twice
+		return fmt.Errorf("mark batches: %d of %d were still pending", tag.RowsAffected(), len(ids))
+	}
+	return nil
+}

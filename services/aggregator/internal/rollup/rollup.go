@@ -1,0 +1,210 @@
+// Package rollup folds raw rows into the changes of the rollups. It is arithmetic only: what is read and how the changes
+// are stored is somebody else's.
+package rollup
+
+import (
+	"bytes"
+	"cmp"
+	"iter"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/hp-analytics/hp-analytics/migrations/sketch"
+)
+
+// The event types that have a column of their own. All others are counted by name.
+const (
+	View      = "view"
+	Click     = "click"
+	AddToCart = "add_to_cart"
+)
+
+// Day is a UTC day, as the number of days since 1970-01-01.
+type Day int32
+
+const microsecondsPerDay = 24 * 60 * 60 * 1_000_000
+
+// DayOf returns the UTC day of t.
+func DayOf(t time.Time) Day {
+	micros := t.UnixMicro()
+	day := micros / microsecondsPerDay
+	if micros%microsecondsPerDay < 0 {
+		day-- // division rounds toward zero, days begin at midnight also before 1970
+	}
+	return Day(day)
+}
+
+// Time returns the beginning of the day.
+func (d Day) Time() time.Time { return time.UnixMicro(int64(d) * microsecondsPerDay).UTC() }
+
+// Counts are the columns of a rollup row.
+type Counts struct {
+	Events, Views, Clicks, AddToCarts, Purchases, Units, RevenueMinor int64
+}
+
+// Event is one raw event, as far as it is counted.
+type Event struct {
+	ProductID uuid.UUID
+	Day       Day
+	UserID    string
+	Type      string
+}
+
+// Purchase is one raw purchase, as far as it is counted.
+type Purchase struct {
+	ProductID   uuid.UUID
+	Day         Day
+	UserID      string
+	Quantity    int64
+	AmountMinor int64
+}
+
+// ProductDay, UserDay and ProductTypeDay are the keys of rollup rows, apart from the lane.
+type (
+	ProductDay struct {
+		ProductID uuid.UUID
+		Day       Day
+	}
+	UserDay struct {
+		UserID string
+		Day    Day
+	}
+	ProductTypeDay struct {
+		ProductID uuid.UUID
+		Day       Day
+		Type      string
+	}
+)
+
+// Deltas are what a set of rows adds to the rollups.
+type Deltas struct {
+	products     map[ProductDay]*Counts
+	users        map[UserDay]*Counts
+	days         map[Day]*Counts
+	types        map[ProductTypeDay]int64
+	productUsers map[ProductDay]*sketch.Sketch
+	dayUsers     map[Day]*sketch.Sketch
+}
+
+// New returns the deltas of no rows.
+func New() *Deltas {
+	return &Deltas{
+		products:     map[ProductDay]*Counts{},
+		users:        map[UserDay]*Counts{},
+		days:         map[Day]*Counts{},
+		types:        map[ProductTypeDay]int64{},
+		productUsers: map[ProductDay]*sketch.Sketch{},
+		dayUsers:     map[Day]*sketch.Sketch{},
+	}
+}
+
+// AddEvent counts an event.
+func (d *Deltas) AddEvent(e Event) {
+	custom := false
+	for _, c := range d.counts(e.ProductID, e.UserID, e.Day) {
+		c.Events++
+		switch e.Type {
+		case View:
+			c.Views++
+		case Click:
+			c.Clicks++
+		case AddToCart:
+			c.AddToCarts++
+		default:
+			custom = true
+		}
+	}
+	if custom {
+		d.types[ProductTypeDay{e.ProductID, e.Day, e.Type}]++
+	}
+}
+
+// AddPurchase counts a purchase.
+func (d *Deltas) AddPurchase(p Purchase) {
+	for _, c := range d.counts(p.ProductID, p.UserID, p.Day) {
+		c.Purchases++
+		c.Units += p.Quantity
+		c.RevenueMinor += p.AmountMinor
+	}
+}
+
+// counts notes the user and returns the counts that a row adds to: those of its product, its user and its day.
+func (d *Deltas) counts(product uuid.UUID, user string, day Day) [3]*Counts {
+	hash := sketch.Hash(user)
+	productDay := ProductDay{product, day}
+	at(d.productUsers, productDay, sketch.New).InsertHash(hash)
+	at(d.dayUsers, day, sketch.New).InsertHash(hash)
+	zero := func() *Counts { return new(Counts) }
+	return [3]*Counts{
+		at(d.products, productDay, zero),
+		at(d.users, UserDay{user, day}, zero),
+		at(d.days, day, zero),
+	}
+}
+
+// at returns the value of key, made by make if it is new.
+func at[K comparable, V any](m map[K]V, key K, make func() V) V {
+	v, ok := m[key]
+	if !ok {
+		v = make()
+		m[key] = v
+	}
+	return v
+}
+
+// Empty reports whether there is nothing to add.
+func (d *Deltas) Empty() bool { return len(d.days) == 0 }
+
+// Products yields the counts per product and day, Users per user and day, Days per day, Types the numbers of custom
+// events, ProductUsers and DayUsers the sketches; each in the order of its key. All writers keep that order, so that two
+// of them could never lock rows crosswise.
+func (d *Deltas) Products() iter.Seq2[ProductDay, *Counts] {
+	return sorted(d.products, compareProductDay)
+}
+
+// Users yields the counts per user and day.
+func (d *Deltas) Users() iter.Seq2[UserDay, *Counts] { return sorted(d.users, compareUserDay) }
+
+// Days yields the counts per day.
+func (d *Deltas) Days() iter.Seq2[Day, *Counts] { return sorted(d.days, cmp.Compare[Day]) }
+
+// Types yields the numbers of custom events.
+func (d *Deltas) Types() iter.Seq2[ProductTypeDay, int64] {
+	return sorted(d.types, compareProductTypeDay)
+}
+
+// ProductUsers yields the users per product and day.
+func (d *Deltas) ProductUsers() iter.Seq2[ProductDay, *sketch.Sketch] {
+	return sorted(d.productUsers, compareProductDay)
+}
+
+// DayUsers yields the users per day.
+func (d *Deltas) DayUsers() iter.Seq2[Day, *sketch.Sketch] {
+	return sorted(d.dayUsers, cmp.Compare[Day])
+}
+
+// sorted yields a map in the order of its keys.
+func sorted[K comparable, V any](m map[K]V, compare func(a, b K) int) iter.Seq2[K, V] {
+	return func(yield func(K, V) bool) {
+		for _, key := range slices.SortedFunc(maps.Keys(m), compare) {
+			if !yield(key, m[key]) {
+				return
+			}
+		}
+	}
+}
+
+func compareProductDay(a, b ProductDay) int {
+	return cmp.Or(bytes.Compare(a.ProductID[:], b.ProductID[:]), cmp.Compare(a.Day, b.Day))
+}
+
+func compareUserDay(a, b UserDay) int {
+	return cmp.Or(cmp.Compare(a.UserID, b.UserID), cmp.Compare(a.Day, b.Day))
+}
+
+func compareProductTypeDay(a, b ProductTypeDay) int {
+	return cmp.Or(bytes.Compare(a.ProductID[:], b.ProductID[:]), cmp.Compare(a.Day, b.Day), cmp.Compare(a.Type, b.Type))
+}

@@ -1,0 +1,45 @@
+package schedule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/tasks"
+	"github.com/hp-analytics/hp-analytics/migrations/protocol"
+)
+
+// AsynqQueue is the queue of wake-up tasks in Redis.
+type AsynqQueue struct {
+	inspector *asynq.Inspector
+	client    *tasks.Client
+}
+
+var _ Queue = (*AsynqQueue)(nil)
+
+// NewAsynqQueue returns the queue on client, which stays the caller's to close.
+func NewAsynqQueue(client redis.UniversalClient, enqueue *tasks.Client) *AsynqQueue {
+	return &AsynqQueue{inspector: asynq.NewInspectorFromRedisClient(client), client: enqueue}
+}
+
+// Waiting implements Queue. Tasks that a worker has taken are not counted: the worker may be dead, and Asynq would take
+// more than a minute to notice.
+func (q *AsynqQueue) Waiting(context.Context) (int, error) {
+	info, err := q.inspector.GetQueueInfo(protocol.BatchReady.Queue)
+	if errors.Is(err, asynq.ErrQueueNotFound) {
+		return 0, nil // never used since Redis was last emptied
+	}
+	if err != nil {
+		return 0, fmt.Errorf("inspect the queue: %w", err)
+	}
+	return info.Pending, nil
+}
+
+// Wake implements Queue.
+func (q *AsynqQueue) Wake(ctx context.Context, batch uuid.UUID) error {
+	return protocol.BatchReady.Enqueue(ctx, q.client, protocol.BatchReadyPayload{BatchID: batch}) //nolint:wrapcheck // says what
+}

@@ -1,0 +1,93 @@
+// Package worker does the work of the aggregator: it folds when a task wakes it.
+package worker
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/rollup"
+)
+
+// Store folds pending batches.
+type Store interface {
+	Fold(ctx context.Context) (postgres.Folded, error)
+}
+
+// Versions tells readers what has changed.
+type Versions interface {
+	Publish(ctx context.Context, deltas *rollup.Deltas) error
+}
+
+// Folder folds, then tells who caches. It is safe for concurrent use.
+type Folder struct {
+	store    Store
+	versions Versions
+	logger   *slog.Logger
+	last     atomic.Int64 // unix nanoseconds of the last fold that did something
+
+	rows, batches, unpublished prometheus.Counter
+	outcomes                   *prometheus.CounterVec
+	duration                   prometheus.Histogram
+}
+
+// NewFolder returns a folder. It counts as having just folded, so that a new process gets its time.
+func NewFolder(store Store, versions Versions, logger *slog.Logger, registerer prometheus.Registerer) *Folder {
+	f := &Folder{
+		store: store, versions: versions, logger: logger,
+		rows: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "hpa_aggregator_folded_rows_total", Help: "Events and purchases folded into the rollups.",
+		}),
+		batches: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "hpa_aggregator_folded_batches_total", Help: "Batches folded into the rollups.",
+		}),
+		unpublished: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "hpa_aggregator_version_errors_total", Help: "Folds whose version tokens could not be published; cached answers expire instead.",
+		}),
+		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "hpa_aggregator_folds_total", Help: "Folds by outcome: folded, nothing pending, no free lane, or error.",
+		}, []string{"outcome"}),
+		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "hpa_aggregator_fold_duration_seconds", Help: "Time of a fold that did something.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		}),
+	}
+	registerer.MustRegister(f.rows, f.batches, f.unpublished, f.outcomes, f.duration)
+	f.last.Store(time.Now().UnixNano())
+	return f
+}
+
+// Last returns when this process last folded something.
+func (f *Folder) Last() time.Time { return time.Unix(0, f.last.Load()) }
+
+// Fold folds once, and reports whether there was anything to fold.
+func (f *Folder) Fold(ctx context.Context) (bool, error) {
+	begin := time.Now()
+	done, err := f.store.Fold(ctx)
+	switch {
+	case err != nil:
+		f.outcomes.WithLabelValues("error").Inc()
+		return false, err //nolint:wrapcheck // says that it was a fold
+	case done.NoLane:
+		f.outcomes.WithLabelValues("no_lane").Inc()
+		return false, nil
+	case done.Batches == 0:
+		f.outcomes.WithLabelValues("nothing").Inc()
+		return false, nil
+	}
+	f.outcomes.WithLabelValues("folded").Inc()
+	f.duration.Observe(time.Since(begin).Seconds())
+	f.batches.Add(float64(done.Batches))
+	f.rows.Add(float64(done.Rows))
+	f.last.Store(time.Now().UnixNano())
+	if err := f.versions.Publish(ctx, done.Deltas); err != nil {
+		f.unpublished.Inc()
+		f.logger.WarnContext(ctx, "caches were not told of a change", "err", err)
+	}
+	f.logger.DebugContext(ctx, "folded", "batches", done.Batches, "rows", done.Rows, "duration", time.Since(begin))
+	return true, nil
+}
