@@ -4,7 +4,7 @@ GRANT USAGE ON SCHEMA auth TO hp_auth, hp_catalog, hp_ingest, hp_analytics;
 
 CREATE TABLE auth.users (
 	id            uuid PRIMARY KEY,
-	email         text NOT NULL CONSTRAINT users_email_key UNIQUE CHECK (email = lower(email) AND length(email) <= 254),
+	email         text NOT NULL CONSTRAINT users_email_key UNIQUE CHECK (email = lower(email COLLATE "C") AND length(email) <= 254),
 	name          text NOT NULL DEFAULT '' CHECK (length(name) <= 200),
 	password_hash text NOT NULL,
 	role          text NOT NULL DEFAULT 'user' CHECK (role IN ('admin', 'analyst', 'user')),

@@ -10,11 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/MicahParks/keyfunc/v3"
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
 	"github.com/maypok86/otter/v2"
-	"golang.org/x/time/rate"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
@@ -72,10 +70,18 @@ type KeyStore interface {
 	FindKey(ctx context.Context, key string) (Principal, error)
 }
 
+// KeySet is where the public keys that verify access tokens come from.
+type KeySet interface {
+	// KeyfuncCtx returns what finds a token's key by the key id in its header.
+	KeyfuncCtx(ctx context.Context) jwt.Keyfunc
+	// Ready returns an error as long as no key is known.
+	Ready(ctx context.Context) error
+}
+
 // Verifier turns credentials into principals. It is safe for concurrent use.
 type Verifier struct {
 	keys   KeyStore
-	jwks   keyfunc.Keyfunc
+	set    KeySet
 	parser *jwt.Parser
 	tokens *otter.Cache[string, verifiedToken]
 	seen   *otter.Cache[string, apiKey]
@@ -93,27 +99,22 @@ type apiKey struct {
 	err       error
 }
 
-// NewVerifier returns a verifier. The JWKS is fetched in the background until ctx ends; a service can therefore start
-// before the auth service, and tokens answer 503 until the first fetch succeeds.
+// NewVerifier returns a verifier that fetches the JWKS in the background until ctx ends. A service can therefore start
+// before the auth service; tokens are answered 503 until the first fetch succeeds.
 func NewVerifier(ctx context.Context, cfg Config, keys KeyStore, logger *slog.Logger) (*Verifier, error) {
-	jwks, err := keyfunc.NewDefaultOverrideCtx(ctx, []string{cfg.JWKSURL}, keyfunc.Override{
-		Client:            &http.Client{Timeout: 5 * time.Second},
-		HTTPTimeout:       5 * time.Second,
-		RefreshInterval:   cfg.JWKSRefresh,
-		RefreshUnknownKID: rate.NewLimiter(rate.Every(time.Second), 2), // a flood of made-up key ids must not reach auth
-		RateLimitWaitMax:  time.Second,
-		RefreshErrorHandlerFunc: func(url string) func(context.Context, error) {
-			return func(ctx context.Context, err error) {
-				logger.WarnContext(ctx, "fetching the JWKS", "url", url, "err", err)
-			}
-		},
-	})
+	set, err := fetchKeys(ctx, cfg, logger)
 	if err != nil {
-		return nil, fmt.Errorf("set up the JWKS of %s: %w", cfg.JWKSURL, err)
+		return nil, err
 	}
+	return NewLocalVerifier(set, keys), nil
+}
+
+// NewLocalVerifier returns a verifier with a key set of this process: for the auth service, which must not need itself
+// over the network to become ready.
+func NewLocalVerifier(set KeySet, keys KeyStore) *Verifier {
 	return &Verifier{
 		keys: keys,
-		jwks: jwks,
+		set:  set,
 		parser: jwt.NewParser(
 			jwt.WithValidMethods([]string{jwt.SigningMethodEdDSA.Alg()}), // never "none", never a shared secret
 			jwt.WithIssuer(Issuer), jwt.WithAudience(Audience),
@@ -127,7 +128,7 @@ func NewVerifier(ctx context.Context, cfg Config, keys KeyStore, logger *slog.Lo
 			MaximumSize:      maxKeys,
 			ExpiryCalculator: otter.ExpiryWriting[string, apiKey](keyTTL),
 		}),
-	}, nil
+	}
 }
 
 // Middleware authenticates requests that carry an Authorization header and lets anonymous ones pass: what needs a
@@ -167,7 +168,7 @@ func (v *Verifier) token(ctx context.Context, raw string) (Principal, error) {
 		return t.principal, nil
 	}
 	var claims Claims
-	if _, err := v.parser.ParseWithClaims(raw, &claims, v.jwks.KeyfuncCtx(ctx)); err != nil {
+	if _, err := v.parser.ParseWithClaims(raw, &claims, v.set.KeyfuncCtx(ctx)); err != nil {
 		return Principal{}, v.tokenError(ctx, err)
 	}
 	p := Principal{Subject: claims.Subject, Role: claims.Role}
@@ -213,12 +214,5 @@ func (v *Verifier) loadKey(ctx context.Context, key string) (apiKey, error) {
 
 // Ready is a readiness check: at least one signing key is known.
 func (v *Verifier) Ready(ctx context.Context) error {
-	keys, err := v.jwks.Storage().KeyReadAll(ctx)
-	if err != nil {
-		return fmt.Errorf("read the JWKS: %w", err)
-	}
-	if len(keys) == 0 {
-		return errors.New("no signing key fetched yet")
-	}
-	return nil
+	return v.set.Ready(ctx) //nolint:wrapcheck // the check has a name of its own
 }

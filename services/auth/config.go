@@ -1,0 +1,64 @@
+package auth
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	"github.com/hp-analytics/hp-analytics/internal/platform/redis"
+	"github.com/hp-analytics/hp-analytics/internal/platform/service"
+)
+
+// Config is the configuration of the auth service.
+type Config struct {
+	service.Config
+	Postgres postgres.Config
+	Redis    redis.Config
+
+	// AccessTTL is how long an access token is valid. It cannot be revoked, so this is also how long a stolen one, or a
+	// role that was taken away, still works. At most a day.
+	AccessTTL time.Duration `env:"ACCESS_TOKEN_TTL, default=15m"`
+	// RefreshTTL is how long a refresh token is valid: after that long without a refresh a user must log in again.
+	RefreshTTL time.Duration `env:"REFRESH_TOKEN_TTL, default=720h"`
+	// SigningKeyMaxAge is the age at which a signing key gets a successor. Its tokens stay valid until they expire.
+	SigningKeyMaxAge time.Duration `env:"SIGNING_KEY_MAX_AGE, default=720h"`
+
+	// LoginAccountLimit is how many logins a minute may be tried on one account, right or wrong, from anywhere.
+	LoginAccountLimit int `env:"LOGIN_LIMIT_ACCOUNT, default=10"`
+	// LoginAddressLimit is how many logins a minute may come from one client address (an IPv6 /64 counts as one).
+	LoginAddressLimit int `env:"LOGIN_LIMIT_ADDRESS, default=60"`
+	// RegisterLimit is how many accounts a minute may be made from one client address.
+	RegisterLimit int `env:"REGISTER_LIMIT_ADDRESS, default=30"`
+	// RefreshLimit is how many refreshes a minute may come from one client address; offices share one.
+	RefreshLimit int `env:"REFRESH_LIMIT_ADDRESS, default=300"`
+}
+
+// Validate implements config.Validator.
+func (c *Config) Validate() error {
+	var problems []error
+	bad := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	if c.AccessTTL < time.Second || c.AccessTTL > 24*time.Hour {
+		bad("ACCESS_TOKEN_TTL: must be between 1s and 24h, not %s", c.AccessTTL)
+	}
+	if c.RefreshTTL < c.AccessTTL {
+		bad("REFRESH_TOKEN_TTL: must not be shorter than ACCESS_TOKEN_TTL, but is %s", c.RefreshTTL)
+	}
+	if c.SigningKeyMaxAge < time.Hour {
+		bad("SIGNING_KEY_MAX_AGE: must be at least 1h, not %s", c.SigningKeyMaxAge)
+	}
+	for _, limit := range []struct {
+		name  string
+		value int
+	}{
+		{"LOGIN_LIMIT_ACCOUNT", c.LoginAccountLimit},
+		{"LOGIN_LIMIT_ADDRESS", c.LoginAddressLimit},
+		{"REGISTER_LIMIT_ADDRESS", c.RegisterLimit},
+		{"REFRESH_LIMIT_ADDRESS", c.RefreshLimit},
+	} {
+		if limit.value < 1 {
+			bad("%s: must be at least 1, not %d", limit.name, limit.value)
+		}
+	}
+	return errors.Join(problems...)
+}

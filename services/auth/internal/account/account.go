@@ -1,0 +1,117 @@
+// Package account holds the rules of accounts and API keys: what an e-mail address, a password, a role and a scope may be.
+package account
+
+import (
+	_ "embed" // for the list of common passwords
+	"net/mail"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+)
+
+// Bounds of a password, in characters. The upper one keeps hashing a bounded job; NIST SP 800-63B asks for at least 64.
+const (
+	minPassword = 10
+	maxPassword = 128
+)
+
+// Account is a person who can log in.
+type Account struct {
+	ID           uuid.UUID
+	Email        string
+	Name         string
+	Role         authn.Role
+	PasswordHash string
+	CreatedAt    time.Time
+}
+
+// APIKey is a machine's key as it is listed: the key itself is not stored.
+type APIKey struct {
+	ID        uuid.UUID
+	Name      string
+	Prefix    string
+	Scopes    []authn.Scope
+	CreatedAt time.Time
+	RevokedAt *time.Time
+}
+
+// New returns a new account after checking its parts. PasswordHash is left to be filled in.
+func New(email, password, name string, role authn.Role) (Account, error) {
+	email, problems := checkEmail(email)
+	problems = append(problems, passwordProblems(password, email)...)
+	problems = append(problems, nameProblems(name)...)
+	if len(problems) > 0 {
+		return Account{}, errs.New(errs.Invalid, "validation_failed", "The account cannot be made like this.", problems...)
+	}
+	return Account{ID: uuid.Must(uuid.NewV7()), Email: email, Name: strings.TrimSpace(name), Role: role}, nil
+}
+
+// NormalizeEmail returns the form in which addresses are stored and compared: without regard to case. The part before
+// the @ is case-sensitive on paper, but no mail system in use treats it so.
+func NormalizeEmail(email string) string { return strings.ToLower(strings.TrimSpace(email)) }
+
+func checkEmail(email string) (string, []errs.Field) {
+	email = NormalizeEmail(email)
+	parsed, err := mail.ParseAddress(email)
+	_, domain, _ := strings.Cut(email, "@")
+	if err != nil || parsed.Address != email || len(email) > 254 || domain == "" || hasControl(email) {
+		return email, []errs.Field{{Pointer: "/email", Code: "invalid_email", Detail: "This is no e-mail address."}}
+	}
+	return email, nil
+}
+
+// NewAPIKey returns the listed form of a new API key after checking its name.
+func NewAPIKey(name, secret string, scopes []authn.Scope) (APIKey, error) {
+	name = strings.TrimSpace(name)
+	problems := nameProblems(name)
+	if name == "" {
+		problems = append(problems, errs.Field{Pointer: "/name", Code: "too_short", Detail: "Say what the key is for."})
+	}
+	if len(problems) > 0 {
+		return APIKey{}, errs.New(errs.Invalid, "validation_failed", "The API key cannot be made like this.", problems...)
+	}
+	return APIKey{ID: uuid.Must(uuid.NewV7()), Name: name, Prefix: secret[:len(authn.KeyPrefix)+4], Scopes: scopes}, nil
+}
+
+func nameProblems(name string) []errs.Field {
+	if hasControl(name) {
+		return []errs.Field{{Pointer: "/name", Code: "invalid_value", Detail: "A name has no control characters."}}
+	}
+	return nil
+}
+
+// hasControl finds what no line of text has, such as NUL, which Postgres does not store.
+func hasControl(s string) bool { return strings.ContainsFunc(s, unicode.IsControl) }
+
+//go:embed common-passwords.txt
+var commonPasswords string
+
+var common = func() map[string]bool {
+	set := map[string]bool{}
+	for password := range strings.FieldsSeq(commonPasswords) {
+		set[password] = true
+	}
+	return set
+}()
+
+func passwordProblems(password, email string) []errs.Field {
+	problem := func(code, detail string) []errs.Field {
+		return []errs.Field{{Pointer: "/password", Code: code, Detail: detail}}
+	}
+	lowered := strings.ToLower(password)
+	switch length := utf8.RuneCountInString(password); {
+	case length < minPassword:
+		return problem("password_too_short", "A password has at least 10 characters.")
+	case length > maxPassword:
+		return problem("password_too_long", "A password has at most 128 characters.")
+	case lowered == email || common[lowered]:
+		return problem("password_too_common", "This password is among the first that an attacker tries.")
+	}
+	return nil
+}

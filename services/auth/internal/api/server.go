@@ -1,0 +1,188 @@
+// Package api is the HTTP surface of the auth service. What a request may look like is checked against the contract
+// before a handler sees it; api.gen.go comes from there.
+package api
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/services/auth/internal/account"
+	"github.com/hp-analytics/hp-analytics/services/auth/internal/keyring"
+	"github.com/hp-analytics/hp-analytics/services/auth/internal/password"
+	"github.com/hp-analytics/hp-analytics/services/auth/internal/postgres"
+	"github.com/hp-analytics/hp-analytics/services/auth/internal/token"
+)
+
+// Server serves the operations of the contract that are tagged auth.
+type Server struct {
+	Store      postgres.Store
+	Hasher     *password.Hasher
+	Ring       *keyring.Ring
+	AccessTTL  time.Duration
+	RefreshTTL time.Duration
+	Logger     *slog.Logger
+}
+
+var _ StrictServerInterface = (*Server)(nil)
+
+// Register implements StrictServerInterface.
+func (s *Server) Register(ctx context.Context, request RegisterRequestObject) (RegisterResponseObject, error) {
+	a, err := account.New(request.Body.Email, request.Body.Password, request.Body.Name, authn.User)
+	if err != nil {
+		return nil, err
+	}
+	if a.PasswordHash, err = s.Hasher.Hash(ctx, request.Body.Password); err != nil {
+		return nil, err
+	}
+	if a, err = s.Store.CreateAccount(ctx, a); err != nil {
+		return nil, err
+	}
+	return Register201JSONResponse{Body: userAnswer(a), Headers: Register201ResponseHeaders{Location: "/auth/me"}}, nil
+}
+
+var errCredentials = errs.New(errs.Unauthenticated, "invalid_credentials", "The e-mail address or the password is wrong.")
+
+// Login implements StrictServerInterface. The work is the same whether the account exists or not.
+func (s *Server) Login(ctx context.Context, request LoginRequestObject) (LoginResponseObject, error) {
+	a, err := s.Store.AccountByEmail(ctx, account.NormalizeEmail(request.Body.Email))
+	if err != nil && !errs.Is(err, errs.NotFound) {
+		return nil, err
+	}
+	ok, outdated, err := s.Hasher.Verify(ctx, request.Body.Password, a.PasswordHash)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, errCredentials
+	}
+	if outdated {
+		s.rehash(ctx, a.ID, request.Body.Password)
+	}
+	secret := token.NewSecret()
+	if err := s.Store.StartFamily(ctx, a.ID, secret, s.RefreshTTL); err != nil {
+		return nil, err
+	}
+	pair, err := s.pair(ctx, a, secret)
+	if err != nil {
+		return nil, err
+	}
+	return Login200JSONResponse{Body: pair, Headers: Login200ResponseHeaders{CacheControl: noStore}}, nil
+}
+
+// rehash brings a hash to today's parameters: only now is the password at hand. The login does not depend on it.
+func (s *Server) rehash(ctx context.Context, id uuid.UUID, plain string) {
+	hash, err := s.Hasher.Hash(ctx, plain)
+	if err == nil {
+		err = s.Store.SetPasswordHash(ctx, id, hash)
+	}
+	if err != nil {
+		s.Logger.WarnContext(ctx, "renewing a password hash", "user", id, "err", err)
+	}
+}
+
+// Refresh implements StrictServerInterface.
+func (s *Server) Refresh(ctx context.Context, request RefreshRequestObject) (RefreshResponseObject, error) {
+	// First whether a token can be signed at all: after the rotation the old secret is worth nothing.
+	if _, err := s.Ring.Signer(ctx); err != nil {
+		return nil, err
+	}
+	successor := token.NewSecret()
+	a, err := s.Store.Rotate(ctx, request.Body.RefreshToken, successor, s.RefreshTTL)
+	if err != nil {
+		return nil, err
+	}
+	pair, err := s.pair(ctx, a, successor)
+	if err != nil {
+		return nil, err
+	}
+	return Refresh200JSONResponse{Body: pair, Headers: Refresh200ResponseHeaders{CacheControl: noStore}}, nil
+}
+
+func (s *Server) pair(ctx context.Context, a account.Account, refresh string) (TokenPair, error) {
+	key, err := s.Ring.Signer(ctx)
+	if err != nil {
+		return TokenPair{}, err
+	}
+	access, err := key.Access(a.ID, a.Role, time.Now(), s.AccessTTL)
+	if err != nil {
+		return TokenPair{}, err
+	}
+	return TokenPair{
+		AccessToken: access, TokenType: TokenPairTokenTypeBearer, ExpiresIn: int(s.AccessTTL.Seconds()), RefreshToken: refresh,
+	}, nil
+}
+
+// Logout implements StrictServerInterface.
+func (s *Server) Logout(ctx context.Context, request LogoutRequestObject) (LogoutResponseObject, error) {
+	if err := s.Store.Logout(ctx, request.Body.RefreshToken); err != nil {
+		return nil, err
+	}
+	return Logout204Response{}, nil
+}
+
+// GetMe implements StrictServerInterface.
+func (s *Server) GetMe(ctx context.Context, _ GetMeRequestObject) (GetMeResponseObject, error) {
+	caller, err := authn.Require(ctx)
+	if err != nil {
+		return nil, err
+	}
+	a, err := s.Store.Account(ctx, caller.Subject)
+	if errs.Is(err, errs.NotFound) {
+		return nil, errs.New(errs.Unauthenticated, "account_gone", "The account behind this token does not exist any more.").Because(err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return GetMe200JSONResponse(userAnswer(a)), nil
+}
+
+// GetJWKS implements StrictServerInterface.
+func (s *Server) GetJWKS(ctx context.Context, _ GetJWKSRequestObject) (GetJWKSResponseObject, error) {
+	keys, err := s.Ring.Keys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return GetJWKS200JSONResponse{Body: keySetAnswer(keys), Headers: GetJWKS200ResponseHeaders{CacheControl: "public, max-age=60"}}, nil
+}
+
+// ListAPIKeys implements StrictServerInterface.
+func (s *Server) ListAPIKeys(ctx context.Context, _ ListAPIKeysRequestObject) (ListAPIKeysResponseObject, error) {
+	keys, err := s.Store.Keys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return ListAPIKeys200JSONResponse(keysAnswer(keys)), nil
+}
+
+// CreateAPIKey implements StrictServerInterface.
+func (s *Server) CreateAPIKey(ctx context.Context, request CreateAPIKeyRequestObject) (CreateAPIKeyResponseObject, error) {
+	caller, err := authn.Require(ctx)
+	if err != nil {
+		return nil, err
+	}
+	secret := authn.KeyPrefix + token.NewSecret()
+	k, err := account.NewAPIKey(request.Body.Name, secret, scopesOf(request.Body.Scopes))
+	if err != nil {
+		return nil, err
+	}
+	if k, err = s.Store.CreateKey(ctx, secret, caller.ID(), k); err != nil {
+		return nil, err
+	}
+	return CreateAPIKey201JSONResponse{
+		Body:    APIKeyCreated{CreatedAt: k.CreatedAt, ID: k.ID, Key: secret, Name: k.Name, Scopes: scopesAnswer(k.Scopes)},
+		Headers: CreateAPIKey201ResponseHeaders{CacheControl: noStore, Location: "/auth/api-keys/" + k.ID.String()},
+	}, nil
+}
+
+// RevokeAPIKey implements StrictServerInterface.
+func (s *Server) RevokeAPIKey(ctx context.Context, request RevokeAPIKeyRequestObject) (RevokeAPIKeyResponseObject, error) {
+	if err := s.Store.RevokeKey(ctx, request.ID); err != nil {
+		return nil, err
+	}
+	return RevokeAPIKey204Response{}, nil
+}

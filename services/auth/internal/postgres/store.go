@@ -1,0 +1,193 @@
+// Package postgres stores accounts, refresh tokens, API keys and signing keys.
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	"github.com/hp-analytics/hp-analytics/services/auth/internal/account"
+	"github.com/hp-analytics/hp-analytics/services/auth/internal/token"
+)
+
+// LeaderKey is the advisory lock of the one replica that prunes: the pair (4823, 3).
+const LeaderKey = 4823<<32 | 3
+
+// Store acts as the role hp_auth.
+type Store struct{ Pool *pgxpool.Pool }
+
+// CreateAccount stores a new account. A taken e-mail address is a Conflict.
+func (s Store) CreateAccount(ctx context.Context, a account.Account) (account.Account, error) {
+	const insert = `
+		INSERT INTO auth.users (id, email, name, password_hash, role)
+		VALUES ($1, $2, $3, $4, $5)
+		RETURNING created_at`
+	err := s.Pool.QueryRow(ctx, insert, a.ID, a.Email, a.Name, a.PasswordHash, a.Role).Scan(&a.CreatedAt)
+	if _, taken := postgres.IsCode(err, postgres.UniqueViolation); taken {
+		return account.Account{}, errs.New(errs.Conflict, "email_taken", "There is an account with this e-mail address already.",
+			errs.Field{Pointer: "/email", Code: "email_taken", Detail: "Log in instead, or use another address."}).Because(err)
+	}
+	if err != nil {
+		return account.Account{}, postgres.Classify(fmt.Errorf("insert an account: %w", err))
+	}
+	return a, nil
+}
+
+// PutAccount stores an account, or gives the one with its e-mail address the same role and password and ends its logins.
+func (s Store) PutAccount(ctx context.Context, a account.Account) error {
+	const upsert = `
+		INSERT INTO auth.users (id, email, name, password_hash, role)
+		VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (email) DO UPDATE SET password_hash = excluded.password_hash, role = excluded.role, updated_at = now()
+		RETURNING id`
+	const revoke = `UPDATE auth.refresh_tokens SET revoked_at = now() WHERE user_id = $1 AND revoked_at IS NULL`
+	err := postgres.InTx(ctx, s.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
+		var id uuid.UUID
+		if err := tx.QueryRow(ctx, upsert, a.ID, a.Email, a.Name, a.PasswordHash, a.Role).Scan(&id); err != nil {
+			return fmt.Errorf("put an account: %w", err)
+		}
+		if _, err := tx.Exec(ctx, revoke, id); err != nil {
+			return fmt.Errorf("end the logins of an account: %w", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return postgres.Classify(err)
+	}
+	return nil
+}
+
+// HasAdmin reports whether there is any admin.
+func (s Store) HasAdmin(ctx context.Context) (found bool, err error) {
+	err = s.Pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM auth.users WHERE role = 'admin')`).Scan(&found)
+	if err != nil {
+		return false, postgres.Classify(fmt.Errorf("look for an admin: %w", err))
+	}
+	return found, nil
+}
+
+const selectAccount = `SELECT id, email, name, role, password_hash, created_at FROM auth.users `
+
+// AccountByEmail returns the account of a normalized e-mail address, or NotFound.
+func (s Store) AccountByEmail(ctx context.Context, email string) (account.Account, error) {
+	return s.account(ctx, selectAccount+`WHERE email = $1`, email)
+}
+
+// Account returns an account by id, or NotFound.
+func (s Store) Account(ctx context.Context, id string) (account.Account, error) {
+	return s.account(ctx, selectAccount+`WHERE id = $1`, id)
+}
+
+func (s Store) account(ctx context.Context, query string, arg any) (a account.Account, err error) {
+	err = s.Pool.QueryRow(ctx, query, arg).Scan(&a.ID, &a.Email, &a.Name, &a.Role, &a.PasswordHash, &a.CreatedAt)
+	if err != nil {
+		return account.Account{}, postgres.Classify(fmt.Errorf("find an account: %w", err))
+	}
+	return a, nil
+}
+
+// SetPasswordHash replaces a hash by one of the same password.
+func (s Store) SetPasswordHash(ctx context.Context, id uuid.UUID, hash string) error {
+	if _, err := s.Pool.Exec(ctx, `UPDATE auth.users SET password_hash = $2, updated_at = now() WHERE id = $1`, id, hash); err != nil {
+		return postgres.Classify(fmt.Errorf("set a password hash: %w", err))
+	}
+	return nil
+}
+
+// CreateKey stores an API key by its hash.
+func (s Store) CreateKey(ctx context.Context, key, createdBy string, k account.APIKey) (account.APIKey, error) {
+	const insert = `
+		INSERT INTO auth.api_keys (id, name, key_hash, prefix, scopes, created_by)
+		VALUES ($1, $2, $3, $4, $5, $6)
+		RETURNING created_at`
+	err := s.Pool.QueryRow(ctx, insert, k.ID, k.Name, authn.HashKey(key), k.Prefix, k.Scopes, createdBy).Scan(&k.CreatedAt)
+	if err != nil {
+		return account.APIKey{}, postgres.Classify(fmt.Errorf("insert an API key: %w", err))
+	}
+	return k, nil
+}
+
+// Keys lists all API keys, newest first.
+func (s Store) Keys(ctx context.Context) ([]account.APIKey, error) {
+	rows, err := s.Pool.Query(ctx, `SELECT id, name, prefix, scopes, created_at, revoked_at FROM auth.api_keys ORDER BY created_at DESC, id DESC`)
+	if err != nil {
+		return nil, postgres.Classify(fmt.Errorf("list API keys: %w", err))
+	}
+	keys, err := pgx.CollectRows(rows, pgx.RowToStructByPos[account.APIKey])
+	if err != nil {
+		return nil, postgres.Classify(fmt.Errorf("list API keys: %w", err))
+	}
+	return keys, nil
+}
+
+// RevokeKey revokes an API key; a second time changes nothing. An unknown one is NotFound.
+func (s Store) RevokeKey(ctx context.Context, id uuid.UUID) error {
+	tag, err := s.Pool.Exec(ctx, `UPDATE auth.api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE id = $1`, id)
+	if err != nil {
+		return postgres.Classify(fmt.Errorf("revoke an API key: %w", err))
+	}
+	if tag.RowsAffected() == 0 {
+		return errs.New(errs.NotFound, "unknown_api_key", "There is no API key with this id.")
+	}
+	return nil
+}
+
+// SigningKeys returns the keys whose tokens may still be valid, newest first. Without a key younger
+// than maxAge it makes one: several replicas may ask at once, and one makes it.
+func (s Store) SigningKeys(ctx context.Context, maxAge, tokenLife time.Duration) (keys []token.SigningKey, err error) {
+	err = postgres.InTx(ctx, s.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
+		if keys, err = readSigningKeys(ctx, tx, maxAge, tokenLife); err != nil || len(keys) > 0 && time.Since(keys[0].CreatedAt) < maxAge {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `LOCK TABLE auth.signing_keys IN SHARE ROW EXCLUSIVE MODE`); err != nil {
+			return fmt.Errorf("lock signing keys: %w", err)
+		}
+		if keys, err = readSigningKeys(ctx, tx, maxAge, tokenLife); err != nil || len(keys) > 0 && time.Since(keys[0].CreatedAt) < maxAge {
+			return err // another replica was first
+		}
+		k := token.NewSigningKey()
+		const insert = `INSERT INTO auth.signing_keys (kid, private_key) VALUES ($1, $2) RETURNING created_at`
+		if err := tx.QueryRow(ctx, insert, k.ID, k.Private.Seed()).Scan(&k.CreatedAt); err != nil {
+			return fmt.Errorf("insert a signing key: %w", err)
+		}
+		keys = append([]token.SigningKey{k}, keys...)
+		return nil
+	})
+	if err != nil {
+		return nil, postgres.Classify(fmt.Errorf("signing keys: %w", err))
+	}
+	return keys, nil
+}
+
+// readSigningKeys returns the keys that sign or whose last token has not ended, newest first.
+func readSigningKeys(ctx context.Context, tx pgx.Tx, maxAge, tokenLife time.Duration) ([]token.SigningKey, error) {
+	const query = `
+		SELECT kid, private_key, created_at
+		FROM auth.signing_keys
+		WHERE retired_at IS NULL AND created_at > now() - $1::interval
+		ORDER BY created_at DESC, kid`
+	// The successor may be made a little late, and a verifier's clock may be a little behind.
+	rows, err := tx.Query(ctx, query, 2*maxAge+tokenLife)
+	if err != nil {
+		return nil, fmt.Errorf("read signing keys: %w", err)
+	}
+	keys, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (k token.SigningKey, err error) {
+		var seed []byte
+		err = row.Scan(&k.ID, &seed, &k.CreatedAt)
+		if err == nil {
+			k.Private = privateKey(seed)
+		}
+		return k, err //nolint:wrapcheck // wrapped below
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read signing keys: %w", err)
+	}
+	return keys, nil
+}

@@ -1,0 +1,65 @@
+// Package token makes access tokens (EdDSA JWTs) and the opaque secrets that are stored as hashes: refresh tokens and API
+// keys.
+package token
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/uuid"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+)
+
+// SigningKey signs access tokens.
+type SigningKey struct {
+	ID        string
+	Private   ed25519.PrivateKey
+	CreatedAt time.Time
+}
+
+// NewSigningKey makes a key. Its id is random.
+func NewSigningKey() SigningKey {
+	_, private, _ := ed25519.GenerateKey(rand.Reader) // never fails with this reader
+	return SigningKey{ID: rand.Text()[:16], Private: private}
+}
+
+// PublicKey returns the public half as a JWK's x value (RFC 8037).
+func (k SigningKey) PublicKey() string {
+	return base64.RawURLEncoding.EncodeToString(k.Private[ed25519.SeedSize:])
+}
+
+// Access returns an access token for a user.
+func (k SigningKey) Access(subject uuid.UUID, role authn.Role, now time.Time, life time.Duration) (string, error) {
+	t := jwt.NewWithClaims(jwt.SigningMethodEdDSA, authn.Claims{
+		Role: role,
+		RegisteredClaims: jwt.RegisteredClaims{
+			Issuer: authn.Issuer, Audience: jwt.ClaimStrings{authn.Audience}, Subject: subject.String(), ID: rand.Text(),
+			IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(life)),
+		},
+	})
+	t.Header["kid"] = k.ID
+	signed, err := t.SignedString(k.Private)
+	if err != nil {
+		return "", fmt.Errorf("sign an access token: %w", err)
+	}
+	return signed, nil
+}
+
+// NewSecret returns 256 random bits in base64url, 43 characters.
+func NewSecret() string {
+	secret := make([]byte, 32)
+	_, _ = rand.Read(secret) // never fails
+	return base64.RawURLEncoding.EncodeToString(secret)
+}
+
+// HashSecret returns what is stored of a secret. There is nothing to guess in 256 random bits, so no slow hash is needed.
+func HashSecret(secret string) []byte {
+	sum := sha256.Sum256([]byte(secret))
+	return sum[:]
+}
