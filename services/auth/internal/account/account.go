@@ -61,7 +61,7 @@ func checkEmail(email string) (string, []errs.Field) {
 	parsed, err := mail.ParseAddress(email)
 	_, domain, _ := strings.Cut(email, "@")
 	if err != nil || parsed.Address != email || len(email) > 254 || domain == "" || hasControl(email) {
-		return email, []errs.Field{{Pointer: "/email", Code: "invalid_email", Detail: "This is no e-mail address."}}
+		return email, []errs.Field{{Pointer: "/email", Code: "invalid_format", Detail: "This is no e-mail address."}}
 	}
 	return email, nil
 }

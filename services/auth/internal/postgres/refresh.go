@@ -46,8 +46,8 @@ func insertRefresh(ctx context.Context, db querier, user, family uuid.UUID, secr
 }
 
 var (
-	invalidRefresh = errs.New(errs.Unauthenticated, "invalid_refresh_token", "The refresh token is not valid. Log in again.")
-	reusedRefresh  = errs.New(errs.Unauthenticated, "refresh_token_reused",
+	errInvalidRefresh = errs.New(errs.Unauthenticated, "invalid_refresh_token", "The refresh token is not valid. Log in again.")
+	errReusedRefresh  = errs.New(errs.Unauthenticated, "refresh_token_reused",
 		"The refresh token was used before, so it may have been stolen. All tokens of this login are revoked. Log in again.")
 )
 
@@ -69,14 +69,14 @@ func (s Store) Rotate(ctx context.Context, secret, successor string, life time.D
 			Scan(&id, &family, &used, &ended, &user.ID, &user.Email, &user.Name, &user.Role, &user.CreatedAt)
 		switch {
 		case errors.Is(err, pgx.ErrNoRows):
-			return invalidRefresh.Because(err)
+			return errInvalidRefresh.Because(err)
 		case err != nil:
 			return fmt.Errorf("find a refresh token: %w", err)
 		case used:
 			reused = true // the revocation must be committed, so this is no error of the transaction
 			return revokeFamily(ctx, tx, family)
 		case ended:
-			return invalidRefresh
+			return errInvalidRefresh
 		}
 		if _, err := tx.Exec(ctx, `UPDATE auth.refresh_tokens SET used_at = now() WHERE id = $1`, id); err != nil {
 			return fmt.Errorf("use a refresh token: %w", err)
@@ -87,7 +87,7 @@ func (s Store) Rotate(ctx context.Context, secret, successor string, life time.D
 	case err != nil:
 		return account.Account{}, postgres.Classify(err)
 	case reused:
-		return account.Account{}, reusedRefresh
+		return account.Account{}, errReusedRefresh
 	}
 	return user, nil
 }

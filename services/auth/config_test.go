@@ -1,0 +1,31 @@
+package auth_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/config"
+	"github.com/hp-analytics/hp-analytics/services/auth"
+)
+
+func TestConfig(t *testing.T) {
+	t.Parallel()
+	needed := []string{"DATABASE_URL=postgres://localhost/x", "REDIS_URL=redis://localhost:6379/0"}
+	var cfg auth.Config
+	if err := config.Load(t.Context(), &cfg, config.Environ(needed, "")); err != nil {
+		t.Errorf("what has no default is given: %v", err)
+	}
+
+	bad := slices.Concat(needed, []string{
+		"ACCESS_TOKEN_TTL=25h", "REFRESH_TOKEN_TTL=1s", "SIGNING_KEY_MAX_AGE=1m",
+		"LOGIN_LIMIT_ACCOUNT=0", "LOGIN_LIMIT_ADDRESS=-1", "REGISTER_LIMIT_ADDRESS=0", "REFRESH_LIMIT_ADDRESS=0", "SHUTDOWN_DRAIN_DELAY=-1s",
+	})
+	err := config.Load(t.Context(), &cfg, config.Environ(bad, ""))
+	for _, pair := range bad[2:] {
+		name, _, _ := strings.Cut(pair, "=")
+		if err == nil || !strings.Contains(err.Error(), name+":") {
+			t.Errorf("the problem of %s is not listed: %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,225 @@
+package auth_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/hp-analytics/hp-analytics/internal/openapi/openapitest"
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/platform/httpserver"
+	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
+	platformpostgres "github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	"github.com/hp-analytics/hp-analytics/internal/platform/redis"
+	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
+	"github.com/hp-analytics/hp-analytics/internal/platform/service"
+	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
+	"github.com/hp-analytics/hp-analytics/services/auth"
+	"github.com/hp-analytics/hp-analytics/services/auth/accounts"
+)
+
+func TestMain(m *testing.M) { platformtest.Main(m, dbtest.Stop, redistest.Stop) }
+
+const goodPassword = "correct horse battery"
+
+// office is everything that replicas of the service share in a test.
+type office struct {
+	t        *testing.T
+	checker  *openapitest.Checker
+	postgres platformpostgres.Config
+	redis    redis.Config
+	change   func(*auth.Config) // of the defaults, in which limits do not bite; may be nil
+
+	lastRoutes http.Handler // of the replica started last, not held against the contract
+}
+
+func newOffice(t *testing.T) *office {
+	t.Helper()
+	return &office{t: t, checker: openapitest.New(t), postgres: dbtest.New(t).Config(), redis: redistest.New(t)}
+}
+
+// start starts a replica and returns an anonymous client of it. Every answer is held against openapi.yaml.
+func (o *office) start() client {
+	o.t.Helper()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(o.t.Context()))
+	o.t.Cleanup(cancel)
+	cfg := auth.Config{
+		Config:   service.Config{HTTP: httpserver.Config{AccessLog: "errors", RequestTimeout: 10 * time.Second}},
+		Postgres: o.postgres, Redis: o.redis,
+		AccessTTL: 15 * time.Minute, RefreshTTL: 24 * time.Hour, SigningKeyMaxAge: 24 * time.Hour,
+		LoginAccountLimit: 1000, LoginAddressLimit: 1000, RegisterLimit: 1000, RefreshLimit: 1000,
+	}
+	if o.change != nil {
+		o.change(&cfg)
+	}
+	svc, err := auth.New(ctx, cfg, platformtest.Deps(o.t))
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	platformtest.Run(o.t, svc)
+	platformtest.Eventually(o.t, 10*time.Second, "the service is ready", func() bool {
+		_, ready := svc.Health().Ready(ctx)
+		return ready
+	})
+	o.lastRoutes = svc.Routes()
+	return client{t: o.t, handler: o.checker.Handler(svc.Routes())}
+}
+
+// execute runs a statement as the owner of the database, behind the service's back, and returns the rows it changed.
+func (o *office) execute(statement string, args ...any) int64 {
+	o.t.Helper()
+	conn, err := pgx.Connect(o.t.Context(), string(o.postgres.URL))
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	defer conn.Close(context.WithoutCancel(o.t.Context()))
+	tag, err := conn.Exec(o.t.Context(), statement, args...)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return tag.RowsAffected()
+}
+
+// put makes an account of a role as the command line does.
+func (o *office) put(email, password string, role authn.Role) {
+	o.t.Helper()
+	pool, err := platformpostgres.Open(o.t.Context(), o.postgres, "hp_auth", "test", platformtest.Deps(o.t).TracerProvider)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	defer pool.Close()
+	if err := accounts.Put(o.t.Context(), pool, email, password, role); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+// client sends requests with a token; without one it is anonymous.
+type client struct {
+	t       *testing.T
+	handler http.Handler
+	token   string
+	address string // of the client; "" for the default
+}
+
+func (c client) as(token string) client {
+	c.token = token
+	return c
+}
+
+func (c client) from(address string) client {
+	c.address = address
+	return c
+}
+
+// do sends a request. Headers are "Name: value".
+func (c client) do(method, target, body string, headers ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	if c.token != "" {
+		r.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	if c.address != "" {
+		r.RemoteAddr = c.address
+	}
+	for _, line := range headers {
+		name, value, _ := strings.Cut(line, ": ")
+		r.Header.Add(name, value)
+	}
+	w := httptest.NewRecorder()
+	c.handler.ServeHTTP(w, r)
+	return w
+}
+
+// want sends a request, demands a status and decodes the answer.
+func want[T any](c client, status int, method, target, body string) T {
+	c.t.Helper()
+	w := c.do(method, target, body)
+	if w.Code != status {
+		c.t.Fatalf("%s %s %s: status %d, want %d: %s", method, target, body, w.Code, status, w.Body)
+	}
+	var answer T
+	if w.Body.Len() > 0 {
+		if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil {
+			c.t.Fatalf("%s %s answers %q: %v", method, target, w.Body, err)
+		}
+	}
+	return answer
+}
+
+type user struct {
+	ID        string    `json:"id"`
+	Email     string    `json:"email"`
+	Name      string    `json:"name"`
+	Role      string    `json:"role"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+type tokens struct {
+	AccessToken  string `json:"access_token"`
+	TokenType    string `json:"token_type"`
+	ExpiresIn    int    `json:"expires_in"`
+	RefreshToken string `json:"refresh_token"`
+}
+
+type apiKey struct {
+	ID        string     `json:"id"`
+	Name      string     `json:"name"`
+	Prefix    string     `json:"prefix"`
+	Scopes    []string   `json:"scopes"`
+	Key       string     `json:"key"`
+	CreatedAt time.Time  `json:"created_at"`
+	RevokedAt *time.Time `json:"revoked_at"`
+}
+
+func credentials(email, password string) string {
+	return `{"email":"` + email + `","password":"` + password + `"}`
+}
+
+func (c client) register(email string) user {
+	c.t.Helper()
+	return want[user](c, http.StatusCreated, http.MethodPost, "/auth/register", credentials(email, goodPassword))
+}
+
+func (c client) login(email, password string) tokens {
+	c.t.Helper()
+	return want[tokens](c, http.StatusOK, http.MethodPost, "/auth/login", credentials(email, password))
+}
+
+func (c client) refresh(token string) *httptest.ResponseRecorder {
+	return c.do(http.MethodPost, "/auth/refresh", `{"refresh_token":"`+token+`"}`)
+}
+
+// admin returns a client with the access token of a new admin.
+func (o *office) admin(c client) client {
+	o.t.Helper()
+	o.put("root@example.com", goodPassword, authn.Admin)
+	return c.as(c.login("root@example.com", goodPassword).AccessToken)
+}
+
+// wantProblem checks an error answer: its status, its code and its fields as "pointer code".
+func wantProblem(t *testing.T, w *httptest.ResponseRecorder, status int, code string, fields ...string) {
+	t.Helper()
+	var doc struct {
+		Code   string `json:"code"`
+		Errors []struct {
+			Pointer string `json:"pointer"`
+			Code    string `json:"code"`
+		} `json:"errors"`
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &doc); err != nil {
+		t.Fatalf("status %d with body %q: %v", w.Code, w.Body, err)
+	}
+	var got []string
+	for _, e := range doc.Errors {
+		got = append(got, e.Pointer+" "+e.Code)
+	}
+	if diff := cmp.Diff(fields, got); w.Code != status || doc.Code != code || diff != "" {
+		t.Errorf("status %d %s, want %d %s; errors (-want +got):\n%s%s", w.Code, doc.Code, status, code, diff, w.Body)
+	}
+}

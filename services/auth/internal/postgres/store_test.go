@@ -1,0 +1,154 @@
+package postgres_test
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
+	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
+	"github.com/hp-analytics/hp-analytics/services/auth/internal/account"
+	"github.com/hp-analytics/hp-analytics/services/auth/internal/postgres"
+	"github.com/hp-analytics/hp-analytics/services/auth/internal/token"
+)
+
+func TestMain(m *testing.M) { platformtest.Main(m, dbtest.Stop) }
+
+func newStore(t *testing.T) postgres.Store {
+	t.Helper()
+	return postgres.Store{Pool: dbtest.New(t).Pool("hp_auth")}
+}
+
+func (s tester) account(email string) account.Account {
+	s.t.Helper()
+	a, err := s.CreateAccount(s.t.Context(), account.Account{ID: uuid.Must(uuid.NewV7()), Email: email, PasswordHash: "x", Role: authn.User})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return a
+}
+
+type tester struct {
+	postgres.Store
+	t *testing.T
+}
+
+// TestOneSigningKey lets replicas that start together ask for the first key: they must get the same.
+func TestOneSigningKey(t *testing.T) {
+	t.Parallel()
+	store := newStore(t)
+	ids := make([]string, 8)
+	var wg sync.WaitGroup
+	for i := range ids {
+		wg.Go(func() {
+			keys, err := store.SigningKeys(t.Context(), time.Hour, time.Minute)
+			if err != nil || len(keys) != 1 {
+				t.Errorf("%d keys, %v", len(keys), err)
+				return
+			}
+			ids[i] = keys[0].ID
+		})
+	}
+	wg.Wait()
+	for _, id := range ids {
+		if id != ids[0] {
+			t.Fatalf("replicas have different keys: %v", ids)
+		}
+	}
+}
+
+func TestSigningKeysRotate(t *testing.T) {
+	t.Parallel()
+	store := newStore(t)
+	first, err := store.SigningKeys(t.Context(), time.Hour, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	age := func(by string) {
+		if _, err := store.Pool.Exec(t.Context(), `UPDATE auth.signing_keys SET created_at = created_at - $1::interval`, by); err != nil {
+			t.Fatal(err)
+		}
+	}
+	age("61 minutes")
+	both, err := store.SigningKeys(t.Context(), time.Hour, time.Minute)
+	if err != nil || len(both) != 2 || both[1].ID != first[0].ID {
+		t.Fatalf("after the age limit: %d keys, %v; want a new one before the old one", len(both), err)
+	}
+	if !both[1].Private.Equal(first[0].Private) {
+		t.Error("the key that was read is not the one that was made")
+	}
+	age("90 minutes") // longer than any token of the first one lives
+	later, err := store.SigningKeys(t.Context(), time.Hour, time.Minute)
+	if err != nil || len(later) != 2 || later[1].ID != both[0].ID {
+		t.Errorf("90 minutes later: %d keys, %v; want a third before the second, and the first gone", len(later), err)
+	}
+}
+
+func TestPrune(t *testing.T) {
+	t.Parallel()
+	s := tester{newStore(t), t}
+	user := s.account("ada@example.com").ID
+	for _, life := range []time.Duration{-time.Hour, -time.Second, time.Hour} {
+		if err := s.StartFamily(t.Context(), user, token.NewSecret(), life); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := s.PruneRefreshTokens(t.Context()); n != 2 || err != nil {
+		t.Errorf("pruned %d, %v; want the 2 that ended", n, err)
+	}
+	if n, err := s.PruneRefreshTokens(t.Context()); n != 0 || err != nil {
+		t.Errorf("pruned %d more, %v", n, err)
+	}
+}
+
+// TestOnlyHashesAreStored looks for secrets in the whole schema.
+func TestOnlyHashesAreStored(t *testing.T) {
+	t.Parallel()
+	s := tester{newStore(t), t}
+	user := s.account("ada@example.com").ID
+	refresh, key := token.NewSecret(), authn.KeyPrefix+token.NewSecret()
+	if err := s.StartFamily(t.Context(), user, refresh, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	k, err := account.NewAPIKey("shop", key, []authn.Scope{authn.ScopeRead})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.CreateKey(t.Context(), key, "user:"+user.String(), k); err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{refresh, key} {
+		var found bool
+		const query = `
+			SELECT EXISTS (SELECT FROM auth.refresh_tokens t WHERE t::text LIKE $1 OR t.token_hash = convert_to($2, 'UTF8'))
+			    OR EXISTS (SELECT FROM auth.api_keys k WHERE k::text LIKE $1 OR k.key_hash = convert_to($2, 'UTF8'))`
+		if err := s.Pool.QueryRow(t.Context(), query, "%"+secret+"%", secret).Scan(&found); err != nil || found {
+			t.Errorf("a secret is stored as it is: %v", err)
+		}
+	}
+}
+
+func TestUnicodeAddresses(t *testing.T) {
+	t.Parallel()
+	s := tester{newStore(t), t}
+	for _, email := range []string{"ÄDA@Exämple.com", "İpek@example.com", "\u212Aelvin@example.com"} { // the last is the Kelvin sign
+		a, err := account.New(email, "correct horse battery", "", authn.User)
+		if err != nil {
+			t.Fatalf("%s: %v", email, err)
+		}
+		a.PasswordHash = "x"
+		if _, err := s.CreateAccount(t.Context(), a); err != nil {
+			t.Errorf("%s: %v", email, err)
+		}
+		if _, err := s.CreateAccount(t.Context(), a); !errs.Is(err, errs.Conflict) && !errs.Is(err, errs.Internal) {
+			t.Errorf("%s twice: %v", email, err)
+		}
+		if found, err := s.AccountByEmail(t.Context(), account.NormalizeEmail(email)); err != nil || found.ID != a.ID {
+			t.Errorf("%s is not found: %v", email, err)
+		}
+	}
+}

@@ -1,0 +1,111 @@
+package auth_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
+	"github.com/hp-analytics/hp-analytics/services/auth"
+)
+
+// tryLogin tries a wrong password.
+func tryLogin(c client, email string) *httptest.ResponseRecorder {
+	return c.do(http.MethodPost, "/auth/login", credentials(email, "wrong"))
+}
+
+// wantLimited checks that tries are answered 401 up to the limit and 429 after it.
+func wantLimited(t *testing.T, limit int, try func(i int) *httptest.ResponseRecorder) {
+	t.Helper()
+	for i := range limit {
+		w := try(i)
+		if w.Code != http.StatusUnauthorized || len(w.Header().Values("RateLimit")) != 2 || len(w.Header().Values("RateLimit-Policy")) != 2 {
+			t.Fatalf("try %d: status %d, header %v: %s", i+1, w.Code, w.Header(), w.Body)
+		}
+	}
+	w := try(limit)
+	wantProblem(t, w, http.StatusTooManyRequests, "rate_limited")
+	if w.Header().Get("Retry-After") == "" {
+		t.Errorf("no Retry-After in %v", w.Header())
+	}
+}
+
+func TestLoginLimits(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.change = func(cfg *auth.Config) { cfg.LoginAccountLimit, cfg.LoginAddressLimit = 3, 6 }
+	here, there := o.start(), o.start()
+	replicas := []client{here, there}
+	here.register("ada@example.com")
+
+	t.Run("per account, from anywhere, over all replicas", func(t *testing.T) {
+		wantLimited(t, 3, func(i int) *httptest.ResponseRecorder {
+			return tryLogin(replicas[i%2].from(fmt.Sprintf("10.0.0.%d:1", i)), "Ada@example.com")
+		})
+		// Even the right password: whoever guesses must not learn that this one was it.
+		w := here.from("10.0.0.99:1").do(http.MethodPost, "/auth/login", credentials("ada@example.com", goodPassword))
+		wantProblem(t, w, http.StatusTooManyRequests, "rate_limited")
+	})
+	t.Run("unknown accounts just the same", func(t *testing.T) {
+		wantLimited(t, 3, func(i int) *httptest.ResponseRecorder {
+			return tryLogin(here.from(fmt.Sprintf("10.0.1.%d:1", i)), "nobody@example.com")
+		})
+	})
+	for name, address := range map[string]string{
+		"per address":  "10.0.2.1:%d",
+		"per IPv6 /64": "[2001:db8:1:2::%d]:1",
+	} {
+		t.Run(name, func(t *testing.T) {
+			wantLimited(t, 6, func(i int) *httptest.ResponseRecorder {
+				return tryLogin(replicas[i%2].from(fmt.Sprintf(address, i+1)), fmt.Sprintf("%s-%d@example.com", strings.Fields(name)[1], i))
+			})
+		})
+	}
+}
+
+func TestRegisterAndRefreshLimits(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.change = func(cfg *auth.Config) { cfg.RegisterLimit, cfg.RefreshLimit = 2, 3 }
+	anyone := o.start()
+	for i := range 2 {
+		anyone.register(fmt.Sprintf("u%d@example.com", i))
+	}
+	wantProblem(t, anyone.do(http.MethodPost, "/auth/register", credentials("u3@example.com", goodPassword)), 429, "rate_limited")
+	token := anyone.login("u0@example.com", goodPassword).RefreshToken
+	for range 3 {
+		token = decode[tokens](t, anyone.refresh(token)).RefreshToken
+	}
+	wantProblem(t, anyone.refresh(token), 429, "rate_limited")
+	if w := anyone.from("10.1.1.1:1").refresh(token); w.Code != http.StatusOK {
+		t.Errorf("the refused request used the token up: %s", w.Body)
+	}
+}
+
+// TestLimitsWithoutRedis checks that logins work and are still limited while Redis is down, and after it was wiped.
+func TestLimitsWithoutRedis(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	server := redistest.StartServer(t)
+	o.redis = server.Config()
+	o.change = func(cfg *auth.Config) { cfg.LoginAccountLimit = 3 }
+	anyone := o.start()
+	anyone.register("ada@example.com")
+	try := func(int) *httptest.ResponseRecorder { return tryLogin(anyone, "ada@example.com") }
+
+	wantLimited(t, 3, try)
+	if err := redistest.Client(t, o.redis).FlushDB(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	wantLimited(t, 3, try) // a wiped Redis forgets: that is what is lost, and all
+
+	server.Stop()
+	anyone.register("bob@example.com")
+	anyone.login("bob@example.com", goodPassword)
+	wantLimited(t, 3, func(int) *httptest.ResponseRecorder { return tryLogin(anyone, "eve@example.com") })
+	if w := anyone.do(http.MethodGet, "/ready", ""); w.Code != http.StatusOK {
+		t.Errorf("not ready without Redis: %s", w.Body)
+	}
+}
