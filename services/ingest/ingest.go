@@ -56,10 +56,7 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	verifier, err := authn.NewVerifier(ctx, cfg.Auth, authn.PostgresKeys{Pool: pool}, deps.Logger)
-	if err != nil {
-		return nil, err
-	}
+	verifier := authn.NewVerifier(ctx, cfg.Auth, authn.PostgresKeys{Pool: pool}, deps.Logger)
 	deps.Registerer.MustRegister(platformpostgres.NewPoolCollector(pool), redis.NewPoolCollector(client))
 
 	health := httpserver.NewHealth(deps.Logger,

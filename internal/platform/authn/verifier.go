@@ -101,12 +101,8 @@ type apiKey struct {
 
 // NewVerifier returns a verifier that fetches the JWKS in the background until ctx ends. A service can therefore start
 // before the auth service; tokens are answered 503 until the first fetch succeeds.
-func NewVerifier(ctx context.Context, cfg Config, keys KeyStore, logger *slog.Logger) (*Verifier, error) {
-	set, err := fetchKeys(ctx, cfg, logger)
-	if err != nil {
-		return nil, err
-	}
-	return NewLocalVerifier(set, keys), nil
+func NewVerifier(ctx context.Context, cfg Config, keys KeyStore, logger *slog.Logger) *Verifier {
+	return NewLocalVerifier(fetchKeys(ctx, cfg, logger), keys)
 }
 
 // NewLocalVerifier returns a verifier with a key set of this process: for the auth service, which must not need itself

@@ -37,17 +37,21 @@ func newVerifier(t *testing.T, cfg authn.Config, keys authn.KeyStore) *authn.Ver
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
-	v, err := authn.NewVerifier(ctx, cfg, keys, platformtest.Logger(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	return authn.NewVerifier(ctx, cfg, keys, platformtest.Logger(t))
+}
+
+// newReadyVerifier returns a verifier that has the keys of auth.
+func newReadyVerifier(t *testing.T, auth *authntest.Auth, keys authn.KeyStore) *authn.Verifier {
+	t.Helper()
+	v := newVerifier(t, auth.Config(), keys)
+	platformtest.Eventually(t, 5*time.Second, "the key set is fetched", func() bool { return v.Ready(t.Context()) == nil })
 	return v
 }
 
 func TestBadAuthorizationHeaders(t *testing.T) {
 	t.Parallel()
 	auth := authntest.New(t)
-	v := newVerifier(t, auth.Config(), &fakeKeys{find: unknownKey})
+	v := newReadyVerifier(t, auth, &fakeKeys{find: unknownKey})
 	cases := map[string]string{
 		"":                   "invalid_authorization",
 		"Bearer":             "invalid_authorization",
@@ -68,11 +72,33 @@ func TestBadAuthorizationHeaders(t *testing.T) {
 	}
 }
 
+// TestAuthComesLater starts a verifier before there is anything to fetch from: it must not wait for a token, nor for the
+// next regular fetch.
+func TestAuthComesLater(t *testing.T) {
+	t.Parallel()
+	auth := authntest.New(t)
+	var up atomic.Bool
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !up.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		http.Redirect(w, r, auth.JWKSURL(), http.StatusTemporaryRedirect)
+	}))
+	defer proxy.Close()
+	v := newVerifier(t, authn.Config{JWKSURL: proxy.URL, JWKSRefresh: time.Hour}, &fakeKeys{find: unknownKey})
+	if v.Ready(t.Context()) == nil {
+		t.Error("ready without a key")
+	}
+	up.Store(true)
+	platformtest.Eventually(t, 10*time.Second, "the keys are fetched", func() bool { return v.Ready(t.Context()) == nil })
+}
+
 // A tampered token must not profit from the cache of its honest original.
 func TestTamperedTokenAfterTheHonestOne(t *testing.T) {
 	t.Parallel()
 	auth := authntest.New(t)
-	v := newVerifier(t, auth.Config(), &fakeKeys{find: unknownKey})
+	v := newReadyVerifier(t, auth, &fakeKeys{find: unknownKey})
 	token := auth.Token(authn.User, uuid.NewString())
 	if _, err := v.Authenticate(t.Context(), "Bearer "+token); err != nil {
 		t.Fatal(err)
@@ -110,7 +136,7 @@ func TestTokensWhileTheKeySetIsAway(t *testing.T) {
 		t.Error("ready without a key")
 	}
 	up.Store(true)
-	platformtest.Eventually(t, 10*time.Second, "the unknown key id leads to a fetch", func() bool {
+	platformtest.Eventually(t, 10*time.Second, "the keys are fetched", func() bool {
 		_, err := v.Authenticate(t.Context(), token)
 		return err == nil
 	})
@@ -129,7 +155,7 @@ func TestAPIKeyLookUpsAreCachedForFiveSeconds(t *testing.T) {
 		}
 		return want, nil
 	}}
-	v := newVerifier(t, authntest.New(t).Config(), keys)
+	v := newReadyVerifier(t, authntest.New(t), keys)
 	for range 100 {
 		p, err := v.Authenticate(t.Context(), "Bearer hpa_good")
 		if err != nil || p.ID() != "key:k1" || !p.HasScope(authn.ScopeIngest) || p.HasScope(authn.ScopeRead) {
@@ -163,7 +189,7 @@ func TestOutagesOfTheKeyStoreAreNotCached(t *testing.T) {
 		}
 		return authn.Principal{KeyID: "k1"}, nil
 	}}
-	v := newVerifier(t, authntest.New(t).Config(), keys)
+	v := newReadyVerifier(t, authntest.New(t), keys)
 	if _, err := v.Authenticate(t.Context(), "Bearer hpa_good"); !errs.Is(err, errs.Unavailable) {
 		t.Errorf("down: %v", err)
 	}
@@ -176,8 +202,7 @@ func TestOutagesOfTheKeyStoreAreNotCached(t *testing.T) {
 func TestMiddleware(t *testing.T) {
 	t.Parallel()
 	auth := authntest.New(t)
-	v := newVerifier(t, auth.Config(), &fakeKeys{find: unknownKey})
-	platformtest.Eventually(t, 5*time.Second, "the key set is fetched", func() bool { return v.Ready(t.Context()) == nil })
+	v := newReadyVerifier(t, auth, &fakeKeys{find: unknownKey})
 	subject := uuid.NewString()
 	cases := []struct {
 		name, header string

@@ -117,7 +117,10 @@ func methodLabel(method string) string {
 
 func logAccess(logger *slog.Logger, which string, r *http.Request, route string, result httpsnoop.Metrics, err error) {
 	level := slog.LevelInfo
-	if result.Code >= http.StatusInternalServerError {
+	switch {
+	case result.Code == http.StatusServiceUnavailable: // what is away is logged where it is noticed; a probe is no error
+		level = slog.LevelWarn
+	case result.Code >= http.StatusInternalServerError:
 		level = slog.LevelError
 	}
 	if which == "none" || which == "errors" && result.Code < http.StatusBadRequest || !logger.Enabled(r.Context(), level) {

@@ -29,10 +29,7 @@ func TestTokens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	verifier, err := authn.NewVerifier(t.Context(), auth.Config(), noKeys{}, platformtest.Logger(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	verifier := authn.NewVerifier(t.Context(), auth.Config(), noKeys{}, platformtest.Logger(t))
 	platformtest.Eventually(t, 5*time.Second, "the key set is fetched", func() bool { return verifier.Ready(t.Context()) == nil })
 
 	subject := uuid.NewString()
