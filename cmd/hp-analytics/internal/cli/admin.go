@@ -1,0 +1,172 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/platform/config"
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	"github.com/hp-analytics/hp-analytics/services/auth/accounts"
+)
+
+// AdminConfig names the first admin.
+type AdminConfig struct {
+	// Email and Password are of the first admin, who is made when there is none.
+	Email    string        `env:"ADMIN_EMAIL"`
+	Password config.Secret `env:"ADMIN_PASSWORD"`
+}
+
+// Validate implements config.Validator.
+func (c *AdminConfig) Validate() error {
+	if (c.Email == "") != (c.Password == "") {
+		return errors.New("ADMIN_EMAIL, ADMIN_PASSWORD: set both or neither")
+	}
+	return nil
+}
+
+func adminCommand(env environment) *cobra.Command {
+	cmd := &cobra.Command{Use: "admin", Short: "Manage accounts without the API"}
+	var email, role string
+	create := &cobra.Command{
+		Use:   "create",
+		Short: "Create an account with a role, or give an existing one a new role and password",
+		Long: `Create an account with a role, or give an existing one a new role and password; its logins end.
+
+The password is read from ADMIN_PASSWORD (or the file ADMIN_PASSWORD_FILE). Without it one is made and printed.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return env.createAccount(cmd.Context(), email, authn.Role(role))
+		},
+	}
+	create.Flags().StringVar(&email, "email", "", "the account's e-mail address (required)")
+	create.Flags().StringVar(&role, "role", string(authn.Admin), "admin, analyst or user")
+	if err := create.MarkFlagRequired("email"); err != nil {
+		panic(err) // the flag is defined above
+	}
+	cmd.AddCommand(create)
+	return cmd
+}
+
+func (e environment) createAccount(ctx context.Context, email string, role authn.Role) error {
+	if role != authn.Admin && role != authn.Analyst && role != authn.User {
+		return usageError{fmt.Errorf("--role: must be admin, analyst or user, not %q", role)}
+	}
+	cfg := struct {
+		Password config.Secret `env:"ADMIN_PASSWORD"`
+	}{}
+	if err := e.load(ctx, &cfg); err != nil {
+		return err
+	}
+	password, shown := string(cfg.Password), "as given by ADMIN_PASSWORD"
+	if password == "" {
+		password = rand.Text()
+		shown = password
+	}
+	return e.withDatabase(ctx, func(url string) error {
+		database, err := e.databaseConfig(ctx, url)
+		if err != nil {
+			return err
+		}
+		if err := putAccount(ctx, database, email, password, role); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(e.stdout, "%s is %s now; password: %s\n", email, role, shown)
+		return err //nolint:wrapcheck // stdout is gone: nothing to add
+	})
+}
+
+// databaseConfig returns the configuration of a connection to the database of url.
+func (e environment) databaseConfig(ctx context.Context, url string) (cfg postgres.Config, err error) {
+	with := environment{environ: append(e.environ[:len(e.environ):len(e.environ)], "DATABASE_URL="+url)}
+	return cfg, with.load(ctx, &cfg)
+}
+
+func putAccount(ctx context.Context, database postgres.Config, email, password string, role authn.Role) error {
+	pool, err := postgres.Open(ctx, database, "hp_auth", "hp-analytics admin", noop.NewTracerProvider())
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	err = accounts.Put(ctx, pool, email, password, role)
+	if errs.Is(err, errs.Invalid) {
+		return usageError{fmt.Errorf("account %s: %w", email, err)}
+	}
+	return err
+}
+
+// firstAdmin makes the first admin when there is no admin at all, and returns what to say of the login. Without
+// ADMIN_EMAIL a password is made once and kept in the data directory. The file is written before the account: a crash in
+// between must not leave an admin whose password nobody knows.
+func firstAdmin(ctx context.Context, database postgres.Config, given AdminConfig, dir string) (string, error) {
+	pool, err := postgres.Open(ctx, database, "hp_auth", "hp-analytics up", noop.NewTracerProvider())
+	if err != nil {
+		return "", err
+	}
+	defer pool.Close()
+	there, err := accounts.HasAdmin(ctx, pool)
+	if err != nil {
+		return "", err
+	}
+	admin, noted, err := readLogin(dir)
+	switch {
+	case err != nil:
+		return "", err
+	case there && !noted:
+		return "there is one already (hp-analytics admin create makes another)", nil
+	case there:
+		return admin.String(), nil
+	case given.Email != "":
+		if err := putAccount(ctx, database, given.Email, string(given.Password), authn.Admin); err != nil {
+			return "", err
+		}
+		return given.Email + ", password as given by ADMIN_PASSWORD", nil
+	case !noted:
+		admin = login{Email: "admin@example.com", Password: rand.Text()}
+		if err := admin.write(dir); err != nil {
+			return "", err
+		}
+	}
+	return admin.String(), putAccount(ctx, database, admin.Email, admin.Password, authn.Admin)
+}
+
+// login is the admin that was made without being asked for, as it is kept in the data directory.
+type login struct{ Email, Password string }
+
+// String says the login to a person.
+func (l login) String() string { return l.Email + " / " + l.Password }
+
+func loginFile(dir string) string { return filepath.Join(dir, "admin-login") }
+
+func (l login) write(dir string) error {
+	if err := os.WriteFile(loginFile(dir), []byte(l.Email+"\n"+l.Password+"\n"), 0o600); err != nil {
+		return fmt.Errorf("keep the admin's password: %w", err)
+	}
+	return nil
+}
+
+// readLogin reads what write wrote. What is cut short by a crash counts as not there.
+func readLogin(dir string) (l login, found bool, err error) {
+	content, err := os.ReadFile(loginFile(dir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return login{}, false, nil
+	}
+	if err != nil {
+		return login{}, false, fmt.Errorf("read the admin's password: %w", err)
+	}
+	lines := strings.Split(string(content), "\n")
+	if len(lines) != 3 {
+		return login{}, false, nil
+	}
+	return login{Email: lines[0], Password: lines[1]}, true, nil
+}

@@ -1,0 +1,128 @@
+// Package cli is the command line of hp-analytics.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/sethvargo/go-envconfig"
+	"github.com/spf13/cobra"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/config"
+	"github.com/hp-analytics/hp-analytics/internal/platform/service"
+	"github.com/hp-analytics/hp-analytics/internal/platform/telemetry"
+)
+
+// Exit codes.
+const (
+	exitOK      = 0
+	exitFailure = 1 // something went wrong, or a comparison found a difference
+	exitUsage   = 2 // the command line or the configuration is wrong
+)
+
+// usageError marks an error as the user's: wrong arguments or configuration.
+type usageError struct{ error }
+
+// Unwrap returns the cause.
+func (e usageError) Unwrap() error { return e.error }
+
+// environment is what commands read and write instead of globals.
+type environment struct {
+	environ        []string
+	stdout, stderr io.Writer
+}
+
+// lookup returns the environment variables as go-envconfig reads them.
+func (e environment) lookup() envconfig.Lookuper { return config.Environ(e.environ, "") }
+
+// load fills target from the environment.
+func (e environment) load(ctx context.Context, target any) error {
+	if err := config.Load(ctx, target, e.lookup()); err != nil {
+		return usageError{fmt.Errorf("invalid configuration:\n%w", err)}
+	}
+	return nil
+}
+
+// logger returns a logger for a command that a person watches: text on stderr, warnings and up unless LOG_LEVEL says else.
+func (e environment) logger(ctx context.Context) (*slog.Logger, error) {
+	cfg := struct {
+		Level slog.Level `env:"LOG_LEVEL, default=warn"`
+	}{}
+	if err := e.load(ctx, &cfg); err != nil {
+		return nil, err
+	}
+	return telemetry.NewLogger(e.stderr, telemetry.LogConfig{Level: cfg.Level, Format: "text"}), nil
+}
+
+// Run executes one command and returns the exit code.
+func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
+	env := environment{environ: environ, stdout: stdout, stderr: stderr}
+	root := &cobra.Command{
+		Use:           "hp-analytics",
+		Short:         "Product analytics on Postgres and Redis, with numbers that are provably right",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(
+		upCommand(env),
+		serveCommand(env),
+		migrateCommand(env),
+		adminCommand(env),
+		reconcileCommand(env),
+		demoCommand(env),
+		healthcheckCommand(env),
+		versionCommand(env),
+	)
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	return exitCode(root.ExecuteContext(ctx), stderr)
+}
+
+func exitCode(err error, stderr io.Writer) int {
+	if err == nil {
+		return exitOK
+	}
+	_, _ = fmt.Fprintln(stderr, "hp-analytics:", err)
+	if _, ok := errors.AsType[usageError](err); ok {
+		return exitUsage
+	}
+	return exitFailure
+}
+
+func versionCommand(env environment) *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version of this build",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprintln(env.stdout, service.Version())
+			return err //nolint:wrapcheck // stdout is gone: nothing to add
+		},
+	}
+}
+
+func healthcheckCommand(env environment) *cobra.Command {
+	var url string
+	cmd := &cobra.Command{
+		Use:   "healthcheck",
+		Short: "Ask a running instance whether it is ready; exit 1 if not",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if url == "" {
+				cfg := PortConfig{}
+				if err := env.load(cmd.Context(), &cfg); err != nil {
+					return err
+				}
+				url = cfg.url("127.0.0.1")
+			}
+			return service.CheckReady(cmd.Context(), url+"/ready")
+		},
+	}
+	cmd.Flags().StringVar(&url, "url", "", "base URL of the instance (default http://127.0.0.1:$PORT)")
+	return cmd
+}

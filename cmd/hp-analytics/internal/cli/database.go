@@ -1,0 +1,111 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/embedded"
+	"github.com/hp-analytics/hp-analytics/internal/platform/config"
+	"github.com/hp-analytics/hp-analytics/migrations/migrate"
+)
+
+// DataConfig says where the private databases of a laptop install live.
+type DataConfig struct {
+	// DataDir holds the data of `up`.
+	DataDir string `env:"DATA_DIR, default=.data"`
+}
+
+// withDatabase runs fn with the URL of the database that commands work on: DATABASE_URL if it is set, else the private
+// Postgres of DATA_DIR, which is started for the time of fn when no `up` is running.
+func (e environment) withDatabase(ctx context.Context, fn func(url string) error) error {
+	var cfg struct {
+		DataConfig
+		URL config.URL `env:"DATABASE_URL"`
+	}
+	if err := e.load(ctx, &cfg); err != nil {
+		return err
+	}
+	if cfg.URL != "" {
+		return fn(string(cfg.URL))
+	}
+	logger, err := e.logger(ctx)
+	if err != nil {
+		return err
+	}
+	url, release, err := embedded.Attach(ctx, cfg.DataDir, logger)
+	if errors.Is(err, embedded.ErrNoData) {
+		return usageError{fmt.Errorf("no database: set DATABASE_URL, or DATA_DIR to that of `hp-analytics up` (%w)", err)}
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(fn(url), release())
+}
+
+func migrateCommand(env environment) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "migrate",
+		Short: "Change or show the version of the database schema",
+	}
+	steps := 0
+	down := &cobra.Command{
+		Use:   "down",
+		Short: "Undo migrations, newest first (all of them without --steps): this deletes data",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return env.withDatabase(cmd.Context(), func(url string) error {
+				logger, err := env.logger(cmd.Context())
+				if err != nil {
+					return err
+				}
+				return migrate.Down(cmd.Context(), url, logger, steps)
+			})
+		},
+	}
+	down.Flags().IntVar(&steps, "steps", 0, "how many migrations to undo; 0 means all")
+	cmd.AddCommand(
+		&cobra.Command{
+			Use:   "up",
+			Short: "Apply all pending migrations; safe to run from several places at once",
+			Args:  cobra.NoArgs,
+			RunE:  func(cmd *cobra.Command, _ []string) error { return env.migrateUp(cmd.Context()) },
+		},
+		down,
+		&cobra.Command{
+			Use:   "status",
+			Short: "Show the version of the schema and what is pending",
+			Args:  cobra.NoArgs,
+			RunE:  func(cmd *cobra.Command, _ []string) error { return env.migrateStatus(cmd.Context()) },
+		},
+	)
+	return cmd
+}
+
+func (e environment) migrateUp(ctx context.Context) error {
+	return e.withDatabase(ctx, func(url string) error {
+		logger, err := e.logger(ctx)
+		if err != nil {
+			return err
+		}
+		if err := migrate.Up(ctx, url, logger); err != nil {
+			return err
+		}
+		return e.printStatus(ctx, url)
+	})
+}
+
+func (e environment) migrateStatus(ctx context.Context) error {
+	return e.withDatabase(ctx, func(url string) error { return e.printStatus(ctx, url) })
+}
+
+func (e environment) printStatus(ctx context.Context, url string) error {
+	status, err := migrate.Inspect(ctx, url)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(e.stdout, status)
+	return err //nolint:wrapcheck // stdout is gone: nothing to add
+}

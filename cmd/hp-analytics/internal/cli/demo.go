@@ -1,0 +1,61 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/demo"
+)
+
+func demoCommand(env environment) *cobra.Command {
+	var o demo.Options
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Send a simulated shop's events to a running platform and check its numbers; exit 1 if any differs",
+		Long: `Send a simulated shop's events to a running platform, wait until all are counted, and compare every number with what
+was sent. Exit 1 if any differs.
+
+It logs in as an admin: ADMIN_EMAIL and ADMIN_PASSWORD, or else the one that "up" made in DATA_DIR (default .data).`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return env.demo(cmd.Context(), o) },
+	}
+	cmd.Flags().StringVar(&o.URL, "url", "http://localhost:8080", "base URL of the platform")
+	cmd.Flags().IntVar(&o.Events, "events", 20_000, "how many different events to send; purchases come on top")
+	cmd.Flags().IntVar(&o.Days, "days", 7, "over how many days, today included, they are spread")
+	cmd.Flags().IntVar(&o.Products, "products", 100, "how many products the shop has")
+	cmd.Flags().IntVar(&o.Users, "users", 1_000, "how many users visit it")
+	cmd.Flags().Uint64Var(&o.Seed, "seed", 1, "another seed is another shop")
+	return cmd
+}
+
+func (e environment) demo(ctx context.Context, o demo.Options) error {
+	if err := o.Validate(); err != nil {
+		return usageError{err}
+	}
+	var cfg struct {
+		AdminConfig
+		DataConfig
+	}
+	if err := e.load(ctx, &cfg); err != nil {
+		return err
+	}
+	o.Out, o.Email, o.Password = e.stdout, cfg.Email, string(cfg.Password)
+	if o.Email == "" {
+		admin, found, err := readLogin(cfg.DataDir)
+		if err != nil {
+			return err
+		}
+		if !found {
+			return usageError{fmt.Errorf("no admin to log in as: set ADMIN_EMAIL and ADMIN_PASSWORD, or DATA_DIR to that of `hp-analytics up` (%s has none)", cfg.DataDir)}
+		}
+		o.Email, o.Password = admin.Email, admin.Password
+	}
+	err := demo.Run(ctx, o)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return errors.New("interrupted; the same command goes on where it makes a difference: what was sent is not counted twice")
+	}
+	return err
+}

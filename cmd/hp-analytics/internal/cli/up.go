@@ -1,0 +1,182 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/embedded"
+	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/host"
+	"github.com/hp-analytics/hp-analytics/internal/platform/config"
+	"github.com/hp-analytics/hp-analytics/internal/platform/httpserver"
+	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	"github.com/hp-analytics/hp-analytics/internal/platform/service"
+	"github.com/hp-analytics/hp-analytics/internal/platform/telemetry"
+	"github.com/hp-analytics/hp-analytics/migrations/migrate"
+)
+
+// upConfig is the configuration of `up`.
+type upConfig struct {
+	PortConfig
+	DataConfig
+	AdminConfig
+	// Host is the interface to serve on. The default keeps an evaluation install to this machine.
+	Host string `env:"HOST, default=127.0.0.1"`
+	// DatabaseURL and RedisURL name databases of your own; without them private ones are started.
+	DatabaseURL config.URL `env:"DATABASE_URL"`
+	RedisURL    config.URL `env:"REDIS_URL"`
+}
+
+func upCommand(env environment) *cobra.Command {
+	return &cobra.Command{
+		Use:   "up",
+		Short: "Start the whole platform on this machine, with a private Postgres and Redis unless told otherwise",
+		Long: `Start the whole platform on this machine: all services behind one port.
+
+Environment:
+  PORT            public port (default 8080)
+  HOST            interface to serve on (default 127.0.0.1; 0.0.0.0 for all)
+  DATA_DIR        where the private databases live (default .data)
+  DATABASE_URL    use this Postgres instead of a private one
+  REDIS_URL       use this Redis instead of a private one
+  ADMIN_EMAIL, ADMIN_PASSWORD   the first admin; without them a password is made once and shown
+  LOG_LEVEL       what is shown here (default error); everything from info up goes to DATA_DIR/hp-analytics.log`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return env.up(cmd.Context()) },
+	}
+}
+
+func (e environment) up(ctx context.Context) error {
+	var cfg upConfig
+	if err := e.load(ctx, &cfg); err != nil {
+		return err
+	}
+	// The directory comes first: what belongs to a running platform, such as its log, must not be touched.
+	databases, err := embedded.Open(cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(e.upIn(ctx, cfg, databases), databases.Stop(ctx))
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil // asked to stop while it was still starting
+	}
+	return err
+}
+
+// upIn starts the databases of a directory that is ours, and everything on top of them.
+func (e environment) upIn(ctx context.Context, cfg upConfig, databases *embedded.Databases) error {
+	listener, err := httpserver.Listen(ctx, httpserver.Config{Addr: net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port))})
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("port %d is taken; choose another: make up PORT=%d", cfg.Port, cfg.Port+1)
+	}
+	if err != nil {
+		return err
+	}
+	defer listener.Close() //nolint:errcheck // closed by the server already when all went well
+
+	logger, closeLog, err := e.upLogger(ctx, cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	defer closeLog()
+	_, _ = fmt.Fprintln(e.stdout, "Starting HP Analytics", service.Version(), "…")
+	err = databases.Start(ctx, embedded.Options{Postgres: cfg.DatabaseURL == "", Redis: cfg.RedisURL == "", Logger: logger})
+	if err != nil {
+		return err
+	}
+	return e.upWith(ctx, cfg, databases, listener, logger)
+}
+
+// upWith prepares the schema and the first admin, and serves until ctx ends.
+func (e environment) upWith(ctx context.Context, cfg upConfig, databases *embedded.Databases, listener net.Listener, logger *slog.Logger) error {
+	environ := withDefaults(e.environ,
+		"DATABASE_URL="+databases.DatabaseURL(),
+		"REDIS_URL="+databases.RedisURL(),
+		"JWKS_URL="+jwksURL(listener.Addr()),
+		"HTTP_ADDR="+listener.Addr().String(),
+		"HTTP_ACCESS_LOG=errors",
+		"SHUTDOWN_DRAIN_DELAY=0s", // nothing balances load in front of a laptop
+	)
+	names, err := host.Parse(host.All)
+	if err != nil {
+		return err
+	}
+	if err := host.Check(ctx, names, environ); err != nil {
+		return usageError{fmt.Errorf("invalid configuration:\n%w", err)}
+	}
+	effective := environment{environ: environ, stdout: e.stdout, stderr: e.stderr}
+	admin, err := effective.prepare(ctx, cfg, logger)
+	if err != nil {
+		return err
+	}
+	_, port, _ := net.SplitHostPort(listener.Addr().String()) // a listener's address always has a port
+	return host.Run(ctx, host.Options{
+		Targets:  names,
+		Environ:  environ,
+		Listener: listener,
+		Logger:   logger,
+		Before:   databases.Components(),
+		Ready:    func() { e.welcome("http://localhost:"+port, cfg, admin) },
+	})
+}
+
+// prepare brings the schema up to date and makes the first admin. It returns what to say of the admin.
+func (e environment) prepare(ctx context.Context, cfg upConfig, logger *slog.Logger) (string, error) {
+	var database postgres.Config
+	if err := e.load(ctx, &database); err != nil {
+		return "", err
+	}
+	if err := migrate.Up(ctx, string(database.URL), logger); err != nil {
+		return "", err
+	}
+	return firstAdmin(ctx, database, cfg.AdminConfig, cfg.DataDir)
+}
+
+// welcome tells a person what is running and what to do next.
+func (e environment) welcome(url string, cfg upConfig, admin string) {
+	_, _ = fmt.Fprintf(e.stdout, `
+  HP Analytics is ready.
+
+    API            %[1]s
+    API explorer   %[1]s/docs
+    Readiness      %[1]s/ready
+    Metrics        %[1]s/metrics
+    Admin          %[2]s
+    Data and log   %[3]s
+
+  Try it:  make demo URL=%[1]s      Stop it:  Ctrl-C
+
+`, url, admin, cfg.DataDir)
+}
+
+// upLogger returns a logger that shows errors on the console and keeps everything from info up in a file of the data
+// directory. The file of the run before is kept beside it.
+func (e environment) upLogger(ctx context.Context, dir string) (*slog.Logger, func(), error) {
+	console := struct {
+		Level slog.Level `env:"LOG_LEVEL, default=error"`
+	}{}
+	if err := e.load(ctx, &console); err != nil {
+		return nil, nil, err
+	}
+	path := filepath.Join(dir, "hp-analytics.log")
+	if err := os.Rename(path, path+".1"); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, nil, fmt.Errorf("keep the log of the run before: %w", err)
+	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open the log: %w", err)
+	}
+	logger := slog.New(slog.NewMultiHandler(
+		telemetry.NewLogger(e.stderr, telemetry.LogConfig{Level: console.Level, Format: "text"}).Handler(),
+		telemetry.NewLogger(file, telemetry.LogConfig{Level: min(console.Level, slog.LevelInfo), Format: "json"}).Handler(),
+	))
+	return logger, func() { _ = file.Close() }, nil
+}

@@ -1,0 +1,163 @@
+package shop_test
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/demo/shop"
+)
+
+// fingerprint is the hash of everything that happens in s.
+func fingerprint(t *testing.T, s *shop.Shop) [sha256.Size]byte {
+	t.Helper()
+	hash := sha256.New()
+	encoder := json.NewEncoder(hash)
+	for f := range s.Facts() {
+		if err := encoder.Encode(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return [sha256.Size]byte(hash.Sum(nil))
+}
+
+func TestTheSameSeedMakesTheSame(t *testing.T) {
+	t.Parallel()
+	s := newShop(t, config())
+	first := fingerprint(t, s)
+	if fingerprint(t, s) != first {
+		t.Error("asked twice, the same shop makes something else")
+	}
+	if fingerprint(t, newShop(t, config())) != first {
+		t.Error("made anew, the same shop makes something else")
+	}
+	other := config()
+	other.Seed = 2
+	if fingerprint(t, newShop(t, other)) == first {
+		t.Error("another seed makes the same")
+	}
+}
+
+// count is what the tests below want to know of all facts.
+type count struct {
+	events, purchases int
+	byType            map[string]int
+	views             []int // by product
+	byDay             map[string]int
+	byHour            [24]int
+	users             map[int]bool
+	ids               map[uuid.UUID]bool
+}
+
+func counted(t *testing.T, s *shop.Shop) count {
+	t.Helper()
+	c := count{
+		byType: map[string]int{}, views: make([]int, len(s.Products)), byDay: map[string]int{},
+		users: map[int]bool{}, ids: map[uuid.UUID]bool{},
+	}
+	for f := range s.Facts() {
+		if f.At.Before(s.From) || !f.At.Before(s.Until) {
+			t.Fatalf("something happens at %s, outside %s to %s", f.At, s.From, s.Until)
+		}
+		if seconds, nanos := f.ID.Time().UnixTime(); f.ID.Version() != 7 || !time.Unix(seconds, nanos).Equal(f.At) || f.ID.Variant() != uuid.RFC4122 {
+			t.Fatalf("id %s does not carry the time %s", f.ID, f.At)
+		}
+		c.ids[f.ID] = true
+		c.users[f.User] = true
+		if f.IsPurchase() {
+			c.purchases++
+			if full := f.Quantity * s.Products[f.Product].PriceMinor; (f.PaidMinor == full) == f.Discounted {
+				t.Errorf("paid %d for goods of %d, discounted: %t", f.PaidMinor, full, f.Discounted)
+			}
+			continue
+		}
+		c.events++
+		c.byType[f.Type]++
+		c.byDay[f.At.Format(time.DateOnly)]++
+		c.byHour[f.At.Hour()]++
+		if f.Type == shop.View {
+			c.views[f.Product]++
+		}
+	}
+	if len(c.ids) != c.events+c.purchases {
+		t.Errorf("%d facts have %d ids", c.events+c.purchases, len(c.ids))
+	}
+	return c
+}
+
+func TestShape(t *testing.T) {
+	t.Parallel()
+	c := config()
+	c.Now = time.Date(2026, 3, 18, 0, 10, 0, 0, time.UTC) // 14 complete days
+	got := counted(t, newShop(t, c))
+	if got.events != c.Events {
+		t.Errorf("%d events, want %d", got.events, c.Events)
+	}
+	views, clicks, carts := got.byType[shop.View], got.byType[shop.Click], got.byType[shop.AddToCart]
+	if !(views > 2*clicks && clicks > 2*carts && carts > 2*got.purchases && got.purchases > views/50) {
+		t.Errorf("the funnel: %d views, %d clicks, %d carts, %d purchases", views, clicks, carts, got.purchases)
+	}
+	if got.byType[shop.Search] == 0 || got.byType[shop.Wishlist] == 0 {
+		t.Errorf("types: %v", got.byType)
+	}
+	slices.Sort(got.views)
+	slices.Reverse(got.views)
+	top := 0
+	for _, v := range got.views[:10] {
+		top += v
+	}
+	if share := float64(top) / float64(views); share < 0.5 || share > 0.85 {
+		t.Errorf("the first 10 of 100 products take %.0f %% of the views", 100*share)
+	}
+	if len(got.users) < c.Users*9/10 {
+		t.Errorf("%d of %d users came", len(got.users), c.Users)
+	}
+}
+
+func TestRhythm(t *testing.T) {
+	t.Parallel()
+	c := config()
+	c.Now = time.Date(2026, 3, 18, 0, 10, 0, 0, time.UTC)
+	got := counted(t, newShop(t, c))
+	if len(got.byDay) != c.Days {
+		t.Errorf("%d days have events, want %d", len(got.byDay), c.Days)
+	}
+	sunday, thursday := got.byDay["2026-03-15"], got.byDay["2026-03-12"]
+	if sunday < thursday*13/10 {
+		t.Errorf("%d events on a Sunday, %d on a Thursday", sunday, thursday)
+	}
+	if night, evening := got.byHour[3], got.byHour[19]; night*5 > evening {
+		t.Errorf("%d events at night, %d in the evening", night, evening)
+	}
+}
+
+func TestSmallestAndOtherSizes(t *testing.T) {
+	t.Parallel()
+	for _, c := range []shop.Config{
+		{Events: 1, Days: 1, Products: 1, Users: 1, Now: tuesday},
+		{Events: 1, Days: shop.MaxDays, Products: 3, Users: 10, Now: tuesday},
+		{Events: 997, Days: 1, Products: 7, Users: 13, Now: tuesday.Truncate(24 * time.Hour).Add(time.Hour)}, // one hour
+		{Seed: ^uint64(0), Events: 1_003, Days: 30, Products: 1, Users: 1, Now: tuesday},
+	} {
+		if got := counted(t, newShop(t, c)); got.events != c.Events {
+			t.Errorf("%+v: %d events", c, got.events)
+		}
+	}
+}
+
+func TestFactsStopWhenNobodyListens(t *testing.T) {
+	t.Parallel()
+	n := 0
+	for range newShop(t, config()).Facts() {
+		if n++; n == 5 {
+			break
+		}
+	}
+	if n != 5 {
+		t.Errorf("%d facts", n)
+	}
+}

@@ -1,0 +1,130 @@
+package shop
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// What visitors do, as probabilities. Each step of the funnel is taken by some of those who took the one before.
+const (
+	searches     = 0.25 // before a view
+	clicks       = 0.40 // after a view
+	wishes       = 0.06 // after a click
+	addsToCart   = 0.30 // after a click
+	buys         = 0.35 // after adding to the cart
+	looksFurther = 0.60 // after a product, at another one
+	buysSeveral  = 0.20
+	hasDiscount  = 0.10
+)
+
+// Popularity follows Zipf's law: the product of rank k is looked at in proportion to (zipfOffset+k)^-zipfExponent.
+const (
+	zipfExponent = 1.4
+	zipfOffset   = 2
+)
+
+// meanPause is the mean time between two steps of a visit.
+const meanPause = 25 * time.Second
+
+var (
+	queries   = []string{"waterproof", "light", "gift", "winter", "sale", "vegan", "xl"}
+	referrers = []string{"search", "newsletter", "social", "partner", "direct"}
+)
+
+// visits lets visitors walk through the shop and emits what they do until emit says false.
+type visits struct {
+	shop    *Shop
+	random  *rand.Rand
+	ranks   *rand.Zipf
+	product []int // by rank
+	emit    func(Fact) bool
+}
+
+func newVisits(s *Shop, emit func(Fact) bool) *visits {
+	random := s.random("visits")
+	return &visits{
+		shop:    s,
+		random:  random,
+		ranks:   rand.NewZipf(random, zipfExponent, zipfOffset, uint64(s.Config.Products-1)),
+		product: random.Perm(s.Config.Products),
+		emit:    emit,
+	}
+}
+
+// walk is one visit.
+type walk struct {
+	*visits
+	user    int
+	at      time.Time
+	stopped bool // by emit
+}
+
+// visit walks one visitor through the shop, from some moment of the given hour on. It emits an event at least, and
+// returns false when emit did.
+func (v *visits) visit(hour time.Time) bool {
+	regular := v.random.Float64()
+	w := &walk{
+		visits: v,
+		user:   int(regular * regular * float64(v.shop.Users)), // some come more often than others
+		at:     hour.Add(time.Duration(v.random.IntN(int(time.Hour/time.Millisecond))) * time.Millisecond),
+	}
+	for w.lookAt(v.product[v.ranks.Uint64()]) && w.chance(looksFurther) {
+	}
+	return !w.stopped
+}
+
+// lookAt spends some time on a product. It returns false when the visit is over.
+func (w *walk) lookAt(product int) bool {
+	if w.chance(searches) && !w.event(product, Search, map[string]string{"q": pick(w.random, queries)}) {
+		return false
+	}
+	if !w.event(product, View, map[string]string{"referrer": pick(w.random, referrers)}) {
+		return false
+	}
+	if !w.chance(clicks) {
+		return true
+	}
+	if !w.event(product, Click, nil) {
+		return false
+	}
+	if w.chance(wishes) && !w.event(product, Wishlist, nil) {
+		return false
+	}
+	if !w.chance(addsToCart) {
+		return true
+	}
+	return w.event(product, AddToCart, nil) && (!w.chance(buys) || w.buy(product))
+}
+
+func (w *walk) buy(product int) bool {
+	f := Fact{Product: product, Quantity: 1}
+	if w.chance(buysSeveral) {
+		f.Quantity += 1 + int64(w.random.IntN(3))
+	}
+	f.PaidMinor = f.Quantity * w.shop.Products[product].PriceMinor
+	if f.Discounted = w.chance(hasDiscount); f.Discounted {
+		f.PaidMinor = f.PaidMinor * 9 / 10
+	}
+	return w.happens(f)
+}
+
+func (w *walk) event(product int, kind string, properties map[string]string) bool {
+	return w.happens(Fact{Product: product, Type: kind, Properties: properties})
+}
+
+// happens emits f and lets some time go by. It returns false when the visit is over.
+func (w *walk) happens(f Fact) bool {
+	if !w.at.Before(w.shop.Until) {
+		return false
+	}
+	f.ID, f.At, f.User = newID(w.random, w.at), w.at, w.user
+	if !w.emit(f) {
+		w.stopped = true
+		return false
+	}
+	pause := time.Second + time.Duration(w.random.ExpFloat64()*float64(meanPause))
+	w.at = w.at.Add(pause.Truncate(time.Millisecond))
+	return true
+}
+
+func (w *walk) chance(probability float64) bool { return w.random.Float64() < probability }

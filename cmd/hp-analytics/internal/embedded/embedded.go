@@ -1,0 +1,145 @@
+// Package embedded runs the private Postgres and Redis of a laptop or evaluation install, in one data directory.
+//
+//	DATA_DIR/
+//	  lock              held (flock) by the process that owns the directory
+//	  postgres/ redis/  the data, or a pointer to it where the unprivileged user cannot reach this place
+//	  database-url      how to connect while the owner runs, for the other commands; mode 0600
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/lifecycle"
+	"github.com/hp-analytics/hp-analytics/internal/platform/localpg"
+	"github.com/hp-analytics/hp-analytics/internal/platform/localproc"
+	"github.com/hp-analytics/hp-analytics/internal/platform/localredis"
+)
+
+// stopTimeout bounds the shutdown of each database; a Postgres with much to write needs a while.
+const stopTimeout = 30 * time.Second
+
+// Databases are the private servers of a data directory, which belongs to this process from Open to Stop.
+type Databases struct {
+	dir      string
+	release  func() error
+	postgres *localpg.Server
+	redis    *localredis.Server
+}
+
+// Options say which servers are wanted.
+type Options struct {
+	Postgres bool
+	Redis    bool
+	Logger   *slog.Logger
+}
+
+// Open takes a data directory for this process and makes it if need be. One that another process holds is a
+// *localproc.LockedError.
+func Open(dir string) (*Databases, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // the unprivileged servers must pass through
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	release, err := localproc.Lock(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &Databases{dir: dir, release: release}, nil
+}
+
+// Start starts the servers. After an error as well Stop must be called.
+func (d *Databases) Start(ctx context.Context, o Options) (err error) {
+	if o.Postgres {
+		d.postgres, err = localpg.Start(ctx, localpg.Options{Dir: filepath.Join(d.dir, "postgres"), Logger: o.Logger})
+		if err != nil {
+			return fmt.Errorf("private Postgres: %w", err)
+		}
+		if err := os.WriteFile(urlFile(d.dir), []byte(d.postgres.URL()), 0o600); err != nil {
+			return fmt.Errorf("note the database URL: %w", err)
+		}
+	}
+	if o.Redis {
+		d.redis, err = localredis.Start(ctx, localredis.Options{Dir: filepath.Join(d.dir, "redis"), Logger: o.Logger})
+		if err != nil {
+			return fmt.Errorf("private Redis: %w", err)
+		}
+	}
+	return nil
+}
+
+func urlFile(dir string) string { return filepath.Join(dir, "database-url") }
+
+// DatabaseURL returns the URL of the private Postgres, or "" if there is none.
+func (d *Databases) DatabaseURL() string {
+	if d.postgres == nil {
+		return ""
+	}
+	return d.postgres.URL()
+}
+
+// RedisURL returns the URL of the private Redis, or "" if there is none.
+func (d *Databases) RedisURL() string {
+	if d.redis == nil {
+		return ""
+	}
+	return d.redis.URL()
+}
+
+// Components returns the servers as parts of a process's lifecycle: each fails when its server exits by itself, and
+// stops it when its turn comes. After that Stop only gives the directory up.
+func (d *Databases) Components() []lifecycle.Component {
+	var components []lifecycle.Component
+	if d.postgres != nil {
+		components = append(components, component("private Postgres", d.postgres))
+	}
+	if d.redis != nil {
+		components = append(components, component("private Redis", d.redis))
+	}
+	return components
+}
+
+// server is what the two have in common.
+type server interface {
+	Done() <-chan struct{}
+	Err() error
+	Stop(ctx context.Context) error
+}
+
+func component(name string, s server) lifecycle.Component {
+	run := func(ctx context.Context, ready func()) error {
+		ready()
+		select {
+		case <-s.Done():
+			return fmt.Errorf("exited: %w", s.Err())
+		case <-ctx.Done():
+			stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+			defer cancel()
+			return s.Stop(stopCtx)
+		}
+	}
+	return lifecycle.Component{Name: name, Run: run, StopTimeout: stopTimeout + 5*time.Second}
+}
+
+// Stop stops what still runs, in reverse order, and gives the directory up. It is safe to call more than once.
+func (d *Databases) Stop(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	var problems []error
+	if d.redis != nil {
+		problems = append(problems, d.redis.Stop(ctx))
+	}
+	if d.postgres != nil {
+		problems = append(problems, d.postgres.Stop(ctx))
+		_ = os.Remove(urlFile(d.dir)) // only a hint; the lock decides who runs
+	}
+	return errors.Join(append(problems, d.release())...)
+}

@@ -1,0 +1,67 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/hp-analytics/hp-analytics/internal/openapi"
+	"github.com/hp-analytics/hp-analytics/internal/platform/httpserver"
+)
+
+// gateway puts the services behind one port, with the same routes as the nginx configuration and the Ingress: the first
+// segment of the path names the service. Each service brings its own middleware; the gateway adds only what belongs to
+// no single one, so a request passes one set of middleware, as it does when each service is a process of its own.
+type gateway struct {
+	services map[string]http.Handler // by first path segment
+	own      http.Handler            // operational endpoints, documentation, and 404 for the rest
+}
+
+func newGateway(cfg httpserver.Config, logger *slog.Logger, registry *prometheus.Registry, tracing trace.TracerProvider, services []hosted) (*gateway, *httpserver.Health) {
+	g := &gateway{services: map[string]http.Handler{}}
+	var checks []httpserver.Check
+	for _, h := range services {
+		checks = append(checks, readiness(h))
+		routes := h.service.Routes()
+		for _, segment := range h.segments {
+			g.services[segment] = routes
+		}
+	}
+	health := httpserver.NewHealth(logger, checks...)
+	own := httpserver.NewRouter(httpserver.RouterOptions{
+		Config:         cfg,
+		Logger:         logger,
+		Registerer:     prometheus.WrapRegistererWith(prometheus.Labels{"service": "gateway"}, registry),
+		Gatherer:       registry,
+		TracerProvider: tracing,
+		Health:         health,
+	})
+	openapi.Mount(own)
+	g.own = own
+	return g, health
+}
+
+// ServeHTTP implements http.Handler.
+func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	segment, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	if service, ok := g.services[segment]; ok {
+		service.ServeHTTP(w, r)
+		return
+	}
+	g.own.ServeHTTP(w, r)
+}
+
+// readiness makes one check of all of a service's checks.
+func readiness(h hosted) httpserver.Check {
+	return httpserver.Check{Name: h.name, Run: func(ctx context.Context) error {
+		if state, ok := h.service.Health().Ready(ctx); !ok {
+			return errors.New(h.name + " is " + state.Status)
+		}
+		return nil
+	}}
+}

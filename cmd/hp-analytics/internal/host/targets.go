@@ -1,0 +1,89 @@
+// Package host runs several services in one process: the all-in-one. It is the same code with the same HTTP surface as
+// one container per service; only the gateway in front is in-process.
+package host
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/config"
+	"github.com/hp-analytics/hp-analytics/internal/platform/service"
+	"github.com/hp-analytics/hp-analytics/services/aggregator"
+	"github.com/hp-analytics/hp-analytics/services/analytics"
+	"github.com/hp-analytics/hp-analytics/services/auth"
+	"github.com/hp-analytics/hp-analytics/services/catalog"
+	"github.com/hp-analytics/hp-analytics/services/ingest"
+)
+
+// target is a service that this process can host.
+type target struct {
+	name     string
+	segments []string // first path segments that the service answers
+	check    func(ctx context.Context, environ []string) error
+	build    func(ctx context.Context, environ []string, deps service.Deps) (service.Service, error)
+}
+
+// targets lists the services in the order in which they are started.
+var targets = []target{
+	hosting("auth", auth.New, "auth"),
+	hosting("catalog", catalog.New, "products"),
+	hosting("ingest", ingest.New, "events", "purchases"),
+	hosting("analytics", analytics.New, "analytics"),
+	hosting("aggregator", aggregator.New),
+}
+
+// hosting describes a service by its constructor. Each variable of its configuration may be given for this service
+// alone by the service's name in front: INGEST_DATABASE_MAX_CONNS wins over DATABASE_MAX_CONNS for ingest.
+func hosting[C any, S service.Service](name string, newService func(context.Context, C, service.Deps) (S, error), segments ...string) target {
+	load := func(ctx context.Context, environ []string) (cfg C, err error) {
+		err = config.Load(ctx, &cfg, config.Environ(environ, strings.ToUpper(name)+"_"))
+		return cfg, err
+	}
+	return target{
+		name:     name,
+		segments: segments,
+		check: func(ctx context.Context, environ []string) error {
+			_, err := load(ctx, environ)
+			return err
+		},
+		build: func(ctx context.Context, environ []string, deps service.Deps) (service.Service, error) {
+			cfg, err := load(ctx, environ)
+			if err != nil {
+				return nil, err
+			}
+			return newService(ctx, cfg, deps)
+		},
+	}
+}
+
+// All is the target that stands for every service.
+const All = "all"
+
+// Parse reads a comma-separated list of targets. Names that do not exist are an error that lists those that do.
+func Parse(list string) ([]string, error) {
+	var names []string
+	for name := range strings.SplitSeq(list, ",") {
+		switch name = strings.TrimSpace(name); {
+		case name == All:
+			for _, t := range targets {
+				names = append(names, t.name)
+			}
+		case slices.ContainsFunc(targets, func(t target) bool { return t.name == name }):
+			names = append(names, name)
+		default:
+			return nil, fmt.Errorf("unknown target %q: choose from %s, %s", name, All, strings.Join(targetNames(), ", "))
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+func targetNames() []string {
+	names := make([]string, 0, len(targets))
+	for _, t := range targets {
+		names = append(names, t.name)
+	}
+	return names
+}
