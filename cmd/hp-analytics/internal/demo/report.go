@@ -70,11 +70,15 @@ func writeSent(out io.Writer, s *sent, complete time.Duration) {
 }
 
 func writeDifferences(out io.Writer, differences []Difference) {
-	if len(differences) == 0 {
+	switch len(differences) {
+	case 0:
 		_, _ = fmt.Fprintln(out, "All numbers are equal.")
 		return
+	case 1:
+		_, _ = fmt.Fprintln(out, "1 number differs:")
+	default:
+		_, _ = fmt.Fprintf(out, "%s numbers differ:\n", grouped(int64(len(differences))))
 	}
-	_, _ = fmt.Fprintf(out, "%s numbers differ:\n", grouped(int64(len(differences))))
 	for _, difference := range differences[:min(len(differences), shownDifferences)] {
 		_, _ = fmt.Fprintf(out, "  %s\n", difference)
 	}

@@ -1,0 +1,206 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/demo/tally"
+)
+
+// run runs a demo on p and returns its report.
+func run(t *testing.T, p *fakePlatform) (report string, err error) {
+	t.Helper()
+	var out strings.Builder
+	err = Run(t.Context(), p.options(&out))
+	for id, revoked := range p.keys {
+		if !revoked {
+			t.Errorf("the API key %s is left behind", id)
+		}
+	}
+	return out.String(), err
+}
+
+func TestAPlatformThatCountsRight(t *testing.T) {
+	t.Parallel()
+	p := newFakePlatform(t)
+	report, err := run(t, p)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, report)
+	}
+	if p.accepted != 3_000 || len(p.keys) != 1 {
+		t.Errorf("the platform has accepted %d events, with %d keys", p.accepted, len(p.keys))
+	}
+	for _, want := range []string{"All numbers are equal.", "3,000 events accepted", "0 rejected", "0 retries"} {
+		if !strings.Contains(report, want) {
+			t.Errorf("the report lacks %q:\n%s", want, report)
+		}
+	}
+
+	// The same again: nothing new, and still equal.
+	rows := len(p.rows)
+	report, err = run(t, p)
+	if err != nil || !strings.Contains(report, "0 events accepted") || !strings.Contains(report, "All numbers are equal.") {
+		t.Errorf("the second time: %v\n%s", err, report)
+	}
+	if len(p.rows) != rows || len(p.products) != 20 {
+		t.Errorf("the second time made %d rows of %d, %d products", len(p.rows), rows, len(p.products))
+	}
+
+	// Another demo beside it has its own products, and shares the ranking.
+	other := p.options(io.Discard)
+	other.Seed++
+	if err := Run(t.Context(), other); err != nil {
+		t.Errorf("another seed: %v", err)
+	}
+	if len(p.products) != 40 || len(p.rows) < rows+3_000 {
+		t.Errorf("another seed made %d products and %d rows of %d", len(p.products), len(p.rows), rows)
+	}
+}
+
+// Whatever happens on the way, everything counts once.
+func TestAPlatformThatIsOverloadedAndLosesAnswers(t *testing.T) {
+	t.Parallel()
+	p := newFakePlatform(t)
+	p.disturb = func(request int) disturbance {
+		switch request % 9 {
+		case 2: // the API key already: its twin must go, too
+			return lostAnswer
+		case 5:
+			return overload
+		default:
+			return none
+		}
+	}
+	report, err := run(t, p)
+	if err != nil || !strings.Contains(report, "All numbers are equal.") {
+		t.Errorf("%v\n%s", err, report)
+	}
+	if strings.Contains(report, " 0 retries") || !strings.Contains(report, "trying again: ") {
+		t.Errorf("no word of the trouble:\n%s", report)
+	}
+	if len(p.keys) != 2 {
+		t.Errorf("%d API keys were made: the lost answer was not to be that of a key", len(p.keys))
+	}
+}
+
+// A platform that is wrong by one in any single number is found out.
+func TestAPlatformThatLies(t *testing.T) {
+	t.Parallel()
+	for _, measure := range tally.Measures() {
+		t.Run(string(measure), func(t *testing.T) {
+			t.Parallel()
+			p := newFakePlatform(t)
+			lies := 0
+			p.lie = func(path string, c *tally.Counts) {
+				if !strings.HasPrefix(path, "series ") || !strings.HasSuffix(path, "-P00003") || lies > 0 {
+					return
+				}
+				lies++
+				add(c, measure, 1)
+			}
+			report, err := run(t, p)
+			e, ok := errors.AsType[*DifferenceError](err)
+			if !ok || len(e.Differences) != 1 {
+				t.Fatalf("%v\n%s", err, report)
+			}
+			if d := e.Differences[0]; d.What != string(measure) || !strings.HasSuffix(d.Subject, "-P00003") || d.Platform != d.Own+1 {
+				t.Errorf("%+v", d)
+			}
+			if !strings.Contains(report, "1 number differs:") || !strings.Contains(report, e.Differences[0].String()) {
+				t.Errorf("the report does not say it:\n%s", report)
+			}
+		})
+	}
+}
+
+// add adds n to one of the counts.
+func add(c *tally.Counts, m tally.Measure, n int64) {
+	*map[tally.Measure]*int64{
+		tally.Events: &c.Events, tally.Views: &c.Views, tally.Clicks: &c.Clicks, tally.AddToCarts: &c.AddToCarts,
+		tally.Purchases: &c.Purchases, tally.Units: &c.Units, tally.RevenueMinor: &c.RevenueMinor, tally.UniqueUsers: &c.UniqueUsers,
+	}[m] += n
+}
+
+func TestLiesInOtherPlaces(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ path, subject string }{
+		{"point 2026-03-16", "all products on 2026-03-16"},
+		{"top views", "product "},
+		{"summary demo-7-", "user demo-7-"},
+	} {
+		t.Run(c.path, func(t *testing.T) {
+			t.Parallel()
+			p := newFakePlatform(t)
+			lies := 0
+			p.lie = func(path string, counts *tally.Counts) {
+				if strings.HasPrefix(path, c.path) && lies == 0 {
+					lies++
+					counts.Views++
+				}
+			}
+			report, err := run(t, p)
+			e, ok := errors.AsType[*DifferenceError](err)
+			if !ok || len(e.Differences) != 1 || !strings.HasPrefix(e.Differences[0].Subject, c.subject) || !strings.Contains(e.Differences[0].What, "views") {
+				t.Errorf("%#v\n%s", err, report)
+			}
+		})
+	}
+}
+
+func TestRefusedEventsAreDifferences(t *testing.T) {
+	t.Parallel()
+	p := newFakePlatform(t)
+	refused := 0
+	p.refuse = func(event map[string]any) bool {
+		refused++
+		return refused == 100
+	}
+	report, err := run(t, p)
+	if _, ok := errors.AsType[*DifferenceError](err); !ok || !strings.Contains(report, "unknown_product: There is none.") {
+		t.Errorf("%v\n%s", err, report)
+	}
+}
+
+func TestPendingEventsThatStayPending(t *testing.T) {
+	t.Parallel()
+	p := newFakePlatform(t)
+	p.stuck = true
+	options := p.options(io.Discard)
+	options.Patience = 500 * time.Millisecond
+	if err := Run(t.Context(), options); !errors.Is(err, errIncomplete) || !strings.Contains(err.Error(), "3 events are pending") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestWrongPassword(t *testing.T) {
+	t.Parallel()
+	options := newFakePlatform(t).options(io.Discard)
+	options.Password = "wrong"
+	if err := Run(t.Context(), options); err == nil || !strings.Contains(err.Error(), "invalid_credentials: Wrong e-mail address or password.") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	p := newFakePlatform(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	p.disturb = func(request int) disturbance {
+		if request == 20 {
+			cancel()
+		}
+		return none
+	}
+	if err := Run(ctx, p.options(io.Discard)); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	for id, revoked := range p.keys {
+		if !revoked {
+			t.Errorf("the API key %s is left behind", id)
+		}
+	}
+}

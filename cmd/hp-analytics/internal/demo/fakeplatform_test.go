@@ -1,0 +1,393 @@
+package demo
+
+import (
+	"bytes"
+	"cmp"
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/demo/tally"
+)
+
+// fakePlatform is as much of the platform as a demo sees, in memory. It keeps rows and counts them when asked.
+type fakePlatform struct {
+	t      *testing.T
+	server *httptest.Server
+
+	// What it gets wrong; nil for nothing.
+	lie     func(path string, c *tally.Counts) // about counts
+	refuse  func(event map[string]any) bool    // events that it should take
+	disturb func(request int) disturbance
+	stuck   bool // pending events stay pending
+
+	mu         sync.Mutex
+	requests   int
+	keys       map[string]bool // id: revoked
+	products   []fakeProduct
+	rows       map[string]row    // by time and id
+	idempotent map[string]string // answers by Idempotency-Key
+	accepted   int
+	pending    int // how many answers still say that something is pending
+}
+
+type fakeProduct struct {
+	ID         string `json:"id"`
+	SKU        string `json:"sku"`
+	PriceMinor int64  `json:"price_minor"`
+}
+
+type row struct {
+	product, user, day string
+	counts             tally.Counts
+}
+
+// disturbance is what happens to a request.
+type disturbance int
+
+const (
+	none disturbance = iota
+	overload
+	lostAnswer // after the work was done
+)
+
+func newFakePlatform(t *testing.T) *fakePlatform {
+	p := &fakePlatform{t: t, keys: map[string]bool{}, rows: map[string]row{}, idempotent: map[string]string{}}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /auth/login", p.login)
+	mux.HandleFunc("POST /auth/api-keys", p.as("token", p.createKey))
+	mux.HandleFunc("GET /auth/api-keys", p.as("token", p.listKeys))
+	mux.HandleFunc("DELETE /auth/api-keys/{id}", p.as("token", p.revokeKey))
+	mux.HandleFunc("POST /products/bulk", p.as("token", p.putProducts))
+	mux.HandleFunc("GET /products", p.listProducts)
+	mux.HandleFunc("POST /events", p.as("hpa_", p.event))
+	mux.HandleFunc("POST /events/bulk", p.as("hpa_", p.bulk))
+	mux.HandleFunc("POST /purchases", p.as("hpa_", p.purchase))
+	mux.HandleFunc("GET /analytics/products/top", p.as("hpa_", p.top))
+	mux.HandleFunc("GET /analytics/products/{id}/timeseries", p.as("hpa_", p.series))
+	mux.HandleFunc("GET /analytics/users/{id}/summary", p.as("hpa_", p.summary))
+	p.server = httptest.NewServer(p.disturbed(mux))
+	t.Cleanup(p.server.Close)
+	return p
+}
+
+// options are those of a small demo on p.
+func (p *fakePlatform) options(out io.Writer) Options {
+	return Options{
+		URL: p.server.URL, Email: "admin@example.com", Password: "secret", Events: 3_000, Days: 3, Products: 20, Users: 150, Seed: 7,
+		Out: out, Now: time.Date(2026, 3, 17, 15, 42, 7, 0, time.UTC), Patience: 10 * time.Second,
+	}
+}
+
+// disturbed serves one request at a time, so that handlers need no locks.
+func (p *fakePlatform) disturbed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.requests++
+		what := none
+		if p.disturb != nil {
+			what = p.disturb(p.requests)
+		}
+		switch what {
+		case overload:
+			http.Error(w, `{"code":"overloaded"}`, http.StatusServiceUnavailable)
+		case lostAnswer:
+			next.ServeHTTP(httptest.NewRecorder(), r)
+			panic(http.ErrAbortHandler)
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+func (p *fakePlatform) as(prefix string, next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if !strings.HasPrefix(token, prefix) || p.keys[strings.TrimPrefix(token, "hpa_")] {
+			http.Error(w, `{"code":"credentials_required"}`, http.StatusUnauthorized)
+			return
+		}
+		next(w, r)
+	}
+}
+
+func (p *fakePlatform) answer(w http.ResponseWriter, status int, format string, args ...any) {
+	w.WriteHeader(status)
+	_, _ = fmt.Fprintf(w, format, args...)
+}
+
+func (p *fakePlatform) login(w http.ResponseWriter, r *http.Request) {
+	if body, _ := io.ReadAll(r.Body); !strings.Contains(string(body), `"password":"secret"`) {
+		p.answer(w, http.StatusUnauthorized, `{"code":"invalid_credentials","detail":"Wrong e-mail address or password."}`)
+		return
+	}
+	p.answer(w, http.StatusOK, `{"access_token":"token"}`)
+}
+
+func (p *fakePlatform) createKey(w http.ResponseWriter, r *http.Request) {
+	var request struct{ Name string }
+	p.decode(r, &request)
+	id := uuid.NewString() + " " + request.Name
+	p.keys[id] = false
+	p.answer(w, http.StatusCreated, `{"key":%q}`, "hpa_"+id)
+}
+
+func (p *fakePlatform) listKeys(w http.ResponseWriter, _ *http.Request) {
+	var items []string
+	for id, revoked := range p.keys {
+		_, name, _ := strings.Cut(id, " ")
+		revokedAt := "null"
+		if revoked {
+			revokedAt = `"2026-01-01T00:00:00Z"`
+		}
+		items = append(items, fmt.Sprintf(`{"id":%q,"name":%q,"revoked_at":%s}`, id, name, revokedAt))
+	}
+	p.answer(w, http.StatusOK, `{"items":[%s]}`, strings.Join(items, ","))
+}
+
+func (p *fakePlatform) revokeKey(w http.ResponseWriter, r *http.Request) {
+	p.keys[r.PathValue("id")] = true
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (p *fakePlatform) putProducts(w http.ResponseWriter, r *http.Request) {
+	var bulk struct{ Products []fakeProduct }
+	p.decode(r, &bulk)
+	for _, product := range bulk.Products {
+		if p.find(product.SKU) == nil {
+			product.ID = uuid.NewString()
+			p.products = append(p.products, product)
+		}
+	}
+	p.answer(w, http.StatusOK, `{"errors":[]}`)
+}
+
+func (p *fakePlatform) listProducts(w http.ResponseWriter, r *http.Request) {
+	var found []fakeProduct
+	for _, product := range p.products {
+		if strings.Contains(product.SKU, r.URL.Query().Get("q")) {
+			found = append(found, product)
+		}
+	}
+	items, err := json.Marshal(found)
+	p.check(err)
+	p.answer(w, http.StatusOK, `{"items":%s,"next_cursor":null}`, items)
+}
+
+// find returns a product by its id or SKU.
+func (p *fakePlatform) find(name string) *fakeProduct {
+	for i := range p.products {
+		if p.products[i].SKU == name || p.products[i].ID == name {
+			return &p.products[i]
+		}
+	}
+	return nil
+}
+
+func (p *fakePlatform) event(w http.ResponseWriter, r *http.Request) {
+	var event map[string]any
+	p.decode(r, &event)
+	p.answer(w, http.StatusAccepted, `{"status":%q}`, p.take(event))
+}
+
+func (p *fakePlatform) bulk(w http.ResponseWriter, r *http.Request) {
+	var bulk struct{ Events []map[string]any }
+	if r.Header.Get("Content-Type") == "application/json" {
+		p.decode(r, &bulk)
+	} else {
+		for line := range bytes.Lines(p.body(r)) {
+			var event map[string]any
+			p.check(json.Unmarshal(line, &event))
+			bulk.Events = append(bulk.Events, event)
+		}
+	}
+	fates := map[string]int{}
+	for _, event := range bulk.Events {
+		fates[p.take(event)]++
+	}
+	problems := "[]"
+	if fates["rejected"] > 0 {
+		problems = `[{"index":0,"code":"unknown_product","detail":"There is none."}]`
+	}
+	p.answer(w, http.StatusAccepted, `{"accepted":%d,"duplicates":%d,"rejected":%d,"errors":%s}`,
+		fates["accepted"], fates["duplicate"], fates["rejected"], problems)
+}
+
+// take stores an event and returns its fate.
+func (p *fakePlatform) take(event map[string]any) string {
+	if p.refuse != nil && p.refuse(event) {
+		return "rejected"
+	}
+	kind, _ := event["type"].(string)
+	counts := tally.Counts{Events: 1}
+	switch kind {
+	case "view":
+		counts.Views = 1
+	case "click":
+		counts.Clicks = 1
+	case "add_to_cart":
+		counts.AddToCarts = 1
+	}
+	if !p.store(event, counts) {
+		return "duplicate"
+	}
+	p.accepted++
+	return "accepted"
+}
+
+// store keeps a row unless one of the same time and id is there.
+func (p *fakePlatform) store(fact map[string]any, counts tally.Counts) bool {
+	id := uuid.MustParse(fact["id"].(string))
+	seconds, nanos := id.Time().UnixTime()
+	ts := time.Unix(seconds, nanos).UTC()
+	if text, ok := fact["ts"].(string); ok {
+		var err error
+		ts, err = time.Parse(time.RFC3339Nano, text)
+		p.check(err)
+	}
+	name, _ := cmp.Or(fact["sku"], fact["product_id"]).(string)
+	product := p.find(name)
+	key := ts.Format(time.RFC3339Nano) + id.String()
+	if _, ok := p.rows[key]; ok || product == nil {
+		if product == nil {
+			p.t.Errorf("product %q does not exist", name)
+		}
+		return false
+	}
+	p.rows[key] = row{product: product.ID, user: fact["user_id"].(string), day: ts.Format(time.DateOnly), counts: counts}
+	p.pending = 3
+	return true
+}
+
+func (p *fakePlatform) purchase(w http.ResponseWriter, r *http.Request) {
+	key := r.Header.Get("Idempotency-Key")
+	if stored, ok := p.idempotent[key]; ok {
+		w.Header().Set("Idempotency-Replayed", "true")
+		p.answer(w, http.StatusCreated, "%s", stored)
+		return
+	}
+	var purchase map[string]any
+	p.decode(r, &purchase)
+	quantity := int64(purchase["quantity"].(float64))
+	amount := quantity * p.find(purchase["sku"].(string)).PriceMinor
+	if given, ok := purchase["amount_minor"].(float64); ok {
+		amount = int64(given)
+	}
+	p.store(purchase, tally.Counts{Purchases: 1, Units: quantity, RevenueMinor: amount})
+	p.idempotent[key] = fmt.Sprintf(`{"id":%q,"batch_id":%q}`, purchase["id"], uuid.NewString())
+	p.answer(w, http.StatusCreated, "%s", p.idempotent[key])
+}
+
+// count adds up the rows that match.
+func (p *fakePlatform) count(path string, match func(r row) bool) (c tally.Counts) {
+	users := map[string]bool{}
+	for _, r := range p.rows {
+		if match(r) {
+			c.Add(r.counts)
+			users[r.user] = true
+		}
+	}
+	c.UniqueUsers = int64(len(users))
+	if p.lie != nil {
+		p.lie(path, &c)
+	}
+	return c
+}
+
+// meta says that something is pending for a few answers after a write.
+func (p *fakePlatform) meta() string {
+	now := time.Now()
+	until := now
+	if p.pending > 0 {
+		if until = now.Add(-time.Hour); !p.stuck {
+			p.pending--
+		}
+	}
+	return fmt.Sprintf(`{"as_of":%q,"complete_until":%q,"pending_events":%d,"cached":false}`,
+		now.Format(time.RFC3339Nano), until.Format(time.RFC3339Nano), p.pending)
+}
+
+func (p *fakePlatform) series(w http.ResponseWriter, r *http.Request) {
+	product := p.find(r.PathValue("id"))
+	var points []string
+	from, _ := time.Parse(time.DateOnly, r.URL.Query().Get("from"))
+	to, _ := time.Parse(time.DateOnly, r.URL.Query().Get("to"))
+	for day := from; !day.After(to); day = day.AddDate(0, 0, 1) {
+		start := day.Format(time.DateOnly)
+		counts := p.count("point "+start, func(r row) bool { return r.product == product.ID && r.day == start })
+		points = append(points, fmt.Sprintf(`{"start":%q,%s`, start, p.json(counts)[1:]))
+	}
+	totals := p.count("series "+product.SKU, func(r row) bool { return r.product == product.ID })
+	p.answer(w, http.StatusOK, `{"product":{"id":%q,"sku":%q},"points":[%s],"totals":%s,"meta":%s}`,
+		product.ID, product.SKU, strings.Join(points, ","), p.json(totals), p.meta())
+}
+
+func (p *fakePlatform) top(w http.ResponseWriter, r *http.Request) {
+	metric := tally.Measure(r.URL.Query().Get("metric"))
+	type place struct {
+		product fakeProduct
+		value   int64
+	}
+	var places []place
+	for _, product := range p.products {
+		counts := p.count("top "+string(metric), func(r row) bool { return r.product == product.ID })
+		if value := metric.Of(counts); value > 0 {
+			places = append(places, place{product, value})
+		}
+	}
+	slices.SortFunc(places, func(a, b place) int {
+		return cmp.Or(cmp.Compare(b.value, a.value), cmp.Compare(a.product.ID, b.product.ID))
+	})
+	var items []string
+	for _, place := range places[:min(len(places), 100)] {
+		items = append(items, fmt.Sprintf(`{"product":{"id":%q,"sku":%q},"value":%d}`, place.product.ID, place.product.SKU, place.value))
+	}
+	p.answer(w, http.StatusOK, `{"items":[%s],"meta":%s}`, strings.Join(items, ","), p.meta())
+}
+
+func (p *fakePlatform) summary(w http.ResponseWriter, r *http.Request) {
+	counts := p.count("summary "+r.PathValue("id"), func(row row) bool { return row.user == r.PathValue("id") })
+	counts.UniqueUsers = min(counts.UniqueUsers, 1)
+	p.answer(w, http.StatusOK, `{"totals":%s,"meta":%s}`, p.json(counts), p.meta())
+}
+
+func (p *fakePlatform) json(value any) string {
+	data, err := json.Marshal(value)
+	p.check(err)
+	return string(data)
+}
+
+func (p *fakePlatform) decode(r *http.Request, into any) { p.check(json.Unmarshal(p.body(r), into)) }
+
+func (p *fakePlatform) body(r *http.Request) []byte {
+	var body io.Reader = r.Body
+	var err error
+	switch r.Header.Get("Content-Encoding") {
+	case "gzip":
+		body, err = gzip.NewReader(r.Body)
+	case "zstd":
+		body, err = zstd.NewReader(r.Body)
+	}
+	p.check(err)
+	data, err := io.ReadAll(body)
+	p.check(err)
+	return data
+}
+
+func (p *fakePlatform) check(err error) {
+	if err != nil {
+		p.t.Error(err)
+	}
+}
