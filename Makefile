@@ -69,8 +69,8 @@ deps: ## install what is missing to run: PostgreSQL and Redis (Debian packages)
 	@infra/debian/install postgres redis
 
 .PHONY: test-deps
-test-deps: ## install what is missing to test: the same and a C compiler, which the race detector needs
-	@infra/debian/install postgres redis gcc
+test-deps: ## install what is missing to test: the same, a C compiler (for the race detector) and curl
+	@infra/debian/install postgres redis gcc curl
 
 .PHONY: clean
 clean: ## remove what was built; DATA_DIR stays

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -68,7 +69,8 @@ func (e environment) createAccount(ctx context.Context, email string, role authn
 	if err := e.load(ctx, &cfg); err != nil {
 		return err
 	}
-	password, shown := string(cfg.Password), "as given by ADMIN_PASSWORD"
+	password := string(cfg.Password)
+	shown := "as given by ADMIN_PASSWORD"
 	if password == "" {
 		password = rand.Text()
 		shown = password
@@ -88,7 +90,7 @@ func (e environment) createAccount(ctx context.Context, email string, role authn
 
 // databaseConfig returns the configuration of a connection to the database of url.
 func (e environment) databaseConfig(ctx context.Context, url string) (cfg postgres.Config, err error) {
-	with := environment{environ: append(e.environ[:len(e.environ):len(e.environ)], "DATABASE_URL="+url)}
+	with := environment{environ: append(slices.Clip(e.environ), "DATABASE_URL="+url)}
 	return cfg, with.load(ctx, &cfg)
 }
 

@@ -61,7 +61,10 @@ func migrateCommand(env environment) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return migrate.Down(cmd.Context(), url, logger, steps)
+				if err := migrate.Down(cmd.Context(), url, logger, steps); err != nil {
+					return err
+				}
+				return env.printStatus(cmd.Context(), url)
 			})
 		},
 	}

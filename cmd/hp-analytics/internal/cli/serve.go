@@ -118,7 +118,7 @@ func withDefaults(environ []string, pairs ...string) []string {
 	for _, pair := range pairs {
 		name, value, _ := strings.Cut(pair, "=")
 		if _, set := lookup.Lookup(name); !set && value != "" {
-			environ = append(environ[:len(environ):len(environ)], pair)
+			environ = append(slices.Clip(environ), pair)
 		}
 	}
 	return environ

@@ -1,0 +1,168 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/hp-analytics/hp-analytics/internal/openapi/openapitest"
+)
+
+// query reads one value as the owner of a database.
+func query(t *testing.T, url, sql string, into any) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.WithoutCancel(t.Context()))
+	if err := conn.QueryRow(t.Context(), sql).Scan(into); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// visitor sends requests whose answers are held against openapi.yaml, and remembers what later ones need.
+type visitor struct {
+	t      *testing.T
+	url    string
+	client *http.Client
+	token  string
+}
+
+// do sends a request and returns a field of the JSON answer.
+func (v *visitor) do(status int, method, path, body, field string, headers ...string) string {
+	v.t.Helper()
+	request, err := http.NewRequestWithContext(v.t.Context(), method, v.url+path, strings.NewReader(body))
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	if body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	if v.token != "" {
+		request.Header.Set("Authorization", "Bearer "+v.token)
+	}
+	for _, header := range headers {
+		name, value, _ := strings.Cut(header, ": ")
+		request.Header.Set(name, value)
+	}
+	response, err := v.client.Do(request)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	content, err := io.ReadAll(response.Body)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	if response.StatusCode != status {
+		v.t.Fatalf("%s %s: status %d, want %d: %s", method, path, response.StatusCode, status, content)
+	}
+	if field == "" {
+		return ""
+	}
+	var answer map[string]any
+	if err := json.Unmarshal(content, &answer); err != nil {
+		v.t.Fatalf("%s %s answers %q: %v", method, path, content, err)
+	}
+	value, ok := answer[field].(string)
+	if !ok {
+		v.t.Fatalf("%s %s answers no %s: %s", method, path, field, content)
+	}
+	return value
+}
+
+// exerciseContract sends a request to every operation of openapi.yaml through the gateway.
+func exerciseContract(t *testing.T, url, dir string) {
+	t.Helper()
+	checker := openapitest.New(t)
+	v := &visitor{t: t, url: url, client: &http.Client{Transport: checker.Transport(nil)}}
+	const get, post, patch, del = http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete
+
+	for _, path := range []string{"/health", "/ready", "/metrics", "/openapi.yaml", "/docs", "/auth/.well-known/jwks.json"} {
+		v.do(http.StatusOK, get, path, "", "")
+	}
+	ada := `{"email":"ada@example.com","password":"correct horse battery"}`
+	adaID := v.do(http.StatusCreated, post, "/auth/register", ada, "id")
+	refresh := v.do(http.StatusOK, post, "/auth/login", ada, "refresh_token")
+	refresh = v.do(http.StatusOK, post, "/auth/refresh", `{"refresh_token":"`+refresh+`"}`, "refresh_token")
+	v.do(http.StatusNoContent, post, "/auth/logout", `{"refresh_token":"`+refresh+`"}`, "")
+	adaToken := v.do(http.StatusOK, post, "/auth/login", ada, "access_token")
+
+	admin, found, err := readLogin(dir)
+	if err != nil || !found {
+		t.Fatalf("the admin's login: %t, %v", found, err)
+	}
+	v.token = v.do(http.StatusOK, post, "/auth/login", `{"email":"`+admin.Email+`","password":"`+admin.Password+`"}`, "access_token")
+	v.do(http.StatusOK, get, "/auth/me", "", "id")
+	key := v.do(http.StatusCreated, post, "/auth/api-keys", `{"name":"contract","scopes":["ingest","read"]}`, "key")
+	doomed := v.do(http.StatusCreated, post, "/auth/api-keys", `{"name":"doomed","scopes":["read"]}`, "id")
+	v.do(http.StatusOK, get, "/auth/api-keys", "", "")
+	v.do(http.StatusNoContent, del, "/auth/api-keys/"+doomed, "", "")
+
+	product := `{"sku":"HAT-1","name":"Hat","price_minor":1900,"currency":"EUR"}`
+	hat := v.do(http.StatusCreated, post, "/products", product, "id")
+	v.do(http.StatusOK, get, "/products/"+hat, "", "id")
+	v.do(http.StatusOK, get, "/products?q=hat", "", "")
+	v.do(http.StatusOK, patch, "/products/"+hat, `{"category":"hats"}`, "id")
+	v.do(http.StatusOK, post, "/products/bulk", `{"products":[{"sku":"CAP-1","name":"Cap","price_minor":900,"currency":"EUR"}]}`, "")
+
+	v.token = key
+	v.do(http.StatusAccepted, post, "/events", `{"type":"view","product_id":"`+hat+`","user_id":"bob"}`, "id")
+	batch := v.do(http.StatusAccepted, post, "/events/bulk", `{"events":[{"type":"view","sku":"CAP-1","user_id":"bob"}]}`, "batch_id")
+	v.do(http.StatusOK, get, "/events/batches/"+batch, "", "state")
+	v.do(http.StatusCreated, post, "/purchases", `{"sku":"CAP-1","quantity":1,"user_id":"bob"}`, "id", "Idempotency-Key: contract-1")
+	v.do(http.StatusOK, get, "/analytics/products/top?metric=views", "", "metric")
+	v.do(http.StatusOK, get, "/analytics/products/"+hat+"/timeseries", "", "interval")
+	v.do(http.StatusOK, get, "/analytics/users/"+adaID+"/summary", "", "user_id")
+	v.token = adaToken
+	v.do(http.StatusOK, get, "/analytics/users/me/summary", "", "user_id")
+	v.token = ""
+	v.do(http.StatusNotFound, get, "/nowhere", "", "code")
+	v.do(http.StatusUnauthorized, del, "/products/"+hat, "", "code")
+	v.token = v.do(http.StatusOK, post, "/auth/login", `{"email":"`+admin.Email+`","password":"`+admin.Password+`"}`, "access_token")
+	v.do(http.StatusNoContent, del, "/products/"+hat, "", "")
+
+	for _, tag := range []string{"auth", "catalog", "ingest", "analytics", "operations"} {
+		if missing := checker.Missing(tag); len(missing) > 0 {
+			t.Errorf("operations of %s that no request has reached: %v", tag, missing)
+		}
+	}
+}
+
+var tourBlock = regexp.MustCompile("(?s)## A two-minute tour.*?```sh\n(.*?)```")
+
+// takeTour pastes the README's tour into a shell.
+func takeTour(t *testing.T, url, dir string) {
+	t.Helper()
+	readme, err := os.ReadFile("../../../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	match := tourBlock.FindSubmatch(readme)
+	if match == nil {
+		t.Fatal("the README has no tour")
+	}
+	script := strings.NewReplacer("http://localhost:8080", url, ".data/", dir+"/").Replace(string(match[1]))
+	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v:\n%s", err, out)
+	}
+	for _, want := range []string{
+		`"created":2`, `"accepted":4`, `"rejected":1`, `"code":"unknown_product"`, `"amount_minor":25800`,
+		`"sku":"SHOE-42"`, `"revenue_minor":25800`, `"pending_events":0`,
+	} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("the tour does not show %s:\n%s", want, out)
+		}
+	}
+}

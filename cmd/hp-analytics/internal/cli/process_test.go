@@ -1,0 +1,141 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
+	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
+	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
+)
+
+// asProgram makes the test binary behave as hp-analytics itself, so that tests can kill it.
+const asProgram = "HP_ANALYTICS_TEST_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		os.Exit(Run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+	}
+	platformtest.Main(m, dbtest.Stop, redistest.Stop)
+}
+
+// startTimeout is generous: a slow machine, the race detector, and initdb.
+const startTimeout = 90 * time.Second
+
+// program is a running hp-analytics.
+type program struct {
+	t      *testing.T
+	cmd    *exec.Cmd
+	output *output
+	ended  chan struct{}
+}
+
+// output keeps what a program prints, for reading while it runs.
+type output struct {
+	mu     sync.Mutex
+	buffer bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buffer.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buffer.String()
+}
+
+// start starts the program with arguments and variables NAME=value, beside those of the test.
+func start(t *testing.T, args []string, environ ...string) *program {
+	t.Helper()
+	p := &program{t: t, cmd: exec.CommandContext(context.WithoutCancel(t.Context()), os.Args[0], args...), output: &output{}, ended: make(chan struct{})}
+	p.cmd.Env = append(append(os.Environ(), asProgram+"=1"), environ...)
+	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(p.ended)
+		_ = p.cmd.Wait() // the tests look at ProcessState
+	}()
+	t.Cleanup(func() { p.stop(syscall.SIGKILL) })
+	return p
+}
+
+// run runs the program to its end and returns its exit code and what it printed.
+func run(t *testing.T, args []string, environ ...string) (int, string) {
+	t.Helper()
+	p := start(t, args, environ...)
+	return p.wait(), p.output.String()
+}
+
+// wait waits for the end and returns the exit code.
+func (p *program) wait() int {
+	p.t.Helper()
+	select {
+	case <-p.ended:
+	case <-time.After(2 * time.Minute):
+		p.t.Fatalf("%v does not end:\n%s", p.cmd.Args[1:], p.output)
+	}
+	return p.cmd.ProcessState.ExitCode()
+}
+
+// stop sends a signal, waits for the end and returns the exit code; -1 for a program that a signal ended.
+func (p *program) stop(signal syscall.Signal) int {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		p.t.Error(err)
+	}
+	return p.wait()
+}
+
+var apiLine = regexp.MustCompile(`API +(http://\S+)\n`)
+
+// up starts the platform and waits until it says that it is ready. It returns its URL as well.
+func up(t *testing.T, environ ...string) (p *program, url string) {
+	t.Helper()
+	p = start(t, []string{"up"}, environ...)
+	platformtest.Eventually(t, startTimeout, "the platform is ready", func() bool {
+		select {
+		case <-p.ended:
+			t.Fatalf("up ended with %d:\n%s", p.cmd.ProcessState.ExitCode(), p.output)
+		default:
+		}
+		if match := apiLine.FindStringSubmatch(p.output.String()); match != nil {
+			url = match[1]
+		}
+		return url != ""
+	})
+	return p, url
+}
+
+// leftovers returns the command lines of processes that have dir among their arguments.
+func leftovers(t *testing.T, dir string) (found []string) {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err == nil && bytes.Contains(content, []byte(dir)) { // an error: it has just ended
+			found = append(found, strings.ReplaceAll(string(content), "\x00", " "))
+		}
+	}
+	return found
+}

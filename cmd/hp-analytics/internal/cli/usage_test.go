@@ -1,0 +1,93 @@
+package cli
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
+)
+
+// TestUsage checks that mistakes of the command line and the environment are named, all at once, with exit code 2.
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	nowhere := "DATA_DIR=" + t.TempDir()
+	for name, test := range map[string]struct {
+		args    []string
+		environ []string
+		code    int
+		want    []string
+	}{
+		"unknown command":        {[]string{"start"}, nil, exitFailure, []string{`unknown command "start"`}},
+		"unknown flag":           {[]string{"up", "--fast"}, nil, exitUsage, []string{"unknown flag: --fast"}},
+		"unknown target":         {[]string{"serve", "--target=web"}, nil, exitUsage, []string{`"web"`, "all, auth, catalog, ingest, analytics, aggregator"}},
+		"bad environment":        {[]string{"up"}, []string{"PORT=70000", "ADMIN_EMAIL=a@example.com"}, exitUsage, []string{"PORT:", "ADMIN_PASSWORD:"}},
+		"bad services' settings": {[]string{"up"}, []string{"PORT=0", nowhere + "/x", "DATABASE_URL=postgres://h/d", "REDIS_URL=redis://h", "ACCESS_TOKEN_TTL=99h", "AGGREGATOR_LANES=0"}, exitUsage, []string{"ACCESS_TOKEN_TTL:", "AGGREGATOR_LANES:"}},
+		"serve without database": {[]string{"serve"}, nil, exitUsage, []string{"DATABASE_URL:", "REDIS_URL:"}},
+		"check-config":           {[]string{"serve", "--check-config"}, []string{"DATABASE_URL=postgres://h/d", "REDIS_URL=redis://h"}, exitOK, []string{"valid"}},
+		"check-config, invalid":  {[]string{"serve", "--check-config", "--target=ingest"}, []string{"REDIS_URL=redis://h"}, exitUsage, []string{"DATABASE_URL:"}},
+		"no database":            {[]string{"migrate", "status"}, []string{nowhere}, exitUsage, []string{"DATABASE_URL", "DATA_DIR"}},
+		"reconcile of what":      {[]string{"reconcile", "--from", "yesterday", "--to=1"}, nil, exitUsage, []string{"--from:", "--to:"}},
+		"odd role":               {[]string{"admin", "create", "--email=a@example.com", "--role=root"}, nil, exitUsage, []string{"--role:"}},
+		"demo without admin":     {[]string{"demo"}, []string{nowhere}, exitUsage, []string{"ADMIN_EMAIL"}},
+		"demo of what":           {[]string{"demo", "--events=-1"}, nil, exitUsage, []string{"events"}},
+		"version":                {[]string{"version"}, nil, exitOK, []string{"\n"}},
+		"nothing listens":        {[]string{"healthcheck", "--url=http://127.0.0.1:1"}, nil, exitFailure, []string{"refused"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var out strings.Builder
+			if code := Run(t.Context(), test.args, test.environ, &out, &out); code != test.code {
+				t.Errorf("exit code %d, want %d", code, test.code)
+			}
+			for _, want := range test.want {
+				if !strings.Contains(out.String(), want) {
+					t.Errorf("no %q in: %s", want, out.String())
+				}
+			}
+		})
+	}
+}
+
+// TestOwnDatabase runs the commands that work on a database of one's own.
+func TestOwnDatabase(t *testing.T) {
+	t.Parallel()
+	database := dbtest.New(t)
+	environ := []string{"DATABASE_URL=" + database.URL(), "LOG_LEVEL=error"}
+	command := func(want string, args ...string) {
+		t.Helper()
+		var out strings.Builder
+		if code := Run(t.Context(), args, environ, &out, &out); code != exitOK || !strings.Contains(out.String(), want) {
+			t.Errorf("%v: exit code %d, no %q in: %s", args, code, want, out.String())
+		}
+	}
+	command("up to date", "migrate", "status")
+	command("pending", "migrate", "down", "--steps=1")
+	command("up to date", "migrate", "up")
+	command("Ada@example.com is analyst now", "admin", "create", "--email=Ada@example.com", "--role=analyst")
+	command(": 0 differences.", "reconcile", "--from=2026-01-01", "--to=2026-01-31")
+
+	execute(t, database.URL(), `SELECT ingest.ensure_partitions((now() AT TIME ZONE 'UTC')::date, (now() AT TIME ZONE 'UTC')::date)`)
+	execute(t, database.URL(), `
+		INSERT INTO stats.product_daily_stats (product_id, day, lane, views)
+		VALUES ('0195a3f2-7c1e-7b3a-9d54-2f6b1c8e4a10', (now() AT TIME ZONE 'UTC')::date, 0, 1)`)
+	var out strings.Builder
+	code := Run(t.Context(), []string{"reconcile"}, environ, &out, &out)
+	if code != exitFailure || !strings.Contains(out.String(), "0195a3f2-7c1e-7b3a-9d54-2f6b1c8e4a10") {
+		t.Errorf("a made-up view: exit code %d:\n%s", code, out.String())
+	}
+}
+
+func execute(t *testing.T, url, sql string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.WithoutCancel(t.Context()))
+	if _, err := conn.Exec(t.Context(), sql); err != nil {
+		t.Fatal(err)
+	}
+}
