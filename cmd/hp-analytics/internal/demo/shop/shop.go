@@ -31,7 +31,7 @@ type Config struct {
 	Seed     uint64
 	Events   int       // different events; purchases come on top of them
 	Days     int       // whole days, the last of which may still go on
-	Products int       //
+	Products int       // of which a few are popular
 	Users    int       // people who may visit; with few events not all of them do
 	Now      time.Time // when the last day is looked at: nothing happens later
 }
