@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.opentelemetry.io/otel/trace"
@@ -34,6 +35,7 @@ func NewRouter(o RouterOptions) chi.Router {
 		recoverPanics(o.Logger),
 		clientAddress(o.Config.TrustedProxyHops),
 		deadline(o.Config.RequestTimeout),
+		middleware.SetHeader("X-Content-Type-Options", "nosniff"), // no browser takes an answer for a page
 	)
 	r.NotFound(NotFound)
 	r.MethodNotAllowed(methodNotAllowed(r))

@@ -119,6 +119,14 @@ func TestPanicsBecomeProblems(t *testing.T) {
 	}
 }
 
+func TestAnswersAreNoPages(t *testing.T) {
+	t.Parallel()
+	w := newFixture(t, nil).do(http.MethodGet, "/health")
+	if got := w.Header().Get("X-Content-Type-Options"); got != "nosniff" {
+		t.Errorf("X-Content-Type-Options: %q", got)
+	}
+}
+
 func TestRequestIDs(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, nil)

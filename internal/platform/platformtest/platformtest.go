@@ -60,7 +60,9 @@ func Run(tb testing.TB, svc service.Service) {
 	}()
 	tb.Cleanup(func() {
 		cancel()
-		<-done
+		if err := <-done; err != nil {
+			tb.Errorf("the service stopped with %v", err)
+		}
 	})
 	select {
 	case <-ready:

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -61,8 +62,7 @@ func (l *Leader) lead(ctx context.Context, work func(context.Context) error) err
 		case <-time.After(l.Retry):
 			if err := ping(ctx, conn, l.Retry); err != nil {
 				cancel()
-				<-done
-				return fmt.Errorf("lost the lock's connection: %w", err)
+				return errors.Join(fmt.Errorf("lost the lock's connection: %w", err), <-done)
 			}
 		}
 	}

@@ -62,16 +62,19 @@ type Purchase struct {
 	AmountMinor int64
 }
 
-// ProductDay, UserDay and ProductTypeDay are the keys of rollup rows, apart from the lane.
+// The keys of rollup rows, apart from the lane.
 type (
+	// ProductDay is the key of a product's counts.
 	ProductDay struct {
 		ProductID uuid.UUID
 		Day       Day
 	}
+	// UserDay is the key of a user's counts.
 	UserDay struct {
 		UserID string
 		Day    Day
 	}
+	// ProductTypeDay is the key of the count of a custom event type.
 	ProductTypeDay struct {
 		ProductID uuid.UUID
 		Day       Day

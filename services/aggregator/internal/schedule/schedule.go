@@ -86,7 +86,7 @@ func (s *Schedule) Run(ctx context.Context) error {
 
 func (s *Schedule) try(ctx context.Context, what string, work func(context.Context) error) {
 	if err := work(ctx); err != nil && ctx.Err() == nil {
-		s.Logger.WarnContext(ctx, what, "err", err)
+		s.Logger.WarnContext(ctx, "scheduled work", "work", what, "err", err)
 	}
 }
 
