@@ -64,7 +64,7 @@ func TestConnectionCutInTheCommitOfAPurchase(t *testing.T) {
 			buy := func() answer { return p.post("/purchases", p.ingestKey, twoShoes, "Idempotency-Key", "order-1") }
 			p.post("/purchases", p.ingestKey, twoShoes).expect(t, http.StatusCreated, "")
 
-			between.cutAt("commit", reaches)
+			between.cutAt("order-1", reaches) // the one statement that stores it
 			unavailable(t, "the first try", buy())
 			var retry answer
 			// Until Postgres has noticed that the connection is gone, the key is in flight.

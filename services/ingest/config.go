@@ -33,6 +33,11 @@ type Config struct {
 	// MaxInflightBytes bounds the request bodies in memory, decoded. What does not fit is answered with 503. The process
 	// needs about three times as much: decoded events, and the statement that carries them.
 	MaxInflightBytes int64 `env:"INGEST_MAX_INFLIGHT_BYTES, default=67108864"`
+	// MaxWaitingRows bounds the events, and the purchases, that wait for a writer; more is answered with 503.
+	MaxWaitingRows int `env:"INGEST_MAX_WAITING_ROWS, default=50000"`
+	// Writers is how many transactions store events at the same time, and as many store purchases. One makes the largest
+	// flushes, which cost the least; a second one hides the time that Postgres waits for its disk.
+	Writers int `env:"INGEST_WRITERS, default=1"`
 }
 
 // Validate implements config.Validator.
@@ -49,6 +54,12 @@ func (c *Config) Validate() error {
 	}
 	if c.MaxInflightBytes < minInflightBytes {
 		problems = append(problems, fmt.Errorf("INGEST_MAX_INFLIGHT_BYTES: must be at least %d (16 MiB), not %d", minInflightBytes, c.MaxInflightBytes))
+	}
+	if c.MaxWaitingRows < event.MaxBatch {
+		problems = append(problems, fmt.Errorf("INGEST_MAX_WAITING_ROWS: must be at least %d (one batch), not %d", event.MaxBatch, c.MaxWaitingRows))
+	}
+	if c.Writers < 1 || 2*c.Writers >= int(c.Postgres.MaxConns) {
+		problems = append(problems, fmt.Errorf("INGEST_WRITERS: must be at least 1 and less than half of DATABASE_MAX_CONNS, not %d", c.Writers))
 	}
 	return errors.Join(problems...)
 }

@@ -28,6 +28,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/migrations"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/api"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/body"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/committer"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/inflight"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/postgres"
@@ -37,11 +38,12 @@ import (
 
 // Service is the ingest service.
 type Service struct {
-	health   *httpserver.Health
-	routes   http.Handler
-	products *products.Cache
-	pool     *pgxpool.Pool
-	redis    *goredis.Client
+	health    *httpserver.Health
+	routes    http.Handler
+	committer *committer.Committer
+	products  *products.Cache
+	pool      *pgxpool.Pool
+	redis     *goredis.Client
 }
 
 var _ service.Service = (*Service)(nil)
@@ -71,15 +73,17 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (*Service, error) {
 	openapi.Mount(router)
 	store := postgres.New(pool, deps.Registerer)
 	known := products.New(store, deps.Registerer)
+	waker := wakeup.New(tasks.NewClient(client, cfg.Redis.Timeout), deps.Logger, deps.Registerer)
+	shared := committer.New(store, waker, committer.Options{Writers: cfg.Writers, MaxWaiting: cfg.MaxWaitingRows}, deps.Registerer)
 	router.Group(func(r chi.Router) {
 		r.Use(verifier.Middleware)
-		newServer(cfg, deps, store, known, client).Mount(r)
+		newServer(cfg, deps, store, shared, known, client).Mount(r)
 	})
-	return &Service{health: health, routes: router, products: known, pool: pool, redis: client}, nil
+	return &Service{health: health, routes: router, committer: shared, products: known, pool: pool, redis: client}, nil
 }
 
-// newServer puts the write path together.
-func newServer(cfg Config, deps service.Deps, store *postgres.Store, known *products.Cache, client *goredis.Client) *api.Server {
+// newServer puts the edge of the write path together.
+func newServer(cfg Config, deps service.Deps, store *postgres.Store, shared *committer.Committer, known *products.Cache, client *goredis.Client) *api.Server {
 	var limiter *ratelimit.Limiter
 	if cfg.RateLimit > 0 {
 		policy := ratelimit.Policy{Name: "ingest", Limit: cfg.RateLimit, Window: cfg.RateWindow}
@@ -88,8 +92,7 @@ func newServer(cfg Config, deps service.Deps, store *postgres.Store, known *prod
 	recorder := event.NewRecorder(
 		event.Rules{Retention: time.Duration(cfg.RetentionDays) * 24 * time.Hour},
 		known,
-		store,
-		wakeup.New(tasks.NewClient(client, cfg.Redis.Timeout), deps.Logger, deps.Registerer),
+		shared,
 	)
 	bodies := body.NewOpener(inflight.NewBudget(cfg.MaxInflightBytes, deps.Registerer))
 	return api.New(recorder, store, bodies, limiter, deps.Registerer)
@@ -101,10 +104,10 @@ func (s *Service) Routes() http.Handler { return s.routes }
 // Health implements service.Service.
 func (s *Service) Health() *httpserver.Health { return s.health }
 
-// Run implements service.Service. There is no background work: it holds the connections until ctx ends.
+// Run implements service.Service: it commits what requests hand in, until ctx ends and none is left.
 func (s *Service) Run(ctx context.Context, ready func()) error {
 	ready()
-	<-ctx.Done()
+	s.committer.Run(ctx)
 	s.products.Close()
 	s.pool.Close()
 	if err := s.redis.Close(); err != nil && !errors.Is(err, goredis.ErrClosed) {

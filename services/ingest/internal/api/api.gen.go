@@ -58,7 +58,7 @@ type Currency = string
 
 // EventAccepted The fate of an event.
 type EventAccepted struct {
-	// BatchID The receipt of this request: `GET /events/batches/{id}`.
+	// BatchID The receipt: `GET /events/batches/{id}`. Requests that were committed together share it.
 	BatchID openapi_types.UUID `json:"batch_id"`
 
 	// ID The id of the event.
@@ -81,7 +81,7 @@ type EventBulkResult struct {
 	// Accepted How many are new and stored.
 	Accepted int `json:"accepted"`
 
-	// BatchID The receipt of this request: `GET /events/batches/{id}`.
+	// BatchID The receipt: `GET /events/batches/{id}`. Requests that were committed together share it.
 	BatchID openapi_types.UUID `json:"batch_id"`
 
 	// Duplicates How many were stored before, or came twice in this request.
@@ -146,7 +146,7 @@ type Purchase struct {
 	// AmountMinor What was paid in all, in minor units.
 	AmountMinor int64 `json:"amount_minor"`
 
-	// BatchID The receipt: `GET /events/batches/{id}`.
+	// BatchID The receipt: `GET /events/batches/{id}`. Requests that were committed together share it.
 	BatchID openapi_types.UUID `json:"batch_id"`
 
 	// Currency An ISO 4217 code. It is fixed when the product is created.

@@ -13,17 +13,15 @@ type IdempotencyKey struct {
 	BodyHash  [sha256.Size]byte
 }
 
+// Order is a purchase to store, under an idempotency key if it has one.
+type Order struct {
+	Purchase
+	Key *IdempotencyKey // may be nil
+}
+
 // Purchase records a purchase. replayed is true when the same purchase, by key or by id, was stored before and is only
 // repeated.
 func (r *Recorder) Purchase(ctx context.Context, subject string, draft PurchaseDraft, key *IdempotencyKey) (stored Purchase, replayed bool, err error) {
-	// The answer to a key comes before the rules: a repeated request is answered as the first one was, even if its
-	// product has been archived since.
-	if key != nil {
-		p, found, err := r.store.Replay(ctx, *key)
-		if err != nil || found {
-			return p, found, err
-		}
-	}
 	p, ref := r.rules.purchase(&draft, subject, time.Now())
 	found, err := r.catalog.Products(ctx, distinct([]Ref{ref}))
 	if err != nil {
@@ -33,16 +31,14 @@ func (r *Recorder) Purchase(ctx context.Context, subject string, draft PurchaseD
 	if product, ok := found[ref]; ok {
 		settle(&draft, &p, product)
 	}
-	if draft.Refused() {
-		return Purchase{}, false, Refusal(draft.Problems)
+	if !draft.Refused() {
+		return r.store.CommitPurchase(ctx, Order{Purchase: p, Key: key})
 	}
-	p.BatchID = NewID()
-	stored, replayed, err = r.store.CommitPurchase(ctx, p, key)
-	if err != nil {
-		return Purchase{}, false, err
+	// A repeated request is answered as the first one was, even if its product has been archived since.
+	if key != nil {
+		if p, found, err := r.store.Replay(ctx, *key); err != nil || found {
+			return p, found, err
+		}
 	}
-	if !replayed {
-		r.waker.Wake(ctx, stored.BatchID)
-	}
-	return stored, replayed, nil
+	return Purchase{}, false, Refusal(draft.Problems)
 }

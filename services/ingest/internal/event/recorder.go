@@ -11,19 +11,14 @@ import (
 // Committer makes what was accepted durable. When a method returns without an error its rows are committed; an
 // Unavailable error may leave open whether they are, and sending the same items again settles it.
 type Committer interface {
-	// CommitEvents stores a batch, which may be empty, and its receipt. stored tells for each event whether it is new.
-	CommitEvents(ctx context.Context, batch uuid.UUID, events []Event) (stored []bool, err error)
-	// CommitPurchase stores a purchase under its idempotency key, which may be nil. If it, or the answer to the key,
-	// was stored before, that is what it returns, with replayed set.
-	CommitPurchase(ctx context.Context, p Purchase, key *IdempotencyKey) (stored Purchase, replayed bool, err error)
+	// CommitEvents stores events, of which there may be none, in a batch that other requests may share, and its receipt.
+	// stored tells for each event whether it is new.
+	CommitEvents(ctx context.Context, events []Event) (batch uuid.UUID, stored []bool, err error)
+	// CommitPurchase stores a purchase. If it, or the answer to its key, was stored before, that is what it returns, with
+	// replayed set.
+	CommitPurchase(ctx context.Context, order Order) (stored Purchase, replayed bool, err error)
 	// Replay returns the purchase that answered key before, if there is one.
 	Replay(ctx context.Context, key IdempotencyKey) (p Purchase, found bool, err error)
-}
-
-// Waker tells the aggregators of a committed batch. It is best effort and does not take long: a lost call costs
-// latency only.
-type Waker interface {
-	Wake(ctx context.Context, batch uuid.UUID)
 }
 
 // Recorder accepts and records events and purchases. It is safe for concurrent use.
@@ -31,12 +26,11 @@ type Recorder struct {
 	rules   Rules
 	catalog Catalog
 	store   Committer
-	waker   Waker
 }
 
 // NewRecorder returns a recorder.
-func NewRecorder(rules Rules, catalog Catalog, store Committer, waker Waker) *Recorder {
-	return &Recorder{rules: rules, catalog: catalog, store: store, waker: waker}
+func NewRecorder(rules Rules, catalog Catalog, store Committer) *Recorder {
+	return &Recorder{rules: rules, catalog: catalog, store: store}
 }
 
 // Status is the fate of an event.
@@ -72,7 +66,7 @@ func (r *Recorder) Event(ctx context.Context, subject string, draft Draft) (uuid
 	return batch, verdicts[0], nil
 }
 
-// Events records those of many events that are good, in one transaction. The problems of the others are left in their
+// Events records those of many events that are good, all in one transaction. The problems of the others are left in their
 // drafts. There is a receipt even when nothing was stored.
 func (r *Recorder) Events(ctx context.Context, subject string, drafts []Draft) (uuid.UUID, []Verdict, error) {
 	events, err := r.examine(ctx, subject, drafts)
@@ -131,8 +125,7 @@ func (r *Recorder) commit(ctx context.Context, drafts []Draft, events []Event) (
 			good, index = append(good, events[i]), append(index, i)
 		}
 	}
-	batch := NewID()
-	stored, err := r.store.CommitEvents(ctx, batch, good)
+	batch, stored, err := r.store.CommitEvents(ctx, good)
 	if err != nil {
 		return uuid.Nil, nil, err
 	}
@@ -140,9 +133,6 @@ func (r *Recorder) commit(ctx context.Context, drafts []Draft, events []Event) (
 		if isNew {
 			verdicts[index[i]].Status = Accepted
 		}
-	}
-	if slices.Contains(stored, true) {
-		r.waker.Wake(ctx, batch)
 	}
 	return batch, verdicts, nil
 }

@@ -19,7 +19,6 @@ type world struct {
 	lookups  [][]Ref
 	events   map[uuid.UUID]Event
 	receipts []uuid.UUID
-	woken    []uuid.UUID
 	purchase *Purchase // the answer to the one idempotency key
 	failure  error
 }
@@ -29,24 +28,25 @@ func (w *world) Products(_ context.Context, refs []Ref) (map[Ref]Product, error)
 	return w.products, nil
 }
 
-func (w *world) CommitEvents(_ context.Context, batch uuid.UUID, events []Event) ([]bool, error) {
+func (w *world) CommitEvents(_ context.Context, events []Event) (uuid.UUID, []bool, error) {
 	if w.failure != nil {
-		return nil, w.failure
+		return uuid.Nil, nil, w.failure
 	}
+	batch := NewID()
 	w.receipts = append(w.receipts, batch)
 	stored := make([]bool, len(events))
 	for i, e := range events {
 		_, old := w.events[e.ID]
 		w.events[e.ID], stored[i] = e, !old
 	}
-	return stored, nil
+	return batch, stored, nil
 }
 
-func (w *world) CommitPurchase(_ context.Context, p Purchase, key *IdempotencyKey) (Purchase, bool, error) {
-	if key != nil {
-		w.purchase = &p
+func (w *world) CommitPurchase(_ context.Context, order Order) (Purchase, bool, error) {
+	if order.Key != nil {
+		w.purchase = &order.Purchase
 	}
-	return p, false, w.failure
+	return order.Purchase, false, w.failure
 }
 
 func (w *world) Replay(context.Context, IdempotencyKey) (Purchase, bool, error) {
@@ -55,8 +55,6 @@ func (w *world) Replay(context.Context, IdempotencyKey) (Purchase, bool, error) 
 	}
 	return *w.purchase, true, nil
 }
-
-func (w *world) Wake(_ context.Context, batch uuid.UUID) { w.woken = append(w.woken, batch) }
 
 var shoe = Product{ID: uuid.MustParse("0195a3f2-7c1e-7b3a-9d54-2f6b1c8e4a10"), PriceMinor: 12900, Currency: "EUR"}
 
@@ -69,7 +67,7 @@ func newWorld() (*world, *Recorder) {
 		},
 		events: map[uuid.UUID]Event{},
 	}
-	return w, NewRecorder(rules, w, w, w)
+	return w, NewRecorder(rules, w, w)
 }
 
 func withID(d Draft, id uuid.UUID) Draft {
@@ -121,20 +119,20 @@ func TestEventsOfOneRequest(t *testing.T) {
 	if want := [][]Ref{{{SKU: "SHOE"}, {SKU: "NONE"}, {SKU: "OLD"}}}; !cmp.Equal(want, w.lookups) {
 		t.Errorf("products were looked up by %v, want one look-up by %v", w.lookups, want)
 	}
-	if !slices.Equal(w.woken, []uuid.UUID{batch}) {
-		t.Errorf("woken for %v, want once for %s", w.woken, batch)
+	if !slices.Equal(w.receipts, []uuid.UUID{batch}) {
+		t.Errorf("stored as %v, answered with %s", w.receipts, batch)
 	}
 }
 
-func TestNothingNewStillHasAReceiptAndWakesNobody(t *testing.T) {
+func TestNothingNewStillHasAReceipt(t *testing.T) {
 	t.Parallel()
 	w, recorder := newWorld()
 	batch, verdicts, err := recorder.Events(t.Context(), "", []Draft{withSKU(goodDraft(), "NONE")})
 	if err != nil || verdicts[0].Status != Rejected {
 		t.Fatalf("got %v, %v", verdicts, err)
 	}
-	if !slices.Equal(w.receipts, []uuid.UUID{batch}) || len(w.woken) > 0 {
-		t.Errorf("receipts %v, woken %v", w.receipts, w.woken)
+	if !slices.Equal(w.receipts, []uuid.UUID{batch}) {
+		t.Errorf("receipts %v, answered with %s", w.receipts, batch)
 	}
 }
 
@@ -156,7 +154,7 @@ func TestOneRefusedEventStoresNothing(t *testing.T) {
 	}
 }
 
-func TestAFailedCommitWakesNobody(t *testing.T) {
+func TestAFailedCommitIsTold(t *testing.T) {
 	t.Parallel()
 	w, recorder := newWorld()
 	w.failure = errors.New("connection lost")
@@ -165,9 +163,6 @@ func TestAFailedCommitWakesNobody(t *testing.T) {
 	}
 	if _, _, err := recorder.Purchase(t.Context(), "", goodPurchase(), nil); !errors.Is(err, w.failure) {
 		t.Errorf("purchase: got %v", err)
-	}
-	if len(w.woken) > 0 {
-		t.Errorf("woken for %v", w.woken)
 	}
 }
 
@@ -196,7 +191,7 @@ func TestPurchaseTakesPriceAndCurrencyFromTheProduct(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w, recorder := newWorld()
+			_, recorder := newWorld()
 			draft := goodPurchase()
 			if tc.change != nil {
 				tc.change(&draft)
@@ -211,14 +206,11 @@ func TestPurchaseTakesPriceAndCurrencyFromTheProduct(t *testing.T) {
 			if err != nil || replayed || p.AmountMinor != tc.amount || p.Currency != "EUR" {
 				t.Errorf("got %+v, %t, %v; want %d EUR", p, replayed, err, tc.amount)
 			}
-			if !slices.Equal(w.woken, []uuid.UUID{p.BatchID}) {
-				t.Errorf("woken for %v", w.woken)
-			}
 		})
 	}
 }
 
-func TestARepeatedKeyIsAnsweredBeforeTheRules(t *testing.T) {
+func TestARepeatedKeyIsAnsweredInSpiteOfTheRules(t *testing.T) {
 	t.Parallel()
 	w, recorder := newWorld()
 	key := &IdempotencyKey{Principal: "key:1", Key: "order-1"}
@@ -235,9 +227,6 @@ func TestARepeatedKeyIsAnsweredBeforeTheRules(t *testing.T) {
 	}
 	if diff := cmp.Diff(first, again); diff != "" {
 		t.Errorf("the repeated answer differs (-first +again):\n%s", diff)
-	}
-	if len(w.woken) != 1 {
-		t.Errorf("woken %d times, want once", len(w.woken))
 	}
 }
 

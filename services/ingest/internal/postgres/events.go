@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/migrations/protocol"
@@ -16,7 +15,8 @@ import (
 )
 
 // insertEvents stores a batch and its receipt in one statement, which is one transaction and one round trip. The
-// receipt counts what is new; when nothing is, there is nothing to aggregate either. It returns the ids that are new.
+// receipt counts what is new; when nothing is, there is nothing to aggregate either. It returns how many are new and, if
+// not all of the $9 are, which.
 const insertEvents = `
 	WITH stored AS (
 		INSERT INTO ingest.events (id, ts, product_id, user_id, type, properties, batch_id, received_at)
@@ -30,32 +30,60 @@ const insertEvents = `
 		SELECT $1, $2, count(*), min(ts), max(ts), CASE WHEN count(*) = 0 THEN now() END
 		FROM stored
 	)
-	SELECT id FROM stored`
+	SELECT count(*), CASE WHEN count(*) < $9 THEN array_agg(id) END, CASE WHEN count(*) < $9 THEN array_agg(ts) END
+	FROM stored`
 
-// CommitEvents implements event.Committer. The ids of events must differ.
-func (s *Store) CommitEvents(ctx context.Context, batch uuid.UUID, events []event.Event) ([]bool, error) {
+// StoreEvents implements committer.Store.
+func (s *Store) StoreEvents(ctx context.Context, batch uuid.UUID, events []event.Event) ([]bool, error) {
 	defer s.observe(protocol.KindEvents, len(events), time.Now())
 	columns := newEventColumns(events)
+	var n int
 	var ids []uuid.UUID
+	var times []time.Time
 	err := s.withPartitions(ctx, columns.ts, func() error {
-		rows, _ := s.pool.Query(ctx, insertEvents, batch, protocol.KindEvents,
-			columns.id, columns.ts, columns.product, columns.user, columns.typ, columns.properties)
-		var err error
-		ids, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
-		return err
+		return s.pool.QueryRow(ctx, insertEvents, batch, protocol.KindEvents,
+			columns.id, columns.ts, columns.product, columns.user, columns.typ, columns.properties, len(events)).
+			Scan(&n, &ids, &times)
 	})
 	if err != nil {
 		return nil, postgres.Classify(fmt.Errorf("store batch %s of %d events: %w", batch, len(events), err))
 	}
-	isNew := make(map[uuid.UUID]struct{}, len(ids))
-	for _, id := range ids {
-		isNew[id] = struct{}{}
-	}
 	stored := make([]bool, len(events))
+	if n == len(events) {
+		for i := range stored {
+			stored[i] = true
+		}
+		return stored, nil
+	}
+	isNew := newIdentities(ids, times)
 	for i := range events {
-		_, stored[i] = isNew[events[i].ID]
+		stored[i] = isNew.take(events[i].Fact)
 	}
 	return stored, nil
+}
+
+// identities are the ids and times of rows that a statement has stored.
+type identities map[identity]struct{}
+
+type identity struct {
+	id uuid.UUID
+	ts int64 // microseconds: a time.Time from the database is not comparable with one of ours
+}
+
+func newIdentities(ids []uuid.UUID, times []time.Time) identities {
+	all := make(identities, len(ids))
+	for i := range ids {
+		all[identity{ids[i], times[i].UnixMicro()}] = struct{}{}
+	}
+	return all
+}
+
+// take reports whether the row of f was stored; of several equal ones the first has stored it.
+func (all identities) take(f event.Fact) bool {
+	key := identity{f.ID, f.TS.UnixMicro()}
+	_, found := all[key]
+	delete(all, key)
+	return found
 }
 
 // eventColumns are events as arrays. They are in key order: two transactions that insert the same keys then wait for

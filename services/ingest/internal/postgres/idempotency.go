@@ -17,7 +17,7 @@ type querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// Replay implements event.Committer.
+// Replay implements committer.Store.
 func (s *Store) Replay(ctx context.Context, key event.IdempotencyKey) (event.Purchase, bool, error) {
 	p, found, err := replay(ctx, s.pool, key)
 	if err != nil {

@@ -15,8 +15,9 @@ import (
 
 const purchaseColumns = `id, ts, product_id, user_id, quantity, amount_minor, currency, batch_id, received_at`
 
-// CommitPurchase implements event.Committer.
-func (s *Store) CommitPurchase(ctx context.Context, p event.Purchase, key *event.IdempotencyKey) (stored event.Purchase, replayed bool, err error) {
+// StorePurchase implements committer.Store.
+func (s *Store) StorePurchase(ctx context.Context, order event.Order) (stored event.Purchase, replayed bool, err error) {
+	p, key := order.Purchase, order.Key
 	defer s.observe(protocol.KindPurchases, 1, time.Now())
 	err = s.withPartitions(ctx, []time.Time{p.TS}, func() error {
 		return postgres.InTx(ctx, s.pool, pgx.TxOptions{}, func(tx pgx.Tx) error {

@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/committer"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 )
 
@@ -18,7 +19,7 @@ type Store struct {
 }
 
 var (
-	_ event.Committer = (*Store)(nil)
+	_ committer.Store = (*Store)(nil)
 	_ event.Catalog   = (*Store)(nil)
 )
 

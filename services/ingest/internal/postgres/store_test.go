@@ -47,7 +47,7 @@ func TestEventsAreStoredAsTheyAre(t *testing.T) {
 	store, database := newStore(t)
 	events := someEvents(9)
 	slices.SortFunc(events, func(a, b event.Event) int { return a.TS.Compare(b.TS) })
-	if _, err := store.CommitEvents(t.Context(), event.NewID(), events); err != nil {
+	if _, err := store.StoreEvents(t.Context(), event.NewID(), events); err != nil {
 		t.Fatal(err)
 	}
 	rows, err := database.Pool("").Query(t.Context(),
@@ -81,13 +81,21 @@ func TestEachEventIsToldWhetherItIsNew(t *testing.T) {
 	events := someEvents(8)
 	old := []event.Event{events[1], events[4], events[7]}
 	for _, want := range [][]bool{{true, true, true}, {false, false, false}} {
-		if got, err := store.CommitEvents(t.Context(), event.NewID(), old); err != nil || !slices.Equal(got, want) {
+		if got, err := store.StoreEvents(t.Context(), event.NewID(), old); err != nil || !slices.Equal(got, want) {
 			t.Fatalf("got %v, %v; want %v", got, err, want)
 		}
 	}
-	got, err := store.CommitEvents(t.Context(), event.NewID(), events)
+	got, err := store.StoreEvents(t.Context(), event.NewID(), events)
 	if want := []bool{true, false, true, true, false, true, true, false}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %v, %v; want %v", got, err, want)
+	}
+
+	// Requests that share a flush may hold the same event, and the same id at another time is another event.
+	twice, moved := someEvents(2)[0], events[1]
+	moved.TS = moved.TS.Add(time.Second)
+	got, err = store.StoreEvents(t.Context(), event.NewID(), []event.Event{twice, moved, twice, events[1]})
+	if want := []bool{true, true, false, false}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("shared flush: got %v, %v; want %v", got, err, want)
 	}
 }
 
@@ -143,7 +151,7 @@ func TestAReplaySurvivesItsPartition(t *testing.T) {
 		Fact:     event.Fact{ID: uuid.New(), TS: time.Now().UTC().Truncate(time.Microsecond), ProductID: uuid.New(), UserID: "u"},
 		Quantity: 2, AmountMinor: 1e12, Currency: "EUR", BatchID: event.NewID(),
 	}
-	first, replayed, err := store.CommitPurchase(t.Context(), bought, key)
+	first, replayed, err := store.StorePurchase(t.Context(), event.Order{Purchase: bought, Key: key})
 	if err != nil || replayed {
 		t.Fatalf("got %+v, %t, %v", first, replayed, err)
 	}

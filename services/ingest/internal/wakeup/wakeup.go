@@ -11,7 +11,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/redis"
 	"github.com/hp-analytics/hp-analytics/internal/platform/tasks"
 	"github.com/hp-analytics/hp-analytics/migrations/protocol"
-	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/committer"
 )
 
 // Waker enqueues one task for each batch. It is safe for concurrent use.
@@ -22,7 +22,7 @@ type Waker struct {
 	lost   prometheus.Counter
 }
 
-var _ event.Waker = (*Waker)(nil)
+var _ committer.Waker = (*Waker)(nil)
 
 // New returns a waker.
 func New(client *tasks.Client, logger *slog.Logger, registerer prometheus.Registerer) *Waker {
@@ -33,7 +33,7 @@ func New(client *tasks.Client, logger *slog.Logger, registerer prometheus.Regist
 	return w
 }
 
-// Wake implements event.Waker. While Redis is away it costs one timeout a second for all requests together, and the
+// Wake implements committer.Waker. While Redis is away it costs one timeout a second for all requests together, and the
 // batches wait for the sweeper.
 func (w *Waker) Wake(ctx context.Context, batch uuid.UUID) {
 	if w.outage.Ongoing() {

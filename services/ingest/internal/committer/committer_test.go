@@ -1,0 +1,372 @@
+package committer
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+)
+
+// fakeStore stores by user id, so that tests can name what they send. Each transaction takes a second.
+type fakeStore struct {
+	mu        sync.Mutex
+	known     map[string]bool
+	flushes   [][]string
+	singles   []string
+	failures  []error // of the next flushes
+	poisonous string  // fails every transaction that holds it
+	woken     int
+}
+
+var errPoison = errors.New("invalid input")
+
+func (s *fakeStore) transaction(users []string) ([]bool, error) {
+	<-time.After(time.Second)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.flushes = append(s.flushes, users)
+	if len(s.failures) > 0 {
+		err := s.failures[0]
+		s.failures = s.failures[1:]
+		return nil, err
+	}
+	if s.poisonous != "" && slices.Contains(users, s.poisonous) {
+		return nil, errPoison
+	}
+	stored := make([]bool, len(users))
+	for i, user := range users {
+		stored[i] = !s.known[user]
+		s.known[user] = true
+	}
+	return stored, nil
+}
+
+func (s *fakeStore) StoreEvents(_ context.Context, _ uuid.UUID, events []event.Event) ([]bool, error) {
+	var users []string
+	for _, e := range events {
+		users = append(users, e.UserID)
+	}
+	return s.transaction(users)
+}
+
+func (s *fakeStore) StorePurchases(_ context.Context, _ uuid.UUID, orders []event.Order) ([]bool, time.Time, error) {
+	var users []string
+	for _, o := range orders {
+		users = append(users, o.UserID)
+	}
+	stored, err := s.transaction(users)
+	return stored, time.Now(), err
+}
+
+func (s *fakeStore) StorePurchase(_ context.Context, o event.Order) (event.Purchase, bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.singles = append(s.singles, o.UserID)
+	if o.UserID == s.poisonous {
+		return event.Purchase{}, false, errPoison
+	}
+	replayed := s.known[o.UserID]
+	s.known[o.UserID] = true
+	return o.Purchase, replayed, nil
+}
+
+func (s *fakeStore) Replay(context.Context, event.IdempotencyKey) (event.Purchase, bool, error) {
+	return event.Purchase{}, false, nil
+}
+
+func (s *fakeStore) Wake(context.Context, uuid.UUID) { s.woken++ }
+
+// bench is a running committer in a bubble of synctest.
+type bench struct {
+	t     *testing.T
+	store *fakeStore
+	*Committer
+	stop func() // asks the committer to stop, and waits until it has
+}
+
+func inBubble(t *testing.T, maxWaiting int, test func(t *testing.T, b *bench)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		store := &fakeStore{known: map[string]bool{}}
+		c := New(store, store, Options{Writers: 1, MaxWaiting: maxWaiting}, prometheus.NewRegistry())
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			c.Run(ctx)
+		}()
+		b := &bench{t: t, store: store, Committer: c, stop: func() {
+			cancel()
+			<-done
+		}}
+		test(t, b)
+		b.stop()
+	})
+}
+
+// outcome is what came of a request.
+type outcome struct {
+	batch  uuid.UUID
+	stored []bool
+	err    error
+}
+
+// send sends a request with an event of each user, and returns where its outcome will be.
+func (b *bench) send(ctx context.Context, users ...string) <-chan outcome {
+	events := make([]event.Event, len(users))
+	for i, user := range users {
+		events[i].UserID = user
+	}
+	result := make(chan outcome, 1)
+	go func() {
+		batch, stored, err := b.CommitEvents(ctx, events)
+		result <- outcome{batch, stored, err}
+	}()
+	synctest.Wait() // it is in the committer's hands
+	return result
+}
+
+func TestRequestsShareAFlush(t *testing.T) {
+	t.Parallel()
+	inBubble(t, 100, func(t *testing.T, b *bench) {
+		begin := time.Now()
+		alone := b.send(t.Context(), "a")
+		with := []<-chan outcome{b.send(t.Context(), "b", "c"), b.send(t.Context(), "a", "d"), b.send(t.Context()), b.send(t.Context(), "d")}
+		if got := <-alone; got.err != nil || !slices.Equal(got.stored, []bool{true}) || time.Since(begin) != time.Second {
+			t.Errorf("the first one, which found nobody waiting: %+v after %s", got, time.Since(begin))
+		}
+		var batches []uuid.UUID
+		for i, want := range [][]bool{{true, true}, {false, true}, {}, {false}} {
+			got := <-with[i]
+			if got.err != nil || !slices.Equal(got.stored, want) {
+				t.Errorf("request %d: %+v, want %v", i, got, want)
+			}
+			batches = append(batches, got.batch)
+		}
+		if len(slices.Compact(batches)) != 1 || batches[0] == uuid.Nil {
+			t.Errorf("the requests of one flush have the batches %v", batches)
+		}
+		if took := time.Since(begin); took != 2*time.Second {
+			t.Errorf("two flushes took %s", took)
+		}
+		if diff := cmp.Diff([][]string{{"a"}, {"b", "c", "a", "d", "d"}}, b.store.flushes); diff != "" {
+			t.Errorf("flushes (-want +got):\n%s", diff)
+		}
+		b.stop()
+		if b.store.woken != 2 {
+			t.Errorf("woken %d times, want once for each flush", b.store.woken)
+		}
+	})
+}
+
+func TestNothingNewWakesNobody(t *testing.T) {
+	t.Parallel()
+	inBubble(t, 100, func(t *testing.T, b *bench) {
+		<-b.send(t.Context(), "a")
+		<-b.send(t.Context(), "a")
+		<-b.send(t.Context())
+		b.stop()
+		if b.store.woken != 1 {
+			t.Errorf("woken %d times, want once", b.store.woken)
+		}
+	})
+}
+
+func TestAFailedFlushFailsItsOwnRequests(t *testing.T) {
+	t.Parallel()
+	inBubble(t, 100, func(t *testing.T, b *bench) {
+		unavailable := errs.New(errs.Unavailable, "database_unavailable", "Later.")
+		b.store.failures = []error{nil, unavailable}
+		b.store.failures[0] = unavailable
+		first := b.send(t.Context(), "a")
+		second := []<-chan outcome{b.send(t.Context(), "b"), b.send(t.Context(), "c")}
+		if got := <-first; !errors.Is(got.err, unavailable) {
+			t.Errorf("first: %+v", got)
+		}
+		third := b.send(t.Context(), "d")
+		for _, result := range second {
+			if got := <-result; !errors.Is(got.err, unavailable) {
+				t.Errorf("second: %+v", got)
+			}
+		}
+		if got := <-third; got.err != nil || !slices.Equal(got.stored, []bool{true}) {
+			t.Errorf("third: %+v", got)
+		}
+		if len(b.store.flushes) != 3 {
+			t.Errorf("an outage led to %d flushes: %v", len(b.store.flushes), b.store.flushes)
+		}
+	})
+}
+
+func TestWhatSpoilsAFlushCostsNoNeighbour(t *testing.T) {
+	t.Parallel()
+	inBubble(t, 100, func(t *testing.T, b *bench) {
+		b.store.poisonous = "bad"
+		first := b.send(t.Context(), "a")
+		results := []<-chan outcome{b.send(t.Context(), "b"), b.send(t.Context(), "bad"), b.send(t.Context(), "c")}
+		<-first
+		for i, want := range []error{nil, errPoison, nil} {
+			if got := <-results[i]; !errors.Is(got.err, want) || want == nil && !slices.Equal(got.stored, []bool{true}) {
+				t.Errorf("request %d: %+v, want error %v", i, got, want)
+			}
+		}
+	})
+}
+
+func TestTheQueueIsBounded(t *testing.T) {
+	t.Parallel()
+	inBubble(t, 3, func(t *testing.T, b *bench) {
+		first := b.send(t.Context(), "a") // with the writer: waits no more
+		fits := b.send(t.Context(), "b", "c")
+		if got := <-b.send(t.Context(), "d", "e"); !errs.Is(got.err, errs.Unavailable) {
+			t.Errorf("over the bound: %+v", got)
+		}
+		small := b.send(t.Context(), "f")
+		for _, result := range []<-chan outcome{first, fits, small} {
+			if got := <-result; got.err != nil {
+				t.Errorf("within the bound: %+v", got)
+			}
+		}
+		if got := <-b.send(t.Context(), "1", "2", "3", "4"); got.err != nil {
+			t.Errorf("one request larger than the bound, alone: %+v", got)
+		}
+	})
+}
+
+func TestRequestsThatAreGivenUp(t *testing.T) {
+	t.Parallel()
+	inBubble(t, 100, func(t *testing.T, b *bench) {
+		taken, cancelTaken := context.WithCancel(t.Context())
+		waiting, cancelWaiting := context.WithCancel(t.Context())
+		first, second, third := b.send(taken, "a"), b.send(waiting, "b"), b.send(t.Context(), "c")
+		cancelTaken()
+		cancelWaiting()
+		if got := <-second; !errs.Is(got.err, errs.Unavailable) {
+			t.Errorf("given up while waiting: %+v", got)
+		}
+		if got := <-first; got.err != nil {
+			t.Errorf("given up while it was written: %+v; its outcome is known", got)
+		}
+		<-third
+		if diff := cmp.Diff([][]string{{"a"}, {"c"}}, b.store.flushes); diff != "" {
+			t.Errorf("flushes (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestStopWritesWhatIsWaiting(t *testing.T) {
+	t.Parallel()
+	inBubble(t, 100, func(t *testing.T, b *bench) {
+		results := []<-chan outcome{b.send(t.Context(), "a"), b.send(t.Context(), "b")}
+		b.stop()
+		for _, result := range results {
+			if got := <-result; got.err != nil {
+				t.Errorf("handed in before the stop: %+v", got)
+			}
+		}
+		if got := <-b.send(t.Context(), "c"); !errs.Is(got.err, errs.Unavailable) {
+			t.Errorf("handed in after the stop: %+v", got)
+		}
+	})
+}
+
+// TestAFlushIsBounded checks that a crowd is written in flushes of bounded size, in turn.
+func TestAFlushIsBounded(t *testing.T) {
+	t.Parallel()
+	inBubble(t, 10*maxFlush, func(t *testing.T, b *bench) {
+		users := make([]string, event.MaxBatch)
+		first := b.send(t.Context(), "a")
+		var crowd []<-chan outcome
+		for range 9 {
+			crowd = append(crowd, b.send(t.Context(), users...))
+		}
+		<-first
+		for _, result := range crowd {
+			if got := <-result; got.err != nil {
+				t.Error(got.err)
+			}
+		}
+		var sizes []int
+		for _, flush := range b.store.flushes {
+			sizes = append(sizes, len(flush))
+		}
+		if diff := cmp.Diff([]int{1, maxFlush, maxFlush, event.MaxBatch}, sizes); diff != "" {
+			t.Errorf("flushes (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func (b *bench) buy(user, key string) <-chan error {
+	order := event.Order{Purchase: event.Purchase{Fact: event.Fact{UserID: user}}}
+	if key != "" {
+		order.Key = &event.IdempotencyKey{Principal: "key:1", Key: key}
+	}
+	result := make(chan error, 1)
+	go func() {
+		p, replayed, err := b.CommitPurchase(b.t.Context(), order)
+		if err == nil && (p.UserID != user || replayed != (user == "known")) {
+			err = errors.New("answered with another purchase")
+		}
+		result <- err
+	}()
+	synctest.Wait()
+	return result
+}
+
+func TestPurchasesShareAFlush(t *testing.T) {
+	t.Parallel()
+	inBubble(t, 100, func(t *testing.T, b *bench) {
+		b.store.known["known"] = true
+		first := b.buy("a", "1")
+		results := []<-chan error{b.buy("b", ""), b.buy("known", "2"), b.buy("c", "3")}
+		if err := <-b.buy("d", "3"); !errors.Is(err, event.ErrKeyInFlight) {
+			t.Errorf("a key in flight: %v", err)
+		}
+		for i, result := range append(results, first) {
+			if err := <-result; err != nil {
+				t.Errorf("purchase %d: %v", i, err)
+			}
+		}
+		if diff := cmp.Diff([][]string{{"a"}, {"b", "known", "c"}}, b.store.flushes); diff != "" {
+			t.Errorf("flushes (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff([]string{"known"}, b.store.singles); diff != "" {
+			t.Errorf("looked at alone (-want +got):\n%s", diff)
+		}
+		if err := <-b.buy("e", "3"); err != nil {
+			t.Errorf("the key is no more in flight: %v", err)
+		}
+	})
+}
+
+func TestASpoiltFlushOfPurchases(t *testing.T) {
+	t.Parallel()
+	inBubble(t, 100, func(t *testing.T, b *bench) {
+		b.store.poisonous = "bad"
+		first := b.buy("a", "")
+		results := []<-chan error{b.buy("b", ""), b.buy("bad", "")}
+		<-first
+		if err := <-results[0]; err != nil {
+			t.Errorf("the neighbour: %v", err)
+		}
+		if err := <-results[1]; !errors.Is(err, errPoison) {
+			t.Errorf("the bad one: %v", err)
+		}
+	})
+	inBubble(t, 100, func(t *testing.T, b *bench) {
+		b.store.failures = []error{errs.New(errs.Unavailable, "database_unavailable", "Later.")}
+		if err := <-b.buy("a", ""); !errs.Is(err, errs.Unavailable) || len(b.store.singles) > 0 {
+			t.Errorf("in an outage: %v, tried alone: %v", err, b.store.singles)
+		}
+	})
+}

@@ -1,0 +1,101 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	"github.com/hp-analytics/hp-analytics/migrations/protocol"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+)
+
+// insertPurchases stores what is new of many orders, their keys and one receipt, in one statement. New is an order whose
+// key is neither known nor locked by somebody, and whose id is not stored. That somebody commits the same key between our
+// snapshot and our insert violates the key's uniqueness: then nothing is stored.
+const insertPurchases = `
+	WITH sent AS MATERIALIZED (
+		SELECT s.*, s.key IS NULL OR pg_try_advisory_xact_lock(hashtextextended(s.principal || ' ' || s.key, 0)) AS locked
+		FROM unnest($3::uuid[], $4::timestamptz[], $5::uuid[], $6::text[], $7::integer[], $8::bigint[], $9::text[], $10::text[], $11::text[], $12::bytea[])
+			AS s (id, ts, product_id, user_id, quantity, amount_minor, currency, principal, key, body_hash)
+	), fresh AS (
+		SELECT *
+		FROM sent
+		WHERE locked AND (key IS NULL OR NOT EXISTS (
+			SELECT FROM ingest.idempotency_keys k WHERE k.principal = sent.principal AND k.key = sent.key))
+	), stored AS (
+		INSERT INTO ingest.purchases (id, ts, product_id, user_id, quantity, amount_minor, currency, batch_id, received_at)
+		SELECT id, ts, product_id, user_id, quantity, amount_minor, currency, $1, now()
+		FROM fresh
+		ON CONFLICT (ts, id) DO NOTHING
+		RETURNING *
+	), keys AS (
+		INSERT INTO ingest.idempotency_keys (principal, key, body_hash, response)
+		SELECT fresh.principal, fresh.key, fresh.body_hash, to_jsonb(stored)
+		FROM stored JOIN fresh USING (ts, id)
+		WHERE fresh.key IS NOT NULL
+	), receipt AS (
+		INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts)
+		SELECT $1, $2, count(*), min(ts), max(ts)
+		FROM stored
+		HAVING count(*) > 0
+	)
+	SELECT now(), array_agg(id), array_agg(ts) FROM stored`
+
+// StorePurchases implements committer.Store.
+func (s *Store) StorePurchases(ctx context.Context, batch uuid.UUID, orders []event.Order) ([]bool, time.Time, error) {
+	defer s.observe(protocol.KindPurchases, len(orders), time.Now())
+	columns := newOrderColumns(orders)
+	var receivedAt time.Time
+	var ids []uuid.UUID
+	var times []time.Time
+	err := s.withPartitions(ctx, columns.ts, func() error {
+		return s.pool.QueryRow(ctx, insertPurchases, batch, protocol.KindPurchases,
+			columns.id, columns.ts, columns.product, columns.user, columns.quantity, columns.amount, columns.currency,
+			columns.principal, columns.key, columns.hash).Scan(&receivedAt, &ids, &times)
+	})
+	if err != nil {
+		return nil, time.Time{}, postgres.Classify(fmt.Errorf("store batch %s of %d purchases: %w", batch, len(orders), err))
+	}
+	isNew := newIdentities(ids, times)
+	stored := make([]bool, len(orders))
+	for i := range orders {
+		stored[i] = isNew.take(orders[i].Fact)
+	}
+	return stored, receivedAt, nil
+}
+
+// orderColumns are orders as arrays.
+type orderColumns struct {
+	id, product      []uuid.UUID
+	ts               []time.Time
+	user, currency   []string
+	quantity, amount []int64
+	principal, key   []*string
+	hash             [][]byte
+}
+
+// newOrderColumns leaves out the second of orders with the same id: which of their keys is answered with what was
+// stored is not for the statement to say.
+func newOrderColumns(orders []event.Order) (c orderColumns) {
+	seen := make(map[uuid.UUID]struct{}, len(orders))
+	for i := range orders {
+		o := &orders[i]
+		if _, again := seen[o.ID]; again {
+			continue
+		}
+		seen[o.ID] = struct{}{}
+		c.id, c.ts, c.product = append(c.id, o.ID), append(c.ts, o.TS), append(c.product, o.ProductID)
+		c.user, c.currency = append(c.user, o.UserID), append(c.currency, o.Currency)
+		c.quantity, c.amount = append(c.quantity, o.Quantity), append(c.amount, o.AmountMinor)
+		var principal, key *string
+		var hash []byte
+		if o.Key != nil {
+			principal, key, hash = &o.Key.Principal, &o.Key.Key, o.Key.BodyHash[:]
+		}
+		c.principal, c.key, c.hash = append(c.principal, principal), append(c.key, key), append(c.hash, hash)
+	}
+	return c
+}
