@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -41,6 +42,7 @@ type Service struct {
 	health    *httpserver.Health
 	routes    http.Handler
 	committer *committer.Committer
+	waker     *wakeup.Waker
 	products  *products.Cache
 	pool      *pgxpool.Pool
 	redis     *goredis.Client
@@ -79,7 +81,7 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (*Service, error) {
 		r.Use(verifier.Middleware)
 		newServer(cfg, deps, store, shared, known, client).Mount(r)
 	})
-	return &Service{health: health, routes: router, committer: shared, products: known, pool: pool, redis: client}, nil
+	return &Service{health: health, routes: router, committer: shared, waker: waker, products: known, pool: pool, redis: client}, nil
 }
 
 // newServer puts the edge of the write path together.
@@ -107,7 +109,12 @@ func (s *Service) Health() *httpserver.Health { return s.health }
 // Run implements service.Service: it commits what requests hand in, until ctx ends and none is left.
 func (s *Service) Run(ctx context.Context, ready func()) error {
 	ready()
+	waking, stopWaking := context.WithCancel(context.WithoutCancel(ctx))
+	var wakes sync.WaitGroup
+	wakes.Go(func() { s.waker.Run(waking) })
 	s.committer.Run(ctx)
+	stopWaking() // the last flush has called, too
+	wakes.Wait()
 	s.products.Close()
 	s.pool.Close()
 	if err := s.redis.Close(); err != nil && !errors.Is(err, goredis.ErrClosed) {

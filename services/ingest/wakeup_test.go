@@ -2,48 +2,55 @@ package ingest_test
 
 import (
 	"encoding/json"
-	"slices"
+	"errors"
+	"net/http"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/hibiken/asynq"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
 	"github.com/hp-analytics/hp-analytics/migrations/protocol"
 	"github.com/hp-analytics/hp-analytics/services/ingest"
 )
 
-func TestOneTaskForEachBatchThatHoldsSomething(t *testing.T) {
+func TestWritesAreFollowedByATask(t *testing.T) {
 	t.Parallel()
 	redis := redistest.New(t)
 	p := start(t, func(cfg *ingest.Config) { cfg.Redis = redis })
-	event := view(`"id":"` + v7(time.Now()).String() + `",`)
-	want := []string{
-		p.post("/events", p.ingestKey, event).string("batch_id"),
-		p.post("/events/bulk", p.ingestKey, bulk(view(""), view(""))).string("batch_id"),
-		p.post("/purchases", p.ingestKey, twoShoes, "Idempotency-Key", "order-1").string("batch_id"),
-	}
-	// Nothing new, nothing to do.
-	p.post("/events", p.ingestKey, event)
-	p.post("/events/bulk", p.ingestKey, bulk(event, `{"type":"view","sku":"NONE","user_id":"u"}`))
-	p.post("/purchases", p.ingestKey, twoShoes, "Idempotency-Key", "order-1")
-
-	tasks, err := asynq.NewInspectorFromRedisClient(redistest.Client(t, redis)).ListPendingTasks("rollups")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for _, task := range tasks {
-		var payload protocol.BatchReadyPayload
-		if err := json.Unmarshal(task.Payload, &payload); err != nil || task.Type != "aggregate:batch" {
-			t.Errorf("task %s %s: %v", task.Type, task.Payload, err)
+	inspector := asynq.NewInspectorFromRedisClient(redistest.Client(t, redis))
+	pending := func() map[string]bool {
+		tasks, err := inspector.ListPendingTasks(protocol.BatchReady.Queue, asynq.PageSize(1000))
+		if err != nil && !errors.Is(err, asynq.ErrQueueNotFound) {
+			t.Fatal(err)
 		}
-		got = append(got, payload.BatchID.String())
+		batches := map[string]bool{}
+		for _, task := range tasks {
+			var payload protocol.BatchReadyPayload
+			if err := json.Unmarshal(task.Payload, &payload); err != nil || task.Type != "aggregate:batch" {
+				t.Errorf("task %s %s: %v", task.Type, task.Payload, err)
+			}
+			batches[payload.BatchID.String()] = true
+		}
+		return batches
 	}
-	slices.Sort(got)
-	slices.Sort(want)
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("tasks (-want +got):\n%s", diff)
+	for name, write := range map[string]func() answer{
+		"event":    func() answer { return p.post("/events", p.ingestKey, view("")) },
+		"bulk":     func() answer { return p.post("/events/bulk", p.ingestKey, bulk(view(""), view(""))) },
+		"purchase": func() answer { return p.post("/purchases", p.ingestKey, twoShoes) },
+	} {
+		batch := write().string("batch_id")
+		platformtest.Eventually(t, 5*time.Second, "a task for the "+name, func() bool { return pending()[batch] })
+	}
+
+	// Under load one task stands for many batches.
+	before := len(pending())
+	for range 101 {
+		p.post("/events", p.ingestKey, view("")).expect(t, http.StatusAccepted, "")
+	}
+	platformtest.Eventually(t, 5*time.Second, "a task", func() bool { return len(pending()) > before })
+	if added := len(pending()) - before; added > 60 {
+		t.Errorf("101 batches led to %d tasks", added)
 	}
 }

@@ -14,10 +14,9 @@ import (
 	"github.com/felixge/httpsnoop"
 	"github.com/go-chi/chi/v5"
 	"github.com/prometheus/client_golang/prometheus"
-	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
+	semconv "go.opentelemetry.io/otel/semconv/v1.37.0"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
@@ -43,13 +42,19 @@ func requestID(next http.Handler) http.Handler {
 	})
 }
 
-// traced starts a server span that continues the caller's W3C trace context.
+// traced gives each request a span, a child of the caller's if it sent a traceparent. observe completes it. Without an
+// exporter the span only carries the ids that errors and logs show.
 func traced(provider trace.TracerProvider) func(http.Handler) http.Handler {
-	return otelhttp.NewMiddleware("request",
-		otelhttp.WithTracerProvider(provider),
-		otelhttp.WithMeterProvider(noop.NewMeterProvider()), // the metrics are Prometheus's
-		otelhttp.WithPropagators(propagation.TraceContext{}),
-	)
+	tracer := provider.Tracer("github.com/hp-analytics/hp-analytics/internal/platform/httpserver")
+	propagator := propagation.TraceContext{}
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			ctx := propagator.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
+			ctx, span := tracer.Start(ctx, r.Method, trace.WithSpanKind(trace.SpanKindServer))
+			defer span.End()
+			next.ServeHTTP(w, r.WithContext(ctx))
+		})
+	}
 }
 
 // requestMetrics are the RED metrics: rate, errors and duration by route template.
@@ -87,8 +92,7 @@ func observe(logger *slog.Logger, which string, metrics *requestMetrics) func(ht
 			route := routeOf(r)
 			metrics.duration.WithLabelValues(methodLabel(r.Method), route, strconv.Itoa(result.Code)).Observe(result.Duration.Seconds())
 			if span := trace.SpanFromContext(r.Context()); span.IsRecording() {
-				span.SetName(r.Method + " " + route)
-				span.SetAttributes(attribute.String("http.route", route))
+				describe(span, r, route, result.Code)
 			}
 			logAccess(logger, which, r, route, result, recorder.Err)
 		})
@@ -112,6 +116,18 @@ func methodLabel(method string) string {
 		return method
 	default:
 		return "other"
+	}
+}
+
+// describe completes a server's span by the semantic conventions for HTTP.
+func describe(span trace.Span, r *http.Request, route string, status int) {
+	span.SetName(r.Method + " " + route)
+	span.SetAttributes(
+		semconv.HTTPRequestMethodKey.String(r.Method), semconv.HTTPRoute(route), semconv.URLPath(r.URL.Path),
+		semconv.HTTPResponseStatusCode(status),
+	)
+	if status >= http.StatusInternalServerError {
+		span.SetStatus(codes.Error, http.StatusText(status))
 	}
 }
 

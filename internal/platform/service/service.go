@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/sethvargo/go-envconfig"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/config"
@@ -94,6 +95,7 @@ func Main[C interface{ Base() Config }](name string, args, environ []string, std
 		return exitOK
 	}
 
+	tuneGC(config.Environ(environ, ""))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var cfg C
@@ -114,6 +116,17 @@ func Main[C interface{ Base() Config }](name string, args, environ []string, std
 		return exitConfig
 	}
 	return exitCode(stderr, name, serve(ctx, name, cfg, stderr, build))
+}
+
+// gcPercent lets the heap grow to four times what is live before it is collected. What is live here is some ten MiB, so
+// memory stays small, and the collector takes a third of the time that it takes with Go's default of 100.
+const gcPercent = 300
+
+// tuneGC leaves the last word to GOGC.
+func tuneGC(environ envconfig.Lookuper) {
+	if _, set := environ.Lookup("GOGC"); !set {
+		debug.SetGCPercent(gcPercent)
+	}
 }
 
 func exitCode(stderr io.Writer, name string, err error) int {

@@ -37,10 +37,9 @@ type Store interface {
 	Replay(ctx context.Context, key event.IdempotencyKey) (p event.Purchase, found bool, err error)
 }
 
-// Waker tells the aggregators of a committed batch. It is best effort and does not take long: a lost call costs
-// latency only.
+// Waker tells the aggregators of a committed batch. It is best effort and does not block: a lost call costs latency only.
 type Waker interface {
-	Wake(ctx context.Context, batch uuid.UUID)
+	Wake(batch uuid.UUID)
 }
 
 // Options tune a committer.
@@ -153,7 +152,7 @@ func (c *Committer) flushEvents(ctx context.Context, members []*member[eventsReq
 		close(m.done)
 	}
 	if anew {
-		c.waker.Wake(ctx, batch)
+		c.waker.Wake(batch)
 	}
 }
 
@@ -198,7 +197,7 @@ func (c *Committer) flushPurchases(ctx context.Context, members []*member[purcha
 		close(m.done)
 	}
 	if anew {
-		c.waker.Wake(ctx, batch)
+		c.waker.Wake(batch)
 	}
 }
 
@@ -212,6 +211,6 @@ func (c *Committer) flushPurchase(ctx context.Context, m *member[purchaseRequest
 	}
 	m.request.order.Purchase, m.request.replayed = stored, replayed
 	if !replayed {
-		c.waker.Wake(ctx, stored.BatchID)
+		c.waker.Wake(stored.BatchID)
 	}
 }

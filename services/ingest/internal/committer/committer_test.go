@@ -84,7 +84,7 @@ func (s *fakeStore) Replay(context.Context, event.IdempotencyKey) (event.Purchas
 	return event.Purchase{}, false, nil
 }
 
-func (s *fakeStore) Wake(context.Context, uuid.UUID) { s.woken++ }
+func (s *fakeStore) Wake(uuid.UUID) { s.woken++ }
 
 // bench is a running committer in a bubble of synctest.
 type bench struct {

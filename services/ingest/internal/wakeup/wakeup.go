@@ -1,9 +1,10 @@
-// Package wakeup calls the aggregators when a batch is committed.
+// Package wakeup calls the aggregators when something was committed.
 package wakeup
 
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,28 +15,65 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/committer"
 )
 
-// Waker enqueues one task for each batch. It is safe for concurrent use.
+// pause is the shortest time between two tasks of one process. Whoever runs a task folds all that is pending, up to tens
+// of thousands of rows, so more tasks would not mean more work done, but each costs Redis and a worker more than storing
+// an event does. When work piles up in spite of that, the aggregator's sweeper adds tasks in step with it.
+const pause = 50 * time.Millisecond
+
+// Waker enqueues tasks: at once for a batch that comes alone, and one for all batches of a pause under load. It works
+// while Run does, and is safe for concurrent use.
 type Waker struct {
-	tasks  *tasks.Client
-	logger *slog.Logger
-	outage redis.Outage
-	lost   prometheus.Counter
+	tasks   *tasks.Client
+	logger  *slog.Logger
+	outage  redis.Outage
+	waiting chan uuid.UUID // holds the batch of the next task; it stands for those that come meanwhile
+	lost    prometheus.Counter
 }
 
 var _ committer.Waker = (*Waker)(nil)
 
 // New returns a waker.
 func New(client *tasks.Client, logger *slog.Logger, registerer prometheus.Registerer) *Waker {
-	w := &Waker{tasks: client, logger: logger, lost: prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "hpa_ingest_wakeups_lost_total", Help: "Batches whose task could not be enqueued; the sweeper finds them.",
-	})}
+	w := &Waker{
+		tasks: client, logger: logger, waiting: make(chan uuid.UUID, 1),
+		lost: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "hpa_ingest_wakeups_lost_total", Help: "Tasks that could not be enqueued; the sweeper folds their batches.",
+		}),
+	}
 	registerer.MustRegister(w.lost)
 	return w
 }
 
-// Wake implements committer.Waker. While Redis is away it costs one timeout a second for all requests together, and the
-// batches wait for the sweeper.
-func (w *Waker) Wake(ctx context.Context, batch uuid.UUID) {
+// Wake implements committer.Waker. It does not wait for Redis.
+func (w *Waker) Wake(batch uuid.UUID) {
+	select {
+	case w.waiting <- batch:
+	default: // the task that waits will be enqueued after this commit, too
+	}
+}
+
+// Run enqueues until ctx ends. While Redis is away it tries once a second, and the batches wait for the sweeper.
+func (w *Waker) Run(ctx context.Context) {
+	for {
+		select {
+		case batch := <-w.waiting:
+			w.enqueue(ctx, batch)
+		case <-ctx.Done():
+			select {
+			case batch := <-w.waiting:
+				w.enqueue(ctx, batch)
+			default:
+			}
+			return
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (w *Waker) enqueue(ctx context.Context, batch uuid.UUID) {
 	if w.outage.Ongoing() {
 		w.lost.Inc()
 		return

@@ -1,0 +1,57 @@
+package httpserver_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/codes"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/httpserver"
+	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
+)
+
+func TestSpans(t *testing.T) {
+	t.Parallel()
+	spans := tracetest.NewSpanRecorder()
+	registry := prometheus.NewRegistry()
+	router := httpserver.NewRouter(httpserver.RouterOptions{
+		Config: httpserver.Config{AccessLog: "none", RequestTimeout: 1e9}, Logger: platformtest.Logger(t),
+		Registerer: registry, Gatherer: registry, Health: httpserver.NewHealth(platformtest.Logger(t)),
+		TracerProvider: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans)),
+	})
+	router.Get("/things/{id}", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	router.Get("/panic", func(http.ResponseWriter, *http.Request) { panic("boom") })
+
+	const traceID, parentID = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+	r := httptest.NewRequest(http.MethodGet, "/things/7?secret=x", nil)
+	r.Header.Set("Traceparent", "00-"+traceID+"-"+parentID+"-01")
+	router.ServeHTTP(httptest.NewRecorder(), r)
+	router.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/panic", nil))
+
+	ended := spans.Ended()
+	if len(ended) != 2 {
+		t.Fatalf("%d spans, want one for each request", len(ended))
+	}
+	first := ended[0]
+	if first.Name() != "GET /things/{id}" || first.SpanContext().TraceID().String() != traceID || first.Parent().SpanID().String() != parentID {
+		t.Errorf("span %q of trace %s, parent %s", first.Name(), first.SpanContext().TraceID(), first.Parent().SpanID())
+	}
+	got := map[string]string{}
+	for _, a := range first.Attributes() {
+		got[string(a.Key)] = a.Value.String()
+	}
+	want := map[string]string{
+		"http.request.method": "GET", "http.route": "/things/{id}", "url.path": "/things/7", "http.response.status_code": "204",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("attributes (-want +got):\n%s", diff)
+	}
+	if first.Status().Code != codes.Unset || ended[1].Status().Code != codes.Error {
+		t.Errorf("status of a good answer %v, of a panic %v", first.Status().Code, ended[1].Status().Code)
+	}
+}
