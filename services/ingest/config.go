@@ -35,9 +35,9 @@ type Config struct {
 	MaxInflightBytes int64 `env:"INGEST_MAX_INFLIGHT_BYTES, default=67108864"`
 	// MaxWaitingRows bounds the events, and the purchases, that wait for a writer; more is answered with 503.
 	MaxWaitingRows int `env:"INGEST_MAX_WAITING_ROWS, default=50000"`
-	// Writers is how many transactions store events at the same time, and as many store purchases. One makes the largest
-	// flushes, which cost the least; a second one hides the time that Postgres waits for its disk.
-	Writers int `env:"INGEST_WRITERS, default=1"`
+	// Writers is how many transactions may store events at the same time, and as many purchases. All but the first work
+	// only when hundreds of rows are waiting.
+	Writers int `env:"INGEST_WRITERS, default=2"`
 }
 
 // Validate implements config.Validator.

@@ -19,6 +19,9 @@ const (
 	// maxFlush bounds the rows of one transaction. Beyond a few thousand a row does not get cheaper, and everybody in the
 	// flush waits for the last one.
 	maxFlush = 4 * event.MaxBatch
+	// crowd is how many waiting rows are worth a second transaction beside the one in flight. With fewer, larger flushes
+	// cost less; with more, one writer is slower than Postgres (`make bench`, events against bulk).
+	crowd = 500
 	// flushTimeout bounds one flush, if Postgres neither answers nor hangs up. Whether it was committed is open then.
 	flushTimeout = 20 * time.Second
 )
@@ -44,7 +47,7 @@ type Waker interface {
 
 // Options tune a committer.
 type Options struct {
-	Writers    int // transactions at the same time
+	Writers    int // transactions at the same time, by kind; all but the first are for crowds
 	MaxWaiting int // rows that may wait for a writer; more is answered with 503
 }
 
@@ -94,9 +97,11 @@ func depth(kind string, of func() int) prometheus.Collector {
 // Run writes until ctx ends, and then what is still waiting.
 func (c *Committer) Run(ctx context.Context) {
 	var writers sync.WaitGroup
-	for range c.writers {
-		writers.Go(func() { c.events.write(ctx) })
-		writers.Go(func() { c.purchases.write(ctx) })
+	writers.Go(func() { c.events.write(ctx, c.events.ready) })
+	writers.Go(func() { c.purchases.write(ctx, c.purchases.ready) })
+	for range c.writers - 1 {
+		writers.Go(func() { c.events.write(ctx, c.events.crowded) })
+		writers.Go(func() { c.purchases.write(ctx, c.purchases.crowded) })
 	}
 	writers.Wait()
 }

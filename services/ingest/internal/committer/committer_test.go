@@ -84,7 +84,11 @@ func (s *fakeStore) Replay(context.Context, event.IdempotencyKey) (event.Purchas
 	return event.Purchase{}, false, nil
 }
 
-func (s *fakeStore) Wake(uuid.UUID) { s.woken++ }
+func (s *fakeStore) Wake(uuid.UUID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.woken++
+}
 
 // bench is a running committer in a bubble of synctest.
 type bench struct {
@@ -303,6 +307,42 @@ func TestAFlushIsBounded(t *testing.T) {
 		if diff := cmp.Diff([]int{1, maxFlush, maxFlush, event.MaxBatch}, sizes); diff != "" {
 			t.Errorf("flushes (-want +got):\n%s", diff)
 		}
+	})
+}
+
+// TestACrowdGetsASecondWriter checks that a second transaction begins beside the one in flight when it is worth it, and
+// not before.
+func TestACrowdGetsASecondWriter(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &fakeStore{known: map[string]bool{}}
+		c := New(store, store, Options{Writers: 2, MaxWaiting: 10_000}, prometheus.NewRegistry())
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			c.Run(ctx)
+		}()
+		b := &bench{t: t, Committer: c}
+		begin := time.Now()
+		first := b.send(t.Context(), "a")
+		few := b.send(t.Context(), make([]string, crowd-1)...)
+		<-time.After(500 * time.Millisecond)
+		last := b.send(t.Context(), "b") // makes it a crowd
+		<-first
+		if took := time.Since(begin); took != time.Second {
+			t.Errorf("the first flush took %s", took)
+		}
+		<-few
+		<-last
+		if took := time.Since(begin); took != 1500*time.Millisecond {
+			t.Errorf("the crowd was written after %s, want at once when it was one", took)
+		}
+		if len(store.flushes) != 2 {
+			t.Errorf("%d flushes", len(store.flushes))
+		}
+		cancel()
+		<-done
 	})
 }
 

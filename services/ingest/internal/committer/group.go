@@ -23,6 +23,7 @@ type group[R any] struct {
 	maxFlush   int // rows of one flush, unless a single request has more
 	flush      func(ctx context.Context, members []*member[R])
 	ready      chan struct{} // holds a signal while members may be waiting
+	crowded    chan struct{} // holds a signal while a crowd may be waiting
 
 	mu      sync.Mutex
 	waiting []*member[R]
@@ -31,7 +32,7 @@ type group[R any] struct {
 }
 
 func newGroup[R any](maxWaiting, maxFlush int, flush func(context.Context, []*member[R])) *group[R] {
-	return &group[R]{maxWaiting: maxWaiting, maxFlush: maxFlush, flush: flush, ready: make(chan struct{}, 1)}
+	return &group[R]{maxWaiting: maxWaiting, maxFlush: maxFlush, flush: flush, ready: make(chan struct{}, 1), crowded: make(chan struct{}, 1)}
 }
 
 // do has request written and returns it with its outcome. A request whose context ends before a writer takes it is not
@@ -63,9 +64,20 @@ func (g *group[R]) join(m *member[R]) error {
 	return nil
 }
 
+// signal tells the writers what is waiting. Few rows are left to the first writer, though others may be idle: their commit
+// would cost as much as that of many.
 func (g *group[R]) signal() {
+	if len(g.waiting) > 0 {
+		raise(g.ready)
+	}
+	if g.rows >= crowd {
+		raise(g.crowded)
+	}
+}
+
+func raise(signal chan struct{}) {
 	select {
-	case g.ready <- struct{}{}:
+	case signal <- struct{}{}:
 	default:
 	}
 }
@@ -92,21 +104,20 @@ func (g *group[R]) take() []*member[R] {
 		n++
 	}
 	taken := g.waiting[:n:n]
-	if g.waiting = g.waiting[n:]; len(g.waiting) > 0 {
-		g.signal()
-	} else {
+	g.waiting, g.rows = g.waiting[n:], g.rows-rows
+	if len(g.waiting) == 0 {
 		g.waiting = nil // the next one must not write where the taken ones are read
 	}
-	g.rows -= rows
+	g.signal()
 	return taken
 }
 
-// write is one writer: it flushes until ctx ends, and then what is still waiting.
-func (g *group[R]) write(ctx context.Context) {
+// write is one writer: it flushes at every signal until ctx ends, and then what is still waiting.
+func (g *group[R]) write(ctx context.Context, signal <-chan struct{}) {
 	flushCtx := context.WithoutCancel(ctx)
 	for {
 		select {
-		case <-g.ready:
+		case <-signal:
 			if members := g.take(); len(members) > 0 {
 				g.flush(flushCtx, members)
 			}
