@@ -37,6 +37,13 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/wakeup"
 )
 
+// A replica takes up to a hundredth of a caller's quota ahead, and no more than a batch: that is what a caller may lose who
+// stops sending to it.
+const (
+	leaseShare = 100
+	maxLease   = event.MaxBatch
+)
+
 // Service is the ingest service.
 type Service struct {
 	health    *httpserver.Health
@@ -88,7 +95,9 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (*Service, error) {
 func newServer(cfg Config, deps service.Deps, store *postgres.Store, shared *committer.Committer, known *products.Cache, client *goredis.Client) *api.Server {
 	var limiter *ratelimit.Limiter
 	if cfg.RateLimit > 0 {
-		policy := ratelimit.Policy{Name: "ingest", Limit: cfg.RateLimit, Window: cfg.RateWindow}
+		policy := ratelimit.Policy{
+			Name: "ingest", Limit: cfg.RateLimit, Window: cfg.RateWindow, Lease: min(maxLease, cfg.RateLimit/leaseShare),
+		}
 		limiter = ratelimit.New(client, policy, deps.Logger, deps.Registerer)
 	}
 	recorder := event.NewRecorder(

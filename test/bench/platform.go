@@ -64,7 +64,7 @@ func startPlatform(ctx context.Context, bin, dir string) (p *platform, err error
 		return p, fmt.Errorf("connect to Postgres: %w", err)
 	}
 	p.environ = append(os.Environ(),
-		"DATABASE_URL="+p.postgres.URL(), "REDIS_URL="+p.redis.URL(), "INGEST_RATE_LIMIT=0", "ADMIN_PASSWORD="+adminPassword)
+		"DATABASE_URL="+p.postgres.URL(), "REDIS_URL="+p.redis.URL(), "INGEST_RATE_LIMIT=1000000000", "ADMIN_PASSWORD="+adminPassword)
 	for _, args := range [][]string{{"migrate", "up"}, {"admin", "create", "--email", adminEmail}} {
 		cmd := exec.CommandContext(ctx, filepath.Join(bin, "hp-analytics"), args...)
 		cmd.Env = p.environ

@@ -9,6 +9,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/go-redis/redis_rate/v10"
@@ -29,6 +30,9 @@ type Policy struct {
 	Name   string // names the quota in the RateLimit headers and in Redis keys
 	Limit  int
 	Window time.Duration
+	// Lease is how many units a process may take from Redis ahead, for each key, so that not every request costs a round
+	// trip. What it does not use within a second is lost to the key, so keep it small beside Limit; 0 takes none ahead.
+	Lease int
 }
 
 // Limiter applies one policy. It is safe for concurrent use.
@@ -36,6 +40,7 @@ type Limiter struct {
 	policy      Policy
 	redis       *redis_rate.Limiter
 	local       *otter.Cache[string, *rate.Limiter]
+	leases      *otter.Cache[string, *lease]
 	outage      platformredis.Outage
 	logger      *slog.Logger
 	denied      prometheus.Counter
@@ -52,6 +57,10 @@ func New(client redis.UniversalClient, policy Policy, logger *slog.Logger, regis
 			MaximumSize: maxLocalKeys,
 			// A limiter that was not used for a window is full again: forgetting it changes nothing.
 			ExpiryCalculator: otter.ExpiryAccessing[string, *rate.Limiter](policy.Window),
+		}),
+		leases: otter.Must(&otter.Options[string, *lease]{
+			MaximumSize:      maxLocalKeys,
+			ExpiryCalculator: otter.ExpiryAccessing[string, *lease](2 * leaseLife),
 		}),
 		logger: logger,
 		denied: prometheus.NewCounter(prometheus.CounterOpts{
@@ -92,15 +101,70 @@ func (l *Limiter) take(ctx context.Context, key string, n int) decision {
 		l.unavailable.Inc()
 		return l.takeLocal(ctx, key, n)
 	}
-	limit := redis_rate.Limit{Rate: l.policy.Limit, Burst: l.policy.Limit, Period: l.policy.Window}
-	result, err := l.redis.AllowN(ctx, "hpa:"+l.policy.Name+":"+key, limit, n)
+	d, err := l.takeLeased(ctx, key, n)
 	if err != nil {
 		l.outage.Begin()
 		l.unavailable.Inc()
 		l.logger.WarnContext(ctx, "rate limit without Redis", "policy", l.policy.Name, "err", err)
 		return l.takeLocal(ctx, key, n)
 	}
-	return decision{allowed: result.Allowed >= n, remaining: result.Remaining, reset: result.ResetAfter, retry: result.RetryAfter}
+	return d
+}
+
+func (l *Limiter) takeRedis(ctx context.Context, key string, n int) (decision, error) {
+	limit := redis_rate.Limit{Rate: l.policy.Limit, Burst: l.policy.Limit, Period: l.policy.Window}
+	result, err := l.redis.AllowN(ctx, "hpa:"+l.policy.Name+":"+key, limit, n)
+	if err != nil {
+		return decision{}, err //nolint:wrapcheck // logged with what it was for
+	}
+	return decision{allowed: result.Allowed >= n, remaining: result.Remaining, reset: result.ResetAfter, retry: result.RetryAfter}, nil
+}
+
+// leaseLife bounds how long units that were taken ahead are good.
+const leaseLife = time.Second
+
+// lease holds the units of a key that this process has taken ahead. Its lock is held while Redis is asked, so that a crowd
+// asks once.
+type lease struct {
+	mu    sync.Mutex
+	left  int
+	until time.Time
+	last  decision // of Redis, for the headers
+}
+
+// takeLeased takes units that were taken ahead, and new ones from Redis when those are used up: more than needed if the
+// quota has them.
+func (l *Limiter) takeLeased(ctx context.Context, key string, n int) (decision, error) {
+	if l.policy.Lease == 0 {
+		return l.takeRedis(ctx, key, n)
+	}
+	held, _ := l.leases.Get(ctx, key, otter.LoaderFunc[string, *lease](
+		func(context.Context, string) (*lease, error) { return &lease{}, nil }))
+	held.mu.Lock()
+	defer held.mu.Unlock()
+	now := time.Now()
+	if now.After(held.until) {
+		held.left = 0
+	}
+	if held.left < n {
+		for _, ahead := range []int{l.policy.Lease, 0} {
+			d, err := l.takeRedis(ctx, key, n-held.left+ahead)
+			if err != nil {
+				return decision{}, err
+			}
+			held.last = d
+			if d.allowed {
+				held.left, held.until = n+ahead, now.Add(leaseLife)
+				break
+			}
+		}
+	}
+	d := held.last
+	if d.allowed = held.left >= n; d.allowed {
+		held.left -= n
+	}
+	d.remaining += held.left
+	return d, nil
 }
 
 // takeLocal decides from this process's own count: with r replicas a key gets up to r times its quota while Redis is
