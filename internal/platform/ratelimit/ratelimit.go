@@ -38,6 +38,8 @@ type Policy struct {
 // Limiter applies one policy. It is safe for concurrent use.
 type Limiter struct {
 	policy      Policy
+	header      string // RateLimit-Policy
+	quotedName  string
 	redis       *redis_rate.Limiter
 	local       *otter.Cache[string, *rate.Limiter]
 	leases      *otter.Cache[string, *lease]
@@ -51,8 +53,10 @@ type Limiter struct {
 func New(client redis.UniversalClient, policy Policy, logger *slog.Logger, registerer prometheus.Registerer) *Limiter {
 	labels := prometheus.Labels{"policy": policy.Name}
 	l := &Limiter{
-		policy: policy,
-		redis:  redis_rate.NewLimiter(client),
+		policy:     policy,
+		header:     fmt.Sprintf("%q;q=%d;w=%d", policy.Name, policy.Limit, seconds(policy.Window)),
+		quotedName: strconv.Quote(policy.Name),
+		redis:      redis_rate.NewLimiter(client),
 		local: otter.Must(&otter.Options[string, *rate.Limiter]{
 			MaximumSize: maxLocalKeys,
 			// A limiter that was not used for a window is full again: forgetting it changes nothing.
@@ -78,8 +82,8 @@ func New(client redis.UniversalClient, policy Policy, logger *slog.Logger, regis
 // (draft-ietf-httpapi-ratelimit-headers). Over the quota it returns a TooMany error and takes nothing.
 func (l *Limiter) Allow(ctx context.Context, header http.Header, key string, n int) error {
 	decision := l.take(ctx, key, n)
-	header.Add("RateLimit-Policy", fmt.Sprintf("%q;q=%d;w=%d", l.policy.Name, l.policy.Limit, seconds(l.policy.Window)))
-	header.Add("RateLimit", fmt.Sprintf("%q;r=%d;t=%d", l.policy.Name, decision.remaining, seconds(decision.reset)))
+	header.Add("Ratelimit-Policy", l.header)
+	header.Add("Ratelimit", l.quotedName+";r="+strconv.Itoa(decision.remaining)+";t="+strconv.Itoa(seconds(decision.reset)))
 	if decision.allowed {
 		return nil
 	}

@@ -89,7 +89,7 @@ func (all identities) take(f event.Fact) bool {
 // eventColumns are events as arrays. They are in key order: two transactions that insert the same keys then wait for
 // each other in one direction only, and index pages are filled one after the other.
 type eventColumns struct {
-	id, product []uuid.UUID
+	id, product [][16]byte // pgx writes these as they are; a uuid.UUID goes through its text
 	ts          []time.Time
 	user, typ   []string
 	properties  [][]byte
@@ -105,7 +105,7 @@ func newEventColumns(events []event.Event) eventColumns {
 	})
 	n := len(events)
 	c := eventColumns{
-		id: make([]uuid.UUID, n), product: make([]uuid.UUID, n), ts: make([]time.Time, n),
+		id: make([][16]byte, n), product: make([][16]byte, n), ts: make([]time.Time, n),
 		user: make([]string, n), typ: make([]string, n), properties: make([][]byte, n),
 	}
 	for i, e := range ordered {

@@ -69,7 +69,7 @@ func (s *Store) StorePurchases(ctx context.Context, batch uuid.UUID, orders []ev
 
 // orderColumns are orders as arrays.
 type orderColumns struct {
-	id, product      []uuid.UUID
+	id, product      [][16]byte
 	ts               []time.Time
 	user, currency   []string
 	quantity, amount []int64

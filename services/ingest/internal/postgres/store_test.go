@@ -105,9 +105,9 @@ func TestColumnsAreInKeyOrder(t *testing.T) {
 	events := someEvents(9)
 	columns := newEventColumns(events)
 	for i := range events {
-		at := slices.IndexFunc(events, func(e event.Event) bool { return e.ID == columns.id[i] })
+		at := slices.IndexFunc(events, func(e event.Event) bool { return e.ID == uuid.UUID(columns.id[i]) })
 		e := events[at]
-		if columns.ts[i] != e.TS || columns.product[i] != e.ProductID || columns.user[i] != e.UserID ||
+		if columns.ts[i] != e.TS || uuid.UUID(columns.product[i]) != e.ProductID || columns.user[i] != e.UserID ||
 			columns.typ[i] != e.Type || string(columns.properties[i]) != string(e.Properties) {
 			t.Errorf("row %d mixes events", i)
 		}
