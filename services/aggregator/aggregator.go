@@ -107,6 +107,9 @@ func (s *Service) Run(ctx context.Context, ready func()) error {
 	group.Go(func() error { return s.monitor.Run(groupCtx) })
 	ready()
 	err := group.Wait()
+	if errors.Is(err, context.Canceled) { // the leader's way to say that it was asked to stop
+		err = nil
+	}
 	s.pool.Close()
 	if closeErr := s.redis.Close(); closeErr != nil && !errors.Is(closeErr, goredis.ErrClosed) {
 		err = errors.Join(err, fmt.Errorf("close Redis: %w", closeErr))

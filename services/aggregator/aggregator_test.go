@@ -1,0 +1,288 @@
+package aggregator_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/hibiken/asynq"
+
+	"github.com/hp-analytics/hp-analytics/internal/openapi/openapitest"
+	"github.com/hp-analytics/hp-analytics/internal/platform/config"
+	"github.com/hp-analytics/hp-analytics/internal/platform/httpserver"
+	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
+	platformpostgres "github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	platformredis "github.com/hp-analytics/hp-analytics/internal/platform/redis"
+	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
+	"github.com/hp-analytics/hp-analytics/internal/platform/service"
+	"github.com/hp-analytics/hp-analytics/internal/platform/tasks"
+	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
+	"github.com/hp-analytics/hp-analytics/migrations/protocol"
+	"github.com/hp-analytics/hp-analytics/services/aggregator"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/batchtest"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/reconcile"
+)
+
+func TestMain(m *testing.M) { platformtest.Main(m, dbtest.Stop, redistest.Stop) }
+
+// plant is what replicas of the service share in a test, and a writer of batches.
+type plant struct {
+	t        *testing.T
+	postgres platformpostgres.Config
+	redis    platformredis.Config
+	database *dbtest.Database
+	*batchtest.Writer
+	rows int64
+}
+
+func newPlant(t *testing.T, redis platformredis.Config) *plant {
+	t.Helper()
+	database := dbtest.New(t)
+	return &plant{t: t, postgres: database.Config(), redis: redis, database: database, Writer: batchtest.New(t, database, 3)}
+}
+
+// start starts a replica and waits until it is ready.
+func (p *plant) start(change ...func(*aggregator.Config)) *aggregator.Service {
+	p.t.Helper()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(p.t.Context()))
+	p.t.Cleanup(cancel)
+	cfg := aggregator.Config{
+		Config:   service.Config{HTTP: httpserver.Config{AccessLog: "none", RequestTimeout: 10 * time.Second}},
+		Postgres: p.postgres, Redis: p.redis,
+		Concurrency: 2, Lanes: 8, FoldRows: 1000, ReceiptDays: 7, ProgressDeadline: time.Minute,
+	}
+	for _, c := range change {
+		c(&cfg)
+	}
+	svc, err := aggregator.New(ctx, cfg, platformtest.Deps(p.t))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	platformtest.Run(p.t, svc)
+	platformtest.Eventually(p.t, 10*time.Second, "the service is ready", func() bool {
+		_, ready := svc.Health().Ready(ctx)
+		return ready
+	})
+	return svc
+}
+
+// write commits a batch.
+func (p *plant) write() uuid.UUID {
+	n := p.Size(50)
+	p.rows += int64(n)
+	return p.Batch(n)
+}
+
+// wake enqueues the task of a batch, as ingest does.
+func (p *plant) wake(batch uuid.UUID) {
+	p.t.Helper()
+	client := tasks.NewClient(redistest.Client(p.t, p.redis), time.Second)
+	if err := protocol.BatchReady.Enqueue(p.t.Context(), client, protocol.BatchReadyPayload{BatchID: batch}); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// wantFolded waits until nothing is pending and checks that everything was counted once.
+func (p *plant) wantFolded(patience time.Duration) {
+	p.t.Helper()
+	platformtest.Eventually(p.t, patience, "everything is folded", func() bool { return p.Pending() == 0 })
+	var out strings.Builder
+	report, err := reconcile.Run(p.t.Context(), p.database.Pool("hp_aggregator"), reconcile.Options{Out: &out})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if report.Differences != 0 || report.Rows != p.rows {
+		p.t.Errorf("%d rows in the rollups, want %d; %d differences:\n%s", report.Rows, p.rows, report.Differences, out.String())
+	}
+}
+
+func TestATaskIsFollowedByAFold(t *testing.T) {
+	t.Parallel()
+	p := newPlant(t, redistest.New(t))
+	svc := p.start()
+	// The versions that caches look at change with the numbers.
+	redis := redistest.Client(t, p.redis)
+	version := func() string { return redis.HGet(t.Context(), protocol.VersionsKey, protocol.TopField).Val() }
+	for range 3 {
+		before := version()
+		begin := time.Now()
+		p.wake(p.write())
+		platformtest.Eventually(t, 3*time.Second, "the batch is folded", func() bool { return p.Pending() == 0 })
+		if took := time.Since(begin); took > 2*time.Second { // the sweeper would come after five
+			t.Errorf("it took %s", took)
+		}
+		platformtest.Eventually(t, 3*time.Second, "caches are told", func() bool { return version() != before })
+	}
+	p.wantFolded(time.Second)
+
+	checker := openapitest.New(t)
+	for _, path := range []string{"/health", "/ready", "/metrics"} {
+		w := httptest.NewRecorder()
+		checker.Handler(svc.Routes()).ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		if w.Code != http.StatusOK {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+		if path == "/metrics" && !strings.Contains(w.Body.String(), "hpa_aggregator_folded_batches_total") {
+			t.Error("the metrics do not count folds")
+		}
+	}
+}
+
+// TestTasksTwiceAndForNothing delivers each task twice, and some of batches that nobody knows, to two replicas.
+func TestTasksTwiceAndForNothing(t *testing.T) {
+	t.Parallel()
+	p := newPlant(t, redistest.New(t))
+	p.start()
+	p.start()
+	for range 40 {
+		batch := p.write()
+		p.wake(batch)
+		p.wake(batch)
+		p.wake(uuid.New())
+	}
+	p.wantFolded(20 * time.Second)
+	inspector := asynq.NewInspectorFromRedisClient(redistest.Client(t, p.redis))
+	platformtest.Eventually(t, 20*time.Second, "no task is left", func() bool {
+		info, err := inspector.GetQueueInfo(protocol.BatchReady.Queue)
+		return err == nil && info.Size == 0
+	})
+}
+
+// TestLostTasks commits batches whose tasks never come: Redis was wiped.
+func TestLostTasks(t *testing.T) {
+	t.Parallel()
+	p := newPlant(t, redistest.New(t))
+	p.start()
+	for range 10 {
+		p.write()
+	}
+	p.wantFolded(30 * time.Second)
+}
+
+func TestRedisDown(t *testing.T) {
+	t.Parallel()
+	server := redistest.StartServer(t)
+	p := newPlant(t, server.Config())
+	svc := p.start()
+	server.Stop()
+	for range 10 {
+		p.write()
+	}
+	p.wantFolded(40 * time.Second)
+	if _, ready := svc.Health().Ready(t.Context()); !ready {
+		t.Error("not ready without Redis, though work goes on")
+	}
+	server.Restart()
+	begin := time.Now()
+	p.wake(p.write())
+	platformtest.Eventually(t, 30*time.Second, "tasks work again", func() bool { return p.Pending() == 0 })
+	t.Logf("the first task after Redis came back took %s", time.Since(begin))
+	p.wantFolded(time.Second)
+}
+
+// TestPostgresDown checks that the service gets over an outage by itself.
+func TestPostgresDown(t *testing.T) {
+	t.Parallel()
+	server := dbtest.StartServer(t)
+	p := &plant{t: t, postgres: server.Config(), redis: redistest.New(t)}
+	svc := p.start()
+	server.Stop()
+	platformtest.Eventually(t, 10*time.Second, "the service is unready", func() bool {
+		_, ready := svc.Health().Ready(t.Context())
+		return !ready
+	})
+	server.Restart()
+	platformtest.Eventually(t, 20*time.Second, "the service is ready again", func() bool {
+		_, ready := svc.Health().Ready(t.Context())
+		return ready
+	})
+}
+
+// TestTheScheduleMovesOn checks that of two replicas one makes the partitions and sweeps, and that the other takes over.
+func TestTheScheduleMovesOn(t *testing.T) {
+	t.Parallel()
+	p := newPlant(t, redistest.New(t))
+	leaders := func() (pids []int) {
+		rows, err := p.Pool.Query(t.Context(), `
+			SELECT l.pid FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+			WHERE l.locktype = 'advisory' AND l.classid = 4823 AND l.objid = 2 AND l.granted AND d.datname = current_database()`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var pid int
+			if err := rows.Scan(&pid); err != nil {
+				t.Fatal(err)
+			}
+			pids = append(pids, pid)
+		}
+		return pids
+	}
+	p.start()
+	p.start()
+	platformtest.Eventually(t, 10*time.Second, "one leads", func() bool { return len(leaders()) == 1 })
+	first := leaders()
+	if _, err := p.Pool.Exec(t.Context(), `SELECT pg_terminate_backend($1)`, first[0]); err != nil {
+		t.Fatal(err)
+	}
+	platformtest.Eventually(t, 20*time.Second, "another connection leads", func() bool {
+		now := leaders()
+		return len(now) == 1 && !slices.Equal(now, first)
+	})
+	p.write()
+	p.wantFolded(30 * time.Second) // by the sweeper: there is no task
+}
+
+// TestNoProgressIsNotReady locks the batches away: the service is up and can do nothing.
+func TestNoProgressIsNotReady(t *testing.T) {
+	t.Parallel()
+	p := newPlant(t, redistest.New(t))
+	svc := p.start(func(cfg *aggregator.Config) { cfg.ProgressDeadline = time.Second })
+	holder, err := p.Pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer holder.Rollback(context.WithoutCancel(t.Context()))
+	p.write()
+	if _, err := holder.Exec(t.Context(), `SELECT FROM ingest.batches FOR UPDATE`); err != nil {
+		t.Fatal(err)
+	}
+	platformtest.Eventually(t, 30*time.Second, "no progress makes it unready", func() bool {
+		_, ready := svc.Health().Ready(t.Context())
+		return !ready
+	})
+	if err := holder.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p.wantFolded(30 * time.Second)
+	platformtest.Eventually(t, 15*time.Second, "progress makes it ready again", func() bool {
+		_, ready := svc.Health().Ready(t.Context())
+		return ready
+	})
+}
+
+func TestConfig(t *testing.T) {
+	t.Parallel()
+	needed := []string{"DATABASE_URL=postgres://localhost/x", "REDIS_URL=redis://localhost:6379/0"}
+	var cfg aggregator.Config
+	if err := config.Load(t.Context(), &cfg, config.Environ(needed, "")); err != nil {
+		t.Errorf("what has no default is given: %v", err)
+	}
+	bad := []string{
+		"AGGREGATOR_CONCURRENCY=0", "AGGREGATOR_LANES=40000", "FOLD_ROW_BUDGET=0", "RECEIPT_DAYS=0", "PROGRESS_DEADLINE=1ms",
+		"DATABASE_MAX_CONNS=2",
+	}
+	err := config.Load(t.Context(), &cfg, config.Environ(append(needed, bad...), ""))
+	for _, pair := range bad {
+		name, _, _ := strings.Cut(pair, "=")
+		if err == nil || !strings.Contains(err.Error(), name+":") {
+			t.Errorf("the problem of %s is not listed: %v", name, err)
+		}
+	}
+}

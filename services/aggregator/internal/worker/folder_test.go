@@ -1,0 +1,69 @@
+package worker_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/rollup"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/worker"
+)
+
+// store answers with the next of its results.
+type store struct{ results []result }
+
+type result struct {
+	folded postgres.Folded
+	err    error
+}
+
+func (s *store) Fold(context.Context) (postgres.Folded, error) {
+	next := s.results[0]
+	s.results = s.results[1:]
+	return next.folded, next.err
+}
+
+// versions counts what is published, and may fail.
+type versions struct {
+	published int
+	err       error
+}
+
+func (v *versions) Publish(context.Context, *rollup.Deltas) error {
+	v.published++
+	return v.err
+}
+
+func TestFolderSaysWhetherItDidSomething(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("connection lost")
+	s := &store{results: []result{
+		{folded: postgres.Folded{}},
+		{folded: postgres.Folded{NoLane: true}},
+		{err: broken},
+		{folded: postgres.Folded{Batches: 2, Rows: 10, Deltas: rollup.New()}},
+	}}
+	v := &versions{err: errors.New("Redis is away")}
+	folder := worker.NewFolder(s, v, platformtest.Logger(t), prometheus.NewRegistry())
+	start := folder.Last()
+	if time.Since(start) > time.Minute {
+		t.Errorf("a new folder has last folded %s ago", time.Since(start))
+	}
+	for i, want := range []struct {
+		did bool
+		err error
+	}{{false, nil}, {false, nil}, {false, broken}} {
+		if did, err := folder.Fold(t.Context()); did != want.did || !errors.Is(err, want.err) || folder.Last() != start || v.published > 0 {
+			t.Errorf("fold %d: %t, %v, last %s, published %d", i, did, err, folder.Last(), v.published)
+		}
+	}
+	// What is committed counts, even if caches cannot be told.
+	if did, err := folder.Fold(t.Context()); !did || err != nil || !folder.Last().After(start) || v.published != 1 {
+		t.Errorf("a fold with rows: %t, %v, last %s, published %d", did, err, folder.Last(), v.published)
+	}
+}

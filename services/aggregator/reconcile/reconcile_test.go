@@ -1,0 +1,154 @@
+package reconcile_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
+	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/batchtest"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/reconcile"
+)
+
+func TestMain(m *testing.M) { platformtest.Main(m, dbtest.Stop) }
+
+// books are rollups with the rows behind them, and the pool that reconciles them.
+type books struct {
+	t     *testing.T
+	pool  *pgxpool.Pool // as the command uses it
+	store postgres.Store
+	*batchtest.Writer
+	rows int64
+}
+
+// newBooks returns folded rollups of 60 batches.
+func newBooks(t *testing.T) *books {
+	t.Helper()
+	database := dbtest.New(t)
+	pool := database.Pool("hp_aggregator")
+	b := &books{t: t, pool: pool, store: postgres.Store{Pool: pool, Lanes: 4, Rows: 300}, Writer: batchtest.New(t, database, 7)}
+	for range 60 {
+		b.write()
+	}
+	for b.Pending() > 0 {
+		if _, err := b.store.Fold(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b
+}
+
+func (b *books) write() {
+	n := b.Size(30)
+	b.Batch(n)
+	b.rows += int64(n)
+}
+
+// reconcile returns the report and the differences that were printed.
+func (b *books) reconcile(from, to *time.Time) (reconcile.Report, string) {
+	b.t.Helper()
+	var out strings.Builder
+	report, err := reconcile.Run(b.t.Context(), b.pool, reconcile.Options{From: from, To: to, Out: &out})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return report, out.String()
+}
+
+func TestEveryTamperingIsFound(t *testing.T) {
+	t.Parallel()
+	// Each changes one row.
+	for name, test := range map[string]struct{ tamper, want string }{
+		"a count too many": {
+			`UPDATE stats.product_daily_stats SET views = views + 1 WHERE ctid = (SELECT ctid FROM stats.product_daily_stats ORDER BY views DESC LIMIT 1)`,
+			"stats.product_daily 2026-01-",
+		},
+		"money missing": {
+			`UPDATE stats.product_daily_stats SET revenue_minor = revenue_minor - 1 WHERE ctid = (SELECT ctid FROM stats.product_daily_stats WHERE revenue_minor > 0 LIMIT 1)`,
+			"revenue_minor is ",
+		},
+		"a row missing":       {`DELETE FROM stats.product_daily_stats WHERE ctid = (SELECT ctid FROM stats.product_daily_stats WHERE events > 0 LIMIT 1)`, "stats.product_daily 2026-01-"},
+		"a row too many":      {`INSERT INTO stats.product_daily_stats (product_id, day, lane, views) VALUES (gen_random_uuid(), '2026-01-02', 3, 1)`, "views is 1, recounted 0"},
+		"a user's count":      {`UPDATE stats.user_daily_stats SET clicks = clicks + 2 WHERE ctid = (SELECT ctid FROM stats.user_daily_stats LIMIT 1)`, "stats.user_daily 2026-01-"},
+		"a user made up":      {`INSERT INTO stats.user_daily_stats (user_id, day, lane, events) VALUES ('nobody', '2026-01-03', 0, 1)`, "stats.user_daily 2026-01-03 nobody: events is 1, recounted 0"},
+		"a custom type":       {`UPDATE stats.product_type_daily_stats SET events = events + 1 WHERE ctid = (SELECT ctid FROM stats.product_type_daily_stats LIMIT 1)`, "stats.product_type_daily 2026-01-"},
+		"a day's total":       {`UPDATE stats.daily_stats SET events = events + 1 WHERE day = '2026-01-04'`, "stats.daily 2026-01-04"},
+		"a product's users":   {`DELETE FROM stats.product_daily_users WHERE ctid = (SELECT ctid FROM stats.product_daily_users LIMIT 1)`, "unique users are about 0, recounted about "},
+		"a day's users":       {`DELETE FROM stats.daily_users WHERE day = '2026-01-01'`, "stats.daily_users 2026-01-01: unique users are about 0"},
+		"a raw row lost":      {`DELETE FROM ingest.events WHERE ctid IN (SELECT ctid FROM ingest.events WHERE ts < '2026-01-02' LIMIT 1) AND ts < '2026-01-02'`, "recounted "},
+		"a receipt too large": {`UPDATE ingest.batches SET rows = rows + 1 WHERE id = (SELECT id FROM ingest.batches LIMIT 1)`, "the receipt says "},
+		"a product deleted":   {`DELETE FROM catalog.products WHERE sku = 'sku-1'`, "rows are about product 00000000-0000-7000-8000-000000000001"},
+		"a batch not folded":  {`UPDATE ingest.batches SET aggregated_at = NULL WHERE id = (SELECT id FROM ingest.batches WHERE rows > 0 LIMIT 1)`, "recounted "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBooks(t)
+			if report, out := b.reconcile(nil, nil); report.Differences != 0 || report.Rows != b.rows || report.Compared == 0 {
+				t.Fatalf("before: %+v, %d rows were written:\n%s", report, b.rows, out)
+			}
+			tag, err := b.Pool.Exec(t.Context(), test.tamper)
+			if err != nil || tag.RowsAffected() != 1 {
+				t.Fatalf("tampered with %d rows, %v", tag.RowsAffected(), err)
+			}
+			report, out := b.reconcile(nil, nil)
+			if report.Differences == 0 || strings.Count(out, "\n") != report.Differences || !strings.Contains(out, test.want) {
+				t.Errorf("%d differences, no %q in:\n%s", report.Differences, test.want, out)
+			}
+		})
+	}
+}
+
+func TestPendingRowsAreNoDifference(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	folded := b.rows
+	for range 5 {
+		b.write()
+	}
+	report, out := b.reconcile(nil, nil)
+	if report.Differences != 0 || report.Rows != folded || report.PendingRows != b.rows-folded {
+		t.Errorf("%+v, want %d rows and %d pending:\n%s", report, folded, b.rows-folded, out)
+	}
+}
+
+func TestRange(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	if _, err := b.Pool.Exec(t.Context(), `UPDATE stats.daily_stats SET events = events + 1`); err != nil {
+		t.Fatal(err)
+	}
+	second, third := b.First.AddDate(0, 0, 1), b.First.AddDate(0, 0, 2)
+	for name, test := range map[string]struct {
+		from, to *time.Time
+		want     int
+	}{
+		"all":        {nil, nil, 5},
+		"one day":    {&second, &second, 1},
+		"two days":   {&second, &third, 2},
+		"from a day": {&third, nil, 3},
+		"to a day":   {nil, &second, 2},
+		"none":       {&third, &second, 0},
+	} {
+		if report, out := b.reconcile(test.from, test.to); report.Differences != test.want {
+			t.Errorf("%s: %d differences, want %d:\n%s", name, report.Differences, test.want, out)
+		}
+	}
+}
+
+// TestDaysWithoutRawRows checks that rollups whose raw rows were dropped are named and not called wrong.
+func TestDaysWithoutRawRows(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	if _, err := b.Pool.Exec(t.Context(), `SELECT ingest.drop_partitions_before('2026-01-03', false)`); err != nil {
+		t.Fatal(err)
+	}
+	report, out := b.reconcile(nil, nil)
+	if diff := cmp.Diff([]time.Time{b.First, b.First.AddDate(0, 0, 1)}, report.Unchecked); diff != "" || report.Differences != 0 {
+		t.Errorf("%d differences:\n%sunchecked (-want +got):\n%s", report.Differences, out, diff)
+	}
+}
