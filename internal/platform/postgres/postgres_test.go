@@ -1,0 +1,276 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/config"
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/internal/platform/localpg"
+	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
+	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+)
+
+// server is one Postgres for the tests of this package; each makes what it needs under names of its own.
+var server *localpg.Server
+
+func TestMain(m *testing.M) {
+	dir, err := platformtest.ServerDir("platform-postgres")
+	if err == nil {
+		server, err = localpg.Start(context.Background(), localpg.Options{Dir: filepath.Join(dir, "pg"), Logger: platformtest.Discard()})
+	}
+	if err != nil {
+		panic(err)
+	}
+	platformtest.Main(m, func() error { return errors.Join(server.Stop(context.Background()), os.RemoveAll(dir)) })
+}
+
+func cfg() postgres.Config {
+	return postgres.Config{URL: config.URL(server.URL()), MaxConns: 4, ConnectTimeout: time.Second, StatementTimeout: 5 * time.Second}
+}
+
+func open(t *testing.T, cfg postgres.Config, role string) *pgxpool.Pool {
+	t.Helper()
+	pool, err := postgres.Open(t.Context(), cfg, role, "test", platformtest.Deps(t).TracerProvider)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool
+}
+
+func execute(t *testing.T, pool *pgxpool.Pool, sql string) {
+	t.Helper()
+	if _, err := pool.Exec(t.Context(), sql); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestClassify(t *testing.T) {
+	t.Parallel()
+	pool := open(t, cfg(), "")
+	execute(t, pool, `DROP TABLE IF EXISTS classify; CREATE TABLE classify (id int PRIMARY KEY CHECK (id > 0)); INSERT INTO classify VALUES (1)`)
+	refused := cfg()
+	refused.URL = "postgres://u:p@127.0.0.1:1/x"
+	slow := cfg()
+	slow.StatementTimeout = 20 * time.Millisecond
+	readOnly := cfg()
+	readOnly.URL += "&default_transaction_read_only=on"
+	run := func(pool *pgxpool.Pool, sql string) error {
+		var n int
+		return pool.QueryRow(context.Background(), sql).Scan(&n)
+	}
+	own := errs.New(errs.Conflict, "taken", "Taken.")
+	for name, test := range map[string]struct {
+		err  error
+		want errs.Kind
+	}{
+		"no row":                   {run(pool, `SELECT id FROM classify WHERE id = 7`), errs.NotFound},
+		"connection refused":       {run(open(t, refused, ""), `SELECT 1`), errs.Unavailable},
+		"statement timeout":        {run(open(t, slow, ""), `SELECT 1 FROM pg_sleep(5)`), errs.Unavailable},
+		"terminated":               {run(open(t, cfg(), ""), `SELECT 1 FROM (SELECT pg_terminate_backend(pg_backend_pid())) x, pg_sleep(1)`), errs.Unavailable},
+		"read-only":                {run(open(t, readOnly, ""), `INSERT INTO classify VALUES (5) RETURNING id`), errs.Unavailable},
+		"no migration yet":         {run(pool, `SELECT id FROM not_there_yet`), errs.Unavailable},
+		"no such role yet":         {run(open(t, cfg(), "not_there_yet"), `SELECT 1`), errs.Unavailable},
+		"gone in the middle":       {fmt.Errorf("read: %w", io.ErrUnexpectedEOF), errs.Unavailable},
+		"network":                  {&net.OpError{Op: "read", Err: errors.New("reset")}, errs.Unavailable},
+		"deadline":                 {fmt.Errorf("query: %w", context.DeadlineExceeded), errs.Unavailable},
+		"too many connections":     {&pgconn.PgError{Code: "53300"}, errs.Unavailable},
+		"deadlock":                 {&pgconn.PgError{Code: "40P01"}, errs.Unavailable},
+		"unique violation":         {run(pool, `INSERT INTO classify VALUES (1) RETURNING id`), errs.Internal},
+		"syntax":                   {run(pool, `SELEC`), errs.Internal},
+		"something else":           {errors.New("bug"), errs.Internal},
+		"an error that has a kind": {fmt.Errorf("create: %w", own), errs.Conflict},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if test.err == nil {
+				t.Fatal("no error to classify")
+			}
+			got := postgres.Classify(fmt.Errorf("store: %w", test.err))
+			if kind := errs.KindOf(got); kind != test.want || !errors.Is(got, test.err) {
+				t.Errorf("%v is %v, want %v and the cause kept", test.err, kind, test.want)
+			}
+		})
+	}
+	if postgres.Classify(nil) != nil {
+		t.Error("nil has a kind")
+	}
+	if constraint, ok := postgres.IsCode(run(pool, `INSERT INTO classify VALUES (1) RETURNING id`), postgres.UniqueViolation); !ok || constraint != "classify_pkey" {
+		t.Errorf("unique violation of %q, %t", constraint, ok)
+	}
+	if constraint, ok := postgres.IsCode(run(pool, `INSERT INTO classify VALUES (-1) RETURNING id`), postgres.CheckViolation); !ok || constraint != "classify_id_check" {
+		t.Errorf("check violation of %q, %t", constraint, ok)
+	}
+}
+
+func TestInTx(t *testing.T) {
+	t.Parallel()
+	pool := open(t, cfg(), "")
+	execute(t, pool, `DROP TABLE IF EXISTS in_tx; CREATE TABLE in_tx (what text)`)
+	insert := func(what string, then func() error) (err error) {
+		defer func() {
+			if recover() != nil {
+				err = errors.New("panicked")
+			}
+		}()
+		return postgres.InTx(t.Context(), pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(t.Context(), `INSERT INTO in_tx VALUES ($1)`, what); err != nil {
+				return err
+			}
+			return then()
+		})
+	}
+	broken := errors.New("broken")
+	if err := insert("good", func() error { return nil }); err != nil {
+		t.Error(err)
+	}
+	if err := insert("failed", func() error { return broken }); !errors.Is(err, broken) {
+		t.Errorf("failed: %v", err)
+	}
+	if err := insert("panicked", func() error { panic("boom") }); err == nil {
+		t.Error("the panic was swallowed")
+	}
+	var stored string
+	if err := pool.QueryRow(t.Context(), `SELECT string_agg(what, ',') FROM in_tx`).Scan(&stored); err != nil || stored != "good" {
+		t.Errorf("stored %q, %v", stored, err)
+	}
+	if n := pool.Stat().AcquiredConns(); n != 0 {
+		t.Errorf("%d connections were not given back", n)
+	}
+}
+
+func TestConnectionsActAsTheirRole(t *testing.T) {
+	t.Parallel()
+	owner := open(t, cfg(), "")
+	execute(t, owner, `DROP ROLE IF EXISTS narrow; DROP TABLE IF EXISTS secret; CREATE ROLE narrow NOLOGIN; CREATE TABLE secret (id int)`)
+	pool := open(t, cfg(), "narrow")
+	var role, application, zone, timeout string
+	const query = `SELECT current_user, current_setting('application_name'), current_setting('timezone'), current_setting('statement_timeout')`
+	if err := pool.QueryRow(t.Context(), query).Scan(&role, &application, &zone, &timeout); err != nil {
+		t.Fatal(err)
+	}
+	if role != "narrow" || application != "test" || zone != "UTC" || timeout != "5s" {
+		t.Errorf("role %s, application %s, time zone %s, statement timeout %s", role, application, zone, timeout)
+	}
+	if _, err := pool.Exec(t.Context(), `SELECT * FROM secret`); err == nil {
+		t.Error("the role reads what it has no grant for")
+	}
+}
+
+func TestSchemaReady(t *testing.T) {
+	t.Parallel()
+	pool := open(t, cfg(), "")
+	ready := postgres.SchemaReady(pool, 5)
+	if ready(t.Context()) == nil {
+		t.Error("ready without a schema")
+	}
+	execute(t, pool, `CREATE TABLE public.schema_migrations (version bigint, dirty boolean)`)
+	t.Cleanup(func() { _, _ = pool.Exec(context.Background(), `DROP TABLE public.schema_migrations`) })
+	for _, test := range []struct {
+		row  string
+		want bool
+	}{{"4, false", false}, {"5, true", false}, {"5, false", true}, {"6, false", true}} {
+		execute(t, pool, `TRUNCATE public.schema_migrations; INSERT INTO public.schema_migrations VALUES (`+test.row+`)`)
+		if err := ready(t.Context()); (err == nil) != test.want {
+			t.Errorf("(%s): %v", test.row, err)
+		}
+	}
+}
+
+func TestPoolMetrics(t *testing.T) {
+	t.Parallel()
+	pool := open(t, cfg(), "")
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(postgres.NewPoolCollector(pool))
+	if problems, err := testutil.GatherAndLint(registry); err != nil || len(problems) > 0 {
+		t.Errorf("%v, %v", problems, err)
+	}
+	families, err := registry.Gather()
+	if err != nil || len(families) == 0 {
+		t.Errorf("%d metrics, %v", len(families), err)
+	}
+}
+
+// TestLeader lets three candidates compete: one works at a time, and when its connection is cut, or it stops, another
+// one takes over.
+func TestLeader(t *testing.T) {
+	t.Parallel()
+	owner := open(t, cfg(), "")
+	const key = 99
+	var working, terms atomic.Int32
+	var cut atomic.Bool // from then on two may overlap until the first one notices
+	var stops []context.CancelFunc
+	var dones []chan struct{}
+	leading := make(chan int, 100)
+	for i := range 3 {
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan struct{})
+		stops, dones = append(stops, cancel), append(dones, done)
+		leader := &postgres.Leader{Pool: open(t, cfg(), ""), Key: key, Retry: 50 * time.Millisecond, Logger: platformtest.Logger(t)}
+		go func() {
+			defer close(done)
+			_ = leader.Run(ctx, func(ctx context.Context) error {
+				if n := working.Add(1); n > 1 && !cut.Load() {
+					t.Errorf("%d lead at the same time", n)
+				}
+				terms.Add(1)
+				leading <- i
+				<-ctx.Done()
+				working.Add(-1)
+				return nil
+			})
+		}()
+	}
+	defer func() {
+		for i := range stops {
+			stops[i]()
+			<-dones[i]
+		}
+	}()
+	next := func() int {
+		t.Helper()
+		select {
+		case i := <-leading:
+			return i
+		case <-time.After(10 * time.Second):
+			t.Fatal("nobody leads")
+			return 0
+		}
+	}
+	first := next()
+	// A stop hands over.
+	stops[first]()
+	<-dones[first]
+	second := next()
+	if second == first {
+		t.Error("the one that stopped leads again")
+	}
+	// A cut connection is noticed: the work ends, and somebody leads again.
+	platformtest.Eventually(t, 10*time.Second, "the lock's connection is cut", func() bool {
+		cut.Store(true)
+		var done bool
+		err := owner.QueryRow(t.Context(), `
+			SELECT coalesce(bool_or(pg_terminate_backend(pid)), false) FROM pg_locks
+			WHERE locktype = 'advisory' AND objid = $1 AND granted`, key).Scan(&done)
+		return err == nil && done
+	})
+	next()
+	if n := terms.Load(); n != 3 {
+		t.Errorf("%d terms, want 3", n)
+	}
+}
