@@ -124,6 +124,17 @@ func up(t *testing.T, environ ...string) (p *program, url string) {
 	return p, url
 }
 
+// dataDir returns a directory that the private databases' users can enter, which that of t.TempDir is not.
+func dataDir(t *testing.T) string {
+	t.Helper()
+	dir, err := platformtest.ServerDir("cli")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
 // leftovers returns the command lines of processes that have dir among their arguments.
 func leftovers(t *testing.T, dir string) (found []string) {
 	t.Helper()

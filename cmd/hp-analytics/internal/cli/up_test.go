@@ -18,7 +18,7 @@ import (
 // TestUp does what a newcomer does: start, try, look, stop, start again.
 func TestUp(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := dataDir(t)
 	environ := []string{"DATA_DIR=" + dir, "PORT=0"}
 	platform, url := up(t, environ...)
 	log, err := os.ReadFile(filepath.Join(dir, "hp-analytics.log"))
@@ -37,7 +37,7 @@ func TestUp(t *testing.T) {
 	})
 	t.Run("a taken port is named", func(t *testing.T) {
 		port := url[strings.LastIndex(url, ":")+1:]
-		code, out := run(t, []string{"up"}, "DATA_DIR="+t.TempDir(), "PORT="+port)
+		code, out := run(t, []string{"up"}, "DATA_DIR="+dataDir(t), "PORT="+port)
 		if code != exitFailure || !strings.Contains(out, "port "+port+" is taken; choose another: make up PORT=") {
 			t.Errorf("exit code %d: %s", code, out)
 		}
@@ -100,7 +100,7 @@ func adminLine(t *testing.T, p *program) string {
 // TestKilledInTheMiddle kills the platform while a demo is sending, and starts it again: the demo must end well.
 func TestKilledInTheMiddle(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := dataDir(t)
 	platform, url := up(t, "DATA_DIR="+dir, "PORT=0")
 	port := url[strings.LastIndex(url, ":")+1:]
 	demo := start(t, []string{"demo", "--url", url, "--events", "15000", "--days", "5", "--users", "300"}, "DATA_DIR="+dir)
@@ -139,7 +139,7 @@ func TestDependenciesAway(t *testing.T) {
 	t.Parallel()
 	database, cache := dbtest.StartServer(t), redistest.StartServer(t)
 	environ := []string{
-		"DATA_DIR=" + t.TempDir(), "PORT=0", "DATABASE_URL=" + database.URL(), "REDIS_URL=" + string(cache.Config().URL),
+		"DATA_DIR=" + dataDir(t), "PORT=0", "DATABASE_URL=" + database.URL(), "REDIS_URL=" + string(cache.Config().URL),
 		"ADMIN_EMAIL=root@example.com", "ADMIN_PASSWORD=correct horse battery",
 	}
 	platform, url := up(t, environ...)
