@@ -1,0 +1,45 @@
+package redis_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/redis"
+)
+
+func TestOutage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var outage redis.Outage
+		if outage.Ongoing() {
+			t.Error("an outage from the start")
+		}
+		outage.Begin()
+		if !outage.Ongoing() {
+			t.Error("no outage after a failure")
+		}
+		<-time.After(time.Second)
+		if outage.Ongoing() {
+			t.Error("Redis is not tried again after a second")
+		}
+	})
+}
+
+func TestBadURLs(t *testing.T) {
+	t.Parallel()
+	bad := redis.Config{URL: "redis://user:hunter2@host:port", PoolSize: 0, Timeout: -1}
+	err := bad.Validate()
+	for _, name := range []string{"REDIS_URL", "REDIS_POOL_SIZE", "REDIS_TIMEOUT"} {
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("the problem of %s is not listed: %v", name, err)
+		}
+	}
+	if strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("the password is shown: %v", err)
+	}
+	if _, err := redis.Open(bad, "test"); err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("open: %v", err)
+	}
+}
