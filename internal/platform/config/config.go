@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/sethvargo/go-envconfig"
@@ -25,15 +26,28 @@ type Validator interface{ Validate() error }
 func Load(ctx context.Context, target any, lookup envconfig.Lookuper) error {
 	value := reflect.ValueOf(target).Elem()
 	var problems []error
+	var unread []string
 	for leaf := range leaves(value, "") {
 		if err := leaf.fill(ctx, lookup); err != nil {
 			problems = append(problems, err)
+			unread = append(unread, leaf.name)
 		}
 	}
-	if len(problems) > 0 { // rules about values that could not even be read would only confuse
-		return errors.Join(problems...)
+	return errors.Join(append(problems, about(validate(value), unread)...)...)
+}
+
+// about returns the problems of err, line by line, that say nothing of the variables that could not even be read: rules
+// would judge a value that nobody has set.
+func about(err error, unread []string) (problems []error) {
+	if err == nil {
+		return nil
 	}
-	return validate(value)
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		if !slices.ContainsFunc(unread, func(name string) bool { return strings.Contains(line, name) }) {
+			problems = append(problems, errors.New(line))
+		}
+	}
+	return problems
 }
 
 // Environ returns a lookuper for the given "KEY=value" pairs (as from os.Environ). With a prefix such as "INGEST_" a
