@@ -157,11 +157,19 @@ func TestTasksTwiceAndForNothing(t *testing.T) {
 func TestLostTasks(t *testing.T) {
 	t.Parallel()
 	p := newPlant(t, redistest.New(t))
-	p.start()
+	svc := p.start()
 	for range 10 {
 		p.write()
 	}
 	p.wantFolded(30 * time.Second)
+	// By workers, on new tasks: the sweeper folds by itself only while Redis is away.
+	w := httptest.NewRecorder()
+	svc.Routes().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	for _, line := range []string{"hpa_aggregator_rewoken_batches_total 10\n", "hpa_aggregator_direct_folds_total 0\n"} {
+		if !strings.Contains(w.Body.String(), line) {
+			t.Errorf("no %q in the metrics:\n%s", line, w.Body)
+		}
+	}
 }
 
 func TestRedisDown(t *testing.T) {

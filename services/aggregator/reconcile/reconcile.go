@@ -95,6 +95,9 @@ func (r *run) days(ctx context.Context) ([]day, error) {
 			SELECT day FROM stats.daily_stats
 			UNION SELECT day FROM stats.product_daily_stats
 			UNION SELECT day FROM stats.user_daily_stats
+			UNION SELECT day FROM stats.product_type_daily_stats
+			UNION SELECT day FROM stats.product_daily_users
+			UNION SELECT day FROM stats.daily_users
 		)
 		SELECT day, raw.day IS NOT NULL
 		FROM raw FULL JOIN stored USING (day)

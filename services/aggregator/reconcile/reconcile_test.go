@@ -72,14 +72,26 @@ func TestEveryTamperingIsFound(t *testing.T) {
 			`UPDATE stats.product_daily_stats SET revenue_minor = revenue_minor - 1 WHERE ctid = (SELECT ctid FROM stats.product_daily_stats WHERE revenue_minor > 0 LIMIT 1)`,
 			"revenue_minor is ",
 		},
-		"a row missing":       {`DELETE FROM stats.product_daily_stats WHERE ctid = (SELECT ctid FROM stats.product_daily_stats WHERE events > 0 LIMIT 1)`, "stats.product_daily 2026-01-"},
-		"a row too many":      {`INSERT INTO stats.product_daily_stats (product_id, day, lane, views) VALUES (gen_random_uuid(), '2026-01-02', 3, 1)`, "views is 1, recounted 0"},
-		"a user's count":      {`UPDATE stats.user_daily_stats SET clicks = clicks + 2 WHERE ctid = (SELECT ctid FROM stats.user_daily_stats LIMIT 1)`, "stats.user_daily 2026-01-"},
-		"a user made up":      {`INSERT INTO stats.user_daily_stats (user_id, day, lane, events) VALUES ('nobody', '2026-01-03', 0, 1)`, "stats.user_daily 2026-01-03 nobody: events is 1, recounted 0"},
-		"a custom type":       {`UPDATE stats.product_type_daily_stats SET events = events + 1 WHERE ctid = (SELECT ctid FROM stats.product_type_daily_stats LIMIT 1)`, "stats.product_type_daily 2026-01-"},
-		"a day's total":       {`UPDATE stats.daily_stats SET events = events + 1 WHERE day = '2026-01-04'`, "stats.daily 2026-01-04"},
-		"a product's users":   {`DELETE FROM stats.product_daily_users WHERE ctid = (SELECT ctid FROM stats.product_daily_users LIMIT 1)`, "unique users are about 0, recounted about "},
-		"a day's users":       {`DELETE FROM stats.daily_users WHERE day = '2026-01-01'`, "stats.daily_users 2026-01-01: unique users are about 0"},
+		"a row missing":     {`DELETE FROM stats.product_daily_stats WHERE ctid = (SELECT ctid FROM stats.product_daily_stats WHERE events > 0 LIMIT 1)`, "stats.product_daily 2026-01-"},
+		"a row too many":    {`INSERT INTO stats.product_daily_stats (product_id, day, lane, views) VALUES (gen_random_uuid(), '2026-01-02', 3, 1)`, "views is 1, recounted 0"},
+		"a user's count":    {`UPDATE stats.user_daily_stats SET clicks = clicks + 2 WHERE ctid = (SELECT ctid FROM stats.user_daily_stats LIMIT 1)`, "stats.user_daily 2026-01-"},
+		"a user made up":    {`INSERT INTO stats.user_daily_stats (user_id, day, lane, events) VALUES ('nobody', '2026-01-03', 0, 1)`, "stats.user_daily 2026-01-03 nobody: events is 1, recounted 0"},
+		"a custom type":     {`UPDATE stats.product_type_daily_stats SET events = events + 1 WHERE ctid = (SELECT ctid FROM stats.product_type_daily_stats LIMIT 1)`, "stats.product_type_daily 2026-01-"},
+		"a day's total":     {`UPDATE stats.daily_stats SET events = events + 1 WHERE day = '2026-01-04'`, "stats.daily 2026-01-04"},
+		"a product's users": {`DELETE FROM stats.product_daily_users WHERE ctid = (SELECT ctid FROM stats.product_daily_users LIMIT 1)`, "unique users are about 0, recounted about "},
+		"a day's users":     {`DELETE FROM stats.daily_users WHERE day = '2026-01-01'`, "stats.daily_users 2026-01-01: unique users are about 0"},
+		"a user missing":    {`DELETE FROM stats.user_daily_stats WHERE ctid = (SELECT ctid FROM stats.user_daily_stats WHERE events > 0 LIMIT 1)`, "events is 0, recounted "},
+		"a type made up":    {`INSERT INTO stats.product_type_daily_stats (product_id, day, type, lane, events) VALUES (gen_random_uuid(), '2026-01-02', 'nothing', 0, 1)`, " nothing: events is 1, recounted 0"},
+		"a type missing":    {`DELETE FROM stats.product_type_daily_stats WHERE ctid = (SELECT ctid FROM stats.product_type_daily_stats LIMIT 1)`, "events is 0, recounted "},
+		"other users": {
+			`UPDATE stats.product_daily_users SET sketch = (SELECT sketch FROM stats.product_daily_users ORDER BY length(sketch) DESC LIMIT 1)
+			 WHERE ctid = (SELECT ctid FROM stats.product_daily_users ORDER BY length(sketch) LIMIT 1)`,
+			"unique users are about ",
+		},
+		"users of nothing": {
+			`INSERT INTO stats.product_daily_users (product_id, day, lane, sketch) SELECT gen_random_uuid(), day, lane, sketch FROM stats.daily_users LIMIT 1`,
+			"recounted about 0",
+		},
 		"a raw row lost":      {`DELETE FROM ingest.events WHERE ctid IN (SELECT ctid FROM ingest.events WHERE ts < '2026-01-02' LIMIT 1) AND ts < '2026-01-02'`, "recounted "},
 		"a receipt too large": {`UPDATE ingest.batches SET rows = rows + 1 WHERE id = (SELECT id FROM ingest.batches LIMIT 1)`, "the receipt says "},
 		"a product deleted":   {`DELETE FROM catalog.products WHERE sku = 'sku-1'`, "rows are about product 00000000-0000-7000-8000-000000000001"},
@@ -137,6 +149,30 @@ func TestRange(t *testing.T) {
 		if report, out := b.reconcile(test.from, test.to); report.Differences != test.want {
 			t.Errorf("%s: %d differences, want %d:\n%s", name, report.Differences, test.want, out)
 		}
+	}
+}
+
+// TestEveryRollupNamesItsDays puts a row into each rollup, on a day that has nothing else.
+func TestEveryRollupNamesItsDays(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	var want []time.Time
+	for i, insert := range []string{
+		`stats.daily_stats (day, lane) VALUES ($1, 0)`,
+		`stats.product_daily_stats (day, lane, product_id) VALUES ($1, 0, gen_random_uuid())`,
+		`stats.user_daily_stats (day, lane, user_id) VALUES ($1, 0, 'ada')`,
+		`stats.product_type_daily_stats (day, lane, product_id, type, events) VALUES ($1, 0, gen_random_uuid(), 'search', 1)`,
+		`stats.product_daily_users (day, lane, product_id, sketch) VALUES ($1, 0, gen_random_uuid(), '')`,
+		`stats.daily_users (day, lane, sketch) VALUES ($1, 0, '')`,
+	} {
+		want = append(want, time.Date(2025, 1, 1+i, 0, 0, 0, 0, time.UTC))
+		if _, err := b.Pool.Exec(t.Context(), `INSERT INTO `+insert, want[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	report, _ := b.reconcile(nil, nil)
+	if diff := cmp.Diff(want, report.Unchecked); diff != "" {
+		t.Errorf("unchecked days (-want +got):\n%s", diff)
 	}
 }
 

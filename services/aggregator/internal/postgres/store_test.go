@@ -167,9 +167,7 @@ func TestFoldsDoNotWaitForEachOther(t *testing.T) {
 		first <- err
 	}()
 	platformtest.Eventually(t, 10*time.Second, "the first fold waits", func() bool {
-		var waiting int
-		err := w.Pool.QueryRow(ctx, `SELECT count(*) FROM pg_locks WHERE NOT granted`).Scan(&waiting)
-		return err == nil && waiting == 1
+		return len(waiters(t, w.Pool)) == 1
 	})
 	// The second takes another lane and other batches, on the same products, users and days, and is not held up.
 	done, err := postgres.Store{Pool: pool, Lanes: 4, Rows: 500}.Fold(ctx)
@@ -259,9 +257,13 @@ func TestFoldCutBeforeEachStatement(t *testing.T) {
 		if err != nil {
 			failed++
 		}
-		if err := drain(t.Context(), store); err != nil {
-			t.Fatal(err)
-		}
+		// The backend holds its claim until it notices that nobody is there.
+		platformtest.Eventually(t, 30*time.Second, "everything is folded", func() bool {
+			if err := drain(t.Context(), store); err != nil {
+				t.Fatal(err)
+			}
+			return w.Pending() == 0
+		})
 		mustReconcile(t, pool, rows)
 		if survived {
 			break

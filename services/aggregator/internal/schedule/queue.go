@@ -2,8 +2,8 @@ package schedule
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/hibiken/asynq"
@@ -29,10 +29,15 @@ func NewAsynqQueue(client redis.UniversalClient, enqueue *tasks.Client) *AsynqQu
 // Waiting implements Queue. Tasks that a worker has taken are not counted: the worker may be dead, and Asynq would take
 // more than a minute to notice.
 func (q *AsynqQueue) Waiting(context.Context) (int, error) {
-	info, err := q.inspector.GetQueueInfo(protocol.BatchReady.Queue)
-	if errors.Is(err, asynq.ErrQueueNotFound) {
+	// Asked about a queue that does not exist, the inspector answers with an error that cannot be told from others.
+	queues, err := q.inspector.Queues()
+	if err != nil {
+		return 0, fmt.Errorf("list the queues: %w", err)
+	}
+	if !slices.Contains(queues, protocol.BatchReady.Queue) {
 		return 0, nil // never used since Redis was last emptied
 	}
+	info, err := q.inspector.GetQueueInfo(protocol.BatchReady.Queue)
 	if err != nil {
 		return 0, fmt.Errorf("inspect the queue: %w", err)
 	}

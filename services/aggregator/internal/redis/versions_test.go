@@ -1,0 +1,75 @@
+package redis_test
+
+import (
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
+	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
+	"github.com/hp-analytics/hp-analytics/migrations/protocol"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/redis"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/rollup"
+)
+
+func TestMain(m *testing.M) { platformtest.Main(m, redistest.Stop) }
+
+func TestPublishChangesWhatWasTouched(t *testing.T) {
+	t.Parallel()
+	client := redistest.Client(t, redistest.New(t))
+	versions := redis.Versions{Client: client}
+	publish := func(d *rollup.Deltas) map[string]string {
+		t.Helper()
+		if err := versions.Publish(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+		return client.HGetAll(t.Context(), protocol.VersionsKey).Val()
+	}
+	if tokens := publish(rollup.New()); len(tokens) > 0 {
+		t.Errorf("nothing changed, yet there are tokens: %v", tokens)
+	}
+	shoe := uuid.MustParse("00000000-0000-7000-8000-000000000001")
+	sock := uuid.MustParse("00000000-0000-7000-8000-000000000002")
+
+	events := rollup.New()
+	events.AddEvent(rollup.Event{ProductID: shoe, Day: 20_000, UserID: "ada", Type: rollup.View})
+	first := publish(events)
+	want := []string{protocol.ProductField(shoe.String()), protocol.TopField, protocol.UserField("ada")}
+	slices.Sort(want)
+	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(first))); diff != "" {
+		t.Errorf("tokens (-want +got):\n%s", diff)
+	}
+
+	purchases := rollup.New()
+	purchases.AddPurchase(rollup.Purchase{ProductID: sock, Day: 20_000, UserID: "ada", Quantity: 1, AmountMinor: 1})
+	second := publish(purchases)
+	for field, changed := range map[string]bool{
+		protocol.TopField: true, protocol.UserField("ada"): true,
+		protocol.ProductField(sock.String()): true, protocol.ProductField(shoe.String()): false,
+	} {
+		if second[field] == "" || (first[field] != second[field]) != changed {
+			t.Errorf("%s was %q and is %q, want changed: %t", field, first[field], second[field], changed)
+		}
+	}
+
+	// A token that comes back after Redis was wiped would bring old answers back.
+	client.FlushDB(t.Context())
+	if third := publish(purchases); third[protocol.TopField] == second[protocol.TopField] {
+		t.Error("the same token again")
+	}
+}
+
+func TestPublishTellsWhenItCannot(t *testing.T) {
+	t.Parallel()
+	server := redistest.StartServer(t)
+	client := redistest.Client(t, server.Config())
+	server.Stop()
+	d := rollup.New()
+	d.AddEvent(rollup.Event{UserID: "ada", Type: rollup.View})
+	if err := (redis.Versions{Client: client}).Publish(t.Context(), d); err == nil {
+		t.Error("Publish succeeds without Redis")
+	}
+}
