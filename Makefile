@@ -47,7 +47,11 @@ generate: $(OAPI_CODEGEN) ## regenerate code from openapi.yaml
 	go generate work
 
 .PHONY: bench
-bench: deps ## run the Go benchmarks (ARGS="-bench Fold")
+bench: deps build ## measure the platform over HTTP, as separate processes (ARGS="-duration 5s -only bulk"); see BENCHMARKS.md
+	@go run ./test/bench $(ARGS)
+
+.PHONY: gobench
+gobench: deps ## run the Go benchmarks (ARGS="-bench Fold")
 	go test -run '^$$' -bench . -benchmem $(ARGS) work
 
 .PHONY: vuln
