@@ -71,6 +71,7 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (*Service, error) {
 		Queue:       schedule.NewAsynqQueue(client, tasks.NewClient(client, cfg.Redis.Timeout)),
 		Fold:        s.folder.Fold,
 		ReceiptLife: time.Duration(cfg.ReceiptDays) * 24 * time.Hour,
+		RawLife:     time.Duration(cfg.RetentionDays) * 24 * time.Hour,
 		Now:         time.Now,
 		Logger:      deps.Logger,
 	}

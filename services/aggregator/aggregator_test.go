@@ -54,7 +54,7 @@ func (p *plant) start(change ...func(*aggregator.Config)) *aggregator.Service {
 	cfg := aggregator.Config{
 		Config:   service.Config{HTTP: httpserver.Config{AccessLog: "none", RequestTimeout: 10 * time.Second}},
 		Postgres: p.postgres, Redis: p.redis,
-		Concurrency: 2, Lanes: 8, FoldRows: 1000, ReceiptDays: 7, ProgressDeadline: time.Minute,
+		Concurrency: 2, Lanes: 8, FoldRows: 1000, ReceiptDays: 7, RetentionDays: 36_500, ProgressDeadline: time.Minute,
 	}
 	for _, c := range change {
 		c(&cfg)
@@ -283,7 +283,7 @@ func TestConfig(t *testing.T) {
 		t.Errorf("what has no default is given: %v", err)
 	}
 	bad := []string{
-		"AGGREGATOR_CONCURRENCY=0", "AGGREGATOR_LANES=40000", "FOLD_ROW_BUDGET=0", "RECEIPT_DAYS=0", "PROGRESS_DEADLINE=1ms",
+		"AGGREGATOR_CONCURRENCY=0", "AGGREGATOR_LANES=40000", "FOLD_ROW_BUDGET=0", "RECEIPT_DAYS=0", "RETENTION_DAYS=0", "PROGRESS_DEADLINE=1ms",
 		"DATABASE_MAX_CONNS=2",
 	}
 	err := config.Load(t.Context(), &cfg, config.Environ(append(needed, bad...), ""))

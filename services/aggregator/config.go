@@ -26,6 +26,8 @@ type Config struct {
 	FoldRows int `env:"FOLD_ROW_BUDGET, default=50000"`
 	// ReceiptDays is how long receipts (GET /events/batches/{id}) are kept after aggregation.
 	ReceiptDays int `env:"RECEIPT_DAYS, default=7"`
+	// RetentionDays is how long raw rows are kept; rollups stay. Ingest must be given the same, or less.
+	RetentionDays int `env:"RETENTION_DAYS, default=90"`
 	// ProgressDeadline is how long a batch may wait while this process folds nothing, before it calls itself unready.
 	ProgressDeadline time.Duration `env:"PROGRESS_DEADLINE, default=60s"`
 }
@@ -41,6 +43,7 @@ func (c *Config) Validate() error {
 		{"AGGREGATOR_LANES", c.Lanes, 1, math.MaxInt16},
 		{"FOLD_ROW_BUDGET", c.FoldRows, 1, 1_000_000},
 		{"RECEIPT_DAYS", c.ReceiptDays, 1, 365},
+		{"RETENTION_DAYS", c.RetentionDays, 1, 36_500},
 	} {
 		if n.value < n.min || n.value > n.max {
 			problems = append(problems, fmt.Errorf("%s: must be between %d and %d, not %d", n.name, n.min, n.max, n.value))

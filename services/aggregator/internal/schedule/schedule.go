@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
 )
 
 const (
@@ -31,6 +33,8 @@ type Store interface {
 	// Stragglers returns up to limit pending batches that were committed longer than grace ago, oldest first.
 	Stragglers(ctx context.Context, grace time.Duration, limit int) ([]uuid.UUID, error)
 	EnsurePartitions(ctx context.Context, from, to time.Time) (int, error)
+	// DropExpired drops the raw rows of the days before one.
+	DropExpired(ctx context.Context, before time.Time) ([]postgres.Partition, error)
 	PruneBatches(ctx context.Context, age time.Duration) (int64, error)
 	PruneIdempotencyKeys(ctx context.Context, age time.Duration) (int64, error)
 }
@@ -48,6 +52,7 @@ type Schedule struct {
 	Queue       Queue
 	Fold        func(ctx context.Context) (bool, error) // folds once; reports whether there was anything
 	ReceiptLife time.Duration
+	RawLife     time.Duration // of raw rows
 	Now         func() time.Time
 	Logger      *slog.Logger
 	rewoken     prometheus.Counter
@@ -124,12 +129,25 @@ func (s *Schedule) foldAll(ctx context.Context) error {
 	return nil
 }
 
-// Upkeep makes the partitions of the days around today and prunes receipts and idempotency keys.
+// Expiry returns the first day whose raw rows are kept. A day more than promised is: an event of the last moment that
+// ingest accepts must still find its partition.
+func Expiry(now time.Time, life time.Duration) time.Time {
+	return now.UTC().Add(-life).AddDate(0, 0, -1).Truncate(24 * time.Hour)
+}
+
+// Upkeep makes the partitions of the days around today, drops expired ones, and prunes receipts and idempotency keys.
 func (s *Schedule) Upkeep(ctx context.Context) error {
 	today := s.Now().UTC()
 	made, err := s.Store.EnsurePartitions(ctx, today.AddDate(0, 0, -1), today.AddDate(0, 0, ahead))
 	if err != nil {
 		return fmt.Errorf("make partitions: %w", err)
+	}
+	dropped, err := s.Store.DropExpired(ctx, Expiry(today, s.RawLife))
+	if err != nil {
+		s.Logger.WarnContext(ctx, "dropping expired partitions", "err", err) // somebody reads them; the rest is not to wait
+	}
+	for _, p := range dropped {
+		s.Logger.InfoContext(ctx, "dropped an expired partition", "partition", p.Name, "bytes", p.Bytes)
 	}
 	batches, err := s.Store.PruneBatches(ctx, s.ReceiptLife)
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/tasks"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/schedule"
 )
 
@@ -25,6 +26,7 @@ var errAway = errors.New("away")
 type store struct {
 	stragglers []uuid.UUID
 	from, to   time.Time
+	before     time.Time
 	receipts   time.Duration
 	keys       time.Duration
 }
@@ -36,6 +38,11 @@ func (s *store) Stragglers(_ context.Context, _ time.Duration, limit int) ([]uui
 func (s *store) EnsurePartitions(_ context.Context, from, to time.Time) (int, error) {
 	s.from, s.to = from, to
 	return 0, nil
+}
+
+func (s *store) DropExpired(_ context.Context, before time.Time) ([]postgres.Partition, error) {
+	s.before = before
+	return nil, errAway // must not keep the rest from being done
 }
 
 func (s *store) PruneBatches(_ context.Context, age time.Duration) (int64, error) {
@@ -68,7 +75,7 @@ func (q *queue) Wake(_ context.Context, batch uuid.UUID) error {
 func newSchedule(t *testing.T, s *store, q schedule.Queue, fold func(context.Context) (bool, error)) *schedule.Schedule {
 	t.Helper()
 	work := &schedule.Schedule{
-		Store: s, Queue: q, Fold: fold, ReceiptLife: 7 * 24 * time.Hour,
+		Store: s, Queue: q, Fold: fold, ReceiptLife: 7 * 24 * time.Hour, RawLife: 10 * 24 * time.Hour,
 		Now:    func() time.Time { return time.Date(2026, 3, 1, 1, 0, 0, 0, time.FixedZone("", 2*3600)) },
 		Logger: platformtest.Logger(t),
 	}
@@ -150,9 +157,9 @@ func TestUpkeepIsAheadOfTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	// It is 23:00 on the last of February in UTC, where days are counted.
-	got := []string{s.from.Format(time.DateOnly), s.to.Format(time.DateOnly), s.receipts.String(), s.keys.String()}
-	if diff := cmp.Diff([]string{"2026-02-27", "2026-03-03", "168h0m0s", "24h0m0s"}, got); diff != "" {
-		t.Errorf("partitions from, to, life of receipts, of keys (-want +got):\n%s", diff)
+	got := []string{s.from.Format(time.DateOnly), s.to.Format(time.DateOnly), s.before.Format(time.RFC3339), s.receipts.String(), s.keys.String()}
+	if diff := cmp.Diff([]string{"2026-02-27", "2026-03-03", "2026-02-17T00:00:00Z", "168h0m0s", "24h0m0s"}, got); diff != "" {
+		t.Errorf("partitions from, to, first day of raw rows, life of receipts, of keys (-want +got):\n%s", diff)
 	}
 }
 

@@ -1,0 +1,73 @@
+package postgres_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/batchtest"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/reconcile"
+)
+
+func TestDropExpired(t *testing.T) {
+	t.Parallel()
+	database := dbtest.New(t)
+	w := batchtest.New(t, database, 11)
+	store := postgres.Store{Pool: database.Pool("hp_aggregator"), Lanes: 2, Rows: 1000}
+	for range 20 {
+		w.Batch(20)
+	}
+	before := w.First.AddDate(0, 0, 2)
+	count := func(what string) (n int) {
+		t.Helper()
+		if err := w.Pool.QueryRow(t.Context(), `SELECT count(*) FROM `+what).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	drop := func(want int) {
+		t.Helper()
+		if dropped, err := store.DropExpired(t.Context(), before); err != nil || len(dropped) != want {
+			t.Fatalf("dropped %v, %v; want %d partitions", dropped, err, want)
+		}
+	}
+	raw := count("ingest.events")
+	drop(0) // rows of those days are not folded yet
+	if err := drain(t.Context(), store); err != nil {
+		t.Fatal(err)
+	}
+	rollups := count("stats.product_daily_stats")
+
+	// Somebody reads: writers must not queue up behind the drop for long.
+	reader, err := w.Pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := reader.Exec(t.Context(), `SELECT count(*) FROM ingest.events`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.DropExpired(t.Context(), before); !errs.Is(err, errs.Unavailable) {
+		t.Errorf("beside a long reader: %v", err)
+	}
+	if err := reader.Rollback(context.WithoutCancel(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	if n := count("ingest.events"); n != raw {
+		t.Errorf("%d raw events are left of %d, though nothing was dropped", n, raw)
+	}
+
+	drop(4)
+	drop(0)
+	if n := count("ingest.events WHERE ts < '2026-01-03'"); n != 0 {
+		t.Errorf("%d raw events of dropped days", n)
+	}
+	if n := count("stats.product_daily_stats"); n != rollups {
+		t.Errorf("%d rollup rows are left of %d", n, rollups)
+	}
+	report, err := reconcile.Run(t.Context(), store.Pool, reconcile.Options{Out: t.Output()})
+	if err != nil || report.Differences != 0 || len(report.Unchecked) != 2 {
+		t.Errorf("reconcile: %+v, %v", report, err)
+	}
+}
