@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -88,5 +89,30 @@ func TestALeaseIsNoLoan(t *testing.T) {
 		if want := i == 2 || i == 4; errs.Is(err, errs.TooMany) != want {
 			t.Errorf("taking %d: %v, want denied %t", n, err, want)
 		}
+	}
+}
+
+// TestACrowdDoesNotWaitForRedisOneByOne lets many requests of one caller meet a Redis that takes commands and never answers.
+func TestACrowdDoesNotWaitForRedisOneByOne(t *testing.T) {
+	t.Parallel()
+	server := redistest.StartServer(t)
+	cfg := server.Config()
+	cfg.Timeout = 200 * time.Millisecond
+	policy := ratelimit.Policy{Name: "test", Limit: 1000, Window: time.Hour, Lease: 10}
+	limiter := ratelimit.New(redistest.Client(t, cfg), policy, platformtest.Logger(t), prometheus.NewRegistry())
+	server.Signal(syscall.SIGSTOP)
+	defer server.Signal(syscall.SIGCONT)
+	begin := time.Now()
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			if err := limiter.Allow(t.Context(), http.Header{}, "key", 1); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if took := time.Since(begin); took > 3*time.Second { // one of them waits, for a timeout and its retries
+		t.Errorf("50 requests took %s", took)
 	}
 }

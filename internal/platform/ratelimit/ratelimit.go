@@ -4,6 +4,7 @@ package ratelimit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -106,6 +107,10 @@ func (l *Limiter) take(ctx context.Context, key string, n int) decision {
 		return l.takeLocal(ctx, key, n)
 	}
 	d, err := l.takeLeased(ctx, key, n)
+	if errors.Is(err, errAway) {
+		l.unavailable.Inc()
+		return l.takeLocal(ctx, key, n)
+	}
 	if err != nil {
 		l.outage.Begin()
 		l.unavailable.Inc()
@@ -126,6 +131,8 @@ func (l *Limiter) takeRedis(ctx context.Context, key string, n int) (decision, e
 
 // leaseLife bounds how long units that were taken ahead are good.
 const leaseLife = time.Second
+
+var errAway = errors.New("the last question was not answered")
 
 // lease holds the units of a key that this process has taken ahead. Its lock is held while Redis is asked, so that a crowd
 // asks once.
@@ -149,6 +156,9 @@ func (l *Limiter) takeLeased(ctx context.Context, key string, n int) (decision, 
 	now := time.Now()
 	if now.After(held.until) {
 		held.left = 0
+	}
+	if held.left < n && l.outage.Ongoing() {
+		return decision{}, errAway // found out by whom we have waited for: not everybody is to try again
 	}
 	if held.left < n {
 		for _, ahead := range []int{l.policy.Lease, 0} {

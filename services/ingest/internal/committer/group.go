@@ -5,8 +5,12 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/inflight"
 )
+
+// errTooLong is the answer to a request whose time was up before a writer took it. Nothing of it is stored.
+var errTooLong = errs.New(errs.Unavailable, "overloaded", "Storing takes longer than a request may right now. Try again shortly.")
 
 // member is a request that waits to be written with others. Its request is the writer's from join until done is closed.
 type member[R any] struct {
@@ -46,7 +50,7 @@ func (g *group[R]) do(ctx context.Context, request R, rows int) (R, error) {
 	case <-m.done:
 	case <-ctx.Done():
 		if g.leave(m) {
-			return request, inflight.ErrFull.Because(ctx.Err())
+			return request, errTooLong.Because(ctx.Err())
 		}
 		<-m.done
 	}
