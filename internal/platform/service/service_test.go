@@ -116,7 +116,7 @@ func TestDrain(t *testing.T) {
 		t.Fatal(err)
 	}
 	address := (&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}).String()
-	environ := append(os.Environ(), asService+"=1", "KETTLE=blue", "HTTP_ADDR="+address, "SHUTDOWN_DRAIN_DELAY=1s")
+	environ := append(os.Environ(), asService+"=1", "KETTLE=blue", "HTTP_ADDR="+address, "SHUTDOWN_DRAIN_DELAY=3s")
 	var output bytes.Buffer
 	cmd := exec.Command(os.Args[0])
 	cmd.Env, cmd.Stderr = environ, &output
@@ -142,7 +142,7 @@ func TestDrain(t *testing.T) {
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	platformtest.Eventually(t, 900*time.Millisecond, "/ready says that it stops", func() bool { return status("/ready") == http.StatusServiceUnavailable })
+	platformtest.Eventually(t, 2500*time.Millisecond, "/ready says that it stops", func() bool { return status("/ready") == http.StatusServiceUnavailable })
 	if got := status("/health"); got != http.StatusOK {
 		t.Errorf("while it drains a request is answered with %d", got)
 	}

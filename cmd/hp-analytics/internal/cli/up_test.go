@@ -103,7 +103,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 	dir := dataDir(t)
 	platform, url := up(t, "DATA_DIR="+dir, "PORT=0")
 	port := url[strings.LastIndex(url, ":")+1:]
-	demo := start(t, []string{"demo", "--url", url, "--events", "15000", "--days", "5", "--users", "300"}, "DATA_DIR="+dir)
+	demo := start(t, []string{"demo", "--url", url, "--events", "50000", "--days", "5", "--users", "300"}, "DATA_DIR="+dir)
 	for range 2 {
 		stored := batches(t, dir)
 		platformtest.Eventually(t, time.Minute, "the demo is in the middle", func() bool { return batches(t, dir) > stored+2 })
@@ -146,7 +146,7 @@ func TestDependenciesAway(t *testing.T) {
 	if got := adminLine(t, platform); strings.Contains(got, "correct horse") || !strings.Contains(got, "root@example.com") {
 		t.Errorf("the console says of the admin: %s", got)
 	}
-	demo := start(t, []string{"demo", "--url", url, "--events", "15000", "--days", "5", "--users", "300"}, environ...)
+	demo := start(t, []string{"demo", "--url", url, "--events", "50000", "--days", "5", "--users", "300"}, environ...)
 	stored := func() (n int) {
 		query(t, database.URL(), `SELECT count(*) FROM ingest.batches`, &n)
 		return n
