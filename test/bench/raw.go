@@ -85,7 +85,7 @@ func (p *platform) rawHTTP(ctx context.Context, o options) (row, error) {
 	defer server.Close()                       //nolint:errcheck // nothing is lost
 	l := load{
 		url: "http://" + listener.Addr().String(), connections: o.connections, duration: o.duration,
-		requests: p.requests("/events", p.singles(4000, p.event), jsonType),
+		requests: p.requests("/events", singles(p.event), jsonType),
 	}
 	pids := map[string]int{"this": os.Getpid()}
 	before := cpuOf(pids)

@@ -34,8 +34,9 @@ func (p *platform) bulk(bodies, size int, before, between, after string) []strin
 	return all
 }
 
-func (p *platform) singles(n int, one func(k int) string) []string {
-	all := make([]string, n)
+// singles returns bodies of one item each, enough of them to be different for a while.
+func singles(one func(k int) string) []string {
+	all := make([]string, 4000)
 	for k := range all {
 		all[k] = one(k)
 	}

@@ -11,6 +11,9 @@ const (
 	ndjsonType = "Content-Type: application/x-ndjson"
 )
 
+// openRate is the rate of the open model: far below what the platform can do, so that latency is not that of a queue.
+const openRate = 5000
+
 // workload is one row of the table.
 type workload struct {
 	name    string
@@ -30,10 +33,16 @@ func workloads(o options) []workload {
 			return p.underLoad(ctx, name, l, perRequest, aggregate)
 		}}
 	}
+	open := func(ctx context.Context, p *platform) (row, error) {
+		name := "events, 5,000/s offered, folding on"
+		requests := p.requests("/events", singles(p.event), jsonType)
+		l := load{url: p.services["ingest"].url, requests: requests, connections: o.connections, duration: o.duration, rate: openRate}
+		return p.underLoad(ctx, name, l, 1, true)
+	}
 	plain := func(path string, bodies func(p *platform) []string, headers ...string) func(*platform) ([][]byte, error) {
 		return func(p *platform) ([][]byte, error) { return p.requests(path, bodies(p), headers...), nil }
 	}
-	events := func(p *platform) []string { return p.singles(4000, p.event) }
+	events := func(p *platform) []string { return singles(p.event) }
 	bulk := func(size int) func(p *platform) []string {
 		return func(p *platform) []string { return p.bulk(max(20, 4000/size), size, `{"events":[`, ",", "]}") }
 	}
@@ -41,7 +50,8 @@ func workloads(o options) []workload {
 	return []workload{
 		sending("events", o.connections, 1, false, plain("/events", events, jsonType)),
 		sending("events, folding on", o.connections, 1, true, plain("/events", events, jsonType)),
-		sending("purchases", o.connections, 1, false, plain("/purchases", func(p *platform) []string { return p.singles(4000, p.purchase) }, jsonType)),
+		{"events, 5,000/s offered, folding on", open},
+		sending("purchases", o.connections, 1, false, plain("/purchases", func(p *platform) []string { return singles(p.purchase) }, jsonType)),
 		sending("bulk of 100", o.connections, 100, false, plain("/events/bulk", bulk(100), jsonType)),
 		sending("bulk of 1,000", few, 1000, false, plain("/events/bulk", bulk(1000), jsonType)),
 		sending("bulk of 1,000 NDJSON", few, 1000, false, plain("/events/bulk", lines, ndjsonType)),
