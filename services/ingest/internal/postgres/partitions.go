@@ -3,6 +3,8 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"iter"
+	"maps"
 	"slices"
 	"time"
 
@@ -14,17 +16,16 @@ const day = 24 * time.Hour
 // withPartitions runs write. Partitions are made ahead for the days around today; when a row of another day finds
 // none, they are made for all days of times and write runs again. Nothing of the first run remains: the missing
 // partition is an error that ends its transaction.
-func (s *Store) withPartitions(ctx context.Context, times []time.Time, write func() error) error {
+func (s *Store) withPartitions(ctx context.Context, times iter.Seq[time.Time], write func() error) error {
 	err := write()
 	if !partitionMissing(err) {
 		return err
 	}
-	days := make([]time.Time, len(times))
-	for i, ts := range times {
-		days[i] = ts.UTC().Truncate(day)
+	days := map[time.Time]bool{}
+	for ts := range times {
+		days[ts.UTC().Truncate(day)] = true
 	}
-	slices.SortFunc(days, time.Time.Compare)
-	for _, d := range slices.CompactFunc(days, time.Time.Equal) {
+	for _, d := range slices.SortedFunc(maps.Keys(days), time.Time.Compare) {
 		if _, err := s.pool.Exec(ctx, `SELECT ingest.ensure_partitions($1::date, $1::date)`, d); err != nil {
 			return fmt.Errorf("make the partition of %s: %w", d.Format(time.DateOnly), err)
 		}

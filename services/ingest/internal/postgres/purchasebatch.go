@@ -1,8 +1,11 @@
 package postgres
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -44,20 +47,60 @@ const insertPurchases = `
 	)
 	SELECT now(), array_agg(id), array_agg(ts) FROM stored`
 
-// StorePurchases implements committer.Store.
+// StorePurchases implements committer.Store. As with events a plain insert is tried first, which is all that purchases
+// without an idempotency key need as long as none of them is repeated.
 func (s *Store) StorePurchases(ctx context.Context, batch uuid.UUID, orders []event.Order) ([]bool, time.Time, error) {
 	defer s.observe(protocol.KindPurchases, len(orders), time.Now())
+	stored, receivedAt, err := s.storePurchases(ctx, batch, orders)
+	if err != nil {
+		return nil, time.Time{}, postgres.Classify(fmt.Errorf("store batch %s of %d purchases: %w", batch, len(orders), err))
+	}
+	return stored, receivedAt, nil
+}
+
+func (s *Store) storePurchases(ctx context.Context, batch uuid.UUID, orders []event.Order) ([]bool, time.Time, error) {
 	columns := newOrderColumns(orders)
+	if columns.keyless && len(columns.id) == len(orders) && s.newPurchases.hopeful() {
+		receivedAt, err := s.storeNewPurchases(ctx, batch, columns)
+		if !keyTaken(err) {
+			return allOf(len(orders)), receivedAt, err
+		}
+		s.newPurchases.disappointed()
+	}
+	return s.storePurchasesWithCare(ctx, batch, orders, columns)
+}
+
+// storeNewPurchases stores a batch and its receipt, or nothing if one of the ids is already there.
+func (s *Store) storeNewPurchases(ctx context.Context, batch uuid.UUID, c orderColumns) (receivedAt time.Time, err error) {
+	const insert = `
+		WITH stored AS (
+			INSERT INTO ingest.purchases (id, ts, product_id, user_id, quantity, amount_minor, currency, batch_id)
+			SELECT id, ts, product_id, user_id, quantity, amount_minor, currency, $1
+			FROM unnest($3::uuid[], $4::timestamptz[], $5::uuid[], $6::text[], $7::integer[], $8::bigint[], $9::text[])
+				AS s (id, ts, product_id, user_id, quantity, amount_minor, currency)
+		)
+		INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts)
+		VALUES ($1, $2, $10, $11, $12)
+		RETURNING received_at`
+	err = s.withPartitions(ctx, slices.Values(c.ts), func() error {
+		return s.pool.QueryRow(ctx, insert, batch, protocol.KindPurchases,
+			c.id, c.ts, c.product, c.user, c.quantity, c.amount, c.currency, len(c.id), c.ts[0], c.ts[len(c.ts)-1]).Scan(&receivedAt)
+	})
+	return receivedAt, err
+}
+
+// storePurchasesWithCare stores those of the orders that are new beyond doubt.
+func (s *Store) storePurchasesWithCare(ctx context.Context, batch uuid.UUID, orders []event.Order, c orderColumns) ([]bool, time.Time, error) {
 	var receivedAt time.Time
 	var ids []uuid.UUID
 	var times []time.Time
-	err := s.withPartitions(ctx, columns.ts, func() error {
+	err := s.withPartitions(ctx, slices.Values(c.ts), func() error {
 		return s.pool.QueryRow(ctx, insertPurchases, batch, protocol.KindPurchases,
-			columns.id, columns.ts, columns.product, columns.user, columns.quantity, columns.amount, columns.currency,
-			columns.principal, columns.key, columns.hash).Scan(&receivedAt, &ids, &times)
+			c.id, c.ts, c.product, c.user, c.quantity, c.amount, c.currency, c.principal, c.key, c.hash).
+			Scan(&receivedAt, &ids, &times)
 	})
 	if err != nil {
-		return nil, time.Time{}, postgres.Classify(fmt.Errorf("store batch %s of %d purchases: %w", batch, len(orders), err))
+		return nil, time.Time{}, err
 	}
 	isNew := newIdentities(ids, times)
 	stored := make([]bool, len(orders))
@@ -75,27 +118,39 @@ type orderColumns struct {
 	quantity, amount []int64
 	principal, key   []*string
 	hash             [][]byte
+	keyless          bool // none has an idempotency key
 }
 
 // newOrderColumns leaves out the second of orders with the same id: which of their keys is answered with what was
-// stored is not for the statement to say.
-func newOrderColumns(orders []event.Order) (c orderColumns) {
+// stored is not for the statement to say. The others are in key order, for the same reasons as events.
+func newOrderColumns(orders []event.Order) orderColumns {
 	seen := make(map[uuid.UUID]struct{}, len(orders))
+	ordered := make([]*event.Order, 0, len(orders))
 	for i := range orders {
-		o := &orders[i]
-		if _, again := seen[o.ID]; again {
-			continue
+		if _, again := seen[orders[i].ID]; !again {
+			seen[orders[i].ID] = struct{}{}
+			ordered = append(ordered, &orders[i])
 		}
-		seen[o.ID] = struct{}{}
-		c.id, c.ts, c.product = append(c.id, o.ID), append(c.ts, o.TS), append(c.product, o.ProductID)
-		c.user, c.currency = append(c.user, o.UserID), append(c.currency, o.Currency)
-		c.quantity, c.amount = append(c.quantity, o.Quantity), append(c.amount, o.AmountMinor)
-		var principal, key *string
-		var hash []byte
-		if o.Key != nil {
-			principal, key, hash = &o.Key.Principal, &o.Key.Key, o.Key.BodyHash[:]
-		}
-		c.principal, c.key, c.hash = append(c.principal, principal), append(c.key, key), append(c.hash, hash)
+	}
+	slices.SortFunc(ordered, func(a, b *event.Order) int {
+		return cmp.Or(a.TS.Compare(b.TS), bytes.Compare(a.ID[:], b.ID[:]))
+	})
+	c := orderColumns{keyless: true}
+	for _, o := range ordered {
+		c.add(o)
 	}
 	return c
+}
+
+func (c *orderColumns) add(o *event.Order) {
+	c.id, c.ts, c.product = append(c.id, o.ID), append(c.ts, o.TS), append(c.product, o.ProductID)
+	c.user, c.currency = append(c.user, o.UserID), append(c.currency, o.Currency)
+	c.quantity, c.amount = append(c.quantity, o.Quantity), append(c.amount, o.AmountMinor)
+	var principal, key *string
+	var hash []byte
+	if o.Key != nil {
+		c.keyless = false
+		principal, key, hash = &o.Key.Principal, &o.Key.Key, o.Key.BodyHash[:]
+	}
+	c.principal, c.key, c.hash = append(c.principal, principal), append(c.key, key), append(c.hash, hash)
 }

@@ -64,6 +64,35 @@ func TestOnlyNewPurchasesAreStoredTogether(t *testing.T) {
 	}
 }
 
+// TestPurchasesWithoutKeys takes the way of those that are new, and what it does with one that is not.
+func TestPurchasesWithoutKeys(t *testing.T) {
+	t.Parallel()
+	store, _ := newStore(t)
+	orders := []event.Order{order(""), order(""), order("")}
+	batch := event.NewID()
+	stored, receivedAt, err := store.StorePurchases(t.Context(), batch, orders)
+	if err != nil || !slices.Equal(stored, []bool{true, true, true}) {
+		t.Fatalf("stored %v, %v", stored, err)
+	}
+	if r, err := store.Receipt(t.Context(), batch); err != nil || r.Rows != 3 || !r.ReceivedAt.Equal(receivedAt) {
+		t.Errorf("receipt %+v, %v; want 3 rows at %s", r, err, receivedAt)
+	}
+	for _, o := range orders {
+		o.BatchID = event.NewID()
+		got, replayed, err := store.StorePurchase(t.Context(), o)
+		if err != nil || !replayed || got.BatchID != batch || got.AmountMinor != o.AmountMinor || !got.ReceivedAt.Equal(receivedAt) {
+			t.Errorf("stored as %+v, %t, %v", got, replayed, err)
+		}
+	}
+	again := []event.Order{order(""), orders[1], order("")}
+	if stored, _, err := store.StorePurchases(t.Context(), event.NewID(), again); err != nil || !slices.Equal(stored, []bool{true, false, true}) {
+		t.Errorf("with a repeated one: stored %v, %v", stored, err)
+	}
+	if store.newPurchases.hopeful() {
+		t.Error("hopeful right after a disappointment")
+	}
+}
+
 func TestNoNewPurchaseNoReceipt(t *testing.T) {
 	t.Parallel()
 	store, database := newStore(t)

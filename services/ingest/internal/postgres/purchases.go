@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -19,7 +20,7 @@ const purchaseColumns = `id, ts, product_id, user_id, quantity, amount_minor, cu
 func (s *Store) StorePurchase(ctx context.Context, order event.Order) (stored event.Purchase, replayed bool, err error) {
 	p, key := order.Purchase, order.Key
 	defer s.observe(protocol.KindPurchases, 1, time.Now())
-	err = s.withPartitions(ctx, []time.Time{p.TS}, func() error {
+	err = s.withPartitions(ctx, slices.Values([]time.Time{p.TS}), func() error {
 		return postgres.InTx(ctx, s.pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
 			stored, replayed, err = purchase(ctx, tx, p, key)
 			return err

@@ -13,9 +13,11 @@ import (
 
 // Store is the ingest schema, and what ingest may see of the catalog. It is safe for concurrent use.
 type Store struct {
-	pool    *pgxpool.Pool
-	seconds *prometheus.HistogramVec
-	rows    prometheus.Histogram
+	pool                    *pgxpool.Pool
+	newEvents, newPurchases hope
+	buffers                 copyBuffers
+	seconds                 *prometheus.HistogramVec
+	rows                    prometheus.Histogram
 }
 
 var (

@@ -1,7 +1,9 @@
 package postgres
 
 import (
+	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -31,25 +33,48 @@ func someEvents(n int) []event.Event {
 		events[i] = event.Event{
 			Fact: event.Fact{
 				ID: uuid.New(), TS: time.Now().UTC().Truncate(time.Microsecond).Add(-time.Duration(i*7%5) * time.Hour),
-				ProductID: uuid.New(), UserID: "user " + string(rune('a'+i)),
+				ProductID: uuid.New(), UserID: fmt.Sprintf("user %d", i),
 			},
-			Type: "type" + string(rune('a'+i)),
+			Type: fmt.Sprintf("type%d", i),
 		}
 		if i%2 == 0 {
-			events[i].Properties = []byte(`{"i": ` + string(rune('0'+i)) + `}`)
+			events[i].Properties = fmt.Appendf(nil, `{"i": %d}`, i)
 		}
 	}
 	return events
 }
 
+// sizes are those on both sides of where the way of storing changes.
+var sizes = []int{1, 9, copyFrom - 1, copyFrom, 4 * event.MaxBatch}
+
 func TestEventsAreStoredAsTheyAre(t *testing.T) {
 	t.Parallel()
-	store, database := newStore(t)
-	events := someEvents(9)
-	slices.SortFunc(events, func(a, b event.Event) int { return a.TS.Compare(b.TS) })
-	if _, err := store.StoreEvents(t.Context(), event.NewID(), events); err != nil {
-		t.Fatal(err)
+	for _, n := range sizes {
+		t.Run(strconv.Itoa(n), func(t *testing.T) {
+			t.Parallel()
+			store, database := newStore(t)
+			events, batch := someEvents(n), event.NewID()
+			stored, err := store.StoreEvents(t.Context(), batch, events)
+			if err != nil || slices.Contains(stored, false) || len(stored) != n {
+				t.Fatalf("got %v, %v; want all new", stored, err)
+			}
+			compareStored(t, database, events)
+			var rows, inBatch int
+			var first, last time.Time
+			err = database.Pool("").QueryRow(t.Context(), `SELECT rows, min_ts, max_ts,
+				(SELECT count(*) FROM ingest.events e WHERE e.batch_id = b.id AND e.received_at = b.received_at)
+				FROM ingest.batches b WHERE id = $1`, batch).Scan(&rows, &first, &last, &inBatch)
+			ordered := inKeyOrder(events)
+			if err != nil || rows != n || inBatch != n || !first.Equal(ordered[0].TS) || !last.Equal(ordered[n-1].TS) {
+				t.Errorf("the receipt: %d rows, %d in the batch, %s to %s, %v", rows, inBatch, first, last, err)
+			}
+		})
 	}
+}
+
+// compareStored compares what is stored with what was sent.
+func compareStored(t *testing.T, database *dbtest.Database, events []event.Event) {
+	t.Helper()
 	rows, err := database.Pool("").Query(t.Context(),
 		`SELECT id, ts, product_id, user_id, type, properties FROM ingest.events ORDER BY ts`)
 	if err != nil {
@@ -70,8 +95,41 @@ func TestEventsAreStoredAsTheyAre(t *testing.T) {
 	}
 	for _, want := range events {
 		if diff := cmp.Diff(want, byID[want.ID]); diff != "" {
-			t.Errorf("event (-sent +stored):\n%s", diff)
+			t.Fatalf("event (-sent +stored):\n%s", diff)
 		}
+	}
+}
+
+// TestOneTakenKeyCostsNothingElse stores a batch of which one event is there already: the hopeful try leaves nothing
+// behind, the careful one stores the others, and after it the store is careful for a while and then hopeful again.
+func TestOneTakenKeyCostsNothingElse(t *testing.T) {
+	t.Parallel()
+	for _, n := range sizes[1:] {
+		t.Run(strconv.Itoa(n), func(t *testing.T) {
+			t.Parallel()
+			store, database := newStore(t)
+			events := someEvents(n)
+			if _, err := store.StoreEvents(t.Context(), event.NewID(), events[3:4]); err != nil {
+				t.Fatal(err)
+			}
+			stored, err := store.StoreEvents(t.Context(), event.NewID(), events)
+			if err != nil || len(stored) != n || stored[3] || slices.Contains(slices.Delete(stored, 3, 4), false) {
+				t.Fatalf("got %v, %v; want all but the fourth", stored, err)
+			}
+			compareStored(t, database, events)
+			var promised int
+			if err := database.Pool("").QueryRow(t.Context(), `SELECT sum(rows) FROM ingest.batches`).Scan(&promised); err != nil || promised != n {
+				t.Errorf("the receipts promise %d rows, %v; want %d", promised, err, n)
+			}
+			for range caution {
+				if store.newEvents.hopeful() {
+					t.Fatal("hopeful right after a disappointment")
+				}
+			}
+			if !store.newEvents.hopeful() {
+				t.Error("careful for ever")
+			}
+		})
 	}
 }
 
@@ -103,7 +161,7 @@ func TestEachEventIsToldWhetherItIsNew(t *testing.T) {
 func TestColumnsAreInKeyOrder(t *testing.T) {
 	t.Parallel()
 	events := someEvents(9)
-	columns := newEventColumns(events)
+	columns := newEventColumns(inKeyOrder(events))
 	for i := range events {
 		at := slices.IndexFunc(events, func(e event.Event) bool { return e.ID == uuid.UUID(columns.id[i]) })
 		e := events[at]
