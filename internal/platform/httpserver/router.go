@@ -5,7 +5,6 @@ import (
 	"net/http"
 
 	"github.com/go-chi/chi/v5"
-	"github.com/go-chi/chi/v5/middleware"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.opentelemetry.io/otel/trace"
@@ -28,15 +27,7 @@ type RouterOptions struct {
 // process lives), /ready (it can serve) and /metrics. Unknown paths and methods answer with problem documents.
 func NewRouter(o RouterOptions) chi.Router {
 	r := chi.NewRouter()
-	r.Use(
-		requestID,
-		traced(o.TracerProvider),
-		observe(o.Logger, o.Config.AccessLog, newRequestMetrics(o.Registerer)),
-		recoverPanics(o.Logger),
-		clientAddress(o.Config.TrustedProxyHops),
-		deadline(o.Config.RequestTimeout),
-		middleware.SetHeader("X-Content-Type-Options", "nosniff"), // no browser takes an answer for a page
-	)
+	r.Use(newEdge(o).around)
 	r.NotFound(NotFound)
 	r.MethodNotAllowed(methodNotAllowed(r))
 	r.Get("/health", o.Health.ServeLive)

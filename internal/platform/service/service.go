@@ -142,7 +142,9 @@ func serve[C interface{ Base() Config }](ctx context.Context, name string, cfg C
 	build func(context.Context, C, Deps) (Service, error),
 ) error {
 	base := cfg.Base()
-	logger := telemetry.NewLogger(stderr, base.Log).With("service", name)
+	log := telemetry.NewBuffer(stderr)
+	defer log.Flush()
+	logger := telemetry.NewLogger(log, base.Log).With("service", name)
 	tracing, flush, err := telemetry.NewTracerProvider(ctx, "hp-analytics-"+name, Version(), os.LookupEnv)
 	if err != nil {
 		return err

@@ -28,17 +28,22 @@ func (c *LogConfig) Validate() error {
 	return nil
 }
 
-// NewLogger returns a logger that writes to w and adds trace_id and span_id of the context to each record.
+// NewLogger returns a logger that writes to w and adds trace_id and span_id of the context to each record. If w is a
+// *Buffer, it is flushed with every warning and error.
 func NewLogger(w io.Writer, cfg LogConfig) *slog.Logger {
 	options := &slog.HandlerOptions{Level: cfg.Level}
+	buffer, _ := w.(*Buffer)
 	if cfg.Format == "text" {
-		return slog.New(traceHandler{slog.NewTextHandler(w, options)})
+		return slog.New(traceHandler{slog.NewTextHandler(w, options), buffer})
 	}
-	return slog.New(traceHandler{slog.NewJSONHandler(w, options)})
+	return slog.New(traceHandler{slog.NewJSONHandler(w, options), buffer})
 }
 
 // traceHandler adds the ids of the current span to each record.
-type traceHandler struct{ slog.Handler }
+type traceHandler struct {
+	slog.Handler
+	buffer *Buffer // nil for none
+}
 
 // Handle implements slog.Handler.
 func (h traceHandler) Handle(ctx context.Context, record slog.Record) error {
@@ -48,15 +53,19 @@ func (h traceHandler) Handle(ctx context.Context, record slog.Record) error {
 			slog.String("span_id", span.SpanID().String()),
 		)
 	}
-	return h.Handler.Handle(ctx, record) //nolint:wrapcheck // a handler adds nothing to the error of the one it wraps
+	err := h.Handler.Handle(ctx, record)
+	if h.buffer != nil && record.Level >= slog.LevelWarn {
+		h.buffer.Flush()
+	}
+	return err //nolint:wrapcheck // a handler adds nothing to the error of the one it wraps
 }
 
 // WithAttrs implements slog.Handler.
 func (h traceHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return traceHandler{h.Handler.WithAttrs(attrs)}
+	return traceHandler{h.Handler.WithAttrs(attrs), h.buffer}
 }
 
 // WithGroup implements slog.Handler.
 func (h traceHandler) WithGroup(name string) slog.Handler {
-	return traceHandler{h.Handler.WithGroup(name)}
+	return traceHandler{h.Handler.WithGroup(name), h.buffer}
 }

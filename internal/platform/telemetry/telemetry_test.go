@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/telemetry"
@@ -109,4 +111,51 @@ func TestRegistry(t *testing.T) {
 			t.Errorf("there is no metric %s", name)
 		}
 	}
+}
+
+// lines is a log that can be read while it is written.
+type lines struct {
+	mu     sync.Mutex
+	text   strings.Builder
+	writes int
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.writes++
+	return l.text.Write(p)
+}
+
+func (l *lines) count() (written, writes int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.text.String(), "\n"), l.writes
+}
+
+func TestLinesAreBufferedForAMoment(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var out lines
+		logger := telemetry.NewLogger(telemetry.NewBuffer(&out), telemetry.LogConfig{Level: slog.LevelInfo, Format: "json"}).With("a", 1)
+		expect := func(when string, wantLines, wantWrites int) {
+			t.Helper()
+			synctest.Wait()
+			if n, writes := out.count(); n != wantLines || writes != wantWrites {
+				t.Errorf("%s: %d lines in %d writes, want %d in %d", when, n, writes, wantLines, wantWrites)
+			}
+		}
+		logger.Info("one")
+		logger.Info("two")
+		expect("at once", 0, 0)
+		time.Sleep(100 * time.Millisecond)
+		expect("after 100 ms", 2, 1)
+		logger.Info("three")
+		logger.Warn("four")
+		expect("a warning", 4, 2)
+		time.Sleep(time.Second)
+		expect("nothing more", 4, 2)
+		logger.Info(strings.Repeat("x", 40_000))
+		expect("a long line", 5, 3)
+	})
 }

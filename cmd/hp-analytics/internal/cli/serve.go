@@ -101,7 +101,9 @@ func (e environment) serve(ctx context.Context, names []string) error {
 	if slices.Contains(names, "auth") {
 		environ = withDefaults(environ, "JWKS_URL="+jwksURL(listener.Addr()))
 	}
-	logger := telemetry.NewLogger(e.stderr, cfg.Log)
+	log := telemetry.NewBuffer(e.stderr)
+	defer log.Flush()
+	logger := telemetry.NewLogger(log, cfg.Log)
 	logger.InfoContext(ctx, "starting", "version", service.Version(), "targets", names, "addr", listener.Addr().String())
 	return host.Run(ctx, host.Options{Targets: names, Environ: environ, Listener: listener, Logger: logger})
 }

@@ -174,9 +174,10 @@ func (e environment) upLogger(ctx context.Context, dir string) (*slog.Logger, fu
 	if err != nil {
 		return nil, nil, fmt.Errorf("open the log: %w", err)
 	}
+	log := telemetry.NewBuffer(file)
 	logger := slog.New(slog.NewMultiHandler(
 		telemetry.NewLogger(e.stderr, telemetry.LogConfig{Level: console.Level, Format: "text"}).Handler(),
-		telemetry.NewLogger(file, telemetry.LogConfig{Level: min(console.Level, slog.LevelInfo), Format: "json"}).Handler(),
+		telemetry.NewLogger(log, telemetry.LogConfig{Level: min(console.Level, slog.LevelInfo), Format: "json"}).Handler(),
 	))
-	return logger, func() { _ = file.Close() }, nil
+	return logger, func() { log.Flush(); _ = file.Close() }, nil
 }

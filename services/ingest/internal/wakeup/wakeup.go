@@ -18,7 +18,7 @@ import (
 // pause is the shortest time between two tasks of one process. Whoever runs a task folds all that is pending, up to tens
 // of thousands of rows, so more tasks would not mean more work done, but each costs Redis and a worker more than storing
 // an event does. When work piles up in spite of that, the aggregator's sweeper adds tasks in step with it.
-const pause = 50 * time.Millisecond
+const pause = 200 * time.Millisecond
 
 // Waker enqueues tasks: at once for a batch that comes alone, and one for all batches of a pause under load. It works
 // while Run does, and is safe for concurrent use.

@@ -1,0 +1,195 @@
+package httpserver
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	semconv "go.opentelemetry.io/otel/semconv/v1.37.0"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
+)
+
+// requestIDHeader carries the request id in both directions.
+const requestIDHeader = "X-Request-Id"
+
+// saneRequestID is what we accept from a client: it ends up in logs.
+var saneRequestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+// edge is what surrounds the handler of every request: its id and span, deadline, panics, metrics and access log. It is
+// one middleware and not six, because each layer costs a request copy, a context and a wrapped writer of its own, and
+// together they cost as much as storing an event.
+type edge struct {
+	logger     *slog.Logger
+	accessLog  string
+	timeout    time.Duration
+	proxyHops  int
+	metrics    *requestMetrics
+	tracer     trace.Tracer
+	propagator propagation.TextMapPropagator
+}
+
+func newEdge(o RouterOptions) *edge {
+	return &edge{
+		logger:     o.Logger,
+		accessLog:  o.Config.AccessLog,
+		timeout:    o.Config.RequestTimeout,
+		proxyHops:  o.Config.TrustedProxyHops,
+		metrics:    newRequestMetrics(o.Registerer),
+		tracer:     o.TracerProvider.Tracer("github.com/hp-analytics/hp-analytics/internal/platform/httpserver"),
+		propagator: propagation.TraceContext{},
+	}
+}
+
+// around returns next with everything that surrounds it.
+func (e *edge) around(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x := &exchange{ResponseWriter: w, start: time.Now(), id: requestID(r), request: r, hops: e.proxyHops}
+		header := w.Header()
+		header[requestIDHeader] = []string{x.id}
+		header["X-Content-Type-Options"] = []string{"nosniff"} // no browser takes an answer for a page
+
+		// A child of the caller's span if it sent a traceparent. Without an exporter the span only carries the ids that
+		// errors and logs show.
+		ctx := e.propagator.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
+		ctx, span := e.tracer.Start(ctx, r.Method, trace.WithSpanKind(trace.SpanKindServer))
+		defer span.End()
+		ctx = problem.WithRecorder(withExchange(ctx, x), &x.problem)
+		// A slow dependency is answered with 503 instead of a hang.
+		ctx, cancel := context.WithTimeout(ctx, e.timeout)
+		defer cancel()
+		r = r.WithContext(ctx)
+
+		e.metrics.inFlight.Inc()
+		defer e.metrics.inFlight.Dec()
+		defer e.finish(x, r, span)
+		defer e.recover(x, r)
+		next.ServeHTTP(x, r)
+	})
+}
+
+// recover turns a panic into a 500 problem, unless the answer has begun: then the connection is cut, so that the client
+// cannot take half an answer for a whole one.
+func (e *edge) recover(x *exchange, r *http.Request) {
+	cause := recover()
+	if cause == nil {
+		return
+	}
+	if err, ok := cause.(error); x.status != 0 || ok && errors.Is(err, http.ErrAbortHandler) {
+		panic(http.ErrAbortHandler)
+	}
+	e.logger.ErrorContext(r.Context(), "panic", "cause", cause, "stack", string(debug.Stack()))
+	problem.Write(x, r, errs.New(errs.Internal, "internal", "Something went wrong on our side. Quote the trace_id when you report it."))
+}
+
+// finish measures and logs a request, once, when it is done.
+func (e *edge) finish(x *exchange, r *http.Request, span trace.Span) {
+	duration, status, route := time.Since(x.start), cmp.Or(x.status, http.StatusOK), routeOf(r)
+	e.metrics.duration.WithLabelValues(methodLabel(r.Method), route, strconv.Itoa(status)).Observe(duration.Seconds())
+	if span.IsRecording() {
+		describe(span, r, route, status)
+	}
+	e.log(x, r, route, status, duration)
+}
+
+func (e *edge) log(x *exchange, r *http.Request, route string, status int, duration time.Duration) {
+	level := slog.LevelInfo
+	switch {
+	case status == http.StatusServiceUnavailable: // what is away is logged where it is noticed; a probe is no error
+		level = slog.LevelWarn
+	case status >= http.StatusInternalServerError:
+		level = slog.LevelError
+	}
+	if e.accessLog == "none" || e.accessLog == "errors" && status < http.StatusBadRequest || !e.logger.Enabled(r.Context(), level) {
+		return
+	}
+	attrs := append(make([]slog.Attr, 0, 7),
+		slog.String("method", r.Method),
+		slog.String("route", route),
+		slog.Int("status", status),
+		slog.Duration("duration", duration),
+		slog.Int64("bytes", x.written),
+		slog.String("request_id", x.id),
+	)
+	if x.problem.Err != nil {
+		attrs = append(attrs, slog.Any("err", x.problem.Err))
+	}
+	e.logger.LogAttrs(r.Context(), level, "request", attrs...)
+}
+
+// requestID returns the caller's own id for the request if it is sane, and else a new one.
+func requestID(r *http.Request) string {
+	id := r.Header.Get(requestIDHeader)
+	if id == "" || !saneRequestID.MatchString(id) {
+		id = rand.Text()
+		r.Header.Set(requestIDHeader, id)
+	}
+	return id
+}
+
+// requestMetrics are the RED metrics: rate, errors and duration by route template.
+type requestMetrics struct {
+	duration *prometheus.HistogramVec
+	inFlight prometheus.Gauge
+}
+
+func newRequestMetrics(registerer prometheus.Registerer) *requestMetrics {
+	m := &requestMetrics{
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "hpa_http_request_duration_seconds",
+			Help:    "Time from a request's header to the end of its answer, by method, route template and status.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		}, []string{"method", "route", "status"}),
+		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "hpa_http_requests_in_flight",
+			Help: "Requests being answered now.",
+		}),
+	}
+	registerer.MustRegister(m.duration, m.inFlight)
+	return m
+}
+
+// routeOf returns the template of the matched route, so that a metric label never holds an id or an attacker's path.
+func routeOf(r *http.Request) string {
+	if ctx := chi.RouteContext(r.Context()); ctx != nil {
+		if pattern := ctx.RoutePattern(); pattern != "" && pattern != "/*" {
+			return pattern
+		}
+	}
+	return "unmatched"
+}
+
+// methodLabel keeps made-up methods from making new time series.
+func methodLabel(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return method
+	default:
+		return "other"
+	}
+}
+
+// describe completes a server's span by the semantic conventions for HTTP.
+func describe(span trace.Span, r *http.Request, route string, status int) {
+	span.SetName(r.Method + " " + route)
+	span.SetAttributes(
+		semconv.HTTPRequestMethodKey.String(r.Method), semconv.HTTPRoute(route), semconv.URLPath(r.URL.Path),
+		semconv.HTTPResponseStatusCode(status),
+	)
+	if status >= http.StatusInternalServerError {
+		span.SetStatus(codes.Error, http.StatusText(status))
+	}
+}

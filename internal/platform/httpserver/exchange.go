@@ -1,0 +1,60 @@
+package httpserver
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
+)
+
+// exchange is one request and what is known of its answer. It is the writer that handlers get.
+type exchange struct {
+	http.ResponseWriter
+
+	request *http.Request // as it came, for what is asked for seldom
+	hops    int           // trusted proxies in front
+	start   time.Time
+	id      string
+	problem problem.Recorder
+	status  int // 0 until the answer begins
+	written int64
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (x *exchange) WriteHeader(status int) {
+	if x.status == 0 && status >= http.StatusOK { // informational answers come before the real one
+		x.status = status
+	}
+	x.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (x *exchange) Write(p []byte) (int, error) {
+	if x.status == 0 {
+		x.status = http.StatusOK
+	}
+	n, err := x.ResponseWriter.Write(p)
+	x.written += int64(n)
+	return n, err //nolint:wrapcheck // a writer adds nothing to the error of the one it wraps
+}
+
+// Unwrap lets http.ResponseController reach what the connection can do.
+func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
+
+type exchangeKey struct{}
+
+func withExchange(ctx context.Context, x *exchange) context.Context {
+	return context.WithValue(ctx, exchangeKey{}, x)
+}
+
+// ClientAddress returns the address of the client that sent the request of ctx, for rate limits. It is the zero Addr
+// outside a request.
+func ClientAddress(ctx context.Context) netip.Addr {
+	x, ok := ctx.Value(exchangeKey{}).(*exchange)
+	if !ok {
+		return netip.Addr{}
+	}
+	return clientAddress(x.request, x.hops)
+}
