@@ -49,6 +49,9 @@ type Product struct {
 	Currency   string
 }
 
+// Exists reports whether there is such a product.
+func (p Product) Exists() bool { return p.ID != uuid.Nil }
+
 // Ref names a product by id or by SKU; exactly one of the two is set.
 type Ref struct {
 	ID  uuid.UUID

@@ -7,12 +7,13 @@ import (
 
 // Catalog looks products up.
 type Catalog interface {
-	// Products returns those of refs that exist, archived ones included.
-	Products(ctx context.Context, refs []Ref) (map[Ref]Product, error)
+	// Products returns the product of each of refs, archived ones included, in their order. One that does not exist, as
+	// one of the zero Ref, is the zero Product.
+	Products(ctx context.Context, refs []Ref) ([]Product, error)
 }
 
 // resolve holds an item against its product.
-func resolve(d *FactDraft, f *Fact, ref Ref, found map[Ref]Product) {
+func resolve(d *FactDraft, f *Fact, ref Ref, product Product) {
 	if ref == (Ref{}) {
 		return // refused already
 	}
@@ -20,9 +21,8 @@ func resolve(d *FactDraft, f *Fact, ref Ref, found map[Ref]Product) {
 	if ref.SKU != "" {
 		pointer = "/sku"
 	}
-	product, ok := found[ref]
 	switch {
-	case !ok:
+	case !product.Exists():
 		d.Refuse(pointer, CodeUnknownProduct, fmt.Sprintf("There is no product with %s.", ref))
 	case product.Archived:
 		d.Refuse(pointer, CodeArchivedProduct, fmt.Sprintf("The product with %s is archived and takes no new events.", ref))

@@ -23,12 +23,13 @@ type Order struct {
 // repeated.
 func (r *Recorder) Purchase(ctx context.Context, subject string, draft PurchaseDraft, key *IdempotencyKey) (stored Purchase, replayed bool, err error) {
 	p, ref := r.rules.purchase(&draft, subject, time.Now())
-	found, err := r.catalog.Products(ctx, distinct([]Ref{ref}))
+	found, err := r.catalog.Products(ctx, []Ref{ref})
 	if err != nil {
 		return Purchase{}, false, err
 	}
-	resolve(&draft.FactDraft, &p.Fact, ref, found)
-	if product, ok := found[ref]; ok {
+	product := found[0]
+	resolve(&draft.FactDraft, &p.Fact, ref, product)
+	if product.Exists() {
 		settle(&draft, &p, product)
 	}
 	if !draft.Refused() {

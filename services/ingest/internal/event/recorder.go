@@ -2,7 +2,6 @@ package event
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -83,30 +82,14 @@ func (r *Recorder) examine(ctx context.Context, subject string, drafts []Draft) 
 	for i := range drafts {
 		events[i], refs[i] = r.rules.event(&drafts[i], subject, now)
 	}
-	found, err := r.catalog.Products(ctx, distinct(refs))
+	found, err := r.catalog.Products(ctx, refs)
 	if err != nil {
 		return nil, err
 	}
 	for i := range drafts {
-		resolve(&drafts[i].FactDraft, &events[i].Fact, refs[i], found)
+		resolve(&drafts[i].FactDraft, &events[i].Fact, refs[i], found[i])
 	}
 	return events, nil
-}
-
-// distinct returns the different refs that name a product.
-func distinct(refs []Ref) []Ref {
-	if len(refs) == 1 {
-		return slices.DeleteFunc(slices.Clone(refs), func(ref Ref) bool { return ref == Ref{} })
-	}
-	seen := make(map[Ref]struct{}, len(refs))
-	var different []Ref
-	for _, ref := range refs {
-		if _, again := seen[ref]; !again && ref != (Ref{}) {
-			seen[ref] = struct{}{}
-			different = append(different, ref)
-		}
-	}
-	return different
 }
 
 // commit stores the events of the drafts that are not refused. The second of two equal ids is a duplicate, whatever
@@ -114,16 +97,22 @@ func distinct(refs []Ref) []Ref {
 func (r *Recorder) commit(ctx context.Context, drafts []Draft, events []Event) (uuid.UUID, []Verdict, error) {
 	verdicts := make([]Verdict, len(drafts))
 	good, index := make([]Event, 0, len(drafts)), make([]int, 0, len(drafts))
-	seen := make(map[uuid.UUID]struct{}, len(drafts))
+	var seen map[uuid.UUID]struct{}
+	if len(drafts) > 1 {
+		seen = make(map[uuid.UUID]struct{}, len(drafts))
+	}
 	for i := range drafts {
 		if drafts[i].Refused() {
 			continue
 		}
 		verdicts[i] = Verdict{ID: events[i].ID, Status: Duplicate}
-		if _, again := seen[events[i].ID]; !again {
-			seen[events[i].ID] = struct{}{}
-			good, index = append(good, events[i]), append(index, i)
+		if _, again := seen[events[i].ID]; again {
+			continue
 		}
+		if seen != nil {
+			seen[events[i].ID] = struct{}{}
+		}
+		good, index = append(good, events[i]), append(index, i)
 	}
 	batch, stored, err := r.store.CommitEvents(ctx, good)
 	if err != nil {

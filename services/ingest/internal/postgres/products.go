@@ -11,7 +11,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 )
 
-// Products implements event.Catalog with one query.
+// Products implements products.Source with one query.
 func (s *Store) Products(ctx context.Context, refs []event.Ref) (map[event.Ref]event.Product, error) {
 	if len(refs) == 0 {
 		return map[event.Ref]event.Product{}, nil

@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/committer"
-	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/products"
 )
 
 // Store is the ingest schema, and what ingest may see of the catalog. It is safe for concurrent use.
@@ -22,7 +22,7 @@ type Store struct {
 
 var (
 	_ committer.Store = (*Store)(nil)
-	_ event.Catalog   = (*Store)(nil)
+	_ products.Source = (*Store)(nil)
 )
 
 // New returns a store on pool, which stays the caller's to close.

@@ -20,34 +20,34 @@ const (
 	maxEntries = 100_000
 )
 
-// Cache answers from memory what it has, and asks a catalog for the rest. It is safe for concurrent use.
+// Source is where products are looked up that are not remembered.
+type Source interface {
+	// Products returns those of refs that exist, archived ones included.
+	Products(ctx context.Context, refs []event.Ref) (map[event.Ref]event.Product, error)
+}
+
+// Cache answers from memory what it has, and asks a source for the rest. It is safe for concurrent use.
 type Cache struct {
-	catalog event.Catalog
-	entries *otter.Cache[event.Ref, entry]
+	source  Source
+	entries *otter.Cache[event.Ref, event.Product] // the zero Product for one that does not exist
 	hits    prometheus.Counter
 	misses  prometheus.Counter
 }
 
-// entry is a remembered answer, of an unknown product too.
-type entry struct {
-	product event.Product
-	known   bool
-}
-
 var _ event.Catalog = (*Cache)(nil)
 
-// New returns an empty cache in front of catalog.
-func New(catalog event.Catalog, registerer prometheus.Registerer) *Cache {
+// New returns an empty cache in front of source.
+func New(source Source, registerer prometheus.Registerer) *Cache {
 	lookups := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "hpa_ingest_product_lookups_total", Help: "Look-ups of products by where the answer came from.",
 	}, []string{"source"})
 	registerer.MustRegister(lookups)
 	return &Cache{
-		catalog: catalog,
-		entries: otter.Must(&otter.Options[event.Ref, entry]{
+		source: source,
+		entries: otter.Must(&otter.Options[event.Ref, event.Product]{
 			MaximumSize: maxEntries,
-			ExpiryCalculator: otter.ExpiryWritingFunc(func(e otter.Entry[event.Ref, entry]) time.Duration {
-				if e.Value.known {
+			ExpiryCalculator: otter.ExpiryWritingFunc(func(e otter.Entry[event.Ref, event.Product]) time.Duration {
+				if e.Value.Exists() {
 					return knownTTL
 				}
 				return unknownTTL
@@ -61,32 +61,47 @@ func New(catalog event.Catalog, registerer prometheus.Registerer) *Cache {
 // Close ends the cache's own goroutine, which removes what has expired.
 func (c *Cache) Close() { c.entries.StopAllGoroutines() }
 
-// Products implements event.Catalog, with at most one query. refs must be distinct.
-func (c *Cache) Products(ctx context.Context, refs []event.Ref) (map[event.Ref]event.Product, error) {
-	found := make(map[event.Ref]event.Product, len(refs))
-	var missing []event.Ref
-	for _, ref := range refs {
-		if e, ok := c.entries.GetIfPresent(ref); !ok {
-			missing = append(missing, ref)
-		} else if e.known {
-			found[ref] = e.product
+// Products implements event.Catalog, with at most one query.
+func (c *Cache) Products(ctx context.Context, refs []event.Ref) ([]event.Product, error) {
+	found := make([]event.Product, len(refs))
+	var missing []int
+	for i, ref := range refs {
+		if ref == (event.Ref{}) {
+			continue
+		}
+		if p, ok := c.entries.GetIfPresent(ref); ok {
+			found[i] = p
+		} else {
+			missing = append(missing, i)
 		}
 	}
 	c.hits.Add(float64(len(refs) - len(missing)))
 	if len(missing) == 0 {
 		return found, nil
 	}
-	c.misses.Add(float64(len(missing)))
-	loaded, err := c.catalog.Products(ctx, missing)
-	if err != nil {
-		return nil, err
-	}
-	for _, ref := range missing {
-		product, known := loaded[ref]
-		if known {
-			found[ref] = product
+	return found, c.load(ctx, refs, missing, found)
+}
+
+// load asks the source for the missing ones of refs, each once, and fills them into found.
+func (c *Cache) load(ctx context.Context, refs []event.Ref, missing []int, found []event.Product) error {
+	var unknown []event.Ref
+	seen := make(map[event.Ref]struct{}, len(missing))
+	for _, i := range missing {
+		if _, again := seen[refs[i]]; !again {
+			seen[refs[i]] = struct{}{}
+			unknown = append(unknown, refs[i])
 		}
-		c.entries.Set(ref, entry{product: product, known: known})
 	}
-	return found, nil
+	c.misses.Add(float64(len(unknown)))
+	loaded, err := c.source.Products(ctx, unknown)
+	if err != nil {
+		return err
+	}
+	for _, ref := range unknown {
+		c.entries.Set(ref, loaded[ref])
+	}
+	for _, i := range missing {
+		found[i] = loaded[refs[i]]
+	}
+	return nil
 }

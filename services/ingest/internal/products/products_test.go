@@ -15,7 +15,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/products"
 )
 
-// catalog is a Catalog that remembers what it was asked.
+// catalog is a source that remembers what it was asked.
 type catalog struct {
 	products map[event.Ref]event.Product
 	asked    [][]event.Ref
@@ -40,10 +40,10 @@ var (
 )
 
 func newCatalog() *catalog {
-	return &catalog{products: map[event.Ref]event.Product{shoe: {Currency: "EUR"}, hat: {Currency: "USD"}}}
+	return &catalog{products: map[event.Ref]event.Product{shoe: {ID: uuid.New(), Currency: "EUR"}, hat: {ID: hat.ID, Currency: "USD"}}}
 }
 
-func lookUp(t *testing.T, c *products.Cache, refs ...event.Ref) map[event.Ref]event.Product {
+func lookUp(t *testing.T, c *products.Cache, refs ...event.Ref) []event.Product {
 	t.Helper()
 	found, err := c.Products(t.Context(), refs)
 	if err != nil {
@@ -58,8 +58,9 @@ func TestOneQueryForAllThatIsNotKnown(t *testing.T) {
 	cache := products.New(source, prometheus.NewRegistry())
 	t.Cleanup(cache.Close)
 	lookUp(t, cache, shoe)
-	got := lookUp(t, cache, shoe, hat, none)
-	if diff := cmp.Diff(source.products, got); diff != "" {
+	got := lookUp(t, cache, hat, shoe, event.Ref{}, none, hat)
+	want := []event.Product{source.products[hat], source.products[shoe], {}, {}, source.products[hat]}
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("found (-want +got):\n%s", diff)
 	}
 	lookUp(t, cache, none, hat)
@@ -75,17 +76,17 @@ func TestChangesAreSeenWithinFiveSeconds(t *testing.T) {
 		cache := products.New(source, prometheus.NewRegistry())
 		defer cache.Close()
 		lookUp(t, cache, shoe, none)
-		source.products[shoe] = event.Product{Archived: true}
-		source.products[none] = event.Product{Currency: "EUR"}
+		source.products[shoe] = event.Product{ID: uuid.New(), Archived: true}
+		source.products[none] = event.Product{ID: uuid.New(), Currency: "EUR"}
 		<-time.After(1100 * time.Millisecond)
-		if _, known := lookUp(t, cache, none)[none]; !known {
+		if !lookUp(t, cache, none)[0].Exists() {
 			t.Error("a new product is still unknown after a second")
 		}
-		if lookUp(t, cache, shoe)[shoe].Archived {
+		if lookUp(t, cache, shoe)[0].Archived {
 			t.Error("a known product was asked for again after a second")
 		}
 		<-time.After(3400 * time.Millisecond)
-		if !lookUp(t, cache, shoe)[shoe].Archived {
+		if !lookUp(t, cache, shoe)[0].Archived {
 			t.Error("an archived product is still active after 4.5 s")
 		}
 	})
@@ -101,7 +102,7 @@ func TestFailuresAreNotRemembered(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	source.failure = nil
-	if _, known := lookUp(t, cache, shoe)[shoe]; !known {
+	if !lookUp(t, cache, shoe)[0].Exists() {
 		t.Error("the product is unknown after a failed look-up")
 	}
 }
