@@ -31,7 +31,7 @@ func (b *copyBuffer) fill(batch uuid.UUID, events []*event.Event) {
 	for _, e := range events {
 		b.data = binary.BigEndian.AppendUint16(b.data, copyFields)
 		b.data = binary.BigEndian.AppendUint32(b.data, 8)
-		b.data = binary.BigEndian.AppendUint64(b.data, uint64(e.TS.UnixMicro()-epoch)) //nolint:gosec // two's complement is meant
+		b.data = binary.BigEndian.AppendUint64(b.data, uint64(e.TS.UnixMicro()-epoch))
 		b.field(e.ID[:])
 		b.field(e.ProductID[:])
 		b.field(batch[:])
@@ -62,7 +62,7 @@ func (b *copyBuffer) jsonb(value []byte) {
 }
 
 func (b *copyBuffer) length(n int) {
-	b.data = binary.BigEndian.AppendUint32(b.data, uint32(n)) //nolint:gosec // an event has at most 32 KiB
+	b.data = binary.BigEndian.AppendUint32(b.data, uint32(n))
 }
 
 // maxKept bounds the memory of a buffer that is kept: usual flushes fit, rare ones with large properties do not stay.
