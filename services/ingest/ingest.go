@@ -44,6 +44,10 @@ const (
 	maxLease   = event.MaxBatch
 )
 
+// oncePlanned keeps Postgres from planning the inserts anew for each number of rows: they have one plan, and planning a
+// small flush takes as long as running it.
+var oncePlanned = platformpostgres.Setting{Name: "plan_cache_mode", Value: "force_generic_plan"}
+
 // Service is the ingest service.
 type Service struct {
 	health    *httpserver.Health
@@ -59,7 +63,7 @@ var _ service.Service = (*Service)(nil)
 
 // New builds the service. It connects to nothing yet; ctx ends when the process is about to exit.
 func New(ctx context.Context, cfg Config, deps service.Deps) (*Service, error) {
-	pool, err := platformpostgres.Open(ctx, cfg.Postgres, "hp_ingest", "ingest", deps.TracerProvider)
+	pool, err := platformpostgres.Open(ctx, cfg.Postgres, "hp_ingest", "ingest", deps.TracerProvider, oncePlanned)
 	if err != nil {
 		return nil, err
 	}

@@ -49,9 +49,12 @@ func (c *Config) Validate() error {
 	return errors.Join(problems...)
 }
 
+// Setting is a server setting for every connection of a pool.
+type Setting struct{ Name, Value string }
+
 // Open returns a pool whose connections act as role. It does not connect: a service starts before its database and
 // tells through /ready when it has found it. tracing may be nil.
-func Open(ctx context.Context, cfg Config, role, application string, tracing trace.TracerProvider) (*pgxpool.Pool, error) {
+func Open(ctx context.Context, cfg Config, role, application string, tracing trace.TracerProvider, settings ...Setting) (*pgxpool.Pool, error) {
 	pc, err := pgxpool.ParseConfig(string(cfg.URL))
 	if err != nil {
 		return nil, errors.New("parse DATABASE_URL: not a valid Postgres URL") // pgx's text would show parts of the URL
@@ -70,6 +73,9 @@ func Open(ctx context.Context, cfg Config, role, application string, tracing tra
 	}
 	if cfg.StatementTimeout > 0 {
 		params["statement_timeout"] = strconv.FormatInt(cfg.StatementTimeout.Milliseconds(), 10)
+	}
+	for _, s := range settings {
+		params[s.Name] = s.Value
 	}
 	if tracing != nil {
 		pc.ConnConfig.Tracer = otelpgx.NewTracer(otelpgx.WithTracerProvider(tracing))
