@@ -3,8 +3,13 @@ package dbtest
 import (
 	"context"
 	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/localpg"
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
@@ -68,9 +73,34 @@ func (s *Server) Stop() {
 	}
 }
 
-// Kill ends the server as a crash would.
+// Kill ends the server as a crash would, and waits until its backends, which notice it by themselves, are gone too.
 func (s *Server) Kill() {
+	s.tb.Helper()
+	backends := s.backends()
 	if err := s.current.Kill(); err != nil {
 		s.tb.Errorf("kill Postgres: %v", err)
 	}
+	platformtest.Eventually(s.tb, 10*time.Second, "the backends of a killed Postgres are gone", func() bool {
+		return !slices.ContainsFunc(backends, func(pid int) bool {
+			_, err := os.Stat(filepath.Join("/proc", strconv.Itoa(pid)))
+			return err == nil
+		})
+	})
+}
+
+// backends returns the process ids of the server's sessions.
+func (s *Server) backends() []int {
+	s.tb.Helper()
+	ctx := context.WithoutCancel(s.tb.Context())
+	conn, err := pgx.Connect(ctx, s.URL())
+	if err != nil {
+		s.tb.Fatalf("connect to Postgres: %v", err)
+	}
+	defer conn.Close(ctx) //nolint:errcheck // nothing is lost
+	rows, _ := conn.Query(ctx, `SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()`)
+	pids, err := pgx.CollectRows(rows, pgx.RowTo[int])
+	if err != nil {
+		s.tb.Fatalf("list the sessions: %v", err)
+	}
+	return pids
 }
