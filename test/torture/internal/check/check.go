@@ -1,0 +1,61 @@
+// Package check holds what the platform has stored and tells against the account of its clients. Each check returns what
+// it found wrong, one line each; an error means that it could not check.
+package check
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/hp-analytics/hp-analytics/test/torture/internal/ledger"
+)
+
+// Checker checks one run.
+type Checker struct {
+	DB      *pgxpool.Pool // as one that may read everything
+	Account ledger.Account
+	// Receipt asks the platform for the receipt of a batch; found is false when there is none.
+	Receipt func(ctx context.Context, batch uuid.UUID) (r Receipt, found bool, err error)
+	// Reconcile runs `hp-analytics reconcile`: what it printed, and whether it failed.
+	Reconcile func(ctx context.Context) (output string, failed bool, err error)
+	Queue     *Queue
+}
+
+// Report is the outcome.
+type Report struct {
+	Events, Purchases, Batches int // that were compared
+	Archived                   int // wake-up calls that Asynq has given up; harmless as their batches are folded
+	Findings                   []string
+}
+
+// Run does all checks.
+func (c *Checker) Run(ctx context.Context) (Report, error) {
+	r := Report{Events: len(c.Account.Events), Purchases: len(c.Account.Purchases)}
+	r.Findings = append(r.Findings, c.Account.Problems...)
+	for _, check := range []struct {
+		what string
+		run  func(context.Context) ([]string, error)
+	}{
+		{"events", c.events},
+		{"purchases", c.purchases},
+		{"rollups", c.rollups},
+		{"receipts", func(ctx context.Context) (found []string, err error) {
+			r.Batches, found, err = c.receipts(ctx)
+			return found, err
+		}},
+		{"reconcile", c.reconcile},
+		{"queue", func(ctx context.Context) (found []string, err error) {
+			r.Archived, found, err = c.queue(ctx)
+			return found, err
+		}},
+	} {
+		found, err := check.run(ctx)
+		if err != nil {
+			return r, fmt.Errorf("check %s: %w", check.what, err)
+		}
+		r.Findings = append(r.Findings, found...)
+	}
+	return r, nil
+}

@@ -1,0 +1,128 @@
+package check
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+	"github.com/hibiken/asynq"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/hp-analytics/hp-analytics/migrations/protocol"
+)
+
+// Queue looks at the queue of wake-up calls.
+type Queue struct {
+	client    redis.UniversalClient
+	inspector *asynq.Inspector
+}
+
+// NewQueue returns the queue on client, which stays the caller's to close.
+func NewQueue(client redis.UniversalClient) *Queue {
+	return &Queue{client: client, inspector: asynq.NewInspectorFromRedisClient(client)}
+}
+
+// Left is what remains to be done.
+type Left struct {
+	Batches int // pending in Postgres
+	Tasks   int // in the queue: those that wait, that are worked on, and that are to be tried again
+}
+
+// Remaining returns what remains to be done.
+func Remaining(ctx context.Context, db *pgxpool.Pool, queue *Queue) (left Left, err error) {
+	const pending = `SELECT count(*) FROM ingest.batches WHERE aggregated_at IS NULL`
+	if err := db.QueryRow(ctx, pending).Scan(&left.Batches); err != nil {
+		return Left{}, fmt.Errorf("count pending batches: %w", err)
+	}
+	info, err := queue.info(ctx)
+	if err != nil || info == nil {
+		return left, err
+	}
+	left.Tasks = info.Pending + info.Active + info.Scheduled + info.Retry + info.Aggregating
+	return left, nil
+}
+
+// info returns nil when there is no queue: it was never used since Redis was last emptied.
+func (q *Queue) info(ctx context.Context) (*asynq.QueueInfo, error) {
+	queues, err := q.inspector.Queues()
+	if err != nil {
+		return nil, fmt.Errorf("list the queues: %w", err)
+	}
+	if !slices.Contains(queues, protocol.BatchReady.Queue) {
+		return nil, q.unlisted(ctx)
+	}
+	info, err := q.inspector.GetQueueInfo(protocol.BatchReady.Queue)
+	if err != nil {
+		return nil, fmt.Errorf("inspect the queue: %w", err)
+	}
+	return info, nil
+}
+
+// errUnlisted says that nobody who asks Asynq can see the queue: not the sweeper, and not what scales the workers.
+var errUnlisted = errors.New("the queue holds tasks, but its name is lost")
+
+func (q *Queue) unlisted(ctx context.Context) error {
+	keys, _, err := q.client.Scan(ctx, 0, "asynq:{"+protocol.BatchReady.Queue+"}:t:*", 1_000_000).Result()
+	if err != nil {
+		return fmt.Errorf("look for tasks: %w", err)
+	}
+	if len(keys) > 0 {
+		return errUnlisted
+	}
+	return nil
+}
+
+// queue checks that nothing is left to do. Calls that Asynq has given up are in nobody's way if their batches are folded.
+func (c *Checker) queue(ctx context.Context) (archived int, findings []string, err error) {
+	left, err := Remaining(ctx, c.DB, c.Queue)
+	if errors.Is(err, errUnlisted) {
+		return 0, []string{err.Error()}, nil
+	}
+	if err != nil {
+		return 0, nil, err
+	}
+	if left.Batches > 0 {
+		findings = append(findings, fmt.Sprintf("%d batches are left pending", left.Batches))
+	}
+	if left.Tasks > 0 {
+		findings = append(findings, fmt.Sprintf("%d tasks are left in the queue", left.Tasks))
+	}
+	ids, err := c.Queue.archived(ctx)
+	if err != nil || len(ids) == 0 {
+		return 0, findings, err
+	}
+	var forgotten int
+	const query = `SELECT count(*) FROM unnest($1::uuid[]) AS id WHERE NOT EXISTS (SELECT FROM ingest.batches b WHERE b.id = id AND b.aggregated_at IS NOT NULL)`
+	if err := c.DB.QueryRow(ctx, query, ids).Scan(&forgotten); err != nil {
+		return 0, nil, fmt.Errorf("look for the batches of archived tasks: %w", err)
+	}
+	if forgotten > 0 {
+		findings = append(findings, fmt.Sprintf("%d tasks were given up whose batches are not folded", forgotten))
+	}
+	return len(ids), findings, nil
+}
+
+// archived returns the batches of the calls that Asynq has given up.
+func (q *Queue) archived(ctx context.Context) ([]uuid.UUID, error) {
+	info, err := q.info(ctx)
+	if err != nil || info == nil || info.Archived == 0 {
+		return nil, err
+	}
+	tasks, err := q.inspector.ListArchivedTasks(protocol.BatchReady.Queue, asynq.PageSize(info.Archived))
+	if err != nil {
+		return nil, fmt.Errorf("list archived tasks: %w", err)
+	}
+	ids := make([]uuid.UUID, len(tasks))
+	for i, task := range tasks {
+		var payload protocol.BatchReadyPayload
+		if err := json.Unmarshal(task.Payload, &payload); err != nil {
+			return nil, fmt.Errorf("decode an archived task: %w", err)
+		}
+		ids[i] = payload.BatchID
+	}
+	return ids, nil
+}

@@ -1,0 +1,131 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
+)
+
+// Receipt is the answer to GET /events/batches/{id}.
+type Receipt struct {
+	BatchID      uuid.UUID  `json:"batch_id"`
+	Events       int        `json:"events"`
+	State        string     `json:"state"`
+	ReceivedAt   time.Time  `json:"received_at"`
+	AggregatedAt *time.Time `json:"aggregated_at"`
+}
+
+// askers is how many receipts are asked for at the same time.
+const askers = 8
+
+// receipts asks for the receipt of every batch, those that no client ever heard of included, and compares them with the
+// raw rows.
+func (c *Checker) receipts(ctx context.Context) (batches int, findings []string, err error) {
+	rows, err := c.rowsByBatch(ctx)
+	if err != nil {
+		return 0, nil, err
+	}
+	for _, batch := range c.Account.Batches {
+		if _, ok := rows[batch]; !ok {
+			rows[batch] = 0 // all of it was known before
+		}
+	}
+	var mu sync.Mutex
+	sum, total := 0, 0
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(askers)
+	for batch, n := range rows {
+		total += n
+		group.Go(func() error {
+			r, found, err := c.Receipt(ctx, batch)
+			if err != nil {
+				return fmt.Errorf("ask for the receipt of %s: %w", batch, err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			sum += r.Events
+			findings = append(findings, judge(batch, r, found, n)...)
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return 0, nil, err //nolint:wrapcheck // says what
+	}
+	if sum != total {
+		findings = append(findings, fmt.Sprintf("receipts tell of %d rows in all, and there are %d", sum, total))
+	}
+	return len(rows), findings, nil
+}
+
+// judge compares a receipt with the number of raw rows of its batch.
+func judge(batch uuid.UUID, r Receipt, found bool, rows int) []string {
+	var wrong []string
+	switch {
+	case !found:
+		wrong = append(wrong, "there is none")
+	default:
+		if r.BatchID != batch {
+			wrong = append(wrong, "it is that of "+r.BatchID.String())
+		}
+		if r.Events != rows {
+			wrong = append(wrong, fmt.Sprintf("it tells of %d rows", r.Events))
+		}
+		if r.State != "aggregated" || r.AggregatedAt == nil {
+			wrong = append(wrong, "it is "+r.State)
+		} else if r.AggregatedAt.Before(r.ReceivedAt) {
+			wrong = append(wrong, "it was aggregated before it was received")
+		}
+	}
+	if len(wrong) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("receipt of %s, which has %d rows: %s", batch, rows, strings.Join(wrong, ", "))}
+}
+
+// rowsByBatch counts the raw rows of all batches: those in ingest.batches, and those that rows name.
+func (c *Checker) rowsByBatch(ctx context.Context) (map[uuid.UUID]int, error) {
+	const query = `
+		SELECT batch_id, sum(n)::int
+		FROM (
+			SELECT batch_id, count(*) AS n FROM ingest.events GROUP BY batch_id
+			UNION ALL SELECT batch_id, count(*) FROM ingest.purchases GROUP BY batch_id
+			UNION ALL SELECT id, 0 FROM ingest.batches
+		) AS counted
+		GROUP BY batch_id`
+	rows, err := c.DB.Query(ctx, query)
+	if err != nil {
+		return nil, fmt.Errorf("count raw rows: %w", err)
+	}
+	counted := map[uuid.UUID]int{}
+	var id uuid.UUID
+	var n int
+	if _, err := pgx.ForEachRow(rows, []any{&id, &n}, func() error {
+		counted[id] = n
+		return nil
+	}); err != nil {
+		return nil, fmt.Errorf("count raw rows: %w", err)
+	}
+	return counted, nil
+}
+
+// reconcile has the platform recount itself.
+func (c *Checker) reconcile(ctx context.Context) ([]string, error) {
+	output, failed, err := c.Reconcile(ctx)
+	if err != nil {
+		return nil, err
+	}
+	lines := strings.Split(strings.TrimSpace(output), "\n")
+	last := lines[len(lines)-1]
+	if !failed && len(lines) == 1 && strings.HasPrefix(last, "Recounted ") && strings.HasSuffix(last, ": 0 differences.") {
+		return nil, nil
+	}
+	findings := []string{"reconcile is not content:"}
+	return slices.Concat(findings, lines), nil
+}

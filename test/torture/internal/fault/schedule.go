@@ -1,0 +1,121 @@
+// Package fault draws the faults of a run from its seed, and injects them.
+package fault
+
+import (
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/hp-analytics/hp-analytics/test/torture/internal/proxy"
+)
+
+// Action is what is done to something.
+type Action string
+
+// The actions.
+const (
+	Kill  Action = "kill -9" // it is started again after a while
+	Wipe  Action = "wipe"
+	Pause Action = "pause" // and let go on after a while
+	Fill  Action = "fill the committer of"
+	Cut   Action = "cut the commit of" // between it and Postgres, once
+	Sever Action = "sever all connections to Postgres of"
+)
+
+// What faults happen to.
+const (
+	Aggregator = "aggregator"
+	Ingest     = "ingest"
+	Redis      = "redis"
+	Postgres   = "postgres"
+	Everything = "everything"
+)
+
+// Kind is a kind of fault. A run has each kind at least once.
+type Kind struct {
+	Action Action
+	Target string
+	Moment proxy.Moment // of a cut
+}
+
+var moments = []string{proxy.Before: "before", proxy.During: "during", proxy.Promised: "promised but not done", proxy.Partly: "partly answered", proxy.After: "after"}
+
+// String says what it is.
+func (k Kind) String() string {
+	text := string(k.Action) + " " + k.Target
+	if k.Action == Cut {
+		text += ": " + moments[k.Moment]
+	}
+	return text
+}
+
+// Kinds returns all kinds.
+func Kinds() []Kind {
+	kinds := []Kind{
+		{Action: Wipe, Target: Redis}, {Action: Fill, Target: Ingest}, {Action: Kill, Target: Everything},
+		{Action: Sever, Target: Ingest}, {Action: Sever, Target: Aggregator},
+	}
+	for _, target := range []string{Aggregator, Ingest, Redis, Postgres} {
+		kinds = append(kinds, Kind{Action: Kill, Target: target}, Kind{Action: Pause, Target: target})
+	}
+	for _, moment := range []proxy.Moment{proxy.Before, proxy.During, proxy.Partly, proxy.After} {
+		kinds = append(kinds, Kind{Cut, Ingest, moment}, Kind{Cut, Aggregator, moment})
+	}
+	return append(kinds, Kind{Cut, Ingest, proxy.Promised}) // the aggregator's commit is a statement of its own
+}
+
+// Fault is one fault of a run.
+type Fault struct {
+	Kind
+	At  time.Duration // from the beginning of the run
+	For time.Duration // how long a kill or a pause lasts
+}
+
+// String says what happens.
+func (f Fault) String() string {
+	text := fmt.Sprintf("%6.1fs  %s", f.At.Seconds(), f.Kind)
+	if f.For > 0 {
+		text += fmt.Sprintf(", for %.1fs", f.For.Seconds())
+	}
+	return text
+}
+
+const (
+	// gap is the mean time between faults of a run that is long enough for it. Faults of different things may overlap.
+	gap = 3 * time.Second
+	// long is the length from which a run has time for a Postgres that hangs longer than ingest waits for a commit.
+	long     = 2 * time.Minute
+	longHang = 25 * time.Second
+)
+
+// Schedule draws the faults of a run, in order: each kind once, and further ones as there is time for them.
+func Schedule(seed uint64, duration time.Duration) []Fault {
+	random := rand.New(rand.NewPCG(seed, 1<<40)) //nolint:gosec // to be repeated; apart from the numbers of clients
+	kinds := Kinds()
+	var faults []Fault
+	for i := range max(len(kinds), int(duration/gap)) {
+		kind := kinds[random.IntN(len(kinds))]
+		if i < len(kinds) {
+			kind = kinds[i]
+		}
+		f := Fault{Kind: kind, At: time.Second + time.Duration(random.Int64N(int64(duration)))}
+		switch kind.Action {
+		case Kill:
+			f.For = draw(random, 100*time.Millisecond, 2500*time.Millisecond)
+		case Pause:
+			f.For = draw(random, 500*time.Millisecond, 4*time.Second)
+		}
+		if kind.Action == Pause && kind.Target == Postgres && duration >= long && random.IntN(3) == 0 {
+			f.For = longHang
+		}
+		faults = append(faults, f)
+	}
+	slices.SortStableFunc(faults, func(a, b Fault) int { return cmp.Compare(a.At, b.At) })
+	return faults
+}
+
+func draw(random *rand.Rand, low, high time.Duration) time.Duration {
+	return low + time.Duration(random.Int64N(int64(high-low)))
+}

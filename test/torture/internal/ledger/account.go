@@ -1,0 +1,49 @@
+package ledger
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/google/uuid"
+)
+
+// Account is what a finished run leaves to be checked.
+type Account struct {
+	Events    map[uuid.UUID]Event     // acknowledged
+	Purchases map[uuid.UUID]Purchase  // acknowledged, with the ids and times that the server has given
+	Stored    map[uuid.UUID]uuid.UUID // the batch that an event or purchase must be in, as far as an answer told
+	Batches   []uuid.UUID             // that an answer has named
+	Problems  []string                // answers that cannot be true, and items that were never acknowledged
+}
+
+// Account closes the ledger. Every item that was sent must have been acknowledged by now.
+func (l *Ledger) Account() Account {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a := Account{
+		Events: map[uuid.UUID]Event{}, Purchases: map[uuid.UUID]Purchase{}, Stored: map[uuid.UUID]uuid.UUID{},
+		Batches: slices.Collect(maps.Keys(l.batches)), Problems: slices.Clone(l.problems),
+	}
+	for id, e := range l.events {
+		if !e.acknowledged {
+			a.Problems = append(a.Problems, fmt.Sprintf("event %s was sent %d times and never acknowledged", id, e.attempts))
+			continue
+		}
+		a.Events[id] = e.event
+		if e.batch != uuid.Nil {
+			a.Stored[id] = e.batch
+		}
+	}
+	for name, p := range l.purchases {
+		if !p.acknowledged {
+			a.Problems = append(a.Problems, fmt.Sprintf("purchase %s was sent %d times and never acknowledged", name, p.attempts))
+			continue
+		}
+		stored := p.purchase
+		stored.ID, stored.TS = p.answer.ID, p.answer.TS
+		a.Purchases[stored.ID] = stored
+		a.Stored[stored.ID] = p.answer.BatchID
+	}
+	return a
+}

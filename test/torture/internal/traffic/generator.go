@@ -1,0 +1,135 @@
+// Package traffic is the clients of a run: they send events and purchases over HTTP with ids of their own, and send each
+// request again until it is acknowledged. What a client sends, and in which order, follows from the seed and the time at
+// which the run began.
+package traffic
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/hp-analytics/hp-analytics/test/torture/internal/ledger"
+)
+
+// Product is something to send events about.
+type Product struct {
+	ID         uuid.UUID
+	SKU        string
+	PriceMinor int64
+	Currency   string
+}
+
+// Request is a request as it goes over the wire, and what it holds.
+type Request struct {
+	ledger.Request
+	Path        string
+	ContentType string
+	Key         string // the Idempotency-Key, if there is one
+	Body        []byte
+	Twice       bool          // sent twice at the same time, as by an impatient client
+	Pause       time.Duration // what the client waits after it
+}
+
+const (
+	users    = 40
+	lateDays = 20
+	// remembered is how many of its requests and events a client may send once more.
+	remembered = 50
+	maxBulk    = 60
+)
+
+// Generator draws the requests of one client.
+type Generator struct {
+	random   *rand.Rand
+	begin    time.Time
+	products []Product
+	requests []Request      // sent before
+	events   []encodedEvent // likewise
+}
+
+// NewGenerator returns the generator of a client of a run that began at begin.
+func NewGenerator(seed, client uint64, begin time.Time, products []Product) *Generator {
+	return &Generator{random: rand.New(rand.NewPCG(seed, client)), begin: begin.UTC().Truncate(time.Millisecond), products: products} //nolint:gosec // to be repeated
+}
+
+// chance is true n times in a hundred.
+func (g *Generator) chance(n int) bool { return g.random.IntN(100) < n }
+
+// between returns a time from low up to high.
+func (g *Generator) between(low, high time.Duration) time.Duration {
+	return low + time.Duration(g.random.Int64N(int64(high-low)))
+}
+
+// Next returns the next request.
+func (g *Generator) Next() Request {
+	r := g.draw()
+	r.Twice = g.chance(5)
+	r.Pause = g.between(0, 40*time.Millisecond)
+	return r
+}
+
+func (g *Generator) draw() Request {
+	switch n := g.random.IntN(100); {
+	case n < 5 && len(g.requests) > 0: // once more what was acknowledged long ago
+		return g.requests[g.random.IntN(len(g.requests))]
+	case n < 8:
+		return g.badEvent()
+	case n < 25:
+		return remember(g, &g.requests, g.purchase())
+	case n < 55:
+		return remember(g, &g.requests, g.Bulk(1+g.random.IntN(maxBulk)))
+	default:
+		return remember(g, &g.requests, g.single())
+	}
+}
+
+// remember keeps an item to be sent once more, in place of another when there are enough.
+func remember[T any](g *Generator, items *[]T, item T) T {
+	if len(*items) < remembered {
+		*items = append(*items, item)
+	} else {
+		(*items)[g.random.IntN(remembered)] = item
+	}
+	return item
+}
+
+// identity draws an id and its time, and reports whether the time is to be sent: a UUIDv7 holds it.
+func (g *Generator) identity() (id uuid.UUID, ts time.Time, sendTime bool) {
+	binary.BigEndian.PutUint64(id[:8], g.random.Uint64())
+	binary.BigEndian.PutUint64(id[8:], g.random.Uint64())
+	ts = g.begin.Add(g.when())
+	version := byte(4)
+	if g.chance(50) {
+		version, ts = 7, ts.Truncate(time.Millisecond)
+		binary.BigEndian.PutUint64(id[:8], uint64(ts.UnixMilli())<<16|uint64(id[6])<<8|uint64(id[7]))
+	}
+	id[6], id[8] = id[6]&0x0f|version<<4, id[8]&0x3f|0x80 // RFC 9562
+	return id, ts, version == 4
+}
+
+// when draws when something happened: a little ago mostly, some of it days ago, some a little ahead.
+func (g *Generator) when() time.Duration {
+	ago := g.between(0, 30*time.Minute)
+	switch {
+	case g.chance(10):
+		ago += time.Duration(1+g.random.IntN(lateDays)) * 24 * time.Hour
+	case g.chance(5):
+		ago -= 30 * time.Minute
+	}
+	return -ago.Truncate(time.Microsecond)
+}
+
+func (g *Generator) product() Product { return g.products[g.random.IntN(len(g.products))] }
+
+func (g *Generator) user() string { return fmt.Sprintf("user-%d", g.random.IntN(users)) }
+
+// name names a product one way or the other.
+func (g *Generator) name(p Product) (field, value string) {
+	if g.chance(50) {
+		return "sku", p.SKU
+	}
+	return "product_id", p.ID.String()
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/hp-analytics/hp-analytics/test/torture/internal/deployment"
+	"github.com/hp-analytics/hp-analytics/test/torture/internal/fault"
+)
+
+// torture makes a run.
+func torture(ctx context.Context, o options, out io.Writer) (err error) {
+	faults := fault.Schedule(o.seed, o.duration)
+	_, _ = fmt.Fprintf(out, "Seed %d: %d faults in %s, %d clients.\n", o.seed, len(faults), o.duration, o.clients)
+	for _, f := range faults {
+		_, _ = fmt.Fprintln(out, f)
+	}
+	bin, dir, remove, err := places(o)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err == nil || ctx.Err() != nil {
+			err = errors.Join(err, remove())
+		} else {
+			_, _ = fmt.Fprintf(out, "Logs and data are left in %s.\n", dir)
+		}
+	}()
+	d, err := deployment.Start(ctx, bin, dir)
+	defer func() { err = errors.Join(err, d.Stop()) }()
+	if err != nil {
+		return err
+	}
+	return newTrial(o, d, out).run(ctx, faults)
+}
+
+// places returns the directories to work with, and what removes the second when it is temporary.
+func places(o options) (bin, dir string, remove func() error, err error) {
+	if bin, err = filepath.Abs(o.bin); err != nil {
+		return "", "", nil, fmt.Errorf("find the programs: %w", err)
+	}
+	if o.dir != "" {
+		dir, err = filepath.Abs(o.dir)
+		return bin, dir, func() error { return nil }, err //nolint:wrapcheck // says what
+	}
+	if dir, err = os.MkdirTemp("", "hp-analytics-torture-"); err != nil {
+		return "", "", nil, fmt.Errorf("make a directory: %w", err)
+	}
+	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // the unprivileged servers must pass through
+		return "", "", nil, fmt.Errorf("open the directory: %w", err)
+	}
+	return bin, dir, func() error { return os.RemoveAll(dir) }, nil
+}
