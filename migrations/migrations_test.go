@@ -332,6 +332,25 @@ func TestDropPartitionsBefore(t *testing.T) {
 	}
 }
 
+// TestDropPartitionsWithAnotherPlan has Postgres look at the names of all tables before it knows which are partitions, as
+// it does when it thinks that there are few.
+func TestDropPartitionsWithAnotherPlan(t *testing.T) {
+	t.Parallel()
+	conn, err := pgx.Connect(t.Context(), dbtest.New(t).URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.WithoutCancel(t.Context()))
+	for _, statement := range []string{
+		`SELECT ingest.ensure_partitions('2026-01-01', '2026-01-02')`, `SET enable_nestloop = off`, `SET enable_mergejoin = off`,
+		`SELECT * FROM ingest.drop_partitions_before('2020-01-01', true)`,
+	} {
+		if _, err := conn.Exec(t.Context(), statement); err != nil {
+			t.Errorf("%s: %v", statement, err)
+		}
+	}
+}
+
 func TestViewsAddUpTheLanes(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t).Pool("")
