@@ -26,13 +26,13 @@ type Type[P any] struct {
 
 // Client enqueues tasks.
 type Client struct {
-	asynq   *asynq.Client
+	redis   redis.UniversalClient
 	timeout time.Duration
 }
 
 // NewClient returns a client on redis, which stays the caller's to close. One enqueue takes at most timeout.
 func NewClient(client redis.UniversalClient, timeout time.Duration) *Client {
-	return &Client{asynq: asynq.NewClientFromRedisClient(client), timeout: timeout}
+	return &Client{redis: client, timeout: timeout}
 }
 
 // Enqueue adds a task. The trace context of ctx travels in the task's headers. The error is the caller's to log and
@@ -47,8 +47,12 @@ func (t Type[P]) Enqueue(ctx context.Context, c *Client, payload P, options ...a
 	// The request may be over before Redis answers; the wake-up is still wanted.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.timeout)
 	defer cancel()
+	// A client of Asynq tells Redis the name of a queue once. A Redis that was wiped has forgotten it, and then nobody sees
+	// the queue who asks which there are: not the sweeper, and not what scales workers by it. So each task has a new client,
+	// which costs a round trip.
+	client := asynq.NewClientFromRedisClient(c.redis)
 	all := append(append([]asynq.Option{asynq.Queue(t.Queue)}, t.Options...), options...)
-	if _, err := c.asynq.EnqueueContext(ctx, asynq.NewTaskWithHeaders(t.Name, body, headers), all...); err != nil {
+	if _, err := client.EnqueueContext(ctx, asynq.NewTaskWithHeaders(t.Name, body, headers), all...); err != nil {
 		return fmt.Errorf("enqueue %s: %w", t.Name, err)
 	}
 	return nil

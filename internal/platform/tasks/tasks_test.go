@@ -3,6 +3,7 @@ package tasks_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -84,5 +85,24 @@ func TestEnqueueDoesNotWaitForRedis(t *testing.T) {
 	}
 	if took := time.Since(begin); took > 2*time.Second {
 		t.Errorf("it took %s", took)
+	}
+}
+
+// TestWipedRedis makes sure that the queue is seen again by those who list the queues.
+func TestWipedRedis(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Client(t, redistest.New(t))
+	client := tasks.NewClient(redis, time.Second)
+	inspector := asynq.NewInspectorFromRedisClient(redis)
+	for range 2 {
+		if err := greeting.Enqueue(t.Context(), client, payload{}); err != nil {
+			t.Fatal(err)
+		}
+		if queues, err := inspector.Queues(); err != nil || !slices.Contains(queues, greeting.Queue) {
+			t.Errorf("the queues are %v, %v", queues, err)
+		}
+		if err := redis.FlushDB(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

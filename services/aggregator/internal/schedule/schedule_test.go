@@ -183,6 +183,10 @@ func TestQueueInRedis(t *testing.T) {
 	waiting(3)
 	server.FlushAll()
 	waiting(0)
+	if err := q.Wake(t.Context(), uuid.New()); err != nil {
+		t.Fatal(err)
+	}
+	waiting(1)
 	server.Stop()
 	if n, err := q.Waiting(t.Context()); err == nil {
 		t.Errorf("Waiting = %d without Redis: the sweeper would not fold by itself", n)
