@@ -140,7 +140,8 @@ func markAggregated(ctx context.Context, tx pgx.Tx, batches []batch) error {
 	for i, b := range batches {
 		ids[i] = b.id
 	}
-	tag, err := tx.Exec(ctx, `UPDATE ingest.batches SET aggregated_at = now() WHERE id = ANY($1) AND aggregated_at IS NULL`, ids)
+	// Not now(), the start of this transaction: a batch may have been committed after it.
+	tag, err := tx.Exec(ctx, `UPDATE ingest.batches SET aggregated_at = clock_timestamp() WHERE id = ANY($1) AND aggregated_at IS NULL`, ids)
 	if err != nil {
 		return fmt.Errorf("mark batches: %w", err)
 	}
