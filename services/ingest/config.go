@@ -38,6 +38,12 @@ type Config struct {
 	// Writers is how many transactions may store events at the same time, and as many purchases. All but the first work
 	// only when hundreds of rows are waiting.
 	Writers int `env:"INGEST_WRITERS, default=2"`
+	// WaitTimeout is how long a request with ?wait=aggregated waits for the numbers at most, after its commit. It must be
+	// shorter than HTTP_REQUEST_TIMEOUT and HTTP_SHUTDOWN_TIMEOUT, or what is stored could be answered with an error.
+	WaitTimeout time.Duration `env:"INGEST_WAIT_TIMEOUT, default=5s"`
+	// MaxWaits bounds the batches that requests with ?wait=aggregated wait for at a time, one for each request unless it
+	// holds duplicates of several. More are answered with 202 at once.
+	MaxWaits int `env:"INGEST_MAX_WAITS, default=1000"`
 }
 
 // Validate implements config.Validator.
@@ -60,6 +66,12 @@ func (c *Config) Validate() error {
 	}
 	if c.Writers < 1 || 2*c.Writers >= int(c.Postgres.MaxConns) {
 		problems = append(problems, fmt.Errorf("INGEST_WRITERS: must be at least 1 and less than half of DATABASE_MAX_CONNS, not %d", c.Writers))
+	}
+	if longest := min(c.HTTP.RequestTimeout, c.HTTP.ShutdownTimeout); c.WaitTimeout <= 0 || c.WaitTimeout >= longest {
+		problems = append(problems, fmt.Errorf("INGEST_WAIT_TIMEOUT: must be positive and shorter than HTTP_REQUEST_TIMEOUT and HTTP_SHUTDOWN_TIMEOUT, not %s", c.WaitTimeout))
+	}
+	if c.MaxWaits < 0 {
+		problems = append(problems, fmt.Errorf("INGEST_MAX_WAITS: must be 0 (nobody waits) or more, not %d", c.MaxWaits))
 	}
 	return errors.Join(problems...)
 }

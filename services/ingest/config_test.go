@@ -30,8 +30,8 @@ func TestConfigDefaults(t *testing.T) {
 
 func TestConfigReportsEveryProblem(t *testing.T) {
 	t.Parallel()
-	_, err := load(t, "RETENTION_DAYS=0", "INGEST_RATE_LIMIT=999", "INGEST_RATE_WINDOW=1ms", "INGEST_MAX_INFLIGHT_BYTES=1000000", "INGEST_MAX_WAITING_ROWS=999", "INGEST_WRITERS=5")
-	for _, name := range []string{"RETENTION_DAYS", "INGEST_RATE_LIMIT", "INGEST_RATE_WINDOW", "INGEST_MAX_INFLIGHT_BYTES", "INGEST_MAX_WAITING_ROWS", "INGEST_WRITERS"} {
+	_, err := load(t, "RETENTION_DAYS=0", "INGEST_RATE_LIMIT=999", "INGEST_RATE_WINDOW=1ms", "INGEST_MAX_INFLIGHT_BYTES=1000000", "INGEST_MAX_WAITING_ROWS=999", "INGEST_WRITERS=5", "INGEST_WAIT_TIMEOUT=15s", "INGEST_MAX_WAITS=-1")
+	for _, name := range []string{"RETENTION_DAYS", "INGEST_RATE_LIMIT", "INGEST_RATE_WINDOW", "INGEST_MAX_INFLIGHT_BYTES", "INGEST_MAX_WAITING_ROWS", "INGEST_WRITERS", "INGEST_WAIT_TIMEOUT", "INGEST_MAX_WAITS"} {
 		if err == nil || !strings.Contains(err.Error(), name+": ") {
 			t.Errorf("%s is not named in: %v", name, err)
 		}

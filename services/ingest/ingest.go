@@ -2,7 +2,7 @@
 //
 // A request goes: authentication → internal/api (rights, body, quota) → internal/decode → internal/event (the rules) →
 // internal/postgres (one transaction, with the batch that is both receipt and inbox of the aggregator) → internal/wakeup
-// (a task, after the commit). Only Postgres is needed to answer: while Redis is away the quota is counted in the process
+// (a task, after the commit) → internal/folded, if the client wants to wait for the numbers. Only Postgres is needed to answer: while Redis is away the quota is counted in the process
 // and the aggregator finds the batch by itself.
 package ingest
 
@@ -31,6 +31,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/body"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/committer"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/folded"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/inflight"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/postgres"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/products"
@@ -54,6 +55,7 @@ type Service struct {
 	routes    http.Handler
 	committer *committer.Committer
 	waker     *wakeup.Waker
+	folded    *folded.Watcher
 	products  *products.Cache
 	pool      *pgxpool.Pool
 	redis     *goredis.Client
@@ -88,15 +90,20 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (*Service, error) {
 	known := products.New(store, deps.Registerer)
 	waker := wakeup.New(tasks.NewClient(client, cfg.Redis.Timeout), deps.Logger, deps.Registerer)
 	shared := committer.New(store, waker, committer.Options{Writers: cfg.Writers, MaxWaiting: cfg.MaxWaitingRows}, deps.Registerer)
+	watcher := folded.New(store, folded.Options{Timeout: cfg.WaitTimeout, MaxBatches: cfg.MaxWaits}, deps.Logger, deps.Registerer)
 	router.Group(func(r chi.Router) {
 		r.Use(verifier.Middleware)
-		newServer(cfg, deps, store, shared, known, client).Mount(r)
+		newServer(cfg, deps, store, shared, watcher, known, client).Mount(r)
 	})
-	return &Service{health: health, routes: router, committer: shared, waker: waker, products: known, pool: pool, redis: client}, nil
+	return &Service{
+		health: health, routes: router, committer: shared, waker: waker, folded: watcher, products: known, pool: pool, redis: client,
+	}, nil
 }
 
 // newServer puts the edge of the write path together.
-func newServer(cfg Config, deps service.Deps, store *postgres.Store, shared *committer.Committer, known *products.Cache, client *goredis.Client) *api.Server {
+func newServer(cfg Config, deps service.Deps, store *postgres.Store, shared *committer.Committer, watcher *folded.Watcher,
+	known *products.Cache, client *goredis.Client,
+) *api.Server {
 	var limiter *ratelimit.Limiter
 	if cfg.RateLimit > 0 {
 		policy := ratelimit.Policy{
@@ -110,7 +117,7 @@ func newServer(cfg Config, deps service.Deps, store *postgres.Store, shared *com
 		shared,
 	)
 	bodies := body.NewOpener(inflight.NewBudget(cfg.MaxInflightBytes, deps.Registerer))
-	return api.New(recorder, store, bodies, limiter, deps.Registerer)
+	return api.New(recorder, store, bodies, watcher, limiter, deps.Logger, deps.Registerer)
 }
 
 // Routes implements service.Service.
@@ -122,12 +129,13 @@ func (s *Service) Health() *httpserver.Health { return s.health }
 // Run implements service.Service: it commits what requests hand in, until ctx ends and none is left.
 func (s *Service) Run(ctx context.Context, ready func()) error {
 	ready()
-	waking, stopWaking := context.WithCancel(context.WithoutCancel(ctx))
-	var wakes sync.WaitGroup
-	wakes.Go(func() { s.waker.Run(waking) })
+	after, stopAfter := context.WithCancel(context.WithoutCancel(ctx))
+	var afterwards sync.WaitGroup
+	afterwards.Go(func() { s.waker.Run(after) })
+	afterwards.Go(func() { s.folded.Run(after) })
 	s.committer.Run(ctx)
-	stopWaking() // the last flush has called, too
-	wakes.Wait()
+	stopAfter() // the last flush has called, too
+	afterwards.Wait()
 	s.products.Close()
 	s.pool.Close()
 	if err := s.redis.Close(); err != nil && !errors.Is(err, goredis.ErrClosed) {

@@ -150,7 +150,11 @@ func (p *platform) send(method, path, token string, body []byte, header ...strin
 
 // try is send for other goroutines than the test's own.
 func (p *platform) try(method, path, token string, body []byte, header ...string) (answer, error) {
-	request, err := http.NewRequestWithContext(p.t.Context(), method, p.url+path, bytes.NewReader(body))
+	return p.tryIn(p.t.Context(), method, path, token, body, header...)
+}
+
+func (p *platform) tryIn(ctx context.Context, method, path, token string, body []byte, header ...string) (answer, error) {
+	request, err := http.NewRequestWithContext(ctx, method, p.url+path, bytes.NewReader(body))
 	if err != nil {
 		return answer{}, err
 	}

@@ -5,6 +5,7 @@ package api
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -24,6 +25,11 @@ const (
 const (
 	EventStatusAccepted  EventStatus = "accepted"
 	EventStatusDuplicate EventStatus = "duplicate"
+)
+
+// Defines values for WaitFor.
+const (
+	WaitForAggregated WaitFor = "aggregated"
 )
 
 // BatchReceipt The receipt of a write.
@@ -216,8 +222,33 @@ type SKU = string
 // Example: customer-17
 type UserID = string
 
+// WaitFor What an answer to a write waits for, beyond the write itself.
+//
+// Example: aggregated
+type WaitFor string
+
+// Wait What an answer to a write waits for, beyond the write itself.
+//
+// Example: aggregated
+type Wait = WaitFor
+
+// CreateEventParams defines parameters for CreateEvent.
+type CreateEventParams struct {
+	// Wait `aggregated` holds the answer back until what was sent is part of the numbers, and then it is 200. What takes longer than the service is configured to wait (5 s) is answered with 202: it is stored, and the receipt tells the rest. Duplicates are waited for as well.
+	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
+}
+
+// CreateEventsBulkParams defines parameters for CreateEventsBulk.
+type CreateEventsBulkParams struct {
+	// Wait `aggregated` holds the answer back until what was sent is part of the numbers, and then it is 200. What takes longer than the service is configured to wait (5 s) is answered with 202: it is stored, and the receipt tells the rest. Duplicates are waited for as well.
+	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
+}
+
 // CreatePurchaseParams defines parameters for CreatePurchase.
 type CreatePurchaseParams struct {
+	// Wait `aggregated` holds the answer back until what was sent is part of the numbers, and then it is 200. What takes longer than the service is configured to wait (5 s) is answered with 202: it is stored, and the receipt tells the rest. Duplicates are waited for as well.
+	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
+
 	// IdempotencyKey Any text that is unique for this purchase, for example a UUID.
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
 }
@@ -235,13 +266,13 @@ type CreatePurchaseJSONRequestBody = PurchaseRequest
 type ServerInterface interface {
 	// CreateEvent Record an event
 	// (POST /events)
-	CreateEvent(w http.ResponseWriter, r *http.Request)
+	CreateEvent(w http.ResponseWriter, r *http.Request, params CreateEventParams)
 	// GetBatchReceipt The receipt of a write
 	// (GET /events/batches/{id})
 	GetBatchReceipt(w http.ResponseWriter, r *http.Request, id openapi_types.UUID)
 	// CreateEventsBulk Record many events
 	// (POST /events/bulk)
-	CreateEventsBulk(w http.ResponseWriter, r *http.Request)
+	CreateEventsBulk(w http.ResponseWriter, r *http.Request, params CreateEventsBulkParams)
 	// CreatePurchase Record a purchase
 	// (POST /purchases)
 	CreatePurchase(w http.ResponseWriter, r *http.Request, params CreatePurchaseParams)
@@ -253,7 +284,7 @@ type Unimplemented struct{}
 
 // CreateEvent Record an event
 // (POST /events)
-func (_ Unimplemented) CreateEvent(w http.ResponseWriter, r *http.Request) {
+func (_ Unimplemented) CreateEvent(w http.ResponseWriter, r *http.Request, params CreateEventParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -265,7 +296,7 @@ func (_ Unimplemented) GetBatchReceipt(w http.ResponseWriter, r *http.Request, i
 
 // CreateEventsBulk Record many events
 // (POST /events/bulk)
-func (_ Unimplemented) CreateEventsBulk(w http.ResponseWriter, r *http.Request) {
+func (_ Unimplemented) CreateEventsBulk(w http.ResponseWriter, r *http.Request, params CreateEventsBulkParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -287,8 +318,27 @@ type MiddlewareFunc func(http.Handler) http.Handler
 // CreateEvent operation middleware
 func (siw *ServerInterfaceWrapper) CreateEvent(w http.ResponseWriter, r *http.Request) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateEventParams
+
+	// ------------- Optional query parameter "wait" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "wait", r.URL.Query(), &params.Wait, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "wait"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "wait", Err: err})
+		}
+		return
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.CreateEvent(w, r)
+		siw.Handler.CreateEvent(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -327,8 +377,27 @@ func (siw *ServerInterfaceWrapper) GetBatchReceipt(w http.ResponseWriter, r *htt
 // CreateEventsBulk operation middleware
 func (siw *ServerInterfaceWrapper) CreateEventsBulk(w http.ResponseWriter, r *http.Request) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateEventsBulkParams
+
+	// ------------- Optional query parameter "wait" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "wait", r.URL.Query(), &params.Wait, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "wait"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "wait", Err: err})
+		}
+		return
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.CreateEventsBulk(w, r)
+		siw.Handler.CreateEventsBulk(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -346,6 +415,19 @@ func (siw *ServerInterfaceWrapper) CreatePurchase(w http.ResponseWriter, r *http
 
 	// Parameter object where we will unmarshal all parameters from the context
 	var params CreatePurchaseParams
+
+	// ------------- Optional query parameter "wait" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "wait", r.URL.Query(), &params.Wait, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "wait"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "wait", Err: err})
+		}
+		return
+	}
 
 	headers := r.Header
 

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/google/uuid"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/decode"
@@ -16,61 +19,93 @@ var (
 )
 
 // CreateEvent answers POST /events.
-func (s *Server) CreateEvent(w http.ResponseWriter, r *http.Request) {
-	if err := s.createEvent(w, r); err != nil {
+func (s *Server) CreateEvent(w http.ResponseWriter, r *http.Request, params CreateEventParams) {
+	if err := s.createEvent(w, r, params.Wait); err != nil {
 		problem.Write(w, r, err)
 	}
 }
 
-func (s *Server) createEvent(w http.ResponseWriter, r *http.Request) error {
+func (s *Server) createEvent(w http.ResponseWriter, r *http.Request, wait *Wait) error {
 	caller, err := ingester(r.Context())
+	if err == nil {
+		err = checkWait(wait)
+	}
 	if err != nil {
 		return err
 	}
-	data, release, err := s.readDocument(w, r, event.MaxBytes, errEventTooLarge)
+	batch, verdict, err := s.storeEvent(w, r, caller)
 	if err != nil {
 		return err
+	}
+	status := http.StatusAccepted
+	if wait != nil && s.eventsFolded(r.Context(), batch, verdict) {
+		status = http.StatusOK
+	}
+	return respond(w, status, eventAccepted(batch, verdict))
+}
+
+// storeEvent stores the event of the body. Its memory is free again when it returns.
+func (s *Server) storeEvent(w http.ResponseWriter, r *http.Request, caller authn.Principal) (uuid.UUID, event.Verdict, error) {
+	data, release, err := s.readDocument(w, r, event.MaxBytes, errEventTooLarge)
+	if err != nil {
+		return uuid.Nil, event.Verdict{}, err
 	}
 	defer release()
 	draft, err := decode.Event(data)
 	if err != nil {
-		return err
+		return uuid.Nil, event.Verdict{}, err
 	}
 	if err := s.limit(r.Context(), w, caller, 1); err != nil {
-		return err
+		return uuid.Nil, event.Verdict{}, err
 	}
 	batch, verdict, err := s.recorder.Event(r.Context(), caller.Subject, draft)
 	if err != nil {
 		s.outcomes.refused(err)
-		return err
+		return uuid.Nil, event.Verdict{}, err
 	}
 	s.outcomes.count(verdict.Status)
-	return respond(w, http.StatusAccepted, eventAccepted(batch, verdict))
+	return batch, verdict, nil
 }
 
 // CreateEventsBulk answers POST /events/bulk.
-func (s *Server) CreateEventsBulk(w http.ResponseWriter, r *http.Request) {
-	if err := s.createEventsBulk(w, r); err != nil {
+func (s *Server) CreateEventsBulk(w http.ResponseWriter, r *http.Request, params CreateEventsBulkParams) {
+	if err := s.createEventsBulk(w, r, params.Wait); err != nil {
 		problem.Write(w, r, err)
 	}
 }
 
-func (s *Server) createEventsBulk(w http.ResponseWriter, r *http.Request) error {
+func (s *Server) createEventsBulk(w http.ResponseWriter, r *http.Request, wait *Wait) error {
 	caller, err := ingester(r.Context())
+	if err == nil {
+		err = checkWait(wait)
+	}
 	if err != nil {
 		return err
 	}
-	drafts, release, err := s.readEvents(w, r)
+	result, verdicts, err := s.storeEvents(w, r, caller)
 	if err != nil {
 		return err
+	}
+	status := http.StatusAccepted
+	if wait != nil && s.eventsFolded(r.Context(), result.BatchID, verdicts...) {
+		status = http.StatusOK
+	}
+	return respond(w, status, result)
+}
+
+// storeEvents stores the events of the body. Their memory is free again when it returns.
+func (s *Server) storeEvents(w http.ResponseWriter, r *http.Request, caller authn.Principal) (EventBulkResult, []event.Verdict, error) {
+	drafts, release, err := s.readEvents(w, r)
+	if err != nil {
+		return EventBulkResult{}, nil, err
 	}
 	defer release()
 	if err := s.limit(r.Context(), w, caller, len(drafts)); err != nil {
-		return err
+		return EventBulkResult{}, nil, err
 	}
 	batch, verdicts, err := s.recorder.Events(r.Context(), caller.Subject, drafts)
 	if err != nil {
-		return err
+		return EventBulkResult{}, nil, err
 	}
 	for i, verdict := range verdicts {
 		if verdict.Status == event.Rejected {
@@ -79,7 +114,7 @@ func (s *Server) createEventsBulk(w http.ResponseWriter, r *http.Request) error 
 			s.outcomes.count(verdict.Status)
 		}
 	}
-	return respond(w, http.StatusAccepted, bulkResult(batch, verdicts, drafts))
+	return bulkResult(batch, verdicts, drafts), verdicts, nil
 }
 
 // readEvents decodes the events of a bulk request; release gives their memory back.

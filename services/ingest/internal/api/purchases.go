@@ -30,26 +30,13 @@ func (s *Server) CreatePurchase(w http.ResponseWriter, r *http.Request, params C
 
 func (s *Server) createPurchase(w http.ResponseWriter, r *http.Request, params CreatePurchaseParams) error {
 	caller, err := ingester(r.Context())
+	if err == nil {
+		err = checkWait(params.Wait)
+	}
 	if err != nil {
 		return err
 	}
-	data, release, err := s.readDocument(w, r, event.MaxBytes, errPurchaseTooLarge)
-	if err != nil {
-		return err
-	}
-	defer release()
-	key, err := idempotencyKey(params.IdempotencyKey, caller, data)
-	if err != nil {
-		return err
-	}
-	draft, err := decode.Purchase(data)
-	if err != nil {
-		return err
-	}
-	if err := s.limit(r.Context(), w, caller, 1); err != nil {
-		return err
-	}
-	stored, replayed, err := s.recorder.Purchase(r.Context(), caller.Subject, draft, key)
+	stored, replayed, err := s.storePurchase(w, r, caller, params.IdempotencyKey)
 	s.outcomes.purchase(replayed, err)
 	if err != nil {
 		return err
@@ -57,7 +44,35 @@ func (s *Server) createPurchase(w http.ResponseWriter, r *http.Request, params C
 	if replayed {
 		w.Header().Set("Idempotency-Replayed", "true")
 	}
-	return respond(w, http.StatusCreated, purchase(stored))
+	status := http.StatusCreated
+	if params.Wait != nil {
+		status = http.StatusAccepted
+		if s.folded.Wait(r.Context(), stored.BatchID) {
+			status = http.StatusOK
+		}
+	}
+	return respond(w, status, purchase(stored))
+}
+
+// storePurchase stores the purchase of the body, whose memory is free again when it returns.
+func (s *Server) storePurchase(w http.ResponseWriter, r *http.Request, caller authn.Principal, header *string) (stored event.Purchase, replayed bool, err error) {
+	data, release, err := s.readDocument(w, r, event.MaxBytes, errPurchaseTooLarge)
+	if err != nil {
+		return event.Purchase{}, false, err
+	}
+	defer release()
+	key, err := idempotencyKey(header, caller, data)
+	if err != nil {
+		return event.Purchase{}, false, err
+	}
+	draft, err := decode.Purchase(data)
+	if err != nil {
+		return event.Purchase{}, false, err
+	}
+	if err := s.limit(r.Context(), w, caller, 1); err != nil {
+		return event.Purchase{}, false, err
+	}
+	return s.recorder.Purchase(r.Context(), caller.Subject, draft, key)
 }
 
 // idempotencyKey returns the key of the request, nil when it has none.

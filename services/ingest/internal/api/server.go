@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 
 	"github.com/go-chi/chi/v5"
@@ -16,6 +17,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/ratelimit"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/body"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/folded"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/postgres"
 )
 
@@ -24,15 +26,17 @@ type Server struct {
 	recorder *event.Recorder
 	store    *postgres.Store
 	bodies   *body.Opener
+	folded   *folded.Watcher
 	limiter  *ratelimit.Limiter // nil: no limit
+	logger   *slog.Logger
 	outcomes *outcomes
 }
 
 var _ ServerInterface = (*Server)(nil)
 
 // New returns a server. limiter may be nil for no limit.
-func New(recorder *event.Recorder, store *postgres.Store, bodies *body.Opener, limiter *ratelimit.Limiter, registerer prometheus.Registerer) *Server {
-	return &Server{recorder: recorder, store: store, bodies: bodies, limiter: limiter, outcomes: newOutcomes(registerer)}
+func New(recorder *event.Recorder, store *postgres.Store, bodies *body.Opener, watcher *folded.Watcher, limiter *ratelimit.Limiter, logger *slog.Logger, registerer prometheus.Registerer) *Server {
+	return &Server{recorder: recorder, store: store, bodies: bodies, folded: watcher, limiter: limiter, logger: logger, outcomes: newOutcomes(registerer)}
 }
 
 // Mount adds the operations to r, whose middleware has to authenticate.
@@ -44,8 +48,13 @@ func (s *Server) Mount(r chi.Router) {
 
 // parameterError gives an error of the generated code a meaning.
 func parameterError(err error) error {
-	if bad, ok := errors.AsType[*InvalidParamFormatError](err); ok && bad.ParamName == "id" {
-		return errs.New(errs.NotFound, "not_found", "There is no receipt with this id.").Because(err)
+	if bad, ok := errors.AsType[*InvalidParamFormatError](err); ok {
+		switch bad.ParamName {
+		case "id":
+			return errs.New(errs.NotFound, "not_found", "There is no receipt with this id.").Because(err)
+		case "wait":
+			return errBadWait.Because(err)
+		}
 	}
 	return errBadIdempotencyKey.Because(err)
 }

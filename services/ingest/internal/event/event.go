@@ -24,6 +24,12 @@ type Fact struct {
 	UserID    string
 }
 
+// Identity is what tells one item from another: sending the same one again stores it once.
+type Identity struct {
+	ID uuid.UUID
+	TS time.Time
+}
+
 // Event is an accepted event.
 type Event struct {
 	Fact

@@ -44,7 +44,8 @@ const (
 
 // Verdict is the fate of one event. The problems of a rejected one are in its draft.
 type Verdict struct {
-	ID     uuid.UUID
+	Identity // of what is stored, none if it was rejected
+
 	Status Status
 }
 
@@ -105,7 +106,7 @@ func (r *Recorder) commit(ctx context.Context, drafts []Draft, events []Event) (
 		if drafts[i].Refused() {
 			continue
 		}
-		verdicts[i] = Verdict{ID: events[i].ID, Status: Duplicate}
+		verdicts[i] = Verdict{Identity: Identity{ID: events[i].ID, TS: events[i].TS}, Status: Duplicate}
 		if _, again := seen[events[i].ID]; again {
 			continue
 		}
