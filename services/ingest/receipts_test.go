@@ -46,3 +46,28 @@ func TestReceiptsThatThereAreNot(t *testing.T) {
 		p.get("/events/batches/"+id, p.ingestKey).expect(t, http.StatusNotFound, "not_found")
 	}
 }
+
+// TestReceiptsOfEveryKind are the same for late events and for purchases, and end when they are pruned.
+func TestReceiptsOfEveryKind(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	for name, write := range map[string]struct{ path, body string }{
+		"late event": {"/events", view(`"ts":"` + ago(80*24*time.Hour) + `",`)},
+		"purchase":   {"/purchases", twoShoes},
+	} {
+		batch := p.post(write.path, p.ingestKey, write.body).string("batch_id")
+		path := "/events/batches/" + batch
+		stored := p.get(path, p.ingestKey)
+		stored.expect(t, http.StatusOK, "")
+		received, err := time.Parse(time.RFC3339, stored.string("received_at"))
+		if err != nil || time.Since(received).Abs() > time.Minute || stored.number("events") != 1 || stored.string("state") != "stored" {
+			t.Errorf("%s, stored: %v", name, stored.object)
+		}
+		p.fold(batch)
+		if a := p.get(path, p.ingestKey); a.string("state") != "aggregated" || a.string("aggregated_at") < stored.string("received_at") {
+			t.Errorf("%s, aggregated: %v", name, a.object)
+		}
+		p.exec(`DELETE FROM ingest.batches WHERE id = $1`, batch)
+		p.get(path, p.ingestKey).expect(t, http.StatusNotFound, "not_found")
+	}
+}

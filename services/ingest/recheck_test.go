@@ -1,0 +1,51 @@
+package ingest_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
+)
+
+// noticed is how soon a change elsewhere has to count here, whatever is remembered in between.
+const noticed = 5 * time.Second
+
+// TestAnArchivedProductIsRefused archives a product that the service has just used, on both ways of naming it.
+func TestAnArchivedProductIsRefused(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	byID := `{"type":"view","product_id":"` + shoeID + `","user_id":"customer-17"}`
+	p.post("/events/bulk", p.ingestKey, bulk(view(""), byID)).expectBulk(t, 2, 0)
+	p.exec(`UPDATE catalog.products SET status = 'archived' WHERE id = $1`, shoeID)
+	platformtest.Eventually(t, noticed, "both ways to name the product are refused", func() bool {
+		return p.post("/events/bulk", p.ingestKey, bulk(view(""), byID)).number("rejected") == 2
+	})
+	p.post("/events/bulk", p.ingestKey, bulk(view(""), byID)).expectBulk(t, 0, 0, "0 archived_product", "1 archived_product")
+	a := p.post("/purchases", p.ingestKey, twoShoes)
+	a.expect(t, http.StatusUnprocessableEntity, "validation_failed")
+	p.exec(`UPDATE catalog.products SET status = 'active' WHERE id = $1`, shoeID)
+	platformtest.Eventually(t, noticed, "it is taken again", func() bool {
+		return p.post("/events", p.ingestKey, view("")).status == http.StatusAccepted
+	})
+}
+
+// TestARevokedKeyIsRefused revokes a key that the service has just used, while it is in use.
+func TestARevokedKeyIsRefused(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	key := p.apiKey("ingest")
+	p.post("/events", key, view("")).expect(t, http.StatusAccepted, "")
+	p.exec(`UPDATE auth.api_keys SET revoked_at = now() WHERE key_hash = $1`, authn.HashKey(key))
+	platformtest.Eventually(t, noticed, "the key is refused", func() bool {
+		return p.post("/events", key, view("")).status == http.StatusUnauthorized
+	})
+	before := p.count(`SELECT count(*) FROM ingest.events`)
+	p.post("/events", key, view("")).expect(t, http.StatusUnauthorized, "invalid_api_key")
+	p.post("/purchases", key, twoShoes).expect(t, http.StatusUnauthorized, "invalid_api_key")
+	p.post("/events", p.ingestKey, view("")).expect(t, http.StatusAccepted, "") // other keys are none the wiser
+	if n := p.count(`SELECT count(*) FROM ingest.events`); n != before+1 {
+		t.Errorf("%d events were stored with and after the refusal, want 1", n-before)
+	}
+}
