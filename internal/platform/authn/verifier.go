@@ -33,8 +33,8 @@ const (
 	// tokenTTL bounds how long a verified token is believed without a new look at the JWKS, so that a withdrawn
 	// signing key stops working within it.
 	tokenTTL = time.Minute
-	// keyTTL bounds how long a revoked API key still works.
-	keyTTL = 5 * time.Second
+	// keyTTL bounds how long a revoked API key still works. With the time of a query it stays below 5 s.
+	keyTTL = 4 * time.Second
 
 	clockSkew = 5 * time.Second
 )
