@@ -30,7 +30,8 @@ type Config struct {
 	RateLimit int `env:"INGEST_RATE_LIMIT, default=600000"`
 	// RateWindow is the time in which RateLimit is granted.
 	RateWindow time.Duration `env:"INGEST_RATE_WINDOW, default=1m"`
-	// MaxInflightBytes bounds the request bodies in memory, decoded. What does not fit is answered with 503. The process
+	// MaxInflightBytes bounds the request bodies in memory, decoded; of NDJSON, which is read line by line, what its events
+	// keep. What does not fit is answered with 503. The process
 	// needs about three times as much: decoded events, and the statement that carries them.
 	MaxInflightBytes int64 `env:"INGEST_MAX_INFLIGHT_BYTES, default=67108864"`
 	// MaxWaitingRows bounds the events, and the purchases, that wait for a writer; more is answered with 503.

@@ -15,11 +15,16 @@ import (
 
 // slow begins a bulk request, sends filling bytes of its body and then waits for rest to be closed.
 func (p *platform) slow(filling int, rest <-chan struct{}) <-chan int {
+	return p.slowly("application/json", filling, rest, bulk(view("")))
+}
+
+// slowly is slow with a body of any media type.
+func (p *platform) slowly(media string, filling int, rest <-chan struct{}, end string) <-chan int {
 	reader, writer := io.Pipe()
 	go func() {
-		_, _ = io.WriteString(writer, strings.Repeat(" ", filling))
+		_, _ = io.WriteString(writer, strings.Repeat(" \n", filling/2))
 		<-rest
-		_, _ = io.WriteString(writer, bulk(view("")))
+		_, _ = io.WriteString(writer, end)
 		writer.Close()
 	}()
 	status := make(chan int, 1)
@@ -30,6 +35,7 @@ func (p *platform) slow(filling int, rest <-chan struct{}) <-chan int {
 			return
 		}
 		request.Header.Set("Authorization", "Bearer "+p.ingestKey)
+		request.Header.Set("Content-Type", media)
 		if response, err := http.DefaultClient.Do(request); err == nil {
 			response.Body.Close()
 			status <- response.StatusCode
@@ -67,6 +73,31 @@ func TestOverloadIsAnswered(t *testing.T) {
 	if held := p.gauge("hpa_ingest_inflight_bytes"); held != 0 {
 		t.Errorf("%v bytes are still counted", held)
 	}
+}
+
+// TestStreamsAreNotHeld has more NDJSON on its way than fits into memory.
+func TestStreamsAreNotHeld(t *testing.T) {
+	t.Parallel()
+	p := start(t, func(cfg *ingest.Config) { cfg.MaxInflightBytes = 16 << 20 })
+	const filling = 5<<20 - 4096
+	rest := make(chan struct{})
+	var slow []<-chan int
+	for range 6 {
+		slow = append(slow, p.slowly("application/x-ndjson", filling, rest, view("")))
+	}
+	platformtest.Eventually(t, 10*time.Second, "all streams are being read", func() bool {
+		return p.gauge("hpa_ingest_inflight_bytes") >= 6*(32<<10)
+	})
+	for range 6 { // there is room for others all the time
+		p.post("/events/bulk", p.ingestKey, strings.Repeat(" ", 2<<20)+bulk(view(""))).expectBulk(t, 1, 0)
+	}
+	close(rest)
+	for i, status := range slow {
+		if got := <-status; got != http.StatusAccepted {
+			t.Errorf("stream %d: got %d", i, got)
+		}
+	}
+	platformtest.Eventually(t, 10*time.Second, "all memory is given back", func() bool { return p.gauge("hpa_ingest_inflight_bytes") == 0 })
 }
 
 // gauge returns the value of a gauge without labels.

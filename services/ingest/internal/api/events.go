@@ -134,11 +134,11 @@ func (s *Server) readEvents(w http.ResponseWriter, r *http.Request) (drafts []ev
 		}
 		return drafts, release, nil
 	}
-	lines, err := s.bodies.Open(w, r, event.MaxBatchBytes, errBodyTooLarge)
+	lines, err := s.bodies.Stream(w, r, event.MaxBatchBytes, errBodyTooLarge)
 	if err != nil {
 		return nil, nil, err
 	}
-	if drafts, err = decode.NDJSON(lines); err != nil {
+	if drafts, err = s.lines.Events(lines); err != nil {
 		lines.Close()
 		return nil, nil, err
 	}

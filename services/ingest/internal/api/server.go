@@ -16,6 +16,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
 	"github.com/hp-analytics/hp-analytics/internal/platform/ratelimit"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/body"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/decode"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/folded"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/postgres"
@@ -26,6 +27,7 @@ type Server struct {
 	recorder *event.Recorder
 	store    *postgres.Store
 	bodies   *body.Opener
+	lines    decode.Lines
 	folded   *folded.Watcher
 	limiter  *ratelimit.Limiter // nil: no limit
 	logger   *slog.Logger

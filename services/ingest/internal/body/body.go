@@ -36,21 +36,31 @@ func NewOpener(budget *inflight.Budget) *Opener {
 
 // Body is the decoded body of one request.
 type Body struct {
-	lease    *inflight.Lease
-	source   io.Reader
-	expected int64  // decoded size as far as it is known, 0 if not
-	finish   func() // gives the decoder back; nil when there is none, or no more
-	left     int64  // bytes until tooLarge
-	tooLarge error
+	lease     *inflight.Lease
+	source    io.Reader
+	expected  int64  // decoded size as far as it is known, 0 if not
+	finish    func() // gives the decoder back; nil when there is none, or no more
+	streamed  bool   // what is read is not kept
+	transient int64  // what the lease holds for the decoder
+	left      int64  // bytes until tooLarge
+	tooLarge  error
 }
 
 // Open returns the decoded body of r, of which at most limit bytes can be read: more is the error tooLarge. It is to be
 // read to its end or first error. Close must be called after the answer, because what was read counts as in memory
 // until then.
 func (o *Opener) Open(w http.ResponseWriter, r *http.Request, limit int64, tooLarge error) (*Body, error) {
-	b := &Body{lease: o.budget.Lease(), left: limit, tooLarge: tooLarge}
+	return o.start(w, r, &Body{lease: o.budget.Lease(), left: limit, tooLarge: tooLarge})
+}
+
+// Stream is Open for a body that nobody keeps. What is read does not count as in memory, only what Keep is told.
+func (o *Opener) Stream(w http.ResponseWriter, r *http.Request, limit int64, tooLarge error) (*Body, error) {
+	return o.start(w, r, &Body{lease: o.budget.Lease(), left: limit, tooLarge: tooLarge, streamed: true})
+}
+
+func (o *Opener) start(w http.ResponseWriter, r *http.Request, b *Body) (*Body, error) {
 	// The compressed size is bounded as well: a decoder can read without end and without output.
-	raw := http.MaxBytesReader(w, r.Body, limit)
+	raw := http.MaxBytesReader(w, r.Body, b.left)
 	if err := b.open(o, raw, r); err != nil {
 		b.Close()
 		if errs.Is(err, errs.UnsupportedMedia) {
@@ -65,6 +75,8 @@ func (b *Body) open(o *Opener, raw io.Reader, r *http.Request) (err error) {
 	if err := b.lease.Grow(requestCharge); err != nil {
 		return err
 	}
+	before := b.lease.Held()
+	defer func() { b.transient = b.lease.Held() - before }()
 	switch strings.ToLower(strings.Join(r.Header.Values("Content-Encoding"), ",")) {
 	case "", "identity":
 		b.source, b.expected = raw, max(0, min(r.ContentLength, maxBelieved))
@@ -80,7 +92,7 @@ func (b *Body) open(o *Opener, raw io.Reader, r *http.Request) (err error) {
 
 // Read implements io.Reader. Its errors are io.EOF and those that have a kind.
 func (b *Body) Read(p []byte) (int, error) {
-	n, err := charged{b.source, b.lease}.Read(p)
+	n, err := b.read(p)
 	if b.left -= int64(n); b.left < 0 {
 		n, err = 0, b.tooLarge
 	}
@@ -93,6 +105,19 @@ func (b *Body) Read(p []byte) (int, error) {
 	return n, b.explain(err)
 }
 
+func (b *Body) read(p []byte) (int, error) {
+	if b.streamed {
+		return b.source.Read(p)
+	}
+	return charged{b.source, b.lease}.Read(p)
+}
+
+// Keep counts n bytes as in memory until Close or Free, or returns inflight.ErrFull.
+func (b *Body) Keep(n int) error { return b.lease.Grow(int64(n)) }
+
+// Free takes back n bytes of what was kept.
+func (b *Body) Free(n int) { b.lease.Shrink(int64(n)) }
+
 // ReadAll returns the whole body.
 func (b *Body) ReadAll() ([]byte, error) {
 	all := bytes.NewBuffer(make([]byte, 0, b.expected+bytes.MinRead))
@@ -104,7 +129,9 @@ func (b *Body) ReadAll() ([]byte, error) {
 func (b *Body) done() {
 	if b.finish != nil {
 		b.finish()
-		b.finish = nil
+		b.finish, b.source = nil, nothing{}
+		b.lease.Shrink(b.transient)
+		b.transient = 0
 	}
 }
 
@@ -113,6 +140,12 @@ func (b *Body) Close() {
 	b.done()
 	b.lease.Release()
 }
+
+// nothing is what is left to read of a body that is decoded. It lets go of a compressed body that was held for it.
+type nothing struct{}
+
+// Read implements io.Reader.
+func (nothing) Read([]byte) (int, error) { return 0, io.EOF }
 
 // explain gives err a kind: what cannot be read is the client's doing.
 func (b *Body) explain(err error) error {

@@ -222,6 +222,51 @@ func TestBodiesShareABudget(t *testing.T) {
 	}
 }
 
+// TestAStreamTakesWhatIsKept reads bodies much larger than the budget.
+func TestAStreamTakesWhatIsKept(t *testing.T) {
+	t.Parallel()
+	const budget = 64 << 10 // less than the body
+	content := bytes.Repeat([]byte("0123456789"), limit/10)
+	opener := newOpener(t, budget)
+	for encoding, sent := range map[string][]byte{"": content, "gzip": gzipped(t, content), "zstd": zstandard(t, content)} {
+		if _, err := read(opener, encoding, bytes.NewReader(sent)); !errors.Is(err, inflight.ErrFull) {
+			t.Errorf("encoding %q: a body that is kept: got %v", encoding, err)
+		}
+		r := httptest.NewRequest(http.MethodPost, "/events", bytes.NewReader(sent))
+		r.Header.Set("Content-Encoding", encoding)
+		b, err := opener.Stream(httptest.NewRecorder(), r, limit, errTooLarge)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(b)
+		if err != nil || !bytes.Equal(got, content) {
+			t.Errorf("encoding %q: %d bytes, %v", encoding, len(got), err)
+		}
+		// All but what every request is charged is free again, the decoder's part as well.
+		const room = budget - 8<<10
+		if err := b.Keep(room); err != nil {
+			t.Errorf("encoding %q: keep %d bytes: %v", encoding, room, err)
+		}
+		if err := b.Keep(1); !errors.Is(err, inflight.ErrFull) {
+			t.Errorf("encoding %q: keep one more: %v", encoding, err)
+		}
+		b.Free(10)
+		if err := b.Keep(10); err != nil {
+			t.Errorf("encoding %q: keep what was given back: %v", encoding, err)
+		}
+		b.Close()
+	}
+	long := httptest.NewRequest(http.MethodPost, "/events", bytes.NewReader(append(content, '!')))
+	b, err := opener.Stream(httptest.NewRecorder(), long, limit, errTooLarge)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	if _, err := io.ReadAll(b); !errs.Is(err, errs.TooLarge) {
+		t.Errorf("one byte too many: got %v", err)
+	}
+}
+
 func FuzzBody(f *testing.F) {
 	opener := newOpener(f, 1<<30)
 	f.Add("gzip", gzipped(f, []byte("{}")))

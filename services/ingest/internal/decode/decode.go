@@ -55,7 +55,7 @@ var errEmptyBatch = errs.New(errs.Invalid, "empty_batch", "The batch holds no ev
 // Bulk reads the document {"events": […]}. Each event that is an element of it gets a draft; a document of another
 // shape is an Invalid error. Properties share data's memory.
 func Bulk(data []byte) ([]event.Draft, error) {
-	s := scanner{data: data}
+	s := scanner{data: data, names: new(names)}
 	d := document{scanner: &s}
 	err := d.read()
 	if err == nil {
@@ -73,6 +73,9 @@ func Bulk(data []byte) ([]event.Draft, error) {
 	}
 	return d.drafts, nil
 }
+
+// usualEvent is about how long an event is that says little, so that the drafts of a document seldom have to move.
+const usualEvent = 120
 
 // document is a bulk document while it is read.
 type document struct {
@@ -116,6 +119,9 @@ func (d *document) member(name []byte) error {
 func (d *document) element() error {
 	if len(d.drafts) == event.MaxBatch {
 		return errBatchTooLarge
+	}
+	if d.drafts == nil {
+		d.drafts = make([]event.Draft, 0, min(event.MaxBatch, len(d.data)/usualEvent+1))
 	}
 	d.drafts = append(d.drafts, event.Draft{})
 	draft := &d.drafts[len(d.drafts)-1]

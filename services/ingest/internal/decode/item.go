@@ -106,7 +106,7 @@ func (s *scanner) scalar(d *event.FactDraft, field event.Fields, name string) ([
 func (s *scanner) string(d *event.FactDraft, field event.Fields, name string, to *string) error {
 	text, err := s.scalar(d, field, name)
 	if text != nil {
-		*to = string(text)
+		*to = s.names.string(text)
 		d.Good |= field
 	}
 	return err
@@ -127,7 +127,7 @@ func (s *scanner) eventType(d *event.Draft) error {
 	case "add_to_cart":
 		d.Type = "add_to_cart"
 	default:
-		d.Type = string(text)
+		d.Type = s.names.string(text)
 	}
 	return nil
 }

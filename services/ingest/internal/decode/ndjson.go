@@ -6,34 +6,73 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"sync"
+	"unsafe"
 
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 )
 
-// NDJSON reads one event from each line of r. It holds one line at a time, and of the events only what they keep. A
-// line that is not JSON, or too long, is refused in its draft; errors are r's own and those of the batch as a whole.
-func NDJSON(r io.Reader) ([]event.Draft, error) {
-	lines := bufio.NewReaderSize(r, event.MaxBytes+2) // a line break may follow: \r\n
-	var drafts []event.Draft
+const (
+	// lineBuffer holds the longest line: a line break may follow, \r\n.
+	lineBuffer = event.MaxBytes + 2
+	// firstDrafts is how many drafts a batch has room for at first.
+	firstDrafts = 16
+	// draftSize and problemSize are what the drafts of a batch and their problems take, texts not included.
+	draftSize   = int(unsafe.Sizeof(event.Draft{}))
+	problemSize = int(unsafe.Sizeof(event.Draft{}.Problems[0]))
+)
+
+// Source is a body that is read as it comes. What is kept of it counts as memory of its request.
+type Source interface {
+	io.Reader
+	// Keep takes n bytes of the memory that requests share, or fails when there is not that much.
+	Keep(n int) error
+	// Free gives n bytes back before the request is done.
+	Free(n int)
+}
+
+// Lines decodes NDJSON. However long a body is, decoding takes one buffer, and of its lines only what the drafts keep:
+// nothing of empty lines, the reasons of refused ones. It is safe for concurrent use.
+type Lines struct {
+	buffers sync.Pool // of *bufio.Reader
+}
+
+// Events reads one event from each line of source. A line that is not JSON, or too long, is refused in its draft; errors
+// are source's own and those of the batch as a whole.
+func (l *Lines) Events(source Source) ([]event.Draft, error) {
+	if err := source.Keep(lineBuffer); err != nil {
+		return nil, err //nolint:wrapcheck // the source's own error
+	}
+	buffer, ok := l.buffers.Get().(*bufio.Reader)
+	if !ok {
+		buffer = bufio.NewReaderSize(nil, lineBuffer)
+	}
+	buffer.Reset(source)
+	defer func() {
+		buffer.Reset(nil)
+		l.buffers.Put(buffer)
+		source.Free(lineBuffer)
+	}()
+	batch := lineBatch{source: source}
 	for {
-		line, tooLong, err := readLine(lines)
+		line, tooLong, err := readLine(buffer)
 		if err != nil && !errors.Is(err, io.EOF) {
 			return nil, err
 		}
 		if len(line) > 0 || tooLong {
-			if len(drafts) == event.MaxBatch {
-				return nil, errBatchTooLarge
+			if err := batch.add(line, tooLong); err != nil {
+				return nil, err
 			}
-			drafts = append(drafts, lineEvent(line, tooLong))
 		}
 		if err != nil {
 			break
 		}
 	}
-	if len(drafts) == 0 {
+	if len(batch.drafts) == 0 {
 		return nil, errEmptyBatch
 	}
-	return drafts, nil
+	return batch.drafts, nil
 }
 
 // readLine returns the next line without white space around it, valid until the next call. A line that is longer than
@@ -50,22 +89,53 @@ func readLine(lines *bufio.Reader) (line []byte, tooLong bool, err error) {
 	return line, len(line) > event.MaxBytes, err
 }
 
-func lineEvent(line []byte, tooLong bool) event.Draft {
-	var d event.Draft
-	if tooLong {
-		refuseTooLarge(&d)
-		return d
+// lineBatch is what is kept of a body.
+type lineBatch struct {
+	source     Source
+	drafts     []event.Draft
+	names      names
+	properties arena
+}
+
+// add decodes a line and accounts for what it leaves behind.
+func (b *lineBatch) add(line []byte, tooLong bool) error {
+	if len(b.drafts) == event.MaxBatch {
+		return errBatchTooLarge
 	}
-	s := scanner{data: line}
-	err := s.event(&d)
+	before := b.size()
+	if n := len(b.drafts); n == cap(b.drafts) { // how many will come nobody knows
+		b.drafts = slices.Grow(b.drafts, min(max(firstDrafts, 3*n), event.MaxBatch-n))
+	}
+	b.drafts = append(b.drafts, event.Draft{})
+	d := &b.drafts[len(b.drafts)-1]
+	b.decode(d, line, tooLong)
+	texts := 0
+	for _, p := range d.Problems {
+		texts += problemSize + len(p.Pointer) + len(p.Detail)
+	}
+	return b.source.Keep(b.size() - before + texts) //nolint:wrapcheck // the source's own error
+}
+
+// size is what the batch takes apart from the problems of its drafts.
+func (b *lineBatch) size() int { return cap(b.drafts)*draftSize + b.names.size + b.properties.size }
+
+func (b *lineBatch) decode(d *event.Draft, line []byte, tooLong bool) {
+	if tooLong {
+		refuseTooLarge(d)
+		return
+	}
+	s := scanner{data: line, names: &b.names}
+	err := s.event(d)
 	if err == nil {
 		err = s.end()
 	}
 	if err != nil {
-		d = event.Draft{}
+		*d = event.Draft{}
 		d.RefuseWhole(event.CodeMalformed, fmt.Sprintf("The line is not valid JSON: %s.", err))
-		return d
+		return
 	}
-	d.Properties = bytes.Clone(d.Properties) // the line's memory is used again
-	return d
+	if d.Refused() {
+		d.Properties = nil
+	}
+	d.Properties = b.properties.keep(d.Properties) // the line's memory is used again
 }

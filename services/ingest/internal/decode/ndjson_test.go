@@ -12,10 +12,35 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 )
 
+// counted is a source that notes what is kept of it.
+type counted struct {
+	io.Reader
+
+	kept, most, room int
+}
+
+var errFull = errors.New("no room")
+
+func (c *counted) Keep(n int) error {
+	if c.kept+n > c.room {
+		return errFull
+	}
+	c.kept += n
+	c.most = max(c.most, c.kept)
+	return nil
+}
+
+func (c *counted) Free(n int) { c.kept -= n }
+
+// ndjson decodes a body with room enough.
+func ndjson(r io.Reader) ([]event.Draft, error) {
+	return new(Lines).Events(&counted{Reader: r, room: 1 << 30})
+}
+
 // lines decodes an NDJSON body into one string a line: the type, then the problems.
 func lines(t *testing.T, body string) []string {
 	t.Helper()
-	drafts, err := NDJSON(iotest.OneByteReader(strings.NewReader(body)))
+	drafts, err := ndjson(iotest.OneByteReader(strings.NewReader(body)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +88,7 @@ func TestNDJSONLineOfTheLargestSize(t *testing.T) {
 		largest: true, largest + "\n": true, largest + "\r\n": true, largest + " \n": true,
 		strings.Replace(frame, `""`, `"x`+fill+`"`, 1): false,
 	} {
-		drafts, err := NDJSON(strings.NewReader(body))
+		drafts, err := ndjson(strings.NewReader(body))
 		if err != nil || len(drafts) != 1 || drafts[0].Refused() == want {
 			t.Errorf("%d bytes: %v, %v", len(body), problems(drafts[0].Problems), err)
 		}
@@ -79,12 +104,12 @@ func TestNDJSONAsAWhole(t *testing.T) {
 		strings.Repeat(line, event.MaxBatch):   "<nil>",
 		strings.Repeat(line, event.MaxBatch+1): "too_large batch_too_large",
 	} {
-		if _, err := NDJSON(strings.NewReader(body)); refused(err) != want {
+		if _, err := ndjson(strings.NewReader(body)); refused(err) != want {
 			t.Errorf("%d bytes: got %v, want %s", len(body), err, want)
 		}
 	}
 	broken := errors.New("connection lost")
-	if _, err := NDJSON(io.MultiReader(strings.NewReader(line), iotest.ErrReader(broken))); !errors.Is(err, broken) {
+	if _, err := ndjson(io.MultiReader(strings.NewReader(line), iotest.ErrReader(broken))); !errors.Is(err, broken) {
 		t.Errorf("half a body: got %v", err)
 	}
 }
@@ -92,7 +117,7 @@ func TestNDJSONAsAWhole(t *testing.T) {
 func FuzzNDJSON(f *testing.F) {
 	f.Add("{\"type\":\"a\"}\r\n\n{\"type\":\n7\n")
 	f.Fuzz(func(t *testing.T, body string) {
-		drafts, err := NDJSON(strings.NewReader(body))
+		drafts, err := ndjson(strings.NewReader(body))
 		if err != nil {
 			return
 		}

@@ -17,7 +17,8 @@ type scanner struct {
 	pos  int
 	// notes about the values read since they were last cleared: valid JSON that we do not store.
 	notes note
-	depth int // deepest nesting since then
+	depth int    // deepest nesting since then
+	names *names // makes strings, in a batch; nil for plain copies
 }
 
 // note tells what is special about a value.

@@ -52,6 +52,15 @@ func (l *Lease) Grow(n int64) error {
 	return nil
 }
 
+// Held returns how many bytes are taken now.
+func (l *Lease) Held() int64 { return l.held }
+
+// Shrink gives n bytes back, which were taken before.
+func (l *Lease) Shrink(n int64) {
+	l.budget.used.Add(-n)
+	l.held -= n
+}
+
 // Release gives everything back.
 func (l *Lease) Release() {
 	l.budget.used.Add(-l.held)
