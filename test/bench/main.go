@@ -26,6 +26,7 @@ type options struct {
 	duration    time.Duration
 	connections int
 	only        string
+	profiles    string
 }
 
 func run(args []string, stdout, stderr io.Writer) int {
@@ -37,6 +38,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	flags.DurationVar(&o.duration, "duration", 8*time.Second, "how long each load lasts")
 	flags.IntVar(&o.connections, "connections", 64, "connections that send single events and purchases; bulk takes an eighth")
 	flags.StringVar(&o.only, "only", "", "only work whose name contains this, such as bulk")
+	flags.StringVar(&o.profiles, "profile", "", "a directory for CPU profiles of every service under every load; numbers are a little worse meanwhile")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
@@ -64,7 +66,12 @@ func measure(ctx context.Context, o options, out io.Writer) (err error) {
 	if err != nil {
 		return fmt.Errorf("find the programs: %w", err)
 	}
-	p, err := startPlatform(ctx, bin, o.dir)
+	if o.profiles != "" {
+		if err := os.MkdirAll(o.profiles, 0o750); err != nil {
+			return fmt.Errorf("make a directory for profiles: %w", err)
+		}
+	}
+	p, err := startPlatform(ctx, bin, o.dir, o.profiles)
 	defer func() { err = errors.Join(err, p.stop()) }()
 	if err != nil {
 		return err

@@ -34,6 +34,7 @@ const (
 // platform is the system under test.
 type platform struct {
 	bin, dir string
+	profiles string // where CPU profiles go, if anywhere
 	postgres *localpg.Server
 	redis    *localredis.Server
 	services map[string]*process
@@ -45,14 +46,15 @@ type platform struct {
 
 // process is a running service.
 type process struct {
-	cmd  *exec.Cmd
-	url  string
-	done chan struct{}
+	cmd      *exec.Cmd
+	url      string
+	profiler string // URL of its profiles, if they are served
+	done     chan struct{}
 }
 
 // startPlatform starts everything and fills the catalog. After an error as well stop must be called.
-func startPlatform(ctx context.Context, bin, dir string) (p *platform, err error) {
-	p = &platform{bin: bin, dir: dir, services: map[string]*process{}}
+func startPlatform(ctx context.Context, bin, dir, profiles string) (p *platform, err error) {
+	p = &platform{bin: bin, dir: dir, profiles: profiles, services: map[string]*process{}}
 	logger := slog.New(slog.DiscardHandler)
 	if p.postgres, err = localpg.Start(ctx, localpg.Options{Dir: filepath.Join(dir, "postgres"), Logger: logger}); err != nil {
 		return p, fmt.Errorf("start Postgres: %w", err)
@@ -86,11 +88,10 @@ func startPlatform(ctx context.Context, bin, dir string) (p *platform, err error
 
 // start starts a service, with NAME=value pairs over the configuration of all, and waits until it is ready.
 func (p *platform) start(ctx context.Context, name string, environ ...string) error {
-	port, err := localproc.FreePort(ctx)
+	address, err := freeAddress(ctx)
 	if err != nil {
-		return fmt.Errorf("find a port: %w", err)
+		return err
 	}
-	address := "127.0.0.1:" + strconv.Itoa(port)
 	log, err := os.Create(filepath.Join(p.dir, name+".log"))
 	if err != nil {
 		return fmt.Errorf("make a log: %w", err)
@@ -101,6 +102,14 @@ func (p *platform) start(ctx context.Context, name string, environ ...string) er
 		url: "http://" + address, done: make(chan struct{}),
 	}
 	s.cmd.Env = append(append(slices.Clone(p.environ), "HTTP_ADDR="+address, "SHUTDOWN_DRAIN_DELAY=0s"), environ...)
+	if p.profiles != "" {
+		profiler, err := freeAddress(ctx)
+		if err != nil {
+			return err
+		}
+		s.profiler = "http://" + profiler
+		s.cmd.Env = append(s.cmd.Env, "PPROF_ADDR="+profiler)
+	}
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	if err := s.cmd.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", name, err)
@@ -114,6 +123,15 @@ func (p *platform) start(ctx context.Context, name string, environ ...string) er
 		response, err := get(ctx, s.url+"/ready", "")
 		return err == nil && response != nil, nil
 	})
+}
+
+// freeAddress returns a loopback address on which nobody listens.
+func freeAddress(ctx context.Context) (string, error) {
+	port, err := localproc.FreePort(ctx)
+	if err != nil {
+		return "", fmt.Errorf("find a port: %w", err)
+	}
+	return "127.0.0.1:" + strconv.Itoa(port), nil
 }
 
 // halt stops a service.

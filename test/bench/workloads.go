@@ -77,7 +77,11 @@ func (p *platform) underLoad(ctx context.Context, name string, l load, perReques
 		return row{}, err
 	}
 	before := cpuOf(p.pids())
-	result, err := l.run(ctx)
+	var result outcome
+	err := p.profiled(ctx, name, l.duration, func() (err error) {
+		result, err = l.run(ctx)
+		return err
+	})
 	if err != nil {
 		return row{}, err
 	}

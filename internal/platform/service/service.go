@@ -24,6 +24,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/config"
 	"github.com/hp-analytics/hp-analytics/internal/platform/httpserver"
 	"github.com/hp-analytics/hp-analytics/internal/platform/lifecycle"
+	"github.com/hp-analytics/hp-analytics/internal/platform/profiler"
 	"github.com/hp-analytics/hp-analytics/internal/platform/telemetry"
 )
 
@@ -47,8 +48,9 @@ type Deps struct {
 
 // Config is the part of the configuration that every service has. Services embed it.
 type Config struct {
-	HTTP httpserver.Config
-	Log  telemetry.LogConfig
+	HTTP     httpserver.Config
+	Log      telemetry.LogConfig
+	Profiler profiler.Config
 	// DrainDelay is how long a stopping service goes on serving while /ready already answers 503, so that load
 	// balancers stop sending before it stops accepting.
 	DrainDelay time.Duration `env:"SHUTDOWN_DRAIN_DELAY, default=5s"`
@@ -175,6 +177,7 @@ func serve[C interface{ Base() Config }](ctx context.Context, name string, cfg C
 	logger.InfoContext(ctx, "starting", "version", Version(), "addr", listener.Addr().String())
 	return lifecycle.Run(ctx,
 		lifecycle.Options{Logger: logger, Drain: svc.Health().Drain, DrainDelay: base.DrainDelay},
+		profiler.Component(base.Profiler, logger),
 		lifecycle.Component{Name: name, Run: svc.Run},
 		httpserver.Component(listener, base.HTTP, svc.Routes(), logger),
 	)

@@ -75,7 +75,7 @@ func TestCommandLine(t *testing.T) {
 		stdout        string
 		stderr        []string
 	}{
-		"every problem at once": {nil, []string{"CUPS=many", "HTTP_ADDR=nowhere", "SHUTDOWN_DRAIN_DELAY=-1s"}, 2, "", []string{"KETTLE", "CUPS", "HTTP_ADDR", "SHUTDOWN_DRAIN_DELAY"}},
+		"every problem at once": {nil, []string{"CUPS=many", "HTTP_ADDR=nowhere", "SHUTDOWN_DRAIN_DELAY=-1s", "PPROF_ADDR=:6060"}, 2, "", []string{"KETTLE", "CUPS", "HTTP_ADDR", "SHUTDOWN_DRAIN_DELAY", "PPROF_ADDR"}},
 		"the same on demand":    {[]string{"-check-config"}, []string{"CUPS=many"}, 2, "", []string{"KETTLE", "CUPS"}},
 		"a valid configuration": {[]string{"-check-config"}, []string{"KETTLE=blue", "TEA_PASSWORD=hunter2"}, 0, "KETTLE", nil},
 		"version":               {[]string{"-version"}, nil, 0, "tea ", nil},
@@ -84,6 +84,7 @@ func TestCommandLine(t *testing.T) {
 		"unknown argument":      {[]string{"milk"}, []string{"KETTLE=blue"}, 2, "", []string{`"milk"`}},
 		"nobody to ask":         {[]string{"healthcheck"}, []string{"KETTLE=blue", "HTTP_ADDR=127.0.0.1:1"}, 1, "", []string{"refused"}},
 		"cannot be built":       {nil, []string{"KETTLE=missing", "HTTP_ADDR=127.0.0.1:0"}, 1, "", []string{"there is no kettle"}},
+		"no port for profiles":  {nil, []string{"KETTLE=blue", "HTTP_ADDR=127.0.0.1:0", "PPROF_ADDR=127.0.0.1:99999"}, 1, "", []string{"profiler", "99999"}},
 		"fails while it runs":   {nil, []string{"KETTLE=broken", "HTTP_ADDR=127.0.0.1:0"}, 1, "", []string{"the kettle broke"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/config"
 	"github.com/hp-analytics/hp-analytics/internal/platform/httpserver"
 	"github.com/hp-analytics/hp-analytics/internal/platform/lifecycle"
+	"github.com/hp-analytics/hp-analytics/internal/platform/profiler"
 	"github.com/hp-analytics/hp-analytics/internal/platform/service"
 	"github.com/hp-analytics/hp-analytics/internal/platform/telemetry"
 )
@@ -71,7 +72,7 @@ func Run(ctx context.Context, o Options) error {
 	buildCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	var services []hosted
-	components := slices.Clone(o.Before)
+	components := append(slices.Clone(o.Before), profiler.Component(cfg.Profiler, o.Logger))
 	for _, t := range selected(o.Targets) {
 		svc, err := t.build(buildCtx, o.Environ, service.Deps{
 			Logger:         o.Logger.With("service", t.name),
