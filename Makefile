@@ -47,7 +47,7 @@ generate: $(OAPI_CODEGEN) ## regenerate code from openapi.yaml
 	go generate work
 
 .PHONY: bench
-bench: deps build ## measure the platform over HTTP, as separate processes (ARGS="-duration 5s -only bulk"); see BENCHMARKS.md
+bench: deps build bin/baseline ## measure the platform over HTTP, as separate processes (ARGS="-duration 5s -only bulk"); see BENCHMARKS.md
 	@go run ./test/bench $(ARGS)
 
 .PHONY: gobench
@@ -62,9 +62,11 @@ vuln: $(GOVULNCHECK) ## look for known vulnerabilities (needs access to the Go v
 build: bin/hp-analytics $(SERVICES:%=bin/%) ## build every binary into bin/
 
 # go build decides by itself what is out of date, so these always run.
-.PHONY: bin/hp-analytics $(SERVICES:%=bin/%)
+.PHONY: bin/hp-analytics bin/baseline $(SERVICES:%=bin/%)
 bin/hp-analytics:
 	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/hp-analytics
+bin/baseline:
+	@CGO_ENABLED=0 go build -trimpath -o $@ ./test/bench/baseline
 $(SERVICES:%=bin/%): bin/%:
 	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./services/$*/cmd/$*
 

@@ -1,6 +1,7 @@
 // Command bench measures the platform as it runs in production: each service a process of its own, on a durable Postgres
-// and a Redis that it starts for the purpose, driven over HTTP from this process. It prints one table. `make bench` runs
-// it; BENCHMARKS.md explains the columns and keeps a run.
+// and a Redis that it starts for the purpose, driven over HTTP from this process. It prints one table, in which raw limits
+// of the machine and a naive service stand beside the platform. `make bench` runs it; BENCHMARKS.md explains the rows and
+// keeps a run.
 package main
 
 import (
@@ -27,32 +28,46 @@ type options struct {
 	connections int
 	only        string
 	profiles    string
+	peer        string
+	rounds      int
 }
 
 func run(args []string, stdout, stderr io.Writer) int {
 	var o options
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&o.bin, "bin", "bin", "where the services' programs are (make build)")
-	flags.StringVar(&o.dir, "dir", "", "where the databases' files go; default: a temporary directory")
-	flags.DurationVar(&o.duration, "duration", 8*time.Second, "how long each load lasts")
-	flags.IntVar(&o.connections, "connections", 64, "connections that send single events and purchases; bulk takes an eighth")
+	flags.StringVar(&o.bin, "bin", "bin", "where the programs are (make build bin/baseline)")
+	flags.StringVar(&o.dir, "dir", "", "where the databases' files and the logs go; default: a temporary directory")
+	flags.DurationVar(&o.duration, "duration", 8*time.Second, "how long each load lasts, after a warm-up of an eighth of it")
+	flags.IntVar(&o.connections, "connections", 64, "connections that send single events, purchases and bulk of 100; bulk of 1,000 takes an eighth")
 	flags.StringVar(&o.only, "only", "", "only work whose name contains this, such as bulk")
 	flags.StringVar(&o.profiles, "profile", "", "a directory for CPU profiles of every service under every load; numbers are a little worse meanwhile")
+	flags.StringVar(&o.peer, "peer", "", "a directory with a Fastify + BullMQ service (src/server.js, src/worker.js, sql/, node_modules) to measure in turn with the platform, instead of the table")
+	flags.IntVar(&o.rounds, "rounds", 3, "with -peer: how often both are measured; medians are shown")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := measure(ctx, o, stdout); err != nil {
+	if err := start(ctx, o, stdout, stderr); err != nil {
 		_, _ = fmt.Fprintln(stderr, "bench:", err)
 		return 1
 	}
 	return 0
 }
 
-// measure starts the platform, puts every load on it in turn and prints a row for each.
-func measure(ctx context.Context, o options, out io.Writer) (err error) {
+// bench is a run.
+type bench struct {
+	options
+	progress io.Writer
+	platform *platform
+	baseline *rival // made when it is first needed
+	rows     []row
+	notes    []string // under the table
+}
+
+// start prepares the directories, starts the platform, measures and prints.
+func start(ctx context.Context, o options, out, progress io.Writer) (err error) {
 	if o.dir == "" {
 		if o.dir, err = os.MkdirTemp("", "hp-analytics-bench-"); err != nil {
 			return fmt.Errorf("make a directory: %w", err)
@@ -62,8 +77,7 @@ func measure(ctx context.Context, o options, out io.Writer) (err error) {
 			return fmt.Errorf("open the directory: %w", err)
 		}
 	}
-	bin, err := filepath.Abs(o.bin)
-	if err != nil {
+	if o.bin, err = filepath.Abs(o.bin); err != nil {
 		return fmt.Errorf("find the programs: %w", err)
 	}
 	if o.profiles != "" {
@@ -71,21 +85,65 @@ func measure(ctx context.Context, o options, out io.Writer) (err error) {
 			return fmt.Errorf("make a directory for profiles: %w", err)
 		}
 	}
-	p, err := startPlatform(ctx, bin, o.dir, o.profiles)
+	p, err := startPlatform(ctx, o)
 	defer func() { err = errors.Join(err, p.stop()) }()
 	if err != nil {
 		return err
 	}
-	header(out)
-	for _, w := range workloads(o) {
-		if !strings.Contains(w.name, o.only) {
+	b := &bench{options: o, progress: progress, platform: p}
+	if o.peer != "" {
+		return b.compare(ctx, out)
+	}
+	return b.table(ctx, out)
+}
+
+// table measures every workload and prints the table, also when one has failed: the others are worth seeing.
+func (b *bench) table(ctx context.Context, out io.Writer) error {
+	var problem error
+	for _, w := range workloads() {
+		if !strings.Contains(w.name, b.only) {
 			continue
 		}
-		row, err := w.measure(ctx, p)
+		rows, err := w.measure(b, ctx)
 		if err != nil {
-			return fmt.Errorf("%s: %w", w.name, err)
+			problem = fmt.Errorf("%s: %w", w.name, err)
+			break
 		}
-		row.print(out)
+		b.add(rows)
 	}
-	return nil
+	printTable(out, b.rows)
+	for _, note := range append(b.notes, b.copyShares()...) {
+		_, _ = fmt.Fprintf(out, "\n%s\n", note)
+	}
+	return problem
+}
+
+// add keeps rows, and tells who waits for the table that it is coming.
+func (b *bench) add(rows []row) {
+	b.rows = append(b.rows, rows...)
+	for _, r := range rows {
+		_, _ = fmt.Fprintf(b.progress, "%s  %s: %s events/s, %.1f µs, p50 %s ms, p99 %s ms\n",
+			time.Now().Format(time.TimeOnly), r.name, thousands(r.events), r.total, milliseconds(r.p50), milliseconds(r.p99))
+	}
+}
+
+// find returns a row that has been measured.
+func (b *bench) find(name string) (row, bool) {
+	for _, r := range b.rows {
+		if r.name == name {
+			return r, true
+		}
+	}
+	return row{}, false
+}
+
+// copyShares says how near bulk comes to COPY alone.
+func (b *bench) copyShares() (notes []string) {
+	bulk, ok := b.find("bulk of 1,000")
+	for _, name := range []string{"raw: COPY of 1,000", "raw: COPY of 4,000"} {
+		if raw, measured := b.find(name); ok && measured {
+			notes = append(notes, fmt.Sprintf("bulk of 1,000 / %s: %.2f of its rows/s, %.2f of its CPU", name, bulk.events/raw.events, bulk.total/raw.total))
+		}
+	}
+	return notes
 }

@@ -1,77 +1,55 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
-	"github.com/hp-analytics/hp-analytics/internal/platform/localpg"
-	"github.com/hp-analytics/hp-analytics/internal/platform/localproc"
-	"github.com/hp-analytics/hp-analytics/internal/platform/localredis"
+	"github.com/hp-analytics/hp-analytics/test/bench/internal/process"
 )
 
 const (
 	adminEmail    = "bench@example.com"
 	adminPassword = "correct horse battery"
 	products      = 1000
+	users         = 1000
 )
 
-// platform is the system under test.
+// platform is the system under test: every service a process.
 type platform struct {
-	bin, dir string
+	databases
+	bin      string
 	profiles string // where CPU profiles go, if anywhere
-	postgres *localpg.Server
-	redis    *localredis.Server
-	services map[string]*process
+	services map[string]*service
 	environ  []string
-	db       *pgxpool.Pool
 	key      string   // an API key that may ingest and read
 	products []string // ids
 }
 
-// process is a running service.
-type process struct {
-	cmd      *exec.Cmd
+// service is a running service.
+type service struct {
+	*process.Process
 	url      string
 	profiler string // URL of its profiles, if they are served
-	done     chan struct{}
 }
 
 // startPlatform starts everything and fills the catalog. After an error as well stop must be called.
-func startPlatform(ctx context.Context, bin, dir, profiles string) (p *platform, err error) {
-	p = &platform{bin: bin, dir: dir, profiles: profiles, services: map[string]*process{}}
-	logger := slog.New(slog.DiscardHandler)
-	if p.postgres, err = localpg.Start(ctx, localpg.Options{Dir: filepath.Join(dir, "postgres"), Logger: logger}); err != nil {
-		return p, fmt.Errorf("start Postgres: %w", err)
-	}
-	if p.redis, err = localredis.Start(ctx, localredis.Options{Dir: filepath.Join(dir, "redis"), Logger: logger}); err != nil {
-		return p, fmt.Errorf("start Redis: %w", err)
-	}
-	if p.db, err = pgxpool.New(ctx, p.postgres.URL()); err != nil {
-		return p, fmt.Errorf("connect to Postgres: %w", err)
+func startPlatform(ctx context.Context, o options) (p *platform, err error) {
+	p = &platform{bin: o.bin, profiles: o.profiles, services: map[string]*service{}}
+	if p.databases, err = startDatabases(ctx, filepath.Join(o.dir, "platform")); err != nil {
+		return p, err
 	}
 	p.environ = append(os.Environ(),
 		"DATABASE_URL="+p.postgres.URL(), "REDIS_URL="+p.redis.URL(), "INGEST_RATE_LIMIT=1000000000", "ADMIN_PASSWORD="+adminPassword)
 	for _, args := range [][]string{{"migrate", "up"}, {"admin", "create", "--email", adminEmail}} {
-		cmd := exec.CommandContext(ctx, filepath.Join(bin, "hp-analytics"), args...)
-		cmd.Env = p.environ
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return p, fmt.Errorf("hp-analytics %s: %w: %s", args[0], err, out)
+		if _, err := p.command(ctx, args...); err != nil {
+			return p, err
 		}
 	}
 	if err := p.start(ctx, "auth"); err != nil {
@@ -86,63 +64,52 @@ func startPlatform(ctx context.Context, bin, dir, profiles string) (p *platform,
 	return p, p.fill(ctx)
 }
 
+// command runs the all-in-one program for one of its commands and returns what that says.
+func (p *platform) command(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, filepath.Join(p.bin, "hp-analytics"), args...) //nolint:gosec // built by us
+	cmd.Env = p.environ
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("hp-analytics %s: %w: %s", args[0], err, out)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
 // start starts a service, with NAME=value pairs over the configuration of all, and waits until it is ready.
 func (p *platform) start(ctx context.Context, name string, environ ...string) error {
-	address, err := freeAddress(ctx)
+	address, err := process.FreeAddress(ctx)
 	if err != nil {
 		return err
 	}
-	log, err := os.Create(filepath.Join(p.dir, name+".log"))
-	if err != nil {
-		return fmt.Errorf("make a log: %w", err)
-	}
-	defer log.Close() //nolint:errcheck // the service has its own descriptor
-	s := &process{
-		cmd: exec.CommandContext(context.WithoutCancel(ctx), filepath.Join(p.bin, name)),
-		url: "http://" + address, done: make(chan struct{}),
-	}
-	s.cmd.Env = append(append(slices.Clone(p.environ), "HTTP_ADDR="+address, "SHUTDOWN_DRAIN_DELAY=0s"), environ...)
+	s := &service{url: "http://" + address}
+	environ = append(append(slices.Clone(p.environ), "HTTP_ADDR="+address, "SHUTDOWN_DRAIN_DELAY=0s"), environ...)
 	if p.profiles != "" {
-		profiler, err := freeAddress(ctx)
+		profiler, err := process.FreeAddress(ctx)
 		if err != nil {
 			return err
 		}
 		s.profiler = "http://" + profiler
-		s.cmd.Env = append(s.cmd.Env, "PPROF_ADDR="+profiler)
+		environ = append(environ, "PPROF_ADDR="+profiler)
 	}
-	s.cmd.Stdout, s.cmd.Stderr = log, log
-	if err := s.cmd.Start(); err != nil {
-		return fmt.Errorf("start %s: %w", name, err)
+	s.Process, err = process.Start(process.Command{Program: filepath.Join(p.bin, name), Environ: environ, Log: filepath.Join(p.dir, name+".log")})
+	if err != nil {
+		return err
 	}
 	p.services[name] = s
-	go func() {
-		defer close(s.done)
-		_ = s.cmd.Wait() // a service that ends is seen by its silence
-	}()
-	return until(ctx, 30*time.Second, name+" is ready", func() (bool, error) {
-		response, err := get(ctx, s.url+"/ready", "")
-		return err == nil && response != nil, nil
-	})
+	return untilAnswered(ctx, s.Process, s.url+"/ready")
 }
 
-// freeAddress returns a loopback address on which nobody listens.
-func freeAddress(ctx context.Context) (string, error) {
-	port, err := localproc.FreePort(ctx)
-	if err != nil {
-		return "", fmt.Errorf("find a port: %w", err)
-	}
-	return "127.0.0.1:" + strconv.Itoa(port), nil
+// startAggregator starts the aggregator with a number of workers.
+func (p *platform) startAggregator(ctx context.Context, workers int) error {
+	return p.start(ctx, "aggregator", fmt.Sprintf("AGGREGATOR_CONCURRENCY=%d", workers))
 }
 
-// halt stops a service.
+// halt stops a service, if it runs.
 func (p *platform) halt(name string) {
-	s := p.services[name]
-	if s == nil {
-		return
+	if s := p.services[name]; s != nil {
+		delete(p.services, name)
+		s.Stop()
 	}
-	delete(p.services, name)
-	_ = s.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
-	<-s.done
 }
 
 // stop stops everything.
@@ -150,57 +117,23 @@ func (p *platform) stop() error {
 	for name := range p.services {
 		p.halt(name)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	var problems []error
-	if p.db != nil {
-		p.db.Close()
-	}
-	if p.redis != nil {
-		problems = append(problems, p.redis.Stop(ctx))
-	}
-	if p.postgres != nil {
-		problems = append(problems, p.postgres.Stop(ctx))
-	}
-	return errors.Join(problems...)
+	return p.databases.stop()
 }
 
-// fill makes the API key and the products.
-func (p *platform) fill(ctx context.Context) error {
-	var login struct {
-		AccessToken string `json:"access_token"`
-	}
-	err := post(ctx, p.services["auth"].url+"/auth/login", "", `{"email":"`+adminEmail+`","password":"`+adminPassword+`"}`, &login)
-	if err != nil {
-		return err
-	}
-	var key struct {
-		Key string `json:"key"`
-	}
-	if err := post(ctx, p.services["auth"].url+"/auth/api-keys", login.AccessToken, `{"name":"bench","scopes":["ingest","read"]}`, &key); err != nil {
-		return err
-	}
-	p.key = key.Key
-	var list []string
-	for i := range products {
-		list = append(list, fmt.Sprintf(`{"sku":"BENCH-%04d","name":"Product %d","price_minor":%d,"currency":"EUR"}`, i, i, 100+i))
-	}
-	if err := post(ctx, p.services["catalog"].url+"/products/bulk", login.AccessToken, `{"products":[`+strings.Join(list, ",")+`]}`, nil); err != nil {
-		return err
-	}
-	rows, err := p.db.Query(ctx, `SELECT id::text FROM catalog.products ORDER BY sku`)
-	if err != nil {
-		return fmt.Errorf("read the products: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return fmt.Errorf("read the products: %w", err)
+// subject returns what is counted when the platform is measured.
+func (p *platform) subject() subject {
+	pids := map[string][]int{}
+	for name, s := range p.services {
+		column := "others"
+		switch name {
+		case "ingest":
+			column = "service"
+		case "aggregator":
+			column = "worker"
 		}
-		p.products = append(p.products, id)
+		pids[column] = append(pids[column], s.PID())
 	}
-	return rows.Err() //nolint:wrapcheck // of a query that has begun well
+	return p.databases.subject(pids, p.services["ingest"].PID())
 }
 
 // pending returns how many rows are not folded yet.
@@ -212,59 +145,26 @@ func (p *platform) pending(ctx context.Context) (n int, err error) {
 	return n, nil
 }
 
-// until polls condition every 20 ms.
-func until(ctx context.Context, patience time.Duration, what string, condition func() (bool, error)) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		if ok, err := condition(); ok || err != nil {
-			return err
-		}
+// settle waits until everything is folded.
+func (p *platform) settle(ctx context.Context) error {
+	return until(ctx, 5*time.Minute, "everything is folded", func() (bool, error) {
+		var pending bool
+		err := p.db.QueryRow(ctx, `SELECT EXISTS (SELECT FROM ingest.batches WHERE aggregated_at IS NULL)`).Scan(&pending)
+		return !pending, err //nolint:wrapcheck // by until
+	})
+}
+
+var errEnded = errors.New("it has ended; see its log")
+
+// untilAnswered waits until a process answers a GET with success.
+func untilAnswered(ctx context.Context, p *process.Process, url string) error {
+	return until(ctx, 30*time.Second, url+" answers", func() (bool, error) {
 		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return fmt.Errorf("not within %s: %s", patience, what)
+		case <-p.Done():
+			return false, errEnded
+		default:
 		}
-	}
-}
-
-func get(ctx context.Context, url, token string) ([]byte, error) {
-	return send(ctx, http.MethodGet, url, token, "")
-}
-
-func post(ctx context.Context, url, token, body string, into any) error {
-	answer, err := send(ctx, http.MethodPost, url, token, body)
-	if err != nil || into == nil {
-		return err
-	}
-	if err := json.Unmarshal(answer, into); err != nil {
-		return fmt.Errorf("%s answers %q: %w", url, answer, err)
-	}
-	return nil
-}
-
-func send(ctx context.Context, method, url, token, body string) ([]byte, error) {
-	request, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader([]byte(body)))
-	if err != nil {
-		return nil, fmt.Errorf("ask %s: %w", url, err)
-	}
-	request.Header.Set("Content-Type", "application/json")
-	if token != "" {
-		request.Header.Set("Authorization", "Bearer "+token)
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return nil, fmt.Errorf("ask %s: %w", url, err)
-	}
-	defer response.Body.Close() //nolint:errcheck // read to its end
-	answer, err := io.ReadAll(response.Body)
-	if err != nil {
-		return nil, fmt.Errorf("read the answer of %s: %w", url, err)
-	}
-	if response.StatusCode >= http.StatusBadRequest {
-		return nil, fmt.Errorf("%s answers %s: %s", url, response.Status, answer)
-	}
-	return answer, nil
+		_, err := get(ctx, url, "")
+		return err == nil, nil
+	})
 }

@@ -8,48 +8,88 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-var types = []string{"view", "view", "view", "view", "view", "view", "click", "click", "click", "add_to_cart"}
+const (
+	jsonType   = "Content-Type: application/json"
+	ndjsonType = "Content-Type: application/x-ndjson"
+)
 
-// event returns the k-th event: as a browser sends it, with a small document of properties. The server makes its id.
-func (p *platform) event(k int) string {
-	product := p.products[k*7919%products]
-	return fmt.Sprintf(`{"product_id":"%s","type":"%s","user_id":"user-%d","properties":{"page":"/p/%d","ref":"search","device":"mobile","session":"s%06d"}}`,
-		product, types[k%len(types)], k*31%1000, k*7919%products, k*104729%1_000_000)
+// distinct is how many different single requests are made, enough of them to be different for a while.
+const distinct = 4000
+
+// bodies makes what is sent, in the form that one system takes.
+type bodies struct {
+	event, purchase func(k int) string
 }
 
-func (p *platform) purchase(k int) string {
-	return fmt.Sprintf(`{"product_id":"%s","quantity":%d,"user_id":"user-%d"}`, p.products[k*7919%products], k%3+1, k*31%1000)
+// productOf and userOf spread the k-th event.
+func productOf(k int) int { return k * 7919 % products }
+func userOf(k int) int    { return k * 31 % users }
+
+func typeOf(k int) string {
+	return []string{"view", "view", "view", "view", "view", "view", "click", "click", "click", "add_to_cart"}[k%10]
 }
 
-// bulk returns bodies of size events each.
-func (p *platform) bulk(bodies, size int, before, between, after string) []string {
-	all := make([]string, bodies)
-	for i := range all {
-		events := make([]string, size)
-		for k := range events {
-			events[k] = p.event(i*size + k)
-		}
-		all[i] = before + strings.Join(events, between) + after
+// properties are a small document, as a browser sends it.
+func properties(k int) string {
+	return fmt.Sprintf(`{"page":"/p/%d","ref":"search","device":"mobile","session":"s%06d"}`, productOf(k), k*104729%1_000_000)
+}
+
+// bodies returns the platform's form. The server makes the ids.
+func (p *platform) bodies() bodies {
+	return bodies{
+		event: func(k int) string {
+			return fmt.Sprintf(`{"product_id":"%s","type":"%s","user_id":"user-%d","properties":%s}`,
+				p.products[productOf(k)], typeOf(k), userOf(k), properties(k))
+		},
+		purchase: func(k int) string {
+			return fmt.Sprintf(`{"product_id":"%s","quantity":%d,"user_id":"user-%d"}`, p.products[productOf(k)], k%3+1, userOf(k))
+		},
 	}
-	return all
 }
 
-// singles returns bodies of one item each, enough of them to be different for a while.
+// naiveBodies are the same in the form of the services that we compare with: the user is the token's.
+func naiveBodies() bodies {
+	return bodies{
+		event: func(k int) string {
+			return fmt.Sprintf(`{"product_id":%d,"event_type":"%s","properties":%s}`, productOf(k)+1, typeOf(k), properties(k))
+		},
+		purchase: func(k int) string {
+			return fmt.Sprintf(`{"product_id":%d,"quantity":%d}`, productOf(k)+1, k%3+1)
+		},
+	}
+}
+
+// singles returns bodies of one item each.
 func singles(one func(k int) string) []string {
-	all := make([]string, 4000)
+	all := make([]string, distinct)
 	for k := range all {
 		all[k] = one(k)
 	}
 	return all
 }
 
-// requests turns bodies into whole requests.
-func (p *platform) requests(path string, bodies []string, headers ...string) [][]byte {
-	host, _ := url.Parse(p.services["ingest"].url) // our own
+// bulk returns bodies of size events each, as JSON.
+func (b bodies) bulk(size int) []string { return b.joined(size, `{"events":[`, ",", "]}") }
+
+func (b bodies) joined(size int, before, between, after string) []string {
+	all := make([]string, max(20, distinct/size))
+	for i := range all {
+		events := make([]string, size)
+		for k := range events {
+			events[k] = b.event(i*size + k)
+		}
+		all[i] = before + strings.Join(events, between) + after
+	}
+	return all
+}
+
+// requests turns bodies into whole requests. Each takes the next of the tokens.
+func requests(base, path string, tokens, bodies []string, headers ...string) [][]byte {
+	host, _ := url.Parse(base) // our own
 	all := make([][]byte, len(bodies))
 	for i, body := range bodies {
 		all[i] = fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n%s\r\n%s",
-			path, host.Host, p.key, len(body), strings.Join(append(headers, ""), "\r\n"), body)
+			path, host.Host, tokens[i*31%len(tokens)], len(body), strings.Join(append(headers, ""), "\r\n"), body)
 	}
 	return all
 }

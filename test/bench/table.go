@@ -5,58 +5,78 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
 
-// row is one line of the table.
-type row struct {
-	name     string
-	requests float64 // a second
-	events   float64 // a second
-	p50, p95 time.Duration
-	p99      time.Duration
-	perEvent map[string]float64 // CPU µs per event by process, those with next to nothing left out
-	total    float64            // of all processes
-	memory   int                // MiB of ingest at the end
-}
+// columns are those of processor time, in order.
+var columns = []string{"service", "worker", "Postgres", "Redis", "others"}
 
-func newRow(name string, o outcome, perRequest int, before, after map[string]time.Duration) row {
-	r := row{
-		name: name, p50: o.percentile(50), p95: o.percentile(95), p99: o.percentile(99), perEvent: map[string]float64{},
-		requests: float64(o.answered) / o.took.Seconds(), events: float64(o.answered*perRequest) / o.took.Seconds(),
+// printTable prints rows as Markdown.
+func printTable(out io.Writer, rows []row) {
+	_, _ = fmt.Fprintf(out, "| work | requests/s | events/s | p50 ms | p95 ms | p99 ms | errors | CPU µs/event | %s | load | MiB | grew |\n", strings.Join(columns, " | "))
+	_, _ = fmt.Fprintf(out, "|---|--:|--:|--:|--:|--:|--:|--:|%s--:|--:|--:|\n", strings.Repeat("--:|", len(columns)))
+	for _, r := range rows {
+		_, _ = fmt.Fprintf(out, "| %s |\n", strings.Join(r.cells(), " | "))
 	}
-	for process := range after {
-		used := float64((after[process] - before[process]).Microseconds()) / float64(max(1, o.answered*perRequest))
-		r.total += used
-		if used >= 0.05 {
-			r.perEvent[process] = used
-		}
+}
+
+func (r row) cells() []string {
+	cells := []string{
+		r.name, rate(r.requests), rate(r.events), milliseconds(r.p50), milliseconds(r.p95), milliseconds(r.p99), r.errors(), micros(r.total),
 	}
-	return r
+	for _, column := range columns {
+		cells = append(cells, micros(r.cpu[column]))
+	}
+	memory, grew := "", ""
+	if r.memory.Peak > 0 {
+		memory, grew = fmt.Sprint(r.memory.Peak), fmt.Sprintf("%+.0f %%", 100*r.memory.Grew)
+	}
+	return append(cells, micros(r.load), memory, grew)
 }
 
-func header(out io.Writer) {
-	_, _ = fmt.Fprintln(out, "| work | requests/s | events/s | p50 ms | p95 ms | p99 ms | CPU µs/event | of which | ingest MiB |")
-	_, _ = fmt.Fprintln(out, "|---|--:|--:|--:|--:|--:|--:|---|--:|")
-}
-
-func (r row) print(out io.Writer) {
+// errors says how many requests failed and by which status.
+func (r row) errors() string {
+	if r.answered == 0 {
+		return "" // no requests
+	}
 	var parts []string
-	for _, process := range slices.Sorted(maps.Keys(r.perEvent)) {
-		parts = append(parts, fmt.Sprintf("%s %.1f", process, r.perEvent[process]))
+	for _, status := range slices.Sorted(maps.Keys(r.failed)) {
+		parts = append(parts, fmt.Sprintf("%d x %s", r.failed[status], status))
 	}
-	ms := func(d time.Duration) string {
-		if d == 0 {
-			return ""
-		}
-		return fmt.Sprintf("%.1f", float64(d.Microseconds())/1000)
+	if parts == nil {
+		return "0"
 	}
-	memory := ""
-	if r.memory > 0 {
-		memory = strconv.Itoa(r.memory)
+	return strings.Join(parts, ", ")
+}
+
+func rate(perSecond float64) string {
+	if perSecond == 0 {
+		return ""
 	}
-	_, _ = fmt.Fprintf(out, "| %s | %.0f | %.0f | %s | %s | %s | %.1f | %s | %s |\n",
-		r.name, r.requests, r.events, ms(r.p50), ms(r.p95), ms(r.p99), r.total, strings.Join(parts, ", "), memory)
+	return thousands(perSecond)
+}
+
+// thousands writes a number with commas, as people read large ones.
+func thousands(n float64) string {
+	digits := fmt.Sprintf("%.0f", n)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}
+
+func milliseconds(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.1f", float64(d.Microseconds())/1000)
+}
+
+// micros leaves out next to nothing.
+func micros(n float64) string {
+	if n < 0.05 {
+		return ""
+	}
+	return fmt.Sprintf("%.1f", n)
 }

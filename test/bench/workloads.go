@@ -3,137 +3,185 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hp-analytics/hp-analytics/test/bench/internal/load"
 )
 
-const (
-	jsonType   = "Content-Type: application/json"
-	ndjsonType = "Content-Type: application/x-ndjson"
-)
-
-// openRate is the rate of the open model: far below what the platform can do, so that latency is not that of a queue.
-const openRate = 5000
-
-// workload is one row of the table.
+// workload is one line of work and the rows that it gives.
 type workload struct {
 	name    string
-	measure func(ctx context.Context, p *platform) (row, error)
+	measure func(b *bench, ctx context.Context) ([]row, error)
 }
+
+// workers is the concurrency of the aggregator beside a load: its default.
+const workers = 2
 
 // workloads returns what is measured, in order.
-func workloads(o options) []workload {
-	few := max(1, o.connections/8)
-	sending := func(name string, connections, perRequest int, aggregate bool, make func(p *platform) ([][]byte, error)) workload {
-		return workload{name, func(ctx context.Context, p *platform) (row, error) {
-			requests, err := make(p)
-			if err != nil {
-				return row{}, err
-			}
-			l := load{url: p.services["ingest"].url, requests: requests, connections: connections, duration: o.duration}
-			return p.underLoad(ctx, name, l, perRequest, aggregate)
-		}}
+func workloads() []workload {
+	list := []workload{
+		sending("events", false, one("/events", bodies.eventRequests)),
+		sending("events, folding on", true, one("/events", bodies.eventRequests)),
+		{"end to end: half of that rate, folding on", (*bench).halfRate},
+		sending("purchases", false, one("/purchases", bodies.purchaseRequests)),
+		sending("bulk of 100", false, many(100, jsonType)),
+		sending("bulk of 1,000", false, many(1000, jsonType)),
+		sending("bulk of 1,000 NDJSON", false, ndjson),
+		sending("bulk of 1,000 zstd", false, zstdBulk),
+		{"bulk of 1,000, folding on", (*bench).burst},
 	}
-	open := func(ctx context.Context, p *platform) (row, error) {
-		name := "events, 5,000/s offered, folding on"
-		requests := p.requests("/events", singles(p.event), jsonType)
-		l := load{url: p.services["ingest"].url, requests: requests, connections: o.connections, duration: o.duration, rate: openRate}
-		return p.underLoad(ctx, name, l, 1, true)
+	for _, n := range []int{1, 2, 4, 8} {
+		name := fmt.Sprintf("drain, %d workers", n)
+		if n == 1 {
+			name = "drain, 1 worker"
+		}
+		list = append(list, workload{name, func(b *bench, ctx context.Context) ([]row, error) {
+			r, err := b.platform.drain(ctx, name, n, b.duration)
+			return []row{r}, err
+		}})
 	}
-	plain := func(path string, bodies func(p *platform) []string, headers ...string) func(*platform) ([][]byte, error) {
-		return func(p *platform) ([][]byte, error) { return p.requests(path, bodies(p), headers...), nil }
-	}
-	events := func(p *platform) []string { return singles(p.event) }
-	bulk := func(size int) func(p *platform) []string {
-		return func(p *platform) []string { return p.bulk(max(20, 4000/size), size, `{"events":[`, ",", "]}") }
-	}
-	lines := func(p *platform) []string { return p.bulk(20, 1000, "", "\n", "\n") }
-	return []workload{
-		sending("events", o.connections, 1, false, plain("/events", events, jsonType)),
-		sending("events, folding on", o.connections, 1, true, plain("/events", events, jsonType)),
-		{"events, 5,000/s offered, folding on", open},
-		sending("purchases", o.connections, 1, false, plain("/purchases", func(p *platform) []string { return singles(p.purchase) }, jsonType)),
-		sending("bulk of 100", o.connections, 100, false, plain("/events/bulk", bulk(100), jsonType)),
-		sending("bulk of 1,000", few, 1000, false, plain("/events/bulk", bulk(1000), jsonType)),
-		sending("bulk of 1,000 NDJSON", few, 1000, false, plain("/events/bulk", lines, ndjsonType)),
-		sending("bulk of 1,000 zstd", few, 1000, false, func(p *platform) ([][]byte, error) {
-			bodies, err := compress(bulk(1000)(p))
-			return p.requests("/events/bulk", bodies, jsonType, "Content-Encoding: zstd"), err
-		}),
-		{"drain, 1 worker", func(ctx context.Context, p *platform) (row, error) { return p.drain(ctx, "drain, 1 worker", 1) }},
-		{"drain, 2 workers", func(ctx context.Context, p *platform) (row, error) { return p.drain(ctx, "drain, 2 workers", 2) }},
-		{"raw: COPY", func(ctx context.Context, p *platform) (row, error) { return p.rawCopy(ctx, o.duration) }},
-		{"raw: net/http", func(ctx context.Context, p *platform) (row, error) { return p.rawHTTP(ctx, o) }},
+	return append(list,
+		workload{"reconcile", (*bench).reconcile},
+		workload{"raw: COPY of 1,000", func(b *bench, ctx context.Context) ([]row, error) { return b.rawCopy(ctx, 1000) }},
+		workload{"raw: COPY of 4,000", func(b *bench, ctx context.Context) ([]row, error) { return b.rawCopy(ctx, 4000) }},
+		workload{"raw: net/http + encoding/json", (*bench).rawHTTP},
+		workload{"baseline events", baselineLoad(contestEvents, false)},
+		workload{"baseline events, worker on", baselineLoad(contestEvents, true)},
+		workload{"baseline bulk of 1,000 (loop)", baselineLoad(contestBulk1000, false)},
+		workload{"baseline drain", baselineDrain},
+	)
+}
+
+// sent is a load without its time: what is sent, and over how many connections.
+type sent struct {
+	load    load.Load
+	perOne  int // events a request
+	problem error
+}
+
+func (b bodies) eventRequests() []string    { return singles(b.event) }
+func (b bodies) purchaseRequests() []string { return singles(b.purchase) }
+
+// one sends a single item with each request.
+func one(path string, make func(bodies) []string) func(*platform) sent {
+	return func(p *platform) sent {
+		return p.sent(path, 1, make(p.bodies()), jsonType)
 	}
 }
 
-// underLoad measures a load, with or without the aggregator beside it. What it has left behind is folded before the next.
-func (p *platform) underLoad(ctx context.Context, name string, l load, perRequest int, aggregate bool) (row, error) {
-	if !aggregate {
+// many sends bulk requests of JSON.
+func many(size int, headers ...string) func(*platform) sent {
+	return func(p *platform) sent { return p.sent("/events/bulk", size, p.bodies().bulk(size), headers...) }
+}
+
+func ndjson(p *platform) sent {
+	return p.sent("/events/bulk", 1000, p.bodies().joined(1000, "", "\n", "\n"), ndjsonType)
+}
+
+func zstdBulk(p *platform) sent {
+	small, err := compress(p.bodies().bulk(1000))
+	s := p.sent("/events/bulk", 1000, small, jsonType, "Content-Encoding: zstd")
+	s.problem = err
+	return s
+}
+
+func (p *platform) sent(path string, perOne int, bodies []string, headers ...string) sent {
+	url := p.services["ingest"].url
+	return sent{load: load.Load{URL: url, Requests: requests(url, path, []string{p.key}, bodies, headers...)}, perOne: perOne}
+}
+
+// connectionsFor gives bulk of 1,000 an eighth: each of its requests keeps a server busy for long.
+func (o options) connectionsFor(perOne int) int {
+	if perOne >= 1000 {
+		return max(1, o.connections/8)
+	}
+	return o.connections
+}
+
+// sending is a closed load on the platform.
+func sending(name string, fold bool, make func(*platform) sent) workload {
+	return workload{name, func(b *bench, ctx context.Context) ([]row, error) {
+		r, err := b.send(ctx, name, fold, make(b.platform), 0)
+		return []row{r}, err
+	}}
+}
+
+// send puts a load on the platform, with or without the aggregator beside it. What it has left behind is folded before
+// the next.
+func (b *bench) send(ctx context.Context, name string, fold bool, s sent, rate float64) (row, error) {
+	if s.problem != nil {
+		return row{}, s.problem
+	}
+	p := b.platform
+	if !fold {
 		p.halt("aggregator")
-	}
-	warm := l
-	warm.duration = time.Second
-	if _, err := warm.run(ctx); err != nil {
-		return row{}, err
-	}
-	before := cpuOf(p.pids())
-	var result outcome
-	err := p.profiled(ctx, name, l.duration, func() (err error) {
-		result, err = l.run(ctx)
-		return err
-	})
-	if err != nil {
-		return row{}, err
-	}
-	if result.failed > 0 {
-		return row{}, fmt.Errorf("%d of %d requests failed, the last with %s", result.failed, result.failed+result.answered, result.failure)
-	}
-	r := newRow(name, result, perRequest, before, cpuOf(p.pids()))
-	r.memory = residentMiB(p.services["ingest"].cmd.Process.Pid)
-	if !aggregate {
-		if err := p.start(ctx, "aggregator", "AGGREGATOR_CONCURRENCY=2"); err != nil {
+	} else if p.services["aggregator"] == nil {
+		if err := p.startAggregator(ctx, workers); err != nil {
 			return row{}, err
 		}
 	}
-	return r, p.settle(ctx)
-}
-
-// settle waits until everything is folded.
-func (p *platform) settle(ctx context.Context) error {
-	return until(ctx, 5*time.Minute, "everything is folded", func() (bool, error) {
-		n, err := p.pending(ctx)
-		return n == 0, err
+	s.load.Connections, s.load.Duration, s.load.Rate = b.connectionsFor(s.perOne), b.duration, rate
+	var r row
+	err := p.profiled(ctx, name, b.duration, func() (err error) {
+		r, err = measure(ctx, name, s.load, s.perOne, p.subject())
+		return err
 	})
+	if err != nil {
+		return r, err
+	}
+	end := time.Now()
+	if !fold {
+		if err := p.startAggregator(ctx, workers); err != nil {
+			return r, err
+		}
+	}
+	err = p.settle(ctx)
+	r.after = time.Since(end)
+	return r, err
 }
 
-// drain measures how fast workers fold what has piled up.
-func (p *platform) drain(ctx context.Context, name string, workers int) (row, error) {
-	p.halt("aggregator")
-	l := load{
-		url: p.services["ingest"].url, connections: 8, duration: 6 * time.Second,
-		requests: p.requests("/events/bulk", p.bulk(20, 1000, `{"events":[`, ",", "]}"), jsonType),
+// halfRate offers half of what the platform can take while it folds, and looks how soon single events are seen.
+func (b *bench) halfRate(ctx context.Context) ([]row, error) {
+	events := one("/events", bodies.eventRequests)(b.platform)
+	full, ok := b.find("events, folding on")
+	if !ok { // -only
+		var err error
+		if full, err = b.send(ctx, "", true, events, 0); err != nil {
+			return nil, err
+		}
 	}
-	if _, err := l.run(ctx); err != nil {
-		return row{}, err
+	offered := full.events / 2
+	var r row
+	var seen []row
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		name := fmt.Sprintf("events, half of that offered (%s/s), folding on", thousands(offered))
+		r, err = b.send(groupCtx, name, true, events, offered)
+		return err
+	})
+	group.Go(func() (err error) {
+		seen, err = b.platform.probe(groupCtx, b.duration*9/8) // the warm-up as well: it is as busy
+		return err
+	})
+	if err := group.Wait(); err != nil {
+		return nil, err //nolint:wrapcheck // says what was done
 	}
-	n, err := p.pending(ctx)
-	if err != nil {
-		return row{}, err
-	}
-	if err := p.start(ctx, "aggregator", fmt.Sprintf("AGGREGATOR_CONCURRENCY=%d", workers)); err != nil {
-		return row{}, err
-	}
-	before, begin := cpuOf(p.pids()), time.Now()
-	left, err := p.pending(ctx) // it may have begun before it was ready
-	if err != nil {
-		return row{}, err
-	}
-	if err := p.settle(ctx); err != nil {
-		return row{}, err
-	}
-	took := time.Since(begin)
-	if left == 0 { // all done before it was called ready: nothing to measure by
-		return row{}, fmt.Errorf("%d rows are too few to measure", n)
-	}
-	return newRow(name, outcome{answered: left, took: took}, 1, before, cpuOf(p.pids())), nil
+	return append([]row{r}, seen...), nil
+}
+
+// burst sends bulk at full rate with the aggregator on, then takes the time until the rollups are right.
+func (b *bench) burst(ctx context.Context) ([]row, error) {
+	r, err := b.send(ctx, "bulk of 1,000, folding on", true, many(1000, jsonType)(b.platform), 0)
+	return []row{r, timeRow(fmt.Sprintf("… after these %s until everything is folded", b.duration), r.after)}, err
+}
+
+// reconcile recounts every number of the platform: a rate that is bought with wrong numbers is worth nothing.
+func (b *bench) reconcile(ctx context.Context) ([]row, error) {
+	said, err := b.platform.command(ctx, "reconcile")
+	lines := strings.Split(said, "\n")
+	b.notes = append(b.notes, "`hp-analytics reconcile` after all of it: "+lines[len(lines)-1])
+	return nil, err
 }

@@ -1,10 +1,11 @@
-package main
+package process
 
 import (
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -21,7 +22,7 @@ func processes() map[int]stat {
 	all := map[int]stat{}
 	files, _ := filepath.Glob("/proc/[0-9]*/stat") // the pattern is good
 	for _, file := range files {
-		content, err := os.ReadFile(file)
+		content, err := os.ReadFile(file) //nolint:gosec // of /proc
 		if err != nil {
 			continue // it has just ended
 		}
@@ -37,40 +38,30 @@ func processes() map[int]stat {
 	return all
 }
 
-// cpuOf returns the processor time that each process and its descendants have used.
-func cpuOf(pids map[string]int) map[string]time.Duration {
+// CPU returns the processor time that each group of processes has used, their descendants included.
+func CPU(groups map[string][]int) map[string]time.Duration {
 	all := processes()
+	group := map[int]string{}
+	for name, pids := range groups {
+		for _, pid := range pids {
+			group[pid] = name
+		}
+	}
 	used := map[string]time.Duration{}
 	for pid, s := range all {
-		for name, root := range pids {
-			for at := pid; at > 1; at = all[at].parent {
-				if at == root {
-					used[name] += s.cpu
-					break
-				}
+		for at := pid; at > 1; at = all[at].parent {
+			if name, ok := group[at]; ok {
+				used[name] += s.cpu
+				break
 			}
 		}
 	}
 	return used
 }
 
-// pids returns the processes whose work is counted.
-func (p *platform) pids() map[string]int {
-	pids := map[string]int{"postgres": p.postgres.PID(), "redis": p.redis.PID()}
-	for name, s := range p.services {
-		pids[name] = s.cmd.Process.Pid
-	}
-	return pids
-}
-
-// residentMiB returns the memory of a process.
-func residentMiB(pid int) int {
-	content, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status")) // 0 for one that has ended
-	for line := range strings.Lines(string(content)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			kib, _ := strconv.Atoi(strings.Fields(rest)[0])
-			return kib >> 10
-		}
-	}
-	return 0
+// OwnCPU returns the processor time that this process has used.
+func OwnCPU() time.Duration {
+	var usage syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &usage) // cannot fail for oneself
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }

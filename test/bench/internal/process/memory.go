@@ -1,0 +1,73 @@
+package process
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Memory is the resident memory of a process over a time.
+type Memory struct {
+	Peak int     // MiB
+	Grew float64 // mean of the last third over that of the first, minus one
+}
+
+// sampleInterval is how often memory is looked at.
+const sampleInterval = 100 * time.Millisecond
+
+// Watch samples the memory of a process until the function that it returns is called.
+func Watch(pid int) (stop func() Memory) {
+	end, result := make(chan struct{}), make(chan Memory)
+	go func() {
+		ticker := time.NewTicker(sampleInterval)
+		defer ticker.Stop()
+		samples := []int{residentKiB(pid)}
+		for {
+			select {
+			case <-ticker.C:
+				samples = append(samples, residentKiB(pid))
+			case <-end:
+				result <- summarize(append(samples, residentKiB(pid)))
+				return
+			}
+		}
+	}()
+	return func() Memory {
+		close(end)
+		return <-result
+	}
+}
+
+func summarize(samples []int) Memory {
+	peak := 0
+	for _, kib := range samples {
+		peak = max(peak, kib)
+	}
+	third := max(1, len(samples)/3)
+	first, last := mean(samples[:third]), mean(samples[len(samples)-third:])
+	if first == 0 {
+		return Memory{Peak: peak >> 10}
+	}
+	return Memory{Peak: peak >> 10, Grew: last/first - 1}
+}
+
+func mean(of []int) (m float64) {
+	for _, n := range of {
+		m += float64(n) / float64(len(of))
+	}
+	return m
+}
+
+// residentKiB returns 0 for a process that has ended.
+func residentKiB(pid int) int {
+	content, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status")) //nolint:gosec // of /proc
+	for line := range strings.Lines(string(content)) {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kib, _ := strconv.Atoi(strings.Fields(rest)[0])
+			return kib
+		}
+	}
+	return 0
+}
