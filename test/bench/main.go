@@ -101,7 +101,7 @@ func start(ctx context.Context, o options, out, progress io.Writer) (err error) 
 func (b *bench) table(ctx context.Context, out io.Writer) error {
 	var problem error
 	for _, w := range workloads() {
-		if !strings.Contains(w.name, b.only) {
+		if !b.wants(w.name) {
 			continue
 		}
 		rows, err := w.measure(b, ctx)
@@ -117,6 +117,9 @@ func (b *bench) table(ctx context.Context, out io.Writer) error {
 	}
 	return problem
 }
+
+// wants tells by -only.
+func (o options) wants(name string) bool { return strings.Contains(name, o.only) }
 
 // add keeps rows, and tells who waits for the table that it is coming.
 func (b *bench) add(rows []row) {

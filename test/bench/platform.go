@@ -99,9 +99,9 @@ func (p *platform) start(ctx context.Context, name string, environ ...string) er
 	return untilAnswered(ctx, s.Process, s.url+"/ready")
 }
 
-// startAggregator starts the aggregator with a number of workers.
+// startAggregator starts the aggregator with a number of workers and connections for them.
 func (p *platform) startAggregator(ctx context.Context, workers int) error {
-	return p.start(ctx, "aggregator", fmt.Sprintf("AGGREGATOR_CONCURRENCY=%d", workers))
+	return p.start(ctx, "aggregator", fmt.Sprintf("AGGREGATOR_CONCURRENCY=%d", workers), fmt.Sprintf("DATABASE_MAX_CONNS=%d", workers+8))
 }
 
 // halt stops a service, if it runs.

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hp-analytics/hp-analytics/test/bench/internal/process"
+)
+
+// rawCopy measures what Postgres alone takes for the same rows: COPY into ingest.events itself, size at a time, on two
+// connections, with a commit for each. No batch stands for these rows, so nobody folds them.
+func (b *bench) rawCopy(ctx context.Context, size int) ([]row, error) {
+	p := b.platform
+	columns, err := p.eventColumns(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := p.databases.subject(map[string][]int{}, 0)
+	if err := s.checkpoint(ctx); err != nil {
+		return nil, err
+	}
+	copies := make([]*copyData, 2)
+	for i := range copies {
+		if copies[i], err = p.encodeRows(i*size, size, columns); err != nil {
+			return nil, err
+		}
+	}
+	before, own, begin := s.cpu(), process.OwnCPU(), time.Now()
+	counts := make([]int, len(copies))
+	var group errgroup.Group
+	for i, data := range copies {
+		group.Go(func() (err error) {
+			counts[i], err = p.copyFor(ctx, data, b.duration)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err //nolint:wrapcheck // says what was done
+	}
+	n := counts[0] + counts[1]
+	r := workRow("raw: COPY of "+thousands(float64(size)), n, time.Since(begin), before, s.cpu())
+	r.load = float64((process.OwnCPU() - own).Microseconds()) / float64(max(1, n))
+	return []row{r}, nil
+}
+
+// copyFor copies on one connection for a time and returns how many rows.
+func (p *platform) copyFor(ctx context.Context, data *copyData, lasts time.Duration) (n int, err error) {
+	conn, err := p.db.Acquire(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("connect to Postgres: %w", err)
+	}
+	defer conn.Release()
+	for begin := time.Now(); time.Since(begin) < lasts; {
+		data.renew(time.Now())
+		tag, err := conn.Conn().PgConn().CopyFrom(ctx, bytes.NewReader(data.buffer), data.sql)
+		if err != nil {
+			return 0, fmt.Errorf("copy: %w", err)
+		}
+		n += int(tag.RowsAffected())
+	}
+	return n, nil
+}
+
+// column is one of ingest.events.
+type column struct {
+	Name string
+	OID  uint32
+}
+
+// eventColumns returns the columns of ingest.events that a writer fills.
+func (p *platform) eventColumns(ctx context.Context) ([]column, error) {
+	rows, err := p.db.Query(ctx, `
+		SELECT attname, atttypid FROM pg_attribute
+		WHERE attrelid = 'ingest.events'::regclass AND attnum > 0 AND NOT attisdropped
+		  AND (NOT atthasdef OR attname = ANY($1))
+		ORDER BY attnum`, []string{"id", "ts", "product_id", "user_id", "type", "properties", "batch_id"})
+	if err != nil {
+		return nil, fmt.Errorf("list the columns of events: %w", err)
+	}
+	columns, err := pgx.CollectRows(rows, pgx.RowToStructByPos[column])
+	if err != nil {
+		return nil, fmt.Errorf("list the columns of events: %w", err)
+	}
+	return columns, nil
+}
+
+// copyData is rows in the binary form of COPY. They are encoded once, and what must differ is renewed in place: the
+// client's work is not what is measured.
+type copyData struct {
+	sql    string
+	buffer []byte
+	places map[string][]int // of the values of a column
+}
+
+const signature = "PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+
+// encodeRows encodes rows of the given columns; what is not known here is NULL.
+func (p *platform) encodeRows(from, size int, columns []column) (*copyData, error) {
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = pgx.Identifier{c.Name}.Sanitize()
+	}
+	d := &copyData{
+		sql:    `COPY ingest.events (` + strings.Join(names, ", ") + `) FROM STDIN BINARY`,
+		buffer: []byte(signature), places: map[string][]int{},
+	}
+	types, now := pgtype.NewMap(), time.Now()
+	for k := from; k < from+size; k++ {
+		values := map[string]any{
+			"id": pgtype.UUID{Valid: true}, "ts": now, "received_at": now, "batch_id": pgtype.UUID{Valid: true},
+			"product_id": pgtype.UUID{Bytes: uuid.MustParse(p.products[productOf(k)]), Valid: true},
+			"user_id":    fmt.Sprintf("user-%d", userOf(k)), "type": typeOf(k), "properties": properties(k),
+		}
+		d.buffer = binary.BigEndian.AppendUint16(d.buffer, uint16(len(columns))) //nolint:gosec // a few
+		for _, c := range columns {
+			if err := d.append(types, c, values[c.Name]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	d.buffer = append(d.buffer, 0xff, 0xff)
+	return d, nil
+}
+
+// append encodes one value: its length, or -1 for NULL, and itself.
+func (d *copyData) append(types *pgtype.Map, c column, value any) error {
+	at := len(d.buffer)
+	d.buffer = append(d.buffer, 0xff, 0xff, 0xff, 0xff)
+	if value == nil {
+		return nil
+	}
+	encoded, err := types.Encode(c.OID, pgx.BinaryFormatCode, value, d.buffer)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", c.Name, err)
+	}
+	d.buffer = encoded
+	binary.BigEndian.PutUint32(d.buffer[at:], uint32(len(d.buffer)-at-4)) //nolint:gosec // a small value
+	d.places[c.Name] = append(d.places[c.Name], at+4)
+	return nil
+}
+
+// renew gives every row a new id, and all of them a new batch and the present time, as ingest does.
+func (d *copyData) renew(now time.Time) {
+	batch := uuid.Must(uuid.NewV7())
+	for _, at := range d.places["id"] {
+		id := uuid.Must(uuid.NewV7())
+		copy(d.buffer[at:], id[:])
+	}
+	for _, at := range d.places["batch_id"] {
+		copy(d.buffer[at:], batch[:])
+	}
+	const epoch = 946684800 * 1_000_000 // 2000-01-01, from which Postgres counts microseconds
+	for _, name := range []string{"ts", "received_at"} {
+		for _, at := range d.places[name] {
+			binary.BigEndian.PutUint64(d.buffer[at:], uint64(now.UnixMicro()-epoch)) //nolint:gosec // after 2000
+		}
+	}
+}
