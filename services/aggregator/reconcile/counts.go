@@ -23,9 +23,13 @@ var tables = []table{
 	{name: "stats.user_daily", key: "user_id", columns: counts},
 	{
 		name: "stats.product_type_daily", key: "product_id, type", columns: []string{"events"},
-		where: "AND type NOT IN ('view', 'click', 'add_to_cart')",
+		where: customTypes,
 	},
+	{name: "stats.type_daily", key: "type", columns: []string{"events"}, where: customTypes},
 }
+
+// customTypes selects the events whose type has no column of its own.
+const customTypes = "AND type NOT IN ('view', 'click', 'add_to_cart')"
 
 // folded selects the raw rows of day $1 (UTC, as the session's time zone is) that must be in the rollups: those of batches that are not pending.
 const folded = `ts >= $1::date AND ts < $1::date + 1

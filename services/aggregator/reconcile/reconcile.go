@@ -96,6 +96,7 @@ func (r *run) days(ctx context.Context) ([]day, error) {
 			UNION SELECT day FROM stats.product_daily_stats
 			UNION SELECT day FROM stats.user_daily_stats
 			UNION SELECT day FROM stats.product_type_daily_stats
+			UNION SELECT day FROM stats.type_daily_stats
 			UNION SELECT day FROM stats.product_daily_users
 			UNION SELECT day FROM stats.daily_users
 		)

@@ -83,6 +83,9 @@ func TestEveryTamperingIsFound(t *testing.T) {
 		"a user missing":    {`DELETE FROM stats.user_daily_stats WHERE ctid = (SELECT ctid FROM stats.user_daily_stats WHERE events > 0 LIMIT 1)`, "events is 0, recounted "},
 		"a type made up":    {`INSERT INTO stats.product_type_daily_stats (product_id, day, type, lane, events) VALUES (gen_random_uuid(), '2026-01-02', 'nothing', 0, 1)`, " nothing: events is 1, recounted 0"},
 		"a type missing":    {`DELETE FROM stats.product_type_daily_stats WHERE ctid = (SELECT ctid FROM stats.product_type_daily_stats LIMIT 1)`, "events is 0, recounted "},
+		"a type's total":    {`UPDATE stats.type_daily_stats SET events = events + 1 WHERE ctid = (SELECT ctid FROM stats.type_daily_stats LIMIT 1)`, "stats.type_daily 2026-01-"},
+		"a total made up":   {`INSERT INTO stats.type_daily_stats (day, type, lane, events) VALUES ('2026-01-02', 'nothing', 0, 1)`, "stats.type_daily 2026-01-02 nothing: events is 1, recounted 0"},
+		"a total missing":   {`DELETE FROM stats.type_daily_stats WHERE ctid = (SELECT ctid FROM stats.type_daily_stats LIMIT 1)`, "stats.type_daily 2026-01-"},
 		"other users": {
 			`UPDATE stats.product_daily_users SET sketch = (SELECT sketch FROM stats.product_daily_users ORDER BY length(sketch) DESC LIMIT 1)
 			 WHERE ctid = (SELECT ctid FROM stats.product_daily_users ORDER BY length(sketch) LIMIT 1)`,
@@ -162,6 +165,7 @@ func TestEveryRollupNamesItsDays(t *testing.T) {
 		`stats.product_daily_stats (day, lane, product_id) VALUES ($1, 0, gen_random_uuid())`,
 		`stats.user_daily_stats (day, lane, user_id) VALUES ($1, 0, 'ada')`,
 		`stats.product_type_daily_stats (day, lane, product_id, type, events) VALUES ($1, 0, gen_random_uuid(), 'search', 1)`,
+		`stats.type_daily_stats (day, lane, type, events) VALUES ($1, 0, 'search', 1)`,
 		`stats.product_daily_users (day, lane, product_id, sketch) VALUES ($1, 0, gen_random_uuid(), '')`,
 		`stats.daily_users (day, lane, sketch) VALUES ($1, 0, '')`,
 	} {

@@ -56,6 +56,7 @@ func apply(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
 	}{
 		{"product days", applyProducts},
 		{"product types", applyTypes},
+		{"types", applyDayTypes},
 		{"user days", applyUsers},
 		{"days", applyDays},
 		{"users of products", applyProductUsers},
@@ -139,6 +140,25 @@ func applyTypes(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) er
 		return nil
 	}
 	_, err := tx.Exec(ctx, upsert, lane, products, days, types, events)
+	return err //nolint:wrapcheck // apply says what was added
+}
+
+func applyDayTypes(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
+	const upsert = `
+		INSERT INTO stats.type_daily_stats AS s (lane, day, type, events)
+		SELECT $1::smallint, *
+		FROM unnest($2::date[], $3::text[], $4::bigint[])
+		ON CONFLICT (day, type, lane) DO UPDATE SET events = s.events + excluded.events`
+	var days []time.Time
+	var types []string
+	var events []int64
+	for key, n := range d.DayTypes() {
+		days, types, events = append(days, key.Day.Time()), append(types, key.Type), append(events, n)
+	}
+	if len(days) == 0 {
+		return nil
+	}
+	_, err := tx.Exec(ctx, upsert, lane, days, types, events)
 	return err //nolint:wrapcheck // apply says what was added
 }
 

@@ -80,6 +80,11 @@ type (
 		Day       Day
 		Type      string
 	}
+	// TypeDay is the key of the count of a custom event type over all products.
+	TypeDay struct {
+		Day  Day
+		Type string
+	}
 )
 
 // Deltas are what a set of rows adds to the rollups.
@@ -88,6 +93,7 @@ type Deltas struct {
 	users        map[UserDay]*Counts
 	days         map[Day]*Counts
 	types        map[ProductTypeDay]int64
+	dayTypes     map[TypeDay]int64
 	productUsers map[ProductDay]*sketch.Sketch
 	dayUsers     map[Day]*sketch.Sketch
 }
@@ -99,6 +105,7 @@ func New() *Deltas {
 		users:        map[UserDay]*Counts{},
 		days:         map[Day]*Counts{},
 		types:        map[ProductTypeDay]int64{},
+		dayTypes:     map[TypeDay]int64{},
 		productUsers: map[ProductDay]*sketch.Sketch{},
 		dayUsers:     map[Day]*sketch.Sketch{},
 	}
@@ -122,6 +129,7 @@ func (d *Deltas) AddEvent(e Event) {
 	}
 	if custom {
 		d.types[ProductTypeDay{e.ProductID, e.Day, e.Type}]++
+		d.dayTypes[TypeDay{e.Day, e.Type}]++
 	}
 }
 
@@ -161,8 +169,8 @@ func at[K comparable, V any](m map[K]V, key K, make func() V) V {
 // Empty reports whether there is nothing to add.
 func (d *Deltas) Empty() bool { return len(d.days) == 0 }
 
-// Products yields the counts per product and day, Users per user and day, Days per day, Types the numbers of custom
-// events, ProductUsers and DayUsers the sketches; each in the order of its key. All writers keep that order, so that two
+// Products yields the counts per product and day, Users per user and day, Days per day, Types and DayTypes the numbers
+// of custom events, ProductUsers and DayUsers the sketches; each in the order of its key. All writers keep that order, so that two
 // of them could never lock rows crosswise.
 func (d *Deltas) Products() iter.Seq2[ProductDay, *Counts] {
 	return sorted(d.products, compareProductDay)
@@ -178,6 +186,9 @@ func (d *Deltas) Days() iter.Seq2[Day, *Counts] { return sorted(d.days, cmp.Comp
 func (d *Deltas) Types() iter.Seq2[ProductTypeDay, int64] {
 	return sorted(d.types, compareProductTypeDay)
 }
+
+// DayTypes yields the numbers of custom events over all products.
+func (d *Deltas) DayTypes() iter.Seq2[TypeDay, int64] { return sorted(d.dayTypes, compareTypeDay) }
 
 // ProductUsers yields the users per product and day.
 func (d *Deltas) ProductUsers() iter.Seq2[ProductDay, *sketch.Sketch] {
@@ -206,6 +217,10 @@ func compareProductDay(a, b ProductDay) int {
 
 func compareUserDay(a, b UserDay) int {
 	return cmp.Or(cmp.Compare(a.UserID, b.UserID), cmp.Compare(a.Day, b.Day))
+}
+
+func compareTypeDay(a, b TypeDay) int {
+	return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.Type, b.Type))
 }
 
 func compareProductTypeDay(a, b ProductTypeDay) int {

@@ -50,6 +50,7 @@ func TestDeltas(t *testing.T) {
 		{shoe, first, "bob", rollup.AddToCart},
 		{shoe, first, "bob", "search"},
 		{shoe, first, "ada", "search"},
+		{sock, first, "bob", "search"},
 	} {
 		d.AddEvent(e)
 	}
@@ -69,7 +70,7 @@ func TestDeltas(t *testing.T) {
 	want := []product{ // in key order, which is what keeps two folds from a deadlock
 		{rollup.ProductDay{ProductID: shoe, Day: first}, rollup.Counts{Events: 5, Views: 1, Clicks: 1, AddToCarts: 1, Purchases: 1, Units: 3, RevenueMinor: 900}},
 		{rollup.ProductDay{ProductID: shoe, Day: second}, rollup.Counts{Events: 1, Views: 1}},
-		{rollup.ProductDay{ProductID: sock, Day: first}, rollup.Counts{Events: 1, Views: 1}},
+		{rollup.ProductDay{ProductID: sock, Day: first}, rollup.Counts{Events: 2, Views: 1}},
 	}
 	if diff := cmp.Diff(want, products); diff != "" {
 		t.Errorf("products (-want +got):\n%s", diff)
@@ -82,7 +83,7 @@ func TestDeltas(t *testing.T) {
 	if diff := cmp.Diff(map[rollup.UserDay]rollup.Counts{
 		{UserID: "ada", Day: first}:  {Events: 3, Views: 1, Clicks: 1},
 		{UserID: "ada", Day: second}: {Events: 1, Views: 1},
-		{UserID: "bob", Day: first}:  {Events: 3, Views: 1, AddToCarts: 1},
+		{UserID: "bob", Day: first}:  {Events: 4, Views: 1, AddToCarts: 1},
 		{UserID: "eve", Day: first}:  {Purchases: 1, Units: 3, RevenueMinor: 900},
 	}, users); diff != "" {
 		t.Errorf("users (-want +got):\n%s", diff)
@@ -93,15 +94,22 @@ func TestDeltas(t *testing.T) {
 		days[day] = *counts
 	}
 	if diff := cmp.Diff(map[rollup.Day]rollup.Counts{
-		first:  {Events: 6, Views: 2, Clicks: 1, AddToCarts: 1, Purchases: 1, Units: 3, RevenueMinor: 900},
+		first:  {Events: 7, Views: 2, Clicks: 1, AddToCarts: 1, Purchases: 1, Units: 3, RevenueMinor: 900},
 		second: {Events: 1, Views: 1},
 	}, days); diff != "" {
 		t.Errorf("days (-want +got):\n%s", diff)
 	}
 
 	types := maps.Collect(d.Types())
-	if diff := cmp.Diff(map[rollup.ProductTypeDay]int64{{ProductID: shoe, Day: first, Type: "search"}: 2}, types); diff != "" {
+	if diff := cmp.Diff(map[rollup.ProductTypeDay]int64{
+		{ProductID: shoe, Day: first, Type: "search"}: 2,
+		{ProductID: sock, Day: first, Type: "search"}: 1,
+	}, types); diff != "" {
 		t.Errorf("custom types (-want +got):\n%s", diff)
+	}
+	dayTypes := maps.Collect(d.DayTypes())
+	if diff := cmp.Diff(map[rollup.TypeDay]int64{{Day: first, Type: "search"}: 3}, dayTypes); diff != "" {
+		t.Errorf("custom types over all products (-want +got):\n%s", diff)
 	}
 
 	var estimates []int64

@@ -1,0 +1,2 @@
+DROP VIEW stats.type_daily;
+DROP TABLE stats.type_daily_stats;
