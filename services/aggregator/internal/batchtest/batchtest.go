@@ -117,3 +117,23 @@ func (w *Writer) Pending() (n int) {
 	}
 	return n
 }
+
+// Backlog commits many batches of events at once, each of rows rows. It takes the few products and users in turn, so that
+// every batch meets the same rows of the rollups. A database takes one of them: their ids are in the order of time, but not
+// unique.
+func (w *Writer) Backlog(batches, rows, products, users int) {
+	w.tb.Helper()
+	const insert = `
+		WITH made AS MATERIALIZED (
+			SELECT (lpad(to_hex(b), 12, '0') || '7000800000000000' || '0000')::uuid AS batch_id, b FROM generate_series(1, $1::int) AS b
+		), receipts AS (
+			INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts)
+			SELECT batch_id, 'events', $2::int, $5::timestamptz, $5::timestamptz + interval '1 day' FROM made
+		)
+		INSERT INTO ingest.events (ts, received_at, id, product_id, batch_id, user_id, type)
+		SELECT $5 + make_interval(secs => (b * $2::int + n) * 86399.0 / (($1 + 1) * $2)), now(), gen_random_uuid(),
+			($3::uuid[])[1 + (b + n) % cardinality($3)], batch_id, 'user-' || (b * 7 + n) % $4::int, 'view'
+		FROM made, generate_series(1, $2) AS n`
+	w.exec(insert, batches, rows, w.Products[:products], users, w.First)
+	w.exec(`ANALYZE ingest.batches, ingest.events`)
+}

@@ -16,7 +16,7 @@ import (
 
 var (
 	modelSeed  = flag.Uint64("seed", 0, "run the interleaving of this seed only")
-	modelSeeds = flag.Uint64("seeds", 4, "how many interleavings are run")
+	modelSeeds = flag.Uint64("seeds", 6, "how many interleavings are run")
 	modelSteps = flag.Int("steps", 500, "statements of an interleaving")
 )
 

@@ -128,7 +128,9 @@ func (w *worker) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.T
 }
 
 // TraceQueryEnd implements pgx.QueryTracer.
-func (w *worker) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) { w.losing.Store(false) }
+func (w *worker) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {
+	w.losing.Store(false)
+}
 
 // TracePrepareStart implements pgx.PrepareTracer: a statement is prepared before its first execution, and that answer is
 // not the one to be lost.

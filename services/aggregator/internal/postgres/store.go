@@ -5,6 +5,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -23,14 +24,15 @@ const (
 	firstLane = 1000
 )
 
-// claimChunk is how many batches are locked at a time until the row budget is reached.
-const claimChunk = 64
+// FoldBatches is how many batches a fold claims at most, however few rows they have: marking a batch costs more than
+// reading a row, and a fold is to end soon.
+const FoldBatches = 10_000
 
 // Store folds as the role hp_aggregator.
 type Store struct {
 	Pool  *pgxpool.Pool
 	Lanes int // how many folds can run at once, over all replicas; at most 32767
-	Rows  int // a fold stops claiming when it has this many rows
+	Rows  int // a fold claims batches of about this many rows, and FoldBatches at most
 }
 
 // Folded tells what a fold did.
@@ -99,38 +101,75 @@ func (s Store) takeLane(ctx context.Context, tx pgx.Tx) (lane int16, ok bool, er
 	return lanes[0], true, nil
 }
 
-// claim locks pending batches, oldest first, until the row budget is reached. Batches that another fold has locked are
-// skipped, so folds never wait for each other.
+// claim locks pending batches, oldest first, up to the row budget; the last one may exceed it. Batches that another fold
+// has locked are skipped, so folds never wait for each other. Behind those it looks further, but not for the sake of the
+// last few rows: between the claims of many others that would be a crawl.
 func (s Store) claim(ctx context.Context, tx pgx.Tx) ([]batch, error) {
+	var claimed []batch
+	var last uuid.UUID
+	for total := 0; total <= s.Rows/2 && len(claimed) <= FoldBatches/2; {
+		to, ok, err := lookAhead(ctx, tx, last, FoldBatches-len(claimed), s.Rows-total)
+		if err != nil || !ok {
+			return claimed, err
+		}
+		page, err := lock(ctx, tx, last, to)
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range page {
+			total += b.rows
+		}
+		claimed, last = append(claimed, page...), to
+	}
+	return claimed, nil
+}
+
+// lookAhead finds the last of the pending batches after one that fit a number of batches and rows, if all were free. It
+// reads the partial index of pending batches, so that no row is locked that does not fit.
+func lookAhead(ctx context.Context, tx pgx.Tx, after uuid.UUID, batches, rows int) (last uuid.UUID, ok bool, err error) {
+	const query = `
+		SELECT id
+		FROM (
+			SELECT id, sum(rows) OVER (ORDER BY id) - rows AS before
+			FROM (
+				SELECT id, rows
+				FROM ingest.batches
+				WHERE aggregated_at IS NULL AND id > $1
+				ORDER BY id
+				LIMIT $2
+			) AS page
+		) AS page
+		WHERE before < $3
+		ORDER BY id DESC
+		LIMIT 1`
+	err = tx.QueryRow(ctx, query, after, batches, rows).Scan(&last)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return uuid.Nil, false, nil
+	}
+	if err != nil {
+		return uuid.Nil, false, fmt.Errorf("look for pending batches: %w", err)
+	}
+	return last, true, nil
+}
+
+// lock locks the pending batches after one and up to another that nobody else has locked.
+func lock(ctx context.Context, tx pgx.Tx, after, to uuid.UUID) ([]batch, error) {
 	const query = `
 		SELECT id, kind, rows, min_ts, max_ts
 		FROM ingest.batches
-		WHERE aggregated_at IS NULL AND id > $1
+		WHERE aggregated_at IS NULL AND id > $1 AND id <= $2
 		ORDER BY id
-		LIMIT $2
 		FOR UPDATE SKIP LOCKED`
-	var claimed []batch
-	var last uuid.UUID
-	for total := 0; total < s.Rows; {
-		rows, err := tx.Query(ctx, query, last, claimChunk)
-		if err != nil {
-			return nil, fmt.Errorf("claim batches: %w", err)
-		}
-		chunk, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (b batch, err error) {
-			err = row.Scan(&b.id, &b.kind, &b.rows, &b.minTS, &b.maxTS)
-			return b, err //nolint:wrapcheck // wrapped below
-		})
-		if err != nil {
-			return nil, fmt.Errorf("claim batches: %w", err)
-		}
-		for _, b := range chunk {
-			total += b.rows
-		}
-		claimed = append(claimed, chunk...)
-		if len(chunk) < claimChunk {
-			break
-		}
-		last = chunk[len(chunk)-1].id
+	rows, err := tx.Query(ctx, query, after, to)
+	if err != nil {
+		return nil, fmt.Errorf("claim batches: %w", err)
+	}
+	claimed, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (b batch, err error) {
+		err = row.Scan(&b.id, &b.kind, &b.rows, &b.minTS, &b.maxTS)
+		return b, err //nolint:wrapcheck // wrapped below
+	})
+	if err != nil {
+		return nil, fmt.Errorf("claim batches: %w", err)
 	}
 	return claimed, nil
 }

@@ -80,9 +80,23 @@ func TestFoldKeepsItsRowBudget(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Batches are claimed 64 at a time, so the budget is exceeded by less than that.
-	if done.Rows < 1000 || done.Rows >= 1000+64*10 || done.Rows != done.Batches*10 {
+	if done.Rows != 1000 || done.Batches != 100 {
 		t.Errorf("folded %d rows of %d batches, the budget is 1000", done.Rows, done.Batches)
+	}
+}
+
+// However few rows batches have, a fold ends soon.
+func TestFoldKeepsItsBatchBudget(t *testing.T) {
+	t.Parallel()
+	database := dbtest.New(t)
+	w := batchtest.New(t, database, 13)
+	const more = 7
+	w.Backlog(postgres.FoldBatches+more, 1, 3, 5)
+	store := postgres.Store{Pool: database.Pool("hp_aggregator"), Lanes: 4, Rows: 1_000_000}
+	for _, want := range []int{postgres.FoldBatches, more, 0} {
+		if done, err := store.Fold(t.Context()); err != nil || done.Batches != want || done.Rows != want {
+			t.Errorf("folded %d rows of %d batches, want %d (%v)", done.Rows, done.Batches, want, err)
+		}
 	}
 }
 
@@ -314,9 +328,14 @@ func TestUpkeep(t *testing.T) {
 	if err != nil || backlog.Batches != 1 || backlog.Rows != 1 || backlog.Oldest < 9*24*time.Hour {
 		t.Errorf("Pending = %+v, %v", backlog, err)
 	}
-	stragglers, err := store.Stragglers(t.Context(), time.Hour, 10)
-	if err != nil || len(stragglers) != 1 || stragglers[0] != pending {
-		t.Errorf("Stragglers = %v, %v", stragglers, err)
+	for grace, want := range map[time.Duration]postgres.Work{
+		0:                   {Folds: 1, Oldest: pending},
+		9 * 24 * time.Hour:  {Folds: 1, Oldest: pending},
+		10 * 24 * time.Hour: {},
+	} {
+		if work, err := store.Work(t.Context(), grace); err != nil || work != want {
+			t.Errorf("Work(%s) = %v, %v; want %v", grace, work, err, want)
+		}
 	}
 	if n, err := store.PruneBatches(t.Context(), 7*24*time.Hour); err != nil || n != 1 {
 		t.Errorf("PruneBatches = %d, %v; only the old receipt may go", n, err)
