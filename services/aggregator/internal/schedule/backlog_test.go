@@ -1,0 +1,112 @@
+package schedule_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/hibiken/asynq"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
+	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
+	"github.com/hp-analytics/hp-analytics/internal/platform/tasks"
+	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
+	"github.com/hp-analytics/hp-analytics/migrations/protocol"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/batchtest"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/rollup"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/schedule"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/worker"
+)
+
+// gate lets a number of folds through and holds the next ones up until it is opened.
+type gate struct {
+	postgres.Store
+	through chan struct{}
+}
+
+func (g gate) Fold(ctx context.Context) (postgres.Folded, error) {
+	select {
+	case <-g.through:
+	case <-ctx.Done():
+		return postgres.Folded{}, ctx.Err()
+	}
+	return g.Store.Fold(ctx)
+}
+
+type nobodyCaches struct{}
+
+func (nobodyCaches) Publish(context.Context, *rollup.Deltas) error { return nil }
+
+// The queue, as what scales the workers sees it, is as long as the work left is much: after a wipe of Redis, when half is
+// done, and when nothing is left.
+func TestTheQueueFollowsTheWork(t *testing.T) {
+	t.Parallel()
+	database := dbtest.New(t)
+	w := batchtest.New(t, database, 1)
+	const batches, rows, budget = 40, 10, 20
+	const folds = batches * rows / budget
+	w.Backlog(batches, rows, 3, 5)
+	if _, err := w.Pool.Exec(t.Context(), `UPDATE ingest.batches SET received_at = now() - interval '1 minute'`); err != nil {
+		t.Fatal(err)
+	}
+	store := postgres.Store{Pool: database.Pool("hp_aggregator"), Lanes: 4, Rows: budget}
+	server := redistest.StartServer(t)
+	client := redistest.Client(t, server.Config())
+	q := schedule.NewAsynqQueue(client, tasks.NewClient(client, time.Second))
+	work := newSchedule(t, nil, q, nil)
+	work.Store = store
+	inspector := asynq.NewInspectorFromRedisClient(client)
+	length := func() int {
+		info, err := inspector.GetQueueInfo(protocol.BatchReady.Queue)
+		if err != nil {
+			return 0 // there is no queue
+		}
+		return info.Pending + info.Active
+	}
+	sweep := func(least, most int) {
+		t.Helper()
+		if err := work.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := length(); n < least || n > most {
+			t.Errorf("the queue has %d tasks, want %d to %d", n, least, most)
+		}
+	}
+	sweep(folds, folds)
+	sweep(folds, folds)
+	server.FlushAll()
+	sweep(folds, folds)
+
+	g := gate{Store: store, through: make(chan struct{})}
+	folder := worker.NewFolder(g, nobodyCaches{}, platformtest.Logger(t), prometheus.NewRegistry())
+	ctx, stop := context.WithCancel(t.Context())
+	var group errgroup.Group
+	group.Go(func() error {
+		return worker.Run(ctx, client, folder, 1, platformtest.Deps(t).TracerProvider, platformtest.Logger(t))
+	})
+	defer group.Wait() //nolint:errcheck // it returns nil
+	defer stop()
+	for range folds / 2 {
+		g.through <- struct{}{}
+	}
+	platformtest.Eventually(t, 10*time.Second, "half is folded", func() bool { return w.Pending() == batches/2 && length() == folds/2 })
+	sweep(folds/2, folds/2+1) // the worker has taken one, and the sweeper does not know whether it lives
+
+	// An hour without workers: ingest has made a task every 50 ms, all for the same few folds.
+	for range 100 {
+		if err := q.Wake(t.Context(), uuid.New()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sweep(folds/2, folds/2+1)
+	server.FlushAll()
+	sweep(folds/2, folds/2)
+
+	close(g.through)
+	platformtest.Eventually(t, 20*time.Second, "everything is folded and no task is left", func() bool { return w.Pending() == 0 && length() == 0 })
+	sweep(0, 0)
+}
