@@ -5,9 +5,7 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -24,10 +22,6 @@ const (
 	firstLane = 1000
 )
 
-// FoldBatches is how many batches a fold claims at most, however few rows they have: marking a batch costs more than
-// reading a row, and a fold is to end soon.
-const FoldBatches = 10_000
-
 // Store folds as the role hp_aggregator.
 type Store struct {
 	Pool  *pgxpool.Pool
@@ -42,14 +36,6 @@ type Folded struct {
 	NoLane        bool           // every lane was taken, so nothing was done
 }
 
-// batch is one claimed batch.
-type batch struct {
-	id           uuid.UUID
-	kind         string
-	rows         int
-	minTS, maxTS *time.Time
-}
-
 // Fold folds once: up to the row budget of what is pending. Nothing pending is no error.
 func (s Store) Fold(ctx context.Context) (Folded, error) {
 	var done Folded
@@ -60,7 +46,7 @@ func (s Store) Fold(ctx context.Context) (Folded, error) {
 			done.NoLane = !ok
 			return err
 		}
-		batches, err := s.claim(ctx, tx)
+		batches, err := s.claim(ctx, tx, lane)
 		if err != nil || len(batches) == 0 {
 			return err
 		}
@@ -99,79 +85,6 @@ func (s Store) takeLane(ctx context.Context, tx pgx.Tx) (lane int16, ok bool, er
 		return 0, false, nil
 	}
 	return lanes[0], true, nil
-}
-
-// claim locks pending batches, oldest first, up to the row budget; the last one may exceed it. Batches that another fold
-// has locked are skipped, so folds never wait for each other. Behind those it looks further, but not for the sake of the
-// last few rows: between the claims of many others that would be a crawl.
-func (s Store) claim(ctx context.Context, tx pgx.Tx) ([]batch, error) {
-	var claimed []batch
-	var last uuid.UUID
-	for total := 0; total <= s.Rows/2 && len(claimed) <= FoldBatches/2; {
-		to, ok, err := lookAhead(ctx, tx, last, FoldBatches-len(claimed), s.Rows-total)
-		if err != nil || !ok {
-			return claimed, err
-		}
-		page, err := lock(ctx, tx, last, to)
-		if err != nil {
-			return nil, err
-		}
-		for _, b := range page {
-			total += b.rows
-		}
-		claimed, last = append(claimed, page...), to
-	}
-	return claimed, nil
-}
-
-// lookAhead finds the last of the pending batches after one that fit a number of batches and rows, if all were free. It
-// reads the partial index of pending batches, so that no row is locked that does not fit.
-func lookAhead(ctx context.Context, tx pgx.Tx, after uuid.UUID, batches, rows int) (last uuid.UUID, ok bool, err error) {
-	const query = `
-		SELECT id
-		FROM (
-			SELECT id, sum(rows) OVER (ORDER BY id) - rows AS before
-			FROM (
-				SELECT id, rows
-				FROM ingest.batches
-				WHERE aggregated_at IS NULL AND id > $1
-				ORDER BY id
-				LIMIT $2
-			) AS page
-		) AS page
-		WHERE before < $3
-		ORDER BY id DESC
-		LIMIT 1`
-	err = tx.QueryRow(ctx, query, after, batches, rows).Scan(&last)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return uuid.Nil, false, nil
-	}
-	if err != nil {
-		return uuid.Nil, false, fmt.Errorf("look for pending batches: %w", err)
-	}
-	return last, true, nil
-}
-
-// lock locks the pending batches after one and up to another that nobody else has locked.
-func lock(ctx context.Context, tx pgx.Tx, after, to uuid.UUID) ([]batch, error) {
-	const query = `
-		SELECT id, kind, rows, min_ts, max_ts
-		FROM ingest.batches
-		WHERE aggregated_at IS NULL AND id > $1 AND id <= $2
-		ORDER BY id
-		FOR UPDATE SKIP LOCKED`
-	rows, err := tx.Query(ctx, query, after, to)
-	if err != nil {
-		return nil, fmt.Errorf("claim batches: %w", err)
-	}
-	claimed, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (b batch, err error) {
-		err = row.Scan(&b.id, &b.kind, &b.rows, &b.minTS, &b.maxTS)
-		return b, err //nolint:wrapcheck // wrapped below
-	})
-	if err != nil {
-		return nil, fmt.Errorf("claim batches: %w", err)
-	}
-	return claimed, nil
 }
 
 func markAggregated(ctx context.Context, tx pgx.Tx, batches []batch) error {
