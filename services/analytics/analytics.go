@@ -78,7 +78,7 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (*Service, error) {
 		return nil, err
 	}
 	server := &api.Server{
-		Reports:  postgres.Store{Pool: pool},
+		Reports:  postgres.New(pool),
 		Cache:    answers,
 		Versions: redis.NewVersions(client, deps.Logger),
 		Now:      time.Now,

@@ -76,7 +76,7 @@ type Meta struct {
 	// Cached Whether the answer came from a cache.
 	Cached bool `json:"cached"`
 
-	// CompleteUntil Every write committed before this time is in the numbers.
+	// CompleteUntil Every write received before this time (`received_at`), and so every write answered before it, is in the numbers.
 	CompleteUntil time.Time `json:"complete_until"`
 
 	// PendingEvents How many stored events and purchases were not in the numbers yet.

@@ -17,44 +17,39 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/report"
 )
 
-// Store reads rollups as the role hp_analytics.
-type Store struct{ Pool *pgxpool.Pool }
+// Store reads rollups as the role hp_analytics. It is safe for concurrent use.
+type Store struct {
+	pool    *pgxpool.Pool
+	horizon horizon
+	backlog backlog
+}
+
+// New returns a store on pool, which stays the caller's to close.
+func New(pool *pgxpool.Pool) *Store {
+	return &Store{pool: pool, horizon: horizon{pool: pool}}
+}
 
 // snapshot runs fn on one consistent state of the database and returns how fresh that state is.
-func (s Store) snapshot(ctx context.Context, what string, fn func(tx pgx.Tx) error) (report.Meta, error) {
+func (s *Store) snapshot(ctx context.Context, what string, fn func(tx pgx.Tx) error) (report.Meta, error) {
 	var meta report.Meta
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err := postgres.InTx(ctx, s.Pool, options, func(tx pgx.Tx) (err error) {
-		if meta, err = readMeta(ctx, tx); err != nil {
-			return err
-		}
-		return fn(tx)
-	})
+	horizon, err := s.horizon.time(ctx)
+	if err == nil {
+		err = postgres.InTx(ctx, s.pool, options, func(tx pgx.Tx) (err error) {
+			if meta, err = s.readMeta(ctx, tx, horizon); err != nil {
+				return err
+			}
+			return fn(tx)
+		})
+	}
 	if err != nil {
 		return report.Meta{}, postgres.Classify(fmt.Errorf("read %s: %w", what, err))
 	}
 	return meta, nil
 }
 
-// readMeta comes first in a snapshot: transaction_timestamp is then at or before the moment the snapshot is taken, so
-// that everything acknowledged before it is visible.
-func readMeta(ctx context.Context, tx pgx.Tx) (report.Meta, error) {
-	const query = `
-		SELECT transaction_timestamp(),
-		       least(min(received_at), transaction_timestamp()),
-		       coalesce(sum(rows), 0)::bigint
-		FROM ingest.batches
-		WHERE aggregated_at IS NULL`
-	var m report.Meta
-	if err := tx.QueryRow(ctx, query).Scan(&m.AsOf, &m.CompleteUntil, &m.PendingEvents); err != nil {
-		return report.Meta{}, fmt.Errorf("freshness: %w", err)
-	}
-	m.AsOf, m.CompleteUntil = m.AsOf.UTC(), m.CompleteUntil.UTC()
-	return m, nil
-}
-
 // Series returns the days of one product. A product that is not in the catalog is a NotFound error.
-func (s Store) Series(ctx context.Context, id uuid.UUID, r report.Range, interval report.Interval) (report.Series, error) {
+func (s *Store) Series(ctx context.Context, id uuid.UUID, r report.Range, interval report.Interval) (report.Series, error) {
 	product := report.Product{ID: id}
 	var days []report.ProductDay
 	meta, err := s.snapshot(ctx, "the series of a product", func(tx pgx.Tx) (err error) {
@@ -141,7 +136,7 @@ func readSketches[K comparable](ctx context.Context, tx pgx.Tx, query string, ar
 }
 
 // Summary returns the days of one user. A user that never did anything has none.
-func (s Store) Summary(ctx context.Context, userID string, r report.Range) (report.Summary, error) {
+func (s *Store) Summary(ctx context.Context, userID string, r report.Range) (report.Summary, error) {
 	const query = `
 		SELECT day, events, views, clicks, add_to_carts, purchases, units, revenue_minor
 		FROM stats.user_daily

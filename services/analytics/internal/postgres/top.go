@@ -33,7 +33,7 @@ type ranked struct {
 }
 
 // Top ranks products by a metric; ties are ranked by product id. Products with a count of 0 are left out.
-func (s Store) Top(ctx context.Context, metric report.Metric, r report.Range, limit int) (report.Top, error) {
+func (s *Store) Top(ctx context.Context, metric report.Metric, r report.Range, limit int) (report.Top, error) {
 	top := report.Top{Metric: metric, Range: r}
 	var err error
 	top.Meta, err = s.snapshot(ctx, "the top products", func(tx pgx.Tx) error {

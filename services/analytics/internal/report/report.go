@@ -129,7 +129,7 @@ func (r Range) String() string {
 // Meta tells how fresh an answer is. The numbers and their Meta come from one snapshot of the database.
 type Meta struct {
 	AsOf          time.Time // when the snapshot was taken, by the database's clock
-	CompleteUntil time.Time // every write acknowledged before this is in the numbers
+	CompleteUntil time.Time // every write received before this, and so every one answered before it, is in the numbers
 	PendingEvents int64     // stored events and purchases that the numbers lack
 }
 

@@ -17,9 +17,12 @@ import (
 
 // insertPurchases stores what is new of many orders, their keys and one receipt, in one statement. New is an order whose
 // key is neither known nor locked by somebody, and whose id is not stored. That somebody commits the same key between our
-// snapshot and our insert violates the key's uniqueness: then nothing is stored.
+// snapshot and our insert violates the key's uniqueness: then nothing is stored. The clock is read while the statement
+// holds its locks, because analytics tells by them up to when its numbers are complete.
 const insertPurchases = `
-	WITH sent AS MATERIALIZED (
+	WITH moment AS MATERIALIZED (
+		SELECT clock_timestamp() AS received_at
+	), sent AS MATERIALIZED (
 		SELECT s.*, s.key IS NULL OR pg_try_advisory_xact_lock(hashtextextended(s.principal || ' ' || s.key, 0)) AS locked
 		FROM unnest($3::uuid[], $4::timestamptz[], $5::uuid[], $6::text[], $7::integer[], $8::bigint[], $9::text[], $10::text[], $11::text[], $12::bytea[])
 			AS s (id, ts, product_id, user_id, quantity, amount_minor, currency, principal, key, body_hash)
@@ -30,8 +33,8 @@ const insertPurchases = `
 			SELECT FROM ingest.idempotency_keys k WHERE k.principal = sent.principal AND k.key = sent.key))
 	), stored AS (
 		INSERT INTO ingest.purchases (id, ts, product_id, user_id, quantity, amount_minor, currency, batch_id, received_at)
-		SELECT id, ts, product_id, user_id, quantity, amount_minor, currency, $1, now()
-		FROM fresh
+		SELECT id, ts, product_id, user_id, quantity, amount_minor, currency, $1, received_at
+		FROM fresh, moment
 		ON CONFLICT (ts, id) DO NOTHING
 		RETURNING *
 	), keys AS (
@@ -45,7 +48,7 @@ const insertPurchases = `
 		FROM stored
 		HAVING count(*) > 0
 	)
-	SELECT now(), array_agg(id), array_agg(ts) FROM stored`
+	SELECT (SELECT received_at FROM moment), array_agg(id), array_agg(ts) FROM stored`
 
 // StorePurchases implements committer.Store. As with events a plain insert is tried first, which is all that purchases
 // without an idempotency key need as long as none of them is repeated.

@@ -55,7 +55,7 @@ func insertPurchase(ctx context.Context, tx pgx.Tx, p event.Purchase) (stored ev
 	const insert = `
 		WITH stored AS (
 			INSERT INTO ingest.purchases (id, ts, product_id, user_id, quantity, amount_minor, currency, batch_id, received_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now())
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp())
 			ON CONFLICT (ts, id) DO NOTHING
 			RETURNING ` + purchaseColumns + `
 		), receipt AS (
