@@ -114,7 +114,7 @@ func TestWaitEndsWithTheLastFold(t *testing.T) {
 		b, id := run(t, 10), ids(2)
 		ended := b.wait(t.Context(), id[0], id[1], id[0])
 		b.store.fold(id[0])
-		time.Sleep(time.Second) // of the bubble
+		<-time.After(time.Second) // of the bubble
 		select {
 		case r := <-ended:
 			t.Fatalf("half of it is folded, the wait has ended with %v", r)
@@ -144,7 +144,7 @@ func TestOneQueryForAllAndNoneForNobody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b, id := run(t, 1000), uuid.New()
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		if n := len(b.store.queries()); n != 0 {
 			t.Errorf("%d queries though nobody waits", n)
 		}
@@ -152,7 +152,7 @@ func TestOneQueryForAllAndNoneForNobody(t *testing.T) {
 		for range 100 {
 			all = append(all, b.wait(t.Context(), id))
 		}
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		if n := len(b.store.queries()); n < 30 || n > 60 {
 			t.Errorf("%d queries in a second, want about 50", n)
 		}
@@ -168,7 +168,7 @@ func TestOneQueryForAllAndNoneForNobody(t *testing.T) {
 			}
 		}
 		before := len(b.store.queries())
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		if n := len(b.store.queries()) - before; n != 0 {
 			t.Errorf("%d queries though nobody waits any more", n)
 		}
