@@ -2,8 +2,8 @@ package postgres
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -154,7 +154,7 @@ func TestAGreatBacklogIsNotAddedUpForEveryAnswer(t *testing.T) {
 
 func BenchmarkFreshness(b *testing.B) {
 	for _, pending := range []int{10, 1000, manyBatches - 1, 10 * manyBatches} {
-		b.Run(fmt.Sprint(pending), func(b *testing.B) {
+		b.Run(strconv.Itoa(pending), func(b *testing.B) {
 			database := dbtest.New(b)
 			store, db := New(database.Pool("hp_analytics")), database.Pool("")
 			if _, err := db.Exec(b.Context(), `

@@ -25,7 +25,7 @@ func TestWhatIsNotCommittedYetIsNotComplete(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer writer.Rollback(context.WithoutCancel(t.Context())) //nolint:errcheck // committed by then
+	defer writer.Rollback(context.WithoutCancel(t.Context()))
 	id := uuid.New()
 	var received time.Time
 	if err := writer.QueryRow(t.Context(), insertBatch, id).Scan(&received); err != nil {
