@@ -77,7 +77,7 @@ func applyProducts(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas)
 		FROM unnest($2::uuid[], $3::date[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[])
 		ON CONFLICT (product_id, day, lane)` + addCounts
 	var c columns
-	var products []uuid.UUID
+	var products [][16]byte // pgx writes these as they are; a uuid.UUID goes through its text
 	var days []time.Time
 	for key, counts := range d.Products() {
 		products, days = append(products, key.ProductID), append(days, key.Day.Time())
@@ -128,7 +128,7 @@ func applyTypes(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) er
 		SELECT $1::smallint, *
 		FROM unnest($2::uuid[], $3::date[], $4::text[], $5::bigint[])
 		ON CONFLICT (product_id, day, type, lane) DO UPDATE SET events = s.events + excluded.events`
-	var products []uuid.UUID
+	var products [][16]byte // pgx writes these as they are; a uuid.UUID goes through its text
 	var days []time.Time
 	var types []string
 	var events []int64
@@ -175,7 +175,7 @@ func applyProductUsers(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Del
 		SELECT $1::smallint, *
 		FROM unnest($2::uuid[], $3::date[], $4::bytea[])
 		ON CONFLICT (product_id, day, lane) DO UPDATE SET sketch = excluded.sketch`
-	var products []uuid.UUID
+	var products [][16]byte // pgx writes these as they are; a uuid.UUID goes through its text
 	var days []time.Time
 	for key := range d.ProductUsers() {
 		products, days = append(products, key.ProductID), append(days, key.Day.Time())

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/hp-analytics/hp-analytics/migrations/protocol"
@@ -14,7 +13,7 @@ import (
 
 // selection is the batches of one kind, and the time that their rows are in.
 type selection struct {
-	ids      []uuid.UUID
+	ids      [][16]byte
 	from, to time.Time
 	rows     int
 }

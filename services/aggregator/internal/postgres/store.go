@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -88,7 +87,7 @@ func (s Store) takeLane(ctx context.Context, tx pgx.Tx) (lane int16, ok bool, er
 }
 
 func markAggregated(ctx context.Context, tx pgx.Tx, batches []batch) error {
-	ids := make([]uuid.UUID, len(batches))
+	ids := make([][16]byte, len(batches))
 	for i, b := range batches {
 		ids[i] = b.id
 	}

@@ -3,6 +3,7 @@ package schedule
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/hibiken/asynq"
@@ -12,13 +13,8 @@ import (
 	"github.com/hp-analytics/hp-analytics/migrations/protocol"
 )
 
-// allQueues is where Asynq lists its queues, and whoever inspects one looks there first. An Asynq client adds a queue with
-// the first task of its life, so after a wipe of Redis nobody would, and the queue would look empty for ever.
-const allQueues = "asynq:queues"
-
 // AsynqQueue is the queue of wake-up tasks in Redis.
 type AsynqQueue struct {
-	redis     redis.UniversalClient
 	inspector *asynq.Inspector
 	client    *tasks.Client
 }
@@ -27,14 +23,19 @@ var _ Queue = (*AsynqQueue)(nil)
 
 // NewAsynqQueue returns the queue on client, which stays the caller's to close.
 func NewAsynqQueue(client redis.UniversalClient, enqueue *tasks.Client) *AsynqQueue {
-	return &AsynqQueue{redis: client, inspector: asynq.NewInspectorFromRedisClient(client), client: enqueue}
+	return &AsynqQueue{inspector: asynq.NewInspectorFromRedisClient(client), client: enqueue}
 }
 
 // Waiting implements Queue. Tasks that a worker has taken are not counted: the worker may be dead, and Asynq would take
 // more than a minute to notice.
-func (q *AsynqQueue) Waiting(ctx context.Context) (int, error) {
-	if err := q.redis.SAdd(ctx, allQueues, protocol.BatchReady.Queue).Err(); err != nil {
-		return 0, fmt.Errorf("list the queue: %w", err)
+func (q *AsynqQueue) Waiting(context.Context) (int, error) {
+	// Asked about a queue that does not exist, the inspector answers with an error that cannot be told from others.
+	queues, err := q.inspector.Queues()
+	if err != nil {
+		return 0, fmt.Errorf("list the queues: %w", err)
+	}
+	if !slices.Contains(queues, protocol.BatchReady.Queue) {
+		return 0, nil // never used since Redis was last emptied
 	}
 	info, err := q.inspector.GetQueueInfo(protocol.BatchReady.Queue)
 	if err != nil {
