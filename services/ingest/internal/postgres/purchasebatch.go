@@ -43,8 +43,8 @@ const insertPurchases = `
 		FROM stored JOIN fresh USING (ts, id)
 		WHERE fresh.key IS NOT NULL
 	), receipt AS (
-		INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts)
-		SELECT $1, $2, count(*), min(ts), max(ts)
+		INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts, received_at)
+		SELECT $1, $2, count(*), min(ts), max(ts), (SELECT received_at FROM moment)
 		FROM stored
 		HAVING count(*) > 0
 	)
@@ -76,14 +76,16 @@ func (s *Store) storePurchases(ctx context.Context, batch uuid.UUID, orders []ev
 // storeNewPurchases stores a batch and its receipt, or nothing if one of the ids is already there.
 func (s *Store) storeNewPurchases(ctx context.Context, batch uuid.UUID, c orderColumns) (receivedAt time.Time, err error) {
 	const insert = `
-		WITH stored AS (
-			INSERT INTO ingest.purchases (id, ts, product_id, user_id, quantity, amount_minor, currency, batch_id)
-			SELECT id, ts, product_id, user_id, quantity, amount_minor, currency, $1
-			FROM unnest($3::uuid[], $4::timestamptz[], $5::uuid[], $6::text[], $7::integer[], $8::bigint[], $9::text[])
+		WITH moment AS MATERIALIZED (
+			SELECT clock_timestamp() AS received_at
+		), stored AS (
+			INSERT INTO ingest.purchases (id, ts, product_id, user_id, quantity, amount_minor, currency, batch_id, received_at)
+			SELECT id, ts, product_id, user_id, quantity, amount_minor, currency, $1, received_at
+			FROM moment, unnest($3::uuid[], $4::timestamptz[], $5::uuid[], $6::text[], $7::integer[], $8::bigint[], $9::text[])
 				AS s (id, ts, product_id, user_id, quantity, amount_minor, currency)
 		)
-		INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts)
-		VALUES ($1, $2, $10, $11, $12)
+		INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts, received_at)
+		SELECT $1, $2, $10, $11, $12, received_at FROM moment
 		RETURNING received_at`
 	err = s.withPartitions(ctx, slices.Values(c.ts), func() error {
 		return s.pool.QueryRow(ctx, insert, batch, protocol.KindPurchases,
