@@ -78,6 +78,10 @@ func (p *proxy) armed(message []byte) *cut {
 	return found
 }
 
+// cancelRequest begins a connection that asks the server to cancel what another one does.
+// Source: https://www.postgresql.org/docs/15/protocol-message-formats.html
+var cancelRequest = []byte{0, 0, 0, 16, 0x04, 0xd2, 0x16, 0x2e}
+
 func (p *proxy) serve(client net.Conn) {
 	defer client.Close()
 	server, err := net.Dial("tcp", p.backend)
@@ -94,6 +98,9 @@ func (p *proxy) serve(client net.Conn) {
 		n, err := client.Read(buffer)
 		if err != nil {
 			return
+		}
+		if bytes.HasPrefix(buffer[:n], cancelRequest) {
+			return // pgx has noticed the cut; who has lost the answer cannot take the question back
 		}
 		found := p.armed(buffer[:n])
 		if found != nil {
