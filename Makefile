@@ -50,6 +50,10 @@ generate: $(OAPI_CODEGEN) ## regenerate code from openapi.yaml
 bench: deps build bin/baseline ## measure the platform over HTTP, as separate processes (ARGS="-duration 5s -only bulk"); see BENCHMARKS.md
 	@go run ./test/bench $(ARGS)
 
+.PHONY: torture
+torture: deps build ## kill, pause, wipe and cut the platform under load, then check every number (ARGS="-seed 7 -duration 5m")
+	@go run ./test/torture $(ARGS)
+
 .PHONY: gobench
 gobench: deps ## run the Go benchmarks (ARGS="-bench Fold")
 	go test -run '^$$' -bench . -benchmem $(ARGS) work

@@ -96,7 +96,10 @@ func (c *Checker) queue(ctx context.Context) (archived int, findings []string, e
 		return 0, findings, err
 	}
 	var forgotten int
-	const query = `SELECT count(*) FROM unnest($1::uuid[]) AS id WHERE NOT EXISTS (SELECT FROM ingest.batches b WHERE b.id = id AND b.aggregated_at IS NOT NULL)`
+	const query = `
+		SELECT count(*)
+		FROM unnest($1::uuid[]) AS task (batch_id)
+		WHERE NOT EXISTS (SELECT FROM ingest.batches b WHERE b.id = task.batch_id AND b.aggregated_at IS NOT NULL)`
 	if err := c.DB.QueryRow(ctx, query, ids).Scan(&forgotten); err != nil {
 		return 0, nil, fmt.Errorf("look for the batches of archived tasks: %w", err)
 	}

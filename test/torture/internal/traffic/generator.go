@@ -38,7 +38,13 @@ const (
 	lateDays = 20
 	// remembered is how many of its requests and events a client may send once more.
 	remembered = 50
-	maxBulk    = 60
+	// bout is how many requests a client sends before it begins, or ends, to send things once more. In between the
+	// platform meets new rows only, which it stores in another way.
+	bout = 150
+
+	maxBulk  = 60
+	largest  = 1000 // of the bulk requests, some
+	minLarge = 250  // from here on ingest uses COPY
 )
 
 // Generator draws the requests of one client.
@@ -46,6 +52,7 @@ type Generator struct {
 	random   *rand.Rand
 	begin    time.Time
 	products []Product
+	drawn    int            // requests
 	requests []Request      // sent before
 	events   []encodedEvent // likewise
 }
@@ -65,21 +72,27 @@ func (g *Generator) between(low, high time.Duration) time.Duration {
 
 // Next returns the next request.
 func (g *Generator) Next() Request {
+	g.drawn++
 	r := g.draw()
-	r.Twice = g.chance(5)
+	r.Twice = g.repeats() && g.chance(10)
 	r.Pause = g.between(0, 40*time.Millisecond)
 	return r
 }
 
+// repeats reports whether the client is in a mood to send things once more.
+func (g *Generator) repeats() bool { return g.drawn/bout%2 == 1 }
+
 func (g *Generator) draw() Request {
-	switch n := g.random.IntN(100); {
-	case n < 5 && len(g.requests) > 0: // once more what was acknowledged long ago
+	switch n := g.random.IntN(1000); {
+	case n < 100 && g.repeats(): // once more what was acknowledged long ago
 		return g.requests[g.random.IntN(len(g.requests))]
-	case n < 8:
+	case n < 130:
 		return g.badEvent()
-	case n < 25:
+	case n < 135:
+		return g.Bulk(minLarge + g.random.IntN(largest-minLarge+1))
+	case n < 300:
 		return remember(g, &g.requests, g.purchase())
-	case n < 55:
+	case n < 600:
 		return remember(g, &g.requests, g.Bulk(1+g.random.IntN(maxBulk)))
 	default:
 		return remember(g, &g.requests, g.single())

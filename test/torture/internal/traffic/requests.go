@@ -97,7 +97,7 @@ func (g *Generator) Bulk(n int) Request {
 			continue
 		}
 		var e encodedEvent
-		if g.chance(6) && len(g.events) > 0 {
+		if g.repeats() && g.chance(6) {
 			e = g.events[g.random.IntN(len(g.events))]
 		} else {
 			e = g.event()

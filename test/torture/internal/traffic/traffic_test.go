@@ -1,0 +1,89 @@
+package traffic_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hp-analytics/hp-analytics/test/torture/internal/ledger"
+	"github.com/hp-analytics/hp-analytics/test/torture/internal/traffic"
+)
+
+// platform answers what the platform would, if it stored nothing and never met anything twice, once it has been
+// unavailable and has hung up.
+type platform struct {
+	mu   sync.Mutex
+	seen map[string]int // bodies
+}
+
+func (p *platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil || r.Header.Get("Authorization") != "Bearer key" {
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
+	p.mu.Lock()
+	p.seen[string(body)]++
+	n := p.seen[string(body)]
+	p.mu.Unlock()
+	switch n {
+	case 1:
+		w.Header().Set("Retry-After", "1")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = w.Write([]byte(`{"code":"overloaded"}`))
+	case 2:
+		panic(http.ErrAbortHandler) // hangs up
+	default:
+		w.WriteHeader(http.StatusAccepted)
+		_ = json.NewEncoder(w).Encode(ledger.BulkAnswer{Accepted: strings.Count(string(body), `"id"`)})
+	}
+}
+
+// TestBurstIsSentUntilItIsAcknowledged has each request refused once, lost once, and taken the third time.
+func TestBurstIsSentUntilItIsAcknowledged(t *testing.T) {
+	t.Parallel()
+	p := &platform{seen: map[string]int{}}
+	server := httptest.NewServer(p)
+	defer server.Close()
+	l := ledger.New()
+	clients := traffic.New(traffic.Options{URL: server.URL, Key: "key", Seed: 1, Begin: begin, Products: products}, l)
+	clients.Burst(t.Context(), 1, 5, 1)
+	if len(p.seen) != 5 {
+		t.Errorf("%d different requests", len(p.seen))
+	}
+	for what, want := range map[string]int{"requests": 15, "retries": 10, "503 overloaded": 5, "lost connections": 5, "acknowledged": 5} {
+		if got := clients.Count(what); got != want {
+			t.Errorf("%d %s, want %d", got, what, want)
+		}
+	}
+	if a := l.Account(); len(a.Problems) > 0 {
+		t.Error(a.Problems)
+	}
+}
+
+// TestClientsStop lets one run give up on a platform that never answers well, and another end in order.
+func TestClientsStop(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusInternalServerError)
+		_, _ = w.Write([]byte(`{"code":"internal"}`))
+	}))
+	defer server.Close()
+	l := ledger.New()
+	clients := traffic.New(traffic.Options{URL: server.URL, Seed: 1, Begin: begin, Products: products}, l)
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	clients.Run(ctx, 3, make(chan struct{}))
+	if a := l.Account(); len(a.Problems) < 3 || len(a.Events)+len(a.Purchases) > 0 {
+		t.Errorf("acknowledged %d events and %d purchases, with these problems: %v", len(a.Events), len(a.Purchases), a.Problems)
+	}
+	stop := make(chan struct{})
+	close(stop)
+	clients.Run(t.Context(), 3, stop)
+}
