@@ -16,11 +16,7 @@ import (
 	"time"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
-}
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // shortDuration is how long faults are injected with -short. Coming to rest takes up to two minutes more.
 const shortDuration = 70 * time.Second
@@ -35,7 +31,7 @@ type options struct {
 	clients  int
 }
 
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+func run(args []string, stdout, stderr io.Writer) int {
 	var o options
 	flags := flag.NewFlagSet("torture", flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -54,6 +50,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if o.short {
 		o.duration = shortDuration
 	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	if err := torture(ctx, o, stdout); err != nil {
 		_, _ = fmt.Fprintf(stderr, "torture: %v\nRun it again with -seed %d.\n", err, o.seed)
 		return 1

@@ -106,6 +106,7 @@ func Schedule(seed uint64, duration time.Duration) []Fault {
 			f.For = draw(random, 100*time.Millisecond, 2500*time.Millisecond)
 		case Pause:
 			f.For = draw(random, 500*time.Millisecond, 4*time.Second)
+		default: // over at once, or when it is done
 		}
 		if kind.Action == Pause && kind.Target == Postgres && duration >= long && random.IntN(3) == 0 {
 			f.For = longHang
