@@ -32,7 +32,8 @@ type job struct {
 func work(ctx context.Context, db *pgxpool.Pool, client *redis.Client) error {
 	server := asynq.NewServerFromRedisClient(client, asynq.Config{
 		Concurrency: concurrency, Queues: map[string]int{queue: 1}, LogLevel: asynq.WarnLevel,
-		BaseContext: func() context.Context { return context.WithoutCancel(ctx) },
+		TaskCheckInterval: 50 * time.Millisecond, // an idle worker must not be late
+		BaseContext:       func() context.Context { return context.WithoutCancel(ctx) },
 	})
 	mux := asynq.NewServeMux()
 	mux.HandleFunc(jobType, func(ctx context.Context, task *asynq.Task) error {
