@@ -27,7 +27,7 @@ func newBaseline(ctx context.Context, b *bench) (*rival, error) {
 	environ := []string{
 		"DATABASE_URL=" + d.postgres.URL() + "&search_path=baseline", "REDIS_URL=" + d.redis.URL(), "JWT_SECRET=" + jwtSecret,
 	}
-	schema := exec.CommandContext(ctx, program, "schema") //nolint:gosec // built by us
+	schema := exec.CommandContext(ctx, program, "schema")
 	schema.Env = environ
 	if out, err := schema.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("make the baseline's schema: %w: %s", err, out)
@@ -73,8 +73,8 @@ func newBaseline(ctx context.Context, b *bench) (*rival, error) {
 }
 
 // baselineLoad is a workload on the naive service.
-func baselineLoad(c contest, worker bool) func(b *bench, ctx context.Context) ([]row, error) {
-	return func(b *bench, ctx context.Context) ([]row, error) {
+func baselineLoad(c contest, worker bool) func(ctx context.Context, b *bench) ([]row, error) {
+	return func(ctx context.Context, b *bench) ([]row, error) {
 		name := "baseline events"
 		switch {
 		case c.perOne > 1:
@@ -95,7 +95,7 @@ func baselineLoad(c contest, worker bool) func(b *bench, ctx context.Context) ([
 	}
 }
 
-func baselineDrain(b *bench, ctx context.Context) ([]row, error) {
+func baselineDrain(ctx context.Context, b *bench) ([]row, error) {
 	v, err := b.theBaseline(ctx)
 	if err != nil {
 		return nil, err

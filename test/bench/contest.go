@@ -99,7 +99,8 @@ func (b *bench) compare(ctx context.Context, out io.Writer) (err error) {
 func (b *bench) play(ctx context.Context, r *result, peer *rival, round int) error {
 	for turn := range 2 {
 		name, rows := "the platform", &r.ours
-		measured, err := row{}, error(nil)
+		var measured row
+		var err error
 		if (round+turn)%2 == 0 {
 			measured, err = r.match.ours(ctx, b)
 		} else {

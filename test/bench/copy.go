@@ -120,7 +120,7 @@ func (p *platform) encodeRows(from, size int, columns []column) (*copyData, erro
 			"product_id": pgtype.UUID{Bytes: uuid.MustParse(p.products[productOf(k)]), Valid: true},
 			"user_id":    fmt.Sprintf("user-%d", userOf(k)), "type": typeOf(k), "properties": properties(k),
 		}
-		d.buffer = binary.BigEndian.AppendUint16(d.buffer, uint16(len(columns))) //nolint:gosec // a few
+		d.buffer = binary.BigEndian.AppendUint16(d.buffer, uint16(len(columns)))
 		for _, c := range columns {
 			if err := d.append(types, c, values[c.Name]); err != nil {
 				return nil, err
@@ -143,7 +143,7 @@ func (d *copyData) append(types *pgtype.Map, c column, value any) error {
 		return fmt.Errorf("encode %s: %w", c.Name, err)
 	}
 	d.buffer = encoded
-	binary.BigEndian.PutUint32(d.buffer[at:], uint32(len(d.buffer)-at-4)) //nolint:gosec // a small value
+	binary.BigEndian.PutUint32(d.buffer[at:], uint32(len(d.buffer)-at-4))
 	d.places[c.Name] = append(d.places[c.Name], at+4)
 	return nil
 }
@@ -161,7 +161,7 @@ func (d *copyData) renew(now time.Time) {
 	const epoch = 946684800 * 1_000_000 // 2000-01-01, from which Postgres counts microseconds
 	for _, name := range []string{"ts", "received_at"} {
 		for _, at := range d.places[name] {
-			binary.BigEndian.PutUint64(d.buffer[at:], uint64(now.UnixMicro()-epoch)) //nolint:gosec // after 2000
+			binary.BigEndian.PutUint64(d.buffer[at:], uint64(now.UnixMicro()-epoch))
 		}
 	}
 }

@@ -58,7 +58,7 @@ func (p *platform) drain(ctx context.Context, name string, workers int, duration
 	if took := end.Sub(begin); took > 0 {
 		return workRow(name, n, took, before, after), nil
 	}
-	return row{}, errors.New("nothing was folded") //nolint:err113 // for people
+	return row{}, errors.New("nothing was folded")
 }
 
 // stored returns how many rows there are to be folded at most.
@@ -81,7 +81,7 @@ func (p *platform) pileUp(ctx context.Context, n int) error {
 			return err //nolint:wrapcheck // says what was done
 		}
 		if result.Answered == 0 {
-			return fmt.Errorf("nothing was stored: %v", result.Failed) //nolint:err113 // for people
+			return fmt.Errorf("nothing was stored: %v", result.Failed)
 		}
 		n -= result.Answered * 1000
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -38,7 +39,7 @@ type prober struct {
 
 // probe sends marked events for a time and returns a row for each way of seeing them.
 func (p *platform) probe(ctx context.Context, lasts time.Duration) ([]row, error) {
-	b := &prober{p: p, run: fmt.Sprint(time.Now().UnixNano()), seen: map[string][]time.Duration{}}
+	b := &prober{p: p, run: strconv.FormatInt(time.Now().UnixNano(), 10), seen: map[string][]time.Duration{}}
 	group, ctx := errgroup.WithContext(ctx)
 	tick := time.NewTicker(probeInterval)
 	defer tick.Stop()

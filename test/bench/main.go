@@ -104,7 +104,7 @@ func (b *bench) table(ctx context.Context, out io.Writer) error {
 		if !b.wants(w.name) {
 			continue
 		}
-		rows, err := w.measure(b, ctx)
+		rows, err := w.measure(ctx, b)
 		if err != nil {
 			problem = fmt.Errorf("%s: %w", w.name, err)
 			break

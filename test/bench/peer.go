@@ -12,7 +12,7 @@ import (
 )
 
 // queueKeys are where BullMQ keeps the jobs that are not done.
-var queueKeys = struct{ lists, sets []string }{ //nolint:gochecknoglobals // a constant
+var queueKeys = struct{ lists, sets []string }{
 	lists: []string{"bull:analytics:wait", "bull:analytics:active"},
 	sets:  []string{"bull:analytics:delayed", "bull:analytics:prioritized"},
 }
@@ -28,7 +28,7 @@ func newPeer(ctx context.Context, o options) (v *rival, err error) {
 		return v, err
 	}
 	for _, file := range []string{"schema.sql", "seed.sql"} {
-		statements, err := os.ReadFile(filepath.Join(o.peer, "sql", file)) //nolint:gosec // the user's word
+		statements, err := os.ReadFile(filepath.Join(o.peer, "sql", file))
 		if err != nil {
 			return v, fmt.Errorf("read the peer's SQL: %w", err)
 		}

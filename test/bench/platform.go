@@ -66,7 +66,7 @@ func startPlatform(ctx context.Context, o options) (p *platform, err error) {
 
 // command runs the all-in-one program for one of its commands and returns what that says.
 func (p *platform) command(ctx context.Context, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, filepath.Join(p.bin, "hp-analytics"), args...) //nolint:gosec // built by us
+	cmd := exec.CommandContext(ctx, filepath.Join(p.bin, "hp-analytics"), args...)
 	cmd.Env = p.environ
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -134,15 +134,6 @@ func (p *platform) subject() subject {
 		pids[column] = append(pids[column], s.PID())
 	}
 	return p.databases.subject(pids, p.services["ingest"].PID())
-}
-
-// pending returns how many rows are not folded yet.
-func (p *platform) pending(ctx context.Context) (n int, err error) {
-	err = p.db.QueryRow(ctx, `SELECT coalesce(sum(rows), 0) FROM ingest.batches WHERE aggregated_at IS NULL`).Scan(&n)
-	if err != nil {
-		return 0, fmt.Errorf("count pending rows: %w", err)
-	}
-	return n, nil
 }
 
 // settle waits until everything is folded.

@@ -9,7 +9,7 @@ import (
 )
 
 // rawHTTP measures what net/http and encoding/json alone take for the same requests, in a process of its own.
-func (b *bench) rawHTTP(ctx context.Context) ([]row, error) {
+func rawHTTP(ctx context.Context, b *bench) ([]row, error) {
 	address, err := process.FreeAddress(ctx)
 	if err != nil {
 		return nil, err //nolint:wrapcheck // says what was done

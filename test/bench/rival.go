@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	jwtSecret = "a secret that only this benchmark uses" //nolint:gosec // as it says
+	jwtSecret = "a secret that only this benchmark uses"
 	// rivalPatience is how long a rival may take to work off what a load has left behind.
 	rivalPatience = 2 * time.Minute
 )
@@ -42,10 +42,10 @@ type contest struct {
 }
 
 var (
-	contestEvents    = contest{"/events", 1, bodies.eventRequests}                                    //nolint:gochecknoglobals // a constant
-	contestPurchases = contest{"/purchases", 1, bodies.purchaseRequests}                              //nolint:gochecknoglobals // a constant
-	contestBulk100   = contest{"/events/bulk", 100, func(b bodies) []string { return b.bulk(100) }}   //nolint:gochecknoglobals // a constant
-	contestBulk1000  = contest{"/events/bulk", 1000, func(b bodies) []string { return b.bulk(1000) }} //nolint:gochecknoglobals // a constant
+	contestEvents    = contest{"/events", 1, bodies.eventRequests}
+	contestPurchases = contest{"/purchases", 1, bodies.purchaseRequests}
+	contestBulk100   = contest{"/events/bulk", 100, func(b bodies) []string { return b.bulk(100) }}
+	contestBulk1000  = contest{"/events/bulk", 1000, func(b bodies) []string { return b.bulk(1000) }}
 )
 
 // userTokens makes an HS256 token for each user.
@@ -156,7 +156,7 @@ func (v *rival) drain(ctx context.Context, o options, name string, c contest, pa
 	}
 	took, after := time.Since(begin), s.cpu()
 	if first == left {
-		return row{}, errors.New("nothing was drained") //nolint:err113 // for people
+		return row{}, errors.New("nothing was drained")
 	}
 	r := workRow(name, int(float64(first-left)*perJob), took, before, after)
 	r.failed = stored.failed
@@ -170,7 +170,7 @@ func (v *rival) perJob(ctx context.Context, jobs int) (float64, error) {
 		return 0, fmt.Errorf("count events: %w", err)
 	}
 	if jobs == 0 {
-		return 0, errors.New("there are no jobs") //nolint:err113 // for people
+		return 0, errors.New("there are no jobs")
 	}
 	return float64(events) / float64(jobs), nil
 }

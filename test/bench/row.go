@@ -85,7 +85,7 @@ func measure(ctx context.Context, name string, l load.Load, perRequest int, s su
 	r.load = float64((process.OwnCPU() - own).Microseconds()) / float64(max(1, result.Answered*perRequest))
 	r.memory = watched
 	if all := result.Answered + result.FailedTotal(); result.Answered == 0 || float64(result.FailedTotal()) > tolerated*float64(all) {
-		return r, fmt.Errorf("of %d requests %d failed: %v", all, result.FailedTotal(), result.Failed) //nolint:err113 // for people
+		return r, fmt.Errorf("of %d requests %d failed: %v", all, result.FailedTotal(), result.Failed)
 	}
 	return r, nil
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -30,7 +31,7 @@ func (r row) cells() []string {
 	}
 	memory, grew := "", ""
 	if r.memory.Peak > 0 {
-		memory, grew = fmt.Sprint(r.memory.Peak), fmt.Sprintf("%+.0f %%", 100*r.memory.Grew)
+		memory, grew = strconv.Itoa(r.memory.Peak), fmt.Sprintf("%+.0f %%", 100*r.memory.Grew)
 	}
 	return append(cells, micros(r.load), memory, grew)
 }

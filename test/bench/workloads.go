@@ -14,7 +14,7 @@ import (
 // workload is one line of work and the rows that it gives.
 type workload struct {
 	name    string
-	measure func(b *bench, ctx context.Context) ([]row, error)
+	measure func(ctx context.Context, b *bench) ([]row, error)
 }
 
 // workers is the concurrency of the aggregator beside a load: its default.
@@ -25,29 +25,29 @@ func workloads() []workload {
 	list := []workload{
 		sending("events", false, one("/events", bodies.eventRequests)),
 		sending("events, folding on", true, one("/events", bodies.eventRequests)),
-		{"end to end: half of that rate, folding on", (*bench).halfRate},
+		{"end to end: half of that rate, folding on", halfRate},
 		sending("purchases", false, one("/purchases", bodies.purchaseRequests)),
 		sending("bulk of 100", false, many(100, jsonType)),
 		sending("bulk of 1,000", false, many(1000, jsonType)),
 		sending("bulk of 1,000 NDJSON", false, ndjson),
 		sending("bulk of 1,000 zstd", false, zstdBulk),
-		{"bulk of 1,000, folding on", (*bench).burst},
+		{"bulk of 1,000, folding on", burst},
 	}
 	for _, n := range []int{1, 2, 4, 8} {
 		name := fmt.Sprintf("drain, %d workers", n)
 		if n == 1 {
 			name = "drain, 1 worker"
 		}
-		list = append(list, workload{name, func(b *bench, ctx context.Context) ([]row, error) {
+		list = append(list, workload{name, func(ctx context.Context, b *bench) ([]row, error) {
 			r, err := b.platform.drain(ctx, name, n, b.duration)
 			return []row{r}, err
 		}})
 	}
 	return append(list,
-		workload{"reconcile", (*bench).reconcile},
-		workload{"raw: COPY of 1,000", func(b *bench, ctx context.Context) ([]row, error) { return b.rawCopy(ctx, 1000) }},
-		workload{"raw: COPY of 4,000", func(b *bench, ctx context.Context) ([]row, error) { return b.rawCopy(ctx, 4000) }},
-		workload{"raw: net/http + encoding/json", (*bench).rawHTTP},
+		workload{"reconcile", reconcile},
+		workload{"raw: COPY of 1,000", func(ctx context.Context, b *bench) ([]row, error) { return b.rawCopy(ctx, 1000) }},
+		workload{"raw: COPY of 4,000", func(ctx context.Context, b *bench) ([]row, error) { return b.rawCopy(ctx, 4000) }},
+		workload{"raw: net/http + encoding/json", rawHTTP},
 		workload{"baseline events", baselineLoad(contestEvents, false)},
 		workload{"baseline events, worker on", baselineLoad(contestEvents, true)},
 		workload{"baseline bulk of 1,000 (loop)", baselineLoad(contestBulk1000, false)},
@@ -103,7 +103,7 @@ func (o options) connectionsFor(perOne int) int {
 
 // sending is a closed load on the platform.
 func sending(name string, fold bool, make func(*platform) sent) workload {
-	return workload{name, func(b *bench, ctx context.Context) ([]row, error) {
+	return workload{name, func(ctx context.Context, b *bench) ([]row, error) {
 		r, err := b.send(ctx, name, fold, make(b.platform), 0)
 		return []row{r}, err
 	}}
@@ -144,7 +144,7 @@ func (b *bench) send(ctx context.Context, name string, fold bool, s sent, rate f
 }
 
 // halfRate offers half of what the platform can take while it folds, and looks how soon single events are seen.
-func (b *bench) halfRate(ctx context.Context) ([]row, error) {
+func halfRate(ctx context.Context, b *bench) ([]row, error) {
 	events := one("/events", bodies.eventRequests)(b.platform)
 	full, ok := b.find("events, folding on")
 	if !ok { // -only
@@ -173,13 +173,13 @@ func (b *bench) halfRate(ctx context.Context) ([]row, error) {
 }
 
 // burst sends bulk at full rate with the aggregator on, then takes the time until the rollups are right.
-func (b *bench) burst(ctx context.Context) ([]row, error) {
+func burst(ctx context.Context, b *bench) ([]row, error) {
 	r, err := b.send(ctx, "bulk of 1,000, folding on", true, many(1000, jsonType)(b.platform), 0)
 	return []row{r, timeRow(fmt.Sprintf("… after these %s until everything is folded", b.duration), r.after)}, err
 }
 
 // reconcile recounts every number of the platform: a rate that is bought with wrong numbers is worth nothing.
-func (b *bench) reconcile(ctx context.Context) ([]row, error) {
+func reconcile(ctx context.Context, b *bench) ([]row, error) {
 	said, err := b.platform.command(ctx, "reconcile")
 	lines := strings.Split(said, "\n")
 	b.notes = append(b.notes, "`hp-analytics reconcile` after all of it: "+lines[len(lines)-1])

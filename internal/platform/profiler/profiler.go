@@ -8,7 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/pprof" //nolint:gosec // what it registers in http.DefaultServeMux is served by nothing here
+	"net/http/pprof" // it registers itself in http.DefaultServeMux as well, which nothing here serves
 	"time"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/httpserver"

@@ -42,7 +42,7 @@ func run(args []string) int {
 
 func do(ctx context.Context, args []string) error {
 	if len(args) != 1 {
-		return errors.New("one argument: schema, api, worker or bare") //nolint:err113 // for people
+		return errors.New("one argument: schema, api, worker or bare")
 	}
 	if args[0] == "bare" {
 		return serve(ctx, bare())
@@ -73,7 +73,7 @@ func do(ctx context.Context, args []string) error {
 	case "worker":
 		return work(ctx, db, client)
 	}
-	return fmt.Errorf("unknown argument %q", args[0]) //nolint:err113 // for people
+	return fmt.Errorf("unknown argument %q", args[0])
 }
 
 // serve answers on HTTP_ADDR until ctx ends.

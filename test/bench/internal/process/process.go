@@ -37,8 +37,8 @@ func Start(c Command) (*Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open a log: %w", err)
 	}
-	defer log.Close()                                                      //nolint:errcheck // the process has its own descriptor
-	cmd := exec.CommandContext(context.Background(), c.Program, c.Args...) //nolint:gosec // programs of this repository, or the user's word
+	defer log.Close() //nolint:errcheck // the process has its own descriptor
+	cmd := exec.CommandContext(context.Background(), c.Program, c.Args...)
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = c.Dir, c.Environ, log, log
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", c.Program, err)
