@@ -34,22 +34,34 @@ func (b *bench) rawCopy(ctx context.Context, size int) ([]row, error) {
 			return nil, err
 		}
 	}
+	if _, err := p.copyAll(ctx, copies, warmUp(b.duration)); err != nil {
+		return nil, err
+	}
 	before, own, begin := s.cpu(), process.OwnCPU(), time.Now()
+	n, err := p.copyAll(ctx, copies, b.duration)
+	if err != nil {
+		return nil, err
+	}
+	r := workRow("raw: COPY of "+thousands(float64(size)), n, time.Since(begin), before, s.cpu())
+	r.load = float64((process.OwnCPU() - own).Microseconds()) / float64(max(1, n))
+	return []row{r}, nil
+}
+
+// copyAll copies each on a connection of its own for a time and returns how many rows.
+func (p *platform) copyAll(ctx context.Context, copies []*copyData, lasts time.Duration) (n int, err error) {
 	counts := make([]int, len(copies))
 	var group errgroup.Group
 	for i, data := range copies {
 		group.Go(func() (err error) {
-			counts[i], err = p.copyFor(ctx, data, b.duration)
+			counts[i], err = p.copyFor(ctx, data, lasts)
 			return err
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return nil, err //nolint:wrapcheck // says what was done
+	err = group.Wait()
+	for _, count := range counts {
+		n += count
 	}
-	n := counts[0] + counts[1]
-	r := workRow("raw: COPY of "+thousands(float64(size)), n, time.Since(begin), before, s.cpu())
-	r.load = float64((process.OwnCPU() - own).Microseconds()) / float64(max(1, n))
-	return []row{r}, nil
+	return n, err //nolint:wrapcheck // says what was done
 }
 
 // copyFor copies on one connection for a time and returns how many rows.

@@ -38,7 +38,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	flags.StringVar(&o.bin, "bin", "bin", "where the programs are (make build bin/baseline)")
 	flags.StringVar(&o.dir, "dir", "", "where the databases' files and the logs go; default: a temporary directory")
-	flags.DurationVar(&o.duration, "duration", 8*time.Second, "how long each load lasts, after a warm-up of an eighth of it")
+	flags.DurationVar(&o.duration, "duration", 8*time.Second, "how long each load lasts, after a warm-up of a second or half of it")
 	flags.IntVar(&o.connections, "connections", 64, "connections that send single events, purchases and bulk of 100; bulk of 1,000 takes an eighth")
 	flags.StringVar(&o.only, "only", "", "only work whose name contains this, such as bulk")
 	flags.StringVar(&o.profiles, "profile", "", "a directory for CPU profiles of every service under every load; numbers are a little worse meanwhile")

@@ -163,7 +163,7 @@ func halfRate(ctx context.Context, b *bench) ([]row, error) {
 		return err
 	})
 	group.Go(func() (err error) {
-		seen, err = b.platform.probe(groupCtx, b.duration*9/8) // the warm-up as well: it is as busy
+		seen, err = b.platform.probe(groupCtx, b.duration+warmUp(b.duration)) // the warm-up as well: it is as busy
 		return err
 	})
 	if err := group.Wait(); err != nil {
