@@ -25,7 +25,7 @@ func TestMain(m *testing.M) { platformtest.Main(m, dbtest.Stop) }
 // describe lists everything in the schemas of the platform: columns, indexes, constraints, functions, grants, comments.
 const describe = `
 	WITH ours AS (
-		SELECT oid, nspname FROM pg_namespace WHERE nspname IN ('auth', 'catalog', 'ingest', 'stats')
+		SELECT oid, nspname FROM pg_namespace WHERE nspname IN ('auth', 'catalog', 'ingest', 'stats', 'shadow')
 	), lines AS (
 		SELECT 'schema ' || nspname || coalesce(' ' || obj_description(oid, 'pg_namespace'), '') AS line FROM ours
 		UNION ALL
@@ -162,15 +162,15 @@ func TestEverythingHasAComment(t *testing.T) {
 	const query = `
 		SELECT format('%s.%s', nspname, c.relname)
 		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE nspname IN ('auth', 'catalog', 'ingest', 'stats') AND relkind IN ('r', 'p', 'v') AND obj_description(c.oid, 'pg_class') IS NULL
+		WHERE nspname IN ('auth', 'catalog', 'ingest', 'stats', 'shadow') AND relkind IN ('r', 'p', 'v') AND obj_description(c.oid, 'pg_class') IS NULL
 		UNION ALL
 		SELECT format('%s.%s.%s', nspname, c.relname, attname)
 		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
-		WHERE nspname IN ('auth', 'catalog', 'ingest', 'stats') AND relkind IN ('r', 'p') AND attnum > 0 AND col_description(c.oid, attnum) IS NULL
+		WHERE nspname IN ('auth', 'catalog', 'ingest', 'stats', 'shadow') AND relkind IN ('r', 'p') AND attnum > 0 AND col_description(c.oid, attnum) IS NULL
 		UNION ALL
 		SELECT format('%s.%s()', nspname, proname)
 		FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-		WHERE nspname IN ('auth', 'catalog', 'ingest', 'stats') AND obj_description(p.oid, 'pg_proc') IS NULL`
+		WHERE nspname IN ('auth', 'catalog', 'ingest', 'stats', 'shadow') AND obj_description(p.oid, 'pg_proc') IS NULL`
 	rows, err := dbtest.New(t).Pool("").Query(t.Context(), query)
 	if err != nil {
 		t.Fatal(err)
@@ -216,6 +216,10 @@ func TestRolesMayTouchOnlyWhatIsTheirs(t *testing.T) {
 		{"hp_aggregator", `DELETE FROM stats.daily_stats`, true},
 		{"hp_aggregator", `SELECT * FROM ingest.drop_partitions_before('2020-01-01', true)`, true},
 		{"hp_aggregator", `SELECT * FROM auth.api_keys`, false},
+		{"hp_aggregator", `TRUNCATE shadow.daily_stats`, true},
+		{"hp_aggregator", `TRUNCATE stats.daily_stats`, false},
+		{"hp_analytics", `SELECT * FROM shadow.daily_stats`, false},
+		{"hp_analytics", `SELECT * FROM stats.rebuilds`, false},
 	}
 	for _, c := range cases {
 		_, err := database.Pool(c.role).Exec(t.Context(), c.statement)

@@ -27,6 +27,16 @@ func ProductField(productID string) string { return "p:" + bucket(productID) }
 // UserField is the token of the numbers of a user.
 func UserField(userID string) string { return "u:" + bucket(userID) }
 
+// AllFields returns every field that there can be.
+func AllFields() []string {
+	fields := []string{TopField}
+	for n := range uint64(buckets) {
+		number := strconv.FormatUint(n, 10)
+		fields = append(fields, "p:"+number, "u:"+number)
+	}
+	return fields
+}
+
 func bucket(id string) string {
 	return strconv.FormatUint(xxhash.Sum64String(id)%buckets, 10)
 }

@@ -45,8 +45,18 @@ const addCounts = `
 		units = s.units + excluded.units,
 		revenue_minor = s.revenue_minor + excluded.revenue_minor`
 
-// apply adds deltas to the rollups of a lane.
-func apply(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
+// Tables are the rollup tables of a schema.
+type Tables string
+
+const (
+	// Stats is what readers see.
+	Stats Tables = "stats"
+	// Shadow is where a rebuild counts.
+	Shadow Tables = "shadow"
+)
+
+// Add adds deltas to the rollups of a lane, which must be the transaction's own.
+func (t Tables) Add(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
 	if d.Empty() {
 		return nil
 	}
@@ -54,13 +64,13 @@ func apply(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
 		what string
 		run  func(context.Context, pgx.Tx, int16, *rollup.Deltas) error
 	}{
-		{"product days", applyProducts},
-		{"product types", applyTypes},
-		{"types", applyDayTypes},
-		{"user days", applyUsers},
-		{"days", applyDays},
-		{"users of products", applyProductUsers},
-		{"users of days", applyDayUsers},
+		{"product days", t.addProducts},
+		{"product types", t.addTypes},
+		{"types", t.addDayTypes},
+		{"user days", t.addUsers},
+		{"days", t.addDays},
+		{"users of products", t.addProductUsers},
+		{"users of days", t.addDayUsers},
 	} {
 		if err := step.run(ctx, tx, lane, d); err != nil {
 			return fmt.Errorf("add %s: %w", step.what, err)
@@ -69,9 +79,9 @@ func apply(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
 	return nil
 }
 
-func applyProducts(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
-	const upsert = `
-		INSERT INTO stats.product_daily_stats AS s
+func (t Tables) addProducts(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
+	upsert := `
+		INSERT INTO ` + string(t) + `.product_daily_stats AS s
 			(lane, product_id, day, events, views, clicks, add_to_carts, purchases, units, revenue_minor)
 		SELECT $1::smallint, *
 		FROM unnest($2::uuid[], $3::date[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[])
@@ -84,12 +94,12 @@ func applyProducts(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas)
 		c.add(counts)
 	}
 	_, err := tx.Exec(ctx, upsert, c.arguments(lane, products, days)...)
-	return err //nolint:wrapcheck // apply says what was added
+	return err //nolint:wrapcheck // Add says what was added
 }
 
-func applyUsers(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
-	const upsert = `
-		INSERT INTO stats.user_daily_stats AS s
+func (t Tables) addUsers(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
+	upsert := `
+		INSERT INTO ` + string(t) + `.user_daily_stats AS s
 			(lane, user_id, day, events, views, clicks, add_to_carts, purchases, units, revenue_minor)
 		SELECT $1::smallint, *
 		FROM unnest($2::text[], $3::date[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[])
@@ -102,12 +112,12 @@ func applyUsers(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) er
 		c.add(counts)
 	}
 	_, err := tx.Exec(ctx, upsert, c.arguments(lane, users, days)...)
-	return err //nolint:wrapcheck // apply says what was added
+	return err //nolint:wrapcheck // Add says what was added
 }
 
-func applyDays(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
-	const upsert = `
-		INSERT INTO stats.daily_stats AS s
+func (t Tables) addDays(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
+	upsert := `
+		INSERT INTO ` + string(t) + `.daily_stats AS s
 			(lane, day, events, views, clicks, add_to_carts, purchases, units, revenue_minor)
 		SELECT $1::smallint, *
 		FROM unnest($2::date[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[])
@@ -119,12 +129,12 @@ func applyDays(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) err
 		c.add(counts)
 	}
 	_, err := tx.Exec(ctx, upsert, c.arguments(lane, days)...)
-	return err //nolint:wrapcheck // apply says what was added
+	return err //nolint:wrapcheck // Add says what was added
 }
 
-func applyTypes(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
-	const upsert = `
-		INSERT INTO stats.product_type_daily_stats AS s (lane, product_id, day, type, events)
+func (t Tables) addTypes(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
+	upsert := `
+		INSERT INTO ` + string(t) + `.product_type_daily_stats AS s (lane, product_id, day, type, events)
 		SELECT $1::smallint, *
 		FROM unnest($2::uuid[], $3::date[], $4::text[], $5::bigint[])
 		ON CONFLICT (product_id, day, type, lane) DO UPDATE SET events = s.events + excluded.events`
@@ -140,12 +150,12 @@ func applyTypes(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) er
 		return nil
 	}
 	_, err := tx.Exec(ctx, upsert, lane, products, days, types, events)
-	return err //nolint:wrapcheck // apply says what was added
+	return err //nolint:wrapcheck // Add says what was added
 }
 
-func applyDayTypes(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
-	const upsert = `
-		INSERT INTO stats.type_daily_stats AS s (lane, day, type, events)
+func (t Tables) addDayTypes(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
+	upsert := `
+		INSERT INTO ` + string(t) + `.type_daily_stats AS s (lane, day, type, events)
 		SELECT $1::smallint, *
 		FROM unnest($2::date[], $3::text[], $4::bigint[])
 		ON CONFLICT (day, type, lane) DO UPDATE SET events = s.events + excluded.events`
@@ -159,19 +169,19 @@ func applyDayTypes(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas)
 		return nil
 	}
 	_, err := tx.Exec(ctx, upsert, lane, days, types, events)
-	return err //nolint:wrapcheck // apply says what was added
+	return err //nolint:wrapcheck // Add says what was added
 }
 
 // Sketches are read, merged and written back. That is safe without locking the rows, because the lane is ours.
 
-func applyProductUsers(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
-	const stored = `
+func (t Tables) addProductUsers(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
+	stored := `
 		SELECT product_id, day, sketch
 		FROM unnest($2::uuid[], $3::date[]) AS wanted(product_id, day)
-		JOIN stats.product_daily_users USING (product_id, day)
+		JOIN ` + string(t) + `.product_daily_users USING (product_id, day)
 		WHERE lane = $1`
-	const upsert = `
-		INSERT INTO stats.product_daily_users AS s (lane, product_id, day, sketch)
+	upsert := `
+		INSERT INTO ` + string(t) + `.product_daily_users AS s (lane, product_id, day, sketch)
 		SELECT $1::smallint, *
 		FROM unnest($2::uuid[], $3::date[], $4::bytea[])
 		ON CONFLICT (product_id, day, lane) DO UPDATE SET sketch = excluded.sketch`
@@ -182,7 +192,7 @@ func applyProductUsers(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Del
 	}
 	rows, err := tx.Query(ctx, stored, lane, products, days)
 	if err != nil {
-		return err //nolint:wrapcheck // apply says what was added
+		return err //nolint:wrapcheck // Add says what was added
 	}
 	var product uuid.UUID
 	var day time.Time
@@ -193,7 +203,7 @@ func applyProductUsers(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Del
 		return nil
 	})
 	if err != nil {
-		return err //nolint:wrapcheck // apply says what was added
+		return err //nolint:wrapcheck // Add says what was added
 	}
 	changed, sketches, err := mergeSketches(d.ProductUsers(), have)
 	if err != nil || len(changed) == 0 {
@@ -204,13 +214,13 @@ func applyProductUsers(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Del
 		products, days = append(products, key.ProductID), append(days, key.Day.Time())
 	}
 	_, err = tx.Exec(ctx, upsert, lane, products, days, sketches)
-	return err //nolint:wrapcheck // apply says what was added
+	return err //nolint:wrapcheck // Add says what was added
 }
 
-func applyDayUsers(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
-	const stored = `SELECT day, sketch FROM stats.daily_users WHERE lane = $1 AND day = ANY($2)`
-	const upsert = `
-		INSERT INTO stats.daily_users AS s (lane, day, sketch)
+func (t Tables) addDayUsers(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
+	stored := `SELECT day, sketch FROM ` + string(t) + `.daily_users WHERE lane = $1 AND day = ANY($2)`
+	upsert := `
+		INSERT INTO ` + string(t) + `.daily_users AS s (lane, day, sketch)
 		SELECT $1::smallint, *
 		FROM unnest($2::date[], $3::bytea[])
 		ON CONFLICT (day, lane) DO UPDATE SET sketch = excluded.sketch`
@@ -220,7 +230,7 @@ func applyDayUsers(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas)
 	}
 	rows, err := tx.Query(ctx, stored, lane, days)
 	if err != nil {
-		return err //nolint:wrapcheck // apply says what was added
+		return err //nolint:wrapcheck // Add says what was added
 	}
 	var day time.Time
 	var data []byte
@@ -230,7 +240,7 @@ func applyDayUsers(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas)
 		return nil
 	})
 	if err != nil {
-		return err //nolint:wrapcheck // apply says what was added
+		return err //nolint:wrapcheck // Add says what was added
 	}
 	changed, sketches, err := mergeSketches(d.DayUsers(), have)
 	if err != nil || len(changed) == 0 {
@@ -241,7 +251,7 @@ func applyDayUsers(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas)
 		days = append(days, key.Time())
 	}
 	_, err = tx.Exec(ctx, upsert, lane, days, sketches)
-	return err //nolint:wrapcheck // apply says what was added
+	return err //nolint:wrapcheck // Add says what was added
 }
 
 // mergeSketches merges new sketches into stored ones and returns those that are different afterwards: on a busy day most

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -33,6 +34,17 @@ func (s *selection) add(b batch) {
 	s.rows += b.rows
 }
 
+// within returns the selection of the rows from one time until before another.
+func (s selection) within(from, to time.Time) selection {
+	if s.from.Before(from) {
+		s.from = from
+	}
+	if last := to.Add(-time.Microsecond); s.to.After(last) { // times are stored in microseconds
+		s.to = last
+	}
+	return s
+}
+
 // read folds the rows of the claimed batches, and checks that there are as many as the batches promise.
 func read(ctx context.Context, tx pgx.Tx, batches []batch) (*rollup.Deltas, int, error) {
 	var events, purchases selection
@@ -48,18 +60,21 @@ func read(ctx context.Context, tx pgx.Tx, batches []batch) (*rollup.Deltas, int,
 		return nil, 0, fmt.Errorf("read rows: %w", err)
 	}
 	deltas := rollup.New()
-	if err := readEvents(ctx, tx, events, deltas); err != nil {
+	got, err := readEvents(ctx, tx, events, deltas)
+	if err := cmp.Or(err, events.complete("events", got)); err != nil {
 		return nil, 0, err
 	}
-	if err := readPurchases(ctx, tx, purchases, deltas); err != nil {
+	got, err = readPurchases(ctx, tx, purchases, deltas)
+	if err := cmp.Or(err, purchases.complete("purchases", got)); err != nil {
 		return nil, 0, err
 	}
 	return deltas, events.rows + purchases.rows, nil
 }
 
-func readEvents(ctx context.Context, tx pgx.Tx, s selection, deltas *rollup.Deltas) error {
+// readEvents adds the events of a selection to deltas and returns how many there are.
+func readEvents(ctx context.Context, tx pgx.Tx, s selection, deltas *rollup.Deltas) (int64, error) {
 	if len(s.ids) == 0 {
-		return nil
+		return 0, nil
 	}
 	const query = `
 		SELECT product_id, ts, user_id, type
@@ -67,7 +82,7 @@ func readEvents(ctx context.Context, tx pgx.Tx, s selection, deltas *rollup.Delt
 		WHERE batch_id = ANY($1) AND ts BETWEEN $2 AND $3`
 	rows, err := tx.Query(ctx, query, s.ids, s.from, s.to)
 	if err != nil {
-		return fmt.Errorf("read events: %w", err)
+		return 0, fmt.Errorf("read events: %w", err)
 	}
 	var e rollup.Event
 	var ts time.Time
@@ -77,14 +92,15 @@ func readEvents(ctx context.Context, tx pgx.Tx, s selection, deltas *rollup.Delt
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("read events: %w", err)
+		return 0, fmt.Errorf("read events: %w", err)
 	}
-	return s.complete("events", tag.RowsAffected())
+	return tag.RowsAffected(), nil
 }
 
-func readPurchases(ctx context.Context, tx pgx.Tx, s selection, deltas *rollup.Deltas) error {
+// readPurchases adds the purchases of a selection to deltas and returns how many there are.
+func readPurchases(ctx context.Context, tx pgx.Tx, s selection, deltas *rollup.Deltas) (int64, error) {
 	if len(s.ids) == 0 {
-		return nil
+		return 0, nil
 	}
 	const query = `
 		SELECT product_id, ts, user_id, quantity, amount_minor
@@ -92,7 +108,7 @@ func readPurchases(ctx context.Context, tx pgx.Tx, s selection, deltas *rollup.D
 		WHERE batch_id = ANY($1) AND ts BETWEEN $2 AND $3`
 	rows, err := tx.Query(ctx, query, s.ids, s.from, s.to)
 	if err != nil {
-		return fmt.Errorf("read purchases: %w", err)
+		return 0, fmt.Errorf("read purchases: %w", err)
 	}
 	var p rollup.Purchase
 	var ts time.Time
@@ -102,9 +118,9 @@ func readPurchases(ctx context.Context, tx pgx.Tx, s selection, deltas *rollup.D
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("read purchases: %w", err)
+		return 0, fmt.Errorf("read purchases: %w", err)
 	}
-	return s.complete("purchases", tag.RowsAffected())
+	return tag.RowsAffected(), nil
 }
 
 // complete fails when rows are missing: they were written in the transaction of their batch, so somebody has deleted

@@ -15,7 +15,7 @@ import (
 )
 
 // Advisory locks are pairs; the first number sets those of the platform apart from anybody else's. Second numbers from
-// firstLane up are lanes; smaller ones are taken by the migrations (1) and the leader.
+// firstLane up are lanes; smaller ones are taken by the migrations (1), the leader (2) and rebuilds (3).
 const (
 	lockClass = 4823
 	firstLane = 1000
@@ -53,7 +53,7 @@ func (s Store) Fold(ctx context.Context) (Folded, error) {
 		if err != nil {
 			return err
 		}
-		if err := apply(ctx, tx, lane, deltas); err != nil {
+		if err := Stats.Add(ctx, tx, lane, deltas); err != nil {
 			return err
 		}
 		done = Folded{Batches: len(batches), Rows: rows, Deltas: deltas}

@@ -15,22 +15,55 @@ import (
 // Versions publishes version tokens.
 type Versions struct{ Client redis.UniversalClient }
 
+// Fields are the fields of protocol.VersionsKey that need a new token.
+type Fields map[string]struct{}
+
+// Note adds what depends on a changed row of a product, a user, or, with neither, a day.
+func (f Fields) Note(product, user *string) {
+	f[protocol.TopField] = struct{}{}
+	if product != nil {
+		f[protocol.ProductField(*product)] = struct{}{}
+	}
+	if user != nil {
+		f[protocol.UserField(*user)] = struct{}{}
+	}
+}
+
 // Publish gives everything that deltas touched a new version token, in one command. Losing it is harmless: cached answers
 // then live until their time is over.
 func (v Versions) Publish(ctx context.Context, deltas *rollup.Deltas) error {
-	if deltas.Empty() {
+	fields := Fields{}
+	for key := range deltas.Products() {
+		product := key.ProductID.String()
+		fields.Note(&product, nil)
+	}
+	for key := range deltas.Users() {
+		fields.Note(nil, &key.UserID)
+	}
+	return v.PublishFields(ctx, fields)
+}
+
+// PublishFields gives fields a new version token.
+func (v Versions) PublishFields(ctx context.Context, fields Fields) error {
+	if len(fields) == 0 {
 		return nil
 	}
 	token := rand.Text()
-	tokens := map[string]string{protocol.TopField: token}
-	for key := range deltas.Products() {
-		tokens[protocol.ProductField(key.ProductID.String())] = token
-	}
-	for key := range deltas.Users() {
-		tokens[protocol.UserField(key.UserID)] = token
+	tokens := make(map[string]string, len(fields))
+	for field := range fields {
+		tokens[field] = token
 	}
 	if err := v.Client.HSet(ctx, protocol.VersionsKey, tokens).Err(); err != nil {
 		return fmt.Errorf("publish version tokens: %w", err)
 	}
 	return nil
+}
+
+// PublishAll gives every field a new version token.
+func (v Versions) PublishAll(ctx context.Context) error {
+	fields := Fields{}
+	for _, field := range protocol.AllFields() {
+		fields[field] = struct{}{}
+	}
+	return v.PublishFields(ctx, fields)
 }

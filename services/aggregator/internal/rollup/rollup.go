@@ -166,6 +166,18 @@ func at[K comparable, V any](m map[K]V, key K, make func() V) V {
 	return v
 }
 
+// What entries of the maps take in memory, about: key, value and the map's own. A sketch grows up to its 4 KiB.
+const (
+	productBytes = 4096 + 400
+	userBytes    = 250
+	typeBytes    = 200
+)
+
+// Bytes returns about how much memory the deltas take at most.
+func (d *Deltas) Bytes() int {
+	return len(d.products)*productBytes + len(d.users)*userBytes + len(d.types)*typeBytes
+}
+
 // Empty reports whether there is nothing to add.
 func (d *Deltas) Empty() bool { return len(d.days) == 0 }
 

@@ -1,0 +1,241 @@
+package rebuild_test
+
+import (
+	"context"
+	"errors"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/rebuild"
+)
+
+var dayPattern = regexp.MustCompile(`\d{4}-\d\d-\d\d`)
+
+// daysOf lists the days that differences name.
+func daysOf(out string) []string {
+	days := dayPattern.FindAllString(out, -1)
+	slices.Sort(days)
+	return slices.Compact(days)
+}
+
+// waiting returns how many sessions wait for a lock on the rollups.
+func (b *books) waiting() int {
+	return b.count(`SELECT count(*) FROM pg_locks WHERE NOT granted AND relation::regclass::text LIKE 'stats.%' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
+}
+
+// begin starts a transaction that holds the rollups as a fold in progress does.
+func (b *books) begin() pgx.Tx {
+	b.t.Helper()
+	tx, err := b.Pool.Begin(b.t.Context())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() { _ = tx.Rollback(context.WithoutCancel(b.t.Context())) })
+	if _, err := tx.Exec(b.t.Context(), `LOCK TABLE stats.product_daily_stats IN ROW EXCLUSIVE MODE`); err != nil {
+		b.t.Fatal(err)
+	}
+	return tx
+}
+
+// What is folded between the counting and the swap is counted, and once: batches that pended when the counting began,
+// batches that came since, and a batch whose receipt is gone by then.
+func TestFoldedWhileCounting(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	b.write(5)
+	folding := b.begin()
+	var report rebuild.Report
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		report, err = rebuild.Run(t.Context(), b.pool, b.options())
+		done <- err
+	}()
+	platformtest.Eventually(t, 30*time.Second, "the swap waits", func() bool { return b.waiting() > 0 })
+	b.write(5)
+	late := b.count(`SELECT sum(n) FROM (
+		SELECT count(*) AS n FROM ingest.events e JOIN ingest.batches b ON b.id = e.batch_id WHERE b.aggregated_at IS NULL AND e.ts < '2026-01-02'
+		UNION ALL
+		SELECT count(*) FROM ingest.purchases e JOIN ingest.batches b ON b.id = e.batch_id WHERE b.aggregated_at IS NULL AND e.ts < '2026-01-02') AS parts`)
+	b.fold() // behind a swap that waits it waits too, but not for longer than the swap's patience
+	b.exec(`DELETE FROM ingest.batches WHERE id = (SELECT id FROM ingest.batches ORDER BY id OFFSET 42 LIMIT 1)`)
+	if err := folding.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if got := report.Done[0].Late; got != int64(late) || late == 0 {
+		t.Errorf("%d late rows on the first day, want %d", got, late)
+	}
+	b.mustBeRight()
+}
+
+// Folds wait for a swap and readers do not; what a reader sees is from before or after it.
+func TestFoldsWaitForTheSwapAndReadersDoNot(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	b.exec(`UPDATE stats.daily_stats SET events = events + 1000 WHERE lane = 0`)
+	// The swap stands still at its end: somebody holds its record.
+	record := b.begin()
+	if _, err := record.Exec(t.Context(), `LOCK TABLE stats.rebuild_days IN SHARE MODE`); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := rebuild.Run(t.Context(), b.pool, rebuild.Options{From: b.First, To: b.First})
+		done <- err
+	}()
+	platformtest.Eventually(t, 30*time.Second, "the swap waits for folds", func() bool { return b.waiting() == 1 })
+	if _, err := record.Exec(t.Context(), `ROLLBACK; BEGIN; LOCK TABLE stats.rebuild_days IN SHARE MODE`); err != nil {
+		t.Fatal(err)
+	}
+	platformtest.Eventually(t, 30*time.Second, "the swap waits for its record", func() bool {
+		return b.count(`SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'stats.rebuild_days'::regclass`) == 1
+	})
+	const sum = `SELECT sum(events) FROM stats.daily`
+	before := b.count(sum)
+	b.write(5)
+	folded := make(chan error, 1)
+	go func() {
+		_, err := b.store.Fold(t.Context())
+		folded <- err
+	}()
+	platformtest.Eventually(t, 30*time.Second, "a fold waits", func() bool {
+		return b.count(`SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'stats.product_daily_stats'::regclass AND mode = 'RowExclusiveLock'`) == 1
+	})
+	if now := b.count(sum); now != before {
+		t.Errorf("a reader sees %d events while the swap is on its way, before it was %d", now, before)
+	}
+	if err := record.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for what, c := range map[string]chan error{"rebuild": done, "fold": folded} {
+		if err := <-c; err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	b.fold()
+	out, rows := b.differences()
+	if rows != b.rows || slices.Contains(daysOf(out), "2026-01-01") || !strings.Contains(out, "2026-01-02") {
+		t.Errorf("%d rows, want %d; only the first day must be right:\n%s", rows, b.rows, out)
+	}
+}
+
+// cutTracer cuts a connection before the n-th statement from now.
+type cutTracer struct{ left atomic.Int64 }
+
+// TraceQueryStart implements pgx.QueryTracer.
+func (c *cutTracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	if c.left.Add(-1) == 0 {
+		_ = conn.PgConn().Conn().Close()
+	}
+	return ctx
+}
+
+// TraceQueryEnd implements pgx.QueryTracer.
+func (*cutTracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+// tracedPool is a pool like the command's whose connections a tracer sees.
+func (b *books) tracedPool(tracer pgx.QueryTracer) *pgxpool.Pool {
+	b.t.Helper()
+	cfg, err := pgxpool.ParseConfig(b.url)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	cfg.ConnConfig.Tracer = tracer
+	cfg.ConnConfig.RuntimeParams["role"] = "hp_aggregator"
+	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	pool, err := pgxpool.NewWithConfig(b.t.Context(), cfg)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(pool.Close)
+	return pool
+}
+
+// A rebuild that dies between any two statements leaves rollups as right as they were, while folds go on and readers read.
+// The next one makes them right.
+func TestRebuildCutBeforeEachStatement(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	tracer := &cutTracer{}
+	pool := b.tracedPool(tracer)
+	options := rebuild.Options{From: b.First, To: b.First.AddDate(0, 0, 1)}
+
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var wg sync.WaitGroup
+	var rows atomic.Int64
+	wg.Go(func() { // ingest
+		for ctx.Err() == nil {
+			n := b.Size(10)
+			b.Batch(n)
+			rows.Add(int64(n))
+		}
+	})
+	for range 2 {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				if _, err := b.store.Fold(context.WithoutCancel(ctx)); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Go(func() { // a mix of old and new would not add up
+		const query = `SELECT (SELECT sum(events) FROM stats.daily WHERE day = $1) <> (SELECT sum(events) FROM stats.product_daily WHERE day = $1)`
+		for ctx.Err() == nil {
+			var mixed bool
+			if err := b.Pool.QueryRow(context.WithoutCancel(ctx), query, b.First).Scan(&mixed); err != nil || mixed {
+				t.Errorf("mixed: %t, %v", mixed, err)
+				return
+			}
+		}
+	})
+
+	cuts := 0
+	for n := int64(1); ; n++ {
+		tracer.left.Store(n)
+		_, err := rebuild.Run(t.Context(), pool, options)
+		survived := tracer.left.Load() > 0
+		tracer.left.Store(-1)
+		if survived {
+			if err != nil && !errors.Is(err, rebuild.ErrRunning) {
+				t.Fatal(err)
+			}
+			if err == nil {
+				break
+			}
+			n-- // the backend of the one before is not gone yet
+			continue
+		}
+		if err == nil {
+			t.Errorf("cut before statement %d, and no error", n)
+		}
+		cuts++
+		if out, _ := b.differences(); out != "" {
+			t.Fatalf("cut before statement %d:\n%s", n, out)
+		}
+		b.exec(`DELETE FROM stats.rebuilds`) // so that the next one does everything again
+	}
+	stop()
+	wg.Wait()
+	b.rows += rows.Load()
+	b.fold()
+	b.mustBeRight()
+	if cuts < 40 {
+		t.Errorf("only %d statements were cut", cuts)
+	}
+	t.Logf("%d cuts, %d rows came in meanwhile", cuts, rows.Load())
+}

@@ -1,0 +1,197 @@
+package rebuild_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/rebuild"
+)
+
+func TestEveryTamperingIsRepaired(t *testing.T) {
+	t.Parallel()
+	// Each breaks at least one row.
+	for name, tamper := range map[string]string{
+		"a count too many":  `UPDATE stats.product_daily_stats SET views = views + 1 WHERE ctid = (SELECT ctid FROM stats.product_daily_stats LIMIT 1)`,
+		"a user's count":    `UPDATE stats.user_daily_stats SET clicks = clicks + 2 WHERE ctid = (SELECT ctid FROM stats.user_daily_stats LIMIT 1)`,
+		"a custom type":     `UPDATE stats.product_type_daily_stats SET events = events + 1 WHERE ctid = (SELECT ctid FROM stats.product_type_daily_stats LIMIT 1)`,
+		"a day's total":     `UPDATE stats.daily_stats SET revenue_minor = 0 WHERE day = '2026-01-04'`,
+		"products missing":  `DELETE FROM stats.product_daily_stats WHERE lane = 0`,
+		"users missing":     `DELETE FROM stats.user_daily_stats WHERE lane = 1`,
+		"types missing":     `DELETE FROM stats.product_type_daily_stats`,
+		"a type's total":    `UPDATE stats.type_daily_stats SET events = events + 1 WHERE ctid = (SELECT ctid FROM stats.type_daily_stats LIMIT 1)`,
+		"days missing":      `DELETE FROM stats.daily_stats`,
+		"sketches missing":  `DELETE FROM stats.product_daily_users`,
+		"a product made up": `INSERT INTO stats.product_daily_stats (product_id, day, lane, views) VALUES (gen_random_uuid(), '2026-01-02', 3, 1)`,
+		"a user made up":    `INSERT INTO stats.user_daily_stats (user_id, day, lane, events) VALUES ('nobody', '2026-01-03', 0, 1)`,
+		"a type made up":    `INSERT INTO stats.product_type_daily_stats (product_id, day, type, lane, events) VALUES (gen_random_uuid(), '2026-01-02', 'nothing', 0, 1)`,
+		"counted twice": `INSERT INTO stats.daily_stats (day, lane, events, views, clicks, add_to_carts, purchases, units, revenue_minor)
+		                  SELECT day, lane + 7, events, views, clicks, add_to_carts, purchases, units, revenue_minor FROM stats.daily_stats`,
+		"other users":         `UPDATE stats.daily_users SET sketch = (SELECT sketch FROM stats.product_daily_users ORDER BY length(sketch) LIMIT 1)`,
+		"users of nothing":    `INSERT INTO stats.product_daily_users (product_id, day, lane, sketch) SELECT gen_random_uuid(), day, lane, sketch FROM stats.daily_users LIMIT 1`,
+		"a sketch of garbage": `UPDATE stats.product_daily_users SET sketch = '\x0102' WHERE ctid = (SELECT ctid FROM stats.product_daily_users LIMIT 1)`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBooks(t)
+			b.mustBeRight()
+			if b.exec(tamper) == 0 {
+				t.Fatal("nothing was tampered with")
+			}
+			if out, _ := b.differences(); out == "" {
+				t.Fatal("the rollups are right before they are rebuilt")
+			}
+			b.rebuild()
+			b.mustBeRight()
+		})
+	}
+}
+
+func TestReportAndLanes(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	const rollups = `
+		SELECT (SELECT count(*) FROM stats.product_daily_stats) + (SELECT count(*) FROM stats.product_daily_users)
+		     + (SELECT count(*) FROM stats.product_type_daily_stats) + (SELECT count(*) FROM stats.user_daily_stats)
+		     + (SELECT count(*) FROM stats.type_daily_stats) + (SELECT count(*) FROM stats.daily_stats) + (SELECT count(*) FROM stats.daily_users)`
+	before := b.count(rollups)
+	sum := func(r rebuild.Report) (all rebuild.Day) {
+		for _, d := range r.Done {
+			all.Rows, all.Late = all.Rows+d.Rows, all.Late+d.Late
+			all.Before, all.After = all.Before+d.Before, all.After+d.After
+			all.Removed, all.Added = all.Removed+d.Removed, all.Added+d.Added
+		}
+		return all
+	}
+	first := sum(b.rebuild())
+	b.mustBeRight()
+	after := b.count(rollups)
+	if first.Rows != b.rows || first.Before != int64(before) || first.After != int64(after) || after >= before {
+		t.Errorf("%+v; %d raw rows, %d rollup rows before and %d after", first, b.rows, before, after)
+	}
+	if n := b.count(`SELECT count(*) FROM stats.user_daily_stats WHERE lane > 0`); n > 0 {
+		t.Errorf("%d rows are not in lane 0", n)
+	}
+	// What is right is left alone: readers' caches stay, and nothing is written. Sketches may be encoded in another way.
+	b.exec(`UPDATE stats.daily_stats SET events = events + 1 WHERE day = '2026-01-02'`)
+	if second := sum(b.rebuild()); second.Removed != 1 || second.Added != 1 || second.After != first.After {
+		t.Errorf("one wrong row: %+v", second)
+	}
+	b.mustBeRight()
+	if n := b.count(`SELECT count(*) FROM stats.rebuilds WHERE finished_at IS NOT NULL`); n != 2 {
+		t.Errorf("%d rebuilds are noted as finished, want 2", n)
+	}
+}
+
+// Only the days that were asked for change, and pending batches stay out.
+func TestRangeAndPendingRows(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	counted := b.rows
+	b.write(10)
+	b.exec(`UPDATE stats.daily_stats SET events = events + 1 WHERE lane = 0`)
+	second, third := b.First.AddDate(0, 0, 1), b.First.AddDate(0, 0, 2)
+	if _, err := rebuild.Run(t.Context(), b.pool, rebuild.Options{From: second, To: third}); err != nil {
+		t.Fatal(err)
+	}
+	out, rows := b.differences()
+	var wrong []string
+	for d := b.First; !d.After(b.last()); d = d.AddDate(0, 0, 1) {
+		if day := d.Format(time.DateOnly); !d.Equal(second) && !d.Equal(third) {
+			wrong = append(wrong, day)
+		}
+	}
+	if rows != counted {
+		t.Errorf("%d rows are counted, want %d", rows, counted)
+	}
+	if diff := cmp.Diff(wrong, daysOf(out)); diff != "" {
+		t.Errorf("days that differ (-want +got):\n%s", diff)
+	}
+	b.rebuild()
+	b.fold()
+	b.mustBeRight()
+}
+
+func TestDaysWithoutRawRowsAreRefused(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	if _, err := b.Pool.Exec(t.Context(), `SELECT ingest.drop_partitions_before('2026-01-03', false)`); err != nil {
+		t.Fatal(err)
+	}
+	b.exec(`UPDATE stats.daily_stats SET events = events + 1`)
+	const sum = `SELECT sum(events) FROM stats.daily_stats`
+	before := b.count(sum)
+	_, err := rebuild.Run(t.Context(), b.pool, b.options())
+	gone, ok := errors.AsType[*rebuild.NoRawRowsError](err)
+	if !ok {
+		t.Fatalf("rebuild: %v", err)
+	}
+	if diff := cmp.Diff([]time.Time{b.First, b.First.AddDate(0, 0, 1)}, gone.Days); diff != "" {
+		t.Errorf("days without raw rows (-want +got):\n%s", diff)
+	}
+	if after := b.count(sum); after != before {
+		t.Errorf("the refused rebuild changed the sum from %d to %d", before, after)
+	}
+}
+
+// A rebuild that is interrupted goes on where it was; --restart begins anew.
+func TestInterruptedRebuildGoesOn(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		restart       bool
+		resumed, done int
+	}{
+		"goes on": {false, 2, 3},
+		"restart": {true, 0, 5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBooks(t)
+			b.exec(`UPDATE stats.daily_stats SET events = events + 1 WHERE lane = 0`)
+			ctx, interrupt := context.WithCancel(t.Context())
+			options := b.options()
+			options.Done = func(d rebuild.Day) {
+				if d.Day.Equal(b.First.AddDate(0, 0, 1)) {
+					interrupt()
+				}
+			}
+			if report, err := rebuild.Run(ctx, b.pool, options); err == nil || len(report.Done) != 2 {
+				t.Fatalf("interrupted: %+v, %v", report, err)
+			}
+			options = b.options()
+			options.Restart = test.restart
+			var report rebuild.Report
+			// The backend of the first holds the lock until it notices that nobody is there.
+			platformtest.Eventually(t, 30*time.Second, "the lock is free", func() bool {
+				var err error
+				if report, err = rebuild.Run(t.Context(), b.pool, options); err != nil && !errors.Is(err, rebuild.ErrRunning) {
+					t.Fatal(err)
+				}
+				return err == nil
+			})
+			if len(report.Resumed) != test.resumed || len(report.Done) != test.done {
+				t.Errorf("%d days were done before and %d now, want %d and %d", len(report.Resumed), len(report.Done), test.resumed, test.done)
+			}
+			b.mustBeRight()
+		})
+	}
+}
+
+func TestTwoRebuildsAtOnce(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	options := b.options()
+	var second error
+	options.Done = func(rebuild.Day) { _, second = rebuild.Run(t.Context(), b.pool, b.options()) }
+	if _, err := rebuild.Run(t.Context(), b.pool, options); err != nil {
+		t.Fatal(err)
+	}
+	if !errors.Is(second, rebuild.ErrRunning) {
+		t.Errorf("the second: %v", second)
+	}
+	b.mustBeRight()
+}
