@@ -79,7 +79,12 @@ func (b *books) options() rebuild.Options { return rebuild.Options{From: b.First
 
 func (b *books) rebuild() rebuild.Report {
 	b.t.Helper()
-	report, err := rebuild.Run(b.t.Context(), b.pool, b.options())
+	return b.rebuildWith(b.options())
+}
+
+func (b *books) rebuildWith(o rebuild.Options) rebuild.Report {
+	b.t.Helper()
+	report, err := rebuild.Run(b.t.Context(), b.pool, o)
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -72,6 +72,8 @@ func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		migrateCommand(env),
 		adminCommand(env),
 		reconcileCommand(env),
+		rebuildCommand(env),
+		retentionCommand(env),
 		demoCommand(env),
 		healthcheckCommand(env),
 		versionCommand(env),

@@ -4,6 +4,8 @@ import (
 	"context"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/batchtest"
@@ -34,6 +36,9 @@ func TestDropExpired(t *testing.T) {
 		}
 	}
 	raw := count("ingest.events")
+	if expired, err := store.Expired(t.Context(), before); err != nil || len(expired.Partitions) != 4 || expired.PendingBatches == 0 {
+		t.Errorf("while batches pend: %+v, %v", expired, err)
+	}
 	drop(0) // rows of those days are not folded yet
 	if err := drain(t.Context(), store); err != nil {
 		t.Fatal(err)
@@ -58,7 +63,17 @@ func TestDropExpired(t *testing.T) {
 		t.Errorf("%d raw events are left of %d, though nothing was dropped", n, raw)
 	}
 
-	drop(4)
+	if _, err := w.Pool.Exec(t.Context(), `ANALYZE ingest.events, ingest.purchases`); err != nil {
+		t.Fatal(err)
+	}
+	expired, err := store.Expired(t.Context(), before)
+	if err != nil || len(expired.Partitions) != 4 || expired.PendingBatches != 0 {
+		t.Errorf("expired: %+v, %v", expired, err)
+	}
+	dropped, err := store.DropExpired(t.Context(), before)
+	if diff := cmp.Diff(expired.Partitions, dropped); err != nil || diff != "" {
+		t.Errorf("dropped, %v (-shown +dropped):\n%s", err, diff)
+	}
 	drop(0)
 	if n := count("ingest.events WHERE ts < '2026-01-03'"); n != 0 {
 		t.Errorf("%d raw events of dropped days", n)

@@ -1,0 +1,75 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
+	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
+)
+
+// TestRebuildCommand repairs a number that reconcile finds wrong, and refuses days without raw rows.
+func TestRebuildCommand(t *testing.T) {
+	t.Parallel()
+	database := dbtest.New(t)
+	environ := []string{"DATABASE_URL=" + database.URL(), "LOG_LEVEL=error"}
+	command := func(code int, want string, environ []string, args ...string) {
+		t.Helper()
+		var out strings.Builder
+		if got := Run(t.Context(), args, environ, &out, &out); got != code || !strings.Contains(out.String(), want) {
+			t.Errorf("%v: exit code %d, want %d; no %q in: %s", args, got, code, want, out.String())
+		}
+	}
+	execute(t, database.URL(), `SELECT ingest.ensure_partitions('2026-01-01', '2026-01-02')`)
+	const wrong = `INSERT INTO stats.product_daily_stats (product_id, day, lane, views) VALUES (gen_random_uuid(), '2026-01-01', 0, 1)`
+	execute(t, database.URL(), wrong)
+	command(exitFailure, "views is 1, recounted 0", environ, "reconcile")
+	command(exitOK, "REDIS_URL is not set", environ, "rebuild", "--from=2026-01-01", "--to=2026-01-02")
+	command(exitOK, ": 0 differences.", environ, "reconcile")
+	command(exitFailure, "the raw rows of 2026-01-03, 2026-01-04 are gone", environ, "rebuild", "--from=2026-01-02", "--to=2026-01-04")
+
+	execute(t, database.URL(), wrong)
+	told := append([]string{"REDIS_URL=" + string(redistest.New(t).URL)}, environ...)
+	command(exitOK, "2026-01-01: 0 raw rows (0 came in meanwhile), 1 rollup rows before, 0 after, 1 removed, 0 added", told, "rebuild", "--from=2026-01-01", "--to=2026-01-01")
+	command(exitOK, "Rebuilt 1 days from 0 raw rows", told, "rebuild", "--from=2026-01-01", "--to=2026-01-01", "--restart")
+}
+
+// TestRetentionCommand shows before it drops, and drops nothing that is not folded.
+func TestRetentionCommand(t *testing.T) {
+	t.Parallel()
+	database := dbtest.New(t)
+	environ := []string{"DATABASE_URL=" + database.URL(), "LOG_LEVEL=error", "RETENTION_DAYS=30"}
+	command := func(code int, args []string, want ...string) {
+		t.Helper()
+		var out strings.Builder
+		if got := Run(t.Context(), args, environ, &out, &out); got != code {
+			t.Errorf("%v: exit code %d, want %d: %s", args, got, code, out.String())
+		}
+		for _, text := range want {
+			if !strings.Contains(out.String(), text) {
+				t.Errorf("%v: no %q in: %s", args, text, out.String())
+			}
+		}
+	}
+	show, drop := []string{"retention"}, []string{"retention", "--apply"}
+	command(exitOK, drop, "0 partitions of 0 bytes are older than ")
+	execute(t, database.URL(), `SELECT ingest.ensure_partitions('2020-01-01', '2020-01-02'), ingest.ensure_partitions(current_date, current_date)`)
+	execute(t, database.URL(), `INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts) VALUES (gen_random_uuid(), 'events', 7, '2020-01-02', '2020-01-02')`)
+	execute(t, database.URL(), `
+		INSERT INTO ingest.events (ts, received_at, id, product_id, batch_id, user_id, type)
+		SELECT '2020-01-01', now(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'ada', 'view' FROM generate_series(1, 3)`)
+	execute(t, database.URL(), `ANALYZE ingest.events_p20200101`)
+	execute(t, database.URL(), `INSERT INTO stats.daily_stats (day, lane) VALUES ('2020-01-01', 0)`)
+	pending := "as long as 1 batches of 7 rows, some of those days, are not folded"
+	command(exitOK, show, "ingest.events_p20200101: about 3 rows, ", "ingest.purchases_p20200102: an unknown number of rows", "stays for now", pending)
+	command(exitFailure, drop, "Dropped 0 partitions.", pending)
+	execute(t, database.URL(), `UPDATE ingest.batches SET aggregated_at = now()`)
+	command(exitOK, show, "4 partitions of ")
+	command(exitOK, drop, "Dropped 4 partitions.")
+	command(exitOK, show, "0 partitions of ")
+	// What is young, and the rollups, are still there.
+	execute(t, database.URL(), `DO $$ BEGIN
+		ASSERT (SELECT count(*) FROM pg_inherits WHERE inhparent = 'ingest.events'::regclass) = 1;
+		ASSERT (SELECT count(*) FROM stats.daily_stats) = 1;
+	END $$`)
+}

@@ -1,0 +1,100 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/retention"
+)
+
+// RetentionConfig says how long raw rows are kept, as the aggregator reads it.
+type RetentionConfig struct {
+	// RetentionDays is how long raw rows are kept; rollups stay.
+	RetentionDays int `env:"RETENTION_DAYS, default=90"`
+}
+
+// Validate implements config.Validator.
+func (c *RetentionConfig) Validate() error {
+	if c.RetentionDays < 1 || c.RetentionDays > 36_500 {
+		return fmt.Errorf("RETENTION_DAYS: must be between 1 and 36500, not %d", c.RetentionDays)
+	}
+	return nil
+}
+
+func retentionCommand(env environment) *cobra.Command {
+	apply := false
+	cmd := &cobra.Command{
+		Use:   "retention",
+		Short: "Show which raw rows are older than RETENTION_DAYS; --apply drops them now",
+		Long: `Show which raw rows are older than RETENTION_DAYS (default 90), and what keeps them from being dropped.
+
+The aggregator drops them within the hour by itself; --apply does it now, by the same rules. Rollups stay. The database is
+that of DATABASE_URL, or else the private one of DATA_DIR (default .data).`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return env.retention(cmd.Context(), apply) },
+	}
+	cmd.Flags().BoolVar(&apply, "apply", false, "drop them")
+	return cmd
+}
+
+func (e environment) retention(ctx context.Context, apply bool) error {
+	var cfg RetentionConfig
+	if err := e.load(ctx, &cfg); err != nil {
+		return err
+	}
+	return e.withDatabase(ctx, func(url string) error {
+		database, err := e.databaseConfig(ctx, url)
+		if err != nil {
+			return err
+		}
+		pool, err := postgres.Open(ctx, database, "hp_aggregator", "hp-analytics retention", noop.NewTracerProvider())
+		if err != nil {
+			return err
+		}
+		defer pool.Close()
+		firstKept := retention.FirstKept(time.Now(), cfg.RetentionDays)
+		expired, err := retention.Show(ctx, pool, firstKept)
+		if err != nil {
+			return err
+		}
+		e.printExpired(expired, firstKept)
+		if !apply || len(expired.Partitions) == 0 {
+			return nil
+		}
+		dropped, err := retention.Drop(ctx, pool, firstKept)
+		if err != nil {
+			return fmt.Errorf("nothing was dropped: %w", err)
+		}
+		_, _ = fmt.Fprintf(e.stdout, "Dropped %d partitions.\n", len(dropped))
+		if len(dropped) == 0 {
+			return fmt.Errorf("nothing was dropped: %d batches with rows of those days are not folded yet", expired.PendingBatches)
+		}
+		return nil
+	})
+}
+
+func (e environment) printExpired(expired retention.Expired, firstKept time.Time) {
+	stays := ""
+	if expired.PendingBatches > 0 {
+		stays = ", stays for now"
+	}
+	var bytes int64
+	for _, p := range expired.Partitions {
+		rows := "an unknown number of rows"
+		if p.Rows >= 0 {
+			rows = fmt.Sprintf("about %d rows", p.Rows)
+		}
+		_, _ = fmt.Fprintf(e.stdout, "ingest.%s: %s, %d bytes%s\n", p.Name, rows, p.Bytes, stays)
+		bytes += p.Bytes
+	}
+	if expired.PendingBatches > 0 {
+		_, _ = fmt.Fprintf(e.stdout, "Nothing is dropped as long as %d batches of %d rows, some of those days, are not folded.\n", expired.PendingBatches, expired.PendingRows)
+	}
+	_, _ = fmt.Fprintf(e.stdout, "%d partitions of %d bytes are older than %s, the first day that is kept. Rollups stay.\n",
+		len(expired.Partitions), bytes, firstKept.Format(time.DateOnly))
+}
