@@ -120,10 +120,8 @@ func (r *run) days(ctx context.Context) ([]day, error) {
 
 // checkDay compares everything that is stored of a day.
 func (r *run) checkDay(ctx context.Context, d time.Time) error {
-	for _, t := range tables {
-		if err := r.checkCounts(ctx, t, d); err != nil {
-			return err
-		}
+	if err := r.checkCounts(ctx, d); err != nil {
+		return err
 	}
 	if err := r.checkSketches(ctx, d); err != nil {
 		return err

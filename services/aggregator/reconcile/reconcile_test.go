@@ -91,6 +91,10 @@ func TestEveryTamperingIsFound(t *testing.T) {
 			 WHERE ctid = (SELECT ctid FROM stats.product_daily_users ORDER BY length(sketch) LIMIT 1)`,
 			"unique users are about ",
 		},
+		"an unreadable sketch": {
+			`UPDATE stats.product_daily_users SET sketch = '\x0102' WHERE ctid = (SELECT ctid FROM stats.product_daily_users LIMIT 1)`,
+			"unique users cannot be read",
+		},
 		"users of nothing": {
 			`INSERT INTO stats.product_daily_users (product_id, day, lane, sketch) SELECT gen_random_uuid(), day, lane, sketch FROM stats.daily_users LIMIT 1`,
 			"recounted about 0",

@@ -11,107 +11,104 @@ import (
 	"github.com/hp-analytics/hp-analytics/migrations/sketch"
 )
 
-// checkSketches compares the sketches of a day with sketches made anew from the users in the raw rows. It holds the
-// sketches of one day's products in memory, 4 KiB each at most.
+// checkSketches compares the sketches of a day with sketches made anew from the users in the raw rows. Users and stored
+// sketches come product by product, so that only one product's are in memory, however many there are.
 func (r *run) checkSketches(ctx context.Context, d time.Time) error {
-	recounted, all, err := r.sketchUsers(ctx, d)
-	if err != nil {
-		return err
-	}
-	stored, err := r.storedSketches(ctx, `SELECT product_id, sketch FROM stats.product_daily_users WHERE day = $1`, d)
-	if err != nil {
-		return err
-	}
-	for product := range stored {
-		if _, ok := recounted[product]; !ok {
-			recounted[product] = sketch.New()
-		}
-	}
-	for product, want := range recounted {
-		if err := r.compareSketches("stats.product_daily_users "+d.Format(time.DateOnly)+" "+product.String(), stored[product], want); err != nil {
-			return err
-		}
-	}
-	// The sketch of the whole day has no product; the zero id stands for it.
-	days, err := r.storedSketches(ctx, `SELECT '00000000-0000-0000-0000-000000000000'::uuid, sketch FROM stats.daily_users WHERE day = $1`, d)
-	if err != nil {
-		return err
-	}
-	return r.compareSketches("stats.daily_users "+d.Format(time.DateOnly), days[uuid.Nil], all)
-}
-
-func (r *run) compareSketches(what string, stored, recounted *sketch.Sketch) error {
-	if stored == nil {
-		stored = sketch.New()
-	}
-	equal, err := sketch.Equal(stored, recounted)
-	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	r.report.Compared++
-	if equal {
-		return nil
-	}
-	return r.differ("%s: unique users are about %d, recounted about %d", what, stored.Estimate(), recounted.Estimate())
-}
-
-// sketchUsers makes the sketches of a day from the raw rows: one for each product, and one of all.
-func (r *run) sketchUsers(ctx context.Context, d time.Time) (map[uuid.UUID]*sketch.Sketch, *sketch.Sketch, error) {
 	const query = `
-		SELECT product_id, user_id, count(*)
+		SELECT product_id, user_id, NULL::bytea, sum(n)::bigint
 		FROM (
-			SELECT product_id, user_id FROM ingest.events raw WHERE ` + folded + `
+			SELECT product_id, user_id, count(*) AS n FROM ingest.events raw WHERE ` + folded + ` GROUP BY product_id, user_id
 			UNION ALL
-			SELECT product_id, user_id FROM ingest.purchases raw WHERE ` + folded + `
-		) AS rows
-		GROUP BY product_id, user_id`
+			SELECT product_id, user_id, count(*) FROM ingest.purchases raw WHERE ` + folded + ` GROUP BY product_id, user_id
+		) AS users
+		GROUP BY product_id, user_id
+		UNION ALL
+		SELECT product_id, '', sketch, 0 FROM stats.product_daily_users WHERE day = $1::date
+		ORDER BY 1`
 	rows, err := r.tx.Query(ctx, query, d)
 	if err != nil {
-		return nil, nil, fmt.Errorf("recount users: %w", err)
+		return fmt.Errorf("recount users: %w", err)
 	}
-	products, all := map[uuid.UUID]*sketch.Sketch{}, sketch.New()
-	var product uuid.UUID
+	all := sketch.New()
+	one := sketches{stored: sketch.New(), recounted: sketch.New()}
+	var product, current uuid.UUID
 	var user string
+	var data []byte
 	var n int64
-	_, err = pgx.ForEachRow(rows, []any{&product, &user, &n}, func() error {
-		s, ok := products[product]
-		if !ok {
-			s = sketch.New()
-			products[product] = s
+	started := false
+	_, err = pgx.ForEachRow(rows, []any{&product, &user, &data, &n}, func() error {
+		if started && product != current {
+			if err := r.compareSketches(productDay(d, current), one); err != nil {
+				return err
+			}
+			one = sketches{stored: sketch.New(), recounted: sketch.New()}
 		}
-		s.Insert(user)
-		all.Insert(user)
+		started, current = true, product
+		if data != nil {
+			return one.addStored(data)
+		}
+		hash := sketch.Hash(user)
+		one.recounted.InsertHash(hash)
+		all.InsertHash(hash)
 		r.report.Rows += n
 		return nil
 	})
 	if err != nil {
-		return nil, nil, fmt.Errorf("recount users: %w", err)
+		return fmt.Errorf("recount users: %w", err)
 	}
-	return products, all, nil
+	if started {
+		if err := r.compareSketches(productDay(d, current), one); err != nil {
+			return err
+		}
+	}
+	return r.checkDaySketch(ctx, d, all)
 }
 
-// storedSketches returns the sketches of a day by product, lanes merged.
-func (r *run) storedSketches(ctx context.Context, query string, d time.Time) (map[uuid.UUID]*sketch.Sketch, error) {
-	rows, err := r.tx.Query(ctx, query, d)
+// checkDaySketch compares the sketch of all users of a day.
+func (r *run) checkDaySketch(ctx context.Context, d time.Time, recounted *sketch.Sketch) error {
+	rows, err := r.tx.Query(ctx, `SELECT sketch FROM stats.daily_users WHERE day = $1`, d)
 	if err != nil {
-		return nil, fmt.Errorf("read sketches: %w", err)
+		return fmt.Errorf("read the day's sketches: %w", err)
 	}
-	merged := map[uuid.UUID]*sketch.Sketch{}
-	var product uuid.UUID
+	all := sketches{stored: sketch.New(), recounted: recounted}
 	var data []byte
-	_, err = pgx.ForEachRow(rows, []any{&product, &data}, func() error {
-		one := sketch.New()
-		if err := one.UnmarshalBinary(data); err != nil {
-			return err //nolint:wrapcheck // wrapped below
-		}
-		if have, ok := merged[product]; ok {
-			return have.Merge(one) //nolint:wrapcheck // wrapped below
-		}
-		merged[product] = one
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read sketches: %w", err)
+	if _, err := pgx.ForEachRow(rows, []any{&data}, func() error { return all.addStored(data) }); err != nil {
+		return fmt.Errorf("read the day's sketches: %w", err)
 	}
-	return merged, nil
+	return r.compareSketches("stats.daily_users "+d.Format(time.DateOnly), all)
+}
+
+func productDay(d time.Time, product uuid.UUID) string {
+	return "stats.product_daily_users " + d.Format(time.DateOnly) + " " + product.String()
+}
+
+// sketches are the two sides of a comparison.
+type sketches struct {
+	stored, recounted *sketch.Sketch
+	broken            error // why a stored one cannot be read
+}
+
+// addStored merges a lane.
+func (s *sketches) addStored(data []byte) error {
+	lane := sketch.New()
+	if err := lane.UnmarshalBinary(data); err != nil {
+		s.broken = err
+		return nil //nolint:nilerr // it is a difference, and others may follow
+	}
+	return s.stored.Merge(lane) //nolint:wrapcheck // callers say which
+}
+
+func (r *run) compareSketches(what string, s sketches) error {
+	r.report.Compared++
+	if s.broken != nil {
+		return r.differ("%s: unique users cannot be read: %v", what, s.broken)
+	}
+	equal, err := sketch.Equal(s.stored, s.recounted)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	if equal {
+		return nil
+	}
+	return r.differ("%s: unique users are about %d, recounted about %d", what, s.stored.Estimate(), s.recounted.Estimate())
 }

@@ -1,0 +1,93 @@
+package reconcile_test
+
+import (
+	"flag"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/batchtest"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/rebuild"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/reconcile"
+)
+
+var benchEvents = flag.Int("events", 200_000, "how many events BenchmarkReconcile recounts, over 30 days")
+
+// BenchmarkReconcile recounts many events of 1,000 products and 100,000 users, and rebuilds one of the days:
+//
+//	go test -run '^$' -bench Reconcile -benchtime 1x -timeout 1h ./services/aggregator/reconcile -args -events 10000000
+//
+// peak-MiB is the most memory that this process had in the meantime, temp-MiB what Postgres wrote to temporary files.
+func BenchmarkReconcile(b *testing.B) {
+	database := dbtest.New(b)
+	w := batchtest.New(b, database, 21)
+	w.Days = 30
+	if _, err := w.Pool.Exec(b.Context(), `SELECT ingest.ensure_partitions($1, $2)`, w.First, w.First.AddDate(0, 0, w.Days)); err != nil {
+		b.Fatal(err)
+	}
+	begin := time.Now()
+	events := w.Fill(*benchEvents, 1000, 100_000)
+	b.Logf("filled in %s", time.Since(begin).Round(time.Second))
+	begin = time.Now()
+	pool := database.Pool("hp_aggregator")
+	for w.Pending() > 0 {
+		if _, err := (postgres.Store{Pool: pool, Lanes: 2, Rows: 50_000}).Fold(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.Logf("folded in %s", time.Since(begin).Round(time.Second))
+	if _, err := w.Pool.Exec(b.Context(), `VACUUM ANALYZE ingest.batches`); err != nil { // as autovacuum has by then
+		b.Fatal(err)
+	}
+	temp := tempBytes(b, w)
+	_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) // forget the peak of the folds
+	b.ResetTimer()
+	for range b.N {
+		report, err := reconcile.Run(b.Context(), pool, reconcile.Options{Out: b.Output()})
+		if err != nil || report.Differences != 0 || report.Rows != int64(events) {
+			b.Fatalf("%+v, %v; want %d rows", report, err, events)
+		}
+	}
+	b.StopTimer()
+	b.ReportMetric(float64(events)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
+	b.ReportMetric(peakMiB(b), "peak-MiB")
+	b.ReportMetric(float64(tempBytes(b, w)-temp)/float64(b.N)/(1<<20), "temp-MiB")
+
+	report, err := rebuild.Run(b.Context(), pool, rebuild.Options{From: w.First, To: w.First})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Logf("rebuilt a day: %+v", report.Done[0])
+}
+
+// peakMiB is the peak of the memory of this process.
+func peakMiB(b *testing.B) float64 {
+	b.Helper()
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0 // not Linux
+	}
+	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	fields := strings.Fields(rest)
+	if len(fields) == 0 {
+		return 0
+	}
+	kib, err := strconv.ParseFloat(fields[0], 64)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return kib / 1024
+}
+
+// tempBytes is what Postgres has written to temporary files for this database. Sessions report it when they are idle.
+func tempBytes(b *testing.B, w *batchtest.Writer) (n int64) {
+	b.Helper()
+	if err := w.Pool.QueryRow(b.Context(), `SELECT temp_bytes FROM pg_stat_database WHERE datname = current_database()`).Scan(&n); err != nil {
+		b.Fatal(err)
+	}
+	return n
+}
