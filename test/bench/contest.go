@@ -28,16 +28,16 @@ type goal struct {
 func matches() []match {
 	bulkJob := "BULK_JOB=1" // a job a request instead of one an event: the peer at its best
 	return []match{
-		{"events", "", oursSent(contestEvents, false), theirsSent(contestEvents, false), goal{rate: 3, cpu: 3}},
-		{"events, worker on", "", oursSent(contestEvents, true), theirsSent(contestEvents, true), goal{5, 6, time.Second}},
-		{"events, worker on", "MICRO=1", oursSent(contestEvents, true), theirsSent(contestEvents, true, "MICRO=1"), goal{1.8, 2, time.Second}},
-		{"purchases", "", oursSent(contestPurchases, false), theirsSent(contestPurchases, false), goal{rate: 3, cpu: 3}},
-		{"bulk of 100", "", oursSent(contestBulk100, false), theirsSent(contestBulk100, false), goal{rate: 3, cpu: 3}},
-		{"bulk of 1,000", "", oursSent(contestBulk1000, false), theirsSent(contestBulk1000, false), goal{rate: 3, cpu: 3}},
+		{"events", "", oursSent(contestEvents, false), theirsSent(contestEvents, false), goal{rate: 5, cpu: 5}},
+		{"events, worker on", "", oursSent(contestEvents, true), theirsSent(contestEvents, true), goal{5, 8, time.Second}},
+		{"events, worker on", "MICRO=1", oursSent(contestEvents, true), theirsSent(contestEvents, true, "MICRO=1"), goal{cpu: 2.5, after: time.Second}},
+		{"purchases", "", oursSent(contestPurchases, false), theirsSent(contestPurchases, false), goal{rate: 5, cpu: 5}},
+		{"bulk of 100", "", oursSent(contestBulk100, false), theirsSent(contestBulk100, false), goal{}},
+		{"bulk of 1,000", "", oursSent(contestBulk1000, false), theirsSent(contestBulk1000, false), goal{rate: 4, cpu: 5}},
 		{"bulk of 1,000", bulkJob, oursSent(contestBulk1000, false), theirsSent(contestBulk1000, false, bulkJob), goal{}},
 		{"bulk of 1,000, worker on", bulkJob, oursSent(contestBulk1000, true), theirsSent(contestBulk1000, true, bulkJob), goal{after: time.Second}},
-		{"bulk of 100, worker on", "", oursSent(contestBulk100, true), theirsSent(contestBulk100, true), goal{rate: 5, after: time.Second}},
-		{"drain, 1 worker", "", oursDrained, theirsDrained(contestEvents), goal{rate: 15, cpu: 15}},
+		{"bulk of 100, worker on", "", oursSent(contestBulk100, true), theirsSent(contestBulk100, true), goal{after: time.Second}},
+		{"drain, 1 worker", "", oursDrained, theirsDrained(contestEvents), goal{rate: 50}},
 		{"drain, 1 worker", bulkJob, oursDrained, theirsDrained(contestBulk1000, bulkJob), goal{}},
 	}
 }
