@@ -25,7 +25,7 @@ func undo(t *testing.T, database *dbtest.Database, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	steps := int(migrations.Latest()) - version + 1 //nolint:gosec // there are not that many
+	steps := int(migrations.Latest()) - version + 1
 	if err := migrate.Down(t.Context(), database.URL(), platformtest.Logger(t), steps); err != nil {
 		t.Fatal(err)
 	}

@@ -26,7 +26,7 @@ func TestMeanErrorIsTheStatedOne(t *testing.T) {
 		{100_000, 40, 0.7, 1.25},
 		{1_000_000, 4, 0.2, 1.8},
 	} {
-		t.Run(fmt.Sprint(test.users), func(t *testing.T) {
+		t.Run(strconv.Itoa(test.users), func(t *testing.T) {
 			t.Parallel()
 			var squares float64
 			for set := range test.sets {
