@@ -50,9 +50,9 @@ const insertEvents = `
 		ON CONFLICT (ts, id) DO NOTHING
 		RETURNING id, ts
 	), receipt AS (
-		INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts, aggregated_at)
-		SELECT $1, $2, count(*), min(ts), max(ts), CASE WHEN count(*) = 0 THEN now() END
-		FROM stored
+		INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts, received_at, aggregated_at)
+		SELECT $1, $2, n, min_ts, max_ts, moment, CASE WHEN n = 0 THEN moment END
+		FROM (SELECT count(*) AS n, min(ts) AS min_ts, max(ts) AS max_ts, clock_timestamp() AS moment FROM stored) AS counted
 	)
 	SELECT count(*), CASE WHEN count(*) < $9 THEN array_agg(id) END, CASE WHEN count(*) < $9 THEN array_agg(ts) END
 	FROM stored`
