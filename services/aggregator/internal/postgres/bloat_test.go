@@ -1,0 +1,129 @@
+package postgres_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
+	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/batchtest"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
+)
+
+// hot are the tables that folds update, apart from sketches, which stop to change.
+var hot = []string{"stats.product_daily_stats", "stats.product_type_daily_stats", "stats.user_daily_stats", "stats.daily_stats"}
+
+// sizes returns what the hot tables take on disk, indexes included.
+func sizes(t *testing.T, w *batchtest.Writer) map[string]int64 {
+	t.Helper()
+	size := map[string]int64{}
+	for _, table := range append([]string{"stats.product_daily_users", "stats.daily_users"}, hot...) {
+		var bytes int64
+		if err := w.Pool.QueryRow(t.Context(), `SELECT pg_total_relation_size($1::regclass)`, table).Scan(&bytes); err != nil {
+			t.Fatal(err)
+		}
+		size[table] = bytes
+	}
+	return size
+}
+
+// Folds update the same rows again and again: tables and indexes must not grow by that, and updates must stay out of the
+// indexes. Vacuum runs by hand, as often as autovacuum would (2 % and 1,000 dead rows).
+func TestTablesStayFlat(t *testing.T) {
+	t.Parallel()
+	database := dbtest.New(t)
+	w := batchtest.New(t, database, 13)
+	pool := database.Pool("hp_aggregator")
+	store := postgres.Store{Pool: pool, Lanes: 1, Rows: 1000}
+	const folds, vacuumEvery = 600, 20
+	var third map[string]int64
+	for n := range folds {
+		w.Batch(20)
+		if err := drain(t.Context(), store); err != nil {
+			t.Fatal(err)
+		}
+		if n%vacuumEvery == 0 {
+			vacuum(t, w)
+		}
+		if n == folds/3 {
+			third = sizes(t, w)
+		}
+	}
+	vacuum(t, w)
+	for table, size := range sizes(t, w) {
+		t.Logf("%s: %d bytes after a third, %d at the end", table, third[table], size)
+		if grown := size - third[table]; grown > third[table]/4+4*8192 {
+			t.Errorf("%s grew by %d bytes from %d, though its rows stayed the same", table, grown, third[table])
+		}
+	}
+	pool.Close() // sessions report their counts when they end
+	platformtest.Eventually(t, 30*time.Second, "the counts are in", func() bool {
+		updated, _ := updates(t, w, "stats.daily_stats")
+		return updated >= folds
+	})
+	marked, inPage := updates(t, w, "ingest.batches")
+	t.Logf("ingest.batches: %d of %d updates were HOT; they leave the index of pending batches, so none can be", inPage, marked)
+	for _, table := range hot {
+		updated, inPage := updates(t, w, table)
+		t.Logf("%s: %d of %d updates were HOT", table, inPage, updated)
+		if float64(inPage) < 0.9*float64(updated) {
+			t.Errorf("%s: only %d of %d updates stayed out of the indexes", table, inPage, updated)
+		}
+	}
+}
+
+func vacuum(t *testing.T, w *batchtest.Writer) {
+	t.Helper()
+	for table := range sizes(t, w) {
+		if _, err := w.Pool.Exec(t.Context(), `VACUUM `+table); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func updates(t *testing.T, w *batchtest.Writer, table string) (all, inPage int64) {
+	t.Helper()
+	const query = `SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relid = $1::regclass`
+	if err := w.Pool.QueryRow(t.Context(), query, table).Scan(&all, &inPage); err != nil {
+		t.Fatal(err)
+	}
+	return all, inPage
+}
+
+// BenchmarkClaimBesideLongReader folds one small batch at a time after many were folded while a reader kept its snapshot:
+// their dead entries stay in the index of pending batches until the reader is gone.
+func BenchmarkClaimBesideLongReader(b *testing.B) {
+	for _, folded := range []int{0, 10_000, 50_000} {
+		b.Run(fmt.Sprintf("%d folded since", folded), func(b *testing.B) {
+			database := dbtest.New(b)
+			w := batchtest.New(b, database, 14)
+			reader, err := w.Pool.BeginTx(b.Context(), pgx.TxOptions{IsoLevel: pgx.RepeatableRead})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer reader.Rollback(context.WithoutCancel(b.Context())) //nolint:errcheck // only read
+			if _, err := reader.Exec(b.Context(), `SELECT count(*) FROM ingest.batches`); err != nil {
+				b.Fatal(err)
+			}
+			const write = `INSERT INTO ingest.batches (id, kind, rows) SELECT ('01800000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'events', 0 FROM generate_series(1, $1::int) n`
+			for _, sql := range []string{write, `UPDATE ingest.batches SET aggregated_at = now() WHERE $1::int >= 0`} {
+				if _, err := w.Pool.Exec(b.Context(), sql, folded); err != nil {
+					b.Fatal(err)
+				}
+			}
+			store := postgres.Store{Pool: database.Pool("hp_aggregator"), Lanes: 1, Rows: 1000}
+			for b.Loop() {
+				b.StopTimer()
+				w.Batch(1)
+				b.StartTimer()
+				if err := drain(b.Context(), store); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
