@@ -1,7 +1,6 @@
 package sketch_test
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"strconv"

@@ -77,7 +77,7 @@ func start(ctx context.Context, tx pgx.Tx, lane int16) (uuid.UUID, error) {
 	}
 	// Ids are UUIDv7, which begin with their time.
 	from, to := binary.BigEndian.Uint64(oldest[:8]), binary.BigEndian.Uint64(newest[:8])
-	part, _ := bits.Mul64(to-from, uint64(bits.Reverse16(uint16(lane)))<<48) //nolint:gosec // lanes are not negative
+	part, _ := bits.Mul64(to-from, uint64(bits.Reverse16(uint16(lane)))<<48)
 	var begin uuid.UUID
 	binary.BigEndian.PutUint64(begin[:8], from+part)
 	return begin, nil

@@ -71,13 +71,13 @@ func interleave(t *testing.T, seed uint64, steps int) {
 			w.start(func(ctx context.Context, pool *pgxpool.Pool) (err error) {
 				done, err = postgres.Store{Pool: pool, Lanes: lanes, Rows: budget}.Fold(ctx)
 				return err //nolint:wrapcheck // for the model's eyes
-			}, func(err error) { m.fold(done, err, w.lastOrder) })
+			}, func(err error) { m.fold(done, err, w) })
 			return
 		}
 		batch := clients.batch()
 		m.begin(batch)
 		w.start(func(ctx context.Context, pool *pgxpool.Pool) error { return batch.run(ctx, pool, insert) },
-			func(err error) { m.end(batch, err, w.lastOrder) })
+			func(err error) { m.end(batch, err, w) })
 	}
 	snapshot := func() tables {
 		return readTables(t, func() (pgx.Tx, error) {
@@ -98,7 +98,7 @@ func interleave(t *testing.T, seed uint64, steps int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m.fold(done, nil, goOn)
+		m.batches += done.Batches
 		if done.Batches == 0 {
 			break
 		}

@@ -52,23 +52,33 @@ func (m *model) begin(w *write) {
 	}
 }
 
-// end notes how a write went; last is what its worker was told last.
-func (m *model) end(w *write, err error, last order) {
+// end notes how the write of a worker went.
+func (m *model) end(w *write, err error, by *worker) {
+	m.mustBeFaulted(err, by)
 	switch {
 	case err == nil:
 		m.states[w.id] = committed
-	case last == lose:
+	case by.lastOrder == lose:
 		m.states[w.id] = unknown
 	default:
 		m.states[w.id] = failed
 	}
 }
 
-// fold notes what a fold says that it has done.
-func (m *model) fold(done postgres.Folded, err error, last order) {
+// fold notes what the fold of a worker says that it has done.
+func (m *model) fold(done postgres.Folded, err error, by *worker) {
+	m.mustBeFaulted(err, by)
 	m.batches += done.Batches
-	if err != nil && last == lose {
+	if err != nil && by.lastOrder == lose {
 		m.lost++
+	}
+}
+
+// mustBeFaulted fails the test if a job failed though nothing was done to it: others are no reason to fail.
+func (m *model) mustBeFaulted(err error, by *worker) {
+	m.t.Helper()
+	if err != nil && !by.faulted {
+		m.t.Errorf("%s fails by itself: %v", by.name, err)
 	}
 }
 
@@ -207,7 +217,7 @@ func readTables(t *testing.T, begin func() (pgx.Tx, error)) (got tables) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer tx.Rollback(t.Context()) //nolint:errcheck // it only reads
+	defer tx.Rollback(t.Context())
 	got = tables{receipts: map[uuid.UUID]receipt{}, rows: map[identity]uuid.UUID{}, rollups: map[string][]int64{}, users: map[string]int64{}}
 	var id, batch uuid.UUID
 	var r receipt

@@ -18,8 +18,8 @@ const (
 	look = 20 * time.Millisecond
 	// patience is how long a step may take in all.
 	patience = 30 * time.Second
-	// faultEvery is how many steps come on a fault.
-	faultEvery = 12
+	// faultEvery is how many steps come on a fault, and commitFaultEvery how many commits.
+	faultEvery, commitFaultEvery = 14, 4
 )
 
 // faults are the orders that end a job early at any statement.
@@ -48,7 +48,7 @@ func (s *scheduler) step() {
 	}
 	told := goOn
 	switch {
-	case s.random.IntN(faultEvery) == 0:
+	case s.random.IntN(faultEvery) == 0, w.at.sql == "commit" && s.random.IntN(commitFaultEvery) == 0:
 		told = faults[s.random.IntN(len(faults))]
 	case canBeHeld(w.at.sql) && s.random.IntN(4) == 0:
 		told = cancelHeld
@@ -69,7 +69,7 @@ func (s *scheduler) order(w *worker, told order) {
 		release = s.hold(w)
 	case goOn, cancel, cut, lose:
 	}
-	w.lastOrder = told
+	w.lastOrder, w.faulted = told, w.faulted || told != goOn
 	s.orders[told]++
 	w.orders <- told
 	if release != nil {

@@ -50,6 +50,7 @@ type worker struct {
 	blocked   bool // it stands nowhere: its statement waits for another worker
 	finish    func(err error)
 	lastOrder order
+	faulted   bool // something was done to its job
 }
 
 // newWorker returns an idle worker that connects as role.
@@ -89,7 +90,7 @@ func newWorker(t *testing.T, database *dbtest.Database, name, role string) *work
 
 // start gives an idle worker a job. finish is told how it ended, by whoever steps the worker.
 func (w *worker) start(job func(ctx context.Context, pool *pgxpool.Pool) error, finish func(err error)) {
-	w.finish = finish
+	w.finish, w.faulted = finish, false
 	w.jobs.Go(func() {
 		err := job(w.quit, w.pool)
 		select {

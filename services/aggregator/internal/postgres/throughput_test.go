@@ -83,7 +83,7 @@ func workerPool(tb testing.TB, database *dbtest.Database, n int) *pgxpool.Pool {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	cfg.MaxConns = int32(n) //nolint:gosec // a handful
+	cfg.MaxConns = int32(n)
 	cfg.ConnConfig.RuntimeParams["role"], cfg.ConnConfig.RuntimeParams["timezone"] = "hp_aggregator", "UTC"
 	pool, err := pgxpool.NewWithConfig(context.WithoutCancel(tb.Context()), cfg)
 	if err != nil {

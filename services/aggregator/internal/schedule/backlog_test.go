@@ -88,7 +88,7 @@ func TestTheQueueFollowsTheWork(t *testing.T) {
 	group.Go(func() error {
 		return worker.Run(ctx, client, folder, 1, platformtest.Deps(t).TracerProvider, platformtest.Logger(t))
 	})
-	defer group.Wait() //nolint:errcheck // it returns nil
+	defer group.Wait()
 	defer stop()
 	for range folds / 2 {
 		g.through <- struct{}{}

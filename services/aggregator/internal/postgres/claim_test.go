@@ -1,0 +1,59 @@
+package postgres_test
+
+import (
+	"testing"
+
+	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/batchtest"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
+)
+
+// A fold beside another one claims elsewhere than at the oldest batches, which the other one has locked; but nothing that
+// pends is left over because of where it began.
+func TestClaimsBeginApart(t *testing.T) {
+	t.Parallel()
+	database := dbtest.New(t)
+	w := batchtest.New(t, database, 15)
+	w.Backlog(100, 1, 3, 5)
+	store := postgres.Store{Pool: database.Pool("hp_aggregator"), Lanes: 2, Rows: 10}
+	other, err := w.Pool.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Release()
+	exec := func(sql string) {
+		t.Helper()
+		if _, err := other.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// fold folds, and returns how many batches pend that are older than the oldest that it has claimed.
+	fold := func() (before int) {
+		t.Helper()
+		if done, err := store.Fold(t.Context()); err != nil || done.Batches != 10 {
+			t.Fatalf("%+v, %v", done, err)
+		}
+		const query = `
+			SELECT count(*) FROM ingest.batches
+			WHERE aggregated_at IS NULL AND id < (
+				SELECT id FROM ingest.batches WHERE aggregated_at = (SELECT max(aggregated_at) FROM ingest.batches) ORDER BY id LIMIT 1)`
+		if err := w.Pool.QueryRow(t.Context(), query).Scan(&before); err != nil {
+			t.Fatal(err)
+		}
+		return before
+	}
+	exec(`SELECT pg_advisory_lock(4823, 1000)`) // lane 0
+	if n := fold(); n < 40 || n > 60 {
+		t.Errorf("%d of 100 batches are older than what the second lane began with, want about half", n)
+	}
+	exec(`SELECT pg_advisory_unlock(4823, 1000)`)
+	if n := fold(); n != 0 {
+		t.Errorf("%d batches are older than what the first lane began with", n)
+	}
+	exec(`SELECT pg_advisory_lock(4823, 1000)`)
+	store.Rows = 1000
+	if done, err := store.Fold(t.Context()); err != nil || done.Batches != 80 {
+		t.Errorf("a fold with room for all claims %d of 80 batches, %v", done.Batches, err)
+	}
+	exec(`SELECT pg_advisory_unlock(4823, 1000)`)
+}
