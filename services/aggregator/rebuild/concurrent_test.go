@@ -167,7 +167,7 @@ func (b *books) tracedPool(tracer pgx.QueryTracer) *pgxpool.Pool {
 func (b *books) work(ctx context.Context) error {
 	// A mix of old and new would not add up.
 	const query = `SELECT (SELECT sum(events) FROM stats.daily WHERE day = $1) <> (SELECT sum(events) FROM stats.product_daily WHERE day = $1)`
-	for {
+	for first := true; first || ctx.Err() == nil; first = false {
 		b.write(1)
 		if _, err := b.store.Fold(b.t.Context()); err != nil {
 			return err //nolint:wrapcheck // for the test's eyes
@@ -176,10 +176,8 @@ func (b *books) work(ctx context.Context) error {
 		if err := b.Pool.QueryRow(b.t.Context(), query, b.First).Scan(&mixed); err != nil || mixed {
 			return fmt.Errorf("mixed: %t, %w", mixed, err)
 		}
-		if ctx.Err() != nil {
-			return nil
-		}
 	}
+	return nil
 }
 
 // A rebuild that dies between any two statements leaves rollups as right as they were, while folds go on and readers read.

@@ -2,7 +2,7 @@ package batchtest
 
 import (
 	"context"
-	"fmt"
+	"strconv"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -26,7 +26,7 @@ func (w *Writer) Fill(n, products, users int) (events int) {
 			       date_trunc('microsecond', $1::timestamptz + random() * interval '86399 s') AS ts,
 			       1 + floor(power(random(), 2) * $4)::int AS n, 'user-' || floor(power(random(), 2) * $5)::int AS user_id,
 			       (ARRAY['view', 'view', 'view', 'view', 'click', 'click', 'add_to_cart', 'search'])[1 + floor(random() * 8)::int] AS type
-			FROM generate_series($2::bigint, $3::bigint) AS batch, generate_series(1, ` + fmt.Sprint(fillBatch) + `)
+			FROM generate_series($2::bigint, $3::bigint) AS batch, generate_series(1, ` + strconv.Itoa(fillBatch) + `)
 		), batches AS (
 			INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts)
 			SELECT batch_id, 'events', count(*), min(ts), max(ts) FROM made GROUP BY batch_id

@@ -105,7 +105,7 @@ func BenchmarkClaimBesideLongReader(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			defer reader.Rollback(context.WithoutCancel(b.Context())) //nolint:errcheck // only read
+			defer reader.Rollback(context.WithoutCancel(b.Context()))
 			if _, err := reader.Exec(b.Context(), `SELECT count(*) FROM ingest.batches`); err != nil {
 				b.Fatal(err)
 			}
