@@ -70,7 +70,8 @@ func TestTablesStayFlat(t *testing.T) {
 	for _, table := range hot {
 		updated, inPage := updates(t, w, table)
 		t.Logf("%s: %d of %d updates were HOT", table, inPage, updated)
-		if float64(inPage) < 0.9*float64(updated) {
+		// All of them on a quiet machine; a page whose old versions somebody may still see is left now and then.
+		if float64(inPage) < 0.8*float64(updated) {
 			t.Errorf("%s: only %d of %d updates stayed out of the indexes", table, inPage, updated)
 		}
 	}
