@@ -80,6 +80,29 @@ func TestFoldedWhileCounting(t *testing.T) {
 	b.mustBeRight()
 }
 
+// An old transaction that is still open makes every fold after it look younger than the snapshot. Those that the snapshot
+// has counted must not be counted again.
+func TestFoldedBehindAnOldTransaction(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	old, err := b.Pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer old.Rollback(context.WithoutCancel(t.Context()))
+	if _, err := old.Exec(t.Context(), `SELECT pg_current_xact_id()`); err != nil {
+		t.Fatal(err)
+	}
+	b.write(5)
+	b.fold()
+	for _, d := range b.rebuild().Done {
+		if d.Late != 0 {
+			t.Errorf("%s: %d rows came late, though all were folded before", d.Day.Format(time.DateOnly), d.Late)
+		}
+	}
+	b.mustBeRight()
+}
+
 // Folds wait for a swap and readers do not; what a reader sees is from before or after it.
 func TestFoldsWaitForTheSwapAndReadersDoNot(t *testing.T) {
 	t.Parallel()
