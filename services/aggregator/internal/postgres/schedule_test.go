@@ -71,6 +71,9 @@ func (s *scheduler) order(w *worker, told order) {
 	}
 	w.lastOrder, w.faulted = told, w.faulted || told != goOn
 	s.orders[told]++
+	if told == cut || told == lose {
+		w.leaves = pid
+	}
 	w.orders <- told
 	if release != nil {
 		platformtest.Eventually(s.t, patience, w.name+" waits to be canceled", func() bool { return len(s.blockers(pid)) > 0 })
@@ -79,9 +82,6 @@ func (s *scheduler) order(w *worker, told order) {
 		release()
 	} else {
 		s.await(w)
-	}
-	if told == cut || told == lose {
-		s.gone(pid) // its locks go with it; the order of steps must not depend on when
 	}
 	for _, other := range s.workers {
 		if other.blocked {
@@ -125,6 +125,10 @@ func (s *scheduler) await(w *worker) {
 	pid, sql := w.at.pid, w.at.sql
 	for end := time.Now().Add(patience); time.Now().Before(end); {
 		if !w.blocked && w.await(s.t, look) {
+			if w.leaves != 0 {
+				s.gone(w.leaves) // its locks go with it; the order of steps must not depend on when
+				w.leaves = 0
+			}
 			return
 		}
 		blockers := s.blockers(pid)

@@ -46,8 +46,9 @@ type worker struct {
 	jobs   sync.WaitGroup
 	losing atomic.Bool // the answer to the statement under way shall be lost
 
-	at        stop // where it stands; done when it has no job
-	blocked   bool // it stands nowhere: its statement waits for another worker
+	at        stop   // where it stands; done when it has no job
+	leaves    uint32 // the backend that it loses with the statement under way
+	blocked   bool   // it stands nowhere: its statement waits for another worker
 	finish    func(err error)
 	lastOrder order
 	faulted   bool // something was done to its job

@@ -114,15 +114,18 @@ func TestManyFoldersThatAreKilled(t *testing.T) {
 	for i := range 6 {
 		random := rand.New(rand.NewPCG(3, uint64(i)))
 		wg.Go(func() {
+			most := 150 * time.Millisecond // that a fold may take; follows what the machine can do, so that some are killed and some not
 			for {
-				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(random.IntN(150_000))*time.Microsecond)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(random.Int64N(int64(most))))
 				done, err := store.Fold(ctx)
 				cancel()
 				switch {
 				case err != nil:
 					kills.Add(1)
+					most = min(most*5/4, 5*time.Second)
 				case done.Batches > 0:
 					folds.Add(1)
+					most = max(most/2, 10*time.Millisecond)
 				}
 				if isClosed(written) {
 					return
