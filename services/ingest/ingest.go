@@ -45,6 +45,9 @@ const (
 	maxLease   = event.MaxBatch
 )
 
+// durable is what a 2xx promises, whatever the server's own default is.
+var durable = platformpostgres.Setting{Name: "synchronous_commit", Value: "on"}
+
 // oncePlanned keeps Postgres from planning the inserts anew for each number of rows: they have one plan, and planning a
 // small flush takes as long as running it.
 var oncePlanned = platformpostgres.Setting{Name: "plan_cache_mode", Value: "force_generic_plan"}
@@ -65,7 +68,7 @@ var _ service.Service = (*Service)(nil)
 
 // New builds the service. It connects to nothing yet; ctx ends when the process is about to exit.
 func New(ctx context.Context, cfg Config, deps service.Deps) (*Service, error) {
-	pool, err := platformpostgres.Open(ctx, cfg.Postgres, "hp_ingest", "ingest", deps.TracerProvider, oncePlanned)
+	pool, err := platformpostgres.Open(ctx, cfg.Postgres, "hp_ingest", "ingest", deps.TracerProvider, durable, oncePlanned)
 	if err != nil {
 		return nil, err
 	}

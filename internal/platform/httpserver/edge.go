@@ -88,10 +88,15 @@ func (e *edge) recover(x *exchange, r *http.Request) {
 	if cause == nil {
 		return
 	}
-	if err, ok := cause.(error); x.status != 0 || ok && errors.Is(err, http.ErrAbortHandler) {
+	err, ok := cause.(error)
+	wanted := ok && errors.Is(err, http.ErrAbortHandler) // the handler's way to cut the connection
+	if !wanted {
+		e.logger.ErrorContext(r.Context(), "panic", "cause", cause, "stack", string(debug.Stack()))
+	}
+	if x.status != 0 || wanted {
+		x.status = http.StatusInternalServerError // for the metrics and the log: the client has no whole answer
 		panic(http.ErrAbortHandler)
 	}
-	e.logger.ErrorContext(r.Context(), "panic", "cause", cause, "stack", string(debug.Stack()))
 	problem.Write(x, r, errs.New(errs.Internal, "internal", "Something went wrong on our side. Quote the trace_id when you report it."))
 }
 

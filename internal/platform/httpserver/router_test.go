@@ -117,6 +117,12 @@ func TestPanicsBecomeProblems(t *testing.T) {
 	if err == nil {
 		t.Error("half an answer looked whole")
 	}
+	if metrics := f.do(http.MethodGet, "/metrics").Body.String(); !strings.Contains(metrics, `route="/late-panic",status="500"`) {
+		t.Error("the cut answer is not counted as a failure")
+	}
+	if n := strings.Count(f.log.String(), "boom"); n < 2 {
+		t.Errorf("the log names %d causes, want that of the cut answer too:\n%s", n, f.log)
+	}
 }
 
 func TestAnswersAreNoPages(t *testing.T) {

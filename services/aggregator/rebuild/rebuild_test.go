@@ -138,15 +138,17 @@ func TestDaysWithoutRawRowsAreRefused(t *testing.T) {
 	}
 }
 
-// A rebuild that is interrupted goes on where it was; --restart begins anew.
+// A rebuild that is interrupted goes on where it was; --restart begins anew, and so does one that comes a day later.
 func TestInterruptedRebuildGoesOn(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		restart       bool
+		age           string
 		resumed, done int
 	}{
-		"goes on": {false, 2, 3},
-		"restart": {true, 0, 5},
+		"goes on":           {false, "0", 2, 3},
+		"restart":           {true, "0", 0, 5},
+		"days may be wrong": {false, "25 hours", 0, 5},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -162,6 +164,7 @@ func TestInterruptedRebuildGoesOn(t *testing.T) {
 			if report, err := rebuild.Run(ctx, b.pool, options); err == nil || len(report.Done) != 2 {
 				t.Fatalf("interrupted: %+v, %v", report, err)
 			}
+			b.exec(`UPDATE stats.rebuilds SET started_at = started_at - interval '` + test.age + `'`)
 			options = b.options()
 			options.Restart = test.restart
 			var report rebuild.Report

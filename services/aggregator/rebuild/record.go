@@ -8,6 +8,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
+// resumable is how long an interrupted rebuild is gone on with. Days that it has done longer ago may be wrong again, which
+// may be why somebody asks.
+const resumable = 24 * time.Hour
+
 // begin finds the interrupted rebuild of the same days, or notes a new one, and returns the days that are done.
 func (r *rebuild) begin(ctx context.Context) ([]time.Time, error) {
 	from, to := r.options.From, r.options.To
@@ -19,12 +23,15 @@ func (r *rebuild) begin(ctx context.Context) ([]time.Time, error) {
 	}
 	const begin = `
 		WITH interrupted AS (
-			SELECT id FROM stats.rebuilds WHERE from_day = $1 AND to_day = $2 AND finished_at IS NULL ORDER BY id DESC LIMIT 1
+			SELECT id FROM stats.rebuilds
+			WHERE from_day = $1 AND to_day = $2 AND finished_at IS NULL AND started_at > now() - $3::interval
+			ORDER BY id DESC
+			LIMIT 1
 		), begun AS (
 			INSERT INTO stats.rebuilds (from_day, to_day) SELECT $1, $2 WHERE NOT EXISTS (SELECT FROM interrupted) RETURNING id
 		)
 		SELECT id FROM interrupted UNION ALL SELECT id FROM begun`
-	if err := r.writer.QueryRow(ctx, begin, from, to).Scan(&r.id); err != nil {
+	if err := r.writer.QueryRow(ctx, begin, from, to, resumable).Scan(&r.id); err != nil {
 		return nil, fmt.Errorf("note the rebuild: %w", err)
 	}
 	rows, err := r.writer.Query(ctx, `SELECT day FROM stats.rebuild_days WHERE rebuild_id = $1 ORDER BY day`, r.id)

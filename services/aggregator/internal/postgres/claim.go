@@ -101,6 +101,7 @@ func (c *claim) between(ctx context.Context, tx pgx.Tx, after, end uuid.UUID) er
 		c.room -= len(free)
 		c.batches, after = append(c.batches, free...), to
 		if len(free) < found && min(c.room, c.budget) <= c.rest {
+			c.room = 0 // not here, and not at the front, where others are
 			return nil
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 )
 
@@ -46,13 +47,29 @@ func (s Store) DropExpired(ctx context.Context, before time.Time) ([]Partition, 
 			return fmt.Errorf("bound the wait for locks: %w", err)
 		}
 		var err error
-		expired, err = expiredBefore(ctx, tx, before, false)
-		return err
+		if expired, err = expiredBefore(ctx, tx, before, false); err != nil || expired.PendingBatches > 0 {
+			return err
+		}
+		return nothingCameIn(ctx, tx, before)
 	})
 	if err != nil || expired.PendingBatches > 0 {
 		return nil, postgres.Classify(err)
 	}
 	return expired.Partitions, nil
+}
+
+// nothingCameIn looks for pending batches again, now that the partitions are locked: the drop has waited for whoever was
+// writing into them, and what was committed meanwhile must not go before it is folded.
+func nothingCameIn(ctx context.Context, tx pgx.Tx, before time.Time) error {
+	var came bool
+	const query = `SELECT EXISTS (SELECT FROM ingest.batches WHERE aggregated_at IS NULL AND min_ts < $1::date)`
+	if err := tx.QueryRow(ctx, query, before).Scan(&came); err != nil {
+		return fmt.Errorf("look for pending batches again: %w", err)
+	}
+	if came {
+		return errs.New(errs.Unavailable, "rows_came_in", "Rows came in for an expired day while its partition was being dropped. It stays until they are folded.")
+	}
+	return nil
 }
 
 // expiredBefore lists the partitions of the days before one, and drops them unless dryRun or pending batches forbid it.

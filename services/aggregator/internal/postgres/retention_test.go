@@ -3,10 +3,13 @@ package postgres_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/batchtest"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
@@ -84,5 +87,47 @@ func TestDropExpired(t *testing.T) {
 	report, err := reconcile.Run(t.Context(), store.Pool, reconcile.Options{Out: t.Output()})
 	if err != nil || report.Differences != 0 || len(report.Unchecked) != 2 {
 		t.Errorf("reconcile: %+v, %v", report, err)
+	}
+}
+
+// TestRowsThatComeInWhileTheirPartitionIsDropped are committed while the drop waits for their writer: they must stay until
+// they are folded.
+func TestRowsThatComeInWhileTheirPartitionIsDropped(t *testing.T) {
+	t.Parallel()
+	database := dbtest.New(t)
+	w := batchtest.New(t, database, 12)
+	store := postgres.Store{Pool: database.Pool("hp_aggregator"), Lanes: 2, Rows: 1000}
+	writer, err := w.Pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer writer.Rollback(context.WithoutCancel(t.Context()))
+	batch := uuid.Must(uuid.NewV7())
+	for _, statement := range []string{
+		`INSERT INTO ingest.events (ts, id, product_id, batch_id, user_id, type) VALUES ($2, gen_random_uuid(), gen_random_uuid(), $1, 'u', 'view')`,
+		`INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts) VALUES ($1, 'events', 1, $2, $2)`,
+	} {
+		if _, err := writer.Exec(t.Context(), statement, batch, w.First); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dropped := make(chan error, 1)
+	go func() {
+		_, err := store.DropExpired(t.Context(), w.First.AddDate(0, 0, 2))
+		dropped <- err
+	}()
+	platformtest.Eventually(t, 5*time.Second, "the drop waits for the writer", func() bool {
+		var waits bool
+		const query = `SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))`
+		return w.Pool.QueryRow(t.Context(), query).Scan(&waits) == nil && waits
+	})
+	if err := writer.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-dropped; !errs.Is(err, errs.Unavailable) {
+		t.Errorf("DropExpired: %v, want that rows came in", err)
+	}
+	if folded, err := store.Fold(t.Context()); err != nil || folded.Rows != 1 {
+		t.Errorf("folded %+v, %v; want the row that came in", folded, err)
 	}
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -21,6 +22,10 @@ func checkWait(wait *Wait) error {
 	return nil
 }
 
+// duplicatesTimeout bounds the look-up of what duplicates wait for: it comes on top of the wait itself, and both must end
+// before a process that stops gives up on its requests.
+const duplicatesTimeout = 2 * time.Second
+
 // eventsFolded waits until all that a request has sent is part of the numbers: its batch, and the batches that hold what
 // was stored before. It reports false when that takes too long. Nothing that happens here is an error, because the
 // events are stored.
@@ -33,7 +38,9 @@ func (s *Server) eventsFolded(ctx context.Context, batch uuid.UUID, verdicts ...
 		}
 	}
 	if len(before) > 0 {
-		pending, err := s.store.PendingOf(ctx, before)
+		lookUp, cancel := context.WithTimeout(ctx, duplicatesTimeout)
+		pending, err := s.store.PendingOf(lookUp, before)
+		cancel()
 		if err != nil {
 			s.logger.WarnContext(ctx, "cannot wait for duplicates", "err", err)
 			return false

@@ -62,15 +62,18 @@ func (s *Store) copyNewEvents(ctx context.Context, batch uuid.UUID, ordered []*e
 	const rows = `COPY ingest.events (ts, id, product_id, batch_id, user_id, type, properties) FROM STDIN (FORMAT binary)`
 	const receipt = `INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts) VALUES ($1, $2, $3, $4, $5)`
 	buffer := s.buffers.Get()
-	defer s.buffers.Put(buffer)
 	buffer.fill(batch, ordered)
-	return postgres.InTx(ctx, s.pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
+	err := postgres.InTx(ctx, s.pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
 		if _, err := tx.Conn().PgConn().CopyFrom(ctx, bytes.NewReader(buffer.data), rows); err != nil {
 			return fmt.Errorf("copy rows: %w", err)
 		}
 		_, err := tx.Exec(ctx, receipt, batch, protocol.KindEvents, len(ordered), ordered[0].TS, ordered[len(ordered)-1].TS)
 		return err //nolint:wrapcheck // StoreEvents says what was stored
 	})
+	if err == nil {
+		s.buffers.Put(buffer) // after a failure pgx may still be reading it
+	}
+	return err
 }
 
 // keyTaken reports whether err says that a row of the same key is already there.

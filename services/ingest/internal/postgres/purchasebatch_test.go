@@ -93,6 +93,21 @@ func TestPurchasesWithoutKeys(t *testing.T) {
 	}
 }
 
+// TestAPurchaseAloneHasItsReceiptsTime stores one that comes by itself, as one whose key was locked does.
+func TestAPurchaseAloneHasItsReceiptsTime(t *testing.T) {
+	t.Parallel()
+	store, _ := newStore(t)
+	o := order("alone")
+	o.BatchID = event.NewID()
+	stored, _, err := store.StorePurchase(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := store.Receipt(t.Context(), o.BatchID); err != nil || !r.ReceivedAt.Equal(stored.ReceivedAt) {
+		t.Errorf("receipt %+v, %v; the purchase was received at %s", r, err, stored.ReceivedAt)
+	}
+}
+
 func TestNoNewPurchaseNoReceipt(t *testing.T) {
 	t.Parallel()
 	store, database := newStore(t)

@@ -59,8 +59,8 @@ func insertPurchase(ctx context.Context, tx pgx.Tx, p event.Purchase) (stored ev
 			ON CONFLICT (ts, id) DO NOTHING
 			RETURNING ` + purchaseColumns + `
 		), receipt AS (
-			INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts)
-			SELECT batch_id, $9, 1, ts, ts
+			INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts, received_at)
+			SELECT batch_id, $9, 1, ts, ts, received_at
 			FROM stored
 		)
 		SELECT ` + purchaseColumns + ` FROM stored`
