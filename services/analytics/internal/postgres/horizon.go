@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -31,16 +30,20 @@ const (
 // before a snapshot is taken. It needs no rights, costs writers nothing, and has to be asked of the primary.
 type horizon struct {
 	pool *pgxpool.Pool
+	turn chan struct{} // holds one value while somebody looks; the fields below are theirs
 
-	mu   sync.Mutex
 	at   time.Time // zero before the first look
 	next time.Time // when to look again
 }
 
 // time returns the horizon for snapshots that are taken from now on.
 func (h *horizon) time(ctx context.Context) (time.Time, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	select { // not a mutex: while Postgres is silent nobody is to wait for longer than his own request may take
+	case h.turn <- struct{}{}:
+		defer func() { <-h.turn }()
+	case <-ctx.Done():
+		return time.Time{}, ctx.Err() //nolint:wrapcheck // the request's own end
+	}
 	if time.Now().Before(h.next) {
 		return h.at, nil
 	}

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -149,5 +150,17 @@ func (i *inbox) hold(snapshots []seen) {
 	}
 	if len(snapshots) < 10 || proven < 100 {
 		i.t.Errorf("%d snapshots and %d batches before them prove nothing", len(snapshots), proven)
+	}
+}
+
+// Whoever looks may wait for a Postgres that is silent; those behind leave when their own time is up.
+func TestNobodyWaitsLongerThanItsRequest(t *testing.T) {
+	t.Parallel()
+	h := horizon{turn: make(chan struct{}, 1)}
+	h.turn <- struct{}{} // somebody looks
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if _, err := h.time(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
 	}
 }

@@ -26,7 +26,7 @@ type Store struct {
 
 // New returns a store on pool, which stays the caller's to close.
 func New(pool *pgxpool.Pool) *Store {
-	return &Store{pool: pool, horizon: horizon{pool: pool}}
+	return &Store{pool: pool, horizon: horizon{pool: pool, turn: make(chan struct{}, 1)}}
 }
 
 // snapshot runs fn on one consistent state of the database and returns how fresh that state is.
