@@ -91,7 +91,9 @@ func run(ctx context.Context, pool *pgxpool.Pool, o Options) (Report, error) {
 	defer func() {
 		closeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
-		_ = r.writer.Close(closeCtx) // the lock goes with the session either way
+		// The lock goes with the session in any case, but that ends a moment after its connection.
+		_, _ = r.writer.Exec(closeCtx, `SELECT pg_advisory_unlock_all()`)
+		_ = r.writer.Close(closeCtx)
 	}()
 	var alone bool
 	if err := r.writer.QueryRow(ctx, `SELECT pg_try_advisory_lock($1)`, int64(postgres.RebuildKey)).Scan(&alone); err != nil {
@@ -141,7 +143,8 @@ func (r *rebuild) checkRawRows(ctx context.Context) error {
 	const query = `
 		SELECT day::date
 		FROM generate_series($1::date, $2::date, interval '1 day') AS day
-		WHERE to_regclass('ingest.events_p' || to_char(day, 'YYYYMMDD')) IS NULL
+		WHERE day::date NOT IN (SELECT whole.day FROM ingest.whole_days AS whole)
+		   OR to_regclass('ingest.events_p' || to_char(day, 'YYYYMMDD')) IS NULL
 		   OR to_regclass('ingest.purchases_p' || to_char(day, 'YYYYMMDD')) IS NULL
 		ORDER BY day`
 	rows, err := r.writer.Query(ctx, query, r.options.From, r.options.To)

@@ -88,9 +88,7 @@ type day struct {
 func (r *run) days(ctx context.Context) ([]day, error) {
 	const query = `
 		WITH raw AS (
-			SELECT DISTINCT to_date(right(c.relname, 8), 'YYYYMMDD') AS day
-			FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-			WHERE i.inhparent IN ('ingest.events'::regclass, 'ingest.purchases'::regclass)
+			SELECT day FROM ingest.whole_days
 		), stored AS (
 			SELECT day FROM stats.daily_stats
 			UNION SELECT day FROM stats.product_daily_stats

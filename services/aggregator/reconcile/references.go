@@ -54,9 +54,8 @@ func (r *run) checkReceipts(ctx context.Context) error {
 			WHERE ts >= (SELECT first FROM span) AND ts <= (SELECT last FROM span)
 			GROUP BY batch_id
 		), oldest AS (
-			SELECT min(to_date(right(c.relname, 8), 'YYYYMMDD'))::timestamp AT TIME ZONE 'UTC' AS ts
-			FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-			WHERE i.inhparent IN ('ingest.events'::regclass, 'ingest.purchases'::regclass)
+			SELECT min(day)::timestamp AT TIME ZONE 'UTC' AS ts
+			FROM ingest.whole_days
 		)
 		SELECT b.id, b.rows, coalesce(present.n, 0)
 		FROM ingest.batches b LEFT JOIN present ON present.batch_id = b.id
