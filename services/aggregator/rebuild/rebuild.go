@@ -91,9 +91,7 @@ func run(ctx context.Context, pool *pgxpool.Pool, o Options) (Report, error) {
 	defer func() {
 		closeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
-		// The lock goes with the session in any case, but that ends a moment after its connection.
-		_, _ = r.writer.Exec(closeCtx, `SELECT pg_advisory_unlock_all()`)
-		_ = r.writer.Close(closeCtx)
+		_ = r.writer.Close(closeCtx) // the lock goes with the session either way
 	}()
 	var alone bool
 	if err := r.writer.QueryRow(ctx, `SELECT pg_try_advisory_lock($1)`, int64(postgres.RebuildKey)).Scan(&alone); err != nil {
