@@ -14,6 +14,7 @@ import (
 	"github.com/golang-migrate/migrate/v4"
 	_ "github.com/golang-migrate/migrate/v4/database/pgx/v5" // registers the scheme pgx5
 	"github.com/golang-migrate/migrate/v4/source/iofs"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/hp-analytics/hp-analytics/migrations"
 )
@@ -41,6 +42,38 @@ func (s Status) String() string {
 	default:
 		return fmt.Sprintf("version %d, up to date", s.Version)
 	}
+}
+
+// connectPause is the time between two tries to connect, and what one may take.
+const connectPause, connectTimeout = time.Second, 5 * time.Second
+
+// Await returns when the database accepts a connection, or when patience is over, with the error of the last try. A
+// database that is started beside its migration, as in a cluster, refuses connections, has no name yet, or is starting up.
+func Await(ctx context.Context, databaseURL string, logger *slog.Logger, patience time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		err := connect(ctx, databaseURL)
+		if err == nil {
+			return nil
+		}
+		logger.InfoContext(ctx, "the database does not answer yet", "err", err)
+		select {
+		case <-time.After(connectPause):
+		case <-ctx.Done():
+			return fmt.Errorf("wait %s for the database: %w", patience, err)
+		}
+	}
+}
+
+func connect(ctx context.Context, databaseURL string) error {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, databaseURL)
+	if err != nil {
+		return err //nolint:wrapcheck // Await says what was done
+	}
+	return conn.Close(ctx) //nolint:wrapcheck // as above
 }
 
 // Up applies all pending migrations. Several processes may call it at once: one migrates, the others wait and find

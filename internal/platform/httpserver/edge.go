@@ -38,6 +38,7 @@ type edge struct {
 	timeout    time.Duration
 	proxyHops  int
 	metrics    *requestMetrics
+	health     *Health
 	tracer     trace.Tracer
 	propagator propagation.TextMapPropagator
 }
@@ -49,6 +50,7 @@ func newEdge(o RouterOptions) *edge {
 		timeout:    o.Config.RequestTimeout,
 		proxyHops:  o.Config.TrustedProxyHops,
 		metrics:    newRequestMetrics(o.Registerer),
+		health:     o.Health,
 		tracer:     o.TracerProvider.Tracer("github.com/hp-analytics/hp-analytics/internal/platform/httpserver"),
 		propagator: propagation.TraceContext{},
 	}
@@ -61,6 +63,11 @@ func (e *edge) around(next http.Handler) http.Handler {
 		header := w.Header()
 		header[requestIDHeader] = []string{x.id}
 		header["X-Content-Type-Options"] = []string{"nosniff"} // no browser takes an answer for a page
+		if e.health.draining.Load() {
+			// A proxy that keeps the connection would send its next request into the listener that is about to close, and
+			// may not repeat a POST: each connection ends with an answer instead.
+			header["Connection"] = []string{"close"}
+		}
 
 		// A child of the caller's span if it sent a traceparent. Without an exporter the span only carries the ids that
 		// errors and logs show.

@@ -252,6 +252,9 @@ func TestReadiness(t *testing.T) {
 		}
 	}
 	probe(200, httpserver.Readiness{Status: "ready", Checks: map[string]string{"database": "ok", "redis": "ok"}})
+	if got := f.do(http.MethodGet, "/things/1").Header().Get("Connection"); got != "" {
+		t.Errorf("Connection: %s, though the service stays", got)
+	}
 	redis = errors.New("away")
 	probe(200, httpserver.Readiness{Status: "ready", Checks: map[string]string{"database": "ok", "redis": "degraded"}})
 	database = errors.New("password=hush")
@@ -261,6 +264,9 @@ func TestReadiness(t *testing.T) {
 	probe(503, httpserver.Readiness{Status: "draining", Checks: map[string]string{}})
 	if w := f.do(http.MethodGet, "/health"); w.Code != 200 {
 		t.Errorf("/health = %d: draining is alive", w.Code)
+	}
+	if w := f.do(http.MethodGet, "/things/1"); w.Code != 200 || w.Header().Get("Connection") != "close" {
+		t.Errorf("while draining: %d, Connection %q: a proxy would send its next request into a closed connection", w.Code, w.Header().Get("Connection"))
 	}
 }
 

@@ -39,6 +39,7 @@ func (c *AdminConfig) Validate() error {
 func adminCommand(env environment) *cobra.Command {
 	cmd := &cobra.Command{Use: "admin", Short: "Manage accounts without the API"}
 	var email, role string
+	var ifNone bool
 	create := &cobra.Command{
 		Use:   "create",
 		Short: "Create an account with a role, or give an existing one a new role and password",
@@ -47,9 +48,10 @@ func adminCommand(env environment) *cobra.Command {
 The password is read from ADMIN_PASSWORD (or the file ADMIN_PASSWORD_FILE). Without it one is made and printed.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return env.createAccount(cmd.Context(), email, authn.Role(role))
+			return env.createAccount(cmd.Context(), email, authn.Role(role), ifNone)
 		},
 	}
+	create.Flags().BoolVar(&ifNone, "if-none", false, "do nothing when there is an admin already: for installations, which run more than once")
 	create.Flags().StringVar(&email, "email", "", "the account's e-mail address (required)")
 	create.Flags().StringVar(&role, "role", string(authn.Admin), "admin, analyst or user")
 	if err := create.MarkFlagRequired("email"); err != nil {
@@ -59,7 +61,7 @@ The password is read from ADMIN_PASSWORD (or the file ADMIN_PASSWORD_FILE). With
 	return cmd
 }
 
-func (e environment) createAccount(ctx context.Context, email string, role authn.Role) error {
+func (e environment) createAccount(ctx context.Context, email string, role authn.Role, ifNone bool) error {
 	if role != authn.Admin && role != authn.Analyst && role != authn.User {
 		return usageError{fmt.Errorf("--role: must be admin, analyst or user, not %q", role)}
 	}
@@ -79,6 +81,11 @@ func (e environment) createAccount(ctx context.Context, email string, role authn
 		database, err := e.databaseConfig(ctx, url)
 		if err != nil {
 			return err
+		}
+		if ifNone {
+			if there, err := hasAdmin(ctx, database); err != nil || there {
+				return err
+			}
 		}
 		if err := putAccount(ctx, database, email, password, role); err != nil {
 			return err
@@ -107,16 +114,20 @@ func putAccount(ctx context.Context, database postgres.Config, email, password s
 	return err
 }
 
+func hasAdmin(ctx context.Context, database postgres.Config) (bool, error) {
+	pool, err := postgres.Open(ctx, database, "hp_auth", "hp-analytics admin", noop.NewTracerProvider())
+	if err != nil {
+		return false, err
+	}
+	defer pool.Close()
+	return accounts.HasAdmin(ctx, pool)
+}
+
 // firstAdmin makes the first admin when there is no admin at all, and returns what to say of the login. Without
 // ADMIN_EMAIL a password is made once and kept in the data directory. The file is written before the account: a crash in
 // between must not leave an admin whose password nobody knows.
 func firstAdmin(ctx context.Context, database postgres.Config, given AdminConfig, dir string) (string, error) {
-	pool, err := postgres.Open(ctx, database, "hp_auth", "hp-analytics up", noop.NewTracerProvider())
-	if err != nil {
-		return "", err
-	}
-	defer pool.Close()
-	there, err := accounts.HasAdmin(ctx, pool)
+	there, err := hasAdmin(ctx, database)
 	if err != nil {
 		return "", err
 	}

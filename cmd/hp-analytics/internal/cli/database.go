@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -69,13 +70,16 @@ func migrateCommand(env environment) *cobra.Command {
 		},
 	}
 	down.Flags().IntVar(&steps, "steps", 0, "how many migrations to undo; 0 means all")
+	var patience time.Duration
+	up := &cobra.Command{
+		Use:   "up",
+		Short: "Apply all pending migrations; safe to run from several places at once",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return env.migrateUp(cmd.Context(), patience) },
+	}
+	up.Flags().DurationVar(&patience, "wait", 0, "how long to wait for a database that does not accept connections yet")
 	cmd.AddCommand(
-		&cobra.Command{
-			Use:   "up",
-			Short: "Apply all pending migrations; safe to run from several places at once",
-			Args:  cobra.NoArgs,
-			RunE:  func(cmd *cobra.Command, _ []string) error { return env.migrateUp(cmd.Context()) },
-		},
+		up,
 		down,
 		&cobra.Command{
 			Use:   "status",
@@ -87,11 +91,16 @@ func migrateCommand(env environment) *cobra.Command {
 	return cmd
 }
 
-func (e environment) migrateUp(ctx context.Context) error {
+func (e environment) migrateUp(ctx context.Context, patience time.Duration) error {
 	return e.withDatabase(ctx, func(url string) error {
 		logger, err := e.logger(ctx)
 		if err != nil {
 			return err
+		}
+		if patience > 0 {
+			if err := migrate.Await(ctx, url, logger, patience); err != nil {
+				return err
+			}
 		}
 		if err := migrate.Up(ctx, url, logger); err != nil {
 			return err

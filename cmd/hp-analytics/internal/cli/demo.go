@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/demo"
+	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/host"
 )
 
 func demoCommand(env environment) *cobra.Command {
@@ -23,6 +25,7 @@ It logs in as an admin: ADMIN_EMAIL and ADMIN_PASSWORD, or else the one that "up
 		RunE: func(cmd *cobra.Command, _ []string) error { return env.demo(cmd.Context(), o) },
 	}
 	cmd.Flags().StringVar(&o.URL, "url", "http://localhost:8080", "base URL of the platform")
+	cmd.Flags().Var(serviceURLs{&o.Routes}, "service-url", "service=URL, for an installation without a gateway; may be repeated")
 	cmd.Flags().IntVar(&o.Events, "events", 20_000, "how many different events to send; purchases come on top")
 	cmd.Flags().IntVar(&o.Days, "days", 7, "over how many days, today included, they are spread")
 	cmd.Flags().IntVar(&o.Products, "products", 100, "how many products the shop has")
@@ -58,4 +61,29 @@ func (e environment) demo(ctx context.Context, o demo.Options) error {
 		return errors.New("interrupted; the same command goes on where it makes a difference: what was sent is not counted twice")
 	}
 	return err
+}
+
+// serviceURLs is a flag that is given once per service, and fills the routes by the path segments of that service.
+type serviceURLs struct{ routes *map[string]string }
+
+// String implements pflag.Value.
+func (serviceURLs) String() string { return "" }
+
+// Type implements pflag.Value.
+func (serviceURLs) Type() string { return "service=URL" }
+
+// Set implements pflag.Value.
+func (f serviceURLs) Set(value string) error {
+	service, url, found := strings.Cut(value, "=")
+	segments := host.Segments(service)
+	if !found || len(segments) == 0 {
+		return fmt.Errorf("must be a service with an API (auth, catalog, ingest, analytics), = and its URL, not %q", value)
+	}
+	if *f.routes == nil {
+		*f.routes = map[string]string{}
+	}
+	for _, segment := range segments {
+		(*f.routes)[segment] = url
+	}
+	return nil
 }

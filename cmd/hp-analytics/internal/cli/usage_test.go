@@ -2,11 +2,14 @@ package cli
 
 import (
 	"context"
+	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
 )
 
@@ -37,6 +40,8 @@ func TestUsage(t *testing.T) {
 		"odd role":               {[]string{"admin", "create", "--email=a@example.com", "--role=root"}, nil, exitUsage, []string{"--role:"}},
 		"demo without admin":     {[]string{"demo"}, []string{nowhere}, exitUsage, []string{"ADMIN_EMAIL"}},
 		"demo of what":           {[]string{"demo", "--events=-1"}, nil, exitUsage, []string{"events"}},
+		"demo of no service":     {[]string{"demo", "--service-url=aggregator=http://h"}, nil, exitUsage, []string{"--service-url", "auth, catalog, ingest, analytics"}},
+		"database never comes":   {[]string{"migrate", "up", "--wait=50ms"}, []string{"DATABASE_URL=postgres://127.0.0.1:1/d"}, exitFailure, []string{"wait 50ms for the database", "refused"}},
 		"version":                {[]string{"version"}, nil, exitOK, []string{"\n"}},
 		"nothing listens":        {[]string{"healthcheck", "--url=http://127.0.0.1:1"}, nil, exitFailure, []string{"refused"}},
 	} {
@@ -71,6 +76,11 @@ func TestOwnDatabase(t *testing.T) {
 	command("pending", "migrate", "down", "--steps=1")
 	command("up to date", "migrate", "up")
 	command("Ada@example.com is analyst now", "admin", "create", "--email=Ada@example.com", "--role=analyst")
+	command("first@example.com is admin now", "admin", "create", "--email=first@example.com", "--if-none")
+	var again strings.Builder
+	if code := Run(t.Context(), []string{"admin", "create", "--email=second@example.com", "--if-none"}, environ, &again, &again); code != exitOK || again.String() != "" {
+		t.Errorf("a second first admin: exit code %d: %s", code, again.String())
+	}
 	command(": 0 differences.", "reconcile", "--from=2026-01-01", "--to=2026-01-31")
 
 	execute(t, database.URL(), `SELECT ingest.ensure_partitions((now() AT TIME ZONE 'UTC')::date, (now() AT TIME ZONE 'UTC')::date)`)
@@ -81,6 +91,31 @@ func TestOwnDatabase(t *testing.T) {
 	code := Run(t.Context(), []string{"reconcile"}, environ, &out, &out)
 	if code != exitFailure || !strings.Contains(out.String(), "0195a3f2-7c1e-7b3a-9d54-2f6b1c8e4a10") {
 		t.Errorf("a made-up view: exit code %d:\n%s", code, out.String())
+	}
+}
+
+// TestMigrateWaits migrates a database that is made after the command has begun, as in a cluster.
+func TestMigrateWaits(t *testing.T) {
+	t.Parallel()
+	server := dbtest.New(t).URL()
+	const name = "migrated_later"
+	later, err := url.Parse(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	later.Path = "/" + name
+	var out output
+	code := make(chan int, 1)
+	go func() {
+		code <- Run(t.Context(), []string{"migrate", "up", "--wait=60s"}, []string{"DATABASE_URL=" + later.String(), "LOG_LEVEL=info"}, &out, &out)
+	}()
+	platformtest.Eventually(t, 30*time.Second, "the command waits", func() bool {
+		return strings.Contains(out.String(), "does not answer yet")
+	})
+	execute(t, server, "CREATE DATABASE "+name)
+	defer execute(t, server, "DROP DATABASE "+name)
+	if code := <-code; code != exitOK || !strings.Contains(out.String(), "up to date") {
+		t.Errorf("exit code %d:\n%s", code, out.String())
 	}
 }
 

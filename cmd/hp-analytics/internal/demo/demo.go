@@ -49,8 +49,9 @@ const (
 
 // Options say which demo to run, and where.
 type Options struct {
-	URL      string // base URL of the platform, such as http://localhost:8080
-	Email    string // an admin's, who may add products and make API keys
+	URL      string            // base URL of the platform, such as http://localhost:8080
+	Routes   map[string]string // URLs of services that are not behind URL, by first path segment
+	Email    string            // an admin's, who may add products and make API keys
 	Password string
 
 	Events   int    // different events; purchases and deliberate repetitions come on top of them
@@ -98,7 +99,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	progress := newProgress(o.Out)
 	anonymous, err := client.New(client.Options{
-		URL: o.URL, Connections: senders, Patience: o.Patience, Retrying: progress.retrying,
+		URL: o.URL, Routes: o.Routes, Connections: senders, Patience: o.Patience, Retrying: progress.retrying,
 	})
 	if err != nil {
 		return err

@@ -58,6 +58,16 @@ func hosting[C any, S service.Service](name string, newService func(context.Cont
 	}
 }
 
+// Segments returns the first path segments that a service answers; none for a service without an API, or no service.
+func Segments(name string) []string {
+	for _, t := range targets {
+		if t.name == name {
+			return t.segments
+		}
+	}
+	return nil
+}
+
 // All is the target that stands for every service.
 const All = "all"
 

@@ -6,6 +6,7 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,6 +33,7 @@ const (
 // Options say how to reach a platform.
 type Options struct {
 	URL         string            // where it is, http://host:port with an optional path
+	Routes      map[string]string // URLs of services that are asked without a gateway, by first path segment
 	Connections int               // how many requests go out at the same time
 	Patience    time.Duration     // how long one request is repeated
 	Retrying    func(err error)   // told before each wait; may be nil, may be called from several goroutines
@@ -41,6 +43,7 @@ type Options struct {
 // Client sends requests with one credential, or none. It is safe for concurrent use.
 type Client struct {
 	base     string
+	routes   map[string]string
 	token    string
 	http     *http.Client
 	patience time.Duration
@@ -50,12 +53,15 @@ type Client struct {
 
 // New returns a client without a credential.
 func New(o Options) (*Client, error) {
-	base, err := url.Parse(o.URL)
+	base, err := baseURL(o.URL)
 	if err != nil {
 		return nil, fmt.Errorf("the URL of the platform: %w", err)
 	}
-	if base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
-		return nil, fmt.Errorf("the URL of the platform: must be like http://localhost:8080, not %q", o.URL)
+	routes := make(map[string]string, len(o.Routes))
+	for segment, route := range o.Routes {
+		if routes[segment], err = baseURL(route); err != nil {
+			return nil, fmt.Errorf("the URL of /%s: %w", segment, err)
+		}
 	}
 	if o.Transport == nil {
 		o.Transport = newTransport(o.Connections)
@@ -64,12 +70,25 @@ func New(o Options) (*Client, error) {
 		o.Retrying = func(error) {}
 	}
 	return &Client{
-		base:     strings.TrimRight(base.String(), "/"),
+		base:     base,
+		routes:   routes,
 		http:     &http.Client{Transport: o.Transport},
 		patience: o.Patience,
 		retrying: o.Retrying,
 		retries:  new(atomic.Int64),
 	}, nil
+}
+
+// baseURL checks an address and returns it without a slash at its end.
+func baseURL(text string) (string, error) {
+	base, err := url.Parse(text)
+	if err != nil {
+		return "", err //nolint:wrapcheck // New says which it is
+	}
+	if base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
+		return "", fmt.Errorf("must be like http://localhost:8080, not %q", text)
+	}
+	return strings.TrimRight(base.String(), "/"), nil
 }
 
 // newTransport keeps a connection for each sender, and gives up on one that cannot be made soon.
@@ -160,7 +179,8 @@ func (c *Client) once(ctx context.Context, call *call) error {
 }
 
 func (c *Client) request(ctx context.Context, call *call) (*http.Request, error) {
-	target := c.base + call.path
+	segment, _, _ := strings.Cut(strings.TrimPrefix(call.path, "/"), "/")
+	target := cmp.Or(c.routes[segment], c.base) + call.path
 	if len(call.query) > 0 {
 		target += "?" + call.query.Encode()
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -221,5 +222,31 @@ func TestAddressesAreChecked(t *testing.T) {
 		if _, err := client.New(client.Options{URL: url}); err == nil {
 			t.Errorf("%q is taken", url)
 		}
+	}
+}
+
+// TestRoutes sends each request to the service that its path belongs to, and the rest to the platform's own address.
+func TestRoutes(t *testing.T) {
+	t.Parallel()
+	asked := map[string]string{} // host by path
+	c := newClient(t, client.Options{
+		Routes: map[string]string{"events": "http://ingest.test:8080/"},
+		Transport: inProcess{func(w http.ResponseWriter, r *http.Request) {
+			asked[r.URL.Path] = r.Host
+			_, _ = io.WriteString(w, `{"access_token":"x","batch_id":"y","status":"accepted"}`)
+		}},
+	})
+	if _, err := c.Login(t.Context(), "a@example.com", "secret"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.SendEvent(t.Context(), client.Event{}); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"/auth/login": "platform.test", "/events": "ingest.test:8080"}
+	if !maps.Equal(asked, want) {
+		t.Errorf("asked %v, want %v", asked, want)
+	}
+	if _, err := client.New(client.Options{URL: "http://h", Routes: map[string]string{"events": "ingest"}}); err == nil {
+		t.Error("a route without a URL is taken")
 	}
 }
