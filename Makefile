@@ -54,6 +54,10 @@ bench: deps build bin/baseline ## measure the platform over HTTP, as separate pr
 torture: deps build ## kill, pause, wipe and cut the platform under load, then check every number (ARGS="-seed 7 -duration 5m")
 	@go run ./test/torture $(ARGS)
 
+.PHONY: e2e-cluster
+e2e-cluster: bin/hp-analytics $(HELM) $(HELM3) ## install, load, break, upgrade and scale the platform on a Kubernetes cluster (CLUSTER=DIR with up, load and down; ARGS="-run TestCluster/Helm4")
+	@test/cluster/run $(ARGS)
+
 .PHONY: gobench
 gobench: deps ## run the Go benchmarks (ARGS="-bench Fold")
 	go test -run '^$$' -bench . -benchmem $(ARGS) work

@@ -1,0 +1,165 @@
+package cluster_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// services are the deployments that requests go through, and the one that folds.
+var services = []string{"auth", "catalog", "ingest", "analytics", "aggregator"}
+
+// newTag is the same program under another name: what matters is that every pod is replaced.
+const newTag = "e2e-next"
+
+// images returns the tag that each service's pods run now.
+func (i installation) tags(t *testing.T) map[string]bool {
+	t.Helper()
+	tags := map[string]bool{}
+	for _, service := range services {
+		image := i.field(t, "deployment/"+release+"-"+service, ".spec.template.spec.containers[0].image")
+		tags[image[strings.LastIndex(image, ":")+1:]] = true
+		i.rolledOut(t, "deployment/"+release+"-"+service, time.Minute)
+	}
+	return tags
+}
+
+// replaceAllUnderLoad replaces every pod of every service by change while requests come in, wants each of them answered
+// well, and each accepted event counted once.
+func replaceAllUnderLoad(t *testing.T, i installation, what string, change func()) {
+	t.Helper()
+	p := i.gateway(t)
+	s := p.newShop(t, p.login(t, adminEmail, i.password(t)))
+	before := i.names(t, "pod", "app.kubernetes.io/component in (auth,catalog,ingest,analytics,aggregator)")
+	began := time.Now()
+	l := underLoad(t, p, s, func() {
+		change()
+		i.tags(t) // waits for each
+	})
+	after := i.names(t, "pod", "app.kubernetes.io/component in (auth,catalog,ingest,analytics,aggregator)")
+	for _, pod := range before {
+		for _, still := range after {
+			if pod == still && i.number(t, pod, ".metadata.deletionGracePeriodSeconds") == 0 {
+				t.Errorf("%s was not replaced", pod)
+			}
+		}
+	}
+	l.flawless(t, fmt.Sprintf("%s in %s", what, time.Since(began).Round(time.Second)))
+	eventually(t, 30*time.Second, "every accepted event is counted", func() error {
+		n, err := p.counted(t.Context(), s)
+		if err == nil && n != l.events {
+			err = fmt.Errorf("%d events are counted, %d were accepted", n, l.events)
+		}
+		return err
+	})
+	t.Logf("%d accepted events, all counted once", l.events)
+}
+
+func rollingUpgrade(t *testing.T, i installation) {
+	replaceAllUnderLoad(t, i, "upgrade of every service", func() { i.upgrade(t, "--set", "image.tag="+newTag) })
+	if tags := i.tags(t); len(tags) != 1 || !tags[newTag] {
+		t.Errorf("the services run %v", tags)
+	}
+}
+
+func rollback(t *testing.T, i installation) {
+	replaceAllUnderLoad(t, i, "rollback of every service", func() { i.helm(t, "rollback", release, "--wait", "--timeout", "8m") })
+	if tags := i.tags(t); tags[newTag] {
+		t.Errorf("the services run %v", tags)
+	}
+	i.reconcile(t, "reconcile-rollback")
+}
+
+// changedValues changes what an operator of the platform changes: secrets stay, bounds move, and pods follow settings.
+func changedValues(t *testing.T, i installation) {
+	password := i.password(t)
+	i.upgrade(t, "--set", "aggregator.autoscaling.maxReplicas=5", "--set", "config.logLevel=warn", "--set", "services.catalog.replicas=1")
+	if i.password(t) != password {
+		t.Error("the admin's generated password has changed")
+	}
+	eventually(t, 30*time.Second, "the HPA has the new bound", func() error {
+		if n := i.number(t, "hpa/"+pool, ".spec.maxReplicas"); n != 5 {
+			return fmt.Errorf("maxReplicas is %d", n)
+		}
+		return nil
+	})
+	if n := i.number(t, "deployment/"+release+"-catalog", ".status.readyReplicas"); n != 1 {
+		t.Errorf("%d replicas of catalog, want 1", n)
+	}
+	p := i.gateway(t)
+	p.login(t, adminEmail, password)
+}
+
+// eviction does to the pods of a service what draining their node does: the first may go, the second not before the first
+// has a successor.
+func eviction(t *testing.T, i installation) {
+	for _, service := range []string{"ingest", "operator", "gateway"} {
+		pods := i.names(t, "pod", "app.kubernetes.io/component="+service)
+		if len(pods) < 2 {
+			t.Fatalf("%s has %d pods", service, len(pods))
+		}
+		if i.evict(t, pods[0]) {
+			t.Errorf("%s: the first eviction is refused", service)
+		}
+		if !i.evict(t, pods[1]) {
+			t.Errorf("%s: both pods may be evicted at once", service)
+		}
+		i.rolledOut(t, "deployment/"+release+"-"+service, 2*time.Minute)
+		if i.evict(t, pods[1]) {
+			t.Errorf("%s: the second eviction is refused though the first has a successor", service)
+		}
+		i.rolledOut(t, "deployment/"+release+"-"+service, 2*time.Minute)
+	}
+}
+
+// secondInstallation asks for a release in another namespace: the external metrics API belongs to the first, stays with
+// it, and the user is told.
+func secondInstallation(t *testing.T, i installation) {
+	out := must(t)(command(t.Context(), i.helmProgram, "--namespace", "second", "install", release, i.chart,
+		"--values", "testdata/values.yaml", "--values", i.values, "--set", "aggregator.autoscaling.mode=auto", "--dry-run=server"))
+	if strings.Contains(out, "kind: APIService") || strings.Contains(out, "kind: AggregatorPool") {
+		t.Error("the second installation would take over the external metrics API")
+	}
+	if !strings.Contains(out, "external.metrics.k8s.io") {
+		t.Errorf("the notes do not say why it falls back:\n%s", tail(out))
+	}
+	if out, err := command(t.Context(), i.helmProgram, "--namespace", "second", "install", release, i.chart,
+		"--values", "testdata/values.yaml", "--values", i.values, "--set", "aggregator.autoscaling.mode=builtin", "--dry-run=server"); err == nil {
+		t.Errorf("mode builtin is accepted though the API belongs to somebody else:\n%s", tail(out))
+	}
+}
+
+// uninstall leaves what the chart says it leaves (secrets that were generated, and the CRD) and nothing else.
+func uninstall(t *testing.T, i installation) {
+	t.Log(i.helm(t, "uninstall", release, "--wait", "--timeout", "3m"))
+	kinds := i.run(t, "api-resources", "--verbs=list", "--namespaced", "-o", "name")
+	kinds = strings.Join(strings.Fields(kinds), ",")
+	var left []string
+	eventually(t, time.Minute, "what is left is what is said", func() error {
+		left = nil
+		for name := range strings.FieldsSeq(i.run(t, "get", kinds, "-o", "name", "--ignore-not-found")) {
+			if !strings.HasPrefix(name, "event") && name != "configmap/kube-root-ca.crt" && name != "serviceaccount/default" {
+				left = append(left, name)
+			}
+		}
+		for _, name := range left {
+			if !strings.HasPrefix(name, "secret/"+release) {
+				return fmt.Errorf("%v", left)
+			}
+		}
+		return nil
+	})
+	t.Logf("left in the namespace: %v", left)
+	for _, kind := range []string{"apiservice", "clusterrole", "clusterrolebinding"} {
+		if found := i.names(t, kind, "app.kubernetes.io/instance="+release); len(found) > 0 {
+			t.Errorf("left in the cluster: %v", found)
+		}
+	}
+	for name := range strings.FieldsSeq(kube{"kube-system"}.run(t, "get", "rolebinding", "-l", "app.kubernetes.io/instance="+release, "-o", "name")) {
+		t.Errorf("left in kube-system: %s", name)
+	}
+	began := time.Now()
+	i.run(t, "delete", "namespace", i.namespace, "--timeout=2m")
+	t.Logf("the namespace was deleted in %s", time.Since(began).Round(time.Second))
+}

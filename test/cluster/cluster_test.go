@@ -1,0 +1,78 @@
+// Package cluster_test installs the platform on a real cluster and does to it what happens to platforms there: load,
+// upgrades, evictions, and the loss of Redis or of the operator. `make e2e-cluster` runs it.
+package cluster_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// step is a part of a story: those after it rely on what it leaves.
+type step struct {
+	name string
+	run  func(t *testing.T, i installation)
+}
+
+// tell runs the steps until one fails.
+func tell(t *testing.T, i installation, steps ...step) {
+	t.Helper()
+	for _, s := range steps {
+		if !t.Run(s.name, func(t *testing.T) {
+			defer func() {
+				if t.Failed() {
+					i.explain(t)
+				}
+			}()
+			s.run(t, i)
+		}) {
+			t.Fatalf("the steps after %s rely on it", s.name)
+		}
+	}
+}
+
+func TestCluster(t *testing.T) {
+	if os.Getenv("HELM4") == "" {
+		t.Skip("NOT RUN: needs a cluster and images, which make e2e-cluster CLUSTER=… sets up")
+	}
+	g := givenTools(t)
+	// One after the other: each has the machine, and the cluster's one external metrics API, for itself.
+	t.Run("Helm4", func(t *testing.T) {
+		tell(t, install(t, g, g.helm4, "shop"),
+			step{"DemoThroughTheGateway", demoThroughTheGateway},
+			step{"HelmTest", helmTest},
+			step{"ScalesOnBacklog", scalesOnBacklog},
+			step{"RedisKilled", redisKilled},
+			step{"OperatorKilled", operatorKilled},
+			step{"RollingUpgradeUnderLoad", rollingUpgrade},
+			step{"RollbackUnderLoad", rollback},
+			step{"ChangedValues", changedValues},
+			step{"Eviction", eviction},
+			step{"SecondInstallation", secondInstallation},
+			step{"Uninstall", uninstall},
+		)
+	})
+	t.Run("Helm3", func(t *testing.T) {
+		tell(t, install(t, g, g.helm3, "shop-helm3"),
+			step{"HelmTest", helmTest},
+			step{"RollingUpgradeUnderLoad", rollingUpgrade},
+			step{"RollbackUnderLoad", rollback},
+			step{"ChangedValues", changedValues},
+			step{"Uninstall", uninstall},
+		)
+	})
+}
+
+func demoThroughTheGateway(t *testing.T, i installation) {
+	out := i.demo(t, i.gateway(t), "--events", "20000")
+	if !strings.Contains(out, "All numbers are equal.") {
+		t.Fatal(out)
+	}
+	t.Log(out[strings.LastIndex(out, "all products"):])
+	i.reconcile(t, "reconcile-demo")
+}
+
+// helmTest sends events through to analytics from a pod; see templates/tests of the chart.
+func helmTest(t *testing.T, i installation) {
+	t.Log(i.helm(t, "test", release, "--timeout", "3m"))
+}
