@@ -13,6 +13,9 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 GOLANGCI_LINT := .bin/golangci-lint-2.15.0
 OAPI_CODEGEN  := .bin/oapi-codegen-2.8.2
 GOVULNCHECK   := .bin/govulncheck-1.9.0
+HELM          := .bin/helm-4.3.1
+HELM_UNITTEST := .bin/helm-unittest-1.1.2
+HELM_DOCS     := .bin/helm-docs-1.14.2
 
 MODULES  := $(shell sed -n 's|^\t\./||p' go.work)
 SERVICES := auth catalog ingest analytics aggregator
@@ -97,6 +100,13 @@ clean: ## remove what was built; DATA_DIR stays
 	@ln -sf $(notdir $@) .bin/oapi-codegen
 .bin/govulncheck-%:
 	@$(call install,golang.org/x/vuln/cmd/govulncheck,$*)
+.bin/helm-docs-%:
+	@$(call install,github.com/norwoodj/helm-docs/cmd/helm-docs,$*)
+# helm-unittest replaces a dependency, which "go install" refuses: charts/tools repeats the replacement and pins the version.
+.bin/helm-unittest-%: charts/tools/go.mod
+	@echo "building helm-unittest $* (once)"; mkdir -p .bin; GOWORK=off go build -C charts/tools -o $(CURDIR)/$@ github.com/helm-unittest/helm-unittest/cmd/helm-unittest
+.bin/helm-%:
+	@$(call install,helm.sh/helm/v4/cmd/helm,$*)
 
 # install builds a Go program of one version into .bin/<name>-<version>.
 define install

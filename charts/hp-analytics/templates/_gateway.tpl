@@ -1,0 +1,39 @@
+{{/* The files of nginx: those shared with compose as they are, and what only this release knows. */}}
+{{- define "hp-analytics.gateway.files" -}}
+nginx.conf: |
+  worker_processes {{ int .Values.gateway.workerProcesses }};
+  worker_shutdown_timeout 20s;
+  pid /tmp/nginx.pid;
+  error_log stderr warn;
+  events {
+    worker_connections 4096;
+  }
+  http {
+    include /etc/nginx/hp-analytics/http.conf;
+    {{- range .Values.gateway.trustedProxies }}
+    set_real_ip_from {{ . }};
+    {{- end }}
+    {{- if .Values.gateway.trustedProxies }}
+    real_ip_header X-Forwarded-For;
+    real_ip_recursive on;
+    {{- end }}
+    limit_req_zone $binary_remote_addr zone=per_address:10m rate={{ .Values.gateway.limits.perAddress }};
+    limit_req_zone $binary_remote_addr zone=logins:10m rate={{ .Values.gateway.limits.logins }};
+    {{- /* One address each, the Service's: it stays when pods come and go. */}}
+    {{- range list "auth" "catalog" "ingest" "analytics" }}
+    upstream {{ . }} {
+      zone {{ . }} 64k;
+      server {{ include "hp-analytics.fullname" $ }}-{{ . }}:8080;
+      include /etc/nginx/hp-analytics/upstream.conf;
+    }
+    {{- end }}
+    server {
+      listen 8080;
+      include /etc/nginx/hp-analytics/server.conf;
+    }
+  }
+{{- range $path, $_ := .Files.Glob "files/nginx/*.conf" }}
+{{ base $path }}: |
+  {{- $.Files.Get $path | nindent 2 }}
+{{- end }}
+{{- end -}}

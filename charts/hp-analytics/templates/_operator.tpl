@@ -1,0 +1,31 @@
+{{- define "hp-analytics.operator.tlsSecret" -}}
+{{- if eq .Values.operator.tls.mode "existingSecret" -}}
+{{- required "operator.tls.existingSecret: name the Secret with tls.crt and tls.key" .Values.operator.tls.existingSecret -}}
+{{- else -}}
+{{- include "hp-analytics.fullname" . -}}-operator-tls
+{{- end -}}
+{{- end -}}
+
+{{/* The names of the cluster-scoped objects carry the namespace, so that releases of one name do not meet. */}}
+{{- define "hp-analytics.operator.clusterName" -}}
+{{- printf "%s-operator-%s" (include "hp-analytics.fullname" .) .Release.Namespace -}}
+{{- end -}}
+
+{{/* What the operator may do in a namespace that it watches. */}}
+{{- define "hp-analytics.operator.rules" -}}
+- apiGroups: [analytics.hp-analytics.dev]
+  resources: [aggregatorpools]
+  verbs: [get, list, watch]
+- apiGroups: [analytics.hp-analytics.dev]
+  resources: [aggregatorpools/status]
+  verbs: [get, patch, update]
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [get, list, watch]
+- apiGroups: ["", events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- end -}}

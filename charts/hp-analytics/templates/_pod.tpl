@@ -1,0 +1,150 @@
+{{/*
+The values of a component laid over .Values.defaults: (dict "root" $ "values" .Values.services.auth). Maps are merged key by
+key, lists are replaced, but extraEnv of both is kept. The result is YAML, for fromYaml.
+*/}}
+{{- define "hp-analytics.settings" -}}
+{{- $defaults := deepCopy .root.Values.defaults -}}
+{{- $own := deepCopy .values -}}
+{{- $env := concat ($defaults.extraEnv | default list) ($own.extraEnv | default list) -}}
+{{- toYaml (set (mergeOverwrite $defaults $own) "extraEnv" $env) -}}
+{{- end -}}
+
+{{/*
+What every pod of HP Analytics has beside its containers: (dict "root" $ "component" "auth" "settings" <settings>
+"token" false). Only the operator talks to the API server, so only its pod gets a token.
+*/}}
+{{- define "hp-analytics.podSettings" -}}
+{{- $selector := include "hp-analytics.selectorLabels" . | fromYaml -}}
+serviceAccountName: {{ include "hp-analytics.fullname" .root }}-{{ .component }}
+automountServiceAccountToken: {{ .token | default false }}
+enableServiceLinks: false
+{{- with .root.Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+securityContext:
+  {{- toYaml .settings.podSecurityContext | nindent 2 }}
+{{- with .settings.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .settings.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .settings.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .settings.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .settings.topologySpread }}
+topologySpreadConstraints:
+  {{- range . }}
+  - maxSkew: {{ .maxSkew | default 1 }}
+    topologyKey: {{ .topologyKey }}
+    whenUnsatisfiable: {{ .whenUnsatisfiable | default "ScheduleAnyway" }}
+    labelSelector:
+      matchLabels:
+        {{- toYaml $selector | nindent 8 }}
+    {{- /* Without the hash of the template the pods of the revision before would count during a rollout. */}}
+    matchLabelKeys: [pod-template-hash]
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{/*
+Labels and annotations of a pod template: (dict "root" $ "component" "auth" "settings" <settings> "checksums" dict). The version
+is not among them: a new one of ours is no reason to restart nginx and the databases.
+*/}}
+{{- define "hp-analytics.podMetadata" -}}
+labels:
+  {{- include "hp-analytics.selectorLabels" . | nindent 2 }}
+  app.kubernetes.io/part-of: hp-analytics
+  {{- with .settings.podLabels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- $annotations := merge (dict) (.checksums | default dict) (.settings.podAnnotations | default dict) }}
+{{- with $annotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* The ServiceAccount of a component: (dict "root" $ "component" "auth" "settings" <settings>). */}}
+{{- define "hp-analytics.serviceAccount" -}}
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  {{- include "hp-analytics.metadata" . | nindent 2 }}
+  {{- with .settings.serviceAccountAnnotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+automountServiceAccountToken: false
+{{- end -}}
+
+{{/* The PodDisruptionBudget of a component: one pod at a time may be evicted. With one pod it would only say so. */}}
+{{- define "hp-analytics.podDisruptionBudget" -}}
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata:
+  {{- include "hp-analytics.metadata" . | nindent 2 }}
+spec:
+  maxUnavailable: 1
+  unhealthyPodEvictionPolicy: AlwaysAllow
+  selector:
+    matchLabels:
+      {{- include "hp-analytics.selectorLabels" . | nindent 6 }}
+{{- end -}}
+
+{{/*
+The memory at which Go collects harder, 85 % of the limit, so that a burst meets the collector and not the kernel. Given for
+limits in whole Mi or Gi: (dict "resources" <resources>).
+*/}}
+{{- define "hp-analytics.goMemoryLimit" -}}
+{{- $memory := dig "limits" "memory" "" .resources | toString -}}
+{{- if regexMatch "^[0-9]+Mi$" $memory -}}
+{{- printf "%dMiB" (div (mul (trimSuffix "Mi" $memory | int) 85) 100) -}}
+{{- else if regexMatch "^[0-9]+Gi$" $memory -}}
+{{- printf "%dMiB" (div (mul (trimSuffix "Gi" $memory | int) 1024 85) 100) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The probes of a service. /ready says 503 while the schema is old, so only /health may decide about a restart. */}}
+{{- define "hp-analytics.probes" -}}
+startupProbe:
+  httpGet: {path: /health, port: http}
+  periodSeconds: 1
+  timeoutSeconds: 2
+  failureThreshold: 60
+livenessProbe:
+  httpGet: {path: /health, port: http}
+  periodSeconds: 10
+  timeoutSeconds: 5
+  failureThreshold: 6
+readinessProbe:
+  httpGet: {path: /ready, port: http}
+  periodSeconds: 2
+  timeoutSeconds: 5
+  failureThreshold: 2
+{{- end -}}
+
+{{/* Certificates that pods trust beside the system's: a directory that Go reads for every TLS connection. */}}
+{{- define "hp-analytics.trustedCAs" -}}
+{{- if or .Values.trustedCAs.configMap .Values.trustedCAs.secret -}}true{{- end -}}
+{{- end -}}
+
+{{- define "hp-analytics.trustedCAsVolume" -}}
+- name: trusted-cas
+  {{- if .Values.trustedCAs.configMap }}
+  configMap:
+    name: {{ .Values.trustedCAs.configMap }}
+  {{- else }}
+  secret:
+    secretName: {{ .Values.trustedCAs.secret }}
+  {{- end }}
+{{- end -}}

@@ -1,0 +1,110 @@
+{{/*
+The five services are one shape; this is what tells them apart. For each: its settings, whether it verifies tokens with the
+keys of auth, and the variables of its own. As YAML, for fromYaml.
+*/}}
+{{- define "hp-analytics.services" -}}
+{{- $c := .Values.config -}}
+auth:
+  values: {{ .Values.services.auth | toJson }}
+catalog:
+  values: {{ .Values.services.catalog | toJson }}
+  verifiesTokens: true
+ingest:
+  values: {{ .Values.services.ingest | toJson }}
+  verifiesTokens: true
+  env:
+    RETENTION_DAYS: {{ $c.retentionDays | quote }}
+analytics:
+  values: {{ .Values.services.analytics | toJson }}
+  verifiesTokens: true
+aggregator:
+  values: {{ omit .Values.aggregator "autoscaling" "concurrency" "foldRowBudget" | toJson }}
+  env:
+    RETENTION_DAYS: {{ $c.retentionDays | quote }}
+    AGGREGATOR_CONCURRENCY: {{ .Values.aggregator.concurrency | quote }}
+    FOLD_ROW_BUDGET: {{ .Values.aggregator.foldRowBudget | int | quote }}
+{{- end -}}
+
+{{/* Whether an autoscaler decides about the replicas of a service: (dict "root" $ "name" "auth" "settings" <settings>). */}}
+{{- define "hp-analytics.autoscaled" -}}
+{{- if eq .name "aggregator" -}}
+{{- if ne (include "hp-analytics.autoscaling.mode" .root) "none" -}}true{{- end -}}
+{{- else if .settings.autoscaling.enabled -}}true{{- end -}}
+{{- end -}}
+
+{{/* The least number of replicas of a service, same arguments. */}}
+{{- define "hp-analytics.minReplicas" -}}
+{{- if not (include "hp-analytics.autoscaled" .) -}}
+{{- int .settings.replicas -}}
+{{- else if eq .name "aggregator" -}}
+{{- int .root.Values.aggregator.autoscaling.minReplicas -}}
+{{- else -}}
+{{- int .settings.autoscaling.minReplicas -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The environment of a service: (dict "root" $ "name" "auth" "service" <of hp-analytics.services> "settings" <settings>). */}}
+{{- define "hp-analytics.serviceEnv" -}}
+{{- $c := .root.Values.config -}}
+- name: HTTP_ADDR
+  value: ":8080"
+- name: HTTP_ACCESS_LOG
+  value: {{ $c.accessLog }}
+- name: HTTP_TRUSTED_PROXY_HOPS
+  value: {{ $c.trustedProxyHops | quote }}
+- name: SHUTDOWN_DRAIN_DELAY
+  value: {{ $c.drainSeconds }}s
+- name: LOG_LEVEL
+  value: {{ $c.logLevel }}
+- name: LOG_FORMAT
+  value: {{ $c.logFormat }}
+{{ include "hp-analytics.databaseEnv" (dict "root" .root "postgresql" true "redis" true) | trim }}
+- name: DATABASE_MAX_CONNS
+  value: {{ $c.databaseMaxConnections | quote }}
+{{- if .service.verifiesTokens }}
+- name: JWKS_URL
+  value: http://{{ include "hp-analytics.fullname" .root }}-auth:8080/auth/.well-known/jwks.json
+{{- end }}
+{{- range $name, $value := .service.env }}
+- name: {{ $name }}
+  value: {{ $value | quote }}
+{{- end }}
+{{- with include "hp-analytics.goMemoryLimit" (dict "resources" .settings.resources) }}
+- name: GOMEMLIMIT
+  value: {{ . }}
+{{- end }}
+{{- with include "hp-analytics.otelEnv" .root }}
+{{ . }}
+{{- end }}
+{{- with .settings.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* The standard variables of OpenTelemetry. Without an endpoint nothing is sent, and nothing is set. */}}
+{{- define "hp-analytics.otelEnv" -}}
+{{- with .Values.otel -}}
+{{- if .endpoint -}}
+- name: OTEL_EXPORTER_OTLP_ENDPOINT
+  value: {{ .endpoint | quote }}
+- name: OTEL_EXPORTER_OTLP_PROTOCOL
+  value: {{ .protocol }}
+- name: OTEL_TRACES_SAMPLER
+  value: {{ .sampler }}
+- name: OTEL_TRACES_SAMPLER_ARG
+  value: {{ .samplerArg | quote }}
+{{- if .headersSecret.name }}
+- name: OTEL_EXPORTER_OTLP_HEADERS
+  valueFrom:
+    secretKeyRef:
+      name: {{ .headersSecret.name }}
+      key: {{ .headersSecret.key }}
+{{- end }}
+- name: POD_NAME
+  valueFrom: {fieldRef: {fieldPath: metadata.name}}
+- name: OTEL_RESOURCE_ATTRIBUTES
+  value: {{ printf "k8s.namespace.name=%s,k8s.pod.name=$(POD_NAME)" $.Release.Namespace }}
+  {{- range $name, $value := .resourceAttributes }},{{ $name }}={{ $value }}{{ end }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
