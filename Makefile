@@ -49,6 +49,9 @@ check: lint ## everything but the tests: lint, vet, tidy modules, generated code
 generate: $(OAPI_CODEGEN) ## regenerate code from openapi.yaml
 	go generate work
 
+charts/hp-analytics/README.md: charts/hp-analytics/values.yaml charts/hp-analytics/README.md.gotmpl charts/hp-analytics/Chart.yaml $(HELM_DOCS)
+	@$(HELM_DOCS) --chart-search-root charts --log-level warning
+
 .PHONY: bench
 bench: deps build bin/baseline ## measure the platform over HTTP, as separate processes (ARGS="-duration 5s -only bulk"); see BENCHMARKS.md
 	@go run ./test/bench $(ARGS)

@@ -29,6 +29,9 @@ nginx.conf: |
     {{- end }}
     server {
       listen 8080;
+      {{- if .Values.gateway.ipv6 }}
+      listen [::]:8080;
+      {{- end }}
       include /etc/nginx/hp-analytics/server.conf;
     }
   }

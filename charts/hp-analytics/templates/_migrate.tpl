@@ -1,7 +1,7 @@
 {{/* The pod that brings the schema up to date and then makes the first admin, when there is none. */}}
 {{- define "hp-analytics.migratePod" -}}
 {{- $settings := include "hp-analytics.settings" (dict "root" . "values" (omit .Values.migrations "waitForDatabase" "backoffLimit" "activeDeadlineSeconds" "ttlSecondsAfterFinished" "useHelmHooks")) | fromYaml -}}
-{{- $scope := dict "root" . "component" "migrate" "settings" (omit $settings "topologySpread") -}}
+{{- $scope := dict "root" . "component" "migrate" "settings" (omit $settings "topologySpread") "checksums" (include "hp-analytics.checksums" . | fromYaml) -}}
 {{- $admin := ne .Values.admin.email "" -}}
 metadata:
   {{- include "hp-analytics.podMetadata" $scope | nindent 2 }}
