@@ -20,7 +20,7 @@ nginx.conf: |
     limit_req_zone $binary_remote_addr zone=per_address:10m rate={{ .Values.gateway.limits.perAddress }};
     limit_req_zone $binary_remote_addr zone=logins:10m rate={{ .Values.gateway.limits.logins }};
     # A connection in use is ended with an answer, before a stopping pod would end it without (drainSeconds).
-    keepalive_time {{ sub .Values.config.drainSeconds 2 }}s;
+    keepalive_time {{ sub .Values.config.drainSeconds 2 | max 1 }}s;
     {{- /* One address each, the Service's: it stays when pods come and go. */}}
     {{- range list "auth" "catalog" "ingest" "analytics" }}
     upstream {{ . }} {

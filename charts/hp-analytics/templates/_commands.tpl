@@ -12,22 +12,23 @@ spec:
   initContainers:
     - name: migrate
       args: [migrate, up, --wait, {{ .Values.migrations.waitForDatabase }}]
-      {{- include "hp-analytics.migrateContainer" $scope | nindent 6 }}
+      {{- include "hp-analytics.commandContainer" $scope | nindent 6 }}
   containers:
     - name: admin
       args: [admin, create, --email, {{ .Values.admin.email | quote }}, --if-none]
-      {{- include "hp-analytics.migrateContainer" (merge (dict "admin" true) $scope) | nindent 6 }}
+      {{- include "hp-analytics.commandContainer" (merge (dict "admin" true) $scope) | nindent 6 }}
   {{- else }}
   containers:
     - name: migrate
       args: [migrate, up, --wait, {{ .Values.migrations.waitForDatabase }}]
-      {{- include "hp-analytics.migrateContainer" $scope | nindent 6 }}
+      {{- include "hp-analytics.commandContainer" $scope | nindent 6 }}
   {{- end }}
   volumes:
     {{- include "hp-analytics.volumes" (dict "root" . "postgresql" true "admin" $admin) | nindent 4 }}
 {{- end -}}
 
-{{- define "hp-analytics.migrateContainer" -}}
+{{/* What each container has that runs a command of the all-in-one against the database: (dict "root" $ "settings" <settings>). */}}
+{{- define "hp-analytics.commandContainer" -}}
 image: {{ include "hp-analytics.image" (dict "root" .root "name" "hp-analytics" "image" .settings.image) }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
 env:
@@ -35,6 +36,10 @@ env:
   {{- if .admin }}
   - name: ADMIN_PASSWORD_FILE
     value: /etc/hp-analytics/credentials/admin-password
+  {{- end }}
+  {{- with include "hp-analytics.goMemoryLimit" (dict "resources" .settings.resources) }}
+  - name: GOMEMLIMIT
+    value: {{ . }}
   {{- end }}
   {{- with .settings.extraEnv }}
   {{- toYaml . | nindent 2 }}
