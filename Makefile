@@ -14,6 +14,7 @@ GOLANGCI_LINT := .bin/golangci-lint-2.15.0
 OAPI_CODEGEN  := .bin/oapi-codegen-2.8.2
 GOVULNCHECK   := .bin/govulncheck-1.9.0
 HELM          := .bin/helm-4.3.1
+HELM3         := .bin/helm-3.22.0
 HELM_UNITTEST := .bin/helm-unittest-1.1.2
 HELM_DOCS     := .bin/helm-docs-1.14.2
 
@@ -108,6 +109,8 @@ clean: ## remove what was built; DATA_DIR stays
 # helm-unittest replaces a dependency, which "go install" refuses: charts/tools repeats the replacement and pins the version.
 .bin/helm-unittest-%: charts/tools/go.mod
 	@echo "building helm-unittest $* (once)"; mkdir -p .bin; GOWORK=off go build -C charts/tools -o $(CURDIR)/$@ github.com/helm-unittest/helm-unittest/cmd/helm-unittest
+.bin/helm-3.%:
+	@$(call install,helm.sh/helm/v3/cmd/helm,3.$*)
 .bin/helm-%:
 	@$(call install,helm.sh/helm/v4/cmd/helm,$*)
 
