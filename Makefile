@@ -10,13 +10,14 @@ ARGS     ?=
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
 # Tools are pinned and live in .bin, outside the workspace, so that their dependencies do not mix with ours.
-GOLANGCI_LINT := .bin/golangci-lint-2.15.0
-OAPI_CODEGEN  := .bin/oapi-codegen-2.8.2
-GOVULNCHECK   := .bin/govulncheck-1.9.0
-HELM          := .bin/helm-4.3.1
-HELM3         := .bin/helm-3.22.0
-HELM_UNITTEST := .bin/helm-unittest-1.1.2
-HELM_DOCS     := .bin/helm-docs-1.14.2
+GOLANGCI_LINT  := .bin/golangci-lint-2.15.0
+OAPI_CODEGEN   := .bin/oapi-codegen-2.8.2
+GOVULNCHECK    := .bin/govulncheck-1.9.0
+HELM           := .bin/helm-4.3.1
+HELM3          := .bin/helm-3.22.0
+HELM_UNITTEST  := .bin/helm-unittest-1.1.2
+HELM_DOCS      := .bin/helm-docs-1.14.2
+CONTROLLER_GEN := .bin/controller-gen-0.23.0
 
 MODULES  := $(shell sed -n 's|^\t\./||p' go.work)
 SERVICES := auth catalog ingest analytics aggregator
@@ -47,7 +48,7 @@ check: lint ## everything but the tests: lint, vet, tidy modules, generated code
 	@bash .ci/check $(MODULES)
 
 .PHONY: generate
-generate: $(OAPI_CODEGEN) ## regenerate code from openapi.yaml
+generate: $(OAPI_CODEGEN) $(CONTROLLER_GEN) ## regenerate code from openapi.yaml, and the CRD from the operator's types
 	go generate work
 
 charts/hp-analytics/README.md: charts/hp-analytics/values.yaml charts/hp-analytics/README.md.gotmpl charts/hp-analytics/Chart.yaml $(HELM_DOCS)
@@ -77,9 +78,12 @@ vuln: $(GOVULNCHECK) ## look for known vulnerabilities (needs access to the Go v
 build: bin/hp-analytics $(SERVICES:%=bin/%) ## build every binary into bin/
 
 # go build decides by itself what is out of date, so these always run.
-.PHONY: bin/hp-analytics bin/baseline $(SERVICES:%=bin/%)
+.PHONY: bin/hp-analytics bin/baseline bin/operator $(SERVICES:%=bin/%)
 bin/hp-analytics:
 	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/hp-analytics
+# The operator compiles much of Kubernetes, so `make build` and `make up` do without it.
+bin/operator:
+	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./k8s/operator/cmd/operator
 bin/baseline:
 	@CGO_ENABLED=0 go build -trimpath -o $@ ./test/bench/baseline
 $(SERVICES:%=bin/%): bin/%:
@@ -102,6 +106,9 @@ clean: ## remove what was built; DATA_DIR stays
 .bin/oapi-codegen-%:
 	@$(call install,github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen,$*)
 	@ln -sf $(notdir $@) .bin/oapi-codegen
+.bin/controller-gen-%:
+	@$(call install,sigs.k8s.io/controller-tools/cmd/controller-gen,$*)
+	@ln -sf $(notdir $@) .bin/controller-gen
 .bin/govulncheck-%:
 	@$(call install,golang.org/x/vuln/cmd/govulncheck,$*)
 .bin/helm-docs-%:

@@ -1,0 +1,63 @@
+package operator
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/config"
+)
+
+// required are the settings without a default.
+var required = []string{
+	"REDIS_URL=redis://localhost:6379/0", "POD_NAMESPACE=shop", "TLS_SERVICE_NAME=operator", "TLS_SECRET_NAME=tls", "TLS_DIR=/tls",
+}
+
+func TestConfig(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name     string
+		settings []string
+		want     string // in the error; empty for none
+	}{
+		{"defaults", nil, ""},
+		{"files need no Secret", []string{"TLS_MODE=files", "TLS_SECRET_NAME="}, ""},
+		{"self-signed needs one", []string{"TLS_SECRET_NAME="}, "TLS_SECRET_NAME"},
+		{"a mode that is none", []string{"TLS_MODE=letsencrypt"}, "TLS_MODE"},
+		{"a bundle that is none", []string{"APISERVICE_CA_BUNDLE=no"}, "APISERVICE_CA_BUNDLE"},
+		{"an age below two polls", []string{"SNAPSHOT_MAX_AGE=9s"}, "SNAPSHOT_MAX_AGE"},
+		{"polls without a pause", []string{"QUEUE_POLL_INTERVAL=0s"}, "QUEUE_POLL_INTERVAL"},
+		{"an address without a port", []string{"EXTERNAL_METRICS_ADDR=localhost"}, "EXTERNAL_METRICS_ADDR"},
+		{"all namespaces and one", []string{"WATCH_NAMESPACES=*,shop"}, "WATCH_NAMESPACES"},
+		{"a namespace that is none", []string{"WATCH_NAMESPACES=Shop"}, "WATCH_NAMESPACES"},
+		{"a Lease that is none", []string{"LEADER_ELECTION_ID=A"}, "LEADER_ELECTION_ID"},
+		{"no namespace of its own", []string{"POD_NAMESPACE="}, "POD_NAMESPACE"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			var cfg Config
+			err := config.Load(t.Context(), &cfg, config.Environ(slices.Concat(required, test.settings), ""))
+			switch {
+			case test.want == "" && err != nil:
+				t.Error(err)
+			case test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)):
+				t.Errorf("the error is %v, want one about %s", err, test.want)
+			}
+		})
+	}
+}
+
+func TestWatchedNamespaces(t *testing.T) {
+	t.Parallel()
+	for setting, want := range map[string][]string{
+		"": {"shop"}, "*": nil, "a,b": {"a", "b"}, "shop": {"shop"},
+	} {
+		var cfg Config
+		if err := config.Load(t.Context(), &cfg, config.Environ(append(slices.Clone(required), "WATCH_NAMESPACES="+setting), "")); err != nil {
+			t.Fatal(err)
+		}
+		if got := cfg.Cluster.watched(); !slices.Equal(got, want) || (got == nil) != (want == nil) {
+			t.Errorf("%q watches %v, want %v", setting, got, want)
+		}
+	}
+}

@@ -1,0 +1,101 @@
+package certs
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Keys of the Secret: those of the type kubernetes.io/tls, and the authority's.
+const (
+	keyCert   = "tls.crt"
+	keyKey    = "tls.key"
+	keyCA     = "ca.crt" // all authorities that may have signed tls.crt, newest first
+	keyCAKeys = "ca.key" // their keys, in the same order
+)
+
+// announce is how long a new authority is only trusted before it signs: the time that its certificate has to reach
+// everybody who verifies.
+const announce = time.Hour
+
+// chain is what the Secret holds.
+type chain struct {
+	authorities []pair // newest first
+	leaf        *pair
+}
+
+// readChain decodes the Secret's data. What cannot be read is not there: it is then made anew, because a Secret that
+// somebody emptied or broke must not stop the metrics for longer than it takes to replace it.
+func readChain(data map[string][]byte) chain {
+	var c chain
+	if authorities, err := decode(data[keyCA], data[keyCAKeys]); err == nil {
+		c.authorities = authorities
+	}
+	if leaves, err := decode(data[keyCert], data[keyKey]); err == nil && len(leaves) == 1 {
+		c.leaf = &leaves[0]
+	}
+	return c
+}
+
+// encode returns the Secret's data.
+func (c chain) encode() (map[string][]byte, error) {
+	var certs, keys []byte
+	for _, authority := range c.authorities {
+		key, err := encodeKey(authority.key)
+		if err != nil {
+			return nil, err
+		}
+		certs, keys = append(certs, encodeCert(authority.cert)...), append(keys, key...)
+	}
+	key, err := encodeKey(c.leaf.key)
+	if err != nil {
+		return nil, err
+	}
+	return map[string][]byte{keyCA: certs, keyCAKeys: keys, keyCert: encodeCert(c.leaf.cert), keyKey: key}, nil
+}
+
+// rotate returns the chain as it should be now, and whether that is another one than c.
+//
+// Two thirds into the life of an authority its successor appears beside it, trusted but unused. After the time of announce
+// the successor signs the leaf. The old one stays trusted until it expires. So at every moment each leaf that any replica
+// may still serve is trusted by each bundle that anybody may still have.
+func (c chain) rotate(names []string, now time.Time) (next chain, changed bool, err error) {
+	next.authorities = slices.DeleteFunc(slices.Clone(c.authorities), func(a pair) bool { return !now.Before(a.cert.NotAfter) })
+	changed = len(next.authorities) != len(c.authorities)
+	if len(next.authorities) == 0 || due(next.authorities[0].cert, now) {
+		authority, err := newAuthority(names[0]+" "+now.UTC().Format(time.DateOnly), now)
+		if err != nil {
+			return chain{}, false, err
+		}
+		next.authorities = slices.Insert(next.authorities, 0, authority)
+		changed = true
+	}
+	signer := next.signer(now)
+	if c.leaf != nil && c.leaf.servesUnder(signer, names, now) {
+		next.leaf = c.leaf
+		return next, changed, nil
+	}
+	leaf, err := signer.newLeaf(names, now)
+	if err != nil {
+		return chain{}, false, fmt.Errorf("for %s: %w", names[0], err)
+	}
+	next.leaf = &leaf
+	return next, true, nil
+}
+
+// signer returns the newest authority that has been announced for long enough, or the oldest if none has.
+func (c chain) signer(now time.Time) pair {
+	for _, authority := range c.authorities {
+		if !now.Before(authority.cert.NotBefore.Add(skew + announce)) {
+			return authority
+		}
+	}
+	return c.authorities[len(c.authorities)-1]
+}
+
+// servesUnder reports whether the leaf needs no renewal.
+func (leaf pair) servesUnder(signer pair, names []string, now time.Time) bool {
+	return !due(leaf.cert, now) &&
+		slices.Equal(leaf.cert.DNSNames, names) &&
+		leaf.cert.CheckSignatureFrom(signer.cert) == nil
+}

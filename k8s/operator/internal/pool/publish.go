@@ -1,0 +1,106 @@
+package pool
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/hp-analytics/hp-analytics/k8s/operator/api/v1alpha1"
+)
+
+const (
+	// numbersEvery is how often a status is written when only the backlog moves, which it always does under load.
+	numbersEvery = 15 * time.Second
+	// timeEvery is how often it is written when nothing moves but the time of the last poll.
+	timeEvery = time.Minute
+)
+
+// publish writes the status if enough of it is new, and tells events of what has changed for people.
+func (r *Reconciler) publish(ctx context.Context, pool *v1alpha1.AggregatorPool, status v1alpha1.AggregatorPoolStatus) error {
+	key := client.ObjectKeyFromObject(pool)
+	if wait := writeAfter(pool.Status, status); wait < 0 || r.written.ago(key) < wait {
+		return nil
+	}
+	before := pool.DeepCopy()
+	pool.Status = status
+	if err := r.Client.Status().Patch(ctx, pool, client.MergeFrom(before)); err != nil {
+		return fmt.Errorf("write the status: %w", client.IgnoreNotFound(err))
+	}
+	r.written.note(key)
+	r.tell(pool, before.Status.Conditions)
+	return nil
+}
+
+// writeAfter returns how long after the write before this one the status is worth writing: at once for changes of
+// state, negative for never.
+func writeAfter(old, status v1alpha1.AggregatorPoolStatus) time.Duration {
+	if equality.Semantic.DeepEqual(old, status) {
+		return -1
+	}
+	status.LastPolledTime = old.LastPolledTime
+	if equality.Semantic.DeepEqual(old, status) {
+		return timeEvery
+	}
+	status.Backlog, status.OldestPendingSeconds = old.Backlog, old.OldestPendingSeconds
+	if equality.Semantic.DeepEqual(old, status) {
+		return numbersEvery
+	}
+	return 0
+}
+
+// tell makes an event of each condition that has changed and matters: Ready either way, the others when they go bad.
+func (r *Reconciler) tell(pool *v1alpha1.AggregatorPool, before []metav1.Condition) {
+	bad := map[string]metav1.ConditionStatus{
+		v1alpha1.ConditionMetricsAvailable: metav1.ConditionFalse,
+		v1alpha1.ConditionAPIServiceOwned:  metav1.ConditionFalse,
+		v1alpha1.ConditionScalingLimited:   metav1.ConditionTrue,
+	}
+	for _, now := range pool.Status.Conditions {
+		old := meta.FindStatusCondition(before, now.Type)
+		if old != nil && old.Status == now.Status && old.Reason == now.Reason {
+			continue
+		}
+		switch {
+		case now.Type == v1alpha1.ConditionReady && now.Status == metav1.ConditionTrue:
+			r.Events.Eventf(pool, nil, corev1.EventTypeNormal, now.Reason, "Assess", "%s", now.Message)
+		case now.Type == v1alpha1.ConditionReady && now.Status == metav1.ConditionFalse, bad[now.Type] == now.Status:
+			r.Events.Eventf(pool, nil, corev1.EventTypeWarning, now.Reason, "Assess", "%s", now.Message)
+		}
+	}
+}
+
+// written remembers when each status was written last.
+type written struct {
+	mu   sync.Mutex
+	last map[types.NamespacedName]time.Time
+}
+
+// ago returns how long ago the last write was; very long for never.
+func (w *written) ago(key types.NamespacedName) time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return time.Since(w.last[key])
+}
+
+func (w *written) note(key types.NamespacedName) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.last == nil {
+		w.last = map[types.NamespacedName]time.Time{}
+	}
+	w.last[key] = time.Now()
+}
+
+func (w *written) forget(key types.NamespacedName) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.last, key)
+}

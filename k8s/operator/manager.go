@@ -1,0 +1,118 @@
+package operator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-logr/logr"
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/hp-analytics/hp-analytics/k8s/operator/api/v1alpha1"
+	"github.com/hp-analytics/hp-analytics/k8s/operator/internal/pool"
+	"github.com/hp-analytics/hp-analytics/k8s/operator/internal/registration"
+)
+
+// stopTimeout is how long the parts of the manager may take to stop. The lifecycle gives all of them 15 s.
+const stopTimeout = 10 * time.Second
+
+// newScheme returns the types that the operator reads and writes, and no others.
+func newScheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	err := errors.Join(
+		v1alpha1.AddToScheme(scheme),
+		appsv1.AddToScheme(scheme),
+		autoscalingv2.AddToScheme(scheme),
+		apiregistrationv1.AddToScheme(scheme),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("make the scheme: %w", err)
+	}
+	return scheme, nil
+}
+
+// manager puts the parts together. It asks the cluster for its API.
+func (s *Service) manager(ctx context.Context) (ctrl.Manager, error) {
+	scheme, err := newScheme()
+	if err != nil {
+		return nil, err
+	}
+	manager, err := ctrl.NewManager(s.cluster, ctrl.Options{
+		Scheme:                        scheme,
+		Logger:                        logr.FromSlogHandler(s.deps.Logger.Handler()),
+		Cache:                         s.cacheOptions(),
+		Metrics:                       metricsserver.Options{BindAddress: "0"}, // HTTP_ADDR serves them
+		LeaderElection:                true,
+		LeaderElectionID:              s.cfg.Cluster.LeaderElectionID,
+		LeaderElectionNamespace:       s.cfg.Cluster.Namespace,
+		LeaderElectionReleaseOnCancel: true,
+		GracefulShutdownTimeout:       new(stopTimeout),
+		// Names of controllers must be unique in a process, which holds more than one operator in tests only.
+		Controller: ctrlconfig.Controller{SkipNameValidation: new(true)},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make the manager: %w", err)
+	}
+	s.pools.reader = manager.GetCache()
+	// Followers need the pools as well, and before the first request: the cache is waited for before anything else starts.
+	if _, err := manager.GetCache().GetInformer(ctx, &v1alpha1.AggregatorPool{}, cache.BlockUntilSynced(false)); err != nil {
+		return nil, fmt.Errorf("watch the pools: %w", err)
+	}
+	for _, part := range []interface {
+		Start(ctx context.Context) error
+	}{s.keeper, s.poller, s.metrics} {
+		if err := manager.Add(part); err != nil {
+			return nil, fmt.Errorf("add %T to the manager: %w", part, err)
+		}
+	}
+	return manager, s.addControllers(manager)
+}
+
+// addControllers adds what only the leader does.
+func (s *Service) addControllers(manager ctrl.Manager) error {
+	pools := &pool.Reconciler{
+		Client:   manager.GetClient(),
+		Backlog:  s.snapshot,
+		Service:  s.cfg.apiService(),
+		Events:   manager.GetEventRecorder(pool.FieldOwner),
+		Logger:   s.deps.Logger,
+		Interval: s.cfg.PollInterval,
+	}
+	if err := pools.SetupWithManager(manager); err != nil {
+		return err
+	}
+	if s.cfg.TLS.CABundle == caBundleExternal {
+		return nil
+	}
+	bundle := &registration.Reconciler{
+		Client: manager.GetClient(), Service: s.cfg.apiService(), Keeper: s.keeper, Logger: s.deps.Logger,
+	}
+	return bundle.SetupWithManager(manager)
+}
+
+func (s *Service) cacheOptions() cache.Options {
+	options := cache.Options{
+		DefaultTransform: cache.TransformStripManagedFields(),
+		ByObject: map[client.Object]cache.ByObject{
+			// The one APIService that matters, which is also the only one that the operator may read.
+			&apiregistrationv1.APIService{}: {Field: fields.OneTermEqualSelector("metadata.name", registration.Name)},
+		},
+	}
+	if namespaces := s.cfg.Cluster.watched(); namespaces != nil {
+		options.DefaultNamespaces = map[string]cache.Config{}
+		for _, namespace := range namespaces {
+			options.DefaultNamespaces[namespace] = cache.Config{}
+		}
+	}
+	return options
+}
