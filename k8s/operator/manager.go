@@ -9,6 +9,7 @@ import (
 	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
@@ -16,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/hp-analytics/hp-analytics/k8s/operator/api/v1alpha1"
@@ -41,13 +43,13 @@ func newScheme() (*runtime.Scheme, error) {
 	return scheme, nil
 }
 
-// manager puts the parts together. It asks the cluster for its API.
-func (s *Service) manager(ctx context.Context) (ctrl.Manager, error) {
+// newManager puts the parts together. It asks the cluster for its API.
+func (s *Service) newManager(ctx context.Context) (ctrl.Manager, error) {
 	scheme, err := newScheme()
 	if err != nil {
 		return nil, err
 	}
-	manager, err := ctrl.NewManager(s.cluster, ctrl.Options{
+	mgr, err := ctrl.NewManager(s.cluster, ctrl.Options{
 		Scheme:                        scheme,
 		Logger:                        logr.FromSlogHandler(s.deps.Logger.Handler()),
 		Cache:                         s.cacheOptions(),
@@ -63,41 +65,39 @@ func (s *Service) manager(ctx context.Context) (ctrl.Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the manager: %w", err)
 	}
-	s.pools.reader = manager.GetCache()
+	s.pools.reader = mgr.GetCache()
 	// Followers need the pools as well, and before the first request: the cache is waited for before anything else starts.
-	if _, err := manager.GetCache().GetInformer(ctx, &v1alpha1.AggregatorPool{}, cache.BlockUntilSynced(false)); err != nil {
+	if _, err := mgr.GetCache().GetInformer(ctx, &v1alpha1.AggregatorPool{}, cache.BlockUntilSynced(false)); err != nil {
 		return nil, fmt.Errorf("watch the pools: %w", err)
 	}
-	for _, part := range []interface {
-		Start(ctx context.Context) error
-	}{s.keeper, s.poller, s.metrics} {
-		if err := manager.Add(part); err != nil {
+	for _, part := range []manager.Runnable{s.keeper, s.poller, s.metrics} {
+		if err := mgr.Add(part); err != nil {
 			return nil, fmt.Errorf("add %T to the manager: %w", part, err)
 		}
 	}
-	return manager, s.addControllers(manager)
+	return mgr, s.addControllers(mgr)
 }
 
 // addControllers adds what only the leader does.
-func (s *Service) addControllers(manager ctrl.Manager) error {
+func (s *Service) addControllers(mgr ctrl.Manager) error {
 	pools := &pool.Reconciler{
-		Client:   manager.GetClient(),
+		Client:   mgr.GetClient(),
 		Backlog:  s.snapshot,
 		Service:  s.cfg.apiService(),
-		Events:   manager.GetEventRecorder(pool.FieldOwner),
+		Events:   mgr.GetEventRecorder(pool.FieldOwner),
 		Logger:   s.deps.Logger,
 		Interval: s.cfg.PollInterval,
 	}
-	if err := pools.SetupWithManager(manager); err != nil {
+	if err := pools.SetupWithManager(mgr); err != nil {
 		return err
 	}
 	if s.cfg.TLS.CABundle == caBundleExternal {
 		return nil
 	}
 	bundle := &registration.Reconciler{
-		Client: manager.GetClient(), Service: s.cfg.apiService(), Keeper: s.keeper, Logger: s.deps.Logger,
+		Client: mgr.GetClient(), Service: s.cfg.apiService(), Keeper: s.keeper, Logger: s.deps.Logger,
 	}
-	return bundle.SetupWithManager(manager)
+	return bundle.SetupWithManager(mgr)
 }
 
 func (s *Service) cacheOptions() cache.Options {
@@ -106,6 +106,7 @@ func (s *Service) cacheOptions() cache.Options {
 		ByObject: map[client.Object]cache.ByObject{
 			// The one APIService that matters, which is also the only one that the operator may read.
 			&apiregistrationv1.APIService{}: {Field: fields.OneTermEqualSelector("metadata.name", registration.Name)},
+			&appsv1.Deployment{}:            {Transform: withoutTemplate},
 		},
 	}
 	if namespaces := s.cfg.Cluster.watched(); namespaces != nil {
@@ -115,4 +116,13 @@ func (s *Service) cacheOptions() cache.Options {
 		}
 	}
 	return options
+}
+
+// withoutTemplate drops what is large in a Deployment, and of no interest here, before it is kept in memory.
+func withoutTemplate(object any) (any, error) {
+	if deployment, ok := object.(*appsv1.Deployment); ok {
+		deployment.ManagedFields, deployment.Annotations = nil, nil
+		deployment.Spec.Template = corev1.PodTemplateSpec{}
+	}
+	return object, nil
 }

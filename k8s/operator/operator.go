@@ -57,6 +57,7 @@ func New(cfg Config, deps service.Deps) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the cluster: %w", err)
 	}
+	cluster.UserAgent = "hp-analytics-operator/" + service.Version()
 	redis, err := platformredis.Open(cfg.Redis, "operator")
 	if err != nil {
 		return nil, err
@@ -137,12 +138,12 @@ func (s *Service) Run(ctx context.Context, ready func()) error {
 		return fmt.Errorf("listen on %s: %w", s.cfg.ExternalMetricsAddr, err)
 	}
 	s.metrics.Listener = listener
-	manager, err := s.manager(ctx)
+	mgr, err := s.newManager(ctx)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	ready()
-	err = manager.Start(ctx)
+	err = mgr.Start(ctx)
 	if err != nil {
 		err = fmt.Errorf("run the manager: %w", err)
 	}

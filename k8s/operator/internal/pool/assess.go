@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
@@ -24,7 +25,7 @@ func assess(pool *v1alpha1.AggregatorPool, seen *observation) v1alpha1.Aggregato
 	if seen.work.err == nil { // otherwise the last numbers stay, and lastPolledTime tells their age
 		status.Backlog = &seen.work.backlog
 		status.OldestPendingSeconds = new(int64(seen.work.oldest.Seconds()))
-		status.LastPolledTime = new(metav1.NewTime(seen.work.polled))
+		status.LastPolledTime = new(metav1.NewTime(seen.work.polled.Truncate(time.Second))) // as precise as it is stored
 	}
 	status.Replicas, status.ReadyReplicas, status.DesiredReplicas = nil, nil, nil
 	if seen.deployment != nil {

@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -23,6 +24,9 @@ const (
 	timeEvery = time.Minute
 )
 
+// noteFormat cuts what an event would not hold.
+const noteFormat = "%.1000s"
+
 // publish writes the status if enough of it is new, and tells events of what has changed for people.
 func (r *Reconciler) publish(ctx context.Context, pool *v1alpha1.AggregatorPool, status v1alpha1.AggregatorPoolStatus) error {
 	key := client.ObjectKeyFromObject(pool)
@@ -31,8 +35,12 @@ func (r *Reconciler) publish(ctx context.Context, pool *v1alpha1.AggregatorPool,
 	}
 	before := pool.DeepCopy()
 	pool.Status = status
-	if err := r.Client.Status().Patch(ctx, pool, client.MergeFrom(before)); err != nil {
-		return fmt.Errorf("write the status: %w", client.IgnoreNotFound(err))
+	err := r.Client.Status().Patch(ctx, pool, client.MergeFrom(before))
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil // the pool was deleted meanwhile
+	case err != nil:
+		return fmt.Errorf("write the status: %w", err)
 	}
 	r.written.note(key)
 	r.tell(pool, before.Status.Conditions)
@@ -70,9 +78,9 @@ func (r *Reconciler) tell(pool *v1alpha1.AggregatorPool, before []metav1.Conditi
 		}
 		switch {
 		case now.Type == v1alpha1.ConditionReady && now.Status == metav1.ConditionTrue:
-			r.Events.Eventf(pool, nil, corev1.EventTypeNormal, now.Reason, "Assess", "%s", now.Message)
+			r.Events.Eventf(pool, nil, corev1.EventTypeNormal, now.Reason, "Assess", noteFormat, now.Message)
 		case now.Type == v1alpha1.ConditionReady && now.Status == metav1.ConditionFalse, bad[now.Type] == now.Status:
-			r.Events.Eventf(pool, nil, corev1.EventTypeWarning, now.Reason, "Assess", "%s", now.Message)
+			r.Events.Eventf(pool, nil, corev1.EventTypeWarning, now.Reason, "Assess", noteFormat, now.Message)
 		}
 	}
 }
