@@ -76,11 +76,11 @@ func TestKeeperFollowsMountedFiles(t *testing.T) {
 		if err := os.Remove(filepath.Join(dir, keyKey)); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(reload + time.Second) //nolint:forbidigo // the time of synctest
+		time.Sleep(reload + time.Second) //nolint:forbidigo // synctest's clock
 		if err := keeper.Ready(t.Context()); err != nil || string(keeper.Bundle()) != string(renewed) {
 			t.Errorf("after a failed reload: %v", err)
 		}
-		time.Sleep(leafLife) //nolint:forbidigo // the time of synctest
+		time.Sleep(leafLife) //nolint:forbidigo // synctest's clock
 		if keeper.Ready(t.Context()) == nil {
 			t.Error("ready with a certificate that has expired")
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"path/filepath"
 	"sync/atomic"
@@ -36,7 +37,7 @@ type Server struct {
 	Client *rest.Config
 	// Kubeconfig is the file that Client was made from; empty inside a cluster.
 	Kubeconfig string
-	// Anonymous lets everybody read. It is for tests without a cluster.
+	// anonymous lets everybody read. It is for tests without a cluster.
 	anonymous bool
 
 	serving atomic.Bool
@@ -111,8 +112,6 @@ func (s *Server) config() (*genericapiserver.Config, error) {
 // definitions are the OpenAPI schemas of what the server speaks.
 func definitions(ref openapicommon.ReferenceCallback) map[string]openapicommon.OpenAPIDefinition {
 	all := core.GetOpenAPIDefinitions(ref)
-	for name, definition := range externalmetrics.GetOpenAPIDefinitions(ref) {
-		all[name] = definition
-	}
+	maps.Copy(all, externalmetrics.GetOpenAPIDefinitions(ref))
 	return all
 }

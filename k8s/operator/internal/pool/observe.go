@@ -8,6 +8,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
@@ -60,10 +61,10 @@ func (r *Reconciler) observe(ctx context.Context, pool *v1alpha1.AggregatorPool)
 func get[T client.Object](ctx context.Context, c client.Client, namespace, name string, into T) (none T, err error) {
 	err = c.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, into)
 	switch {
-	case client.IgnoreNotFound(err) != nil:
-		return none, fmt.Errorf("read %T %s: %w", into, name, err)
-	case err != nil:
+	case apierrors.IsNotFound(err):
 		return none, nil
+	case err != nil:
+		return none, fmt.Errorf("read %T %s: %w", into, name, err)
 	}
 	return into, nil
 }
