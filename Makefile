@@ -18,6 +18,9 @@ HELM3          := .bin/helm-3.22.0
 HELM_UNITTEST  := .bin/helm-unittest-1.1.2
 HELM_DOCS      := .bin/helm-docs-1.14.2
 CONTROLLER_GEN := .bin/controller-gen-0.23.0
+KUBECONFORM    := .bin/kubeconform-0.8.0
+KIND           := .bin/kind-0.33.0
+SCHEMAS        := .bin/schemas
 
 MODULES  := $(shell sed -n 's|^\t\./||p' go.work)
 SERVICES := auth catalog ingest analytics aggregator
@@ -44,14 +47,34 @@ lint: $(GOLANGCI_LINT) ## run golangci-lint over every module
 	@for m in $(MODULES); do echo "lint $$m"; (cd $$m && $(CURDIR)/$(GOLANGCI_LINT) run --config $(CURDIR)/.golangci.yml ./...); done
 
 .PHONY: check
-check: lint ## everything but the tests: lint, vet, tidy modules, generated code up to date, builds without the workspace
+check: lint chart-check ## everything but the tests: lint, vet, tidy modules, generated code up to date, the chart, builds without the workspace
 	@bash .ci/check $(MODULES)
 
-.PHONY: generate
-generate: $(OAPI_CODEGEN) $(CONTROLLER_GEN) ## regenerate code from openapi.yaml, and the CRD from the operator's types
-	go generate work
+.PHONY: chart-check
+chart-check: $(HELM) $(HELM_UNITTEST) $(KUBECONFORM) $(SCHEMAS)/made bin/manifests ## check the chart: lint, schemas, rules, unit tests, and that Tilt and kind fit it
+	@HELM=$(HELM) HELM_UNITTEST=$(HELM_UNITTEST) KUBECONFORM=$(KUBECONFORM) SCHEMAS=$(SCHEMAS) MANIFESTS=$(CURDIR)/bin/manifests bash .ci/chart
+	@HELM=$(CURDIR)/$(HELM) go test -count=1 ./test/chart/...
 
-charts/hp-analytics/README.md: charts/hp-analytics/values.yaml charts/hp-analytics/README.md.gotmpl charts/hp-analytics/Chart.yaml $(HELM_DOCS)
+.PHONY: bin/manifests
+bin/manifests:
+	@go build -o $@ ./test/chart/manifests
+
+# Made again when their sources are: the program, which pins the versions, and the custom resources of this repository.
+$(SCHEMAS)/made: $(wildcard test/chart/schemas/*.go test/chart/schemas/*.yaml charts/hp-analytics/crds/*.yaml)
+	@echo "making the schemas of Kubernetes (once)"; rm -rf $(SCHEMAS)
+	@go run ./test/chart/schemas -out $(SCHEMAS) $(wildcard charts/hp-analytics/crds/*.yaml); touch $@
+
+.PHONY: kind-up
+kind-up: $(KIND) $(HELM) ## build the images and install the chart into a kind cluster on http://localhost; see k8s/kind
+	@KIND=$(KIND) HELM=$(HELM) VERSION=$(VERSION) bash k8s/kind/up
+
+.PHONY: kind-down
+kind-down: $(KIND) ## delete the kind cluster and all that is in it
+	@$(KIND) delete cluster --name hp-analytics
+
+.PHONY: generate
+generate: $(OAPI_CODEGEN) $(CONTROLLER_GEN) $(HELM_DOCS) ## regenerate code from openapi.yaml, the CRD from the operator's types, and the chart's README
+	go generate work
 	@$(HELM_DOCS) --chart-search-root charts --log-level warning
 
 .PHONY: bench
@@ -111,6 +134,10 @@ clean: ## remove what was built; DATA_DIR stays
 	@ln -sf $(notdir $@) .bin/controller-gen
 .bin/govulncheck-%:
 	@$(call install,golang.org/x/vuln/cmd/govulncheck,$*)
+.bin/kubeconform-%:
+	@$(call install,github.com/yannh/kubeconform/cmd/kubeconform,$*)
+.bin/kind-%:
+	@$(call install,sigs.k8s.io/kind,$*)
 .bin/helm-docs-%:
 	@$(call install,github.com/norwoodj/helm-docs/cmd/helm-docs,$*)
 # helm-unittest replaces a dependency, which "go install" refuses: charts/tools repeats the replacement and pins the version.
