@@ -11,8 +11,9 @@ BEGIN
 		EXCEPTION WHEN duplicate_object OR unique_violation THEN
 			NULL;
 		END;
-		-- A superuser is a member of everything; any other login must be made one, to be able to take the role.
-		IF NOT pg_has_role(CURRENT_USER, service, 'MEMBER') THEN
+		-- A superuser is a member of everything; any other login must be made one, to be able to take the role. From Postgres 16
+		-- on whoever makes a role is a member that may give it away but not take it: SET is what has to be asked for.
+		IF NOT pg_has_role(CURRENT_USER, service, CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END) THEN
 			EXECUTE format('GRANT %I TO CURRENT_USER', service);
 		END IF;
 	END LOOP;
