@@ -8,6 +8,7 @@ DATA_DIR ?= .data
 URL      ?= http://localhost:$(PORT)
 ARGS     ?=
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+TAG      ?= dev
 
 # Tools are pinned and live in .bin, outside the workspace, so that their dependencies do not mix with ours.
 GOLANGCI_LINT  := .bin/golangci-lint-2.15.0
@@ -21,6 +22,7 @@ CONTROLLER_GEN := .bin/controller-gen-0.23.0
 KUBECONFORM    := .bin/kubeconform-0.8.0
 KIND           := .bin/kind-0.33.0
 SCHEMAS        := .bin/schemas
+PROMTOOL       := .bin/promtool-0.316.0
 
 MODULES  := $(shell sed -n 's|^\t\./||p' go.work)
 SERVICES := auth catalog ingest analytics aggregator
@@ -112,6 +114,24 @@ bin/baseline:
 $(SERVICES:%=bin/%): bin/%:
 	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./services/$*/cmd/$*
 
+.PHONY: images
+images: ## build every container image and print its size (TAG=, ARGS="auth ingest")
+	@TAG=$(TAG) VERSION=$(VERSION) infra/images/build $(ARGS)
+
+.PHONY: compose-up
+compose-up: ## start the platform in containers on http://localhost:8080 (PORT=, ARGS="--profile obs"); see infra/compose
+	@PORT=$(PORT) VERSION=$(VERSION) docker compose -f infra/compose/docker-compose.yml $(ARGS) up --build --wait
+
+.PHONY: compose-test
+compose-test: ## bring the compose stack up, use and disturb it, recount, and take it down (needs a Docker engine)
+	@COMPOSE_TEST=1 BUILD_NETWORK=$${BUILD_NETWORK:-host} go test -count=1 -v -timeout 40m -run TestStack ./test/compose
+
+.PHONY: alerts-test
+alerts-test: $(PROMTOOL) ## check alert rules and the configuration of Prometheus, and run the rules against made-up series
+	@$(PROMTOOL) check rules charts/hp-analytics/files/alerts/*.yaml
+	@$(PROMTOOL) test rules test/compose/testdata/alerts.yaml
+	@$(PROMTOOL) check config --syntax-only infra/compose/prometheus/prometheus.yml
+
 .PHONY: deps
 deps: ## install what is missing to run: PostgreSQL and Redis (Debian packages)
 	@infra/debian/install postgres redis
@@ -138,6 +158,8 @@ clean: ## remove what was built; DATA_DIR stays
 	@$(call install,github.com/yannh/kubeconform/cmd/kubeconform,$*)
 .bin/kind-%:
 	@$(call install,sigs.k8s.io/kind,$*)
+.bin/promtool-%:
+	@$(call install,github.com/prometheus/prometheus/cmd/promtool,$*)
 .bin/helm-docs-%:
 	@$(call install,github.com/norwoodj/helm-docs/cmd/helm-docs,$*)
 # helm-unittest replaces a dependency, which "go install" refuses: charts/tools repeats the replacement and pins the version.

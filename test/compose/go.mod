@@ -14,6 +14,7 @@ replace (
 )
 
 require (
+	github.com/google/uuid v1.6.0
 	github.com/hp-analytics/hp-analytics/internal/platform v0.0.0
 	github.com/hp-analytics/hp-analytics/services/aggregator v0.0.0
 	github.com/hp-analytics/hp-analytics/services/analytics v0.0.0
@@ -25,7 +26,6 @@ require (
 
 require (
 	github.com/davecgh/go-spew v1.1.2-0.20180830191138-d8f796af33cc // indirect
-	github.com/google/uuid v1.6.0 // indirect
 	github.com/hp-analytics/hp-analytics/internal/openapi v0.0.0 // indirect
 	github.com/hp-analytics/hp-analytics/migrations v0.0.0 // indirect
 	github.com/sethvargo/go-envconfig v1.4.3 // indirect

@@ -1,0 +1,209 @@
+package compose_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// answer is one from the gateway, read to its end.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// direct takes compressed bodies as they come and follows no redirect.
+var direct = &http.Client{
+	Transport:     &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64},
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	Timeout:       30 * time.Second,
+}
+
+func (s stack) get(t *testing.T, path string, headers ...string) answer {
+	t.Helper()
+	return s.send(t, http.MethodGet, path, nil, headers...)
+}
+
+// send sends a request; headers are names and values by turns.
+func (s stack) send(t *testing.T, method, path string, body []byte, headers ...string) answer {
+	t.Helper()
+	a, err := s.try(t, method, path, body, headers...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// try is send that can fail, as it does while the gateway is away.
+func (s stack) try(t *testing.T, method, path string, body []byte, headers ...string) (answer, error) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, s.url+path, bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pair := range slices.Chunk(headers, 2) {
+		req.Header.Set(pair[0], pair[1])
+	}
+	resp, err := direct.Do(req)
+	if err != nil {
+		return answer{}, err //nolint:wrapcheck // says which request
+	}
+	defer resp.Body.Close() //nolint:errcheck // was read to its end
+	content, err := io.ReadAll(resp.Body)
+	return answer{resp.StatusCode, resp.Header, string(content)}, err //nolint:wrapcheck // says which request
+}
+
+// wantProblem holds an error to the form that all have.
+func (a answer) wantProblem(t *testing.T, status int, code string) {
+	t.Helper()
+	var problem struct {
+		Type   string
+		Title  string
+		Status int
+		Code   string
+	}
+	err := json.Unmarshal([]byte(a.body), &problem)
+	if err != nil || a.status != status || problem.Status != status || problem.Code != code || problem.Title == "" ||
+		!strings.HasSuffix(problem.Type, "/"+code) || a.header.Get("Content-Type") != "application/problem+json" {
+		t.Errorf("want a problem %d %s, got %d %s %s (%v)", status, code, a.status, a.header.Get("Content-Type"), a.body, err)
+	}
+}
+
+// routes: the first segment of a path decides, whatever a path is dressed as, and nothing leads to /metrics.
+func (s stack) routes(t *testing.T) {
+	for path, want := range map[string]int{
+		"/health":                     200,
+		"/ready":                      200,
+		"/docs":                       200,
+		"/openapi.yaml":               200,
+		"/auth/.well-known/jwks.json": 200,
+		"/auth/me":                    401,
+		"/products":                   401,
+		"/events/batches/0195a3ef-5d10-7a6b-8f3c-0e9d1b2a4c57": 401,
+		"/analytics/products/top":                              401,
+		"/purchases":                                           405,
+		"/metrics":                                             404,
+		"//metrics":                                            404,
+		"/auth/../metrics":                                     404,
+		"/auth/..%2fmetrics":                                   404,
+		"/metrics/..%2fauth":                                   404,
+		"/authors":                                             404,
+		"/_gateway/internal":                                   404,
+		"/":                                                    404,
+	} {
+		a := s.get(t, path)
+		if a.status != want {
+			t.Errorf("GET %s: %d, not %d: %s", path, a.status, want, a.body)
+		}
+		if want >= 400 && a.header.Get("Content-Type") != "application/problem+json" {
+			t.Errorf("GET %s: an error of type %s", path, a.header.Get("Content-Type"))
+		}
+	}
+	s.get(t, "/metrics").wantProblem(t, 404, "no_such_path")
+	s.send(t, http.MethodTrace, "/auth/me", nil).wantProblem(t, 405, "method_not_allowed")
+	s.get(t, "/auth/me", "X-Long", strings.Repeat("a", 40_000)).wantProblem(t, 400, "malformed")
+}
+
+// headers: each is there once, on answers of services and of the gateway itself; a request keeps its id.
+func (s stack) headers(t *testing.T) {
+	for _, path := range []string{"/auth/me", "/docs", "/nothing", "/health"} {
+		a := s.get(t, path, "X-Request-Id", "of-the-client")
+		for _, name := range []string{"X-Request-Id", "X-Content-Type-Options", "X-Frame-Options", "Referrer-Policy", "Content-Security-Policy"} {
+			if values := a.header.Values(name); len(values) != 1 {
+				t.Errorf("GET %s: %s is %q", path, name, values)
+			}
+		}
+		if id := a.header.Get("X-Request-Id"); id != "of-the-client" {
+			t.Errorf("GET %s: request id %q", path, id)
+		}
+		if server := a.header.Get("Server"); strings.Contains(server, "/") {
+			t.Errorf("GET %s: tells its version: %q", path, server)
+		}
+		if id := s.get(t, path, "X-Request-Id", "not sane").header.Get("X-Request-Id"); id == "" || id == "not sane" {
+			t.Errorf("GET %s: request id %q for one that is not sane", path, id)
+		}
+	}
+	if policy := s.get(t, "/docs").header.Get("Content-Security-Policy"); !strings.Contains(policy, "script-src 'self'") {
+		t.Errorf("the page /docs has the policy %q, and not its own", policy)
+	}
+}
+
+// compression: on for who takes it and for what is worth it, and a weakened ETag finds its way back.
+func (s stack) compression(t *testing.T) {
+	plain, packed := s.get(t, "/openapi.yaml"), s.get(t, "/openapi.yaml", "Accept-Encoding", "gzip")
+	if packed.header.Get("Content-Encoding") != "gzip" || len(packed.body)*3 > len(plain.body) {
+		t.Errorf("%d bytes became %d (%s)", len(plain.body), len(packed.body), packed.header.Get("Content-Encoding"))
+	}
+	if plain.header.Get("Content-Encoding") != "" || plain.header.Get("Vary") == "" {
+		t.Errorf("without Accept-Encoding: %v", plain.header)
+	}
+	if small := s.get(t, "/health", "Accept-Encoding", "gzip"); small.header.Get("Content-Encoding") != "" {
+		t.Error("16 bytes were compressed")
+	}
+
+	client := s.login(t)
+	path := client.largeProduct(t)
+	read := client.send(t, http.MethodGet, path, nil, "Accept-Encoding", "gzip")
+	tag := read.header.Get("ETag")
+	if !strings.HasPrefix(tag, `W/"`) {
+		t.Fatalf("the ETag of a compressed product is %q", tag)
+	}
+	change := []byte(`{"name":"changed"}`)
+	if a := client.send(t, http.MethodPatch, path, change, "If-Match", tag, "Content-Type", "application/merge-patch+json"); a.status != 200 {
+		t.Errorf("PATCH with If-Match %s: %d %s", tag, a.status, a.body)
+	}
+	if a := client.send(t, http.MethodPatch, path, change, "If-Match", tag, "Content-Type", "application/merge-patch+json"); a.status != 412 {
+		t.Errorf("PATCH with an old If-Match: %d %s", a.status, a.body)
+	}
+}
+
+// bodyLimits: 5 MiB where events and products go in, 64 KiB elsewhere.
+func (s stack) bodyLimits(t *testing.T) {
+	const limit = 5 << 20
+	s.send(t, http.MethodPost, "/events/bulk", make([]byte, limit+1)).wantProblem(t, 413, "body_too_large")
+	s.send(t, http.MethodPost, "/auth/me", make([]byte, 65<<10)).wantProblem(t, 413, "body_too_large")
+	if a := s.send(t, http.MethodPost, "/events/bulk", make([]byte, limit)); a.status != 401 {
+		t.Errorf("5 MiB without a token: %d, not 401: %s", a.status, a.body)
+	}
+}
+
+// rateLimit: who logs in too often is told to wait, by the gateway, while everything else goes on.
+func (s stack) rateLimit(t *testing.T) {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	statuses := map[int]int{}
+	var limited answer
+	for range 60 {
+		wg.Go(func() {
+			a, err := s.try(t, http.MethodPost, "/auth/login", []byte(`{}`), "Content-Type", "application/json")
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				t.Error(err)
+			}
+			statuses[a.status]++
+			if a.status == 429 {
+				limited = a
+			}
+		})
+	}
+	wg.Wait()
+	if statuses[429] < 20 || statuses[429] > 40 || statuses[422]+statuses[429] != 60 {
+		t.Errorf("60 logins at once were answered with %v", maps.Collect(maps.All(statuses)))
+	}
+	limited.wantProblem(t, 429, "rate_limited")
+	if limited.header.Get("Retry-After") != "1" {
+		t.Errorf("Retry-After: %q", limited.header.Get("Retry-After"))
+	}
+	if a := s.get(t, "/docs"); a.status != 200 {
+		t.Errorf("GET /docs beside too many logins: %d", a.status)
+	}
+}
