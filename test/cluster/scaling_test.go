@@ -39,7 +39,7 @@ func (i installation) maxReplicas(t *testing.T) int {
 // slow takes all but a trickle of processor time from the aggregator, so that a backlog can stand.
 func (i installation) slow(t *testing.T) {
 	t.Helper()
-	i.upgrade(t, "--set", "aggregator.foldRowBudget=20,aggregator.resources.requests.cpu=10m,aggregator.resources.limits.cpu=50m")
+	i.upgrade(t, "--set", "aggregator.foldRowBudget=20,aggregator.resources.requests.cpu=10m,aggregator.resources.limits.cpu=20m")
 }
 
 // fill sends events until the demo is through, in the background, and returns a function that waits for the demo's verdict.
@@ -66,7 +66,7 @@ func scalesOnBacklog(t *testing.T, i installation) {
 	most := i.maxReplicas(t)
 	i.slow(t)
 	eventually(t, time.Minute, "one aggregator before the backlog", i.replicas(t, 1))
-	wait := i.fill(t, i.gateway(t), 60_000)
+	wait := i.fill(t, i.gateway(t), 150_000)
 	target := i.number(t, "aggregatorpool/"+pool, ".spec.targetBacklogPerReplica")
 	eventually(t, time.Minute, "a backlog for all replicas", func() error {
 		n, err := i.backlog(t, pool)
@@ -88,17 +88,17 @@ func scalesOnBacklog(t *testing.T, i installation) {
 }
 
 // scaledOut makes a backlog and waits for all replicas.
-func (i installation) scaledOut(t *testing.T) (most int, wait func()) {
+func (i installation) scaledOut(t *testing.T, events int) (most int, wait func()) {
 	t.Helper()
 	most = i.maxReplicas(t)
-	wait = i.fill(t, i.gateway(t), 60_000)
+	wait = i.fill(t, i.gateway(t), events)
 	eventually(t, 2*time.Minute, "all aggregators wanted", i.replicas(t, most))
 	return most, wait
 }
 
 func redisKilled(t *testing.T, i installation) {
 	redis := "statefulset/" + release + "-redis"
-	most, wait := i.scaledOut(t)
+	most, wait := i.scaledOut(t, 100_000)
 	i.run(t, "scale", redis, "--replicas=0")
 	began := time.Now()
 	eventually(t, time.Minute, "the metric is an error, not a number", func() error {
@@ -132,7 +132,7 @@ func redisKilled(t *testing.T, i installation) {
 }
 
 func operatorKilled(t *testing.T, i installation) {
-	most, wait := i.scaledOut(t)
+	most, wait := i.scaledOut(t, 300_000) // a backlog that outlasts the start of the operator
 	pods := i.names(t, "pod", "app.kubernetes.io/component=operator")
 	i.run(t, append([]string{"delete", "--force", "--grace-period=0"}, pods...)...)
 	lowest := most
