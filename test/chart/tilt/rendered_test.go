@@ -205,3 +205,40 @@ func TestSecretsAreGiven(t *testing.T) {
 		}
 	}
 }
+
+// TestButtonsCanLogIn checks that buttons have the credentials and ports of what is installed.
+func TestButtonsCanLogIn(t *testing.T) {
+	t.Parallel()
+	s := execute(t)
+	in := rendered(t, s)
+	i := slices.IndexFunc(in.Objects, func(o manifest.Object) bool { return o.Kind == "Secret" && len(o.StringData) > 0 })
+	if i < 0 {
+		t.Fatal("no Secret with passwords")
+	}
+	secret := in.Objects[i].StringData
+	given := make(map[string]string)
+	for _, b := range s.buttons {
+		for _, word := range b.argv {
+			if name, value, ok := strings.Cut(word, "="); ok {
+				given[name] = value
+			}
+		}
+	}
+	var email string
+	for _, w := range in.Workloads {
+		for _, c := range w.Containers() {
+			if at := slices.Index(c.Args, "--email"); at >= 0 {
+				email = c.Args[at+1]
+			}
+		}
+	}
+	for name, want := range map[string]string{
+		"ADMIN_EMAIL":    email,
+		"ADMIN_PASSWORD": secret["password"],
+		"DATABASE_URL":   strings.Replace(secret["database-url"], "hp-analytics-postgresql:5432", "localhost:15432", 1),
+	} {
+		if given[name] != want || want == "" {
+			t.Errorf("buttons have %s=%q, want %q", name, given[name], want)
+		}
+	}
+}
