@@ -88,6 +88,9 @@ func (c *Config) Validate() error {
 // Validate implements config.Validator.
 func (c *ClusterConfig) Validate() error {
 	var problems []error
+	if len(validation.IsDNS1123Label(c.Namespace)) > 0 {
+		problems = append(problems, fmt.Errorf("POD_NAMESPACE: %q is no name of a namespace", c.Namespace))
+	}
 	for _, namespace := range c.WatchNamespaces {
 		if namespace == allNamespaces && len(c.WatchNamespaces) > 1 {
 			problems = append(problems, errors.New(`WATCH_NAMESPACES: "*" is all namespaces and stands alone`))
@@ -119,6 +122,12 @@ func (c *TLSConfig) Validate() error {
 	var problems []error
 	if c.Mode != tlsSelfSigned && c.Mode != tlsFiles {
 		problems = append(problems, fmt.Errorf("TLS_MODE: must be %s or %s, not %q", tlsSelfSigned, tlsFiles, c.Mode))
+	}
+	if len(validation.IsDNS1123Label(c.ServiceName)) > 0 {
+		problems = append(problems, fmt.Errorf("TLS_SERVICE_NAME: %q is no name of a Service", c.ServiceName))
+	}
+	if c.Dir == "" {
+		problems = append(problems, errors.New("TLS_DIR: must not be empty"))
 	}
 	if c.Mode == tlsSelfSigned && c.SecretName == "" {
 		problems = append(problems, errors.New("TLS_SECRET_NAME: required with TLS_MODE=self-signed"))

@@ -31,6 +31,8 @@ func TestConfig(t *testing.T) {
 		{"all namespaces and one", []string{"WATCH_NAMESPACES=*,shop"}, "WATCH_NAMESPACES"},
 		{"a namespace that is none", []string{"WATCH_NAMESPACES=Shop"}, "WATCH_NAMESPACES"},
 		{"a Lease that is none", []string{"LEADER_ELECTION_ID=A"}, "LEADER_ELECTION_ID"},
+		{"no Service", []string{"TLS_SERVICE_NAME="}, "TLS_SERVICE_NAME"},
+		{"no directory", []string{"TLS_DIR="}, "TLS_DIR"},
 		{"no namespace of its own", []string{"POD_NAMESPACE="}, "POD_NAMESPACE"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -80,13 +80,13 @@ func TestKeeperFollowsMountedFiles(t *testing.T) {
 		if err := keeper.Ready(t.Context()); err != nil || string(keeper.Bundle()) != string(renewed) {
 			t.Errorf("after a failed reload: %v", err)
 		}
-		time.Sleep(leafLife) //nolint:forbidigo // synctest's clock
-		if keeper.Ready(t.Context()) == nil {
-			t.Error("ready with a certificate that has expired")
-		}
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
+		}
+		time.Sleep(leafLife) //nolint:forbidigo // synctest's clock
+		if keeper.Ready(t.Context()) == nil {
+			t.Error("ready with a certificate that has expired")
 		}
 	})
 }
