@@ -47,8 +47,8 @@ func newAuthority(name string, now time.Time) (pair, error) {
 	return issue(template, nil)
 }
 
-// newLeaf makes a server certificate for names.
-func (authority pair) newLeaf(names []string, now time.Time) (pair, error) {
+// newLeaf makes a server certificate for names, signed by p.
+func (p pair) newLeaf(names []string, now time.Time) (pair, error) {
 	template := &x509.Certificate{
 		Subject:     pkix.Name{CommonName: names[0]},
 		DNSNames:    names,
@@ -57,7 +57,7 @@ func (authority pair) newLeaf(names []string, now time.Time) (pair, error) {
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
-	return issue(template, &authority)
+	return issue(template, &p)
 }
 
 // issue makes a key and a certificate for it; without a signer it signs itself.

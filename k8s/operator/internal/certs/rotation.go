@@ -93,9 +93,9 @@ func (c chain) signer(now time.Time) pair {
 	return c.authorities[len(c.authorities)-1]
 }
 
-// servesUnder reports whether the leaf needs no renewal.
-func (leaf pair) servesUnder(signer pair, names []string, now time.Time) bool {
-	return !due(leaf.cert, now) &&
-		slices.Equal(leaf.cert.DNSNames, names) &&
-		leaf.cert.CheckSignatureFrom(signer.cert) == nil
+// servesUnder reports whether p, a leaf, needs no renewal.
+func (p pair) servesUnder(signer pair, names []string, now time.Time) bool {
+	return !due(p.cert, now) &&
+		slices.Equal(p.cert.DNSNames, names) &&
+		p.cert.CheckSignatureFrom(signer.cert) == nil
 }

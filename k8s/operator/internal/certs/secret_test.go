@@ -45,7 +45,7 @@ func TestReplicasAgree(t *testing.T) {
 	wg.Wait()
 
 	var secret corev1.Secret
-	if err := cluster.Client.Get(t.Context(), client.ObjectKey(name), &secret); err != nil {
+	if err := cluster.Client.Get(t.Context(), name, &secret); err != nil {
 		t.Fatal(err)
 	}
 	if string(secret.Data["kept"]) != "by others" {

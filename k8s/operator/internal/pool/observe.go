@@ -118,8 +118,9 @@ func (r *Reconciler) rival(ctx context.Context, pool *v1alpha1.AggregatorPool) (
 		hpa := &hpas.Items[i]
 		owner := metav1.GetControllerOf(hpa)
 		ofPool := owner != nil && owner.Kind == poolKind
+		own := ofPool && owner.Name == pool.Name // perhaps of a pool of this name that was there before
 		switch {
-		case hpa.Name == pool.Name && (owner == nil || owner.UID != pool.UID) && !(ofPool && owner.Name == pool.Name):
+		case hpa.Name == pool.Name && !own:
 			return described(hpa, owner), nil // of our name, but somebody else's, whatever it scales
 		case hpa.Name == pool.Name || !targets(hpa, pool.Spec.DeploymentName):
 		case ofPool && poolsOfDeployment[owner.Name]: // a younger pool's, which is about to step back

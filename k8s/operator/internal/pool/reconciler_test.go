@@ -178,7 +178,8 @@ func TestAutoscalerFollowsThePool(t *testing.T) {
 	pool.Spec.Behavior = &autoscalingv2.HorizontalPodAutoscalerBehavior{
 		ScaleDown: &autoscalingv2.HPAScalingRules{StabilizationWindowSeconds: &window},
 	}
-	b.Create(t, b.deployment(2), pool)
+	deployment := b.deployment(2)
+	b.Create(t, deployment, pool)
 	b.eventually("an autoscaler", func() bool { return b.hpa("aggregator") != nil })
 	hpa := b.hpa("aggregator")
 	if !metav1.IsControlledBy(hpa, pool) {
@@ -208,12 +209,22 @@ func TestAutoscalerFollowsThePool(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.eventually("a new autoscaler", func() bool { return b.hpa("aggregator") != nil })
-	// While nothing changes, nothing is written.
-	before := b.hpa("aggregator")
-	for range 20 {
-		if b.hpa("aggregator").ResourceVersion != before.ResourceVersion {
-			t.Fatal("the autoscaler is written again and again")
-		}
+	// What does not concern it is no reason to write it.
+	before := b.hpa("aggregator").ResourceVersion
+	for replicas := range int32(3) {
+		b.eventually("a change of the Deployment's status", func() bool {
+			deployment.Status.Replicas = replicas + 1
+			return b.Client.Status().Update(t.Context(), deployment) == nil
+		})
+		b.eventually("it is seen", func() bool {
+			if err := b.Client.Get(t.Context(), client.ObjectKeyFromObject(pool), pool); err != nil {
+				t.Fatal(err)
+			}
+			return pool.Status.Replicas != nil && *pool.Status.Replicas == replicas+1
+		})
+	}
+	if after := b.hpa("aggregator").ResourceVersion; after != before {
+		t.Error("the autoscaler is written again and again")
 	}
 }
 
