@@ -119,6 +119,6 @@ func freePort(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()                                   //nolint:errcheck // nothing was accepted
-	return strconv.Itoa(listener.Addr().(*net.TCPAddr).Port) //nolint:errcheck,forcetypeassert // what a TCP listener has
+	defer listener.Close()
+	return strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
 }

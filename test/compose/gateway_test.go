@@ -56,7 +56,7 @@ func (s stack) try(t *testing.T, method, path string, body []byte, headers ...st
 	if err != nil {
 		return answer{}, err //nolint:wrapcheck // says which request
 	}
-	defer resp.Body.Close() //nolint:errcheck // was read to its end
+	defer resp.Body.Close()
 	content, err := io.ReadAll(resp.Body)
 	return answer{resp.StatusCode, resp.Header, string(content)}, err //nolint:wrapcheck // says which request
 }

@@ -161,7 +161,7 @@ func operatorMetrics(t *testing.T) map[string]bool {
 		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 			return err
 		}
-		source, err := os.ReadFile(path) //nolint:gosec // a file of this repository
+		source, err := os.ReadFile(path)
 		for _, match := range metricLiteral.FindAllStringSubmatch(string(source), -1) {
 			names[match[1]] = true
 		}
@@ -183,7 +183,7 @@ func alerts(t *testing.T) []rule {
 	t.Helper()
 	var all []rule
 	for _, path := range glob(t, filepath.Join(files, "alerts", "*.yaml")) {
-		content, err := os.ReadFile(path) //nolint:gosec // a file of this repository
+		content, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -225,7 +225,7 @@ func (d dashboard) expressions() []string {
 	}
 	for _, variable := range d.Templating.List {
 		if query, ok := variable.Query.(map[string]any); ok {
-			text, _ := query["query"].(string) //nolint:errcheck // no text, no metric
+			text, _ := query["query"].(string)
 			all = append(all, text)
 		}
 	}
@@ -236,7 +236,7 @@ func dashboards(t *testing.T) map[string]dashboard {
 	t.Helper()
 	all := map[string]dashboard{}
 	for _, path := range glob(t, filepath.Join(files, "dashboards", "*.json")) {
-		content, err := os.ReadFile(path) //nolint:gosec // a file of this repository
+		content, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
