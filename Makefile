@@ -53,7 +53,7 @@ check: lint chart-check ## everything but the tests: lint, vet, tidy modules, ge
 	@bash .ci/check $(MODULES)
 
 .PHONY: chart-check
-chart-check: $(HELM) $(HELM_UNITTEST) $(KUBECONFORM) $(SCHEMAS)/made bin/manifests ## check the chart: lint, schemas, rules, unit tests, and that Tilt and kind fit it
+chart-check: alerts-test $(HELM) $(HELM_UNITTEST) $(KUBECONFORM) $(SCHEMAS)/made bin/manifests ## check the chart: lint, schemas, rules, unit tests, alerts, and that Tilt and kind fit it
 	@HELM=$(HELM) HELM_UNITTEST=$(HELM_UNITTEST) KUBECONFORM=$(KUBECONFORM) SCHEMAS=$(SCHEMAS) MANIFESTS=$(CURDIR)/bin/manifests bash .ci/chart
 	@HELM=$(CURDIR)/$(HELM) go test -count=1 ./test/chart/...
 
