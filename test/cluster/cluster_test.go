@@ -48,6 +48,7 @@ func TestCluster(t *testing.T) {
 			step{"RollbackUnderLoad", rollback},
 			step{"ChangedValues", changedValues},
 			step{"Eviction", eviction},
+			step{"RightsSuffice", rightsSuffice},
 			step{"SecondInstallation", secondInstallation},
 			step{"Uninstall", uninstall},
 		)
@@ -75,4 +76,23 @@ func demoThroughTheGateway(t *testing.T, i installation) {
 // helmTest sends events through to analytics from a pod; see templates/tests of the chart.
 func helmTest(t *testing.T, i installation) {
 	t.Log(i.helm(t, "test", release, "--timeout", "3m"))
+}
+
+// rightsSuffice looks whether the operator was ever told that it may not do something: it goes on without, and would
+// be the worse for it in silence.
+func rightsSuffice(t *testing.T, i installation) {
+	for _, pod := range i.names(t, "pod", "app.kubernetes.io/component=operator") {
+		logs := i.run(t, "logs", pod)
+		for line := range strings.SplitSeq(logs, "\n") {
+			if strings.Contains(line, "forbidden") {
+				t.Errorf("%s: %s", pod, line)
+			}
+		}
+		if !strings.Contains(logs, "starting") {
+			t.Errorf("%s logs nothing:\n%s", pod, logs)
+		}
+	}
+	if events := i.run(t, "get", "events", "--field-selector=involvedObject.kind=AggregatorPool", "-o", "name"); events == "" {
+		t.Error("the pool has no events, though it was scaled, lost its metric and found it again")
+	}
 }
