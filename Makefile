@@ -120,7 +120,7 @@ images: ## build every container image and print its size (TAG=, ARGS="auth inge
 
 .PHONY: compose-up
 compose-up: ## start the platform in containers on http://localhost:8080 (PORT=, ARGS="--profile obs"); see infra/compose
-	@PORT=$(PORT) VERSION=$(VERSION) docker compose -f infra/compose/docker-compose.yml $(ARGS) up --build --wait
+	@PORT=$(PORT) VERSION=$(VERSION) BUILD_NETWORK=$${BUILD_NETWORK:-host} docker compose -f infra/compose/docker-compose.yml $(ARGS) up --build --wait
 
 .PHONY: compose-test
 compose-test: ## bring the compose stack up, use and disturb it, recount, and take it down (needs a Docker engine)

@@ -40,7 +40,8 @@ func newStack(t *testing.T) stack {
 	s.down(t) // of a run that was killed
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Log(s.compose(context.WithoutCancel(t.Context()), "logs", "--no-color", "--tail", "40"))
+			logs, err := s.compose(context.WithoutCancel(t.Context()), "logs", "--no-color", "--tail", "40")
+			t.Logf("%s%v", logs, err)
 		}
 		s.down(t)
 	})
