@@ -2,6 +2,7 @@ package tilt_test
 
 import (
 	"bytes"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -241,4 +242,36 @@ func TestButtonsCanLogIn(t *testing.T) {
 			t.Errorf("buttons have %s=%q, want %q", name, given[name], want)
 		}
 	}
+}
+
+// TestServicesCanLogIn checks that the URL of the Secret has the login, the database and the password that Postgres is started with.
+func TestServicesCanLogIn(t *testing.T) {
+	t.Parallel()
+	in := rendered(t, execute(t))
+	made := make(map[string]string)
+	for _, w := range in.Workloads {
+		for _, c := range w.Containers() {
+			for _, e := range c.Env {
+				if strings.HasPrefix(e.Name, "POSTGRES_") {
+					made[e.Name] = e.Value
+				}
+			}
+		}
+	}
+	for _, o := range in.OfKind("Secret") {
+		text, ok := o.StringData["database-url"]
+		if !ok {
+			continue
+		}
+		given, err := url.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		password, _ := given.User.Password()
+		if given.User.Username() != made["POSTGRES_USER"] || given.Path != "/"+made["POSTGRES_DB"] || password != o.StringData["password"] {
+			t.Errorf("%s does not fit Postgres, which is made with %q and the password %q", text, made, o.StringData["password"])
+		}
+		return
+	}
+	t.Error("no Secret with the URL of Postgres")
 }
