@@ -1,11 +1,15 @@
-{{/* The name that every object's name begins with: the release's, which is enough when it already says hp-analytics. */}}
+{{/*
+The name that every object's name begins with: the release's, which is enough when it already says hp-analytics. At most 40 characters:
+pods of a StatefulSet have a label of its name and a hash (<fullname>-postgresql-<10>), which may have 63, as may the name of a Job
+(<fullname>-migrate-<10>); the name of a CronJob may have 52 (<fullname>-reconcile).
+*/}}
 {{- define "hp-analytics.fullname" -}}
 {{- if .Values.fullnameOverride -}}
 {{- .Values.fullnameOverride -}}
 {{- else if contains "hp-analytics" .Release.Name -}}
-{{- .Release.Name | trunc 50 | trimSuffix "-" -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
 {{- else -}}
-{{- printf "%s-hp-analytics" (.Release.Name | trunc 37 | trimSuffix "-") -}}
+{{- printf "%s-hp-analytics" (.Release.Name | trunc 27 | trimSuffix "-") -}}
 {{- end -}}
 {{- end -}}
 
