@@ -11,6 +11,14 @@
 {{- printf "%s-operator-%s" (include "hp-analytics.fullname" .) .Release.Namespace -}}
 {{- end -}}
 
+{{/*
+The namespaces that the operator watches, as a YAML list. The release's is always among them, because the aggregator's pool is there.
+*/}}
+{{- define "hp-analytics.operator.namespaces" -}}
+{{- $given := .Values.operator.watchNamespaces -}}
+{{- ternary $given (prepend $given .Release.Namespace | uniq) (has "*" $given) | toYaml -}}
+{{- end -}}
+
 {{/* What the operator may do in a namespace that it watches. */}}
 {{- define "hp-analytics.operator.rules" -}}
 - apiGroups: [analytics.hp-analytics.dev]
