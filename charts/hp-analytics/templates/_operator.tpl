@@ -26,7 +26,7 @@ The namespaces that the operator watches, as a YAML list. The release's is alway
   verbs: [get, list, watch]
 - apiGroups: [analytics.hp-analytics.dev]
   resources: [aggregatorpools/status]
-  verbs: [get, patch, update]
+  verbs: [patch]
 - apiGroups: [autoscaling]
   resources: [horizontalpodautoscalers]
   verbs: [get, list, watch, create, patch, delete]
