@@ -89,7 +89,7 @@ torture: deps build ## kill, pause, wipe and cut the platform under load, then c
 
 .PHONY: e2e-cluster
 e2e-cluster: bin/hp-analytics $(HELM) $(HELM3) ## install, load, break, upgrade and scale the platform on a Kubernetes cluster (CLUSTER=DIR with up, load and down; ARGS="-run TestCluster/Helm4")
-	@test/cluster/run $(ARGS)
+	@HELM4=$(HELM) HELM3=$(HELM3) test/cluster/run $(ARGS)
 
 .PHONY: gobench
 gobench: deps ## run the Go benchmarks (ARGS="-bench Fold")
