@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -81,7 +82,7 @@ func (k kube) jobFrom(t *testing.T, cronJob, name string, limit time.Duration) s
 			logs, _ := k.try(t, "logs", "job/"+name, "--tail=50")
 			t.Fatalf("job %s failed:\n%s", name, logs)
 		}
-		return fmt.Errorf("still running")
+		return errors.New("still running")
 	})
 	return k.run(t, "logs", "job/"+name)
 }

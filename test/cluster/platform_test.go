@@ -50,7 +50,7 @@ func (p platform) call(ctx context.Context, method, path, token string, body, in
 	if err != nil {
 		return err
 	}
-	defer response.Body.Close() //nolint:errcheck // was only read
+	defer response.Body.Close()
 	answer, err := io.ReadAll(response.Body)
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", method, path, err)

@@ -3,6 +3,7 @@ package cluster_test
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -48,7 +49,7 @@ func (i installation) fill(t *testing.T, p platform, events int) (wait func()) {
 	done := make(chan string, 1)
 	go func() {
 		out, err := commandWith(t.Context(), []string{"ADMIN_EMAIL=" + adminEmail, "ADMIN_PASSWORD=" + i.secret(t, release+"-admin", "password")},
-			i.program, "demo", "--url", p.url, "--events", fmt.Sprint(events), "--seed", fmt.Sprint(time.Now().UnixNano()))
+			i.program, "demo", "--url", p.url, "--events", strconv.Itoa(events), "--seed", strconv.FormatInt(time.Now().UnixNano(), 10))
 		if err != nil {
 			out = err.Error()
 		}
