@@ -97,6 +97,34 @@ func changedValues(t *testing.T, i installation) {
 	p.login(t, adminEmail, password)
 }
 
+// changedMode hands the aggregator to another autoscaler and back. At each end one looks after it, and not two: of two HPAs
+// Kubernetes follows neither.
+func changedMode(t *testing.T, i installation) {
+	scalers := func() string {
+		return strings.Join(strings.Fields(i.run(t, "get", "hpa", "-o", "go-template="+
+			`{{range .items}}{{if eq .spec.scaleTargetRef.name "`+release+`-aggregator"}}{{.metadata.name}} {{end}}{{end}}`)), " ")
+	}
+	want := func(name string) func() error {
+		return func() error {
+			if got := scalers(); got != name {
+				return fmt.Errorf("the HPAs of the aggregator are %q, want %q", got, name)
+			}
+			return nil
+		}
+	}
+	i.upgrade(t, "--set", "aggregator.autoscaling.mode=cpu")
+	eventually(t, 30*time.Second, "one HPA on CPU", want(release+"-aggregator-cpu"))
+	if left := i.names(t, "deployment", "app.kubernetes.io/component=operator"); len(left) > 0 {
+		t.Errorf("without its mode there is still %v", left)
+	}
+	i.upgrade(t, "--set", "aggregator.autoscaling.mode=builtin")
+	eventually(t, 30*time.Second, "one HPA on the backlog", want(pool))
+	eventually(t, 30*time.Second, "the metric is back", func() error {
+		_, err := i.backlog(t, pool)
+		return err
+	})
+}
+
 // eviction does to the pods of a service what draining their node does: the first may go, the second not before the first
 // has a successor.
 func eviction(t *testing.T, i installation) {

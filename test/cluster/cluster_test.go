@@ -47,6 +47,7 @@ func TestCluster(t *testing.T) {
 			step{"RollingUpgradeUnderLoad", rollingUpgrade},
 			step{"RollbackUnderLoad", rollback},
 			step{"ChangedValues", changedValues},
+			step{"ChangedMode", changedMode},
 			step{"Eviction", eviction},
 			step{"RightsSuffice", rightsSuffice},
 			step{"SecondInstallation", secondInstallation},
