@@ -30,7 +30,7 @@ LDFLAGS  := -s -w -X github.com/hp-analytics/hp-analytics/internal/platform/serv
 
 .PHONY: help
 help: ## show what each target does
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: up
 up: deps bin/hp-analytics ## start the whole platform on http://localhost:8080 (PORT=, DATA_DIR=); Ctrl-C stops it
