@@ -67,8 +67,8 @@ $(SCHEMAS)/made: $(wildcard test/chart/schemas/*.go test/chart/schemas/*.yaml ch
 	@go run ./test/chart/schemas -out $(SCHEMAS) $(wildcard charts/hp-analytics/crds/*.yaml); touch $@
 
 .PHONY: kind-up
-kind-up: $(KIND) $(HELM) ## build the images and install the chart into a kind cluster on http://localhost; see k8s/kind
-	@KIND=$(KIND) HELM=$(HELM) VERSION=$(VERSION) bash k8s/kind/up
+kind-up: $(KIND) $(HELM) ## build the images and install the chart into a kind cluster on http://localhost (ARGS= goes to helm); see k8s/kind
+	@KIND=$(KIND) HELM=$(HELM) VERSION=$(VERSION) bash k8s/kind/up $(ARGS)
 
 .PHONY: kind-down
 kind-down: $(KIND) ## delete the kind cluster and all that is in it
