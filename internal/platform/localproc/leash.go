@@ -33,6 +33,9 @@ func (h Home) newLeash() (leash, error) {
 
 func (l leash) record(pid int) error { return writePID(l.file, pid) }
 
+// end gives the lock up where no server came to have it.
+func (l leash) end() error { return unlock(l.file) }
+
 // close gives up our descriptor. The lock stays with the server.
 func (l leash) close() { _ = l.file.Close() }
 

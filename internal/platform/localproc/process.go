@@ -49,7 +49,7 @@ func (id Identity) Start(ctx context.Context, c Command) (*Process, error) {
 	defer leash.close() // the server has its own descriptor
 	log, err := openLog(c.Home.File(c.Log))
 	if err != nil {
-		return nil, errors.Join(err, c.Release())
+		return nil, errors.Join(err, leash.end(), c.Release())
 	}
 	p := &Process{log: log, done: make(chan struct{})}
 	p.cmd = id.command(context.WithoutCancel(ctx), c.OnDeath, c.Home.Data(), c.Program, c.Args...)
@@ -59,7 +59,7 @@ func (id Identity) Start(ctx context.Context, c Command) (*Process, error) {
 	started := make(chan error)
 	go p.run(started, c.Release)
 	if err := <-started; err != nil {
-		return nil, fmt.Errorf("start %s as %s: %w", filepath.Base(c.Program), id, err)
+		return nil, fmt.Errorf("start %s as %s: %w", filepath.Base(c.Program), id, errors.Join(err, leash.end()))
 	}
 	if err := leash.record(p.PID()); err != nil {
 		return nil, errors.Join(err, p.Kill())
