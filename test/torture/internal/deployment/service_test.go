@@ -77,10 +77,13 @@ func TestCrash(t *testing.T) {
 func TestChildren(t *testing.T) {
 	t.Parallel()
 	s := newService(t, "sleep 1000 & echo ready; wait")
-	if !slices.Contains(children(os.Getpid()), s.process.cmd.Process.Pid) {
+	s.mu.Lock()
+	pid := s.process.cmd.Process.Pid
+	s.mu.Unlock()
+	if !slices.Contains(children(os.Getpid()), pid) {
 		t.Error("a child of ours is not found")
 	}
-	grandchildren := children(s.process.cmd.Process.Pid)
+	grandchildren := children(pid)
 	if len(grandchildren) != 1 {
 		t.Errorf("it has %d children", len(grandchildren))
 	}
