@@ -46,10 +46,10 @@ func TestCluster(t *testing.T) {
 			step{"OperatorKilled", operatorKilled},
 			step{"RollingUpgradeUnderLoad", rollingUpgrade},
 			step{"RollbackUnderLoad", rollback},
+			step{"RightsSuffice", rightsSuffice}, // before the logs are of warnings only
 			step{"ChangedValues", changedValues},
 			step{"ChangedMode", changedMode},
 			step{"Eviction", eviction},
-			step{"RightsSuffice", rightsSuffice},
 			step{"SecondInstallation", secondInstallation},
 			step{"Uninstall", uninstall},
 		)
