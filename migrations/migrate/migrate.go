@@ -71,9 +71,9 @@ func connect(ctx context.Context, databaseURL string) error {
 	defer cancel()
 	conn, err := pgx.Connect(ctx, databaseURL)
 	if err != nil {
-		return err //nolint:wrapcheck // Await says what was done
+		return err
 	}
-	return conn.Close(ctx) //nolint:wrapcheck // as above
+	return conn.Close(ctx)
 }
 
 // Up applies all pending migrations. Several processes may call it at once: one migrates, the others wait and find
@@ -83,7 +83,7 @@ func Up(ctx context.Context, databaseURL string, logger *slog.Logger) error {
 		if version, _, err := version(m); err != nil || version > migrations.Latest() {
 			return err
 		}
-		return m.Up() //nolint:wrapcheck // with says what was done
+		return m.Up()
 	})
 }
 
@@ -94,9 +94,9 @@ func Down(ctx context.Context, databaseURL string, logger *slog.Logger, steps in
 	}
 	return with(ctx, databaseURL, logger, func(m *migrate.Migrate) error {
 		if steps == 0 {
-			return m.Down() //nolint:wrapcheck // with says what was done
+			return m.Down()
 		}
-		return m.Steps(-steps) //nolint:wrapcheck // with says what was done
+		return m.Steps(-steps)
 	})
 }
 
@@ -117,7 +117,7 @@ func Inspect(ctx context.Context, databaseURL string) (Status, error) {
 			s.Pending = append(s.Pending, strings.TrimSuffix(name, ".up.sql"))
 		}
 	}
-	return s, err //nolint:wrapcheck // a constant pattern
+	return s, err
 }
 
 // version returns 0 for a database without any migration.
@@ -126,7 +126,7 @@ func version(m *migrate.Migrate) (uint, bool, error) {
 	if errors.Is(err, migrate.ErrNilVersion) {
 		return 0, false, nil
 	}
-	return v, dirty, err //nolint:wrapcheck // with says what was done
+	return v, dirty, err
 }
 
 func dirtyError(version int) error {

@@ -141,13 +141,13 @@ func isKeys(r *http.Request) bool {
 func allowed(r *http.Request) error {
 	if isKeys(r) {
 		_, err := authn.RequireAdmin(r.Context())
-		return err //nolint:wrapcheck // the answer itself
+		return err
 	}
 	caller, err := authn.Require(r.Context())
 	if err == nil && !caller.IsUser() {
 		err = authn.Denied("This needs the access token of a user: an API key has no account.")
 	}
-	return err //nolint:wrapcheck // the answer itself
+	return err
 }
 
 // Routes implements service.Service.

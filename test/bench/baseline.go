@@ -67,7 +67,7 @@ func newBaseline(ctx context.Context, b *bench) (*rival, error) {
 				SELECT (SELECT coalesce(sum(views + clicks + add_to_carts), 0) FROM baseline.product_daily_stats) = n
 				   AND (SELECT coalesce(sum(events), 0) FROM baseline.user_daily_stats) = n
 				FROM stored`).Scan(&right)
-			return right, err //nolint:wrapcheck // by until
+			return right, err
 		},
 	}, nil
 }

@@ -61,7 +61,7 @@ func (p *platform) copyAll(ctx context.Context, copies []*copyData, lasts time.D
 	for _, count := range counts {
 		n += count
 	}
-	return n, err //nolint:wrapcheck // says what was done
+	return n, err
 }
 
 // copyFor copies on one connection for a time and returns how many rows.

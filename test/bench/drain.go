@@ -78,7 +78,7 @@ func (p *platform) pileUp(ctx context.Context, n int) error {
 	for n > 0 {
 		result, err := l.Run(ctx)
 		if err != nil {
-			return err //nolint:wrapcheck // says what was done
+			return err
 		}
 		if result.Answered == 0 {
 			return fmt.Errorf("nothing was stored: %v", result.Failed)
@@ -111,7 +111,7 @@ func (p *platform) unfold(ctx context.Context, rows, workers int) error {
 	client := tasks.NewClient(p.queue, time.Second)
 	for range rows/10_000 + workers { // a task may fold more, and then some find nothing
 		if err := protocol.BatchReady.Enqueue(ctx, client, protocol.BatchReadyPayload{BatchID: uuid.Must(uuid.NewV7())}); err != nil {
-			return err //nolint:wrapcheck // says what was done
+			return err
 		}
 	}
 	return nil

@@ -92,10 +92,10 @@ func (b *prober) one(ctx context.Context, k int) error {
 	group.Go(func() error {
 		return b.look(ctx, seenInRollup, begin, func() (seen bool, err error) {
 			err = b.p.db.QueryRow(ctx, `SELECT EXISTS (SELECT FROM stats.user_daily WHERE user_id = $1 AND events = 1)`, user).Scan(&seen)
-			return seen, err //nolint:wrapcheck // by until
+			return seen, err
 		})
 	})
-	return group.Wait() //nolint:wrapcheck // says what was done
+	return group.Wait()
 }
 
 func (b *prober) look(ctx context.Context, way string, begin time.Time, seen func() (bool, error)) error {

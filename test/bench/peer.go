@@ -93,5 +93,5 @@ func (v *rival) peerRight(ctx context.Context) (right bool, err error) {
 		SELECT (SELECT coalesce(sum(views + clicks + add_to_carts), 0) FROM product_daily_stats WHERE day >= current_date - 1) = n
 		   AND (SELECT coalesce(sum(events), 0) FROM user_daily_stats) = n
 		FROM stored`).Scan(&right)
-	return right, err //nolint:wrapcheck // by until
+	return right, err
 }

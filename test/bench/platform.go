@@ -141,7 +141,7 @@ func (p *platform) settle(ctx context.Context) error {
 	return until(ctx, 5*time.Minute, "everything is folded", func() (bool, error) {
 		var pending bool
 		err := p.db.QueryRow(ctx, `SELECT EXISTS (SELECT FROM ingest.batches WHERE aggregated_at IS NULL)`).Scan(&pending)
-		return !pending, err //nolint:wrapcheck // by until
+		return !pending, err
 	})
 }
 

@@ -63,5 +63,5 @@ func fetchProfile(ctx context.Context, profiler string, seconds int, file string
 	if _, err := io.Copy(out, response.Body); err != nil {
 		return fmt.Errorf("keep a profile: %w", err)
 	}
-	return out.Close() //nolint:wrapcheck // a path error says all
+	return out.Close()
 }

@@ -12,13 +12,13 @@ import (
 func rawHTTP(ctx context.Context, b *bench) ([]row, error) {
 	address, err := process.FreeAddress(ctx)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // says what was done
+		return nil, err
 	}
 	server, err := process.Start(process.Command{
 		Program: filepath.Join(b.bin, "baseline"), Args: []string{"bare"}, Environ: []string{"HTTP_ADDR=" + address}, Log: filepath.Join(b.dir, "bare.log"),
 	})
 	if err != nil {
-		return nil, err //nolint:wrapcheck // says what was done
+		return nil, err
 	}
 	defer server.Stop()
 	url := "http://" + address

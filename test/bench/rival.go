@@ -105,7 +105,7 @@ func (v *rival) send(ctx context.Context, o options, name string, c contest, wor
 func (v *rival) startService(ctx context.Context, environ []string) (*process.Process, string, error) {
 	address, err := process.FreeAddress(ctx)
 	if err != nil {
-		return nil, "", err //nolint:wrapcheck // says what was done
+		return nil, "", err
 	}
 	service, err := v.start(address, environ)
 	if err != nil {

@@ -71,7 +71,7 @@ func measure(ctx context.Context, name string, l load.Load, perRequest int, s su
 	warm := l
 	warm.Duration = warmUp(l.Duration)
 	if _, err := warm.Run(ctx); err != nil {
-		return row{}, err //nolint:wrapcheck // says what was done
+		return row{}, err
 	}
 	memory := func() process.Memory { return process.Memory{} }
 	if s.main != 0 {
@@ -81,7 +81,7 @@ func measure(ctx context.Context, name string, l load.Load, perRequest int, s su
 	result, err := l.Run(ctx)
 	watched := memory()
 	if err != nil {
-		return row{}, err //nolint:wrapcheck // says what was done
+		return row{}, err
 	}
 	if err := ctx.Err(); err != nil {
 		return row{}, fmt.Errorf("under load: %w", err)

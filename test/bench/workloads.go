@@ -167,7 +167,7 @@ func halfRate(ctx context.Context, b *bench) ([]row, error) {
 		return err
 	})
 	if err := group.Wait(); err != nil {
-		return nil, err //nolint:wrapcheck // says what was done
+		return nil, err
 	}
 	return append([]row{r}, seen...), nil
 }

@@ -54,11 +54,11 @@ func (s stack) try(t *testing.T, method, path string, body []byte, headers ...st
 	}
 	resp, err := direct.Do(req)
 	if err != nil {
-		return answer{}, err //nolint:wrapcheck // says which request
+		return answer{}, err
 	}
 	defer resp.Body.Close()
 	content, err := io.ReadAll(resp.Body)
-	return answer{resp.StatusCode, resp.Header, string(content)}, err //nolint:wrapcheck // says which request
+	return answer{resp.StatusCode, resp.Header, string(content)}, err
 }
 
 // wantProblem holds an error to the form that all have.

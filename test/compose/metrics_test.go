@@ -165,7 +165,7 @@ func operatorMetrics(t *testing.T) map[string]bool {
 		for _, match := range metricLiteral.FindAllStringSubmatch(string(source), -1) {
 			names[match[1]] = true
 		}
-		return err //nolint:wrapcheck // says which file
+		return err
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -18,7 +18,7 @@ func (t *trial) receipt(ctx context.Context, batch uuid.UUID) (r check.Receipt, 
 	if status, ok := errors.AsType[*deployment.StatusError](err); ok && status.Status == http.StatusNotFound {
 		return check.Receipt{}, false, nil
 	}
-	return r, err == nil, err //nolint:wrapcheck // says what
+	return r, err == nil, err
 }
 
 // reconcile has the platform recount its numbers.
@@ -27,5 +27,5 @@ func (t *trial) reconcile(ctx context.Context) (output string, failed bool, err 
 	if _, exited := errors.AsType[*exec.ExitError](err); exited {
 		return string(printed), true, nil
 	}
-	return string(printed), false, err //nolint:wrapcheck // says what
+	return string(printed), false, err
 }

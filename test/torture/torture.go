@@ -45,7 +45,7 @@ func places(o options) (bin, dir string, remove func() error, err error) {
 	}
 	if o.dir != "" {
 		dir, err = filepath.Abs(o.dir)
-		return bin, dir, func() error { return nil }, err //nolint:wrapcheck // says what
+		return bin, dir, func() error { return nil }, err
 	}
 	if dir, err = os.MkdirTemp("", "hp-analytics-torture-"); err != nil {
 		return "", "", nil, fmt.Errorf("make a directory: %w", err)

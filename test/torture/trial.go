@@ -47,7 +47,7 @@ func (t *trial) print(format string, args ...any) { _, _ = fmt.Fprintf(t.out, fo
 func (t *trial) run(ctx context.Context, faults []fault.Fault) error {
 	key, products, err := t.deployment.Fill(ctx)
 	if err != nil {
-		return err //nolint:wrapcheck // says what
+		return err
 	}
 	t.key = key
 	t.traffic = traffic.New(traffic.Options{
@@ -88,7 +88,7 @@ func (t *trial) suffer(ctx context.Context, faults []fault.Fault) (map[fault.Kin
 	}
 	defer time.AfterFunc(deliveryTimeout, giveUp).Stop()
 	clients.Wait()
-	return counts, err //nolint:wrapcheck // says what
+	return counts, err
 }
 
 // platform shows the injector the deployment.
@@ -153,5 +153,5 @@ func (t *trial) check(ctx context.Context) (check.Report, error) {
 	c := check.Checker{
 		DB: t.deployment.DB, Account: t.ledger.Account(), Receipt: t.receipt, Reconcile: t.reconcile, Queue: t.queue,
 	}
-	return c.Run(ctx) //nolint:wrapcheck // says what
+	return c.Run(ctx)
 }

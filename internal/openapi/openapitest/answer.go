@@ -34,7 +34,7 @@ func (k *keeper) Write(p []byte) (int, error) {
 		k.WriteHeader(http.StatusOK)
 	}
 	k.body.Write(p)
-	return k.ResponseWriter.Write(p) //nolint:wrapcheck // the error belongs to the handler as it is
+	return k.ResponseWriter.Write(p)
 }
 
 // Unwrap lets http.ResponseController find the writer below.

@@ -88,7 +88,7 @@ type transport struct {
 func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	response, err := t.next.RoundTrip(r)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // a transport adds nothing to the error of the one below
+		return nil, err
 	}
 	body, err := io.ReadAll(response.Body)
 	if err != nil {

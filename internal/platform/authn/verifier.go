@@ -191,7 +191,7 @@ func (v *Verifier) tokenError(ctx context.Context, err error) error {
 func (v *Verifier) apiKey(ctx context.Context, key string) (Principal, error) {
 	found, err := v.seen.Get(ctx, key, otter.LoaderFunc[string, apiKey](v.loadKey))
 	if err != nil {
-		return Principal{}, err //nolint:wrapcheck // loadKey's own error
+		return Principal{}, err
 	}
 	return found.principal, found.err
 }
@@ -210,5 +210,5 @@ func (v *Verifier) loadKey(ctx context.Context, key string) (apiKey, error) {
 
 // Ready is a readiness check: at least one signing key is known.
 func (v *Verifier) Ready(ctx context.Context) error {
-	return v.set.Ready(ctx) //nolint:wrapcheck // the check has a name of its own
+	return v.set.Ready(ctx)
 }

@@ -103,7 +103,7 @@ func (c *Cache) Get(ctx context.Context, key string, load func(ctx context.Conte
 		return computed, err
 	}))
 	c.requests.WithLabelValues(string(source)).Inc()
-	return entry, source, err //nolint:wrapcheck // load's own error
+	return entry, source, err
 }
 
 // Put makes e the entry of key after a change, unless a newer version is already there.

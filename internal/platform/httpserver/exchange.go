@@ -37,7 +37,7 @@ func (x *exchange) Write(p []byte) (int, error) {
 	}
 	n, err := x.ResponseWriter.Write(p)
 	x.written += int64(n)
-	return n, err //nolint:wrapcheck // a writer adds nothing to the error of the one it wraps
+	return n, err
 }
 
 // Unwrap lets http.ResponseController reach what the connection can do.

@@ -48,7 +48,7 @@ func (l *Leader) lead(ctx context.Context, work func(context.Context) error) err
 
 	var held bool
 	if err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock($1)`, l.Key).Scan(&held); err != nil || !held {
-		return err //nolint:wrapcheck // nil when another process leads
+		return err
 	}
 	l.Logger.InfoContext(ctx, "leading", "key", l.Key)
 	workCtx, cancel := context.WithCancel(ctx)
@@ -71,7 +71,7 @@ func (l *Leader) lead(ctx context.Context, work func(context.Context) error) err
 func ping(ctx context.Context, conn *pgx.Conn, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, max(timeout, time.Second))
 	defer cancel()
-	return conn.Ping(ctx) //nolint:wrapcheck // the caller says what for
+	return conn.Ping(ctx)
 }
 
 // wait blocks for d or until ctx ends.

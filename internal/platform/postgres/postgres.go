@@ -95,5 +95,5 @@ type Beginner interface {
 // InTx runs fn in a transaction that is committed when fn returns nil and rolled back otherwise, also on a panic.
 // An error of COMMIT itself leaves open whether it took effect; the caller's retry must be safe.
 func InTx(ctx context.Context, db Beginner, options pgx.TxOptions, fn func(tx pgx.Tx) error) error {
-	return pgx.BeginTxFunc(ctx, db, options, fn) //nolint:wrapcheck // Classify needs the error as it is
+	return pgx.BeginTxFunc(ctx, db, options, fn)
 }

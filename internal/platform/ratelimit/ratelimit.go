@@ -124,7 +124,7 @@ func (l *Limiter) takeRedis(ctx context.Context, key string, n int) (decision, e
 	limit := redis_rate.Limit{Rate: l.policy.Limit, Burst: l.policy.Limit, Period: l.policy.Window}
 	result, err := l.redis.AllowN(ctx, "hpa:"+l.policy.Name+":"+key, limit, n)
 	if err != nil {
-		return decision{}, err //nolint:wrapcheck // logged with what it was for
+		return decision{}, err
 	}
 	return decision{allowed: result.Allowed >= n, remaining: result.Remaining, reset: result.ResetAfter, retry: result.RetryAfter}, nil
 }

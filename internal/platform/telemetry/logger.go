@@ -57,7 +57,7 @@ func (h traceHandler) Handle(ctx context.Context, record slog.Record) error {
 	if h.buffer != nil && record.Level >= slog.LevelWarn {
 		h.buffer.Flush()
 	}
-	return err //nolint:wrapcheck // a handler adds nothing to the error of the one it wraps
+	return err
 }
 
 // WithAttrs implements slog.Handler.

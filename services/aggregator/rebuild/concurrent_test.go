@@ -193,7 +193,7 @@ func (b *books) work(ctx context.Context) error {
 	for first := true; first || ctx.Err() == nil; first = false {
 		b.write(1)
 		if _, err := b.store.Fold(b.t.Context()); err != nil {
-			return err //nolint:wrapcheck // for the test's eyes
+			return err
 		}
 		var mixed bool
 		if err := b.Pool.QueryRow(b.t.Context(), query, b.First).Scan(&mixed); err != nil || mixed {

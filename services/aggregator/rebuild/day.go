@@ -29,7 +29,7 @@ func (r *rebuild) day(ctx context.Context, d time.Time) (Day, error) {
 		}
 		snapshot, ok, err := postgres.TakeSnapshot(ctx, reader, d)
 		if err != nil {
-			return err //nolint:wrapcheck // says what was asked for
+			return err
 		}
 		if !ok { // they expired in the meantime
 			return &NoRawRowsError{Days: []time.Time{d}}
@@ -55,7 +55,7 @@ func (r *rebuild) count(ctx context.Context, snapshot *postgres.Snapshot) (int64
 	if _, err := r.writer.Exec(ctx, `TRUNCATE `+names("shadow")); err != nil {
 		return 0, fmt.Errorf("empty the shadow tables: %w", err)
 	}
-	return snapshot.Count(ctx, memory, func(deltas *rollup.Deltas) error { //nolint:wrapcheck // says what was counted
+	return snapshot.Count(ctx, memory, func(deltas *rollup.Deltas) error {
 		return platformpg.InTx(ctx, r.writer, pgx.TxOptions{}, func(tx pgx.Tx) error {
 			return postgres.Shadow.Add(ctx, tx, 0, deltas)
 		})

@@ -70,7 +70,7 @@ func (r *rebuild) trySwap(ctx context.Context, snapshot *aggregatorpg.Snapshot, 
 			return aggregatorpg.Shadow.Add(ctx, tx, 0, deltas)
 		})
 		if err != nil {
-			return err //nolint:wrapcheck // says what was read
+			return err
 		}
 		done.Late, done.Rows = late, done.Rows+late
 		for _, t := range tables {
@@ -81,7 +81,7 @@ func (r *rebuild) trySwap(ctx context.Context, snapshot *aggregatorpg.Snapshot, 
 		return r.noteDay(ctx, tx, done)
 	})
 	done.Locked = time.Since(begin)
-	return done, err //nolint:wrapcheck // says what was done
+	return done, err
 }
 
 // lockNotAvailable is the SQLSTATE of a lock_timeout.
@@ -129,7 +129,7 @@ func (t table) replace(ctx context.Context, tx pgx.Tx, done *Day, changed redis.
 	}
 	var after int64
 	if err := tx.QueryRow(ctx, `SELECT count(*) FROM shadow.`+t.name).Scan(&after); err != nil {
-		return err //nolint:wrapcheck // swap says which table
+		return err
 	}
 	done.Removed, done.Added = done.Removed+removed, done.Added+added
 	done.After, done.Before = done.After+after, done.Before+after-added+removed
@@ -160,12 +160,12 @@ func (t table) returned() string {
 func (t table) change(ctx context.Context, tx pgx.Tx, statement string, day time.Time, changed redis.Fields) (int64, error) {
 	rows, err := tx.Query(ctx, statement, day)
 	if err != nil {
-		return 0, err //nolint:wrapcheck // swap says which table
+		return 0, err
 	}
 	var product, user *string
 	tag, err := pgx.ForEachRow(rows, []any{&product, &user}, func() error {
 		changed.Note(product, user)
 		return nil
 	})
-	return tag.RowsAffected(), err //nolint:wrapcheck // swap says which table
+	return tag.RowsAffected(), err
 }

@@ -108,7 +108,7 @@ func (r *run) days(ctx context.Context) ([]day, error) {
 	}
 	days, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (d day, err error) {
 		err = row.Scan(&d.day, &d.raw)
-		return d, err //nolint:wrapcheck // wrapped below
+		return d, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list days: %w", err)

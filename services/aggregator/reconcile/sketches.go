@@ -95,7 +95,7 @@ func (s *sketches) addStored(data []byte) error {
 		s.broken = err
 		return nil //nolint:nilerr // it is a difference, and others may follow
 	}
-	return s.stored.Merge(lane) //nolint:wrapcheck // callers say which
+	return s.stored.Merge(lane)
 }
 
 func (r *run) compareSketches(what string, s sketches) error {

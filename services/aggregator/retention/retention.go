@@ -25,10 +25,10 @@ func FirstKept(now time.Time, days int) time.Time {
 
 // Show returns the expired partitions, and what keeps them from being dropped.
 func Show(ctx context.Context, pool *pgxpool.Pool, firstKept time.Time) (Expired, error) {
-	return postgres.Store{Pool: pool}.Expired(ctx, firstKept) //nolint:wrapcheck // says what was asked for
+	return postgres.Store{Pool: pool}.Expired(ctx, firstKept)
 }
 
 // Drop drops the expired partitions and returns what it dropped: nothing while batches with rows of those days pend.
 func Drop(ctx context.Context, pool *pgxpool.Pool, firstKept time.Time) ([]Partition, error) {
-	return postgres.Store{Pool: pool}.DropExpired(ctx, firstKept) //nolint:wrapcheck // says what was asked for
+	return postgres.Store{Pool: pool}.DropExpired(ctx, firstKept)
 }

@@ -66,7 +66,7 @@ func do(ctx context.Context, args []string) error {
 	switch args[0] {
 	case "schema":
 		_, err := db.Exec(ctx, schema)
-		return err //nolint:wrapcheck // says where in the SQL
+		return err
 	case "api":
 		a := api{db: db, tasks: asynq.NewClientFromRedisClient(client), secret: []byte(os.Getenv("JWT_SECRET"))}
 		return serve(ctx, a.routes())
@@ -88,5 +88,5 @@ func serve(ctx context.Context, handler http.Handler) error {
 	}
 	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	return server.Shutdown(stopCtx) //nolint:wrapcheck // the process ends
+	return server.Shutdown(stopCtx)
 }

@@ -91,7 +91,7 @@ func (e environment) createAccount(ctx context.Context, email string, role authn
 			return err
 		}
 		_, err = fmt.Fprintf(e.stdout, "%s is %s now; password: %s\n", email, role, shown)
-		return err //nolint:wrapcheck // stdout is gone: nothing to add
+		return err
 	})
 }
 

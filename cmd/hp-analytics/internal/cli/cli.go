@@ -103,7 +103,7 @@ func versionCommand(env environment) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			_, err := fmt.Fprintln(env.stdout, service.Version())
-			return err //nolint:wrapcheck // stdout is gone: nothing to add
+			return err
 		},
 	}
 }

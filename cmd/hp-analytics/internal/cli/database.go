@@ -119,5 +119,5 @@ func (e environment) printStatus(ctx context.Context, url string) error {
 		return err
 	}
 	_, err = fmt.Fprintln(e.stdout, status)
-	return err //nolint:wrapcheck // stdout is gone: nothing to add
+	return err
 }

@@ -78,7 +78,7 @@ func (e environment) checkConfig(ctx context.Context, names []string) error {
 		return usageError{fmt.Errorf("invalid configuration:\n%w", err)}
 	}
 	_, err := fmt.Fprintln(e.stdout, "The configuration is valid.")
-	return err //nolint:wrapcheck // stdout is gone: nothing to add
+	return err
 }
 
 // serve runs the targets in production manner: structured logs, all interfaces, drain delay.

@@ -94,10 +94,10 @@ func (w *Writer) Batch(n int) uuid.UUID {
 	}
 	err := pgx.BeginFunc(ctx, w.Pool, func(tx pgx.Tx) error {
 		if _, err := tx.CopyFrom(ctx, pgx.Identifier{"ingest", kind}, columns, pgx.CopyFromRows(rows)); err != nil {
-			return err //nolint:wrapcheck // for the test's eyes
+			return err
 		}
 		_, err := tx.Exec(ctx, `INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts) VALUES ($1, $2, $3, $4, $5)`, id, kind, n, minTS, maxTS)
-		return err //nolint:wrapcheck // for the test's eyes
+		return err
 	})
 	if err != nil {
 		w.tb.Fatalf("write a batch: %v", err)

@@ -38,10 +38,10 @@ func (w *Writer) Fill(n, products, users int) (events int) {
 		first := day * batchesOfDay
 		err := pgx.BeginFunc(ctx, w.Pool, func(tx pgx.Tx) error {
 			if _, err := tx.Exec(ctx, `SET LOCAL statement_timeout = 0`); err != nil {
-				return err //nolint:wrapcheck // for the test's eyes
+				return err
 			}
 			_, err := tx.Exec(ctx, fill, w.First.AddDate(0, 0, day), first, first+batchesOfDay-1, products, users)
-			return err //nolint:wrapcheck // for the test's eyes
+			return err
 		})
 		if err != nil {
 			w.tb.Fatalf("fill %s: %v", w.First.AddDate(0, 0, day), err)

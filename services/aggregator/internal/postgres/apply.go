@@ -94,7 +94,7 @@ func (t Tables) addProducts(ctx context.Context, tx pgx.Tx, lane int16, d *rollu
 		c.add(counts)
 	}
 	_, err := tx.Exec(ctx, upsert, c.arguments(lane, products, days)...)
-	return err //nolint:wrapcheck // Add says what was added
+	return err
 }
 
 func (t Tables) addUsers(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
@@ -112,7 +112,7 @@ func (t Tables) addUsers(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.D
 		c.add(counts)
 	}
 	_, err := tx.Exec(ctx, upsert, c.arguments(lane, users, days)...)
-	return err //nolint:wrapcheck // Add says what was added
+	return err
 }
 
 func (t Tables) addDays(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
@@ -129,7 +129,7 @@ func (t Tables) addDays(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.De
 		c.add(counts)
 	}
 	_, err := tx.Exec(ctx, upsert, c.arguments(lane, days)...)
-	return err //nolint:wrapcheck // Add says what was added
+	return err
 }
 
 func (t Tables) addTypes(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
@@ -150,7 +150,7 @@ func (t Tables) addTypes(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.D
 		return nil
 	}
 	_, err := tx.Exec(ctx, upsert, lane, products, days, types, events)
-	return err //nolint:wrapcheck // Add says what was added
+	return err
 }
 
 func (t Tables) addDayTypes(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
@@ -169,7 +169,7 @@ func (t Tables) addDayTypes(ctx context.Context, tx pgx.Tx, lane int16, d *rollu
 		return nil
 	}
 	_, err := tx.Exec(ctx, upsert, lane, days, types, events)
-	return err //nolint:wrapcheck // Add says what was added
+	return err
 }
 
 // Sketches are read, merged and written back. That is safe without locking the rows, because the lane is ours.
@@ -192,7 +192,7 @@ func (t Tables) addProductUsers(ctx context.Context, tx pgx.Tx, lane int16, d *r
 	}
 	rows, err := tx.Query(ctx, stored, lane, products, days)
 	if err != nil {
-		return err //nolint:wrapcheck // Add says what was added
+		return err
 	}
 	var product uuid.UUID
 	var day time.Time
@@ -203,7 +203,7 @@ func (t Tables) addProductUsers(ctx context.Context, tx pgx.Tx, lane int16, d *r
 		return nil
 	})
 	if err != nil {
-		return err //nolint:wrapcheck // Add says what was added
+		return err
 	}
 	changed, sketches, err := mergeSketches(d.ProductUsers(), have)
 	if err != nil || len(changed) == 0 {
@@ -214,7 +214,7 @@ func (t Tables) addProductUsers(ctx context.Context, tx pgx.Tx, lane int16, d *r
 		products, days = append(products, key.ProductID), append(days, key.Day.Time())
 	}
 	_, err = tx.Exec(ctx, upsert, lane, products, days, sketches)
-	return err //nolint:wrapcheck // Add says what was added
+	return err
 }
 
 func (t Tables) addDayUsers(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
@@ -230,7 +230,7 @@ func (t Tables) addDayUsers(ctx context.Context, tx pgx.Tx, lane int16, d *rollu
 	}
 	rows, err := tx.Query(ctx, stored, lane, days)
 	if err != nil {
-		return err //nolint:wrapcheck // Add says what was added
+		return err
 	}
 	var day time.Time
 	var data []byte
@@ -240,7 +240,7 @@ func (t Tables) addDayUsers(ctx context.Context, tx pgx.Tx, lane int16, d *rollu
 		return nil
 	})
 	if err != nil {
-		return err //nolint:wrapcheck // Add says what was added
+		return err
 	}
 	changed, sketches, err := mergeSketches(d.DayUsers(), have)
 	if err != nil || len(changed) == 0 {
@@ -251,7 +251,7 @@ func (t Tables) addDayUsers(ctx context.Context, tx pgx.Tx, lane int16, d *rollu
 		days = append(days, key.Time())
 	}
 	_, err = tx.Exec(ctx, upsert, lane, days, sketches)
-	return err //nolint:wrapcheck // Add says what was added
+	return err
 }
 
 // mergeSketches merges new sketches into stored ones and returns those that are different afterwards: on a busy day most

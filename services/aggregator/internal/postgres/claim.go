@@ -151,7 +151,7 @@ func lock(ctx context.Context, tx pgx.Tx, after, to uuid.UUID) ([]batch, error) 
 	}
 	free, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (b batch, err error) {
 		err = row.Scan(&b.id, &b.kind, &b.rows, &b.minTS, &b.maxTS)
-		return b, err //nolint:wrapcheck // wrapped below
+		return b, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("claim batches: %w", err)

@@ -70,7 +70,7 @@ func interleave(t *testing.T, seed uint64, steps int) {
 			var done postgres.Folded
 			w.start(func(ctx context.Context, pool *pgxpool.Pool) (err error) {
 				done, err = postgres.Store{Pool: pool, Lanes: lanes, Rows: budget}.Fold(ctx)
-				return err //nolint:wrapcheck // for the model's eyes
+				return err
 			}, func(err error) { m.fold(done, err, w) })
 			return
 		}

@@ -54,11 +54,11 @@ func TakeSnapshot(ctx context.Context, tx pgx.Tx, day time.Time) (s *Snapshot, o
 func collectBatches(ctx context.Context, tx pgx.Tx, query string, args ...any) ([]batch, error) {
 	rows, err := tx.Query(ctx, query, args...)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // callers say what for
+		return nil, err
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (b batch, err error) { //nolint:wrapcheck // likewise
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (b batch, err error) {
 		err = row.Scan(&b.id, &b.kind, &b.rows, &b.minTS, &b.maxTS)
-		return b, err //nolint:wrapcheck // likewise
+		return b, err
 	})
 }
 
@@ -101,10 +101,10 @@ func (s *Snapshot) Count(ctx context.Context, budget int, flush func(*rollup.Del
 func (s *Snapshot) each(ctx context.Context, query string, fields []any, fn func() error) (int64, error) {
 	rows, err := s.tx.Query(ctx, query, s.from, s.to)
 	if err != nil {
-		return 0, err //nolint:wrapcheck // Count says what was read
+		return 0, err
 	}
 	tag, err := pgx.ForEachRow(rows, fields, fn)
-	return tag.RowsAffected(), err //nolint:wrapcheck // likewise
+	return tag.RowsAffected(), err
 }
 
 // lateChunk bounds the rows of late batches that are read at a time.
@@ -204,12 +204,12 @@ func idsWhere(ctx context.Context, tx pgx.Tx, query string, among []uuid.UUID) (
 	}
 	rows, err := tx.Query(ctx, query, among)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // callers say what for
+		return nil, err
 	}
 	var id uuid.UUID
 	_, err = pgx.ForEachRow(rows, []any{&id}, func() error {
 		found[id] = true
 		return nil
 	})
-	return found, err //nolint:wrapcheck // likewise
+	return found, err
 }

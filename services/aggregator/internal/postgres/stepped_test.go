@@ -74,7 +74,7 @@ func newWorker(t *testing.T, database *dbtest.Database, name, role string) *work
 	cfg.ConnConfig.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dial(ctx, network, address)
 		if err != nil {
-			return nil, err //nolint:wrapcheck // pgx says what was dialed
+			return nil, err
 		}
 		return &deafConn{Conn: conn}, nil
 	}
@@ -165,5 +165,5 @@ func (c *deafConn) Read(p []byte) (int, error) {
 		_ = c.Close()
 		return 0, io.ErrUnexpectedEOF
 	}
-	return n, err //nolint:wrapcheck // pgx looks into it
+	return n, err
 }

@@ -110,7 +110,7 @@ func drainWith(ctx context.Context, store postgres.Store, n int) error {
 	for range n {
 		group.Go(func() error { return drain(ctx, store) })
 	}
-	return group.Wait() //nolint:wrapcheck // for the test's eyes
+	return group.Wait()
 }
 
 // Eight workers on three products and five users fold into the same days: each in its lane, so nobody waits for anybody.

@@ -112,7 +112,7 @@ func (w *write) insert(ctx context.Context, db interface {
 		var storedIDs []uuid.UUID
 		var storedTimes []time.Time
 		return db.QueryRow(ctx, s.events, w.id, w.kind, ids, times, products, users, types, make([][]byte, n), n).
-			Scan(&w.rows, &storedIDs, &storedTimes) //nolint:wrapcheck // for the model's eyes
+			Scan(&w.rows, &storedIDs, &storedTimes)
 	}
 	currencies := slices.Repeat([]string{"EUR"}, n)
 	var at time.Time
@@ -121,7 +121,7 @@ func (w *write) insert(ctx context.Context, db interface {
 	err := db.QueryRow(ctx, s.purchases, w.id, w.kind, ids, times, products, users, quantities, amounts, currencies,
 		make([]*string, n), make([]*string, n), make([][]byte, n)).Scan(&at, &stored, &storedTimes)
 	w.rows = len(stored)
-	return err //nolint:wrapcheck // for the model's eyes
+	return err
 }
 
 // client makes batches: few products, users and days, so that folders meet in the same rows of the rollups, and some of

@@ -55,5 +55,5 @@ func (q *AsynqQueue) Clear(context.Context) (int, error) {
 
 // Wake implements Queue.
 func (q *AsynqQueue) Wake(ctx context.Context, batch uuid.UUID) error {
-	return protocol.BatchReady.Enqueue(ctx, q.client, protocol.BatchReadyPayload{BatchID: batch}) //nolint:wrapcheck // says what
+	return protocol.BatchReady.Enqueue(ctx, q.client, protocol.BatchReadyPayload{BatchID: batch})
 }

@@ -118,7 +118,7 @@ func (s *Schedule) try(ctx context.Context, what string, work func(context.Conte
 func (s *Schedule) Sweep(ctx context.Context) error {
 	overdue, err := s.Store.Work(ctx, grace)
 	if err != nil {
-		return err //nolint:wrapcheck // says what was asked for
+		return err
 	}
 	waiting, err := s.Queue.Waiting(ctx)
 	if err == nil {
@@ -139,7 +139,7 @@ func (s *Schedule) Sweep(ctx context.Context) error {
 func (s *Schedule) wake(ctx context.Context, work postgres.Work, waiting int) error {
 	for range min(work.Folds, maxTasks) - waiting {
 		if err := s.Queue.Wake(ctx, work.Oldest); err != nil {
-			return err //nolint:wrapcheck // says what
+			return err
 		}
 		s.rewoken.Inc()
 	}
@@ -151,15 +151,15 @@ func (s *Schedule) wake(ctx context.Context, work postgres.Work, waiting int) er
 func (s *Schedule) clear(ctx context.Context, waiting int) error {
 	work, err := s.Store.Work(ctx, 0)
 	if err != nil || waiting <= work.Folds+slack {
-		return err //nolint:wrapcheck // says what was asked for
+		return err
 	}
 	deleted, err := s.Queue.Clear(ctx)
 	if err != nil {
-		return err //nolint:wrapcheck // says what
+		return err
 	}
 	s.surplus.Add(float64(deleted))
 	if work, err = s.Store.Work(ctx, 0); err != nil {
-		return err //nolint:wrapcheck // says what was asked for
+		return err
 	}
 	return s.wake(ctx, work, 0)
 }

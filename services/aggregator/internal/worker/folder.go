@@ -71,7 +71,7 @@ func (f *Folder) Fold(ctx context.Context) (bool, error) {
 	switch {
 	case err != nil:
 		f.outcomes.WithLabelValues("error").Inc()
-		return false, err //nolint:wrapcheck // says that it was a fold
+		return false, err
 	case done.NoLane:
 		f.outcomes.WithLabelValues("no_lane").Inc()
 		return false, nil

@@ -187,7 +187,7 @@ func (e encoded) write(w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "private, no-cache") // freshness is the service's to judge, and answers are per caller
 	_, err := w.Write(e)
-	return err //nolint:wrapcheck // a client that is gone
+	return err
 }
 
 // VisitTopProductsResponse implements TopProductsResponseObject.

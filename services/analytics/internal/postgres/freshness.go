@@ -69,5 +69,5 @@ const pendingQuery = `
 func scanPending(ctx context.Context, tx pgx.Tx, horizon time.Time) (m report.Meta, batches int64, err error) {
 	err = tx.QueryRow(ctx, pendingQuery, horizon).Scan(&m.AsOf, &m.CompleteUntil, &m.PendingEvents, &batches)
 	m.AsOf, m.CompleteUntil = m.AsOf.UTC(), m.CompleteUntil.UTC()
-	return m, batches, err //nolint:wrapcheck // readMeta says what was read
+	return m, batches, err
 }

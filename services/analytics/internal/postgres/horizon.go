@@ -42,7 +42,7 @@ func (h *horizon) time(ctx context.Context) (time.Time, error) {
 	case h.turn <- struct{}{}:
 		defer func() { <-h.turn }()
 	case <-ctx.Done():
-		return time.Time{}, ctx.Err() //nolint:wrapcheck // the request's own end
+		return time.Time{}, ctx.Err()
 	}
 	if time.Now().Before(h.next) {
 		return h.at, nil
@@ -63,7 +63,7 @@ func (h *horizon) time(ctx context.Context) (time.Time, error) {
 		select {
 		case <-time.After(drainPause):
 		case <-ctx.Done():
-			return time.Time{}, ctx.Err() //nolint:wrapcheck // the request's own end
+			return time.Time{}, ctx.Err()
 		}
 		_, present, _, err := h.look(ctx)
 		if err != nil {

@@ -71,7 +71,7 @@ func readProduct(ctx context.Context, tx pgx.Tx, id uuid.UUID) (report.Product, 
 	if errs.Is(postgres.Classify(err), errs.NotFound) {
 		return p, errs.New(errs.NotFound, "unknown_product", "There is no product with this id.").Because(err)
 	}
-	return p, err //nolint:wrapcheck // snapshot says what was read
+	return p, err
 }
 
 // readProductDays returns the days with anything, oldest first.
@@ -89,7 +89,7 @@ func readProductDays(ctx context.Context, tx pgx.Tx, id uuid.UUID, r report.Rang
 		var d report.ProductDay
 		c := &d.Counts
 		err := row.Scan(&d.Day, &c.Events, &c.Views, &c.Clicks, &c.AddToCarts, &c.Purchases, &c.Units, &c.RevenueMinor)
-		return d, err //nolint:wrapcheck // wrapped below
+		return d, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("days: %w", err)
@@ -124,7 +124,7 @@ func readSketches[K comparable](ctx context.Context, tx pgx.Tx, query string, ar
 			return fmt.Errorf("decode: %w", err)
 		}
 		if have, ok := merged[key]; ok {
-			return have.Merge(one) //nolint:wrapcheck // wrapped below
+			return have.Merge(one)
 		}
 		merged[key] = one
 		return nil
@@ -146,15 +146,15 @@ func (s *Store) Summary(ctx context.Context, userID string, r report.Range) (rep
 	meta, err := s.snapshot(ctx, "the summary of a user", func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, query, userID, r.From, r.To)
 		if err != nil {
-			return err //nolint:wrapcheck // snapshot says what was read
+			return err
 		}
 		days, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (report.UserDay, error) {
 			var d report.UserDay
 			c := &d.Counts
 			err := row.Scan(&d.Day, &c.Events, &c.Views, &c.Clicks, &c.AddToCarts, &c.Purchases, &c.Units, &c.RevenueMinor)
-			return d, err //nolint:wrapcheck // snapshot says what was read
+			return d, err
 		})
-		return err //nolint:wrapcheck // snapshot says what was read
+		return err
 	})
 	if err != nil {
 		return report.Summary{}, err

@@ -108,7 +108,7 @@ func readRanked(ctx context.Context, tx pgx.Tx, expression string, r report.Rang
 		var p ranked
 		c := &p.counts
 		err := row.Scan(&p.id, &c.Events, &c.Views, &c.Clicks, &c.AddToCarts, &c.Purchases, &c.Units, &c.RevenueMinor)
-		return p, err //nolint:wrapcheck // wrapped below
+		return p, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("rank: %w", err)

@@ -184,7 +184,7 @@ func readSigningKeys(ctx context.Context, tx pgx.Tx, maxAge, tokenLife time.Dura
 		if err == nil {
 			k.Private = privateKey(seed)
 		}
-		return k, err //nolint:wrapcheck // wrapped below
+		return k, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read signing keys: %w", err)

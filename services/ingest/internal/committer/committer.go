@@ -127,7 +127,7 @@ func (c *Committer) CommitPurchase(ctx context.Context, order event.Order) (stor
 
 // Replay implements event.Committer.
 func (c *Committer) Replay(ctx context.Context, key event.IdempotencyKey) (event.Purchase, bool, error) {
-	return c.store.Replay(ctx, key) //nolint:wrapcheck // the store's own error
+	return c.store.Replay(ctx, key)
 }
 
 // flushEvents writes requests in one transaction and answers them.

@@ -42,7 +42,7 @@ type Lines struct {
 // are source's own and those of the batch as a whole.
 func (l *Lines) Events(source Source) ([]event.Draft, error) {
 	if err := source.Keep(lineBuffer); err != nil {
-		return nil, err //nolint:wrapcheck // the source's own error
+		return nil, err
 	}
 	buffer, ok := l.buffers.Get().(*bufio.Reader)
 	if !ok {
@@ -113,7 +113,7 @@ func (b *lineBatch) add(line []byte, tooLong bool) error {
 	for _, p := range d.Problems {
 		texts += problemSize + len(p.Pointer) + len(p.Detail)
 	}
-	return b.source.Keep(b.size() - before + texts) //nolint:wrapcheck // the source's own error
+	return b.source.Keep(b.size() - before + texts)
 }
 
 // size is what the batch takes apart from the problems of its drafts.

@@ -178,7 +178,7 @@ func (w *Watcher) poll(ctx context.Context) (asked bool, err error) {
 	defer cancel()
 	pending, err := w.store.Pending(ctx, batches)
 	if err != nil {
-		return true, err //nolint:wrapcheck // the store says what was asked
+		return true, err
 	}
 	w.tell(waiters, pending)
 	return true, nil

@@ -54,7 +54,7 @@ func (s *Store) insertNewEvents(ctx context.Context, batch uuid.UUID, ordered []
 	c := newEventColumns(ordered)
 	_, err := s.pool.Exec(ctx, insert, batch, protocol.KindEvents,
 		c.id, c.ts, c.product, c.user, c.typ, c.properties, len(ordered), c.ts[0], c.ts[len(c.ts)-1])
-	return err //nolint:wrapcheck // StoreEvents says what was stored
+	return err
 }
 
 // copyNewEvents does it by COPY.
@@ -68,7 +68,7 @@ func (s *Store) copyNewEvents(ctx context.Context, batch uuid.UUID, ordered []*e
 			return fmt.Errorf("copy rows: %w", err)
 		}
 		_, err := tx.Exec(ctx, receipt, batch, protocol.KindEvents, len(ordered), ordered[0].TS, ordered[len(ordered)-1].TS)
-		return err //nolint:wrapcheck // StoreEvents says what was stored
+		return err
 	})
 	if err == nil {
 		s.buffers.Put(buffer) // after a failure pgx may still be reading it

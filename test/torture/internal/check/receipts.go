@@ -56,7 +56,7 @@ func (c *Checker) receipts(ctx context.Context) (batches int, findings []string,
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return 0, nil, err //nolint:wrapcheck // says what
+		return 0, nil, err
 	}
 	if sum != total {
 		findings = append(findings, fmt.Sprintf("receipts tell of %d rows in all, and there are %d", sum, total))

@@ -95,7 +95,7 @@ func (d *Deployment) products(ctx context.Context) ([]traffic.Product, error) {
 		var id [16]byte
 		err = row.Scan(&id, &p.SKU, &p.PriceMinor, &p.Currency)
 		p.ID = uuid.UUID(id)
-		return p, err //nolint:wrapcheck // wrapped below
+		return p, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the catalog: %w", err)

@@ -33,7 +33,7 @@ func (i *Injector) kill(ctx context.Context, names []string, down time.Duration)
 		return err
 	}
 	if err := localproc.Pause(ctx, down); err != nil {
-		return err //nolint:wrapcheck // the run is being stopped
+		return err
 	}
 	return all(func(p Part) error { return p.Start(ctx) })
 }
@@ -55,7 +55,7 @@ func (i *Injector) severLater(ctx context.Context, target string) error {
 	defer cancel()
 	for i.platform.Proxies[target].Sever() == 0 {
 		if err := localproc.Pause(ctx, 20*time.Millisecond); err != nil {
-			return err //nolint:wrapcheck // says what
+			return err
 		}
 	}
 	return nil
@@ -69,7 +69,7 @@ func (i *Injector) fill(ctx context.Context) error {
 			return err
 		}
 		if err := localproc.Pause(ctx, time.Second); err != nil { // for ingest to recover
-			return err //nolint:wrapcheck // the run is being stopped
+			return err
 		}
 	}
 	return errors.New("no answer said that the committer is full")
@@ -78,7 +78,7 @@ func (i *Injector) fill(ctx context.Context) error {
 func (i *Injector) tryFill(ctx context.Context) (full bool, err error) {
 	before := i.platform.Committer.Overloads()
 	if err := i.platform.Parts[Postgres].Pause(); err != nil {
-		return false, err //nolint:wrapcheck // says what
+		return false, err
 	}
 	i.mu.Lock()
 	i.bursts++
@@ -92,5 +92,5 @@ func (i *Injector) tryFill(ctx context.Context) (full bool, err error) {
 			break
 		}
 	}
-	return i.platform.Committer.Overloads() > before, i.platform.Parts[Postgres].Resume() //nolint:wrapcheck // says what
+	return i.platform.Committer.Overloads() > before, i.platform.Parts[Postgres].Resume()
 }

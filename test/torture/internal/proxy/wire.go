@@ -43,7 +43,7 @@ func (m message) body() []byte { return m[5:] }
 func readMessage(r *bufio.Reader, buffer []byte) (message, error) {
 	header, err := r.Peek(5)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the end of a connection
+		return nil, err
 	}
 	return readN(r, buffer, 1+int(binary.BigEndian.Uint32(header[1:])))
 }
@@ -52,7 +52,7 @@ func readMessage(r *bufio.Reader, buffer []byte) (message, error) {
 func readStartup(r *bufio.Reader) ([]byte, error) {
 	header, err := r.Peek(4)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the end of a connection
+		return nil, err
 	}
 	return readN(r, nil, int(binary.BigEndian.Uint32(header)))
 }
@@ -65,7 +65,7 @@ func readN(r io.Reader, buffer []byte, n int) ([]byte, error) {
 		buffer = make([]byte, n)
 	}
 	_, err := io.ReadFull(r, buffer[:n])
-	return buffer[:n], err //nolint:wrapcheck // the end of a connection
+	return buffer[:n], err
 }
 
 // writes recognises statements that change rows of the platform. FOR UPDATE is none of them.

@@ -83,7 +83,7 @@ func New(o Options) (*Client, error) {
 func baseURL(text string) (string, error) {
 	base, err := url.Parse(text)
 	if err != nil {
-		return "", err //nolint:wrapcheck // New says which it is
+		return "", err
 	}
 	if base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
 		return "", fmt.Errorf("must be like http://localhost:8080, not %q", text)

@@ -54,11 +54,11 @@ func (f Form) encode(events []Event) ([]byte, http.Header, error) {
 func (f Form) write(w io.Writer, events []Event) error {
 	encoder := json.NewEncoder(w)
 	if !f.Lines {
-		return encoder.Encode(map[string]any{"events": events}) //nolint:wrapcheck // wrapped by encode
+		return encoder.Encode(map[string]any{"events": events})
 	}
 	for _, event := range events {
 		if err := encoder.Encode(event); err != nil {
-			return err //nolint:wrapcheck // wrapped by encode
+			return err
 		}
 	}
 	return nil
@@ -69,7 +69,7 @@ func (f Form) compress(w io.Writer) (io.WriteCloser, error) {
 	case Gzip:
 		return gzip.NewWriter(w), nil
 	case Zstd:
-		return zstd.NewWriter(w, zstd.WithEncoderConcurrency(1)) //nolint:wrapcheck // wrapped by encode
+		return zstd.NewWriter(w, zstd.WithEncoderConcurrency(1))
 	default:
 		return plain{w}, nil
 	}
