@@ -23,9 +23,9 @@ RUN --mount=type=bind,target=. \
     --mount=type=cache,target=/root/.cache/go-build,sharing=locked \
     set -eu; \
     case "$SERVICE" in \
-      hp-analytics) module=cmd/hp-analytics command=. ;; \
+      hp-analytics) module=. command=./cmd/hp-analytics ;; \
       operator) module=k8s/operator command=./cmd/operator ;; \
-      auth|catalog|ingest|analytics|aggregator) module=services/$SERVICE command=./cmd/$SERVICE ;; \
+      auth|catalog|ingest|analytics|aggregator) module=. command=./services/$SERVICE/cmd/$SERVICE ;; \
       *) echo "SERVICE must be auth, catalog, ingest, analytics, aggregator, operator or hp-analytics, not '$SERVICE'" >&2; exit 1 ;; \
     esac; \
     cd "$module"; \

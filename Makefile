@@ -24,7 +24,7 @@ KIND           := .bin/kind-0.33.0
 SCHEMAS        := .bin/schemas
 PROMTOOL       := .bin/promtool-0.316.0
 
-MODULES  := $(shell sed -n 's|^\t\./||p' go.work)
+MODULES  := $(shell sed -n 's|^\t\(\..*\)|\1|p' go.work)
 SERVICES := auth catalog ingest analytics aggregator
 LDFLAGS  := -s -w -X github.com/hp-analytics/hp-analytics/internal/platform/service.version=$(VERSION)
 

@@ -47,7 +47,7 @@ COMMENT ON TABLE stats.product_daily_users IS 'Unique users per product and day.
 COMMENT ON COLUMN stats.product_daily_users.product_id IS 'The product.';
 COMMENT ON COLUMN stats.product_daily_users.day IS 'UTC day of ts.';
 COMMENT ON COLUMN stats.product_daily_users.lane IS 'The worker lane that wrote the row.';
-COMMENT ON COLUMN stats.product_daily_users.sketch IS 'HyperLogLog sketch of the user ids (package migrations/sketch); standard error 1.6 %. Merge the lanes.';
+COMMENT ON COLUMN stats.product_daily_users.sketch IS 'HyperLogLog sketch of the user ids (package internal/stats/sketch); standard error 1.6 %. Merge the lanes.';
 
 CREATE TABLE stats.product_type_daily_stats (
 	product_id uuid NOT NULL,
@@ -121,7 +121,7 @@ CREATE TABLE stats.daily_users (
 COMMENT ON TABLE stats.daily_users IS 'Unique users per day over all products.';
 COMMENT ON COLUMN stats.daily_users.day IS 'UTC day of ts.';
 COMMENT ON COLUMN stats.daily_users.lane IS 'The worker lane that wrote the row.';
-COMMENT ON COLUMN stats.daily_users.sketch IS 'HyperLogLog sketch of the user ids (package migrations/sketch); standard error 1.6 %. Merge the lanes.';
+COMMENT ON COLUMN stats.daily_users.sketch IS 'HyperLogLog sketch of the user ids (package internal/stats/sketch); standard error 1.6 %. Merge the lanes.';
 
 CREATE VIEW stats.product_daily AS
 SELECT product_id, day,

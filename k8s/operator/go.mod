@@ -6,7 +6,7 @@ require (
 	github.com/go-logr/logr v1.4.4
 	github.com/google/go-cmp v0.7.0
 	github.com/hibiken/asynq v0.26.0
-	github.com/hp-analytics/hp-analytics/internal/platform v0.0.0
+	github.com/hp-analytics/hp-analytics v0.0.0
 	github.com/prometheus/client_golang v1.25.0
 	github.com/prometheus/client_model v0.6.3
 	github.com/prometheus/common v0.72.0
@@ -138,4 +138,5 @@ require (
 	sigs.k8s.io/yaml v1.6.0 // indirect
 )
 
-replace github.com/hp-analytics/hp-analytics/internal/platform => ../../internal/platform
+// The operator is shipped as an image, so the replacement only has to hold inside this repository.
+replace github.com/hp-analytics/hp-analytics => ../..

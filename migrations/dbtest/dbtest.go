@@ -18,8 +18,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/hp-analytics/hp-analytics/internal/localruntime/localpg"
 	"github.com/hp-analytics/hp-analytics/internal/platform/config"
-	"github.com/hp-analytics/hp-analytics/internal/platform/localpg"
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/migrations/migrate"

@@ -21,9 +21,9 @@ import (
 	platformpg "github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	platformredis "github.com/hp-analytics/hp-analytics/internal/platform/redis"
 	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
+	"github.com/hp-analytics/hp-analytics/internal/protocol"
+	"github.com/hp-analytics/hp-analytics/internal/stats/sketch"
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
-	"github.com/hp-analytics/hp-analytics/migrations/protocol"
-	"github.com/hp-analytics/hp-analytics/migrations/sketch"
 	"github.com/hp-analytics/hp-analytics/services/analytics"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/api"
 )

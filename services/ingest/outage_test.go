@@ -13,8 +13,8 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
+	"github.com/hp-analytics/hp-analytics/internal/protocol"
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
-	"github.com/hp-analytics/hp-analytics/migrations/protocol"
 	"github.com/hp-analytics/hp-analytics/services/ingest"
 )
 

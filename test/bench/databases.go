@@ -12,8 +12,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
 
-	"github.com/hp-analytics/hp-analytics/internal/platform/localpg"
-	"github.com/hp-analytics/hp-analytics/internal/platform/localredis"
+	"github.com/hp-analytics/hp-analytics/internal/localruntime/localpg"
+	"github.com/hp-analytics/hp-analytics/internal/localruntime/localredis"
 	"github.com/hp-analytics/hp-analytics/test/bench/internal/process"
 )
 

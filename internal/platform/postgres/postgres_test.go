@@ -18,9 +18,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/hp-analytics/hp-analytics/internal/localruntime/localpg"
 	"github.com/hp-analytics/hp-analytics/internal/platform/config"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
-	"github.com/hp-analytics/hp-analytics/internal/platform/localpg"
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 )

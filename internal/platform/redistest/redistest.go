@@ -13,8 +13,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/hp-analytics/hp-analytics/internal/localruntime/localredis"
 	"github.com/hp-analytics/hp-analytics/internal/platform/config"
-	"github.com/hp-analytics/hp-analytics/internal/platform/localredis"
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 	platformredis "github.com/hp-analytics/hp-analytics/internal/platform/redis"
 )

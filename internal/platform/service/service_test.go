@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hp-analytics/hp-analytics/internal/localruntime/localproc"
 	"github.com/hp-analytics/hp-analytics/internal/platform/config"
 	"github.com/hp-analytics/hp-analytics/internal/platform/httpserver"
-	"github.com/hp-analytics/hp-analytics/internal/platform/localproc"
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/service"
 )

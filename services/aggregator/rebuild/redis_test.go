@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
-	"github.com/hp-analytics/hp-analytics/migrations/protocol"
+	"github.com/hp-analytics/hp-analytics/internal/protocol"
 )
 
 // Caches are told of what has changed, and of nothing else; without Redis the rebuild is done all the same.

@@ -7,7 +7,7 @@ import (
 
 	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/demo/client"
 	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/demo/tally"
-	"github.com/hp-analytics/hp-analytics/migrations/sketch"
+	"github.com/hp-analytics/hp-analytics/internal/stats/sketch"
 )
 
 // The unique users of products are estimated with a known standard error. Five of them are exceeded by chance once in

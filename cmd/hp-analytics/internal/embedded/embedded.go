@@ -15,10 +15,10 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/hp-analytics/hp-analytics/internal/localruntime/localpg"
+	"github.com/hp-analytics/hp-analytics/internal/localruntime/localproc"
+	"github.com/hp-analytics/hp-analytics/internal/localruntime/localredis"
 	"github.com/hp-analytics/hp-analytics/internal/platform/lifecycle"
-	"github.com/hp-analytics/hp-analytics/internal/platform/localpg"
-	"github.com/hp-analytics/hp-analytics/internal/platform/localproc"
-	"github.com/hp-analytics/hp-analytics/internal/platform/localredis"
 )
 
 // stopTimeout bounds the shutdown of each database; a Postgres with much to write needs a while.

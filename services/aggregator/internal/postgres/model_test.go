@@ -10,8 +10,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/hp-analytics/hp-analytics/migrations/protocol"
-	"github.com/hp-analytics/hp-analytics/migrations/sketch"
+	"github.com/hp-analytics/hp-analytics/internal/protocol"
+	"github.com/hp-analytics/hp-analytics/internal/stats/sketch"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
 )
 

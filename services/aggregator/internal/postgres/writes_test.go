@@ -18,7 +18,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
-	"github.com/hp-analytics/hp-analytics/migrations/protocol"
+	"github.com/hp-analytics/hp-analytics/internal/protocol"
 )
 
 // fact is a raw row as its client sends it. The client sends the same under the same identity, however often.

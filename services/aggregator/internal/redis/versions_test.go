@@ -10,7 +10,7 @@ import (
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
-	"github.com/hp-analytics/hp-analytics/migrations/protocol"
+	"github.com/hp-analytics/hp-analytics/internal/protocol"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/redis"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/rollup"
 )

@@ -13,7 +13,7 @@ import (
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
-	"github.com/hp-analytics/hp-analytics/migrations/sketch"
+	"github.com/hp-analytics/hp-analytics/internal/stats/sketch"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/report"
 )
 

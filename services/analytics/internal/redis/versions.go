@@ -12,7 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	platformredis "github.com/hp-analytics/hp-analytics/internal/platform/redis"
-	"github.com/hp-analytics/hp-analytics/migrations/protocol"
+	"github.com/hp-analytics/hp-analytics/internal/protocol"
 )
 
 const (

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/hp-analytics/hp-analytics/migrations/sketch"
+	"github.com/hp-analytics/hp-analytics/internal/stats/sketch"
 )
 
 // Interval is the length of a point of a series.

@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/hp-analytics/hp-analytics/migrations/sketch"
+	"github.com/hp-analytics/hp-analytics/internal/stats/sketch"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/report"
 )
 

@@ -11,7 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
-	"github.com/hp-analytics/hp-analytics/migrations/protocol"
+	"github.com/hp-analytics/hp-analytics/internal/protocol"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 )
 

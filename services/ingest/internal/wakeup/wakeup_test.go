@@ -13,7 +13,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/tasks"
-	"github.com/hp-analytics/hp-analytics/migrations/protocol"
+	"github.com/hp-analytics/hp-analytics/internal/protocol"
 )
 
 func TestMain(m *testing.M) { platformtest.Main(m, redistest.Stop) }

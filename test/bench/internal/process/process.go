@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/hp-analytics/hp-analytics/internal/platform/localproc"
+	"github.com/hp-analytics/hp-analytics/internal/localruntime/localproc"
 )
 
 // Command says what to start.

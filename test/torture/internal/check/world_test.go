@@ -14,8 +14,8 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/tasks"
+	"github.com/hp-analytics/hp-analytics/internal/protocol"
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
-	"github.com/hp-analytics/hp-analytics/migrations/protocol"
 	"github.com/hp-analytics/hp-analytics/test/torture/internal/check"
 	"github.com/hp-analytics/hp-analytics/test/torture/internal/ledger"
 )

@@ -12,8 +12,8 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/hp-analytics/hp-analytics/internal/platform/localpg"
-	"github.com/hp-analytics/hp-analytics/internal/platform/localredis"
+	"github.com/hp-analytics/hp-analytics/internal/localruntime/localpg"
+	"github.com/hp-analytics/hp-analytics/internal/localruntime/localredis"
 )
 
 // Postgres is the private Postgres. Its data and its address stay over restarts.

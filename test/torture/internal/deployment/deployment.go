@@ -18,7 +18,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
 
-	"github.com/hp-analytics/hp-analytics/internal/platform/localproc"
+	"github.com/hp-analytics/hp-analytics/internal/localruntime/localproc"
 	"github.com/hp-analytics/hp-analytics/test/torture/internal/proxy"
 )
 

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hp-analytics/hp-analytics/internal/platform/localproc"
+	"github.com/hp-analytics/hp-analytics/internal/localruntime/localproc"
 )
 
 const (

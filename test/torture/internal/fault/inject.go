@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hp-analytics/hp-analytics/internal/platform/localproc"
+	"github.com/hp-analytics/hp-analytics/internal/localruntime/localproc"
 	"github.com/hp-analytics/hp-analytics/test/torture/internal/proxy"
 )
 

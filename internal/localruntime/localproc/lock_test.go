@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hp-analytics/hp-analytics/internal/platform/localproc"
+	"github.com/hp-analytics/hp-analytics/internal/localruntime/localproc"
 )
 
 func TestASecondHolderIsRefused(t *testing.T) {

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/hp-analytics/hp-analytics/migrations/sketch"
+	"github.com/hp-analytics/hp-analytics/internal/stats/sketch"
 )
 
 // The stated error is that of the mean square over many sets of users, whatever their number. It is neither exceeded nor,

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hp-analytics/hp-analytics/migrations/sketch"
+	"github.com/hp-analytics/hp-analytics/internal/stats/sketch"
 )
 
 func users(from, to int) *sketch.Sketch {

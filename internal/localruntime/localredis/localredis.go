@@ -18,7 +18,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/hp-analytics/hp-analytics/internal/platform/localproc"
+	"github.com/hp-analytics/hp-analytics/internal/localruntime/localproc"
 )
 
 const (

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hp-analytics/hp-analytics/internal/platform/localproc"
+	"github.com/hp-analytics/hp-analytics/internal/localruntime/localproc"
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 )
 

@@ -11,8 +11,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/hp-analytics/hp-analytics/internal/platform/localproc"
-	"github.com/hp-analytics/hp-analytics/internal/platform/localredis"
+	"github.com/hp-analytics/hp-analytics/internal/localruntime/localproc"
+	"github.com/hp-analytics/hp-analytics/internal/localruntime/localredis"
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 )
 
