@@ -5,7 +5,6 @@ package protocol
 import (
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/hibiken/asynq"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/tasks"
@@ -17,16 +16,10 @@ const (
 	KindPurchases = "purchases"
 )
 
-// BatchReady wakes an aggregator: a batch was committed and is pending. It is a hint and nothing more. A lost one is
-// replaced by the sweeper, and whoever runs one folds whatever is pending, so it fails cheaply and is not worth many
-// retries.
-var BatchReady = tasks.Type[BatchReadyPayload]{
+// BatchReady wakes an aggregator: a batch was committed and is pending. It is only a hint: a worker that runs it folds
+// everything that is pending, and the sweeper replaces a lost one. So a failed task is cheap and not worth many retries.
+var BatchReady = tasks.Type{
 	Name:    "aggregate:batch",
 	Queue:   "rollups",
 	Options: []asynq.Option{asynq.MaxRetry(3), asynq.Timeout(time.Minute)},
-}
-
-// BatchReadyPayload names the batch that was committed.
-type BatchReadyPayload struct {
-	BatchID uuid.UUID `json:"batch_id"`
 }

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/tasks"
@@ -110,7 +109,7 @@ func (p *platform) unfold(ctx context.Context, rows, workers int) error {
 	}
 	client := tasks.NewClient(p.queue, time.Second)
 	for range rows/10_000 + workers { // a task may fold more, and then some find nothing
-		if err := protocol.BatchReady.Enqueue(ctx, client, protocol.BatchReadyPayload{BatchID: uuid.Must(uuid.NewV7())}); err != nil {
+		if err := protocol.BatchReady.Enqueue(ctx, client); err != nil {
 			return err
 		}
 	}

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 )
 
@@ -38,35 +36,19 @@ func (s Store) Pending(ctx context.Context) (Backlog, error) {
 	return b, nil
 }
 
-// Work is what pends, measured in folds.
-type Work struct {
-	Folds  int       // that it takes, if each claims all it may
-	Oldest uuid.UUID // the first batch; nil when there is none
-}
-
-// Work returns the work of the batches that were committed longer than grace ago. Like Pending it reads the partial index.
-func (s Store) Work(ctx context.Context, grace time.Duration) (Work, error) {
+// Work returns how many folds the pending batches need that were committed longer than grace ago, if each fold claims all
+// it may. Like Pending it reads the partial index.
+func (s Store) Work(ctx context.Context, grace time.Duration) (folds int, err error) {
 	const query = `
-		SELECT count(*), coalesce(sum(rows), 0)::bigint, (
-			SELECT id
-			FROM ingest.batches
-			WHERE aggregated_at IS NULL AND received_at <= now() - $1::interval
-			ORDER BY id
-			LIMIT 1
-		)
+		SELECT count(*), coalesce(sum(rows), 0)::bigint
 		FROM ingest.batches
 		WHERE aggregated_at IS NULL AND received_at <= now() - $1::interval`
 	var batches, rows int64
-	var oldest *uuid.UUID
-	if err := s.Pool.QueryRow(ctx, query, grace).Scan(&batches, &rows, &oldest); err != nil {
-		return Work{}, postgres.Classify(fmt.Errorf("measure the work: %w", err))
-	}
-	if oldest == nil {
-		return Work{}, nil
+	if err := s.Pool.QueryRow(ctx, query, grace).Scan(&batches, &rows); err != nil {
+		return 0, postgres.Classify(fmt.Errorf("measure the work: %w", err))
 	}
 	perFold := int64(s.Rows)
-	folds := max((batches+FoldBatches-1)/FoldBatches, (rows+perFold-1)/perFold)
-	return Work{Folds: int(folds), Oldest: *oldest}, nil
+	return int(max((batches+FoldBatches-1)/FoldBatches, (rows+perFold-1)/perFold)), nil
 }
 
 // EnsurePartitions makes the partitions of a range of days, as far as they are missing, and returns how many it made.

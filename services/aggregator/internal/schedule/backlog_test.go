@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/hibiken/asynq"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
@@ -98,7 +97,7 @@ func TestTheQueueFollowsTheWork(t *testing.T) {
 
 	// An hour without workers: ingest has made a task every 50 ms, all for the same few folds.
 	for range 100 {
-		if err := q.Wake(t.Context(), uuid.New()); err != nil {
+		if err := q.Wake(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}

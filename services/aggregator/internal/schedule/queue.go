@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/google/uuid"
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
@@ -54,6 +53,6 @@ func (q *AsynqQueue) Clear(context.Context) (int, error) {
 }
 
 // Wake implements Queue.
-func (q *AsynqQueue) Wake(ctx context.Context, batch uuid.UUID) error {
-	return protocol.BatchReady.Enqueue(ctx, q.client, protocol.BatchReadyPayload{BatchID: batch})
+func (q *AsynqQueue) Wake(ctx context.Context) error {
+	return protocol.BatchReady.Enqueue(ctx, q.client)
 }

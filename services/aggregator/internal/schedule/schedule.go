@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
@@ -32,8 +31,8 @@ const (
 
 // Store is what upkeep needs from the database.
 type Store interface {
-	// Work measures the pending batches that were committed longer than grace ago.
-	Work(ctx context.Context, grace time.Duration) (postgres.Work, error)
+	// Work returns how many folds the pending batches need that were committed longer than grace ago.
+	Work(ctx context.Context, grace time.Duration) (folds int, err error)
 	EnsurePartitions(ctx context.Context, from, to time.Time) (int, error)
 	// DropExpired drops the raw rows of the days before one.
 	DropExpired(ctx context.Context, before time.Time) ([]postgres.Partition, error)
@@ -47,7 +46,8 @@ type Queue interface {
 	Waiting(ctx context.Context) (int, error)
 	// Clear deletes the tasks that wait for a worker and returns how many there were.
 	Clear(ctx context.Context) (int, error)
-	Wake(ctx context.Context, batch uuid.UUID) error
+	// Wake adds a task.
+	Wake(ctx context.Context) error
 }
 
 // Schedule is the work of the leader.
@@ -122,23 +122,23 @@ func (s *Schedule) Sweep(ctx context.Context) error {
 	}
 	waiting, err := s.Queue.Waiting(ctx)
 	if err == nil {
-		if waiting > overdue.Folds+slack {
+		if waiting > overdue+slack {
 			err = s.clear(ctx, waiting)
 		} else {
 			err = s.wake(ctx, overdue, waiting)
 		}
 	}
-	if err != nil && overdue.Folds > 0 {
-		s.Logger.WarnContext(ctx, "folding without tasks", "folds", overdue.Folds, "err", err)
+	if err != nil && overdue > 0 {
+		s.Logger.WarnContext(ctx, "folding without tasks", "folds", overdue, "err", err)
 		return s.foldAll(ctx)
 	}
 	return nil // without work it does not matter how Redis is
 }
 
 // wake makes the tasks that are missing when some wait already.
-func (s *Schedule) wake(ctx context.Context, work postgres.Work, waiting int) error {
-	for range min(work.Folds, maxTasks) - waiting {
-		if err := s.Queue.Wake(ctx, work.Oldest); err != nil {
+func (s *Schedule) wake(ctx context.Context, work, waiting int) error {
+	for range min(work, maxTasks) - waiting {
+		if err := s.Queue.Wake(ctx); err != nil {
 			return err
 		}
 		s.rewoken.Inc()
@@ -150,7 +150,7 @@ func (s *Schedule) wake(ctx context.Context, work postgres.Work, waiting int) er
 // deletes first and measures then finds every batch whose task was deleted.
 func (s *Schedule) clear(ctx context.Context, waiting int) error {
 	work, err := s.Store.Work(ctx, 0)
-	if err != nil || waiting <= work.Folds+slack {
+	if err != nil || waiting <= work+slack {
 		return err
 	}
 	deleted, err := s.Queue.Clear(ctx)

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
@@ -20,10 +19,7 @@ import (
 
 func TestMain(m *testing.M) { platformtest.Main(m, redistest.Stop, dbtest.Stop) }
 
-var (
-	errAway = errors.New("away")
-	oldest  = uuid.MustParse("00000000-0000-7000-8000-000000000001")
-)
+var errAway = errors.New("away")
 
 // store has work, and notes what upkeep asks for.
 type store struct {
@@ -35,11 +31,11 @@ type store struct {
 	keys     time.Duration
 }
 
-func (s *store) Work(_ context.Context, grace time.Duration) (postgres.Work, error) {
+func (s *store) Work(_ context.Context, grace time.Duration) (folds int, err error) {
 	if grace == 0 {
-		return postgres.Work{Folds: s.overdue + s.young, Oldest: oldest}, nil
+		return s.overdue + s.young, nil
 	}
-	return postgres.Work{Folds: s.overdue, Oldest: oldest}, nil
+	return s.overdue, nil
 }
 
 func (s *store) EnsurePartitions(_ context.Context, from, to time.Time) (int, error) {
@@ -64,23 +60,23 @@ func (s *store) PruneIdempotencyKeys(_ context.Context, age time.Duration) (int6
 
 // queue holds tasks until it is full; a full one answers like one that is away.
 type queue struct {
-	tasks []uuid.UUID
+	tasks int
 	room  int
 	err   error
 }
 
-func (q *queue) Waiting(context.Context) (int, error) { return len(q.tasks), q.err }
+func (q *queue) Waiting(context.Context) (int, error) { return q.tasks, q.err }
 
 func (q *queue) Clear(context.Context) (n int, err error) {
-	n, q.tasks = len(q.tasks), nil
+	n, q.tasks = q.tasks, 0
 	return n, q.err
 }
 
-func (q *queue) Wake(_ context.Context, batch uuid.UUID) error {
-	if len(q.tasks) == q.room {
+func (q *queue) Wake(context.Context) error {
+	if q.tasks == q.room {
 		return errAway
 	}
-	q.tasks = append(q.tasks, batch)
+	q.tasks++
 	return nil
 }
 
@@ -93,14 +89,6 @@ func newSchedule(t *testing.T, s *store, q schedule.Queue, fold func(context.Con
 	}
 	work.Register(prometheus.NewRegistry())
 	return work
-}
-
-func batches(n int) []uuid.UUID {
-	ids := make([]uuid.UUID, n)
-	for i := range ids {
-		ids[i] = uuid.New()
-	}
-	return ids
 }
 
 // Sweeps come every two seconds, however long workers need: the queue must stay as long as the work, or what is scaled on
@@ -124,7 +112,7 @@ func TestSweepsDoNotFloodTheQueue(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, q := &store{overdue: test.overdue, young: test.young}, &queue{tasks: batches(test.waiting), room: 10 * most}
+			s, q := &store{overdue: test.overdue, young: test.young}, &queue{tasks: test.waiting, room: 10 * most}
 			work := newSchedule(t, s, q, func(context.Context) (bool, error) {
 				t.Error("folded, though the queue is there")
 				return false, nil
@@ -134,11 +122,8 @@ func TestSweepsDoNotFloodTheQueue(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if len(q.tasks) != test.want {
-				t.Errorf("%d tasks, want %d", len(q.tasks), test.want)
-			}
-			if test.want > test.waiting && q.tasks[test.want-1] != oldest {
-				t.Error("the task is not that of the oldest batch")
+			if q.tasks != test.want {
+				t.Errorf("%d tasks, want %d", q.tasks, test.want)
 			}
 		})
 	}
@@ -192,8 +177,8 @@ func TestQueueInRedis(t *testing.T) {
 		}
 	}
 	waiting(0) // the queue was never used
-	for _, batch := range batches(3) {
-		if err := q.Wake(t.Context(), batch); err != nil {
+	for range 3 {
+		if err := q.Wake(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -202,14 +187,14 @@ func TestQueueInRedis(t *testing.T) {
 		t.Errorf("Clear = %d, %v; want 3", n, err)
 	}
 	waiting(0)
-	for _, batch := range batches(3) {
-		if err := q.Wake(t.Context(), batch); err != nil {
+	for range 3 {
+		if err := q.Wake(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
 	server.FlushAll()
 	waiting(0)
-	if err := q.Wake(t.Context(), uuid.New()); err != nil {
+	if err := q.Wake(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	waiting(1) // the queue is found again, though the client has used it before
@@ -217,7 +202,7 @@ func TestQueueInRedis(t *testing.T) {
 	if n, err := q.Waiting(t.Context()); err == nil {
 		t.Errorf("Waiting = %d without Redis: the sweeper would not fold by itself", n)
 	}
-	if err := q.Wake(t.Context(), uuid.New()); err == nil {
+	if err := q.Wake(t.Context()); err == nil {
 		t.Error("Wake succeeds without Redis")
 	}
 }

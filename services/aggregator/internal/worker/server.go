@@ -40,7 +40,7 @@ func Run(ctx context.Context, client redis.UniversalClient, folder *Folder, conc
 	})
 	mux := asynq.NewServeMux()
 	// One fold a task and not more: the queue then empties in step with the work, and its length is what is scaled on.
-	protocol.BatchReady.Handle(mux, tracing, func(ctx context.Context, _ protocol.BatchReadyPayload) error {
+	protocol.BatchReady.Handle(mux, tracing, func(ctx context.Context) error {
 		_, err := folder.Fold(ctx)
 		return err
 	})

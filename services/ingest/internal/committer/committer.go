@@ -40,9 +40,9 @@ type Store interface {
 	Replay(ctx context.Context, key event.IdempotencyKey) (p event.Purchase, found bool, err error)
 }
 
-// Waker tells the aggregators of a committed batch. It is best effort and does not block: a lost call costs latency only.
+// Waker wakes the aggregators after a commit. It is best effort and does not block: a lost call costs latency only.
 type Waker interface {
-	Wake(batch uuid.UUID)
+	Wake()
 }
 
 // Options tune a committer.
@@ -157,7 +157,7 @@ func (c *Committer) flushEvents(ctx context.Context, members []*member[eventsReq
 		close(m.done)
 	}
 	if anew {
-		c.waker.Wake(batch)
+		c.waker.Wake()
 	}
 }
 
@@ -202,7 +202,7 @@ func (c *Committer) flushPurchases(ctx context.Context, members []*member[purcha
 		close(m.done)
 	}
 	if anew {
-		c.waker.Wake(batch)
+		c.waker.Wake()
 	}
 }
 
@@ -216,6 +216,6 @@ func (c *Committer) flushPurchase(ctx context.Context, m *member[purchaseRequest
 	}
 	m.request.order.Purchase, m.request.replayed = stored, replayed
 	if !replayed {
-		c.waker.Wake(stored.BatchID)
+		c.waker.Wake()
 	}
 }

@@ -84,7 +84,7 @@ func (s *fakeStore) Replay(context.Context, event.IdempotencyKey) (event.Purchas
 	return event.Purchase{}, false, nil
 }
 
-func (s *fakeStore) Wake(uuid.UUID) {
+func (s *fakeStore) Wake() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.woken++

@@ -1,4 +1,4 @@
-// Package wakeup calls the aggregators when something was committed.
+// Package wakeup enqueues the tasks that wake the aggregators after a commit.
 package wakeup
 
 import (
@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/redis"
@@ -15,19 +14,19 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/committer"
 )
 
-// pause is the shortest time between two tasks of one process. Whoever runs a task folds all that is pending, up to tens
-// of thousands of rows, so more tasks would not mean more work done, but each costs Redis and a worker more than storing
-// an event does. When work piles up in spite of that, the aggregator's sweeper adds tasks in step with it.
+// pause is the shortest time between two tasks of one process. A task folds everything that is pending, up to tens of
+// thousands of rows, so more tasks would not get more work done, and each costs Redis and a worker more than storing an
+// event does. If a backlog builds up all the same, the aggregator's sweeper adds tasks in proportion to it.
 const pause = 200 * time.Millisecond
 
-// Waker enqueues tasks: at once for a batch that comes alone, and one for all batches of a pause under load. It works
-// while Run does, and is safe for concurrent use.
+// Waker enqueues tasks: at once after a single commit, and one task per pause under load. It enqueues while Run runs,
+// and is safe for concurrent use.
 type Waker struct {
-	tasks   *tasks.Client
-	logger  *slog.Logger
-	outage  redis.Outage
-	waiting chan uuid.UUID // holds the batch of the next task; it stands for those that come meanwhile
-	lost    prometheus.Counter
+	tasks  *tasks.Client
+	logger *slog.Logger
+	outage redis.Outage
+	wanted chan struct{} // holds a signal while a task is to be enqueued; further calls coalesce into it
+	lost   prometheus.Counter
 }
 
 var _ committer.Waker = (*Waker)(nil)
@@ -35,7 +34,7 @@ var _ committer.Waker = (*Waker)(nil)
 // New returns a waker.
 func New(client *tasks.Client, logger *slog.Logger, registerer prometheus.Registerer) *Waker {
 	w := &Waker{
-		tasks: client, logger: logger, waiting: make(chan uuid.UUID, 1),
+		tasks: client, logger: logger, wanted: make(chan struct{}, 1),
 		lost: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "hpa_ingest_wakeups_lost_total", Help: "Tasks that could not be enqueued; the sweeper folds their batches.",
 		}),
@@ -45,23 +44,24 @@ func New(client *tasks.Client, logger *slog.Logger, registerer prometheus.Regist
 }
 
 // Wake implements committer.Waker. It does not wait for Redis.
-func (w *Waker) Wake(batch uuid.UUID) {
+func (w *Waker) Wake() {
 	select {
-	case w.waiting <- batch:
-	default: // the task that waits will be enqueued after this commit, too
+	case w.wanted <- struct{}{}:
+	default: // the task already wanted is enqueued later than this commit, so it covers it
 	}
 }
 
-// Run enqueues until ctx ends. While Redis is away it tries once a second, and the batches wait for the sweeper.
+// Run enqueues tasks until ctx ends, and then the one that is still wanted. While Redis is down it tries once a second,
+// and the sweeper finds the batches.
 func (w *Waker) Run(ctx context.Context) {
 	for {
 		select {
-		case batch := <-w.waiting:
-			w.enqueue(ctx, batch)
+		case <-w.wanted:
+			w.enqueue(ctx)
 		case <-ctx.Done():
 			select {
-			case batch := <-w.waiting:
-				w.enqueue(ctx, batch)
+			case <-w.wanted:
+				w.enqueue(ctx)
 			default:
 			}
 			return
@@ -73,14 +73,14 @@ func (w *Waker) Run(ctx context.Context) {
 	}
 }
 
-func (w *Waker) enqueue(ctx context.Context, batch uuid.UUID) {
+func (w *Waker) enqueue(ctx context.Context) {
 	if w.outage.Ongoing() {
 		w.lost.Inc()
 		return
 	}
-	if err := protocol.BatchReady.Enqueue(ctx, w.tasks, protocol.BatchReadyPayload{BatchID: batch}); err != nil {
+	if err := protocol.BatchReady.Enqueue(ctx, w.tasks); err != nil {
 		w.outage.Begin()
 		w.lost.Inc()
-		w.logger.WarnContext(ctx, "wake-up lost", "batch_id", batch, "err", err)
+		w.logger.WarnContext(ctx, "wake-up task lost, the sweeper folds the batch", "err", err)
 	}
 }

@@ -2,11 +2,9 @@ package wakeup
 
 import (
 	"context"
-	"encoding/json"
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/hibiken/asynq"
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -18,62 +16,62 @@ import (
 
 func TestMain(m *testing.M) { platformtest.Main(m, redistest.Stop) }
 
-// TestEveryCallIsFollowedByATask makes calls at every moment of a waker's life, the end included: a task must be enqueued
-// after each of them, which is what makes coalescing safe.
-func TestEveryCallIsFollowedByATask(t *testing.T) {
-	t.Parallel()
+// running is a waker that runs, with the queue that it fills.
+type running struct {
+	*Waker
+	enqueued func() int
+	stop     func() // asks the waker to stop, and waits until it has
+}
+
+func start(t *testing.T) running {
+	t.Helper()
 	redis := redistest.Client(t, redistest.New(t))
 	inspector := asynq.NewInspectorFromRedisClient(redis)
-	waker := New(tasks.NewClient(redis, time.Second), platformtest.Logger(t), prometheus.NewRegistry())
+	waker := New(tasks.NewClient(redis, time.Minute), platformtest.Logger(t), prometheus.NewRegistry())
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		waker.Run(ctx)
 	}()
-	// newest returns the batch of the task that was enqueued last, and how many there are.
-	newest := func() (uuid.UUID, int) {
-		found, err := inspector.ListPendingTasks(protocol.BatchReady.Queue, asynq.PageSize(1000))
-		if err != nil || len(found) == 0 {
-			return uuid.Nil, 0
-		}
-		var last uuid.UUID
-		for _, task := range found { // version 7: the greatest is the newest
-			var payload protocol.BatchReadyPayload
-			if err := json.Unmarshal(task.Payload, &payload); err != nil {
-				t.Fatal(err)
-			}
-			if payload.BatchID.String() > last.String() {
-				last = payload.BatchID
-			}
-		}
-		return last, len(found)
+	stop := func() {
+		cancel()
+		<-done
 	}
+	t.Cleanup(stop)
+	return running{Waker: waker, stop: stop, enqueued: func() int {
+		info, err := inspector.GetQueueInfo(protocol.BatchReady.Queue)
+		if err != nil {
+			return 0 // there is no queue before its first task
+		}
+		return info.Pending
+	}}
+}
 
-	first := uuid.Must(uuid.NewV7())
-	waker.Wake(first)
-	platformtest.Eventually(t, 5*time.Second, "a task for the first call", func() bool {
-		last, _ := newest()
-		return last == first
-	})
+// A task must be enqueued after each call, also after one right before the stop. That is what makes coalescing safe.
+func TestEveryCallIsFollowedByATask(t *testing.T) {
+	t.Parallel()
+	waker := start(t)
+	for n := range 3 {
+		waker.Wake()
+		platformtest.Eventually(t, time.Minute, "a task for the call", func() bool { return waker.enqueued() == n+1 })
+	}
+	waker.Wake()
+	waker.stop()
+	if n := waker.enqueued(); n != 4 {
+		t.Errorf("%d tasks, want 4: the call before the stop was lost", n)
+	}
+}
+
+func TestABurstOfCallsIsOneTaskPerPause(t *testing.T) {
+	t.Parallel()
+	waker := start(t)
+	begin := time.Now()
 	for range 10_000 {
-		waker.Wake(uuid.Must(uuid.NewV7()))
+		waker.Wake()
 	}
-	calls := time.Now()
-	platformtest.Eventually(t, 5*time.Second, "a task for the crowd", func() bool { _, n := newest(); return n > 1 })
-	if took := time.Since(calls); took > 2*time.Second {
-		t.Errorf("the crowd waited %s", took)
-	}
-	if _, n := newest(); n > 10 {
-		t.Errorf("10,000 calls led to %d tasks", n-1)
-	}
-
-	final := uuid.Must(uuid.NewV7())
-	platformtest.Eventually(t, 5*time.Second, "no task waits", func() bool { return len(waker.waiting) == 0 })
-	waker.Wake(final)
-	cancel()
-	<-done
-	if last, _ := newest(); last != final {
-		t.Errorf("the call before the stop was forgotten: the newest task is of %s, want %s", last, final)
+	waker.stop()
+	if n, most := waker.enqueued(), 2+int(time.Since(begin)/pause); n < 1 || n > most {
+		t.Errorf("10,000 calls led to %d tasks, want 1 to %d", n, most)
 	}
 }

@@ -2,12 +2,10 @@ package check
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 
-	"github.com/google/uuid"
 	"github.com/hibiken/asynq"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
@@ -76,7 +74,8 @@ func (q *Queue) unlisted(ctx context.Context) error {
 	return nil
 }
 
-// queue checks that nothing is left to do. Calls that Asynq has given up are in nobody's way if their batches are folded.
+// queue checks that nothing is left to do. Tasks that Asynq has archived after their retries do no harm when no batch is
+// pending: another task has folded theirs.
 func (c *Checker) queue(ctx context.Context) (archived int, findings []string, err error) {
 	left, err := Remaining(ctx, c.DB, c.Queue)
 	if errors.Is(err, errUnlisted) {
@@ -91,41 +90,9 @@ func (c *Checker) queue(ctx context.Context) (archived int, findings []string, e
 	if left.Tasks > 0 {
 		findings = append(findings, fmt.Sprintf("%d tasks are left in the queue", left.Tasks))
 	}
-	ids, err := c.Queue.archived(ctx)
-	if err != nil || len(ids) == 0 {
+	info, err := c.Queue.info(ctx)
+	if err != nil || info == nil {
 		return 0, findings, err
 	}
-	var forgotten int
-	const query = `
-		SELECT count(*)
-		FROM unnest($1::uuid[]) AS task (batch_id)
-		WHERE NOT EXISTS (SELECT FROM ingest.batches b WHERE b.id = task.batch_id AND b.aggregated_at IS NOT NULL)`
-	if err := c.DB.QueryRow(ctx, query, ids).Scan(&forgotten); err != nil {
-		return 0, nil, fmt.Errorf("look for the batches of archived tasks: %w", err)
-	}
-	if forgotten > 0 {
-		findings = append(findings, fmt.Sprintf("%d tasks were given up whose batches are not folded", forgotten))
-	}
-	return len(ids), findings, nil
-}
-
-// archived returns the batches of the calls that Asynq has given up.
-func (q *Queue) archived(ctx context.Context) ([]uuid.UUID, error) {
-	info, err := q.info(ctx)
-	if err != nil || info == nil || info.Archived == 0 {
-		return nil, err
-	}
-	tasks, err := q.inspector.ListArchivedTasks(protocol.BatchReady.Queue, asynq.PageSize(info.Archived))
-	if err != nil {
-		return nil, fmt.Errorf("list archived tasks: %w", err)
-	}
-	ids := make([]uuid.UUID, len(tasks))
-	for i, task := range tasks {
-		var payload protocol.BatchReadyPayload
-		if err := json.Unmarshal(task.Payload, &payload); err != nil {
-			return nil, fmt.Errorf("decode an archived task: %w", err)
-		}
-		ids[i] = payload.BatchID
-	}
-	return ids, nil
+	return info.Archived, findings, nil
 }

@@ -115,11 +115,11 @@ func (w *world) receipt(ctx context.Context, batch uuid.UUID) (r check.Receipt, 
 	return r, err == nil, err
 }
 
-// enqueue makes a wake-up call that nobody works on.
-func (w *world) enqueue(batch uuid.UUID) {
+// enqueue adds a wake-up task that no worker takes.
+func (w *world) enqueue() {
 	w.t.Helper()
 	client := tasks.NewClient(w.redis, time.Second)
-	if err := protocol.BatchReady.Enqueue(w.t.Context(), client, protocol.BatchReadyPayload{BatchID: batch}); err != nil {
+	if err := protocol.BatchReady.Enqueue(w.t.Context(), client); err != nil {
 		w.t.Fatal(err)
 	}
 }
