@@ -7,6 +7,10 @@ PORT     ?= 8080
 DATA_DIR ?= .data
 URL      ?= http://localhost:$(PORT)
 ARGS     ?=
+# ARGS and the variables of the command line belong to one target. Without these two lines, a script that calls make again would pass
+# them on to another target: ARGS of e2e-cluster reached `docker buildx bake`.
+MAKEOVERRIDES :=
+unexport ARGS
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 TAG      ?= dev
 
@@ -50,7 +54,7 @@ lint: $(GOLANGCI_LINT) ## run golangci-lint over every module
 
 .PHONY: check
 check: lint chart-check ## everything but the tests: lint, vet, tidy modules, generated code up to date, the chart, builds without the workspace
-	@bash .ci/check $(MODULES)
+	@bash .ci/check $(MODULES) charts/tools
 
 .PHONY: chart-check
 chart-check: alerts-test $(HELM) $(HELM_UNITTEST) $(KUBECONFORM) $(SCHEMAS)/made bin/manifests ## check the chart: lint, schemas, rules, unit tests, alerts, and that Tilt and kind fit it
