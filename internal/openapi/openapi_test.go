@@ -3,7 +3,6 @@ package openapi_test
 import (
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -29,17 +28,6 @@ func get(h http.Handler, target string, header ...string) *httptest.ResponseReco
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	return w
-}
-
-func TestSourceIsTheContract(t *testing.T) {
-	t.Parallel()
-	contract, err := os.ReadFile("../../openapi.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if openapi.Source() != string(contract) {
-		t.Error("the embedded copy differs from /openapi.yaml: run go generate ./internal/openapi")
-	}
 }
 
 func TestDocument(t *testing.T) {

@@ -134,7 +134,7 @@ func Operations(tb testing.TB, tag string) []string {
 func operations(c *contract.Contract, tag string) []string {
 	var ids []string
 	for _, o := range c.Operations() {
-		if slices.Contains(o.Spec.Tags, tag) {
+		if o.Service == tag {
 			ids = append(ids, o.ID)
 		}
 	}
@@ -145,7 +145,7 @@ func operations(c *contract.Contract, tag string) []string {
 // check reports what is wrong with a.
 func (c *Checker) check(r *http.Request, a answer) {
 	c.tb.Helper()
-	operation, _, ok := c.contract.Find(r)
+	operation, ok := c.contract.Find(r)
 	if !ok {
 		c.report(r, a, c.checkUnmatched(r, a))
 		return

@@ -18,69 +18,77 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 )
 
-const (
-	// defaultMaxBody is the limit of a body in bytes where the operation sets no other with the extension below.
-	defaultMaxBody = 64 << 10
-	// maxBodyExtension is the member of a request body in openapi.yaml that sets its limit in bytes.
-	maxBodyExtension = "x-max-bytes"
+const jsonType = "application/json"
 
-	jsonType = "application/json"
-)
+var bodyOptions = append(contract.Formats(), openapi3.VisitAsRequest(), openapi3.MultiErrors())
 
-// checkBody reads the body, leaves it to be read again, and returns its problems.
-func checkBody(w http.ResponseWriter, r *http.Request, body *openapi3.RequestBody) ([]errs.Field, error) {
-	media, err := mediaType(r, body)
-	if err != nil {
-		return nil, err
+// body is what the contract says about the body of an operation.
+type body struct {
+	content openapi3.Content
+	names   string // the media types, for people
+	limit   int64
+}
+
+func newBody(spec *openapi3.RequestBody) *body {
+	return &body{
+		content: spec.Content,
+		names:   strings.Join(slices.Sorted(maps.Keys(spec.Content)), " or "),
+		limit:   contract.MaxBody(spec),
 	}
-	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody(body)))
+}
+
+// check reads the body, leaves it to be read again, and returns its value and its problems.
+func (b *body) check(w http.ResponseWriter, r *http.Request) (any, []errs.Field, error) {
+	schema, err := b.schema(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, b.limit))
 	if err != nil {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			return nil, err
+			return nil, nil, err
 		}
-		return nil, errs.New(errs.Malformed, "unreadable_body", "The body could not be read to its end.").Because(err)
+		return nil, nil, errs.New(errs.Malformed, "unreadable_body", "The body could not be read to its end.").Because(err)
 	}
 	r.Body = io.NopCloser(bytes.NewReader(data))
 	if len(bytes.TrimSpace(data)) == 0 {
-		return nil, errs.New(errs.Malformed, "body_required", "This request needs a JSON body.")
+		return nil, nil, errs.New(errs.Malformed, "body_required", "This request needs a JSON body.")
 	}
 	value, err := strictjson.Parse(data)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return checkValue(media.Schema.Value, value), nil
+	return value, checkValue(schema, value), nil
 }
 
-// mediaType returns what the contract says about the body's media type. Without a Content-Type it is JSON.
-func mediaType(r *http.Request, body *openapi3.RequestBody) (*openapi3.MediaType, error) {
+// schema returns the schema for the body's media type. A body without a Content-Type is JSON.
+func (b *body) schema(r *http.Request) (*openapi3.Schema, error) {
 	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
 		return nil, errs.New(errs.UnsupportedMedia, "unsupported_encoding", "Send this body without a Content-Encoding.")
 	}
-	name, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if r.Header.Get("Content-Type") == "" {
-		name, err = jsonType, nil
+	name, charset := jsonType, ""
+	if header := r.Header.Get("Content-Type"); header != "" && header != jsonType {
+		parsed, params, err := mime.ParseMediaType(header)
+		if err != nil {
+			return nil, b.unsupported().Because(err)
+		}
+		name, charset = parsed, params["charset"]
 	}
-	media, known := body.Content[name]
-	if charset := params["charset"]; err != nil || !known || charset != "" && !strings.EqualFold(charset, "utf-8") {
-		names := slices.Sorted(maps.Keys(body.Content))
-		return nil, errs.New(errs.UnsupportedMedia, "unsupported_media_type",
-			fmt.Sprintf("Send %s in UTF-8.", strings.Join(names, " or "))).Because(err)
+	media, known := b.content[name]
+	if !known || charset != "" && !strings.EqualFold(charset, "utf-8") {
+		return nil, b.unsupported()
 	}
-	return media, nil
+	return media.Schema.Value, nil
 }
 
-func maxBody(body *openapi3.RequestBody) int64 {
-	if limit, ok := body.Extensions[maxBodyExtension].(float64); ok {
-		return int64(limit)
-	}
-	return defaultMaxBody
+func (b *body) unsupported() *errs.Error {
+	return errs.New(errs.UnsupportedMedia, "unsupported_media_type", fmt.Sprintf("Send %s in UTF-8.", b.names))
 }
 
-// checkValue returns the problems of a decoded body.
+// checkValue returns the problems of a parsed body.
 func checkValue(schema *openapi3.Schema, value any) []errs.Field {
-	options := append(contract.Formats(), openapi3.VisitAsRequest(), openapi3.MultiErrors())
 	var fields []errs.Field
-	if err := schema.VisitJSON(value, options...); err != nil {
+	if err := schema.VisitJSON(value, bodyOptions...); err != nil {
 		fields = fieldsOf("", schema, err)
 	}
 	return append(fields, checkStorable("", schema, value)...)

@@ -13,61 +13,74 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 )
 
-// checkParameters returns the problems of the parameters, or an error for a request that has no meaning at all.
-func checkParameters(r *http.Request, operation *contract.Operation, params map[string]string) ([]errs.Field, error) {
-	query, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return nil, errs.New(errs.Malformed, "malformed_query", "The query string cannot be decoded.").Because(err)
+// parameter is one parameter of an operation.
+type parameter struct {
+	spec    *openapi3.Parameter
+	pointer string // names it in answers
+	isID    bool   // a UUID in the path
+}
+
+func newParameter(p *openapi3.Parameter) parameter {
+	return parameter{
+		spec:    p,
+		pointer: "/" + p.In + "/" + p.Name,
+		isID:    p.In == openapi3.ParameterInPath && p.Schema.Value.Format == "uuid",
 	}
-	input := &openapi3filter.RequestValidationInput{
-		Request:     r,
-		PathParams:  params,
-		QueryParams: query,
-		Options: &openapi3filter.Options{
-			MultiError:              true,
-			SkipSettingDefaults:     true, // the request belongs to the handler
-			SchemaValidationOptions: contract.Formats(),
-		},
+}
+
+var filterOptions = &openapi3filter.Options{
+	MultiError:              true,
+	SkipSettingDefaults:     true, // handlers set defaults; the request stays as it came
+	SchemaValidationOptions: contract.Formats(),
+}
+
+// checkParameters returns the problems of the parameters. A query that cannot be decoded and an id that nothing can have
+// are errors.
+func (v *Validator) checkParameters(r *http.Request) ([]errs.Field, error) {
+	var query url.Values
+	if r.URL.RawQuery != "" {
+		var err error
+		if query, err = url.ParseQuery(r.URL.RawQuery); err != nil {
+			return nil, errs.New(errs.Malformed, "malformed_query", "The query string cannot be decoded.").Because(err)
+		}
 	}
 	var fields []errs.Field
-	for _, ref := range operation.Parameters {
-		found := checkParameter(input, ref.Value)
-		if len(found) > 0 && isID(ref.Value) {
-			return nil, errs.New(errs.NotFound, "not_found", "There is nothing with this id; ids are UUIDs.")
+	for _, p := range v.parameters {
+		if p.isID {
+			if !contract.IsUUID(contract.PathParameter(r, p.spec.Name)) {
+				return nil, errs.New(errs.NotFound, "not_found", "There is nothing with this id; ids are UUIDs.")
+			}
+			continue
 		}
-		fields = append(fields, found...)
+		fields = append(fields, p.check(r, query)...)
 	}
 	return fields, nil
 }
 
-func isID(p *openapi3.Parameter) bool {
-	return p.In == openapi3.ParameterInPath && p.Schema.Value.Format == "uuid"
-}
-
-func checkParameter(input *openapi3filter.RequestValidationInput, p *openapi3.Parameter) []errs.Field {
-	pointer := "/" + p.In + "/" + p.Name
-	for i, value := range values(input, p) {
-		if i > 0 {
-			return []errs.Field{{Pointer: pointer, Code: "invalid_value", Detail: "Must be given once."}}
-		}
-		if !utf8.ValidString(value) || strings.ContainsRune(value, 0) {
-			return []errs.Field{{Pointer: pointer, Code: "invalid_value", Detail: textDetail}}
-		}
+// check returns the problems of one parameter.
+func (p parameter) check(r *http.Request, query url.Values) []errs.Field {
+	input := &openapi3filter.RequestValidationInput{Request: r, QueryParams: query, Options: filterOptions}
+	var values []string
+	switch p.spec.In { // no parameter of the contract is a list or in a cookie
+	case openapi3.ParameterInQuery:
+		values = query[p.spec.Name]
+	case openapi3.ParameterInHeader:
+		values = r.Header.Values(p.spec.Name)
+	default:
+		value := contract.PathParameter(r, p.spec.Name)
+		values, input.PathParams = []string{value}, map[string]string{p.spec.Name: value}
 	}
-	if err := openapi3filter.ValidateParameter(input.Request.Context(), input, p); err != nil {
-		return fieldsOf(pointer, p.Schema.Value, err)
+	if len(values) == 0 && !p.spec.Required {
+		return nil
+	}
+	if len(values) > 1 {
+		return []errs.Field{{Pointer: p.pointer, Code: "invalid_value", Detail: "Must be given once."}}
+	}
+	if len(values) == 1 && (!utf8.ValidString(values[0]) || strings.ContainsRune(values[0], 0)) {
+		return []errs.Field{{Pointer: p.pointer, Code: "invalid_value", Detail: textDetail}}
+	}
+	if err := openapi3filter.ValidateParameter(r.Context(), input, p.spec); err != nil {
+		return fieldsOf(p.pointer, p.spec.Schema.Value, err)
 	}
 	return nil
-}
-
-// values returns what the request has for p, undecoded. No parameter of the contract is a list.
-func values(input *openapi3filter.RequestValidationInput, p *openapi3.Parameter) []string {
-	switch p.In {
-	case openapi3.ParameterInQuery:
-		return input.QueryParams[p.Name]
-	case openapi3.ParameterInHeader:
-		return input.Request.Header.Values(p.Name)
-	default:
-		return []string{input.PathParams[p.Name]}
-	}
 }

@@ -1,14 +1,13 @@
-// Package validate refuses requests that do not fit openapi.yaml before they reach a handler, so that handlers see only
-// requests whose shape is right. It finds all problems of a request at once and says where each one is.
+// Package validate checks requests against openapi.yaml, so that handlers see only requests of the right shape. It finds
+// all problems of a request at once and says where each one is.
 //
-//   - 400: the body is not JSON, or the query is not one.
+//   - 400: the body is not JSON, or the query string cannot be decoded.
 //   - 404: an id in the path is not a UUID, so nothing can have it.
 //   - 413: the body is over the limit of its operation.
-//   - 415: the body's media type or encoding is not one that the operation reads.
+//   - 415: the operation does not read the body's media type or encoding.
 //   - 422: everything else, with a pointer, a code and a sentence for each problem.
 //
-// Credentials are not looked at (package authn does that), and values of the request are never repeated in an answer:
-// one of them may be a password.
+// Answers never repeat a value of the request, because it may be a password.
 package validate
 
 import (
@@ -16,45 +15,45 @@ import (
 
 	"github.com/hp-analytics/hp-analytics/internal/openapi/internal/contract"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
-	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
 )
 
-// Requests returns the middleware. Requests for paths and methods that the contract does not have pass: the router
-// answers those.
-func Requests() (func(http.Handler) http.Handler, error) {
-	c, err := contract.Load()
+// Validator checks the requests of one operation. It is safe for concurrent use.
+type Validator struct {
+	parameters []parameter
+	body       *body // nil if the operation has none
+}
+
+// New returns the validator of an operation. It does once what does not depend on the request.
+func New(o *contract.Operation) *Validator {
+	v := &Validator{}
+	for _, ref := range o.Parameters {
+		v.parameters = append(v.parameters, newParameter(ref.Value))
+	}
+	if o.Spec.RequestBody != nil {
+		v.body = newBody(o.Spec.RequestBody.Value)
+	}
+	return v
+}
+
+// Check validates a request that chi has routed, and returns its parsed body: nil if the operation has none. It leaves
+// the body to be read again.
+func (v *Validator) Check(w http.ResponseWriter, r *http.Request) (any, error) {
+	fields, err := v.checkParameters(r)
 	if err != nil {
 		return nil, err
 	}
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if operation, params, ok := c.Find(r); ok {
-				if err := check(w, r, operation, params); err != nil {
-					problem.Write(w, r, err)
-					return
-				}
-			}
-			next.ServeHTTP(w, r)
-		})
-	}, nil
-}
-
-func check(w http.ResponseWriter, r *http.Request, operation *contract.Operation, params map[string]string) error {
-	fields, err := checkParameters(r, operation, params)
-	if err != nil {
-		return err
-	}
-	if body := operation.Spec.RequestBody; body != nil {
-		inBody, err := checkBody(w, r, body.Value)
-		if err != nil {
-			return err
+	var value any
+	if v.body != nil {
+		var inBody []errs.Field
+		if value, inBody, err = v.body.check(w, r); err != nil {
+			return nil, err
 		}
 		fields = append(fields, inBody...)
 	}
 	if len(fields) > 0 {
-		return invalid(fields)
+		return nil, invalid(fields)
 	}
-	return nil
+	return value, nil
 }
 
 // maxFields bounds the answer to a large body in which everything is wrong.

@@ -64,13 +64,16 @@ func WithPrincipal(ctx context.Context, p Principal) context.Context {
 	return context.WithValue(ctx, principalKey{}, p)
 }
 
-// Require returns the caller of the request of ctx, or an Unauthenticated error for an anonymous one.
+// ErrNoCredentials is the answer to a request without credentials for something that needs them.
+var ErrNoCredentials error = errs.New(errs.Unauthenticated, "credentials_required",
+	"Send an access token or an API key in the Authorization header: Bearer <token>.")
+
+// Require returns the caller of the request of ctx, or ErrNoCredentials for an anonymous one.
 func Require(ctx context.Context) (Principal, error) {
 	if p, ok := ctx.Value(principalKey{}).(Principal); ok {
 		return p, nil
 	}
-	return Principal{}, errs.New(errs.Unauthenticated, "credentials_required",
-		"Send an access token or an API key in the Authorization header: Bearer <token>.")
+	return Principal{}, ErrNoCredentials
 }
 
 // RequireAdmin returns the caller if it is an admin: Unauthenticated for nobody, Forbidden for anybody else.

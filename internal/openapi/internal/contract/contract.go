@@ -1,9 +1,10 @@
-// Package contract is the parsed form of openapi.yaml: the operations, how a request finds its operation, and the
+// Package contract parses openapi.yaml: its operations, their extensions, how a request finds its operation, and the
 // formats of strings.
 package contract
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -20,8 +21,14 @@ type Operation struct {
 	ID         string
 	Method     string
 	Path       string // the template, as in openapi.yaml
+	Service    string // the service that answers it: its tag
 	Parameters openapi3.Parameters
 	Spec       *openapi3.Operation
+
+	Access           Access
+	Limits           []string // names of rate limits, in the order in which they apply
+	HandlerValidates bool     // the handler validates parameters and body itself
+	RoutedTo         string   // the service to which gateways route the path; empty if they do not
 }
 
 // Contract is the parsed and checked document.
@@ -34,10 +41,13 @@ type Contract struct {
 
 type route struct{ method, path string }
 
-// Load parses the embedded document. It takes some milliseconds; callers keep the result.
-func Load() (*Contract, error) {
+// Load parses the embedded document. It takes some milliseconds, so callers keep the result.
+func Load() (*Contract, error) { return Parse([]byte(openapi.Source())) }
+
+// Parse parses a document. It refuses a document in which an operation has a missing or invalid extension.
+func Parse(source []byte) (*Contract, error) {
 	loader := openapi3.NewLoader()
-	document, err := loader.LoadFromData([]byte(openapi.Source()))
+	document, err := loader.LoadFromData(source)
 	if err != nil {
 		return nil, fmt.Errorf("parse openapi.yaml: %w", err)
 	}
@@ -45,13 +55,21 @@ func Load() (*Contract, error) {
 		return nil, fmt.Errorf("check openapi.yaml: %w", err)
 	}
 	c := &Contract{Document: document, byRoute: make(map[route]*Operation), router: chi.NewRouter()}
+	var problems []error
 	for path, item := range document.Paths.Map() {
 		for method, spec := range item.Operations() {
-			c.add(&Operation{
+			o := &Operation{
 				ID: spec.OperationID, Method: method, Path: path, Spec: spec,
 				Parameters: slices.Concat(item.Parameters, spec.Parameters),
-			})
+			}
+			if err := o.readExtensions(document); err != nil {
+				problems = append(problems, fmt.Errorf("openapi.yaml: %s %s: %w", method, path, err))
+			}
+			c.add(o)
 		}
+	}
+	if len(problems) > 0 {
+		return nil, errors.Join(problems...)
 	}
 	slices.SortFunc(c.operations, func(a, b *Operation) int {
 		return slices.Compare([]string{a.Path, a.Method}, []string{b.Path, b.Method})
@@ -59,33 +77,49 @@ func Load() (*Contract, error) {
 	return c, nil
 }
 
+// operationsTag marks the operations that every process answers: health, metrics, documentation.
+const operationsTag = "operations"
+
+func (o *Operation) readExtensions(document *openapi3.T) (err error) {
+	if len(o.Spec.Tags) != 1 {
+		return errors.New("needs exactly one tag, which names its service")
+	}
+	o.Service, o.RoutedTo = o.Spec.Tags[0], o.Spec.Tags[0]
+	if o.Access, err = accessOf(document, o); err != nil {
+		return err
+	}
+	if o.Service == operationsTag {
+		o.RoutedTo, _ = o.Spec.Extensions["x-routed-to"].(string)
+	}
+	if value, ok := o.Spec.Extensions["x-limits"]; ok {
+		if err := decodeExtension(value, &o.Limits); err != nil {
+			return fmt.Errorf("x-limits: %w", err)
+		}
+	}
+	switch value := o.Spec.Extensions["x-validation"]; value {
+	case nil:
+	case "handler":
+		o.HandlerValidates = true
+	default:
+		return fmt.Errorf("x-validation: unknown value %q", value)
+	}
+	return nil
+}
+
 func (c *Contract) add(o *Operation) {
 	c.operations = append(c.operations, o)
 	c.byRoute[route{o.Method, o.Path}] = o
-	c.router.Method(o.Method, o.Path, http.NotFoundHandler()) // only matched, never served
+	c.router.Method(o.Method, o.Path, http.NotFoundHandler()) // Find matches with it; it never serves.
 }
 
 // Operations returns all operations, ordered by path and method.
 func (c *Contract) Operations() []*Operation { return c.operations }
 
-// Find returns the operation of r and its path parameters, decoded. Routes are matched by chi, as in the services, so
-// that both always agree about which operation a request is for.
-func (c *Contract) Find(r *http.Request) (*Operation, map[string]string, bool) {
-	found := chi.NewRouteContext()
-	pattern := c.router.Find(found, r.Method, routePath(r.URL))
+// Find returns the operation that answers r. chi matches the routes, as in the services, so that both always agree.
+func (c *Contract) Find(r *http.Request) (*Operation, bool) {
+	pattern := c.router.Find(chi.NewRouteContext(), r.Method, routePath(r.URL))
 	operation, ok := c.byRoute[route{r.Method, pattern}]
-	if !ok {
-		return nil, nil, false
-	}
-	params := make(map[string]string, len(found.URLParams.Keys))
-	for i, name := range found.URLParams.Keys {
-		value := found.URLParams.Values[i]
-		if decoded, err := url.PathUnescape(value); err == nil {
-			value = decoded
-		}
-		params[name] = value
-	}
-	return operation, params, true
+	return operation, ok
 }
 
 // HasPath reports whether the path of r exists with any method.
@@ -95,10 +129,34 @@ func (c *Contract) HasPath(r *http.Request) bool {
 	})
 }
 
-// routePath is what chi routes by.
+// routePath returns the path by which chi routes.
 func routePath(u *url.URL) string {
 	if u.RawPath != "" {
 		return u.RawPath
 	}
 	return u.Path
+}
+
+// PathParameter returns the decoded value of a path parameter of r, which chi has routed. The generated handlers decode
+// in the same way, so that access is checked for the value with which they work.
+func PathParameter(r *http.Request, name string) string {
+	value := chi.URLParam(r, name)
+	if r.URL.RawPath == "" {
+		return value // chi routed by the decoded path
+	}
+	if decoded, err := url.PathUnescape(value); err == nil {
+		return decoded
+	}
+	return value
+}
+
+// defaultMaxBody is the limit of a body in bytes if x-max-bytes sets no other.
+const defaultMaxBody = 64 << 10
+
+// MaxBody returns the limit of a request body in bytes.
+func MaxBody(body *openapi3.RequestBody) int64 {
+	if limit, ok := body.Extensions["x-max-bytes"].(float64); ok {
+		return int64(limit)
+	}
+	return defaultMaxBody
 }

@@ -1,0 +1,72 @@
+package edge
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/hp-analytics/hp-analytics/internal/openapi/internal/contract"
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+)
+
+// access is the access rule of an operation with the answer to callers that it does not allow.
+type access struct {
+	contract.Access
+	denied error
+}
+
+func newAccess(rule contract.Access) access {
+	return access{Access: rule, denied: errs.New(errs.Forbidden, "forbidden", requirement(rule))}
+}
+
+// allows reports whether an authenticated caller may make the request.
+func (a *access) allows(caller authn.Principal, r *http.Request) bool {
+	switch {
+	case a.Public:
+		return true
+	case !caller.IsUser():
+		return slices.ContainsFunc(a.Scopes, caller.HasScope)
+	case slices.Contains(a.Roles, caller.Role):
+		return true
+	default:
+		return a.Self != "" && caller.Subject != "" && caller.Subject == contract.PathParameter(r, a.Self)
+	}
+}
+
+// requirement says in a sentence what a rule asks of a caller.
+func requirement(rule contract.Access) string {
+	var ways []string
+	switch {
+	case slices.Contains(rule.Roles, authn.User):
+		ways = append(ways, "the access token of a user")
+	case len(rule.Roles) > 0:
+		ways = append(ways, "the role "+list(rule.Roles))
+	}
+	if rule.Self != "" {
+		ways = append(ways, "the access token of the user in the path")
+	}
+	if len(rule.Scopes) > 0 {
+		ways = append(ways, "an API key with the scope "+list(rule.Scopes))
+	}
+	sentence := "This needs " + strings.Join(ways, ", or ") + "."
+	if len(rule.Scopes) == 0 {
+		sentence += " An API key has no account."
+	}
+	return sentence
+}
+
+// list returns "a", "a or b" or "a, b or c".
+func list[T ~string](names []T) string {
+	var text strings.Builder
+	for i, name := range names {
+		switch {
+		case i > 0 && i == len(names)-1:
+			text.WriteString(" or ")
+		case i > 0:
+			text.WriteString(", ")
+		}
+		text.WriteString(string(name))
+	}
+	return text.String()
+}

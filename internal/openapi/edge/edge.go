@@ -1,0 +1,184 @@
+// Package edge turns openapi.yaml into the router of a service. Each operation passes, in this order:
+//
+//  1. authentication, unless it is unauthenticated
+//  2. access: the extension x-access
+//  3. rate limits whose key is known without the body: the extension x-limits
+//  4. validation of parameters and body, unless x-validation says that the handler does it
+//  5. rate limits whose key is in the body
+//  6. the handler
+//
+// Whatever refuses a request answers with a problem document. What can be decided without a request is decided by Mount:
+// a service whose operations, access rules or limits do not fit the contract does not start. The comment at the top of
+// openapi.yaml describes the extensions.
+package edge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/hp-analytics/hp-analytics/internal/openapi/internal/contract"
+	"github.com/hp-analytics/hp-analytics/internal/openapi/validate"
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
+)
+
+// Authenticator verifies the value of an Authorization header. authn.Verifier is one.
+type Authenticator interface {
+	Authenticate(ctx context.Context, header string) (authn.Principal, error)
+}
+
+// Options say what the operations of a service need beside their handlers.
+type Options struct {
+	Authenticator Authenticator
+	Limits        map[string]Limit // by the names that x-limits uses
+}
+
+// Mount adds the operations with the tag service to r. register adds their handlers to a router of its own, under the
+// paths of the contract, as generated code does. Mount returns every disagreement between the contract and what the
+// service supplies: operations without a handler, handlers without an operation, limits that only one side has.
+func Mount(r chi.Router, service string, o Options, register func(chi.Router)) error {
+	c, err := contract.Load()
+	if err != nil {
+		return err
+	}
+	return mount(c, r, service, o, register)
+}
+
+func mount(c *contract.Contract, r chi.Router, service string, o Options, register func(chi.Router)) error {
+	handlers, err := collect(register)
+	if err != nil {
+		return err
+	}
+	limits := newLimits(o.Limits)
+	guarded := make(map[route]http.Handler)
+	var problems []error
+	for _, operation := range c.Operations() {
+		if operation.Service != service {
+			continue
+		}
+		at := route{operation.Method, operation.Path}
+		handler, ok := handlers[at]
+		if !ok {
+			problems = append(problems, fmt.Errorf("openapi.yaml has %s, which the service does not serve", at))
+			continue
+		}
+		delete(handlers, at)
+		if guarded[at], err = guard(operation, o.Authenticator, limits, handler); err != nil {
+			problems = append(problems, fmt.Errorf("%s: %w", at, err))
+		}
+	}
+	for at := range handlers {
+		problems = append(problems, fmt.Errorf("the service serves %s, which openapi.yaml does not have for %s", at, service))
+	}
+	problems = append(problems, limits.unused()...)
+	if len(problems) > 0 {
+		return fmt.Errorf("mount %s: %w", service, errors.Join(problems...))
+	}
+	for at, handler := range guarded {
+		r.Method(at.method, at.path, handler)
+	}
+	return nil
+}
+
+// route is the method and the path template of an operation.
+type route struct{ method, path string }
+
+// String returns "GET /products".
+func (r route) String() string { return r.method + " " + r.path }
+
+// collect returns the handlers that register adds to a router.
+func collect(register func(chi.Router)) (map[route]http.Handler, error) {
+	routes := chi.NewRouter()
+	register(routes)
+	handlers := make(map[route]http.Handler)
+	err := chi.Walk(routes, func(method, path string, handler http.Handler, middlewares ...func(http.Handler) http.Handler) error {
+		handlers[route{method, path}] = chi.Chain(middlewares...).Handler(handler)
+		return nil
+	})
+	return handlers, err
+}
+
+// operation is an operation with everything in front of its handler.
+type operation struct {
+	access        access
+	authenticator Authenticator
+	before        []limit             // without the body
+	validator     *validate.Validator // nil: the handler validates
+	after         []limit             // by the body
+	handler       http.Handler
+}
+
+func guard(o *contract.Operation, authenticator Authenticator, limits *limits, handler http.Handler) (http.Handler, error) {
+	op := &operation{access: newAccess(o.Access), authenticator: authenticator, handler: handler}
+	if authenticator == nil && !o.Access.Unauthenticated {
+		return nil, errors.New("needs an Authenticator")
+	}
+	if !o.HandlerValidates {
+		op.validator = validate.New(o)
+	}
+	var err error
+	op.before, op.after, err = limits.of(o)
+	return op, err
+}
+
+// ServeHTTP implements http.Handler.
+func (o *operation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	admitted, err := o.admit(w, r)
+	if err != nil {
+		problem.Write(w, r, err)
+		return
+	}
+	o.handler.ServeHTTP(w, admitted)
+}
+
+// admit returns the request as the handler gets it: with its caller in the context, and the body to be read.
+func (o *operation) admit(w http.ResponseWriter, r *http.Request) (*http.Request, error) {
+	r, err := o.authenticate(r)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range o.before {
+		if err := l.take(r.Context(), w.Header(), nil); err != nil {
+			return nil, err
+		}
+	}
+	if o.validator == nil {
+		return r, nil
+	}
+	body, err := o.validator.Check(w, r)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range o.after {
+		if err := l.take(r.Context(), w.Header(), body); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// authenticate returns the request with its caller in the context, if the caller may call the operation.
+func (o *operation) authenticate(r *http.Request) (*http.Request, error) {
+	if o.access.Unauthenticated {
+		return r, nil
+	}
+	header := r.Header.Get("Authorization")
+	if header == "" {
+		if o.access.Public {
+			return r, nil
+		}
+		return nil, authn.ErrNoCredentials
+	}
+	caller, err := o.authenticator.Authenticate(r.Context(), header)
+	if err != nil {
+		return nil, err
+	}
+	if !o.access.allows(caller, r) {
+		return nil, o.access.denied
+	}
+	return r.WithContext(authn.WithPrincipal(r.Context(), caller)), nil
+}
