@@ -17,6 +17,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/hp-analytics/hp-analytics/internal/locks"
 	"github.com/hp-analytics/hp-analytics/internal/openapi"
 	"github.com/hp-analytics/hp-analytics/internal/platform/httpserver"
 	platformpg "github.com/hp-analytics/hp-analytics/internal/platform/postgres"
@@ -99,7 +100,7 @@ func (s *Service) Health() *httpserver.Health { return s.health }
 
 // Run implements service.Service.
 func (s *Service) Run(ctx context.Context, ready func()) error {
-	leader := &platformpg.Leader{Pool: s.pool, Key: postgres.LeaderKey, Retry: leaderRetry, Logger: s.deps.Logger}
+	leader := &platformpg.Leader{Pool: s.pool, Lock: locks.AggregatorLeader, Retry: leaderRetry, Logger: s.deps.Logger}
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		return worker.Run(groupCtx, s.redis, s.folder, s.cfg.Concurrency, s.deps.TracerProvider, s.deps.Logger)

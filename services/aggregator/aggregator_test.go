@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/hibiken/asynq"
 
+	"github.com/hp-analytics/hp-analytics/internal/locks"
 	"github.com/hp-analytics/hp-analytics/internal/openapi/openapitest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/config"
 	"github.com/hp-analytics/hp-analytics/internal/platform/httpserver"
@@ -219,7 +220,8 @@ func TestTheScheduleMovesOn(t *testing.T) {
 	leaders := func() (pids []int) {
 		rows, err := p.Pool.Query(t.Context(), `
 			SELECT l.pid FROM pg_locks l JOIN pg_database d ON d.oid = l.database
-			WHERE l.locktype = 'advisory' AND l.classid = 4823 AND l.objid = 2 AND l.granted AND d.datname = current_database()`)
+			WHERE l.locktype = 'advisory' AND l.classid = $1 AND l.objid = $2 AND l.granted AND d.datname = current_database()`,
+			locks.AggregatorLeader.Class(), locks.AggregatorLeader.ID())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/hp-analytics/hp-analytics/internal/locks"
 	"github.com/hp-analytics/hp-analytics/internal/openapi"
 	"github.com/hp-analytics/hp-analytics/internal/openapi/validate"
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
@@ -159,7 +160,7 @@ func (s *Service) Health() *httpserver.Health { return s.health }
 // Run implements service.Service: one replica at a time prunes ended refresh tokens.
 func (s *Service) Run(ctx context.Context, ready func()) error {
 	ready()
-	leader := &platformpostgres.Leader{Pool: s.pool, Key: postgres.LeaderKey, Retry: leaderRetry, Logger: s.deps.Logger}
+	leader := &platformpostgres.Leader{Pool: s.pool, Lock: locks.AuthLeader, Retry: leaderRetry, Logger: s.deps.Logger}
 	if err := leader.Run(ctx, s.prune); err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("prune refresh tokens: %w", err)
 	}

@@ -15,7 +15,7 @@ import (
 // lock, so work must tolerate a short overlap with its successor.
 type Leader struct {
 	Pool   *pgxpool.Pool
-	Key    int64         // advisory lock key; one per kind of work
+	Lock   AdvisoryLock  // one for each kind of work
 	Retry  time.Duration // how often a follower tries, and how often the leader checks its lock
 	Logger *slog.Logger
 }
@@ -25,7 +25,7 @@ type Leader struct {
 func (l *Leader) Run(ctx context.Context, work func(ctx context.Context) error) error {
 	for ctx.Err() == nil {
 		if err := l.lead(ctx, work); err != nil && ctx.Err() == nil {
-			l.Logger.WarnContext(ctx, "leadership", "key", l.Key, "err", err)
+			l.Logger.WarnContext(ctx, "leadership", "lock", l.Lock.String(), "err", err)
 		}
 		wait(ctx, l.Retry)
 	}
@@ -46,11 +46,10 @@ func (l *Leader) lead(ctx context.Context, work func(context.Context) error) err
 		_ = conn.Close(closeCtx) // the lock goes with the session either way
 	}()
 
-	var held bool
-	if err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock($1)`, l.Key).Scan(&held); err != nil || !held {
+	if held, err := l.Lock.TryHold(ctx, conn); err != nil || !held {
 		return err
 	}
-	l.Logger.InfoContext(ctx, "leading", "key", l.Key)
+	l.Logger.InfoContext(ctx, "leading", "lock", l.Lock.String())
 	workCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	done := make(chan error, 1)

@@ -211,7 +211,7 @@ func TestPoolMetrics(t *testing.T) {
 func TestLeader(t *testing.T) {
 	t.Parallel()
 	owner := open(t, cfg(), "")
-	const key = 99
+	lock := postgres.NewAdvisoryLock(7, 99)
 	var working, terms atomic.Int32
 	var cut atomic.Bool // from then on two may overlap until the first one notices
 	var stops []context.CancelFunc
@@ -221,7 +221,7 @@ func TestLeader(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan struct{})
 		stops, dones = append(stops, cancel), append(dones, done)
-		leader := &postgres.Leader{Pool: open(t, cfg(), ""), Key: key, Retry: 50 * time.Millisecond, Logger: platformtest.Logger(t)}
+		leader := &postgres.Leader{Pool: open(t, cfg(), ""), Lock: lock, Retry: 50 * time.Millisecond, Logger: platformtest.Logger(t)}
 		go func() {
 			defer close(done)
 			_ = leader.Run(ctx, func(ctx context.Context) error {
@@ -266,7 +266,7 @@ func TestLeader(t *testing.T) {
 		var done bool
 		err := owner.QueryRow(t.Context(), `
 			SELECT coalesce(bool_or(pg_terminate_backend(pid)), false) FROM pg_locks
-			WHERE locktype = 'advisory' AND objid = $1 AND granted`, key).Scan(&done)
+			WHERE locktype = 'advisory' AND classid = $1 AND objid = $2 AND granted`, lock.Class(), lock.ID()).Scan(&done)
 		return err == nil && done
 	})
 	next()

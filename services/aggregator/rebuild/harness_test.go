@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/hp-analytics/hp-analytics/internal/locks"
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
@@ -42,7 +43,7 @@ func newBooks(t *testing.T) *books {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := other.Exec(t.Context(), `SELECT pg_advisory_xact_lock(4823, 1000)`); err != nil {
+	if _, err := other.Exec(t.Context(), `SELECT pg_advisory_xact_lock($1, $2)`, locks.Lane(0).Class(), locks.Lane(0).ID()); err != nil {
 		t.Fatal(err)
 	}
 	b.write(20)

@@ -18,8 +18,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/hp-analytics/hp-analytics/internal/locks"
 	platformpg "github.com/hp-analytics/hp-analytics/internal/platform/postgres"
-	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/redis"
 )
 
@@ -93,11 +93,11 @@ func run(ctx context.Context, pool *pgxpool.Pool, o Options) (Report, error) {
 		defer cancel()
 		_ = r.writer.Close(closeCtx) // the lock goes with the session either way
 	}()
-	var alone bool
-	if err := r.writer.QueryRow(ctx, `SELECT pg_try_advisory_lock($1)`, int64(postgres.RebuildKey)).Scan(&alone); err != nil {
-		return Report{}, fmt.Errorf("take the lock of rebuilds: %w", err)
+	held, err := locks.Rebuild.TryHold(ctx, r.writer)
+	if err != nil {
+		return Report{}, err
 	}
-	if !alone {
+	if !held {
 		return Report{}, ErrRunning
 	}
 	// Whole days take longer than a request may.

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"testing"
 
+	"github.com/hp-analytics/hp-analytics/internal/locks"
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/batchtest"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
@@ -21,9 +22,9 @@ func TestClaimsBeginApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer other.Release()
-	exec := func(sql string) {
+	exec := func(sql string, args ...any) {
 		t.Helper()
-		if _, err := other.Exec(t.Context(), sql); err != nil {
+		if _, err := other.Exec(t.Context(), sql, args...); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -42,18 +43,19 @@ func TestClaimsBeginApart(t *testing.T) {
 		}
 		return before
 	}
-	exec(`SELECT pg_advisory_lock(4823, 1000)`) // lane 0
+	lane := locks.Lane(0)
+	exec(`SELECT pg_advisory_lock($1, $2)`, lane.Class(), lane.ID())
 	if n := fold(); n < 40 || n > 60 {
 		t.Errorf("%d of 100 batches are older than what the second lane began with, want about half", n)
 	}
-	exec(`SELECT pg_advisory_unlock(4823, 1000)`)
+	exec(`SELECT pg_advisory_unlock($1, $2)`, lane.Class(), lane.ID())
 	if n := fold(); n != 0 {
 		t.Errorf("%d batches are older than what the first lane began with", n)
 	}
-	exec(`SELECT pg_advisory_lock(4823, 1000)`)
+	exec(`SELECT pg_advisory_lock($1, $2)`, lane.Class(), lane.ID())
 	store.Rows = 1000
 	if done, err := store.Fold(t.Context()); err != nil || done.Batches != 80 {
 		t.Errorf("a fold with room for all claims %d of 80 batches, %v", done.Batches, err)
 	}
-	exec(`SELECT pg_advisory_unlock(4823, 1000)`)
+	exec(`SELECT pg_advisory_unlock($1, $2)`, lane.Class(), lane.ID())
 }

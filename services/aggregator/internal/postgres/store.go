@@ -10,21 +10,15 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/hp-analytics/hp-analytics/internal/locks"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/rollup"
-)
-
-// Advisory locks are pairs; the first number sets those of the platform apart from anybody else's. Second numbers from
-// firstLane up are lanes; smaller ones are taken by the migrations (1), the leader (2) and rebuilds (3).
-const (
-	lockClass = 4823
-	firstLane = 1000
 )
 
 // Store folds as the role hp_aggregator.
 type Store struct {
 	Pool  *pgxpool.Pool
-	Lanes int // how many folds can run at once, over all replicas; at most 32767
+	Lanes int // how many folds can run at once, over all replicas; at most locks.MaxLanes
 	Rows  int // a fold claims batches of about this many rows, and FoldBatches at most
 }
 
@@ -70,9 +64,9 @@ func (s Store) takeLane(ctx context.Context, tx pgx.Tx) (lane int16, ok bool, er
 	const query = `
 		SELECT lane::smallint
 		FROM generate_series(0, $1::int - 1) AS lane
-		WHERE pg_try_advisory_xact_lock($2, $3 + lane)
+		WHERE pg_try_advisory_xact_lock($2::int, $3::int + lane)
 		LIMIT 1`
-	rows, err := tx.Query(ctx, query, s.Lanes, lockClass, firstLane)
+	rows, err := tx.Query(ctx, query, s.Lanes, locks.Lane(0).Class(), locks.Lane(0).ID())
 	if err != nil {
 		return 0, false, fmt.Errorf("take a lane: %w", err)
 	}

@@ -11,12 +11,6 @@ import (
 // pruneChunk bounds the rows that one statement deletes, so that none holds locks for long.
 const pruneChunk = 10_000
 
-// LeaderKey is the advisory lock of the one aggregator that sweeps and keeps up: the pair (4823, 2).
-const LeaderKey = lockClass<<32 | 2
-
-// RebuildKey is the advisory lock of the one rebuild that may run: the pair (4823, 3).
-const RebuildKey = lockClass<<32 | 3
-
 // Backlog is what waits to be folded.
 type Backlog struct {
 	Batches, Rows int64

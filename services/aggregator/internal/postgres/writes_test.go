@@ -3,6 +3,8 @@ package postgres_test
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -17,6 +19,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/hp-analytics/hp-analytics/internal/locks"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/internal/protocol"
 )
@@ -72,15 +75,30 @@ func constant(t *testing.T, file, name string) (value string) {
 		if !ok || spec.Names[0].Name != name {
 			return true
 		}
-		if literal, ok := spec.Values[0].(*ast.BasicLit); ok {
-			value, err = strconv.Unquote(literal.Value)
-		}
+		value, err = evaluate(spec.Values[0])
 		return false
 	})
 	if value == "" || err != nil {
 		t.Fatalf("no string constant %s in %s (%v)", name, file, err)
 	}
 	return value
+}
+
+// evaluate returns the string of a constant expression: literals and keys of package locks, added up.
+func evaluate(expression ast.Expr) (string, error) {
+	switch e := expression.(type) {
+	case *ast.BasicLit:
+		return strconv.Unquote(e.Value)
+	case *ast.BinaryExpr:
+		left, leftErr := evaluate(e.X)
+		right, rightErr := evaluate(e.Y)
+		return left + right, errors.Join(leftErr, rightErr)
+	case *ast.SelectorExpr:
+		if e.Sel.Name == "IdempotencyKey" {
+			return locks.IdempotencyKey, nil
+		}
+	}
+	return "", fmt.Errorf("%T is not supported", expression)
 }
 
 // run commits the batch, as ingest does.

@@ -17,9 +17,6 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/token"
 )
 
-// LeaderKey is the advisory lock of the one replica that prunes: the pair (4823, 3).
-const LeaderKey = 4823<<32 | 3
-
 // Store acts as the role hp_auth.
 type Store struct{ Pool *pgxpool.Pool }
 

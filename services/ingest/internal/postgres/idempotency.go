@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hp-analytics/hp-analytics/internal/locks"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 )
@@ -52,7 +53,7 @@ func replay(ctx context.Context, db querier, key event.IdempotencyKey) (event.Pu
 // wait as well, and its answer is not known yet.
 func lockKey(ctx context.Context, tx pgx.Tx, key event.IdempotencyKey) error {
 	var locked bool
-	const query = `SELECT pg_try_advisory_xact_lock(hashtextextended($1 || ' ' || $2, 0))` // neither holds a space
+	const query = `SELECT pg_try_advisory_xact_lock(` + locks.IdempotencyKey + `) FROM (VALUES ($1, $2)) AS k (principal, key)`
 	if err := tx.QueryRow(ctx, query, key.Principal, key.Key).Scan(&locked); err != nil {
 		return fmt.Errorf("lock the idempotency key: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/hp-analytics/hp-analytics/internal/locks"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/internal/protocol"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
@@ -23,7 +24,7 @@ const insertPurchases = `
 	WITH moment AS MATERIALIZED (
 		SELECT clock_timestamp() AS received_at
 	), sent AS MATERIALIZED (
-		SELECT s.*, s.key IS NULL OR pg_try_advisory_xact_lock(hashtextextended(s.principal || ' ' || s.key, 0)) AS locked
+		SELECT s.*, s.key IS NULL OR pg_try_advisory_xact_lock(` + locks.IdempotencyKey + `) AS locked
 		FROM unnest($3::uuid[], $4::timestamptz[], $5::uuid[], $6::text[], $7::integer[], $8::bigint[], $9::text[], $10::text[], $11::text[], $12::bytea[])
 			AS s (id, ts, product_id, user_id, quantity, amount_minor, currency, principal, key, body_hash)
 	), fresh AS (
