@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -41,8 +42,12 @@ func (c *Config) Validate() error {
 	return errors.Join(problems...)
 }
 
-// Open returns a client. It does not connect.
+// Open returns a client that Redis lists under name. It does not connect. Redis refuses every connection with a name that
+// has a space or anything else but printable ASCII, so Open refuses such a name.
 func Open(cfg Config, name string) (*redis.Client, error) {
+	if strings.ContainsFunc(name, func(r rune) bool { return r < '!' || r > '~' }) {
+		return nil, fmt.Errorf("open a Redis client: the name %q has a space or another character that Redis refuses", name)
+	}
 	options, err := redis.ParseURL(string(cfg.URL))
 	if err != nil {
 		return nil, errors.New("parse REDIS_URL: not a valid Redis URL") // the library's text would show the URL

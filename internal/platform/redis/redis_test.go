@@ -43,3 +43,23 @@ func TestBadURLs(t *testing.T) {
 		t.Errorf("open: %v", err)
 	}
 }
+
+// Redis itself refuses these names: every command on such a client would fail.
+func TestOpenRefusesBadNames(t *testing.T) {
+	t.Parallel()
+	cfg := redis.Config{URL: "redis://127.0.0.1:1/0", PoolSize: 1, Timeout: time.Second}
+	for _, name := range []string{"hp-analytics rebuild", "two\nlines", "café", "\x7f"} {
+		if client, err := redis.Open(cfg, name); err == nil {
+			_ = client.Close()
+			t.Errorf("a client with the name %q is opened", name)
+		}
+	}
+	for _, name := range []string{"", "rebuild", "hp-analytics/rebuild!~"} {
+		client, err := redis.Open(cfg, name)
+		if err != nil {
+			t.Errorf("name %q: %v", name, err)
+			continue
+		}
+		_ = client.Close()
+	}
+}

@@ -82,7 +82,7 @@ func (e environment) rebuild(ctx context.Context, o rebuild.Options) error {
 			if err := e.load(ctx, &cfg); err != nil {
 				return err
 			}
-			client, err := redis.Open(cfg, "hp-analytics rebuild")
+			client, err := redis.Open(cfg, "rebuild")
 			if err != nil {
 				return err
 			}

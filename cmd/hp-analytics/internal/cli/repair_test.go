@@ -3,8 +3,11 @@ package cli
 import (
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
+	"github.com/hp-analytics/hp-analytics/internal/protocol"
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
 )
 
@@ -72,4 +75,46 @@ func TestRetentionCommand(t *testing.T) {
 		ASSERT (SELECT count(*) FROM pg_inherits WHERE inhparent = 'ingest.events'::regclass) = 1;
 		ASSERT (SELECT count(*) FROM stats.daily_stats) = 1;
 	END $$`)
+}
+
+// TestRepairBesideTheRunningPlatform corrupts a rollup row of a platform with every service running: reconcile names the
+// row, rebuild replaces it and invalidates the caches, and reconcile finds nothing more.
+func TestRepairBesideTheRunningPlatform(t *testing.T) {
+	t.Parallel()
+	database, cache := dbtest.New(t), redistest.New(t)
+	environ := []string{
+		"DATA_DIR=" + dataDir(t), "PORT=0", "DATABASE_URL=" + database.URL(), "REDIS_URL=" + string(cache.URL),
+		"ADMIN_EMAIL=root@example.com", "ADMIN_PASSWORD=correct horse battery",
+	}
+	_, url := up(t, environ...)
+	demo := []string{"demo", "--url", url, "--events", "500", "--days", "2", "--products", "5", "--users", "20"}
+	if code, out := run(t, demo, environ...); code != exitOK {
+		t.Fatalf("demo: exit code %d:\n%s", code, out)
+	}
+	platformtest.Eventually(t, time.Minute, "auth and the aggregator have leaders", func() bool {
+		var leaders int
+		query(t, database.URL(), `
+			SELECT count(*) FROM pg_locks
+			WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`, &leaders)
+		return leaders >= 2
+	})
+	wantNoDifferences(t, environ...)
+
+	execute(t, database.URL(), `UPDATE stats.daily_stats SET views = views + 7 WHERE day = (SELECT min(day) FROM stats.daily_stats) AND lane = 0`)
+	var day string
+	query(t, database.URL(), `SELECT min(day)::text FROM stats.daily_stats`, &day)
+	code, out := run(t, []string{"reconcile"}, environ...)
+	if code != exitFailure || !strings.Contains(out, "stats.daily "+day+" : views is ") || !strings.Contains(out, ": 1 differences.") {
+		t.Errorf("reconcile does not name the corrupted row: exit code %d:\n%s", code, out)
+	}
+	client := redistest.Client(t, cache)
+	before := client.HGet(t.Context(), protocol.VersionsKey, protocol.TopField).Val()
+	code, out = run(t, []string{"rebuild", "--from", day, "--to", day}, environ...)
+	if code != exitOK || !strings.Contains(out, " 1 removed, 1 added") || strings.Contains(out, "caches") {
+		t.Errorf("rebuild: exit code %d:\n%s", code, out)
+	}
+	if after := client.HGet(t.Context(), protocol.VersionsKey, protocol.TopField).Val(); after == before {
+		t.Errorf("the version token of rankings is still %q", after)
+	}
+	wantNoDifferences(t, environ...)
 }
