@@ -1,4 +1,4 @@
-// Package localpg runs a private PostgreSQL from the installed programs: for a laptop, and for tests.
+// Package localpg runs a private PostgreSQL server from the installed programs, for a laptop and for tests.
 package localpg
 
 import (
@@ -26,26 +26,26 @@ const (
 	superuser = "postgres"
 	database  = "hp_analytics"
 
-	// startTimeout bounds a start, crash recovery included.
+	// startTimeout limits a start, including crash recovery.
 	startTimeout = 2 * time.Minute
-	// startTries bounds how often another free port is tried when one is lost before it is bound.
+	// startTries limits the attempts with another free port when a port is taken before the server binds it.
 	startTries = 3
 
-	// invalidPassword is the SQLSTATE of a login that is refused.
+	// invalidPassword is the SQLSTATE of a rejected password.
 	invalidPassword = "28P01"
 )
 
-// Options say how a server is run.
+// Options configure a server.
 type Options struct {
 	Dir      string            // holds the data, the log and the password
-	Port     int               // on 127.0.0.1; 0 takes a free one
-	Settings map[string]string // postgresql.conf settings over the defaults, which are durable
+	Port     int               // on 127.0.0.1; 0 chooses a free port
+	Settings map[string]string // postgresql.conf settings that override the defaults, which are durable
 	Logger   *slog.Logger
-	Fallback string // stands in for a Dir that the server's user cannot enter; localproc.Fallback if empty
+	Fallback string // used when the server's user cannot access Dir; empty means localproc.Fallback
 }
 
 // defaults are the settings that differ from PostgreSQL's own. Durability (fsync, synchronous_commit, full_page_writes)
-// is left on, as it is by default.
+// keeps PostgreSQL's defaults, which are on.
 var defaults = map[string]string{
 	"listen_addresses":         "127.0.0.1",
 	"unix_socket_directories":  "",
@@ -53,7 +53,7 @@ var defaults = map[string]string{
 	"max_wal_size":             "4GB",
 	"checkpoint_timeout":       "15min",
 	"wal_compression":          "on",
-	"jit":                      "off", // compiling costs more than our short statements take
+	"jit":                      "off", // compiling takes longer than running our short statements
 	"max_connections":          "200",
 	"log_destination":          "stderr",
 	"logging_collector":        "off",
@@ -78,9 +78,9 @@ type Server struct {
 	password string
 }
 
-// Start starts the server of o.Dir, making the cluster first if there is none, and returns when it accepts connections.
-// A server that an earlier process left behind in the same directory is stopped first; while another process runs one
-// there, the error is a *localproc.LockedError.
+// Start starts the server of o.Dir and returns when it accepts connections. It creates the cluster if there is none, and first
+// stops a server that an earlier process left running in the same directory. If another process runs a server there, the
+// error is a *localproc.LockedError.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -137,7 +137,7 @@ func (c cluster) start(ctx context.Context, o Options) (*Server, error) {
 	return s, nil
 }
 
-// arguments turns the defaults and the caller's settings into arguments.
+// arguments returns the defaults and the caller's settings as command-line arguments.
 func arguments(own map[string]string) []string {
 	settings := maps.Clone(defaults)
 	maps.Copy(settings, own)
@@ -148,7 +148,7 @@ func arguments(own map[string]string) []string {
 	return args
 }
 
-// awaitReady waits until the server accepts connections, and makes the database if it is new.
+// awaitReady waits until the server accepts connections, and creates the database if it does not exist.
 func (s *Server) awaitReady(ctx context.Context) error {
 	for {
 		err := s.makeDatabase(ctx)
@@ -156,7 +156,7 @@ func (s *Server) awaitReady(ctx context.Context) error {
 			return nil
 		}
 		if refusal, ok := errors.AsType[*pgconn.PgError](err); ok && refusal.Code == invalidPassword {
-			return fmt.Errorf("the password in %s is not that of the data beside it: %w", s.cluster.passwordFile(), err)
+			return fmt.Errorf("the password in %s does not match the data directory: %w", s.cluster.passwordFile(), err)
 		}
 		select {
 		case <-s.process.Done():
@@ -176,7 +176,7 @@ func (s *Server) makeDatabase(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close(ctx) //nolint:errcheck // nothing is lost
+	defer conn.Close(ctx) //nolint:errcheck // all results were read
 	var there bool
 	err = conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)`, database).Scan(&there)
 	if err == nil && !there {
@@ -185,10 +185,10 @@ func (s *Server) makeDatabase(ctx context.Context) error {
 	return err
 }
 
-// errPortTaken says that another program listens on the server's port.
+// errPortTaken means that another program listens on the server's port.
 var errPortTaken = errors.New("the port is taken by another program")
 
-// explain adds to the failure of a start what its log means.
+// explain adds the likely cause of a failed start, derived from the log.
 func explain(err error, log string) error {
 	switch {
 	case strings.Contains(log, "Address already in use"):
@@ -202,7 +202,7 @@ func explain(err error, log string) error {
 	}
 }
 
-// URL returns the connection URL of the platform's database, password included.
+// URL returns the connection URL of the platform's database, including the password.
 func (s *Server) URL() string { return s.urlOf(database) }
 
 func (s *Server) urlOf(name string) string {
@@ -219,23 +219,23 @@ func (s *Server) Port() int { return s.port }
 // PID returns the process id of the postmaster.
 func (s *Server) PID() int { return s.process.PID() }
 
-// Dir returns where the data really are: Options.Dir, or what stands in for it.
+// Dir returns the home of the server: Options.Dir, or the fallback that replaces it.
 func (s *Server) Dir() string { return string(s.cluster.home) }
 
 // Version returns the version of PostgreSQL.
 func (s *Server) Version() string { return s.cluster.bin.version }
 
-// Done is closed when the server has ended, asked or not.
+// Done is closed when the server has exited, whether it was stopped or crashed.
 func (s *Server) Done() <-chan struct{} { return s.process.Done() }
 
-// Err returns how the server ended. It is valid after Done.
+// Err describes how the server exited. It is valid after Done.
 func (s *Server) Err() error { return s.process.Err() }
 
-// Stop shuts the server down: fast (open transactions are rolled back), then at once (recovery at the next start), then
-// by force, as the time that ctx leaves runs out. Stopping twice is no error.
+// Stop shuts the server down. It escalates as the deadline of ctx approaches: a fast shutdown (open transactions are rolled
+// back), an immediate shutdown (the next start recovers), SIGKILL. Stopping twice is not an error.
 func (s *Server) Stop(ctx context.Context) error {
 	return s.process.Stop(ctx, syscall.SIGINT, syscall.SIGQUIT)
 }
 
-// Kill ends the server as a crash would. The next start recovers.
+// Kill kills the server, as a crash would. The next start recovers.
 func (s *Server) Kill() error { return s.process.Kill() }

@@ -19,7 +19,8 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 )
 
-// ownerDir makes this test binary the owner of a server in the directory that it names, to be killed by a test.
+// ownerDir names the environment variable that turns this test binary into the owner of a server in the given directory, for
+// tests that kill the owner.
 const ownerDir = "LOCALPG_TEST_OWNER_DIR"
 
 func TestMain(m *testing.M) {
@@ -98,10 +99,10 @@ func TestDataSurvivesARestart(t *testing.T) {
 		}
 	}
 	if _, err := pgx.Connect(t.Context(), strings.Replace(server.URL(), "://", "://x", 1)); err == nil {
-		t.Error("another user is let in")
+		t.Error("another user can log in")
 	}
 	execute(t, server.URL(), `CREATE TABLE kept AS SELECT 'still here' AS what`)
-	for range 2 { // the second time is no error
+	for range 2 { // stopping twice is not an error
 		if err := server.Stop(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -126,8 +127,8 @@ func TestOneServerPerDirectory(t *testing.T) {
 	}
 }
 
-// TestAKilledOwnerLeavesNothingInTheWay kills the owner of a server with SIGKILL, the server as well in the second round.
-func TestAKilledOwnerLeavesNothingInTheWay(t *testing.T) {
+// TestRestartAfterKilledOwner kills the owner of a server with SIGKILL, and in the second round the server as well.
+func TestRestartAfterKilledOwner(t *testing.T) {
 	t.Parallel()
 	dir := newDir(t)
 	for round := range 2 {
@@ -152,11 +153,11 @@ func TestAKilledOwnerLeavesNothingInTheWay(t *testing.T) {
 		}
 		_ = cmd.Wait()
 		if server, err := os.FindProcess(pid); round == 1 && err == nil {
-			_ = server.Kill() // it may be gone already: it got its death signal
+			_ = server.Kill() // it may already have exited, because of its parent-death signal
 		}
 		next := start(t, dir)
 		if next.PID() == pid {
-			t.Error("the server that was left behind still runs")
+			t.Error("the leftover server still runs")
 		}
 		if got := query(t, next.URL(), fmt.Sprintf(`SELECT what FROM kept_%d`, round)); got != "still here" {
 			t.Errorf("after the crash: %q", got)
@@ -167,14 +168,14 @@ func TestAKilledOwnerLeavesNothingInTheWay(t *testing.T) {
 	}
 }
 
-// TestAHalfMadeClusterIsMadeAgain interrupts the making of the cluster, as a crash in the first seconds does.
-func TestAHalfMadeClusterIsMadeAgain(t *testing.T) {
+// TestInterruptedInitdbIsRepeated interrupts initdb, as a crash in the first seconds does.
+func TestInterruptedInitdbIsRepeated(t *testing.T) {
 	t.Parallel()
 	dir := newDir(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	go func() {
-		for ctx.Err() == nil { // initdb makes base early, and works on for long after
+		for ctx.Err() == nil { // initdb creates base early and runs for a long time after that
 			if found, _ := filepath.Glob(filepath.Join(dir, "*", "base")); len(found) > 0 {
 				cancel()
 			}

@@ -12,12 +12,12 @@ import (
 	"strconv"
 )
 
-// minimum is the oldest PostgreSQL that the schema works on.
+// minimum is the oldest major version of PostgreSQL that the schema supports.
 const minimum = 15
 
-// ErrMissing says that PostgreSQL is not installed. Its text says what to do.
+// ErrMissing means that PostgreSQL is not installed. Its text says what to do.
 var ErrMissing = errors.New("PostgreSQL 15 or newer is not installed here: install it (Debian, Ubuntu: apt-get install postgresql-15), " +
-	"set PG_BIN to the directory of its programs, or set DATABASE_URL to a database of your own")
+	"set PG_BIN to the directory of its programs, or set DATABASE_URL to your own database")
 
 // programs is one installed PostgreSQL.
 type programs struct {
@@ -28,7 +28,8 @@ type programs struct {
 
 func (p programs) path(name string) string { return filepath.Join(p.dir, name) }
 
-// findPrograms looks in PG_BIN, or else in PATH and where Debian and Red Hat install. The newest come first.
+// findPrograms returns the installed versions, newest first. It looks in PG_BIN if set, otherwise in PATH and in the
+// directories that Debian and Red Hat use.
 func findPrograms(ctx context.Context) ([]programs, error) {
 	if dir := os.Getenv("PG_BIN"); dir != "" {
 		found, err := inspect(ctx, dir)
@@ -50,7 +51,7 @@ func findPrograms(ctx context.Context) ([]programs, error) {
 	return installed, nil
 }
 
-// choose prefers the programs that wrote the data, if there are any, to the newest.
+// choose returns the programs of the version that wrote the data, or else the newest.
 func choose(installed []programs, major string) programs {
 	if i := slices.IndexFunc(installed, func(p programs) bool { return p.major == major }); i >= 0 {
 		return installed[i]
@@ -59,7 +60,7 @@ func choose(installed []programs, major string) programs {
 }
 
 func number(major string) int {
-	n, _ := strconv.Atoi(major) // inspect let only digits through
+	n, _ := strconv.Atoi(major) // inspect accepts only digits
 	return n
 }
 

@@ -12,29 +12,30 @@ import (
 	"strings"
 )
 
-// Fallback is where servers that root starts keep their files when their user cannot enter the directory meant for them.
+// Fallback is the parent directory of homes whose server cannot access the intended directory. It is used when root starts a
+// server as another user.
 const Fallback = "/var/lib/hp-analytics"
 
-// Home is the directory of one server. It is ours alone to write, apart from what is below Data; so a server that was
-// broken into cannot trick us, who may be root, into writing elsewhere.
+// Home is the directory of one server. The server can write only below Data. So a compromised server cannot trick this
+// process, which may be root, into writing elsewhere.
 //
 //	lock         held by the process that runs the server
-//	server.lock  held by the server, see leash
+//	server.lock  held by the server and its children, see serverLock
 //	data/        belongs to the server's user
 type Home string
 
 // Data returns the directory that belongs to the server's user.
 func (h Home) Data() string { return filepath.Join(string(h), "data") }
 
-// File returns the path of a file of ours.
+// File returns the path of a file in the home, outside the data directory.
 func (h Home) File(name string) string { return filepath.Join(string(h), name) }
 
-// Home makes the home of a server of this identity: dir, or, if the identity cannot enter it (a clone in /root, say), a
-// directory below fallback that stands for dir. The file "location" in dir then says where, and is followed ever after.
-// Probe is a program that does nothing harmful when asked for its --version.
+// Home creates the home of a server of this identity. This is dir, or a directory below fallback if the identity cannot
+// access dir (a clone in /root, say). In that case the file "location" in dir records the path, and later calls follow it.
+// Probe is a program that is harmless to run with --version.
 //
-// Data is never left behind silently: it is an error if dir has data but cannot be entered any more, and if the place
-// that "location" names is gone.
+// Home never silently starts without existing data: it fails if dir contains data but is no longer accessible, and if the
+// path in "location" no longer exists.
 func (id Identity) Home(ctx context.Context, dir, fallback, probe string) (Home, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -52,12 +53,12 @@ func (id Identity) Home(ctx context.Context, dir, fallback, probe string) (Home,
 		return Home(dir), err
 	}
 	if _, err := os.Lstat(Home(dir).Data()); err == nil {
-		return "", fmt.Errorf("user %s cannot enter %s any more, which has data: let others enter it and the directories above (chmod o+x)", id, dir)
+		return "", fmt.Errorf("user %s can no longer access %s, which contains data: allow access to it and its parent directories (chmod o+x)", id, dir)
 	}
 	return fallbackHome(dir, fallback)
 }
 
-// canEnter asks the kernel, by running a program there: permission bits are not all that decides.
+// canEnter runs a program in dir to find out, because access does not depend on permission bits alone.
 func (id Identity) canEnter(ctx context.Context, dir, probe string) (bool, error) {
 	if !id.switches {
 		return true, nil
@@ -69,7 +70,7 @@ func (id Identity) canEnter(ctx context.Context, dir, probe string) (bool, error
 	return err == nil, context.Cause(ctx)
 }
 
-// MakeData makes the data directory, if there is none, and gives it to the identity.
+// MakeData creates the data directory if it does not exist, and makes the identity its owner.
 func (id Identity) MakeData(h Home) error {
 	if err := os.Mkdir(h.Data(), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("data directory: %w", err)
@@ -91,7 +92,7 @@ func recordedHome(dir string) (Home, error) {
 	}
 	home := strings.TrimSpace(string(content))
 	if _, err := os.Stat(home); err != nil {
-		return "", fmt.Errorf("the data are gone from where %s says: %w; bring them back, or delete that file to start without them", file, err)
+		return "", fmt.Errorf("the data directory named in %s is missing: %w; restore it, or delete that file to start without the data", file, err)
 	}
 	return Home(home), nil
 }
@@ -102,15 +103,15 @@ func fallbackHome(dir, fallback string) (Home, error) {
 	if err := makeDir(home); err != nil {
 		return "", err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "location"), []byte(home+"\n"), 0o644); err != nil { //nolint:gosec // no secret
+	if err := os.WriteFile(filepath.Join(dir, "location"), []byte(home+"\n"), 0o644); err != nil { //nolint:gosec // contains no secret
 		return "", fmt.Errorf("data directory: %w", err)
 	}
 	return Home(home), nil
 }
 
-// makeDir makes a directory that servers' users can pass through.
+// makeDir creates a directory that the users of servers can traverse.
 func makeDir(dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // what is inside has modes of its own
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // the files inside have their own modes
 		return fmt.Errorf("data directory: %w", err)
 	}
 	return nil

@@ -12,7 +12,7 @@ import (
 
 const probe = "/bin/ls"
 
-// identity returns the user of servers, and whether it is another than ours; only root meets what these tests are about.
+// identity returns the user of servers, and whether it differs from the current user. It only differs for root.
 func identity(t *testing.T) (id localproc.Identity, other bool) {
 	t.Helper()
 	id, err := localproc.Unprivileged("postgres")
@@ -22,7 +22,7 @@ func identity(t *testing.T) (id localproc.Identity, other bool) {
 	return id, os.Geteuid() == 0
 }
 
-// closedDir returns a directory below one that only we can enter.
+// closedDir returns a path below a directory that only the current user can access.
 func closedDir(t *testing.T) string {
 	t.Helper()
 	parent := filepath.Join(enterableDir(t), "closed")
@@ -32,7 +32,7 @@ func closedDir(t *testing.T) string {
 	return filepath.Join(parent, "postgres")
 }
 
-func TestAnEnterableDirectoryIsTheHome(t *testing.T) {
+func TestHomeIsAccessibleDirectory(t *testing.T) {
 	t.Parallel()
 	id, _ := identity(t)
 	dir := filepath.Join(enterableDir(t), "new", "postgres")
@@ -52,7 +52,7 @@ func TestAnEnterableDirectoryIsTheHome(t *testing.T) {
 	}
 }
 
-func TestADirectoryThatCannotBeEnteredHasAStandIn(t *testing.T) {
+func TestHomeFallsBackWithoutAccess(t *testing.T) {
 	t.Parallel()
 	id, other := identity(t)
 	dir, fallback := closedDir(t), filepath.Join(enterableDir(t), "fallback")
@@ -62,7 +62,7 @@ func TestADirectoryThatCannotBeEnteredHasAStandIn(t *testing.T) {
 	}
 	if !other {
 		if string(home) != dir {
-			t.Errorf("we can enter %s, and yet home is %s", dir, home)
+			t.Errorf("home of the accessible %s is %s", dir, home)
 		}
 		return
 	}
@@ -76,21 +76,21 @@ func TestADirectoryThatCannotBeEnteredHasAStandIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := id.Run(t.Context(), home.Data(), probe); err != nil {
-		t.Errorf("the server cannot enter its data directory: %v", err)
+		t.Errorf("the server cannot access its data directory: %v", err)
 	}
 
 	if another, err := id.Home(t.Context(), closedDir(t), fallback, probe); err != nil || another == home {
-		t.Errorf("two directories have the same stand-in %s (%v)", another, err)
+		t.Errorf("two directories have the same fallback %s (%v)", another, err)
 	}
 	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if again, err := id.Home(t.Context(), dir, "/nonexistent", probe); err != nil || again != home {
-		t.Errorf("home is %s (%v), want the recorded %s: the data are there", again, err, home)
+		t.Errorf("home is %s (%v), want the recorded %s, which has the data", again, err, home)
 	}
 }
 
-func TestDataAreNotLeftBehind(t *testing.T) {
+func TestHomeKeepsInaccessibleData(t *testing.T) {
 	t.Parallel()
 	id, other := identity(t)
 	dir := closedDir(t)
@@ -98,12 +98,12 @@ func TestDataAreNotLeftBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	home, err := id.Home(t.Context(), dir, filepath.Join(enterableDir(t), "fallback"), probe)
-	if refused := err != nil && strings.Contains(err.Error(), "cannot enter "+dir); refused != other {
-		t.Errorf("a directory with data that cannot be entered any more: %s, %v", home, err)
+	if refused := err != nil && strings.Contains(err.Error(), "can no longer access "+dir); refused != other {
+		t.Errorf("home of a directory with inaccessible data: %s, %v", home, err)
 	}
 }
 
-func TestAStandInThatIsGoneIsAnError(t *testing.T) {
+func TestHomeReportsMissingLocation(t *testing.T) {
 	t.Parallel()
 	id, _ := identity(t)
 	dir := enterableDir(t)
@@ -117,7 +117,7 @@ func TestAStandInThatIsGoneIsAnError(t *testing.T) {
 	}
 }
 
-func TestDataOfAnotherUserAreGivenToTheServer(t *testing.T) {
+func TestMakeDataTakesOwnership(t *testing.T) {
 	t.Parallel()
 	id, other := identity(t)
 	home := localproc.Home(enterableDir(t))

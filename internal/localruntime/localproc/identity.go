@@ -20,14 +20,14 @@ import (
 type Identity struct {
 	name     string
 	uid, gid uint32
-	switches bool // it is not who we are
+	switches bool // differs from the user of this process
 }
 
-// Unprivileged returns the user to run servers as: the present one, unless that is root. PostgreSQL refuses to run as
-// root, and nothing needs it. For root it is the first of the given users that exists, else nobody.
+// Unprivileged returns the user to run servers as: the current user, unless that is root. PostgreSQL refuses to run as root,
+// and no server needs it. For root it is the first of the given users that exists, or else the user nobody.
 func Unprivileged(names ...string) (Identity, error) {
 	if os.Geteuid() != 0 {
-		return present(), nil
+		return current(), nil
 	}
 	for _, name := range append(names, "nobody") {
 		found, err := user.Lookup(name)
@@ -44,7 +44,7 @@ func Unprivileged(names ...string) (Identity, error) {
 	return Identity{}, fmt.Errorf("running as root, and none of the users %v exists to run servers as", names)
 }
 
-func present() Identity {
+func current() Identity {
 	id := Identity{uid: uint32(os.Geteuid()), gid: uint32(os.Getegid())}
 	id.name = strconv.Itoa(int(id.uid))
 	if found, err := user.Current(); err == nil {
@@ -56,9 +56,9 @@ func present() Identity {
 // String returns the user's name.
 func (id Identity) String() string { return id.name }
 
-// command prepares a child of this identity: in a process group of its own, so that a Ctrl-C at the terminal reaches us
-// and not the databases, which must outlive their users; without our environment, whose secrets are none of its business;
-// and with the signal that the kernel sends it when the thread that starts it ends.
+// command prepares a child process of this identity. It runs in its own process group, so a Ctrl-C at the terminal reaches
+// only this process and the databases can stop after the services that use them. It does not inherit the environment, which
+// may contain secrets. The kernel sends it onDeath when the thread that started it ends.
 func (id Identity) command(ctx context.Context, onDeath syscall.Signal, dir, program string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir = dir
@@ -75,20 +75,20 @@ func (id Identity) command(ctx context.Context, onDeath syscall.Signal, dir, pro
 	return cmd
 }
 
-// Run runs a program to its end as the identity. What it printed is in the error.
+// Run runs a program as the identity and waits for it. The error contains its output.
 func (id Identity) Run(ctx context.Context, dir, program string, args ...string) error {
 	runtime.LockOSThread() // see command
 	defer runtime.UnlockOSThread()
 	cmd := id.command(ctx, syscall.SIGKILL, dir, program, args...)
-	cmd.WaitDelay = 5 * time.Second // children of a program that was killed may keep the output open
+	cmd.WaitDelay = 5 * time.Second // children of a killed program may keep the output open
 	if output, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("run %s as %s: %w\n%s", filepath.Base(program), id, err, strings.TrimSpace(string(output)))
 	}
 	return nil
 }
 
-// WriteFile writes a file that only the identity can read. The directory must be ours alone to write, so that nobody
-// else decides which file that is.
+// WriteFile writes a file that only the identity can read. Only this process may have write access to the directory, so that
+// nobody else can redirect the write with a symbolic link.
 func (id Identity) WriteFile(path string, content []byte) error {
 	err := os.WriteFile(path, content, 0o600)
 	if err == nil && id.switches {
@@ -97,7 +97,7 @@ func (id Identity) WriteFile(path string, content []byte) error {
 	return err
 }
 
-// own gives dir and all in it to the identity, if dir is not its own already.
+// own makes the identity the owner of dir and everything in it, unless it already owns dir.
 func (id Identity) own(dir string) error {
 	info, err := os.Stat(dir)
 	if err != nil {
@@ -123,5 +123,5 @@ func (id Identity) own(dir string) error {
 	if err != nil {
 		return err
 	}
-	return root.Chown(".", int(id.uid), int(id.gid)) // last: if this is interrupted, all is done again
+	return root.Chown(".", int(id.uid), int(id.gid)) // last, so that an interrupted run is repeated completely
 }

@@ -1,6 +1,6 @@
-// Package localproc starts the database programs that a laptop or a test runs privately: as an unprivileged user, out of
-// reach of the terminal's Ctrl-C, on a free port of the loopback interface, and never longer than this process lives,
-// however it dies. It is for Linux: the promise about dying rests on its parent death signals.
+// Package localproc runs private database servers for a laptop or a test: as an unprivileged user, on a free port of the
+// loopback interface, unaffected by a Ctrl-C at the terminal. A server never outlives this process, even if the process
+// crashes; this relies on Linux's parent-death signals.
 package localproc
 
 import (
@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Pause waits for d or until ctx ends, whose cause it then returns.
+// Pause waits for d. It returns early with the cause of ctx when ctx ends.
 func Pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

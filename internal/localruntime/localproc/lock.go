@@ -10,10 +10,10 @@ import (
 	"syscall"
 )
 
-// LockedError says that another process holds a directory.
+// LockedError reports that another process has locked a directory.
 type LockedError struct {
 	Dir string
-	PID string // of the holder, as far as it is known
+	PID string // of the holder; empty if unknown
 }
 
 // Error implements error.
@@ -21,8 +21,8 @@ func (e *LockedError) Error() string {
 	return fmt.Sprintf("%s is in use by another HP Analytics (process %s): stop that one, or choose another DATA_DIR", e.Dir, e.PID)
 }
 
-// Lock takes dir for this process, and fails with a LockedError when another has it. The kernel drops the lock with the
-// process, however it ends, so there are no stale locks.
+// Lock locks dir for this process. It fails with a LockedError when another process holds the lock. The kernel releases the
+// lock when the process exits for any reason, so there are no stale locks.
 func Lock(dir string) (release func() error, err error) {
 	file, err := lockFile(dir, "lock")
 	if err != nil {
@@ -34,8 +34,8 @@ func Lock(dir string) (release func() error, err error) {
 	return func() error { return unlock(file) }, nil
 }
 
-// lockFile opens and locks a file of dir. The lock lives as long as the open file, which children do not inherit unless
-// they are told to.
+// lockFile opens and locks a file in dir. The lock is held as long as the file is open. Children inherit the descriptor only
+// if it is passed to them explicitly.
 func lockFile(dir, name string) (*os.File, error) {
 	file, err := os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_RDWR, 0o644) //nolint:gosec // holds a process id
 	if err != nil {
@@ -53,8 +53,8 @@ func lockFile(dir, name string) (*os.File, error) {
 	return nil, fmt.Errorf("lock the data directory: %w", errors.Join(err, closeErr))
 }
 
-// unlock ends a lock at once. Closing the file alone would not, while a child that is just being started still has all
-// our descriptors.
+// unlock releases a lock at once. Closing the file is not enough: a child between fork and exec still holds a copy of the
+// descriptor.
 func unlock(file *os.File) error {
 	return errors.Join(syscall.Flock(int(file.Fd()), syscall.LOCK_UN), file.Close())
 }

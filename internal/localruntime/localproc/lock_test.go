@@ -10,7 +10,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/localruntime/localproc"
 )
 
-func TestASecondHolderIsRefused(t *testing.T) {
+func TestLockRefusesSecondHolder(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	release, err := localproc.Lock(dir)
@@ -23,7 +23,7 @@ func TestASecondHolderIsRefused(t *testing.T) {
 		t.Fatalf("want an error that names %s and this process, got %v", dir, err)
 	}
 	if text := err.Error(); !strings.Contains(text, dir) || !strings.Contains(text, locked.PID) {
-		t.Errorf("the text names neither: %s", text)
+		t.Errorf("the text does not name both: %s", text)
 	}
 	if err := release(); err != nil {
 		t.Fatal(err)
@@ -37,7 +37,7 @@ func TestASecondHolderIsRefused(t *testing.T) {
 	}
 }
 
-func TestALockEndsWithItsProcess(t *testing.T) {
+func TestLockEndsWithProcess(t *testing.T) {
 	t.Parallel()
 	home := newHome(t)
 	owner, _ := startOwner(t, home)
@@ -55,9 +55,9 @@ func TestALockEndsWithItsProcess(t *testing.T) {
 	})
 }
 
-func TestADirectoryThatIsNotThereCannotBeLocked(t *testing.T) {
+func TestLockNeedsDirectory(t *testing.T) {
 	t.Parallel()
 	if _, err := localproc.Lock("/nonexistent/directory"); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("want that it does not exist, got %v", err)
+		t.Errorf("want fs.ErrNotExist, got %v", err)
 	}
 }

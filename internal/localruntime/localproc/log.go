@@ -15,12 +15,12 @@ const (
 	maxTailBytes = 16 << 10
 )
 
-// logFile takes the output of a server: directly, not by way of this process, so that it has the last words of a server
-// whose parent crashed. When it gets too long, its content moves to a second file and it starts again.
+// logFile receives the output of a server. The server writes to it directly and not through a pipe, so the last messages
+// are kept even if this process crashes. When the file exceeds maxLogSize, its content moves to a second file.
 type logFile struct {
 	path  string
 	file  *os.File
-	start int64 // of the output of this run
+	start int64 // offset at which the output of this run begins
 }
 
 func openLog(path string) (*logFile, error) {
@@ -40,7 +40,7 @@ func openLog(path string) (*logFile, error) {
 
 func (l *logFile) close() { _ = l.file.Close() }
 
-// rotateUntil keeps the log short until stop is closed.
+// rotateUntil limits the size of the log until stop is closed.
 func (l *logFile) rotateUntil(stop <-chan struct{}) {
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()
@@ -49,13 +49,13 @@ func (l *logFile) rotateUntil(stop <-chan struct{}) {
 		case <-stop:
 			return
 		case <-tick.C:
-			_ = l.rotate(maxLogSize) // what hinders it, a full disk, is not ours to report; the next tick tries again
+			_ = l.rotate(maxLogSize) // best effort: if the disk is full, the next tick retries
 		}
 	}
 }
 
-// rotate moves the content aside if there is more than limit. The server's descriptor stays good: it appends, so it goes
-// on at the new end. What it writes during the copy may be lost.
+// rotate moves the content to a second file if it exceeds limit. The server's descriptor stays valid: it is in append mode, so
+// it continues at the new end. Output written during the copy may be lost.
 func (l *logFile) rotate(limit int64) error {
 	info, err := l.file.Stat()
 	if err != nil {
@@ -77,7 +77,7 @@ func (l *logFile) rotate(limit int64) error {
 
 // tail returns the last lines of this run.
 func (l *logFile) tail() string {
-	file, err := os.Open(l.path) // the descriptor may be closed by now
+	file, err := os.Open(l.path) // the descriptor may already be closed
 	if err != nil {
 		return err.Error()
 	}
@@ -87,7 +87,7 @@ func (l *logFile) tail() string {
 		return err.Error()
 	}
 	from := l.start
-	if from > info.Size() { // it was rotated
+	if from > info.Size() { // the log was rotated since
 		from = 0
 	}
 	from = max(from, info.Size()-maxTailBytes)

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestTailIsOfThisRun(t *testing.T) {
+func TestTailShowsCurrentRun(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "log")
 	if err := os.WriteFile(path, []byte("an earlier run\n"), 0o600); err != nil {
@@ -26,7 +26,7 @@ func TestTailIsOfThisRun(t *testing.T) {
 	}
 }
 
-func TestTheLogIsBounded(t *testing.T) {
+func TestLogIsBounded(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "log")
 	l := mustOpenLog(t, path)
@@ -34,7 +34,7 @@ func TestTheLogIsBounded(t *testing.T) {
 	if err := l.rotate(3); err != nil {
 		t.Fatal(err)
 	}
-	_, _ = fmt.Fprintln(l.file, "new") // by the descriptor that the server has
+	_, _ = fmt.Fprintln(l.file, "new") // through the descriptor that the server has
 	if err := l.rotate(100); err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func TestTheLogIsBounded(t *testing.T) {
 	}
 }
 
-func TestALongLogIsMovedAsideAtStart(t *testing.T) {
+func TestOpenLogRotatesLongLog(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "log")
 	if err := os.WriteFile(path, nil, 0o600); err != nil {

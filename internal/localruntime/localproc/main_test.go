@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// own starts a server, prints its process id and sleeps until killed.
+// own starts a server, prints its process id and waits until it is killed.
 func own(home localproc.Home) int {
 	process, err := start(context.Background(), home, "trap '' INT; while true; do sleep 1; done")
 	if err != nil {
@@ -81,7 +81,7 @@ func newHome(t *testing.T) localproc.Home {
 	return home
 }
 
-// enterableDir returns a directory that other users can enter. That of t.TempDir they cannot.
+// enterableDir returns a directory that other users can access, unlike t.TempDir.
 func enterableDir(t *testing.T) string {
 	t.Helper()
 	dir, err := platformtest.ServerDir("localproc")
@@ -92,7 +92,7 @@ func enterableDir(t *testing.T) string {
 	return dir
 }
 
-// startOwner starts another process that owns a server in home, and returns it and the server's process id.
+// startOwner starts another process that owns a server in home. It returns that process and the server's process id.
 func startOwner(t *testing.T, home localproc.Home) (owner *os.Process, server int) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
@@ -115,13 +115,13 @@ func startOwner(t *testing.T, home localproc.Home) (owner *os.Process, server in
 	return cmd.Process, server
 }
 
-// alive reports whether a process exists and is not just waiting to be reaped.
+// alive reports whether a process exists and is not a zombie.
 func alive(pid int) bool {
 	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 	return err == nil && !strings.Contains(string(stat), ") Z ")
 }
 
-// eventually is for what other processes do.
+// eventually waits for a condition that another process fulfils.
 func eventually(t *testing.T, what string, condition func() bool) {
 	t.Helper()
 	platformtest.Eventually(t, 10*time.Second, what, condition)

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-func TestServersRunUnprivilegedInTheirDataDirectory(t *testing.T) {
+func TestStartRunsUnprivilegedInDataDirectory(t *testing.T) {
 	home := newHome(t)
 	t.Setenv("ADMIN_PASSWORD", "a secret of ours")
 	process := mustStart(t, home, "id -u; pwd; env; kill -STOP $$")
@@ -28,7 +28,7 @@ func TestServersRunUnprivilegedInTheirDataDirectory(t *testing.T) {
 		t.Errorf("the server works in %s, want %s (%v)", lines[1], data, err)
 	}
 	if strings.Contains(log(), "ADMIN_PASSWORD") {
-		t.Error("the server has our environment")
+		t.Error("the server inherited the environment")
 	}
 	group, err := syscall.Getpgid(process.PID())
 	if err != nil || group != process.PID() {
@@ -36,14 +36,14 @@ func TestServersRunUnprivilegedInTheirDataDirectory(t *testing.T) {
 	}
 }
 
-func TestAnUnexpectedEndIsNoticed(t *testing.T) {
+func TestDoneReportsUnexpectedExit(t *testing.T) {
 	t.Parallel()
 	home := newHome(t)
 	process := mustStart(t, home, "echo the disk is on fire; exit 3")
 	select {
 	case <-process.Done():
 	case <-time.After(10 * time.Second):
-		t.Fatal("the end of the server goes unnoticed")
+		t.Fatal("the exit of the server was not reported")
 	}
 	for _, want := range []string{"exit status 3", "the disk is on fire", home.File("log")} {
 		if text := process.Err().Error(); !strings.Contains(text, want) {
@@ -52,7 +52,7 @@ func TestAnUnexpectedEndIsNoticed(t *testing.T) {
 	}
 }
 
-func TestStopIsPoliteAtFirst(t *testing.T) {
+func TestStopSendsFirstSignal(t *testing.T) {
 	t.Parallel()
 	process := mustStart(t, newHome(t), `trap 'echo stopping; exit 0' TERM; echo ready; while true; do sleep 0.01; done`)
 	eventually(t, "the server is ready", func() bool { return strings.Contains(process.LogTail(), "ready") })
@@ -60,7 +60,7 @@ func TestStopIsPoliteAtFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	if text := process.Err().Error(); !strings.Contains(text, "exit status 0") || !strings.Contains(text, "stopping") {
-		t.Errorf("the server could not stop in peace: %s", text)
+		t.Errorf("the server did not handle SIGTERM: %s", text)
 	}
 	if err := process.Stop(t.Context(), syscall.SIGTERM); err != nil {
 		t.Errorf("stopping twice: %v", err)
@@ -81,7 +81,7 @@ func TestStopEscalates(t *testing.T) {
 	}
 }
 
-func TestAServerDiesWithItsParent(t *testing.T) {
+func TestServerDiesWithParent(t *testing.T) {
 	t.Parallel()
 	owner, server := startOwner(t, newHome(t))
 	if !alive(server) {
@@ -93,16 +93,16 @@ func TestAServerDiesWithItsParent(t *testing.T) {
 	eventually(t, "the server dies with its parent", func() bool { return !alive(server) })
 }
 
-// onThreadOfItsOwn runs f on a thread that ends with it. The main thread is none: it lives as long as the process.
-func onThreadOfItsOwn(f func()) {
+// onNewThread runs f on a thread that ends with it. This is not the main thread, which lives as long as the process.
+func onNewThread(f func()) {
 	go func() {
-		runtime.LockOSThread() // and never unlock: the thread ends with the goroutine
+		runtime.LockOSThread() // never unlocked, so the thread ends with the goroutine
 		if syscall.Gettid() != os.Getpid() {
 			f()
 			return
 		}
 		done := make(chan struct{})
-		go func() { // cannot get the main thread while we hold it
+		go func() { // the main thread is held, so this runs on another
 			defer close(done)
 			runtime.LockOSThread()
 			f()
@@ -111,18 +111,18 @@ func onThreadOfItsOwn(f func()) {
 	}()
 }
 
-// The kernel sends the death signal when the thread ends that started the server. Here that of the caller does.
-func TestAServerOutlivesTheThreadOfItsStart(t *testing.T) {
+// The kernel sends the parent-death signal when the thread that started the server ends. Here the caller's thread ends.
+func TestServerOutlivesStartingThread(t *testing.T) {
 	t.Parallel()
 	home := newHome(t)
 	started := make(chan error, 1)
 	var thread int
-	onThreadOfItsOwn(func() {
+	onNewThread(func() {
 		thread = syscall.Gettid()
-		process, err := start(context.WithoutCancel(t.Context()), home, `trap 'echo deathly; exit' TERM; echo ready; while true; do sleep 0.01; done`)
+		process, err := start(context.WithoutCancel(t.Context()), home, `trap 'echo death signal; exit' TERM; echo ready; while true; do sleep 0.01; done`)
 		if err == nil {
 			t.Cleanup(func() {
-				if strings.Contains(process.LogTail(), "deathly") {
+				if strings.Contains(process.LogTail(), "death signal") {
 					t.Error("the server got the death signal although its parent lives")
 				}
 				_ = process.Kill()
@@ -141,7 +141,7 @@ func TestAServerOutlivesTheThreadOfItsStart(t *testing.T) {
 	eventually(t, "the server is ready", func() bool { return strings.Contains(log(), "ready") })
 }
 
-func TestAProgramThatCannotStartGivesItsHomeUp(t *testing.T) {
+func TestFailedStartReleasesHome(t *testing.T) {
 	t.Parallel()
 	home := newHome(t)
 	if err := os.Chmod(home.Data(), 0); err != nil {
@@ -149,7 +149,7 @@ func TestAProgramThatCannotStartGivesItsHomeUp(t *testing.T) {
 	}
 	if process, err := start(t.Context(), home, "exit 0"); err == nil {
 		_ = process.Kill()
-		t.Fatal("a server started in a directory that it may not enter")
+		t.Fatal("a server started in an inaccessible directory")
 	}
 	if err := os.Chmod(home.Data(), 0o700); err != nil {
 		t.Fatal(err)

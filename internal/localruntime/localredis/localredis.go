@@ -23,17 +23,17 @@ import (
 
 const (
 	startTimeout = 30 * time.Second
-	// startTries bounds how often another free port is tried when one is lost before it is bound.
+	// startTries limits the attempts with another free port when a port is taken before the server binds it.
 	startTries = 3
 )
 
-// Options say how a server is run.
+// Options configure a server.
 type Options struct {
 	Dir      string // holds the data, the configuration and the log
-	Port     int    // on 127.0.0.1; 0 takes a free one
-	Password string // empty makes a new one at each start
+	Port     int    // on 127.0.0.1; 0 chooses a free port
+	Password string // empty generates a new one at each start
 	Logger   *slog.Logger
-	Fallback string // stands in for a Dir that the server's user cannot enter; localproc.Fallback if empty
+	Fallback string // used when the server's user cannot access Dir; empty means localproc.Fallback
 }
 
 // Server is a running Redis.
@@ -44,9 +44,9 @@ type Server struct {
 	password string
 }
 
-// Start starts the server of o.Dir and returns when it answers. A server that an earlier process left behind in the same
-// directory is stopped first; while another process runs one there, the error is a *localproc.LockedError. Data that
-// Redis cannot load are set aside: nothing in Redis is worth not starting for.
+// Start starts the server of o.Dir and returns when it answers. It first stops a server that an earlier process left running in
+// the same directory. If another process runs a server there, the error is a *localproc.LockedError. Data that Redis cannot
+// load is moved aside, because everything in Redis can be lost.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -71,7 +71,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		switch {
 		case errors.Is(err, errPortTaken) && o.Port == 0:
 		case errors.Is(err, errUnreadable):
-			o.Logger.WarnContext(ctx, "Redis cannot load its data; starting it without them", "err", err)
+			o.Logger.WarnContext(ctx, "Redis cannot load its data; starting without it", "err", err)
 			if err := i.setDataAside(); err != nil {
 				return nil, err
 			}
@@ -81,7 +81,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	}
 }
 
-// install is where a server runs, and what runs it.
+// install is the home of a server and the program that runs it.
 type install struct {
 	program string
 	version string
@@ -113,7 +113,7 @@ func (i install) start(ctx context.Context, o Options) (*Server, error) {
 	return s, nil
 }
 
-// prepare leaves a data directory that no server is using, and the configuration. The caller has locked the home.
+// prepare ensures that no server uses the data directory, and writes the configuration. The caller must have locked the home.
 func (s *Server) prepare(ctx context.Context) error {
 	i := s.install
 	if err := localproc.StopLeftover(ctx, i.logger, i.home, "redis-server", syscall.SIGTERM); err != nil {
@@ -137,7 +137,8 @@ func (s *Server) prepare(ctx context.Context) error {
 
 const configName = "redis.conf"
 
-// configuration is written to a file, because arguments are visible to every user of the machine.
+// configuration returns the content of the configuration file. The password is not an argument, because every user of the
+// machine can read those.
 func configuration(data string, port int, password string) string {
 	return strings.Join([]string{
 		"bind 127.0.0.1",
@@ -149,37 +150,37 @@ func configuration(data string, port int, password string) string {
 		"save \"\"",
 		"appendonly yes",
 		"appendfsync everysec",
-		"aof-load-truncated yes",         // a torn tail after a crash is normal
-		"maxmemory-policy noeviction",    // Asynq's keys must not be evicted under it
-		"stop-writes-on-bgsave-error no", // there is nothing to protect
+		"aof-load-truncated yes",         // a truncated tail after a crash is normal
+		"maxmemory-policy noeviction",    // Asynq's keys must not be evicted
+		"stop-writes-on-bgsave-error no", // everything in Redis can be lost
 		"",
 	}, "\n")
 }
 
-// setDataAside makes room for a fresh start. Only the last data that could not be loaded are kept.
+// setDataAside moves the data away for a fresh start. Only the most recent unreadable data is kept.
 func (i install) setDataAside() error {
 	aside := i.home.File("unreadable")
 	err := errors.Join(os.RemoveAll(aside), os.Rename(i.home.Data(), aside))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("set Redis data aside: %w", err)
+		return fmt.Errorf("move unreadable Redis data aside: %w", err)
 	}
 	return nil
 }
 
 var (
-	// errPortTaken says that another program listens on the server's port.
+	// errPortTaken means that another program listens on the server's port.
 	errPortTaken = errors.New("the port is taken by another program")
-	// errUnreadable says that Redis ended while it loaded its data.
+	// errUnreadable means that Redis exited while loading its data.
 	errUnreadable = errors.New("the data cannot be loaded")
 )
 
-// exit says why the server ended before it was ready.
+// exit explains why the server exited before it was ready.
 func (s *Server) exit() error {
 	err, log := s.process.Err(), s.process.LogTail()
 	switch {
 	case strings.Contains(log, "Address already in use"):
 		return fmt.Errorf("%w: %w", errPortTaken, err)
-	case strings.Contains(log, "Server initialized"): // what follows is loading
+	case strings.Contains(log, "Server initialized"): // the next step is loading
 		return fmt.Errorf("%w: %w", errUnreadable, err)
 	default:
 		return err
@@ -211,7 +212,7 @@ func (s *Server) awaitReady(ctx context.Context) error {
 	}
 }
 
-// URL returns the connection URL of database 0, password included.
+// URL returns the connection URL of database 0, including the password.
 func (s *Server) URL() string {
 	return "redis://:" + s.password + "@" + net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) + "/0"
 }
@@ -219,28 +220,28 @@ func (s *Server) URL() string {
 // Port returns the server's port on 127.0.0.1.
 func (s *Server) Port() int { return s.port }
 
-// Password returns what clients must send.
+// Password returns the password for clients.
 func (s *Server) Password() string { return s.password }
 
 // PID returns the process id of the server.
 func (s *Server) PID() int { return s.process.PID() }
 
-// Dir returns where the data really are: Options.Dir, or what stands in for it.
+// Dir returns the home of the server: Options.Dir, or the fallback that replaces it.
 func (s *Server) Dir() string { return string(s.install.home) }
 
 // Version returns the version of Redis.
 func (s *Server) Version() string { return s.install.version }
 
-// Done is closed when the server has ended, asked or not.
+// Done is closed when the server has exited, whether it was stopped or crashed.
 func (s *Server) Done() <-chan struct{} { return s.process.Done() }
 
-// Err returns how the server ended. It is valid after Done.
+// Err describes how the server exited. It is valid after Done.
 func (s *Server) Err() error { return s.process.Err() }
 
-// Stop shuts the server down. Stopping twice is no error.
+// Stop shuts the server down. Stopping twice is not an error.
 func (s *Server) Stop(ctx context.Context) error { return s.process.Stop(ctx, syscall.SIGTERM) }
 
-// Kill ends the server as a crash would.
+// Kill kills the server, as a crash would.
 func (s *Server) Kill() error { return s.process.Kill() }
 
 // Signal sends a signal, such as SIGSTOP and SIGCONT in fault tests.

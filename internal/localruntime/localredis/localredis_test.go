@@ -62,17 +62,17 @@ func TestStartAndStop(t *testing.T) {
 		}
 	}
 	if err := client(t, "redis://127.0.0.1:"+strconv.Itoa(server.Port())).Ping(t.Context()).Err(); err == nil {
-		t.Error("it answers without a password")
+		t.Error("the server answers without a password")
 	}
 	cmdline, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(server.PID()), "cmdline"))
 	if err != nil || strings.Contains(string(cmdline), server.Password()) {
-		t.Errorf("everybody can read the password in the arguments: %v", err)
+		t.Errorf("the arguments contain the password: %v", err)
 	}
 	_, err = localredis.Start(t.Context(), localredis.Options{Dir: dir, Logger: platformtest.Logger(t)})
 	if _, locked := errors.AsType[*localproc.LockedError](err); !locked {
 		t.Errorf("a second server: %v", err)
 	}
-	for range 2 { // the second time is no error
+	for range 2 { // stopping twice is not an error
 		if err := server.Stop(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -82,7 +82,7 @@ func TestStartAndStop(t *testing.T) {
 	}
 }
 
-// TestBrokenDataIsSetAside starts on files that Redis cannot load: nothing in Redis is worth not starting for.
+// TestBrokenDataIsSetAside starts a server on files that Redis cannot load.
 func TestBrokenDataIsSetAside(t *testing.T) {
 	t.Parallel()
 	dir := newDir(t)

@@ -9,12 +9,12 @@ import (
 	"strconv"
 )
 
-// minimum is the oldest Redis that we test with.
+// minimum is the oldest major version of Redis that is tested.
 const minimum = 7
 
-// ErrMissing says that Redis is not installed. Its text says what to do.
+// ErrMissing means that Redis is not installed. Its text says what to do.
 var ErrMissing = errors.New("Redis 7 or newer is not installed here: install it (Debian, Ubuntu: apt-get install redis-server), " + //nolint:staticcheck // a name
-	"or set REDIS_URL to a Redis of your own")
+	"or set REDIS_URL to your own Redis")
 
 var versionPattern = regexp.MustCompile(`v=((\d+)\S*)`)
 
@@ -30,7 +30,7 @@ func findProgram(ctx context.Context) (program, version string, err error) {
 	}
 	match := versionPattern.FindSubmatch(output)
 	if match == nil {
-		return "", "", fmt.Errorf("redis-server calls itself %q", output)
+		return "", "", fmt.Errorf("redis-server reports an unknown version: %q", output)
 	}
 	version = string(match[1])
 	if major, err := strconv.Atoi(string(match[2])); err != nil || major < minimum {

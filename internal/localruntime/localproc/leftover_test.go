@@ -14,7 +14,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 )
 
-// startLeftover starts a server whose rightful owner is gone: the home is not locked, the server's processes live.
+// startLeftover starts a server without an owner: the home is not locked, but the server's processes live.
 func startLeftover(t *testing.T, script string) (Home, *Process) {
 	t.Helper()
 	dir, err := platformtest.ServerDir("localproc")
@@ -42,7 +42,7 @@ func startLeftover(t *testing.T, script string) (Home, *Process) {
 	return home, process
 }
 
-func TestALeftoverIsStoppedPolitely(t *testing.T) {
+func TestStopLeftoverSendsFirstSignal(t *testing.T) {
 	t.Parallel()
 	home, process := startLeftover(t, `trap 'echo bye; exit 0' TERM; echo ready; while true; do sleep 0.01; done`)
 	if err := StopLeftover(t.Context(), platformtest.Logger(t), home, "sh", syscall.SIGTERM); err != nil {
@@ -50,11 +50,11 @@ func TestALeftoverIsStoppedPolitely(t *testing.T) {
 	}
 	<-process.Done()
 	if !strings.Contains(process.LogTail(), "bye") {
-		t.Errorf("it was not asked politely: %s", process.Err())
+		t.Errorf("the server was stopped without SIGTERM: %s", process.Err())
 	}
 }
 
-func TestALeftoverThatHangsIsKilled(t *testing.T) {
+func TestStopLeftoverKillsHangingServer(t *testing.T) {
 	t.Parallel()
 	home, process := startLeftover(t, `trap 'echo no' TERM; echo ready; while true; do sleep 0.01; done`)
 	err := stopLeftover(t.Context(), platformtest.Logger(t), home, "sh", 300*time.Millisecond, []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL})
@@ -63,18 +63,18 @@ func TestALeftoverThatHangsIsKilled(t *testing.T) {
 	}
 	<-process.Done()
 	if !strings.Contains(process.LogTail(), "no") {
-		t.Errorf("it was not asked politely first: %s", process.Err())
+		t.Errorf("the server was killed without SIGTERM first: %s", process.Err())
 	}
 }
 
-func TestChildrenThatOutliveAServerAreStoppedToo(t *testing.T) {
+func TestStopLeftoverStopsOrphanedChildren(t *testing.T) {
 	t.Parallel()
 	home, process := startLeftover(t, `sh -c 'echo ready; while true; do sleep 0.01; done' & wait`)
 	if err := process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	if locked, err := home.leftover(); locked == nil || err != nil {
-		t.Fatalf("the child should keep the home in use: %v, %v", locked, err)
+		t.Fatalf("the child does not keep the home in use: %v, %v", locked, err)
 	}
 	if err := StopLeftover(t.Context(), platformtest.Logger(t), home, "sh", syscall.SIGTERM); err != nil {
 		t.Fatal(err)
@@ -84,36 +84,36 @@ func TestChildrenThatOutliveAServerAreStoppedToo(t *testing.T) {
 	}
 }
 
-func TestOtherProgramsAreNotSignalled(t *testing.T) {
+func TestStopLeftoverSparesOtherPrograms(t *testing.T) {
 	t.Parallel()
 	home, process := startLeftover(t, `trap 'echo no' TERM; echo ready; while true; do sleep 0.01; done`)
 	err := stopLeftover(t.Context(), platformtest.Logger(t), home, "postgres", 100*time.Millisecond, []syscall.Signal{syscall.SIGKILL})
 	if err == nil || !strings.Contains(err.Error(), "does not stop") {
-		t.Errorf("want an error that says that it does not stop, got %v", err)
+		t.Errorf("want an error that the server does not stop, got %v", err)
 	}
 	select {
 	case <-process.Done():
-		t.Error("a process that runs something else was killed")
+		t.Error("a process of another program was killed")
 	default:
 	}
 }
 
-func TestWaitingForALeftoverEndsWithTheContext(t *testing.T) {
+func TestStopLeftoverHonorsContext(t *testing.T) {
 	t.Parallel()
 	home, process := startLeftover(t, `trap '' TERM; echo ready; while true; do sleep 0.01; done`)
 	ctx, cancel := context.WithCancelCause(t.Context())
-	impatient := errors.New("Ctrl-C")
-	cancel(impatient)
+	interrupted := errors.New("Ctrl-C")
+	cancel(interrupted)
 	err := StopLeftover(ctx, platformtest.Logger(t), home, "sh", syscall.SIGTERM)
-	if !errors.Is(err, impatient) || !strings.Contains(err.Error(), strconv.Itoa(process.PID())) {
+	if !errors.Is(err, interrupted) || !strings.Contains(err.Error(), strconv.Itoa(process.PID())) {
 		t.Errorf("want the cause and the process id in the error, got %v", err)
 	}
 }
 
-func TestNothingIsLeftOver(t *testing.T) {
+func TestStopLeftoverWithoutServer(t *testing.T) {
 	t.Parallel()
 	home := Home(t.TempDir())
-	if err := os.WriteFile(filepath.Join(string(home), leashName), []byte("1\n"), 0o600); err != nil { // an earlier run's
+	if err := os.WriteFile(filepath.Join(string(home), serverLockName), []byte("1\n"), 0o600); err != nil { // from an earlier run
 		t.Fatal(err)
 	}
 	if err := StopLeftover(t.Context(), platformtest.Logger(t), home, "sh", syscall.SIGTERM); err != nil {
