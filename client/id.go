@@ -1,0 +1,51 @@
+package client
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+)
+
+// idempotencyKey is the header that makes a purchase recognizable.
+const idempotencyKey = "Idempotency-Key"
+
+// NewID returns a UUIDv7 for an event or a purchase. Its time is that of the event unless the event has a TS.
+func NewID() (uuid.UUID, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return uuid.Nil, fmt.Errorf("make an id: %w", err)
+	}
+	return id, nil
+}
+
+// identify gives events and purchases without an id one, so that a second attempt is recognized as such. The caller's
+// slice of events is not changed.
+func (c *call) identify(body any) (err error) {
+	switch body := body.(type) {
+	case *EventInput:
+		return ensureID(&body.ID)
+	case *EventBulkRequest:
+		body.Events = slices.Clone(body.Events)
+		for i := range body.Events {
+			if err := ensureID(&body.Events[i].ID); err != nil {
+				return err
+			}
+		}
+	case *PurchaseRequest:
+		if err := ensureID(&body.ID); err != nil {
+			return err
+		}
+		if c.header.Get(idempotencyKey) == "" {
+			c.setHeader(idempotencyKey, body.ID.String())
+		}
+	}
+	return nil
+}
+
+func ensureID(id *uuid.UUID) (err error) {
+	if *id == uuid.Nil {
+		*id, err = NewID()
+	}
+	return err
+}
