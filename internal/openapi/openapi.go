@@ -16,6 +16,8 @@ import (
 	hpanalytics "github.com/hp-analytics/hp-analytics"
 )
 
+//go:generate go run ./internal/routes ../..
+
 // Source returns the text of openapi.yaml.
 func Source() string { return hpanalytics.Contract }
 

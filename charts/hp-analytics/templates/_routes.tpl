@@ -1,6 +1,7 @@
 {{/*
-Which path leads to which service, for Ingress and HTTPRoute. No path begins another, so their order does not matter, and a
-controller that takes a prefix for a plain beginning of the path routes the same. /metrics leads nowhere.
+Generated from openapi.yaml by "make generate".
+Which path leads to which service, for Ingress and HTTPRoute. No path begins another, so their order does not matter, and
+controllers that compare prefixes as text route in the same way. There is no route to /metrics.
 */}}
 {{- define "hp-analytics.routes" -}}
 - {path: /auth, type: Prefix, service: auth}

@@ -27,10 +27,10 @@ type target struct {
 
 // targets lists the services in the order in which they are started.
 var targets = []target{
-	hosting("auth", auth.New, "auth"),
-	hosting("catalog", catalog.New, "products"),
-	hosting("ingest", ingest.New, "events", "purchases"),
-	hosting("analytics", analytics.New, "analytics"),
+	hosting("auth", auth.New, segments["auth"]...),
+	hosting("catalog", catalog.New, segments["catalog"]...),
+	hosting("ingest", ingest.New, segments["ingest"]...),
+	hosting("analytics", analytics.New, segments["analytics"]...),
 	hosting("aggregator", aggregator.New),
 }
 

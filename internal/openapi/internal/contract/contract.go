@@ -150,13 +150,13 @@ func PathParameter(r *http.Request, name string) string {
 	return value
 }
 
-// defaultMaxBody is the limit of a body in bytes if x-max-bytes sets no other.
-const defaultMaxBody = 64 << 10
+// DefaultMaxBody is the limit of a body in bytes if x-max-bytes sets no other.
+const DefaultMaxBody = 64 << 10
 
 // MaxBody returns the limit of a request body in bytes.
 func MaxBody(body *openapi3.RequestBody) int64 {
 	if limit, ok := body.Extensions["x-max-bytes"].(float64); ok {
 		return int64(limit)
 	}
-	return defaultMaxBody
+	return DefaultMaxBody
 }

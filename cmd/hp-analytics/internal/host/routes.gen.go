@@ -1,0 +1,11 @@
+// Code generated from openapi.yaml by internal/openapi/internal/routes. DO NOT EDIT.
+
+package host
+
+// segments are the first path segments that each service answers.
+var segments = map[string][]string{
+	"auth":      {"auth"},
+	"catalog":   {"products"},
+	"ingest":    {"events", "purchases"},
+	"analytics": {"analytics"},
+}
