@@ -5,7 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/demo/client"
+	"github.com/google/uuid"
+
+	"github.com/hp-analytics/hp-analytics/client"
 	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/demo/shop"
 	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/demo/tally"
 )
@@ -33,7 +35,13 @@ func TestEstimatedUsersMayBeOff(t *testing.T) {
 	}
 }
 
-// rankings are written as "product=value" in order; a, b, c are the demo's products, with 30, 20 and 20 views.
+// idOf returns an id that sorts like name.
+func idOf(name string) (id uuid.UUID) {
+	copy(id[:], name)
+	return id
+}
+
+// TestRankings writes rankings as "product=value" in order; a, b, c and d are the demo's products, with 30, 20, 20 and no views.
 func TestRankings(t *testing.T) {
 	t.Parallel()
 	full := make([]string, rankingLength) // of other products, down to 21 views
@@ -57,12 +65,12 @@ func TestRankings(t *testing.T) {
 		"full, the last two cut off":    {strings.Join(full[:90], " ") + " a=30 " + strings.Repeat("x=25 ", 8) + "b=20", true},
 		"full, the last but one absent": {strings.Join(full[:90], " ") + " a=30 " + strings.Repeat("x=25 ", 8) + "c=20", false},
 	} {
-		d := &demo{ids: []string{"c", "a", "d", "b"}, own: &tally.Tally{Products: []tally.Counts{{Views: 20}, {Views: 30}, {}, {Views: 20}}}}
-		var top client.Top
+		d := &demo{ids: []uuid.UUID{idOf("c"), idOf("a"), idOf("d"), idOf("b")}, own: &tally.Tally{Products: []tally.Counts{{Views: 20}, {Views: 30}, {}, {Views: 20}}}}
+		var top client.TopProducts
 		for place := range strings.FieldsSeq(c.places) {
-			var item client.TopItem
+			var item client.TopProduct
 			id, value, _ := strings.Cut(place, "=")
-			item.Product.ID = id
+			item.Product.ID = idOf(id)
 			if _, err := fmt.Sscan(value, &item.Value); err != nil {
 				t.Fatal(err)
 			}

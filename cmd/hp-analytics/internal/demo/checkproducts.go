@@ -5,19 +5,20 @@ import (
 	"math"
 	"time"
 
-	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/demo/client"
+	"github.com/hp-analytics/hp-analytics/client"
 	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/demo/tally"
 	"github.com/hp-analytics/hp-analytics/internal/stats/sketch"
 )
 
-// The unique users of products are estimated with a known standard error. Five of them are exceeded by chance once in
-// almost two million numbers, and tolerated; up to exactUsers there is nothing to tolerate.
+// The platform estimates the unique users of products with a known standard error. An estimate that is off by five
+// standard errors counts as equal: chance exceeds that once in almost two million numbers. Up to exactUsers the platform
+// is exact.
 const (
 	tolerance  = 5 * sketch.StandardError
 	exactUsers = 100
 )
 
-// closely is how the numbers of products are compared: exactly, but for estimated users.
+// closely compares the numbers of products: unique users within the tolerance, everything else exactly.
 func closely(m tally.Measure, platform, own int64) bool {
 	if m != tally.UniqueUsers || own <= exactUsers {
 		return platform == own
@@ -25,7 +26,7 @@ func closely(m tally.Measure, platform, own int64) bool {
 	return math.Abs(float64(platform-own)) <= tolerance*float64(own)
 }
 
-// additive is how numbers are compared of which the users cannot be added up.
+// additive compares sums over products. It ignores unique users, which cannot be added up.
 func additive(m tally.Measure, platform, own int64) bool {
 	return m == tally.UniqueUsers || platform == own
 }
@@ -36,10 +37,11 @@ func (d *demo) checkProducts(f *findings, series []client.Series) error {
 	for i, s := range series {
 		sku := d.shop.Products[i].SKU
 		if s.Product.SKU != sku {
-			return fmt.Errorf("the platform was asked for product %s and answers with %q", sku, s.Product.SKU)
+			return fmt.Errorf("the series of product %s was requested, and that of %q was returned", sku, s.Product.SKU)
 		}
-		f.totals.Add(s.Totals)
-		f.compare("product "+sku, s.Totals, d.own.Products[i], closely)
+		totals := countsOf(s.Totals)
+		f.totals.Add(totals)
+		f.compare("product "+sku, totals, d.own.Products[i], closely)
 		if err := addDays(days, s, d.shop.From); err != nil {
 			return err
 		}
@@ -50,16 +52,16 @@ func (d *demo) checkProducts(f *findings, series []client.Series) error {
 	return nil
 }
 
-// addDays adds the points of s, one for each day from from on, to days.
+// addDays adds the points of s to days. There must be one point for each day, in order, beginning with from.
 func addDays(days []tally.Counts, s client.Series, from time.Time) error {
 	if len(s.Points) != len(days) {
-		return fmt.Errorf("the series of product %s has %d days, asked for were %d", s.Product.SKU, len(s.Points), len(days))
+		return fmt.Errorf("the series of product %s has %d days instead of %d", s.Product.SKU, len(s.Points), len(days))
 	}
 	for i, point := range s.Points {
-		if want := from.AddDate(0, 0, i).Format(time.DateOnly); point.Start != want {
-			return fmt.Errorf("the series of product %s has the day %s in the place of %s", s.Product.SKU, point.Start, want)
+		if want := client.Day(from.AddDate(0, 0, i)); !point.Start.Equal(want.Time) {
+			return fmt.Errorf("the series of product %s has the day %s instead of %s", s.Product.SKU, point.Start, want)
 		}
-		days[i].Add(point.Counts)
+		days[i].Add(countsOfPoint(point))
 	}
 	return nil
 }

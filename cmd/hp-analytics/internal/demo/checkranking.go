@@ -1,28 +1,31 @@
 package demo
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"slices"
 
-	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/demo/client"
+	"github.com/google/uuid"
+
+	"github.com/hp-analytics/hp-analytics/client"
 	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/demo/tally"
 )
 
-// rankingLength is how many places of a ranking are compared.
+// rankingLength is the number of places of a ranking that are compared, the most that the API returns.
 const rankingLength = 100
 
 // place is a product's place in a ranking.
 type place struct {
-	id    string
+	id    uuid.UUID
 	value int64
 }
 
-// checkRanking compares a ranking with the demo's own. Other products of the catalog may be anywhere in it; the demo's
-// must be there in the right order, without gaps, down to the lowest value that the ranking shows.
-func (d *demo) checkRanking(f *findings, by tally.Measure, top client.Top) {
+// checkRanking compares a ranking with the demo's own. Products of others may be anywhere in it. Those of the demo must be
+// in it in the right order, without gaps, down to the lowest value in the ranking.
+func (d *demo) checkRanking(f *findings, by tally.Measure, top client.TopProducts) {
 	own := d.ranking(by)
-	isOwn := make(map[string]bool, len(d.ids))
+	isOwn := make(map[uuid.UUID]bool, len(d.ids))
 	for _, id := range d.ids {
 		isOwn[id] = true
 	}
@@ -45,7 +48,7 @@ func (d *demo) checkRanking(f *findings, by tally.Measure, top client.Top) {
 		}
 		if got != want {
 			differ(got, want)
-			return // the places after it differ for the same reason
+			return // the following places differ for the same reason
 		}
 		next++
 	}
@@ -55,7 +58,7 @@ func (d *demo) checkRanking(f *findings, by tally.Measure, top client.Top) {
 	}
 }
 
-// ranking returns the demo's own ranking, by the platform's rules: highest first, ties by id, nothing that is 0.
+// ranking returns the demo's own ranking by the platform's rules: highest value first, ties by id, no zeros.
 func (d *demo) ranking(by tally.Measure) []place {
 	var places []place
 	for i, counts := range d.own.Products {
@@ -64,14 +67,14 @@ func (d *demo) ranking(by tally.Measure) []place {
 		}
 	}
 	slices.SortFunc(places, func(a, b place) int {
-		return cmp.Or(cmp.Compare(b.value, a.value), cmp.Compare(a.id, b.id))
+		return cmp.Or(cmp.Compare(b.value, a.value), bytes.Compare(a.id[:], b.id[:]))
 	})
 	return places
 }
 
-func orNone(id string) string {
-	if id == "" {
+func orNone(id uuid.UUID) string {
+	if id == uuid.Nil {
 		return "none"
 	}
-	return id
+	return id.String()
 }

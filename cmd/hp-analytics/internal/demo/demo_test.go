@@ -11,20 +11,28 @@ import (
 	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/demo/tally"
 )
 
+// wantNoKeys checks that every API key was revoked.
+func (p *fakePlatform) wantNoKeys(t *testing.T) {
+	t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for id, key := range p.keys {
+		if !key.revoked {
+			t.Errorf("the API key %s was not revoked", id)
+		}
+	}
+}
+
 // run runs a demo on p and returns its report.
 func run(t *testing.T, p *fakePlatform) (report string, err error) {
 	t.Helper()
 	var out strings.Builder
 	err = Run(t.Context(), p.options(&out))
-	for id, revoked := range p.keys {
-		if !revoked {
-			t.Errorf("the API key %s is left behind", id)
-		}
-	}
+	p.wantNoKeys(t)
 	return out.String(), err
 }
 
-func TestAPlatformThatCountsRight(t *testing.T) {
+func TestCorrectPlatform(t *testing.T) {
 	t.Parallel()
 	p := newFakePlatform(t)
 	report, err := run(t, p)
@@ -32,7 +40,7 @@ func TestAPlatformThatCountsRight(t *testing.T) {
 		t.Fatalf("%v\n%s", err, report)
 	}
 	if p.accepted != 3_000 || len(p.keys) != 1 {
-		t.Errorf("the platform has accepted %d events, with %d keys", p.accepted, len(p.keys))
+		t.Errorf("the platform accepted %d events, with %d keys", p.accepted, len(p.keys))
 	}
 	for _, want := range []string{"All numbers are equal.", "3,000 events accepted", "0 rejected", "0 retries"} {
 		if !strings.Contains(report, want) {
@@ -40,17 +48,17 @@ func TestAPlatformThatCountsRight(t *testing.T) {
 		}
 	}
 
-	// The same again: nothing new, and still equal.
+	// The same demo again adds nothing, and the numbers are still equal.
 	rows := len(p.rows)
 	report, err = run(t, p)
 	if err != nil || !strings.Contains(report, "0 events accepted") || !strings.Contains(report, "All numbers are equal.") {
-		t.Errorf("the second time: %v\n%s", err, report)
+		t.Errorf("second run: %v\n%s", err, report)
 	}
 	if len(p.rows) != rows || len(p.products) != 20 {
-		t.Errorf("the second time made %d rows of %d, %d products", len(p.rows), rows, len(p.products))
+		t.Errorf("the second run left %d rows of %d, %d products", len(p.rows), rows, len(p.products))
 	}
 
-	// Another demo beside it has its own products, and shares the ranking.
+	// Another demo has its own products, and shares the ranking.
 	other := p.options(io.Discard)
 	other.Seed++
 	if err := Run(t.Context(), other); err != nil {
@@ -61,13 +69,13 @@ func TestAPlatformThatCountsRight(t *testing.T) {
 	}
 }
 
-// Whatever happens on the way, everything counts once.
-func TestAPlatformThatIsOverloadedAndLosesAnswers(t *testing.T) {
+// TestOverloadAndLostAnswers counts everything once, whatever happens to the requests.
+func TestOverloadAndLostAnswers(t *testing.T) {
 	t.Parallel()
 	p := newFakePlatform(t)
 	p.disturb = func(request int) disturbance {
 		switch request % 9 {
-		case 2: // the API key already: its twin must go, too
+		case 2: // the creation of the API key among them, which leaves a second key
 			return lostAnswer
 		case 5:
 			return overload
@@ -80,26 +88,26 @@ func TestAPlatformThatIsOverloadedAndLosesAnswers(t *testing.T) {
 		t.Errorf("%v\n%s", err, report)
 	}
 	if strings.Contains(report, " 0 retries") || !strings.Contains(report, "trying again: ") {
-		t.Errorf("no word of the trouble:\n%s", report)
+		t.Errorf("the report does not mention the retries:\n%s", report)
 	}
 	if len(p.keys) != 2 {
-		t.Errorf("%d API keys were made: the lost answer was not to be that of a key", len(p.keys))
+		t.Errorf("%d API keys were created: the lost answer was not that of a key", len(p.keys))
 	}
 }
 
-// A platform that is wrong by one in any single number is found out.
-func TestAPlatformThatLies(t *testing.T) {
+// TestEveryWrongNumberIsFound changes one number of one product by one.
+func TestEveryWrongNumberIsFound(t *testing.T) {
 	t.Parallel()
 	for _, measure := range tally.Measures() {
 		t.Run(string(measure), func(t *testing.T) {
 			t.Parallel()
 			p := newFakePlatform(t)
-			lies := 0
-			p.lie = func(path string, c *tally.Counts) {
-				if !strings.HasPrefix(path, "series ") || !strings.HasSuffix(path, "-P00003") || lies > 0 {
+			changed := 0
+			p.falsify = func(path string, c *tally.Counts) {
+				if !strings.HasPrefix(path, "series ") || !strings.HasSuffix(path, "-P00003") || changed > 0 {
 					return
 				}
-				lies++
+				changed++
 				add(c, measure, 1)
 			}
 			report, err := run(t, p)
@@ -111,7 +119,7 @@ func TestAPlatformThatLies(t *testing.T) {
 				t.Errorf("%+v", d)
 			}
 			if !strings.Contains(report, "1 number differs:") || !strings.Contains(report, e.Differences[0].String()) {
-				t.Errorf("the report does not say it:\n%s", report)
+				t.Errorf("the report does not list it:\n%s", report)
 			}
 		})
 	}
@@ -125,7 +133,7 @@ func add(c *tally.Counts, m tally.Measure, n int64) {
 	}[m] += n
 }
 
-func TestLiesInOtherPlaces(t *testing.T) {
+func TestWrongNumbersInOtherAnswers(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ path, subject string }{
 		{"point 2026-03-16", "all products on 2026-03-16"},
@@ -135,10 +143,10 @@ func TestLiesInOtherPlaces(t *testing.T) {
 		t.Run(c.path, func(t *testing.T) {
 			t.Parallel()
 			p := newFakePlatform(t)
-			lies := 0
-			p.lie = func(path string, counts *tally.Counts) {
-				if strings.HasPrefix(path, c.path) && lies == 0 {
-					lies++
+			changed := 0
+			p.falsify = func(path string, counts *tally.Counts) {
+				if strings.HasPrefix(path, c.path) && changed == 0 {
+					changed++
 					counts.Views++
 				}
 			}
@@ -170,7 +178,7 @@ func TestPendingEventsThatStayPending(t *testing.T) {
 	p := newFakePlatform(t)
 	p.stuck = true
 	options := p.options(io.Discard)
-	options.Patience = 500 * time.Millisecond
+	options.RetryTimeout = 500 * time.Millisecond
 	if err := Run(t.Context(), options); !errors.Is(err, errIncomplete) || !strings.Contains(err.Error(), "3 events are pending") {
 		t.Errorf("%v", err)
 	}
@@ -198,9 +206,5 @@ func TestInterrupted(t *testing.T) {
 	if err := Run(ctx, p.options(io.Discard)); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
-	for id, revoked := range p.keys {
-		if !revoked {
-			t.Errorf("the API key %s is left behind", id)
-		}
-	}
+	p.wantNoKeys(t)
 }

@@ -21,25 +21,30 @@ import (
 	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/demo/tally"
 )
 
-// fakePlatform is as much of the platform as a demo sees, in memory. It keeps rows and counts them when asked.
+// fakePlatform is the part of the platform that a demo uses, in memory. It stores rows and counts them on each request.
 type fakePlatform struct {
 	t      *testing.T
 	server *httptest.Server
 
-	// What it gets wrong; nil for nothing.
-	lie     func(path string, c *tally.Counts) // about counts
-	refuse  func(event map[string]any) bool    // events that it should take
+	// Faults; nil for none.
+	falsify func(path string, c *tally.Counts)
+	refuse  func(event map[string]any) bool // refuses a valid event
 	disturb func(request int) disturbance
 	stuck   bool // pending events stay pending
 
 	mu         sync.Mutex
 	requests   int
-	keys       map[string]bool // id: revoked
+	keys       map[string]*fakeKey // by id
 	products   []fakeProduct
 	rows       map[string]row    // by time and id
 	idempotent map[string]string // answers by Idempotency-Key
 	accepted   int
-	pending    int // how many answers still say that something is pending
+	pending    int // how many more answers report pending events
+}
+
+type fakeKey struct {
+	name    string
+	revoked bool
 }
 
 type fakeProduct struct {
@@ -53,17 +58,17 @@ type row struct {
 	counts             tally.Counts
 }
 
-// disturbance is what happens to a request.
+// disturbance is a fault of one request.
 type disturbance int
 
 const (
 	none disturbance = iota
 	overload
-	lostAnswer // after the work was done
+	lostAnswer // after the request was processed
 )
 
 func newFakePlatform(t *testing.T) *fakePlatform {
-	p := &fakePlatform{t: t, keys: map[string]bool{}, rows: map[string]row{}, idempotent: map[string]string{}}
+	p := &fakePlatform{t: t, keys: map[string]*fakeKey{}, rows: map[string]row{}, idempotent: map[string]string{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /auth/login", p.login)
 	mux.HandleFunc("POST /auth/api-keys", p.as("token", p.createKey))
@@ -86,7 +91,7 @@ func newFakePlatform(t *testing.T) *fakePlatform {
 func (p *fakePlatform) options(out io.Writer) Options {
 	return Options{
 		URL: p.server.URL, Email: "admin@example.com", Password: "secret", Events: 3_000, Days: 3, Products: 20, Users: 150, Seed: 7,
-		Out: out, Now: time.Date(2026, 3, 17, 15, 42, 7, 0, time.UTC), Patience: 10 * time.Second,
+		Out: out, Now: time.Date(2026, 3, 17, 15, 42, 7, 0, time.UTC), RetryTimeout: 10 * time.Second,
 	}
 }
 
@@ -115,7 +120,8 @@ func (p *fakePlatform) disturbed(next http.Handler) http.Handler {
 func (p *fakePlatform) as(prefix string, next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
-		if !strings.HasPrefix(token, prefix) || p.keys[strings.TrimPrefix(token, "hpa_")] {
+		id, isKey := strings.CutPrefix(token, "hpa_")
+		if !strings.HasPrefix(token, prefix) || isKey && p.keys[id].revoked {
 			http.Error(w, `{"code":"credentials_required"}`, http.StatusUnauthorized)
 			return
 		}
@@ -133,32 +139,31 @@ func (p *fakePlatform) login(w http.ResponseWriter, r *http.Request) {
 		p.answer(w, http.StatusUnauthorized, `{"code":"invalid_credentials","detail":"Wrong e-mail address or password."}`)
 		return
 	}
-	p.answer(w, http.StatusOK, `{"access_token":"token"}`)
+	p.answer(w, http.StatusOK, `{"access_token":"token","expires_in":900,"refresh_token":"next"}`)
 }
 
 func (p *fakePlatform) createKey(w http.ResponseWriter, r *http.Request) {
 	var request struct{ Name string }
 	p.decode(r, &request)
-	id := uuid.NewString() + " " + request.Name
-	p.keys[id] = false
+	id := uuid.NewString()
+	p.keys[id] = &fakeKey{name: request.Name}
 	p.answer(w, http.StatusCreated, `{"key":%q}`, "hpa_"+id)
 }
 
 func (p *fakePlatform) listKeys(w http.ResponseWriter, _ *http.Request) {
 	var items []string
-	for id, revoked := range p.keys {
-		_, name, _ := strings.Cut(id, " ")
+	for id, key := range p.keys {
 		revokedAt := "null"
-		if revoked {
+		if key.revoked {
 			revokedAt = `"2026-01-01T00:00:00Z"`
 		}
-		items = append(items, fmt.Sprintf(`{"id":%q,"name":%q,"revoked_at":%s}`, id, name, revokedAt))
+		items = append(items, fmt.Sprintf(`{"id":%q,"name":%q,"revoked_at":%s}`, id, key.name, revokedAt))
 	}
 	p.answer(w, http.StatusOK, `{"items":[%s]}`, strings.Join(items, ","))
 }
 
 func (p *fakePlatform) revokeKey(w http.ResponseWriter, r *http.Request) {
-	p.keys[r.PathValue("id")] = true
+	p.keys[r.PathValue("id")].revoked = true
 	w.WriteHeader(http.StatusNoContent)
 }
 
@@ -213,19 +218,19 @@ func (p *fakePlatform) bulk(w http.ResponseWriter, r *http.Request) {
 			bulk.Events = append(bulk.Events, event)
 		}
 	}
-	fates := map[string]int{}
+	results := map[string]int{}
 	for _, event := range bulk.Events {
-		fates[p.take(event)]++
+		results[p.take(event)]++
 	}
 	problems := "[]"
-	if fates["rejected"] > 0 {
+	if results["rejected"] > 0 {
 		problems = `[{"index":0,"code":"unknown_product","detail":"There is none."}]`
 	}
 	p.answer(w, http.StatusAccepted, `{"accepted":%d,"duplicates":%d,"rejected":%d,"errors":%s}`,
-		fates["accepted"], fates["duplicate"], fates["rejected"], problems)
+		results["accepted"], results["duplicate"], results["rejected"], problems)
 }
 
-// take stores an event and returns its fate.
+// take stores an event and returns its status.
 func (p *fakePlatform) take(event map[string]any) string {
 	if p.refuse != nil && p.refuse(event) {
 		return "rejected"
@@ -247,7 +252,7 @@ func (p *fakePlatform) take(event map[string]any) string {
 	return "accepted"
 }
 
-// store keeps a row unless one of the same time and id is there.
+// store adds a row unless there is one with the same time and id.
 func (p *fakePlatform) store(fact map[string]any, counts tally.Counts) bool {
 	id := uuid.MustParse(fact["id"].(string))
 	seconds, nanos := id.Time().UnixTime()
@@ -300,13 +305,13 @@ func (p *fakePlatform) count(path string, match func(r row) bool) (c tally.Count
 		}
 	}
 	c.UniqueUsers = int64(len(users))
-	if p.lie != nil {
-		p.lie(path, &c)
+	if p.falsify != nil {
+		p.falsify(path, &c)
 	}
 	return c
 }
 
-// meta says that something is pending for a few answers after a write.
+// meta reports pending events in the first answers after a write.
 func (p *fakePlatform) meta() string {
 	now := time.Now()
 	until := now

@@ -13,18 +13,18 @@ import (
 	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/demo/tally"
 )
 
-// shownDifferences is how many differences a report lists.
+// shownDifferences bounds the list of differences in a report.
 const shownDifferences = 20
 
-// intro says what is going to happen.
-func intro(out io.Writer, s *shop.Shop, url string) {
+// printIntro says what the demo is going to do.
+func printIntro(out io.Writer, s *shop.Shop, url string) {
 	_, _ = fmt.Fprintf(out, "Demo %s on %s: %s events by %s users with %s products, %s to %s\n",
 		s.Tag(), url, grouped(int64(s.Events)), grouped(int64(s.Users)), grouped(int64(len(s.Products))),
 		s.From.Format(time.DateOnly), s.LastDay().Format(time.DateOnly))
 }
 
-// report prints what was sent, what the platform made of it and where the two differ. complete is how long it took from
-// the first request until all of it was in the numbers.
+// report prints what was sent, the platform's numbers, and their differences. complete is the time from the first request
+// until the numbers included everything.
 func (d *demo) report(out io.Writer, sent *sent, found *findings, complete time.Duration) {
 	var text strings.Builder
 	text.WriteString("\n")
@@ -44,8 +44,8 @@ func (d *demo) writeTable(out io.Writer, found *findings) {
 		platform, own := m.Of(found.totals), m.Of(d.own.Totals)
 		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t\n", m, grouped(platform), grouped(own), verdict(m, platform, own))
 	}
-	_ = table.Flush() // into memory
-	_, _ = fmt.Fprintf(out, "unique_users are added up over the products; the platform estimates them, ±%.1f %% count as equal\n\n", 100*tolerance)
+	_ = table.Flush() // writes to memory
+	_, _ = fmt.Fprintf(out, "unique_users is the sum over the products; the platform estimates it, ±%.1f %% counts as equal\n\n", 100*tolerance)
 }
 
 func verdict(m tally.Measure, platform, own int64) string {
@@ -60,11 +60,11 @@ func verdict(m tally.Measure, platform, own int64) string {
 }
 
 func writeSent(out io.Writer, s *sent, complete time.Duration) {
-	_, _ = fmt.Fprintf(out, "sent      %s events in %s batches and %s alone; %s purchases, %s of them twice; %s retries\n",
-		grouped(int64(s.events)), grouped(int64(s.batches)), grouped(int64(s.alone)),
-		grouped(int64(s.purchases)), grouped(int64(s.again)), grouped(s.retries))
+	_, _ = fmt.Fprintf(out, "sent      %s events in %s batches and %s single requests; %s purchases, %s of them twice; %s retries\n",
+		grouped(int64(s.events)), grouped(int64(s.batches)), grouped(int64(s.single)),
+		grouped(int64(s.purchases)), grouped(int64(s.repeated)), grouped(s.retries))
 	_, _ = fmt.Fprintf(out, "answered  %s events accepted, %s duplicates, %s rejected\n",
-		grouped(int64(s.fates.Accepted)), grouped(int64(s.fates.Duplicates)), grouped(int64(s.fates.Rejected)))
+		grouped(int64(s.results.Accepted)), grouped(int64(s.results.Duplicates)), grouped(int64(s.results.Rejected)))
 	_, _ = fmt.Fprintf(out, "time      %s, %s events/s; all in the numbers after %s\n",
 		rounded(s.took), grouped(int64(float64(s.events)/max(s.took.Seconds(), 0.001))), rounded(complete))
 }
@@ -87,7 +87,7 @@ func writeDifferences(out io.Writer, differences []Difference) {
 	}
 }
 
-// grouped writes n with a comma after each three digits.
+// grouped formats n with a comma between groups of three digits.
 func grouped(n int64) string {
 	digits := strconv.FormatInt(n, 10)
 	sign := ""
@@ -100,7 +100,7 @@ func grouped(n int64) string {
 	return sign + digits
 }
 
-// rounded drops digits of d that nobody reads.
+// rounded keeps the significant digits of d.
 func rounded(d time.Duration) time.Duration {
 	if d < time.Second {
 		return d.Round(time.Millisecond)

@@ -3,12 +3,13 @@ package demo
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/demo/client"
+	"github.com/hp-analytics/hp-analytics/client"
 	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/demo/shop"
 )
 
@@ -17,33 +18,33 @@ type sent struct {
 	mu        sync.Mutex
 	events    int // repetitions included
 	batches   int
-	alone     int
+	single    int
 	purchases int
-	again     int // purchases that were sent twice
-	fates     client.Fates
+	repeated  int // purchases that were sent twice
+	results   client.EventBulkResult
 	took      time.Duration
 	retries   int64
 }
 
-// differences returns what the answers themselves got wrong. Nothing is sent that may be refused. Of repetitions, known
-// or by a retry after a lost answer, none may be accepted as new.
+// differences returns what is wrong with the answers themselves. Nothing that the demo sends may be refused, and no
+// repetition may be accepted as new, whether it was deliberate or a retry after a lost answer.
 func (s *sent) differences(events int) []Difference {
 	var found []Difference
-	if s.fates.Rejected > 0 {
+	if s.results.Rejected > 0 {
 		subject := "all requests"
-		if len(s.fates.Errors) > 0 {
-			subject = fmt.Sprintf("all requests (the first: %s: %s)", s.fates.Errors[0].Code, s.fates.Errors[0].Detail)
+		if len(s.results.Errors) > 0 {
+			subject = fmt.Sprintf("all requests (the first: %s: %s)", s.results.Errors[0].Code, s.results.Errors[0].Detail)
 		}
-		found = append(found, Difference{What: "rejected events", Subject: subject, Platform: int64(s.fates.Rejected)})
+		found = append(found, Difference{What: "rejected events", Subject: subject, Platform: int64(s.results.Rejected)})
 	}
-	if s.fates.Accepted > events {
-		found = append(found, Difference{What: "accepted events", Subject: "all requests", Platform: int64(s.fates.Accepted), Own: int64(events)})
+	if s.results.Accepted > events {
+		found = append(found, Difference{What: "accepted events", Subject: "all requests", Platform: int64(s.results.Accepted), Own: int64(events)})
 	}
 	return found
 }
 
-// send sends everything that happens in the shop, and counts it on the way. One goroutine makes what the senders send,
-// not faster than they do.
+// send sends everything that happens in the shop and counts it on the way. One goroutine composes requests, no faster than
+// the senders send them.
 func (d *demo) send(ctx context.Context) (*sent, error) {
 	d.progress.begin("sending events", d.shop.Events)
 	defer d.progress.end()
@@ -73,11 +74,11 @@ func (d *demo) send(ctx context.Context) (*sent, error) {
 		})
 	}
 	err := group.Wait()
-	s.retries = d.key.Retries()
+	s.retries = d.retries.Load()
 	return s, err
 }
 
-// counted passes on all facts of the shop, and counts each once.
+// counted yields all facts of the shop and adds each to the demo's own count.
 func (d *demo) counted() func(yield func(shop.Fact) bool) {
 	return func(yield func(shop.Fact) bool) {
 		for f := range d.shop.Facts() {
@@ -94,41 +95,85 @@ func (d *demo) deliver(ctx context.Context, s *sent, next delivery) error {
 	case next.purchase != nil:
 		return d.buy(ctx, s, *next.purchase, next.again)
 	case next.alone:
-		event := d.event(next.events[0], true)
-		event.TS = time.Time{} // the platform takes it from the id
-		fates, err := d.key.SendEvent(ctx, event)
-		s.note(func() { s.alone++ }, 1, fates)
-		return err
+		return d.sendOne(ctx, s, next.events[0])
 	default:
-		forms := client.Forms()
-		form := forms[next.batch%len(forms)]
-		events := make([]client.Event, len(next.events))
-		for i, f := range next.events {
-			events[i] = d.event(f, form.Lines)
-		}
-		fates, err := d.key.SendEvents(ctx, events, form)
-		s.note(func() { s.batches++ }, len(events), fates)
-		return err
+		return d.sendBatch(ctx, s, next)
 	}
 }
 
+func (d *demo) sendOne(ctx context.Context, s *sent, f shop.Fact) error {
+	event := d.event(f, true)
+	event.TS = time.Time{} // the platform takes it from the id
+	result, err := d.key.CreateEvent(ctx, event, nil)
+	if err != nil {
+		return err
+	}
+	var results client.EventBulkResult
+	switch result.Status {
+	case client.EventStatusAccepted:
+		results.Accepted = 1
+	case client.EventStatusDuplicate:
+		results.Duplicates = 1
+	default:
+		return fmt.Errorf("event %s: the platform answered with the unknown status %q", event.ID, result.Status)
+	}
+	s.note(func() { s.single++ }, 1, results)
+	return nil
+}
+
+// form is a way to encode a batch.
+type form struct {
+	ndjson   bool
+	encoding client.Encoding
+}
+
+// forms returns every form that the platform accepts.
+func forms() []form {
+	return []form{{}, {ndjson: true}, {encoding: client.Gzip}, {true, client.Zstd}, {encoding: client.Zstd}, {true, client.Gzip}}
+}
+
+func (f form) options() []client.CallOption {
+	options := []client.CallOption{client.Compressed(f.encoding)}
+	if f.ndjson {
+		options = append(options, client.AsNDJSON())
+	}
+	return options
+}
+
+func (d *demo) sendBatch(ctx context.Context, s *sent, next delivery) error {
+	form := forms()[next.batch%len(forms())]
+	events := make([]client.EventInput, len(next.events))
+	for i, f := range next.events {
+		events[i] = d.event(f, form.ndjson)
+	}
+	results, err := d.key.CreateEventsBulk(ctx, client.EventBulkRequest{Events: events}, nil, form.options()...)
+	if err != nil {
+		return err
+	}
+	if sum := results.Accepted + results.Duplicates + results.Rejected; sum != len(events) {
+		return fmt.Errorf("a batch of %d events was answered with the results of %d", len(events), sum)
+	}
+	s.note(func() { s.batches++ }, len(events), results)
+	return nil
+}
+
 // note adds one answer to s.
-func (s *sent) note(count func(), events int, fates client.Fates) {
+func (s *sent) note(count func(), events int, results client.EventBulkResult) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	count()
 	s.events += events
-	s.fates.Accepted += fates.Accepted
-	s.fates.Duplicates += fates.Duplicates
-	s.fates.Rejected += fates.Rejected
-	if len(s.fates.Errors) == 0 {
-		s.fates.Errors = fates.Errors
+	s.results.Accepted += results.Accepted
+	s.results.Duplicates += results.Duplicates
+	s.results.Rejected += results.Rejected
+	if len(s.results.Errors) == 0 {
+		s.results.Errors = results.Errors
 	}
 }
 
-// event writes f as the platform takes it, with the product by its SKU or by its id.
-func (d *demo) event(f shop.Fact, bySKU bool) client.Event {
-	e := client.Event{ID: f.ID.String(), Type: f.Type, UserID: d.shop.UserID(f.User), TS: f.At, Properties: f.Properties}
+// event converts f to an event of the API, which names the product by its SKU or by its id.
+func (d *demo) event(f shop.Fact, bySKU bool) client.EventInput {
+	e := client.EventInput{ID: f.ID, Type: f.Type, UserID: d.shop.UserID(f.User), TS: f.At, Properties: f.Properties}
 	if bySKU {
 		e.SKU = d.shop.Products[f.Product].SKU
 	} else {
@@ -137,34 +182,35 @@ func (d *demo) event(f shop.Fact, bySKU bool) client.Event {
 	return e
 }
 
-// buy sends a purchase, and if asked to, sends it again with the same key, to which the answer must be the same.
+// buy sends a purchase. With again it sends the purchase a second time with the same key, and requires the same answer.
 func (d *demo) buy(ctx context.Context, s *sent, f shop.Fact, again bool) error {
-	p := client.Purchase{
-		ID: f.ID.String(), SKU: d.shop.Products[f.Product].SKU, Quantity: f.Quantity, UserID: d.shop.UserID(f.User), TS: f.At,
+	p := client.PurchaseRequest{
+		ID: f.ID, SKU: d.shop.Products[f.Product].SKU, Quantity: f.Quantity, UserID: d.shop.UserID(f.User), TS: f.At,
 	}
 	if f.Discounted {
 		p.AmountMinor = &f.PaidMinor
 	}
-	idempotencyKey := "demo-order-" + p.ID
-	first, _, err := d.key.SendPurchase(ctx, p, idempotencyKey)
+	params := &client.CreatePurchaseParams{IdempotencyKey: "demo-order-" + p.ID.String()}
+	first, err := d.key.CreatePurchase(ctx, p, params)
 	if err != nil {
 		return err
 	}
 	if again {
-		second, replayed, err := d.key.SendPurchase(ctx, p, idempotencyKey)
+		var header http.Header
+		second, err := d.key.CreatePurchase(ctx, p, params, client.ResponseHeader(&header))
 		if err != nil {
 			return err
 		}
-		if !replayed || second != first {
-			return fmt.Errorf("purchase %s was sent twice with one Idempotency-Key: the answers are %+v and %+v, replayed: %t",
+		if replayed := header.Get("Idempotency-Replayed"); replayed != "true" || second != first {
+			return fmt.Errorf("purchase %s was sent twice with the same Idempotency-Key: the answers are %+v and %+v, Idempotency-Replayed is %q",
 				p.ID, first, second, replayed)
 		}
 	}
 	s.note(func() {
 		s.purchases++
 		if again {
-			s.again++
+			s.repeated++
 		}
-	}, 0, client.Fates{})
+	}, 0, client.EventBulkResult{})
 	return nil
 }

@@ -7,36 +7,38 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/demo/client"
-	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/demo/tally"
+	"github.com/hp-analytics/hp-analytics/client"
 )
 
-// pollInterval is the time between two questions whether the numbers are complete.
+// pollInterval is the time between two looks at the numbers while they are incomplete.
 const pollInterval = 200 * time.Millisecond
 
-// errIncomplete says that the platform does not get on with its pending events.
+// errIncomplete says that the platform does not make progress with its pending events.
 var errIncomplete = errors.New("the numbers did not become complete")
 
-// days is the range over which this demo is compared.
-func (d *demo) days() client.Days { return client.Days{From: d.shop.From, To: d.shop.LastDay()} }
+// top returns a ranking over the days of this demo.
+func (d *demo) top(ctx context.Context, by client.Metric, limit int) (client.TopProducts, error) {
+	return d.key.TopProducts(ctx, &client.TopProductsParams{
+		Metric: by, From: client.Day(d.shop.From), To: client.Day(d.shop.LastDay()), Limit: limit,
+	})
+}
 
-// settle waits until everything that was sent is in the numbers, and returns a moment, by the platform's clock, after
-// which nothing was sent. Answers that are complete until then are complete for this demo.
+// settle waits until the numbers include everything that was sent. It returns a time, by the platform's clock, after which
+// nothing was sent: an answer that is complete until then is complete for this demo.
 //
-// On a platform with no other traffic that is when no events are pending any more. With other traffic there may always
-// be some, but not this demo's.
+// It does not wait until no events are pending, because other traffic may keep some pending forever.
 func (d *demo) settle(ctx context.Context) (time.Time, error) {
 	d.progress.begin("waiting for the numbers", 0)
 	defer d.progress.end()
 	var settled time.Time
-	err := d.until(ctx, func(ctx context.Context) (bool, client.Meta, error) {
-		// Each time a question that is not likely to have been asked before, so that no cache has the answer.
-		top, err := d.key.Top(ctx, tally.Events, d.days(), 1+rand.IntN(rankingLength-1)) //nolint:gosec // G404: keeps no secret
+	err := d.poll(ctx, func(ctx context.Context) (bool, client.Meta, error) {
+		// A random limit makes each request different from the last, so that it is seldom answered from a cache.
+		top, err := d.top(ctx, client.MetricEvents, 1+rand.IntN(rankingLength-1)) //nolint:gosec // G404: keeps no secret
 		meta := top.Meta
 		if err != nil {
 			return false, meta, err
 		}
-		// A cached answer may be from before the last event was sent. One that is not was made after it was asked for.
+		// A cached answer may be older than the last event. Any other answer was computed after it was requested.
 		if settled.IsZero() && !meta.Cached {
 			settled = meta.AsOf
 		}
@@ -46,25 +48,24 @@ func (d *demo) settle(ctx context.Context) (time.Time, error) {
 	return settled, err
 }
 
-// answer is one of the platform's answers from its numbers.
-type answer interface{ Freshness() client.Meta }
-
-// complete asks until the answer has everything up to settled. Answers may come from caches, which for a short time do
-// not know better.
-func complete[A answer](ctx context.Context, d *demo, settled time.Time, ask func(ctx context.Context) (A, error)) (got A, err error) {
-	err = d.until(ctx, func(ctx context.Context) (bool, client.Meta, error) {
-		got, err = ask(ctx)
+// complete repeats a request until its answer includes everything up to settled. A cache may answer with older numbers for
+// a short time.
+func complete[A any](
+	ctx context.Context, d *demo, settled time.Time, request func(ctx context.Context) (A, error), meta func(A) client.Meta,
+) (answer A, err error) {
+	err = d.poll(ctx, func(ctx context.Context) (bool, client.Meta, error) {
+		answer, err = request(ctx)
 		if err != nil {
 			return false, client.Meta{}, err
 		}
-		meta := got.Freshness()
-		return !meta.CompleteUntil.Before(settled), meta, nil
+		m := meta(answer)
+		return !m.CompleteUntil.Before(settled), m, nil
 	})
-	return got, err
+	return answer, err
 }
 
-// until repeats try until it is done, as long as patience lasts.
-func (d *demo) until(ctx context.Context, try func(ctx context.Context) (done bool, meta client.Meta, err error)) error {
+// poll repeats try until it is done or the retry timeout has passed.
+func (d *demo) poll(ctx context.Context, try func(ctx context.Context) (done bool, meta client.Meta, err error)) error {
 	began := time.Now()
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
@@ -73,9 +74,9 @@ func (d *demo) until(ctx context.Context, try func(ctx context.Context) (done bo
 		if err != nil || done {
 			return err
 		}
-		if time.Since(began) > d.patience {
+		if time.Since(began) > d.retryTimeout {
 			return fmt.Errorf("%w in %s: %d events are pending, complete until %s",
-				errIncomplete, d.patience, meta.PendingEvents, meta.CompleteUntil.Format(time.RFC3339Nano))
+				errIncomplete, d.retryTimeout, meta.PendingEvents, meta.CompleteUntil.Format(time.RFC3339Nano))
 		}
 		select {
 		case <-tick.C:

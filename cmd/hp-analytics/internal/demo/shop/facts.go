@@ -27,7 +27,7 @@ type Fact struct {
 
 	// Of events.
 	Type       string
-	Properties map[string]string
+	Properties map[string]any
 
 	// Of purchases.
 	Quantity   int64

@@ -75,10 +75,10 @@ func (v *visits) visit(hour time.Time) bool {
 
 // lookAt spends some time on a product. It returns false when the visit is over.
 func (w *walk) lookAt(product int) bool {
-	if w.chance(searches) && !w.event(product, Search, map[string]string{"q": pick(w.random, queries)}) {
+	if w.chance(searches) && !w.event(product, Search, map[string]any{"q": pick(w.random, queries)}) {
 		return false
 	}
-	if !w.event(product, View, map[string]string{"referrer": pick(w.random, referrers)}) {
+	if !w.event(product, View, map[string]any{"referrer": pick(w.random, referrers)}) {
 		return false
 	}
 	if !w.chance(clicks) {
@@ -108,7 +108,7 @@ func (w *walk) buy(product int) bool {
 	return w.happens(f)
 }
 
-func (w *walk) event(product int, kind string, properties map[string]string) bool {
+func (w *walk) event(product int, kind string, properties map[string]any) bool {
 	return w.happens(Fact{Product: product, Type: kind, Properties: properties})
 }
 
