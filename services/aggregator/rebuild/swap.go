@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	"github.com/hp-analytics/hp-analytics/internal/stats"
 	aggregatorpg "github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/redis"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/rollup"
@@ -30,15 +31,13 @@ type table struct {
 	values []string
 }
 
-var counts = []string{"events", "views", "clicks", "add_to_carts", "purchases", "units", "revenue_minor"}
-
 // tables are all rollups, those first that a fold writes first: who locks them in this order cannot meet it crosswise.
 var tables = []table{
-	{"product_daily_stats", []string{"product_id"}, counts},
+	{"product_daily_stats", []string{"product_id"}, stats.Columns()},
 	{"product_type_daily_stats", []string{"product_id", "type"}, []string{"events"}},
 	{"type_daily_stats", []string{"type"}, []string{"events"}},
-	{"user_daily_stats", []string{"user_id"}, counts},
-	{"daily_stats", nil, counts},
+	{"user_daily_stats", []string{"user_id"}, stats.Columns()},
+	{"daily_stats", nil, stats.Columns()},
 	{"product_daily_users", []string{"product_id"}, []string{"sketch"}},
 	{"daily_users", nil, []string{"sketch"}},
 }

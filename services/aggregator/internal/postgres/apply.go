@@ -5,45 +5,17 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hp-analytics/hp-analytics/internal/stats"
 	"github.com/hp-analytics/hp-analytics/internal/stats/sketch"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/rollup"
 )
-
-// columns are counts by column, as arrays to be unnested.
-type columns struct {
-	events, views, clicks, addToCarts, purchases, units, revenueMinor []int64
-}
-
-func (c *columns) add(n *rollup.Counts) {
-	c.events = append(c.events, n.Events)
-	c.views = append(c.views, n.Views)
-	c.clicks = append(c.clicks, n.Clicks)
-	c.addToCarts = append(c.addToCarts, n.AddToCarts)
-	c.purchases = append(c.purchases, n.Purchases)
-	c.units = append(c.units, n.Units)
-	c.revenueMinor = append(c.revenueMinor, n.RevenueMinor)
-}
-
-// arguments returns the arguments of an upsert: the lane, the arrays of the key, the arrays of the counts.
-func (c *columns) arguments(lane int16, keys ...any) []any {
-	return append(append([]any{lane}, keys...), c.events, c.views, c.clicks, c.addToCarts, c.purchases, c.units, c.revenueMinor)
-}
-
-// addCounts ends every upsert of counts.
-const addCounts = `
-	DO UPDATE SET
-		events = s.events + excluded.events,
-		views = s.views + excluded.views,
-		clicks = s.clicks + excluded.clicks,
-		add_to_carts = s.add_to_carts + excluded.add_to_carts,
-		purchases = s.purchases + excluded.purchases,
-		units = s.units + excluded.units,
-		revenue_minor = s.revenue_minor + excluded.revenue_minor`
 
 // Tables are the rollup tables of a schema.
 type Tables string
@@ -79,57 +51,76 @@ func (t Tables) Add(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas
 	return nil
 }
 
-func (t Tables) addProducts(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
+// countArrays holds a column of values for each counter, to be unnested.
+type countArrays [len(stats.Counts{})][]int64
+
+func (a *countArrays) append(counts *stats.Counts) {
+	for i, n := range counts {
+		a[i] = append(a[i], n)
+	}
+}
+
+// keyColumn is a column of a rollup's primary key and the array of its values. The lane is a column of every key.
+type keyColumn struct {
+	name, sqlType string
+	values        any
+}
+
+// addCounts adds counts to the rows of a rollup table with the given keys.
+func (t Tables) addCounts(ctx context.Context, tx pgx.Tx, lane int16, table string, counts *countArrays, keys ...keyColumn) error {
+	columns, arrays, target, arguments := []string{"lane"}, []string{}, []string{}, []any{lane}
+	add := func(column, sqlType string, values any) {
+		columns, arguments = append(columns, column), append(arguments, values)
+		arrays = append(arrays, "$"+strconv.Itoa(len(arguments))+"::"+sqlType+"[]")
+	}
+	for _, key := range keys {
+		add(key.name, key.sqlType, key.values)
+		target = append(target, key.name)
+	}
+	sums := make([]string, len(counts))
+	for i, column := range stats.Columns() {
+		add(column, "bigint", counts[i])
+		sums[i] = column + " = s." + column + " + excluded." + column
+	}
 	upsert := `
-		INSERT INTO ` + string(t) + `.product_daily_stats AS s
-			(lane, product_id, day, events, views, clicks, add_to_carts, purchases, units, revenue_minor)
+		INSERT INTO ` + string(t) + `.` + table + ` AS s (` + strings.Join(columns, ", ") + `)
 		SELECT $1::smallint, *
-		FROM unnest($2::uuid[], $3::date[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[])
-		ON CONFLICT (product_id, day, lane)` + addCounts
-	var c columns
+		FROM unnest(` + strings.Join(arrays, ", ") + `)
+		ON CONFLICT (` + strings.Join(target, ", ") + `, lane) DO UPDATE SET ` + strings.Join(sums, ", ")
+	_, err := tx.Exec(ctx, upsert, arguments...)
+	return err
+}
+
+func (t Tables) addProducts(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
+	var counts countArrays
 	var products [][16]byte // pgx writes these as they are; a uuid.UUID goes through its text
 	var days []time.Time
-	for key, counts := range d.Products() {
+	for key, added := range d.Products() {
 		products, days = append(products, key.ProductID), append(days, key.Day.Time())
-		c.add(counts)
+		counts.append(added)
 	}
-	_, err := tx.Exec(ctx, upsert, c.arguments(lane, products, days)...)
-	return err
+	return t.addCounts(ctx, tx, lane, "product_daily_stats", &counts, keyColumn{"product_id", "uuid", products}, keyColumn{"day", "date", days})
 }
 
 func (t Tables) addUsers(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
-	upsert := `
-		INSERT INTO ` + string(t) + `.user_daily_stats AS s
-			(lane, user_id, day, events, views, clicks, add_to_carts, purchases, units, revenue_minor)
-		SELECT $1::smallint, *
-		FROM unnest($2::text[], $3::date[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[])
-		ON CONFLICT (user_id, day, lane)` + addCounts
-	var c columns
+	var counts countArrays
 	var users []string
 	var days []time.Time
-	for key, counts := range d.Users() {
+	for key, added := range d.Users() {
 		users, days = append(users, key.UserID), append(days, key.Day.Time())
-		c.add(counts)
+		counts.append(added)
 	}
-	_, err := tx.Exec(ctx, upsert, c.arguments(lane, users, days)...)
-	return err
+	return t.addCounts(ctx, tx, lane, "user_daily_stats", &counts, keyColumn{"user_id", "text", users}, keyColumn{"day", "date", days})
 }
 
 func (t Tables) addDays(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
-	upsert := `
-		INSERT INTO ` + string(t) + `.daily_stats AS s
-			(lane, day, events, views, clicks, add_to_carts, purchases, units, revenue_minor)
-		SELECT $1::smallint, *
-		FROM unnest($2::date[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[])
-		ON CONFLICT (day, lane)` + addCounts
-	var c columns
+	var counts countArrays
 	var days []time.Time
-	for day, counts := range d.Days() {
+	for day, added := range d.Days() {
 		days = append(days, day.Time())
-		c.add(counts)
+		counts.append(added)
 	}
-	_, err := tx.Exec(ctx, upsert, c.arguments(lane, days)...)
-	return err
+	return t.addCounts(ctx, tx, lane, "daily_stats", &counts, keyColumn{"day", "date", days})
 }
 
 func (t Tables) addTypes(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {

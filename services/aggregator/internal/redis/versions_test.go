@@ -11,6 +11,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
 	"github.com/hp-analytics/hp-analytics/internal/protocol"
+	"github.com/hp-analytics/hp-analytics/internal/stats"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/redis"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/rollup"
 )
@@ -35,7 +36,7 @@ func TestPublishChangesWhatWasTouched(t *testing.T) {
 	sock := uuid.MustParse("00000000-0000-7000-8000-000000000002")
 
 	events := rollup.New()
-	events.AddEvent(rollup.Event{ProductID: shoe, Day: 20_000, UserID: "ada", Type: rollup.View})
+	events.AddEvent(rollup.Event{ProductID: shoe, Day: 20_000, UserID: "ada", Type: stats.TypeView})
 	first := publish(events)
 	want := []string{protocol.ProductField(shoe.String()), protocol.TopField, protocol.UserField("ada")}
 	slices.Sort(want)
@@ -68,7 +69,7 @@ func TestPublishTellsWhenItCannot(t *testing.T) {
 	client := redistest.Client(t, server.Config())
 	server.Stop()
 	d := rollup.New()
-	d.AddEvent(rollup.Event{UserID: "ada", Type: rollup.View})
+	d.AddEvent(rollup.Event{UserID: "ada", Type: stats.TypeView})
 	if err := (redis.Versions{Client: client}).Publish(t.Context(), d); err == nil {
 		t.Error("Publish succeeds without Redis")
 	}

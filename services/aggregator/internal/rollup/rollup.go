@@ -12,14 +12,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/hp-analytics/hp-analytics/internal/stats"
 	"github.com/hp-analytics/hp-analytics/internal/stats/sketch"
-)
-
-// The event types that have a column of their own. All others are counted by name.
-const (
-	View      = "view"
-	Click     = "click"
-	AddToCart = "add_to_cart"
 )
 
 // Day is a UTC day, as the number of days since 1970-01-01.
@@ -39,11 +33,6 @@ func DayOf(t time.Time) Day {
 
 // Time returns the beginning of the day.
 func (d Day) Time() time.Time { return time.UnixMicro(int64(d) * microsecondsPerDay).UTC() }
-
-// Counts are the columns of a rollup row.
-type Counts struct {
-	Events, Views, Clicks, AddToCarts, Purchases, Units, RevenueMinor int64
-}
 
 // Event is one raw event, as far as it is counted.
 type Event struct {
@@ -89,9 +78,9 @@ type (
 
 // Deltas are what a set of rows adds to the rollups.
 type Deltas struct {
-	products     map[ProductDay]*Counts
-	users        map[UserDay]*Counts
-	days         map[Day]*Counts
+	products     map[ProductDay]*stats.Counts
+	users        map[UserDay]*stats.Counts
+	days         map[Day]*stats.Counts
 	types        map[ProductTypeDay]int64
 	dayTypes     map[TypeDay]int64
 	productUsers map[ProductDay]*sketch.Sketch
@@ -101,9 +90,9 @@ type Deltas struct {
 // New returns the deltas of no rows.
 func New() *Deltas {
 	return &Deltas{
-		products:     map[ProductDay]*Counts{},
-		users:        map[UserDay]*Counts{},
-		days:         map[Day]*Counts{},
+		products:     map[ProductDay]*stats.Counts{},
+		users:        map[UserDay]*stats.Counts{},
+		days:         map[Day]*stats.Counts{},
 		types:        map[ProductTypeDay]int64{},
 		dayTypes:     map[TypeDay]int64{},
 		productUsers: map[ProductDay]*sketch.Sketch{},
@@ -113,20 +102,8 @@ func New() *Deltas {
 
 // AddEvent counts an event.
 func (d *Deltas) AddEvent(e Event) {
-	custom := false
-	for _, c := range d.counts(e.ProductID, e.UserID, e.Day) {
-		c.Events++
-		switch e.Type {
-		case View:
-			c.Views++
-		case Click:
-			c.Clicks++
-		case AddToCart:
-			c.AddToCarts++
-		default:
-			custom = true
-		}
-	}
+	counts, custom := stats.OfEvent(e.Type)
+	d.add(e.ProductID, e.UserID, e.Day, &counts)
 	if custom {
 		d.types[ProductTypeDay{e.ProductID, e.Day, e.Type}]++
 		d.dayTypes[TypeDay{e.Day, e.Type}]++
@@ -135,26 +112,22 @@ func (d *Deltas) AddEvent(e Event) {
 
 // AddPurchase counts a purchase.
 func (d *Deltas) AddPurchase(p Purchase) {
-	for _, c := range d.counts(p.ProductID, p.UserID, p.Day) {
-		c.Purchases++
-		c.Units += p.Quantity
-		c.RevenueMinor += p.AmountMinor
-	}
+	counts := stats.OfPurchase(p.Quantity, p.AmountMinor)
+	d.add(p.ProductID, p.UserID, p.Day, &counts)
 }
 
-// counts notes the user and returns the counts that a row adds to: those of its product, its user and its day.
-func (d *Deltas) counts(product uuid.UUID, user string, day Day) [3]*Counts {
+// add adds the counts of a row to its product, its user and its day, and the user to the sketches.
+func (d *Deltas) add(product uuid.UUID, user string, day Day, counts *stats.Counts) {
 	hash := sketch.Hash(user)
 	productDay := ProductDay{product, day}
 	at(d.productUsers, productDay, sketch.New).InsertHash(hash)
 	at(d.dayUsers, day, sketch.New).InsertHash(hash)
-	zero := func() *Counts { return new(Counts) }
-	return [3]*Counts{
-		at(d.products, productDay, zero),
-		at(d.users, UserDay{user, day}, zero),
-		at(d.days, day, zero),
-	}
+	at(d.products, productDay, zero).Add(counts)
+	at(d.users, UserDay{user, day}, zero).Add(counts)
+	at(d.days, day, zero).Add(counts)
 }
+
+func zero() *stats.Counts { return new(stats.Counts) }
 
 // at returns the value of key, made by make if it is new.
 func at[K comparable, V any](m map[K]V, key K, make func() V) V {
@@ -184,15 +157,15 @@ func (d *Deltas) Empty() bool { return len(d.days) == 0 }
 // Products yields the counts per product and day, Users per user and day, Days per day, Types and DayTypes the numbers
 // of custom events, ProductUsers and DayUsers the sketches; each in the order of its key. All writers keep that order, so that two
 // of them could never lock rows crosswise.
-func (d *Deltas) Products() iter.Seq2[ProductDay, *Counts] {
+func (d *Deltas) Products() iter.Seq2[ProductDay, *stats.Counts] {
 	return sorted(d.products, compareProductDay)
 }
 
 // Users yields the counts per user and day.
-func (d *Deltas) Users() iter.Seq2[UserDay, *Counts] { return sorted(d.users, compareUserDay) }
+func (d *Deltas) Users() iter.Seq2[UserDay, *stats.Counts] { return sorted(d.users, compareUserDay) }
 
 // Days yields the counts per day.
-func (d *Deltas) Days() iter.Seq2[Day, *Counts] { return sorted(d.days, cmp.Compare[Day]) }
+func (d *Deltas) Days() iter.Seq2[Day, *stats.Counts] { return sorted(d.days, cmp.Compare[Day]) }
 
 // Types yields the numbers of custom events.
 func (d *Deltas) Types() iter.Seq2[ProductTypeDay, int64] {

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
+	"github.com/hp-analytics/hp-analytics/internal/stats"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/rollup"
 )
 
@@ -43,11 +44,11 @@ func TestDeltas(t *testing.T) {
 	}
 	first, second := rollup.DayOf(time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)), rollup.DayOf(time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC))
 	for _, e := range []rollup.Event{
-		{sock, first, "bob", rollup.View},
-		{shoe, second, "ada", rollup.View},
-		{shoe, first, "ada", rollup.View},
-		{shoe, first, "ada", rollup.Click},
-		{shoe, first, "bob", rollup.AddToCart},
+		{sock, first, "bob", stats.TypeView},
+		{shoe, second, "ada", stats.TypeView},
+		{shoe, first, "ada", stats.TypeView},
+		{shoe, first, "ada", stats.TypeClick},
+		{shoe, first, "bob", stats.TypeAddToCart},
 		{shoe, first, "bob", "search"},
 		{shoe, first, "ada", "search"},
 		{sock, first, "bob", "search"},
@@ -61,41 +62,41 @@ func TestDeltas(t *testing.T) {
 
 	type product struct {
 		Key    rollup.ProductDay
-		Counts rollup.Counts
+		Counts stats.Counts
 	}
 	var products []product
 	for key, counts := range d.Products() {
 		products = append(products, product{key, *counts})
 	}
 	want := []product{ // in key order, which is what keeps two folds from a deadlock
-		{rollup.ProductDay{ProductID: shoe, Day: first}, rollup.Counts{Events: 5, Views: 1, Clicks: 1, AddToCarts: 1, Purchases: 1, Units: 3, RevenueMinor: 900}},
-		{rollup.ProductDay{ProductID: shoe, Day: second}, rollup.Counts{Events: 1, Views: 1}},
-		{rollup.ProductDay{ProductID: sock, Day: first}, rollup.Counts{Events: 2, Views: 1}},
+		{rollup.ProductDay{ProductID: shoe, Day: first}, stats.Counts{stats.Events: 5, stats.Views: 1, stats.Clicks: 1, stats.AddToCarts: 1, stats.Purchases: 1, stats.Units: 3, stats.RevenueMinor: 900}},
+		{rollup.ProductDay{ProductID: shoe, Day: second}, stats.Counts{stats.Events: 1, stats.Views: 1}},
+		{rollup.ProductDay{ProductID: sock, Day: first}, stats.Counts{stats.Events: 2, stats.Views: 1}},
 	}
 	if diff := cmp.Diff(want, products); diff != "" {
 		t.Errorf("products (-want +got):\n%s", diff)
 	}
 
-	users := map[rollup.UserDay]rollup.Counts{}
+	users := map[rollup.UserDay]stats.Counts{}
 	for key, counts := range d.Users() {
 		users[key] = *counts
 	}
-	if diff := cmp.Diff(map[rollup.UserDay]rollup.Counts{
-		{UserID: "ada", Day: first}:  {Events: 3, Views: 1, Clicks: 1},
-		{UserID: "ada", Day: second}: {Events: 1, Views: 1},
-		{UserID: "bob", Day: first}:  {Events: 4, Views: 1, AddToCarts: 1},
-		{UserID: "eve", Day: first}:  {Purchases: 1, Units: 3, RevenueMinor: 900},
+	if diff := cmp.Diff(map[rollup.UserDay]stats.Counts{
+		{UserID: "ada", Day: first}:  {stats.Events: 3, stats.Views: 1, stats.Clicks: 1},
+		{UserID: "ada", Day: second}: {stats.Events: 1, stats.Views: 1},
+		{UserID: "bob", Day: first}:  {stats.Events: 4, stats.Views: 1, stats.AddToCarts: 1},
+		{UserID: "eve", Day: first}:  {stats.Purchases: 1, stats.Units: 3, stats.RevenueMinor: 900},
 	}, users); diff != "" {
 		t.Errorf("users (-want +got):\n%s", diff)
 	}
 
-	days := map[rollup.Day]rollup.Counts{}
+	days := map[rollup.Day]stats.Counts{}
 	for day, counts := range d.Days() {
 		days[day] = *counts
 	}
-	if diff := cmp.Diff(map[rollup.Day]rollup.Counts{
-		first:  {Events: 7, Views: 2, Clicks: 1, AddToCarts: 1, Purchases: 1, Units: 3, RevenueMinor: 900},
-		second: {Events: 1, Views: 1},
+	if diff := cmp.Diff(map[rollup.Day]stats.Counts{
+		first:  {stats.Events: 7, stats.Views: 2, stats.Clicks: 1, stats.AddToCarts: 1, stats.Purchases: 1, stats.Units: 3, stats.RevenueMinor: 900},
+		second: {stats.Events: 1, stats.Views: 1},
 	}, days); diff != "" {
 		t.Errorf("days (-want +got):\n%s", diff)
 	}

@@ -30,11 +30,8 @@ func toAPITop(t report.Top) TopProducts {
 func toAPISeries(s report.Series) Series {
 	points := make([]SeriesPoint, len(s.Points))
 	for i, p := range s.Points {
-		c := p.Counts
-		points[i] = SeriesPoint{
-			Start: toAPIDay(p.Start), Events: c.Events, Views: c.Views, Clicks: c.Clicks, AddToCarts: c.AddToCarts,
-			Purchases: c.Purchases, Units: c.Units, RevenueMinor: c.RevenueMinor, UniqueUsers: c.UniqueUsers,
-		}
+		points[i].Start = toAPIDay(p.Start)
+		setCounts(&points[i], p.Counts)
 	}
 	return Series{
 		Product: toAPIProduct(s.Product), Interval: Interval(s.Interval), Points: points, Totals: toAPICounts(s.Totals),
@@ -45,11 +42,8 @@ func toAPISeries(s report.Series) Series {
 func toAPISummary(s report.Summary) UserSummary {
 	days := make([]UserDay, len(s.Days))
 	for i, d := range s.Days {
-		c := d.Counts
-		days[i] = UserDay{
-			Day: toAPIDay(d.Day), Events: c.Events, Views: c.Views, Clicks: c.Clicks, AddToCarts: c.AddToCarts,
-			Purchases: c.Purchases, Units: c.Units, RevenueMinor: c.RevenueMinor, UniqueUsers: c.UniqueUsers,
-		}
+		days[i].Day = toAPIDay(d.Day)
+		setCounts(&days[i], d.Counts)
 	}
 	return UserSummary{
 		UserID: s.UserID, From: toAPIDay(s.Range.From), To: toAPIDay(s.Range.To), Totals: toAPICounts(s.Totals), Days: days,
@@ -57,11 +51,9 @@ func toAPISummary(s report.Summary) UserSummary {
 	}
 }
 
-func toAPICounts(c report.Counts) Counts {
-	return Counts{
-		Events: c.Events, Views: c.Views, Clicks: c.Clicks, AddToCarts: c.AddToCarts, Purchases: c.Purchases,
-		Units: c.Units, RevenueMinor: c.RevenueMinor, UniqueUsers: c.UniqueUsers,
-	}
+func toAPICounts(c report.Counts) (counts Counts) {
+	setCounts(&counts, c)
+	return counts
 }
 
 func toAPIProduct(p report.Product) ProductRef { return ProductRef{ID: p.ID, SKU: p.SKU, Name: p.Name} }

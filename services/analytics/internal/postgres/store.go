@@ -5,6 +5,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	"github.com/hp-analytics/hp-analytics/internal/stats"
 	"github.com/hp-analytics/hp-analytics/internal/stats/sketch"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/report"
 )
@@ -76,8 +78,8 @@ func readProduct(ctx context.Context, tx pgx.Tx, id uuid.UUID) (report.Product, 
 
 // readProductDays returns the days with anything, oldest first.
 func readProductDays(ctx context.Context, tx pgx.Tx, id uuid.UUID, r report.Range) ([]report.ProductDay, error) {
-	const counts = `
-		SELECT day, events, views, clicks, add_to_carts, purchases, units, revenue_minor
+	counts := `
+		SELECT day, ` + strings.Join(stats.Columns(), `, `) + `
 		FROM stats.product_daily
 		WHERE product_id = $1 AND day BETWEEN $2 AND $3
 		ORDER BY day`
@@ -87,8 +89,7 @@ func readProductDays(ctx context.Context, tx pgx.Tx, id uuid.UUID, r report.Rang
 	}
 	days, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (report.ProductDay, error) {
 		var d report.ProductDay
-		c := &d.Counts
-		err := row.Scan(&d.Day, &c.Events, &c.Views, &c.Clicks, &c.AddToCarts, &c.Purchases, &c.Units, &c.RevenueMinor)
+		err := row.Scan(append([]any{&d.Day}, d.Counts.Pointers()...)...)
 		return d, err
 	})
 	if err != nil {
@@ -137,8 +138,8 @@ func readSketches[K comparable](ctx context.Context, tx pgx.Tx, query string, ar
 
 // Summary returns the days of one user. A user that never did anything has none.
 func (s *Store) Summary(ctx context.Context, userID string, r report.Range) (report.Summary, error) {
-	const query = `
-		SELECT day, events, views, clicks, add_to_carts, purchases, units, revenue_minor
+	query := `
+		SELECT day, ` + strings.Join(stats.Columns(), `, `) + `
 		FROM stats.user_daily
 		WHERE user_id = $1 AND day BETWEEN $2 AND $3
 		ORDER BY day`
@@ -150,8 +151,7 @@ func (s *Store) Summary(ctx context.Context, userID string, r report.Range) (rep
 		}
 		days, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (report.UserDay, error) {
 			var d report.UserDay
-			c := &d.Counts
-			err := row.Scan(&d.Day, &c.Events, &c.Views, &c.Clicks, &c.AddToCarts, &c.Purchases, &c.Units, &c.RevenueMinor)
+			err := row.Scan(append([]any{&d.Day}, d.Counts.Pointers()...)...)
 			return d, err
 		})
 		return err

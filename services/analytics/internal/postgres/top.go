@@ -5,26 +5,17 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hp-analytics/hp-analytics/internal/stats"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/report"
 )
 
 // userChunk is how many products' sketches are read at once when ranking by users.
 const userChunk = 200
-
-// orderBy maps each metric to the expression that ranks by it. Ranking by users has none: see topByUsers.
-var orderBy = map[report.Metric]string{
-	report.Events:       "sum(events)",
-	report.Views:        "sum(views)",
-	report.Clicks:       "sum(clicks)",
-	report.AddToCarts:   "sum(add_to_carts)",
-	report.Purchases:    "sum(purchases)",
-	report.Units:        "sum(units)",
-	report.RevenueMinor: "sum(revenue_minor)",
-}
 
 // ranked is a product with its counts, before its name is known.
 type ranked struct {
@@ -39,10 +30,10 @@ func (s *Store) Top(ctx context.Context, metric report.Metric, r report.Range, l
 	top.Meta, err = s.snapshot(ctx, "the top products", func(tx pgx.Tx) error {
 		var rank []ranked
 		var err error
-		if metric == report.UniqueUsers {
-			rank, err = topByUsers(ctx, tx, r, limit)
+		if counter, ok := metric.Counter(); ok {
+			rank, err = topByCounter(ctx, tx, counter, r, limit)
 		} else {
-			rank, err = topByCount(ctx, tx, orderBy[metric], r, limit)
+			rank, err = topByUsers(ctx, tx, r, limit)
 		}
 		if err != nil {
 			return err
@@ -56,8 +47,8 @@ func (s *Store) Top(ctx context.Context, metric report.Metric, r report.Range, l
 	return top, nil
 }
 
-func topByCount(ctx context.Context, tx pgx.Tx, expression string, r report.Range, limit int) ([]ranked, error) {
-	rank, err := readRanked(ctx, tx, expression, r, limit)
+func topByCounter(ctx context.Context, tx pgx.Tx, counter stats.Counter, r report.Range, limit int) ([]ranked, error) {
+	rank, err := readRanked(ctx, tx, "sum("+counter.Column()+")", r, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -92,8 +83,7 @@ func topByUsers(ctx context.Context, tx pgx.Tx, r report.Range, limit int) ([]ra
 // readRanked returns the products with the highest values of expression; limit 0 means all.
 func readRanked(ctx context.Context, tx pgx.Tx, expression string, r report.Range, limit int) ([]ranked, error) {
 	query := `
-		SELECT product_id, sum(events)::bigint, sum(views)::bigint, sum(clicks)::bigint, sum(add_to_carts)::bigint,
-		       sum(purchases)::bigint, sum(units)::bigint, sum(revenue_minor)::bigint
+		SELECT product_id, sum(` + strings.Join(stats.Columns(), `)::bigint, sum(`) + `)::bigint
 		FROM stats.product_daily_stats
 		WHERE day BETWEEN $1 AND $2
 		GROUP BY product_id
@@ -106,8 +96,7 @@ func readRanked(ctx context.Context, tx pgx.Tx, expression string, r report.Rang
 	}
 	rank, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (ranked, error) {
 		var p ranked
-		c := &p.counts
-		err := row.Scan(&p.id, &c.Events, &c.Views, &c.Clicks, &c.AddToCarts, &c.Purchases, &c.Units, &c.RevenueMinor)
+		err := row.Scan(append([]any{&p.id}, p.counts.Pointers()...)...)
 		return p, err
 	})
 	if err != nil {

@@ -4,11 +4,13 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/internal/stats"
 )
 
 const (
@@ -20,73 +22,44 @@ const (
 
 // Counts are the numbers of a product, user or day over some time. One definition serves every endpoint.
 type Counts struct {
-	Events       int64 // events of all types; purchases are not among them
-	Views        int64
-	Clicks       int64
-	AddToCarts   int64
-	Purchases    int64
-	Units        int64
-	RevenueMinor int64
-	UniqueUsers  int64 // estimated for products; 0 or 1 for a user
+	stats.Counts
+	UniqueUsers int64 // estimated for products; 0 or 1 for a user
 }
 
 // Add adds o to c, apart from UniqueUsers: different days can have the same users.
-func (c *Counts) Add(o Counts) {
-	c.Events += o.Events
-	c.Views += o.Views
-	c.Clicks += o.Clicks
-	c.AddToCarts += o.AddToCarts
-	c.Purchases += o.Purchases
-	c.Units += o.Units
-	c.RevenueMinor += o.RevenueMinor
-}
+func (c *Counts) Add(o Counts) { c.Counts.Add(&o.Counts) }
 
 // Rows is the number of raw rows behind c. There are never more users than rows.
-func (c Counts) Rows() int64 { return c.Events + c.Purchases }
+func (c *Counts) Rows() int64 { return c.Counts[stats.Events] + c.Counts[stats.Purchases] }
 
-// WithUsers returns c with the estimated number of users, as far as c's rows can have that many.
+// WithUsers returns c with the estimated number of users, limited to the number of c's rows.
 func (c Counts) WithUsers(estimate int64) Counts {
 	c.UniqueUsers = min(estimate, c.Rows())
 	return c
 }
 
-// Metric is a count to rank products by.
+// Metric is what products are ranked by: the column of a counter, or UniqueUsers.
 type Metric string
 
-// The metrics.
 const (
-	Events       Metric = "events"
-	Views        Metric = "views"
-	Clicks       Metric = "clicks"
-	AddToCarts   Metric = "add_to_carts"
-	Purchases    Metric = "purchases"
-	Units        Metric = "units"
-	RevenueMinor Metric = "revenue_minor"
-	UniqueUsers  Metric = "unique_users"
+	// Views is the default.
+	Views Metric = "views"
+	// UniqueUsers is the one metric that is not a counter.
+	UniqueUsers Metric = "unique_users"
 )
+
+// Counter returns the counter that m names. It reports false for UniqueUsers and for what is no metric.
+func (m Metric) Counter() (stats.Counter, bool) {
+	i := slices.Index(stats.Columns(), string(m))
+	return stats.Counter(i), i >= 0
+}
 
 // Of returns the count that m names.
 func (m Metric) Of(c Counts) int64 {
-	switch m {
-	case Events:
-		return c.Events
-	case Views:
-		return c.Views
-	case Clicks:
-		return c.Clicks
-	case AddToCarts:
-		return c.AddToCarts
-	case Purchases:
-		return c.Purchases
-	case Units:
-		return c.Units
-	case RevenueMinor:
-		return c.RevenueMinor
-	case UniqueUsers:
-		return c.UniqueUsers
-	default:
-		return 0
+	if counter, ok := m.Counter(); ok {
+		return c.Counts[counter]
 	}
+	return c.UniqueUsers
 }
 
 // Range is an inclusive range of UTC days.

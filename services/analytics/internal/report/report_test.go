@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/internal/stats"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/report"
 )
 
@@ -60,15 +61,15 @@ func TestSummarize(t *testing.T) {
 	t.Parallel()
 	r := report.Range{From: day(t, "2026-01-01"), To: day(t, "2026-01-31")}
 	got := report.Summarize("u", r, []report.UserDay{
-		{Day: day(t, "2026-01-02"), Counts: report.Counts{Events: 3, Views: 2, Clicks: 1}},
-		{Day: day(t, "2026-01-05"), Counts: report.Counts{Purchases: 1, Units: 2, RevenueMinor: 500}},
+		{Day: day(t, "2026-01-02"), Counts: report.Counts{Counts: stats.Counts{stats.Events: 3, stats.Views: 2, stats.Clicks: 1}}},
+		{Day: day(t, "2026-01-05"), Counts: report.Counts{Counts: stats.Counts{stats.Purchases: 1, stats.Units: 2, stats.RevenueMinor: 500}}},
 	}, report.Meta{PendingEvents: 7})
 	want := report.Summary{
 		UserID: "u", Range: r, Meta: report.Meta{PendingEvents: 7},
-		Totals: report.Counts{Events: 3, Views: 2, Clicks: 1, Purchases: 1, Units: 2, RevenueMinor: 500, UniqueUsers: 1},
+		Totals: report.Counts{Counts: stats.Counts{stats.Events: 3, stats.Views: 2, stats.Clicks: 1, stats.Purchases: 1, stats.Units: 2, stats.RevenueMinor: 500}, UniqueUsers: 1},
 		Days: []report.UserDay{
-			{Day: day(t, "2026-01-02"), Counts: report.Counts{Events: 3, Views: 2, Clicks: 1, UniqueUsers: 1}},
-			{Day: day(t, "2026-01-05"), Counts: report.Counts{Purchases: 1, Units: 2, RevenueMinor: 500, UniqueUsers: 1}},
+			{Day: day(t, "2026-01-02"), Counts: report.Counts{Counts: stats.Counts{stats.Events: 3, stats.Views: 2, stats.Clicks: 1}, UniqueUsers: 1}},
+			{Day: day(t, "2026-01-05"), Counts: report.Counts{Counts: stats.Counts{stats.Purchases: 1, stats.Units: 2, stats.RevenueMinor: 500}, UniqueUsers: 1}},
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -81,12 +82,20 @@ func TestSummarize(t *testing.T) {
 
 func TestMetricsNameTheirCounts(t *testing.T) {
 	t.Parallel()
-	c := report.Counts{Events: 1, Views: 2, Clicks: 3, AddToCarts: 4, Purchases: 5, Units: 6, RevenueMinor: 7, UniqueUsers: 8}
-	for i, m := range []report.Metric{
-		report.Events, report.Views, report.Clicks, report.AddToCarts, report.Purchases, report.Units, report.RevenueMinor, report.UniqueUsers,
-	} {
-		if got := m.Of(c); got != int64(i+1) {
-			t.Errorf("%s = %d, want %d", m, got, i+1)
+	c := report.Counts{UniqueUsers: 100}
+	for i, column := range stats.Columns() {
+		c.Counts[i] = int64(i + 1)
+		if got := report.Metric(column).Of(c); got != int64(i+1) {
+			t.Errorf("%s = %d, want %d", column, got, i+1)
 		}
+	}
+	if got := report.UniqueUsers.Of(c); got != 100 {
+		t.Errorf("%s = %d, want 100", report.UniqueUsers, got)
+	}
+	if counter, ok := report.Views.Counter(); !ok || counter != stats.Views {
+		t.Errorf("%s is counter %d (%t)", report.Views, counter, ok)
+	}
+	if _, ok := report.UniqueUsers.Counter(); ok {
+		t.Errorf("%s is a counter", report.UniqueUsers)
 	}
 }

@@ -1,0 +1,54 @@
+package api
+
+import (
+	"reflect"
+
+	"github.com/hp-analytics/hp-analytics/internal/stats"
+	"github.com/hp-analytics/hp-analytics/services/analytics/internal/report"
+)
+
+// withCounts are the generated types that have a field for each counter and one for unique users.
+type withCounts interface{ Counts | SeriesPoint | UserDay }
+
+// countFields are the indexes of those fields in a type.
+type countFields struct {
+	counters    [len(stats.Counts{})]int
+	uniqueUsers int
+}
+
+// countFieldsOf has an entry for each type of withCounts.
+var countFieldsOf = map[reflect.Type]countFields{
+	reflect.TypeFor[Counts]():      findCountFields[Counts](),
+	reflect.TypeFor[SeriesPoint](): findCountFields[SeriesPoint](),
+	reflect.TypeFor[UserDay]():     findCountFields[UserDay](),
+}
+
+// findCountFields finds the fields by their names in JSON. That of a counter is the name of its column, so the list of
+// counters is not repeated here. A field that is missing has the index -1: a test proves that there is none.
+func findCountFields[T withCounts]() (fields countFields) {
+	names := map[string]int{}
+	of := reflect.TypeFor[T]()
+	for i := range of.NumField() {
+		names[of.Field(i).Tag.Get("json")] = i
+	}
+	find := func(name string) int {
+		if i, ok := names[name]; ok {
+			return i
+		}
+		return -1
+	}
+	for i, column := range stats.Columns() {
+		fields.counters[i] = find(column)
+	}
+	fields.uniqueUsers = find(string(report.UniqueUsers))
+	return fields
+}
+
+// setCounts sets the fields of to that show counts.
+func setCounts[T withCounts](to *T, c report.Counts) {
+	value, fields := reflect.ValueOf(to).Elem(), countFieldsOf[reflect.TypeFor[T]()]
+	for i, n := range c.Counts {
+		value.Field(fields.counters[i]).SetInt(n)
+	}
+	value.Field(fields.uniqueUsers).SetInt(c.UniqueUsers)
+}
