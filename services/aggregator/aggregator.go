@@ -1,28 +1,24 @@
 // Package aggregator is the service that folds raw events and purchases into the daily rollups, exactly once.
 //
-// A wake-up task (or the sweeper, when tasks are lost) leads to a fold: internal/postgres claims pending batches, reads
-// their rows into internal/rollup, adds the result to the rollups and marks the batches, in one transaction. Everything
-// else only makes that happen soon and often enough: internal/worker listens for tasks, internal/schedule sweeps and keeps
-// partitions (one process at a time), internal/progress says when nothing moves. Package reconcile recounts it all.
+// A wake-up task leads to a fold: internal/postgres claims pending batches, reads their rows into internal/rollup, adds
+// the result to the rollups and marks the batches, in one transaction. The other packages make that happen soon and often
+// enough: internal/worker listens for tasks, internal/schedule replaces lost tasks and maintains the partitions (in one
+// process at a time), internal/progress notices when nothing is folded. Package reconcile recounts everything.
 package aggregator
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"net/http"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-	goredis "github.com/redis/go-redis/v9"
-	"golang.org/x/sync/errgroup"
+	"github.com/go-chi/chi/v5"
 
 	"github.com/hp-analytics/hp-analytics/internal/locks"
 	"github.com/hp-analytics/hp-analytics/internal/openapi"
 	"github.com/hp-analytics/hp-analytics/internal/platform/httpserver"
+	"github.com/hp-analytics/hp-analytics/internal/platform/lifecycle"
 	platformpg "github.com/hp-analytics/hp-analytics/internal/platform/postgres"
-	platformredis "github.com/hp-analytics/hp-analytics/internal/platform/redis"
 	"github.com/hp-analytics/hp-analytics/internal/platform/service"
+	"github.com/hp-analytics/hp-analytics/internal/platform/service/frame"
 	"github.com/hp-analytics/hp-analytics/internal/platform/tasks"
 	"github.com/hp-analytics/hp-analytics/migrations"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
@@ -32,89 +28,45 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/worker"
 )
 
-// leaderRetry is how often a follower tries to lead, and the leader checks that it still does.
+// leaderRetry is how often a follower tries to become the leader, and how often the leader checks that it still is.
 const leaderRetry = 2 * time.Second
 
-// Service is the aggregator.
-type Service struct {
-	cfg      Config
-	deps     service.Deps
-	health   *httpserver.Health
-	routes   http.Handler
-	pool     *pgxpool.Pool
-	redis    *goredis.Client
-	folder   *worker.Folder
-	monitor  *progress.Monitor
-	schedule *schedule.Schedule
-}
-
-var _ service.Service = (*Service)(nil)
-
-// New builds the service. It connects to nothing yet.
-func New(ctx context.Context, cfg Config, deps service.Deps) (*Service, error) {
-	pool, err := platformpg.Open(ctx, cfg.Postgres, "hp_aggregator", "aggregator", deps.TracerProvider)
+// New builds the service. It opens no connection yet.
+func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, error) {
+	f, err := frame.Open(ctx, cfg.Config, deps, frame.Spec{
+		Name: "aggregator", Role: "hp_aggregator", SchemaVersion: migrations.Latest(),
+	})
 	if err != nil {
 		return nil, err
 	}
-	client, err := platformredis.Open(cfg.Redis, "aggregator")
-	if err != nil {
-		return nil, err
-	}
-	deps.Registerer.MustRegister(platformpg.NewPoolCollector(pool), platformredis.NewPoolCollector(client))
-
-	store := postgres.Store{Pool: pool, Lanes: cfg.Lanes, Rows: cfg.FoldRows}
-	s := &Service{cfg: cfg, deps: deps, pool: pool, redis: client}
-	s.folder = worker.NewFolder(store, redis.Versions{Client: client}, deps.Logger, deps.Registerer)
-	s.monitor = &progress.Monitor{Pending: store.Pending, Last: s.folder.Last, Deadline: cfg.ProgressDeadline, Logger: deps.Logger}
-	s.monitor.Register(deps.Registerer)
-	s.schedule = &schedule.Schedule{
+	store := postgres.Store{Pool: f.Pool, Lanes: cfg.Lanes, Rows: cfg.FoldRows}
+	folder := worker.NewFolder(store, redis.Versions{Client: f.Redis}, f.Logger, f.Registerer)
+	monitor := progress.New(progress.Options{
+		Pending: store.Pending, Last: folder.Last, Deadline: cfg.ProgressDeadline, Logger: f.Logger,
+	}, f.Registerer)
+	work := schedule.New(schedule.Options{
 		Store:       store,
-		Queue:       schedule.NewAsynqQueue(client, tasks.NewClient(client, cfg.Redis.Timeout)),
-		Fold:        s.folder.Fold,
+		Queue:       schedule.NewAsynqQueue(f.Redis, tasks.NewClient(f.Redis, cfg.Redis.Timeout)),
+		Fold:        folder.Fold,
 		ReceiptLife: time.Duration(cfg.ReceiptDays) * 24 * time.Hour,
 		RawLife:     time.Duration(cfg.RetentionDays) * 24 * time.Hour,
 		Now:         time.Now,
-		Logger:      deps.Logger,
-	}
-	s.schedule.Register(deps.Registerer)
-
-	s.health = httpserver.NewHealth(deps.Logger,
-		httpserver.Check{Name: "postgres", Run: platformpg.SchemaReady(pool, migrations.Latest())},
-		httpserver.Check{Name: "redis", Run: platformredis.Ready(client), Optional: true},
-		httpserver.Check{Name: "progress", Run: s.monitor.Ready},
-	)
-	router := httpserver.NewRouter(httpserver.RouterOptions{
-		Config: cfg.HTTP, Logger: deps.Logger, Registerer: deps.Registerer, Gatherer: deps.Gatherer,
-		TracerProvider: deps.TracerProvider, Health: s.health,
+		Logger:      f.Logger,
+	}, f.Registerer)
+	leader := &platformpg.Leader{Pool: f.Pool, Lock: locks.AggregatorLeader, Retry: leaderRetry, Logger: f.Logger}
+	return f.Service(frame.Parts{
+		Mount: func(router chi.Router) error {
+			openapi.Mount(router) // there are no operations
+			return nil
+		},
+		Checks: []httpserver.Check{{Name: "progress", Run: monitor.Ready}},
+		Background: []lifecycle.Component{
+			lifecycle.Loop("progress monitor", monitor.Run),
+			{Name: "worker", Run: func(ctx context.Context, ready func()) error {
+				ready()
+				return worker.Run(ctx, f.Redis, folder, cfg.Concurrency, f.TracerProvider, f.Logger)
+			}},
+			lifecycle.Loop("leader", func(ctx context.Context) { leader.Run(ctx, work.Run) }),
+		},
 	})
-	openapi.Mount(router)
-	s.routes = router
-	return s, nil
-}
-
-// Routes implements service.Service. There is no public API, only the operational endpoints.
-func (s *Service) Routes() http.Handler { return s.routes }
-
-// Health implements service.Service.
-func (s *Service) Health() *httpserver.Health { return s.health }
-
-// Run implements service.Service.
-func (s *Service) Run(ctx context.Context, ready func()) error {
-	leader := &platformpg.Leader{Pool: s.pool, Lock: locks.AggregatorLeader, Retry: leaderRetry, Logger: s.deps.Logger}
-	group, groupCtx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		return worker.Run(groupCtx, s.redis, s.folder, s.cfg.Concurrency, s.deps.TracerProvider, s.deps.Logger)
-	})
-	group.Go(func() error { return leader.Run(groupCtx, s.schedule.Run) })
-	group.Go(func() error { return s.monitor.Run(groupCtx) })
-	ready()
-	err := group.Wait()
-	if errors.Is(err, context.Canceled) { // the leader's way to say that it was asked to stop
-		err = nil
-	}
-	s.pool.Close()
-	if closeErr := s.redis.Close(); closeErr != nil && !errors.Is(closeErr, goredis.ErrClosed) {
-		err = errors.Join(err, fmt.Errorf("close Redis: %w", closeErr))
-	}
-	return err
 }

@@ -21,6 +21,7 @@ import (
 	platformredis "github.com/hp-analytics/hp-analytics/internal/platform/redis"
 	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/service"
+	"github.com/hp-analytics/hp-analytics/internal/platform/service/frame"
 	"github.com/hp-analytics/hp-analytics/internal/platform/tasks"
 	"github.com/hp-analytics/hp-analytics/internal/protocol"
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
@@ -48,13 +49,15 @@ func newPlant(t *testing.T, redis platformredis.Config) *plant {
 }
 
 // start starts a replica and waits until it is ready.
-func (p *plant) start(change ...func(*aggregator.Config)) *aggregator.Service {
+func (p *plant) start(change ...func(*aggregator.Config)) service.Service {
 	p.t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(p.t.Context()))
 	p.t.Cleanup(cancel)
 	cfg := aggregator.Config{
-		Config:   service.Config{HTTP: httpserver.Config{AccessLog: "none", RequestTimeout: 10 * time.Second}},
-		Postgres: p.postgres, Redis: p.redis,
+		Config: frame.Config{
+			Config:   service.Config{HTTP: httpserver.Config{AccessLog: "none", RequestTimeout: 10 * time.Second}},
+			Postgres: p.postgres, Redis: p.redis,
+		},
 		Concurrency: 2, Lanes: 8, FoldRows: 1000, ReceiptDays: 7, RetentionDays: 36_500, ProgressDeadline: time.Minute,
 	}
 	for _, c := range change {

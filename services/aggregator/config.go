@@ -6,16 +6,12 @@ import (
 	"math"
 	"time"
 
-	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
-	"github.com/hp-analytics/hp-analytics/internal/platform/redis"
-	"github.com/hp-analytics/hp-analytics/internal/platform/service"
+	"github.com/hp-analytics/hp-analytics/internal/platform/service/frame"
 )
 
 // Config is the configuration of the aggregator.
 type Config struct {
-	service.Config
-	Postgres postgres.Config
-	Redis    redis.Config
+	frame.Config
 
 	// Concurrency is how many folds run at once in this process. More replicas do the same as more concurrency.
 	Concurrency int `env:"AGGREGATOR_CONCURRENCY, default=2"`

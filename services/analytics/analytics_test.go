@@ -21,6 +21,7 @@ import (
 	platformpg "github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	platformredis "github.com/hp-analytics/hp-analytics/internal/platform/redis"
 	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
+	"github.com/hp-analytics/hp-analytics/internal/platform/service/frame"
 	"github.com/hp-analytics/hp-analytics/internal/protocol"
 	"github.com/hp-analytics/hp-analytics/internal/stats/sketch"
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
@@ -49,7 +50,7 @@ func newFixture(t *testing.T) *fixture {
 func newFixtureOn(t *testing.T, pg platformpg.Config, db *pgxpool.Pool, redis platformredis.Config) *fixture {
 	t.Helper()
 	f := &fixture{t: t, db: db, auth: authntest.New(t), checker: openapitest.New(t), redis: redis}
-	cfg := analytics.Config{Postgres: pg, Redis: redis, Auth: f.auth.Config(), CacheTTL: 10 * time.Second, CacheBytes: 1 << 20}
+	cfg := analytics.Config{Config: frame.Config{Postgres: pg, Redis: redis}, Auth: f.auth.Config(), CacheTTL: 10 * time.Second, CacheBytes: 1 << 20}
 	cfg.HTTP.RequestTimeout = 10 * time.Second
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	t.Cleanup(cancel)

@@ -6,17 +6,13 @@ import (
 	"time"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
-	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
-	"github.com/hp-analytics/hp-analytics/internal/platform/redis"
-	"github.com/hp-analytics/hp-analytics/internal/platform/service"
+	"github.com/hp-analytics/hp-analytics/internal/platform/service/frame"
 )
 
 // Config is the configuration of the analytics service.
 type Config struct {
-	service.Config
-	Postgres postgres.Config
-	Redis    redis.Config
-	Auth     authn.Config
+	frame.Config
+	Auth authn.Config
 
 	// CacheTTL is how long an answer may live in Redis when nothing says that its numbers have changed: the staleness
 	// when an invalidation is lost. In the process answers live for a second at most.

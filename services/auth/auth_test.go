@@ -81,7 +81,8 @@ func TestOthersVerifyOurTokens(t *testing.T) {
 	access := anyone.login("ada@example.com", goodPassword).AccessToken
 
 	url := serve(t, anyone.handler)
-	verifier := authn.NewVerifier(t.Context(), authn.Config{JWKSURL: url + "/auth/.well-known/jwks.json", JWKSRefresh: time.Hour}, nil, platformtest.Logger(t))
+	verifier := authn.NewVerifier(authn.Config{JWKSURL: url + "/auth/.well-known/jwks.json", JWKSRefresh: time.Hour}, nil, platformtest.Logger(t))
+	platformtest.Go(t, verifier.Run)
 	platformtest.Eventually(t, 5*time.Second, "the keys are fetched", func() bool { return verifier.Ready(t.Context()) == nil })
 	p, err := verifier.Authenticate(t.Context(), "Bearer "+access)
 	if err != nil || p.Subject != ada.ID || p.Role != authn.User {

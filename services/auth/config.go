@@ -5,16 +5,12 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
-	"github.com/hp-analytics/hp-analytics/internal/platform/redis"
-	"github.com/hp-analytics/hp-analytics/internal/platform/service"
+	"github.com/hp-analytics/hp-analytics/internal/platform/service/frame"
 )
 
 // Config is the configuration of the auth service.
 type Config struct {
-	service.Config
-	Postgres postgres.Config
-	Redis    redis.Config
+	frame.Config
 
 	// AccessTTL is how long an access token is valid. It cannot be revoked, so this is also how long a stolen one, or a
 	// role that was taken away, still works. At most a day.

@@ -20,6 +20,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/redis"
 	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/service"
+	"github.com/hp-analytics/hp-analytics/internal/platform/service/frame"
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
 	"github.com/hp-analytics/hp-analytics/services/auth"
 	"github.com/hp-analytics/hp-analytics/services/auth/accounts"
@@ -51,8 +52,10 @@ func (o *office) start() client {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(o.t.Context()))
 	o.t.Cleanup(cancel)
 	cfg := auth.Config{
-		Config:   service.Config{HTTP: httpserver.Config{AccessLog: "errors", RequestTimeout: 10 * time.Second}},
-		Postgres: o.postgres, Redis: o.redis,
+		Config: frame.Config{
+			Config:   service.Config{HTTP: httpserver.Config{AccessLog: "errors", RequestTimeout: 10 * time.Second}},
+			Postgres: o.postgres, Redis: o.redis,
+		},
 		AccessTTL: 15 * time.Minute, RefreshTTL: 24 * time.Hour, SigningKeyMaxAge: 24 * time.Hour,
 		LoginAccountLimit: 1000, LoginAddressLimit: 1000, RegisterLimit: 1000, RefreshLimit: 1000,
 	}

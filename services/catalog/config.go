@@ -6,17 +6,13 @@ import (
 	"time"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
-	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
-	"github.com/hp-analytics/hp-analytics/internal/platform/redis"
-	"github.com/hp-analytics/hp-analytics/internal/platform/service"
+	"github.com/hp-analytics/hp-analytics/internal/platform/service/frame"
 )
 
 // Config is the configuration of the catalog service.
 type Config struct {
-	service.Config
-	Postgres postgres.Config
-	Redis    redis.Config
-	Auth     authn.Config
+	frame.Config
+	Auth authn.Config
 
 	// CacheTTL is how long a product may live in Redis. A change replaces it there at once, so this is the staleness when
 	// Redis missed the change, and how long a product can still be read while Postgres is down. In the process products

@@ -23,6 +23,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/redis"
 	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/service"
+	"github.com/hp-analytics/hp-analytics/internal/platform/service/frame"
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
 	"github.com/hp-analytics/hp-analytics/services/catalog"
 )
@@ -53,8 +54,11 @@ func (s *shop) start() client {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(s.t.Context()))
 	s.t.Cleanup(cancel)
 	cfg := catalog.Config{
-		Config:   service.Config{HTTP: httpserver.Config{AccessLog: "errors", RequestTimeout: 10 * time.Second}},
-		Postgres: s.postgres, Redis: s.redis, Auth: s.auth.Config(), CacheTTL: s.cacheTTL, CacheBytes: 1 << 20,
+		Config: frame.Config{
+			Config:   service.Config{HTTP: httpserver.Config{AccessLog: "errors", RequestTimeout: 10 * time.Second}},
+			Postgres: s.postgres, Redis: s.redis,
+		},
+		Auth: s.auth.Config(), CacheTTL: s.cacheTTL, CacheBytes: 1 << 20,
 	}
 	svc, err := catalog.New(ctx, cfg, platformtest.Deps(s.t))
 	if err != nil {

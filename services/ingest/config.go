@@ -6,9 +6,7 @@ import (
 	"time"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
-	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
-	"github.com/hp-analytics/hp-analytics/internal/platform/redis"
-	"github.com/hp-analytics/hp-analytics/internal/platform/service"
+	"github.com/hp-analytics/hp-analytics/internal/platform/service/frame"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 )
 
@@ -17,10 +15,8 @@ const minInflightBytes = 16 << 20
 
 // Config is the configuration of the ingest service.
 type Config struct {
-	service.Config
-	Postgres postgres.Config
-	Redis    redis.Config
-	Auth     authn.Config
+	frame.Config
+	Auth authn.Config
 
 	// RetentionDays is how old an event may be when it comes: as long as raw rows are kept, because they are what
 	// recognises a retry. The aggregator, which drops raw rows, must be given the same.

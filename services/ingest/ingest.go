@@ -1,30 +1,25 @@
 // Package ingest is the service that takes events and purchases and makes them durable.
 //
-// A request goes: authentication → internal/api (rights, body, quota) → internal/decode → internal/event (the rules) →
-// internal/postgres (one transaction, with the batch that is both receipt and inbox of the aggregator) → internal/wakeup
-// (a task, after the commit) → internal/folded, if the client wants to wait for the numbers. Only Postgres is needed to answer: while Redis is away the quota is counted in the process
-// and the aggregator finds the batch by itself.
+// A request passes authentication, internal/api (access, body, quota), internal/decode, internal/event (the rules),
+// internal/committer (group commit) and internal/postgres: one transaction writes the rows and a batch, which is both the
+// client's receipt and the aggregator's inbox. After the commit internal/wakeup enqueues a task, and internal/folded waits
+// for the rollups if the client asks for that. Only Postgres is needed to answer: while Redis is down, quotas are counted
+// per process and the aggregator finds the batch by itself.
 package ingest
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"net/http"
-	"sync"
 	"time"
 
 	"github.com/go-chi/chi/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
-	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/hp-analytics/hp-analytics/internal/openapi"
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
-	"github.com/hp-analytics/hp-analytics/internal/platform/httpserver"
+	"github.com/hp-analytics/hp-analytics/internal/platform/lifecycle"
 	platformpostgres "github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/internal/platform/ratelimit"
-	"github.com/hp-analytics/hp-analytics/internal/platform/redis"
 	"github.com/hp-analytics/hp-analytics/internal/platform/service"
+	"github.com/hp-analytics/hp-analytics/internal/platform/service/frame"
 	"github.com/hp-analytics/hp-analytics/internal/platform/tasks"
 	"github.com/hp-analytics/hp-analytics/migrations"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/api"
@@ -38,111 +33,69 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/wakeup"
 )
 
-// A replica takes up to a hundredth of a caller's quota ahead, and no more than a batch: that is what a caller may lose who
-// stops sending to it.
+// settings of every database connection.
+var settings = []platformpostgres.Setting{
+	// A 2xx promises a durable commit, whatever the default of the server is.
+	{Name: "synchronous_commit", Value: "on"},
+	// Without this, Postgres plans an insert again for each number of rows. There is only one plan, and planning a small
+	// flush takes as long as running it.
+	{Name: "plan_cache_mode", Value: "force_generic_plan"},
+}
+
+// New builds the service. It opens no connection yet.
+func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, error) {
+	f, err := frame.Open(ctx, cfg.Config, deps, frame.Spec{
+		Name: "ingest", Role: "hp_ingest", SchemaVersion: migrations.Latest(), Settings: settings, Tokens: &cfg.Auth,
+	})
+	if err != nil {
+		return nil, err
+	}
+	store := postgres.New(f.Pool, f.Registerer)
+	known := products.New(store, f.Registerer)
+	waker := wakeup.New(tasks.NewClient(f.Redis, cfg.Redis.Timeout), f.Logger, f.Registerer)
+	watcher := folded.New(store, folded.Options{Timeout: cfg.WaitTimeout, MaxBatches: cfg.MaxWaits}, f.Logger, f.Registerer)
+	writer := committer.New(store, waker, committer.Options{Writers: cfg.Writers, MaxWaiting: cfg.MaxWaitingRows}, f.Registerer)
+	background := []lifecycle.Component{
+		lifecycle.OnStop("product cache", known.Close),
+		lifecycle.Loop("waker", waker.Run),
+		lifecycle.Loop("fold watcher", watcher.Run),
+		lifecycle.Loop("committer", writer.Run), // last: its final flush still wakes and is watched
+	}
+	limiter := newLimiter(cfg, f)
+	if limiter != nil {
+		background = append(background, lifecycle.OnStop("rate limit", limiter.Close))
+	}
+	rules := event.Rules{Retention: time.Duration(cfg.RetentionDays) * 24 * time.Hour}
+	bodies := body.NewOpener(inflight.NewBudget(cfg.MaxInflightBytes, f.Registerer))
+	server := api.New(event.NewRecorder(rules, known, writer), store, bodies, watcher, limiter, f.Logger, f.Registerer)
+	return f.Service(frame.Parts{
+		Mount:      func(router chi.Router) error { return mount(router, f.Verifier, server) },
+		Background: background,
+	})
+}
+
+// mount adds the operations of the contract. They validate by themselves, because one bad event of a bulk request must
+// not cost the others.
+func mount(router chi.Router, verifier *authn.Verifier, server *api.Server) error {
+	openapi.Mount(router)
+	server.Mount(router.With(verifier.Middleware))
+	return nil
+}
+
+// A replica leases up to a hundredth of a caller's quota in advance, and no more than one batch. A caller that stops
+// sending to the replica loses what is left of the lease.
 const (
 	leaseShare = 100
 	maxLease   = event.MaxBatch
 )
 
-// durable is what a 2xx promises, whatever the server's own default is.
-var durable = platformpostgres.Setting{Name: "synchronous_commit", Value: "on"}
-
-// oncePlanned keeps Postgres from planning the inserts anew for each number of rows: they have one plan, and planning a
-// small flush takes as long as running it.
-var oncePlanned = platformpostgres.Setting{Name: "plan_cache_mode", Value: "force_generic_plan"}
-
-// Service is the ingest service.
-type Service struct {
-	health    *httpserver.Health
-	routes    http.Handler
-	committer *committer.Committer
-	waker     *wakeup.Waker
-	folded    *folded.Watcher
-	products  *products.Cache
-	pool      *pgxpool.Pool
-	redis     *goredis.Client
-}
-
-var _ service.Service = (*Service)(nil)
-
-// New builds the service. It connects to nothing yet; ctx ends when the process is about to exit.
-func New(ctx context.Context, cfg Config, deps service.Deps) (*Service, error) {
-	pool, err := platformpostgres.Open(ctx, cfg.Postgres, "hp_ingest", "ingest", deps.TracerProvider, durable, oncePlanned)
-	if err != nil {
-		return nil, err
+// newLimiter returns nil if there is no limit.
+func newLimiter(cfg Config, f *frame.Frame) *ratelimit.Limiter {
+	if cfg.RateLimit == 0 {
+		return nil
 	}
-	client, err := redis.Open(cfg.Redis, "ingest")
-	if err != nil {
-		return nil, err
+	policy := ratelimit.Policy{
+		Name: "ingest", Limit: cfg.RateLimit, Window: cfg.RateWindow, Lease: min(maxLease, cfg.RateLimit/leaseShare),
 	}
-	verifier := authn.NewVerifier(ctx, cfg.Auth, authn.PostgresKeys{Pool: pool}, deps.Logger)
-	deps.Registerer.MustRegister(platformpostgres.NewPoolCollector(pool), redis.NewPoolCollector(client))
-
-	health := httpserver.NewHealth(deps.Logger,
-		httpserver.Check{Name: "postgres", Run: platformpostgres.SchemaReady(pool, migrations.Latest())},
-		httpserver.Check{Name: "redis", Run: redis.Ready(client), Optional: true},
-		httpserver.Check{Name: "jwks", Run: verifier.Ready},
-	)
-	router := httpserver.NewRouter(httpserver.RouterOptions{
-		Config: cfg.HTTP, Logger: deps.Logger, Registerer: deps.Registerer, Gatherer: deps.Gatherer,
-		TracerProvider: deps.TracerProvider, Health: health,
-	})
-	openapi.Mount(router)
-	store := postgres.New(pool, deps.Registerer)
-	known := products.New(store, deps.Registerer)
-	waker := wakeup.New(tasks.NewClient(client, cfg.Redis.Timeout), deps.Logger, deps.Registerer)
-	shared := committer.New(store, waker, committer.Options{Writers: cfg.Writers, MaxWaiting: cfg.MaxWaitingRows}, deps.Registerer)
-	watcher := folded.New(store, folded.Options{Timeout: cfg.WaitTimeout, MaxBatches: cfg.MaxWaits}, deps.Logger, deps.Registerer)
-	router.Group(func(r chi.Router) {
-		r.Use(verifier.Middleware)
-		newServer(cfg, deps, store, shared, watcher, known, client).Mount(r)
-	})
-	return &Service{
-		health: health, routes: router, committer: shared, waker: waker, folded: watcher, products: known, pool: pool, redis: client,
-	}, nil
-}
-
-// newServer puts the edge of the write path together.
-func newServer(cfg Config, deps service.Deps, store *postgres.Store, shared *committer.Committer, watcher *folded.Watcher,
-	known *products.Cache, client *goredis.Client,
-) *api.Server {
-	var limiter *ratelimit.Limiter
-	if cfg.RateLimit > 0 {
-		policy := ratelimit.Policy{
-			Name: "ingest", Limit: cfg.RateLimit, Window: cfg.RateWindow, Lease: min(maxLease, cfg.RateLimit/leaseShare),
-		}
-		limiter = ratelimit.New(client, policy, deps.Logger, deps.Registerer)
-	}
-	recorder := event.NewRecorder(
-		event.Rules{Retention: time.Duration(cfg.RetentionDays) * 24 * time.Hour},
-		known,
-		shared,
-	)
-	bodies := body.NewOpener(inflight.NewBudget(cfg.MaxInflightBytes, deps.Registerer))
-	return api.New(recorder, store, bodies, watcher, limiter, deps.Logger, deps.Registerer)
-}
-
-// Routes implements service.Service.
-func (s *Service) Routes() http.Handler { return s.routes }
-
-// Health implements service.Service.
-func (s *Service) Health() *httpserver.Health { return s.health }
-
-// Run implements service.Service: it commits what requests hand in, until ctx ends and none is left.
-func (s *Service) Run(ctx context.Context, ready func()) error {
-	ready()
-	after, stopAfter := context.WithCancel(context.WithoutCancel(ctx))
-	var afterwards sync.WaitGroup
-	afterwards.Go(func() { s.waker.Run(after) })
-	afterwards.Go(func() { s.folded.Run(after) })
-	s.committer.Run(ctx)
-	stopAfter() // the last flush has called, too
-	afterwards.Wait()
-	s.products.Close()
-	s.pool.Close()
-	if err := s.redis.Close(); err != nil && !errors.Is(err, goredis.ErrClosed) {
-		return fmt.Errorf("close Redis: %w", err)
-	}
-	return nil
+	return ratelimit.New(f.Redis, policy, f.Logger, f.Registerer)
 }

@@ -117,7 +117,7 @@ func serviceMetrics(t *testing.T) map[string]bool {
 }
 
 // build makes a service, which registers its metrics and connects to nothing.
-func build[C any, S service.Service](t *testing.T, deps service.Deps, build func(context.Context, C, service.Deps) (S, error)) {
+func build[C any](t *testing.T, deps service.Deps, build func(context.Context, C, service.Deps) (service.Service, error)) {
 	t.Helper()
 	var cfg C
 	environ := []string{"DATABASE_URL=postgres://localhost/none", "REDIS_URL=redis://localhost"}

@@ -80,11 +80,12 @@ type KeySet interface {
 
 // Verifier turns credentials into principals. It is safe for concurrent use.
 type Verifier struct {
-	keys   KeyStore
-	set    KeySet
-	parser *jwt.Parser
-	tokens *otter.Cache[string, verifiedToken]
-	seen   *otter.Cache[string, apiKey]
+	keys    KeyStore
+	set     KeySet
+	refresh func(ctx context.Context) // keeps set fresh; nil if set does that itself
+	parser  *jwt.Parser
+	tokens  *otter.Cache[string, verifiedToken]
+	seen    *otter.Cache[string, apiKey]
 }
 
 // verifiedToken is a cached success; failures are not cached, because a token can only fail cheaply.
@@ -99,14 +100,17 @@ type apiKey struct {
 	err       error
 }
 
-// NewVerifier returns a verifier that fetches the JWKS in the background until ctx ends. A service can therefore start
-// before the auth service; tokens are answered 503 until the first fetch succeeds.
-func NewVerifier(ctx context.Context, cfg Config, keys KeyStore, logger *slog.Logger) *Verifier {
-	return NewLocalVerifier(fetchKeys(ctx, cfg, logger), keys)
+// NewVerifier returns a verifier that fetches the JWKS while Run does. A service can therefore start before the auth
+// service; requests with a token are answered 503 until the first fetch succeeds.
+func NewVerifier(cfg Config, keys KeyStore, logger *slog.Logger) *Verifier {
+	remote := newRemoteKeys(cfg, logger)
+	v := NewLocalVerifier(remote, keys)
+	v.refresh = remote.run
+	return v
 }
 
-// NewLocalVerifier returns a verifier with a key set of this process: for the auth service, which must not need itself
-// over the network to become ready.
+// NewLocalVerifier returns a verifier with a key set of this process: for the auth service, which must not depend on
+// reaching itself over the network to become ready.
 func NewLocalVerifier(set KeySet, keys KeyStore) *Verifier {
 	return &Verifier{
 		keys: keys,
@@ -125,6 +129,16 @@ func NewLocalVerifier(set KeySet, keys KeyStore) *Verifier {
 			ExpiryCalculator: otter.ExpiryWriting[string, apiKey](keyTTL),
 		}),
 	}
+}
+
+// Run keeps the key set fresh until ctx ends, and then stops what the verifier runs in the background.
+func (v *Verifier) Run(ctx context.Context) {
+	defer v.seen.StopAllGoroutines()
+	defer v.tokens.StopAllGoroutines()
+	if v.refresh != nil {
+		v.refresh(ctx)
+	}
+	<-ctx.Done()
 }
 
 // Middleware authenticates requests that carry an Authorization header and lets anonymous ones pass: what needs a

@@ -35,9 +35,9 @@ func unknownKey(string) (authn.Principal, error) {
 
 func newVerifier(t *testing.T, cfg authn.Config, keys authn.KeyStore) *authn.Verifier {
 	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	t.Cleanup(cancel)
-	return authn.NewVerifier(ctx, cfg, keys, platformtest.Logger(t))
+	v := authn.NewVerifier(cfg, keys, platformtest.Logger(t))
+	platformtest.Go(t, v.Run)
+	return v
 }
 
 // newReadyVerifier returns a verifier that has the keys of auth.

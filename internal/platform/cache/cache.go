@@ -85,6 +85,9 @@ func New(options Options, client redis.UniversalClient, logger *slog.Logger, reg
 	return c
 }
 
+// Close stops the goroutine that removes expired entries.
+func (c *Cache) Close() { c.local.StopAllGoroutines() }
+
 // Get returns the entry of key, computing it with load when no cache has it. Errors are load's own and not cached.
 func (c *Cache) Get(ctx context.Context, key string, load func(ctx context.Context) (Entry, error)) (Entry, Source, error) {
 	source := FromProcess

@@ -36,16 +36,20 @@ func Load(ctx context.Context, target any, lookup envconfig.Lookuper) error {
 	return errors.Join(append(problems, about(validate(value), unread)...)...)
 }
 
-// about returns the problems of err, line by line, that say nothing of the variables that could not even be read: rules
-// would judge a value that nobody has set.
+// about returns the problems of err, line by line and each once: a struct that embeds another one inherits its Validate,
+// so the same rules may run twice. It leaves out the variables that could not be read, because the rules judged a zero
+// value there.
 func about(err error, unread []string) (problems []error) {
 	if err == nil {
 		return nil
 	}
+	seen := map[string]bool{}
 	for line := range strings.SplitSeq(err.Error(), "\n") {
-		if !slices.ContainsFunc(unread, func(name string) bool { return strings.Contains(line, name) }) {
-			problems = append(problems, errors.New(line))
+		if seen[line] || slices.ContainsFunc(unread, func(name string) bool { return strings.Contains(line, name) }) {
+			continue
 		}
+		seen[line] = true
+		problems = append(problems, errors.New(line))
 	}
 	return problems
 }

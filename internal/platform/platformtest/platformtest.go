@@ -4,6 +4,7 @@ package platformtest
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"testing"
 	"time"
 
@@ -43,6 +44,18 @@ func Eventually(tb testing.TB, timeout time.Duration, what string, condition fun
 		case <-tick.C:
 		}
 	}
+}
+
+// Go runs work until the test ends, and then waits for it to return.
+func Go(tb testing.TB, work func(ctx context.Context)) {
+	tb.Helper()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(tb.Context())) // tb.Context ends before cleanups run
+	var running sync.WaitGroup
+	running.Go(func() { work(ctx) })
+	tb.Cleanup(func() {
+		cancel()
+		running.Wait()
+	})
 }
 
 // Run runs a service's background work until the test ends, and fails the test when it stops by itself.

@@ -21,15 +21,14 @@ type Leader struct {
 }
 
 // Run blocks until ctx ends. Whenever this process holds the lock, work runs in a context that ends when the lock is
-// lost; when work returns early the lock is given up and tried for again.
-func (l *Leader) Run(ctx context.Context, work func(ctx context.Context) error) error {
+// lost; when work returns early, the process gives up the lock and tries for it again.
+func (l *Leader) Run(ctx context.Context, work func(ctx context.Context) error) {
 	for ctx.Err() == nil {
 		if err := l.lead(ctx, work); err != nil && ctx.Err() == nil {
 			l.Logger.WarnContext(ctx, "leadership", "lock", l.Lock.String(), "err", err)
 		}
 		wait(ctx, l.Retry)
 	}
-	return ctx.Err()
 }
 
 // lead tries once for the lock and works while it holds it.

@@ -224,7 +224,7 @@ func TestLeader(t *testing.T) {
 		leader := &postgres.Leader{Pool: open(t, cfg(), ""), Lock: lock, Retry: 50 * time.Millisecond, Logger: platformtest.Logger(t)}
 		go func() {
 			defer close(done)
-			_ = leader.Run(ctx, func(ctx context.Context) error {
+			leader.Run(ctx, func(ctx context.Context) error {
 				if n := working.Add(1); n > 1 && !cut.Load() {
 					t.Errorf("%d lead at the same time", n)
 				}

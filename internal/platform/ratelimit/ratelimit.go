@@ -79,6 +79,12 @@ func New(client redis.UniversalClient, policy Policy, logger *slog.Logger, regis
 	return l
 }
 
+// Close stops the goroutines that remove expired keys.
+func (l *Limiter) Close() {
+	l.local.StopAllGoroutines()
+	l.leases.StopAllGoroutines()
+}
+
 // Allow takes n units of key's quota and describes the quota in the answer's headers: RateLimit and RateLimit-Policy
 // (draft-ietf-httpapi-ratelimit-headers). Over the quota it returns a TooMany error and takes nothing.
 func (l *Limiter) Allow(ctx context.Context, header http.Header, key string, n int) error {

@@ -36,7 +36,7 @@ var targets = []target{
 
 // hosting describes a service by its constructor. Each variable of its configuration may be given for this service
 // alone by the service's name in front: INGEST_DATABASE_MAX_CONNS wins over DATABASE_MAX_CONNS for ingest.
-func hosting[C any, S service.Service](name string, newService func(context.Context, C, service.Deps) (S, error), segments ...string) target {
+func hosting[C any](name string, newService func(context.Context, C, service.Deps) (service.Service, error), segments ...string) target {
 	load := func(ctx context.Context, environ []string) (cfg C, err error) {
 		err = config.Load(ctx, &cfg, config.Environ(environ, strings.ToUpper(name)+"_"))
 		return cfg, err

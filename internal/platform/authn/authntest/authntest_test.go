@@ -29,7 +29,8 @@ func TestTokens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	verifier := authn.NewVerifier(t.Context(), auth.Config(), noKeys{}, platformtest.Logger(t))
+	verifier := authn.NewVerifier(auth.Config(), noKeys{}, platformtest.Logger(t))
+	platformtest.Go(t, verifier.Run)
 	platformtest.Eventually(t, 5*time.Second, "the key set is fetched", func() bool { return verifier.Ready(t.Context()) == nil })
 
 	subject := uuid.NewString()

@@ -1,5 +1,5 @@
-// Package progress watches whether work gets done. A worker that is up but folds nothing while old batches wait is not
-// healthy, whatever else it says.
+// Package progress watches whether batches are folded. A worker that is up but folds nothing while old batches are pending
+// is not healthy, whatever its other checks say.
 package progress
 
 import (
@@ -14,50 +14,58 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
 )
 
-// interval is how often the backlog is looked at.
+// interval is the time between two measurements of the backlog.
 const interval = 5 * time.Second
+
+// Options say what a Monitor measures and when it calls that a lack of progress.
+type Options struct {
+	Pending  func(ctx context.Context) (postgres.Backlog, error)
+	Last     func() time.Time // when this process last folded something
+	Deadline time.Duration    // a batch that is pending for longer, while nothing is folded, means no progress
+	Logger   *slog.Logger
+}
 
 // Monitor measures the backlog and judges progress.
 type Monitor struct {
-	Pending  func(ctx context.Context) (postgres.Backlog, error)
-	Last     func() time.Time // when this process last folded something
-	Deadline time.Duration    // a batch that waits longer while nothing is folded means no progress
-	Logger   *slog.Logger
-
-	backlog               atomic.Pointer[postgres.Backlog]
+	options               Options
+	backlog               atomic.Pointer[postgres.Backlog] // nil before the first measurement
 	batches, rows, oldest prometheus.Gauge
 }
 
-// Register registers the backlog's gauges. They tell of the whole platform, so take the maximum over replicas.
-func (m *Monitor) Register(registerer prometheus.Registerer) {
+// New returns a monitor. Its gauges describe the whole platform, so take the maximum over replicas, not the sum.
+func New(options Options, registerer prometheus.Registerer) *Monitor {
 	gauge := func(name, help string) prometheus.Gauge {
 		return prometheus.NewGauge(prometheus.GaugeOpts{Name: "hpa_aggregator_" + name, Help: help})
 	}
-	m.batches = gauge("pending_batches", "Batches that wait to be folded.")
-	m.rows = gauge("pending_events", "Events and purchases that wait to be folded.")
-	m.oldest = gauge("oldest_pending_seconds", "Age of the oldest batch that waits to be folded.")
+	m := &Monitor{
+		options: options,
+		batches: gauge("pending_batches", "Batches that wait to be folded."),
+		rows:    gauge("pending_events", "Events and purchases that wait to be folded."),
+		oldest:  gauge("oldest_pending_seconds", "Age of the oldest batch that waits to be folded."),
+	}
 	registerer.MustRegister(m.batches, m.rows, m.oldest)
+	return m
 }
 
 // Run measures until ctx ends.
-func (m *Monitor) Run(ctx context.Context) error {
+func (m *Monitor) Run(ctx context.Context) {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
 		m.measure(ctx)
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-tick.C:
 		}
 	}
 }
 
 func (m *Monitor) measure(ctx context.Context) {
-	backlog, err := m.Pending(ctx)
+	backlog, err := m.options.Pending(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
-			m.Logger.WarnContext(ctx, "measuring the backlog", "err", err)
+			m.options.Logger.WarnContext(ctx, "measure the backlog", "err", err)
 		}
 		return
 	}
@@ -67,14 +75,14 @@ func (m *Monitor) measure(ctx context.Context) {
 	m.oldest.Set(backlog.Oldest.Seconds())
 }
 
-// Ready is a readiness check: it fails when a batch has waited for longer than the deadline and this process has folded
-// nothing for as long.
+// Ready is a readiness check: it fails when a batch has been pending, and this process has folded nothing, for longer than
+// the deadline.
 func (m *Monitor) Ready(context.Context) error {
 	backlog := m.backlog.Load()
-	idle := time.Since(m.Last())
-	if backlog == nil || backlog.Oldest <= m.Deadline || idle <= m.Deadline {
+	idle := time.Since(m.options.Last())
+	if backlog == nil || backlog.Oldest <= m.options.Deadline || idle <= m.options.Deadline {
 		return nil
 	}
-	return fmt.Errorf("%d batches wait, the oldest for %s, and nothing was folded here for %s",
+	return fmt.Errorf("%d batches are pending, the oldest for %s, and this process has folded nothing for %s",
 		backlog.Batches, backlog.Oldest.Round(time.Second), idle.Round(time.Second))
 }

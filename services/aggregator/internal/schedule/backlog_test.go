@@ -56,8 +56,7 @@ func TestTheQueueFollowsTheWork(t *testing.T) {
 	server := redistest.StartServer(t)
 	client := redistest.Client(t, server.Config())
 	q := schedule.NewAsynqQueue(client, tasks.NewClient(client, time.Second))
-	work := newSchedule(t, nil, q, nil)
-	work.Store = store
+	work := newSchedule(t, store, q, nil)
 	inspector := asynq.NewInspectorFromRedisClient(client)
 	length := func() int {
 		info, err := inspector.GetQueueInfo(protocol.BatchReady.Queue)

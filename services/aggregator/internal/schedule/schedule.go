@@ -50,32 +50,41 @@ type Queue interface {
 	Wake(ctx context.Context) error
 }
 
-// Schedule is the work of the leader.
-type Schedule struct {
+// Options say what a Schedule works on.
+type Options struct {
 	Store       Store
 	Queue       Queue
-	Fold        func(ctx context.Context) (bool, error) // folds once; reports whether there was anything
+	Fold        func(ctx context.Context) (bool, error) // folds once; reports whether anything was pending
 	ReceiptLife time.Duration
 	RawLife     time.Duration // of raw rows
 	Now         func() time.Time
 	Logger      *slog.Logger
-	rewoken     prometheus.Counter
-	surplus     prometheus.Counter
-	direct      prometheus.Counter
 }
 
-// Register registers the schedule's metrics.
-func (s *Schedule) Register(registerer prometheus.Registerer) {
-	s.rewoken = prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "hpa_aggregator_rewoken_tasks_total", Help: "Wake-up tasks made by the sweeper, because there were fewer than folds to be done.",
-	})
-	s.surplus = prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "hpa_aggregator_surplus_tasks_total", Help: "Wake-up tasks deleted by the sweeper, because there were many more than folds to be done.",
-	})
-	s.direct = prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "hpa_aggregator_direct_folds_total", Help: "Folds done by the sweeper itself because Redis was away.",
-	})
+// Schedule is the work of the leader.
+type Schedule struct {
+	options Options
+	rewoken prometheus.Counter
+	surplus prometheus.Counter
+	direct  prometheus.Counter
+}
+
+// New returns a schedule. It does nothing until Run.
+func New(options Options, registerer prometheus.Registerer) *Schedule {
+	s := &Schedule{
+		options: options,
+		rewoken: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "hpa_aggregator_rewoken_tasks_total", Help: "Wake-up tasks made by the sweeper, because there were fewer than folds to be done.",
+		}),
+		surplus: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "hpa_aggregator_surplus_tasks_total", Help: "Wake-up tasks deleted by the sweeper, because there were many more than folds to be done.",
+		}),
+		direct: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "hpa_aggregator_direct_folds_total", Help: "Folds done by the sweeper itself because Redis was away.",
+		}),
+	}
 	registerer.MustRegister(s.rewoken, s.surplus, s.direct)
+	return s
 }
 
 // Run sweeps and keeps up until ctx ends, because the process stops or another one leads. Errors are logged: the next
@@ -99,7 +108,7 @@ func (s *Schedule) Run(ctx context.Context) error {
 
 func (s *Schedule) try(ctx context.Context, what string, work func(context.Context) error) {
 	if err := work(ctx); err != nil && ctx.Err() == nil {
-		s.Logger.WarnContext(ctx, "scheduled work", "work", what, "err", err)
+		s.options.Logger.WarnContext(ctx, "scheduled work", "work", what, "err", err)
 	}
 }
 
@@ -116,11 +125,11 @@ func (s *Schedule) try(ctx context.Context, what string, work func(context.Conte
 // Nothing pending leaves no task: each is worked off, whether there is something to fold or not. Without Redis Sweep folds
 // by itself: losing Redis costs parallelism, not progress.
 func (s *Schedule) Sweep(ctx context.Context) error {
-	overdue, err := s.Store.Work(ctx, grace)
+	overdue, err := s.options.Store.Work(ctx, grace)
 	if err != nil {
 		return err
 	}
-	waiting, err := s.Queue.Waiting(ctx)
+	waiting, err := s.options.Queue.Waiting(ctx)
 	if err == nil {
 		if waiting > overdue+slack {
 			err = s.clear(ctx, waiting)
@@ -129,7 +138,7 @@ func (s *Schedule) Sweep(ctx context.Context) error {
 		}
 	}
 	if err != nil && overdue > 0 {
-		s.Logger.WarnContext(ctx, "folding without tasks", "folds", overdue, "err", err)
+		s.options.Logger.WarnContext(ctx, "folding without tasks", "folds", overdue, "err", err)
 		return s.foldAll(ctx)
 	}
 	return nil // without work it does not matter how Redis is
@@ -138,7 +147,7 @@ func (s *Schedule) Sweep(ctx context.Context) error {
 // wake makes the tasks that are missing when some wait already.
 func (s *Schedule) wake(ctx context.Context, work, waiting int) error {
 	for range min(work, maxTasks) - waiting {
-		if err := s.Queue.Wake(ctx); err != nil {
+		if err := s.options.Queue.Wake(ctx); err != nil {
 			return err
 		}
 		s.rewoken.Inc()
@@ -149,16 +158,16 @@ func (s *Schedule) wake(ctx context.Context, work, waiting int) error {
 // clear replaces the waiting tasks by as many as there are folds to be done, if that is far fewer. No wake-up is lost: who
 // deletes first and measures then finds every batch whose task was deleted.
 func (s *Schedule) clear(ctx context.Context, waiting int) error {
-	work, err := s.Store.Work(ctx, 0)
+	work, err := s.options.Store.Work(ctx, 0)
 	if err != nil || waiting <= work+slack {
 		return err
 	}
-	deleted, err := s.Queue.Clear(ctx)
+	deleted, err := s.options.Queue.Clear(ctx)
 	if err != nil {
 		return err
 	}
 	s.surplus.Add(float64(deleted))
-	if work, err = s.Store.Work(ctx, 0); err != nil {
+	if work, err = s.options.Store.Work(ctx, 0); err != nil {
 		return err
 	}
 	return s.wake(ctx, work, 0)
@@ -167,7 +176,7 @@ func (s *Schedule) clear(ctx context.Context, waiting int) error {
 // foldAll folds until nothing is left.
 func (s *Schedule) foldAll(ctx context.Context) error {
 	for ctx.Err() == nil {
-		more, err := s.Fold(ctx)
+		more, err := s.options.Fold(ctx)
 		if err != nil || !more {
 			return err
 		}
@@ -184,26 +193,26 @@ func Expiry(now time.Time, life time.Duration) time.Time {
 
 // Upkeep makes the partitions of the days around today, drops expired ones, and prunes receipts and idempotency keys.
 func (s *Schedule) Upkeep(ctx context.Context) error {
-	today := s.Now().UTC()
-	made, err := s.Store.EnsurePartitions(ctx, today.AddDate(0, 0, -1), today.AddDate(0, 0, ahead))
+	today := s.options.Now().UTC()
+	made, err := s.options.Store.EnsurePartitions(ctx, today.AddDate(0, 0, -1), today.AddDate(0, 0, ahead))
 	if err != nil {
 		return fmt.Errorf("make partitions: %w", err)
 	}
-	dropped, err := s.Store.DropExpired(ctx, Expiry(today, s.RawLife))
+	dropped, err := s.options.Store.DropExpired(ctx, Expiry(today, s.options.RawLife))
 	if err != nil {
-		s.Logger.WarnContext(ctx, "dropping expired partitions", "err", err) // somebody reads them; the rest is not to wait
+		s.options.Logger.WarnContext(ctx, "dropping expired partitions", "err", err) // somebody reads them; the rest is not to wait
 	}
 	for _, p := range dropped {
-		s.Logger.InfoContext(ctx, "dropped an expired partition", "partition", p.Name, "bytes", p.Bytes)
+		s.options.Logger.InfoContext(ctx, "dropped an expired partition", "partition", p.Name, "bytes", p.Bytes)
 	}
-	batches, err := s.Store.PruneBatches(ctx, s.ReceiptLife)
+	batches, err := s.options.Store.PruneBatches(ctx, s.options.ReceiptLife)
 	if err != nil {
 		return fmt.Errorf("prune receipts: %w", err)
 	}
-	keys, err := s.Store.PruneIdempotencyKeys(ctx, idempotencyLife)
+	keys, err := s.options.Store.PruneIdempotencyKeys(ctx, idempotencyLife)
 	if err != nil {
 		return fmt.Errorf("prune idempotency keys: %w", err)
 	}
-	s.Logger.InfoContext(ctx, "upkeep done", "partitions", made, "receipts", batches, "idempotency_keys", keys)
+	s.options.Logger.InfoContext(ctx, "upkeep done", "partitions", made, "receipts", batches, "idempotency_keys", keys)
 	return nil
 }

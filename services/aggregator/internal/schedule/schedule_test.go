@@ -80,15 +80,13 @@ func (q *queue) Wake(context.Context) error {
 	return nil
 }
 
-func newSchedule(t *testing.T, s *store, q schedule.Queue, fold func(context.Context) (bool, error)) *schedule.Schedule {
+func newSchedule(t *testing.T, s schedule.Store, q schedule.Queue, fold func(context.Context) (bool, error)) *schedule.Schedule {
 	t.Helper()
-	work := &schedule.Schedule{
+	return schedule.New(schedule.Options{
 		Store: s, Queue: q, Fold: fold, ReceiptLife: 7 * 24 * time.Hour, RawLife: 10 * 24 * time.Hour,
 		Now:    func() time.Time { return time.Date(2026, 3, 1, 1, 0, 0, 0, time.FixedZone("", 2*3600)) },
 		Logger: platformtest.Logger(t),
-	}
-	work.Register(prometheus.NewRegistry())
-	return work
+	}, prometheus.NewRegistry())
 }
 
 // Sweeps come every two seconds, however long workers need: the queue must stay as long as the work, or what is scaled on

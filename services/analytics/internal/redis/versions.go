@@ -46,6 +46,9 @@ func NewVersions(client redis.UniversalClient, logger *slog.Logger) *Versions {
 	}
 }
 
+// Close stops the goroutine that removes expired tokens.
+func (v *Versions) Close() { v.tokens.StopAllGoroutines() }
+
 // Token returns the version of what field stands for (see package protocol). It changes when the numbers do.
 func (v *Versions) Token(ctx context.Context, field string) string {
 	token, err := v.tokens.Get(ctx, field, otter.LoaderFunc[string, string](v.load))

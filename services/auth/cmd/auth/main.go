@@ -2,7 +2,6 @@
 package main
 
 import (
-	"context"
 	"os"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/service"
@@ -10,8 +9,5 @@ import (
 )
 
 func main() {
-	os.Exit(service.Main("auth", os.Args[1:], os.Environ(), os.Stdout, os.Stderr,
-		func(ctx context.Context, cfg auth.Config, deps service.Deps) (service.Service, error) {
-			return auth.New(ctx, cfg, deps)
-		}))
+	os.Exit(service.Main("auth", os.Args[1:], os.Environ(), os.Stdout, os.Stderr, auth.New))
 }

@@ -12,12 +12,19 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/account"
 )
 
-// Limits bound the operations that a stranger may call as often as it likes, before their expensive part.
+// Limits bound the operations that need no credentials, before their expensive part.
 type Limits struct {
 	LoginAddress *ratelimit.Limiter
 	LoginAccount *ratelimit.Limiter
 	Register     *ratelimit.Limiter
 	Refresh      *ratelimit.Limiter
+}
+
+// Close stops the goroutines of the limiters.
+func (l Limits) Close() {
+	for _, limiter := range []*ratelimit.Limiter{l.LoginAddress, l.LoginAccount, l.Register, l.Refresh} {
+		limiter.Close()
+	}
 }
 
 // Middleware applies the limits.
@@ -34,7 +41,7 @@ func (l Limits) allow(ctx context.Context, header http.Header, request any) erro
 	client := network(httpserver.ClientAddress(ctx))
 	switch request := request.(type) {
 	case LoginRequestObject:
-		// By address first, so that one client cannot use up other people's quotas any faster than its own.
+		// By address first, so that a client cannot use up the quotas of other accounts faster than its own.
 		if err := l.LoginAddress.Allow(ctx, header, client, 1); err != nil {
 			return err
 		}
@@ -47,17 +54,18 @@ func (l Limits) allow(ctx context.Context, header http.Header, request any) erro
 	return nil
 }
 
-// network returns what of an address counts as one client: all of IPv4, and the /64 of IPv6 that one customer has.
+// network returns the part of an address that identifies one client: the whole IPv4 address, or the /64 prefix of an IPv6
+// address, which is what a provider assigns to one customer.
 func network(addr netip.Addr) string {
 	addr = addr.Unmap()
 	if !addr.Is6() {
 		return addr.String()
 	}
-	prefix, _ := addr.WithZone("").Prefix(64) // 64 bits are there
+	prefix, _ := addr.WithZone("").Prefix(64) // cannot fail: the address has 128 bits
 	return prefix.String()
 }
 
-// accountKey names an account, existing or not, without telling Redis its e-mail address.
+// accountKey returns the key of an account, existing or not. It is a hash, so that Redis does not store e-mail addresses.
 func accountKey(email string) string {
 	sum := sha256.Sum256([]byte(account.NormalizeEmail(email)))
 	return hex.EncodeToString(sum[:16])

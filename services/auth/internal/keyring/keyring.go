@@ -1,10 +1,11 @@
-// Package keyring keeps the signing keys in the process: which one signs, which are published, and how long an outage of
-// the store behind it goes unnoticed.
+// Package keyring keeps the signing keys in memory and decides which of them signs. A request never waits for the store
+// while a key is known.
 package keyring
 
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -16,56 +17,126 @@ import (
 )
 
 const (
-	// refresh is how often the store is asked; what one replica makes is known to all within it.
+	// refresh is the time between two loads. A key that one replica creates is known to all replicas within it.
 	refresh = time.Minute
-	// lead is the age at which a key begins to sign. By then every replica publishes it, so whichever a verifier asks
-	// after meeting the unknown key id, it gets the key.
+	// lead is the age at which a key starts to sign. By then every replica publishes it, so a verifier that meets the new
+	// key id can fetch the key from any of them.
 	lead = 2 * refresh
-	// pause is the shortest time between two questions to the store, whatever comes in: an outage, or made-up key ids.
+	// pause is the shortest time between two loads. It bounds the queries that an outage or forged key ids cause.
 	pause = time.Second
-	// patience bounds one question. It does not depend on the request that happens to ask.
-	patience = 5 * time.Second
+	// loadTimeout bounds one load.
+	loadTimeout = 5 * time.Second
 )
 
-// Ring keeps the keys. While the store is away it goes on with the keys it has. It is safe for concurrent use.
-type Ring struct {
-	load func(context.Context) ([]token.SigningKey, error)
+var errInterrupted = errs.New(errs.Unavailable, "signing_keys_loading", "The signing keys are not loaded yet. Try again shortly.")
 
-	mu    sync.Mutex
-	keys  []token.SigningKey // newest first
-	fresh time.Time          // of the last answer of the store
-	tried time.Time          // of the last question
-	err   error              // of the last question
+// Ring keeps the keys. When the store fails, it continues with the keys that it has. It is safe for concurrent use.
+type Ring struct {
+	load   func(context.Context) ([]token.SigningKey, error)
+	logger *slog.Logger
+	wanted chan struct{} // holds a value while a caller waits for a load
+
+	mu   sync.Mutex // never held during a load
+	last outcome
+	next chan struct{} // closed at the end of the next load
+}
+
+// outcome is what is known after a load.
+type outcome struct {
+	keys []token.SigningKey // of the last load that succeeded, newest first
+	at   time.Time          // end of the last load
+	err  error              // of the last load
 }
 
 var _ authn.KeySet = (*Ring)(nil)
 
-// New returns a ring of the keys that load returns, newest first. The first key is made by load, if need be.
-func New(load func(context.Context) ([]token.SigningKey, error)) *Ring { return &Ring{load: load} }
-
-// Keys returns the keys whose tokens may still be valid, newest first. The error is Unavailable when none is known yet.
-func (r *Ring) Keys(ctx context.Context) ([]token.SigningKey, error) { return r.get(ctx, refresh) }
-
-// get returns keys that are at most maxAge old, or older ones while the store is away.
-func (r *Ring) get(ctx context.Context, maxAge time.Duration) ([]token.SigningKey, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if time.Since(r.fresh) >= maxAge && time.Since(r.tried) >= pause {
-		loadCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
-		defer cancel()
-		keys, err := r.load(loadCtx)
-		r.tried, r.err = time.Now(), err
-		if err == nil {
-			r.keys, r.fresh = keys, r.tried
-		}
-	}
-	if len(r.keys) == 0 {
-		return nil, r.err
-	}
-	return r.keys, nil
+// New returns a ring of the keys that load returns, newest first. If there is no key yet, load creates the first one.
+func New(load func(context.Context) ([]token.SigningKey, error), logger *slog.Logger) *Ring {
+	return &Ring{load: load, logger: logger, wanted: make(chan struct{}, 1), next: make(chan struct{})}
 }
 
-// Signer returns the key that signs: the newest one that every replica publishes by now, and the oldest where all are new.
+// Run loads the keys now, at every refresh interval, and when a caller needs a newer state, until ctx ends.
+func (r *Ring) Run(ctx context.Context) {
+	tick := time.NewTicker(refresh)
+	defer tick.Stop()
+	for {
+		r.reload(ctx)
+		for again := true; again; {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				again = false
+			case <-r.wanted:
+				again = time.Since(r.current().at) < pause // the load that just ended has answered this caller
+			}
+		}
+	}
+}
+
+// reload loads once and wakes the callers that wait.
+func (r *Ring) reload(ctx context.Context) {
+	loadCtx, cancel := context.WithTimeout(ctx, loadTimeout)
+	defer cancel()
+	keys, err := r.load(loadCtx)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case err == nil:
+		r.last.keys = keys
+	case len(r.last.keys) > 0 && ctx.Err() == nil: // without keys the callers get the error
+		r.logger.WarnContext(ctx, "load the signing keys, keeping the old ones", "err", err)
+	}
+	r.last.at, r.last.err = time.Now(), err
+	close(r.next)
+	r.next = make(chan struct{})
+}
+
+func (r *Ring) current() outcome {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.last
+}
+
+// newer returns the outcome of the load in flight, or of a new one if the last load is long enough ago. All callers
+// share a load; each waits for it as long as its own ctx allows.
+func (r *Ring) newer(ctx context.Context) (outcome, error) {
+	r.mu.Lock()
+	last, next := r.last, r.next
+	r.mu.Unlock()
+	if !last.at.IsZero() && time.Since(last.at) < pause {
+		return last, nil
+	}
+	select {
+	case r.wanted <- struct{}{}:
+	default:
+	}
+	select {
+	case <-next:
+		return r.current(), nil
+	case <-ctx.Done():
+		return outcome{}, errInterrupted.Because(context.Cause(ctx))
+	}
+}
+
+// Keys returns the keys whose tokens may still be valid, newest first. It waits for the store only as long as no key is
+// known, and then fails if the store does.
+func (r *Ring) Keys(ctx context.Context) ([]token.SigningKey, error) {
+	if known := r.current(); len(known.keys) > 0 {
+		return known.keys, nil
+	}
+	loaded, err := r.newer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(loaded.keys) == 0 {
+		return nil, loaded.err
+	}
+	return loaded.keys, nil
+}
+
+// Signer returns the key that signs: the newest one that every replica already publishes, or the oldest if all are too new
+// for that.
 func (r *Ring) Signer(ctx context.Context) (token.SigningKey, error) {
 	keys, err := r.Keys(ctx)
 	if err != nil {
@@ -79,23 +150,36 @@ func (r *Ring) Signer(ctx context.Context) (token.SigningKey, error) {
 	return keys[len(keys)-1], nil
 }
 
-// KeyfuncCtx implements authn.KeySet. A key id that is not known may be of another replica's new key: the store is asked.
+// KeyfuncCtx implements authn.KeySet. An unknown key id may belong to a key that another replica has just created, so it
+// causes a load.
 func (r *Ring) KeyfuncCtx(ctx context.Context) jwt.Keyfunc {
 	return func(t *jwt.Token) (any, error) {
 		id, _ := t.Header["kid"].(string)
-		for _, maxAge := range []time.Duration{refresh, 0} {
-			keys, err := r.get(ctx, maxAge)
-			if err != nil {
-				return nil, err
-			}
-			for _, k := range keys {
-				if k.ID == id {
-					return k.Private.Public(), nil
-				}
-			}
+		keys, err := r.Keys(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if k, ok := find(keys, id); ok {
+			return k.Private.Public(), nil
+		}
+		loaded, err := r.newer(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if k, ok := find(loaded.keys, id); ok {
+			return k.Private.Public(), nil
 		}
 		return nil, fmt.Errorf("unknown key id %q", id)
 	}
+}
+
+func find(keys []token.SigningKey, id string) (token.SigningKey, bool) {
+	for _, k := range keys {
+		if k.ID == id {
+			return k, true
+		}
+	}
+	return token.SigningKey{}, false
 }
 
 // Ready implements authn.KeySet.

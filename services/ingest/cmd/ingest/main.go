@@ -2,7 +2,6 @@
 package main
 
 import (
-	"context"
 	"os"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/service"
@@ -10,8 +9,5 @@ import (
 )
 
 func main() {
-	os.Exit(service.Main("ingest", os.Args[1:], os.Environ(), os.Stdout, os.Stderr,
-		func(ctx context.Context, cfg ingest.Config, deps service.Deps) (service.Service, error) {
-			return ingest.New(ctx, cfg, deps)
-		}))
+	os.Exit(service.Main("ingest", os.Args[1:], os.Environ(), os.Stdout, os.Stderr, ingest.New))
 }

@@ -1,0 +1,68 @@
+// Package frame is the common part of the services: connections, token verification, readiness checks, router, and the
+// order in which all of that starts and stops. A service adds its operations, its own checks and its background work.
+//
+// It is not part of package service, because not everything that a process hosts uses Postgres.
+package frame
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/platform/httpserver"
+	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	"github.com/hp-analytics/hp-analytics/internal/platform/redis"
+	"github.com/hp-analytics/hp-analytics/internal/platform/service"
+)
+
+// Spec says what a service needs from the frame.
+type Spec struct {
+	Name          string             // of the client, in the session lists of Postgres and Redis
+	Role          string             // database role that connections act as
+	SchemaVersion uint               // the service is unready while the database schema is older than this
+	Settings      []postgres.Setting // of every database connection
+	Tokens        *authn.Config      // where to fetch the keys that verify access tokens; nil: the service needs no Verifier
+}
+
+// Frame is what a service is built from: what the process hands out, and the connections. Nothing is connected yet, so a
+// service can start before Postgres, Redis and the issuer of access tokens.
+type Frame struct {
+	service.Deps
+	Pool     *pgxpool.Pool
+	Redis    *goredis.Client
+	Verifier *authn.Verifier // nil without Spec.Tokens
+
+	http httpserver.Config
+	spec Spec
+}
+
+// Open makes a frame. Its connections are closed by the service that Service returns.
+func Open(ctx context.Context, cfg Config, deps service.Deps, spec Spec) (*Frame, error) {
+	client, err := redis.Open(cfg.Redis, spec.Name)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := postgres.Open(ctx, cfg.Postgres, spec.Role, spec.Name, deps.TracerProvider, spec.Settings...)
+	if err != nil {
+		return nil, errors.Join(err, client.Close())
+	}
+	deps.Registerer.MustRegister(postgres.NewPoolCollector(pool), redis.NewPoolCollector(client))
+	f := &Frame{Deps: deps, Pool: pool, Redis: client, http: cfg.HTTP, spec: spec}
+	if spec.Tokens != nil {
+		f.Verifier = authn.NewVerifier(*spec.Tokens, authn.PostgresKeys{Pool: pool}, deps.Logger)
+	}
+	return f, nil
+}
+
+// close closes the connections. It waits for those in use.
+func (f *Frame) close() error {
+	f.Pool.Close()
+	if err := f.Redis.Close(); err != nil && !errors.Is(err, goredis.ErrClosed) {
+		return fmt.Errorf("close Redis: %w", err)
+	}
+	return nil
+}

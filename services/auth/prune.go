@@ -1,0 +1,45 @@
+package auth
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/hp-analytics/hp-analytics/internal/locks"
+	"github.com/hp-analytics/hp-analytics/internal/platform/lifecycle"
+	platformpostgres "github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	"github.com/hp-analytics/hp-analytics/services/auth/internal/postgres"
+)
+
+const (
+	// pruneInterval is how often one replica deletes refresh tokens that have ended.
+	pruneInterval = time.Hour
+	// leaderRetry is how often the other replicas try to take over.
+	leaderRetry = time.Minute
+)
+
+// pruning deletes ended refresh tokens, on one replica at a time.
+func pruning(store postgres.Store, logger *slog.Logger) lifecycle.Component {
+	leader := &platformpostgres.Leader{Pool: store.Pool, Lock: locks.AuthLeader, Retry: leaderRetry, Logger: logger}
+	return lifecycle.Loop("refresh token pruning", func(ctx context.Context) {
+		leader.Run(ctx, func(ctx context.Context) error { return prune(ctx, store, logger) })
+	})
+}
+
+// prune works until ctx ends. A failure is only logged: an ended token that stays an hour longer is still not accepted.
+func prune(ctx context.Context, store postgres.Store, logger *slog.Logger) error {
+	tick := time.NewTicker(pruneInterval)
+	defer tick.Stop()
+	for {
+		if n, err := store.PruneRefreshTokens(ctx); err != nil {
+			logger.WarnContext(ctx, "prune refresh tokens", "err", err)
+		} else {
+			logger.InfoContext(ctx, "pruned refresh tokens", "tokens", n)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
