@@ -1,9 +1,9 @@
-// Package cache keeps ready-made answers: in this process (bounded bytes, short life) in front of Redis in front of
-// whatever computes them, with one computation per key at a time.
+// Package cache caches encoded answers in two levels: in this process (limited in bytes, short TTL) and in Redis. A miss in
+// both levels computes the answer; concurrent misses of one key share one computation.
 //
-// An answer is never older than its invalidation plus the in-process life. There are two ways to invalidate. Keys may
-// contain a version token, so that a change makes new keys and the old ones are never asked for again; or entries carry
-// a version number and Put replaces older ones everywhere, and a slow reader cannot put an old one back.
+// After an invalidation, an answer is stale for at most the in-process TTL. There are two ways to invalidate. Keys may
+// contain a version token: a change creates a new token, and nobody reads the old keys any more. Or entries carry a version
+// number: Put replaces older versions in both levels, and a slow reader cannot bring an old version back.
 package cache
 
 import (
@@ -21,27 +21,27 @@ import (
 	platformredis "github.com/hp-analytics/hp-analytics/internal/platform/redis"
 )
 
-// loadTimeout bounds one computation. It does not end with the request that started it, because others wait for it.
+// loadTimeout limits one computation. A computation outlives the request that started it, because others may wait for it.
 const loadTimeout = 15 * time.Second
 
-// entryOverhead is added to each entry's own bytes when the in-process memory is bounded.
+// entryOverhead is the estimated memory per entry in addition to its key and body, in bytes.
 const entryOverhead = 200
 
 // Options describe a cache.
 type Options struct {
 	Name     string        // prefixes the Redis keys and labels the metrics
-	LocalTTL time.Duration // life in this process: the staleness that invalidation cannot shorten on other replicas
-	RedisTTL time.Duration // life in Redis: the staleness when an invalidation is lost
-	MaxBytes uint64        // bound of the in-process part
+	LocalTTL time.Duration // TTL in this process: an invalidation on another replica takes effect after this time at the latest
+	RedisTTL time.Duration // TTL in Redis: the longest staleness when an invalidation is lost
+	MaxBytes uint64        // limit of the in-process level
 }
 
 // Entry is a cached answer.
 type Entry struct {
-	Version int64 // of the underlying thing; 0 where keys carry a token instead
+	Version int64 // version of the cached object; 0 if the keys contain a version token
 	Body    []byte
 }
 
-// Source tells where an answer came from.
+// Source is the level that an answer came from.
 type Source string
 
 // The sources, as they appear in the metrics.
@@ -62,7 +62,7 @@ type Cache struct {
 	failures prometheus.Counter
 }
 
-// New returns a cache that uses client as long as it answers.
+// New returns a cache. It works without Redis while client does not answer.
 func New(options Options, client redis.UniversalClient, logger *slog.Logger, registerer prometheus.Registerer) *Cache {
 	labels := prometheus.Labels{"cache": options.Name}
 	c := &Cache{
@@ -88,7 +88,7 @@ func New(options Options, client redis.UniversalClient, logger *slog.Logger, reg
 // Close stops the goroutine that removes expired entries.
 func (c *Cache) Close() { c.local.StopAllGoroutines() }
 
-// Get returns the entry of key, computing it with load when no cache has it. Errors are load's own and not cached.
+// Get returns the entry of key. If neither level has it, Get computes it with load. Errors come from load and are not cached.
 func (c *Cache) Get(ctx context.Context, key string, load func(ctx context.Context) (Entry, error)) (Entry, Source, error) {
 	source := FromProcess
 	entry, err := c.local.Get(ctx, key, otter.LoaderFunc[string, Entry](func(ctx context.Context, key string) (Entry, error) {
@@ -109,7 +109,7 @@ func (c *Cache) Get(ctx context.Context, key string, load func(ctx context.Conte
 	return entry, source, err
 }
 
-// Put makes e the entry of key after a change, unless a newer version is already there.
+// Put stores e under key in both levels, unless they hold a newer version.
 func (c *Cache) Put(ctx context.Context, key string, e Entry) {
 	c.local.Compute(key, func(old Entry, found bool) (Entry, otter.ComputeOp) {
 		if found && old.Version > e.Version {
@@ -136,7 +136,7 @@ func (c *Cache) fromRedis(ctx context.Context, key string) (Entry, bool) {
 	return Entry{Version: version, Body: body}, ok
 }
 
-// decode reads the reply of HMGET. Anything unexpected counts as absent: Redis may hold what another release wrote.
+// decode parses the reply of HMGET. It treats anything unexpected as a miss, because another release may have written it.
 func decode(fields []any) (version int64, body []byte, ok bool) {
 	if len(fields) != 2 {
 		return 0, nil, false
@@ -147,7 +147,7 @@ func decode(fields []any) (version int64, body []byte, ok bool) {
 	return version, []byte(b), okVersion && okBody && err == nil
 }
 
-// setNewer stores an entry unless a newer version is there.
+// setNewer stores an entry unless Redis holds a newer version.
 var setNewer = redis.NewScript(`
 local present = tonumber(redis.call('HGET', KEYS[1], 'v') or '-1')
 if present > tonumber(ARGV[1]) then return 0 end
@@ -165,11 +165,11 @@ func (c *Cache) toRedis(ctx context.Context, key string, e Entry) {
 	}
 }
 
-// failed notes that Redis did not answer. The caller goes on without it.
+// failed records that Redis did not answer. The caller continues without it.
 func (c *Cache) failed(ctx context.Context, what string, err error) {
 	c.failures.Inc()
 	if errors.Is(err, context.Canceled) {
-		return // says nothing about Redis
+		return // the caller canceled; Redis may be fine
 	}
 	c.outage.Begin()
 	c.logger.WarnContext(ctx, "cache without Redis", "cache", c.options.Name, "during", what, "err", fmt.Errorf("redis: %w", err))

@@ -29,7 +29,7 @@ func newCache(t *testing.T, client redis.UniversalClient, change func(*cache.Opt
 	return cache.New(options, client, platformtest.Logger(t), prometheus.NewRegistry())
 }
 
-// computing returns a load function with an answer of a version, and counts its calls.
+// computing returns a load function that returns one version and counts its calls.
 func computing(calls *atomic.Int32, version int64) func(context.Context) (cache.Entry, error) {
 	return func(context.Context) (cache.Entry, error) {
 		calls.Add(1)
@@ -45,7 +45,7 @@ func want(t *testing.T, c *cache.Cache, load func(context.Context) (cache.Entry,
 	}
 }
 
-func TestWhereAnswersComeFrom(t *testing.T) {
+func TestSource(t *testing.T) {
 	t.Parallel()
 	client := redistest.Client(t, redistest.New(t))
 	here, there := newCache(t, client, nil), newCache(t, client, nil)
@@ -59,7 +59,7 @@ func TestWhereAnswersComeFrom(t *testing.T) {
 	}
 }
 
-func TestNewerEntriesWinEverywhere(t *testing.T) {
+func TestPutKeepsNewestVersion(t *testing.T) {
 	t.Parallel()
 	client := redistest.Client(t, redistest.New(t))
 	here := newCache(t, client, nil)
@@ -69,7 +69,7 @@ func TestNewerEntriesWinEverywhere(t *testing.T) {
 	want(t, here, computing(&calls, 9), 5, cache.FromProcess)
 	want(t, newCache(t, client, nil), computing(&calls, 9), 5, cache.FromRedis)
 
-	// A slow reader, whose row was read before the change.
+	// A slow reader stores a row that it read before the change.
 	slow := newCache(t, client, nil)
 	if err := client.FlushDB(t.Context()).Err(); err != nil {
 		t.Fatal(err)
@@ -84,7 +84,7 @@ func TestNewerEntriesWinEverywhere(t *testing.T) {
 	want(t, newCache(t, client, nil), computing(&calls, 9), 6, cache.FromRedis)
 }
 
-func TestOneComputationPerKey(t *testing.T) {
+func TestConcurrentMissesShareComputation(t *testing.T) {
 	t.Parallel()
 	c := newCache(t, redistest.Client(t, redistest.New(t)), nil)
 	var calls atomic.Int32
@@ -96,7 +96,7 @@ func TestOneComputationPerKey(t *testing.T) {
 		<-finish
 		return cache.Entry{Body: []byte("x")}, nil
 	}
-	// The one who computes gives up; those who wait get the answer all the same.
+	// The request that started the computation is canceled. The waiting requests still get the answer.
 	impatient, giveUp := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() { _, _, _ = c.Get(impatient, "key", load) })
@@ -157,7 +157,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	platformtest.Eventually(t, 5*time.Second, "most of the entries are gone", func() bool {
 		local := 0
 		for i := range 1000 {
-			// Reading puts an entry back, so each key is asked once a round.
+			// A read stores the entry again, so each key is read once per round.
 			if _, from, err := c.Get(t.Context(), strconv.Itoa(i), load); err == nil && from == cache.FromProcess {
 				local++
 			}
@@ -172,7 +172,7 @@ func TestWithoutRedis(t *testing.T) {
 	cfg := server.Config()
 	cfg.Timeout = 200 * time.Millisecond
 	client := redistest.Client(t, cfg)
-	c := newCache(t, client, func(o *cache.Options) { o.LocalTTL = time.Nanosecond }) // so that each look-up would ask Redis
+	c := newCache(t, client, func(o *cache.Options) { o.LocalTTL = time.Nanosecond }) // so that every look-up reaches Redis
 	server.Stop()
 	var calls atomic.Int32
 	begin := time.Now()
@@ -187,7 +187,7 @@ func TestWithoutRedis(t *testing.T) {
 		_, from, err := c.Get(t.Context(), "key", computing(&calls, 1))
 		return err == nil && from == cache.FromRedis
 	})
-	// What another release may have written counts as absent.
+	// An entry in an unknown format, from another release, is a miss.
 	if err := client.HSet(t.Context(), "hpa:test:key", "v", "many", "b", "x").Err(); err != nil {
 		t.Fatal(err)
 	}

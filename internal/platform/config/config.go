@@ -1,8 +1,7 @@
 // Package config fills configuration structs from the environment with go-envconfig.
 //
-// It adds what a service operator needs on top: every problem is reported at once instead of the first only, a secret
-// may come from a file (NAME_FILE holds the path, as Docker and Kubernetes mount them), and the effective configuration
-// can be shown with its secrets hidden.
+// It adds three features: it reports all problems at once and not only the first; a value may come from a file (NAME_FILE holds
+// the path, for secrets that Docker and Kubernetes mount); and it can print the effective configuration without secrets.
 package config
 
 import (
@@ -17,12 +16,12 @@ import (
 	"github.com/sethvargo/go-envconfig"
 )
 
-// Validator is implemented by configuration structs, at any depth, whose fields have rules of their own. Validate
-// returns all problems joined by errors.Join, each naming its variable.
+// Validator is implemented by configuration structs, at any depth, that have rules for their fields. Validate returns all
+// problems joined by errors.Join, and each names its variable.
 type Validator interface{ Validate() error }
 
-// Load fills target, a pointer to a struct with env tags, from lookup and validates it. The error joins every problem
-// found: variables that are missing, values that cannot be parsed, files that cannot be read, and rules broken.
+// Load fills target, a pointer to a struct with env tags, from lookup and validates it. The error joins all problems:
+// missing variables, values that cannot be parsed, unreadable files, and violated rules.
 func Load(ctx context.Context, target any, lookup envconfig.Lookuper) error {
 	value := reflect.ValueOf(target).Elem()
 	var problems []error
@@ -54,8 +53,8 @@ func about(err error, unread []string) (problems []error) {
 	return problems
 }
 
-// Environ returns a lookuper for the given "KEY=value" pairs (as from os.Environ). With a prefix such as "INGEST_" a
-// prefixed variable wins over the bare one, so that one process can host several services with different settings.
+// Environ returns a lookuper for the given "KEY=value" pairs (as from os.Environ). With a prefix such as "INGEST_", a
+// prefixed variable overrides the plain one, so that one process can host several services with different settings.
 func Environ(environ []string, prefix string) envconfig.Lookuper {
 	vars := make(map[string]string, len(environ))
 	for _, pair := range environ {
@@ -77,8 +76,8 @@ type field struct {
 	value reflect.Value
 }
 
-// fill reads the one field. It hands go-envconfig a struct of just this field, because go-envconfig stops at the first
-// problem and we want them all.
+// fill reads one field. It passes go-envconfig a struct with only this field, because go-envconfig stops at the first problem
+// and Load reports all of them.
 func (f field) fill(ctx context.Context, lookup envconfig.Lookuper) error {
 	f.info.Anonymous = false
 	single := reflect.New(reflect.StructOf([]reflect.StructField{f.info}))
@@ -94,7 +93,7 @@ func (f field) fill(ctx context.Context, lookup envconfig.Lookuper) error {
 	return nil
 }
 
-// explain drops the parts of an envconfig error that repeat the variable's value when it is a secret.
+// explain rewords an envconfig error. For a secret it drops the text, which may contain the value.
 func (f field) explain(err error) error {
 	switch {
 	case errors.Is(err, envconfig.ErrMissingRequired):
@@ -106,7 +105,7 @@ func (f field) explain(err error) error {
 	}
 }
 
-// leaves yields the fields that have a variable of their own, in order of declaration.
+// leaves yields the fields that are read from a variable, in order of declaration.
 func leaves(v reflect.Value, prefix string) func(yield func(field) bool) {
 	return func(yield func(field) bool) { walk(v, prefix, yield) }
 }
@@ -159,13 +158,13 @@ func validate(v reflect.Value) error {
 	return errors.Join(problems...)
 }
 
-// fileLookuper falls back from NAME to the content of the file that NAME_FILE names.
+// fileLookuper looks up NAME, or else reads the file that NAME_FILE names.
 type fileLookuper struct {
 	envconfig.Lookuper
 	errs *[]error
 }
 
-// Lookup implements envconfig.Lookuper. A trailing newline in the file is dropped, because editors add one.
+// Lookup implements envconfig.Lookuper. It drops trailing newlines in the file, because editors add them.
 func (l fileLookuper) Lookup(key string) (string, bool) {
 	if value, ok := l.Lookuper.Lookup(key); ok {
 		return value, true

@@ -68,7 +68,7 @@ func TestLoadReportsEveryProblemAtOnce(t *testing.T) {
 	}
 }
 
-func TestLoadAppliesTheRulesOfNestedStructs(t *testing.T) {
+func TestLoadValidatesNestedStructs(t *testing.T) {
 	t.Parallel()
 	var got settings
 	err := config.Load(t.Context(), &got, config.Environ([]string{"NAME=n", "PASSWORD=p", "SIZE=11", "OTHER_SIZE=12"}, ""))

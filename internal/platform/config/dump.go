@@ -8,10 +8,10 @@ import (
 	"reflect"
 )
 
-// redacted stands in for a secret wherever it would be printed.
+// redacted replaces a secret in printed output.
 const redacted = "[redacted]"
 
-// Secret is a configuration value that must not be shown: it prints as a placeholder. Convert it to string to use it.
+// Secret is a configuration value that prints as a placeholder. Convert it to string to use it.
 type Secret string
 
 // String implements fmt.Stringer.
@@ -38,7 +38,7 @@ type URL string
 func (u URL) String() string {
 	parsed, err := url.Parse(string(u))
 	if err != nil {
-		return redacted // an unparsable URL may hold a password anywhere
+		return redacted // an invalid URL may contain a password anywhere
 	}
 	query := parsed.Query()
 	for _, name := range []string{"password", "sslpassword"} {
@@ -59,7 +59,7 @@ func (u URL) LogValue() slog.Value { return slog.StringValue(u.String()) }
 // MarshalText implements encoding.TextMarshaler, for JSON and the like.
 func (u URL) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
 
-// Dump writes the effective configuration as NAME=value lines with secrets hidden.
+// Dump writes the effective configuration as NAME=value lines, without secrets.
 func Dump(w io.Writer, target any) error {
 	for leaf := range leaves(reflect.ValueOf(target).Elem(), "") {
 		if _, err := fmt.Fprintf(w, "%s=%v\n", leaf.name, leaf.value.Interface()); err != nil {

@@ -1,8 +1,8 @@
 // Package errs defines the error kinds that cross package boundaries.
 //
-// A domain or storage package says what went wrong in terms of a Kind; only package problem knows which HTTP status a
-// kind becomes. The Detail, Code and Fields of an Error are written for the caller of the API and are the only parts of
-// an error that leave the process; whatever it wraps is for the log.
+// A domain or storage package describes a failure with a Kind. Only package problem maps kinds to HTTP statuses. The Detail,
+// Code and Fields of an Error are written for the caller of the API and are the only parts that leave the process. A wrapped
+// cause is only logged.
 package errs
 
 import (
@@ -15,20 +15,20 @@ import (
 // Kind is the category of an error: what the caller can do about it.
 type Kind int
 
-// The kinds, from "nothing known" to the most specific.
+// The kinds.
 const (
-	Internal         Kind = iota // a defect or an unexpected failure; the caller can do nothing
+	Internal         Kind = iota // a defect or an unexpected failure; the caller cannot fix it
 	Malformed                    // the request cannot be parsed at all
 	Invalid                      // the request was understood but its content is not acceptable
 	Unauthenticated              // no or no valid credentials
 	Forbidden                    // valid credentials without the right to do this
 	NotFound                     // the addressed thing does not exist
-	Conflict                     // the request contradicts the present state
+	Conflict                     // the request conflicts with the current state
 	Stale                        // a precondition (If-Match) no longer holds
 	TooLarge                     // a body, batch or item is over its limit
-	UnsupportedMedia             // the media type or encoding is not one we read
-	TooMany                      // a quota is used up; RetryAfter says when to come back
-	Unavailable                  // a dependency or capacity is missing for now; RetryAfter says when to come back
+	UnsupportedMedia             // the media type or encoding is not supported
+	TooMany                      // a quota is used up; RetryAfter says when to retry
+	Unavailable                  // a dependency or capacity is temporarily missing; RetryAfter says when to retry
 )
 
 var kindNames = [...]string{
@@ -48,10 +48,10 @@ func (k Kind) String() string {
 type Field struct {
 	Pointer string `json:"pointer"` // JSON pointer into the body ("/items/0/sku"), or /query/…, /path/…, /header/…
 	Code    string `json:"code"`    // stable snake_case reason
-	Detail  string `json:"detail"`  // a sentence for the reader, saying how to fix it
+	Detail  string `json:"detail"`  // a sentence that says how to fix it
 }
 
-// Error is an error with a meaning for the caller.
+// Error is an error that is meaningful to the caller of the API.
 type Error struct {
 	Kind       Kind
 	Code       string        // stable snake_case identifier, finer than the kind
@@ -74,7 +74,7 @@ func (e *Error) Error() string {
 	return text.String()
 }
 
-// Unwrap returns the cause, so that errors.Is sees through.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.cause }
 
 // Because returns a copy of e that wraps cause. The cause is logged, never shown.
@@ -84,7 +84,7 @@ func (e *Error) Because(cause error) *Error {
 	return &c
 }
 
-// After returns a copy of e that asks the caller to wait for d before a retry.
+// After returns a copy of e that asks the caller to retry after d.
 func (e *Error) After(d time.Duration) *Error {
 	c := *e
 	c.RetryAfter = d

@@ -7,13 +7,13 @@ import (
 	"testing"
 )
 
-// hasMain tells the packages that start servers that somebody will stop them.
+// hasMain is set when the test process stops shared servers at its end.
 var hasMain bool
 
 // HasMain reports whether the test process runs under Main.
 func HasMain() bool { return hasMain }
 
-// Main runs the tests of a package and then stops the servers they started. Use it as
+// Main runs the tests of a package and then stops the servers that they started. Use it as
 //
 //	func TestMain(m *testing.M) { platformtest.Main(m, dbtest.Stop, redistest.Stop) }
 func Main(m *testing.M, stops ...func() error) {
@@ -28,7 +28,7 @@ func Main(m *testing.M, stops ...func() error) {
 	os.Exit(code)
 }
 
-// ServerDir returns a new directory for the data of a test server, in memory where the system has a place for that.
+// ServerDir returns a new directory for the data of a test server. It is in memory (/dev/shm) where available.
 func ServerDir(name string) (string, error) {
 	parent := ""
 	if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() {
@@ -36,9 +36,9 @@ func ServerDir(name string) (string, error) {
 	}
 	dir, err := os.MkdirTemp(parent, "hp-analytics-"+name+"-")
 	if err != nil {
-		return "", fmt.Errorf("make a directory for a test server: %w", err)
+		return "", fmt.Errorf("create a directory for a test server: %w", err)
 	}
-	return dir, os.Chmod(dir, 0o755) // the unprivileged server must pass through
+	return dir, os.Chmod(dir, 0o755) // the unprivileged server must be able to enter
 }
 
 // Discard returns a logger that drops everything, for servers that outlive the test that started them.

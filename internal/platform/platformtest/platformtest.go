@@ -1,4 +1,4 @@
-// Package platformtest holds what tests of every service need.
+// Package platformtest provides helpers for the tests of all services.
 package platformtest
 
 import (
@@ -19,7 +19,7 @@ func Logger(tb testing.TB) *slog.Logger {
 	return slog.New(slog.NewTextHandler(tb.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
-// Deps returns what a hosting process hands to a service, made for one test.
+// Deps returns the dependencies that a hosting process passes to a service, for one test.
 func Deps(tb testing.TB) service.Deps {
 	registry := prometheus.NewRegistry()
 	return service.Deps{
@@ -30,8 +30,8 @@ func Deps(tb testing.TB) service.Deps {
 	}
 }
 
-// Eventually polls condition until it is true, and fails the test after timeout. Use it for what another process does;
-// inside one process wait on a signal, or use testing/synctest.
+// Eventually polls condition until it is true, and fails the test after timeout. Use it to wait for another process. Inside one
+// process wait on a signal, or use testing/synctest.
 func Eventually(tb testing.TB, timeout time.Duration, what string, condition func() bool) {
 	tb.Helper()
 	deadline := time.After(timeout)
@@ -58,7 +58,7 @@ func Go(tb testing.TB, work func(ctx context.Context)) {
 	})
 }
 
-// Run runs a service's background work until the test ends, and fails the test when it stops by itself.
+// Run runs a service's background work until the test ends, and fails the test if it stops earlier.
 func Run(tb testing.TB, svc service.Service) {
 	tb.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(tb.Context())) // tb.Context ends before cleanups run

@@ -13,18 +13,18 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 )
 
-// SQLSTATE codes that stores look for.
+// SQLSTATE codes that stores check for.
 // Source: https://www.postgresql.org/docs/15/errcodes-appendix.html
 const (
 	UniqueViolation = "23505"
 	CheckViolation  = "23514" // also "no partition of relation found for row"
 )
 
-// unavailable is the answer while Postgres cannot be used.
+// unavailable is returned while Postgres cannot be used.
 var unavailable = errs.New(errs.Unavailable, "database_unavailable", "The database cannot be reached right now. Try again shortly.")
 
-// Classify gives err a kind: a missing row is NotFound, a database that is down, starting, overloaded, read-only or too
-// slow is Unavailable, and errors that have a kind keep it. Anything else stays an internal error. nil stays nil.
+// Classify adds a kind to err. A missing row becomes NotFound. A database that is down, starting, overloaded, read-only or too
+// slow becomes Unavailable. An error that already has a kind keeps it, and any other error stays internal. nil stays nil.
 func Classify(err error) error {
 	if err == nil {
 		return nil
@@ -41,7 +41,7 @@ func Classify(err error) error {
 	return err
 }
 
-// IsCode reports whether err is a Postgres error with this SQLSTATE, and on which constraint it was raised.
+// IsCode reports whether err is a Postgres error with this SQLSTATE, and returns the constraint that raised it.
 func IsCode(err error, code string) (constraint string, ok bool) {
 	if pgErr, isPg := errors.AsType[*pgconn.PgError](err); isPg && pgErr.Code == code {
 		return pgErr.ConstraintName, true
@@ -49,7 +49,7 @@ func IsCode(err error, code string) (constraint string, ok bool) {
 	return "", false
 }
 
-// down reports whether err means that the database is not usable for now, as opposed to refusing this statement.
+// down reports whether err means that the database is temporarily unusable, as opposed to rejecting this statement.
 func down(err error) bool {
 	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch pgErr.Code[:2] {
@@ -78,7 +78,7 @@ func down(err error) bool {
 	return pgconn.SafeToRetry(err) || brokenConnection(err)
 }
 
-// brokenConnection reports whether the server went away in the middle of a statement.
+// brokenConnection reports whether the connection broke during a statement.
 func brokenConnection(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)

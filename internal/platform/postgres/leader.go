@@ -11,44 +11,44 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Leader runs work on one process at a time, chosen by a session-level advisory lock. Losing the connection loses the
-// lock, so work must tolerate a short overlap with its successor.
+// Leader runs work in one process at a time, elected by a session-level advisory lock. A lost connection releases the lock
+// before the old leader notices, so work must tolerate a short overlap with the next leader.
 type Leader struct {
 	Pool   *pgxpool.Pool
 	Lock   AdvisoryLock  // one for each kind of work
-	Retry  time.Duration // how often a follower tries, and how often the leader checks its lock
+	Retry  time.Duration // how often a follower tries to take the lock, and how often the leader checks its connection
 	Logger *slog.Logger
 }
 
-// Run blocks until ctx ends. Whenever this process holds the lock, work runs in a context that ends when the lock is
-// lost; when work returns early, the process gives up the lock and tries for it again.
+// Run blocks until ctx ends. While this process holds the lock, work runs in a context that ends when the lock is lost. If
+// work returns early, Run releases the lock and tries to take it again.
 func (l *Leader) Run(ctx context.Context, work func(ctx context.Context) error) {
 	for ctx.Err() == nil {
 		if err := l.lead(ctx, work); err != nil && ctx.Err() == nil {
-			l.Logger.WarnContext(ctx, "leadership", "lock", l.Lock.String(), "err", err)
+			l.Logger.WarnContext(ctx, "leadership lost or not obtained", "lock", l.Lock.String(), "err", err)
 		}
 		wait(ctx, l.Retry)
 	}
 }
 
-// lead tries once for the lock and works while it holds it.
+// lead tries once to take the lock, and runs work while it holds it.
 func (l *Leader) lead(ctx context.Context, work func(context.Context) error) error {
 	pooled, err := l.Pool.Acquire(ctx)
 	if err != nil {
 		return fmt.Errorf("acquire a connection: %w", err)
 	}
-	// The connection leaves the pool: closing it is what gives the lock up for certain.
+	// The connection leaves the pool, because only closing it certainly releases the lock.
 	conn := pooled.Hijack()
 	defer func() {
 		closeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
-		_ = conn.Close(closeCtx) // the lock goes with the session either way
+		_ = conn.Close(closeCtx) // the lock ends with the session in any case
 	}()
 
 	if held, err := l.Lock.TryHold(ctx, conn); err != nil || !held {
 		return err
 	}
-	l.Logger.InfoContext(ctx, "leading", "lock", l.Lock.String())
+	l.Logger.InfoContext(ctx, "leading: lock acquired", "lock", l.Lock.String())
 	workCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	done := make(chan error, 1)

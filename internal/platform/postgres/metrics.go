@@ -11,8 +11,8 @@ type poolCollector struct {
 	conns, max, acquires, waits, waited *prometheus.Desc
 }
 
-// NewPoolCollector returns a collector of the pool's use: connections by state, their limit, and how often and how
-// long callers waited for one.
+// NewPoolCollector returns a collector of the pool's statistics: connections by state, their limit, and how often and how
+// long callers waited for a connection.
 func NewPoolCollector(pool *pgxpool.Pool) prometheus.Collector {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("hpa_postgres_pool_"+name, help, labels, nil)

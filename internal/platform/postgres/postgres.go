@@ -1,5 +1,5 @@
-// Package postgres opens connection pools, runs transactions and gives Postgres errors a meaning. Error codes of
-// Postgres are read here and in the stores, nowhere else.
+// Package postgres opens connection pools, runs transactions and classifies Postgres errors. Only this package and the stores
+// look at SQLSTATE codes.
 package postgres
 
 import (
@@ -17,15 +17,15 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/config"
 )
 
-// Config says which database a service uses and how much of it.
+// Config describes the database of a service and the limits of its connections.
 type Config struct {
-	// URL is the connection URL. Each service takes its own role after connecting, so one login may serve all.
+	// URL is the connection URL. Each service switches to its own role on connecting, so all services may share one login.
 	URL config.URL `env:"DATABASE_URL, required"`
-	// MaxConns bounds the connections of one process. The sum over all replicas must stay below max_connections.
+	// MaxConns limits the connections of one process. The sum over all replicas must stay below max_connections.
 	MaxConns int32 `env:"DATABASE_MAX_CONNS, default=10"`
-	// ConnectTimeout bounds one attempt to connect; it decides how soon a request learns that Postgres is down.
+	// ConnectTimeout limits one attempt to connect. It determines how soon a request fails when Postgres is down.
 	ConnectTimeout time.Duration `env:"DATABASE_CONNECT_TIMEOUT, default=3s"`
-	// StatementTimeout makes Postgres end a statement that runs longer; 0 means never.
+	// StatementTimeout is the limit after which Postgres cancels a statement; 0 means no limit.
 	StatementTimeout time.Duration `env:"DATABASE_STATEMENT_TIMEOUT, default=15s"`
 }
 
@@ -52,12 +52,12 @@ func (c *Config) Validate() error {
 // Setting is a server setting for every connection of a pool.
 type Setting struct{ Name, Value string }
 
-// Open returns a pool whose connections act as role. It does not connect: a service starts before its database and
-// tells through /ready when it has found it. tracing may be nil.
+// Open returns a pool whose connections act as role. It does not connect, because a service may start before its database;
+// /ready reports when the database answers. tracing may be nil.
 func Open(ctx context.Context, cfg Config, role, application string, tracing trace.TracerProvider, settings ...Setting) (*pgxpool.Pool, error) {
 	pc, err := pgxpool.ParseConfig(string(cfg.URL))
 	if err != nil {
-		return nil, errors.New("parse DATABASE_URL: not a valid Postgres URL") // pgx's text would show parts of the URL
+		return nil, errors.New("parse DATABASE_URL: not a valid Postgres URL") // pgx's error contains parts of the URL
 	}
 	pc.MaxConns = cfg.MaxConns
 	pc.MaxConnLifetime = time.Hour
@@ -87,13 +87,13 @@ func Open(ctx context.Context, cfg Config, role, application string, tracing tra
 	return pool, nil
 }
 
-// Beginner starts transactions; *pgxpool.Pool and *pgx.Conn do.
+// Beginner starts transactions. *pgxpool.Pool and *pgx.Conn implement it.
 type Beginner interface {
 	BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error)
 }
 
-// InTx runs fn in a transaction that is committed when fn returns nil and rolled back otherwise, also on a panic.
-// An error of COMMIT itself leaves open whether it took effect; the caller's retry must be safe.
+// InTx runs fn in a transaction. It commits when fn returns nil, and rolls back otherwise, also on a panic. If COMMIT itself
+// fails, the transaction may or may not have taken effect, so the caller's retry must be idempotent.
 func InTx(ctx context.Context, db Beginner, options pgx.TxOptions, fn func(tx pgx.Tx) error) error {
 	return pgx.BeginTxFunc(ctx, db, options, fn)
 }

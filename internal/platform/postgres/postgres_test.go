@@ -25,7 +25,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 )
 
-// server is one Postgres for the tests of this package; each makes what it needs under names of its own.
+// server is one Postgres for all tests of this package. Each test uses its own table and role names.
 var server *localpg.Server
 
 func TestMain(m *testing.M) {
@@ -86,7 +86,7 @@ func TestClassify(t *testing.T) {
 		"read-only":                {run(open(t, readOnly, ""), `INSERT INTO classify VALUES (5) RETURNING id`), errs.Unavailable},
 		"no migration yet":         {run(pool, `SELECT id FROM not_there_yet`), errs.Unavailable},
 		"no such role yet":         {run(open(t, cfg(), "not_there_yet"), `SELECT 1`), errs.Unavailable},
-		"gone in the middle":       {fmt.Errorf("read: %w", io.ErrUnexpectedEOF), errs.Unavailable},
+		"connection lost":          {fmt.Errorf("read: %w", io.ErrUnexpectedEOF), errs.Unavailable},
 		"network":                  {&net.OpError{Op: "read", Err: errors.New("reset")}, errs.Unavailable},
 		"deadline":                 {fmt.Errorf("query: %w", context.DeadlineExceeded), errs.Unavailable},
 		"too many connections":     {&pgconn.PgError{Code: "53300"}, errs.Unavailable},
@@ -108,7 +108,7 @@ func TestClassify(t *testing.T) {
 		})
 	}
 	if postgres.Classify(nil) != nil {
-		t.Error("nil has a kind")
+		t.Error("nil became an error")
 	}
 	if constraint, ok := postgres.IsCode(run(pool, `INSERT INTO classify VALUES (1) RETURNING id`), postgres.UniqueViolation); !ok || constraint != "classify_pkey" {
 		t.Errorf("unique violation of %q, %t", constraint, ok)
@@ -150,11 +150,11 @@ func TestInTx(t *testing.T) {
 		t.Errorf("stored %q, %v", stored, err)
 	}
 	if n := pool.Stat().AcquiredConns(); n != 0 {
-		t.Errorf("%d connections were not given back", n)
+		t.Errorf("%d connections were not returned to the pool", n)
 	}
 }
 
-func TestConnectionsActAsTheirRole(t *testing.T) {
+func TestOpenSetsRole(t *testing.T) {
 	t.Parallel()
 	owner := open(t, cfg(), "")
 	execute(t, owner, `DROP ROLE IF EXISTS narrow; DROP TABLE IF EXISTS secret; CREATE ROLE narrow NOLOGIN; CREATE TABLE secret (id int)`)
@@ -168,7 +168,7 @@ func TestConnectionsActAsTheirRole(t *testing.T) {
 		t.Errorf("role %s, application %s, time zone %s, statement timeout %s", role, application, zone, timeout)
 	}
 	if _, err := pool.Exec(t.Context(), `SELECT * FROM secret`); err == nil {
-		t.Error("the role reads what it has no grant for")
+		t.Error("the role can read a table without a grant")
 	}
 }
 
@@ -206,14 +206,14 @@ func TestPoolMetrics(t *testing.T) {
 	}
 }
 
-// TestLeader lets three candidates compete: one works at a time, and when its connection is cut, or it stops, another
-// one takes over.
+// TestLeader runs three candidates. One of them leads at a time. When the leader stops, or its connection breaks, another one
+// takes over.
 func TestLeader(t *testing.T) {
 	t.Parallel()
 	owner := open(t, cfg(), "")
 	lock := postgres.NewAdvisoryLock(7, 99)
 	var working, terms atomic.Int32
-	var cut atomic.Bool // from then on two may overlap until the first one notices
+	var cut atomic.Bool // from then on two leaders may overlap, until the first one notices
 	var stops []context.CancelFunc
 	var dones []chan struct{}
 	leading := make(chan int, 100)
@@ -248,19 +248,19 @@ func TestLeader(t *testing.T) {
 		case i := <-leading:
 			return i
 		case <-time.After(10 * time.Second):
-			t.Fatal("nobody leads")
+			t.Fatal("no candidate leads")
 			return 0
 		}
 	}
 	first := next()
-	// A stop hands over.
+	// When the leader stops, another one takes over.
 	stops[first]()
 	<-dones[first]
 	second := next()
 	if second == first {
-		t.Error("the one that stopped leads again")
+		t.Error("the stopped candidate leads again")
 	}
-	// A cut connection is noticed: the work ends, and somebody leads again.
+	// When the leader's connection breaks, its work ends and a candidate takes over.
 	platformtest.Eventually(t, 10*time.Second, "the lock's connection is cut", func() bool {
 		cut.Store(true)
 		var done bool

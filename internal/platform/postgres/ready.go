@@ -7,8 +7,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// SchemaReady returns a readiness check: the database answers and its schema is at least at version want (the highest
-// migration the binary was built with), so that a service that is rolled out before its migration waits unready.
+// SchemaReady returns a readiness check. It passes when the database answers and its schema has at least version want, the
+// latest migration that the binary was built with. A service that is rolled out before its migration stays unready.
 func SchemaReady(pool *pgxpool.Pool, want uint) func(context.Context) error {
 	return func(ctx context.Context) error {
 		var version int64
@@ -18,7 +18,7 @@ func SchemaReady(pool *pgxpool.Pool, want uint) func(context.Context) error {
 		case err != nil:
 			return fmt.Errorf("read the schema version: %w", err)
 		case dirty:
-			return fmt.Errorf("schema version %d is half applied", version)
+			return fmt.Errorf("migration %d failed halfway (dirty)", version)
 		case version < int64(want):
 			return fmt.Errorf("schema version is %d, need %d: run the migrations", version, want)
 		}

@@ -1,5 +1,5 @@
-// Package problem writes errors as RFC 9457 problem documents. It is the one place that knows which HTTP status an
-// error kind becomes, and the one place from which an error leaves the process.
+// Package problem writes errors as RFC 9457 problem documents. It is the only place that maps error kinds to HTTP statuses, and
+// the only place where an error leaves the process.
 package problem
 
 import (
@@ -24,7 +24,7 @@ const TypeBase = "https://hp-analytics.dev/problems/"
 // defaultRetryAfter is sent with 429 and 503 when the error does not say how long to wait.
 const defaultRetryAfter = time.Second
 
-// Document is the JSON body of an error answer.
+// Document is the JSON body of an error response.
 type Document struct {
 	Type    string       `json:"type"`
 	Title   string       `json:"title"`
@@ -55,8 +55,8 @@ func Status(err error) int {
 	return statuses[public(err).Kind]
 }
 
-// Write answers the request with err as a problem document. Errors without a kind become 500 with their text hidden;
-// the full error is left for the access log through Recorder.
+// Write responds with err as a problem document. An error without a kind becomes a 500 that hides its text. The Recorder in the
+// context receives the full error for the access log.
 func Write(w http.ResponseWriter, r *http.Request, err error) {
 	e := public(err)
 	status := statuses[e.Kind]
@@ -73,8 +73,7 @@ func Write(w http.ResponseWriter, r *http.Request, err error) {
 	WriteDocument(w, r, status, e)
 }
 
-// WriteDocument writes e with an explicit status, for the two statuses that no kind stands for (404 and 405 of the
-// router itself).
+// WriteDocument writes e with an explicit status. The router needs this for 404 and 405, which have no kind of their own.
 func WriteDocument(w http.ResponseWriter, r *http.Request, status int, e *errs.Error) {
 	doc := Document{
 		Type:   TypeBase + e.Code,
@@ -94,7 +93,7 @@ func WriteDocument(w http.ResponseWriter, r *http.Request, status int, e *errs.E
 	header.Set("Content-Type", ContentType)
 	header.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n')) // a client that is gone is no error of ours
+	_, _ = w.Write(append(body, '\n')) // the client may have disconnected
 }
 
 // public returns the part of err that the caller may see.

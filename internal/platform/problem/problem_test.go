@@ -87,7 +87,7 @@ func TestWriteHidesInternalErrors(t *testing.T) {
 	}
 }
 
-func TestWriteKnowsBodiesThatAreTooLarge(t *testing.T) {
+func TestWriteReportsTooLargeBodies(t *testing.T) {
 	t.Parallel()
 	w := httptest.NewRecorder()
 	problem.Write(w, httptest.NewRequest(http.MethodGet, "/", nil), fmt.Errorf("read: %w", &http.MaxBytesError{Limit: 10}))

@@ -1,5 +1,5 @@
-// Package profiler serves the profiles of a process (CPU, heap, goroutines, locks) in the format of `go tool pprof`, on an
-// address of their own and only when asked to: they slow the process down and show what it is doing.
+// Package profiler serves the profiles of a process (CPU, heap, goroutines, locks) in the format of `go tool pprof`. They have
+// their own address and are off by default, because they slow the process down and reveal internals.
 package profiler
 
 import (
@@ -8,17 +8,17 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/pprof" // it registers itself in http.DefaultServeMux as well, which nothing here serves
+	"net/http/pprof" // also registers in http.DefaultServeMux, which is not served
 	"time"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/httpserver"
 	"github.com/hp-analytics/hp-analytics/internal/platform/lifecycle"
 )
 
-// Config says where the profiles are served.
+// Config sets the address of the profiles.
 type Config struct {
-	// Addr is a loopback address, such as 127.0.0.1:6060; empty serves none. From elsewhere it is reached through a
-	// tunnel (ssh -L, kubectl port-forward), because profiles are for operators only and nobody is asked for a password.
+	// Addr is a loopback address, such as 127.0.0.1:6060. Empty disables profiles. There is no authentication, so access from
+	// another machine needs a tunnel (ssh -L, kubectl port-forward).
 	Addr string `env:"PPROF_ADDR"`
 }
 
@@ -37,10 +37,10 @@ func (c *Config) Validate() error {
 	return nil
 }
 
-// longest bounds how long a profile may be taken.
-const longest = 5 * time.Minute
+// maxDuration limits the duration of a profile.
+const maxDuration = 5 * time.Minute
 
-// Component serves the profiles, or nothing if there is no address.
+// Component serves the profiles. It does nothing if no address is set.
 func Component(cfg Config, logger *slog.Logger) lifecycle.Component {
 	return lifecycle.Component{Name: "profiler", Run: func(ctx context.Context, ready func()) error {
 		if cfg.Addr == "" {
@@ -48,17 +48,17 @@ func Component(cfg Config, logger *slog.Logger) lifecycle.Component {
 			<-ctx.Done()
 			return nil
 		}
-		server := httpserver.Config{Addr: cfg.Addr, ReadTimeout: time.Second, WriteTimeout: longest, IdleTimeout: longest, ShutdownTimeout: longest}
+		server := httpserver.Config{Addr: cfg.Addr, ReadTimeout: time.Second, WriteTimeout: maxDuration, IdleTimeout: maxDuration, ShutdownTimeout: maxDuration}
 		listener, err := httpserver.Listen(ctx, server)
 		if err != nil {
 			return err
 		}
-		logger.InfoContext(ctx, "profiles are served", "url", "http://"+listener.Addr().String()+"/debug/pprof/")
+		logger.InfoContext(ctx, "serving profiles", "url", "http://"+listener.Addr().String()+"/debug/pprof/")
 		return httpserver.Component(listener, server, routes(ctx), logger).Run(ctx, ready)
 	}}
 }
 
-// routes ends a profile under way when the process stops: nobody waits for it.
+// routes cancels a running profile when the process stops, so that it does not delay the shutdown.
 func routes(ctx context.Context) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index) // heap, goroutine, allocs, block, mutex, threadcreate as well

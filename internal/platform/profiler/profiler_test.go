@@ -25,7 +25,7 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// TestProfile takes a CPU profile, and stops the component while another is under way.
+// TestProfile takes a CPU profile, and stops the component while another one is running.
 func TestProfile(t *testing.T) {
 	t.Parallel()
 	port, err := localproc.FreePort(t.Context())
@@ -51,7 +51,7 @@ func TestProfile(t *testing.T) {
 		t.Errorf("the index lists no goroutines: %s", index)
 	}
 
-	response, err := http.Get("http://" + addr + "/debug/pprof/trace?seconds=100") // its header comes at once
+	response, err := http.Get("http://" + addr + "/debug/pprof/trace?seconds=100") // the header arrives at once
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func TestProfile(t *testing.T) {
 	}
 }
 
-// TestOff checks that nothing is served without an address, and that this is no failure.
+// TestOff checks that the component serves nothing without an address, and does not fail.
 func TestOff(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())

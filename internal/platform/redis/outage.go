@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// outagePause is how long Redis is left alone after a failure.
+// outagePause is how long no command is sent to Redis after a failure.
 const outagePause = time.Second
 
-// Outage remembers that Redis just failed, so that an outage costs callers one timeout per second and not one per
+// Outage is a circuit breaker for Redis. During an outage, callers pay for one timeout per outagePause and not for one per
 // request. The zero value is ready to use; it is safe for concurrent use.
 type Outage struct{ until atomic.Int64 }
 
-// Begin notes a failure: Redis is left alone for a second.
+// Begin records a failure and opens the breaker for outagePause.
 func (o *Outage) Begin() { o.until.Store(time.Now().Add(outagePause).UnixNano()) }
 
-// Ongoing reports whether Redis should not be asked now.
+// Ongoing reports whether callers should skip Redis for now.
 func (o *Outage) Ongoing() bool { return time.Now().UnixNano() < o.until.Load() }

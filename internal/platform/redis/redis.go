@@ -1,5 +1,5 @@
-// Package redis opens Redis clients. Everything that HP Analytics keeps in Redis can be lost at any moment; clients
-// therefore give up fast, so that a caller can fall back while Redis is away.
+// Package redis opens Redis clients. Everything that HP Analytics stores in Redis can be lost at any time. Clients therefore
+// use short timeouts, so that callers can fall back quickly during an outage.
 package redis
 
 import (
@@ -15,13 +15,13 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/config"
 )
 
-// Config says which Redis a service uses.
+// Config describes the Redis of a service.
 type Config struct {
 	// URL is the connection URL: redis://user:password@host:6379/0, or rediss:// for TLS.
 	URL config.URL `env:"REDIS_URL, required"`
-	// PoolSize bounds the connections of one process.
+	// PoolSize limits the connections of one process.
 	PoolSize int `env:"REDIS_POOL_SIZE, default=10"`
-	// Timeout bounds one command. It is what a request pays, at most, for a Redis that hangs.
+	// Timeout limits one command. It is the longest delay of a request when Redis hangs.
 	Timeout time.Duration `env:"REDIS_TIMEOUT, default=250ms"`
 }
 
@@ -50,7 +50,7 @@ func Open(cfg Config, name string) (*redis.Client, error) {
 	}
 	options, err := redis.ParseURL(string(cfg.URL))
 	if err != nil {
-		return nil, errors.New("parse REDIS_URL: not a valid Redis URL") // the library's text would show the URL
+		return nil, errors.New("parse REDIS_URL: not a valid Redis URL") // the library's error contains the URL
 	}
 	options.ClientName = name
 	options.PoolSize = cfg.PoolSize
@@ -63,12 +63,12 @@ func Open(cfg Config, name string) (*redis.Client, error) {
 	return redis.NewClient(options), nil
 }
 
-// Ready returns a check that Redis answers. It is informative: no service needs Redis to be ready.
+// Ready returns a check that Redis answers. The result is informational, because every service is ready without Redis.
 func Ready(client *redis.Client) func(context.Context) error {
 	return func(ctx context.Context) error { return client.Ping(ctx).Err() }
 }
 
-// NewPoolCollector returns a collector of the client's connection use.
+// NewPoolCollector returns a collector of the client's pool statistics.
 func NewPoolCollector(client *redis.Client) prometheus.Collector {
 	return &poolCollector{
 		client: client,

@@ -14,7 +14,7 @@ func TestOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var outage redis.Outage
 		if outage.Ongoing() {
-			t.Error("an outage from the start")
+			t.Error("the zero value reports an outage")
 		}
 		outage.Begin()
 		if !outage.Ongoing() {
@@ -33,11 +33,11 @@ func TestBadURLs(t *testing.T) {
 	err := bad.Validate()
 	for _, name := range []string{"REDIS_URL", "REDIS_POOL_SIZE", "REDIS_TIMEOUT"} {
 		if err == nil || !strings.Contains(err.Error(), name) {
-			t.Errorf("the problem of %s is not listed: %v", name, err)
+			t.Errorf("the error does not mention %s: %v", name, err)
 		}
 	}
 	if strings.Contains(err.Error(), "hunter2") {
-		t.Errorf("the password is shown: %v", err)
+		t.Errorf("the error contains the password: %v", err)
 	}
 	if _, err := redis.Open(bad, "test"); err == nil || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("open: %v", err)

@@ -1,4 +1,4 @@
-// Package redistest gives tests a real Redis: one private server per test process, one database of it per test.
+// Package redistest provides a real Redis for tests: one private server per test process, and one of its databases per test.
 package redistest
 
 import (
@@ -19,10 +19,10 @@ import (
 	platformredis "github.com/hp-analytics/hp-analytics/internal/platform/redis"
 )
 
-// maxDatabases is how many tests of one process can have a Redis at the same time; localredis configures as many.
+// maxDatabases limits the tests of one process that use Redis at the same time. It equals the number that localredis configures.
 const maxDatabases = 256
 
-// shared is the server of this test process. It starts with the first test that needs it; Stop stops it.
+// shared is the server of this test process. The first test that needs it starts it, and Stop stops it.
 var shared struct {
 	sync.Mutex
 	server *localredis.Server
@@ -43,7 +43,7 @@ func Stop() error {
 	return errors.Join(shared.server.Stop(ctx), os.RemoveAll(shared.dir))
 }
 
-// start starts the shared server once; a failure is remembered.
+// start starts the shared server once. Later calls return the same error.
 func start(ctx context.Context) error {
 	if shared.server != nil || shared.err != nil {
 		return shared.err
@@ -61,7 +61,7 @@ func start(ctx context.Context) error {
 	return shared.err
 }
 
-// New returns the configuration of an empty Redis database that is the test's alone until it ends.
+// New returns the configuration of an empty Redis database that no other test uses until this one ends.
 func New(tb testing.TB) platformredis.Config {
 	tb.Helper()
 	shared.Lock()
@@ -92,11 +92,11 @@ func flush(cfg platformredis.Config) error {
 	if err != nil {
 		return err
 	}
-	defer client.Close() //nolint:errcheck // nothing is lost
+	defer client.Close() //nolint:errcheck // all replies were read
 	return client.FlushDB(context.Background()).Err()
 }
 
-// Config returns the configuration of a client of server. Its time limit suits a busy test machine.
+// Config returns the configuration of a client of server. The timeout suits a busy test machine.
 func Config(server *localredis.Server) platformredis.Config {
 	return platformredis.Config{URL: config.URL(server.URL()), PoolSize: 10, Timeout: 2 * time.Second}
 }
@@ -112,7 +112,7 @@ func Client(tb testing.TB, cfg platformredis.Config) *redis.Client {
 	return client
 }
 
-// Server is a Redis of one test, to be stopped, killed and wiped. Its address stays the same over restarts.
+// Server is a private Redis that a test can stop, kill and wipe. Its address stays the same across restarts.
 type Server struct {
 	tb      testing.TB
 	dir     string
@@ -120,7 +120,7 @@ type Server struct {
 	cfg     platformredis.Config
 }
 
-// StartServer starts a Redis that belongs to the test alone.
+// StartServer starts a private Redis for the test.
 func StartServer(tb testing.TB) *Server {
 	tb.Helper()
 	dir, err := platformtest.ServerDir("redis")
@@ -137,7 +137,7 @@ func StartServer(tb testing.TB) *Server {
 	return s
 }
 
-// Config returns the configuration of a client of the server, the same over restarts.
+// Config returns the configuration of a client of the server. It stays the same across restarts.
 func (s *Server) Config() platformredis.Config { return s.cfg }
 
 func (s *Server) start(port int) {
@@ -170,14 +170,14 @@ func (s *Server) Stop() {
 	}
 }
 
-// Kill ends the server as a crash would.
+// Kill kills the server, as a crash would.
 func (s *Server) Kill() {
 	if err := s.current.Kill(); err != nil {
 		s.tb.Errorf("kill Redis: %v", err)
 	}
 }
 
-// Signal sends a signal: SIGSTOP makes the server hang, SIGCONT lets it go on.
+// Signal sends a signal: SIGSTOP makes the server hang, and SIGCONT resumes it.
 func (s *Server) Signal(signal os.Signal) {
 	if err := s.current.Signal(signal); err != nil {
 		s.tb.Errorf("signal Redis: %v", err)
@@ -190,7 +190,7 @@ func (s *Server) FlushAll() {
 	if err != nil {
 		s.tb.Fatal(err)
 	}
-	defer client.Close() //nolint:errcheck // nothing is lost
+	defer client.Close() //nolint:errcheck // all replies were read
 	if err := client.FlushAll(context.Background()).Err(); err != nil {
 		s.tb.Errorf("wipe Redis: %v", fmt.Errorf("flushall: %w", err))
 	}

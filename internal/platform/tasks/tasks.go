@@ -1,7 +1,7 @@
-// Package tasks wraps Asynq: tasks without a payload, trace context in task headers, and bounded time for an enqueue.
+// Package tasks wraps Asynq: tasks have no payload, headers carry the trace context, and an enqueue has a time limit.
 //
-// A task is a wake-up call. Asynq delivers at least once and may lose everything with its Redis, so a task carries no
-// data: the work is in Postgres, and a handler may run twice, late or with nothing to do.
+// A task is a wake-up call without data. Asynq delivers at least once, and loses all tasks when Redis is wiped. Therefore the
+// work itself is stored in Postgres, and a handler must expect to run twice, late, or with nothing to do.
 package tasks
 
 import (
@@ -29,17 +29,17 @@ type Client struct {
 	timeout time.Duration
 }
 
-// NewClient returns a client on redis, which stays the caller's to close. One enqueue takes at most timeout.
+// NewClient returns a client that uses the given Redis client. The caller closes that one. One enqueue takes at most timeout.
 func NewClient(client redis.UniversalClient, timeout time.Duration) *Client {
 	return &Client{redis: client, timeout: timeout}
 }
 
 // Enqueue adds a task. The trace context of ctx travels in the task's headers. The caller logs and counts the error;
-// nothing else depends on it.
+// a lost task only delays the work.
 func (t Type) Enqueue(ctx context.Context, c *Client) error {
 	headers := propagation.MapCarrier{}
 	propagation.TraceContext{}.Inject(ctx, headers)
-	// The request may end before Redis answers. The task is still wanted.
+	// The task is still needed if the request ends before Redis answers.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.timeout)
 	defer cancel()
 	// An Asynq client registers the name of a queue in Redis only once. After a wipe of Redis the name is gone, and the
@@ -64,8 +64,8 @@ func (t Type) Handle(mux *asynq.ServeMux, tracing trace.TracerProvider, handle f
 	})
 }
 
-// Logger adapts a slog.Logger to Asynq. While Redis is down Asynq reports every failed poll, so each of its messages is
-// logged one level below the one it asks for.
+// Logger adapts a slog.Logger to Asynq. It logs each message one level lower than requested, because Asynq reports every failed
+// poll while Redis is down.
 type Logger struct{ *slog.Logger }
 
 // Debug implements asynq.Logger.
@@ -80,5 +80,5 @@ func (l Logger) Warn(args ...any) { l.Logger.Info("asynq", "text", fmt.Sprint(ar
 // Error implements asynq.Logger.
 func (l Logger) Error(args ...any) { l.Logger.Warn("asynq", "text", fmt.Sprint(args...)) }
 
-// Fatal implements asynq.Logger. It does not end the process; the lifecycle decides about that.
+// Fatal implements asynq.Logger. It does not exit the process; that is up to the lifecycle.
 func (l Logger) Fatal(args ...any) { l.Logger.Error("asynq", "text", fmt.Sprint(args...)) }

@@ -20,7 +20,7 @@ func TestMain(m *testing.M) { platformtest.Main(m, redistest.Stop) }
 
 var greeting = tasks.Type{Name: "test:greet", Queue: "tests", Options: []asynq.Option{asynq.MaxRetry(1)}}
 
-func TestTheTraceTravelsWithTheTask(t *testing.T) {
+func TestTaskCarriesTraceContext(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Client(t, redistest.New(t))
 	tracing := sdktrace.NewTracerProvider()
@@ -40,21 +40,21 @@ func TestTheTraceTravelsWithTheTask(t *testing.T) {
 
 	ctx, span := tracing.Tracer("test").Start(t.Context(), "request")
 	ctx, cancel := context.WithCancel(ctx)
-	cancel() // the request is over, but the task is still wanted
+	cancel() // the request has ended, but the task is still needed
 	if err := greeting.Enqueue(ctx, tasks.NewClient(redis, time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	select {
 	case got := <-runs:
 		if got != span.SpanContext().TraceID() {
-			t.Errorf("ran in trace %s, want %s", got, span.SpanContext().TraceID())
+			t.Errorf("the task ran in trace %s, want %s", got, span.SpanContext().TraceID())
 		}
 	case <-time.After(time.Minute):
 		t.Fatal("the task was not run")
 	}
 }
 
-func TestAFailureReachesAsynq(t *testing.T) {
+func TestHandlerErrorReachesAsynq(t *testing.T) {
 	t.Parallel()
 	mux := asynq.NewServeMux()
 	broken := errors.New("broken")
@@ -64,7 +64,7 @@ func TestAFailureReachesAsynq(t *testing.T) {
 	}
 }
 
-func TestEnqueueDoesNotWaitForRedis(t *testing.T) {
+func TestEnqueueTimesOut(t *testing.T) {
 	t.Parallel()
 	server := redistest.StartServer(t)
 	client := tasks.NewClient(redistest.Client(t, server.Config()), 200*time.Millisecond)
@@ -74,7 +74,7 @@ func TestEnqueueDoesNotWaitForRedis(t *testing.T) {
 		t.Error("enqueued without Redis")
 	}
 	if took := time.Since(begin); took > 2*time.Second {
-		t.Errorf("it took %s", took)
+		t.Errorf("the enqueue took %s", took)
 	}
 }
 

@@ -7,25 +7,25 @@ import (
 )
 
 const (
-	// flushDelay is how long a line may stay in memory: what a process that is killed may not have told.
+	// flushDelay is how long a line may stay in memory. A killed process loses at most the lines of this time.
 	flushDelay = 100 * time.Millisecond
-	// flushSize is how much may stay there.
+	// flushSize is the number of buffered bytes that triggers a flush.
 	flushSize = 32 << 10
 )
 
-// Buffer collects log lines for a moment. Under load a write to the log for each request would cost as much as encoding
-// the line twice. A logger on a Buffer flushes it with every warning or error, so those are never late.
+// Buffer batches log lines. Under load, a write system call per request would cost twice as much as encoding the line. A
+// logger on a Buffer flushes it after every warning or error, so those are never delayed.
 type Buffer struct {
 	mu      sync.Mutex
 	out     io.Writer
 	lines   []byte
-	pending *time.Timer // runs while lines hold something
+	pending *time.Timer // set while lines is not empty
 }
 
 // NewBuffer returns a buffer in front of out. Flush must be called before the process ends.
 func NewBuffer(out io.Writer) *Buffer { return &Buffer{out: out} }
 
-// Write implements io.Writer. What p holds is written within 100 ms; errors of that are lost, as they are for a logger.
+// Write implements io.Writer. It writes p to the output within flushDelay. Write errors are dropped, as a logger does.
 func (b *Buffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -39,7 +39,7 @@ func (b *Buffer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Flush writes what is there.
+// Flush writes the buffered lines.
 func (b *Buffer) Flush() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -52,7 +52,7 @@ func (b *Buffer) flush() {
 		b.pending = nil
 	}
 	if len(b.lines) > 0 {
-		_, _ = b.out.Write(b.lines) // there is nobody to tell
+		_, _ = b.out.Write(b.lines) // best effort: the log is where it would be reported
 		b.lines = b.lines[:0]
 	}
 }

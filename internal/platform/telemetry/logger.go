@@ -1,5 +1,5 @@
-// Package telemetry sets up what a process tells about itself: structured logs, traces and metrics. Nothing here is
-// global; each value is made once by main and handed down.
+// Package telemetry sets up structured logs, traces and metrics. Nothing here is global: main creates each value once and passes
+// it on.
 package telemetry
 
 import (
@@ -12,7 +12,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// LogConfig says how much is logged and in which form.
+// LogConfig sets the level and format of the log.
 type LogConfig struct {
 	// Level is the lowest level that is written: debug, info, warn or error.
 	Level slog.Level `env:"LOG_LEVEL, default=info"`
@@ -42,7 +42,7 @@ func NewLogger(w io.Writer, cfg LogConfig) *slog.Logger {
 // traceHandler adds the ids of the current span to each record.
 type traceHandler struct {
 	slog.Handler
-	buffer *Buffer // nil for none
+	buffer *Buffer // nil if the output is not buffered
 }
 
 // Handle implements slog.Handler.

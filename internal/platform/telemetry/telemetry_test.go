@@ -14,7 +14,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/telemetry"
 )
 
-func TestLogsCarryTheTrace(t *testing.T) {
+func TestLogsContainTraceIDs(t *testing.T) {
 	t.Parallel()
 	provider, stop, err := telemetry.NewTracerProvider(t.Context(), "test", "v1", func(string) (string, bool) { return "", false })
 	if err != nil {
@@ -70,8 +70,8 @@ func TestTextLogs(t *testing.T) {
 	}
 }
 
-// TestExporterByEnvironment checks that the standard variables switch tracing on, and that a collector that is away does
-// not hold up the stop.
+// TestExporterByEnvironment checks that the standard variables enable tracing, and that an unreachable collector does not
+// delay the shutdown.
 func TestExporterByEnvironment(t *testing.T) {
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
 	lookup := func(name string) (string, bool) { return "http://127.0.0.1:1", name == "OTEL_EXPORTER_OTLP_ENDPOINT" }
@@ -87,7 +87,7 @@ func TestExporterByEnvironment(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
 	defer cancel()
 	begin := time.Now()
-	_ = stop(ctx) // that it could not export is no news
+	_ = stop(ctx) // the export is expected to fail
 	if took := time.Since(begin); took > 5*time.Second {
 		t.Errorf("the stop took %s", took)
 	}
@@ -113,7 +113,7 @@ func TestRegistry(t *testing.T) {
 	}
 }
 
-// lines is a log that can be read while it is written.
+// lines is a log output that is safe for concurrent reads and writes.
 type lines struct {
 	mu     sync.Mutex
 	text   strings.Builder
@@ -133,7 +133,7 @@ func (l *lines) count() (written, writes int) {
 	return strings.Count(l.text.String(), "\n"), l.writes
 }
 
-func TestLinesAreBufferedForAMoment(t *testing.T) {
+func TestBufferFlushesAfterDelay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var out lines
