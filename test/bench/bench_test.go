@@ -18,7 +18,7 @@ func (l line) number(t *testing.T, column string) float64 {
 	t.Helper()
 	n, err := strconv.ParseFloat(strings.ReplaceAll(l[column], ",", ""), 64)
 	if err != nil {
-		t.Errorf("%s: no number in column %s: %q", l["work"], column, l[column])
+		t.Errorf("%s: not a number in column %s: %q", l["work"], column, l[column])
 	}
 	return n
 }
@@ -53,16 +53,16 @@ func parseTable(t *testing.T, out string) (lines []line) {
 	return lines
 }
 
-// expected is what a row must have, by the beginning of its name.
+// expected describes a row, which is found by the beginning of its name.
 type expected struct {
 	name    string
 	latency bool     // percentiles
-	rates   bool     // of events
-	busy    []string // columns of processor time that cannot be empty
+	rates   bool     // events per second
+	busy    []string // columns of CPU time that cannot be empty
 }
 
 func expectedRows() []expected {
-	front := []string{"service", "Postgres", "load"} // others may do less than can be seen in such a short time
+	front := []string{"service", "Postgres", "load"} // the others may do less than the kernel's clock resolves in such a short time
 	return []expected{
 		{"events", true, true, front},
 		{"events, folding on", true, true, front},
@@ -86,18 +86,18 @@ func expectedRows() []expected {
 		{"raw: net/http + encoding/json", true, true, []string{"service", "load"}},
 		{"baseline events", true, true, front},
 		{"baseline events, worker on", true, true, front},
-		{"… after these 400ms until the rollups are right", false, false, nil},
+		{"… after these 400ms until the rollups are correct", false, false, nil},
 		{"baseline bulk of 1,000 (loop)", true, true, front},
 		{"baseline drain", false, true, []string{"worker", "Postgres"}},
 	}
 }
 
-// TestBench runs everything for moments: no row may be missing, and every number must be possible. That the numbers of
-// the platform are right is checked by reconcile, which is one of the workloads.
+// TestBench runs every workload briefly: no row may be missing, and every number must be plausible. The reconcile workload
+// checks that the platform's own numbers are right.
 func TestBench(t *testing.T) {
 	t.Parallel()
 	bin := t.TempDir()
-	// As make builds them: whoever comes second finds them in Go's cache.
+	// With the flags of the Makefile, so that both share Go's build cache.
 	build := exec.Command("go", "build", "-trimpath", "-o", bin+"/", "./baseline", "../../cmd/hp-analytics", "../../services/auth/cmd/auth", "../../services/catalog/cmd/catalog",
 		"../../services/ingest/cmd/ingest", "../../services/analytics/cmd/analytics", "../../services/aggregator/cmd/aggregator")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -119,7 +119,7 @@ func TestBench(t *testing.T) {
 	}
 	for _, note := range []string{": 0 differences", "bulk of 1,000 / raw: COPY of 1,000: ", "bulk of 1,000 / raw: COPY of 4,000: "} {
 		if !strings.Contains(stdout.String(), note) {
-			t.Errorf("no %q below the table", note)
+			t.Errorf("the notes below the table lack %q", note)
 		}
 	}
 }
@@ -130,12 +130,12 @@ func (l line) check(t *testing.T, want expected) {
 		t.Errorf("row %q, want %q", l["work"], want.name)
 	}
 	if p50 := l["p50 ms"]; p50 == "" && (want.latency || !want.rates) {
-		t.Errorf("%s: no time", l["work"])
+		t.Errorf("%s: no duration", l["work"])
 	}
 	if want.latency {
 		p50, p95, p99 := l.number(t, "p50 ms"), l.number(t, "p95 ms"), l.number(t, "p99 ms")
 		if p50 <= 0 || p50 > p95 || p95 > p99 || p99 > 60_000 {
-			t.Errorf("%s: impossible percentiles %g, %g, %g", l["work"], p50, p95, p99)
+			t.Errorf("%s: implausible percentiles %g, %g, %g", l["work"], p50, p95, p99)
 		}
 		if l["errors"] != "0" {
 			t.Errorf("%s: errors: %s", l["work"], l["errors"])
@@ -143,15 +143,15 @@ func (l line) check(t *testing.T, want expected) {
 	}
 	if want.rates {
 		if events := l.number(t, "events/s"); events < 10 || events > 1e8 {
-			t.Errorf("%s: impossible: %g events/s", l["work"], events)
+			t.Errorf("%s: implausible: %g events/s", l["work"], events)
 		}
 		if total := l.number(t, "CPU µs/event"); total <= 0 || total > 1e5 {
-			t.Errorf("%s: impossible: %g µs an event", l["work"], total)
+			t.Errorf("%s: implausible: %g µs per event", l["work"], total)
 		}
 	}
 	for _, column := range want.busy {
 		if l.number(t, column) <= 0 {
-			t.Errorf("%s: no work of %s", l["work"], column)
+			t.Errorf("%s: no CPU time in column %s", l["work"], column)
 		}
 	}
 }

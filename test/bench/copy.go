@@ -13,18 +13,18 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/hp-analytics/hp-analytics/test/bench/internal/process"
+	"github.com/hp-analytics/hp-analytics/test/bench/internal/usage"
 )
 
-// rawCopy measures what Postgres alone takes for the same rows: COPY into ingest.events itself, size at a time, on two
-// connections, with a commit for each. No batch stands for these rows, so nobody folds them.
+// rawCopy measures Postgres alone with the same rows: COPY into ingest.events, size rows at a time, on two connections, with
+// a commit each. The rows have no batch, so they are never folded.
 func (b *bench) rawCopy(ctx context.Context, size int) ([]row, error) {
 	p := b.platform
 	columns, err := p.eventColumns(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s := p.databases.subject(map[string][]int{}, 0)
+	s := newSubject(p.Databases, map[string][]int{}, 0)
 	if err := s.checkpoint(ctx); err != nil {
 		return nil, err
 	}
@@ -37,17 +37,17 @@ func (b *bench) rawCopy(ctx context.Context, size int) ([]row, error) {
 	if _, err := p.copyAll(ctx, copies, warmUp(b.duration)); err != nil {
 		return nil, err
 	}
-	before, own, begin := s.cpu(), process.OwnCPU(), time.Now()
+	before, own, begin := s.cpu(), usage.OwnCPU(), time.Now()
 	n, err := p.copyAll(ctx, copies, b.duration)
 	if err != nil {
 		return nil, err
 	}
 	r := workRow("raw: COPY of "+thousands(float64(size)), n, time.Since(begin), before, s.cpu())
-	r.load = float64((process.OwnCPU() - own).Microseconds()) / float64(max(1, n))
+	r.load = float64((usage.OwnCPU() - own).Microseconds()) / float64(max(1, n))
 	return []row{r}, nil
 }
 
-// copyAll copies each on a connection of its own for a time and returns how many rows.
+// copyAll copies each set of rows again and again, on a connection of its own, and returns the number of rows.
 func (p *platform) copyAll(ctx context.Context, copies []*copyData, lasts time.Duration) (n int, err error) {
 	counts := make([]int, len(copies))
 	var group errgroup.Group
@@ -64,9 +64,9 @@ func (p *platform) copyAll(ctx context.Context, copies []*copyData, lasts time.D
 	return n, err
 }
 
-// copyFor copies on one connection for a time and returns how many rows.
+// copyFor copies the same rows again and again on one connection and returns the number of rows.
 func (p *platform) copyFor(ctx context.Context, data *copyData, lasts time.Duration) (n int, err error) {
-	conn, err := p.db.Acquire(ctx)
+	conn, err := p.DB.Acquire(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("connect to Postgres: %w", err)
 	}
@@ -82,7 +82,7 @@ func (p *platform) copyFor(ctx context.Context, data *copyData, lasts time.Durat
 	return n, nil
 }
 
-// column is one of ingest.events.
+// column is a column of ingest.events.
 type column struct {
 	Name string
 	OID  uint32
@@ -90,7 +90,7 @@ type column struct {
 
 // eventColumns returns the columns of ingest.events that a writer fills.
 func (p *platform) eventColumns(ctx context.Context) ([]column, error) {
-	rows, err := p.db.Query(ctx, `
+	rows, err := p.DB.Query(ctx, `
 		SELECT attname, atttypid FROM pg_attribute
 		WHERE attrelid = 'ingest.events'::regclass AND attnum > 0 AND NOT attisdropped
 		  AND (NOT atthasdef OR attname = ANY($1))
@@ -105,17 +105,17 @@ func (p *platform) eventColumns(ctx context.Context) ([]column, error) {
 	return columns, nil
 }
 
-// copyData is rows in the binary form of COPY. They are encoded once, and what must differ is renewed in place: the
-// client's work is not what is measured.
+// copyData holds rows in the binary format of COPY. They are encoded once, and the values that must differ are renewed in
+// place, because the work of the client is not part of the measurement.
 type copyData struct {
 	sql    string
 	buffer []byte
-	places map[string][]int // of the values of a column
+	places map[string][]int // offsets of the values, by column
 }
 
 const signature = "PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00"
 
-// encodeRows encodes rows of the given columns; what is not known here is NULL.
+// encodeRows encodes rows. Columns that it does not know are NULL.
 func (p *platform) encodeRows(from, size int, columns []column) (*copyData, error) {
 	names := make([]string, len(columns))
 	for i, c := range columns {
@@ -143,7 +143,7 @@ func (p *platform) encodeRows(from, size int, columns []column) (*copyData, erro
 	return d, nil
 }
 
-// append encodes one value: its length, or -1 for NULL, and itself.
+// append encodes one value after its length, which is -1 for NULL.
 func (d *copyData) append(types *pgtype.Map, c column, value any) error {
 	at := len(d.buffer)
 	d.buffer = append(d.buffer, 0xff, 0xff, 0xff, 0xff)
@@ -160,7 +160,7 @@ func (d *copyData) append(types *pgtype.Map, c column, value any) error {
 	return nil
 }
 
-// renew gives every row a new id, and all of them a new batch and the present time, as ingest does.
+// renew gives every row a new id, and all rows a new batch and the current time, as ingest does.
 func (d *copyData) renew(now time.Time) {
 	batch := uuid.Must(uuid.NewV7())
 	for _, at := range d.places["id"] {
@@ -170,7 +170,7 @@ func (d *copyData) renew(now time.Time) {
 	for _, at := range d.places["batch_id"] {
 		copy(d.buffer[at:], batch[:])
 	}
-	const epoch = 946684800 * 1_000_000 // 2000-01-01, from which Postgres counts microseconds
+	const epoch = 946684800 * 1_000_000 // 2000-01-01, the epoch of timestamps in Postgres
 	for _, name := range []string{"ts", "received_at"} {
 		for _, at := range d.places[name] {
 			binary.BigEndian.PutUint64(d.buffer[at:], uint64(now.UnixMicro()-epoch))

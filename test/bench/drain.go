@@ -14,19 +14,21 @@ import (
 	"github.com/hp-analytics/hp-analytics/test/bench/internal/load"
 )
 
-// backlogPerSecond is how many rows a drain needs for each second of a row's duration, so that it takes long enough to
-// be measured.
+// backlogPerSecond is the number of rows in the backlog of a drain for each second of -duration, so that the drain takes
+// long enough to be measured.
 const backlogPerSecond = 200_000
 
-// drain measures how fast workers fold what has piled up: all rows that there are, the same for every number of workers.
+// drain measures how fast workers fold a backlog: all stored rows, the same for every number of workers.
 func (p *platform) drain(ctx context.Context, name string, workers int, duration time.Duration) (row, error) {
-	p.halt("aggregator")
+	if err := p.stopAggregator(); err != nil {
+		return row{}, err
+	}
 	n, err := p.stored(ctx)
 	if err != nil {
 		return row{}, err
 	}
 	if missing := int(duration.Seconds()*backlogPerSecond) - n; missing > 0 {
-		if err := p.pileUp(ctx, missing); err != nil {
+		if err := p.addBacklog(ctx, missing); err != nil {
 			return row{}, err
 		}
 		if n, err = p.stored(ctx); err != nil {
@@ -49,10 +51,10 @@ func (p *platform) drain(ctx context.Context, name string, workers int, duration
 	if err != nil {
 		return row{}, err
 	}
-	after := p.subject().cpu() // of the worker from its start
-	var begin time.Time        // of the first transaction, which was before the worker was called ready
-	if err := p.db.QueryRow(ctx, `SELECT min(aggregated_at) FROM ingest.batches WHERE rows > 0`).Scan(&begin); err != nil {
-		return row{}, fmt.Errorf("read the begin: %w", err)
+	after := p.subject().cpu() // includes the start of the worker
+	var begin time.Time        // when the first transaction ended, before the worker reported that it was ready
+	if err := p.DB.QueryRow(ctx, `SELECT min(aggregated_at) FROM ingest.batches WHERE rows > 0`).Scan(&begin); err != nil {
+		return row{}, fmt.Errorf("read the time of the first fold: %w", err)
 	}
 	if took := end.Sub(begin); took > 0 {
 		return workRow(name, n, took, before, after), nil
@@ -60,19 +62,19 @@ func (p *platform) drain(ctx context.Context, name string, workers int, duration
 	return row{}, errors.New("nothing was folded")
 }
 
-// stored returns how many rows there are to be folded at most.
+// stored returns the number of rows that can be folded.
 func (p *platform) stored(ctx context.Context) (n int, err error) {
-	if err = p.db.QueryRow(ctx, `SELECT coalesce(sum(rows), 0) FROM ingest.batches`).Scan(&n); err != nil {
+	if err = p.DB.QueryRow(ctx, `SELECT coalesce(sum(rows), 0) FROM ingest.batches`).Scan(&n); err != nil {
 		return 0, fmt.Errorf("count rows: %w", err)
 	}
 	return n, nil
 }
 
-// pileUp sends events until n more are stored.
-func (p *platform) pileUp(ctx context.Context, n int) error {
+// addBacklog sends events until n more are stored.
+func (p *platform) addBacklog(ctx context.Context, n int) error {
 	l := load.Load{
-		URL: p.services["ingest"].url, Connections: 8, Duration: 500 * time.Millisecond,
-		Requests: requests(p.services["ingest"].url, "/events/bulk", []string{p.key}, p.bodies().bulk(1000), jsonType),
+		URL: p.ingestURL(), Connections: 8, Duration: 500 * time.Millisecond,
+		Requests: requests(p.ingestURL(), "/events/bulk", []string{p.key}, p.bodies().bulk(1000), jsonType),
 	}
 	for n > 0 {
 		result, err := l.Run(ctx)
@@ -80,16 +82,16 @@ func (p *platform) pileUp(ctx context.Context, n int) error {
 			return err
 		}
 		if result.Answered == 0 {
-			return fmt.Errorf("nothing was stored: %v", result.Failed)
+			return fmt.Errorf("no event was stored: %v", result.Failed)
 		}
 		n -= result.Answered * 1000
 	}
 	return nil
 }
 
-// unfold makes every batch pending again and the rollups empty, and leaves tasks enough to fold it all.
+// unfold empties the rollups, makes every batch pending again, and enqueues enough tasks to fold all of them.
 func (p *platform) unfold(ctx context.Context, rows, workers int) error {
-	tables, err := p.db.Query(ctx, `SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname = 'stats'`)
+	tables, err := p.DB.Query(ctx, `SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname = 'stats'`)
 	if err != nil {
 		return fmt.Errorf("list the rollups: %w", err)
 	}
@@ -103,12 +105,12 @@ func (p *platform) unfold(ctx context.Context, rows, workers int) error {
 		`VACUUM ANALYZE ingest.batches`,
 		`CHECKPOINT`,
 	} {
-		if _, err := p.db.Exec(ctx, statement); err != nil {
+		if _, err := p.DB.Exec(ctx, statement); err != nil {
 			return fmt.Errorf("make batches pending: %w", err)
 		}
 	}
-	client := tasks.NewClient(p.queue, time.Second)
-	for range rows/10_000 + workers { // a task may fold more, and then some find nothing
+	client := tasks.NewClient(p.RedisClient, time.Second)
+	for range rows/10_000 + workers { // a task may fold more; the last ones then find nothing
 		if err := protocol.BatchReady.Enqueue(ctx, client); err != nil {
 			return err
 		}

@@ -1,7 +1,7 @@
-// Command bench measures the platform as it runs in production: each service a process of its own, on a durable Postgres
-// and a Redis that it starts for the purpose, driven over HTTP from this process. It prints one table, in which raw limits
-// of the machine and a naive service stand beside the platform. `make bench` runs it; BENCHMARKS.md explains the rows and
-// keeps a run.
+// Command bench measures the platform the way production runs it: each service as a process of its own, on a durable Postgres
+// and a Redis that it starts for the purpose, under load over HTTP from this process. It prints one table with the platform,
+// the raw limits of the machine, and a naive service as a baseline. `make bench` runs it; BENCHMARKS.md explains the rows and
+// keeps the results of a run.
 package main
 
 import (
@@ -36,14 +36,14 @@ func run(args []string, stdout, stderr io.Writer) int {
 	var o options
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&o.bin, "bin", "bin", "where the programs are (make build bin/baseline)")
-	flags.StringVar(&o.dir, "dir", "", "where the databases' files and the logs go; default: a temporary directory")
+	flags.StringVar(&o.bin, "bin", "bin", "directory of the programs (make build bin/baseline)")
+	flags.StringVar(&o.dir, "dir", "", "directory of the databases' files and the logs; default: a temporary directory")
 	flags.DurationVar(&o.duration, "duration", 8*time.Second, "how long each load lasts, after a warm-up of a second or half of it")
-	flags.IntVar(&o.connections, "connections", 64, "connections that send single events, purchases and bulk of 100; bulk of 1,000 takes an eighth")
-	flags.StringVar(&o.only, "only", "", "only work whose name contains this, such as bulk")
-	flags.StringVar(&o.profiles, "profile", "", "a directory for CPU profiles of every service under every load; numbers are a little worse meanwhile")
-	flags.StringVar(&o.peer, "peer", "", "a directory with a Fastify + BullMQ service (src/server.js, src/worker.js, sql/, node_modules) to measure in turn with the platform, instead of the table")
-	flags.IntVar(&o.rounds, "rounds", 3, "with -peer: how often both are measured; medians are shown")
+	flags.IntVar(&o.connections, "connections", 64, "connections for single events, purchases and bulk of 100; bulk of 1,000 uses an eighth")
+	flags.StringVar(&o.only, "only", "", "measure only work whose name contains this, such as bulk")
+	flags.StringVar(&o.profiles, "profile", "", "directory for CPU profiles of every service under every load; profiling makes the numbers a little worse")
+	flags.StringVar(&o.peer, "peer", "", "directory of a Fastify + BullMQ service (src/server.js, src/worker.js, sql/, node_modules); measures it and the platform by turns instead of printing the table")
+	flags.IntVar(&o.rounds, "rounds", 3, "with -peer: how often each is measured; the report shows medians")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
@@ -61,7 +61,7 @@ type bench struct {
 	options
 	progress io.Writer
 	platform *platform
-	baseline *rival // made when it is first needed
+	baseline *reference // nil until it is needed
 	rows     []row
 	notes    []string // under the table
 }
@@ -73,7 +73,7 @@ func start(ctx context.Context, o options, out, progress io.Writer) (err error) 
 			return fmt.Errorf("make a directory: %w", err)
 		}
 		defer os.RemoveAll(o.dir)                      //nolint:errcheck // temporary
-		if err := os.Chmod(o.dir, 0o755); err != nil { //nolint:gosec // the unprivileged servers must pass through
+		if err := os.Chmod(o.dir, 0o755); err != nil { //nolint:gosec // the servers run as an unprivileged user, who has to enter it
 			return fmt.Errorf("open the directory: %w", err)
 		}
 	}
@@ -86,7 +86,7 @@ func start(ctx context.Context, o options, out, progress io.Writer) (err error) 
 		}
 	}
 	p, err := startPlatform(ctx, o)
-	defer func() { err = errors.Join(err, p.stop()) }()
+	defer func() { err = errors.Join(err, p.Stop()) }()
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func start(ctx context.Context, o options, out, progress io.Writer) (err error) 
 	return b.table(ctx, out)
 }
 
-// table measures every workload and prints the table, also when one has failed: the others are worth seeing.
+// table measures every workload and prints the table. After a failure it prints the rows that it has.
 func (b *bench) table(ctx context.Context, out io.Writer) error {
 	var problem error
 	for _, w := range workloads() {
@@ -118,10 +118,10 @@ func (b *bench) table(ctx context.Context, out io.Writer) error {
 	return problem
 }
 
-// wants tells by -only.
+// wants reports whether -only selects a workload.
 func (o options) wants(name string) bool { return strings.Contains(name, o.only) }
 
-// add keeps rows, and tells who waits for the table that it is coming.
+// add appends rows to the table and reports them as progress.
 func (b *bench) add(rows []row) {
 	b.rows = append(b.rows, rows...)
 	for _, r := range rows {
@@ -130,7 +130,7 @@ func (b *bench) add(rows []row) {
 	}
 }
 
-// find returns a row that has been measured.
+// find returns the row of a name, if it was measured.
 func (b *bench) find(name string) (row, bool) {
 	for _, r := range b.rows {
 		if r.name == name {
@@ -140,7 +140,7 @@ func (b *bench) find(name string) (row, bool) {
 	return row{}, false
 }
 
-// copyShares says how near bulk comes to COPY alone.
+// copyShares compares bulk requests with COPY alone.
 func (b *bench) copyShares() (notes []string) {
 	bulk, ok := b.find("bulk of 1,000")
 	for _, name := range []string{"raw: COPY of 1,000", "raw: COPY of 4,000"} {

@@ -15,20 +15,20 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// profileSeconds is how long a CPU profile lasts; a shorter load is profiled for as long as it lasts.
+// profileSeconds is the length of a CPU profile. A shorter load is profiled for its own length.
 const profileSeconds = 5
 
-// profiled runs work and, if -profile asks for it, takes a CPU profile of every service meanwhile. The files are called
-// after the row and the service: events-folding-on.ingest.pprof.
+// profiled runs work, and with -profile takes a CPU profile of every service at the same time. The files are named after the
+// row and the service: events-folding-on.ingest.pprof.
 func (p *platform) profiled(ctx context.Context, name string, lasts time.Duration, work func() error) error {
 	if p.profiles == "" {
 		return work()
 	}
 	seconds := max(1, min(profileSeconds, int(lasts.Seconds())))
 	var group errgroup.Group
-	for service, s := range p.services {
+	for service, profiler := range p.profilers {
 		file := filepath.Join(p.profiles, fileName(name)+"."+service+".pprof")
-		group.Go(func() error { return fetchProfile(ctx, s.profiler, seconds, file) })
+		group.Go(func() error { return fetchProfile(ctx, profiler, seconds, file) })
 	}
 	err := work()
 	if problem := group.Wait(); err == nil {
@@ -37,7 +37,7 @@ func (p *platform) profiled(ctx context.Context, name string, lasts time.Duratio
 	return err
 }
 
-// fileName makes a row's name one of a file.
+// fileName turns the name of a row into the name of a file.
 func fileName(row string) string {
 	return strings.Trim(regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(strings.ToLower(row), "-"), "-")
 }
@@ -58,10 +58,10 @@ func fetchProfile(ctx context.Context, profiler string, seconds int, file string
 	}
 	out, err := os.Create(file)
 	if err != nil {
-		return fmt.Errorf("keep a profile: %w", err)
+		return fmt.Errorf("save a profile: %w", err)
 	}
 	if _, err := io.Copy(out, response.Body); err != nil {
-		return fmt.Errorf("keep a profile: %w", err)
+		return fmt.Errorf("save a profile: %w", err)
 	}
 	return out.Close()
 }

@@ -13,15 +13,15 @@ const (
 	ndjsonType = "Content-Type: application/x-ndjson"
 )
 
-// distinct is how many different single requests are made, enough of them to be different for a while.
+// distinct is the number of different single requests. The load sends them in turn.
 const distinct = 4000
 
-// bodies makes what is sent, in the form that one system takes.
+// bodies makes request bodies in the form that one system takes.
 type bodies struct {
 	event, purchase func(k int) string
 }
 
-// productOf and userOf spread the k-th event.
+// productOf and userOf spread events over products and users.
 func productOf(k int) int { return k * 7919 % products }
 func userOf(k int) int    { return k * 31 % users }
 
@@ -29,12 +29,12 @@ func typeOf(k int) string {
 	return []string{"view", "view", "view", "view", "view", "view", "click", "click", "click", "add_to_cart"}[k%10]
 }
 
-// properties are a small document, as a browser sends it.
+// properties is a small document like the ones that browsers send.
 func properties(k int) string {
 	return fmt.Sprintf(`{"page":"/p/%d","ref":"search","device":"mobile","session":"s%06d"}`, productOf(k), k*104729%1_000_000)
 }
 
-// bodies returns the platform's form. The server makes the ids.
+// bodies returns bodies for the platform. They have no ids, so the server makes them.
 func (p *platform) bodies() bodies {
 	return bodies{
 		event: func(k int) string {
@@ -47,7 +47,7 @@ func (p *platform) bodies() bodies {
 	}
 }
 
-// naiveBodies are the same in the form of the services that we compare with: the user is the token's.
+// naiveBodies returns the same events for the reference services, which take the user from the token.
 func naiveBodies() bodies {
 	return bodies{
 		event: func(k int) string {
@@ -83,9 +83,9 @@ func (b bodies) joined(size int, before, between, after string) []string {
 	return all
 }
 
-// requests turns bodies into whole requests. Each takes the next of the tokens.
+// requests returns complete HTTP/1.1 requests, one for each body, with the tokens in turn.
 func requests(base, path string, tokens, bodies []string, headers ...string) [][]byte {
-	host, _ := url.Parse(base) // our own
+	host, _ := url.Parse(base) // of a service that this program started
 	all := make([][]byte, len(bodies))
 	for i, body := range bodies {
 		all[i] = fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n%s\r\n%s",

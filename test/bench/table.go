@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// columns are those of processor time, in order.
+// columns are the columns of CPU time, in order.
 var columns = []string{"service", "worker", "Postgres", "Redis", "others"}
 
 // printTable prints rows as Markdown.
@@ -36,10 +36,10 @@ func (r row) cells() []string {
 	return append(cells, micros(r.load), memory, grew)
 }
 
-// errors says how many requests failed and by which status.
+// errors returns how many requests failed, by status.
 func (r row) errors() string {
 	if r.answered == 0 {
-		return "" // no requests
+		return "" // the row has no requests
 	}
 	var parts []string
 	for _, status := range slices.Sorted(maps.Keys(r.failed)) {
@@ -58,7 +58,7 @@ func rate(perSecond float64) string {
 	return thousands(perSecond)
 }
 
-// thousands writes a number with commas, as people read large ones.
+// thousands formats a number with commas between groups of three digits.
 func thousands(n float64) string {
 	digits := fmt.Sprintf("%.0f", n)
 	for i := len(digits) - 3; i > 0; i -= 3 {
@@ -74,7 +74,7 @@ func milliseconds(d time.Duration) string {
 	return fmt.Sprintf("%.1f", float64(d.Microseconds())/1000)
 }
 
-// micros leaves out next to nothing.
+// micros is empty for a value that would print as zero.
 func micros(n float64) string {
 	if n < 0.05 {
 		return ""

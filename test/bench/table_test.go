@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hp-analytics/hp-analytics/test/bench/internal/load"
-	"github.com/hp-analytics/hp-analytics/test/bench/internal/process"
+	"github.com/hp-analytics/hp-analytics/test/bench/internal/usage"
 )
 
 func TestTable(t *testing.T) {
@@ -20,7 +20,7 @@ func TestTable(t *testing.T) {
 	sent.charge(4000, map[string]time.Duration{"service": time.Second, "Redis": time.Second}, map[string]time.Duration{
 		"service": time.Second + 40*time.Millisecond, "Redis": time.Second, "Postgres": 4 * time.Millisecond,
 	})
-	sent.load, sent.memory = 0.26, process.Memory{Peak: 51, Grew: -0.021}
+	sent.load, sent.memory = 0.26, usage.Memory{Peak: 51, Grew: -0.021}
 	rows := []row{
 		sent,
 		timeRow("after it", 1234*time.Millisecond),
@@ -51,12 +51,12 @@ func TestResults(t *testing.T) {
 	theirs[2].failed = map[string]int{"500": 3}
 	var out bytes.Buffer
 	printResults(&out, []*result{
-		{match: match{name: "events", peers: "MICRO=1", goal: goal{rate: 1.8, cpu: 2, after: time.Second}}, ours: ours, theirs: theirs},
-		{match: match{name: "not played"}},
+		{comparison: comparison{name: "events", variant: "MICRO=1", goal: goal{rate: 1.8, cpu: 2, after: time.Second}}, ours: ours, theirs: theirs},
+		{comparison: comparison{name: "not measured"}},
 	})
-	const want = `| work | Fastify + BullMQ | HP Analytics | rate | goal | CPU | goal | rollups right after (theirs, ours) | goal |
+	const want = `| work | Fastify + BullMQ | HP Analytics | rate | goal | CPU | goal | rollups correct after (theirs, ours) | goal |
 |---|---|---|--:|--:|--:|--:|--:|--:|
-| events, there with MICRO=1 | 190/s, 5263.2 µs, p50 1.0 ms, p99 2.0 ms, errors 3 x 500 | 950/s, 1055.6 µs, p50 1.0 ms, p99 2.0 ms | 5.0x | ≥ 1.8x | 5.0x | ≥ 2x | 1.00 s, 1.00 s | ≤ 1s |
+| events, peer with MICRO=1 | 190/s, 5263.2 µs, p50 1.0 ms, p99 2.0 ms, errors 3 x 500 | 950/s, 1055.6 µs, p50 1.0 ms, p99 2.0 ms | 5.0x | ≥ 1.8x | 5.0x | ≥ 2x | 1.00 s, 1.00 s | ≤ 1s |
 `
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("results (-want +got):\n%s", diff)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -11,16 +10,16 @@ import (
 	"github.com/hp-analytics/hp-analytics/test/bench/internal/load"
 )
 
-// workload is one line of work and the rows that it gives.
+// workload is something to measure, and the rows that it yields.
 type workload struct {
 	name    string
 	measure func(ctx context.Context, b *bench) ([]row, error)
 }
 
-// workers is the concurrency of the aggregator beside a load: its default.
+// workers is the concurrency of the aggregator during a load. It is the default of the aggregator.
 const workers = 2
 
-// workloads returns what is measured, in order.
+// workloads returns all workloads in the order of the table.
 func workloads() []workload {
 	list := []workload{
 		sending("events", false, one("/events", bodies.eventRequests)),
@@ -48,52 +47,52 @@ func workloads() []workload {
 		workload{"raw: COPY of 1,000", func(ctx context.Context, b *bench) ([]row, error) { return b.rawCopy(ctx, 1000) }},
 		workload{"raw: COPY of 4,000", func(ctx context.Context, b *bench) ([]row, error) { return b.rawCopy(ctx, 4000) }},
 		workload{"raw: net/http + encoding/json", rawHTTP},
-		workload{"baseline events", baselineLoad(contestEvents, false)},
-		workload{"baseline events, worker on", baselineLoad(contestEvents, true)},
-		workload{"baseline bulk of 1,000 (loop)", baselineLoad(contestBulk1000, false)},
+		workload{"baseline events", baselineLoad(singleEvents, false)},
+		workload{"baseline events, worker on", baselineLoad(singleEvents, true)},
+		workload{"baseline bulk of 1,000 (loop)", baselineLoad(bulkOf1000, false)},
 		workload{"baseline drain", baselineDrain},
 	)
 }
 
-// sent is a load without its time: what is sent, and over how many connections.
-type sent struct {
+// traffic is what a load sends.
+type traffic struct {
 	load    load.Load
-	perOne  int // events a request
+	perOne  int // events per request
 	problem error
 }
 
 func (b bodies) eventRequests() []string    { return singles(b.event) }
 func (b bodies) purchaseRequests() []string { return singles(b.purchase) }
 
-// one sends a single item with each request.
-func one(path string, make func(bodies) []string) func(*platform) sent {
-	return func(p *platform) sent {
-		return p.sent(path, 1, make(p.bodies()), jsonType)
+// one sends one item with each request.
+func one(path string, make func(bodies) []string) func(*platform) traffic {
+	return func(p *platform) traffic {
+		return p.traffic(path, 1, make(p.bodies()), jsonType)
 	}
 }
 
-// many sends bulk requests of JSON.
-func many(size int, headers ...string) func(*platform) sent {
-	return func(p *platform) sent { return p.sent("/events/bulk", size, p.bodies().bulk(size), headers...) }
+// many sends bulk requests in JSON.
+func many(size int, headers ...string) func(*platform) traffic {
+	return func(p *platform) traffic { return p.traffic("/events/bulk", size, p.bodies().bulk(size), headers...) }
 }
 
-func ndjson(p *platform) sent {
-	return p.sent("/events/bulk", 1000, p.bodies().joined(1000, "", "\n", "\n"), ndjsonType)
+func ndjson(p *platform) traffic {
+	return p.traffic("/events/bulk", 1000, p.bodies().joined(1000, "", "\n", "\n"), ndjsonType)
 }
 
-func zstdBulk(p *platform) sent {
+func zstdBulk(p *platform) traffic {
 	small, err := compress(p.bodies().bulk(1000))
-	s := p.sent("/events/bulk", 1000, small, jsonType, "Content-Encoding: zstd")
-	s.problem = err
-	return s
+	t := p.traffic("/events/bulk", 1000, small, jsonType, "Content-Encoding: zstd")
+	t.problem = err
+	return t
 }
 
-func (p *platform) sent(path string, perOne int, bodies []string, headers ...string) sent {
-	url := p.services["ingest"].url
-	return sent{load: load.Load{URL: url, Requests: requests(url, path, []string{p.key}, bodies, headers...)}, perOne: perOne}
+func (p *platform) traffic(path string, perOne int, bodies []string, headers ...string) traffic {
+	url := p.ingestURL()
+	return traffic{load: load.Load{URL: url, Requests: requests(url, path, []string{p.key}, bodies, headers...)}, perOne: perOne}
 }
 
-// connectionsFor gives bulk of 1,000 an eighth: each of its requests keeps a server busy for long.
+// connectionsFor gives bulk of 1,000 an eighth of the connections, because each of its requests takes the server much longer.
 func (o options) connectionsFor(perOne int) int {
 	if perOne >= 1000 {
 		return max(1, o.connections/8)
@@ -101,32 +100,34 @@ func (o options) connectionsFor(perOne int) int {
 	return o.connections
 }
 
-// sending is a closed load on the platform.
-func sending(name string, fold bool, make func(*platform) sent) workload {
+// sending is a closed-loop load on the platform.
+func sending(name string, fold bool, make func(*platform) traffic) workload {
 	return workload{name, func(ctx context.Context, b *bench) ([]row, error) {
 		r, err := b.send(ctx, name, fold, make(b.platform), 0)
 		return []row{r}, err
 	}}
 }
 
-// send puts a load on the platform, with or without the aggregator beside it. What it has left behind is folded before
-// the next.
-func (b *bench) send(ctx context.Context, name string, fold bool, s sent, rate float64) (row, error) {
-	if s.problem != nil {
-		return row{}, s.problem
+// send measures a load on the platform, with or without the aggregator running. Afterwards it waits until everything is
+// folded, so that the next workload begins without a backlog.
+func (b *bench) send(ctx context.Context, name string, fold bool, t traffic, rate float64) (row, error) {
+	if t.problem != nil {
+		return row{}, t.problem
 	}
 	p := b.platform
 	if !fold {
-		p.halt("aggregator")
-	} else if p.services["aggregator"] == nil {
+		if err := p.stopAggregator(); err != nil {
+			return row{}, err
+		}
+	} else if p.Service("aggregator") == nil {
 		if err := p.startAggregator(ctx, workers); err != nil {
 			return row{}, err
 		}
 	}
-	s.load.Connections, s.load.Duration, s.load.Rate = b.connectionsFor(s.perOne), b.duration, rate
+	t.load.Connections, t.load.Duration, t.load.Rate = b.connectionsFor(t.perOne), b.duration, rate
 	var r row
 	err := p.profiled(ctx, name, b.duration, func() (err error) {
-		r, err = measure(ctx, name, s.load, s.perOne, p.subject())
+		r, err = measure(ctx, name, t.load, t.perOne, p.subject())
 		return err
 	})
 	if err != nil {
@@ -143,7 +144,7 @@ func (b *bench) send(ctx context.Context, name string, fold bool, s sent, rate f
 	return r, err
 }
 
-// halfRate offers half of what the platform can take while it folds, and looks how soon single events are seen.
+// halfRate offers half of the rate that the platform sustains while it folds, and measures how soon single events are seen.
 func halfRate(ctx context.Context, b *bench) ([]row, error) {
 	events := one("/events", bodies.eventRequests)(b.platform)
 	full, ok := b.find("events, folding on")
@@ -163,7 +164,7 @@ func halfRate(ctx context.Context, b *bench) ([]row, error) {
 		return err
 	})
 	group.Go(func() (err error) {
-		seen, err = b.platform.probe(groupCtx, b.duration+warmUp(b.duration)) // the warm-up as well: it is as busy
+		seen, err = b.platform.probe(groupCtx, b.duration+warmUp(b.duration)) // also during the warm-up, which is the same load
 		return err
 	})
 	if err := group.Wait(); err != nil {
@@ -172,16 +173,15 @@ func halfRate(ctx context.Context, b *bench) ([]row, error) {
 	return append([]row{r}, seen...), nil
 }
 
-// burst sends bulk at full rate with the aggregator on, then takes the time until the rollups are right.
+// burst sends bulk at full rate with the aggregator running, and measures the time until everything is folded.
 func burst(ctx context.Context, b *bench) ([]row, error) {
 	r, err := b.send(ctx, "bulk of 1,000, folding on", true, many(1000, jsonType)(b.platform), 0)
 	return []row{r, timeRow(fmt.Sprintf("… after these %s until everything is folded", b.duration), r.after)}, err
 }
 
-// reconcile recounts every number of the platform: a rate that is bought with wrong numbers is worth nothing.
+// reconcile has the platform recount every number: a rate is worth nothing if the numbers are wrong.
 func reconcile(ctx context.Context, b *bench) ([]row, error) {
-	said, err := b.platform.command(ctx, "reconcile")
-	lines := strings.Split(said, "\n")
-	b.notes = append(b.notes, "`hp-analytics reconcile` after all of it: "+lines[len(lines)-1])
+	result, err := b.platform.reconcile(ctx)
+	b.notes = append(b.notes, "`hp-analytics reconcile` after all of it: "+result)
 	return nil, err
 }

@@ -1,7 +1,7 @@
-// Command torture runs the platform as it runs in production and breaks it, again and again, under the load of clients
-// that send until they are answered: it kills and pauses processes and databases, wipes Redis, cuts connections around a
-// commit, and fills what is bounded. Then it lets everything come to rest and holds what is stored, counted and told
-// against what the clients know. It exits 1 when anything differs. The faults and the traffic follow from a seed.
+// Command torture runs the platform the way production does and injects faults while clients send until everything is
+// acknowledged: it kills and pauses processes and databases, wipes Redis, cuts connections around a commit, and fills
+// bounded queues. Then it waits until the platform is idle, and compares what is stored, counted and reported with what the
+// clients know. It exits with 1 if anything differs. Faults and traffic are derived from a seed.
 package main
 
 import (
@@ -18,7 +18,7 @@ import (
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
-// shortDuration is how long faults are injected with -short. Coming to rest takes up to two minutes more.
+// shortDuration is how long faults are injected with -short. The platform takes up to two minutes more to become idle.
 const shortDuration = 70 * time.Second
 
 // options are the command line.
@@ -35,12 +35,12 @@ func run(args []string, stdout, stderr io.Writer) int {
 	var o options
 	flags := flag.NewFlagSet("torture", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&o.bin, "bin", "bin", "where the services' programs are (make build)")
-	flags.StringVar(&o.dir, "dir", "", "where the databases' files and the logs go, and stay; default: a temporary directory, which stays after a failure")
-	flags.Uint64Var(&o.seed, "seed", 0, "repeats the faults and the traffic of another run; default: a random one")
+	flags.StringVar(&o.bin, "bin", "bin", "directory of the services' programs (make build)")
+	flags.StringVar(&o.dir, "dir", "", "directory of the databases' files and the logs, which is kept; default: a temporary directory, which is kept after a failure")
+	flags.Uint64Var(&o.seed, "seed", 0, "seed of the run whose faults and traffic to repeat; default: random")
 	flags.DurationVar(&o.duration, "duration", 3*time.Minute, "how long faults are injected")
-	flags.BoolVar(&o.short, "short", false, "for CI: each kind of fault about once")
-	flags.IntVar(&o.clients, "clients", 8, "clients that send at the same time")
+	flags.BoolVar(&o.short, "short", false, "for CI: about one fault of each kind")
+	flags.IntVar(&o.clients, "clients", 8, "concurrent clients")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
@@ -53,7 +53,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := torture(ctx, o, stdout); err != nil {
-		_, _ = fmt.Fprintf(stderr, "torture: %v\nRun it again with -seed %d.\n", err, o.seed)
+		_, _ = fmt.Fprintf(stderr, "torture: %v\nRepeat it with -seed %d.\n", err, o.seed)
 		return 1
 	}
 	return 0

@@ -10,8 +10,8 @@ import (
 	"github.com/hp-analytics/hp-analytics/test/torture/internal/fault"
 )
 
-// idle finds what a run must have seen to prove anything.
-func (t *trial) idle(counts map[fault.Kind]int) (findings []string) {
+// unexercised returns what the run should have met and has not: without it the run proves little.
+func (t *trial) unexercised(counts map[fault.Kind]int) (findings []string) {
 	for _, kind := range fault.Kinds() {
 		if counts[kind] == 0 {
 			findings = append(findings, fmt.Sprintf("no fault of this kind: %s", kind))
@@ -19,13 +19,13 @@ func (t *trial) idle(counts map[fault.Kind]int) (findings []string) {
 	}
 	for _, name := range []string{"acknowledged", "retries", "503 overloaded", "503 database_unavailable", "lost connections", "answers with duplicates", "refused"} {
 		if t.traffic.Count(name) == 0 {
-			findings = append(findings, "the clients have never seen this: "+name)
+			findings = append(findings, "the clients never met: "+name)
 		}
 	}
 	return findings
 }
 
-// summarize prints what has happened.
+// summarize prints the counts of the run.
 func (t *trial) summarize(counts map[fault.Kind]int, r check.Report) {
 	t.print("\nFaults:")
 	for _, kind := range fault.Kinds() {
@@ -36,20 +36,20 @@ func (t *trial) summarize(counts map[fault.Kind]int, r check.Report) {
 	for _, name := range slices.Sorted(maps.Keys(seen)) {
 		t.print("%6d  %s", seen[name], name)
 	}
-	t.print("Checked: %d events, %d purchases, %d receipts. %d wake-up calls were given up; their batches are folded by others.",
+	t.print("Checked: %d events, %d purchases, %d receipts. %d wake-up tasks were archived; other tasks folded their batches.",
 		r.Events, r.Purchases, r.Batches, r.Archived)
 }
 
-// shown bounds the findings that are printed.
+// shown bounds the number of findings that are printed.
 const shown = 50
 
 func verdict(out io.Writer, findings []string) error {
 	if len(findings) == 0 {
-		_, _ = fmt.Fprintln(out, "Every acknowledged id is there once, every number is right, nothing is left to do.")
+		_, _ = fmt.Fprintln(out, "Every acknowledged id is stored once, every number is right, and no work is left.")
 		return nil
 	}
 	for _, f := range findings[:min(shown, len(findings))] {
 		_, _ = fmt.Fprintln(out, "WRONG:", f)
 	}
-	return fmt.Errorf("the platform has not kept its promises: %d findings", len(findings))
+	return fmt.Errorf("the platform broke its guarantees: %d findings", len(findings))
 }

@@ -15,7 +15,7 @@ import (
 
 func serverDir(t *testing.T) string {
 	t.Helper()
-	dir, err := platformtest.ServerDir("torture")
+	dir, err := platformtest.ServerDir("deployment")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,7 +23,7 @@ func serverDir(t *testing.T) string {
 	return dir
 }
 
-// database is what the two have in common.
+// database is the part that both have in common.
 type database interface {
 	Start(ctx context.Context) error
 	Kill() error
@@ -32,8 +32,8 @@ type database interface {
 	Stop(ctx context.Context) error
 }
 
-// hangsAndComesBack pauses a database while somebody uses it, kills it, and starts it again at its address.
-func hangsAndComesBack(t *testing.T, d database, use func(ctx context.Context) error) {
+// checkFaults pauses a database while it is used, kills it, and starts it again at the same address.
+func checkFaults(t *testing.T, d database, use func(ctx context.Context) error) {
 	t.Helper()
 	t.Cleanup(func() { _ = d.Stop(context.Background()) })
 	if err := use(t.Context()); err != nil {
@@ -46,26 +46,26 @@ func hangsAndComesBack(t *testing.T, d database, use func(ctx context.Context) e
 	go func() { answered <- use(t.Context()) }()
 	select {
 	case err := <-answered:
-		t.Errorf("it answers while it is paused: %v", err)
+		t.Errorf("it answered while it was paused: %v", err)
 	case <-time.After(300 * time.Millisecond):
 	}
 	if err := d.Resume(); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-answered; err != nil {
-		t.Errorf("after the pause: %v", err)
+		t.Errorf("use after the pause: %v", err)
 	}
 	if err := d.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	if err := use(t.Context()); err == nil {
-		t.Error("it answers after it was killed")
+		t.Error("it answered after it was killed")
 	}
 	if err := d.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if err := use(t.Context()); err != nil {
-		t.Errorf("started again: %v", err)
+		t.Errorf("use after a restart: %v", err)
 	}
 }
 
@@ -76,7 +76,7 @@ func TestPostgres(t *testing.T) {
 		t.Fatal(err)
 	}
 	url, runs := p.server.URL(), 0
-	hangsAndComesBack(t, p, func(ctx context.Context) error {
+	checkFaults(t, p, func(ctx context.Context) error {
 		conn, err := pgx.Connect(ctx, url)
 		if err != nil {
 			return err
@@ -101,7 +101,7 @@ func TestRedis(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hangsAndComesBack(t, r, func(ctx context.Context) error {
+	checkFaults(t, r, func(ctx context.Context) error {
 		client := redis.NewClient(options)
 		defer client.Close()
 		return client.Ping(ctx).Err()

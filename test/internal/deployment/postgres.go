@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,19 +14,29 @@ import (
 	"syscall"
 
 	"github.com/hp-analytics/hp-analytics/internal/localruntime/localpg"
-	"github.com/hp-analytics/hp-analytics/internal/localruntime/localredis"
 )
 
-// Postgres is the private Postgres. Its data and its address stay over restarts.
+// Postgres is a private, durable Postgres. It keeps its data and its address when it is restarted.
 type Postgres struct {
 	dir    string
-	server *localpg.Server // the last one
+	server *localpg.Server // of the current or the last run
 }
 
 // Name returns "postgres".
 func (p *Postgres) Name() string { return "postgres" }
 
-// Start starts it and waits until it has recovered.
+// URL returns the URL of the database.
+func (p *Postgres) URL() string { return p.server.URL() }
+
+// Address returns the host and port of the server.
+func (p *Postgres) Address() string {
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(p.server.Port()))
+}
+
+// PID returns the process id of the server's first process.
+func (p *Postgres) PID() int { return p.server.PID() }
+
+// Start starts the server and waits until it has recovered.
 func (p *Postgres) Start(ctx context.Context) error {
 	o := localpg.Options{Dir: filepath.Join(p.dir, "postgres"), Logger: slog.New(slog.DiscardHandler)}
 	if p.server != nil {
@@ -39,18 +50,18 @@ func (p *Postgres) Start(ctx context.Context) error {
 	return nil
 }
 
-// Kill ends all its processes at the same moment, as a loss of power does.
+// Kill ends all processes of the server at the same moment, as a power failure does.
 func (p *Postgres) Kill() error {
 	return errors.Join(p.signalAll(syscall.SIGSTOP), p.signalAll(syscall.SIGKILL), p.server.Kill())
 }
 
-// Pause has all its processes hang.
+// Pause freezes all processes of the server.
 func (p *Postgres) Pause() error { return p.signalAll(syscall.SIGSTOP) }
 
-// Resume lets them go on.
+// Resume lets a paused server continue.
 func (p *Postgres) Resume() error { return p.signalAll(syscall.SIGCONT) }
 
-// Stop stops it in order.
+// Stop shuts the server down.
 func (p *Postgres) Stop(ctx context.Context) error {
 	if p.server == nil {
 		return nil
@@ -58,7 +69,7 @@ func (p *Postgres) Stop(ctx context.Context) error {
 	return errors.Join(p.Resume(), p.server.Stop(ctx))
 }
 
-// signalAll sends a signal to the first process, which stops making others, and then to its children.
+// signalAll signals the first process, which then starts no others, and after it the children.
 func (p *Postgres) signalAll(signal syscall.Signal) error {
 	select {
 	case <-p.server.Done():
@@ -67,7 +78,7 @@ func (p *Postgres) signalAll(signal syscall.Signal) error {
 	}
 	first := p.server.PID()
 	if signal == syscall.SIGKILL {
-		return send(signal, children(first)...) // the first one is waited for by its own Kill
+		return send(signal, children(first)...) // Server.Kill kills the first process and waits for it
 	}
 	return errors.Join(send(signal, first), send(signal, children(first)...))
 }
@@ -81,13 +92,13 @@ func send(signal syscall.Signal, pids ...int) error {
 	return nil
 }
 
-// children returns the processes that one has started.
+// children returns the child processes of a process.
 func children(parent int) (pids []int) {
 	files, _ := filepath.Glob("/proc/[0-9]*/stat") // the pattern is good
 	for _, file := range files {
 		content, err := os.ReadFile(file)
 		if err != nil {
-			continue // it has just ended
+			continue // it has just exited
 		}
 		// The name, in parentheses, may hold anything; the parent is the second field after it (proc(5)).
 		fields := strings.Fields(string(content[strings.LastIndexByte(string(content), ')')+1:]))
@@ -97,44 +108,4 @@ func children(parent int) (pids []int) {
 		}
 	}
 	return slices.Clip(pids)
-}
-
-// Redis is the private Redis. Its data and its address stay over restarts.
-type Redis struct {
-	dir    string
-	server *localredis.Server // the last one
-}
-
-// Name returns "redis".
-func (r *Redis) Name() string { return "redis" }
-
-// Start starts it and waits until it has loaded its data.
-func (r *Redis) Start(ctx context.Context) error {
-	o := localredis.Options{Dir: filepath.Join(r.dir, "redis"), Logger: slog.New(slog.DiscardHandler)}
-	if r.server != nil {
-		o.Port, o.Password = r.server.Port(), r.server.Password()
-	}
-	server, err := localredis.Start(ctx, o)
-	if err != nil {
-		return fmt.Errorf("start Redis: %w", err)
-	}
-	r.server = server
-	return nil
-}
-
-// Kill ends it as a crash would.
-func (r *Redis) Kill() error { return r.server.Kill() }
-
-// Pause has it hang.
-func (r *Redis) Pause() error { return r.server.Signal(syscall.SIGSTOP) }
-
-// Resume lets it go on.
-func (r *Redis) Resume() error { return r.server.Signal(syscall.SIGCONT) }
-
-// Stop stops it in order.
-func (r *Redis) Stop(ctx context.Context) error {
-	if r.server == nil {
-		return nil
-	}
-	return errors.Join(r.Resume(), r.server.Stop(ctx))
 }
