@@ -16,7 +16,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/openapi"
 	"github.com/hp-analytics/hp-analytics/internal/platform/httpserver"
 	"github.com/hp-analytics/hp-analytics/internal/platform/lifecycle"
-	platformpg "github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	platformpostgres "github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/internal/platform/service"
 	"github.com/hp-analytics/hp-analytics/internal/platform/service/frame"
 	"github.com/hp-analytics/hp-analytics/internal/platform/tasks"
@@ -40,20 +40,20 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 		return nil, err
 	}
 	store := postgres.Store{Pool: f.Pool, Lanes: cfg.Lanes, Rows: cfg.FoldRows}
-	folder := worker.NewFolder(store, redis.Versions{Client: f.Redis}, f.Logger, f.Registerer)
+	foldWorker := worker.New(store, redis.Versions{Client: f.Redis}, f.Logger, f.Registerer)
 	monitor := progress.New(progress.Options{
-		Pending: store.Pending, Last: folder.Last, Deadline: cfg.ProgressDeadline, Logger: f.Logger,
+		Pending: store.Pending, Last: foldWorker.Last, Deadline: cfg.ProgressDeadline, Logger: f.Logger,
 	}, f.Registerer)
 	work := schedule.New(schedule.Options{
 		Store:       store,
 		Queue:       schedule.NewAsynqQueue(f.Redis, tasks.NewClient(f.Redis, cfg.Redis.Timeout)),
-		Fold:        folder.Fold,
+		Fold:        foldWorker.Fold,
 		ReceiptLife: time.Duration(cfg.ReceiptDays) * 24 * time.Hour,
 		RawLife:     time.Duration(cfg.RetentionDays) * 24 * time.Hour,
 		Now:         time.Now,
 		Logger:      f.Logger,
 	}, f.Registerer)
-	leader := &platformpg.Leader{Pool: f.Pool, Lock: locks.AggregatorLeader, Retry: leaderRetry, Logger: f.Logger}
+	leader := &platformpostgres.Leader{Pool: f.Pool, Lock: locks.AggregatorLeader, Retry: leaderRetry, Logger: f.Logger}
 	return f.Service(frame.Parts{
 		Mount: func(router chi.Router) error {
 			openapi.Mount(router) // there are no operations
@@ -64,7 +64,7 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 			lifecycle.Loop("progress monitor", monitor.Run),
 			{Name: "worker", Run: func(ctx context.Context, ready func()) error {
 				ready()
-				return worker.Run(ctx, f.Redis, folder, cfg.Concurrency, f.TracerProvider, f.Logger)
+				return worker.Run(ctx, f.Redis, foldWorker, cfg.Concurrency, f.TracerProvider, f.Logger)
 			}},
 			lifecycle.Loop("leader", func(ctx context.Context) { leader.Run(ctx, work.Run) }),
 		},

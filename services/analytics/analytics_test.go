@@ -18,7 +18,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn/authntest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
-	platformpg "github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	platformpostgres "github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	platformredis "github.com/hp-analytics/hp-analytics/internal/platform/redis"
 	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/service/frame"
@@ -47,7 +47,7 @@ func newFixture(t *testing.T) *fixture {
 	return newFixtureOn(t, database.Config(), database.Pool(""), redistest.New(t))
 }
 
-func newFixtureOn(t *testing.T, pg platformpg.Config, db *pgxpool.Pool, redis platformredis.Config) *fixture {
+func newFixtureOn(t *testing.T, pg platformpostgres.Config, db *pgxpool.Pool, redis platformredis.Config) *fixture {
 	t.Helper()
 	f := &fixture{t: t, db: db, auth: authntest.New(t), checker: openapitest.New(t), redis: redis}
 	cfg := analytics.Config{Config: frame.Config{Postgres: pg, Redis: redis}, Auth: f.auth.Config(), CacheTTL: 10 * time.Second, CacheBytes: 1 << 20}
@@ -421,7 +421,7 @@ func TestRedisIsDisposable(t *testing.T) {
 func TestPostgresDownAndBack(t *testing.T) {
 	t.Parallel()
 	server := dbtest.StartServer(t)
-	db, err := platformpg.Open(t.Context(), server.Config(), "", "test", nil)
+	db, err := platformpostgres.Open(t.Context(), server.Config(), "", "test", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,62 +2,61 @@ package rebuild
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
-	platformpg "github.com/hp-analytics/hp-analytics/internal/platform/postgres"
-	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
+	aggregatorpostgres "github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/redis"
-	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/rollup"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/rebuild/internal/postgres"
 )
 
-// memory bounds what is counted in memory before it is added to the shadow tables. A usual day fits, and then each shadow
-// row is written once.
-const memory = 64 << 20
+const (
+	// swapPause lets folds catch up between two attempts to swap, swapAttempts bounds the attempts.
+	swapPause    = 500 * time.Millisecond
+	swapAttempts = 240
+)
 
 // day rebuilds one day.
 func (r *rebuild) day(ctx context.Context, d time.Time) (Day, error) {
 	begin := time.Now()
-	done := Day{Day: d}
+	var swapped postgres.Swapped
 	changed := redis.Fields{}
-	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err := platformpg.InTx(ctx, r.pool, options, func(reader pgx.Tx) error {
-		if _, err := reader.Exec(ctx, `SET LOCAL statement_timeout = 0`); err != nil {
-			return fmt.Errorf("prepare: %w", err)
-		}
-		snapshot, ok, err := postgres.TakeSnapshot(ctx, reader, d)
+	ok, err := r.session.Read(ctx, d, func(snapshot *aggregatorpostgres.Snapshot) error {
+		rows, err := r.session.Count(ctx, snapshot)
 		if err != nil {
 			return err
 		}
-		if !ok { // they expired in the meantime
-			return &NoRawRowsError{Days: []time.Time{d}}
-		}
-		if done.Rows, err = r.count(ctx, snapshot); err != nil {
-			return err
-		}
-		done, err = r.swap(ctx, snapshot, done, changed)
+		swapped, err = r.swap(ctx, snapshot, d, rows, changed)
 		return err
 	})
 	if err != nil {
 		return Day{}, err
 	}
-	done.Took = time.Since(begin)
+	if !ok { // its partitions expired after the check of the whole range
+		return Day{}, &NoRawRowsError{Days: []time.Time{d}}
+	}
+	done := Day{
+		Day: d, Rows: swapped.Rows, Late: swapped.Late, Before: swapped.Before, After: swapped.After,
+		Removed: swapped.Removed, Added: swapped.Added, Locked: swapped.Locked, Took: time.Since(begin),
+	}
 	if r.options.Redis != nil {
 		done.Unpublished = (redis.Versions{Client: r.options.Redis}).PublishFields(ctx, changed)
 	}
 	return done, nil
 }
 
-// count fills the shadow tables with what a snapshot sees.
-func (r *rebuild) count(ctx context.Context, snapshot *postgres.Snapshot) (int64, error) {
-	if _, err := r.writer.Exec(ctx, `TRUNCATE `+names("shadow")); err != nil {
-		return 0, fmt.Errorf("empty the shadow tables: %w", err)
+// swap tries to replace the rollups of a day until no fold is in the way.
+func (r *rebuild) swap(ctx context.Context, snapshot *aggregatorpostgres.Snapshot, d time.Time, rows int64, changed redis.Fields) (postgres.Swapped, error) {
+	for attempt := 1; ; attempt++ {
+		swapped, err := r.session.Swap(ctx, snapshot, r.id, d, rows, changed.Note)
+		if !errors.Is(err, postgres.ErrBusy) || attempt == swapAttempts {
+			return swapped, err
+		}
+		select {
+		case <-ctx.Done():
+			return postgres.Swapped{}, fmt.Errorf("wait for folds: %w", ctx.Err())
+		case <-time.After(swapPause):
+		}
 	}
-	return snapshot.Count(ctx, memory, func(deltas *rollup.Deltas) error {
-		return platformpg.InTx(ctx, r.writer, pgx.TxOptions{}, func(tx pgx.Tx) error {
-			return postgres.Shadow.Add(ctx, tx, 0, deltas)
-		})
-	})
 }

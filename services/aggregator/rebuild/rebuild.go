@@ -1,32 +1,34 @@
-// Package rebuild makes the rollups of days anew from their raw rows, while ingest, folds and readers go on.
+// Package rebuild recomputes the rollups of whole days from their raw rows, while ingest, folds and readers continue.
 //
-// A day is counted into shadow tables by one snapshot, which takes as long as it takes and is in nobody's way. Then a
+// A day is first counted into shadow tables from one snapshot, which blocks nobody however long it takes. Then one
 // transaction locks the rollups for writers, adds what was folded since the snapshot, replaces the rows that differ and
-// notes that the day is done. Readers see the rollups from before or from after it; whatever is interrupted leaves them as
-// they were, and the next rebuild of the same days goes on behind the last one that is done.
+// records that the day is done. Readers see the rollups from before or after that transaction. An interruption leaves the
+// rollups as they were; the next rebuild of the same days resumes after the last day that is done.
 package rebuild
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	goredis "github.com/redis/go-redis/v9"
 
-	"github.com/hp-analytics/hp-analytics/internal/locks"
-	platformpg "github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	platformpostgres "github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/redis"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/rebuild/internal/postgres"
 )
 
-// ErrRunning says that another rebuild is at work: there is one set of shadow tables.
-var ErrRunning = errors.New("another rebuild is running")
+// resumable is how long after its start an interrupted rebuild is resumed. Days that it did longer ago may be wrong again,
+// which may be the reason for this rebuild.
+const resumable = 24 * time.Hour
 
-// NoRawRowsError says which days cannot be rebuilt.
+// ErrRunning means that another rebuild is running.
+var ErrRunning = postgres.ErrRunning
+
+// NoRawRowsError lists the days that cannot be rebuilt.
 type NoRawRowsError struct{ Days []time.Time }
 
 // Error implements error.
@@ -41,87 +43,75 @@ func (e *NoRawRowsError) Error() string {
 // Options say what is rebuilt.
 type Options struct {
 	From, To time.Time // inclusive UTC days
-	Restart  bool      // do not go on with an interrupted rebuild of the same days
-	// Redis is told what has changed; without it cached answers live until their time is over. May be nil.
+	Restart  bool      // do not resume an interrupted rebuild of the same days
+	// Redis is where version tokens are published, to invalidate cached answers. Without it they live until they expire.
+	// May be nil.
 	Redis goredis.UniversalClient
 	Done  func(Day) // is called after each day; may be nil
 }
 
-// Day is what was done for a day.
+// Day describes what was done for a day.
 type Day struct {
 	Day           time.Time
 	Rows          int64         // raw rows that are counted now
-	Late          int64         // those of them that were folded while the others were being counted
+	Late          int64         // those of them that were folded after the snapshot
 	Before, After int64         // rollup rows
-	Removed       int64         // rollup rows that were wrong, too many, or of a lane other than 0
-	Added         int64         // rollup rows that took their place, or were missing
-	Took, Locked  time.Duration // all in all, and while folds had to wait
-	Unpublished   error         // why caches were not told, if they were not
+	Removed       int64         // rollup rows that differed, were surplus, or were in a lane other than 0
+	Added         int64         // rollup rows that replaced them or were missing
+	Took, Locked  time.Duration // in total, and while folds were kept out
+	Unpublished   error         // why the caches could not be invalidated; nil if they were
 }
 
 // Report is the outcome.
 type Report struct {
 	Done    []Day
-	Resumed []time.Time // days that were done by an attempt before this one
-}
-
-// Run rebuilds day by day. After an error the days that were done stay done.
-func Run(ctx context.Context, pool *pgxpool.Pool, o Options) (Report, error) {
-	report, err := run(ctx, pool, o)
-	if err != nil {
-		return report, platformpg.Classify(fmt.Errorf("rebuild: %w", err))
-	}
-	return report, nil
+	Resumed []time.Time // days that an interrupted attempt had done
 }
 
 // rebuild is one attempt.
 type rebuild struct {
-	pool    *pgxpool.Pool
-	writer  *pgx.Conn // holds the lock of the one rebuild, and does all writing: nobody can write who has lost the lock
+	session *postgres.Session
 	options Options
 	id      int64 // in stats.rebuilds
 }
 
-func run(ctx context.Context, pool *pgxpool.Pool, o Options) (Report, error) {
-	pooled, err := pool.Acquire(ctx)
+// Run rebuilds day by day. After an error the days that were done stay done.
+func Run(ctx context.Context, pool *pgxpool.Pool, o Options) (Report, error) {
+	session, err := postgres.Start(ctx, pool)
 	if err != nil {
-		return Report{}, fmt.Errorf("connect: %w", err)
+		return Report{}, platformpostgres.Classify(fmt.Errorf("rebuild: %w", err))
 	}
-	r := &rebuild{pool: pool, writer: pooled.Hijack(), options: o}
-	defer func() {
-		closeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		_ = r.writer.Close(closeCtx) // the lock goes with the session either way
-	}()
-	held, err := locks.Rebuild.TryHold(ctx, r.writer)
+	defer session.Close(ctx)
+	r := &rebuild{session: session, options: o}
+	report, err := r.run(ctx)
 	if err != nil {
-		return Report{}, err
+		return report, platformpostgres.Classify(fmt.Errorf("rebuild: %w", err))
 	}
-	if !held {
-		return Report{}, ErrRunning
-	}
-	// Whole days take longer than a request may.
-	if _, err := r.writer.Exec(ctx, `SET statement_timeout = 0; SET work_mem = '64MB'; SET synchronous_commit = on`); err != nil {
-		return Report{}, fmt.Errorf("prepare: %w", err)
-	}
-	return r.all(ctx)
+	return report, nil
 }
 
-func (r *rebuild) all(ctx context.Context) (Report, error) {
-	if err := r.checkRawRows(ctx); err != nil {
-		return Report{}, err
-	}
-	done, err := r.begin(ctx)
+func (r *rebuild) run(ctx context.Context) (Report, error) {
+	from, to := r.options.From, r.options.To
+	missing, err := r.session.DaysWithoutRawRows(ctx, from, to)
 	if err != nil {
 		return Report{}, err
 	}
-	report := Report{Resumed: done}
-	if len(done) > 0 && r.options.Redis != nil {
-		// Who was interrupted may have had no time left to tell. Caches live for seconds, so failing is no reason to stop.
+	if len(missing) > 0 {
+		return Report{}, &NoRawRowsError{Days: missing}
+	}
+	record, err := r.session.Begin(ctx, from, to, resumable, r.options.Restart)
+	if err != nil {
+		return Report{}, err
+	}
+	r.id = record.ID
+	report := Report{Resumed: record.Done}
+	if len(record.Done) > 0 && r.options.Redis != nil {
+		// The interrupted attempt may have ended before it published its last tokens. Publishing is best effort: without it
+		// cached answers expire within seconds.
 		_ = (redis.Versions{Client: r.options.Redis}).PublishAll(ctx)
 	}
-	for d := r.options.From; !d.After(r.options.To); d = d.AddDate(0, 0, 1) {
-		if slices.ContainsFunc(done, d.Equal) {
+	for d := from; !d.After(to); d = d.AddDate(0, 0, 1) {
+		if slices.ContainsFunc(record.Done, d.Equal) {
 			continue
 		}
 		day, err := r.day(ctx, d)
@@ -133,28 +123,5 @@ func (r *rebuild) all(ctx context.Context) (Report, error) {
 			r.options.Done(day)
 		}
 	}
-	return report, r.finish(ctx)
-}
-
-// checkRawRows refuses a range that has days without raw rows.
-func (r *rebuild) checkRawRows(ctx context.Context) error {
-	const query = `
-		SELECT day::date
-		FROM generate_series($1::date, $2::date, interval '1 day') AS day
-		WHERE day::date NOT IN (SELECT whole.day FROM ingest.whole_days AS whole)
-		   OR to_regclass('ingest.events_p' || to_char(day, 'YYYYMMDD')) IS NULL
-		   OR to_regclass('ingest.purchases_p' || to_char(day, 'YYYYMMDD')) IS NULL
-		ORDER BY day`
-	rows, err := r.writer.Query(ctx, query, r.options.From, r.options.To)
-	if err != nil {
-		return fmt.Errorf("look for raw rows: %w", err)
-	}
-	missing, err := pgx.CollectRows(rows, pgx.RowTo[time.Time])
-	if err != nil {
-		return fmt.Errorf("look for raw rows: %w", err)
-	}
-	if len(missing) > 0 {
-		return &NoRawRowsError{Days: missing}
-	}
-	return nil
+	return report, r.session.Finish(ctx, r.id)
 }

@@ -6,94 +6,62 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/hp-analytics/hp-analytics/internal/stats/sketch"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/reconcile/internal/postgres"
 )
 
-// checkSketches compares the sketches of a day with sketches made anew from the users in the raw rows. Users and stored
-// sketches come product by product, so that only one product's are in memory, however many there are.
-func (r *run) checkSketches(ctx context.Context, d time.Time) error {
-	const query = `
-		SELECT product_id, user_id, NULL::bytea, sum(n)::bigint
-		FROM (
-			SELECT product_id, user_id, count(*) AS n FROM ingest.events raw WHERE ` + folded + ` GROUP BY product_id, user_id
-			UNION ALL
-			SELECT product_id, user_id, count(*) FROM ingest.purchases raw WHERE ` + folded + ` GROUP BY product_id, user_id
-		) AS users
-		GROUP BY product_id, user_id
-		UNION ALL
-		SELECT product_id, '', sketch, 0 FROM stats.product_daily_users WHERE day = $1::date
-		ORDER BY 1`
-	rows, err := r.tx.Query(ctx, query, d)
-	if err != nil {
-		return fmt.Errorf("recount users: %w", err)
+// checkSketches compares the sketches of a day with sketches made from the users in the raw rows.
+func (r *run) checkSketches(ctx context.Context, day time.Time) error {
+	all := sketches{stored: sketch.New(), recounted: sketch.New()}
+	var product uuid.UUID
+	one := sketches{} // of product; without sketches before the first one
+	compare := func() error {
+		if one.stored == nil {
+			return nil
+		}
+		return r.compareSketches("stats.product_daily_users "+day.Format(time.DateOnly)+" "+product.String(), one)
 	}
-	all := sketch.New()
-	one := sketches{stored: sketch.New(), recounted: sketch.New()}
-	var product, current uuid.UUID
-	var user string
-	var data []byte
-	var n int64
-	started := false
-	_, err = pgx.ForEachRow(rows, []any{&product, &user, &data, &n}, func() error {
-		if started && product != current {
-			if err := r.compareSketches(productDay(d, current), one); err != nil {
+	err := r.snapshot.Users(ctx, day, func(u postgres.UserOrSketch) error {
+		if one.stored == nil || u.Product != product {
+			if err := compare(); err != nil {
 				return err
 			}
-			one = sketches{stored: sketch.New(), recounted: sketch.New()}
+			product, one = u.Product, sketches{stored: sketch.New(), recounted: sketch.New()}
 		}
-		started, current = true, product
-		if data != nil {
-			return one.addStored(data)
+		if u.Sketch != nil {
+			return one.addStored(u.Sketch)
 		}
-		hash := sketch.Hash(user)
+		hash := sketch.Hash(u.User)
 		one.recounted.InsertHash(hash)
-		all.InsertHash(hash)
-		r.report.Rows += n
+		all.recounted.InsertHash(hash)
+		r.report.Rows += u.Rows
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("recount users: %w", err)
+		return err
 	}
-	if started {
-		if err := r.compareSketches(productDay(d, current), one); err != nil {
-			return err
-		}
+	if err := compare(); err != nil {
+		return err
 	}
-	return r.checkDaySketch(ctx, d, all)
-}
-
-// checkDaySketch compares the sketch of all users of a day.
-func (r *run) checkDaySketch(ctx context.Context, d time.Time, recounted *sketch.Sketch) error {
-	rows, err := r.tx.Query(ctx, `SELECT sketch FROM stats.daily_users WHERE day = $1`, d)
-	if err != nil {
-		return fmt.Errorf("read the day's sketches: %w", err)
+	if err := r.snapshot.DaySketches(ctx, day, all.addStored); err != nil {
+		return err
 	}
-	all := sketches{stored: sketch.New(), recounted: recounted}
-	var data []byte
-	if _, err := pgx.ForEachRow(rows, []any{&data}, func() error { return all.addStored(data) }); err != nil {
-		return fmt.Errorf("read the day's sketches: %w", err)
-	}
-	return r.compareSketches("stats.daily_users "+d.Format(time.DateOnly), all)
-}
-
-func productDay(d time.Time, product uuid.UUID) string {
-	return "stats.product_daily_users " + d.Format(time.DateOnly) + " " + product.String()
+	return r.compareSketches("stats.daily_users "+day.Format(time.DateOnly), all)
 }
 
 // sketches are the two sides of a comparison.
 type sketches struct {
 	stored, recounted *sketch.Sketch
-	broken            error // why a stored one cannot be read
+	broken            error // why a stored sketch cannot be read
 }
 
-// addStored merges a lane.
+// addStored merges the stored sketch of a lane.
 func (s *sketches) addStored(data []byte) error {
 	lane := sketch.New()
 	if err := lane.UnmarshalBinary(data); err != nil {
 		s.broken = err
-		return nil //nolint:nilerr // it is a difference, and others may follow
+		return nil //nolint:nilerr // an unreadable sketch is a difference, and others may follow
 	}
 	return s.stored.Merge(lane)
 }

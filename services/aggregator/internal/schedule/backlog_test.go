@@ -80,7 +80,7 @@ func TestTheQueueFollowsTheWork(t *testing.T) {
 	sweep(folds, folds)
 
 	g := gate{Store: store, through: make(chan struct{})}
-	folder := worker.NewFolder(g, nobodyCaches{}, platformtest.Logger(t), prometheus.NewRegistry())
+	folder := worker.New(g, nobodyCaches{}, platformtest.Logger(t), prometheus.NewRegistry())
 	ctx, stop := context.WithCancel(t.Context())
 	var group errgroup.Group
 	group.Go(func() error {

@@ -25,7 +25,7 @@ const (
 )
 
 // Run works on wake-up tasks until ctx ends. It starts without Redis and goes on when Redis is back.
-func Run(ctx context.Context, client redis.UniversalClient, folder *Folder, concurrency int, tracing trace.TracerProvider, logger *slog.Logger) error {
+func Run(ctx context.Context, client redis.UniversalClient, worker *Worker, concurrency int, tracing trace.TracerProvider, logger *slog.Logger) error {
 	server := asynq.NewServerFromRedisClient(client, asynq.Config{
 		Concurrency:       concurrency,
 		Queues:            map[string]int{protocol.BatchReady.Queue: 1},
@@ -41,7 +41,7 @@ func Run(ctx context.Context, client redis.UniversalClient, folder *Folder, conc
 	mux := asynq.NewServeMux()
 	// One fold a task and not more: the queue then empties in step with the work, and its length is what is scaled on.
 	protocol.BatchReady.Handle(mux, tracing, func(ctx context.Context) error {
-		_, err := folder.Fold(ctx)
+		_, err := worker.Fold(ctx)
 		return err
 	})
 	if err := server.Start(mux); err != nil {

@@ -39,9 +39,9 @@ func (b *backlog) keep(m report.Meta, until time.Time) {
 	b.found, b.until = m, until
 }
 
-// readMeta comes first in a snapshot, and horizon was found before it: everything received before that is visible here,
+// readMeta comes first in a snapshot, and watermark was found before it: everything received before that is visible here,
 // so it is in the numbers unless it is among what pends.
-func (s *Store) readMeta(ctx context.Context, tx pgx.Tx, horizon time.Time) (report.Meta, error) {
+func (s *Store) readMeta(ctx context.Context, tx pgx.Tx, watermark time.Time) (report.Meta, error) {
 	if m, ok := s.backlog.recent(); ok {
 		if err := tx.QueryRow(ctx, `SELECT transaction_timestamp()`).Scan(&m.AsOf); err != nil {
 			return report.Meta{}, fmt.Errorf("freshness: %w", err)
@@ -50,7 +50,7 @@ func (s *Store) readMeta(ctx context.Context, tx pgx.Tx, horizon time.Time) (rep
 		return m, nil
 	}
 	begin := time.Now()
-	m, batches, err := scanPending(ctx, tx, horizon)
+	m, batches, err := scanPending(ctx, tx, watermark)
 	if err != nil {
 		return report.Meta{}, fmt.Errorf("freshness: %w", err)
 	}
@@ -66,8 +66,8 @@ const pendingQuery = `
 	FROM ingest.batches
 	WHERE aggregated_at IS NULL`
 
-func scanPending(ctx context.Context, tx pgx.Tx, horizon time.Time) (m report.Meta, batches int64, err error) {
-	err = tx.QueryRow(ctx, pendingQuery, horizon).Scan(&m.AsOf, &m.CompleteUntil, &m.PendingEvents, &batches)
+func scanPending(ctx context.Context, tx pgx.Tx, watermark time.Time) (m report.Meta, batches int64, err error) {
+	err = tx.QueryRow(ctx, pendingQuery, watermark).Scan(&m.AsOf, &m.CompleteUntil, &m.PendingEvents, &batches)
 	m.AsOf, m.CompleteUntil = m.AsOf.UTC(), m.CompleteUntil.UTC()
 	return m, batches, err
 }

@@ -21,24 +21,24 @@ import (
 
 // Store reads rollups as the role hp_analytics. It is safe for concurrent use.
 type Store struct {
-	pool    *pgxpool.Pool
-	horizon horizon
-	backlog backlog
+	pool      *pgxpool.Pool
+	watermark watermark
+	backlog   backlog
 }
 
 // New returns a store on pool, which stays the caller's to close.
 func New(pool *pgxpool.Pool) *Store {
-	return &Store{pool: pool, horizon: horizon{pool: pool, turn: make(chan struct{}, 1)}}
+	return &Store{pool: pool, watermark: watermark{pool: pool, turn: make(chan struct{}, 1)}}
 }
 
 // snapshot runs fn on one consistent state of the database and returns how fresh that state is.
 func (s *Store) snapshot(ctx context.Context, what string, fn func(tx pgx.Tx) error) (report.Meta, error) {
 	var meta report.Meta
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	horizon, err := s.horizon.time(ctx)
+	watermark, err := s.watermark.get(ctx)
 	if err == nil {
 		err = postgres.InTx(ctx, s.pool, options, func(tx pgx.Tx) (err error) {
-			if meta, err = s.readMeta(ctx, tx, horizon); err != nil {
+			if meta, err = s.readMeta(ctx, tx, watermark); err != nil {
 				return err
 			}
 			return fn(tx)

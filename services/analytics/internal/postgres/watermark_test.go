@@ -46,7 +46,7 @@ func TestWhatIsNotCommittedYetIsNotComplete(t *testing.T) {
 	for range 20 {
 		i.meta()
 	}
-	if took := time.Since(begin); took > 10*drainPatience {
+	if took := time.Since(begin); took > 10*drainTimeout {
 		t.Errorf("20 answers took %s beside a writer that is stuck", took)
 	}
 	if err := writer.Commit(t.Context()); err != nil {
@@ -156,11 +156,11 @@ func (i *inbox) hold(snapshots []seen) {
 // Whoever looks may wait for a Postgres that is silent; those behind leave when their own time is up.
 func TestNobodyWaitsLongerThanItsRequest(t *testing.T) {
 	t.Parallel()
-	h := horizon{turn: make(chan struct{}, 1)}
-	h.turn <- struct{}{} // somebody looks
+	w := watermark{turn: make(chan struct{}, 1)}
+	w.turn <- struct{}{} // somebody looks
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
-	if _, err := h.time(ctx); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := w.get(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
 }

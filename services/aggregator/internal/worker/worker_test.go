@@ -39,7 +39,7 @@ func (v *versions) Publish(context.Context, *rollup.Deltas) error {
 	return v.err
 }
 
-func TestFolderSaysWhetherItDidSomething(t *testing.T) {
+func TestFoldSaysWhetherItDidSomething(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("connection lost")
 	s := &store{results: []result{
@@ -49,8 +49,8 @@ func TestFolderSaysWhetherItDidSomething(t *testing.T) {
 		{folded: postgres.Folded{Batches: 2, Rows: 10, Deltas: rollup.New()}},
 	}}
 	v := &versions{err: errors.New("Redis is away")}
-	folder := worker.NewFolder(s, v, platformtest.Logger(t), prometheus.NewRegistry())
-	start := folder.Last()
+	w := worker.New(s, v, platformtest.Logger(t), prometheus.NewRegistry())
+	start := w.Last()
 	if time.Since(start) > time.Minute {
 		t.Errorf("a new folder has last folded %s ago", time.Since(start))
 	}
@@ -58,12 +58,12 @@ func TestFolderSaysWhetherItDidSomething(t *testing.T) {
 		did bool
 		err error
 	}{{false, nil}, {false, nil}, {false, broken}} {
-		if did, err := folder.Fold(t.Context()); did != want.did || !errors.Is(err, want.err) || folder.Last() != start || v.published > 0 {
-			t.Errorf("fold %d: %t, %v, last %s, published %d", i, did, err, folder.Last(), v.published)
+		if did, err := w.Fold(t.Context()); did != want.did || !errors.Is(err, want.err) || w.Last() != start || v.published > 0 {
+			t.Errorf("fold %d: %t, %v, last %s, published %d", i, did, err, w.Last(), v.published)
 		}
 	}
 	// What is committed counts, even if caches cannot be told.
-	if did, err := folder.Fold(t.Context()); !did || err != nil || !folder.Last().After(start) || v.published != 1 {
-		t.Errorf("a fold with rows: %t, %v, last %s, published %d", did, err, folder.Last(), v.published)
+	if did, err := w.Fold(t.Context()); !did || err != nil || !w.Last().After(start) || v.published != 1 {
+		t.Errorf("a fold with rows: %t, %v, last %s, published %d", did, err, w.Last(), v.published)
 	}
 }

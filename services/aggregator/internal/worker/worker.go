@@ -23,8 +23,8 @@ type Versions interface {
 	Publish(ctx context.Context, deltas *rollup.Deltas) error
 }
 
-// Folder folds, then tells who caches. It is safe for concurrent use.
-type Folder struct {
+// Worker folds, then tells who caches. It is safe for concurrent use.
+type Worker struct {
 	store    Store
 	versions Versions
 	logger   *slog.Logger
@@ -35,9 +35,9 @@ type Folder struct {
 	duration                   prometheus.Histogram
 }
 
-// NewFolder returns a folder. It counts as having just folded, so that a new process gets its time.
-func NewFolder(store Store, versions Versions, logger *slog.Logger, registerer prometheus.Registerer) *Folder {
-	f := &Folder{
+// New returns a folder. It counts as having just folded, so that a new process gets its time.
+func New(store Store, versions Versions, logger *slog.Logger, registerer prometheus.Registerer) *Worker {
+	w := &Worker{
 		store: store, versions: versions, logger: logger,
 		rows: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "hpa_aggregator_folded_rows_total", Help: "Events and purchases folded into the rollups.",
@@ -56,38 +56,38 @@ func NewFolder(store Store, versions Versions, logger *slog.Logger, registerer p
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}),
 	}
-	registerer.MustRegister(f.rows, f.batches, f.unpublished, f.outcomes, f.duration)
-	f.last.Store(time.Now().UnixNano())
-	return f
+	registerer.MustRegister(w.rows, w.batches, w.unpublished, w.outcomes, w.duration)
+	w.last.Store(time.Now().UnixNano())
+	return w
 }
 
 // Last returns when this process last folded something.
-func (f *Folder) Last() time.Time { return time.Unix(0, f.last.Load()) }
+func (w *Worker) Last() time.Time { return time.Unix(0, w.last.Load()) }
 
 // Fold folds once, and reports whether there was anything to fold.
-func (f *Folder) Fold(ctx context.Context) (bool, error) {
+func (w *Worker) Fold(ctx context.Context) (bool, error) {
 	begin := time.Now()
-	done, err := f.store.Fold(ctx)
+	done, err := w.store.Fold(ctx)
 	switch {
 	case err != nil:
-		f.outcomes.WithLabelValues("error").Inc()
+		w.outcomes.WithLabelValues("error").Inc()
 		return false, err
 	case done.NoLane:
-		f.outcomes.WithLabelValues("no_lane").Inc()
+		w.outcomes.WithLabelValues("no_lane").Inc()
 		return false, nil
 	case done.Batches == 0:
-		f.outcomes.WithLabelValues("nothing").Inc()
+		w.outcomes.WithLabelValues("nothing").Inc()
 		return false, nil
 	}
-	f.outcomes.WithLabelValues("folded").Inc()
-	f.duration.Observe(time.Since(begin).Seconds())
-	f.batches.Add(float64(done.Batches))
-	f.rows.Add(float64(done.Rows))
-	f.last.Store(time.Now().UnixNano())
-	if err := f.versions.Publish(ctx, done.Deltas); err != nil {
-		f.unpublished.Inc()
-		f.logger.WarnContext(ctx, "caches were not told of a change", "err", err)
+	w.outcomes.WithLabelValues("folded").Inc()
+	w.duration.Observe(time.Since(begin).Seconds())
+	w.batches.Add(float64(done.Batches))
+	w.rows.Add(float64(done.Rows))
+	w.last.Store(time.Now().UnixNano())
+	if err := w.versions.Publish(ctx, done.Deltas); err != nil {
+		w.unpublished.Inc()
+		w.logger.WarnContext(ctx, "caches were not told of a change", "err", err)
 	}
-	f.logger.DebugContext(ctx, "folded", "batches", done.Batches, "rows", done.Rows, "duration", time.Since(begin))
+	w.logger.DebugContext(ctx, "folded", "batches", done.Batches, "rows", done.Rows, "duration", time.Since(begin))
 	return true, nil
 }

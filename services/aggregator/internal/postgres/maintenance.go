@@ -8,42 +8,8 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 )
 
-// pruneChunk bounds the rows that one statement deletes, so that none holds locks for long.
+// pruneChunk bounds the rows that one statement deletes, and with them how long it holds locks.
 const pruneChunk = 10_000
-
-// Backlog is what waits to be folded.
-type Backlog struct {
-	Batches, Rows int64
-	Oldest        time.Duration // age of the oldest; 0 when nothing pends
-}
-
-// Pending returns the backlog. It reads the partial index of pending batches only.
-func (s Store) Pending(ctx context.Context) (Backlog, error) {
-	const query = `
-		SELECT count(*), coalesce(sum(rows), 0)::bigint, coalesce(now() - min(received_at), interval '0')
-		FROM ingest.batches
-		WHERE aggregated_at IS NULL`
-	var b Backlog
-	if err := s.Pool.QueryRow(ctx, query).Scan(&b.Batches, &b.Rows, &b.Oldest); err != nil {
-		return Backlog{}, postgres.Classify(fmt.Errorf("read the backlog: %w", err))
-	}
-	return b, nil
-}
-
-// Work returns how many folds the pending batches need that were committed longer than grace ago, if each fold claims all
-// it may. Like Pending it reads the partial index.
-func (s Store) Work(ctx context.Context, grace time.Duration) (folds int, err error) {
-	const query = `
-		SELECT count(*), coalesce(sum(rows), 0)::bigint
-		FROM ingest.batches
-		WHERE aggregated_at IS NULL AND received_at <= now() - $1::interval`
-	var batches, rows int64
-	if err := s.Pool.QueryRow(ctx, query, grace).Scan(&batches, &rows); err != nil {
-		return 0, postgres.Classify(fmt.Errorf("measure the work: %w", err))
-	}
-	perFold := int64(s.Rows)
-	return int(max((batches+FoldBatches-1)/FoldBatches, (rows+perFold-1)/perFold)), nil
-}
 
 // EnsurePartitions makes the partitions of a range of days, as far as they are missing, and returns how many it made.
 func (s Store) EnsurePartitions(ctx context.Context, from, to time.Time) (int, error) {

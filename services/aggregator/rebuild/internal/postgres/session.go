@@ -1,0 +1,99 @@
+// Package postgres holds the SQL of a rebuild: the lock that makes it the only one, its record, the shadow tables that a
+// day is counted into, and the swap of the rollups.
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/hp-analytics/hp-analytics/internal/locks"
+	platformpostgres "github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
+)
+
+// ErrRunning means that another rebuild holds the lock. There is only one set of shadow tables.
+var ErrRunning = errors.New("another rebuild is running")
+
+// Session is the session of the one rebuild that may run. Its connection holds the lock and does all writing, so a rebuild
+// that has lost the lock cannot write any more.
+type Session struct {
+	pool *pgxpool.Pool // for the snapshots
+	conn *pgx.Conn
+}
+
+// Start takes the lock, without waiting for it. The caller must close the session.
+func Start(ctx context.Context, pool *pgxpool.Pool) (*Session, error) {
+	pooled, err := pool.Acquire(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	s := &Session{pool: pool, conn: pooled.Hijack()}
+	if err := s.prepare(ctx); err != nil {
+		s.Close(ctx)
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Session) prepare(ctx context.Context) error {
+	held, err := locks.Rebuild.TryHold(ctx, s.conn)
+	if err != nil {
+		return err
+	}
+	if !held {
+		return ErrRunning
+	}
+	// Replacing a whole day takes longer than the statements of a request may.
+	if _, err := s.conn.Exec(ctx, `SET statement_timeout = 0; SET work_mem = '64MB'; SET synchronous_commit = on`); err != nil {
+		return fmt.Errorf("prepare the session: %w", err)
+	}
+	return nil
+}
+
+// Close ends the session, which releases the lock.
+func (s *Session) Close(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_ = s.conn.Close(ctx) // Postgres ends the session without a goodbye, too
+}
+
+// DaysWithoutRawRows returns the days of an inclusive range whose raw rows are gone or never existed.
+func (s *Session) DaysWithoutRawRows(ctx context.Context, from, to time.Time) ([]time.Time, error) {
+	const query = `
+		SELECT day::date
+		FROM generate_series($1::date, $2::date, interval '1 day') AS day
+		WHERE day::date NOT IN (SELECT whole.day FROM ingest.whole_days AS whole)
+		   OR to_regclass('ingest.events_p' || to_char(day, 'YYYYMMDD')) IS NULL
+		   OR to_regclass('ingest.purchases_p' || to_char(day, 'YYYYMMDD')) IS NULL
+		ORDER BY day`
+	rows, err := s.conn.Query(ctx, query, from, to)
+	if err != nil {
+		return nil, fmt.Errorf("look for raw rows: %w", err)
+	}
+	days, err := pgx.CollectRows(rows, pgx.RowTo[time.Time])
+	if err != nil {
+		return nil, fmt.Errorf("look for raw rows: %w", err)
+	}
+	return days, nil
+}
+
+// Read calls fn with a snapshot of the raw rows of a day. It reports false, without calling fn, when the day has none.
+func (s *Session) Read(ctx context.Context, day time.Time, fn func(*postgres.Snapshot) error) (ok bool, err error) {
+	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	err = platformpostgres.InTx(ctx, s.pool, options, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `SET LOCAL statement_timeout = 0`); err != nil {
+			return fmt.Errorf("prepare the snapshot: %w", err)
+		}
+		var snapshot *postgres.Snapshot
+		if snapshot, ok, err = postgres.TakeSnapshot(ctx, tx, day); err != nil || !ok {
+			return err
+		}
+		return fn(snapshot)
+	})
+	return ok, err
+}

@@ -1,0 +1,73 @@
+// Package postgres holds the SQL of a reconciliation: it recounts the rollups from the raw rows and reads what is stored.
+// It shares no code with the folding, because it is what the folding is checked by.
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	platformpostgres "github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+)
+
+// Snapshot is one consistent state of the database.
+type Snapshot struct{ tx pgx.Tx }
+
+// Read calls fn with a snapshot. Writers are not blocked by it.
+func Read(ctx context.Context, pool *pgxpool.Pool, fn func(Snapshot) error) error {
+	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	return platformpostgres.InTx(ctx, pool, options, func(tx pgx.Tx) error {
+		// One statement sorts and joins a whole day. That takes longer than a request may, and more memory.
+		if _, err := tx.Exec(ctx, `SET LOCAL statement_timeout = 0; SET LOCAL work_mem = '64MB'`); err != nil {
+			return fmt.Errorf("prepare the snapshot: %w", err)
+		}
+		return fn(Snapshot{tx: tx})
+	})
+}
+
+// PendingRows returns the number of rows in pending batches.
+func (s Snapshot) PendingRows(ctx context.Context) (rows int64, err error) {
+	const query = `SELECT coalesce(sum(rows), 0)::bigint FROM ingest.batches WHERE aggregated_at IS NULL`
+	if err := s.tx.QueryRow(ctx, query).Scan(&rows); err != nil {
+		return 0, fmt.Errorf("count pending rows: %w", err)
+	}
+	return rows, nil
+}
+
+// Day is a day that has raw rows or rollups or both.
+type Day struct {
+	Day time.Time
+	Raw bool // all of its raw rows still exist
+}
+
+// Days lists the days of a range, oldest first; nil means that the range has no bound there.
+func (s Snapshot) Days(ctx context.Context, from, to *time.Time) ([]Day, error) {
+	const query = `
+		WITH raw AS (
+			SELECT day FROM ingest.whole_days
+		), stored AS (
+			SELECT day FROM stats.daily_stats
+			UNION SELECT day FROM stats.product_daily_stats
+			UNION SELECT day FROM stats.user_daily_stats
+			UNION SELECT day FROM stats.product_type_daily_stats
+			UNION SELECT day FROM stats.type_daily_stats
+			UNION SELECT day FROM stats.product_daily_users
+			UNION SELECT day FROM stats.daily_users
+		)
+		SELECT day, raw.day IS NOT NULL
+		FROM raw FULL JOIN stored USING (day)
+		WHERE ($1::date IS NULL OR day >= $1) AND ($2::date IS NULL OR day <= $2)
+		ORDER BY day`
+	rows, err := s.tx.Query(ctx, query, from, to)
+	if err != nil {
+		return nil, fmt.Errorf("list days: %w", err)
+	}
+	days, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Day])
+	if err != nil {
+		return nil, fmt.Errorf("list days: %w", err)
+	}
+	return days, nil
+}
