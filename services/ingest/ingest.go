@@ -67,7 +67,7 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 	}
 	rules := event.Rules{Retention: time.Duration(cfg.RetentionDays) * 24 * time.Hour}
 	bodies := body.NewOpener(inflight.NewBudget(cfg.MaxInflightBytes, f.Registerer))
-	server := api.New(event.NewRecorder(rules, known, writer), store, bodies, watcher, limiter, f.Logger, f.Registerer)
+	server := api.New(event.NewRecorder(rules, known, writer, store), store, bodies, watcher, limiter, f.Logger, f.Registerer)
 	return f.Service(frame.Parts{
 		Mount:      func(router chi.Router) error { return mount(router, f.Verifier, server) },
 		Background: background,

@@ -1,43 +1,53 @@
-// Package committer is the group commit of ingest: concurrent requests share transactions. A commit costs Postgres a
-// flush to disk and ingest a round trip, whatever it carries, so under load many requests pay for one; an idle service
-// commits each at once.
+// Package committer is the group commit of ingest: concurrent requests share transactions. A commit costs a disk flush in
+// Postgres and a round trip, whatever its size. Under load many requests share that cost; an idle service commits each
+// request at once.
 package committer
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 )
 
 const (
-	// maxFlush bounds the rows of one transaction. Beyond a few thousand a row does not get cheaper, and everybody in the
-	// flush waits for the last one.
+	// maxFlush bounds the rows of one transaction. Beyond a few thousand rows the cost per row stays the same, and every
+	// request of the flush waits for the whole of it.
 	maxFlush = 4 * event.MaxBatch
-	// crowd is how many waiting rows are worth a second transaction beside the one in flight. With fewer, larger flushes
-	// cost less; with more, one writer is slower than Postgres (`make bench`, events against bulk).
-	crowd = 500
-	// flushTimeout bounds one flush, if Postgres neither answers nor hangs up. Whether it was committed is open then.
+	// backlog is how many waiting rows start a second transaction beside the one in flight. Below it, one writer with larger
+	// flushes costs less; above it, one writer is slower than Postgres (`make bench`, events against bulk).
+	backlog = 500
+	// flushTimeout bounds one flush, with all transactions of its bisection, when Postgres neither answers nor closes the
+	// connection. The rows may be committed or not then.
 	flushTimeout = 20 * time.Second
 )
 
 // Store writes flushes.
 type Store interface {
-	// StoreEvents stores events as one batch in one transaction. stored tells for each whether it is new; of equal ones
-	// the first is.
+	// StoreEvents stores events as one batch in one transaction. stored tells for each whether it is new; of several equal
+	// ones only the first is. After an error nothing is stored, or it is unknown what is.
 	StoreEvents(ctx context.Context, batch uuid.UUID, events []event.Event) (stored []bool, err error)
-	// StorePurchases stores those of the orders that are new beyond doubt as one batch in one transaction. The others
-	// are for StorePurchase.
-	StorePurchases(ctx context.Context, batch uuid.UUID, orders []event.Order) (stored []bool, receivedAt time.Time, err error)
-	// StorePurchase stores one purchase, or finds what it or its key was stored as before: replayed.
-	StorePurchase(ctx context.Context, order event.Order) (stored event.Purchase, replayed bool, err error)
-	// Replay returns the purchase that answered key before, if there is one.
-	Replay(ctx context.Context, key event.IdempotencyKey) (p event.Purchase, found bool, err error)
+	// StorePurchases stores the new ones of orders, whose keys differ, and looks up the others. The new ones are one batch
+	// in one transaction, unless an order can only be told to be new after another one is stored. After an error no order
+	// has an outcome.
+	StorePurchases(ctx context.Context, batch uuid.UUID, orders []event.Order) ([]Outcome, error)
+}
+
+// ErrContent marks an error that some of the rows cause, not the state of the database: without these rows the others can
+// be stored.
+var ErrContent = errors.New("the database refuses the content of a row")
+
+// Outcome is what became of one order.
+type Outcome struct {
+	Purchase event.Purchase // as it is stored
+	Replayed bool           // it, or the answer to its key, was stored before
+	Err      error
 }
 
 // Waker wakes the aggregators after a commit. It is best effort and does not block: a lost call costs latency only.
@@ -47,11 +57,11 @@ type Waker interface {
 
 // Options tune a committer.
 type Options struct {
-	Writers    int // transactions at the same time, by kind; all but the first are for crowds
-	MaxWaiting int // rows that may wait for a writer; more is answered with 503
+	Writers    int // transactions at the same time, by kind; all but the first only work on a backlog
+	MaxWaiting int // rows that may wait for a writer; a request beyond that is answered with 503
 }
 
-// Committer implements event.Committer. It works while Run does.
+// Committer implements event.Committer. Requests wait until Run runs.
 type Committer struct {
 	store     Store
 	waker     Waker
@@ -71,8 +81,8 @@ type eventsRequest struct {
 }
 
 type purchaseRequest struct {
-	order    event.Order
-	replayed bool
+	order   event.Order
+	outcome Outcome
 }
 
 // New returns a committer.
@@ -94,14 +104,14 @@ func depth(kind string, of func() int) prometheus.Collector {
 	}, func() float64 { return float64(of()) })
 }
 
-// Run writes until ctx ends, and then what is still waiting.
+// Run writes until ctx ends, and then whatever is still waiting.
 func (c *Committer) Run(ctx context.Context) {
 	var writers sync.WaitGroup
 	writers.Go(func() { c.events.write(ctx, c.events.ready) })
 	writers.Go(func() { c.purchases.write(ctx, c.purchases.ready) })
 	for range c.writers - 1 {
-		writers.Go(func() { c.events.write(ctx, c.events.crowded) })
-		writers.Go(func() { c.purchases.write(ctx, c.purchases.crowded) })
+		writers.Go(func() { c.events.write(ctx, c.events.backlogged) })
+		writers.Go(func() { c.purchases.write(ctx, c.purchases.backlogged) })
 	}
 	writers.Wait()
 }
@@ -122,43 +132,32 @@ func (c *Committer) CommitPurchase(ctx context.Context, order event.Order) (stor
 		defer c.keys.Delete(key)
 	}
 	r, err := c.purchases.do(ctx, purchaseRequest{order: order}, 1)
-	return r.order.Purchase, r.replayed, err
+	if err == nil {
+		err = r.outcome.Err
+	}
+	return r.outcome.Purchase, r.outcome.Replayed, err
 }
 
-// Replay implements event.Committer.
-func (c *Committer) Replay(ctx context.Context, key event.IdempotencyKey) (event.Purchase, bool, error) {
-	return c.store.Replay(ctx, key)
-}
-
-// flushEvents writes requests in one transaction and answers them.
+// flushEvents writes and answers requests that share a transaction.
 func (c *Committer) flushEvents(ctx context.Context, members []*member[eventsRequest]) {
 	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
-	batch := event.NewID()
-	stored, err := c.store.StoreEvents(ctx, batch, concatenate(members))
-	if err != nil && len(members) > 1 && !errs.Is(err, errs.Unavailable) {
-		// Something that one of them holds: it must not cost its neighbours.
-		for i := range members {
-			c.flushEvents(ctx, members[i:i+1])
+	bisect(members, func(members []*member[eventsRequest]) error {
+		c.requests.Observe(float64(len(members)))
+		batch := event.NewID()
+		stored, err := c.store.StoreEvents(ctx, batch, concatenate(members))
+		if err != nil {
+			return err
 		}
-		return
-	}
-	c.requests.Observe(float64(len(members)))
-	anew := false
-	for _, m := range members {
-		m.err = err
-		if err == nil {
+		if slices.Contains(stored, true) {
+			c.waker.Wake()
+		}
+		for _, m := range members {
 			n := len(m.request.events)
 			m.request.batch, m.request.stored, stored = batch, stored[:n:n], stored[n:]
-			for _, isNew := range m.request.stored {
-				anew = anew || isNew
-			}
 		}
-		close(m.done)
-	}
-	if anew {
-		c.waker.Wake()
-	}
+		return nil
+	})
 }
 
 func concatenate(members []*member[eventsRequest]) []event.Event {
@@ -176,46 +175,44 @@ func concatenate(members []*member[eventsRequest]) []event.Event {
 	return all
 }
 
-// flushPurchases writes what is new of the requests in one transaction, and looks at the others one by one: an id or a
-// key that was used before is rare, and its answer has to be looked up.
+// flushPurchases does the same for purchases.
 func (c *Committer) flushPurchases(ctx context.Context, members []*member[purchaseRequest]) {
 	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
-	batch := event.NewID()
-	orders := make([]event.Order, len(members))
-	for i, m := range members {
-		orders[i] = m.request.order
-	}
-	stored, receivedAt, err := c.store.StorePurchases(ctx, batch, orders)
-	c.requests.Observe(float64(len(members)))
-	anew := false
-	for i, m := range members {
-		switch {
-		case errs.Is(err, errs.Unavailable):
-			m.err = err
-		case err == nil && stored[i]:
-			m.request.order.BatchID, m.request.order.ReceivedAt = batch, receivedAt
-			anew = true
-		default: // one that is not new, or a flush that one of them has spoilt
-			c.flushPurchase(ctx, m)
+	bisect(members, func(members []*member[purchaseRequest]) error {
+		c.requests.Observe(float64(len(members)))
+		orders := make([]event.Order, len(members))
+		for i, m := range members {
+			orders[i] = m.request.order
 		}
-		close(m.done)
-	}
-	if anew {
-		c.waker.Wake()
-	}
+		outcomes, err := c.store.StorePurchases(ctx, event.NewID(), orders)
+		if err != nil {
+			return err
+		}
+		anyNew := false
+		for i, m := range members {
+			m.request.outcome = outcomes[i]
+			anyNew = anyNew || outcomes[i].Err == nil && !outcomes[i].Replayed
+		}
+		if anyNew {
+			c.waker.Wake()
+		}
+		return nil
+	})
 }
 
-// flushPurchase writes one request in a transaction of its own.
-func (c *Committer) flushPurchase(ctx context.Context, m *member[purchaseRequest]) {
-	m.request.order.BatchID = event.NewID()
-	stored, replayed, err := c.store.StorePurchase(ctx, m.request.order)
-	if err != nil {
-		m.err = err
+// bisect stores members in one transaction and answers them. If the content of one of them fails the transaction, each
+// half is stored on its own, and so on, until the member at fault is alone: k of n at fault cost O(k·log n) transactions,
+// and every other member is stored. Any other error concerns all members, and halves would only meet it again.
+func bisect[R any](members []*member[R], store func([]*member[R]) error) {
+	err := store(members)
+	if half := len(members) / 2; half > 0 && errors.Is(err, ErrContent) {
+		bisect(members[:half], store)
+		bisect(members[half:], store)
 		return
 	}
-	m.request.order.Purchase, m.request.replayed = stored, replayed
-	if !replayed {
-		c.waker.Wake()
+	for _, m := range members {
+		m.err = err
+		close(m.done)
 	}
 }

@@ -17,31 +17,52 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 )
 
-// fakeStore stores by user id, so that tests can name what they send. Each transaction takes a second.
+// fakeStore stores by user id, so that tests can name what they send.
 type fakeStore struct {
-	mu        sync.Mutex
-	known     map[string]bool
-	flushes   [][]string
-	singles   []string
-	failures  []error // of the next flushes
-	poisonous string  // fails every transaction that holds it
-	woken     int
+	duration time.Duration   // of a transaction
+	bad      map[string]bool // users whose rows fail a transaction
+
+	mu       sync.Mutex
+	known    map[string]bool
+	flushes  [][]string
+	failures []error // of the next flushes; nil for one that goes on
+	woken    int
 }
 
-var errPoison = errors.New("invalid input")
+func newFakeStore() *fakeStore {
+	return &fakeStore{duration: time.Second, bad: map[string]bool{}, known: map[string]bool{}}
+}
 
-func (s *fakeStore) transaction(users []string) ([]bool, error) {
-	<-time.After(time.Second)
+var errUnavailable = errs.New(errs.Unavailable, "database_unavailable", "Later.")
+
+// badRow is the error of a flush with the row of a bad user.
+type badRow struct{ user string }
+
+func (e badRow) Error() string        { return "bad row of " + e.user }
+func (e badRow) Is(target error) bool { return target == ErrContent }
+
+func (s *fakeStore) transaction(ctx context.Context, users []string) ([]bool, error) {
+	s.mu.Lock()
+	s.flushes = append(s.flushes, users)
+	s.mu.Unlock()
+	select {
+	case <-time.After(s.duration):
+	case <-ctx.Done():
+		return nil, errUnavailable.Because(ctx.Err())
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.flushes = append(s.flushes, users)
 	if len(s.failures) > 0 {
 		err := s.failures[0]
 		s.failures = s.failures[1:]
-		return nil, err
+		if err != nil {
+			return nil, err
+		}
 	}
-	if s.poisonous != "" && slices.Contains(users, s.poisonous) {
-		return nil, errPoison
+	for _, user := range users {
+		if s.bad[user] {
+			return nil, badRow{user}
+		}
 	}
 	stored := make([]bool, len(users))
 	for i, user := range users {
@@ -51,37 +72,31 @@ func (s *fakeStore) transaction(users []string) ([]bool, error) {
 	return stored, nil
 }
 
-func (s *fakeStore) StoreEvents(_ context.Context, _ uuid.UUID, events []event.Event) ([]bool, error) {
+func (s *fakeStore) StoreEvents(ctx context.Context, _ uuid.UUID, events []event.Event) ([]bool, error) {
 	var users []string
 	for _, e := range events {
 		users = append(users, e.UserID)
 	}
-	return s.transaction(users)
+	return s.transaction(ctx, users)
 }
 
-func (s *fakeStore) StorePurchases(_ context.Context, _ uuid.UUID, orders []event.Order) ([]bool, time.Time, error) {
+func (s *fakeStore) StorePurchases(ctx context.Context, _ uuid.UUID, orders []event.Order) ([]Outcome, error) {
 	var users []string
 	for _, o := range orders {
 		users = append(users, o.UserID)
 	}
-	stored, err := s.transaction(users)
-	return stored, time.Now(), err
-}
-
-func (s *fakeStore) StorePurchase(_ context.Context, o event.Order) (event.Purchase, bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.singles = append(s.singles, o.UserID)
-	if o.UserID == s.poisonous {
-		return event.Purchase{}, false, errPoison
+	stored, err := s.transaction(ctx, users)
+	if err != nil {
+		return nil, err
 	}
-	replayed := s.known[o.UserID]
-	s.known[o.UserID] = true
-	return o.Purchase, replayed, nil
-}
-
-func (s *fakeStore) Replay(context.Context, event.IdempotencyKey) (event.Purchase, bool, error) {
-	return event.Purchase{}, false, nil
+	outcomes := make([]Outcome, len(orders))
+	for i, o := range orders {
+		outcomes[i] = Outcome{Purchase: o.Purchase, Replayed: !stored[i]}
+		if o.UserID == "taken" {
+			outcomes[i] = Outcome{Err: event.ErrIDTaken}
+		}
+	}
+	return outcomes, nil
 }
 
 func (s *fakeStore) Wake() {
@@ -101,7 +116,7 @@ type bench struct {
 func inBubble(t *testing.T, maxWaiting int, test func(t *testing.T, b *bench)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		store := &fakeStore{known: map[string]bool{}}
+		store := newFakeStore()
 		c := New(store, store, Options{Writers: 1, MaxWaiting: maxWaiting}, prometheus.NewRegistry())
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
@@ -186,20 +201,18 @@ func TestNothingNewWakesNobody(t *testing.T) {
 	})
 }
 
-func TestAFailedFlushFailsItsOwnRequests(t *testing.T) {
+func TestAnOutageFailsTheRequestsOfItsFlush(t *testing.T) {
 	t.Parallel()
 	inBubble(t, 100, func(t *testing.T, b *bench) {
-		unavailable := errs.New(errs.Unavailable, "database_unavailable", "Later.")
-		b.store.failures = []error{nil, unavailable}
-		b.store.failures[0] = unavailable
+		b.store.failures = []error{errUnavailable, errUnavailable}
 		first := b.send(t.Context(), "a")
 		second := []<-chan outcome{b.send(t.Context(), "b"), b.send(t.Context(), "c")}
-		if got := <-first; !errors.Is(got.err, unavailable) {
+		if got := <-first; !errors.Is(got.err, errUnavailable) {
 			t.Errorf("first: %+v", got)
 		}
 		third := b.send(t.Context(), "d")
 		for _, result := range second {
-			if got := <-result; !errors.Is(got.err, unavailable) {
+			if got := <-result; !errors.Is(got.err, errUnavailable) {
 				t.Errorf("second: %+v", got)
 			}
 		}
@@ -208,21 +221,6 @@ func TestAFailedFlushFailsItsOwnRequests(t *testing.T) {
 		}
 		if len(b.store.flushes) != 3 {
 			t.Errorf("an outage led to %d flushes: %v", len(b.store.flushes), b.store.flushes)
-		}
-	})
-}
-
-func TestWhatSpoilsAFlushCostsNoNeighbour(t *testing.T) {
-	t.Parallel()
-	inBubble(t, 100, func(t *testing.T, b *bench) {
-		b.store.poisonous = "bad"
-		first := b.send(t.Context(), "a")
-		results := []<-chan outcome{b.send(t.Context(), "b"), b.send(t.Context(), "bad"), b.send(t.Context(), "c")}
-		<-first
-		for i, want := range []error{nil, errPoison, nil} {
-			if got := <-results[i]; !errors.Is(got.err, want) || want == nil && !slices.Equal(got.stored, []bool{true}) {
-				t.Errorf("request %d: %+v, want error %v", i, got, want)
-			}
 		}
 	})
 }
@@ -284,18 +282,18 @@ func TestStopWritesWhatIsWaiting(t *testing.T) {
 	})
 }
 
-// TestAFlushIsBounded checks that a crowd is written in flushes of bounded size, in turn.
+// TestAFlushIsBounded checks that a backlog is written in flushes of bounded size, one after the other.
 func TestAFlushIsBounded(t *testing.T) {
 	t.Parallel()
 	inBubble(t, 10*maxFlush, func(t *testing.T, b *bench) {
 		users := make([]string, event.MaxBatch)
 		first := b.send(t.Context(), "a")
-		var crowd []<-chan outcome
+		var waiting []<-chan outcome
 		for range 9 {
-			crowd = append(crowd, b.send(t.Context(), users...))
+			waiting = append(waiting, b.send(t.Context(), users...))
 		}
 		<-first
-		for _, result := range crowd {
+		for _, result := range waiting {
 			if got := <-result; got.err != nil {
 				t.Error(got.err)
 			}
@@ -310,12 +308,12 @@ func TestAFlushIsBounded(t *testing.T) {
 	})
 }
 
-// TestACrowdGetsASecondWriter checks that a second transaction begins beside the one in flight when it is worth it, and
-// not before.
-func TestACrowdGetsASecondWriter(t *testing.T) {
+// TestABacklogGetsASecondWriter checks that a second transaction begins beside the one in flight as soon as enough rows
+// wait, and not before.
+func TestABacklogGetsASecondWriter(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		store := &fakeStore{known: map[string]bool{}}
+		store := newFakeStore()
 		c := New(store, store, Options{Writers: 2, MaxWaiting: 10_000}, prometheus.NewRegistry())
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
@@ -326,9 +324,9 @@ func TestACrowdGetsASecondWriter(t *testing.T) {
 		b := &bench{t: t, Committer: c}
 		begin := time.Now()
 		first := b.send(t.Context(), "a")
-		few := b.send(t.Context(), make([]string, crowd-1)...)
+		few := b.send(t.Context(), make([]string, backlog-1)...)
 		<-time.After(500 * time.Millisecond)
-		last := b.send(t.Context(), "b") // makes it a crowd
+		last := b.send(t.Context(), "b") // completes the backlog
 		<-first
 		if took := time.Since(begin); took != time.Second {
 			t.Errorf("the first flush took %s", took)
@@ -336,7 +334,7 @@ func TestACrowdGetsASecondWriter(t *testing.T) {
 		<-few
 		<-last
 		if took := time.Since(begin); took != 1500*time.Millisecond {
-			t.Errorf("the crowd was written after %s, want at once when it was one", took)
+			t.Errorf("the backlog was written after %s, want as soon as it was complete", took)
 		}
 		if len(store.flushes) != 2 {
 			t.Errorf("%d flushes", len(store.flushes))
@@ -369,6 +367,7 @@ func TestPurchasesShareAFlush(t *testing.T) {
 		b.store.known["known"] = true
 		first := b.buy("a", "1")
 		results := []<-chan error{b.buy("b", ""), b.buy("known", "2"), b.buy("c", "3")}
+		refused := b.buy("taken", "")
 		if err := <-b.buy("d", "3"); !errors.Is(err, event.ErrKeyInFlight) {
 			t.Errorf("a key in flight: %v", err)
 		}
@@ -377,36 +376,27 @@ func TestPurchasesShareAFlush(t *testing.T) {
 				t.Errorf("purchase %d: %v", i, err)
 			}
 		}
-		if diff := cmp.Diff([][]string{{"a"}, {"b", "known", "c"}}, b.store.flushes); diff != "" {
+		if err := <-refused; !errors.Is(err, event.ErrIDTaken) {
+			t.Errorf("another user's id: %v", err)
+		}
+		if diff := cmp.Diff([][]string{{"a"}, {"b", "known", "c", "taken"}}, b.store.flushes); diff != "" {
 			t.Errorf("flushes (-want +got):\n%s", diff)
 		}
-		if diff := cmp.Diff([]string{"known"}, b.store.singles); diff != "" {
-			t.Errorf("looked at alone (-want +got):\n%s", diff)
-		}
 		if err := <-b.buy("e", "3"); err != nil {
-			t.Errorf("the key is no more in flight: %v", err)
+			t.Errorf("the key is no longer in flight: %v", err)
 		}
 	})
 }
 
-func TestASpoiltFlushOfPurchases(t *testing.T) {
+func TestReplayedPurchasesWakeNobody(t *testing.T) {
 	t.Parallel()
 	inBubble(t, 100, func(t *testing.T, b *bench) {
-		b.store.poisonous = "bad"
-		first := b.buy("a", "")
-		results := []<-chan error{b.buy("b", ""), b.buy("bad", "")}
-		<-first
-		if err := <-results[0]; err != nil {
-			t.Errorf("the neighbour: %v", err)
-		}
-		if err := <-results[1]; !errors.Is(err, errPoison) {
-			t.Errorf("the bad one: %v", err)
-		}
-	})
-	inBubble(t, 100, func(t *testing.T, b *bench) {
-		b.store.failures = []error{errs.New(errs.Unavailable, "database_unavailable", "Later.")}
-		if err := <-b.buy("a", ""); !errs.Is(err, errs.Unavailable) || len(b.store.singles) > 0 {
-			t.Errorf("in an outage: %v, tried alone: %v", err, b.store.singles)
+		b.store.known["known"] = true
+		<-b.buy("known", "")
+		<-b.buy("taken", "")
+		b.stop()
+		if b.store.woken != 0 {
+			t.Errorf("woken %d times", b.store.woken)
 		}
 	})
 }

@@ -9,10 +9,10 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/inflight"
 )
 
-// errTooLong is the answer to a request whose time was up before a writer took it. Nothing of it is stored.
+// errTooLong is the answer to a request whose deadline passed before a writer took it. Nothing of it is stored.
 var errTooLong = errs.New(errs.Unavailable, "overloaded", "Storing takes longer than a request may right now. Try again shortly.")
 
-// member is a request that waits to be written with others. Its request is the writer's from join until done is closed.
+// member is a request that waits to be written with others. The writer owns request from join until done is closed.
 type member[R any] struct {
 	request R
 	rows    int
@@ -20,14 +20,14 @@ type member[R any] struct {
 	err     error // valid after done is closed
 }
 
-// group collects requests of one kind until a writer has time for them. There is no artificial delay: the flush in flight
-// is the time in which the next one fills up.
+// group collects requests of one kind until a writer is free. It adds no delay: the next flush fills up while one is in
+// flight.
 type group[R any] struct {
 	maxWaiting int // rows that may wait for a writer
 	maxFlush   int // rows of one flush, unless a single request has more
 	flush      func(ctx context.Context, members []*member[R])
 	ready      chan struct{} // holds a signal while members may be waiting
-	crowded    chan struct{} // holds a signal while a crowd may be waiting
+	backlogged chan struct{} // holds a signal while a backlog may be waiting
 
 	mu      sync.Mutex
 	waiting []*member[R]
@@ -36,11 +36,11 @@ type group[R any] struct {
 }
 
 func newGroup[R any](maxWaiting, maxFlush int, flush func(context.Context, []*member[R])) *group[R] {
-	return &group[R]{maxWaiting: maxWaiting, maxFlush: maxFlush, flush: flush, ready: make(chan struct{}, 1), crowded: make(chan struct{}, 1)}
+	return &group[R]{maxWaiting: maxWaiting, maxFlush: maxFlush, flush: flush, ready: make(chan struct{}, 1), backlogged: make(chan struct{}, 1)}
 }
 
-// do has request written and returns it with its outcome. A request whose context ends before a writer takes it is not
-// written; one that was taken is waited for, because what it holds is in use.
+// do waits until request is written and returns it with its outcome. A request whose context ends before a writer takes it
+// is not written. Once it is taken, do waits for the writer, which still uses its memory.
 func (g *group[R]) do(ctx context.Context, request R, rows int) (R, error) {
 	m := &member[R]{request: request, rows: rows, done: make(chan struct{})}
 	if err := g.join(m); err != nil {
@@ -68,14 +68,14 @@ func (g *group[R]) join(m *member[R]) error {
 	return nil
 }
 
-// signal tells the writers what is waiting. Few rows are left to the first writer, though others may be idle: their commit
-// would cost as much as that of many.
+// signal wakes the writers that are to work. Few rows are left to the first writer even if others are idle, because a
+// small commit costs as much as a large one.
 func (g *group[R]) signal() {
 	if len(g.waiting) > 0 {
 		raise(g.ready)
 	}
-	if g.rows >= crowd {
-		raise(g.crowded)
+	if g.rows >= backlog {
+		raise(g.backlogged)
 	}
 }
 
@@ -86,7 +86,7 @@ func raise(signal chan struct{}) {
 	}
 }
 
-// leave takes m out of those waiting, and reports false when it is with a writer already.
+// leave removes m from the waiting requests. It reports false if a writer has taken m.
 func (g *group[R]) leave(m *member[R]) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -98,7 +98,7 @@ func (g *group[R]) leave(m *member[R]) bool {
 	return true
 }
 
-// take returns what is waiting, as far as it fits into one flush.
+// take removes and returns as many waiting requests as fit into one flush.
 func (g *group[R]) take() []*member[R] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -110,13 +110,13 @@ func (g *group[R]) take() []*member[R] {
 	taken := g.waiting[:n:n]
 	g.waiting, g.rows = g.waiting[n:], g.rows-rows
 	if len(g.waiting) == 0 {
-		g.waiting = nil // the next one must not write where the taken ones are read
+		g.waiting = nil // the writer reads the taken ones, so the next append needs a new array
 	}
 	g.signal()
 	return taken
 }
 
-// write is one writer: it flushes at every signal until ctx ends, and then what is still waiting.
+// write is one writer: it flushes at every signal until ctx ends, and then whatever is still waiting.
 func (g *group[R]) write(ctx context.Context, signal <-chan struct{}) {
 	flushCtx := context.WithoutCancel(ctx)
 	for {

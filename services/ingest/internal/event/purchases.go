@@ -37,7 +37,7 @@ func (r *Recorder) Purchase(ctx context.Context, subject string, draft PurchaseD
 	}
 	// A repeated request is answered as the first one was, even if its product has been archived since.
 	if key != nil {
-		if p, found, err := r.store.Replay(ctx, *key); err != nil || found {
+		if p, found, err := r.answers.Replay(ctx, *key); err != nil || found {
 			return p, found, err
 		}
 	}

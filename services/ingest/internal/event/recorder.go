@@ -7,15 +7,19 @@ import (
 	"github.com/google/uuid"
 )
 
-// Committer makes what was accepted durable. When a method returns without an error its rows are committed; an
-// Unavailable error may leave open whether they are, and sending the same items again settles it.
+// Committer makes accepted items durable. When a method returns without an error, its rows are committed. After an
+// Unavailable error they may be committed or not; sending the same items again settles it.
 type Committer interface {
-	// CommitEvents stores events, of which there may be none, in a batch that other requests may share, and its receipt.
-	// stored tells for each event whether it is new.
+	// CommitEvents stores any number of events, even none, and a receipt, in a batch that other requests may share. stored
+	// tells for each event whether it is new.
 	CommitEvents(ctx context.Context, events []Event) (batch uuid.UUID, stored []bool, err error)
-	// CommitPurchase stores a purchase. If it, or the answer to its key, was stored before, that is what it returns, with
-	// replayed set.
+	// CommitPurchase stores a purchase. If it, or the answer to its key, was stored before, it returns that one with replayed
+	// set.
 	CommitPurchase(ctx context.Context, order Order) (stored Purchase, replayed bool, err error)
+}
+
+// Answers keeps the answers to requests with an idempotency key.
+type Answers interface {
 	// Replay returns the purchase that answered key before, if there is one.
 	Replay(ctx context.Context, key IdempotencyKey) (p Purchase, found bool, err error)
 }
@@ -25,11 +29,12 @@ type Recorder struct {
 	rules   Rules
 	catalog Catalog
 	store   Committer
+	answers Answers
 }
 
 // NewRecorder returns a recorder.
-func NewRecorder(rules Rules, catalog Catalog, store Committer) *Recorder {
-	return &Recorder{rules: rules, catalog: catalog, store: store}
+func NewRecorder(rules Rules, catalog Catalog, store Committer, answers Answers) *Recorder {
+	return &Recorder{rules: rules, catalog: catalog, store: store, answers: answers}
 }
 
 // Status is the fate of an event.

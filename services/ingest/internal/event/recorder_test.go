@@ -71,7 +71,7 @@ func newWorld() (*world, *Recorder) {
 		},
 		events: map[uuid.UUID]Event{},
 	}
-	return w, NewRecorder(rules, w, w)
+	return w, NewRecorder(rules, w, w, w)
 }
 
 func withID(d Draft, id uuid.UUID) Draft {

@@ -10,38 +10,37 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/internal/protocol"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 )
 
-// StoreEvents implements committer.Store. Nearly always all events are new, and a plain insert costs a fifth less than one
-// that looks for conflicts; so that is tried first, and the careful way taken when a key is already there.
+// StoreEvents implements committer.Store. Nearly always all events are new, and an insert without a conflict check costs a
+// fifth less. So that one is tried first, and the one with the check after a conflict.
 func (s *Store) StoreEvents(ctx context.Context, batch uuid.UUID, events []event.Event) ([]bool, error) {
 	defer s.observe(protocol.KindEvents, len(events), time.Now())
 	stored, err := s.storeEvents(ctx, batch, events)
 	if err != nil {
-		return nil, postgres.Classify(fmt.Errorf("store batch %s of %d events: %w", batch, len(events), err))
+		return nil, classify(fmt.Errorf("store batch %s of %d events: %w", batch, len(events), err))
 	}
 	return stored, nil
 }
 
 func (s *Store) storeEvents(ctx context.Context, batch uuid.UUID, events []event.Event) ([]bool, error) {
 	ordered := inKeyOrder(events)
-	if len(events) > 0 && s.newEvents.hopeful() {
+	if len(events) > 0 && s.events.assumeNew() {
 		err := s.storeNewEvents(ctx, batch, ordered)
 		if !keyTaken(err) {
 			return allOf(len(events)), err
 		}
-		s.newEvents.disappointed()
+		s.events.conflicted()
 	}
-	return s.storeEventsWithCare(ctx, batch, events, ordered)
+	return s.insertCheckedEvents(ctx, batch, events, ordered)
 }
 
-// insertEvents stores a batch and its receipt in one statement, which is one transaction and one round trip. The
-// receipt counts what is new; when nothing is, there is nothing to aggregate either. It returns how many are new and, if
-// not all of the $9 are, which.
-const insertEvents = `
+// insertChecked stores the new events of a batch and its receipt in one statement, which is one transaction and one round
+// trip. The receipt counts the new ones; a batch without any is aggregated from the start. The statement returns how many
+// are new and, if not all of the $9 are, which.
+const insertChecked = `
 	WITH stored AS (
 		INSERT INTO ingest.events (id, ts, product_id, user_id, type, properties, batch_id)
 		SELECT id, ts, product_id, user_id, type, properties, $1
@@ -57,14 +56,14 @@ const insertEvents = `
 	SELECT count(*), CASE WHEN count(*) < $9 THEN array_agg(id) END, CASE WHEN count(*) < $9 THEN array_agg(ts) END
 	FROM stored`
 
-// storeEventsWithCare stores those of the events that are new.
-func (s *Store) storeEventsWithCare(ctx context.Context, batch uuid.UUID, events []event.Event, ordered []*event.Event) ([]bool, error) {
+// insertCheckedEvents stores those of the events that are new.
+func (s *Store) insertCheckedEvents(ctx context.Context, batch uuid.UUID, events []event.Event, ordered []*event.Event) ([]bool, error) {
 	columns := newEventColumns(ordered)
 	var n int
 	var ids []uuid.UUID
 	var times []time.Time
 	err := s.withPartitions(ctx, timesOf(ordered), func() error {
-		return s.pool.QueryRow(ctx, insertEvents, batch, protocol.KindEvents,
+		return s.pool.QueryRow(ctx, insertChecked, batch, protocol.KindEvents,
 			columns.id, columns.ts, columns.product, columns.user, columns.typ, columns.properties, len(events)).
 			Scan(&n, &ids, &times)
 	})
@@ -96,7 +95,7 @@ type identities map[identity]struct{}
 
 type identity struct {
 	id uuid.UUID
-	ts int64 // microseconds: a time.Time from the database is not comparable with one of ours
+	ts int64 // microseconds, because time.Time values with different locations do not compare equal
 }
 
 func newIdentities(ids []uuid.UUID, times []time.Time) identities {
@@ -107,7 +106,7 @@ func newIdentities(ids []uuid.UUID, times []time.Time) identities {
 	return all
 }
 
-// take reports whether the row of f was stored; of several equal ones the first has stored it.
+// take reports whether the row of f was stored. It says so once: the first of several equal rows is the stored one.
 func (all identities) take(f event.Fact) bool {
 	key := identity{f.ID, f.TS.UnixMicro()}
 	_, found := all[key]
@@ -115,8 +114,8 @@ func (all identities) take(f event.Fact) bool {
 	return found
 }
 
-// inKeyOrder returns the events in the order of their keys: two transactions that insert the same keys then wait for
-// each other in one direction only, and index pages are filled one after the other.
+// inKeyOrder returns the events in the order of their keys. All writers insert in this order, so two that insert the same
+// keys cannot deadlock, and index pages are filled one after the other.
 func inKeyOrder(events []event.Event) []*event.Event {
 	ordered := make([]*event.Event, len(events))
 	for i := range events {
@@ -130,7 +129,7 @@ func inKeyOrder(events []event.Event) []*event.Event {
 
 // eventColumns are events as arrays.
 type eventColumns struct {
-	id, product [][16]byte // pgx writes these as they are; a uuid.UUID goes through its text
+	id, product [][16]byte // pgx encodes these directly; it converts a uuid.UUID to text first
 	ts          []time.Time
 	user, typ   []string
 	properties  [][]byte

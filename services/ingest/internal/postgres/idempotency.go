@@ -3,75 +3,112 @@ package postgres
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/hp-analytics/hp-analytics/internal/locks"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/committer"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 )
 
-// querier runs one query; pools and transactions do.
-type querier interface {
-	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
-}
+// lockKey locks the columns principal and key of a row until the end of the transaction, or is false when another
+// transaction holds the lock. Whoever inserts a key holds its lock, so inserts of keys never wait for each other and cannot
+// deadlock.
+const lockKey = `pg_try_advisory_xact_lock(` + locks.IdempotencyKey + `)`
 
-// Replay implements committer.Store.
+// Replay implements event.Answers.
 func (s *Store) Replay(ctx context.Context, key event.IdempotencyKey) (event.Purchase, bool, error) {
-	p, found, err := replay(ctx, s.pool, key)
+	answers, err := s.answers(ctx, []event.IdempotencyKey{key})
 	if err != nil {
-		return event.Purchase{}, false, postgres.Classify(fmt.Errorf("look up an idempotency key: %w", err))
+		return event.Purchase{}, false, postgres.Classify(err)
 	}
-	return p, found, nil
+	answer, found := answers[0]
+	return answer.Purchase, found && answer.Err == nil, answer.Err
 }
 
-// replay returns the purchase that key was answered with. The answer is kept as a row of ingest.purchases in JSON,
-// because the row itself may be dropped with its partition while the key still counts.
-func replay(ctx context.Context, db querier, key event.IdempotencyKey) (event.Purchase, bool, error) {
+// answers returns the outcome of purchases whose keys were answered before, by index of the key. An answer is kept as a row of
+// ingest.purchases in JSON, because the key can outlive the row, which is dropped with its partition.
+func (s *Store) answers(ctx context.Context, keys []event.IdempotencyKey) (map[int]committer.Outcome, error) {
+	found := make(map[int]committer.Outcome, len(keys))
+	if len(keys) == 0 {
+		return found, nil
+	}
 	const query = `
-		SELECT k.body_hash, ` + purchaseColumns + `
-		FROM ingest.idempotency_keys AS k, jsonb_populate_record(NULL::ingest.purchases, k.response)
-		WHERE k.principal = $1 AND k.key = $2`
-	var p event.Purchase
+		SELECT sent.n - 1, known.body_hash, ` + purchaseColumns + `
+		FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS sent (principal, key, n)
+		CROSS JOIN LATERAL (
+			SELECT k.body_hash, k.response
+			FROM ingest.idempotency_keys AS k
+			WHERE k.principal = sent.principal AND k.key = sent.key
+			LIMIT 1
+		) AS known
+		CROSS JOIN jsonb_populate_record(NULL::ingest.purchases, known.response)`
+	principals, names := make([]string, len(keys)), make([]string, len(keys))
+	for i, key := range keys {
+		principals[i], names[i] = key.Principal, key.Key
+	}
+	rows, _ := s.pool.Query(ctx, query, principals, names) // ForEachRow returns its error
+	var i int
 	var hash []byte
-	err := db.QueryRow(ctx, query, key.Principal, key.Key).Scan(&hash,
-		&p.ID, &p.TS, &p.ProductID, &p.UserID, &p.Quantity, &p.AmountMinor, &p.Currency, &p.BatchID, &p.ReceivedAt)
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		return event.Purchase{}, false, nil
-	case err != nil:
-		return event.Purchase{}, false, err
-	case !bytes.Equal(hash, key.BodyHash[:]):
-		return event.Purchase{}, false, event.ErrKeyReused
+	var p event.Purchase
+	_, err := pgx.ForEachRow(rows, append([]any{&i, &hash}, fields(&p)...), func() error {
+		if bytes.Equal(hash, keys[i].BodyHash[:]) {
+			found[i] = committer.Outcome{Purchase: p, Replayed: true}
+		} else {
+			found[i] = committer.Outcome{Err: event.ErrKeyReused}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look up %d idempotency keys: %w", len(keys), err)
 	}
-	return p, true, nil
+	return found, nil
 }
 
-// lockKey makes this transaction the only one that works on key. It does not wait for another one: its client would
-// wait as well, and its answer is not known yet.
-func lockKey(ctx context.Context, tx pgx.Tx, key event.IdempotencyKey) error {
-	var locked bool
-	const query = `SELECT pg_try_advisory_xact_lock(` + locks.IdempotencyKey + `) FROM (VALUES ($1, $2)) AS k (principal, key)`
-	if err := tx.QueryRow(ctx, query, key.Principal, key.Key).Scan(&locked); err != nil {
-		return fmt.Errorf("lock the idempotency key: %w", err)
+// saveKeys keeps stored purchases as the answers to the keys of orders that repeat them, and returns the keys that it
+// saved. It leaves out keys that another transaction works on or has saved.
+func (s *Store) saveKeys(ctx context.Context, orders []event.Order, repeated []int) (map[event.IdempotencyKey]bool, error) {
+	saved := make(map[event.IdempotencyKey]bool, len(repeated))
+	if len(repeated) == 0 {
+		return saved, nil
 	}
-	if !locked {
-		return event.ErrKeyInFlight
-	}
-	return nil
-}
-
-// saveKey keeps the answer to key.
-func saveKey(ctx context.Context, tx pgx.Tx, key event.IdempotencyKey, p event.Purchase) error {
 	const insert = `
+		WITH sent AS MATERIALIZED (
+			SELECT s.*, ` + lockKey + ` AS locked
+			FROM unnest($1::text[], $2::text[], $3::bytea[], $4::timestamptz[], $5::uuid[]) AS s (principal, key, body_hash, ts, id)
+		)
 		INSERT INTO ingest.idempotency_keys (principal, key, body_hash, response)
-		SELECT $1, $2, $3, to_jsonb(p)
-		FROM ingest.purchases AS p
-		WHERE p.ts = $4 AND p.id = $5`
-	if _, err := tx.Exec(ctx, insert, key.Principal, key.Key, key.BodyHash[:], p.TS, p.ID); err != nil {
-		return fmt.Errorf("save the idempotency key: %w", err)
+		SELECT sent.principal, sent.key, sent.body_hash, stored.response
+		FROM sent
+		CROSS JOIN LATERAL (
+			SELECT to_jsonb(p) AS response
+			FROM ingest.purchases AS p
+			WHERE p.ts = sent.ts AND p.id = sent.id
+			LIMIT 1
+		) AS stored
+		WHERE sent.locked
+		ON CONFLICT (principal, key) DO NOTHING
+		RETURNING principal, key, body_hash`
+	n := len(repeated)
+	principals, names, hashes := make([]string, n), make([]string, n), make([][]byte, n)
+	times, ids := make([]time.Time, n), make([][16]byte, n)
+	for at, i := range repeated {
+		o := &orders[i]
+		principals[at], names[at], hashes[at], times[at], ids[at] = o.Key.Principal, o.Key.Key, o.Key.BodyHash[:], o.TS, o.ID
 	}
-	return nil
+	rows, _ := s.pool.Query(ctx, insert, principals, names, hashes, times, ids) // ForEachRow returns its error
+	var key event.IdempotencyKey
+	var hash []byte
+	_, err := pgx.ForEachRow(rows, []any{&key.Principal, &key.Key, &hash}, func() error {
+		copy(key.BodyHash[:], hash)
+		saved[key] = true
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("save %d idempotency keys: %w", n, err)
+	}
+	return saved, nil
 }

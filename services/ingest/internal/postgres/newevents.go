@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,8 +15,8 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 )
 
-// copyFrom is how many rows are worth COPY: it takes three round trips more than an insert from arrays, and less of
-// Postgres for each row (BenchmarkStoreEvents: equal at about 250 rows).
+// copyFrom is from how many rows COPY is used. COPY needs three more round trips than an insert from arrays, and less
+// time of Postgres per row. They break even at about this number (BenchmarkStoreEvents).
 const copyFrom = 250
 
 // storeNewEvents stores a batch and its receipt, or nothing if one of the keys is already there.
@@ -40,7 +39,7 @@ func timesOf(ordered []*event.Event) iter.Seq[time.Time] {
 	}
 }
 
-// insertNewEvents does it in one statement.
+// insertNewEvents stores them with one statement.
 func (s *Store) insertNewEvents(ctx context.Context, batch uuid.UUID, ordered []*event.Event) error {
 	const insert = `
 		WITH stored AS (
@@ -57,7 +56,7 @@ func (s *Store) insertNewEvents(ctx context.Context, batch uuid.UUID, ordered []
 	return err
 }
 
-// copyNewEvents does it by COPY.
+// copyNewEvents stores them with COPY.
 func (s *Store) copyNewEvents(ctx context.Context, batch uuid.UUID, ordered []*event.Event) error {
 	const rows = `COPY ingest.events (ts, id, product_id, batch_id, user_id, type, properties) FROM STDIN (FORMAT binary)`
 	const receipt = `INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts) VALUES ($1, $2, $3, $4, $5)`
@@ -76,29 +75,8 @@ func (s *Store) copyNewEvents(ctx context.Context, batch uuid.UUID, ordered []*e
 	return err
 }
 
-// keyTaken reports whether err says that a row of the same key is already there.
+// keyTaken reports whether err says that a row with the same key exists.
 func keyTaken(err error) bool {
 	_, ok := postgres.IsCode(err, postgres.UniqueViolation)
 	return ok
 }
-
-// hope decides whether rows are taken for new. A batch that is not costs two tries, so for some batches after a
-// disappointment none is made: clients that repeat themselves seldom do it once.
-type hope struct{ careful atomic.Int32 }
-
-// caution is how many batches are stored with care after a taken key.
-const caution = 16
-
-func (h *hope) hopeful() bool {
-	for {
-		n := h.careful.Load()
-		if n == 0 {
-			return true
-		}
-		if h.careful.CompareAndSwap(n, n-1) {
-			return false
-		}
-	}
-}
-
-func (h *hope) disappointed() { h.careful.Store(caution) }

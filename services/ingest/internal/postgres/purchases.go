@@ -2,82 +2,179 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/protocol"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/committer"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 )
 
-const purchaseColumns = `id, ts, product_id, user_id, quantity, amount_minor, currency, batch_id, received_at`
+const (
+	purchaseColumns = `id, ts, product_id, user_id, quantity, amount_minor, currency, batch_id, received_at`
+	// maxRounds bounds how often a purchase is tried. One round stores a new purchase or finds a known one, and a second
+	// one resolves an id that is twice in a flush. More are needed only when other processes commit the same keys between
+	// our statements.
+	maxRounds = 4
+)
 
-// StorePurchase implements committer.Store.
-func (s *Store) StorePurchase(ctx context.Context, order event.Order) (stored event.Purchase, replayed bool, err error) {
-	p, key := order.Purchase, order.Key
-	defer s.observe(protocol.KindPurchases, 1, time.Now())
-	err = s.withPartitions(ctx, slices.Values([]time.Time{p.TS}), func() error {
-		return postgres.InTx(ctx, s.pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
-			stored, replayed, err = purchase(ctx, tx, p, key)
-			return err
-		})
+// errContended is the answer to a purchase that no round could settle.
+var errContended = errs.New(errs.Unavailable, "overloaded", "Other requests are storing the same purchase. Try again shortly.")
+
+// StorePurchases implements committer.Store. A round inserts what is new in one transaction and then looks up the rest,
+// each step with one statement for all purchases.
+func (s *Store) StorePurchases(ctx context.Context, batch uuid.UUID, orders []event.Order) ([]committer.Outcome, error) {
+	defer s.observe(protocol.KindPurchases, len(orders), time.Now())
+	outcomes := make([]committer.Outcome, len(orders))
+	open := make([]int, len(orders)) // the orders that have no outcome yet
+	for i := range open {
+		open[i] = i
+	}
+	for range maxRounds {
+		var err error
+		open, err = s.storePurchases(ctx, batch, orders, open, outcomes)
+		if err != nil {
+			err = classify(fmt.Errorf("store batch %s of %d purchases: %w", batch, len(orders), err))
+			if len(open) == len(orders) {
+				return nil, err
+			}
+			fail(outcomes, open, err)
+			return outcomes, nil
+		}
+		if len(open) == 0 {
+			return outcomes, nil
+		}
+		batch = event.NewID() // the first one may have a receipt
+	}
+	fail(outcomes, open, errContended)
+	return outcomes, nil
+}
+
+func fail(outcomes []committer.Outcome, open []int, err error) {
+	for _, i := range open {
+		outcomes[i].Err = err
+	}
+}
+
+// storePurchases is one round. It returns the orders that are still open; after an error these have no outcome either.
+func (s *Store) storePurchases(ctx context.Context, batch uuid.UUID, orders []event.Order, open []int, outcomes []committer.Outcome) ([]int, error) {
+	columns := newOrderColumns(orders, open)
+	inserted, err := s.insertPurchases(ctx, batch, columns)
+	if keyTaken(err) {
+		return open, nil // another process has committed one of the keys meanwhile: the next round finds it
+	}
+	if err != nil {
+		return open, err
+	}
+	for _, i := range columns.index {
+		switch id := orders[i].ID; {
+		case inserted.all || inserted.ids[id]:
+			outcomes[i].Purchase = orders[i].Purchase
+			outcomes[i].Purchase.BatchID, outcomes[i].Purchase.ReceivedAt = batch, inserted.receivedAt
+		case inserted.inFlight[id]:
+			outcomes[i].Err = event.ErrKeyInFlight
+		}
+	}
+	open = undecided(open, outcomes)
+	if err := s.replayKeys(ctx, orders, open, outcomes); err != nil {
+		return open, err
+	}
+	open = undecided(open, outcomes)
+	if err := s.replayIDs(ctx, orders, open, outcomes); err != nil {
+		return open, err
+	}
+	return undecided(open, outcomes), nil
+}
+
+// undecided removes the orders that have an outcome from open.
+func undecided(open []int, outcomes []committer.Outcome) []int {
+	return slices.DeleteFunc(open, func(i int) bool {
+		return outcomes[i].Err != nil || outcomes[i].Purchase.BatchID != uuid.Nil
+	})
+}
+
+// replayKeys settles the open orders whose idempotency key was answered before.
+func (s *Store) replayKeys(ctx context.Context, orders []event.Order, open []int, outcomes []committer.Outcome) error {
+	var keys []event.IdempotencyKey
+	var keyed []int // the order of each key
+	for _, i := range open {
+		if orders[i].Key != nil {
+			keys, keyed = append(keys, *orders[i].Key), append(keyed, i)
+		}
+	}
+	answers, err := s.answers(ctx, keys)
+	for n, answer := range answers {
+		outcomes[keyed[n]] = answer
+	}
+	return err
+}
+
+// replayIDs settles the open orders whose id was stored before.
+func (s *Store) replayIDs(ctx context.Context, orders []event.Order, open []int, outcomes []committer.Outcome) error {
+	known, err := s.purchasesByID(ctx, orders, open)
+	if err != nil {
+		return err
+	}
+	var unanswered []int // known ids that came with a new key
+	for i, p := range known {
+		if p.UserID == orders[i].UserID && orders[i].Key != nil {
+			unanswered = append(unanswered, i)
+		}
+	}
+	answered, err := s.saveKeys(ctx, orders, unanswered)
+	if err != nil {
+		return err
+	}
+	for i, p := range known {
+		switch {
+		case p.UserID != orders[i].UserID:
+			outcomes[i].Err = event.ErrIDTaken
+		case orders[i].Key == nil || answered[*orders[i].Key]:
+			outcomes[i] = committer.Outcome{Purchase: p, Replayed: true}
+		} // or another process works on the key, and the next round finds its answer
+	}
+	return nil
+}
+
+// purchasesByID returns the stored purchases that have the identity of an open order, by index of the order. LIMIT keeps
+// the planner to one look-up in the primary key of one partition for each, whatever it believes of sizes.
+func (s *Store) purchasesByID(ctx context.Context, orders []event.Order, open []int) (map[int]event.Purchase, error) {
+	found := make(map[int]event.Purchase, len(open))
+	if len(open) == 0 {
+		return found, nil
+	}
+	const query = `
+		SELECT sent.n, stored.*
+		FROM unnest($1::integer[], $2::timestamptz[], $3::uuid[]) AS sent (n, ts, id)
+		CROSS JOIN LATERAL (
+			SELECT ` + purchaseColumns + `
+			FROM ingest.purchases AS p
+			WHERE p.ts = sent.ts AND p.id = sent.id
+			LIMIT 1
+		) AS stored`
+	times, ids := make([]time.Time, len(open)), make([][16]byte, len(open))
+	for n, i := range open {
+		times[n], ids[n] = orders[i].TS, orders[i].ID
+	}
+	rows, _ := s.pool.Query(ctx, query, open, times, ids) // ForEachRow returns its error
+	var i int
+	var p event.Purchase
+	_, err := pgx.ForEachRow(rows, append([]any{&i}, fields(&p)...), func() error {
+		found[i] = p
+		return nil
 	})
 	if err != nil {
-		return event.Purchase{}, false, postgres.Classify(fmt.Errorf("store purchase %s: %w", p.ID, err))
+		return nil, fmt.Errorf("look up %d purchases: %w", len(open), err)
 	}
-	return stored, replayed, nil
+	return found, nil
 }
 
-// purchase stores p unless its key or its id was used before; then it returns what was stored for them.
-func purchase(ctx context.Context, tx pgx.Tx, p event.Purchase, key *event.IdempotencyKey) (stored event.Purchase, replayed bool, err error) {
-	if key != nil {
-		if err := lockKey(ctx, tx, *key); err != nil {
-			return event.Purchase{}, false, err
-		}
-		// A new statement sees what the last holder of the lock has committed.
-		if stored, found, err := replay(ctx, tx, *key); err != nil || found {
-			return stored, found, err
-		}
-	}
-	stored, replayed, err = insertPurchase(ctx, tx, p)
-	if err == nil && key != nil {
-		err = saveKey(ctx, tx, *key, stored)
-	}
-	return stored, replayed, err
-}
-
-// insertPurchase stores p and its receipt, or finds the purchase that has its id.
-func insertPurchase(ctx context.Context, tx pgx.Tx, p event.Purchase) (stored event.Purchase, existed bool, err error) {
-	const insert = `
-		WITH stored AS (
-			INSERT INTO ingest.purchases (id, ts, product_id, user_id, quantity, amount_minor, currency, batch_id, received_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp())
-			ON CONFLICT (ts, id) DO NOTHING
-			RETURNING ` + purchaseColumns + `
-		), receipt AS (
-			INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts, received_at)
-			SELECT batch_id, $9, 1, ts, ts, received_at
-			FROM stored
-		)
-		SELECT ` + purchaseColumns + ` FROM stored`
-	stored, err = scanPurchase(tx.QueryRow(ctx, insert,
-		p.ID, p.TS, p.ProductID, p.UserID, p.Quantity, p.AmountMinor, p.Currency, p.BatchID, protocol.KindPurchases))
-	if !errors.Is(err, pgx.ErrNoRows) {
-		return stored, false, err
-	}
-	const find = `SELECT ` + purchaseColumns + ` FROM ingest.purchases WHERE ts = $1 AND id = $2`
-	stored, err = scanPurchase(tx.QueryRow(ctx, find, p.TS, p.ID))
-	if err == nil && stored.UserID != p.UserID {
-		err = event.ErrIDTaken
-	}
-	return stored, true, err
-}
-
-func scanPurchase(row pgx.Row) (p event.Purchase, err error) {
-	err = row.Scan(&p.ID, &p.TS, &p.ProductID, &p.UserID, &p.Quantity, &p.AmountMinor, &p.Currency, &p.BatchID, &p.ReceivedAt)
-	return p, err
+// fields returns where purchaseColumns are scanned to.
+func fields(p *event.Purchase) []any {
+	return []any{&p.ID, &p.TS, &p.ProductID, &p.UserID, &p.Quantity, &p.AmountMinor, &p.Currency, &p.BatchID, &p.ReceivedAt}
 }

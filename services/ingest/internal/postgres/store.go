@@ -2,30 +2,37 @@
 package postgres
 
 import (
+	"errors"
+	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/committer"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/products"
 )
 
 // Store is the ingest schema, and what ingest may see of the catalog. It is safe for concurrent use.
 type Store struct {
-	pool                    *pgxpool.Pool
-	newEvents, newPurchases hope
-	buffers                 copyBuffers
-	seconds                 *prometheus.HistogramVec
-	rows                    prometheus.Histogram
+	pool              *pgxpool.Pool
+	events, purchases optimism
+	buffers           copyBuffers
+	seconds           *prometheus.HistogramVec
+	rows              prometheus.Histogram
 }
 
 var (
 	_ committer.Store = (*Store)(nil)
+	_ event.Answers   = (*Store)(nil)
 	_ products.Source = (*Store)(nil)
 )
 
-// New returns a store on pool, which stays the caller's to close.
+// New returns a store on pool. The caller closes the pool.
 func New(pool *pgxpool.Pool, registerer prometheus.Registerer) *Store {
 	s := &Store{
 		pool: pool,
@@ -48,4 +55,29 @@ func New(pool *pgxpool.Pool, registerer prometheus.Registerer) *Store {
 func (s *Store) observe(kind string, rows int, start time.Time) {
 	s.seconds.WithLabelValues(kind).Observe(time.Since(start).Seconds())
 	s.rows.Observe(float64(rows))
+}
+
+// classify gives the error of a write its kind, and marks it as committer.ErrContent if other rows could be stored.
+func classify(err error) error {
+	err = postgres.Classify(err)
+	if causedByContent(err) {
+		return fmt.Errorf("%w: %w", committer.ErrContent, err)
+	}
+	return err
+}
+
+// causedByContent reports whether a value of some row fails a write, as opposed to the state of the database, which fails
+// every write: an outage, missing rights, a missing column.
+func causedByContent(err error) bool {
+	if err == nil || errs.Is(err, errs.Unavailable) {
+		return false
+	}
+	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok {
+		switch pgErr.Code[:2] {
+		case "22", "23", "54": // data exception, integrity constraint violation, program limit exceeded
+			return true
+		}
+		return false
+	}
+	return true // pgx could not encode a value
 }

@@ -100,8 +100,8 @@ func compareStored(t *testing.T, database *dbtest.Database, events []event.Event
 	}
 }
 
-// TestOneTakenKeyCostsNothingElse stores a batch of which one event is there already: the hopeful try leaves nothing
-// behind, the careful one stores the others, and after it the store is careful for a while and then hopeful again.
+// TestOneTakenKeyCostsNothingElse stores a batch of which one event exists already. The insert without a check leaves
+// nothing behind, the one with the check stores the others, and the next flushes are checked as well.
 func TestOneTakenKeyCostsNothingElse(t *testing.T) {
 	t.Parallel()
 	for _, n := range sizes[1:] {
@@ -121,13 +121,13 @@ func TestOneTakenKeyCostsNothingElse(t *testing.T) {
 			if err := database.Pool("").QueryRow(t.Context(), `SELECT sum(rows) FROM ingest.batches`).Scan(&promised); err != nil || promised != n {
 				t.Errorf("the receipts promise %d rows, %v; want %d", promised, err, n)
 			}
-			for range caution {
-				if store.newEvents.hopeful() {
-					t.Fatal("hopeful right after a disappointment")
+			for range checkedFlushes {
+				if store.events.assumeNew() {
+					t.Fatal("not checked right after a conflict")
 				}
 			}
-			if !store.newEvents.hopeful() {
-				t.Error("careful for ever")
+			if !store.events.assumeNew() {
+				t.Error("checked for ever")
 			}
 		})
 	}
@@ -157,7 +157,7 @@ func TestEachEventIsToldWhetherItIsNew(t *testing.T) {
 	}
 }
 
-// TestColumnsAreInKeyOrder guards what keeps two transactions with the same events from a deadlock.
+// TestColumnsAreInKeyOrder guards the order that keeps two transactions with the same events from a deadlock.
 func TestColumnsAreInKeyOrder(t *testing.T) {
 	t.Parallel()
 	events := someEvents(9)
@@ -201,38 +201,7 @@ func TestProductsByIDAndBySKU(t *testing.T) {
 	}
 }
 
-func TestAReplaySurvivesItsPartition(t *testing.T) {
-	t.Parallel()
-	store, database := newStore(t)
-	key := &event.IdempotencyKey{Principal: "key:1", Key: "order-1", BodyHash: [32]byte{1}}
-	bought := event.Purchase{
-		Fact:     event.Fact{ID: uuid.New(), TS: time.Now().UTC().Truncate(time.Microsecond), ProductID: uuid.New(), UserID: "u"},
-		Quantity: 2, AmountMinor: 1e12, Currency: "EUR", BatchID: event.NewID(),
-	}
-	first, replayed, err := store.StorePurchase(t.Context(), event.Order{Purchase: bought, Key: key})
-	if err != nil || replayed {
-		t.Fatalf("got %+v, %t, %v", first, replayed, err)
-	}
-	if _, err := database.Pool("").Exec(t.Context(), `SELECT ingest.drop_partitions_before(current_date + 2, false)`); err != nil {
-		t.Fatal(err)
-	}
-	again, found, err := store.Replay(t.Context(), *key)
-	if err != nil || !found {
-		t.Fatalf("got %t, %v", found, err)
-	}
-	equalTimes := cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) })
-	if diff := cmp.Diff(first, again, equalTimes); diff != "" {
-		t.Errorf("replayed (-first +again):\n%s", diff)
-	}
-	if again.TS.Equal(time.Time{}) || !again.TS.Equal(bought.TS) || again.AmountMinor != bought.AmountMinor {
-		t.Errorf("replayed %+v, sent %+v", again, bought)
-	}
-	if _, found, err := store.Replay(t.Context(), event.IdempotencyKey{Principal: "key:2", Key: "order-1"}); found || err != nil {
-		t.Errorf("another caller's key: %t, %v", found, err)
-	}
-}
-
-func TestAReceiptThatThereIsNot(t *testing.T) {
+func TestAnUnknownReceipt(t *testing.T) {
 	t.Parallel()
 	store, _ := newStore(t)
 	if _, err := store.Receipt(t.Context(), uuid.New()); !errs.Is(err, errs.NotFound) {

@@ -1,0 +1,166 @@
+package postgres
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/hp-analytics/hp-analytics/internal/protocol"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+)
+
+// inserted is what an insert of purchases did.
+type inserted struct {
+	receivedAt time.Time
+	all        bool               // all were new; then the sets are empty
+	ids        map[uuid.UUID]bool // were new
+	inFlight   map[uuid.UUID]bool // have a key that another transaction works on
+}
+
+// insertPurchases stores the new ones of the orders as one batch. There are two statements for that, because the one with
+// all checks costs too much where they are not needed. CPU of ingest and Postgres per purchase (BenchmarkStorePurchases):
+//
+//	purchases in a flush     1        16       250      1,000
+//	without checks           266 µs   25 µs    12 µs    12 µs
+//	with checks, no keys     389 µs   35 µs    16 µs    16 µs
+//	with checks and keys     388 µs   46 µs    33 µs    27 µs
+func (s *Store) insertPurchases(ctx context.Context, batch uuid.UUID, c orderColumns) (inserted, error) {
+	if c.keyless && s.purchases.assumeNew() {
+		receivedAt, err := s.insertNewPurchases(ctx, batch, c)
+		if !keyTaken(err) {
+			return inserted{receivedAt: receivedAt, all: true}, err
+		}
+		s.purchases.conflicted()
+	}
+	return s.insertCheckedPurchases(ctx, batch, c)
+}
+
+// insertNewPurchases stores purchases without keys and their receipt, or nothing if one of the ids is already there.
+func (s *Store) insertNewPurchases(ctx context.Context, batch uuid.UUID, c orderColumns) (receivedAt time.Time, err error) {
+	const insert = `
+		WITH moment AS MATERIALIZED (
+			SELECT clock_timestamp() AS received_at
+		), stored AS (
+			INSERT INTO ingest.purchases (id, ts, product_id, user_id, quantity, amount_minor, currency, batch_id, received_at)
+			SELECT id, ts, product_id, user_id, quantity, amount_minor, currency, $1, received_at
+			FROM moment, unnest($3::uuid[], $4::timestamptz[], $5::uuid[], $6::text[], $7::integer[], $8::bigint[], $9::text[])
+				AS s (id, ts, product_id, user_id, quantity, amount_minor, currency)
+		)
+		INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts, received_at)
+		SELECT $1, $2, $10, $11, $12, received_at FROM moment
+		RETURNING received_at`
+	err = s.withPartitions(ctx, slices.Values(c.ts), func() error {
+		return s.pool.QueryRow(ctx, insert, batch, protocol.KindPurchases,
+			c.id, c.ts, c.product, c.user, c.quantity, c.amount, c.currency, len(c.id), c.ts[0], c.ts[len(c.ts)-1]).Scan(&receivedAt)
+	})
+	return receivedAt, err
+}
+
+// insertCheckedPurchases stores what is new of the orders, their keys and one receipt, in one statement. An order is new
+// if its key is not stored and not locked by another transaction, and its id is not stored. If another transaction
+// commits one of the keys between this statement's snapshot and its insert, the key's uniqueness is violated and nothing
+// is stored. The clock is read while the statement holds its locks, because analytics tells by those locks up to when its
+// numbers are complete. LIMIT keeps the planner to one look-up in the primary key for each key; without it the plan may
+// read all keys of the last day for every flush.
+func (s *Store) insertCheckedPurchases(ctx context.Context, batch uuid.UUID, c orderColumns) (inserted, error) {
+	const insert = `
+		WITH moment AS MATERIALIZED (
+			SELECT clock_timestamp() AS received_at
+		), sent AS MATERIALIZED (
+			SELECT s.*, s.key IS NULL OR ` + lockKey + ` AS locked
+			FROM unnest($3::uuid[], $4::timestamptz[], $5::uuid[], $6::text[], $7::integer[], $8::bigint[], $9::text[], $10::text[], $11::text[], $12::bytea[])
+				AS s (id, ts, product_id, user_id, quantity, amount_minor, currency, principal, key, body_hash)
+		), fresh AS (
+			SELECT *
+			FROM sent
+			WHERE locked AND NOT coalesce((
+				SELECT true FROM ingest.idempotency_keys AS k WHERE k.principal = sent.principal AND k.key = sent.key LIMIT 1), false)
+		), stored AS (
+			INSERT INTO ingest.purchases (id, ts, product_id, user_id, quantity, amount_minor, currency, batch_id, received_at)
+			SELECT id, ts, product_id, user_id, quantity, amount_minor, currency, $1, received_at
+			FROM fresh, moment
+			ON CONFLICT (ts, id) DO NOTHING
+			RETURNING *
+		), keys AS (
+			INSERT INTO ingest.idempotency_keys (principal, key, body_hash, response)
+			SELECT fresh.principal, fresh.key, fresh.body_hash, to_jsonb(stored)
+			FROM stored JOIN fresh USING (ts, id)
+			WHERE fresh.key IS NOT NULL
+		), receipt AS (
+			INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts, received_at)
+			SELECT $1, $2, count(*), min(ts), max(ts), (SELECT received_at FROM moment)
+			FROM stored
+			HAVING count(*) > 0
+		)
+		SELECT (SELECT received_at FROM moment), array_agg(id), (SELECT array_agg(id) FROM sent WHERE NOT locked)
+		FROM stored`
+	var result inserted
+	var stored, inFlight []uuid.UUID
+	err := s.withPartitions(ctx, slices.Values(c.ts), func() error {
+		return s.pool.QueryRow(ctx, insert, batch, protocol.KindPurchases,
+			c.id, c.ts, c.product, c.user, c.quantity, c.amount, c.currency, c.principal, c.key, c.hash).
+			Scan(&result.receivedAt, &stored, &inFlight)
+	})
+	if err != nil {
+		return inserted{}, err
+	}
+	result.all, result.ids, result.inFlight = len(stored) == len(c.id), setOf(stored), setOf(inFlight)
+	return result, nil
+}
+
+func setOf(ids []uuid.UUID) map[uuid.UUID]bool {
+	set := make(map[uuid.UUID]bool, len(ids))
+	for _, id := range ids {
+		set[id] = true
+	}
+	return set
+}
+
+// orderColumns are orders as arrays.
+type orderColumns struct {
+	index            []int // of the order that a row comes from
+	id, product      [][16]byte
+	ts               []time.Time
+	user, currency   []string
+	quantity, amount []int64
+	principal, key   []*string
+	hash             [][]byte
+	keyless          bool // none has an idempotency key
+}
+
+// newOrderColumns returns the open ones of orders. Of several with the same id only the first is among them: what its
+// insert did decides about the others. Rows are in key order, for the same reasons as events.
+func newOrderColumns(orders []event.Order, open []int) orderColumns {
+	seen := make(map[uuid.UUID]struct{}, len(open))
+	c := orderColumns{keyless: true, index: make([]int, 0, len(open))}
+	for _, i := range open {
+		if _, again := seen[orders[i].ID]; !again {
+			seen[orders[i].ID] = struct{}{}
+			c.index = append(c.index, i)
+		}
+	}
+	slices.SortFunc(c.index, func(a, b int) int {
+		return cmp.Or(orders[a].TS.Compare(orders[b].TS), bytes.Compare(orders[a].ID[:], orders[b].ID[:]))
+	})
+	for _, i := range c.index {
+		c.add(&orders[i])
+	}
+	return c
+}
+
+func (c *orderColumns) add(o *event.Order) {
+	c.id, c.ts, c.product = append(c.id, o.ID), append(c.ts, o.TS), append(c.product, o.ProductID)
+	c.user, c.currency = append(c.user, o.UserID), append(c.currency, o.Currency)
+	c.quantity, c.amount = append(c.quantity, o.Quantity), append(c.amount, o.AmountMinor)
+	var principal, key *string
+	var hash []byte
+	if o.Key != nil {
+		c.keyless = false
+		principal, key, hash = &o.Key.Principal, &o.Key.Key, o.Key.BodyHash[:]
+	}
+	c.principal, c.key, c.hash = append(c.principal, principal), append(c.key, key), append(c.hash, hash)
+}
