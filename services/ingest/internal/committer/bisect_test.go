@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -79,7 +80,7 @@ func TestBadRowsCostTheirOwnRequestsOnly(t *testing.T) {
 					b.store.duration = time.Millisecond
 					users := make([]string, n)
 					for i := range users {
-						users[i] = fmt.Sprint(i)
+						users[i] = strconv.Itoa(i)
 					}
 					for _, i := range test.bad {
 						b.store.bad[users[i]] = true
@@ -87,7 +88,7 @@ func TestBadRowsCostTheirOwnRequestsOnly(t *testing.T) {
 					failed := 0
 					for i, err := range b.flush(send(b), users) {
 						switch bad := b.store.bad[users[i]]; {
-						case bad && !errors.Is(err, badRow{users[i]}):
+						case bad && !errors.Is(err, rowError{users[i]}):
 							t.Fatalf("%s: bad request %d: %v, want its own error", kind, i, err)
 						case !bad && err != nil:
 							t.Fatalf("%s: good request %d: %v", kind, i, err)
@@ -161,14 +162,14 @@ func TestADeadlineEndsABisection(t *testing.T) {
 	inBubble(t, maxFlush, func(t *testing.T, b *bench) {
 		users := make([]string, maxFlush)
 		for i := range users {
-			users[i] = fmt.Sprint(i)
+			users[i] = strconv.Itoa(i)
 			b.store.bad[users[i]] = true
 		}
 		begin := time.Now()
 		alone, unsettled := 0, 0
 		for i, err := range b.flush(b.sendEvent, users) {
 			switch {
-			case errors.Is(err, badRow{users[i]}):
+			case errors.Is(err, rowError{users[i]}):
 				alone++
 			case errs.Is(err, errs.Unavailable):
 				unsettled++

@@ -35,11 +35,11 @@ func newFakeStore() *fakeStore {
 
 var errUnavailable = errs.New(errs.Unavailable, "database_unavailable", "Later.")
 
-// badRow is the error of a flush with the row of a bad user.
-type badRow struct{ user string }
+// rowError is the error of a flush with the row of a bad user.
+type rowError struct{ user string }
 
-func (e badRow) Error() string        { return "bad row of " + e.user }
-func (e badRow) Is(target error) bool { return target == ErrContent }
+func (e rowError) Error() string        { return "bad row of " + e.user }
+func (e rowError) Is(target error) bool { return target == ErrContent }
 
 func (s *fakeStore) transaction(ctx context.Context, users []string) ([]bool, error) {
 	s.mu.Lock()
@@ -61,7 +61,7 @@ func (s *fakeStore) transaction(ctx context.Context, users []string) ([]bool, er
 	}
 	for _, user := range users {
 		if s.bad[user] {
-			return nil, badRow{user}
+			return nil, rowError{user}
 		}
 	}
 	stored := make([]bool, len(users))
