@@ -1,7 +1,7 @@
 // Package analytics is the service that answers questions about the numbers: top products, the series of a product, the
 // summary of a user. It reads rollup rows only, never raw events, and every answer says up to when it is complete.
 //
-// A request passes authentication, validation against openapi.yaml, internal/api (access, defaults, cache key), the cache
+// A request passes internal/openapi/edge (authentication, access, validation), internal/api (defaults, cache key), the cache
 // (process, then Redis), internal/postgres (numbers and freshness from one snapshot) and internal/report (arithmetic).
 // The aggregator publishes a version token for everything it changes. The tokens are part of the cache keys, so a change
 // makes the old answers unreachable at once.
@@ -14,11 +14,9 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/hp-analytics/hp-analytics/internal/openapi"
-	"github.com/hp-analytics/hp-analytics/internal/openapi/validate"
-	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/openapi/edge"
 	"github.com/hp-analytics/hp-analytics/internal/platform/cache"
 	"github.com/hp-analytics/hp-analytics/internal/platform/lifecycle"
-	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
 	"github.com/hp-analytics/hp-analytics/internal/platform/service"
 	"github.com/hp-analytics/hp-analytics/internal/platform/service/frame"
 	"github.com/hp-analytics/hp-analytics/migrations"
@@ -44,27 +42,13 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 	versions := redis.NewVersions(f.Redis, f.Logger)
 	server := &api.Server{Reports: postgres.New(f.Pool), Cache: answers, Versions: versions, Now: time.Now}
 	return f.Service(frame.Parts{
-		Mount: func(router chi.Router) error { return mount(router, f.Verifier, server) },
+		Mount: func(router chi.Router) error {
+			openapi.Mount(router)
+			return edge.Mount(router, "analytics", edge.Options{Authenticator: f.Verifier}, server.Mount)
+		},
 		Background: []lifecycle.Component{
 			lifecycle.OnStop("version cache", versions.Close),
 			lifecycle.OnStop("answer cache", answers.Close),
 		},
 	})
-}
-
-// mount adds the operations of the contract.
-func mount(router chi.Router, verifier *authn.Verifier, server *api.Server) error {
-	valid, err := validate.Requests()
-	if err != nil {
-		return err
-	}
-	openapi.Mount(router)
-	strict := api.NewStrictHandlerWithOptions(server, nil, api.StrictHTTPServerOptions{
-		RequestErrorHandlerFunc:  problem.Write,
-		ResponseErrorHandlerFunc: problem.Write,
-	})
-	api.HandlerWithOptions(strict, api.ChiServerOptions{
-		BaseRouter: router.With(verifier.Middleware, valid), ErrorHandlerFunc: problem.Write,
-	})
-	return nil
 }

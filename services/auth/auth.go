@@ -1,9 +1,8 @@
 // Package auth is the service for identities: accounts, access tokens and the keys that verify them, refresh tokens, API
 // keys.
 //
-// A request passes authentication (if the operation needs a caller), access control, validation against openapi.yaml, rate
-// limits and internal/api; internal/account holds the rules, and internal/password, internal/token and internal/postgres
-// do the work.
+// A request passes internal/openapi/edge (authentication, access, rate limits, validation) and internal/api. internal/account
+// holds the rules, and internal/password, internal/token and internal/postgres do the work.
 package auth
 
 import (
@@ -12,11 +11,10 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/hp-analytics/hp-analytics/internal/openapi"
-	"github.com/hp-analytics/hp-analytics/internal/openapi/validate"
+	"github.com/hp-analytics/hp-analytics/internal/openapi/edge"
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/httpserver"
 	"github.com/hp-analytics/hp-analytics/internal/platform/lifecycle"
-	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
 	"github.com/hp-analytics/hp-analytics/internal/platform/service"
 	"github.com/hp-analytics/hp-analytics/internal/platform/service/frame"
 	"github.com/hp-analytics/hp-analytics/migrations"
@@ -39,36 +37,22 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 		return store.SigningKeys(ctx, cfg.SigningKeyMaxAge, cfg.AccessTTL)
 	}, f.Logger)
 	verifier := authn.NewLocalVerifier(ring, authn.PostgresKeys{Pool: f.Pool})
-	limits := newLimits(cfg, f)
+	limits, closeLimits := newLimits(cfg, f)
 	server := &api.Server{
 		Store: store, Hasher: password.NewHasher(), Ring: ring,
 		AccessTTL: cfg.AccessTTL, RefreshTTL: cfg.RefreshTTL, Logger: f.Logger,
 	}
 	return f.Service(frame.Parts{
-		Mount:  func(router chi.Router) error { return mount(router, verifier, limits, server) },
+		Mount: func(router chi.Router) error {
+			openapi.Mount(router)
+			return edge.Mount(router, "auth", edge.Options{Authenticator: verifier, Limits: limits}, server.Mount)
+		},
 		Checks: []httpserver.Check{{Name: "signing_key", Run: ring.Ready}},
 		Background: []lifecycle.Component{
-			lifecycle.OnStop("rate limits", limits.Close),
+			lifecycle.OnStop("rate limits", closeLimits),
 			lifecycle.Loop("signing keys", ring.Run),
 			lifecycle.Loop("token verifier", verifier.Run),
 			pruning(store, f.Logger),
 		},
 	})
-}
-
-// mount adds the operations of the contract.
-func mount(router chi.Router, verifier *authn.Verifier, limits api.Limits, server *api.Server) error {
-	valid, err := validate.Requests()
-	if err != nil {
-		return err
-	}
-	openapi.Mount(router)
-	strict := api.NewStrictHandlerWithOptions(server, []api.StrictMiddlewareFunc{limits.Middleware}, api.StrictHTTPServerOptions{
-		RequestErrorHandlerFunc:  problem.Write,
-		ResponseErrorHandlerFunc: problem.Write,
-	})
-	api.HandlerWithOptions(strict, api.ChiServerOptions{
-		BaseRouter: router.With(callersOnly(verifier), valid), ErrorHandlerFunc: problem.Write,
-	})
-	return nil
 }

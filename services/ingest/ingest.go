@@ -1,6 +1,6 @@
 // Package ingest is the service that takes events and purchases and makes them durable.
 //
-// A request passes authentication, internal/api (access, body, quota), internal/decode, internal/event (the rules),
+// A request passes internal/openapi/edge (authentication, access), internal/api (body, quota), internal/decode, internal/event (the rules),
 // internal/committer (group commit) and internal/postgres: one transaction writes the rows and a batch, which is both the
 // client's receipt and the aggregator's inbox. After the commit internal/wakeup enqueues a task, and internal/folded waits
 // for the rollups if the client asks for that. Only Postgres is needed to answer: while Redis is down, quotas are counted
@@ -14,7 +14,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/hp-analytics/hp-analytics/internal/openapi"
-	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/openapi/edge"
 	"github.com/hp-analytics/hp-analytics/internal/platform/lifecycle"
 	platformpostgres "github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/internal/platform/ratelimit"
@@ -69,17 +69,16 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 	bodies := body.NewOpener(inflight.NewBudget(cfg.MaxInflightBytes, f.Registerer))
 	server := api.New(event.NewRecorder(rules, known, writer, store), store, bodies, watcher, limiter, f.Logger, f.Registerer)
 	return f.Service(frame.Parts{
-		Mount:      func(router chi.Router) error { return mount(router, f.Verifier, server) },
+		Mount: func(router chi.Router) error {
+			openapi.Mount(router)
+			return edge.Mount(router, "ingest", edge.Options{
+				Authenticator: f.Verifier,
+				// The quota counts events. How many there are is known after the body is decoded.
+				Limits: map[string]edge.Limit{"ingest": edge.ChargedByHandler()},
+			}, server.Mount)
+		},
 		Background: background,
 	})
-}
-
-// mount adds the operations of the contract. They validate by themselves, because one bad event of a bulk request must
-// not cost the others.
-func mount(router chi.Router, verifier *authn.Verifier, server *api.Server) error {
-	openapi.Mount(router)
-	server.Mount(router.With(verifier.Middleware))
-	return nil
 }
 
 // A replica leases up to a hundredth of a caller's quota in advance, and no more than one batch. A caller that stops

@@ -154,6 +154,9 @@ func TestAccess(t *testing.T) {
 			if w.Code != want || doc.Code != code {
 				t.Errorf("%s, %q: %d %s, want %d %s", rule, token, w.Code, doc.Code, want, code)
 			}
+			if challenge := w.Header().Get("WWW-Authenticate"); (challenge != "") != (w.Code == http.StatusUnauthorized) {
+				t.Errorf("%s, %q: status %d with WWW-Authenticate %q", rule, token, w.Code, challenge)
+			}
 		}
 	}
 }

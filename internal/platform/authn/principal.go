@@ -1,6 +1,5 @@
-// Package authn tells who is calling: a user with an access token (EdDSA JWT, verified through the auth service's JWKS)
-// or a machine with an API key. Verified credentials are kept in bounded caches, so that most requests cost no
-// signature check and no query.
+// Package authn identifies callers: users with an access token (EdDSA JWT, verified with the JWKS of the auth service) and
+// machines with an API key. It caches verified credentials, so that most requests cost no signature check and no query.
 package authn
 
 import (
@@ -10,17 +9,17 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 )
 
-// Role is what a user may do.
+// Role is the role of a user. openapi.yaml says which role may call which operation.
 type Role string
 
-// The roles. An analyst may read everybody's numbers, an admin may also change products and API keys.
+// The roles, as in the schema Role of openapi.yaml.
 const (
 	Admin   Role = "admin"
 	Analyst Role = "analyst"
 	User    Role = "user"
 )
 
-// Scope is what an API key may do.
+// Scope is a permission of an API key.
 type Scope string
 
 // The scopes. ScopeAdmin implies the other two.
@@ -54,9 +53,6 @@ func (p Principal) HasScope(scope Scope) bool {
 	return !p.IsUser() && (slices.Contains(p.Scopes, scope) || slices.Contains(p.Scopes, ScopeAdmin))
 }
 
-// IsAdmin reports whether the caller may change products and API keys.
-func (p Principal) IsAdmin() bool { return p.Role == Admin || p.HasScope(ScopeAdmin) }
-
 type principalKey struct{}
 
 // WithPrincipal returns a context that carries p.
@@ -75,15 +71,3 @@ func Require(ctx context.Context) (Principal, error) {
 	}
 	return Principal{}, ErrNoCredentials
 }
-
-// RequireAdmin returns the caller if it is an admin: Unauthenticated for nobody, Forbidden for anybody else.
-func RequireAdmin(ctx context.Context) (Principal, error) {
-	p, err := Require(ctx)
-	if err == nil && !p.IsAdmin() {
-		err = Denied("This needs the admin role, or an API key with the admin scope.")
-	}
-	return p, err
-}
-
-// Denied returns the Forbidden error; detail says what would be needed.
-func Denied(detail string) error { return errs.New(errs.Forbidden, "forbidden", detail) }

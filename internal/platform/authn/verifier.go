@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -15,7 +14,6 @@ import (
 	"github.com/maypok86/otter/v2"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
-	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
 )
 
 const (
@@ -139,24 +137,6 @@ func (v *Verifier) Run(ctx context.Context) {
 		v.refresh(ctx)
 	}
 	<-ctx.Done()
-}
-
-// Middleware authenticates requests that carry an Authorization header and lets anonymous ones pass: what needs a
-// caller asks with Require. Credentials that are sent but not valid are refused everywhere.
-func (v *Verifier) Middleware(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		header := r.Header.Get("Authorization")
-		if header == "" {
-			next.ServeHTTP(w, r)
-			return
-		}
-		p, err := v.Authenticate(r.Context(), header)
-		if err != nil {
-			problem.Write(w, r, err)
-			return
-		}
-		next.ServeHTTP(w, r.WithContext(WithPrincipal(r.Context(), p)))
-	})
 }
 
 // Authenticate verifies the value of an Authorization header. Errors are Unauthenticated, or Unavailable when the

@@ -1,5 +1,5 @@
-// Package api is the HTTP surface of the auth service. What a request may look like is checked against the contract
-// before a handler sees it; api.gen.go comes from there.
+// Package api is the HTTP surface of the auth service. internal/openapi/edge checks access and validates requests before
+// its handlers run; api.gen.go is generated from the contract.
 package api
 
 import (
@@ -7,10 +7,12 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/go-chi/chi/v5"
 	"github.com/google/uuid"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/account"
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/keyring"
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/password"
@@ -29,6 +31,14 @@ type Server struct {
 }
 
 var _ StrictServerInterface = (*Server)(nil)
+
+// Mount adds the handlers of the operations to r.
+func (s *Server) Mount(r chi.Router) {
+	strict := NewStrictHandlerWithOptions(s, nil, StrictHTTPServerOptions{
+		RequestErrorHandlerFunc: problem.Write, ResponseErrorHandlerFunc: problem.Write,
+	})
+	HandlerWithOptions(strict, ChiServerOptions{BaseRouter: r, ErrorHandlerFunc: problem.Write})
+}
 
 // Register implements StrictServerInterface.
 func (s *Server) Register(ctx context.Context, request RegisterRequestObject) (RegisterResponseObject, error) {

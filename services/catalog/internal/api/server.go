@@ -1,12 +1,16 @@
-// Package api is the HTTP surface of the catalog: it turns requests into calls of the store and products into answers.
-// What a request may look like is checked against the contract before a handler sees it; api.gen.go comes from there.
+// Package api is the HTTP surface of the catalog: it turns requests into calls of the store, and products into answers.
+// internal/openapi/edge checks access and validates requests before its handlers run; api.gen.go is generated from the
+// contract.
 package api
 
 import (
 	"context"
 	"log/slog"
 
+	"github.com/go-chi/chi/v5"
+
 	"github.com/hp-analytics/hp-analytics/internal/platform/cache"
+	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
 	"github.com/hp-analytics/hp-analytics/services/catalog/internal/postgres"
 	"github.com/hp-analytics/hp-analytics/services/catalog/internal/product"
 )
@@ -25,6 +29,14 @@ var _ StrictServerInterface = (*Server)(nil)
 // NewServer returns a server that reads single products through cached.
 func NewServer(store *postgres.Store, cached *cache.Cache, logger *slog.Logger) *Server {
 	return &Server{store: store, answers: &answers{store: store, cache: cached, logger: logger}}
+}
+
+// Mount adds the handlers of the operations to r.
+func (s *Server) Mount(r chi.Router) {
+	strict := NewStrictHandlerWithOptions(s, nil, StrictHTTPServerOptions{
+		RequestErrorHandlerFunc: problem.Write, ResponseErrorHandlerFunc: problem.Write,
+	})
+	HandlerWithOptions(strict, ChiServerOptions{BaseRouter: r, ErrorHandlerFunc: problem.Write})
 }
 
 // ListProducts implements StrictServerInterface.

@@ -26,7 +26,7 @@ func (s *Server) CreateEvent(w http.ResponseWriter, r *http.Request, params Crea
 }
 
 func (s *Server) createEvent(w http.ResponseWriter, r *http.Request, wait *Wait) error {
-	caller, err := ingester(r.Context())
+	caller, err := authn.Require(r.Context())
 	if err == nil {
 		err = checkWait(wait)
 	}
@@ -75,7 +75,7 @@ func (s *Server) CreateEventsBulk(w http.ResponseWriter, r *http.Request, params
 }
 
 func (s *Server) createEventsBulk(w http.ResponseWriter, r *http.Request, wait *Wait) error {
-	caller, err := ingester(r.Context())
+	caller, err := authn.Require(r.Context())
 	if err == nil {
 		err = checkWait(wait)
 	}

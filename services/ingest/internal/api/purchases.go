@@ -29,7 +29,7 @@ func (s *Server) CreatePurchase(w http.ResponseWriter, r *http.Request, params C
 }
 
 func (s *Server) createPurchase(w http.ResponseWriter, r *http.Request, params CreatePurchaseParams) error {
-	caller, err := ingester(r.Context())
+	caller, err := authn.Require(r.Context())
 	if err == nil {
 		err = checkWait(params.Wait)
 	}

@@ -9,15 +9,6 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 )
 
-// ingester returns the caller if it may write: any user, for itself, or an API key with the scope ingest.
-func ingester(ctx context.Context) (authn.Principal, error) {
-	caller, err := authn.Require(ctx)
-	if err == nil && !caller.IsUser() && !caller.HasScope(authn.ScopeIngest) {
-		err = authn.Denied("This needs an API key with the ingest scope, or a user's access token.")
-	}
-	return caller, err
-}
-
 // limit takes n units of the caller's quota and describes the quota in the answer.
 func (s *Server) limit(ctx context.Context, w http.ResponseWriter, caller authn.Principal, n int) error {
 	if s.limiter == nil {

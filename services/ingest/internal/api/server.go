@@ -12,7 +12,6 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
 	"github.com/hp-analytics/hp-analytics/internal/platform/ratelimit"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/body"
@@ -41,7 +40,7 @@ func New(recorder *event.Recorder, store *postgres.Store, bodies *body.Opener, w
 	return &Server{recorder: recorder, store: store, bodies: bodies, folded: watcher, limiter: limiter, logger: logger, outcomes: newOutcomes(registerer)}
 }
 
-// Mount adds the operations to r, whose middleware has to authenticate.
+// Mount adds the handlers of the operations to r. Those that write validate their requests by themselves.
 func (s *Server) Mount(r chi.Router) {
 	HandlerWithOptions(s, ChiServerOptions{BaseRouter: r, ErrorHandlerFunc: func(w http.ResponseWriter, r *http.Request, err error) {
 		problem.Write(w, r, parameterError(err))
@@ -51,10 +50,7 @@ func (s *Server) Mount(r chi.Router) {
 // parameterError gives an error of the generated code a meaning.
 func parameterError(err error) error {
 	if bad, ok := errors.AsType[*InvalidParamFormatError](err); ok {
-		switch bad.ParamName {
-		case "id":
-			return errs.New(errs.NotFound, "not_found", "There is no receipt with this id.").Because(err)
-		case "wait":
+		if bad.ParamName == "wait" {
 			return errBadWait.Because(err)
 		}
 	}
