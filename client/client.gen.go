@@ -161,7 +161,7 @@ type Attributes map[string]interface{}
 
 // BatchReceipt The receipt of a write.
 type BatchReceipt struct {
-	// AggregatedAt When it became part of the numbers; null before.
+	// AggregatedAt When it became part of the numbers; null until then.
 	AggregatedAt time.Time `json:"aggregated_at"`
 
 	// BatchID The id of the receipt.
@@ -184,7 +184,7 @@ type BatchReceipt struct {
 // Example: aggregated
 type BatchState string
 
-// Counts What happened in some time.
+// Counts Counts over a period.
 type Counts struct {
 	// AddToCarts Events of type `add_to_cart`.
 	AddToCarts int64 `json:"add_to_carts"`
@@ -201,7 +201,7 @@ type Counts struct {
 	// RevenueMinor The sum of the purchases' `amount_minor`.
 	RevenueMinor int64 `json:"revenue_minor"`
 
-	// UniqueUsers Different users with an event or a purchase; estimated (HyperLogLog) for products.
+	// UniqueUsers Distinct users with an event or a purchase; estimated (HyperLogLog) for products.
 	UniqueUsers int64 `json:"unique_users"`
 
 	// Units Units bought.
@@ -221,7 +221,7 @@ type Currency = string
 // Example: ada@example.com
 type Email = string
 
-// EventAccepted The fate of an event.
+// EventAccepted What happened to an event.
 type EventAccepted struct {
 	// BatchID The receipt: `GET /events/batches/{id}`. Requests that were committed together share it.
 	BatchID openapi_types.UUID `json:"batch_id"`
@@ -241,7 +241,7 @@ type EventBulkRequest struct {
 	Events []EventInput `json:"events"`
 }
 
-// EventBulkResult The fate of many events.
+// EventBulkResult What happened to the events of a request.
 type EventBulkResult struct {
 	// Accepted How many are new and stored.
 	Accepted int `json:"accepted"`
@@ -249,7 +249,7 @@ type EventBulkResult struct {
 	// BatchID The receipt: `GET /events/batches/{id}`. Requests that were committed together share it.
 	BatchID openapi_types.UUID `json:"batch_id"`
 
-	// Duplicates How many were stored before, or came twice in this request.
+	// Duplicates How many were stored before, or are in this request twice.
 	Duplicates int `json:"duplicates"`
 
 	// Errors The refused events, by index.
@@ -267,7 +267,7 @@ type EventInput struct {
 	// ProductID The product by its id.
 	ProductID openapi_types.UUID `json:"product_id,omitempty,omitzero"`
 
-	// Properties Anything else worth keeping.
+	// Properties Any other data about the event.
 	Properties map[string]interface{} `json:"properties,omitempty,omitzero"`
 
 	// SKU The shop's own unique name of the product.
@@ -283,7 +283,7 @@ type EventInput struct {
 	// Example: view
 	Type string `json:"type"`
 
-	// UserID Who did it. Required with an API key; with a user's token absent or the user's own id.
+	// UserID The user who did it. Required with an API key; with a user's token, absent or the user's own id.
 	//
 	// Example: customer-17
 	UserID UserID `json:"user_id,omitempty,omitzero"`
@@ -478,7 +478,7 @@ type ProductBulkResult struct {
 	// Errors The products that were not written.
 	Errors []ItemError `json:"errors"`
 
-	// Unchanged How many were like that before.
+	// Unchanged How many already had this content.
 	Unchanged int `json:"unchanged"`
 
 	// Updated How many have changed.
@@ -557,7 +557,7 @@ type ProductPatch struct {
 	Status ProductStatus `json:"status,omitempty,omitzero"`
 }
 
-// ProductRef What names a product.
+// ProductRef Identifies a product.
 type ProductRef struct {
 	// ID The id.
 	ID openapi_types.UUID `json:"id"`
@@ -640,7 +640,7 @@ type PurchaseRequest struct {
 	// TS When it happened; the time of arrival by default.
 	TS time.Time `json:"ts,omitempty,omitzero"`
 
-	// UserID Who did it. Required with an API key; with a user's token absent or the user's own id.
+	// UserID The user who did it. Required with an API key; with a user's token, absent or the user's own id.
 	//
 	// Example: customer-17
 	UserID UserID `json:"user_id,omitempty,omitzero"`
@@ -694,10 +694,10 @@ type Series struct {
 	// Points One point for each interval, oldest first.
 	Points []SeriesPoint `json:"points"`
 
-	// Product What names a product.
+	// Product Identifies a product.
 	Product ProductRef `json:"product"`
 
-	// Totals What happened in some time.
+	// Totals Counts over a period.
 	Totals Counts `json:"totals"`
 }
 
@@ -721,7 +721,7 @@ type SeriesPoint struct {
 	// Start The first day of the interval.
 	Start openapi_types.Date `json:"start"`
 
-	// UniqueUsers Different users with an event or a purchase.
+	// UniqueUsers Distinct users with an event or a purchase.
 	UniqueUsers int64 `json:"unique_users"`
 
 	// Units Units bought.
@@ -751,16 +751,16 @@ type TokenPairTokenType string
 
 // TopProduct One place of a ranking.
 type TopProduct struct {
-	// Counts What happened in some time.
+	// Counts Counts over a period.
 	Counts Counts `json:"counts"`
 
-	// Product What names a product.
+	// Product Identifies a product.
 	Product ProductRef `json:"product"`
 
 	// Rank The place, from 1.
 	Rank int `json:"rank"`
 
-	// Value The count that was ranked by.
+	// Value The count by which the products are ranked.
 	Value int64 `json:"value"`
 }
 
@@ -826,7 +826,7 @@ type UserDay struct {
 	// RevenueMinor The sum of the purchases' `amount_minor`.
 	RevenueMinor int64 `json:"revenue_minor"`
 
-	// UniqueUsers 1 on a day with anything, else 0.
+	// UniqueUsers 1 on a day with any activity, else 0.
 	UniqueUsers int64 `json:"unique_users"`
 
 	// Units Units bought.
@@ -836,14 +836,14 @@ type UserDay struct {
 	Views int64 `json:"views"`
 }
 
-// UserID Who did it. Required with an API key; with a user's token absent or the user's own id.
+// UserID The user who did it. Required with an API key; with a user's token, absent or the user's own id.
 //
 // Example: customer-17
 type UserID = string
 
 // UserSummary The counts of a user.
 type UserSummary struct {
-	// Days The days with anything, oldest first.
+	// Days The days with any activity, oldest first.
 	Days []UserDay `json:"days"`
 
 	// From The first day.
@@ -855,14 +855,14 @@ type UserSummary struct {
 	// To The last day.
 	To openapi_types.Date `json:"to"`
 
-	// Totals What happened in some time.
+	// Totals Counts over a period.
 	Totals Counts `json:"totals"`
 
 	// UserID The user.
 	UserID string `json:"user_id"`
 }
 
-// WaitFor What an answer to a write waits for, beyond the write itself.
+// WaitFor What the answer to a write waits for, besides the write itself.
 //
 // Example: aggregated
 type WaitFor string
@@ -876,7 +876,7 @@ type IfMatch = string
 // To defines model for To.
 type To = openapi_types.Date
 
-// Wait What an answer to a write waits for, beyond the write itself.
+// Wait What the answer to a write waits for, besides the write itself.
 //
 // Example: aggregated
 type Wait = WaitFor
@@ -928,13 +928,13 @@ type UserSummaryParams struct {
 
 // CreateEventParams defines parameters for CreateEvent.
 type CreateEventParams struct {
-	// Wait `aggregated` holds the answer back until what was sent is part of the numbers, and then it is 200. What takes longer than the service is configured to wait (5 s) is answered with 202: it is stored, and the receipt tells the rest. Duplicates are waited for as well.
+	// Wait `aggregated` delays the answer until everything that was sent, duplicates included, is part of the numbers. The status is then 200. If that takes longer than the service waits (5 s unless configured otherwise), the answer is 202: the write is stored, and its receipt says when it is aggregated.
 	Wait Wait `form:"wait,omitempty" json:"wait,omitempty,omitzero"`
 }
 
 // CreateEventsBulkParams defines parameters for CreateEventsBulk.
 type CreateEventsBulkParams struct {
-	// Wait `aggregated` holds the answer back until what was sent is part of the numbers, and then it is 200. What takes longer than the service is configured to wait (5 s) is answered with 202: it is stored, and the receipt tells the rest. Duplicates are waited for as well.
+	// Wait `aggregated` delays the answer until everything that was sent, duplicates included, is part of the numbers. The status is then 200. If that takes longer than the service waits (5 s unless configured otherwise), the answer is 202: the write is stored, and its receipt says when it is aggregated.
 	Wait Wait `form:"wait,omitempty" json:"wait,omitempty,omitzero"`
 }
 
@@ -943,7 +943,7 @@ type ListProductsParams struct {
 	// Limit How many products a page holds at most.
 	Limit int `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
 
-	// Cursor Where to go on; the `next_cursor` of the page before. Opaque, and good for the same `status`, `category` and `q` only: with others the answer is 422 `cursor_mismatch`.
+	// Cursor The `next_cursor` of the previous page. It is opaque, and valid only with the same `status`, `category` and `q`: with others the answer is 422 `cursor_mismatch`.
 	Cursor string `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
 
 	// Status Which products to show.
@@ -976,7 +976,7 @@ type UpdateProductParams struct {
 
 // CreatePurchaseParams defines parameters for CreatePurchase.
 type CreatePurchaseParams struct {
-	// Wait `aggregated` holds the answer back until what was sent is part of the numbers, and then it is 200. What takes longer than the service is configured to wait (5 s) is answered with 202: it is stored, and the receipt tells the rest. Duplicates are waited for as well.
+	// Wait `aggregated` delays the answer until everything that was sent, duplicates included, is part of the numbers. The status is then 200. If that takes longer than the service waits (5 s unless configured otherwise), the answer is 202: the write is stored, and its receipt says when it is aggregated.
 	Wait Wait `form:"wait,omitempty" json:"wait,omitempty,omitzero"`
 
 	// IdempotencyKey Any text that is unique for this purchase, for example a UUID.
@@ -1018,9 +1018,9 @@ func (c *Client) ProductTimeseries(ctx context.Context, id openapi_types.UUID, p
 	return result, err
 }
 
-// MySummary calls GET /analytics/users/me/summary: what I did.
+// MySummary calls GET /analytics/users/me/summary: the counts of the caller.
 //
-// The counts of the caller. Needs an access token of a user; an API key is answered with 403.
+// The counts of the user who calls. Needs an access token of a user; an API key is answered with 403.
 func (c *Client) MySummary(ctx context.Context, params *MySummaryParams, options ...CallOption) (result UserSummary, err error) {
 	call := &call{
 		operation: "mySummary", method: http.MethodGet,
@@ -1034,9 +1034,9 @@ func (c *Client) MySummary(ctx context.Context, params *MySummaryParams, options
 	return result, err
 }
 
-// UserSummary calls GET /analytics/users/{id}/summary: what a user did.
+// UserSummary calls GET /analytics/users/{id}/summary: the counts of a user.
 //
-// The counts of one user, all zero for a user that never did anything. For the user itself, the roles `analyst` and `admin`, and API keys with the scope `read`.
+// The counts of one user, all zero for a user without events. Needs the user's own access token, the role `analyst` or `admin`, or an API key with the scope `read`.
 func (c *Client) UserSummary(ctx context.Context, id string, params *UserSummaryParams, options ...CallOption) (result UserSummary, err error) {
 	call := &call{
 		operation: "userSummary", method: http.MethodGet,
@@ -1064,7 +1064,7 @@ func (c *Client) GetJWKS(ctx context.Context, options ...CallOption) (result JWK
 
 // ListAPIKeys calls GET /auth/api-keys: list API keys.
 //
-// All keys, newest first, revoked ones included; never the keys themselves. Needs the role or scope `admin`.
+// Lists all keys, newest first, including revoked ones. Never shows the keys themselves. Needs the role or scope `admin`.
 func (c *Client) ListAPIKeys(ctx context.Context, options ...CallOption) (result APIKeyList, err error) {
 	call := &call{
 		operation: "listAPIKeys", method: http.MethodGet,
@@ -1088,7 +1088,7 @@ func (c *Client) CreateAPIKey(ctx context.Context, body APIKeyCreateRequest, opt
 
 // RevokeAPIKey calls DELETE /auth/api-keys/{id}: revoke an API key.
 //
-// The key stops working everywhere within the short time that services remember verified keys. Revoking a revoked key answers 204 again. Needs the role or scope `admin`.
+// The key stops working within 5 seconds, which is how long services cache verified keys. Revoking a revoked key answers 204 again. Needs the role or scope `admin`.
 func (c *Client) RevokeAPIKey(ctx context.Context, id openapi_types.UUID, options ...CallOption) error {
 	call := &call{
 		operation: "revokeAPIKey", method: http.MethodDelete,
@@ -1159,7 +1159,7 @@ func (c *Client) Register(ctx context.Context, body RegisterRequest, options ...
 // CreateEvent calls POST /events: record an event.
 //
 // The event is durable when this answers 202; the numbers follow within seconds. Sending the same `id` and `ts` again
-// is answered with `duplicate` and counts nothing.
+// is answered with `duplicate` and not counted.
 //
 // Needs an access token of a user (the event is that user's) or an API key with the scope `ingest` (then `user_id` is
 // required). The body may be compressed (`Content-Encoding: gzip` or `zstd`); limits apply to the decoded size.
@@ -1182,7 +1182,7 @@ func (c *Client) CreateEvent(ctx context.Context, body EventInput, params *Creat
 
 // GetBatchReceipt calls GET /events/batches/{id}: the receipt of a write.
 //
-// Tells whether a write is part of the numbers yet. Receipts are kept for seven days after aggregation unless configured otherwise. Needs an access token or an API key.
+// Says whether a write is part of the numbers yet. Receipts are kept for seven days after aggregation unless configured otherwise. Needs an access token or an API key.
 func (c *Client) GetBatchReceipt(ctx context.Context, id openapi_types.UUID, options ...CallOption) (result BatchReceipt, err error) {
 	call := &call{
 		operation: "getBatchReceipt", method: http.MethodGet,
@@ -1197,8 +1197,8 @@ func (c *Client) GetBatchReceipt(ctx context.Context, id openapi_types.UUID, opt
 // Takes up to 1,000 events and 5 MiB (decoded), as one JSON document or as NDJSON (`application/x-ndjson`; the names
 // `application/ndjson` and `application/jsonl` work as well), optionally compressed with gzip or zstd.
 //
-// One bad event never costs its neighbours: it is listed in `errors` with its index (the line, for NDJSON, counted
-// from 0 without empty lines) and the others are stored. The codes are those of `POST /events`; in addition
+// A bad event does not fail the others: it is listed in `errors` with its index (for NDJSON the line, counted from 0
+// without empty lines), and the others are stored. The codes are those of `POST /events`; in addition
 // `malformed_json` (an NDJSON line) and `event_too_large`. The answer is a success even when every event was refused; an
 // empty batch is answered with 422 `empty_batch`, more than 1,000 events with 413 `batch_too_large`.
 func (c *Client) CreateEventsBulk(ctx context.Context, body EventBulkRequest, params *CreateEventsBulkParams, options ...CallOption) (result EventBulkResult, err error) {
@@ -1246,7 +1246,7 @@ func (c *Client) CreateProduct(ctx context.Context, body ProductCreateRequest, o
 
 // BulkUpsertProducts calls POST /products/bulk: create or update many products by SKU.
 //
-// Each product is created when its SKU is new and updated to exactly the given content when it is not; its status stays. One bad product never costs its neighbours: it is listed in `errors` with its index and the others are written. The codes are those of `POST /products` for a field; in addition `duplicate_sku` (an earlier item has the same SKU) and `currency_immutable`. More than 1,000 products, or none, are refused as a whole. Needs the role or scope `admin`.
+// Each product is created when its SKU is new and updated to exactly the given content when it is not; its status stays. A bad product does not fail the others: it is listed in `errors` with its index, and the others are written. The codes are those of `POST /products` for a field; in addition `duplicate_sku` (an earlier item has the same SKU) and `currency_immutable`. More than 1,000 products, or none, are refused as a whole. Needs the role or scope `admin`.
 func (c *Client) BulkUpsertProducts(ctx context.Context, body ProductBulkRequest, options ...CallOption) (result ProductBulkResult, err error) {
 	call := &call{
 		operation: "bulkUpsertProducts", method: http.MethodPost,
@@ -1287,7 +1287,7 @@ func (c *Client) GetProduct(ctx context.Context, id openapi_types.UUID, params *
 
 // UpdateProduct calls PATCH /products/{id}: change a product.
 //
-// A JSON merge patch (RFC 7396): members that are absent stay, `null` clears, attributes are merged. Setting `status` to `active` brings an archived product back. A patch that changes nothing keeps the version. Needs the role or scope `admin`.
+// A JSON merge patch (RFC 7396): members that are absent stay, `null` clears, attributes are merged. Setting `status` to `active` restores an archived product. A patch that changes nothing keeps the version. Needs the role or scope `admin`.
 func (c *Client) UpdateProduct(ctx context.Context, id openapi_types.UUID, body ProductPatch, params *UpdateProductParams, options ...CallOption) (result Product, err error) {
 	call := &call{
 		operation: "updateProduct", method: http.MethodPatch,

@@ -8,7 +8,7 @@ import (
 	"github.com/swaggest/swgui/v5emb"
 )
 
-// The page is our own, and not the one that swgui makes, because that one needs inline scripts.
+// The page replaces the one of swgui, which needs inline scripts.
 var (
 	//go:embed docs/index.html
 	docsPage []byte
@@ -18,8 +18,8 @@ var (
 	docsStyle []byte
 )
 
-// docsPolicy lets the page load nothing from elsewhere and run no inline script, so that neither a text in the document
-// nor an answer shown on the page can become code. Images may be data: because Swagger UI's icons are.
+// docsPolicy forbids the page to load anything from other hosts and to run inline scripts, so that neither a text in the
+// document nor an answer shown on the page can run as code. It allows data: images for the icons of Swagger UI.
 const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
@@ -49,5 +49,5 @@ func setDocsHeaders(header http.Header) {
 	header.Set("Content-Security-Policy", docsPolicy)
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Referrer-Policy", "no-referrer")
-	header.Set("Cache-Control", "public, max-age=3600") // the files change with the binary only
+	header.Set("Cache-Control", "public, max-age=3600") // the files change only with the binary
 }

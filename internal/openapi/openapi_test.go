@@ -46,10 +46,10 @@ func TestDocument(t *testing.T) {
 	}
 }
 
-// links finds what a page loads.
+// links matches the files that a page loads.
 var links = regexp.MustCompile(`(?:src|href)="([^"]*)"`)
 
-// TestDocsAreComplete follows everything that the page loads and checks that nothing comes from elsewhere.
+// TestDocsAreComplete requests every file that the page loads, and checks that none is on another host.
 func TestDocsAreComplete(t *testing.T) {
 	t.Parallel()
 	h := serve(t)

@@ -12,7 +12,7 @@ type answer struct {
 	body   []byte
 }
 
-// keeper passes an answer on and keeps a copy.
+// keeper is a ResponseWriter that keeps a copy of the answer.
 type keeper struct {
 	http.ResponseWriter
 	status int
@@ -20,9 +20,9 @@ type keeper struct {
 	body   bytes.Buffer
 }
 
-// WriteHeader keeps the status and the header as they are now: what is set later is not sent.
+// WriteHeader keeps the status and the header as they are now, because headers that are set later are not sent.
 func (k *keeper) WriteHeader(status int) {
-	if k.status == 0 && status >= http.StatusOK { // 1xx announce the answer, they are not it
+	if k.status == 0 && status >= http.StatusOK { // 1xx are not the final answer
 		k.status, k.header = status, k.Header().Clone()
 	}
 	k.ResponseWriter.WriteHeader(status)

@@ -18,9 +18,9 @@ import (
 
 const problemType = "application/problem+json"
 
-// checkUnmatched checks the answer to a request that no operation is for.
+// checkUnmatched checks the answer to a request that matches no operation.
 func (c *Checker) checkUnmatched(r *http.Request, a answer) []string {
-	if strings.HasPrefix(r.URL.Path, "/docs/") { // the files of the documentation are not in it
+	if strings.HasPrefix(r.URL.Path, "/docs/") { // the contract does not list the files of the documentation
 		return nil
 	}
 	want := http.StatusNotFound
@@ -48,8 +48,8 @@ func (c *Checker) checkDocumented(r *http.Request, operation *contract.Operation
 	return append(problems, checkContent(r, documented.Value.Content, a)...)
 }
 
-// checkHeaders checks one header at a time, because kin-openapi stops at the first problem and looks at no header of a
-// 304.
+// checkHeaders checks one header at a time, as the header of a 200, because kin-openapi stops at the first problem and does
+// not check the headers of a 304.
 func checkHeaders(r *http.Request, operation *contract.Operation, a answer, headers openapi3.Headers) []string {
 	var problems []string
 	for name, ref := range headers {
@@ -96,7 +96,7 @@ func checkContent(r *http.Request, content openapi3.Content, a answer) []string 
 		return []string{fmt.Sprintf("the content type %q is not documented", a.header.Get("Content-Type"))}
 	}
 	if name != "application/json" && !strings.HasSuffix(name, "+json") {
-		return nil // text has no shape
+		return nil // only JSON has a schema to check
 	}
 	value, err := strictjson.Parse(a.body)
 	if err != nil {

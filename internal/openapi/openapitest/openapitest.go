@@ -1,6 +1,6 @@
-// Package openapitest holds the answers of handlers against openapi.yaml: the status is documented, the headers are
-// there and well-formed, the body has the documented media type and exactly the documented members. It also keeps which
-// operations were exercised, so that a test can demand all of them:
+// Package openapitest checks the answers of handlers against openapi.yaml: the status is documented, the headers are
+// present and well-formed, the body has the documented media type and exactly the documented members. It also records which
+// operations were exercised, so that a test can require all of them:
 //
 //	checker := openapitest.New(t)
 //	handler := checker.Handler(service.Routes())
@@ -25,8 +25,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/openapi/internal/contract"
 )
 
-// Checker checks answers. It may be used by several goroutines at once, also after the subtest that uses it has ended,
-// but not after the test that it was made for.
+// Checker checks answers. It is safe for concurrent use, and may be used until the test that it was made for ends.
 type Checker struct {
 	tb       testing.TB
 	contract *contract.Contract
@@ -48,8 +47,8 @@ func New(tb testing.TB) *Checker {
 	return &Checker{tb: tb, contract: c, exercised: make(map[string]bool)}
 }
 
-// closeObjects makes every object schema refuse members that it does not name. In the document answers are open, so that
-// clients are ready for new members; in our own tests an undocumented member is a mistake.
+// closeObjects makes every object schema refuse members that it does not name. The document leaves answers open, so that
+// clients expect new members, but in these tests an undocumented member is a mistake.
 func closeObjects(document *openapi3.T) error {
 	closed := false
 	return document.WalkSchemas(func(_ string, ref *openapi3.SchemaRef) error {
@@ -142,7 +141,7 @@ func operations(c *contract.Contract, tag string) []string {
 	return ids
 }
 
-// check reports what is wrong with a.
+// check reports what is wrong with an answer.
 func (c *Checker) check(r *http.Request, a answer) {
 	c.tb.Helper()
 	operation, ok := c.contract.Find(r)
@@ -162,7 +161,7 @@ func (c *Checker) check(r *http.Request, a answer) {
 func (c *Checker) report(r *http.Request, a answer, problems []string) {
 	c.tb.Helper()
 	if len(problems) > 0 {
-		c.tb.Errorf("%s %s answers what openapi.yaml does not say:\n  %s\nstatus %d, header %v\nbody %s",
+		c.tb.Errorf("%s %s does not answer as openapi.yaml says:\n  %s\nstatus %d, header %v\nbody %s",
 			r.Method, r.URL.RequestURI(), strings.Join(problems, "\n  "), a.status, a.header, a.body)
 	}
 }

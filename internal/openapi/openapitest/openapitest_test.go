@@ -14,7 +14,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/openapi/openapitest"
 )
 
-// reports is a testing.TB that keeps what is reported to it.
+// reports is a testing.TB that records failures.
 type reports struct {
 	testing.TB
 	mu   sync.Mutex
@@ -172,7 +172,7 @@ func TestChecker(t *testing.T) {
 	}
 }
 
-// direct is a transport that answers by a handler.
+// direct is a transport that calls a handler.
 type direct struct{ http.Handler }
 
 func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {

@@ -1,6 +1,6 @@
-// Package strictjson reads JSON documents from strangers: valid UTF-8, each member name once, no half characters, and
-// nothing behind the document. What encoding/json silently repairs or overrides (the last of two equal names wins) is an
-// error here, because two readers of the same request could otherwise see different things.
+// Package strictjson parses untrusted JSON documents: valid UTF-8, no duplicate member names, no unpaired surrogates, no
+// data after the document. encoding/json silently repairs these or picks a winner (the last of two equal names). Here they
+// are errors, because otherwise two parsers could read the same request in different ways.
 package strictjson
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 )
 
-// maxDepth bounds how deep arrays and objects may nest. Postgres and every client that reads the value back recurse.
+// maxDepth bounds how deep arrays and objects may nest, because Postgres and clients parse them recursively.
 const maxDepth = 64
 
 // Parse decodes one JSON document into nil, bool, string, json.Number, []any and map[string]any. Its errors are of the
@@ -28,12 +28,12 @@ func Parse(data []byte) (any, error) {
 	var raw json.RawMessage
 	if err := json.Unmarshal(data, &raw); err != nil {
 		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-			return nil, malformed(fmt.Sprintf("The body is not valid JSON: it breaks off or goes wrong at byte %d.", syntax.Offset))
+			return nil, malformed(fmt.Sprintf("The body is not valid JSON: the error is at byte %d.", syntax.Offset))
 		}
 		return nil, malformed("The body is not valid JSON.")
 	}
 	if hasLoneSurrogate(data) {
-		return nil, malformed(`The body has an incomplete \u escape: half of a surrogate pair.`)
+		return nil, malformed(`The body has an incomplete \u escape: an unpaired surrogate.`)
 	}
 	r := reader{json.NewDecoder(bytes.NewReader(data))}
 	r.UseNumber()
@@ -85,7 +85,7 @@ func (r reader) object(pointer string, depth int) (any, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read valid JSON: %w", err)
 		}
-		name, _ := token.(string) // in a valid object it is nothing else
+		name, _ := token.(string) // valid JSON has no other type here
 		at := pointer + "/" + Escape(name)
 		if _, twice := members[name]; twice {
 			return nil, malformed("An object has two members of the same name.",
@@ -104,8 +104,8 @@ var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")
 // Escape returns name as a reference token of a JSON pointer (RFC 6901).
 func Escape(name string) string { return pointerEscapes.Replace(name) }
 
-// hasLoneSurrogate reports whether valid JSON has a \u escape that is half of a UTF-16 pair. Go reads it as U+FFFD;
-// Postgres refuses it in jsonb.
+// hasLoneSurrogate reports whether valid JSON has a \u escape that is half of a UTF-16 surrogate pair. Go decodes it as
+// U+FFFD; Postgres refuses it in jsonb.
 func hasLoneSurrogate(data []byte) bool {
 	for {
 		i := bytes.IndexByte(data, '\\')
@@ -116,7 +116,7 @@ func hasLoneSurrogate(data []byte) bool {
 		first, ok := unicodeEscape(data)
 		switch {
 		case !ok:
-			data = data[2:] // an escape of two bytes, perhaps of a backslash
+			data = data[2:] // another escape, two bytes long
 		case !utf16.IsSurrogate(first):
 			data = data[6:]
 		default:

@@ -15,11 +15,11 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 )
 
-// codesExtension is the member of a schema in openapi.yaml that gives a code of its own to the violation of a keyword:
+// codesExtension is the extension of a schema that replaces the code for a violated keyword:
 // {minLength: password_too_short}.
 const codesExtension = "x-error-codes"
 
-// maxPointer bounds the pointers in an answer, whose parts are names that the client chose.
+// maxPointer bounds the pointers in an answer, because their parts are names chosen by the client.
 const maxPointer = 1024
 
 func newField(pointer, code, detail string) errs.Field {
@@ -29,21 +29,21 @@ func newField(pointer, code, detail string) errs.Field {
 	return errs.Field{Pointer: pointer, Code: code, Detail: detail}
 }
 
-// fieldsOf translates what kin-openapi says about the value at pointer, which was to fit schema.
+// fieldsOf translates an error of kin-openapi about the value at pointer, which was checked against schema.
 func fieldsOf(pointer string, schema *openapi3.Schema, err error) []errs.Field {
-	t := translation{root: pointer, strangers: make(map[string]bool)}
+	t := translation{root: pointer, reported: make(map[string]bool)}
 	t.add(schema, err)
 	return t.fields
 }
 
 type translation struct {
-	root      string
-	fields    []errs.Field
-	strangers map[string]bool // objects whose unknown members are reported already
+	root     string
+	fields   []errs.Field
+	reported map[string]bool // pointers of objects whose unknown members are already reported
 }
 
 func (t *translation) add(schema *openapi3.Schema, err error) {
-	switch e := err.(type) { //nolint:errorlint // kin-openapi nests these types; looking through them would lose siblings
+	switch e := err.(type) { //nolint:errorlint // kin-openapi nests these types; errors.As would skip siblings
 	case openapi3.MultiError:
 		for _, each := range e {
 			t.add(schema, each)
@@ -74,7 +74,7 @@ func (t *translation) addSchemaError(e *openapi3.SchemaError) {
 		pointer.WriteString("/" + strictjson.Escape(part))
 	}
 	if e.SchemaField == "properties" {
-		t.addStrangers(pointer.String(), e)
+		t.addUnknown(pointer.String(), e)
 		return
 	}
 	code, detail := describe(e)
@@ -86,14 +86,14 @@ func (t *translation) addSchemaError(e *openapi3.SchemaError) {
 	t.append(pointer.String(), code, detail)
 }
 
-// addStrangers reports the members of an object that its schema does not have. kin-openapi makes one error for each,
-// which names the member in its text only, so the first of them stands for all.
-func (t *translation) addStrangers(pointer string, e *openapi3.SchemaError) {
+// addUnknown reports the members of an object that its schema does not have. kin-openapi returns one error for each, which
+// names the member only in its text, so the first error reports all of them.
+func (t *translation) addUnknown(pointer string, e *openapi3.SchemaError) {
 	members, ok := e.Value.(map[string]any)
-	if !ok || t.strangers[pointer] {
+	if !ok || t.reported[pointer] {
 		return
 	}
-	t.strangers[pointer] = true
+	t.reported[pointer] = true
 	for _, name := range slices.Sorted(maps.Keys(members)) {
 		if _, known := e.Schema.Properties[name]; !known {
 			t.append(pointer+"/"+strictjson.Escape(name), "unknown_field", "There is no such field.")
@@ -101,7 +101,8 @@ func (t *translation) addStrangers(pointer string, e *openapi3.SchemaError) {
 	}
 }
 
-// describe returns the code and a sentence for a violated keyword. The sentence is made from the schema alone.
+// describe returns the code and a sentence for a violated keyword. The sentence depends on the schema only, so it cannot
+// repeat a value of the request.
 func describe(e *openapi3.SchemaError) (code, detail string) {
 	s := e.Schema
 	switch e.SchemaField {
@@ -113,7 +114,7 @@ func describe(e *openapi3.SchemaError) (code, detail string) {
 		if _, isString := e.Value.(string); !isString {
 			return "wrong_type", typeDetail(s)
 		}
-		allowed, _ := json.Marshal(s.Enum) // it was JSON before
+		allowed, _ := json.Marshal(s.Enum) // cannot fail: it was parsed from JSON
 		return "invalid_enum", "Must be one of " + string(allowed) + "."
 	case "minLength":
 		return "too_short", fmt.Sprintf("Must have at least %s.", plural(s.MinLength, "character"))

@@ -15,8 +15,8 @@ import (
 
 const textDetail = "Must be text without the NUL character."
 
-// checkStorable finds what JSON Schema allows and we cannot keep: the NUL character, which Postgres has no text for, and
-// integers written with a fraction or an exponent (1.0, 1e3), which Go does not decode into integers.
+// checkStorable finds values that JSON Schema allows but that cannot be stored: the NUL character, which Postgres refuses in
+// text, and integers with a fraction or an exponent (1.0, 1e3), which Go does not decode into integers.
 func checkStorable(pointer string, schema *openapi3.Schema, value any) []errs.Field {
 	switch v := value.(type) {
 	case string:
@@ -41,7 +41,7 @@ func storableItems(pointer string, schema *openapi3.Schema, items []any) []errs.
 		itemSchema = schema.Items.Value
 	}
 	if itemSchema != nil && len(itemSchema.AnyOf) > 0 {
-		return nil // the handler judges each item by itself, so that a bad one does not cost the others
+		return nil // the handler validates each item, so that one bad item does not fail the request
 	}
 	var fields []errs.Field
 	for i, item := range items {
@@ -66,7 +66,7 @@ func storableMembers(pointer string, schema *openapi3.Schema, members map[string
 	return fields
 }
 
-// isWhole reports whether n has the value of an integer; any other number is refused by the schema already.
+// isWhole reports whether n has the value of an integer. The schema has already refused all other numbers.
 func isWhole(n json.Number) bool {
 	f, err := n.Float64()
 	return err == nil && f == float64(int64(f))

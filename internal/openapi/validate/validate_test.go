@@ -199,7 +199,7 @@ func TestAccepted(t *testing.T) {
 		{"POST", "/products", "application/json", product(`,"attributes":{"any":[1.5,1e3,null,{"thing":true}]}`)},
 		{"PATCH", "/products/" + id, "application/merge-patch+json", `{"description":null,"attributes":null}`},
 		{"PATCH", "/products/" + id, "application/json", `{}`},
-		{"POST", "/products/bulk", "application/json", `{"products":[` + product(`,"description":"\u0000"`) + `,{"price_minor":1e3},null]}`}, // the handler judges each
+		{"POST", "/products/bulk", "application/json", `{"products":[` + product(`,"description":"\u0000"`) + `,{"price_minor":1e3},null]}`}, // the handler validates each item
 		{"GET", "/products?limit=100&status=all&category=caf%C3%A9&q=%25&unknown=1", "", ""},
 		{"GET", "/products/" + strings.ToUpper(id), "", ""},
 		{"GET", "/analytics/users/me/summary?from=2024-02-29", "", ""},
@@ -330,8 +330,8 @@ func TestWholeDocument(t *testing.T) {
 	}
 }
 
-// FuzzRequests checks that no body makes the middleware panic, that every refusal is a problem whose pointers are inside
-// of the body's language, and that what is accepted decodes.
+// FuzzRequests checks that no body causes a panic, that every refusal is a problem with valid pointers, and that an accepted
+// body decodes.
 func FuzzRequests(f *testing.F) {
 	for _, seed := range []string{
 		product(""), product(`,"attributes":{"a":"\u0000"}`), product(`,"attributes":[{}],"x":{}`), `{"sku":1,"name":null}`,

@@ -22,7 +22,7 @@ func load(t *testing.T) *contract.Contract {
 	return c
 }
 
-// TestPaths pins the surface: what clients rely on does not change by accident.
+// TestPaths pins the operations, so that none changes by accident.
 func TestPaths(t *testing.T) {
 	t.Parallel()
 	var got []string
@@ -75,7 +75,7 @@ func each(t *testing.T, check func(t *testing.T, o *contract.Operation)) {
 	}
 }
 
-// TestSecurityFollowsAccess checks that what OpenAPI tools read (security) says the same as x-access.
+// TestSecurityFollowsAccess checks that security, which OpenAPI tools read, agrees with x-access.
 func TestSecurityFollowsAccess(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, o *contract.Operation) {
@@ -120,7 +120,7 @@ func TestOperationsAreDescribed(t *testing.T) {
 	})
 }
 
-// TestErrorsAreDocumented derives from an operation which errors it can answer with.
+// TestErrorsAreDocumented derives the errors of an operation from its parameters, body and access.
 func TestErrorsAreDocumented(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, o *contract.Operation) {
@@ -242,7 +242,7 @@ func TestSchemasAreDescribed(t *testing.T) {
 	}
 }
 
-// TestRequestsAreBounded checks that no part of a request can be of any name or size.
+// TestRequestsAreBounded checks that every part of a request has a bounded size and only known members.
 func TestRequestsAreBounded(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, o *contract.Operation) {

@@ -36,7 +36,7 @@ const (
 	MetricViews        Metric = "views"
 )
 
-// Counts What happened in some time.
+// Counts Counts over a period.
 type Counts struct {
 	// AddToCarts Events of type `add_to_cart`.
 	AddToCarts int64 `json:"add_to_carts"`
@@ -53,7 +53,7 @@ type Counts struct {
 	// RevenueMinor The sum of the purchases' `amount_minor`.
 	RevenueMinor int64 `json:"revenue_minor"`
 
-	// UniqueUsers Different users with an event or a purchase; estimated (HyperLogLog) for products.
+	// UniqueUsers Distinct users with an event or a purchase; estimated (HyperLogLog) for products.
 	UniqueUsers int64 `json:"unique_users"`
 
 	// Units Units bought.
@@ -88,7 +88,7 @@ type Meta struct {
 // Example: views
 type Metric string
 
-// ProductRef What names a product.
+// ProductRef Identifies a product.
 type ProductRef struct {
 	// ID The id.
 	ID openapi_types.UUID `json:"id"`
@@ -120,10 +120,10 @@ type Series struct {
 	// Points One point for each interval, oldest first.
 	Points []SeriesPoint `json:"points"`
 
-	// Product What names a product.
+	// Product Identifies a product.
 	Product ProductRef `json:"product"`
 
-	// Totals What happened in some time.
+	// Totals Counts over a period.
 	Totals Counts `json:"totals"`
 }
 
@@ -147,7 +147,7 @@ type SeriesPoint struct {
 	// Start The first day of the interval.
 	Start openapi_types.Date `json:"start"`
 
-	// UniqueUsers Different users with an event or a purchase.
+	// UniqueUsers Distinct users with an event or a purchase.
 	UniqueUsers int64 `json:"unique_users"`
 
 	// Units Units bought.
@@ -159,16 +159,16 @@ type SeriesPoint struct {
 
 // TopProduct One place of a ranking.
 type TopProduct struct {
-	// Counts What happened in some time.
+	// Counts Counts over a period.
 	Counts Counts `json:"counts"`
 
-	// Product What names a product.
+	// Product Identifies a product.
 	Product ProductRef `json:"product"`
 
 	// Rank The place, from 1.
 	Rank int `json:"rank"`
 
-	// Value The count that was ranked by.
+	// Value The count by which the products are ranked.
 	Value int64 `json:"value"`
 }
 
@@ -212,7 +212,7 @@ type UserDay struct {
 	// RevenueMinor The sum of the purchases' `amount_minor`.
 	RevenueMinor int64 `json:"revenue_minor"`
 
-	// UniqueUsers 1 on a day with anything, else 0.
+	// UniqueUsers 1 on a day with any activity, else 0.
 	UniqueUsers int64 `json:"unique_users"`
 
 	// Units Units bought.
@@ -224,7 +224,7 @@ type UserDay struct {
 
 // UserSummary The counts of a user.
 type UserSummary struct {
-	// Days The days with anything, oldest first.
+	// Days The days with any activity, oldest first.
 	Days []UserDay `json:"days"`
 
 	// From The first day.
@@ -236,7 +236,7 @@ type UserSummary struct {
 	// To The last day.
 	To openapi_types.Date `json:"to"`
 
-	// Totals What happened in some time.
+	// Totals Counts over a period.
 	Totals Counts `json:"totals"`
 
 	// UserID The user.
@@ -302,10 +302,10 @@ type ServerInterface interface {
 	// ProductTimeseries The counts of a product over time
 	// (GET /analytics/products/{id}/timeseries)
 	ProductTimeseries(w http.ResponseWriter, r *http.Request, id openapi_types.UUID, params ProductTimeseriesParams)
-	// MySummary What I did
+	// MySummary The counts of the caller
 	// (GET /analytics/users/me/summary)
 	MySummary(w http.ResponseWriter, r *http.Request, params MySummaryParams)
-	// UserSummary What a user did
+	// UserSummary The counts of a user
 	// (GET /analytics/users/{id}/summary)
 	UserSummary(w http.ResponseWriter, r *http.Request, id string, params UserSummaryParams)
 }
@@ -326,13 +326,13 @@ func (_ Unimplemented) ProductTimeseries(w http.ResponseWriter, r *http.Request,
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// MySummary What I did
+// MySummary The counts of the caller
 // (GET /analytics/users/me/summary)
 func (_ Unimplemented) MySummary(w http.ResponseWriter, r *http.Request, params MySummaryParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// UserSummary What a user did
+// UserSummary The counts of a user
 // (GET /analytics/users/{id}/summary)
 func (_ Unimplemented) UserSummary(w http.ResponseWriter, r *http.Request, id string, params UserSummaryParams) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -815,10 +815,10 @@ type StrictServerInterface interface {
 	// ProductTimeseries The counts of a product over time
 	// (GET /analytics/products/{id}/timeseries)
 	ProductTimeseries(ctx context.Context, request ProductTimeseriesRequestObject) (ProductTimeseriesResponseObject, error)
-	// MySummary What I did
+	// MySummary The counts of the caller
 	// (GET /analytics/users/me/summary)
 	MySummary(ctx context.Context, request MySummaryRequestObject) (MySummaryResponseObject, error)
-	// UserSummary What a user did
+	// UserSummary The counts of a user
 	// (GET /analytics/users/{id}/summary)
 	UserSummary(ctx context.Context, request UserSummaryRequestObject) (UserSummaryResponseObject, error)
 }

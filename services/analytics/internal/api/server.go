@@ -20,10 +20,10 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/report"
 )
 
-// defaultLimit is the number of places of a ranking for which no limit is given.
+// defaultLimit is the length of a ranking if the request has no limit.
 const defaultLimit = 10
 
-// Server implements the operations of the analytics tag.
+// Server implements the operations of the contract with the tag analytics.
 type Server struct {
 	Reports  *postgres.Store
 	Cache    *cache.Cache
@@ -116,10 +116,11 @@ func (s *Server) dateRange(from, to *From) (report.Range, error) {
 	return report.NewRange(day(from), day(to), s.Now())
 }
 
-// withMeta is an answer that tells its freshness.
+// withMeta is an answer that says how fresh it is.
 type withMeta interface{ setCached(bool) }
 
-// answer returns the cached answer of key, or computes it. What is cached says so: it was computed for somebody else.
+// answer returns the cached answer for key, or computes it. The cached copy differs from the computed answer only in
+// meta.cached.
 func answer[T any, P interface {
 	*T
 	withMeta
@@ -146,7 +147,7 @@ func answer[T any, P interface {
 	return encoded(entry.Body), nil
 }
 
-// encoded is an answer that is JSON already. It stands for the 200 of every operation here.
+// encoded is the encoded 200 of an operation.
 type encoded []byte
 
 func encode(value any) (encoded, error) {
@@ -159,7 +160,7 @@ func encode(value any) (encoded, error) {
 
 func (e encoded) write(w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "private, no-cache") // freshness is the service's to judge, and answers are per caller
+	w.Header().Set("Cache-Control", "private, no-cache") // only the service knows whether an answer is fresh, and answers belong to their caller
 	_, err := w.Write(e)
 	return err
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/token"
 )
 
-// Server serves the operations of the contract that are tagged auth.
+// Server implements the operations of the contract with the tag auth.
 type Server struct {
 	Store      postgres.Store
 	Hasher     *password.Hasher

@@ -15,14 +15,14 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/catalog/internal/product"
 )
 
-// revalidate lets clients and proxies keep a product, but ask each time whether it is still the same: a 304 is cheap,
-// and nobody works with a price of yesterday.
+// revalidate lets clients and proxies store a product, but makes them revalidate it each time: a 304 is cheap, and nobody
+// gets an outdated price.
 const revalidate = "public, no-cache"
 
-// parallelPuts bounds how many cache entries are replaced at a time after a bulk upsert.
+// parallelPuts is how many cache entries are replaced at a time after a bulk upsert.
 const parallelPuts = 8
 
-// answers are the encoded answers of GET /products/{id}, by id and with the product's version.
+// answers caches the encoded answers of GET /products/{id} by id, with the version of the product.
 type answers struct {
 	store  *postgres.Store
 	cache  *cache.Cache
@@ -41,8 +41,8 @@ func (a *answers) product(ctx context.Context, id uuid.UUID) (cache.Entry, error
 	return entry, err
 }
 
-// changed replaces the answers of products after the commit of their change: at once in this process and in Redis,
-// from where other replicas take it as soon as their own entries expire. A client that hangs up does not stop it.
+// changed replaces the answers of products after the commit of their change: at once in this process and in Redis. Other
+// replicas read Redis when their local entries expire. A client that disconnects does not stop it.
 func (a *answers) changed(ctx context.Context, products ...product.Product) {
 	ctx = context.WithoutCancel(ctx)
 	var puts errgroup.Group
@@ -57,7 +57,7 @@ func (a *answers) changed(ctx context.Context, products ...product.Product) {
 		})
 	}
 	if err := puts.Wait(); err != nil {
-		a.logger.ErrorContext(ctx, "replacing cached products", "err", err)
+		a.logger.ErrorContext(ctx, "replace cached products", "err", err)
 	}
 }
 
@@ -69,7 +69,7 @@ func encode(p product.Product) (cache.Entry, error) {
 	return cache.Entry{Version: p.Version, Body: body}, nil
 }
 
-// encodedProduct is the answer of GET /products/{id} as the cache has it.
+// encodedProduct is a cached answer of GET /products/{id}.
 type encodedProduct cache.Entry
 
 // VisitGetProductResponse implements GetProductResponseObject.

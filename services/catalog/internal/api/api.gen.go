@@ -114,7 +114,7 @@ type ProductBulkResult struct {
 	// Errors The products that were not written.
 	Errors []ItemError `json:"errors"`
 
-	// Unchanged How many were like that before.
+	// Unchanged How many already had this content.
 	Unchanged int `json:"unchanged"`
 
 	// Updated How many have changed.
@@ -216,7 +216,7 @@ type ListProductsParams struct {
 	// Limit How many products a page holds at most.
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where to go on; the `next_cursor` of the page before. Opaque, and good for the same `status`, `category` and `q` only: with others the answer is 422 `cursor_mismatch`.
+	// Cursor The `next_cursor` of the previous page. It is opaque, and valid only with the same `status`, `category` and `q`: with others the answer is 422 `cursor_mismatch`.
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// Status Which products to show.

@@ -49,7 +49,7 @@ func bulkAnswer(bulk *product.Bulk) ProductBulkResult {
 	return result
 }
 
-// pageOf returns the page that the parameters of a list ask for: of active products, unless they say otherwise.
+// pageOf returns the page that the parameters of a list request: of active products by default.
 func pageOf(params ListProductsParams) (product.Page, error) {
 	page := product.Page{
 		Limit:  valueOr(params.Limit, defaultLimit),
@@ -103,7 +103,7 @@ func patchOf(request ProductPatch) product.Patch {
 	}
 }
 
-// cleared returns a member of a merge patch: nil when it is absent, the empty text when it is null.
+// cleared returns a member of a merge patch: nil if it is absent, the empty string if it is null.
 func cleared(member nullable.Nullable[string]) *string {
 	switch {
 	case !member.IsSpecified():

@@ -11,13 +11,13 @@ import (
 // etag is the strong entity tag of a product: its version.
 func etag(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
 
-// noneMatch reports whether If-None-Match names this version (RFC 9110, section 13.1.2): by weak comparison, because a
-// proxy that compresses weakens our tags.
+// noneMatch reports whether If-None-Match names this version (RFC 9110, section 13.1.2). The comparison is weak, because a
+// proxy that compresses an answer weakens its tag.
 func noneMatch(header string, version int64) bool {
 	return names(header, func(tag string) bool { return strings.TrimPrefix(tag, "W/") == etag(version) })
 }
 
-// names reports whether a list of entity tags is "*" or has one that matches. No tag of ours contains a comma.
+// names reports whether a list of entity tags is "*" or has one that matches. The tags of products contain no comma.
 func names(header string, match func(tag string) bool) bool {
 	for tag := range strings.SplitSeq(header, ",") {
 		if tag = strings.TrimSpace(tag); tag == "*" || match(tag) {
@@ -27,8 +27,8 @@ func names(header string, match func(tag string) bool) bool {
 	return false
 }
 
-// onlyIf returns change under the condition of If-Match (RFC 9110, section 13.1.1): by strong comparison. Without the
-// header it is change itself.
+// onlyIf returns change with the condition of If-Match (RFC 9110, section 13.1.1), by strong comparison. Without the header
+// there is no condition.
 func onlyIf(header *string, change product.Change) product.Change {
 	if header == nil {
 		return change

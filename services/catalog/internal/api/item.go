@@ -9,11 +9,11 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/catalog/internal/product"
 )
 
-// required are the members without which there is no product.
+// required are the members that every product must have.
 var required = []string{"sku", "name", "price_minor", "currency"}
 
-// parseItem reads one product of a bulk request. Items are not held against the contract together with the request,
-// because one that does not fit must not cost the others. What values may be is left to the rules of products.
+// parseItem decodes one product of a bulk request. The contract does not validate the items, because one bad item must not
+// fail the request. Package product checks the values.
 func parseItem(raw json.RawMessage) (product.Content, error) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &members); err != nil || members == nil {
@@ -29,10 +29,10 @@ func parseItem(raw json.RawMessage) (product.Content, error) {
 		"sku": &c.SKU, "name": &c.Name, "description": &c.Description, "category": &c.Category,
 		"price_minor": &c.PriceMinor, "currency": &c.Currency, "attributes": &c.Attributes,
 	}
-	for _, name := range slices.Sorted(maps.Keys(members)) { // sorted, so that the same item always gets the same answer
+	for _, name := range slices.Sorted(maps.Keys(members)) { // sorted, so that an item with several problems always gets the same answer
 		target, ok := targets[name]
 		if !ok {
-			return product.Content{}, itemError("unknown_field", "The product has a member that products do not have.")
+			return product.Content{}, itemError("unknown_field", "The product has an unknown member.")
 		}
 		if value := members[name]; string(value) == "null" || json.Unmarshal(value, target) != nil {
 			return product.Content{}, itemError("wrong_type", name+" has the wrong type.")

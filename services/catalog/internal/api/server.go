@@ -15,10 +15,10 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/catalog/internal/product"
 )
 
-// defaultLimit is the length of a page when the client asks for none.
+// defaultLimit is the length of a page if the request has no limit.
 const defaultLimit = 20
 
-// Server serves the operations of the contract that are tagged catalog.
+// Server implements the operations of the contract with the tag catalog.
 type Server struct {
 	store   *postgres.Store
 	answers *answers

@@ -34,7 +34,7 @@ const (
 
 // BatchReceipt The receipt of a write.
 type BatchReceipt struct {
-	// AggregatedAt When it became part of the numbers; null before.
+	// AggregatedAt When it became part of the numbers; null until then.
 	AggregatedAt *time.Time `json:"aggregated_at"`
 
 	// BatchID The id of the receipt.
@@ -62,7 +62,7 @@ type BatchState string
 // Example: EUR
 type Currency = string
 
-// EventAccepted The fate of an event.
+// EventAccepted What happened to an event.
 type EventAccepted struct {
 	// BatchID The receipt: `GET /events/batches/{id}`. Requests that were committed together share it.
 	BatchID openapi_types.UUID `json:"batch_id"`
@@ -82,7 +82,7 @@ type EventBulkRequest struct {
 	Events []EventInput `json:"events"`
 }
 
-// EventBulkResult The fate of many events.
+// EventBulkResult What happened to the events of a request.
 type EventBulkResult struct {
 	// Accepted How many are new and stored.
 	Accepted int `json:"accepted"`
@@ -90,7 +90,7 @@ type EventBulkResult struct {
 	// BatchID The receipt: `GET /events/batches/{id}`. Requests that were committed together share it.
 	BatchID openapi_types.UUID `json:"batch_id"`
 
-	// Duplicates How many were stored before, or came twice in this request.
+	// Duplicates How many were stored before, or are in this request twice.
 	Duplicates int `json:"duplicates"`
 
 	// Errors The refused events, by index.
@@ -108,7 +108,7 @@ type EventInput struct {
 	// ProductID The product by its id.
 	ProductID *openapi_types.UUID `json:"product_id,omitempty"`
 
-	// Properties Anything else worth keeping.
+	// Properties Any other data about the event.
 	Properties json.RawMessage `json:"properties,omitempty"`
 
 	// SKU The shop's own unique name of the product.
@@ -124,7 +124,7 @@ type EventInput struct {
 	// Example: view
 	Type string `json:"type"`
 
-	// UserID Who did it. Required with an API key; with a user's token absent or the user's own id.
+	// UserID The user who did it. Required with an API key; with a user's token, absent or the user's own id.
 	//
 	// Example: customer-17
 	UserID *UserID `json:"user_id,omitempty"`
@@ -206,7 +206,7 @@ type PurchaseRequest struct {
 	// TS When it happened; the time of arrival by default.
 	TS *time.Time `json:"ts,omitempty"`
 
-	// UserID Who did it. Required with an API key; with a user's token absent or the user's own id.
+	// UserID The user who did it. Required with an API key; with a user's token, absent or the user's own id.
 	//
 	// Example: customer-17
 	UserID *UserID `json:"user_id,omitempty"`
@@ -217,36 +217,36 @@ type PurchaseRequest struct {
 // Example: SHOE-TRAIL-42
 type SKU = string
 
-// UserID Who did it. Required with an API key; with a user's token absent or the user's own id.
+// UserID The user who did it. Required with an API key; with a user's token, absent or the user's own id.
 //
 // Example: customer-17
 type UserID = string
 
-// WaitFor What an answer to a write waits for, beyond the write itself.
+// WaitFor What the answer to a write waits for, besides the write itself.
 //
 // Example: aggregated
 type WaitFor string
 
-// Wait What an answer to a write waits for, beyond the write itself.
+// Wait What the answer to a write waits for, besides the write itself.
 //
 // Example: aggregated
 type Wait = WaitFor
 
 // CreateEventParams defines parameters for CreateEvent.
 type CreateEventParams struct {
-	// Wait `aggregated` holds the answer back until what was sent is part of the numbers, and then it is 200. What takes longer than the service is configured to wait (5 s) is answered with 202: it is stored, and the receipt tells the rest. Duplicates are waited for as well.
+	// Wait `aggregated` delays the answer until everything that was sent, duplicates included, is part of the numbers. The status is then 200. If that takes longer than the service waits (5 s unless configured otherwise), the answer is 202: the write is stored, and its receipt says when it is aggregated.
 	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
 }
 
 // CreateEventsBulkParams defines parameters for CreateEventsBulk.
 type CreateEventsBulkParams struct {
-	// Wait `aggregated` holds the answer back until what was sent is part of the numbers, and then it is 200. What takes longer than the service is configured to wait (5 s) is answered with 202: it is stored, and the receipt tells the rest. Duplicates are waited for as well.
+	// Wait `aggregated` delays the answer until everything that was sent, duplicates included, is part of the numbers. The status is then 200. If that takes longer than the service waits (5 s unless configured otherwise), the answer is 202: the write is stored, and its receipt says when it is aggregated.
 	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
 }
 
 // CreatePurchaseParams defines parameters for CreatePurchase.
 type CreatePurchaseParams struct {
-	// Wait `aggregated` holds the answer back until what was sent is part of the numbers, and then it is 200. What takes longer than the service is configured to wait (5 s) is answered with 202: it is stored, and the receipt tells the rest. Duplicates are waited for as well.
+	// Wait `aggregated` delays the answer until everything that was sent, duplicates included, is part of the numbers. The status is then 200. If that takes longer than the service waits (5 s unless configured otherwise), the answer is 202: the write is stored, and its receipt says when it is aggregated.
 	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
 
 	// IdempotencyKey Any text that is unique for this purchase, for example a UUID.

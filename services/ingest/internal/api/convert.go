@@ -11,7 +11,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/postgres"
 )
 
-// maxDetail is the longest detail that openapi.yaml allows.
+// maxDetail is the maxLength of detail in openapi.yaml.
 const maxDetail = 1024
 
 func eventAccepted(batch uuid.UUID, v event.Verdict) EventAccepted {
@@ -38,7 +38,7 @@ func bulkResult(batch uuid.UUID, verdicts []event.Verdict, drafts []event.Draft)
 	return result
 }
 
-// itemError names the first problem of an item and describes them all.
+// itemError returns the code of the first problem of an item, and the details of all that fit.
 func itemError(index int, problems []errs.Field) ItemError {
 	var detail strings.Builder
 	for i, p := range problems {

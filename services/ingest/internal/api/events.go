@@ -44,7 +44,7 @@ func (s *Server) createEvent(w http.ResponseWriter, r *http.Request, wait *Wait)
 	return respond(w, status, eventAccepted(batch, verdict))
 }
 
-// storeEvent stores the event of the body. Its memory is free again when it returns.
+// storeEvent stores the event of the body. The memory of the body is released when it returns.
 func (s *Server) storeEvent(w http.ResponseWriter, r *http.Request, caller authn.Principal) (uuid.UUID, event.Verdict, error) {
 	data, release, err := s.readDocument(w, r, event.MaxBytes, errEventTooLarge)
 	if err != nil {
@@ -93,7 +93,7 @@ func (s *Server) createEventsBulk(w http.ResponseWriter, r *http.Request, wait *
 	return respond(w, status, result)
 }
 
-// storeEvents stores the events of the body. Their memory is free again when it returns.
+// storeEvents stores the events of the body. The memory of the body is released when it returns.
 func (s *Server) storeEvents(w http.ResponseWriter, r *http.Request, caller authn.Principal) (EventBulkResult, []event.Verdict, error) {
 	drafts, release, err := s.readEvents(w, r)
 	if err != nil {
@@ -117,7 +117,7 @@ func (s *Server) storeEvents(w http.ResponseWriter, r *http.Request, caller auth
 	return bulkResult(batch, verdicts, drafts), verdicts, nil
 }
 
-// readEvents decodes the events of a bulk request; release gives their memory back.
+// readEvents decodes the events of a bulk request. release returns their memory to the budget.
 func (s *Server) readEvents(w http.ResponseWriter, r *http.Request) (drafts []event.Draft, release func(), err error) {
 	kind, err := mediaOf(r)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 )
 
-// outcomes counts the fates of what clients send.
+// outcomes counts what happened to events and purchases.
 type outcomes struct {
 	events    *prometheus.CounterVec
 	rejected  *prometheus.CounterVec
@@ -41,7 +41,7 @@ func (o *outcomes) count(status event.Status) {
 // reject counts a refused event.
 func (o *outcomes) reject(code string) { o.rejected.WithLabelValues(code).Inc() }
 
-// refused counts the event of a request that failed, if the event was the reason.
+// refused counts the event of a failed request if the event was the reason.
 func (o *outcomes) refused(err error) {
 	if e, ok := errors.AsType[*errs.Error](err); ok && e.Kind == errs.Invalid && len(e.Fields) > 0 {
 		o.reject(e.Fields[0].Code)

@@ -54,7 +54,7 @@ func (s *Server) createPurchase(w http.ResponseWriter, r *http.Request, params C
 	return respond(w, status, purchase(stored))
 }
 
-// storePurchase stores the purchase of the body, whose memory is free again when it returns.
+// storePurchase stores the purchase of the body. The memory of the body is released when it returns.
 func (s *Server) storePurchase(w http.ResponseWriter, r *http.Request, caller authn.Principal, header *string) (stored event.Purchase, replayed bool, err error) {
 	data, release, err := s.readDocument(w, r, event.MaxBytes, errPurchaseTooLarge)
 	if err != nil {
@@ -75,7 +75,7 @@ func (s *Server) storePurchase(w http.ResponseWriter, r *http.Request, caller au
 	return s.recorder.Purchase(r.Context(), caller.Subject, draft, key)
 }
 
-// idempotencyKey returns the key of the request, nil when it has none.
+// idempotencyKey returns the key of the request, nil if it has none.
 func idempotencyKey(header *string, caller authn.Principal, data []byte) (*event.IdempotencyKey, error) {
 	if header == nil {
 		return nil, nil

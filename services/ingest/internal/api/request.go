@@ -9,7 +9,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 )
 
-// limit takes n units of the caller's quota and describes the quota in the answer.
+// limit takes n units of the caller's quota and describes the quota in the header of the answer.
 func (s *Server) limit(ctx context.Context, w http.ResponseWriter, caller authn.Principal, n int) error {
 	if s.limiter == nil {
 		return nil
@@ -17,7 +17,7 @@ func (s *Server) limit(ctx context.Context, w http.ResponseWriter, caller authn.
 	return s.limiter.Allow(ctx, w.Header(), caller.ID(), n)
 }
 
-// media is what a body is written in.
+// media is the format of a body.
 type media int
 
 const (
@@ -45,8 +45,8 @@ func mediaOf(r *http.Request) (media, error) {
 	}
 }
 
-// readDocument returns the decoded body of a request with one JSON document of at most limit bytes, and the function
-// that gives its memory back after the answer.
+// readDocument returns the decompressed body of a request, which must be one JSON document of at most limit bytes. release
+// returns its memory to the budget.
 func (s *Server) readDocument(w http.ResponseWriter, r *http.Request, limit int64, tooLarge error) (data []byte, release func(), err error) {
 	kind, err := mediaOf(r)
 	if err == nil && kind != jsonDocument {

@@ -1,5 +1,6 @@
-// Package api is the HTTP side of ingest: who may do what, bodies in, answers out. The types and routes are generated
-// from openapi.yaml; decoding and validation are not, because one bad event must not cost its neighbours.
+// Package api is the HTTP surface of ingest. internal/openapi/edge checks access. The handlers decode and validate requests
+// by themselves (x-validation: handler), because that is faster and because one bad event must not fail the others of its
+// request. api.gen.go is generated from the contract.
 package api
 
 import (
@@ -21,7 +22,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/postgres"
 )
 
-// Server answers the ingest operations of openapi.yaml.
+// Server implements the operations of the contract with the tag ingest.
 type Server struct {
 	recorder *event.Recorder
 	store    *postgres.Store
@@ -47,12 +48,10 @@ func (s *Server) Mount(r chi.Router) {
 	}})
 }
 
-// parameterError gives an error of the generated code a meaning.
+// parameterError translates an error of the generated code.
 func parameterError(err error) error {
-	if bad, ok := errors.AsType[*InvalidParamFormatError](err); ok {
-		if bad.ParamName == "wait" {
-			return errBadWait.Because(err)
-		}
+	if bad, ok := errors.AsType[*InvalidParamFormatError](err); ok && bad.ParamName == "wait" {
+		return errBadWait.Because(err)
 	}
 	return errBadIdempotencyKey.Because(err)
 }

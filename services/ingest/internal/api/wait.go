@@ -14,7 +14,7 @@ var errBadWait = event.Refusal([]errs.Field{{
 	Pointer: "/query/wait", Code: event.CodeInvalidValue, Detail: "wait must be aggregated, once, or left out.",
 }})
 
-// checkWait refuses what is not known, before anything is stored: the client expects something that would not happen.
+// checkWait refuses unknown values before anything is stored.
 func checkWait(wait *Wait) error {
 	if wait != nil && *wait != WaitForAggregated {
 		return errBadWait
@@ -22,13 +22,13 @@ func checkWait(wait *Wait) error {
 	return nil
 }
 
-// duplicatesTimeout bounds the look-up of what duplicates wait for: it comes on top of the wait itself, and both must end
-// before a process that stops gives up on its requests.
+// duplicatesTimeout bounds the query for the batches of duplicates. It adds to the wait itself, and both must end before a
+// stopping process cancels its requests.
 const duplicatesTimeout = 2 * time.Second
 
-// eventsFolded waits until all that a request has sent is part of the numbers: its batch, and the batches that hold what
-// was stored before. It reports false when that takes too long. Nothing that happens here is an error, because the
-// events are stored.
+// eventsFolded waits until all events of a request are part of the numbers: those of its own batch, and duplicates, which
+// are in earlier batches. It reports false if that takes too long. Nothing here fails the request, because its events are
+// stored.
 func (s *Server) eventsFolded(ctx context.Context, batch uuid.UUID, verdicts ...event.Verdict) bool {
 	batches := []uuid.UUID{batch}
 	var before []event.Identity
@@ -42,7 +42,7 @@ func (s *Server) eventsFolded(ctx context.Context, batch uuid.UUID, verdicts ...
 		pending, err := s.store.PendingOf(lookUp, before)
 		cancel()
 		if err != nil {
-			s.logger.WarnContext(ctx, "cannot wait for duplicates", "err", err)
+			s.logger.WarnContext(ctx, "find the batches of duplicates", "err", err)
 			return false
 		}
 		batches = append(batches, pending...)
