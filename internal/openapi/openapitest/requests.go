@@ -56,6 +56,22 @@ func Requests(tb testing.TB) []Request {
 	return requests
 }
 
+// MaxBody returns the limit of the body of an operation in bytes.
+func MaxBody(tb testing.TB, operation string) int64 {
+	tb.Helper()
+	c, err := contract.Load()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for _, o := range c.Operations() {
+		if o.ID == operation && o.Spec.RequestBody != nil {
+			return contract.MaxBody(o.Spec.RequestBody.Value)
+		}
+	}
+	tb.Fatalf("there is no operation %s with a body", operation)
+	return 0
+}
+
 func requestOf(o *contract.Operation) (Request, error) {
 	r := Request{
 		Operation: o.ID, Service: o.Service, Method: o.Method, Path: o.Path,

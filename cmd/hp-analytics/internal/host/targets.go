@@ -27,23 +27,23 @@ type target struct {
 
 // targets lists the services in the order in which they are started.
 var targets = []target{
-	hosting("auth", auth.New, segments["auth"]...),
-	hosting("catalog", catalog.New, segments["catalog"]...),
-	hosting("ingest", ingest.New, segments["ingest"]...),
-	hosting("analytics", analytics.New, segments["analytics"]...),
+	hosting("auth", auth.New),
+	hosting("catalog", catalog.New),
+	hosting("ingest", ingest.New),
+	hosting("analytics", analytics.New),
 	hosting("aggregator", aggregator.New),
 }
 
 // hosting describes a service by its constructor. Each variable of its configuration may be given for this service
 // alone by the service's name in front: INGEST_DATABASE_MAX_CONNS wins over DATABASE_MAX_CONNS for ingest.
-func hosting[C any](name string, newService func(context.Context, C, service.Deps) (service.Service, error), segments ...string) target {
+func hosting[C any](name string, newService func(context.Context, C, service.Deps) (service.Service, error)) target {
 	load := func(ctx context.Context, environ []string) (cfg C, err error) {
 		err = config.Load(ctx, &cfg, config.Environ(environ, strings.ToUpper(name)+"_"))
 		return cfg, err
 	}
 	return target{
 		name:     name,
-		segments: segments,
+		segments: segments[name],
 		check: func(ctx context.Context, environ []string) error {
 			_, err := load(ctx, environ)
 			return err
