@@ -23,39 +23,39 @@ type Config struct {
 
 	// PollInterval is how often the queues are read.
 	PollInterval time.Duration `env:"QUEUE_POLL_INTERVAL, default=5s"`
-	// SnapshotMaxAge is for how long a reading may be acted on while no newer one can be made. After that the metrics are
-	// an error, and the number of workers stays as it is.
+	// SnapshotMaxAge is how long a reading may be used while no newer one is available. After that the metric is an error, and
+	// the autoscaler keeps the number of workers.
 	SnapshotMaxAge time.Duration `env:"SNAPSHOT_MAX_AGE, default=30s"`
-	// ExternalMetricsAddr is where the external metrics API is served (TLS). Managed clusters let the API server reach
-	// port 10250 of pods, if any.
+	// ExternalMetricsAddr is the address of the external metrics API (TLS). Port 10250 is the one that managed clusters usually
+	// allow the API server to reach on pods.
 	ExternalMetricsAddr string `env:"EXTERNAL_METRICS_ADDR, default=:10250"`
 }
 
-// ClusterConfig says what the operator is inside its cluster.
+// ClusterConfig describes the operator's place in its cluster.
 type ClusterConfig struct {
-	// Namespace is the operator's own: its Lease, its Secret and its Service are there.
+	// Namespace is the operator's own namespace. It contains its Lease, Secret and Service.
 	Namespace string `env:"POD_NAMESPACE, required"`
-	// WatchNamespaces are the namespaces whose pools it looks after; empty means its own, "*" all.
+	// WatchNamespaces are the namespaces whose pools it manages. Empty means its own namespace, "*" means all.
 	WatchNamespaces []string `env:"WATCH_NAMESPACES"`
-	// LeaderElectionID is the name of the Lease that says which replica writes.
+	// LeaderElectionID is the name of the Lease that elects the replica that writes.
 	LeaderElectionID string `env:"LEADER_ELECTION_ID, default=hp-analytics-operator"`
-	// Kubeconfig is the file that says how to reach the cluster from outside; inside it stays empty.
+	// Kubeconfig is the file with the credentials for running outside the cluster. It stays empty inside.
 	Kubeconfig string `env:"KUBECONFIG"`
 }
 
-// TLSConfig says where the certificate of the external metrics API comes from.
+// TLSConfig selects the source of the certificate of the external metrics API.
 type TLSConfig struct {
-	// Mode is self-signed (the operator makes authority and certificate and rotates them) or files (somebody mounts them).
+	// Mode is self-signed (the operator creates and rotates a CA and a certificate) or files (the certificate is mounted).
 	Mode string `env:"TLS_MODE, default=self-signed"`
 	// ServiceName is the Service in front of the API, in the operator's own namespace.
 	ServiceName string `env:"TLS_SERVICE_NAME, required"`
-	// SecretName is the Secret that the self-signed certificate is kept in. It must exist; it may be empty.
+	// SecretName is the Secret that stores the self-signed certificate. It must exist, and may be empty.
 	SecretName string `env:"TLS_SECRET_NAME"`
-	// Dir is where tls.crt and tls.key are: mounted with files, and written by the operator with self-signed. ca.crt may be
-	// mounted beside them.
+	// Dir contains tls.crt and tls.key. They are mounted in mode files, and written by the operator in mode self-signed. ca.crt
+	// may be mounted there too.
 	Dir string `env:"TLS_DIR, required"`
-	// CABundle is manage (the operator writes the authorities into the APIService, as long as that is its own) or external
-	// (somebody else does, such as cert-manager).
+	// CABundle is manage (the operator writes the CA bundle into the APIService if it owns that) or external (something else
+	// writes it, such as cert-manager).
 	CABundle string `env:"APISERVICE_CA_BUNDLE, default=manage"`
 }
 
@@ -89,23 +89,23 @@ func (c *Config) Validate() error {
 func (c *ClusterConfig) Validate() error {
 	var problems []error
 	if len(validation.IsDNS1123Label(c.Namespace)) > 0 {
-		problems = append(problems, fmt.Errorf("POD_NAMESPACE: %q is no name of a namespace", c.Namespace))
+		problems = append(problems, fmt.Errorf("POD_NAMESPACE: %q is not a valid namespace name", c.Namespace))
 	}
 	for _, namespace := range c.WatchNamespaces {
 		if namespace == allNamespaces && len(c.WatchNamespaces) > 1 {
-			problems = append(problems, errors.New(`WATCH_NAMESPACES: "*" is all namespaces and stands alone`))
+			problems = append(problems, errors.New(`WATCH_NAMESPACES: "*" means all namespaces and must be the only entry`))
 		}
 		if namespace != allNamespaces && len(validation.IsDNS1123Label(namespace)) > 0 {
-			problems = append(problems, fmt.Errorf("WATCH_NAMESPACES: %q is no name of a namespace", namespace))
+			problems = append(problems, fmt.Errorf("WATCH_NAMESPACES: %q is not a valid namespace name", namespace))
 		}
 	}
 	if len(validation.IsDNS1123Subdomain(c.LeaderElectionID)) > 0 {
-		problems = append(problems, fmt.Errorf("LEADER_ELECTION_ID: %q is no name of a Lease", c.LeaderElectionID))
+		problems = append(problems, fmt.Errorf("LEADER_ELECTION_ID: %q is not a valid Lease name", c.LeaderElectionID))
 	}
 	return errors.Join(problems...)
 }
 
-// watched returns the namespaces to watch; nil for all.
+// watched returns the namespaces to watch; nil means all.
 func (c *ClusterConfig) watched() []string {
 	switch {
 	case len(c.WatchNamespaces) == 0:
@@ -124,7 +124,7 @@ func (c *TLSConfig) Validate() error {
 		problems = append(problems, fmt.Errorf("TLS_MODE: must be %s or %s, not %q", tlsSelfSigned, tlsFiles, c.Mode))
 	}
 	if len(validation.IsDNS1123Label(c.ServiceName)) > 0 {
-		problems = append(problems, fmt.Errorf("TLS_SERVICE_NAME: %q is no name of a Service", c.ServiceName))
+		problems = append(problems, fmt.Errorf("TLS_SERVICE_NAME: %q is not a valid Service name", c.ServiceName))
 	}
 	if c.Dir == "" {
 		problems = append(problems, errors.New("TLS_DIR: must not be empty"))

@@ -18,22 +18,22 @@ func TestConfig(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		settings []string
-		want     string // in the error; empty for none
+		want     string // expected in the error; empty if there is none
 	}{
 		{"defaults", nil, ""},
 		{"files need no Secret", []string{"TLS_MODE=files", "TLS_SECRET_NAME="}, ""},
-		{"self-signed needs one", []string{"TLS_SECRET_NAME="}, "TLS_SECRET_NAME"},
-		{"a mode that is none", []string{"TLS_MODE=letsencrypt"}, "TLS_MODE"},
-		{"a bundle that is none", []string{"APISERVICE_CA_BUNDLE=no"}, "APISERVICE_CA_BUNDLE"},
-		{"an age below two polls", []string{"SNAPSHOT_MAX_AGE=9s"}, "SNAPSHOT_MAX_AGE"},
-		{"polls without a pause", []string{"QUEUE_POLL_INTERVAL=0s"}, "QUEUE_POLL_INTERVAL"},
-		{"an address without a port", []string{"EXTERNAL_METRICS_ADDR=localhost"}, "EXTERNAL_METRICS_ADDR"},
+		{"self-signed needs a Secret", []string{"TLS_SECRET_NAME="}, "TLS_SECRET_NAME"},
+		{"unknown mode", []string{"TLS_MODE=letsencrypt"}, "TLS_MODE"},
+		{"unknown CA bundle setting", []string{"APISERVICE_CA_BUNDLE=no"}, "APISERVICE_CA_BUNDLE"},
+		{"maximum age below two polls", []string{"SNAPSHOT_MAX_AGE=9s"}, "SNAPSHOT_MAX_AGE"},
+		{"poll interval of zero", []string{"QUEUE_POLL_INTERVAL=0s"}, "QUEUE_POLL_INTERVAL"},
+		{"address without a port", []string{"EXTERNAL_METRICS_ADDR=localhost"}, "EXTERNAL_METRICS_ADDR"},
 		{"all namespaces and one", []string{"WATCH_NAMESPACES=*,shop"}, "WATCH_NAMESPACES"},
-		{"a namespace that is none", []string{"WATCH_NAMESPACES=Shop"}, "WATCH_NAMESPACES"},
-		{"a Lease that is none", []string{"LEADER_ELECTION_ID=A"}, "LEADER_ELECTION_ID"},
+		{"invalid namespace", []string{"WATCH_NAMESPACES=Shop"}, "WATCH_NAMESPACES"},
+		{"invalid Lease name", []string{"LEADER_ELECTION_ID=A"}, "LEADER_ELECTION_ID"},
 		{"no Service", []string{"TLS_SERVICE_NAME="}, "TLS_SERVICE_NAME"},
 		{"no directory", []string{"TLS_DIR="}, "TLS_DIR"},
-		{"no namespace of its own", []string{"POD_NAMESPACE="}, "POD_NAMESPACE"},
+		{"no own namespace", []string{"POD_NAMESPACE="}, "POD_NAMESPACE"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -11,11 +11,11 @@ import (
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 )
 
-// union gathers from several registries. The Kubernetes libraries have registries of the process, and each of them counts
-// the same things of the Go runtime and of the process: of a family that several have, the first one's is taken.
+// union gathers from several registries. The Kubernetes libraries use global registries, which all contain the metrics of the
+// Go runtime and the process. If several registries have a metric family, the first one wins.
 type union []prometheus.Gatherer
 
-// withKubernetes adds what controller-runtime and the API server's library count to own.
+// withKubernetes adds the metrics of controller-runtime and of the API server library to own.
 func withKubernetes(own prometheus.Gatherer) prometheus.Gatherer {
 	return union{own, ctrlmetrics.Registry, legacyregistry.DefaultGatherer}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-func TestUnionTakesTheFirstOfAFamily(t *testing.T) {
+func TestUnionKeepsFirstFamily(t *testing.T) {
 	t.Parallel()
 	gauge := func(name string, value float64) prometheus.Collector {
 		g := prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: "Test."})
@@ -34,6 +34,6 @@ z_first 1
 		t.Error(err)
 	}
 	if n, err := testutil.GatherAndCount(union{first, second}, "go_goroutines"); err != nil || n != 1 {
-		t.Errorf("%d of go_goroutines, %v; want one", n, err)
+		t.Errorf("go_goroutines appears %d times, %v; want once", n, err)
 	}
 }

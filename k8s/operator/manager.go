@@ -25,10 +25,10 @@ import (
 	"github.com/hp-analytics/hp-analytics/k8s/operator/internal/registration"
 )
 
-// stopTimeout is how long the parts of the manager may take to stop. The lifecycle gives all of them 15 s.
+// stopTimeout limits the shutdown of the manager's components. It is less than the 15 s of the whole lifecycle.
 const stopTimeout = 10 * time.Second
 
-// newScheme returns the types that the operator reads and writes, and no others.
+// newScheme returns a scheme of only the types that the operator reads and writes.
 func newScheme() (*runtime.Scheme, error) {
 	scheme := runtime.NewScheme()
 	err := errors.Join(
@@ -38,12 +38,12 @@ func newScheme() (*runtime.Scheme, error) {
 		apiregistrationv1.AddToScheme(scheme),
 	)
 	if err != nil {
-		return nil, fmt.Errorf("make the scheme: %w", err)
+		return nil, fmt.Errorf("create the scheme: %w", err)
 	}
 	return scheme, nil
 }
 
-// newManager puts the parts together. It asks the cluster for its API.
+// newManager wires up the components. It queries the API of the cluster.
 func (s *Service) newManager(ctx context.Context) (ctrl.Manager, error) {
 	scheme, err := newScheme()
 	if err != nil {
@@ -53,20 +53,20 @@ func (s *Service) newManager(ctx context.Context) (ctrl.Manager, error) {
 		Scheme:                        scheme,
 		Logger:                        logr.FromSlogHandler(s.deps.Logger.Handler()),
 		Cache:                         s.cacheOptions(),
-		Metrics:                       metricsserver.Options{BindAddress: "0"}, // HTTP_ADDR serves them
+		Metrics:                       metricsserver.Options{BindAddress: "0"}, // served on HTTP_ADDR instead
 		LeaderElection:                true,
 		LeaderElectionID:              s.cfg.Cluster.LeaderElectionID,
 		LeaderElectionNamespace:       s.cfg.Cluster.Namespace,
 		LeaderElectionReleaseOnCancel: true,
 		GracefulShutdownTimeout:       new(stopTimeout),
-		// Names of controllers must be unique in a process, which holds more than one operator in tests only.
+		// Tests run several operators in one process, so controller names are not unique there.
 		Controller: ctrlconfig.Controller{SkipNameValidation: new(true)},
 	})
 	if err != nil {
-		return nil, fmt.Errorf("make the manager: %w", err)
+		return nil, fmt.Errorf("create the manager: %w", err)
 	}
 	s.pools.reader = mgr.GetCache()
-	// Followers need the pools as well, and before the first request: the cache is waited for before anything else starts.
+	// Followers answer requests too, so they need the pools. The manager waits for the cache before it starts anything else.
 	if _, err := mgr.GetCache().GetInformer(ctx, &v1alpha1.AggregatorPool{}, cache.BlockUntilSynced(false)); err != nil {
 		return nil, fmt.Errorf("watch the pools: %w", err)
 	}
@@ -78,7 +78,7 @@ func (s *Service) newManager(ctx context.Context) (ctrl.Manager, error) {
 	return mgr, s.addControllers(mgr)
 }
 
-// addControllers adds what only the leader does.
+// addControllers adds the controllers that run only on the leader.
 func (s *Service) addControllers(mgr ctrl.Manager) error {
 	pools := &pool.Reconciler{
 		Client:   mgr.GetClient(),
@@ -104,7 +104,7 @@ func (s *Service) cacheOptions() cache.Options {
 	options := cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
-			// The one APIService that matters, which is also the only one that the operator may read.
+			// Only this APIService is relevant, and the operator has no right to read others.
 			&apiregistrationv1.APIService{}: {Field: fields.OneTermEqualSelector("metadata.name", registration.Name)},
 			&appsv1.Deployment{}:            {Transform: withoutTemplate},
 		},
@@ -118,7 +118,7 @@ func (s *Service) cacheOptions() cache.Options {
 	return options
 }
 
-// withoutTemplate drops what is large in a Deployment, and of no interest here, before it is kept in memory.
+// withoutTemplate drops the large and unused parts of a Deployment before it is cached.
 func withoutTemplate(object any) (any, error) {
 	if deployment, ok := object.(*appsv1.Deployment); ok {
 		deployment.ManagedFields, deployment.Annotations = nil, nil

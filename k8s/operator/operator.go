@@ -1,9 +1,9 @@
-// Package operator scales workers by the backlog of their queues. For each AggregatorPool it keeps one
-// HorizontalPodAutoscaler, and it serves the metric that this reads.
+// Package operator scales workers by the backlog of their queues. It manages one HorizontalPodAutoscaler per AggregatorPool and
+// serves the metric that this reads.
 //
-// Every replica reads the queues into memory (internal/backlog), keeps the certificate (internal/certs) and answers the
-// cluster's requests for the metric (internal/externalmetrics), so that losing one costs nothing. One replica, the leader,
-// writes to the cluster: autoscalers and status (internal/pool), and the bundle of authorities (internal/registration).
+// Every replica polls the queues (internal/backlog), loads the certificate (internal/certs) and answers the cluster's requests
+// for the metric (internal/externalmetrics), so the loss of a replica has no effect. Only the leader writes to the cluster:
+// autoscalers and status (internal/pool), and the CA bundle (internal/registration).
 package operator
 
 import (
@@ -51,11 +51,11 @@ type Service struct {
 
 var _ service.Service = (*Service)(nil)
 
-// New builds the service. It connects to nothing yet.
+// New wires up the service. It does not connect to anything.
 func New(cfg Config, deps service.Deps) (*Service, error) {
 	cluster, err := clientcmd.BuildConfigFromFlags("", cfg.Cluster.Kubeconfig)
 	if err != nil {
-		return nil, fmt.Errorf("find the cluster: %w", err)
+		return nil, fmt.Errorf("load the cluster configuration: %w", err)
 	}
 	cluster.UserAgent = "hp-analytics-operator/" + service.Version()
 	redis, err := platformredis.Open(cfg.Redis, "operator")
@@ -97,15 +97,15 @@ func New(cfg Config, deps service.Deps) (*Service, error) {
 	return s, nil
 }
 
-// certificateSource returns where the certificate comes from.
+// certificateSource returns the source of the certificate.
 func certificateSource(cfg *Config, cluster *rest.Config) (certs.Source, error) {
 	if cfg.TLS.Mode == tlsFiles {
 		return &certs.Directory{Dir: cfg.TLS.Dir}, nil
 	}
-	// This client has no cache: that would list the Secrets, and the operator may read just one.
+	// This client has no cache, because a cache lists all Secrets, and the operator may read only one.
 	direct, err := client.New(cluster, client.Options{})
 	if err != nil {
-		return nil, fmt.Errorf("make a client of the cluster: %w", err)
+		return nil, fmt.Errorf("create a client of the cluster: %w", err)
 	}
 	host := cfg.apiService().Name + "." + cfg.apiService().Namespace + ".svc"
 	return &certs.Secret{
@@ -117,8 +117,8 @@ func certificateSource(cfg *Config, cluster *rest.Config) (certs.Source, error) 
 	}, nil
 }
 
-// LogThrough makes the Kubernetes libraries log through logger. They know no other way than a logger of the process, so
-// this is for main alone.
+// LogThrough makes the Kubernetes libraries log through logger. They only support one global logger per process, so only main
+// calls this.
 func LogThrough(logger *slog.Logger) {
 	ctrl.SetLogger(logr.FromSlogHandler(logger.Handler()))
 	klog.SetSlogLogger(logger)
@@ -130,8 +130,8 @@ func (s *Service) Routes() http.Handler { return s.routes }
 // Health implements service.Service.
 func (s *Service) Health() *httpserver.Health { return s.health }
 
-// Run implements service.Service. It returns when ctx ends, and with an error when the replica has lost the lead: another
-// one may be writing, so this one starts anew.
+// Run implements service.Service. It returns when ctx ends. It fails when the replica has lost the leadership: another replica
+// may be writing, so this process must restart.
 func (s *Service) Run(ctx context.Context, ready func()) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.cfg.ExternalMetricsAddr)
 	if err != nil {
@@ -153,13 +153,13 @@ func (s *Service) Run(ctx context.Context, ready func()) error {
 	return err
 }
 
-// poolCache lists pools from memory. Its reader is set before anything runs that asks.
+// poolCache lists pools from the manager's cache. The reader is set before anything calls it.
 type poolCache struct {
-	namespaces []string // that are watched; nil for all
+	namespaces []string // watched namespaces; nil means all
 	reader     client.Reader
 }
 
-// In returns the pools of a namespace; none for one that is not watched.
+// In returns the pools of a namespace, or none if it is not watched.
 func (c *poolCache) In(ctx context.Context, namespace string) ([]v1alpha1.AggregatorPool, error) {
 	if c.namespaces != nil && !slices.Contains(c.namespaces, namespace) {
 		return nil, nil
@@ -171,7 +171,7 @@ func (c *poolCache) In(ctx context.Context, namespace string) ([]v1alpha1.Aggreg
 	return list.Items, nil
 }
 
-// Queues returns the queues that any pool names, some perhaps more than once.
+// Queues returns the queues of all pools, possibly with duplicates.
 func (c *poolCache) Queues(ctx context.Context) ([]string, error) {
 	var list v1alpha1.AggregatorPoolList
 	if err := c.reader.List(ctx, &list); err != nil {

@@ -34,11 +34,11 @@ import (
 
 func TestMain(m *testing.M) { platformtest.Main(m, redistest.Stop, clustertest.Stop) }
 
-// patience bounds what a busy machine may take.
-const patience = 90 * time.Second
+// waitTimeout limits how long a test waits on a busy machine.
+const waitTimeout = 90 * time.Second
 
-// bench is an installation: a namespace of a real API server, a Redis, and as many replicas as the test starts, each with
-// the rights that the README lists and no others.
+// bench is an installation: a namespace of a real API server, a Redis, and the replicas that the test starts. Each replica has
+// exactly the rights that the README lists.
 type bench struct {
 	*clustertest.Cluster
 	t          *testing.T
@@ -56,7 +56,7 @@ func newBench(t *testing.T) *bench {
 	b.Create(t, rights(b.namespace, user)...)
 	b.Create(t,
 		&corev1.Secret{ObjectMeta: b.named("operator-tls"), Type: corev1.SecretTypeTLS, Data: map[string][]byte{"tls.crt": {}, "tls.key": {}}},
-		// The API server has no network of a cluster; this is how it reaches a process beside it.
+		// The API server has no cluster network. An ExternalName lets it reach a local process.
 		&corev1.Service{ObjectMeta: b.named("operator"), Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeExternalName, ExternalName: "localhost"}},
 	)
 	return b
@@ -72,7 +72,7 @@ type replica struct {
 	stop func()
 }
 
-// start starts a replica with settings as a chart would give them.
+// start starts a replica with the settings of the chart.
 func (b *bench) start(settings ...string) *replica {
 	b.t.Helper()
 	var cfg Config
@@ -112,7 +112,7 @@ func (b *bench) start(settings ...string) *replica {
 	return r
 }
 
-// register makes the APIService that sends the cluster's requests to a replica.
+// register creates the APIService that routes the cluster's requests to a replica.
 func (b *bench) register(r *replica) *apiregistrationv1.APIService {
 	b.t.Helper()
 	api := &apiregistrationv1.APIService{
@@ -141,7 +141,7 @@ func (r *replica) port() int {
 
 func (b *bench) eventually(what string, condition func() bool) {
 	b.t.Helper()
-	platformtest.Eventually(b.t, patience, what, condition)
+	platformtest.Eventually(b.t, waitTimeout, what, condition)
 }
 
 func (b *bench) get(object client.Object) {
@@ -162,7 +162,7 @@ func (b *bench) condition(pool *v1alpha1.AggregatorPool, kind string) string {
 	return string(c.Status) + " " + c.Reason
 }
 
-// metric asks the cluster for the backlog of a pool, as the controller of autoscalers does. It returns the HTTP status and
+// metric requests the backlog of a pool from the cluster, as the HPA controller does. It returns the HTTP status and
 // the sum, and -1 for an empty list.
 func (b *bench) metric(namespace, pool string) (status int, sum int64) {
 	b.t.Helper()
@@ -222,7 +222,7 @@ func (b *bench) workers() (*appsv1.Deployment, *v1alpha1.AggregatorPool) {
 	return deployment, pool
 }
 
-// The tests of this file use the one APIService that a cluster has, so they run one after the other.
+// The tests in this file share the cluster's only APIService, so they do not run in parallel.
 
 func TestInstallation(t *testing.T) {
 	b := newBench(t)
@@ -230,7 +230,7 @@ func TestInstallation(t *testing.T) {
 	leader := b.start()
 	api := b.register(leader)
 
-	// The certificate: made, kept, announced, and good enough for the API server.
+	// The certificate is created, stored and published, and the API server accepts it.
 	b.eventually("the cluster reaches the metrics", func() bool {
 		b.get(api)
 		for _, c := range api.Status.Conditions {
@@ -255,7 +255,7 @@ func TestInstallation(t *testing.T) {
 	b.eventually("a backlog of 9", func() bool {
 		status, sum := b.metric(b.namespace, "aggregator")
 		if status == http.StatusOK && sum != 9 {
-			t.Fatalf("the backlog is %d, and never was", sum)
+			t.Fatalf("unexpected backlog of %d", sum)
 		}
 		return sum == 9
 	})
@@ -269,7 +269,7 @@ func TestInstallation(t *testing.T) {
 	})
 	checkMetricsEndpoint(t, leader)
 
-	// A second replica serves under the same authority, and takes over when the first one goes.
+	// A second replica serves with the same authority, and takes over when the first one stops.
 	follower := b.start()
 	if string(follower.keeper.Bundle()) != string(api.Spec.CABundle) {
 		t.Error("the second replica has another authority")
@@ -315,7 +315,8 @@ func TestRedisOutage(t *testing.T) {
 	})
 }
 
-// An operator that starts while Redis is away is ready, because it can say so, and knows no number until it has read one.
+// An operator that starts without Redis becomes ready, because it can answer with an error. It has no number until the first
+// successful reading.
 func TestStartWithoutRedis(t *testing.T) {
 	b := newBench(t)
 	deployment, pool := b.workers()
@@ -328,7 +329,7 @@ func TestStartWithoutRedis(t *testing.T) {
 		if status == http.StatusOK {
 			t.Fatalf("the backlog is %d before any reading", sum)
 		}
-		// Before the API server has learnt of the APIService it knows no such path, and then that it cannot be reached.
+		// The path is unknown until the API server has processed the APIService; after that it is unavailable.
 		return status == http.StatusServiceUnavailable && b.condition(pool, v1alpha1.ConditionMetricsAvailable) == "False Stale"
 	})
 	if pool.Status.Backlog != nil {
@@ -344,7 +345,7 @@ func TestForeignAPIServiceIsLeftAlone(t *testing.T) {
 	api := b.register(replica)
 	b.eventually("the bundle", func() bool { b.get(api); return len(api.Spec.CABundle) > 0 })
 
-	// Somebody else takes the registration, as an installation of KEDA by kubectl would.
+	// Another program takes over the registration, as an installation of KEDA with kubectl does.
 	b.eventually("a change", func() bool {
 		b.get(api)
 		api.Spec.Service.Name, api.Spec.CABundle, api.Spec.InsecureSkipTLSVerify = "keda-operator-metrics-apiserver", nil, true
@@ -362,7 +363,7 @@ func TestForeignAPIServiceIsLeftAlone(t *testing.T) {
 	}
 }
 
-// checkMetricsEndpoint reads /metrics of HTTP_ADDR: no family is there twice, and all three registries are.
+// checkMetricsEndpoint checks that /metrics contains all three registries and no duplicate family.
 func checkMetricsEndpoint(t *testing.T, r *replica) {
 	t.Helper()
 	recorder := httptest.NewRecorder()

@@ -8,7 +8,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/k8s/operator/internal/registration"
 )
 
-// rights are those that the README lists, for one user and one namespace, which is both the operator's and the watched one.
+// rights returns the rights that the README lists, for one user and one namespace, which is both the operator's and watched.
 func rights(namespace, user string) []client.Object {
 	name := metav1.ObjectMeta{Name: user}
 	inNamespace := metav1.ObjectMeta{Namespace: namespace, Name: user}

@@ -5,18 +5,18 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// AggregatorPool scales a Deployment of workers by the backlog of the Asynq queues that they work off.
+// AggregatorPool scales a Deployment of workers by the backlog of the Asynq queues that they process.
 //
-// The operator keeps one HorizontalPodAutoscaler of the same name for it and serves the number that this scales by. It
-// never touches the Deployment itself: whoever made it keeps its pod template, and leaves spec.replicas unset.
+// The operator manages one HorizontalPodAutoscaler of the same name and serves the metric that it uses. The operator never
+// writes the Deployment: its owner keeps the pod template and leaves spec.replicas unset.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:path=aggregatorpools,shortName=apool
-// +kubebuilder:printcolumn:name="Backlog",type=integer,JSONPath=`.status.backlog`,description="Tasks that wait or are being worked on"
+// +kubebuilder:printcolumn:name="Backlog",type=integer,JSONPath=`.status.backlog`,description="Tasks that are waiting or in progress"
 // +kubebuilder:printcolumn:name="Oldest",type=integer,JSONPath=`.status.oldestPendingSeconds`,description="Seconds that the oldest waiting task has waited"
 // +kubebuilder:printcolumn:name="Replicas",type=integer,JSONPath=`.status.replicas`,description="Pods that the Deployment has"
-// +kubebuilder:printcolumn:name="Desired",type=integer,JSONPath=`.status.desiredReplicas`,description="Pods that the backlog asks for, within the bounds"
+// +kubebuilder:printcolumn:name="Desired",type=integer,JSONPath=`.status.desiredReplicas`,description="Pods that the backlog requires, within the limits"
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`,description="Whether the pool is being scaled by its backlog"
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,priority=1
@@ -29,29 +29,29 @@ type AggregatorPool struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// spec says what is scaled, by what, and within which bounds.
+	// spec defines what is scaled, by which queues, and within which limits.
 	// +required
 	Spec AggregatorPoolSpec `json:"spec"`
 
-	// status is what the operator last saw. It is for people and alerts; nothing is decided by it.
+	// status is what the operator last observed. It is for people and alerts; the operator does not read it.
 	// +optional
 	Status AggregatorPoolStatus `json:"status,omitempty"`
 }
 
-// AggregatorPoolSpec says what is scaled, by what, and within which bounds.
+// AggregatorPoolSpec defines what is scaled, by which queues, and within which limits.
 //
 // +kubebuilder:validation:XValidation:rule="self.minReplicas <= self.maxReplicas",message="maxReplicas must be at least minReplicas"
 type AggregatorPoolSpec struct {
 	// deploymentName is the Deployment of the workers, in the namespace of the pool. No other HorizontalPodAutoscaler,
-	// KEDA ScaledObject or pool may scale it: Kubernetes would then follow none of them.
+	// KEDA ScaledObject or pool may scale it: Kubernetes would then ignore all of them.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
 	DeploymentName string `json:"deploymentName"`
 
-	// queues are the Asynq queues that the workers work off. Their backlogs are added up. Each name may be there once.
-	// A queue that was never used counts as empty.
+	// queues are the Asynq queues that the workers process. Their backlogs are added up. Names must be unique. A queue that was
+	// never used counts as empty.
 	// +required
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -61,37 +61,36 @@ type AggregatorPoolSpec struct {
 	// +kubebuilder:validation:items:Pattern=`^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$`
 	Queues []string `json:"queues"`
 
-	// minReplicas is how many workers there are without any backlog.
+	// minReplicas is the number of workers without any backlog.
 	// +optional
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=1
 	MinReplicas int32 `json:"minReplicas,omitempty"`
 
-	// maxReplicas is how many workers there are at most.
+	// maxReplicas is the maximum number of workers.
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	MaxReplicas int32 `json:"maxReplicas"`
 
-	// targetBacklogPerReplica is how many tasks, waiting or being worked on, there shall be for each worker: the pool
-	// grows to the backlog divided by it, rounded up. A good start is twice the tasks that one worker runs at once; more
-	// means fewer workers and longer waits.
+	// targetBacklogPerReplica is the target number of tasks, waiting or in progress, per worker: the pool grows to the backlog
+	// divided by it, rounded up. A good start is twice the number of tasks that one worker runs at once. A higher target means
+	// fewer workers and longer waits.
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	TargetBacklogPerReplica int32 `json:"targetBacklogPerReplica"`
 
-	// behavior bounds how fast the pool grows and shrinks, as in a HorizontalPodAutoscaler. Without it, Kubernetes'
-	// defaults hold: growing at once, shrinking after the backlog has been smaller for five minutes.
+	// behavior limits how fast the pool grows and shrinks, as in a HorizontalPodAutoscaler. Kubernetes' defaults are to grow at
+	// once, and to shrink after the backlog has been smaller for five minutes.
 	// +optional
 	Behavior *autoscalingv2.HorizontalPodAutoscalerBehavior `json:"behavior,omitempty"`
 
-	// paused holds the pool at the number of workers that the Deployment has, until it is false again. While it is true
-	// the Deployment can be scaled by hand.
+	// paused keeps the current number of workers of the Deployment. While it is true, the Deployment can be scaled by hand.
 	// +optional
 	Paused bool `json:"paused,omitempty"`
 }
 
-// AggregatorPoolStatus is what the operator last saw. Numbers that it has not been able to read yet are absent, which is
-// not the same as zero.
+// AggregatorPoolStatus is what the operator last observed. Numbers that it has not been able to read yet are absent, which is not
+// the same as zero.
 type AggregatorPoolStatus struct {
 	// backlog is the number of tasks of all queues that are pending, active or aggregating.
 	// +optional
@@ -101,8 +100,8 @@ type AggregatorPoolStatus struct {
 	// +optional
 	OldestPendingSeconds *int64 `json:"oldestPendingSeconds,omitempty"`
 
-	// lastPolledTime is when the oldest of the readings behind the numbers above was made. It is written together with a
-	// change, and otherwise about once a minute.
+	// lastPolledTime is the time of the oldest reading behind the numbers above. It is updated with every change, and otherwise
+	// about once a minute.
 	// +optional
 	LastPolledTime *metav1.Time `json:"lastPolledTime,omitempty"`
 
@@ -118,11 +117,11 @@ type AggregatorPoolStatus struct {
 	// +optional
 	ReadyReplicas *int32 `json:"readyReplicas,omitempty"`
 
-	// observedGeneration is the generation of the spec that this status speaks of.
+	// observedGeneration is the generation of the spec that this status describes.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// conditions say whether the pool is scaled, and if not, why: Ready, MetricsAvailable, APIServiceOwned and
+	// conditions show whether the pool is scaled, and if not, why: Ready, MetricsAvailable, APIServiceOwned and
 	// ScalingLimited.
 	// +optional
 	// +listType=map

@@ -3,14 +3,14 @@ package v1alpha1
 // Types of conditions.
 const (
 	// ConditionReady is True while the pool's HorizontalPodAutoscaler exists and follows the backlog. Otherwise its reason
-	// is the first thing in the way.
+	// is the first obstacle.
 	ConditionReady = "Ready"
-	// ConditionMetricsAvailable is True while the backlog of every queue of the pool has been read lately. It is False when
-	// it cannot be read, and the number of workers is then left as it is.
+	// ConditionMetricsAvailable is True while the backlog of every queue of the pool was read recently. It is False if it cannot
+	// be read; the number of workers then does not change.
 	ConditionMetricsAvailable = "MetricsAvailable"
 	// ConditionAPIServiceOwned is True while the cluster sends requests for external metrics to this operator.
 	ConditionAPIServiceOwned = "APIServiceOwned"
-	// ConditionScalingLimited is True while the backlog asks for more workers than the pool may have, or the pool is paused.
+	// ConditionScalingLimited is True while the backlog requires more workers than maxReplicas, or the pool is paused.
 	ConditionScalingLimited = "ScalingLimited"
 )
 
@@ -20,9 +20,9 @@ const (
 	ReasonPaused                = "Paused"                // True: spec.paused; also the reason of ScalingLimited
 	ReasonDeploymentMissing     = "DeploymentMissing"     // there is no Deployment of that name
 	ReasonConflictingAutoscaler = "ConflictingAutoscaler" // another autoscaler or pool scales the Deployment
-	ReasonAutoscalerRejected    = "AutoscalerRejected"    // the API server takes the HorizontalPodAutoscaler not as it is
-	ReasonAutoscalerInactive    = "AutoscalerInactive"    // the HorizontalPodAutoscaler says that it does not scale
-	ReasonAutoscalerPending     = "AutoscalerPending"     // Unknown: the HorizontalPodAutoscaler was not looked at yet
+	ReasonAutoscalerRejected    = "AutoscalerRejected"    // the API server rejects the HorizontalPodAutoscaler
+	ReasonAutoscalerInactive    = "AutoscalerInactive"    // the HorizontalPodAutoscaler reports that it cannot scale
+	ReasonAutoscalerPending     = "AutoscalerPending"     // Unknown: the HorizontalPodAutoscaler has not been processed yet
 	ReasonMetricsUnavailable    = "MetricsUnavailable"    // see MetricsAvailable
 	ReasonAPIServiceNotOwned    = "APIServiceNotOwned"    // see APIServiceOwned
 )
@@ -30,9 +30,9 @@ const (
 // Reasons of ConditionMetricsAvailable.
 const (
 	ReasonPolled      = "Polled"      // True
-	ReasonQueuePaused = "QueuePaused" // True, but nobody works off at least one queue, because it is paused in Asynq
-	ReasonNotPolled   = "NotPolled"   // Unknown: a queue was not read yet
-	ReasonStale       = "Stale"       // False: the last reading is too old to act on
+	ReasonQueuePaused = "QueuePaused" // True, but at least one queue is paused in Asynq and not processed
+	ReasonNotPolled   = "NotPolled"   // Unknown: a queue has not been read yet
+	ReasonStale       = "Stale"       // False: the last reading is too old
 )
 
 // Reasons of ConditionAPIServiceOwned.
@@ -43,8 +43,8 @@ const (
 	ReasonMissing     = "Missing"     // False: there is no APIService
 )
 
-// Reasons of ConditionScalingLimited, beside ReasonPaused.
+// Reasons of ConditionScalingLimited, in addition to ReasonPaused.
 const (
-	ReasonAtMaximum    = "AtMaximum"    // True: the backlog asks for more
+	ReasonAtMaximum    = "AtMaximum"    // True: the backlog requires more
 	ReasonWithinBounds = "WithinBounds" // False
 )

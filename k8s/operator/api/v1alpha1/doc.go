@@ -1,7 +1,8 @@
-// Package v1alpha1 is the API of the operator: the AggregatorPool, which ties a Deployment of workers to the Asynq queues
-// that they work off, so that its size follows the backlog.
+// Package v1alpha1 is the API of the operator: the AggregatorPool, which scales a Deployment of workers by the backlog of the
+// Asynq queues that they process.
 //
-// The comments here become the descriptions in the CRD (kubectl explain aggregatorpool.spec), and the markers its rules.
+// controller-gen turns the comments into the descriptions of the CRD (kubectl explain aggregatorpool.spec), and the markers
+// into its validation rules.
 //
 // +kubebuilder:object:generate=true
 // +groupName=analytics.hp-analytics.dev
@@ -16,7 +17,7 @@ import (
 // GroupVersion is the API group and version of this package.
 var GroupVersion = schema.GroupVersion{Group: "analytics.hp-analytics.dev", Version: "v1alpha1"}
 
-// AddToScheme makes the types of this package known to scheme.
+// AddToScheme registers the types of this package with scheme.
 func AddToScheme(scheme *runtime.Scheme) error {
 	scheme.AddKnownTypes(GroupVersion, &AggregatorPool{}, &AggregatorPoolList{})
 	metav1.AddToGroupVersion(scheme, GroupVersion)

@@ -1,4 +1,4 @@
-// Command operator runs the operator, which scales workers by the backlog of their queues.
+// Command operator runs the operator that scales workers by the backlog of their queues.
 package main
 
 import (

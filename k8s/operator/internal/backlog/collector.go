@@ -6,8 +6,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// collector shows the readings to Prometheus. Each replica shows all of them, and what it shows is the same queue: add up
-// nothing over replicas, take the maximum. A reading that is too old to act on is not shown, only its age.
+// collector exports the readings. Every replica exports the same queues, so aggregate over replicas with max and not with sum.
+// For a stale reading it exports only the age.
 type collector struct{ snapshot *Snapshot }
 
 var (

@@ -14,7 +14,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// Poller reads the queues that pools name, at an interval, into a Snapshot.
+// Poller periodically reads the queues of all pools into a Snapshot.
 type Poller struct {
 	inspector *asynq.Inspector
 	queues    func(context.Context) ([]string, error)
@@ -24,23 +24,23 @@ type Poller struct {
 	errors    prometheus.Counter
 
 	attempted atomic.Bool
-	failing   bool // outcome of the last poll, so that an outage is logged when it begins and when it ends
+	failing   bool // result of the last poll, so that only the beginning and the end of an outage are logged
 }
 
-// Options say what a Poller needs.
+// Options are the dependencies and settings of a Poller.
 type Options struct {
-	// Redis is where the queues are. Asynq's Inspector takes no contexts, so the client's own timeouts bound each call.
+	// Redis is the client for the queues. Asynq's Inspector takes no contexts, so the client's timeouts limit each call.
 	Redis *goredis.Client
 	// Queues returns the names of the queues to read. It is called before each poll.
 	Queues func(context.Context) ([]string, error)
-	// Interval is the time from one poll to the next, and also bounds one.
+	// Interval is the time between polls, and also the timeout of one poll.
 	Interval   time.Duration
 	Snapshot   *Snapshot
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 }
 
-// NewPoller returns a poller; Start makes it work.
+// NewPoller returns a poller. Start runs it.
 func NewPoller(o Options) *Poller {
 	p := &Poller{
 		inspector: asynq.NewInspectorFromRedisClient(o.Redis),
@@ -74,11 +74,11 @@ func (p *Poller) Start(ctx context.Context) error {
 	}
 }
 
-// Attempted reports whether a first poll has come to an end, well or not: a replica that cannot reach Redis still has to
-// answer, with an error.
+// Attempted is a readiness check that passes after the first poll, even a failed one. A replica that cannot reach Redis must
+// still answer requests, with an error.
 func (p *Poller) Attempted(context.Context) error {
 	if !p.attempted.Load() {
-		return errors.New("no poll of the queues has ended yet")
+		return errors.New("the queues have not been polled yet")
 	}
 	return nil
 }
@@ -96,14 +96,14 @@ func (p *Poller) poll(ctx context.Context) {
 	}
 	switch {
 	case err != nil && !p.failing:
-		p.logger.WarnContext(ctx, "polling the queues fails, the last readings are kept", "err", err)
+		p.logger.WarnContext(ctx, "polling the queues failed, keeping the last readings", "err", err)
 	case err == nil && p.failing:
 		p.logger.InfoContext(ctx, "polling the queues works again")
 	}
 	p.failing = err != nil
 }
 
-// read reads all queues once. A queue that cannot be read keeps its last reading; the others are read nevertheless.
+// read reads all queues once. A queue that cannot be read keeps its last reading and does not affect the others.
 func (p *Poller) read(ctx context.Context) error {
 	names, err := p.queues(ctx)
 	if err != nil {
@@ -118,8 +118,8 @@ func (p *Poller) read(ctx context.Context) error {
 		return nil
 	}
 
-	// Asynq knows a queue from its first task on. Which it knows is asked here, because GetQueueInfo's error for one that
-	// it does not know is of a type that nobody outside Asynq can tell from the others.
+	// Asynq registers a queue with its first task. GetQueueInfo returns an error for an unknown queue that cannot be told apart
+	// from other errors outside Asynq, so the known queues are listed first.
 	asked := time.Now()
 	existing, err := p.inspector.Queues()
 	if err != nil {
@@ -143,7 +143,7 @@ func (p *Poller) read(ctx context.Context) error {
 }
 
 func (p *Poller) readQueue(ctx context.Context, name string) error {
-	if err := ctx.Err(); err != nil { // the queues before it have taken all the time
+	if err := ctx.Err(); err != nil { // the previous queues used up the time
 		return err
 	}
 	asked := time.Now()
@@ -153,7 +153,7 @@ func (p *Poller) readQueue(ctx context.Context, name string) error {
 	}
 	p.snapshot.Put(name, Reading{
 		Backlog:       int64(info.Pending) + int64(info.Active) + int64(info.Aggregating),
-		OldestPending: max(0, info.Latency), // clocks of producers may be ahead of ours
+		OldestPending: max(0, info.Latency), // the clocks of producers may be ahead
 		Retry:         int64(info.Retry),
 		Archived:      int64(info.Archived),
 		Paused:        info.Paused,

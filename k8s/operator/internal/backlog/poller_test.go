@@ -17,10 +17,10 @@ import (
 	"github.com/hp-analytics/hp-analytics/k8s/operator/internal/backlog"
 )
 
-// patience bounds what a busy machine may take.
-const patience = 20 * time.Second
+// waitTimeout limits how long a test waits on a busy machine.
+const waitTimeout = 20 * time.Second
 
-// bench is a poller that runs on a Redis.
+// bench is a poller with its Redis.
 type bench struct {
 	*backlog.Snapshot
 	poller   *backlog.Poller
@@ -43,7 +43,7 @@ func newBench(t *testing.T, cfg platformredis.Config, maxAge time.Duration, queu
 	b.poller = backlog.NewPoller(backlog.Options{
 		Redis:  redis,
 		Queues: func(context.Context) ([]string, error) { return *b.queues.Load(), nil },
-		// Redis has real time, so tests of it do too.
+		// Redis uses the real time, so its tests do too.
 		Interval: 20 * time.Millisecond,
 		Snapshot: b.Snapshot, Logger: platformtest.Logger(t), Registerer: b.registry,
 	})
@@ -75,7 +75,7 @@ func (b *bench) enqueue(t *testing.T, queue string, n int, options ...asynq.Opti
 
 func (b *bench) eventually(t *testing.T, queue, what string, condition func(backlog.Reading) bool) {
 	t.Helper()
-	platformtest.Eventually(t, patience, what, func() bool {
+	platformtest.Eventually(t, waitTimeout, what, func() bool {
 		reading, err := b.Get(queue)
 		return err == nil && condition(reading)
 	})
@@ -84,14 +84,14 @@ func (b *bench) eventually(t *testing.T, queue, what string, condition func(back
 func TestPendingAndActiveCount(t *testing.T) {
 	t.Parallel()
 	cfg := redistest.New(t)
-	b := newBench(t, cfg, patience, "rollups")
+	b := newBench(t, cfg, waitTimeout, "rollups")
 	b.enqueue(t, "rollups", 5)
-	b.enqueue(t, "rollups", 3, asynq.ProcessIn(time.Hour)) // scheduled: nobody could start them
+	b.enqueue(t, "rollups", 3, asynq.ProcessIn(time.Hour)) // scheduled tasks cannot be started yet
 	b.enqueue(t, "other", 2)
 	b.run(t)
 	b.eventually(t, "rollups", "5 tasks", func(r backlog.Reading) bool { return r.Backlog == 5 && r.OldestPending > 0 })
 
-	// A worker that is busy with two of them changes nothing.
+	// Two active tasks do not change the backlog.
 	busy, release := make(chan struct{}, 5), make(chan struct{})
 	server := asynq.NewServerFromRedisClient(redistest.Client(t, cfg), asynq.Config{
 		Concurrency: 2, Queues: map[string]int{"rollups": 1}, LogLevel: asynq.FatalLevel,
@@ -114,9 +114,9 @@ func TestPendingAndActiveCount(t *testing.T) {
 	})
 }
 
-func TestQueueThatNeverWasIsEmpty(t *testing.T) {
+func TestUnusedQueueIsEmpty(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, redistest.New(t), patience, "unused")
+	b := newBench(t, redistest.New(t), waitTimeout, "unused")
 	b.run(t)
 	b.eventually(t, "unused", "an empty reading", func(r backlog.Reading) bool { return r.Backlog == 0 })
 }
@@ -124,7 +124,7 @@ func TestQueueThatNeverWasIsEmpty(t *testing.T) {
 func TestWipedQueueIsEmpty(t *testing.T) {
 	t.Parallel()
 	server := redistest.StartServer(t)
-	b := newBench(t, server.Config(), patience, "rollups")
+	b := newBench(t, server.Config(), waitTimeout, "rollups")
 	b.enqueue(t, "rollups", 4)
 	b.run(t)
 	b.eventually(t, "rollups", "4 tasks", func(r backlog.Reading) bool { return r.Backlog == 4 })
@@ -134,7 +134,7 @@ func TestWipedQueueIsEmpty(t *testing.T) {
 
 func TestPausedQueueKeepsItsBacklog(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, redistest.New(t), patience, "rollups")
+	b := newBench(t, redistest.New(t), waitTimeout, "rollups")
 	b.enqueue(t, "rollups", 4)
 	if err := b.inspect.PauseQueue("rollups"); err != nil {
 		t.Fatal(err)
@@ -153,7 +153,7 @@ func TestOutage(t *testing.T) {
 	b.eventually(t, "rollups", "4 tasks", func(r backlog.Reading) bool { return r.Backlog == 4 })
 
 	server.Kill()
-	platformtest.Eventually(t, patience, "a stale reading", func() bool {
+	platformtest.Eventually(t, waitTimeout, "a stale reading", func() bool {
 		reading, err := b.Get("rollups")
 		if err == nil && reading.Backlog != 4 {
 			t.Fatalf("the backlog is %d while Redis is down", reading.Backlog)
@@ -170,16 +170,16 @@ func TestOutage(t *testing.T) {
 	b.eventually(t, "rollups", "a reading after the outage", func(backlog.Reading) bool { return true })
 }
 
-func TestNothingBeforeTheFirstPoll(t *testing.T) {
+func TestNotReadyBeforeFirstPoll(t *testing.T) {
 	t.Parallel()
 	server := redistest.StartServer(t)
-	b := newBench(t, server.Config(), patience, "rollups")
+	b := newBench(t, server.Config(), waitTimeout, "rollups")
 	server.Stop()
 	if b.poller.Attempted(t.Context()) == nil {
 		t.Error("ready before the first poll")
 	}
 	b.run(t)
-	platformtest.Eventually(t, patience, "the first attempt", func() bool { return b.poller.Attempted(t.Context()) == nil })
+	platformtest.Eventually(t, waitTimeout, "the first attempt", func() bool { return b.poller.Attempted(t.Context()) == nil })
 	if reading, err := b.Get("rollups"); !errors.Is(err, backlog.ErrStale) {
 		t.Errorf("Redis is down from the start: %v, %v; want ErrStale", reading, err)
 	}
@@ -187,23 +187,23 @@ func TestNothingBeforeTheFirstPoll(t *testing.T) {
 	b.eventually(t, "rollups", "a reading", func(backlog.Reading) bool { return true })
 }
 
-func TestQueueThatIsNoLongerNamedIsForgotten(t *testing.T) {
+func TestUnnamedQueueIsForgotten(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, redistest.New(t), patience, "one", "two")
+	b := newBench(t, redistest.New(t), waitTimeout, "one", "two")
 	b.run(t)
 	b.eventually(t, "two", "a reading of two", func(backlog.Reading) bool { return true })
 	b.queues.Store(&[]string{"one"})
-	platformtest.Eventually(t, patience, "two is forgotten", func() bool {
+	platformtest.Eventually(t, waitTimeout, "two is forgotten", func() bool {
 		_, err := b.Get("two")
 		return errors.Is(err, backlog.ErrNotPolled)
 	})
 }
 
-// A queue that cannot be read keeps its reading, and the others go on.
-func TestBrokenQueueLeavesTheOthers(t *testing.T) {
+// A queue that cannot be read keeps its last reading and does not affect the others.
+func TestBrokenQueueDoesNotAffectOthers(t *testing.T) {
 	t.Parallel()
 	cfg := redistest.New(t)
-	b := newBench(t, cfg, patience, "broken", "whole")
+	b := newBench(t, cfg, waitTimeout, "broken", "whole")
 	b.enqueue(t, "broken", 1)
 	b.enqueue(t, "whole", 1)
 	redis := redistest.Client(t, cfg)

@@ -1,5 +1,5 @@
-// Package backlog knows how much work waits in the queues that pools name. It asks Redis at an interval and answers from
-// memory, and it never makes up a number: where it has none that is young enough, it says so.
+// Package backlog measures how much work waits in the queues of pools. It polls Redis and answers from memory. It never makes up
+// a number: without a recent reading, it returns an error.
 package backlog
 
 import (
@@ -10,18 +10,18 @@ import (
 	"time"
 )
 
-// Reading is what one queue held at one moment.
+// Reading is the state of one queue at one time.
 type Reading struct {
-	// Backlog is the number of tasks that wait or are being worked on: pending, active and aggregating. Active ones
-	// count, or busy workers would be taken away as soon as they have emptied the queue. Tasks that are scheduled or wait
-	// to be retried do not: no worker could start them now.
+	// Backlog is the number of pending, active and aggregating tasks. Active tasks count, because otherwise busy workers would
+	// be removed as soon as the queue is empty. Scheduled tasks and tasks waiting for a retry do not count, because no worker
+	// could start them now.
 	Backlog int64
 	// OldestPending is how long the oldest pending task has waited.
 	OldestPending time.Duration
 	Retry         int64 // tasks that failed and will be tried again
 	Archived      int64 // tasks that failed for good
-	// Paused says that workers leave the queue alone until somebody resumes it. Its backlog counts all the same: the
-	// workers are there when it is resumed, and a backlog that nobody works off must not look like none.
+	// Paused means that workers do not process the queue until it is resumed. Its backlog still counts, so that the workers are
+	// there when it is resumed, and a backlog that is not processed does not look empty.
 	Paused bool
 	// Time is when Redis was asked.
 	Time time.Time
@@ -29,10 +29,10 @@ type Reading struct {
 
 // Reasons for having no reading.
 var (
-	// ErrNotPolled says that the queue has not been read since the process started, or since a pool began to name it.
+	// ErrNotPolled means that the queue has not been read since the process started or since a pool added it.
 	ErrNotPolled = errors.New("not read yet")
-	// ErrStale says that the last reading is too old to act on, or that there is none because all attempts have failed.
-	ErrStale = errors.New("no reading that is young enough")
+	// ErrStale means that the last reading is too old, or that all attempts to read have failed.
+	ErrStale = errors.New("no recent reading")
 )
 
 // Snapshot holds the last reading of each queue. It is safe for concurrent use.
@@ -43,7 +43,7 @@ type Snapshot struct {
 	readings map[string]Reading
 }
 
-// NewSnapshot returns an empty snapshot whose readings are good for maxAge.
+// NewSnapshot returns an empty snapshot whose readings are valid for maxAge.
 func NewSnapshot(maxAge time.Duration) *Snapshot {
 	return &Snapshot{maxAge: maxAge, readings: map[string]Reading{}}
 }
@@ -57,10 +57,10 @@ func (s *Snapshot) Get(queue string) (Reading, error) {
 		return Reading{}, fmt.Errorf("queue %s: %w", queue, ErrNotPolled)
 	}
 	if reading.Time.IsZero() {
-		return Reading{}, fmt.Errorf("queue %s: %w: it could not be read so far", queue, ErrStale)
+		return Reading{}, fmt.Errorf("queue %s: %w: no attempt to read it succeeded", queue, ErrStale)
 	}
 	if age := time.Since(reading.Time); age > s.maxAge {
-		return Reading{}, fmt.Errorf("queue %s: %w: the last was made %s ago", queue, ErrStale, age.Round(time.Second))
+		return Reading{}, fmt.Errorf("queue %s: %w: the last reading is %s old", queue, ErrStale, age.Round(time.Second))
 	}
 	return reading, nil
 }
@@ -72,7 +72,7 @@ func (s *Snapshot) Put(queue string, reading Reading) {
 	s.readings[queue] = reading
 }
 
-// missed records that a queue could not be read. Its last reading stays, if there is one.
+// missed records that a queue could not be read. It keeps the last reading, if there is one.
 func (s *Snapshot) missed(queue string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -81,7 +81,7 @@ func (s *Snapshot) missed(queue string) {
 	}
 }
 
-// keep forgets all queues but these. A queue that is named again later starts anew, with ErrNotPolled.
+// keep removes all queues except these. A queue that is added again later starts with ErrNotPolled.
 func (s *Snapshot) keep(queues map[string]struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

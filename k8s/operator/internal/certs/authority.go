@@ -16,9 +16,9 @@ import (
 
 const (
 	authorityLife = 5 * 365 * 24 * time.Hour
-	// leafLife is less than what an authority has left when the next one takes over, so no leaf outlives its authority.
+	// leafLife is less than the remaining life of an authority when its successor takes over, so no leaf outlives its authority.
 	leafLife = 365 * 24 * time.Hour
-	// skew is how far the clocks of the machines of a cluster may be apart.
+	// skew is the clock skew that is tolerated between machines.
 	skew = 5 * time.Minute
 )
 
@@ -33,7 +33,7 @@ type pair struct {
 	key  crypto.Signer
 }
 
-// newAuthority makes a certificate authority that can sign leaves only.
+// newAuthority creates a certificate authority that can only sign leaf certificates.
 func newAuthority(name string, now time.Time) (pair, error) {
 	template := &x509.Certificate{
 		Subject:               pkix.Name{CommonName: name},
@@ -47,7 +47,7 @@ func newAuthority(name string, now time.Time) (pair, error) {
 	return issue(template, nil)
 }
 
-// newLeaf makes a server certificate for names, signed by p.
+// newLeaf creates a server certificate for names, signed by p.
 func (p pair) newLeaf(names []string, now time.Time) (pair, error) {
 	template := &x509.Certificate{
 		Subject:     pkix.Name{CommonName: names[0]},
@@ -60,15 +60,15 @@ func (p pair) newLeaf(names []string, now time.Time) (pair, error) {
 	return issue(template, &p)
 }
 
-// issue makes a key and a certificate for it; without a signer it signs itself.
+// issue creates a key and a certificate for it. The certificate is self-signed if signer is nil.
 func issue(template *x509.Certificate, signer *pair) (pair, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return pair{}, fmt.Errorf("make a key: %w", err)
+		return pair{}, fmt.Errorf("generate a key: %w", err)
 	}
 	template.SerialNumber, err = rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	if err != nil {
-		return pair{}, fmt.Errorf("make a serial number: %w", err)
+		return pair{}, fmt.Errorf("generate a serial number: %w", err)
 	}
 	if signer == nil {
 		signer = &pair{cert: template, key: key}
@@ -79,12 +79,12 @@ func issue(template *x509.Certificate, signer *pair) (pair, error) {
 	}
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
-		return pair{}, fmt.Errorf("read a new certificate: %w", err)
+		return pair{}, fmt.Errorf("parse the new certificate: %w", err)
 	}
 	return pair{cert: cert, key: key}, nil
 }
 
-// due reports whether a certificate has passed two thirds of its life.
+// due reports whether a certificate is past two thirds of its lifetime and must be renewed.
 func due(cert *x509.Certificate, now time.Time) bool {
 	life := cert.NotAfter.Sub(cert.NotBefore)
 	return now.After(cert.NotBefore.Add(life * 2 / 3))
@@ -102,7 +102,7 @@ func encodeKey(key crypto.Signer) ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: pemPrivateKey, Bytes: der}), nil
 }
 
-// decode reads as many certificates and keys as there are, in pairs.
+// decode parses certificates and keys in pairs.
 func decode(certs, keys []byte) ([]pair, error) {
 	var pairs []pair
 	for {
@@ -113,7 +113,7 @@ func decode(certs, keys []byte) ([]pair, error) {
 		case certBlock == nil && keyBlock == nil:
 			return pairs, nil
 		case certBlock == nil || keyBlock == nil:
-			return nil, errors.New("not as many certificates as keys")
+			return nil, errors.New("the numbers of certificates and keys differ")
 		}
 		p, err := parse(certBlock.Bytes, keyBlock.Bytes)
 		if err != nil {
@@ -126,15 +126,15 @@ func decode(certs, keys []byte) ([]pair, error) {
 func parse(certDER, keyDER []byte) (pair, error) {
 	cert, err := x509.ParseCertificate(certDER)
 	if err != nil {
-		return pair{}, fmt.Errorf("read a certificate: %w", err)
+		return pair{}, fmt.Errorf("parse a certificate: %w", err)
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(keyDER)
 	if err != nil {
-		return pair{}, fmt.Errorf("read a key: %w", err)
+		return pair{}, fmt.Errorf("parse a key: %w", err)
 	}
 	key, ok := parsed.(*ecdsa.PrivateKey)
 	if !ok || !key.PublicKey.Equal(cert.PublicKey) {
-		return pair{}, errors.New("the key is not the certificate's")
+		return pair{}, errors.New("the key does not match the certificate")
 	}
 	return pair{cert: cert, key: key}, nil
 }

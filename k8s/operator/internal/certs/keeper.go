@@ -1,5 +1,5 @@
-// Package certs keeps the TLS certificate of the external metrics API: it makes and rotates one in a Secret, or takes one
-// that is mounted, and knows by which bundle of authorities the cluster can verify it.
+// Package certs provides the TLS certificate of the external metrics API. It creates and rotates one in a Secret, or reads one
+// that is mounted, and provides the CA bundle with which the cluster verifies it.
 package certs
 
 import (
@@ -16,13 +16,13 @@ import (
 )
 
 const (
-	// reload is how often the source is asked again: what bounds the time until a replica serves what another one made.
+	// reload is the interval between loads. It limits the time until a replica serves a certificate that another one renewed.
 	reload = time.Minute
-	// retry is the same after a failure.
+	// retry is the interval after a failed load.
 	retry = 5 * time.Second
 )
 
-// Keeper loads the certificate on every replica, again and again.
+// Keeper reloads the certificate periodically, on every replica.
 type Keeper struct {
 	source  Source
 	logger  *slog.Logger
@@ -35,16 +35,16 @@ type Keeper struct {
 	err    error
 }
 
-// NewKeeper returns a keeper of source's certificate; Start makes it work.
+// NewKeeper returns a keeper of source's certificate. Start runs it.
 func NewKeeper(source Source, logger *slog.Logger, registerer prometheus.Registerer) *Keeper {
 	k := &Keeper{
 		source: source, logger: logger,
 		loaded: make(chan struct{}), changed: make(chan struct{}, 1),
-		err: errors.New("no certificate was loaded yet"),
+		err: errors.New("no certificate is loaded yet"),
 	}
 	registerer.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "hpa_certificate_expiry_timestamp_seconds",
-		Help: "When the certificate of the external metrics API ends, in Unix time; 0 before one is loaded.",
+		Help: "When the certificate of the external metrics API expires, in Unix time; 0 before one is loaded.",
 	}, func() float64 { return float64(k.expiry.Load()) }))
 	return k
 }
@@ -52,20 +52,20 @@ func NewKeeper(source Source, logger *slog.Logger, registerer prometheus.Registe
 // NeedLeaderElection implements manager.LeaderElectionRunnable.
 func (k *Keeper) NeedLeaderElection() bool { return false }
 
-// Loaded is closed when the first certificate has been loaded.
+// Loaded is closed when the first certificate is loaded.
 func (k *Keeper) Loaded() <-chan struct{} { return k.loaded }
 
-// Changed gets a value when the bundle has changed. It is for one receiver.
+// Changed receives a value when the CA bundle has changed. It supports one receiver.
 func (k *Keeper) Changed() <-chan struct{} { return k.changed }
 
-// Bundle returns the certificates of all authorities that a replica's certificate may be signed by; nil for unknown.
+// Bundle returns the CA bundle: every authority that may have signed a replica's certificate. It is nil until known.
 func (k *Keeper) Bundle() []byte {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.bundle
 }
 
-// Ready is a readiness check: it fails until a certificate is loaded, and when the one that is served has expired.
+// Ready is a readiness check. It fails until a certificate is loaded, and when the loaded one has expired.
 func (k *Keeper) Ready(context.Context) error {
 	expiry := k.expiry.Load()
 	if expiry == 0 {
@@ -79,7 +79,7 @@ func (k *Keeper) Ready(context.Context) error {
 	return nil
 }
 
-// Start loads until ctx ends. It implements manager.Runnable.
+// Start reloads the certificate until ctx ends. It implements manager.Runnable.
 func (k *Keeper) Start(ctx context.Context) error {
 	for {
 		wait := reload
@@ -106,7 +106,7 @@ func (k *Keeper) load(ctx context.Context) error {
 	}
 	first, changed, failing := k.note(material, expiry, err)
 	if failing && ctx.Err() == nil {
-		k.logger.WarnContext(ctx, "loading the certificate fails", "err", err)
+		k.logger.WarnContext(ctx, "loading the certificate failed", "err", err)
 	}
 	if err != nil {
 		return err
@@ -115,16 +115,16 @@ func (k *Keeper) load(ctx context.Context) error {
 		close(k.loaded)
 	}
 	if changed {
-		k.logger.InfoContext(ctx, "certificate authorities have changed", "certificate_expires", expiry)
+		k.logger.InfoContext(ctx, "certificate authorities changed", "certificate_expires", expiry)
 		select {
 		case k.changed <- struct{}{}:
-		default: // a value is waiting already
+		default: // a notification is already pending
 		}
 	}
 	return nil
 }
 
-// note records the outcome of a load and says what is new about it.
+// note records the result of a load and reports what changed.
 func (k *Keeper) note(material Material, expiry time.Time, err error) (first, changed, failing bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

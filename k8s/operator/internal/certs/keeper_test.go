@@ -28,7 +28,7 @@ func readPEM(t *testing.T, encoded []byte) (certs []*x509.Certificate) {
 	return certs
 }
 
-// mount writes a certificate as cert-manager's would be mounted, and returns the bundle.
+// mount writes a certificate as a mounted one of cert-manager, and returns the CA bundle.
 func mount(t *testing.T, dir string) []byte {
 	t.Helper()
 	made, _, err := chain{}.rotate(names, time.Now())
@@ -72,7 +72,7 @@ func TestKeeperFollowsMountedFiles(t *testing.T) {
 			t.Error("the bundle is the old one")
 		}
 
-		// A certificate that cannot be read leaves the one that is served.
+		// An unreadable certificate does not replace the loaded one.
 		if err := os.Remove(filepath.Join(dir, keyKey)); err != nil {
 			t.Fatal(err)
 		}

@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// Material is what the server serves with, PEM encoded.
+// Material is the server's certificate and key, PEM encoded.
 type Material struct {
 	Cert, Key []byte
-	// CA is the bundle that verifies Cert; empty when whoever made the certificate looks after that.
+	// CA is the bundle that verifies Cert. It is empty if something else publishes the bundle.
 	CA []byte
 }
 
-// expiry returns when the certificate ends, or an error if certificate and key do not fit each other.
+// expiry returns when the certificate expires. It fails if certificate and key do not match.
 func (m Material) expiry() (time.Time, error) {
 	loaded, err := tls.X509KeyPair(m.Cert, m.Key)
 	if err != nil {
@@ -25,8 +25,8 @@ func (m Material) expiry() (time.Time, error) {
 	return loaded.Leaf.NotAfter, nil
 }
 
-// write puts certificate and key into dir, unless they are there already. The server notices and loads them; if it looks
-// between the two writes they do not fit each other, and it keeps what it has until the second one.
+// write stores certificate and key in dir, unless they are already there. The server watches the files and reloads them. If it
+// reads between the two writes, the files do not match, and it keeps the old certificate until the second write.
 func (m Material) write(dir string) error {
 	for _, file := range []struct {
 		name    string
@@ -43,7 +43,7 @@ func (m Material) write(dir string) error {
 	return nil
 }
 
-// replaceFile replaces a file as a whole: nobody ever reads half of it.
+// replaceFile replaces a file atomically.
 func replaceFile(path string, content []byte) error {
 	temporary := path + ".new"
 	if err := os.WriteFile(temporary, content, 0o600); err != nil {

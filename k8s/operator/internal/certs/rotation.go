@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Keys of the Secret: those of the type kubernetes.io/tls, and the authority's.
+// Keys of the Secret: those of the type kubernetes.io/tls, and those of the authorities.
 const (
 	keyCert   = "tls.crt"
 	keyKey    = "tls.key"
@@ -14,18 +14,17 @@ const (
 	keyCAKeys = "ca.key" // their keys, in the same order
 )
 
-// announce is how long a new authority is only trusted before it signs: the time that its certificate has to reach
-// everybody who verifies.
+// announce is how long a new authority is trusted before it signs. In this time its certificate must reach every verifier.
 const announce = time.Hour
 
-// chain is what the Secret holds.
+// chain is the content of the Secret.
 type chain struct {
 	authorities []pair // newest first
 	leaf        *pair
 }
 
-// readChain decodes the Secret's data. What cannot be read is not there: it is then made anew, because a Secret that
-// somebody emptied or broke must not stop the metrics for longer than it takes to replace it.
+// readChain decodes the Secret's data. It treats unreadable parts as missing, so that they are created again. An emptied or
+// corrupted Secret then interrupts the metrics only until it is replaced.
 func readChain(data map[string][]byte) chain {
 	var c chain
 	if authorities, err := decode(data[keyCA], data[keyCAKeys]); err == nil {
@@ -54,11 +53,11 @@ func (c chain) encode() (map[string][]byte, error) {
 	return map[string][]byte{keyCA: certs, keyCAKeys: keys, keyCert: encodeCert(c.leaf.cert), keyKey: key}, nil
 }
 
-// rotate returns the chain as it should be now, and whether that is another one than c.
+// rotate returns the chain that should be used now, and whether it differs from c.
 //
-// Two thirds into the life of an authority its successor appears beside it, trusted but unused. After the time of announce
-// the successor signs the leaf. The old one stays trusted until it expires. So at every moment each leaf that any replica
-// may still serve is trusted by each bundle that anybody may still have.
+// After two thirds of an authority's lifetime, its successor is added, trusted but unused. After the time of announce the
+// successor signs the leaf. The old authority stays trusted until it expires. So at any time, every bundle that is still in
+// use verifies every leaf that a replica may still serve.
 func (c chain) rotate(names []string, now time.Time) (next chain, changed bool, err error) {
 	next.authorities = slices.DeleteFunc(slices.Clone(c.authorities), func(a pair) bool { return !now.Before(a.cert.NotAfter) })
 	changed = len(next.authorities) != len(c.authorities)
@@ -83,7 +82,7 @@ func (c chain) rotate(names []string, now time.Time) (next chain, changed bool, 
 	return next, true, nil
 }
 
-// signer returns the newest authority that has been announced for long enough, or the oldest if none has.
+// signer returns the newest authority that was announced long enough ago, or the oldest if there is none.
 func (c chain) signer(now time.Time) pair {
 	for _, authority := range c.authorities {
 		if !now.Before(authority.cert.NotBefore.Add(skew + announce)) {
@@ -93,7 +92,7 @@ func (c chain) signer(now time.Time) pair {
 	return c.authorities[len(c.authorities)-1]
 }
 
-// servesUnder reports whether p, a leaf, needs no renewal.
+// servesUnder reports whether the leaf p is still valid for names and signer and need not be renewed.
 func (p pair) servesUnder(signer pair, names []string, now time.Time) bool {
 	return !due(p.cert, now) &&
 		slices.Equal(p.cert.DNSNames, names) &&

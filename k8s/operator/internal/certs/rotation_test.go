@@ -21,7 +21,7 @@ func verify(t *testing.T, bundle, cert []byte, now time.Time) {
 	}
 }
 
-func TestChainIsMadeOnceAndKept(t *testing.T) {
+func TestChainIsStable(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	first, changed, err := chain{}.rotate(names, now)
@@ -40,8 +40,8 @@ func TestChainIsMadeOnceAndKept(t *testing.T) {
 	}
 }
 
-// Eleven years, looked at every six hours: whoever verifies has the bundle of this look or of the one before, and whoever
-// serves the certificate of this look or of the one before.
+// The test simulates eleven years in steps of six hours. In each step, verifiers have the bundle of this step or of the previous
+// one, and servers have the certificate of this step or of the previous one.
 func TestRotationNeverBreaksTrust(t *testing.T) {
 	t.Parallel()
 	const step = 6 * time.Hour
@@ -124,10 +124,10 @@ func TestLeafIsRenewed(t *testing.T) {
 				t.Fatalf("changed %v, %v", changed, err)
 			}
 			if next.authorities[0].cert != whole.authorities[0].cert && !next.authorities[0].cert.Equal(whole.authorities[0].cert) {
-				t.Error("the authority is another one, too")
+				t.Error("the authority was replaced too")
 			}
 			if next.leaf.cert.DNSNames[0] != test.names[0] || next.leaf.cert.CheckSignatureFrom(next.authorities[0].cert) != nil {
-				t.Error("the new certificate is not what was asked for")
+				t.Error("the new certificate does not match the request")
 			}
 		})
 	}

@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { platformtest.Main(m, clustertest.Stop) }
 
-// Replicas that start at the same moment end up with the same certificate, and so do their files.
+// Replicas that start at the same time use the same certificate, also in their files.
 func TestReplicasAgree(t *testing.T) {
 	t.Parallel()
 	cluster := clustertest.Get(t)
@@ -49,7 +49,7 @@ func TestReplicasAgree(t *testing.T) {
 		t.Fatal(err)
 	}
 	if string(secret.Data["kept"]) != "by others" {
-		t.Error("what was in the Secret besides is gone")
+		t.Error("other keys of the Secret were removed")
 	}
 	for _, dir := range dirs {
 		for _, file := range []string{keyCert, keyKey} {
@@ -59,12 +59,12 @@ func TestReplicasAgree(t *testing.T) {
 			}
 		}
 		if _, err := os.Stat(filepath.Join(dir, keyCAKeys)); err == nil {
-			t.Error("the key of the authority is on a disk")
+			t.Error("the key of the authority was written to disk")
 		}
 	}
 }
 
-func TestSecretThatIsMissing(t *testing.T) {
+func TestMissingSecret(t *testing.T) {
 	t.Parallel()
 	cluster := clustertest.Get(t)
 	source := &Secret{

@@ -15,25 +15,25 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Source has the certificate. Load is called again and again; each call returns what is right now.
+// Source provides the certificate. Load is called periodically and returns the current one.
 type Source interface {
 	Load(ctx context.Context) (Material, error)
 }
 
-// Secret is a Source that makes certificates itself and keeps them in a Secret, so that all replicas serve the same. The
-// Secret must exist: the operator may change this one, and create none.
+// Secret is a Source that creates certificates and stores them in a Secret, so that all replicas serve the same one. The Secret
+// must exist, because the operator has the right to update it but not to create Secrets.
 type Secret struct {
 	Client client.Client
 	Name   types.NamespacedName
-	// DNSNames are the names by which the server is reached.
+	// DNSNames are the names under which clients reach the server.
 	DNSNames []string
-	// Dir is where the server reads its certificate from.
+	// Dir is the directory that the server reads its certificate from.
 	Dir string
 	Now func() time.Time
 }
 
-// Load implements Source. It renews what is due. Any replica may do so; when two try at once, one wins and the other takes
-// what it wrote.
+// Load implements Source. It renews what is due. Any replica may do so; if two try at once, one wins, and the other one uses the
+// winner's certificate.
 func (s *Secret) Load(ctx context.Context) (Material, error) {
 	for {
 		data, err := s.current(ctx)
@@ -48,7 +48,7 @@ func (s *Secret) Load(ctx context.Context) (Material, error) {
 	}
 }
 
-// current returns the Secret's data after having renewed what is due.
+// current renews what is due and returns the Secret's data.
 func (s *Secret) current(ctx context.Context) (map[string][]byte, error) {
 	var secret corev1.Secret
 	if err := s.Client.Get(ctx, s.Name, &secret); err != nil {
@@ -75,7 +75,7 @@ func (s *Secret) current(ctx context.Context) (map[string][]byte, error) {
 	return secret.Data, nil
 }
 
-// Directory is a Source of certificates that somebody else mounts and renews: cert-manager, or a Secret made by hand.
+// Directory is a Source of mounted certificates that something else renews: cert-manager, or a Secret managed by hand.
 type Directory struct{ Dir string }
 
 // Load implements Source. ca.crt may be missing.

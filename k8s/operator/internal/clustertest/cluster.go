@@ -1,5 +1,5 @@
-// Package clustertest gives tests a real API server, with the CRD installed and with aggregation, but without any of the
-// controllers of a cluster: what an autoscaler would do, tests do themselves.
+// Package clustertest provides a real API server for tests, with the CRD installed and with aggregation, but without the
+// controllers of a cluster. Tests play the part of the autoscaler themselves.
 package clustertest
 
 import (
@@ -25,10 +25,10 @@ import (
 	"github.com/hp-analytics/hp-analytics/k8s/operator/api/v1alpha1"
 )
 
-// assets is the variable that names the directory of the programs etcd and kube-apiserver, as it does for all users of envtest.
+// assets is envtest's variable for the directory with the programs etcd and kube-apiserver.
 const assets = "KUBEBUILDER_ASSETS"
 
-// startTimeout allows for a machine on which all packages start their servers at once.
+// startTimeout is long enough for all packages to start their servers at once.
 const startTimeout = 3 * time.Minute
 
 // shared is the API server of this test process. It starts with the first test that needs it.
@@ -41,9 +41,9 @@ var shared struct {
 
 // Cluster is an API server.
 type Cluster struct {
-	// Config reaches it with all rights.
+	// Config connects with all rights.
 	Config *rest.Config
-	// Client does so too, without a cache, and knows all types that matter here.
+	// Client has all rights, no cache, and knows all types that the tests use.
 	Client client.Client
 
 	environment *envtest.Environment
@@ -59,7 +59,7 @@ func Stop() error {
 	return errors.Join(shared.cluster.environment.Stop(), os.RemoveAll(shared.dir))
 }
 
-// Get returns the shared API server. It skips the test where the programs for one are not given.
+// Get returns the shared API server. It skips the test if the programs for it are not available.
 func Get(tb testing.TB) *Cluster {
 	tb.Helper()
 	if os.Getenv(assets) == "" {
@@ -121,12 +121,12 @@ func newClient(config *rest.Config) (client.Client, error) {
 	known := runtime.NewScheme()
 	err := errors.Join(scheme.AddToScheme(known), v1alpha1.AddToScheme(known), apiregistrationv1.AddToScheme(known))
 	if err != nil {
-		return nil, fmt.Errorf("make a scheme: %w", err)
+		return nil, fmt.Errorf("create a scheme: %w", err)
 	}
 	return client.New(config, client.Options{Scheme: known})
 }
 
-// systemNamespace waits until the API server has told, in kube-system, by what its proxy is known.
+// systemNamespace waits until the API server has published the CA of its front proxy in kube-system.
 func (c *Cluster) systemNamespace(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -161,7 +161,7 @@ func crdDirectory() (string, error) {
 	return "", errors.New("find the CRDs: no directory above has charts/hp-analytics/crds")
 }
 
-// Namespace makes a namespace that is the test's alone.
+// Namespace creates a namespace for the test.
 func (c *Cluster) Namespace(tb testing.TB) string {
 	tb.Helper()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
@@ -169,7 +169,7 @@ func (c *Cluster) Namespace(tb testing.TB) string {
 	return namespace.Name
 }
 
-// Create makes objects that the test needs.
+// Create creates objects for the test.
 func (c *Cluster) Create(tb testing.TB, objects ...client.Object) {
 	tb.Helper()
 	for _, object := range objects {
@@ -179,7 +179,7 @@ func (c *Cluster) Create(tb testing.TB, objects ...client.Object) {
 	}
 }
 
-// Kubeconfig adds a user, who has no rights but those that the test gives it, and returns the path of its kubeconfig.
+// Kubeconfig adds a user without rights and returns the path of its kubeconfig. The test grants the rights it needs.
 func (c *Cluster) Kubeconfig(tb testing.TB, user string) string {
 	tb.Helper()
 	added, err := c.environment.AddUser(envtest.User{Name: user}, nil)

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// proxyIdentity is the certificate by which other API servers know the proxy of this one, and trust what it says of its
-// users. It is its own authority.
+// proxyIdentity is the client certificate of the front proxy. Aggregated API servers use it to verify that a request comes
+// through the API server, and trust the user in its headers. It is self-signed.
 type proxyIdentity struct{ cert, key string }
 
 func newProxyIdentity(dir string) (proxyIdentity, error) {

@@ -1,5 +1,5 @@
-// Package externalmetrics serves the API external.metrics.k8s.io/v1beta1, from which a HorizontalPodAutoscaler reads the
-// backlog of a pool. Every replica serves it, and no request waits for anything but memory.
+// Package externalmetrics serves the API external.metrics.k8s.io/v1beta1, from which a HorizontalPodAutoscaler reads the backlog
+// of a pool. Every replica serves it, and requests are answered from memory without I/O.
 package externalmetrics
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/k8s/operator/internal/backlog"
 )
 
-// MetricName is the one metric that there is: an item for each queue of each pool, with the labels below.
+// MetricName is the only metric. It has one item per queue and pool, with the labels below.
 const MetricName = "hpa_queue_backlog"
 
 // Labels of the metric.
@@ -28,25 +28,25 @@ const (
 	LabelQueue = "queue"
 )
 
-// Provider answers for the pools of one namespace at a time.
+// Provider returns the metric for the pools of one namespace.
 type Provider struct {
 	// Pools lists the pools of a namespace, from memory.
 	Pools func(ctx context.Context, namespace string) ([]v1alpha1.AggregatorPool, error)
-	// Backlog has the readings.
+	// Backlog provides the readings.
 	Backlog *backlog.Snapshot
 }
 
 var _ provider.ExternalMetricsProvider = (*Provider)(nil)
 
-// ListAllExternalMetrics implements provider.ExternalMetricsProvider. The metric is listed even when there is no pool: a
-// group without any resource makes kubectl and others report an error in the discovery of the whole cluster.
+// ListAllExternalMetrics implements provider.ExternalMetricsProvider. It lists the metric even if there is no pool:
+// an API group without resources makes kubectl and other clients report a discovery error for the whole cluster.
 func (p *Provider) ListAllExternalMetrics() []provider.ExternalMetricInfo {
 	return []provider.ExternalMetricInfo{{Metric: MetricName}}
 }
 
-// GetExternalMetric implements provider.ExternalMetricsProvider: all queues of the namespace's pools that the selector
-// matches. If one of them has no current reading the whole answer is 503, because the autoscaler would add up the others
-// and take workers away.
+// GetExternalMetric implements provider.ExternalMetricsProvider. It returns all queues of the namespace's pools that match the
+// selector. If one of them has no current reading, it returns 503 for all: with a partial list the autoscaler would see a
+// smaller sum and remove workers.
 func (p *Provider) GetExternalMetric(ctx context.Context, namespace string, selector labels.Selector, info provider.ExternalMetricInfo,
 ) (*external_metrics.ExternalMetricValueList, error) {
 	if info.Metric != MetricName {

@@ -22,22 +22,22 @@ import (
 
 const serverName = "hp-analytics-operator"
 
-// Server is the HTTPS server of the API. Who may read it is asked of the cluster: requests come through the API server,
-// which vouches for its users with a client certificate, and their rights are looked up there (and cached for 10 s).
+// Server is the HTTPS server of the API. The cluster decides who may read it: requests come through the API server, which
+// authenticates its users to this server with a client certificate. Their rights are looked up there and cached for 10 s.
 type Server struct {
-	// Listener is where it listens. It is open before the server starts, so clients wait instead of being refused.
+	// Listener accepts the connections. It is open before the server starts, so early clients wait and are not refused.
 	Listener net.Listener
-	// Provider has the answers.
+	// Provider provides the metrics.
 	Provider provider.ExternalMetricsProvider
-	// CertDir holds tls.crt and tls.key. They are read again when they change.
+	// CertDir contains tls.crt and tls.key. The server reloads them when they change.
 	CertDir string
-	// CertsReady is closed when the files in CertDir are there.
+	// CertsReady is closed when the files in CertDir exist.
 	CertsReady <-chan struct{}
 	// Client reaches the cluster.
 	Client *rest.Config
-	// Kubeconfig is the file that Client was made from; empty inside a cluster.
+	// Kubeconfig is the file that Client was read from; empty inside a cluster.
 	Kubeconfig string
-	// anonymous lets everybody read. It is for tests without a cluster.
+	// anonymous disables authentication, for tests without a cluster.
 	anonymous bool
 
 	serving atomic.Bool
@@ -46,7 +46,7 @@ type Server struct {
 // NeedLeaderElection implements manager.LeaderElectionRunnable.
 func (s *Server) NeedLeaderElection() bool { return false }
 
-// Serving is a readiness check: it fails until requests are answered.
+// Serving is a readiness check. It fails until the server answers requests.
 func (s *Server) Serving(context.Context) error {
 	if !s.serving.Load() {
 		return errors.New("the external metrics API is not served yet")
@@ -54,7 +54,7 @@ func (s *Server) Serving(context.Context) error {
 	return nil
 }
 
-// Start serves until ctx ends, and then finishes the requests in flight. It implements manager.Runnable.
+// Start serves until ctx ends, and then completes the requests in flight. It implements manager.Runnable.
 func (s *Server) Start(ctx context.Context) error {
 	select {
 	case <-s.CertsReady:
@@ -67,14 +67,14 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 	server, err := (&apiserver.Config{GenericConfig: config}).Complete(nil).New(serverName, nil, s.Provider)
 	if err != nil {
-		return errors.Join(fmt.Errorf("make the external metrics API: %w", err), s.Listener.Close())
+		return errors.Join(fmt.Errorf("create the external metrics API: %w", err), s.Listener.Close())
 	}
 	err = server.GenericAPIServer.AddPostStartHook("ready", func(genericapiserver.PostStartHookContext) error {
 		s.serving.Store(true)
 		return nil
 	})
 	if err != nil {
-		return errors.Join(fmt.Errorf("make the external metrics API: %w", err), s.Listener.Close())
+		return errors.Join(fmt.Errorf("create the external metrics API: %w", err), s.Listener.Close())
 	}
 	defer s.serving.Store(false)
 	if err := server.GenericAPIServer.PrepareRun().RunWithContext(ctx); err != nil {
@@ -109,7 +109,7 @@ func (s *Server) config() (*genericapiserver.Config, error) {
 	return &recommended.Config, nil
 }
 
-// definitions are the OpenAPI schemas of what the server speaks.
+// definitions returns the OpenAPI schemas of the served types.
 func definitions(ref openapicommon.ReferenceCallback) map[string]openapicommon.OpenAPIDefinition {
 	all := core.GetOpenAPIDefinitions(ref)
 	maps.Copy(all, externalmetrics.GetOpenAPIDefinitions(ref))

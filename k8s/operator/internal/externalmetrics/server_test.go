@@ -27,7 +27,7 @@ import (
 
 const root = "/apis/external.metrics.k8s.io/v1beta1"
 
-// surface is a server without a cluster behind it.
+// surface is a server without a cluster.
 type surface struct {
 	tb       testing.TB
 	url      string
@@ -52,7 +52,7 @@ func serve(t *testing.T, pools ...v1alpha1.AggregatorPool) *surface {
 	close(loaded)
 	server := &Server{
 		Listener: listener, CertDir: s.certDir, CertsReady: loaded, anonymous: true,
-		Client: &rest.Config{Host: "https://127.0.0.1:1"}, // nobody is asked
+		Client: &rest.Config{Host: "https://127.0.0.1:1"}, // never called
 		Provider: &Provider{Backlog: s.snapshot, Pools: func(_ context.Context, namespace string) ([]v1alpha1.AggregatorPool, error) {
 			var in []v1alpha1.AggregatorPool
 			for _, pool := range s.pools {
@@ -79,7 +79,7 @@ func serve(t *testing.T, pools ...v1alpha1.AggregatorPool) *surface {
 	return s
 }
 
-// writeCert gives the server a new certificate and returns it.
+// writeCert writes a new certificate for the server and returns it.
 func (s *surface) writeCert() []byte {
 	s.tb.Helper()
 	cert, key, err := certutil.GenerateSelfSignedCertKey("operator.hp.svc", []net.IP{net.IPv4(127, 0, 0, 1)}, nil)
@@ -94,7 +94,7 @@ func (s *surface) writeCert() []byte {
 	return cert
 }
 
-// trust returns a client that trusts cert alone and makes a connection for each request.
+// trust returns a client that trusts only cert and opens a new connection for each request.
 func (s *surface) trust(cert []byte) *http.Client {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(cert)
@@ -185,9 +185,8 @@ func TestDiscoveryListsTheMetricWithoutPools(t *testing.T) {
 	}
 }
 
-// An autoscaler takes an error as a reason to leave everything as it is. Any number, and a list without the queue, it
-// would act on.
-func TestNoNumberIsAnError(t *testing.T) {
+// An autoscaler keeps the number of workers after an error. It would act on any number, and on a list without the queue.
+func TestMissingReadingIsAnError(t *testing.T) {
 	t.Parallel()
 	s := serve(t, pool("shop", "folders", "rollups", "reports"), pool("shop", "mail", "mail"))
 	now := time.Now()
@@ -210,7 +209,7 @@ func TestNoNumberIsAnError(t *testing.T) {
 	refused("one of two queues is stale")
 	s.snapshot.Put("mail", backlog.Reading{Backlog: 1, Time: now})
 	if diff := cmp.Diff(map[string]string{"mail/mail": "1"}, s.values("shop", "pool=mail")); diff != "" {
-		t.Errorf("another pool suffers: -want +got:\n%s", diff)
+		t.Errorf("another pool is affected: -want +got:\n%s", diff)
 	}
 	s.snapshot.Put("reports", backlog.Reading{Backlog: 2, Time: now})
 	if got := len(s.values("shop", "pool=folders")); got != 2 {
@@ -226,7 +225,7 @@ func TestUnknownMetric(t *testing.T) {
 	}
 }
 
-func TestNewCertificateIsServedWithoutARestart(t *testing.T) {
+func TestServerReloadsCertificate(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	client := s.trust(s.writeCert())

@@ -18,14 +18,14 @@ import (
 	"github.com/hp-analytics/hp-analytics/k8s/operator/internal/registration"
 )
 
-// assess returns the pool's status as it follows from what was seen.
+// assess derives the pool's status from an observation.
 func assess(pool *v1alpha1.AggregatorPool, seen *observation) v1alpha1.AggregatorPoolStatus {
 	status := *pool.Status.DeepCopy()
 	status.ObservedGeneration = pool.Generation
-	if seen.work.err == nil { // otherwise the last numbers stay, and lastPolledTime tells their age
+	if seen.work.err == nil { // otherwise the last numbers stay, and lastPolledTime shows their age
 		status.Backlog = &seen.work.backlog
 		status.OldestPendingSeconds = new(int64(seen.work.oldest.Seconds()))
-		status.LastPolledTime = new(metav1.NewTime(seen.work.polled.Truncate(time.Second))) // as precise as it is stored
+		status.LastPolledTime = new(metav1.NewTime(seen.work.polled.Truncate(time.Second))) // the precision of the API
 	}
 	status.Replicas, status.ReadyReplicas, status.DesiredReplicas = nil, nil, nil
 	if seen.deployment != nil {
@@ -46,14 +46,14 @@ func metricsAvailable(seen *observation) metav1.Condition {
 	c := metav1.Condition{Type: v1alpha1.ConditionMetricsAvailable}
 	switch {
 	case errors.Is(seen.work.err, backlog.ErrStale):
-		// The message names no ages, or it would change with every look.
+		// The message contains no age, so that it does not change with every run.
 		return with(c, metav1.ConditionFalse, v1alpha1.ReasonStale,
 			"the queues have not been read for too long; the number of workers stays as it is until Redis answers")
 	case seen.work.err != nil:
 		return with(c, metav1.ConditionUnknown, v1alpha1.ReasonNotPolled, "the queues are not read yet")
 	case len(seen.work.paused) > 0:
 		return with(c, metav1.ConditionTrue, v1alpha1.ReasonQueuePaused,
-			"paused in Asynq, so nobody works them off: "+strings.Join(slices.Sorted(slices.Values(seen.work.paused)), ", "))
+			"paused in Asynq, so they are not processed: "+strings.Join(slices.Sorted(slices.Values(seen.work.paused)), ", "))
 	default:
 		return with(c, metav1.ConditionTrue, v1alpha1.ReasonPolled, "the queues are read")
 	}
@@ -98,16 +98,16 @@ func scalingLimited(pool *v1alpha1.AggregatorPool, seen *observation) metav1.Con
 	}
 }
 
-// ready is False for the first thing in the way, in the order in which somebody would put them right.
+// ready is False with the first obstacle as its reason. The order is the one in which they should be fixed.
 func ready(pool *v1alpha1.AggregatorPool, seen *observation, metrics, api metav1.Condition) metav1.Condition {
 	c := metav1.Condition{Type: v1alpha1.ConditionReady}
 	active := hpaCondition(seen.hpa, autoscalingv2.ScalingActive)
 	able := hpaCondition(seen.hpa, autoscalingv2.AbleToScale)
 	switch {
-	case seen.rival != "":
+	case seen.otherScaler != "":
 		return with(c, metav1.ConditionFalse, v1alpha1.ReasonConflictingAutoscaler,
 			fmt.Sprintf("Deployment %s is scaled by %s; of two autoscalers Kubernetes follows none, so this pool makes none",
-				pool.Spec.DeploymentName, seen.rival))
+				pool.Spec.DeploymentName, seen.otherScaler))
 	case seen.deployment == nil:
 		return with(c, metav1.ConditionFalse, v1alpha1.ReasonDeploymentMissing,
 			fmt.Sprintf("there is no Deployment %s in namespace %s", pool.Spec.DeploymentName, pool.Namespace))
@@ -122,7 +122,7 @@ func ready(pool *v1alpha1.AggregatorPool, seen *observation, metrics, api metav1
 	case active.Status == corev1.ConditionFalse:
 		return with(c, metav1.ConditionFalse, v1alpha1.ReasonAutoscalerInactive, active.Reason+": "+active.Message)
 	case active.Status == "":
-		return with(c, metav1.ConditionUnknown, v1alpha1.ReasonAutoscalerPending, "Kubernetes has not looked at the autoscaler yet")
+		return with(c, metav1.ConditionUnknown, v1alpha1.ReasonAutoscalerPending, "Kubernetes has not processed the autoscaler yet")
 	case pool.Spec.Paused:
 		return with(c, metav1.ConditionTrue, v1alpha1.ReasonPaused, "spec.paused holds the number of workers")
 	default:

@@ -19,7 +19,7 @@ import (
 
 var service = types.NamespacedName{Namespace: "shop", Name: "operator"}
 
-// healthy returns what is seen of a pool that is well.
+// healthy returns the observation of a healthy pool.
 func healthy() *observation {
 	return &observation{
 		deployment: &appsv1.Deployment{Status: appsv1.DeploymentStatus{Replicas: 3, ReadyReplicas: 2}},
@@ -62,7 +62,7 @@ func TestConditions(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		change func(*v1alpha1.AggregatorPool, *observation)
-		want   map[string]string // status and reason by type; Ready is always looked at
+		want   map[string]string // status and reason by type; Ready is always checked
 	}{
 		{"well", func(*v1alpha1.AggregatorPool, *observation) {}, map[string]string{
 			ready: "True Scaling", metrics: "True Polled", owned: "True Owned", limited: "False WithinBounds",
@@ -73,7 +73,7 @@ func TestConditions(t *testing.T) {
 		{"no deployment", func(_ *v1alpha1.AggregatorPool, o *observation) { o.deployment = nil }, map[string]string{
 			ready: "False DeploymentMissing",
 		}},
-		{"another autoscaler", func(_ *v1alpha1.AggregatorPool, o *observation) { o.rival = "ScaledObject x" }, map[string]string{
+		{"another autoscaler", func(_ *v1alpha1.AggregatorPool, o *observation) { o.otherScaler = "ScaledObject x" }, map[string]string{
 			ready: "False ConflictingAutoscaler",
 		}},
 		{"rejected", func(_ *v1alpha1.AggregatorPool, o *observation) { o.rejected = "spec.behavior: invalid" }, map[string]string{
@@ -160,7 +160,7 @@ func TestNumbers(t *testing.T) {
 	}
 }
 
-func TestWhenStatusIsWritten(t *testing.T) {
+func TestStatusWriteInterval(t *testing.T) {
 	t.Parallel()
 	pool := &v1alpha1.AggregatorPool{}
 	old := assess(pool, healthy())

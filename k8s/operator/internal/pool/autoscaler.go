@@ -22,29 +22,29 @@ import (
 	"github.com/hp-analytics/hp-analytics/k8s/operator/internal/externalmetrics"
 )
 
-// FieldOwner is the name under which the operator applies.
+// FieldOwner is the field manager of the operator's server-side apply.
 const FieldOwner = "hp-analytics-operator"
 
 const poolKind = "AggregatorPool"
 
-// scale makes the autoscaler what the pool asks for. It notes in seen what came of it.
+// scale applies the autoscaler that the pool needs, and records the result in seen.
 func (r *Reconciler) scale(ctx context.Context, pool *v1alpha1.AggregatorPool, seen *observation) error {
 	switch {
-	case seen.rival != "":
-		return r.stepBack(ctx, pool, seen)
+	case seen.otherScaler != "":
+		return r.withdraw(ctx, pool, seen)
 	case seen.deployment == nil:
-		return nil // an autoscaler that is there does no harm, and a new one would do no good
+		return nil // an existing autoscaler is harmless, and a new one would be useless
 	}
 	wanted, err := autoscaler(pool, seen)
 	if err != nil {
 		return err
 	}
-	wish, err := json.Marshal(wanted) // now: Apply reads the answer into what it is given
+	desired, err := json.Marshal(wanted) // before Apply, which overwrites its argument with the response
 	if err != nil {
 		return fmt.Errorf("encode the autoscaler: %w", err)
 	}
 	key := client.ObjectKeyFromObject(pool)
-	if r.applied.holds(key, wish, seen.hpa) {
+	if r.applied.holds(key, desired, seen.hpa) {
 		return nil
 	}
 	err = r.Client.Apply(ctx, wanted, client.FieldOwner(FieldOwner), client.ForceOwnership)
@@ -60,11 +60,11 @@ func (r *Reconciler) scale(ctx context.Context, pool *v1alpha1.AggregatorPool, s
 			"Deployment %s is now scaled by its backlog", pool.Spec.DeploymentName)
 	}
 	r.Logger.InfoContext(ctx, "autoscaler applied", "namespace", pool.Namespace, "pool", pool.Name)
-	return r.applied.note(key, wish, wanted)
+	return r.applied.note(key, desired, wanted)
 }
 
-// stepBack deletes the pool's autoscaler, so that the other one works. It is made anew when that is gone.
-func (r *Reconciler) stepBack(ctx context.Context, pool *v1alpha1.AggregatorPool, seen *observation) error {
+// withdraw deletes the pool's autoscaler, so that the other one is the only one. It is created again when the other one is gone.
+func (r *Reconciler) withdraw(ctx context.Context, pool *v1alpha1.AggregatorPool, seen *observation) error {
 	if seen.hpa == nil || !metav1.IsControlledBy(seen.hpa, pool) {
 		return nil
 	}
@@ -73,12 +73,12 @@ func (r *Reconciler) stepBack(ctx context.Context, pool *v1alpha1.AggregatorPool
 		return fmt.Errorf("delete the autoscaler: %w", err)
 	}
 	r.Events.Eventf(pool, nil, corev1.EventTypeWarning, "AutoscalerDeleted", "Delete",
-		"Deployment %s is also scaled by %s; of two autoscalers Kubernetes follows none", pool.Spec.DeploymentName, seen.rival)
+		"Deployment %s is also scaled by %s; of two autoscalers Kubernetes follows none", pool.Spec.DeploymentName, seen.otherScaler)
 	seen.hpa = nil
 	return nil
 }
 
-// autoscaler returns what to apply.
+// autoscaler returns the apply configuration.
 func autoscaler(pool *v1alpha1.AggregatorPool, seen *observation) (*autoscalingv2ac.HorizontalPodAutoscalerApplyConfiguration, error) {
 	lowest, highest := pool.Spec.MinReplicas, pool.Spec.MaxReplicas
 	if pool.Spec.Paused {
@@ -94,8 +94,8 @@ func autoscaler(pool *v1alpha1.AggregatorPool, seen *observation) (*autoscalingv
 			WithAPIVersion("apps/v1").WithKind("Deployment").WithName(pool.Spec.DeploymentName)).
 		WithMinReplicas(lowest).
 		WithMaxReplicas(highest).
-		// AverageValue: the sum divided by the target. Value would multiply by the number of ready workers again with
-		// every sync, and run away while a backlog stands.
+		// AverageValue divides the sum by the target. Value would multiply by the number of ready workers with every sync, and
+		// grow to the maximum while a backlog stands.
 		WithMetrics(autoscalingv2ac.MetricSpec().
 			WithType(autoscalingv2.ExternalMetricSourceType).
 			WithExternal(autoscalingv2ac.ExternalMetricSource().
@@ -117,8 +117,8 @@ func autoscaler(pool *v1alpha1.AggregatorPool, seen *observation) (*autoscalingv
 		WithSpec(spec), nil
 }
 
-// held returns the number of workers that a paused pool is held at: what the Deployment asks for now. An autoscaler cannot
-// be told to keep none, but it leaves a Deployment of none alone.
+// held returns the number of workers that a paused pool keeps: the current spec.replicas of the Deployment. An autoscaler's
+// minimum cannot be zero, but it does not touch a Deployment with zero replicas.
 func held(seen *observation) int32 {
 	if seen.deployment.Spec.Replicas == nil {
 		return 1
@@ -126,7 +126,7 @@ func held(seen *observation) int32 {
 	return max(1, *seen.deployment.Spec.Replicas)
 }
 
-// behaviorOf converts the pool's behavior to what is applied, field by field as it was given.
+// behaviorOf converts the pool's behavior to an apply configuration, with only the fields that are set.
 func behaviorOf(pool *v1alpha1.AggregatorPool) (*autoscalingv2ac.HorizontalPodAutoscalerBehaviorApplyConfiguration, error) {
 	if pool.Spec.Behavior == nil {
 		return nil, nil
@@ -142,35 +142,35 @@ func behaviorOf(pool *v1alpha1.AggregatorPool) (*autoscalingv2ac.HorizontalPodAu
 	return converted, nil
 }
 
-// applied remembers what was applied and what the API server made of it, with all its defaults. While both the wish and
-// the autoscaler are still the same, there is no need to apply again; a change by anybody else is put right.
+// applied records what was applied and the resulting object with the API server's defaults. Nothing is applied again while
+// both are unchanged; a change by anybody else is reverted.
 type applied struct {
 	mu   sync.Mutex
 	last map[types.NamespacedName]application
 }
 
 type application struct {
-	wish   []byte
-	result autoscalingv2.HorizontalPodAutoscaler
+	desired []byte
+	result  autoscalingv2.HorizontalPodAutoscaler
 }
 
-func (a *applied) holds(key types.NamespacedName, wish []byte, hpa *autoscalingv2.HorizontalPodAutoscaler) bool {
+func (a *applied) holds(key types.NamespacedName, desired []byte, hpa *autoscalingv2.HorizontalPodAutoscaler) bool {
 	a.mu.Lock()
 	last, known := a.last[key]
 	a.mu.Unlock()
 	return known && hpa != nil &&
-		bytes.Equal(last.wish, wish) &&
+		bytes.Equal(last.desired, desired) &&
 		last.result.UID == hpa.UID &&
 		equality.Semantic.DeepEqual(last.result.Spec, hpa.Spec) &&
 		equality.Semantic.DeepEqual(last.result.OwnerReferences, hpa.OwnerReferences)
 }
 
-func (a *applied) note(key types.NamespacedName, wish []byte, answer *autoscalingv2ac.HorizontalPodAutoscalerApplyConfiguration) error {
+func (a *applied) note(key types.NamespacedName, desired []byte, answer *autoscalingv2ac.HorizontalPodAutoscalerApplyConfiguration) error {
 	content, err := json.Marshal(answer)
 	if err != nil {
 		return fmt.Errorf("encode the autoscaler: %w", err)
 	}
-	note := application{wish: wish}
+	note := application{desired: desired}
 	if err := json.Unmarshal(content, &note.result); err != nil {
 		return fmt.Errorf("decode the autoscaler: %w", err)
 	}

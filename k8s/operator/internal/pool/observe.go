@@ -18,15 +18,15 @@ import (
 	"github.com/hp-analytics/hp-analytics/k8s/operator/internal/registration"
 )
 
-// observation is all that a pool's state follows from, read from memory.
+// observation contains everything that determines a pool's status. It is read from the cache.
 type observation struct {
-	deployment *appsv1.Deployment                     // nil if there is none
-	hpa        *autoscalingv2.HorizontalPodAutoscaler // of the pool's name; nil if there is none
-	rival      string                                 // who else scales the Deployment, for people; empty for nobody
-	rejected   string                                 // what the API server said about the autoscaler; empty for nothing
-	api        *apiregistrationv1.APIService          // nil if there is none
-	service    types.NamespacedName                   // whose api has to be
-	work       work
+	deployment  *appsv1.Deployment                     // nil if there is none
+	hpa         *autoscalingv2.HorizontalPodAutoscaler // of the pool's name; nil if there is none
+	otherScaler string                                 // description of another scaler of the Deployment; empty if there is none
+	rejected    string                                 // the API server's error for the autoscaler; empty if it was accepted
+	api         *apiregistrationv1.APIService          // nil if there is none
+	service     types.NamespacedName                   // that must own api
+	work        work
 }
 
 // work is the sum over the pool's queues.
@@ -35,7 +35,7 @@ type work struct {
 	oldest  time.Duration
 	polled  time.Time // of the oldest reading
 	paused  []string  // queues that are paused in Asynq
-	err     error     // why the numbers above are not to be used
+	err     error     // why the numbers above must not be used
 }
 
 func (r *Reconciler) observe(ctx context.Context, pool *v1alpha1.AggregatorPool) (*observation, error) {
@@ -53,11 +53,11 @@ func (r *Reconciler) observe(ctx context.Context, pool *v1alpha1.AggregatorPool)
 	if err != nil {
 		return nil, err
 	}
-	seen.rival, err = r.rival(ctx, pool)
+	seen.otherScaler, err = r.otherScaler(ctx, pool)
 	return seen, err
 }
 
-// get returns an object, or nil if there is none.
+// get returns an object, or nil if it does not exist.
 func get[T client.Object](ctx context.Context, c client.Client, namespace, name string, into T) (none T, err error) {
 	err = c.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, into)
 	switch {
@@ -69,7 +69,7 @@ func get[T client.Object](ctx context.Context, c client.Client, namespace, name 
 	return into, nil
 }
 
-// work adds up the readings of the pool's queues. One that is missing makes the sum unusable.
+// work adds up the readings of the pool's queues. A missing reading makes the sum unusable.
 func (r *Reconciler) work(pool *v1alpha1.AggregatorPool) work {
 	var sum work
 	var problems []error
@@ -92,9 +92,9 @@ func (r *Reconciler) work(pool *v1alpha1.AggregatorPool) work {
 	return sum
 }
 
-// rival returns who else scales the pool's Deployment. Of several autoscalers for one Deployment Kubernetes follows none.
-// Of several pools the oldest scales; the others step back.
-func (r *Reconciler) rival(ctx context.Context, pool *v1alpha1.AggregatorPool) (string, error) {
+// otherScaler describes what else scales the pool's Deployment. If several autoscalers target one Deployment, Kubernetes ignores
+// all of them. Of several pools the oldest scales, and the others withdraw.
+func (r *Reconciler) otherScaler(ctx context.Context, pool *v1alpha1.AggregatorPool) (string, error) {
 	var pools v1alpha1.AggregatorPoolList
 	if err := r.Client.List(ctx, &pools, client.InNamespace(pool.Namespace)); err != nil {
 		return "", fmt.Errorf("list the pools: %w", err)
@@ -118,21 +118,21 @@ func (r *Reconciler) rival(ctx context.Context, pool *v1alpha1.AggregatorPool) (
 		hpa := &hpas.Items[i]
 		owner := metav1.GetControllerOf(hpa)
 		ofPool := owner != nil && owner.Kind == poolKind
-		own := ofPool && owner.Name == pool.Name // perhaps of a pool of this name that was there before
+		own := ofPool && owner.Name == pool.Name // possibly of an earlier pool with this name
 		switch {
 		case hpa.Name == pool.Name && !own:
-			return described(hpa, owner), nil // of our name, but somebody else's, whatever it scales
+			return describeOwner(hpa, owner), nil // it has our name but another owner
 		case hpa.Name == pool.Name || !targets(hpa, pool.Spec.DeploymentName):
-		case ofPool && poolsOfDeployment[owner.Name]: // a younger pool's, which is about to step back
+		case ofPool && poolsOfDeployment[owner.Name]: // belongs to a younger pool, which will withdraw it
 		default:
-			return described(hpa, owner), nil
+			return describeOwner(hpa, owner), nil
 		}
 	}
 	return "", nil
 }
 
-// described names an autoscaler by what made it, if that is known: it is what somebody has to change.
-func described(hpa *autoscalingv2.HorizontalPodAutoscaler, owner *metav1.OwnerReference) string {
+// describeOwner names the owner of an autoscaler, if it is known, because that is what a person has to change.
+func describeOwner(hpa *autoscalingv2.HorizontalPodAutoscaler, owner *metav1.OwnerReference) string {
 	if owner != nil {
 		return owner.Kind + " " + owner.Name + " (by HorizontalPodAutoscaler " + hpa.Name + ")"
 	}
@@ -144,7 +144,7 @@ func targets(hpa *autoscalingv2.HorizontalPodAutoscaler, deployment string) bool
 	return ref.Kind == "Deployment" && ref.Name == deployment
 }
 
-// older reports whether a was made before b. Times have seconds only, so names decide between equals.
+// older reports whether a was created before b. Creation times have a resolution of seconds, so names break ties.
 func older(a, b *v1alpha1.AggregatorPool) bool {
 	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
 		return a.CreationTimestamp.Before(&b.CreationTimestamp)

@@ -18,16 +18,16 @@ import (
 )
 
 const (
-	// numbersEvery is how often a status is written when only the backlog moves, which it always does under load.
+	// numbersEvery is the write interval of a status when only the backlog changes, as it always does under load.
 	numbersEvery = 15 * time.Second
-	// timeEvery is how often it is written when nothing moves but the time of the last poll.
+	// timeEvery is the write interval when only the time of the last poll changes.
 	timeEvery = time.Minute
 )
 
-// noteFormat cuts what an event would not hold.
+// noteFormat truncates a message to the size limit of an event.
 const noteFormat = "%.1000s"
 
-// publish writes the status if enough of it is new, and tells events of what has changed for people.
+// publish writes the status if it changed enough, and records events of its changes.
 func (r *Reconciler) publish(ctx context.Context, pool *v1alpha1.AggregatorPool, status v1alpha1.AggregatorPoolStatus) error {
 	key := client.ObjectKeyFromObject(pool)
 	if wait := writeAfter(pool.Status, status); wait < 0 || r.written.ago(key) < wait {
@@ -38,17 +38,17 @@ func (r *Reconciler) publish(ctx context.Context, pool *v1alpha1.AggregatorPool,
 	err := r.Client.Status().Patch(ctx, pool, client.MergeFrom(before))
 	switch {
 	case apierrors.IsNotFound(err):
-		return nil // the pool was deleted meanwhile
+		return nil // the pool has been deleted since
 	case err != nil:
 		return fmt.Errorf("write the status: %w", err)
 	}
 	r.written.note(key)
-	r.tell(pool, before.Status.Conditions)
+	r.recordEvents(pool, before.Status.Conditions)
 	return nil
 }
 
-// writeAfter returns how long after the write before this one the status is worth writing: at once for changes of
-// state, negative for never.
+// writeAfter returns the minimum time between the last write of the status and this one: zero for a change of state, negative if
+// nothing changed.
 func writeAfter(old, status v1alpha1.AggregatorPoolStatus) time.Duration {
 	if equality.Semantic.DeepEqual(old, status) {
 		return -1
@@ -64,8 +64,8 @@ func writeAfter(old, status v1alpha1.AggregatorPoolStatus) time.Duration {
 	return 0
 }
 
-// tell makes an event of each condition that has changed and matters: Ready either way, the others when they go bad.
-func (r *Reconciler) tell(pool *v1alpha1.AggregatorPool, before []metav1.Condition) {
+// recordEvents records an event for each relevant change of a condition: for Ready in both directions, for the others if they got worse.
+func (r *Reconciler) recordEvents(pool *v1alpha1.AggregatorPool, before []metav1.Condition) {
 	bad := map[string]metav1.ConditionStatus{
 		v1alpha1.ConditionMetricsAvailable: metav1.ConditionFalse,
 		v1alpha1.ConditionAPIServiceOwned:  metav1.ConditionFalse,
@@ -85,13 +85,13 @@ func (r *Reconciler) tell(pool *v1alpha1.AggregatorPool, before []metav1.Conditi
 	}
 }
 
-// written remembers when each status was written last.
+// written records when each status was last written.
 type written struct {
 	mu   sync.Mutex
 	last map[types.NamespacedName]time.Time
 }
 
-// ago returns how long ago the last write was; very long for never.
+// ago returns the time since the last write. It is very long if there was none.
 func (w *written) ago(key types.NamespacedName) time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -1,5 +1,5 @@
-// Package pool is the controller of AggregatorPools: it gives each one HorizontalPodAutoscaler and keeps its status. It runs
-// on the leader and touches nothing else, least of all the Deployment.
+// Package pool is the controller of AggregatorPools. It manages one HorizontalPodAutoscaler per pool and writes the pool's status.
+// It runs on the leader and writes nothing else; in particular, it never writes the Deployment.
 package pool
 
 import (
@@ -29,11 +29,11 @@ import (
 type Reconciler struct {
 	Client  client.Client
 	Backlog *backlog.Snapshot
-	// Service is the operator's own Service; the APIService is its own when it names that.
+	// Service is the operator's own Service. The operator owns the APIService if that names this Service.
 	Service types.NamespacedName
 	Events  events.EventRecorder
 	Logger  *slog.Logger
-	// Interval is how often each pool is looked at when nothing happens, because readings change without an event.
+	// Interval is how often each pool is reconciled without an event, because readings change without one.
 	Interval time.Duration
 
 	applied applied
@@ -51,7 +51,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&apiregistrationv1.APIService{}, handler.EnqueueRequestsFromMapFunc(r.everywhere)).
 		Complete(r)
 	if err != nil {
-		return fmt.Errorf("make the controller of pools: %w", err)
+		return fmt.Errorf("create the controller of pools: %w", err)
 	}
 	return nil
 }
@@ -68,7 +68,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, err
 	}
 	if !pool.DeletionTimestamp.IsZero() {
-		return ctrl.Result{}, nil // its autoscaler goes with it, by the owner reference
+		return ctrl.Result{}, nil // the owner reference deletes its autoscaler
 	}
 	seen, err := r.observe(ctx, &pool)
 	if err != nil {
@@ -83,7 +83,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	return ctrl.Result{RequeueAfter: r.Interval}, nil
 }
 
-// siblings returns the other pools of a pool's namespace: what happens to one may let another begin or make it stop.
+// siblings returns the other pools of a pool's namespace, because a change of one may resolve or cause a conflict with another.
 func (r *Reconciler) siblings(ctx context.Context, object client.Object) []reconcile.Request {
 	changed, ok := object.(*v1alpha1.AggregatorPool)
 	if !ok {
@@ -94,7 +94,7 @@ func (r *Reconciler) siblings(ctx context.Context, object client.Object) []recon
 	})
 }
 
-// scaledBy returns the pools that an autoscaler concerns: its own, and those whose Deployment it scales.
+// scaledBy returns the pools that an autoscaler affects: its own pool, and those whose Deployment it scales.
 func (r *Reconciler) scaledBy(ctx context.Context, object client.Object) []reconcile.Request {
 	hpa, ok := object.(*autoscalingv2.HorizontalPodAutoscaler)
 	if !ok {
@@ -120,7 +120,7 @@ func (r *Reconciler) everywhere(ctx context.Context, _ client.Object) []reconcil
 func (r *Reconciler) requests(ctx context.Context, namespace string, wanted func(*v1alpha1.AggregatorPool) bool) []reconcile.Request {
 	var pools v1alpha1.AggregatorPoolList
 	if err := r.Client.List(ctx, &pools, client.InNamespace(namespace)); err != nil {
-		r.Logger.WarnContext(ctx, "listing the pools of an event", "err", err) // they are looked at after the interval
+		r.Logger.WarnContext(ctx, "listing the pools of an event failed", "err", err) // the next interval covers them
 		return nil
 	}
 	var requests []reconcile.Request

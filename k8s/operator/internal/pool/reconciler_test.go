@@ -25,10 +25,10 @@ import (
 	"github.com/hp-analytics/hp-analytics/k8s/operator/internal/clustertest"
 )
 
-// patience bounds what a busy machine may take.
-const patience = 60 * time.Second
+// waitTimeout limits how long a test waits on a busy machine.
+const waitTimeout = 60 * time.Second
 
-// bench is a namespace of a real API server with the controller at work in it.
+// bench is a namespace of a real API server in which the controller runs.
 type bench struct {
 	*clustertest.Cluster
 	t         *testing.T
@@ -93,7 +93,7 @@ func (b *bench) deployment(replicas int32) *appsv1.Deployment {
 	}
 }
 
-// foreign is an autoscaler that somebody else has made.
+// foreign returns an autoscaler that the operator does not own.
 func (b *bench) foreign(name string) *autoscalingv2.HorizontalPodAutoscaler {
 	return &autoscalingv2.HorizontalPodAutoscaler{
 		ObjectMeta: metav1.ObjectMeta{Namespace: b.namespace, Name: name},
@@ -120,7 +120,7 @@ func (b *bench) hpa(name string) *autoscalingv2.HorizontalPodAutoscaler {
 
 func (b *bench) eventually(what string, condition func() bool) {
 	b.t.Helper()
-	platformtest.Eventually(b.t, patience, what, condition)
+	platformtest.Eventually(b.t, waitTimeout, what, condition)
 }
 
 // untilReady waits until the condition Ready of a pool has this reason, and returns the pool.
@@ -137,7 +137,7 @@ func (b *bench) untilReady(name, reason string) *v1alpha1.AggregatorPool {
 	return &pool
 }
 
-// change changes an object, again when somebody else was faster.
+// change updates an object and retries on conflicts.
 func change[T client.Object](b *bench, object T, with func(T)) {
 	b.t.Helper()
 	b.eventually("a change", func() bool {
@@ -195,13 +195,13 @@ func TestAutoscalerFollowsThePool(t *testing.T) {
 	}
 	b.event("aggregator", "AutoscalerCreated")
 
-	// A change of the pool reaches it, and what is no longer there goes.
+	// A change of the pool is applied, and removed fields disappear.
 	change(b, pool, func(p *v1alpha1.AggregatorPool) { p.Spec.MaxReplicas, p.Spec.Behavior = 20, nil })
 	b.eventually("the change", func() bool {
 		hpa := b.hpa("aggregator")
 		return hpa.Spec.MaxReplicas == 20 && hpa.Spec.Behavior == nil
 	})
-	// A change by somebody else is put right.
+	// A change by anybody else is reverted.
 	change(b, b.hpa("aggregator"), func(h *autoscalingv2.HorizontalPodAutoscaler) { h.Spec.MaxReplicas = 99 })
 	b.eventually("the old maximum", func() bool { return b.hpa("aggregator").Spec.MaxReplicas == 20 })
 	// So is a deletion.
@@ -209,7 +209,7 @@ func TestAutoscalerFollowsThePool(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.eventually("a new autoscaler", func() bool { return b.hpa("aggregator") != nil })
-	// What does not concern it is no reason to write it.
+	// An unrelated change does not cause a write.
 	before := b.hpa("aggregator").ResourceVersion
 	for replicas := range int32(3) {
 		b.eventually("a change of the Deployment's status", func() bool {
@@ -228,7 +228,7 @@ func TestAutoscalerFollowsThePool(t *testing.T) {
 	}
 }
 
-func TestPausedPoolIsHeld(t *testing.T) {
+func TestPausedPoolKeepsReplicas(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	deployment, pool := b.deployment(5), b.pool("aggregator")
@@ -250,7 +250,7 @@ func TestPausedPoolIsHeld(t *testing.T) {
 	b.eventually("the pool's bounds again", bounds(1, 10))
 }
 
-func TestDeploymentThatIsMissing(t *testing.T) {
+func TestMissingDeployment(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.Create(t, b.pool("aggregator"))
@@ -263,7 +263,7 @@ func TestDeploymentThatIsMissing(t *testing.T) {
 	b.eventually("an autoscaler", func() bool { return b.hpa("aggregator") != nil })
 }
 
-func TestOneAutoscalerForADeployment(t *testing.T) {
+func TestConflictingAutoscaler(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	other := b.foreign("keda-hpa-aggregator")
@@ -280,7 +280,7 @@ func TestOneAutoscalerForADeployment(t *testing.T) {
 	}
 	b.event("aggregator", v1alpha1.ReasonConflictingAutoscaler)
 
-	// It begins when the other one goes, and steps back when it comes again.
+	// The pool scales when the other autoscaler is deleted, and withdraws when it is created again.
 	if err := b.Client.Delete(t.Context(), other); err != nil {
 		t.Fatal(err)
 	}
@@ -290,7 +290,7 @@ func TestOneAutoscalerForADeployment(t *testing.T) {
 	b.event("aggregator", "AutoscalerDeleted")
 }
 
-func TestAutoscalerOfThePoolsNameIsNotTakenOver(t *testing.T) {
+func TestForeignAutoscalerIsKept(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.Create(t, b.deployment(1), b.foreign("aggregator"), b.pool("aggregator"))
@@ -300,18 +300,18 @@ func TestAutoscalerOfThePoolsNameIsNotTakenOver(t *testing.T) {
 	}
 }
 
-func TestOfTwoPoolsTheOlderScales(t *testing.T) {
+func TestOlderPoolScales(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	first := b.pool("a-first")
-	b.Create(t, b.deployment(1), first, b.pool("b-second")) // in the same second, names decide
+	b.Create(t, b.deployment(1), first, b.pool("b-second")) // created in the same second, so names break the tie
 	b.untilReady("b-second", v1alpha1.ReasonConflictingAutoscaler)
 	b.eventually("the first one's autoscaler", func() bool { return b.hpa("a-first") != nil })
 	b.eventually("no autoscaler of the second", func() bool { return b.hpa("b-second") == nil })
 	if err := b.Client.Delete(t.Context(), first); err != nil {
 		t.Fatal(err)
 	}
-	// There is no garbage collector here, so the test does its work.
+	// The test plays the garbage collector, which does not run here.
 	if err := b.Client.Delete(t.Context(), b.hpa("a-first")); err != nil {
 		t.Fatal(err)
 	}
@@ -341,14 +341,14 @@ func TestStatus(t *testing.T) {
 	b.event("aggregator", v1alpha1.ReasonAPIServiceNotOwned)
 }
 
-func TestRulesOfTheCRD(t *testing.T) {
+func TestCRDValidation(t *testing.T) {
 	t.Parallel()
 	cluster := clustertest.Get(t)
 	b := &bench{Cluster: cluster, t: t, namespace: cluster.Namespace(t)}
 	for _, test := range []struct {
 		name   string
 		change func(*v1alpha1.AggregatorPool)
-		want   string // in the error; empty for none
+		want   string // expected in the error; empty if there is none
 	}{
 		{"well", func(*v1alpha1.AggregatorPool) {}, ""},
 		{"without a minimum", func(p *v1alpha1.AggregatorPool) { p.Spec.MinReplicas = 0 }, ""}, // the default is 1

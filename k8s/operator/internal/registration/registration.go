@@ -1,5 +1,5 @@
-// Package registration looks after the APIService by which the cluster finds the external metrics API. There is one in a
-// cluster, and others (KEDA, an adapter of Prometheus, of a cloud) want it as well: the operator never takes it over.
+// Package registration maintains the APIService through which the cluster finds the external metrics API. A cluster has only
+// one, and KEDA and the adapters of Prometheus and clouds use it too. The operator never takes it over.
 package registration
 
 import (
@@ -30,8 +30,8 @@ func Owned(api *apiregistrationv1.APIService, service types.NamespacedName) bool
 	return ref != nil && ref.Namespace == service.Namespace && ref.Name == service.Name
 }
 
-// Reconciler writes the bundle of authorities into the APIService, on the leader, so that the cluster trusts the
-// certificate. It does so only while the APIService is the operator's own.
+// Reconciler writes the CA bundle into the APIService, so that the cluster trusts the certificate. It runs on the leader, and
+// writes only while the APIService names the operator's own Service.
 type Reconciler struct {
 	Client client.Client
 	// Service is the operator's own Service.
@@ -52,7 +52,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		WatchesRawSource(source.Channel(rotated, &handler.EnqueueRequestForObject{})).
 		Complete(r)
 	if err != nil {
-		return fmt.Errorf("make the controller of the APIService: %w", err)
+		return fmt.Errorf("create the controller of the APIService: %w", err)
 	}
 	return nil
 }
@@ -61,7 +61,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	bundle := r.Keeper.Bundle()
 	if len(bundle) == 0 {
-		return ctrl.Result{}, nil // the relay comes back when there is one
+		return ctrl.Result{}, nil // the relay triggers another run when there is a bundle
 	}
 	var api apiregistrationv1.APIService
 	if err := r.Client.Get(ctx, req.NamespacedName, &api); err != nil {
@@ -70,21 +70,21 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if !Owned(&api, r.Service) || bytes.Equal(api.Spec.CABundle, bundle) {
 		return ctrl.Result{}, nil
 	}
-	// The lock makes the patch fail if the APIService has become somebody else's since it was read.
+	// With the optimistic lock, the patch fails if the APIService got another owner since it was read.
 	before := client.MergeFromWithOptions(api.DeepCopy(), client.MergeFromWithOptimisticLock{})
 	api.Spec.CABundle, api.Spec.InsecureSkipTLSVerify = bundle, false
 	err := r.Client.Patch(ctx, &api, before)
 	switch {
 	case apierrors.IsConflict(err):
-		return ctrl.Result{}, nil // the change that was in the way comes as an event
+		return ctrl.Result{}, nil // the conflicting change triggers another run
 	case err != nil:
-		return ctrl.Result{}, fmt.Errorf("write the bundle of authorities: %w", err)
+		return ctrl.Result{}, fmt.Errorf("write the CA bundle: %w", err)
 	}
-	r.Logger.InfoContext(ctx, "bundle of authorities written into the APIService", "apiservice", req.Name)
+	r.Logger.InfoContext(ctx, "CA bundle written to the APIService", "apiservice", req.Name)
 	return ctrl.Result{}, nil
 }
 
-// relay turns changes of the bundle into events about the APIService. It runs on the leader, like the controller.
+// relay turns changes of the CA bundle into events of the APIService. It runs on the leader, like the controller.
 type relay struct {
 	from <-chan struct{}
 	to   chan<- event.GenericEvent
