@@ -117,7 +117,7 @@ func sentence(t *table) string {
 	for _, r := range t.routes {
 		paths = append(paths, "`/"+r.segment+"`")
 	}
-	return "One of these; the paths are the same in all (" + strings.Join(paths, ", ") + ").\n"
+	return "Choose one of these. The paths are the same for all (" + strings.Join(paths, ", ") + ").\n"
 }
 
 // nginx returns the locations of the services. Of the locations whose expression matches, nginx takes the first.
