@@ -15,16 +15,18 @@ type Config struct {
 
 	// Concurrency is how many folds run at once in this process. More replicas do the same as more concurrency.
 	Concurrency int `env:"AGGREGATOR_CONCURRENCY, default=2"`
-	// Lanes bounds the folds that run at once over all replicas, and with it the rollup rows per key that readers add
-	// up. It may be changed at any time; rows of lanes that are no longer used still count.
+	// Lanes bounds the folds that run at once over all replicas, and with it the number of rollup rows per key that readers
+	// add up. It can be changed at any time: rows of lanes that are no longer used still count.
 	Lanes int `env:"AGGREGATOR_LANES, default=16"`
-	// FoldRows is how many rows a fold claims. Bigger folds cost less per row and take more memory (about 200 bytes a row).
+	// FoldRows is how many rows a fold claims. Larger folds cost less per row and need more memory, about 200 bytes per row.
 	FoldRows int `env:"FOLD_ROW_BUDGET, default=50000"`
-	// ReceiptDays is how long receipts (GET /events/batches/{id}) are kept after aggregation.
+	// ReceiptDays is how long a receipt (GET /events/batches/{id}) is kept after its batch was folded.
 	ReceiptDays int `env:"RECEIPT_DAYS, default=7"`
-	// RetentionDays is how long raw rows are kept; rollups stay. Ingest must be given the same, or less.
+	// RetentionDays is how long raw rows are kept. Rollups are kept forever. Ingest needs the same value or a smaller one,
+	// or it accepts events whose partition is dropped.
 	RetentionDays int `env:"RETENTION_DAYS, default=90"`
-	// ProgressDeadline is how long a batch may wait while this process folds nothing, before it calls itself unready.
+	// ProgressDeadline is how long a batch may be pending while this process folds nothing before the process reports itself
+	// unready.
 	ProgressDeadline time.Duration `env:"PROGRESS_DEADLINE, default=60s"`
 }
 
@@ -48,7 +50,7 @@ func (c *Config) Validate() error {
 	if c.ProgressDeadline < time.Second {
 		problems = append(problems, fmt.Errorf("PROGRESS_DEADLINE: must be at least 1s, not %s", c.ProgressDeadline))
 	}
-	// Each fold needs a connection, and so do the leader, its schedule and the monitor.
+	// Each fold needs a connection. The leader lock, the schedule and the progress monitor need one each.
 	if need := int32(c.Concurrency) + 3; c.Postgres.MaxConns < need {
 		problems = append(problems, fmt.Errorf("DATABASE_MAX_CONNS: must be at least AGGREGATOR_CONCURRENCY + 3 = %d, not %d", need, c.Postgres.MaxConns))
 	}

@@ -14,10 +14,10 @@ type Config struct {
 	frame.Config
 	Auth authn.Config
 
-	// CacheTTL is how long an answer may live in Redis when nothing says that its numbers have changed: the staleness
-	// when an invalidation is lost. In the process answers live for a second at most.
+	// CacheTTL is how long Redis keeps an answer. A change of its numbers makes it unreachable at once, so this bounds the
+	// staleness only if the invalidation is lost. The process itself keeps answers for localTTL.
 	CacheTTL time.Duration `env:"ANALYTICS_CACHE_TTL, default=10s"`
-	// CacheBytes bounds the answers kept in the process.
+	// CacheBytes bounds the memory for answers in the process.
 	CacheBytes int64 `env:"ANALYTICS_CACHE_BYTES, default=67108864"`
 }
 

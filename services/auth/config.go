@@ -12,21 +12,21 @@ import (
 type Config struct {
 	frame.Config
 
-	// AccessTTL is how long an access token is valid. It cannot be revoked, so this is also how long a stolen one, or a
-	// role that was taken away, still works. At most a day.
+	// AccessTTL is how long an access token is valid. Access tokens cannot be revoked, so a stolen token, or a role that was
+	// taken away, still works for that long. At most a day.
 	AccessTTL time.Duration `env:"ACCESS_TOKEN_TTL, default=15m"`
-	// RefreshTTL is how long a refresh token is valid: after that long without a refresh a user must log in again.
+	// RefreshTTL is how long a refresh token is valid. A user who does not refresh for that long must log in again.
 	RefreshTTL time.Duration `env:"REFRESH_TOKEN_TTL, default=720h"`
-	// SigningKeyMaxAge is the age at which a signing key gets a successor. Its tokens stay valid until they expire.
+	// SigningKeyMaxAge is the age at which a signing key is replaced. Tokens that it signed stay valid until they expire.
 	SigningKeyMaxAge time.Duration `env:"SIGNING_KEY_MAX_AGE, default=720h"`
 
-	// LoginAccountLimit is how many logins a minute may be tried on one account, right or wrong, from anywhere.
+	// LoginAccountLimit is how many login attempts per minute one account allows, successful or not, from all addresses.
 	LoginAccountLimit int `env:"LOGIN_LIMIT_ACCOUNT, default=10"`
-	// LoginAddressLimit is how many logins a minute may come from one client address (an IPv6 /64 counts as one).
+	// LoginAddressLimit is how many login attempts per minute one client address may make (an IPv6 /64 counts as one).
 	LoginAddressLimit int `env:"LOGIN_LIMIT_ADDRESS, default=60"`
-	// RegisterLimit is how many accounts a minute may be made from one client address.
+	// RegisterLimit is how many accounts per minute one client address may create.
 	RegisterLimit int `env:"REGISTER_LIMIT_ADDRESS, default=30"`
-	// RefreshLimit is how many refreshes a minute may come from one client address; offices share one.
+	// RefreshLimit is how many refreshes per minute one client address may make. All users of an office share an address.
 	RefreshLimit int `env:"REFRESH_LIMIT_ADDRESS, default=300"`
 }
 

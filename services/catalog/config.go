@@ -14,11 +14,11 @@ type Config struct {
 	frame.Config
 	Auth authn.Config
 
-	// CacheTTL is how long a product may live in Redis. A change replaces it there at once, so this is the staleness when
-	// Redis missed the change, and how long a product can still be read while Postgres is down. In the process products
-	// live for a second at most.
+	// CacheTTL is how long Redis keeps a product. A change replaces the entry at once, so this bounds the staleness only if
+	// Redis missed the change. It is also how long a product can be read while Postgres is down. The process itself keeps
+	// products for localTTL.
 	CacheTTL time.Duration `env:"CATALOG_CACHE_TTL, default=10s"`
-	// CacheBytes bounds the products kept in the process.
+	// CacheBytes bounds the memory for products in the process.
 	CacheBytes int64 `env:"CATALOG_CACHE_BYTES, default=67108864"`
 }
 

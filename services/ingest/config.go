@@ -10,7 +10,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 )
 
-// minInflightBytes lets one bulk request through whatever its encoding: its compressed and its decoded body.
+// minInflightBytes is enough for one bulk request in any encoding: its compressed and its decoded body.
 const minInflightBytes = 16 << 20
 
 // Config is the configuration of the ingest service.
@@ -18,28 +18,30 @@ type Config struct {
 	frame.Config
 	Auth authn.Config
 
-	// RetentionDays is how old an event may be when it comes: as long as raw rows are kept, because they are what
-	// recognises a retry. The aggregator, which drops raw rows, must be given the same.
+	// RetentionDays is the maximum age of an event on arrival. Retries are recognized by the raw rows, so it must not be
+	// larger than the RETENTION_DAYS of the aggregator, which drops them.
 	RetentionDays int `env:"RETENTION_DAYS, default=90"`
-	// RateLimit is how many events and purchases one user or API key may send in RateWindow, all at once if it likes;
-	// 0 means no limit.
+	// RateLimit is how many events and purchases one user or API key may send per RateWindow, in one burst or spread out; 0
+	// means no limit.
 	RateLimit int `env:"INGEST_RATE_LIMIT, default=600000"`
-	// RateWindow is the time in which RateLimit is granted.
+	// RateWindow is the period of RateLimit.
 	RateWindow time.Duration `env:"INGEST_RATE_WINDOW, default=1m"`
-	// MaxInflightBytes bounds the request bodies in memory, decoded; of NDJSON, which is read line by line, what its events
-	// keep. What does not fit is answered with 503. The process
-	// needs about three times as much: decoded events, and the statement that carries them.
+	// MaxInflightBytes bounds the decoded request bodies in memory; NDJSON is read line by line, so only its events count.
+	// Requests beyond the bound are answered with 503. The process needs about three times as much memory, because decoded
+	// events and the statement that inserts them exist besides the bodies.
 	MaxInflightBytes int64 `env:"INGEST_MAX_INFLIGHT_BYTES, default=67108864"`
-	// MaxWaitingRows bounds the events, and the purchases, that wait for a writer; more is answered with 503.
+	// MaxWaitingRows bounds the events that wait for a writer, and separately the purchases. Requests beyond it are answered
+	// with 503.
 	MaxWaitingRows int `env:"INGEST_MAX_WAITING_ROWS, default=50000"`
-	// Writers is how many transactions may store events at the same time, and as many purchases. All but the first work
-	// only when hundreds of rows are waiting.
+	// Writers is how many transactions store events at the same time, and how many store purchases. All but the first of each
+	// kind work only while hundreds of rows are waiting.
 	Writers int `env:"INGEST_WRITERS, default=2"`
-	// WaitTimeout is how long a request with ?wait=aggregated waits for the numbers at most, after its commit. It must be
-	// shorter than HTTP_REQUEST_TIMEOUT and HTTP_SHUTDOWN_TIMEOUT, or what is stored could be answered with an error.
+	// WaitTimeout bounds how long a request with ?wait=aggregated waits for the rollups after its commit. It must be shorter
+	// than HTTP_REQUEST_TIMEOUT and HTTP_SHUTDOWN_TIMEOUT, or a request whose events are stored could be answered with an
+	// error.
 	WaitTimeout time.Duration `env:"INGEST_WAIT_TIMEOUT, default=5s"`
-	// MaxWaits bounds the batches that requests with ?wait=aggregated wait for at a time, one for each request unless it
-	// holds duplicates of several. More are answered with 202 at once.
+	// MaxWaits bounds the batches that requests with ?wait=aggregated wait for at the same time: one per request, or more if
+	// it contains duplicates of several batches. Requests beyond it are answered with 202 at once.
 	MaxWaits int `env:"INGEST_MAX_WAITS, default=1000"`
 }
 
@@ -68,7 +70,7 @@ func (c *Config) Validate() error {
 		problems = append(problems, fmt.Errorf("INGEST_WAIT_TIMEOUT: must be positive and shorter than HTTP_REQUEST_TIMEOUT and HTTP_SHUTDOWN_TIMEOUT, not %s", c.WaitTimeout))
 	}
 	if c.MaxWaits < 0 {
-		problems = append(problems, fmt.Errorf("INGEST_MAX_WAITS: must be 0 (nobody waits) or more, not %d", c.MaxWaits))
+		problems = append(problems, fmt.Errorf("INGEST_MAX_WAITS: must be 0 (no request waits) or more, not %d", c.MaxWaits))
 	}
 	return errors.Join(problems...)
 }

@@ -10,14 +10,14 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 )
 
-// HashKey returns what is stored of an API key. A plain SHA-256 is enough: a key has 256 random bits, so there is
-// nothing to guess that a slow hash would protect.
+// HashKey returns the hash under which an API key is stored. A plain SHA-256 is enough: a key has 256 random bits, which
+// cannot be guessed, so a slow hash would not protect it any better.
 func HashKey(key string) []byte {
 	sum := sha256.Sum256([]byte(key))
 	return sum[:]
 }
 
-// PostgresKeys finds API keys in the auth schema, of which other services may read just these columns.
+// PostgresKeys finds API keys in the schema of the auth service. Other services may read only the columns used here.
 type PostgresKeys struct{ Pool *pgxpool.Pool }
 
 var _ KeyStore = PostgresKeys{}

@@ -17,21 +17,22 @@ import (
 )
 
 const (
-	// Issuer is the iss that access tokens carry and that verifiers insist on.
+	// Issuer is the iss claim that access tokens carry and verifiers require.
 	Issuer = "hp-analytics"
-	// Audience is their aud, likewise.
+	// Audience is the aud claim that access tokens carry and verifiers require.
 	Audience = "hp-analytics"
 
-	// KeyPrefix starts every API key, so that a leaked one is recognised by secret scanners.
+	// KeyPrefix starts every API key, so that secret scanners recognize a leaked one.
 	KeyPrefix = "hpa_"
 
-	maxTokens = 10_000 // bound of the cache of verified tokens: about 10 MB
-	maxKeys   = 10_000 // bound of the cache of API keys, unknown ones included
+	maxTokens = 10_000 // in the cache of verified tokens: about 10 MB
+	maxKeys   = 10_000 // in the cache of API keys, including unknown ones
 
-	// tokenTTL bounds how long a verified token is believed without a new look at the JWKS, so that a withdrawn
-	// signing key stops working within it.
+	// tokenTTL is how long a verified token is accepted without checking it again. A signing key that is removed from the
+	// JWKS stops working within this time.
 	tokenTTL = time.Minute
-	// keyTTL bounds how long a revoked API key still works. With the time of a query it stays below 5 s.
+	// keyTTL is how long a look-up of an API key is cached. Together with the time of a query, a revoked key stops working
+	// in less than 5 s.
 	keyTTL = 4 * time.Second
 
 	clockSkew = 5 * time.Second
@@ -39,9 +40,10 @@ const (
 
 // Config says where the keys that verify access tokens come from.
 type Config struct {
-	// JWKSURL is the auth service's /auth/.well-known/jwks.json as this service reaches it.
+	// JWKSURL is the URL of /auth/.well-known/jwks.json of the auth service, as this service reaches it. While it cannot be
+	// fetched for the first time, the service is unready and answers requests with a token with 503.
 	JWKSURL string `env:"JWKS_URL, default=http://localhost:8080/auth/.well-known/jwks.json"`
-	// JWKSRefresh is how often the key set is fetched again. An unknown key id triggers a fetch at once.
+	// JWKSRefresh is the time between two fetches. An unknown key id triggers a fetch at once.
 	JWKSRefresh time.Duration `env:"JWKS_REFRESH_INTERVAL, default=5m"`
 }
 
@@ -68,11 +70,11 @@ type KeyStore interface {
 	FindKey(ctx context.Context, key string) (Principal, error)
 }
 
-// KeySet is where the public keys that verify access tokens come from.
+// KeySet holds the public keys that verify access tokens.
 type KeySet interface {
-	// KeyfuncCtx returns what finds a token's key by the key id in its header.
+	// KeyfuncCtx returns a function that finds the key of a token by the key id in its header.
 	KeyfuncCtx(ctx context.Context) jwt.Keyfunc
-	// Ready returns an error as long as no key is known.
+	// Ready returns an error while no key is known.
 	Ready(ctx context.Context) error
 }
 
@@ -86,13 +88,13 @@ type Verifier struct {
 	seen    *otter.Cache[string, apiKey]
 }
 
-// verifiedToken is a cached success; failures are not cached, because a token can only fail cheaply.
+// verifiedToken is a cached success. Failures are not cached, because checking a bad token is cheap.
 type verifiedToken struct {
 	principal Principal
 	expires   time.Time
 }
 
-// apiKey is a cached look-up, of an unknown key too: err is then the answer.
+// apiKey is a cached look-up. For an unknown key, err is the result.
 type apiKey struct {
 	principal Principal
 	err       error
@@ -139,8 +141,8 @@ func (v *Verifier) Run(ctx context.Context) {
 	<-ctx.Done()
 }
 
-// Authenticate verifies the value of an Authorization header. Errors are Unauthenticated, or Unavailable when the
-// credentials cannot be checked for now.
+// Authenticate verifies the value of an Authorization header. Errors are Unauthenticated, or Unavailable if the
+// credentials cannot be checked at the moment.
 func (v *Verifier) Authenticate(ctx context.Context, header string) (Principal, error) {
 	scheme, credential, ok := strings.Cut(header, " ")
 	if !ok || !strings.EqualFold(scheme, "Bearer") || credential == "" {
@@ -171,7 +173,7 @@ func (v *Verifier) token(ctx context.Context, raw string) (Principal, error) {
 
 var errInvalidToken = errs.New(errs.Unauthenticated, "invalid_token", "The access token is not valid. Log in again.")
 
-// tokenError says what is wrong with a token, as far as its bearer should know.
+// tokenError returns the error that the bearer of a token sees.
 func (v *Verifier) tokenError(ctx context.Context, err error) error {
 	if errors.Is(err, jwt.ErrTokenExpired) {
 		return errs.New(errs.Unauthenticated, "token_expired", "The access token has expired. Use the refresh token or log in again.").Because(err)
@@ -190,7 +192,7 @@ func (v *Verifier) apiKey(ctx context.Context, key string) (Principal, error) {
 	return found.principal, found.err
 }
 
-// loadKey looks a key up. An unknown key is a value, so that it is cached; an outage is an error, so that it is not.
+// loadKey looks up a key. An unknown key is a value and therefore cached; an outage is an error and therefore not.
 func (v *Verifier) loadKey(ctx context.Context, key string) (apiKey, error) {
 	p, err := v.keys.FindKey(ctx, key)
 	if errs.Is(err, errs.NotFound) {

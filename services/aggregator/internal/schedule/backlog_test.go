@@ -21,7 +21,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/worker"
 )
 
-// gate lets a number of folds through and holds the next ones up until it is opened.
+// gate lets one fold pass for each value in through and blocks the others.
 type gate struct {
 	postgres.Store
 	through chan struct{}
@@ -40,9 +40,9 @@ type nobodyCaches struct{}
 
 func (nobodyCaches) Publish(context.Context, *rollup.Deltas) error { return nil }
 
-// The queue, as what scales the workers sees it, is as long as the work left is much: after a wipe of Redis, when half is
-// done, and when nothing is left.
-func TestTheQueueFollowsTheWork(t *testing.T) {
+// The queue length that the autoscaler reads is proportional to the remaining work: after Redis was wiped, when half of the
+// work is done, and when nothing is left.
+func TestQueueLengthFollowsTheWork(t *testing.T) {
 	t.Parallel()
 	database := dbtest.New(t)
 	w := batchtest.New(t, database, 1)
@@ -61,7 +61,7 @@ func TestTheQueueFollowsTheWork(t *testing.T) {
 	length := func() int {
 		info, err := inspector.GetQueueInfo(protocol.BatchReady.Queue)
 		if err != nil {
-			return 0 // there is no queue
+			return 0 // the queue does not exist
 		}
 		return info.Pending + info.Active
 	}
@@ -92,9 +92,9 @@ func TestTheQueueFollowsTheWork(t *testing.T) {
 		g.through <- struct{}{}
 	}
 	platformtest.Eventually(t, 10*time.Second, "half is folded", func() bool { return w.Pending() == batches/2 && length() == folds/2 })
-	sweep(folds/2, folds/2+1) // the worker has taken one, and the sweeper does not know whether it lives
+	sweep(folds/2, folds/2+1) // one task is in progress, and the sweeper cannot tell whether its worker is alive
 
-	// An hour without workers: ingest has made a task every 50 ms, all for the same few folds.
+	// Without workers, tasks accumulate for the same few folds.
 	for range 100 {
 		if err := q.Wake(t.Context()); err != nil {
 			t.Fatal(err)

@@ -20,21 +20,21 @@ type AsynqQueue struct {
 
 var _ Queue = (*AsynqQueue)(nil)
 
-// NewAsynqQueue returns the queue on client, which stays the caller's to close.
+// NewAsynqQueue returns the queue on client. The caller closes client.
 func NewAsynqQueue(client redis.UniversalClient, enqueue *tasks.Client) *AsynqQueue {
 	return &AsynqQueue{inspector: asynq.NewInspectorFromRedisClient(client), client: enqueue}
 }
 
-// Waiting implements Queue. Tasks that a worker has taken are not counted: the worker may be dead, and Asynq would take
-// more than a minute to notice.
+// Waiting implements Queue. It does not count tasks in progress: their worker may have died, which Asynq notices only after
+// more than a minute.
 func (q *AsynqQueue) Waiting(context.Context) (int, error) {
-	// Asked about a queue that does not exist, the inspector answers with an error that cannot be told from others.
+	// GetQueueInfo returns the same error for a missing queue as for other failures, so check that the queue exists.
 	queues, err := q.inspector.Queues()
 	if err != nil {
 		return 0, fmt.Errorf("list the queues: %w", err)
 	}
 	if !slices.Contains(queues, protocol.BatchReady.Queue) {
-		return 0, nil // never used since Redis was last emptied
+		return 0, nil // not used since Redis was last wiped
 	}
 	info, err := q.inspector.GetQueueInfo(protocol.BatchReady.Queue)
 	if err != nil {
@@ -43,7 +43,7 @@ func (q *AsynqQueue) Waiting(context.Context) (int, error) {
 	return info.Pending, nil
 }
 
-// Clear implements Queue. Tasks that a worker has taken are left to it.
+// Clear implements Queue. It keeps tasks in progress.
 func (q *AsynqQueue) Clear(context.Context) (int, error) {
 	n, err := q.inspector.DeleteAllPendingTasks(protocol.BatchReady.Queue)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package schedule does what only one aggregator at a time may do: it looks after batches whose wake-up was lost, makes
-// partitions ahead of time, and prunes what is no longer needed.
+// Package schedule is the work that one aggregator at a time does: it keeps the queue of wake-up tasks in step with the
+// pending batches, creates partitions ahead of time, and deletes data that has expired.
 package schedule
 
 import (
@@ -14,27 +14,29 @@ import (
 )
 
 const (
-	// sweepInterval is how often lost wake-ups are looked for, and grace how old a pending batch must be for that.
+	// sweepInterval is the time between two sweeps. A batch that is pending for longer than grace is overdue: its wake-up
+	// task is probably lost.
 	sweepInterval = 2 * time.Second
 	grace         = 5 * time.Second
-	// maxTasks bounds the tasks of one sweep; the next one is two seconds away.
+	// maxTasks bounds the tasks that one sweep adds.
 	maxTasks = 1000
-	// slack is how many tasks more than folds are left alone: what one ingest process makes in a second.
+	// slack is how many more tasks than folds may wait before a sweep deletes the surplus. Each ingest process adds tasks
+	// at a limited rate (pause in its package wakeup), and most of them find nothing left to fold.
 	slack = 20
-	// upkeepInterval is how often partitions are made and old rows pruned.
-	upkeepInterval = time.Hour
-	// ahead is how many days of partitions exist beyond today. Three days of a broken scheduler cost nothing.
+	// maintenanceInterval is the time between two runs of Maintain.
+	maintenanceInterval = time.Hour
+	// ahead is how many days of partitions exist beyond today. Maintenance may fail for that long without consequences.
 	ahead = 3
-	// idempotencyLife is how long the answer to an Idempotency-Key is kept.
+	// idempotencyLife is how long the response to an Idempotency-Key is kept.
 	idempotencyLife = 24 * time.Hour
 )
 
-// Store is what upkeep needs from the database.
+// Store is what the schedule needs from the database.
 type Store interface {
-	// Work returns how many folds the pending batches need that were committed longer than grace ago.
+	// Work returns how many folds are needed for the pending batches that were committed longer than grace ago.
 	Work(ctx context.Context, grace time.Duration) (folds int, err error)
 	EnsurePartitions(ctx context.Context, from, to time.Time) (int, error)
-	// DropExpired drops the raw rows of the days before one.
+	// DropExpired drops the raw rows of the days before a day.
 	DropExpired(ctx context.Context, before time.Time) ([]postgres.Partition, error)
 	PruneBatches(ctx context.Context, age time.Duration) (int64, error)
 	PruneIdempotencyKeys(ctx context.Context, age time.Duration) (int64, error)
@@ -87,21 +89,21 @@ func New(options Options, registerer prometheus.Registerer) *Schedule {
 	return s
 }
 
-// Run sweeps and keeps up until ctx ends, because the process stops or another one leads. Errors are logged: the next
+// Run sweeps and maintains until ctx ends, because the process stops or lost the leadership. Errors are logged; the next
 // round tries again.
 func (s *Schedule) Run(ctx context.Context) error {
-	s.try(ctx, "upkeep", s.Upkeep)
-	sweep, upkeep := time.NewTicker(sweepInterval), time.NewTicker(upkeepInterval)
+	s.try(ctx, "maintenance", s.Maintain)
+	sweep, maintenance := time.NewTicker(sweepInterval), time.NewTicker(maintenanceInterval)
 	defer sweep.Stop()
-	defer upkeep.Stop()
+	defer maintenance.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-sweep.C:
 			s.try(ctx, "sweep", s.Sweep)
-		case <-upkeep.C:
-			s.try(ctx, "upkeep", s.Upkeep)
+		case <-maintenance.C:
+			s.try(ctx, "maintenance", s.Maintain)
 		}
 	}
 }
@@ -112,18 +114,18 @@ func (s *Schedule) try(ctx context.Context, what string, work func(context.Conte
 	}
 }
 
-// Sweep keeps the queue proportional to the work left, because workers are scaled by its length. The unit of both is the
-// fold: a task leads to one, and the work is the number of folds that would claim all that pends, each up to its budgets
-// of rows and batches. There is to be
+// Sweep keeps the length of the queue proportional to the remaining work, because the autoscaler scales workers by it. Both
+// are counted in folds: a task triggers one fold, and the work is the number of folds that would claim all pending batches
+// within the row and batch budgets of a fold. Sweep maintains two bounds:
 //
-//   - at least a task for each fold of the batches that have waited for longer than they should, so that after a wipe of
-//     Redis the queue is as long as it has to be with the first sweep, and half as long when half is done;
-//   - at most slack tasks more than folds of all that pends. Ingest makes a task for each of its commits or 50 ms, and one
-//     fold does the work of many; workers soon find the others to be for nothing, but while no worker was there they pile
-//     up.
+//   - At least one task for each fold of overdue batches. After Redis was wiped, the first sweep restores the queue to its
+//     proper length, and the queue shrinks as the work gets done.
+//   - At most slack more tasks than folds of all pending batches. Ingest adds tasks at a steady rate, whatever the size of
+//     its batches, so one fold often does the work of many tasks. Workers consume the surplus quickly, but while no worker
+//     runs it accumulates.
 //
-// Nothing pending leaves no task: each is worked off, whether there is something to fold or not. Without Redis Sweep folds
-// by itself: losing Redis costs parallelism, not progress.
+// With nothing pending, workers empty the queue. While Redis is down, Sweep folds by itself: an outage of Redis costs
+// parallelism, not progress.
 func (s *Schedule) Sweep(ctx context.Context) error {
 	overdue, err := s.options.Store.Work(ctx, grace)
 	if err != nil {
@@ -138,13 +140,13 @@ func (s *Schedule) Sweep(ctx context.Context) error {
 		}
 	}
 	if err != nil && overdue > 0 {
-		s.options.Logger.WarnContext(ctx, "folding without tasks", "folds", overdue, "err", err)
+		s.options.Logger.WarnContext(ctx, "fold without tasks, because Redis does not answer", "folds", overdue, "err", err)
 		return s.foldAll(ctx)
 	}
-	return nil // without work it does not matter how Redis is
+	return nil // nothing is overdue, so a failure of Redis does not matter
 }
 
-// wake makes the tasks that are missing when some wait already.
+// wake adds the missing tasks when waiting tasks exist already.
 func (s *Schedule) wake(ctx context.Context, work, waiting int) error {
 	for range min(work, maxTasks) - waiting {
 		if err := s.options.Queue.Wake(ctx); err != nil {
@@ -155,8 +157,8 @@ func (s *Schedule) wake(ctx context.Context, work, waiting int) error {
 	return nil
 }
 
-// clear replaces the waiting tasks by as many as there are folds to be done, if that is far fewer. No wake-up is lost: who
-// deletes first and measures then finds every batch whose task was deleted.
+// clear replaces the waiting tasks by one for each fold, if that is more than slack fewer. It deletes before it measures
+// the work, so every batch whose task was deleted is counted and no wake-up is lost.
 func (s *Schedule) clear(ctx context.Context, waiting int) error {
 	work, err := s.options.Store.Work(ctx, 0)
 	if err != nil || waiting <= work+slack {
@@ -173,7 +175,7 @@ func (s *Schedule) clear(ctx context.Context, waiting int) error {
 	return s.wake(ctx, work, 0)
 }
 
-// foldAll folds until nothing is left.
+// foldAll folds until nothing is pending.
 func (s *Schedule) foldAll(ctx context.Context) error {
 	for ctx.Err() == nil {
 		more, err := s.options.Fold(ctx)
@@ -185,22 +187,23 @@ func (s *Schedule) foldAll(ctx context.Context) error {
 	return nil
 }
 
-// Expiry returns the first day whose raw rows are kept. A day more than promised is: an event of the last moment that
-// ingest accepts must still find its partition.
+// Expiry returns the first day whose raw rows are kept. It keeps one day more than life, because ingest accepts events up to
+// the age of life and their partition must still exist when they are inserted.
 func Expiry(now time.Time, life time.Duration) time.Time {
 	return now.UTC().Add(-life).AddDate(0, 0, -1).Truncate(24 * time.Hour)
 }
 
-// Upkeep makes the partitions of the days around today, drops expired ones, and prunes receipts and idempotency keys.
-func (s *Schedule) Upkeep(ctx context.Context) error {
+// Maintain creates the partitions of the days around today, drops expired ones, and deletes expired receipts and
+// idempotency keys.
+func (s *Schedule) Maintain(ctx context.Context) error {
 	today := s.options.Now().UTC()
 	made, err := s.options.Store.EnsurePartitions(ctx, today.AddDate(0, 0, -1), today.AddDate(0, 0, ahead))
 	if err != nil {
-		return fmt.Errorf("make partitions: %w", err)
+		return fmt.Errorf("create partitions: %w", err)
 	}
 	dropped, err := s.options.Store.DropExpired(ctx, Expiry(today, s.options.RawLife))
-	if err != nil {
-		s.options.Logger.WarnContext(ctx, "dropping expired partitions", "err", err) // somebody reads them; the rest is not to wait
+	if err != nil { // a reader holds them; the other steps do not depend on it
+		s.options.Logger.WarnContext(ctx, "drop expired partitions", "err", err)
 	}
 	for _, p := range dropped {
 		s.options.Logger.InfoContext(ctx, "dropped an expired partition", "partition", p.Name, "bytes", p.Bytes)
@@ -213,6 +216,6 @@ func (s *Schedule) Upkeep(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("prune idempotency keys: %w", err)
 	}
-	s.options.Logger.InfoContext(ctx, "upkeep done", "partitions", made, "receipts", batches, "idempotency_keys", keys)
+	s.options.Logger.InfoContext(ctx, "maintenance done", "partitions", made, "receipts", batches, "idempotency_keys", keys)
 	return nil
 }

@@ -21,10 +21,10 @@ func TestMain(m *testing.M) { platformtest.Main(m, redistest.Stop, dbtest.Stop) 
 
 var errAway = errors.New("away")
 
-// store has work, and notes what upkeep asks for.
+// store reports work and records the arguments of maintenance.
 type store struct {
-	overdue  int // folds of batches that have waited too long
-	young    int // folds of others
+	overdue  int // folds of overdue batches
+	young    int // folds of the other pending batches
 	from, to time.Time
 	before   time.Time
 	receipts time.Duration
@@ -45,7 +45,7 @@ func (s *store) EnsurePartitions(_ context.Context, from, to time.Time) (int, er
 
 func (s *store) DropExpired(_ context.Context, before time.Time) ([]postgres.Partition, error) {
 	s.before = before
-	return nil, errAway // must not keep the rest from being done
+	return nil, errAway // must not prevent the other steps
 }
 
 func (s *store) PruneBatches(_ context.Context, age time.Duration) (int64, error) {
@@ -58,7 +58,7 @@ func (s *store) PruneIdempotencyKeys(_ context.Context, age time.Duration) (int6
 	return 0, nil
 }
 
-// queue holds tasks until it is full; a full one answers like one that is away.
+// queue holds tasks until it is full, and then fails as if Redis were down.
 type queue struct {
 	tasks int
 	room  int
@@ -89,8 +89,8 @@ func newSchedule(t *testing.T, s schedule.Store, q schedule.Queue, fold func(con
 	}, prometheus.NewRegistry())
 }
 
-// Sweeps come every two seconds, however long workers need: the queue must stay as long as the work, or what is scaled on
-// would grow with the time that passes.
+// Sweeps run at a fixed interval, however slow the workers are. They must not add to a queue that already matches the work,
+// or the autoscaler would see it grow with time.
 func TestSweepsDoNotFloodTheQueue(t *testing.T) {
 	t.Parallel()
 	const most = 1000
@@ -112,7 +112,7 @@ func TestSweepsDoNotFloodTheQueue(t *testing.T) {
 			t.Parallel()
 			s, q := &store{overdue: test.overdue, young: test.young}, &queue{tasks: test.waiting, room: 10 * most}
 			work := newSchedule(t, s, q, func(context.Context) (bool, error) {
-				t.Error("folded, though the queue is there")
+				t.Error("folded although the queue is available")
 				return false, nil
 			})
 			for range 5 {
@@ -127,7 +127,7 @@ func TestSweepsDoNotFloodTheQueue(t *testing.T) {
 	}
 }
 
-// Without Redis the leader folds until nothing is left, whether Redis is away from the start or goes in the middle.
+// Without Redis the leader folds until nothing is pending, whether Redis is down from the start or fails during a sweep.
 func TestSweepFoldsWithoutRedis(t *testing.T) {
 	t.Parallel()
 	for name, q := range map[string]*queue{"away": {err: errAway}, "going away": {room: 2}} {
@@ -150,16 +150,16 @@ func TestSweepFoldsWithoutRedis(t *testing.T) {
 	}
 }
 
-func TestUpkeepIsAheadOfTime(t *testing.T) {
+func TestMaintainCreatesPartitionsAheadOfTime(t *testing.T) {
 	t.Parallel()
 	s := &store{}
-	if err := newSchedule(t, s, &queue{}, nil).Upkeep(t.Context()); err != nil {
+	if err := newSchedule(t, s, &queue{}, nil).Maintain(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	// It is 23:00 on the last of February in UTC, where days are counted.
+	// In UTC, which defines the days, it is 23:00 on the last of February.
 	got := []string{s.from.Format(time.DateOnly), s.to.Format(time.DateOnly), s.before.Format(time.RFC3339), s.receipts.String(), s.keys.String()}
 	if diff := cmp.Diff([]string{"2026-02-27", "2026-03-03", "2026-02-17T00:00:00Z", "168h0m0s", "24h0m0s"}, got); diff != "" {
-		t.Errorf("partitions from, to, first day of raw rows, life of receipts, of keys (-want +got):\n%s", diff)
+		t.Errorf("first and last partition, first day of raw rows, life of receipts and of keys (-want +got):\n%s", diff)
 	}
 }
 
@@ -195,7 +195,7 @@ func TestQueueInRedis(t *testing.T) {
 	if err := q.Wake(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	waiting(1) // the queue is found again, though the client has used it before
+	waiting(1) // the queue is registered again, although this client has used it before
 	server.Stop()
 	if n, err := q.Waiting(t.Context()); err == nil {
 		t.Errorf("Waiting = %d without Redis: the sweeper would not fold by itself", n)
