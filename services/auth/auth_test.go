@@ -13,8 +13,8 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 )
 
-// TestLifeOfAnAccount goes through every operation once.
-func TestLifeOfAnAccount(t *testing.T) {
+// TestAccountLifecycle calls every operation once.
+func TestAccountLifecycle(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	anyone := o.start()
@@ -49,7 +49,7 @@ func TestLifeOfAnAccount(t *testing.T) {
 	if diff := cmp.Diff([]apiKey{listed}, list); diff != "" {
 		t.Errorf("keys (-want +got):\n%s", diff)
 	}
-	for range 2 { // a second time changes nothing
+	for range 2 { // revoking is idempotent
 		want[any](admin, http.StatusNoContent, http.MethodDelete, "/auth/api-keys/"+created.ID, "")
 	}
 	list = want[struct{ Items []apiKey }](admin, http.StatusOK, http.MethodGet, "/auth/api-keys", "").Items
@@ -68,12 +68,12 @@ func TestLifeOfAnAccount(t *testing.T) {
 		}
 	}
 	if missing := o.checker.Missing("auth"); len(missing) > 0 {
-		t.Errorf("operations that no request of this test has reached: %v", missing)
+		t.Errorf("operations that this test did not call: %v", missing)
 	}
 }
 
-// TestOthersVerifyOurTokens checks a token as other services do: over HTTP, with the published keys.
-func TestOthersVerifyOurTokens(t *testing.T) {
+// TestOtherServicesVerifyTokens verifies a token as other services do: over HTTP, with the published keys.
+func TestOtherServicesVerifyTokens(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	anyone := o.start()
@@ -90,8 +90,8 @@ func TestOthersVerifyOurTokens(t *testing.T) {
 	}
 }
 
-// TestKeysWork checks that API keys are let in by their scope, and that a revoked one stops working within seconds.
-func TestKeysWork(t *testing.T) {
+// TestAPIKeys checks that API keys grant access by their scope, and that a revoked key stops working within seconds.
+func TestAPIKeys(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	anyone := o.start()
@@ -106,7 +106,8 @@ func TestKeysWork(t *testing.T) {
 	})
 }
 
-// TestCommandLineAccounts checks that putting an account again changes its password and role, and ends its logins.
+// TestCommandLineAccounts checks that putting an existing account changes its password and role, and revokes its refresh
+// tokens.
 func TestCommandLineAccounts(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)

@@ -14,7 +14,7 @@ func TestConfig(t *testing.T) {
 	needed := []string{"DATABASE_URL=postgres://localhost/x", "REDIS_URL=redis://localhost:6379/0"}
 	var cfg auth.Config
 	if err := config.Load(t.Context(), &cfg, config.Environ(needed, "")); err != nil {
-		t.Errorf("what has no default is given: %v", err)
+		t.Errorf("a variable without a default is reported although it is set: %v", err)
 	}
 
 	bad := slices.Concat(needed, []string{
@@ -25,7 +25,7 @@ func TestConfig(t *testing.T) {
 	for _, pair := range bad[2:] {
 		name, _, _ := strings.Cut(pair, "=")
 		if err == nil || !strings.Contains(err.Error(), name+":") {
-			t.Errorf("the problem of %s is not listed: %v", name, err)
+			t.Errorf("no problem is reported for %s: %v", name, err)
 		}
 	}
 }

@@ -30,15 +30,15 @@ func TestMain(m *testing.M) { platformtest.Main(m, dbtest.Stop, redistest.Stop) 
 
 const goodPassword = "correct horse battery"
 
-// office is everything that replicas of the service share in a test.
+// office is the shared state of the replicas of a test.
 type office struct {
 	t        *testing.T
 	checker  *openapitest.Checker
 	postgres platformpostgres.Config
 	redis    redis.Config
-	change   func(*auth.Config) // of the defaults, in which limits do not bite; may be nil
+	change   func(*auth.Config) // changes the default configuration, whose limits are high; may be nil
 
-	lastRoutes http.Handler // of the replica started last, not held against the contract
+	lastRoutes http.Handler // of the last replica, without contract checks
 }
 
 func newOffice(t *testing.T) *office {
@@ -46,7 +46,7 @@ func newOffice(t *testing.T) *office {
 	return &office{t: t, checker: openapitest.New(t), postgres: dbtest.New(t).Config(), redis: redistest.New(t)}
 }
 
-// start starts a replica and returns an anonymous client of it. Every answer is held against openapi.yaml.
+// start starts a replica and returns an anonymous client of it. Every response is checked against openapi.yaml.
 func (o *office) start() client {
 	o.t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(o.t.Context()))
@@ -75,7 +75,7 @@ func (o *office) start() client {
 	return client{t: o.t, handler: o.checker.Handler(svc.Routes())}
 }
 
-// execute runs a statement as the owner of the database, behind the service's back, and returns the rows it changed.
+// execute runs a statement as the owner of the database and returns the number of changed rows.
 func (o *office) execute(statement string, args ...any) int64 {
 	o.t.Helper()
 	conn, err := pgx.Connect(o.t.Context(), string(o.postgres.URL))
@@ -90,7 +90,7 @@ func (o *office) execute(statement string, args ...any) int64 {
 	return tag.RowsAffected()
 }
 
-// put makes an account of a role as the command line does.
+// put creates an account with a role, as the command line does.
 func (o *office) put(email, password string, role authn.Role) {
 	o.t.Helper()
 	pool, err := platformpostgres.Open(o.t.Context(), o.postgres, "hp_auth", "test", platformtest.Deps(o.t).TracerProvider)
@@ -139,7 +139,7 @@ func (c client) do(method, target, body string, headers ...string) *httptest.Res
 	return w
 }
 
-// want sends a request, demands a status and decodes the answer.
+// want sends a request, checks the status and decodes the response.
 func want[T any](c client, status int, method, target, body string) T {
 	c.t.Helper()
 	w := c.do(method, target, body)
@@ -205,7 +205,7 @@ func (o *office) admin(c client) client {
 	return c.as(c.login("root@example.com", goodPassword).AccessToken)
 }
 
-// wantProblem checks an error answer: its status, its code and its fields as "pointer code".
+// wantProblem checks an error response: its status, its code and its fields as "pointer code".
 func wantProblem(t *testing.T, w *httptest.ResponseRecorder, status int, code string, fields ...string) {
 	t.Helper()
 	var doc struct {

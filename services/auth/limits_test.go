@@ -16,7 +16,7 @@ func tryLogin(c client, email string) *httptest.ResponseRecorder {
 	return c.do(http.MethodPost, "/auth/login", credentials(email, "wrong"))
 }
 
-// wantLimited checks that tries are answered 401 up to the limit and 429 after it.
+// wantLimited checks that attempts are answered with 401 up to the limit and with 429 beyond it.
 func wantLimited(t *testing.T, limit int, try func(i int) *httptest.ResponseRecorder) {
 	t.Helper()
 	for i := range limit {
@@ -44,7 +44,7 @@ func TestLoginLimits(t *testing.T) {
 		wantLimited(t, 3, func(i int) *httptest.ResponseRecorder {
 			return tryLogin(replicas[i%2].from(fmt.Sprintf("10.0.0.%d:1", i)), "Ada@example.com")
 		})
-		// Even the right password: whoever guesses must not learn that this one was it.
+		// Even the right password is refused: an attacker must not learn that it was right.
 		w := here.from("10.0.0.99:1").do(http.MethodPost, "/auth/login", credentials("ada@example.com", goodPassword))
 		wantProblem(t, w, http.StatusTooManyRequests, "rate_limited")
 	})
@@ -80,7 +80,7 @@ func TestRegisterAndRefreshLimits(t *testing.T) {
 	}
 	wantProblem(t, anyone.refresh(token), 429, "rate_limited")
 	if w := anyone.from("10.1.1.1:1").refresh(token); w.Code != http.StatusOK {
-		t.Errorf("the refused request used the token up: %s", w.Body)
+		t.Errorf("the refused request consumed the token: %s", w.Body)
 	}
 }
 
@@ -99,7 +99,7 @@ func TestLimitsWithoutRedis(t *testing.T) {
 	if err := redistest.Client(t, o.redis).FlushDB(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
-	wantLimited(t, 3, try) // a wiped Redis forgets: that is what is lost, and all
+	wantLimited(t, 3, try) // a wiped Redis loses the counters, and nothing else
 
 	server.Stop()
 	anyone.register("bob@example.com")

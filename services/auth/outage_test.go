@@ -25,7 +25,7 @@ func TestPostgresDown(t *testing.T) {
 		{http.MethodPost, "/auth/login", credentials("ada@example.com", goodPassword)},
 		{http.MethodPost, "/auth/refresh", refresh},
 		{http.MethodPost, "/auth/logout", refresh},
-		{http.MethodGet, "/auth/me", ""}, // the token is good, the account cannot be read
+		{http.MethodGet, "/auth/me", ""}, // the token is valid, but the account cannot be read
 	} {
 		w := anyone.as(pair.AccessToken).do(request.method, request.path, request.body)
 		wantProblem(t, w, http.StatusServiceUnavailable, "database_unavailable")
@@ -33,7 +33,7 @@ func TestPostgresDown(t *testing.T) {
 			t.Errorf("%s %s: no Retry-After", request.method, request.path)
 		}
 	}
-	// Others go on verifying: the key set does not need the database.
+	// Other services keep verifying tokens: serving the key set does not need the database.
 	want[any](anyone, http.StatusOK, http.MethodGet, "/auth/.well-known/jwks.json", "")
 	if w := anyone.do(http.MethodGet, "/ready", ""); w.Code != http.StatusServiceUnavailable {
 		t.Errorf("ready without Postgres: %s", w.Body)
@@ -47,6 +47,6 @@ func TestPostgresDown(t *testing.T) {
 		return anyone.do(http.MethodGet, "/ready", "").Code == http.StatusOK
 	})
 	if w := anyone.refresh(pair.RefreshToken); w.Code != http.StatusOK {
-		t.Errorf("the outage used the refresh token up: %s", w.Body)
+		t.Errorf("the outage consumed the refresh token: %s", w.Body)
 	}
 }

@@ -16,7 +16,7 @@ func decode[T any](t *testing.T, w *httptest.ResponseRecorder) (answer T) {
 	return answer
 }
 
-func TestReuseKillsTheFamily(t *testing.T) {
+func TestReuseRevokesTheFamily(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	anyone := o.start()
@@ -29,11 +29,12 @@ func TestReuseKillsTheFamily(t *testing.T) {
 	wantProblem(t, anyone.refresh(first), 401, "refresh_token_reused")
 	wantProblem(t, anyone.refresh(third), 401, "invalid_refresh_token")
 	if w := anyone.refresh(other); w.Code != http.StatusOK {
-		t.Errorf("another login was revoked, too: %s", w.Body)
+		t.Errorf("another login was revoked as well: %s", w.Body)
 	}
 }
 
-// TestConcurrentRefresh uses one token at many places at once: one may win, and then nobody has a working token.
+// TestConcurrentRefresh uses one token in many requests at once: at most one gets a successor, and the reuse by the others
+// revokes that as well.
 func TestConcurrentRefresh(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
@@ -63,7 +64,7 @@ func TestConcurrentRefresh(t *testing.T) {
 	}
 }
 
-func TestRefreshTokensEnd(t *testing.T) {
+func TestRefreshTokensExpire(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	anyone := o.start()

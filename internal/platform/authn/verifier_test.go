@@ -18,7 +18,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 )
 
-// fakeKeys is a KeyStore whose answer a test decides and whose look-ups are counted.
+// fakeKeys is a KeyStore that answers by a function and counts the look-ups.
 type fakeKeys struct {
 	find  func(key string) (authn.Principal, error)
 	calls atomic.Int32
@@ -72,9 +72,9 @@ func TestBadAuthorizationHeaders(t *testing.T) {
 	}
 }
 
-// TestAuthComesLater starts a verifier before there is anything to fetch from: it must not wait for a token, nor for the
-// next regular fetch.
-func TestAuthComesLater(t *testing.T) {
+// TestVerifierStartsBeforeAuth starts a verifier before the JWKS is available. It must retry without a token that asks for a
+// key, and before the next regular fetch.
+func TestVerifierStartsBeforeAuth(t *testing.T) {
 	t.Parallel()
 	auth := authntest.New(t)
 	var up atomic.Bool
@@ -94,8 +94,8 @@ func TestAuthComesLater(t *testing.T) {
 	platformtest.Eventually(t, 10*time.Second, "the keys are fetched", func() bool { return v.Ready(t.Context()) == nil })
 }
 
-// A tampered token must not profit from the cache of its honest original.
-func TestTamperedTokenAfterTheHonestOne(t *testing.T) {
+// A tampered token must not be accepted because the original is cached.
+func TestTamperedTokenIsNotServedFromCache(t *testing.T) {
 	t.Parallel()
 	auth := authntest.New(t)
 	v := newReadyVerifier(t, auth, &fakeKeys{find: unknownKey})
@@ -114,7 +114,7 @@ func TestTamperedTokenAfterTheHonestOne(t *testing.T) {
 	}
 }
 
-func TestTokensWhileTheKeySetIsAway(t *testing.T) {
+func TestTokensWhileTheKeySetIsUnavailable(t *testing.T) {
 	t.Parallel()
 	auth := authntest.New(t)
 	var up atomic.Bool

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// clientAddress finds out who the client is. X-Forwarded-For is believed only as far as our own proxies wrote it: each
-// appends the address it saw, so the client is hops entries from the end and everything before is the client's word.
+// clientAddress returns the address of the client behind hops trusted proxies. Each proxy appends the address of its peer
+// to X-Forwarded-For, so the client is hops entries from the end. Entries before it come from the client and are ignored.
 func clientAddress(r *http.Request, hops int) netip.Addr {
 	if hops > 0 {
 		forwarded := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
@@ -26,6 +26,6 @@ func peerAddress(r *http.Request) netip.Addr {
 	if err != nil {
 		return netip.Addr{}
 	}
-	addr, _ := netip.ParseAddr(host) // the zero Addr for what is no IP address
+	addr, _ := netip.ParseAddr(host) // the zero Addr if host is not an IP address
 	return addr.Unmap()
 }

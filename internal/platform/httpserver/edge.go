@@ -26,12 +26,12 @@ import (
 // requestIDHeader carries the request id in both directions.
 const requestIDHeader = "X-Request-Id"
 
-// saneRequestID is what we accept from a client: it ends up in logs.
+// saneRequestID matches the request ids that are accepted from clients. They appear in logs.
 var saneRequestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
-// edge is what surrounds the handler of every request: its id and span, deadline, panics, metrics and access log. It is
-// one middleware and not six, because each layer costs a request copy, a context and a wrapped writer of its own, and
-// together they cost as much as storing an event.
+// edge is the middleware around every handler: request id, span, deadline, panic recovery, metrics and access log. It is
+// one middleware instead of six, because each layer costs a copy of the request, a context and a wrapped writer; six of
+// them cost as much CPU as storing an event.
 type edge struct {
 	logger     *slog.Logger
 	accessLog  string
@@ -56,26 +56,26 @@ func newEdge(o RouterOptions) *edge {
 	}
 }
 
-// around returns next with everything that surrounds it.
+// around wraps next.
 func (e *edge) around(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := &exchange{ResponseWriter: w, start: time.Now(), id: requestID(r), request: r, hops: e.proxyHops}
 		header := w.Header()
 		header[requestIDHeader] = []string{x.id}
-		header["X-Content-Type-Options"] = []string{"nosniff"} // no browser takes an answer for a page
+		header["X-Content-Type-Options"] = []string{"nosniff"} // browsers must not render an answer as a page
 		if e.health.draining.Load() {
-			// A proxy that keeps the connection would send its next request into the listener that is about to close, and
-			// may not repeat a POST: each connection ends with an answer instead.
+			// The listener is about to close. A proxy that kept the connection could send its next request into the closed
+			// connection, and must not repeat a POST. So every response closes its connection.
 			header["Connection"] = []string{"close"}
 		}
 
-		// A child of the caller's span if it sent a traceparent. Without an exporter the span only carries the ids that
-		// errors and logs show.
+		// The span is a child of the caller's span if the request has a traceparent. Without an exporter it only provides the
+		// ids for errors and logs.
 		ctx := e.propagator.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
 		ctx, span := e.tracer.Start(ctx, r.Method, trace.WithSpanKind(trace.SpanKindServer))
 		defer span.End()
 		ctx = problem.WithRecorder(withExchange(ctx, x), &x.problem)
-		// A slow dependency is answered with 503 instead of a hang.
+		// With a deadline, a slow dependency leads to a 503 instead of a request that hangs.
 		ctx, cancel := context.WithTimeout(ctx, e.timeout)
 		defer cancel()
 		r = r.WithContext(ctx)
@@ -88,26 +88,26 @@ func (e *edge) around(next http.Handler) http.Handler {
 	})
 }
 
-// recover turns a panic into a 500 problem, unless the answer has begun: then the connection is cut, so that the client
-// cannot take half an answer for a whole one.
+// recover turns a panic into a 500 problem. If the response has started, it aborts the connection instead, so that the
+// client cannot mistake a partial response for a complete one.
 func (e *edge) recover(x *exchange, r *http.Request) {
 	cause := recover()
 	if cause == nil {
 		return
 	}
 	err, ok := cause.(error)
-	wanted := ok && errors.Is(err, http.ErrAbortHandler) // the handler's way to cut the connection
+	wanted := ok && errors.Is(err, http.ErrAbortHandler) // the handler aborts the connection on purpose
 	if !wanted {
 		e.logger.ErrorContext(r.Context(), "panic", "cause", cause, "stack", string(debug.Stack()))
 	}
 	if x.status != 0 || wanted {
-		x.status = http.StatusInternalServerError // for the metrics and the log: the client has no whole answer
+		x.status = http.StatusInternalServerError // for metrics and log: the client gets no complete response
 		panic(http.ErrAbortHandler)
 	}
 	problem.Write(x, r, errs.New(errs.Internal, "internal", "Something went wrong on our side. Quote the trace_id when you report it."))
 }
 
-// finish measures and logs a request, once, when it is done.
+// finish records the metrics of a request and logs it, after the handler has returned.
 func (e *edge) finish(x *exchange, r *http.Request, span trace.Span) {
 	duration, status, route := time.Since(x.start), cmp.Or(x.status, http.StatusOK), routeOf(r)
 	e.metrics.duration.WithLabelValues(methodLabel(r.Method), route, strconv.Itoa(status)).Observe(duration.Seconds())
@@ -120,7 +120,7 @@ func (e *edge) finish(x *exchange, r *http.Request, span trace.Span) {
 func (e *edge) log(x *exchange, r *http.Request, route string, status int, duration time.Duration) {
 	level := slog.LevelInfo
 	switch {
-	case status == http.StatusServiceUnavailable: // what is away is logged where it is noticed; a probe is no error
+	case status == http.StatusServiceUnavailable: // the outage itself is logged where it is detected
 		level = slog.LevelWarn
 	case status >= http.StatusInternalServerError:
 		level = slog.LevelError
@@ -142,7 +142,7 @@ func (e *edge) log(x *exchange, r *http.Request, route string, status int, durat
 	e.logger.LogAttrs(r.Context(), level, "request", attrs...)
 }
 
-// requestID returns the caller's own id for the request if it is sane, and else a new one.
+// requestID returns the request id that the client sent, or a new one if that is missing or not sane.
 func requestID(r *http.Request) string {
 	id := r.Header.Get(requestIDHeader)
 	if id == "" || !saneRequestID.MatchString(id) {
@@ -174,7 +174,7 @@ func newRequestMetrics(registerer prometheus.Registerer) *requestMetrics {
 	return m
 }
 
-// routeOf returns the template of the matched route, so that a metric label never holds an id or an attacker's path.
+// routeOf returns the template of the matched route. Metric labels must not contain ids or arbitrary paths.
 func routeOf(r *http.Request) string {
 	if ctx := chi.RouteContext(r.Context()); ctx != nil {
 		if pattern := ctx.RoutePattern(); pattern != "" && pattern != "/*" {
@@ -184,7 +184,7 @@ func routeOf(r *http.Request) string {
 	return "unmatched"
 }
 
-// methodLabel keeps made-up methods from making new time series.
+// methodLabel maps unknown methods to one label, so that clients cannot create time series.
 func methodLabel(method string) string {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
@@ -194,7 +194,7 @@ func methodLabel(method string) string {
 	}
 }
 
-// describe completes a server's span by the semantic conventions for HTTP.
+// describe sets the attributes of a server span that the semantic conventions for HTTP require.
 func describe(span trace.Span, r *http.Request, route string, status int) {
 	span.SetName(r.Method + " " + route)
 	span.SetAttributes(

@@ -9,22 +9,22 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
 )
 
-// exchange is one request and what is known of its answer. It is the writer that handlers get.
+// exchange is one request and the state of its response. Handlers get it as their ResponseWriter.
 type exchange struct {
 	http.ResponseWriter
 
-	request *http.Request // as it came, for what is asked for seldom
+	request *http.Request // as received, for values that are rarely needed
 	hops    int           // trusted proxies in front
 	start   time.Time
 	id      string
 	problem problem.Recorder
-	status  int // 0 until the answer begins
+	status  int // 0 until the response starts
 	written int64
 }
 
 // WriteHeader implements http.ResponseWriter.
 func (x *exchange) WriteHeader(status int) {
-	if x.status == 0 && status >= http.StatusOK { // informational answers come before the real one
+	if x.status == 0 && status >= http.StatusOK { // 1xx responses precede the final one
 		x.status = status
 	}
 	x.ResponseWriter.WriteHeader(status)
@@ -40,7 +40,7 @@ func (x *exchange) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Unwrap lets http.ResponseController reach what the connection can do.
+// Unwrap gives http.ResponseController access to the underlying writer.
 func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 
 type exchangeKey struct{}

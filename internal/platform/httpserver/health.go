@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// checkTimeout bounds one readiness check; probes usually give up after a second or a few.
+// checkTimeout bounds one readiness check. Probes usually give up after a few seconds.
 const checkTimeout = 2 * time.Second
 
-// Check is one condition of being ready.
+// Check is one condition of readiness.
 type Check struct {
 	Name string
 	Run  func(ctx context.Context) error
-	// Optional checks are shown but do not make the service unready: Redis is one, because everything works without.
+	// Optional checks appear in the answer but do not make the service unready.
 	Optional bool
 }
 
@@ -28,7 +28,7 @@ type Health struct {
 	draining atomic.Bool
 
 	mu      sync.Mutex
-	failing map[string]bool // outcome of each check when it was last logged
+	failing map[string]bool // by check, as last logged
 }
 
 // NewHealth returns a Health with the given checks.
@@ -36,7 +36,7 @@ func NewHealth(logger *slog.Logger, checks ...Check) *Health {
 	return &Health{logger: logger, checks: checks, failing: map[string]bool{}}
 }
 
-// Drain makes the service unready from now on, because the process is about to stop.
+// Drain makes the service unready for good. Call it when the process is about to stop.
 func (h *Health) Drain() { h.draining.Store(true) }
 
 // Readiness is the body of /ready.
@@ -45,8 +45,8 @@ type Readiness struct {
 	Checks map[string]string `json:"checks"` // ok, unavailable, or degraded for a failed optional check
 }
 
-// Ready runs all checks at once. The answer only says which check failed; how it failed is logged when it begins, and
-// its end too, because probes come every few seconds.
+// Ready runs all checks concurrently. The answer only says which check failed. The error is logged once when a check starts
+// to fail, and its recovery once, because probes arrive every few seconds.
 func (h *Health) Ready(ctx context.Context) (Readiness, bool) {
 	if h.draining.Load() {
 		return Readiness{Status: "draining", Checks: map[string]string{}}, false
@@ -76,7 +76,7 @@ func (h *Health) Ready(ctx context.Context) (Readiness, bool) {
 	return answer, ready
 }
 
-// logChange logs the outcome of a check if it differs from the one before.
+// logChange logs the outcome of a check if it differs from the previous one.
 func (h *Health) logChange(ctx context.Context, check Check, err error) {
 	h.mu.Lock()
 	changed := h.failing[check.Name] != (err != nil)
@@ -91,7 +91,7 @@ func (h *Health) logChange(ctx context.Context, check Check, err error) {
 	}
 }
 
-// ServeLive answers GET /health: 200 as long as the process can answer at all.
+// ServeLive answers GET /health with 200: a process that can answer is alive.
 func (h *Health) ServeLive(w http.ResponseWriter, _ *http.Request) {
 	writeProbe(w, http.StatusOK, map[string]string{"status": "ok"})
 }
@@ -111,5 +111,5 @@ func writeProbe(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // a prober that is gone needs no answer
+	_ = json.NewEncoder(w).Encode(body) // the prober may have disconnected
 }

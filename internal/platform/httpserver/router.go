@@ -23,8 +23,8 @@ type RouterOptions struct {
 	Health         *Health
 }
 
-// NewRouter returns a chi router with the middleware of every service and its operational endpoints: /health (the
-// process lives), /ready (it can serve) and /metrics. Unknown paths and methods answer with problem documents.
+// NewRouter returns a chi router with the common middleware and the operational endpoints: /health (the process is alive),
+// /ready (it can serve requests) and /metrics. Unknown paths and methods are answered with problem documents.
 func NewRouter(o RouterOptions) chi.Router {
 	r := chi.NewRouter()
 	r.Use(newEdge(o).around)

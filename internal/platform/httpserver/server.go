@@ -1,5 +1,5 @@
-// Package httpserver is the HTTP side of a service: a router with the middleware that every route needs (recovery,
-// request id, trace, access log, metrics, limits), the operational endpoints, and a server that drains on shutdown.
+// Package httpserver is the HTTP side of a service: a router with the common middleware (recovery, request id, trace,
+// access log, metrics, deadline), the operational endpoints, and a server that drains on shutdown.
 package httpserver
 
 import (
@@ -14,25 +14,26 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/lifecycle"
 )
 
-// Config says where a service listens and how long it waits for clients.
+// Config is the listen address and the timeouts of a server.
 type Config struct {
 	// Addr is the listen address, host:port; an empty host means all interfaces, port 0 any free port.
 	Addr string `env:"HTTP_ADDR, default=:8080"`
-	// ReadTimeout bounds reading one request, body included. It must allow for the largest body on the slowest link.
+	// ReadTimeout bounds reading one request, body included. If it is too short, large bodies on slow links fail.
 	ReadTimeout time.Duration `env:"HTTP_READ_TIMEOUT, default=30s"`
-	// WriteTimeout bounds one request from its header to the end of the answer.
+	// WriteTimeout bounds one request from the end of its header to the end of the response.
 	WriteTimeout time.Duration `env:"HTTP_WRITE_TIMEOUT, default=60s"`
-	// IdleTimeout closes keep-alive connections without requests. It must be longer than the proxy's own, or the
-	// proxy sometimes sends a request into a closing connection.
+	// IdleTimeout closes idle keep-alive connections. It must be longer than the idle timeout of the proxy in front, or the
+	// proxy occasionally sends a request into a closing connection.
 	IdleTimeout time.Duration `env:"HTTP_IDLE_TIMEOUT, default=120s"`
-	// RequestTimeout is the deadline of a handler; what it waits for is then given up and answered with 503.
+	// RequestTimeout is the deadline of a handler. A request that exceeds it is answered with 503.
 	RequestTimeout time.Duration `env:"HTTP_REQUEST_TIMEOUT, default=20s"`
-	// ShutdownTimeout bounds how long requests in flight may still take when the process stops.
+	// ShutdownTimeout is how long requests in flight may take to finish when the process stops.
 	ShutdownTimeout time.Duration `env:"HTTP_SHUTDOWN_TIMEOUT, default=15s"`
-	// AccessLog says which requests are logged: all, errors (status 400 and above) or none.
+	// AccessLog selects the requests that are logged: all, errors (status 400 and above) or none.
 	AccessLog string `env:"HTTP_ACCESS_LOG, default=all"`
-	// TrustedProxyHops is the number of proxies in front that append to X-Forwarded-For; the client's address is
-	// taken that many entries from its end. 0 means that clients connect directly and the header is ignored.
+	// TrustedProxyHops is the number of proxies in front that append to X-Forwarded-For. The address of the client is that
+	// many entries from the end. 0 ignores the header: clients connect directly. If it is too large, clients can forge their
+	// address and evade rate limits; if it is too small, all clients share the limits of the proxy.
 	TrustedProxyHops int `env:"HTTP_TRUSTED_PROXY_HOPS, default=0"`
 }
 
@@ -65,11 +66,11 @@ func (c *Config) Validate() error {
 	return errors.Join(problems...)
 }
 
-// maxHeaderBytes bounds a request's header. The longest legitimate one is an access token.
+// maxHeaderBytes bounds the header of a request. The longest legitimate field is an access token.
 const maxHeaderBytes = 16 << 10
 
-// Listen opens the listener, before anything else of a process starts: a taken port is found out first, and clients
-// that come early wait in the accept queue instead of being refused.
+// Listen opens the listener. Call it before anything else starts, so that a port in use is detected first and early clients
+// wait in the accept queue instead of being refused.
 func Listen(ctx context.Context, cfg Config) (net.Listener, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.Addr)
 	if err != nil {
@@ -78,7 +79,7 @@ func Listen(ctx context.Context, cfg Config) (net.Listener, error) {
 	return listener, nil
 }
 
-// Component serves handler on listener until it is stopped; then it finishes the requests in flight.
+// Component serves handler on listener until it is stopped, and then finishes the requests in flight.
 func Component(listener net.Listener, cfg Config, handler http.Handler, logger *slog.Logger) lifecycle.Component {
 	server := &http.Server{
 		Handler:           handler,

@@ -20,7 +20,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/service"
 )
 
-// asService makes this test binary a process that hosts one service, so that tests can send it signals.
+// asService turns this test binary into a process that hosts a service, so that tests can send it signals.
 const asService = "SERVICE_TEST_AS_SERVICE"
 
 func TestMain(m *testing.M) {
@@ -37,7 +37,7 @@ type teaConfig struct {
 	Cups     int           `env:"CUPS, default=2"`
 }
 
-// tea is a service without a use.
+// tea is a minimal service.
 type tea struct {
 	health *httpserver.Health
 	routes http.Handler
@@ -108,8 +108,8 @@ func TestCommandLine(t *testing.T) {
 	}
 }
 
-// TestDrain checks what a load balancer sees when a service is asked to stop: first /ready says so, while requests are
-// still served, then the listener closes and the process ends well.
+// TestDrain checks what a load balancer sees when a service stops: first /ready answers 503 while requests are still
+// served, then the listener closes and the process exits with 0.
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	port, err := localproc.FreePort(t.Context())
@@ -143,14 +143,14 @@ func TestDrain(t *testing.T) {
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	platformtest.Eventually(t, 2500*time.Millisecond, "/ready says that it stops", func() bool { return status("/ready") == http.StatusServiceUnavailable })
+	platformtest.Eventually(t, 2500*time.Millisecond, "/ready answers 503", func() bool { return status("/ready") == http.StatusServiceUnavailable })
 	if got := status("/health"); got != http.StatusOK {
-		t.Errorf("while it drains a request is answered with %d", got)
+		t.Errorf("while the service drains, a request is answered with %d", got)
 	}
 	if err := cmd.Wait(); err != nil {
-		t.Errorf("it ended with %v:\n%s", err, output.String())
+		t.Errorf("the process ended with %v:\n%s", err, output.String())
 	}
 	if got := status("/health"); got != 0 {
-		t.Errorf("after its end it answers %d", got)
+		t.Errorf("after the process has ended, a request is answered with %d", got)
 	}
 }

@@ -1,4 +1,4 @@
-// Package accounts makes accounts without HTTP, for the command line: somebody must make the first admin.
+// Package accounts creates accounts without HTTP, for the command line: the first admin cannot be created through the API.
 package accounts
 
 import (
@@ -12,9 +12,9 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/postgres"
 )
 
-// Put creates an account, or gives the one with this e-mail address the password and the role, and ends its logins. The
-// rules for e-mail addresses and passwords are those of POST /auth/register; breaking them is an Invalid error. The pool
-// must act as hp_auth.
+// Put creates an account. If one with this e-mail address exists, it gets the password and the role, and its refresh tokens
+// are revoked. E-mail address and password must follow the rules of POST /auth/register, or Put returns an Invalid error.
+// The pool must act as hp_auth.
 func Put(ctx context.Context, pool *pgxpool.Pool, email, plain string, role authn.Role) error {
 	a, err := account.New(email, plain, "", role)
 	if err != nil {

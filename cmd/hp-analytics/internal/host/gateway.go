@@ -15,11 +15,12 @@ import (
 )
 
 // gateway puts the services behind one port, with the same routes as the nginx configuration and the Ingress: the first
-// segment of the path names the service. Each service brings its own middleware; the gateway adds only what belongs to
-// no single one, so a request passes one set of middleware, as it does when each service is a process of its own.
+// segment of the path names the service. Each service has its own middleware. The gateway adds
+// only the endpoints that belong to no single service, so a request passes one set of middleware, as it does when each
+// service is a process of its own.
 type gateway struct {
 	services map[string]http.Handler // by first path segment
-	own      http.Handler            // operational endpoints, documentation, and 404 for the rest
+	own      http.Handler            // operational endpoints, documentation, and 404 for other paths
 }
 
 func newGateway(cfg httpserver.Config, logger *slog.Logger, registry *prometheus.Registry, tracing trace.TracerProvider, services []hosted) (*gateway, *httpserver.Health) {
@@ -56,7 +57,7 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.own.ServeHTTP(w, r)
 }
 
-// readiness makes one check of all of a service's checks.
+// readiness combines all checks of a service into one.
 func readiness(h hosted) httpserver.Check {
 	return httpserver.Check{Name: h.name, Run: func(ctx context.Context) error {
 		if state, ok := h.service.Health().Ready(ctx); !ok {

@@ -36,8 +36,8 @@ type hosted struct {
 	service service.Service
 }
 
-// Check reads the configuration of the given targets without starting anything, and returns every problem: once, also
-// when several services share the variable.
+// Check reads the configuration of the given targets without starting anything and returns all problems. A problem of a
+// variable that several services share is reported once.
 func Check(ctx context.Context, names, environ []string) error {
 	seen := map[string]bool{}
 	var problems []error
@@ -99,7 +99,8 @@ func Run(ctx context.Context, o Options) error {
 	}, components...)
 }
 
-// announce calls ready once when every service is. It is a component so that it belongs to the lifecycle.
+// announce calls ready once, as soon as all services are ready. It is a component, so that the lifecycle waits for its
+// goroutine.
 func announce(health *httpserver.Health, ready func()) lifecycle.Component {
 	return lifecycle.Component{Name: "readiness", Run: func(ctx context.Context, started func()) error {
 		started()
@@ -146,6 +147,6 @@ func flushTraces(ctx context.Context, logger *slog.Logger, flush func(context.Co
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if err := flush(ctx); err != nil {
-		logger.WarnContext(ctx, "flushing traces", "err", err)
+		logger.WarnContext(ctx, "flush traces", "err", err)
 	}
 }

@@ -1,5 +1,5 @@
-// Package host runs several services in one process: the all-in-one. It is the same code with the same HTTP surface as
-// one container per service; only the gateway in front is in-process.
+// Package host runs several services in one process: the all-in-one. Code and HTTP surface are the same as with one
+// container per service; only the gateway runs in the process.
 package host
 
 import (
@@ -20,12 +20,12 @@ import (
 // target is a service that this process can host.
 type target struct {
 	name     string
-	segments []string // first path segments that the service answers
+	segments []string // first path segments that the service serves
 	check    func(ctx context.Context, environ []string) error
 	build    func(ctx context.Context, environ []string, deps service.Deps) (service.Service, error)
 }
 
-// targets lists the services in the order in which they are started.
+// targets lists the services in start order.
 var targets = []target{
 	hosting("auth", auth.New),
 	hosting("catalog", catalog.New),
@@ -34,8 +34,8 @@ var targets = []target{
 	hosting("aggregator", aggregator.New),
 }
 
-// hosting describes a service by its constructor. Each variable of its configuration may be given for this service
-// alone by the service's name in front: INGEST_DATABASE_MAX_CONNS wins over DATABASE_MAX_CONNS for ingest.
+// hosting describes a service by its constructor. A variable with the name of the service as a prefix applies to this
+// service alone: for ingest, INGEST_DATABASE_MAX_CONNS takes precedence over DATABASE_MAX_CONNS.
 func hosting[C any](name string, newService func(context.Context, C, service.Deps) (service.Service, error)) target {
 	load := func(ctx context.Context, environ []string) (cfg C, err error) {
 		err = config.Load(ctx, &cfg, config.Environ(environ, strings.ToUpper(name)+"_"))
@@ -58,7 +58,8 @@ func hosting[C any](name string, newService func(context.Context, C, service.Dep
 	}
 }
 
-// Segments returns the first path segments that a service answers; none for a service without an API, or no service.
+// Segments returns the first path segments that a service serves. It returns none for a service without an API and for an
+// unknown name.
 func Segments(name string) []string {
 	for _, t := range targets {
 		if t.name == name {
@@ -68,10 +69,10 @@ func Segments(name string) []string {
 	return nil
 }
 
-// All is the target that stands for every service.
+// All is the target name for all services.
 const All = "all"
 
-// Parse reads a comma-separated list of targets. Names that do not exist are an error that lists those that do.
+// Parse reads a comma-separated list of targets. The error for an unknown name lists the valid ones.
 func Parse(list string) ([]string, error) {
 	var names []string
 	for name := range strings.SplitSeq(list, ",") {

@@ -28,7 +28,8 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestCheck checks that a problem of several services is told once, and one of a service alone by its own name.
+// TestCheck checks that a problem that several services share is reported once, and that a problem of a single service is
+// reported too.
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	names, err := Parse(All)

@@ -15,7 +15,8 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 )
 
-// Bounds of a password, in characters. The upper one keeps hashing a bounded job; NIST SP 800-63B asks for at least 64.
+// Length limits of a password, in characters. The upper limit bounds the cost of hashing; NIST SP 800-63B requires it to be
+// at least 64.
 const (
 	minPassword = 10
 	maxPassword = 128
@@ -31,7 +32,7 @@ type Account struct {
 	CreatedAt    time.Time
 }
 
-// APIKey is a machine's key as it is listed: the key itself is not stored.
+// APIKey is an API key as listed. The key itself is not stored.
 type APIKey struct {
 	ID        uuid.UUID
 	Name      string
@@ -41,7 +42,7 @@ type APIKey struct {
 	RevokedAt *time.Time
 }
 
-// New returns a new account after checking its parts. PasswordHash is left to be filled in.
+// New validates the parts of an account and returns it. The caller sets PasswordHash.
 func New(email, password, name string, role authn.Role) (Account, error) {
 	email, problems := checkEmail(email)
 	problems = append(problems, passwordProblems(password, email)...)
@@ -52,8 +53,8 @@ func New(email, password, name string, role authn.Role) (Account, error) {
 	return Account{ID: uuid.Must(uuid.NewV7()), Email: email, Name: strings.TrimSpace(name), Role: role}, nil
 }
 
-// NormalizeEmail returns the form in which addresses are stored and compared: without regard to case. The part before
-// the @ is case-sensitive on paper, but no mail system in use treats it so.
+// NormalizeEmail returns the form in which addresses are stored and compared: trimmed and in lower case. By the standard the
+// part before the @ is case-sensitive, but mail systems in use do not treat it that way.
 func NormalizeEmail(email string) string { return strings.ToLower(strings.TrimSpace(email)) }
 
 func checkEmail(email string) (string, []errs.Field) {
@@ -66,7 +67,7 @@ func checkEmail(email string) (string, []errs.Field) {
 	return email, nil
 }
 
-// NewAPIKey returns the listed form of a new API key after checking its name.
+// NewAPIKey validates the name of an API key and returns its listed form.
 func NewAPIKey(name, secret string, scopes []authn.Scope) (APIKey, error) {
 	name = strings.TrimSpace(name)
 	problems := nameProblems(name)
@@ -86,7 +87,7 @@ func nameProblems(name string) []errs.Field {
 	return nil
 }
 
-// hasControl finds what no line of text has, such as NUL, which Postgres does not store.
+// hasControl reports whether s contains control characters, such as NUL, which Postgres cannot store.
 func hasControl(s string) bool { return strings.ContainsFunc(s, unicode.IsControl) }
 
 //go:embed common-passwords.txt

@@ -57,7 +57,8 @@ func (s *Server) Register(ctx context.Context, request RegisterRequestObject) (R
 
 var errCredentials = errs.New(errs.Unauthenticated, "invalid_credentials", "The e-mail address or the password is wrong.")
 
-// Login implements StrictServerInterface. The work is the same whether the account exists or not.
+// Login implements StrictServerInterface. It does the same work whether the account exists or not, so that its duration does
+// not reveal which accounts exist.
 func (s *Server) Login(ctx context.Context, request LoginRequestObject) (LoginResponseObject, error) {
 	a, err := s.Store.AccountByEmail(ctx, account.NormalizeEmail(request.Body.Email))
 	if err != nil && !errs.Is(err, errs.NotFound) {
@@ -84,20 +85,21 @@ func (s *Server) Login(ctx context.Context, request LoginRequestObject) (LoginRe
 	return Login200JSONResponse{Body: pair, Headers: Login200ResponseHeaders{CacheControl: noStore}}, nil
 }
 
-// rehash brings a hash to today's parameters: only now is the password at hand. The login does not depend on it.
+// rehash replaces a hash that has outdated parameters. That is only possible at login, when the password is known. A failure
+// does not fail the login.
 func (s *Server) rehash(ctx context.Context, id uuid.UUID, plain string) {
 	hash, err := s.Hasher.Hash(ctx, plain)
 	if err == nil {
 		err = s.Store.SetPasswordHash(ctx, id, hash)
 	}
 	if err != nil {
-		s.Logger.WarnContext(ctx, "renewing a password hash", "user", id, "err", err)
+		s.Logger.WarnContext(ctx, "renew a password hash", "user", id, "err", err)
 	}
 }
 
 // Refresh implements StrictServerInterface.
 func (s *Server) Refresh(ctx context.Context, request RefreshRequestObject) (RefreshResponseObject, error) {
-	// First whether a token can be signed at all: after the rotation the old secret is worth nothing.
+	// Check first that a token can be signed: the rotation invalidates the old refresh token.
 	if _, err := s.Ring.Signer(ctx); err != nil {
 		return nil, err
 	}

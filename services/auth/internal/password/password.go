@@ -16,29 +16,29 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 )
 
-// params are the cost of a hash.
+// params are the cost parameters of a hash.
 type params struct {
 	memory  uint32 // KiB
 	time    uint32 // passes
 	threads uint8
 }
 
-// current is OWASP's first choice with 19 MiB (Password Storage Cheat Sheet, 2024: m=19456, t=2, p=1).
+// current follows the recommendation of OWASP for 19 MiB (Password Storage Cheat Sheet, 2024: m=19456, t=2, p=1).
 var current = params{memory: 19 * 1024, time: 2, threads: 1}
 
 const (
 	saltBytes = 16
 	hashBytes = 32
-	// Bounds of what a stored hash may ask for, so that a tampered row cannot exhaust the memory.
+	// Upper limits for the parameters of a stored hash, so that a tampered row cannot exhaust memory or CPU.
 	maxMemory = 256 * 1024
 	maxTime   = 16
 )
 
-// Hasher hashes and verifies. It lets only as many hashes run at once as there are processors: each takes one of them and
-// 19 MiB, and more at once would only starve everything else. It is safe for concurrent use.
+// Hasher hashes and verifies passwords. At most one hash per processor runs at a time: each occupies a processor and 19 MiB,
+// and more of them would only starve other requests. It is safe for concurrent use.
 type Hasher struct {
 	slots chan struct{}
-	decoy string // stands in for the hash of an account that does not exist
+	decoy string // verified instead of the hash of an account that does not exist
 }
 
 // NewHasher returns a Hasher.
@@ -49,7 +49,7 @@ func NewHasher() *Hasher {
 	}
 }
 
-// Hash returns the hash of password in PHC string format. It waits for its turn as long as ctx lets it.
+// Hash returns the hash of password in PHC string format. It waits for a free slot until ctx ends.
 func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	if err := h.acquire(ctx); err != nil {
 		return "", err
@@ -60,9 +60,9 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	return encode(current, salt, derive(password, salt, current, hashBytes)), nil
 }
 
-// Verify reports whether password belongs to hash, and whether the hash should be made anew because it has other
-// parameters than today's. An empty hash stands for an account that does not exist: the work is the same, so that the
-// time of an answer does not tell whether an account exists, and the result is false.
+// Verify reports whether password matches hash, and whether the hash is outdated because its parameters differ from the
+// current ones. An empty hash means that the account does not exist: the result is false after the same work, so that the
+// response time does not reveal which accounts exist.
 func (h *Hasher) Verify(ctx context.Context, password, hash string) (ok, outdated bool, err error) {
 	exists := hash != ""
 	if !exists {

@@ -16,7 +16,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/token"
 )
 
-// privateKey restores a key from its seed; the table checks the length.
+// privateKey restores a key from its seed. A constraint of the table guarantees the length.
 func privateKey(seed []byte) ed25519.PrivateKey { return ed25519.NewKeyFromSeed(seed) }
 
 // StartFamily stores the first refresh token of a login.
@@ -27,7 +27,7 @@ func (s Store) StartFamily(ctx context.Context, user uuid.UUID, secret string, l
 	return nil
 }
 
-// querier is what pools and transactions have in common.
+// querier is implemented by pools and transactions.
 type querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
@@ -51,8 +51,8 @@ var (
 		"The refresh token was used before, so it may have been stolen. All tokens of this login are revoked. Log in again.")
 )
 
-// Rotate exchanges a refresh token for its successor and returns whose it is. A second use of a token, at the same time
-// or later, revokes the whole family: one of the two users is not the rightful one, and nobody can tell which.
+// Rotate exchanges a refresh token for its successor and returns the account. A second use of a token, concurrent or later,
+// revokes the whole family: one of the two clients is not the owner, and the server cannot tell which.
 func (s Store) Rotate(ctx context.Context, secret, successor string, life time.Duration) (account.Account, error) {
 	var user account.Account
 	reused := false
@@ -73,7 +73,7 @@ func (s Store) Rotate(ctx context.Context, secret, successor string, life time.D
 		case err != nil:
 			return fmt.Errorf("find a refresh token: %w", err)
 		case used:
-			reused = true // the revocation must be committed, so this is no error of the transaction
+			reused = true // not an error of the transaction, because the revocation must be committed
 			return revokeFamily(ctx, tx, family)
 		case ended:
 			return errInvalidRefresh
@@ -92,7 +92,7 @@ func (s Store) Rotate(ctx context.Context, secret, successor string, life time.D
 	return user, nil
 }
 
-// Logout revokes the family of a refresh token. An unknown token is as good as revoked.
+// Logout revokes the family of a refresh token. An unknown token counts as revoked.
 func (s Store) Logout(ctx context.Context, secret string) error {
 	const query = `SELECT family_id FROM auth.refresh_tokens WHERE token_hash = $1`
 	var family uuid.UUID
@@ -117,7 +117,7 @@ func revokeFamily(ctx context.Context, tx pgx.Tx, family uuid.UUID) error {
 	return nil
 }
 
-// PruneRefreshTokens deletes tokens that ended, used or not, and returns how many.
+// PruneRefreshTokens deletes expired tokens, used or not, and returns their number.
 func (s Store) PruneRefreshTokens(ctx context.Context) (int64, error) {
 	tag, err := s.Pool.Exec(ctx, `DELETE FROM auth.refresh_tokens WHERE expires_at < now()`)
 	if err != nil {

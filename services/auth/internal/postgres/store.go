@@ -20,7 +20,7 @@ import (
 // Store acts as the role hp_auth.
 type Store struct{ Pool *pgxpool.Pool }
 
-// CreateAccount stores a new account. A taken e-mail address is a Conflict.
+// CreateAccount stores a new account. It returns Conflict if the e-mail address is taken.
 func (s Store) CreateAccount(ctx context.Context, a account.Account) (account.Account, error) {
 	const insert = `
 		INSERT INTO auth.users (id, email, name, password_hash, role)
@@ -37,7 +37,8 @@ func (s Store) CreateAccount(ctx context.Context, a account.Account) (account.Ac
 	return a, nil
 }
 
-// PutAccount stores an account, or gives the one with its e-mail address the same role and password and ends its logins.
+// PutAccount stores an account. If one with the same e-mail address exists, it gets the role and password, and its refresh
+// tokens are revoked.
 func (s Store) PutAccount(ctx context.Context, a account.Account) error {
 	const upsert = `
 		INSERT INTO auth.users (id, email, name, password_hash, role)
@@ -90,7 +91,7 @@ func (s Store) account(ctx context.Context, query string, arg any) (a account.Ac
 	return a, nil
 }
 
-// SetPasswordHash replaces a hash by one of the same password.
+// SetPasswordHash replaces the hash of an account.
 func (s Store) SetPasswordHash(ctx context.Context, id uuid.UUID, hash string) error {
 	if _, err := s.Pool.Exec(ctx, `UPDATE auth.users SET password_hash = $2, updated_at = now() WHERE id = $1`, id, hash); err != nil {
 		return postgres.Classify(fmt.Errorf("set a password hash: %w", err))
@@ -124,7 +125,7 @@ func (s Store) Keys(ctx context.Context) ([]account.APIKey, error) {
 	return keys, nil
 }
 
-// RevokeKey revokes an API key; a second time changes nothing. An unknown one is NotFound.
+// RevokeKey revokes an API key. It is idempotent, and returns NotFound for an unknown key.
 func (s Store) RevokeKey(ctx context.Context, id uuid.UUID) error {
 	tag, err := s.Pool.Exec(ctx, `UPDATE auth.api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE id = $1`, id)
 	if err != nil {
@@ -136,8 +137,8 @@ func (s Store) RevokeKey(ctx context.Context, id uuid.UUID) error {
 	return nil
 }
 
-// SigningKeys returns the keys whose tokens may still be valid, newest first. Without a key younger
-// than maxAge it makes one: several replicas may ask at once, and one makes it.
+// SigningKeys returns the keys whose tokens may still be valid, newest first. If no key is younger than maxAge, it creates
+// one. When several replicas call it at the same time, only one of them creates a key.
 func (s Store) SigningKeys(ctx context.Context, maxAge, tokenLife time.Duration) (keys []token.SigningKey, err error) {
 	err = postgres.InTx(ctx, s.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
 		if keys, err = readSigningKeys(ctx, tx, maxAge, tokenLife); err != nil || len(keys) > 0 && time.Since(keys[0].CreatedAt) < maxAge {
@@ -163,14 +164,14 @@ func (s Store) SigningKeys(ctx context.Context, maxAge, tokenLife time.Duration)
 	return keys, nil
 }
 
-// readSigningKeys returns the keys that sign or whose last token has not ended, newest first.
+// readSigningKeys returns the keys that sign, or whose last token has not expired, newest first.
 func readSigningKeys(ctx context.Context, tx pgx.Tx, maxAge, tokenLife time.Duration) ([]token.SigningKey, error) {
 	const query = `
 		SELECT kid, private_key, created_at
 		FROM auth.signing_keys
 		WHERE retired_at IS NULL AND created_at > now() - $1::interval
 		ORDER BY created_at DESC, kid`
-	// The successor may be made a little late, and a verifier's clock may be a little behind.
+	// Twice maxAge leaves room for a successor that is created late and for verifiers whose clock is behind.
 	rows, err := tx.Query(ctx, query, 2*maxAge+tokenLife)
 	if err != nil {
 		return nil, fmt.Errorf("read signing keys: %w", err)

@@ -1,5 +1,5 @@
-// Package token makes access tokens (EdDSA JWTs) and the opaque secrets that are stored as hashes: refresh tokens and API
-// keys.
+// Package token creates access tokens (EdDSA JWTs) and opaque secrets: refresh tokens and API keys, of which only hashes are
+// stored.
 package token
 
 import (
@@ -23,13 +23,13 @@ type SigningKey struct {
 	CreatedAt time.Time
 }
 
-// NewSigningKey makes a key. Its id is random.
+// NewSigningKey creates a key with a random id.
 func NewSigningKey() SigningKey {
 	_, private, _ := ed25519.GenerateKey(rand.Reader) // never fails with this reader
 	return SigningKey{ID: rand.Text()[:16], Private: private}
 }
 
-// PublicKey returns the public half as a JWK's x value (RFC 8037).
+// PublicKey returns the public key as the x value of a JWK (RFC 8037).
 func (k SigningKey) PublicKey() string {
 	return base64.RawURLEncoding.EncodeToString(k.Private[ed25519.SeedSize:])
 }
@@ -58,7 +58,8 @@ func NewSecret() string {
 	return base64.RawURLEncoding.EncodeToString(secret)
 }
 
-// HashSecret returns what is stored of a secret. There is nothing to guess in 256 random bits, so no slow hash is needed.
+// HashSecret returns the hash under which a secret is stored. A secret of 256 random bits cannot be guessed, so no slow hash
+// is needed.
 func HashSecret(secret string) []byte {
 	sum := sha256.Sum256([]byte(secret))
 	return sum[:]
