@@ -78,14 +78,11 @@ func (s *session) cutCommit(a *armed, kind commitKind, m message, reader *bufio.
 	}
 	if err != nil {
 		s.close()
-		return
-	}
-	if a.moment == During {
-		_ = s.client.Close() // the cut
 	}
 }
 
-// answers forwards what the server says, until a cut or the end.
+// answers forwards what the server says, until a cut or the end. The client's side of a cut is closed only once Postgres has
+// finished: a client whose connection breaks earlier sends a cancel request, which may overtake the commit.
 func (s *session) answers() {
 	defer func() {
 		s.close()
