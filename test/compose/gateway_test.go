@@ -149,18 +149,18 @@ func (s stack) compression(t *testing.T) {
 		t.Error("16 bytes were compressed")
 	}
 
-	client := s.login(t)
-	path := client.largeProduct(t)
-	read := client.send(t, http.MethodGet, path, nil, "Accept-Encoding", "gzip")
+	admin := s.login(t)
+	path := admin.largeProduct(t)
+	read := admin.send(t, http.MethodGet, path, nil, "Accept-Encoding", "gzip")
 	tag := read.header.Get("ETag")
 	if !strings.HasPrefix(tag, `W/"`) {
 		t.Fatalf("the ETag of a compressed product is %q", tag)
 	}
 	change := []byte(`{"name":"changed"}`)
-	if a := client.send(t, http.MethodPatch, path, change, "If-Match", tag, "Content-Type", "application/merge-patch+json"); a.status != 200 {
+	if a := admin.send(t, http.MethodPatch, path, change, "If-Match", tag, "Content-Type", "application/merge-patch+json"); a.status != 200 {
 		t.Errorf("PATCH with If-Match %s: %d %s", tag, a.status, a.body)
 	}
-	if a := client.send(t, http.MethodPatch, path, change, "If-Match", tag, "Content-Type", "application/merge-patch+json"); a.status != 412 {
+	if a := admin.send(t, http.MethodPatch, path, change, "If-Match", tag, "Content-Type", "application/merge-patch+json"); a.status != 412 {
 		t.Errorf("PATCH with an old If-Match: %d %s", a.status, a.body)
 	}
 }

@@ -133,13 +133,12 @@ func (s stack) upAgain(t *testing.T) {
 // restartUnderLoad: while ingest is restarted, writes are refused for a moment, with the advice to come back, and with that
 // none is lost or counted twice.
 func (s stack) restartUnderLoad(t *testing.T) {
-	client := s.login(t)
-	key := client.apiKey(t)
-	sku := client.product(t)
+	admin := s.login(t)
+	key, product := admin.apiKey(t), admin.product(t, "")
 
 	ctx, stop := context.WithCancel(t.Context())
 	sent := make(chan traffic, 1)
-	go func() { sent <- key.sendUntil(ctx, sku) }()
+	go func() { sent <- s.sendUntil(ctx, t, key, product.SKU) }()
 	s.must(t, "restart", "--timeout", "30", "ingest")
 	platformtest.Eventually(t, time.Minute, "ingest is ready again", func() bool {
 		return len(s.containers(t, "label=com.docker.compose.service=ingest", "health=healthy")) == 1
@@ -154,7 +153,7 @@ func (s stack) restartUnderLoad(t *testing.T) {
 		t.Errorf("%d events were stored and %d refused: that was no load, or no restart", result.stored, result.refused)
 	}
 	platformtest.Eventually(t, time.Minute, "all are counted, once", func() bool {
-		return client.counted(t, sku) == result.stored
+		return admin.views(t, product) == int64(result.stored)
 	})
 }
 
