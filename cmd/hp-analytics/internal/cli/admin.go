@@ -23,7 +23,7 @@ import (
 
 // AdminConfig names the first admin.
 type AdminConfig struct {
-	// Email and Password are of the first admin, who is made when there is none.
+	// Email and Password belong to the first admin, who is created if there is none.
 	Email    string        `env:"ADMIN_EMAIL"`
 	Password config.Secret `env:"ADMIN_PASSWORD"`
 }
@@ -43,15 +43,15 @@ func adminCommand(env environment) *cobra.Command {
 	create := &cobra.Command{
 		Use:   "create",
 		Short: "Create an account with a role, or give an existing one a new role and password",
-		Long: `Create an account with a role, or give an existing one a new role and password; its logins end.
+		Long: `Create an account with a role, or give an existing one a new role and password, which ends its logins.
 
-The password is read from ADMIN_PASSWORD (or the file ADMIN_PASSWORD_FILE). Without it one is made and printed.`,
+The password is read from ADMIN_PASSWORD (or the file ADMIN_PASSWORD_FILE). Without it, a random one is printed.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return env.createAccount(cmd.Context(), email, authn.Role(role), ifNone)
 		},
 	}
-	create.Flags().BoolVar(&ifNone, "if-none", false, "do nothing when there is an admin already: for installations, which run more than once")
+	create.Flags().BoolVar(&ifNone, "if-none", false, "do nothing if there is an admin already, for installations that run this more than once")
 	create.Flags().StringVar(&email, "email", "", "the account's e-mail address (required)")
 	create.Flags().StringVar(&role, "role", string(authn.Admin), "admin, analyst or user")
 	if err := create.MarkFlagRequired("email"); err != nil {
@@ -123,9 +123,9 @@ func hasAdmin(ctx context.Context, database postgres.Config) (bool, error) {
 	return accounts.HasAdmin(ctx, pool)
 }
 
-// firstAdmin makes the first admin when there is no admin at all, and returns what to say of the login. Without
-// ADMIN_EMAIL a password is made once and kept in the data directory. The file is written before the account: a crash in
-// between must not leave an admin whose password nobody knows.
+// firstAdmin creates the first admin if there is none, and returns a description of the login. Without ADMIN_EMAIL it
+// generates a password once and stores it in the data directory. It writes the file before the account, so that a crash in
+// between cannot leave an admin whose password is unknown.
 func firstAdmin(ctx context.Context, database postgres.Config, given AdminConfig, dir string) (string, error) {
 	there, err := hasAdmin(ctx, database)
 	if err != nil {
@@ -136,7 +136,7 @@ func firstAdmin(ctx context.Context, database postgres.Config, given AdminConfig
 	case err != nil:
 		return "", err
 	case there && !noted:
-		return "there is one already (hp-analytics admin create makes another)", nil
+		return "exists already (hp-analytics admin create adds another)", nil
 	case there:
 		return admin.String(), nil
 	case given.Email != "":
@@ -153,22 +153,22 @@ func firstAdmin(ctx context.Context, database postgres.Config, given AdminConfig
 	return admin.String(), putAccount(ctx, database, admin.Email, admin.Password, authn.Admin)
 }
 
-// login is the admin that was made without being asked for, as it is kept in the data directory.
+// login is the generated admin login that is stored in the data directory.
 type login struct{ Email, Password string }
 
-// String says the login to a person.
+// String formats the login for display.
 func (l login) String() string { return l.Email + " / " + l.Password }
 
 func loginFile(dir string) string { return filepath.Join(dir, "admin-login") }
 
 func (l login) write(dir string) error {
 	if err := os.WriteFile(loginFile(dir), []byte(l.Email+"\n"+l.Password+"\n"), 0o600); err != nil {
-		return fmt.Errorf("keep the admin's password: %w", err)
+		return fmt.Errorf("store the admin's password: %w", err)
 	}
 	return nil
 }
 
-// readLogin reads what write wrote. What is cut short by a crash counts as not there.
+// readLogin reads the stored login. A file that a crash left incomplete counts as absent.
 func readLogin(dir string) (l login, found bool, err error) {
 	content, err := os.ReadFile(loginFile(dir))
 	if errors.Is(err, fs.ErrNotExist) {

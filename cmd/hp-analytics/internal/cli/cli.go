@@ -23,13 +23,13 @@ const (
 	exitUsage   = 2 // the command line or the configuration is wrong
 )
 
-// usageError marks an error as the user's: wrong arguments or configuration.
+// usageError marks an error that the user made: wrong arguments or configuration.
 type usageError struct{ error }
 
 // Unwrap returns the cause.
 func (e usageError) Unwrap() error { return e.error }
 
-// environment is what commands read and write instead of globals.
+// environment holds the inputs and outputs of a command, in place of globals.
 type environment struct {
 	environ        []string
 	stdout, stderr io.Writer
@@ -46,7 +46,7 @@ func (e environment) load(ctx context.Context, target any) error {
 	return nil
 }
 
-// logger returns a logger for a command that a person watches: text on stderr, warnings and up unless LOG_LEVEL says else.
+// logger returns a logger for interactive commands: text on stderr, from LOG_LEVEL up (default warn).
 func (e environment) logger(ctx context.Context) (*slog.Logger, error) {
 	cfg := struct {
 		Level slog.Level `env:"LOG_LEVEL, default=warn"`

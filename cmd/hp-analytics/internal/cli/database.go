@@ -13,14 +13,14 @@ import (
 	"github.com/hp-analytics/hp-analytics/migrations/migrate"
 )
 
-// DataConfig says where the private databases of a laptop install live.
+// DataConfig says where the private databases of a local installation are.
 type DataConfig struct {
 	// DataDir holds the data of `up`.
 	DataDir string `env:"DATA_DIR, default=.data"`
 }
 
-// withDatabase runs fn with the URL of the database that commands work on: DATABASE_URL if it is set, else the private
-// Postgres of DATA_DIR, which is started for the time of fn when no `up` is running.
+// withDatabase runs fn with the URL of the database that commands use: DATABASE_URL if it is set, else the private Postgres
+// of DATA_DIR. If no `up` is running there, it starts that Postgres until fn returns.
 func (e environment) withDatabase(ctx context.Context, fn func(url string) error) error {
 	var cfg struct {
 		DataConfig
@@ -70,14 +70,14 @@ func migrateCommand(env environment) *cobra.Command {
 		},
 	}
 	down.Flags().IntVar(&steps, "steps", 0, "how many migrations to undo; 0 means all")
-	var patience time.Duration
+	var wait time.Duration
 	up := &cobra.Command{
 		Use:   "up",
 		Short: "Apply all pending migrations; safe to run from several places at once",
 		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return env.migrateUp(cmd.Context(), patience) },
+		RunE:  func(cmd *cobra.Command, _ []string) error { return env.migrateUp(cmd.Context(), wait) },
 	}
-	up.Flags().DurationVar(&patience, "wait", 0, "how long to wait for a database that does not accept connections yet")
+	up.Flags().DurationVar(&wait, "wait", 0, "how long to wait for a database that does not accept connections yet")
 	cmd.AddCommand(
 		up,
 		down,
@@ -91,14 +91,14 @@ func migrateCommand(env environment) *cobra.Command {
 	return cmd
 }
 
-func (e environment) migrateUp(ctx context.Context, patience time.Duration) error {
+func (e environment) migrateUp(ctx context.Context, wait time.Duration) error {
 	return e.withDatabase(ctx, func(url string) error {
 		logger, err := e.logger(ctx)
 		if err != nil {
 			return err
 		}
-		if patience > 0 {
-			if err := migrate.Await(ctx, url, logger, patience); err != nil {
+		if wait > 0 {
+			if err := migrate.Await(ctx, url, logger, wait); err != nil {
 				return err
 			}
 		}

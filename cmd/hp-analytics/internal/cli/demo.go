@@ -20,17 +20,17 @@ func demoCommand(env environment) *cobra.Command {
 		Long: `Send a simulated shop's events to a running platform, wait until all are counted, and compare every number with what
 was sent. Exit 1 if any differs.
 
-It logs in as an admin: ADMIN_EMAIL and ADMIN_PASSWORD, or else the one that "up" made in DATA_DIR (default .data).`,
+It logs in as the admin of ADMIN_EMAIL and ADMIN_PASSWORD, or else as the one that "up" created in DATA_DIR (default .data).`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return env.demo(cmd.Context(), o) },
 	}
 	cmd.Flags().StringVar(&o.URL, "url", "http://localhost:8080", "base URL of the platform")
 	cmd.Flags().Var(serviceURLs{&o.Routes}, "service-url", "service=URL, for an installation without a gateway; may be repeated")
 	cmd.Flags().IntVar(&o.Events, "events", 20_000, "how many different events to send; purchases come on top")
-	cmd.Flags().IntVar(&o.Days, "days", 7, "over how many days, today included, they are spread")
+	cmd.Flags().IntVar(&o.Days, "days", 7, "how many days to spread them over, today included")
 	cmd.Flags().IntVar(&o.Products, "products", 100, "how many products the shop has")
 	cmd.Flags().IntVar(&o.Users, "users", 1_000, "how many users visit it")
-	cmd.Flags().Uint64Var(&o.Seed, "seed", 1, "another seed is another shop")
+	cmd.Flags().Uint64Var(&o.Seed, "seed", 1, "seed of the shop: another seed simulates another shop")
 	return cmd
 }
 
@@ -58,12 +58,12 @@ func (e environment) demo(ctx context.Context, o demo.Options) error {
 	}
 	err := demo.Run(ctx, o)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		return errors.New("interrupted; the same command goes on where it makes a difference: what was sent is not counted twice")
+		return errors.New("interrupted; run the same command within the hour to continue: what was sent already is not counted twice")
 	}
 	return err
 }
 
-// serviceURLs is a flag that is given once per service, and fills the routes by the path segments of that service.
+// serviceURLs is a flag that may be given once per service. It adds a route for each path segment of the service.
 type serviceURLs struct{ routes *map[string]string }
 
 // String implements pflag.Value.

@@ -16,22 +16,22 @@ import (
 )
 
 func rebuildCommand(env environment) *cobra.Command {
-	var from, to string
+	var days dayRange
 	var restart bool
 	cmd := &cobra.Command{
 		Use:   "rebuild --from DAY --to DAY",
-		Short: "Make the rollups of a range of days anew from the raw rows, beside a running platform",
-		Long: `Make the rollups of a range of days anew from the raw rows, beside a running platform.
+		Short: "Recompute the rollups of a range of days from the raw rows while the platform runs",
+		Long: `Recompute the rollups of a range of days from the raw rows while the platform runs.
 
-Each day is counted aside and then swapped in at once, so numbers are from before or from after it. What is right stays
-untouched. A rebuild that was interrupted goes on where it was when the same days are asked for again. Days whose raw rows
-are gone (retention) are refused. "hp-analytics reconcile" tells whether a rebuild is needed.
+Each day is computed separately and swapped in at once, so readers see the old numbers or the new ones. Correct rows are not
+touched. An interrupted rebuild continues where it stopped when it is run again for the same days. Days whose raw rows were
+dropped (retention) are refused. "hp-analytics reconcile" tells whether a rebuild is needed.
 
-The database is that of DATABASE_URL, or else the private one of DATA_DIR (default .data). With REDIS_URL the caches of
-analytics are told what has changed; without it they notice when their entries expire.`,
+It uses the database of DATABASE_URL, or else the private one of DATA_DIR (default .data). With REDIS_URL it invalidates the
+caches of analytics; without it cached numbers stay until they expire.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			options, err := rebuildRange(from, to)
+			options, err := rebuildOptions(days)
 			if err != nil {
 				return usageError{err}
 			}
@@ -39,25 +39,22 @@ analytics are told what has changed; without it they notice when their entries e
 			return env.rebuild(cmd.Context(), options)
 		},
 	}
-	cmd.Flags().StringVar(&from, "from", "", "first day (YYYY-MM-DD, UTC)")
-	cmd.Flags().StringVar(&to, "to", "", "last day, included")
-	cmd.Flags().BoolVar(&restart, "restart", false, "begin anew instead of going on with an interrupted rebuild of the same days")
+	days.define(cmd, "", "")
+	cmd.Flags().BoolVar(&restart, "restart", false, "start over instead of continuing an interrupted rebuild of the same days")
 	return cmd
 }
 
-func rebuildRange(from, to string) (rebuild.Options, error) {
-	first, fromErr := day("--from", from)
-	last, toErr := day("--to", to)
-	if err := errors.Join(fromErr, toErr); err != nil {
-		return rebuild.Options{}, err
-	}
+func rebuildOptions(days dayRange) (rebuild.Options, error) {
+	from, to, err := days.parse()
 	switch {
-	case first == nil || last == nil:
-		return rebuild.Options{}, errors.New("--from and --to: both are needed")
-	case last.Before(*first):
+	case err != nil:
+		return rebuild.Options{}, err
+	case from == nil || to == nil:
+		return rebuild.Options{}, errors.New("--from and --to: both are required")
+	case to.Before(*from):
 		return rebuild.Options{}, errors.New("--to: must not be before --from")
 	}
-	return rebuild.Options{From: *first, To: *last}, nil
+	return rebuild.Options{From: *from, To: *to}, nil
 }
 
 func (e environment) rebuild(ctx context.Context, o rebuild.Options) error {
@@ -86,7 +83,7 @@ func (e environment) rebuild(ctx context.Context, o rebuild.Options) error {
 			if err != nil {
 				return err
 			}
-			defer client.Close() //nolint:errcheck // nothing is lost
+			defer client.Close() //nolint:errcheck // nothing is pending on it
 			o.Redis = client
 		}
 		o.Done = e.printRebuiltDay
@@ -98,24 +95,24 @@ func (e environment) rebuild(ctx context.Context, o rebuild.Options) error {
 }
 
 func (e environment) printRebuiltDay(d rebuild.Day) {
-	_, _ = fmt.Fprintf(e.stdout, "%s: %d raw rows (%d came in meanwhile), %d rollup rows before, %d after, %d removed, %d added, in %s, writers waited %s\n",
+	_, _ = fmt.Fprintf(e.stdout, "%s: %d raw rows (%d of them arrived during the rebuild), %d rollup rows before, %d after, %d removed, %d added, in %s, writers waited %s\n",
 		d.Day.Format(time.DateOnly), d.Rows, d.Late, d.Before, d.After, d.Removed, d.Added,
 		d.Took.Round(time.Millisecond), d.Locked.Round(time.Millisecond))
 	if d.Unpublished != nil {
-		_, _ = fmt.Fprintf(e.stdout, "%s: caches were not told and notice when their entries expire: %v\n", d.Day.Format(time.DateOnly), d.Unpublished)
+		_, _ = fmt.Fprintf(e.stdout, "%s: the caches were not invalidated, cached numbers stay until they expire: %v\n", d.Day.Format(time.DateOnly), d.Unpublished)
 	}
 }
 
-func (e environment) printRebuilt(r rebuild.Report, took time.Duration, told bool) {
+func (e environment) printRebuilt(r rebuild.Report, took time.Duration, invalidated bool) {
 	var rows, removed, added int64
 	for _, d := range r.Done {
 		rows, removed, added = rows+d.Rows, removed+d.Removed, added+d.Added
 	}
 	if len(r.Resumed) > 0 {
-		_, _ = fmt.Fprintf(e.stdout, "%d days were done before the interruption.\n", len(r.Resumed))
+		_, _ = fmt.Fprintf(e.stdout, "%d days were already done before the interruption.\n", len(r.Resumed))
 	}
-	if !told && removed+added > 0 {
-		_, _ = fmt.Fprintln(e.stdout, "REDIS_URL is not set: cached answers live until they expire.")
+	if !invalidated && removed+added > 0 {
+		_, _ = fmt.Fprintln(e.stdout, "REDIS_URL is not set: cached numbers stay until they expire.")
 	}
 	_, _ = fmt.Fprintf(e.stdout, "Rebuilt %d days from %d raw rows in %s: %d rollup rows removed, %d added.\n",
 		len(r.Done), rows, took.Round(time.Millisecond), removed, added)

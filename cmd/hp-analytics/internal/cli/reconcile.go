@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -14,40 +13,25 @@ import (
 )
 
 func reconcileCommand(env environment) *cobra.Command {
-	var from, to string
+	var days dayRange
 	cmd := &cobra.Command{
 		Use:   "reconcile",
 		Short: "Recount every rollup from the raw rows, print each difference, exit 1 if there is any",
 		Long: `Recount every rollup from the raw rows, print each difference, exit 1 if there is any.
 
-Works beside a running platform, in one snapshot. The database is that of DATABASE_URL, or else the private one of
+It works in one snapshot, so the platform may run. It uses the database of DATABASE_URL, or else the private one of
 DATA_DIR (default .data).`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			options := reconcile.Options{Out: env.stdout}
-			var fromErr, toErr error
-			options.From, fromErr = day("--from", from)
-			options.To, toErr = day("--to", to)
-			if err := errors.Join(fromErr, toErr); err != nil {
+			from, to, err := days.parse()
+			if err != nil {
 				return usageError{err}
 			}
-			return env.reconcile(cmd.Context(), options)
+			return env.reconcile(cmd.Context(), reconcile.Options{From: from, To: to, Out: env.stdout})
 		},
 	}
-	cmd.Flags().StringVar(&from, "from", "", "first day (YYYY-MM-DD, UTC; default: the first there is)")
-	cmd.Flags().StringVar(&to, "to", "", "last day, included (default: the last there is)")
+	days.define(cmd, "; default: the first with data", " (default: the last with data)")
 	return cmd
-}
-
-func day(flag, text string) (*time.Time, error) {
-	if text == "" {
-		return nil, nil //nolint:nilnil // no bound
-	}
-	d, err := time.Parse(time.DateOnly, text)
-	if err != nil {
-		return nil, fmt.Errorf("%s: must be a day like 2026-03-14, not %q", flag, text)
-	}
-	return &d, nil
 }
 
 func (e environment) reconcile(ctx context.Context, o reconcile.Options) error {
@@ -72,10 +56,10 @@ func (e environment) reconcile(ctx context.Context, o reconcile.Options) error {
 
 func (e environment) report(r reconcile.Report, took time.Duration) error {
 	for _, d := range r.Unchecked {
-		_, _ = fmt.Fprintf(e.stdout, "%s: not checked, its raw rows are gone (retention)\n", d.Format(time.DateOnly))
+		_, _ = fmt.Fprintf(e.stdout, "%s: not checked, its raw rows were dropped (retention)\n", d.Format(time.DateOnly))
 	}
 	if r.PendingRows > 0 {
-		_, _ = fmt.Fprintf(e.stdout, "%d rows are not folded yet and not counted here\n", r.PendingRows)
+		_, _ = fmt.Fprintf(e.stdout, "%d rows are not folded yet and therefore not counted\n", r.PendingRows)
 	}
 	_, _ = fmt.Fprintf(e.stdout, "Recounted %d days, %d raw rows, %d rollup rows in %s: %d differences.\n",
 		r.Days, r.Rows, r.Compared, took.Round(time.Millisecond), r.Differences)

@@ -33,11 +33,11 @@ func TestRebuildCommand(t *testing.T) {
 
 	execute(t, database.URL(), wrong)
 	told := append([]string{"REDIS_URL=" + string(redistest.New(t).URL)}, environ...)
-	command(exitOK, "2026-01-01: 0 raw rows (0 came in meanwhile), 1 rollup rows before, 0 after, 1 removed, 0 added", told, "rebuild", "--from=2026-01-01", "--to=2026-01-01")
+	command(exitOK, "2026-01-01: 0 raw rows (0 of them arrived during the rebuild), 1 rollup rows before, 0 after, 1 removed, 0 added", told, "rebuild", "--from=2026-01-01", "--to=2026-01-01")
 	command(exitOK, "Rebuilt 1 days from 0 raw rows", told, "rebuild", "--from=2026-01-01", "--to=2026-01-01", "--restart")
 }
 
-// TestRetentionCommand shows before it drops, and drops nothing that is not folded.
+// TestRetentionCommand lists expired partitions and drops them, but not while rows of those days are not folded.
 func TestRetentionCommand(t *testing.T) {
 	t.Parallel()
 	database := dbtest.New(t)
@@ -63,14 +63,14 @@ func TestRetentionCommand(t *testing.T) {
 		SELECT '2020-01-01', now(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'ada', 'view' FROM generate_series(1, 3)`)
 	execute(t, database.URL(), `ANALYZE ingest.events_p20200101`)
 	execute(t, database.URL(), `INSERT INTO stats.daily_stats (day, lane) VALUES ('2020-01-01', 0)`)
-	pending := "as long as 1 batches of 7 rows, some of those days, are not folded"
-	command(exitOK, show, "ingest.events_p20200101: about 3 rows, ", "ingest.purchases_p20200102: an unknown number of rows", "stays for now", pending)
+	pending := "while 1 batches of 7 rows, some of them of those days, are not folded"
+	command(exitOK, show, "ingest.events_p20200101: about 3 rows, ", "ingest.purchases_p20200102: an unknown number of rows", "kept for now", pending)
 	command(exitFailure, drop, "Dropped 0 partitions.", pending)
 	execute(t, database.URL(), `UPDATE ingest.batches SET aggregated_at = now()`)
 	command(exitOK, show, "4 partitions of ")
 	command(exitOK, drop, "Dropped 4 partitions.")
 	command(exitOK, show, "0 partitions of ")
-	// What is young, and the rollups, are still there.
+	// Newer rows and the rollups are still there.
 	execute(t, database.URL(), `DO $$ BEGIN
 		ASSERT (SELECT count(*) FROM pg_inherits WHERE inhparent = 'ingest.events'::regclass) = 1;
 		ASSERT (SELECT count(*) FROM stats.daily_stats) = 1;

@@ -12,7 +12,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/aggregator/retention"
 )
 
-// RetentionConfig says how long raw rows are kept, as the aggregator reads it.
+// RetentionConfig says how long raw rows are kept. The aggregator has the same setting.
 type RetentionConfig struct {
 	// RetentionDays is how long raw rows are kept; rollups stay.
 	RetentionDays int `env:"RETENTION_DAYS, default=90"`
@@ -33,8 +33,8 @@ func retentionCommand(env environment) *cobra.Command {
 		Short: "Show which raw rows are older than RETENTION_DAYS; --apply drops them now",
 		Long: `Show which raw rows are older than RETENTION_DAYS (default 90), and what keeps them from being dropped.
 
-The aggregator drops them within the hour by itself; --apply does it now, by the same rules. Rollups stay. The database is
-that of DATABASE_URL, or else the private one of DATA_DIR (default .data).`,
+The aggregator drops them within the hour; --apply does it now, by the same rules. Rollups stay. It uses the database of
+DATABASE_URL, or else the private one of DATA_DIR (default .data).`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return env.retention(cmd.Context(), apply) },
 	}
@@ -81,7 +81,7 @@ func (e environment) retention(ctx context.Context, apply bool) error {
 func (e environment) printExpired(expired retention.Expired, firstKept time.Time) {
 	stays := ""
 	if expired.PendingBatches > 0 {
-		stays = ", stays for now"
+		stays = ", kept for now"
 	}
 	var bytes int64
 	for _, p := range expired.Partitions {
@@ -93,7 +93,7 @@ func (e environment) printExpired(expired retention.Expired, firstKept time.Time
 		bytes += p.Bytes
 	}
 	if expired.PendingBatches > 0 {
-		_, _ = fmt.Fprintf(e.stdout, "Nothing is dropped as long as %d batches of %d rows, some of those days, are not folded.\n", expired.PendingBatches, expired.PendingRows)
+		_, _ = fmt.Fprintf(e.stdout, "Nothing is dropped while %d batches of %d rows, some of them of those days, are not folded.\n", expired.PendingBatches, expired.PendingRows)
 	}
 	_, _ = fmt.Fprintf(e.stdout, "%d partitions of %d bytes are older than %s, the first day that is kept. Rollups stay.\n",
 		len(expired.Partitions), bytes, firstKept.Format(time.DateOnly))

@@ -28,9 +28,9 @@ type upConfig struct {
 	PortConfig
 	DataConfig
 	AdminConfig
-	// Host is the interface to serve on. The default keeps an evaluation install to this machine.
+	// Host is the interface to serve on. With the default only this machine can connect.
 	Host string `env:"HOST, default=127.0.0.1"`
-	// DatabaseURL and RedisURL name databases of your own; without them private ones are started.
+	// DatabaseURL and RedisURL name existing databases; without them private ones are started.
 	DatabaseURL config.URL `env:"DATABASE_URL"`
 	RedisURL    config.URL `env:"REDIS_URL"`
 }
@@ -47,8 +47,8 @@ Environment:
   DATA_DIR        where the private databases live (default .data)
   DATABASE_URL    use this Postgres instead of a private one
   REDIS_URL       use this Redis instead of a private one
-  ADMIN_EMAIL, ADMIN_PASSWORD   the first admin; without them a password is made once and shown
-  LOG_LEVEL       what is shown here (default error); everything from info up goes to DATA_DIR/hp-analytics.log`,
+  ADMIN_EMAIL, ADMIN_PASSWORD   the first admin; without them a password is generated once and shown
+  LOG_LEVEL       lowest level shown here (default error); everything from info up goes to DATA_DIR/hp-analytics.log`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return env.up(cmd.Context()) },
 	}
@@ -59,19 +59,19 @@ func (e environment) up(ctx context.Context) error {
 	if err := e.load(ctx, &cfg); err != nil {
 		return err
 	}
-	// The directory comes first: what belongs to a running platform, such as its log, must not be touched.
+	// Take the directory first, so that nothing of a platform that runs in it, such as its log, is touched.
 	databases, err := embedded.Open(cfg.DataDir)
 	if err != nil {
 		return err
 	}
 	err = errors.Join(e.upIn(ctx, cfg, databases), databases.Stop(ctx))
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		return nil // asked to stop while it was still starting
+		return nil // interrupted during the start
 	}
 	return err
 }
 
-// upIn starts the databases of a directory that is ours, and everything on top of them.
+// upIn starts the databases of a directory that this process holds, and everything on top of them.
 func (e environment) upIn(ctx context.Context, cfg upConfig, databases *embedded.Databases) error {
 	listener, err := httpserver.Listen(ctx, httpserver.Config{Addr: net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port))})
 	if errors.Is(err, syscall.EADDRINUSE) {
@@ -80,7 +80,7 @@ func (e environment) upIn(ctx context.Context, cfg upConfig, databases *embedded
 	if err != nil {
 		return err
 	}
-	defer listener.Close() //nolint:errcheck // closed by the server already when all went well
+	defer listener.Close() //nolint:errcheck // the server has closed it unless the start failed
 
 	logger, closeLog, err := e.upLogger(ctx, cfg.DataDir)
 	if err != nil {
@@ -103,7 +103,7 @@ func (e environment) upWith(ctx context.Context, cfg upConfig, databases *embedd
 		"JWKS_URL="+jwksURL(listener.Addr()),
 		"HTTP_ADDR="+listener.Addr().String(),
 		"HTTP_ACCESS_LOG=errors",
-		"SHUTDOWN_DRAIN_DELAY=0s", // nothing balances load in front of a laptop
+		"SHUTDOWN_DRAIN_DELAY=0s", // there is no load balancer to wait for
 	)
 	names, err := host.Parse(host.All)
 	if err != nil {
@@ -128,7 +128,7 @@ func (e environment) upWith(ctx context.Context, cfg upConfig, databases *embedd
 	})
 }
 
-// prepare brings the schema up to date and makes the first admin. It returns what to say of the admin.
+// prepare migrates the schema and creates the first admin. It returns a description of the admin's login.
 func (e environment) prepare(ctx context.Context, cfg upConfig, logger *slog.Logger) (string, error) {
 	var database postgres.Config
 	if err := e.load(ctx, &database); err != nil {
@@ -140,7 +140,7 @@ func (e environment) prepare(ctx context.Context, cfg upConfig, logger *slog.Log
 	return firstAdmin(ctx, database, cfg.AdminConfig, cfg.DataDir)
 }
 
-// welcome tells a person what is running and what to do next.
+// welcome prints where the platform is and what to do next.
 func (e environment) welcome(url string, cfg upConfig, admin string) {
 	_, _ = fmt.Fprintf(e.stdout, `
   HP Analytics is ready.
@@ -157,8 +157,8 @@ func (e environment) welcome(url string, cfg upConfig, admin string) {
 `, url, admin, cfg.DataDir)
 }
 
-// upLogger returns a logger that shows errors on the console and keeps everything from info up in a file of the data
-// directory. The file of the run before is kept beside it.
+// upLogger returns a logger that shows errors on the console and writes everything from info up to a file in the data
+// directory. It keeps the file of the previous run.
 func (e environment) upLogger(ctx context.Context, dir string) (*slog.Logger, func(), error) {
 	console := struct {
 		Level slog.Level `env:"LOG_LEVEL, default=error"`
@@ -168,7 +168,7 @@ func (e environment) upLogger(ctx context.Context, dir string) (*slog.Logger, fu
 	}
 	path := filepath.Join(dir, "hp-analytics.log")
 	if err := os.Rename(path, path+".1"); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, nil, fmt.Errorf("keep the log of the run before: %w", err)
+		return nil, nil, fmt.Errorf("keep the log of the previous run: %w", err)
 	}
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {

@@ -14,10 +14,10 @@ import (
 )
 
 // ErrNoData says that a directory holds no private Postgres.
-var ErrNoData = errors.New("no data of HP Analytics there")
+var ErrNoData = errors.New("it holds no data of HP Analytics")
 
-// Attach returns the database URL of the private Postgres in dir, for a command that works beside a running platform or
-// without one: it uses the running server, or starts it until release is called.
+// Attach returns the database URL of the private Postgres in dir. If a platform runs there, it uses that platform's server;
+// otherwise it starts the server until release is called.
 func Attach(ctx context.Context, dir string, logger *slog.Logger) (url string, release func() error, err error) {
 	if _, err := os.Stat(filepath.Join(dir, "postgres")); errors.Is(err, fs.ErrNotExist) {
 		return "", nil, fmt.Errorf("%s: %w", dir, ErrNoData)
@@ -34,7 +34,7 @@ func Attach(ctx context.Context, dir string, logger *slog.Logger) (url string, r
 	}
 	content, readErr := os.ReadFile(urlFile(dir))
 	if readErr != nil {
-		return "", nil, fmt.Errorf("the platform in %s is just starting or stopping: %w", dir, errors.Join(err, readErr))
+		return "", nil, fmt.Errorf("the platform in %s is starting or stopping: %w", dir, errors.Join(err, readErr))
 	}
 	return strings.TrimSpace(string(content)), func() error { return nil }, nil
 }

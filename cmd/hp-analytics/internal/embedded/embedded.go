@@ -1,9 +1,9 @@
-// Package embedded runs the private Postgres and Redis of a laptop or evaluation install, in one data directory.
+// Package embedded runs the private Postgres and Redis of a local or evaluation installation, in one data directory.
 //
 //	DATA_DIR/
 //	  lock              held (flock) by the process that owns the directory
-//	  postgres/ redis/  the data, or a pointer to it where the unprivileged user cannot reach this place
-//	  database-url      how to connect while the owner runs, for the other commands; mode 0600
+//	  postgres/ redis/  the data, or a pointer to it if the unprivileged user cannot enter this directory
+//	  database-url      the URL of the database while the owner runs, for the other commands; mode 0600
 package embedded
 
 import (
@@ -21,10 +21,10 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/lifecycle"
 )
 
-// stopTimeout bounds the shutdown of each database; a Postgres with much to write needs a while.
+// stopTimeout bounds the shutdown of each database. Postgres needs long if it has much to write.
 const stopTimeout = 30 * time.Second
 
-// Databases are the private servers of a data directory, which belongs to this process from Open to Stop.
+// Databases are the private servers of a data directory, which this process holds from Open to Stop.
 type Databases struct {
 	dir      string
 	release  func() error
@@ -32,21 +32,21 @@ type Databases struct {
 	redis    *localredis.Server
 }
 
-// Options say which servers are wanted.
+// Options say which servers to start.
 type Options struct {
 	Postgres bool
 	Redis    bool
 	Logger   *slog.Logger
 }
 
-// Open takes a data directory for this process and makes it if need be. One that another process holds is a
+// Open takes a data directory for this process and creates it if necessary. If another process holds it, the error is a
 // *localproc.LockedError.
 func Open(dir string) (*Databases, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // the unprivileged servers must pass through
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // the servers run as an unprivileged user, who has to enter it
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
 	release, err := localproc.Lock(dir)
@@ -56,7 +56,7 @@ func Open(dir string) (*Databases, error) {
 	return &Databases{dir: dir, release: release}, nil
 }
 
-// Start starts the servers. After an error as well Stop must be called.
+// Start starts the servers. Stop must be called even after an error.
 func (d *Databases) Start(ctx context.Context, o Options) (err error) {
 	if o.Postgres {
 		d.postgres, err = localpg.Start(ctx, localpg.Options{Dir: filepath.Join(d.dir, "postgres"), Logger: o.Logger})
@@ -64,7 +64,7 @@ func (d *Databases) Start(ctx context.Context, o Options) (err error) {
 			return fmt.Errorf("private Postgres: %w", err)
 		}
 		if err := os.WriteFile(urlFile(d.dir), []byte(d.postgres.URL()), 0o600); err != nil {
-			return fmt.Errorf("note the database URL: %w", err)
+			return fmt.Errorf("write the database URL: %w", err)
 		}
 	}
 	if o.Redis {
@@ -94,8 +94,8 @@ func (d *Databases) RedisURL() string {
 	return d.redis.URL()
 }
 
-// Components returns the servers as parts of a process's lifecycle: each fails when its server exits by itself, and
-// stops it when its turn comes. After that Stop only gives the directory up.
+// Components returns the servers as lifecycle components. A component fails when its server exits unexpectedly, and stops
+// the server when the process shuts down. After that Stop only releases the directory.
 func (d *Databases) Components() []lifecycle.Component {
 	var components []lifecycle.Component
 	if d.postgres != nil {
@@ -107,7 +107,7 @@ func (d *Databases) Components() []lifecycle.Component {
 	return components
 }
 
-// server is what the two have in common.
+// server is the part that both servers have in common.
 type server interface {
 	Done() <-chan struct{}
 	Err() error
@@ -129,7 +129,7 @@ func component(name string, s server) lifecycle.Component {
 	return lifecycle.Component{Name: name, Run: run, StopTimeout: stopTimeout + 5*time.Second}
 }
 
-// Stop stops what still runs, in reverse order, and gives the directory up. It is safe to call more than once.
+// Stop stops the servers that still run, in reverse order, and releases the directory. It may be called more than once.
 func (d *Databases) Stop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
@@ -139,7 +139,7 @@ func (d *Databases) Stop(ctx context.Context) error {
 	}
 	if d.postgres != nil {
 		problems = append(problems, d.postgres.Stop(ctx))
-		_ = os.Remove(urlFile(d.dir)) // only a hint; the lock decides who runs
+		_ = os.Remove(urlFile(d.dir)) // a leftover file does no harm: the lock tells whether the platform runs
 	}
 	return errors.Join(append(problems, d.release())...)
 }

@@ -88,7 +88,7 @@ func TestEveryDefectIsFound(t *testing.T) {
 			w.report, w.failed = "stats.daily 2026-03-14: events is 1, recounted 2\nRecounted 1 days, 4 raw rows, 9 rollup rows in 1ms: 1 differences.\n", true
 		}},
 		{"a recount that leaves rows out", "reconcile is not content", func(w *world) {
-			w.report = "3 rows are not folded yet and not counted here\n" + w.report
+			w.report = "3 rows are not folded yet and therefore not counted\n" + w.report
 		}},
 		{"an answer that cannot be", "impossible", func(w *world) { w.checker.Account.Problems = []string{"impossible"} }},
 	} {
