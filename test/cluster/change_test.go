@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// services are the deployments that requests go through, and the one that folds.
+// services are the deployments of the platform.
 var services = []string{"auth", "catalog", "ingest", "analytics", "aggregator"}
 
-// newTag is the same program under another name: what matters is that every pod is replaced.
+// newTag names the same image, so that an upgrade to it replaces every pod.
 const newTag = "e2e-next"
 
 // tags returns the tags that each service's pods run now.
@@ -26,15 +26,15 @@ func (i installation) tags(t *testing.T) map[string]bool {
 	return tags
 }
 
-// servicePods returns the names of the services' pods, without those that are on their way out.
+// servicePods returns the names of the services' pods, except those that are terminating.
 func (i installation) servicePods(t *testing.T) []string {
 	t.Helper()
 	return strings.Fields(i.run(t, "get", "pods", "-l", "app.kubernetes.io/component in ("+strings.Join(services, ",")+")",
 		"-o", "go-template={{range .items}}{{if not .metadata.deletionTimestamp}}{{.metadata.name}} {{end}}{{end}}"))
 }
 
-// replaceAllUnderLoad replaces every pod of every service by change while requests come in, wants each of them answered
-// well, and each accepted event counted once.
+// replaceAllUnderLoad runs change, which must replace every pod of every service, under load. Every request must succeed, and
+// every accepted event must be counted once.
 func replaceAllUnderLoad(t *testing.T, i installation, what string, change func()) {
 	t.Helper()
 	p := i.gateway(t)
@@ -43,7 +43,7 @@ func replaceAllUnderLoad(t *testing.T, i installation, what string, change func(
 	began := time.Now()
 	l := underLoad(t, p, s, func() {
 		change()
-		i.tags(t) // waits for each
+		i.tags(t) // waits for each pod
 	})
 	after := i.servicePods(t)
 	for _, pod := range before {
@@ -77,7 +77,8 @@ func rollback(t *testing.T, i installation) {
 	i.reconcile(t, "reconcile-rollback")
 }
 
-// changedValues changes what an operator of the platform changes: secrets stay, bounds move, and pods follow settings.
+// changedValues changes values as an administrator does: secrets stay, the bounds of scaling change, and pods get the new
+// settings.
 func changedValues(t *testing.T, i installation) {
 	password := i.password(t)
 	i.upgrade(t, "--set", "aggregator.autoscaling.maxReplicas=5", "--set", "config.logLevel=warn", "--set", "services.catalog.replicas=1")
@@ -97,7 +98,7 @@ func changedValues(t *testing.T, i installation) {
 	p.login(t, adminEmail, password)
 }
 
-// changedMode hands the aggregator to another autoscaler and back. At each end one looks after it, and not two: of two HPAs
+// changedMode hands the aggregator to another autoscaler and back. Exactly one must manage it each time: with two HPAs,
 // Kubernetes follows neither.
 func changedMode(t *testing.T, i installation) {
 	scalers := func() string {
@@ -125,8 +126,8 @@ func changedMode(t *testing.T, i installation) {
 	})
 }
 
-// eviction does to the pods of a service what draining their node does: the first may go, the second not before the first
-// has a successor.
+// eviction evicts the pods of a service as draining their node does. The second must be refused until the first has been
+// replaced.
 func eviction(t *testing.T, i installation) {
 	for _, service := range []string{"ingest", "operator", "gateway"} {
 		pods := i.names(t, "pod", "app.kubernetes.io/component="+service)
@@ -147,8 +148,8 @@ func eviction(t *testing.T, i installation) {
 	}
 }
 
-// secondInstallation asks for a release in another namespace: the external metrics API belongs to the first, stays with
-// it, and the user is told.
+// secondInstallation installs a release in another namespace. The external metrics API must stay with the first one, and the
+// user must be told.
 func secondInstallation(t *testing.T, i installation) {
 	out := must(t)(command(t.Context(), i.helmProgram, "--namespace", "second", "install", release, i.chart,
 		"--values", "testdata/values.yaml", "--values", i.values, "--set", "aggregator.autoscaling.mode=auto", "--dry-run=server"))
@@ -164,8 +165,8 @@ func secondInstallation(t *testing.T, i installation) {
 	}
 }
 
-// uninstall leaves what the chart says it leaves, and nothing else: the CRD, and here no Secret, because the databases' data does
-// not outlive the release either.
+// uninstall must leave only what the chart documents: the CRD, and here no Secret, because the data of the databases is
+// deleted with the release.
 func uninstall(t *testing.T, i installation) {
 	t.Log(i.helm(t, "uninstall", release, "--wait", "--timeout", "3m"))
 	kinds := i.run(t, "api-resources", "--verbs=list", "--namespaced", "-o", "name")

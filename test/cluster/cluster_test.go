@@ -1,5 +1,5 @@
-// Package cluster_test installs the platform on a real cluster and does to it what happens to platforms there: load,
-// upgrades, evictions, and the loss of Redis or of the operator. `make e2e-cluster` runs it.
+// Package cluster_test installs the platform on a real cluster and tests it under load, upgrades, evictions, and the loss of
+// Redis or of the operator. `make e2e-cluster` runs it.
 package cluster_test
 
 import (
@@ -8,14 +8,14 @@ import (
 	"testing"
 )
 
-// step is a part of a story: those after it rely on what it leaves.
+// step is one of a sequence of subtests. Later steps rely on the state that it leaves.
 type step struct {
 	name string
 	run  func(t *testing.T, i installation)
 }
 
-// tell runs the steps until one fails.
-func tell(t *testing.T, i installation, steps ...step) {
+// runSteps runs the steps until one fails.
+func runSteps(t *testing.T, i installation, steps ...step) {
 	t.Helper()
 	for _, s := range steps {
 		if !t.Run(s.name, func(t *testing.T) {
@@ -36,9 +36,9 @@ func TestCluster(t *testing.T) {
 		t.Skip("NOT RUN: needs a cluster and images, which make e2e-cluster CLUSTER=… sets up")
 	}
 	g := givenTools(t)
-	// One after the other: each has the machine, and the cluster's one external metrics API, for itself.
+	// Not in parallel: each needs the whole machine and the cluster's only external metrics API.
 	t.Run("Helm4", func(t *testing.T) {
-		tell(t, install(t, g, g.helm4, "shop"),
+		runSteps(t, install(t, g, g.helm4, "shop"),
 			step{"DemoThroughTheGateway", demoThroughTheGateway},
 			step{"HelmTest", helmTest},
 			step{"ScalesOnBacklog", scalesOnBacklog},
@@ -46,7 +46,7 @@ func TestCluster(t *testing.T) {
 			step{"OperatorKilled", operatorKilled},
 			step{"RollingUpgradeUnderLoad", rollingUpgrade},
 			step{"RollbackUnderLoad", rollback},
-			step{"RightsSuffice", rightsSuffice}, // before the logs are of warnings only
+			step{"RightsSuffice", rightsSuffice}, // before the log level is raised to warnings
 			step{"ChangedValues", changedValues},
 			step{"ChangedMode", changedMode},
 			step{"Eviction", eviction},
@@ -55,7 +55,7 @@ func TestCluster(t *testing.T) {
 		)
 	})
 	t.Run("Helm3", func(t *testing.T) {
-		tell(t, install(t, g, g.helm3, "shop-helm3"),
+		runSteps(t, install(t, g, g.helm3, "shop-helm3"),
 			step{"HelmTest", helmTest},
 			step{"RollingUpgradeUnderLoad", rollingUpgrade},
 			step{"RollbackUnderLoad", rollback},
@@ -74,13 +74,13 @@ func demoThroughTheGateway(t *testing.T, i installation) {
 	i.reconcile(t, "reconcile-demo")
 }
 
-// helmTest sends events through to analytics from a pod; see templates/tests of the chart.
+// helmTest runs the chart's test, which sends events and reads the numbers from a pod; see templates/tests.
 func helmTest(t *testing.T, i installation) {
 	t.Log(i.helm(t, "test", release, "--timeout", "3m"))
 }
 
-// rightsSuffice looks whether the operator was ever told that it may not do something: it goes on without, and would
-// be the worse for it in silence.
+// rightsSuffice checks that the Kubernetes API never refused a request of the operator. The operator continues after such a
+// refusal, so nothing else would show it.
 func rightsSuffice(t *testing.T, i installation) {
 	for _, pod := range i.names(t, "pod", "app.kubernetes.io/component=operator") {
 		logs := i.run(t, "logs", pod)

@@ -12,12 +12,12 @@ import (
 	"time"
 )
 
-// command runs a program to its end and returns what it printed; the error has what it complained of.
+// command runs a program and returns its standard output. The error contains its standard error.
 func command(ctx context.Context, name string, args ...string) (string, error) {
 	return commandWith(ctx, nil, name, args...)
 }
 
-// commandWith is command with variables NAME=value beside those of the test.
+// commandWith is command with additional environment variables, as NAME=value.
 func commandWith(ctx context.Context, environ []string, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = append(os.Environ(), environ...)
@@ -30,13 +30,13 @@ func commandWith(ctx context.Context, environ []string, name string, args ...str
 	return strings.TrimRight(stdout.String(), "\n"), err
 }
 
-// tail returns the last lines of a text that may be long.
+// tail returns the last lines of a text.
 func tail(text string) string {
 	const keep = 2000
 	return text[max(0, len(text)-keep):]
 }
 
-// must is the result of a command that has to succeed.
+// must returns the output of a command and fails the test if there is an error.
 func must(t *testing.T) func(output string, err error) string {
 	t.Helper()
 	return func(output string, err error) string {
@@ -48,7 +48,7 @@ func must(t *testing.T) func(output string, err error) string {
 	}
 }
 
-// eventually polls until check returns nil, twice a second, and returns how long that took. After limit the test fails
+// eventually polls check twice a second until it returns nil, and returns how long that took. After limit the test fails
 // with the last error.
 func eventually(t *testing.T, limit time.Duration, what string, check func() error) time.Duration {
 	t.Helper()
@@ -59,7 +59,7 @@ func eventually(t *testing.T, limit time.Duration, what string, check func() err
 	return took
 }
 
-// poll is eventually without a test.
+// poll is eventually for callers without a test.
 func poll(ctx context.Context, limit time.Duration, check func() error) (time.Duration, error) {
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, limit)
@@ -79,7 +79,7 @@ func poll(ctx context.Context, limit time.Duration, check func() error) (time.Du
 	}
 }
 
-// throughout polls for the whole time and fails the test as soon as check returns an error.
+// throughout polls check for a time and fails the test as soon as it returns an error.
 func throughout(t *testing.T, span time.Duration, what string, check func() error) {
 	t.Helper()
 	end := time.After(span)
@@ -98,7 +98,7 @@ func throughout(t *testing.T, span time.Duration, what string, check func() erro
 	}
 }
 
-// needed returns a variable of the environment that the runner sets.
+// needed returns an environment variable that the runner must set.
 func needed(name string) (string, error) {
 	if value := os.Getenv(name); value != "" {
 		return value, nil

@@ -29,7 +29,7 @@ func (k kube) forward(t *testing.T, target, port string) string {
 	go func() {
 		defer close(ended)
 		lines := bufio.NewScanner(stdout)
-		for lines.Scan() { // "Handling connection for …" goes on and must be read
+		for lines.Scan() { // kubectl prints a line per connection and blocks unless they are read
 			if match := forwarding.FindStringSubmatch(lines.Text()); match != nil {
 				address <- match[1]
 			}

@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// tools are what the tests are run with; see the Makefile.
+// tools are the programs that the tests use; see the Makefile.
 type tools struct {
 	helm4, helm3 string // programs
 	program      string // hp-analytics, for the demo
-	values       string // a values file: images that the cluster has been given
+	values       string // a values file with images that the cluster has
 	chart        string
 }
 
@@ -31,20 +31,20 @@ func givenTools(t *testing.T) (g tools) {
 	return g
 }
 
-// release is the name of the Helm release and, as it contains the chart's name, the beginning of every object's.
+// release is the name of the Helm release. It contains the chart's name, so it is also the prefix of every object.
 const release = "hp-analytics"
 
-// adminEmail is whom the values file names.
+// adminEmail is the admin of the values file.
 const adminEmail = "admin@example.com"
 
-// installation is a release in a namespace of its own.
+// installation is a release in its own namespace.
 type installation struct {
 	kube
 	tools
 	helmProgram string
 }
 
-// install makes a namespace that takes nothing below the restricted Pod Security level, and installs the chart into it.
+// install creates a namespace that enforces the restricted Pod Security level, and installs the chart into it.
 func install(t *testing.T, g tools, helm, namespace string, args ...string) installation {
 	t.Helper()
 	i := installation{kube: kube{namespace}, tools: g, helmProgram: helm}
@@ -78,7 +78,7 @@ func (i installation) helmVersion(t *testing.T) string {
 	return "helm " + must(t)(command(t.Context(), i.helmProgram, "version", "--short"))
 }
 
-// explain logs what a person would look at first.
+// explain logs the state that helps to find the cause of a failure.
 func (i installation) explain(t *testing.T) {
 	t.Helper()
 	for _, args := range [][]string{
@@ -95,13 +95,13 @@ func (i installation) explain(t *testing.T) {
 	}
 }
 
-// password is the first admin's, as the notes of the chart say to read it.
+// password reads the first admin's password as the chart's notes describe.
 func (i installation) password(t *testing.T) string {
 	t.Helper()
 	return i.secret(t, release+"-admin", "password")
 }
 
-// gateway makes the platform reachable from here, as the notes of the chart say.
+// gateway forwards a local port to the platform as the chart's notes describe.
 func (i installation) gateway(t *testing.T) platform {
 	t.Helper()
 	return platform{url: i.forward(t, "service/"+release+"-gateway", "8080"), http: http.DefaultClient}

@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// kube is kubectl on one namespace.
+// kube runs kubectl in one namespace.
 type kube struct{ namespace string }
 
-// run runs kubectl; the test fails when it does.
+// run runs kubectl and fails the test if there is an error.
 func (k kube) run(t *testing.T, args ...string) string {
 	t.Helper()
 	return must(t)(k.try(t, args...))
@@ -44,13 +44,13 @@ func (k kube) number(t *testing.T, object, path string) int {
 	return n
 }
 
-// names returns the names of the objects of a kind that a selector finds, such as pod/x.
+// names returns the names, such as pod/x, of the objects of a kind that match a selector.
 func (k kube) names(t *testing.T, kind, selector string) []string {
 	t.Helper()
 	return strings.Fields(k.run(t, "get", kind, "-l", selector, "-o", "name"))
 }
 
-// rolledOut waits until a workload runs what its spec says and nothing else.
+// rolledOut waits until the rollout of a workload is complete.
 func (k kube) rolledOut(t *testing.T, workload string, limit time.Duration) {
 	t.Helper()
 	k.run(t, "rollout", "status", workload, "--timeout", limit.String())
@@ -69,7 +69,7 @@ func (k kube) secret(t *testing.T, name, key string) string {
 	return k.run(t, "get", "secret", name, "-o", `go-template={{index .data "`+key+`" | base64decode}}`)
 }
 
-// jobFrom runs a job out of a CronJob to its end and returns what it printed.
+// jobFrom runs a job of a CronJob and returns its output.
 func (k kube) jobFrom(t *testing.T, cronJob, name string, limit time.Duration) string {
 	t.Helper()
 	k.run(t, "create", "job", name, "--from", "cronjob/"+cronJob)
@@ -87,7 +87,7 @@ func (k kube) jobFrom(t *testing.T, cronJob, name string, limit time.Duration) s
 	return k.run(t, "logs", "job/"+name)
 }
 
-// backlog asks the external metrics API as the HPA does: all queues of the pool, added up.
+// backlog reads the external metric as the HPA does: the sum over all queues of the pool.
 func (k kube) backlog(t *testing.T, pool string) (int, error) {
 	t.Helper()
 	out, err := k.try(t, "get", "--raw", "/apis/external.metrics.k8s.io/v1beta1/namespaces/"+k.namespace+
@@ -119,7 +119,7 @@ func (k kube) backlog(t *testing.T, pool string) (int, error) {
 	return sum, nil
 }
 
-// evict asks for the eviction of a pod, as `kubectl drain` does. It reports whether a disruption budget refused it.
+// evict requests the eviction of a pod, as `kubectl drain` does. It reports whether a disruption budget refused it.
 func (k kube) evict(t *testing.T, pod string) (refused bool) {
 	t.Helper()
 	name := strings.TrimPrefix(pod, "pod/")

@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// load is traffic of all kinds at a modest pace: what counts is that every request is answered well, not how many there are.
+// load sends requests of all kinds at a modest rate. It tests that every request succeeds, not the throughput.
 type load struct {
 	platform platform
 	shop     shop
 
 	mu       sync.Mutex
 	sent     map[string]int // requests by kind
-	events   int            // in requests that were answered well
+	events   int            // in successful requests
 	failures []string
 }
 
@@ -30,13 +30,13 @@ type request struct {
 }
 
 const (
-	// senders times the pace is some 100 requests a second.
+	// senders and pace amount to about 100 requests per second.
 	senders = 6
 	pace    = 60 * time.Millisecond
 )
 
-// underLoad runs fn while requests of all kinds are being sent, and returns what was sent. Each is sent once: a client that
-// tries again would hide what is looked for.
+// underLoad runs fn while requests of all kinds are sent, and returns what was sent. Requests are not retried, because a retry
+// would hide the failures that the test looks for. That is also why the load does not use the Go client.
 func underLoad(t *testing.T, p platform, s shop, fn func()) *load {
 	t.Helper()
 	p.http = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: senders}}
@@ -67,7 +67,7 @@ func (l *load) send(ctx context.Context, first int) {
 	}
 }
 
-// kinds are a request to each service, and to ingest one of each sort.
+// kinds holds one request to each service, and one of each kind to ingest.
 func (l *load) kinds() []request {
 	event := map[string]any{"type": "view", "sku": l.shop.sku, "user_id": "somebody"}
 	day := time.Now().UTC().Format(time.DateOnly)
@@ -99,7 +99,7 @@ func (l *load) one(ctx context.Context, r request) {
 	l.events += r.events
 }
 
-// flawless logs what was sent and fails the test for every request that was not answered well.
+// flawless logs what was sent and fails the test for every request that did not succeed.
 func (l *load) flawless(t *testing.T, during string) {
 	t.Helper()
 	total := 0

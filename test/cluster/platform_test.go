@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// platform is what a customer's program knows of an installation.
+// platform is an installation as seen by a customer's program.
 type platform struct {
 	url  string
 	http *http.Client
@@ -26,7 +26,7 @@ func writeFile(t *testing.T, path, content string) {
 	}
 }
 
-// call makes one request, without repeating it, and decodes the answer; a status other than want is an error.
+// call makes one request without retries and decodes the answer. A status other than want is an error.
 func (p platform) call(ctx context.Context, method, path, token string, body, into any, want int) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
@@ -76,7 +76,7 @@ func (p platform) login(t *testing.T, email, password string) string {
 	return answer.Token
 }
 
-// shop is a product and a key that may send events about it and read its numbers.
+// shop is a product, and a key that may send its events and read its numbers.
 type shop struct {
 	productID string
 	sku       string
@@ -102,7 +102,7 @@ func (p platform) newShop(t *testing.T, token string) shop {
 	return s
 }
 
-// counted returns how many events of the shop's product the rollups hold.
+// counted returns the number of events of the shop's product in the rollups.
 func (p platform) counted(ctx context.Context, s shop) (int, error) {
 	now := time.Now().UTC()
 	var answer struct {

@@ -12,12 +12,12 @@ import (
 const (
 	aggregator = "deployment/" + release + "-aggregator"
 	pool       = release + "-aggregator"
-	// scaledOutLimit is the promise: from a backlog to the replicas for it. It is a poll of the queue (5 s), the HPA's own
-	// period (15 s by default) and some for the API server.
+	// scaledOutLimit bounds the time from a backlog to the replicas that it needs: one poll of the queue (5 s), the period of
+	// the HPA (15 s by default), and a margin for the API server.
 	scaledOutLimit = 30 * time.Second
 )
 
-// replicas returns how many aggregators are wanted, and fails when there are not want.
+// replicas checks that the aggregator is scaled to want replicas.
 func (i installation) replicas(t *testing.T, want int) func() error {
 	return func() error {
 		if n := i.number(t, aggregator, ".spec.replicas"); n != want {
@@ -37,13 +37,13 @@ func (i installation) maxReplicas(t *testing.T) int {
 	return n
 }
 
-// slow takes all but a trickle of processor time from the aggregator, so that a backlog can stand.
+// slow limits the CPU time of the aggregator so much that a backlog builds up.
 func (i installation) slow(t *testing.T) {
 	t.Helper()
 	i.upgrade(t, "--set", "aggregator.foldRowBudget=20,aggregator.resources.requests.cpu=10m,aggregator.resources.limits.cpu=20m")
 }
 
-// fill sends events until the demo is through, in the background, and returns a function that waits for the demo's verdict.
+// fill runs the demo in the background and returns a function that waits for its result.
 func (i installation) fill(t *testing.T, p platform, events int) (wait func()) {
 	t.Helper()
 	done := make(chan string, 1)
@@ -81,14 +81,14 @@ func scalesOnBacklog(t *testing.T, i installation) {
 	i.rolledOut(t, aggregator, time.Minute)
 	t.Logf("backlog beyond %d: %d replicas wanted %s after it was seen, all ready after %s", target*(most-1), most, out.Round(time.Second), time.Since(began).Round(time.Second))
 	t.Logf("at load:\n%s\n%s", i.run(t, "get", "aggregatorpools"), i.run(t, "get", "hpa"))
-	wait() // every number is right, with all those workers coming and going
+	wait() // every number is right although workers came and went
 	t.Logf("drained %s after the backlog was seen", time.Since(began).Round(time.Second))
 	back := eventually(t, 3*time.Minute, "back to one aggregator", i.replicas(t, 1))
 	t.Logf("one replica again %s after that:\n%s", back.Round(time.Second), i.run(t, "get", "aggregatorpools"))
 	i.reconcile(t, "reconcile-scaling")
 }
 
-// scaledOut makes a backlog and waits for all replicas.
+// scaledOut creates a backlog and waits until all replicas run.
 func (i installation) scaledOut(t *testing.T, events int) (most int, wait func()) {
 	t.Helper()
 	most = i.maxReplicas(t)
@@ -113,7 +113,7 @@ func redisKilled(t *testing.T, i installation) {
 		t.Logf("%s after Redis went: %s", time.Since(began).Round(time.Second), lastLine(err))
 		return nil
 	})
-	// What comes without Redis is folded all the same, and much longer than the HPA's window nothing is scaled down.
+	// Events are folded without Redis, and nothing is scaled down for much longer than the window of the HPA.
 	throughout(t, 40*time.Second, "held while nothing is known", i.replicas(t, most))
 	status, reason := i.condition(t, "hpa/"+pool, "ScalingActive")
 	if status != "False" {
@@ -133,7 +133,7 @@ func redisKilled(t *testing.T, i installation) {
 }
 
 func operatorKilled(t *testing.T, i installation) {
-	most, wait := i.scaledOut(t, 300_000) // a backlog that outlasts the start of the operator
+	most, wait := i.scaledOut(t, 300_000) // the backlog outlasts the start of the operator
 	pods := i.names(t, "pod", "app.kubernetes.io/component=operator")
 	i.run(t, append([]string{"delete", "--force", "--grace-period=0"}, pods...)...)
 	lowest := most

@@ -15,7 +15,7 @@ import (
 
 const composeFile = "../../infra/compose/docker-compose.yml"
 
-// stack is the compose project of one test, beside any other on this machine.
+// stack is the compose project of one test. It does not disturb other projects on the machine.
 type stack struct {
 	project string
 	environ []string
@@ -32,12 +32,12 @@ func newStack(t *testing.T) stack {
 		"SUBNET="+cmp.Or(os.Getenv("SUBNET"), "10.117.85"),
 		"TAG=compose-test",
 		"ADMIN_PASSWORD="+adminPassword,
-		// Whatever versions are there already, before any is pulled.
+		// Prefer versions that the engine already has, so that none is pulled.
 		"POSTGRES_TAG="+localTag(t, "postgres", "17"),
 		"REDIS_TAG="+localTag(t, "redis", "8"),
 		"NGINX_TAG="+localTag(t, "nginx", "1.29"),
 	)
-	s.down(t) // of a run that was killed
+	s.down(t) // left over by a run that was killed
 	t.Cleanup(func() {
 		if t.Failed() {
 			logs, err := s.compose(context.WithoutCancel(t.Context()), "logs", "--no-color", "--tail", "40")
@@ -50,7 +50,7 @@ func newStack(t *testing.T) stack {
 
 func (s stack) down(t *testing.T) {
 	t.Helper()
-	ctx := context.WithoutCancel(t.Context()) // a cleanup outlives it
+	ctx := context.WithoutCancel(t.Context()) // the cleanup runs after it has ended
 	if out, err := s.compose(ctx, "--profile", "tools", "down", "--volumes", "--remove-orphans", "--timeout", "30"); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
@@ -61,7 +61,7 @@ func (s stack) compose(ctx context.Context, args ...string) (string, error) {
 	return output(ctx, s.environ, "docker", append([]string{"compose", "--project-name", s.project, "--file", composeFile}, args...)...)
 }
 
-// must is compose for what has to succeed.
+// must runs compose and fails the test on an error.
 func (s stack) must(t *testing.T, args ...string) string {
 	t.Helper()
 	out, err := s.compose(t.Context(), args...)
@@ -71,7 +71,7 @@ func (s stack) must(t *testing.T, args ...string) string {
 	return out
 }
 
-// containers returns the ids of the project's containers, of one service if it is given.
+// containers returns the ids of the project's containers that match the filters.
 func (s stack) containers(t *testing.T, filters ...string) []string {
 	t.Helper()
 	args := []string{"ps", "--quiet", "--filter", "label=com.docker.compose.project=" + s.project}
@@ -95,7 +95,7 @@ func output(ctx context.Context, environ []string, name string, args ...string) 
 	return out.String(), nil
 }
 
-// localTag returns a tag of an image that the engine has, or else the given one, which will be pulled.
+// localTag returns a tag of an image that the engine has, preferably the given one. Without any, the given one is pulled.
 func localTag(t *testing.T, image, otherwise string) string {
 	t.Helper()
 	out, err := output(t.Context(), os.Environ(), "docker", "images", image, "--format", "{{.Tag}}")

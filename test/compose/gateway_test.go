@@ -13,14 +13,14 @@ import (
 	"time"
 )
 
-// answer is one from the gateway, read to its end.
+// answer is a complete answer of the gateway.
 type answer struct {
 	status int
 	header http.Header
 	body   string
 }
 
-// direct takes compressed bodies as they come and follows no redirect.
+// direct neither decompresses bodies nor follows redirects.
 var direct = &http.Client{
 	Transport:     &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64},
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -32,7 +32,7 @@ func (s stack) get(t *testing.T, path string, headers ...string) answer {
 	return s.send(t, http.MethodGet, path, nil, headers...)
 }
 
-// send sends a request; headers are names and values by turns.
+// send sends a request. headers alternates names and values.
 func (s stack) send(t *testing.T, method, path string, body []byte, headers ...string) answer {
 	t.Helper()
 	a, err := s.try(t, method, path, body, headers...)
@@ -42,7 +42,7 @@ func (s stack) send(t *testing.T, method, path string, body []byte, headers ...s
 	return a
 }
 
-// try is send that can fail, as it does while the gateway is away.
+// try is like send, but returns the error of a connection, as during a restart of the gateway.
 func (s stack) try(t *testing.T, method, path string, body []byte, headers ...string) (answer, error) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, s.url+path, bytes.NewReader(body))
@@ -61,7 +61,7 @@ func (s stack) try(t *testing.T, method, path string, body []byte, headers ...st
 	return answer{resp.StatusCode, resp.Header, string(content)}, err
 }
 
-// wantProblem holds an error to the form that all have.
+// wantProblem checks that an answer is a complete problem document.
 func (a answer) wantProblem(t *testing.T, status int, code string) {
 	t.Helper()
 	var problem struct {
@@ -77,7 +77,7 @@ func (a answer) wantProblem(t *testing.T, status int, code string) {
 	}
 }
 
-// routes: the first segment of a path decides, whatever a path is dressed as, and nothing leads to /metrics.
+// routes checks that the first segment of a normalised path selects the service, and that no path leads to /metrics.
 func (s stack) routes(t *testing.T) {
 	for path, want := range map[string]int{ // without a token
 		"/health":                     200,
@@ -112,7 +112,8 @@ func (s stack) routes(t *testing.T) {
 	s.get(t, "/auth/me", "X-Long", strings.Repeat("a", 40_000)).wantProblem(t, 400, "malformed")
 }
 
-// headers: each is there once, on answers of services and of the gateway itself; a request keeps its id.
+// headers checks that each security header is set once, on answers of services and of the gateway, and that a request keeps
+// its id.
 func (s stack) headers(t *testing.T) {
 	for _, path := range []string{"/auth/me", "/docs", "/nothing", "/health"} {
 		a := s.get(t, path, "X-Request-Id", "of-the-client")
@@ -136,7 +137,8 @@ func (s stack) headers(t *testing.T) {
 	}
 }
 
-// compression: on for who takes it and for what is worth it, and a weakened ETag finds its way back.
+// compression checks that large answers are compressed for clients that accept it, and that the weak ETag of a compressed
+// answer works in If-Match.
 func (s stack) compression(t *testing.T) {
 	plain, packed := s.get(t, "/openapi.yaml"), s.get(t, "/openapi.yaml", "Accept-Encoding", "gzip")
 	if packed.header.Get("Content-Encoding") != "gzip" || len(packed.body)*3 > len(plain.body) {
@@ -165,7 +167,7 @@ func (s stack) compression(t *testing.T) {
 	}
 }
 
-// bodyLimits: 5 MiB where events and products go in, 64 KiB elsewhere.
+// bodyLimits checks the limits: 5 MiB for bulk requests of events and products, 64 KiB elsewhere.
 func (s stack) bodyLimits(t *testing.T) {
 	const limit = 5 << 20
 	s.send(t, http.MethodPost, "/events/bulk", make([]byte, limit+1)).wantProblem(t, 413, "body_too_large")
@@ -175,7 +177,7 @@ func (s stack) bodyLimits(t *testing.T) {
 	}
 }
 
-// rateLimit: who logs in too often is told to wait, by the gateway, while everything else goes on.
+// rateLimit checks that the gateway limits logins and nothing else.
 func (s stack) rateLimit(t *testing.T) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup

@@ -32,11 +32,11 @@ const (
 	operator = "../../k8s/operator"
 )
 
-// metricName finds the metrics of an expression: ours, and those of the Go runtime and of the process.
+// metricName matches metrics of the platform, of the Go runtime and of the process.
 var metricName = regexp.MustCompile(`\b(?:hpa|go|process)_[a-z0-9_]+\b`)
 
-// TestMetricsExist: what dashboards and alerts ask for is what the programs show. A metric that is renamed would
-// otherwise leave an empty panel, and an alert that never fires.
+// TestMetricsExist checks that dashboards and alerts use only metrics that the programs export. A renamed metric would leave
+// an empty panel or an alert that never fires.
 func TestMetricsExist(t *testing.T) {
 	t.Parallel()
 	known := operatorMetrics(t)
@@ -68,7 +68,7 @@ func TestMetricsExist(t *testing.T) {
 	}
 }
 
-// TestAlerts: whoever is woken up finds out what is wrong and what to do.
+// TestAlerts checks that every alert has a severity, a description and a runbook.
 func TestAlerts(t *testing.T) {
 	t.Parallel()
 	runbooks, err := os.ReadFile(filepath.Join(files, "alerts", "RUNBOOKS.md"))
@@ -95,7 +95,7 @@ func TestAlerts(t *testing.T) {
 	}
 }
 
-// serviceMetrics returns what the services register, and what every process shows beside.
+// serviceMetrics returns the metrics of the services, and those that every process exports.
 func serviceMetrics(t *testing.T) map[string]bool {
 	t.Helper()
 	recorder := &recorder{Registerer: prometheus.NewRegistry(), names: map[string]bool{}}
@@ -116,7 +116,7 @@ func serviceMetrics(t *testing.T) map[string]bool {
 	return recorder.names
 }
 
-// build makes a service, which registers its metrics and connects to nothing.
+// build creates a service, which registers its metrics and makes no connection.
 func build[C any](t *testing.T, deps service.Deps, build func(context.Context, C, service.Deps) (service.Service, error)) {
 	t.Helper()
 	var cfg C
@@ -129,7 +129,7 @@ func build[C any](t *testing.T, deps service.Deps, build func(context.Context, C
 	}
 }
 
-// recorder notes the names of what is registered with it. Services of one process share names, so nothing is kept.
+// recorder records the names of registered metrics. It registers nothing, because the services share names.
 type recorder struct {
 	prometheus.Registerer
 	names map[string]bool
@@ -153,7 +153,7 @@ func (r *recorder) MustRegister(collectors ...prometheus.Collector) {
 
 var metricLiteral = regexp.MustCompile(`"(hpa_[a-z0-9_]+)"`)
 
-// operatorMetrics returns the names in the source of the operator, which cannot be built here without all of Kubernetes.
+// operatorMetrics returns the names in the source of the operator, which is another module with the libraries of Kubernetes.
 func operatorMetrics(t *testing.T) map[string]bool {
 	t.Helper()
 	names := map[string]bool{}
@@ -173,7 +173,7 @@ func operatorMetrics(t *testing.T) map[string]bool {
 	return names
 }
 
-// rule is an alert of a rule file.
+// rule is an alerting rule.
 type rule struct {
 	Alert, Expr         string
 	Labels, Annotations map[string]string
@@ -198,7 +198,7 @@ func alerts(t *testing.T) []rule {
 	return all
 }
 
-// dashboard is what these tests read of a dashboard.
+// dashboard holds the fields of a dashboard that the tests use.
 type dashboard struct {
 	UID    string
 	Panels []struct {
@@ -249,7 +249,7 @@ func dashboards(t *testing.T) map[string]dashboard {
 	return all
 }
 
-// TestDashboards: they can be provisioned side by side, and no panel lies on another.
+// TestDashboards checks that dashboards have distinct ids and that no panels overlap.
 func TestDashboards(t *testing.T) {
 	t.Parallel()
 	for path, board := range dashboards(t) {

@@ -1,5 +1,5 @@
-// Package compose_test holds what is around the services to their word: the compose stack, run with a Docker engine by
-// `make compose-test`; and, in any test run, that dashboards and alerts ask for metrics that exist.
+// Package compose_test tests the compose stack, with a Docker engine, by `make compose-test`. In every test run it checks
+// that dashboards and alerts use metrics that exist.
 package compose_test
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 )
 
-// TestStack brings the stack up from nothing, uses and disturbs it, recounts every number, and takes it down.
+// TestStack starts the stack from scratch, uses and disturbs it, recounts every number, and removes it.
 func TestStack(t *testing.T) {
 	if os.Getenv("COMPOSE_TEST") == "" {
 		t.Skip("NOT RUN: needs a Docker engine; make compose-test runs it")
@@ -66,7 +66,7 @@ func TestStack(t *testing.T) {
 	})
 }
 
-// container is what these tests read of docker inspect.
+// container holds the fields of docker inspect that the tests use.
 type container struct {
 	Name       string
 	Config     struct{ User string }
@@ -81,7 +81,7 @@ type container struct {
 	RestartCount int
 }
 
-// confined: what runs has no rights, cannot change its image, has a limit of memory, and nothing listens to the outside.
+// confined checks that containers have no capabilities, a read-only root and a memory limit, and listen only on loopback.
 func (s stack) confined(t *testing.T) {
 	ids := s.containers(t)
 	if len(ids) < 8 {
@@ -117,7 +117,7 @@ func (s stack) confined(t *testing.T) {
 	}
 }
 
-// upAgain: the same command once more changes nothing: no new password, no new admin, no new container.
+// upAgain checks that a second up changes nothing: no new password, admin or container.
 func (s stack) upAgain(t *testing.T) {
 	before := s.containers(t)
 	s.must(t, "up", "--detach", "--wait", "--wait-timeout", "120", "--scale", "aggregator=3")
@@ -130,8 +130,8 @@ func (s stack) upAgain(t *testing.T) {
 	s.login(t)
 }
 
-// restartUnderLoad: while ingest is restarted, writes are refused for a moment, with the advice to come back, and with that
-// none is lost or counted twice.
+// restartUnderLoad checks that writes during a restart of ingest are refused with Retry-After, and that after retries each
+// is counted exactly once.
 func (s stack) restartUnderLoad(t *testing.T) {
 	admin := s.login(t)
 	key, product := admin.apiKey(t), admin.product(t, "")
@@ -157,7 +157,7 @@ func (s stack) restartUnderLoad(t *testing.T) {
 	})
 }
 
-// serviceAway: without one service the others go on, and the gateway tells which one is away.
+// serviceAway checks that the other services work while one is stopped, and that the gateway names it.
 func (s stack) serviceAway(t *testing.T) {
 	s.must(t, "stop", "--timeout", "30", "analytics")
 	ready := s.get(t, "/ready")

@@ -18,7 +18,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// event is what a client sends.
+// event is the body of POST /events.
 type event struct {
 	ProductID  int64           `json:"product_id"`
 	EventType  string          `json:"event_type"`
@@ -31,7 +31,7 @@ const (
 	maxBulk = 1000
 )
 
-// errInvalid says that a client's words make no sense.
+// errInvalid says that a request is invalid.
 var errInvalid = errors.New("invalid")
 
 type api struct {
@@ -68,7 +68,7 @@ func (a api) routes() http.Handler {
 	return r
 }
 
-// handle finds out who asks and writes the answer.
+// handle authenticates the caller and writes the answer.
 func (a api) handle(do func(ctx context.Context, user int64, body *json.Decoder) (int, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		user, err := a.user(r)
@@ -100,7 +100,7 @@ func (a api) user(r *http.Request) (int64, error) {
 	return strconv.ParseInt(claims.Subject, 10, 64)
 }
 
-// store inserts one event and makes a task of it.
+// store inserts one event and enqueues a task for it.
 func (a api) store(ctx context.Context, user int64, e event) error {
 	if !slices.Contains([]string{"view", "click", "add_to_cart"}, e.EventType) {
 		return fmt.Errorf("%w: type %q", errInvalid, e.EventType)
@@ -128,7 +128,7 @@ func (a api) store(ctx context.Context, user int64, e event) error {
 	return nil
 }
 
-// bare decodes a request as an event of any form and accepts it.
+// bare decodes a request of single or many events and discards it.
 func bare() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /health", func(http.ResponseWriter, *http.Request) {})

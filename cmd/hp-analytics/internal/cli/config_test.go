@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestUpConfig checks that `up` lists every problem of its configuration at once, the embedded parts' too.
+// TestUpConfig checks that `up` reports every problem of its configuration at once, including those of embedded structs.
 func TestUpConfig(t *testing.T) {
 	t.Parallel()
 	var cfg upConfig

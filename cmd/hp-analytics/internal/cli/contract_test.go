@@ -29,7 +29,7 @@ func query(t *testing.T, url, sql string, into any) {
 	}
 }
 
-// visitor sends requests whose answers are held against openapi.yaml, and remembers what later ones need.
+// visitor sends requests, checks the answers against openapi.yaml, and remembers what later requests need.
 type visitor struct {
 	t      *testing.T
 	url    string
@@ -140,7 +140,7 @@ func exerciseContract(t *testing.T, url, dir string) {
 
 var tourBlock = regexp.MustCompile("(?s)## A two-minute tour.*?```sh\n(.*?)```")
 
-// takeTour pastes the README's tour into a shell.
+// takeTour runs the README's tour in a shell.
 func takeTour(t *testing.T, url, dir string) {
 	t.Helper()
 	readme, err := os.ReadFile("../../../../README.md")

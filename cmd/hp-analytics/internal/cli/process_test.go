@@ -20,7 +20,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
 )
 
-// asProgram makes the test binary behave as hp-analytics itself, so that tests can kill it.
+// asProgram makes the test binary run as hp-analytics, so that tests can kill it.
 const asProgram = "HP_ANALYTICS_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	platformtest.Main(m, dbtest.Stop, redistest.Stop)
 }
 
-// startTimeout is generous: a slow machine, the race detector, and initdb.
+// startTimeout allows for a slow machine, the race detector and initdb.
 const startTimeout = 90 * time.Second
 
 // program is a running hp-analytics.
@@ -42,7 +42,7 @@ type program struct {
 	ended  chan struct{}
 }
 
-// output keeps what a program prints, for reading while it runs.
+// output collects the output of a program and can be read while the program runs.
 type output struct {
 	mu     sync.Mutex
 	buffer bytes.Buffer
@@ -60,7 +60,7 @@ func (o *output) String() string {
 	return o.buffer.String()
 }
 
-// start starts the program with arguments and variables NAME=value, beside those of the test.
+// start starts the program with arguments and additional environment variables, as NAME=value.
 func start(t *testing.T, args []string, environ ...string) *program {
 	t.Helper()
 	p := &program{t: t, cmd: exec.CommandContext(context.WithoutCancel(t.Context()), os.Args[0], args...), output: &output{}, ended: make(chan struct{})}
@@ -77,14 +77,14 @@ func start(t *testing.T, args []string, environ ...string) *program {
 	return p
 }
 
-// run runs the program to its end and returns its exit code and what it printed.
+// run runs the program and returns its exit code and its output.
 func run(t *testing.T, args []string, environ ...string) (int, string) {
 	t.Helper()
 	p := start(t, args, environ...)
 	return p.wait(), p.output.String()
 }
 
-// wait waits for the end and returns the exit code.
+// wait waits for the exit and returns the exit code.
 func (p *program) wait() int {
 	p.t.Helper()
 	select {
@@ -95,7 +95,7 @@ func (p *program) wait() int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// stop sends a signal, waits for the end and returns the exit code; -1 for a program that a signal ended.
+// stop sends a signal, waits for the exit and returns the exit code, which is -1 if a signal ended the program.
 func (p *program) stop(signal syscall.Signal) int {
 	p.t.Helper()
 	if err := p.cmd.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
@@ -106,7 +106,7 @@ func (p *program) stop(signal syscall.Signal) int {
 
 var apiLine = regexp.MustCompile(`API +(http://\S+)\n`)
 
-// up starts the platform and waits until it says that it is ready. It returns its URL as well.
+// up starts the platform and waits until it is ready. It also returns its URL.
 func up(t *testing.T, environ ...string) (p *program, url string) {
 	t.Helper()
 	p = start(t, []string{"up"}, environ...)
@@ -144,7 +144,7 @@ func leftovers(t *testing.T, dir string) (found []string) {
 	}
 	for _, file := range files {
 		content, err := os.ReadFile(file)
-		if err == nil && bytes.Contains(content, []byte(dir)) { // an error: it has just ended
+		if err == nil && bytes.Contains(content, []byte(dir)) { // an error means that the process has just exited
 			found = append(found, strings.ReplaceAll(string(content), "\x00", " "))
 		}
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
 )
 
-// TestUp does what a newcomer does: start, try, look, stop, start again.
+// TestUp starts the platform, uses it, stops it and starts it again, as a new user does.
 func TestUp(t *testing.T) {
 	t.Parallel()
 	dir := dataDir(t)
@@ -46,7 +46,7 @@ func TestUp(t *testing.T) {
 	t.Run("the README's tour", func(t *testing.T) { takeTour(t, url, dir) })
 	t.Run("demo", func(t *testing.T) {
 		args := []string{"demo", "--url", url, "--events", "2000", "--days", "3", "--products", "20", "--users", "100"}
-		for _, attempt := range []string{"first", "again"} { // the second sends duplicates only
+		for _, attempt := range []string{"first", "again"} { // the second run sends only duplicates
 			if code, out := run(t, args, environ...); code != exitOK || !strings.Contains(out, "All numbers are equal.") {
 				t.Fatalf("%s: exit code %d:\n%s", attempt, code, out)
 			}
@@ -97,7 +97,7 @@ func adminLine(t *testing.T, p *program) string {
 	return ""
 }
 
-// TestKilledInTheMiddle kills the platform while a demo is sending, and starts it again: the demo must end well.
+// TestKilledInTheMiddle kills the platform during a demo and restarts it: the demo must succeed.
 func TestKilledInTheMiddle(t *testing.T) {
 	t.Parallel()
 	dir := dataDir(t)
@@ -123,7 +123,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 	}
 }
 
-// batches returns how many batches the running platform of a data directory has stored.
+// batches returns the number of batches that the running platform of a data directory has stored.
 func batches(t *testing.T, dir string) (n int) {
 	t.Helper()
 	url, err := os.ReadFile(filepath.Join(dir, "database-url"))
@@ -134,7 +134,7 @@ func batches(t *testing.T, dir string) (n int) {
 	return n
 }
 
-// TestDependenciesAway takes Redis and Postgres away and wipes Redis while a demo is sending.
+// TestDependenciesAway stops Redis and Postgres and wipes Redis during a demo.
 func TestDependenciesAway(t *testing.T) {
 	t.Parallel()
 	database, cache := dbtest.StartServer(t), redistest.StartServer(t)

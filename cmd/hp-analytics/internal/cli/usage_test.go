@@ -13,7 +13,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
 )
 
-// TestUsage checks that mistakes of the command line and the environment are named, all at once, with exit code 2.
+// TestUsage checks that errors in the command line and the environment are reported together, with exit code 2.
 func TestUsage(t *testing.T) {
 	t.Parallel()
 	nowhere := "DATA_DIR=" + t.TempDir()
@@ -34,7 +34,7 @@ func TestUsage(t *testing.T) {
 		"no database":            {[]string{"migrate", "status"}, []string{nowhere}, exitUsage, []string{"DATABASE_URL", "DATA_DIR"}},
 		"reconcile of what":      {[]string{"reconcile", "--from", "yesterday", "--to=1"}, nil, exitUsage, []string{"--from:", "--to:"}},
 		"rebuild of what":        {[]string{"rebuild", "--from", "2026-13-01", "--to=1"}, nil, exitUsage, []string{"--from:", "--to:"}},
-		"rebuild of all":         {[]string{"rebuild", "--from", "2026-01-01"}, nil, exitUsage, []string{"both are needed"}},
+		"rebuild of all":         {[]string{"rebuild", "--from", "2026-01-01"}, nil, exitUsage, []string{"both are required"}},
 		"rebuild backwards":      {[]string{"rebuild", "--from=2026-01-02", "--to=2026-01-01"}, nil, exitUsage, []string{"must not be before --from"}},
 		"odd retention":          {[]string{"retention"}, []string{"RETENTION_DAYS=0", nowhere}, exitUsage, []string{"RETENTION_DAYS:"}},
 		"odd role":               {[]string{"admin", "create", "--email=a@example.com", "--role=root"}, nil, exitUsage, []string{"--role:"}},
@@ -60,7 +60,7 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// TestOwnDatabase runs the commands that work on a database of one's own.
+// TestOwnDatabase runs the commands that use an existing database.
 func TestOwnDatabase(t *testing.T) {
 	t.Parallel()
 	database := dbtest.New(t)
@@ -94,7 +94,7 @@ func TestOwnDatabase(t *testing.T) {
 	}
 }
 
-// TestMigrateWaits migrates a database that is made after the command has begun, as in a cluster.
+// TestMigrateWaits migrates a database that is created after the command has started, as in a cluster.
 func TestMigrateWaits(t *testing.T) {
 	t.Parallel()
 	server := dbtest.New(t).URL()

@@ -6,26 +6,27 @@ import (
 	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/demo/shop"
 )
 
-// Every how many events or purchases something special happens, and to which of them: also small demos have one of each.
+// Of every so many events or purchases, one gets a special treatment, at the given position. The positions are low, so that
+// small demos have one of each.
 const (
-	aloneEvery, aloneAt         = 400, 7   // sent by itself
+	aloneEvery, aloneAt         = 400, 7   // sent in a request of its own
 	twiceEvery, twiceAt         = 200, 5   // twice in one batch
 	againEvery, againAt         = 250, 9   // again in the next batch
 	purchaseEvery, purchaseAt   = 10, 1    // sent again with the same key
-	smallestBatch, largestBatch = 300, 990 // and one more for an event that is there twice
+	smallestBatch, largestBatch = 300, 990 // plus one for an event that is in the batch twice
 )
 
-// delivery is what is sent by one request: a batch of events, one event alone, or a purchase.
+// delivery is the content of one request: a batch of events, a single event, or a purchase.
 type delivery struct {
 	events   []shop.Fact
-	fresh    int // how many of events were not sent before
-	batch    int // number of the batch
+	fresh    int // number of events that were not sent before
+	batch    int // sequence number of the batch
 	alone    bool
 	purchase *shop.Fact
 	again    bool // the purchase is sent twice
 }
 
-// compose packs facts into requests, with the repetitions that a demo sends on purpose.
+// compose groups facts into requests and adds the deliberate repetitions.
 func compose(facts iter.Seq[shop.Fact]) iter.Seq[delivery] {
 	return func(yield func(delivery) bool) {
 		c := composer{yield: yield}
@@ -45,13 +46,13 @@ func compose(facts iter.Seq[shop.Fact]) iter.Seq[delivery] {
 type composer struct {
 	yield             func(delivery) bool
 	batch             []shop.Fact
-	fresh             int         // how many of batch were not sent before
-	next              []shop.Fact // what the next batch begins with: repetitions
+	fresh             int         // number of events in batch that were not sent before
+	next              []shop.Fact // repetitions, at the start of the next batch
 	events, purchases int
 	batches           int
 }
 
-// every reports whether the n-th of something is one of each interval: the one at place.
+// every reports whether n is at a position of its interval.
 func every(n, interval, place int) bool { return n%interval == place }
 
 func (c *composer) add(f shop.Fact) bool {
@@ -74,13 +75,13 @@ func (c *composer) add(f shop.Fact) bool {
 	return len(c.batch) < c.size() || c.flush()
 }
 
-// size is how many events the present batch shall have. Sizes differ, as they do when events come in from a shop.
+// size is the target size of the current batch. Sizes vary, as they do in practice.
 func (c *composer) size() int {
-	const step = 137 // shares no factor with the range, so that all sizes come up
+	const step = 137 // coprime to the range, so that all sizes occur
 	return smallestBatch + c.batches*step%(largestBatch-smallestBatch+1)
 }
 
-// flush sends the batch, and begins the next with what is to be repeated there.
+// flush sends the batch and starts the next one with its repetitions.
 func (c *composer) flush() bool {
 	d := delivery{events: c.batch, fresh: c.fresh, batch: c.batches}
 	c.batches++

@@ -87,7 +87,7 @@ func TestOverloadAndLostAnswers(t *testing.T) {
 	if err != nil || !strings.Contains(report, "All numbers are equal.") {
 		t.Errorf("%v\n%s", err, report)
 	}
-	if strings.Contains(report, " 0 retries") || !strings.Contains(report, "trying again: ") {
+	if strings.Contains(report, " 0 retries") || !strings.Contains(report, "retrying: ") {
 		t.Errorf("the report does not mention the retries:\n%s", report)
 	}
 	if len(p.keys) != 2 {

@@ -11,10 +11,11 @@ import (
 	"golang.org/x/term"
 )
 
-// lineInterval is the time between two lines of progress where there is no terminal.
+// lineInterval is the time between two lines of progress without a terminal.
 const lineInterval = 5 * time.Second
 
-// progress shows how far a demo is: a bar on a terminal, a line now and then elsewhere. It is safe for concurrent use.
+// progress shows the progress of a demo: a bar on a terminal, otherwise a line every few seconds. It is safe for concurrent
+// use.
 type progress struct {
 	out      io.Writer
 	terminal bool
@@ -25,7 +26,7 @@ type progress struct {
 	done    int
 	total   int // 0 when it is unknown
 	shown   time.Time
-	trouble bool // the last request was not answered
+	trouble bool // the last request failed
 }
 
 func newProgress(out io.Writer) *progress {
@@ -33,7 +34,7 @@ func newProgress(out io.Writer) *progress {
 	return &progress{out: out, terminal: ok && term.IsTerminal(int(file.Fd()))}
 }
 
-// begin starts a part of the demo of which there are total things to do, 0 if that is unknown.
+// begin starts a phase of the demo with a number of steps, 0 if it is unknown.
 func (p *progress) begin(phase string, total int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -53,17 +54,17 @@ func (p *progress) begin(phase string, total int) {
 	)
 }
 
-// end ends the part.
+// end ends the phase.
 func (p *progress) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.bar != nil {
-		_ = p.bar.Finish() // a terminal that is gone needs no progress
+		_ = p.bar.Finish() // without a terminal there is nothing to show
 		p.bar = nil
 	}
 }
 
-// add says that n more things are done.
+// add reports that n more steps are done.
 func (p *progress) add(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -79,7 +80,7 @@ func (p *progress) add(n int) {
 	p.trouble = false
 }
 
-// pending says how many events the platform has not counted yet.
+// pending reports how many events the platform has not counted yet.
 func (p *progress) pending(n int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -93,8 +94,7 @@ func (p *progress) pending(n int64) {
 	p.line(text)
 }
 
-// retrying says that a request was not answered and is going to be sent again. Only the first of several is worth a
-// line.
+// retrying reports that a request is repeated. It prints only the first of several retries.
 func (p *progress) retrying(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -103,14 +103,14 @@ func (p *progress) retrying(err error) {
 	}
 	p.trouble = true
 	if p.bar != nil {
-		p.bar.Describe(p.phase + " (trying again: " + shortened(err.Error()) + ")")
+		p.bar.Describe(p.phase + " (retrying: " + shortened(err.Error()) + ")")
 		return
 	}
 	p.shown = time.Time{}
-	p.line("trying again: " + shortened(err.Error()))
+	p.line("retrying: " + shortened(err.Error()))
 }
 
-// line prints text unless something was printed just before.
+// line prints text unless the last line is too recent.
 func (p *progress) line(text string) {
 	if time.Since(p.shown) < lineInterval {
 		return
@@ -119,7 +119,7 @@ func (p *progress) line(text string) {
 	_, _ = fmt.Fprintf(p.out, "  %s: %s\n", p.phase, text)
 }
 
-// shortened cuts what would not fit beside a bar.
+// shortened cuts text that does not fit beside a bar.
 func shortened(text string) string {
 	const most = 80
 	if len(text) > most {

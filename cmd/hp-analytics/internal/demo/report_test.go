@@ -46,7 +46,7 @@ func TestProgressWithoutTerminal(t *testing.T) {
 	p.retrying(errors.New("connection refused"))
 	p.retrying(errors.New("connection refused"))
 	p.end()
-	if want := "  sending: trying again: connection refused\n"; out.String() != want {
+	if want := "  sending: retrying: connection refused\n"; out.String() != want {
 		t.Errorf("printed %q, want %q", out.String(), want)
 	}
 }

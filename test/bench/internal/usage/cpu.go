@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// tick is the unit of the times in /proc/PID/stat (USER_HZ, which is 100 on every Linux there is).
+// tick is the unit of times in /proc/PID/stat (USER_HZ, which is 100 on every Linux platform).
 const tick = 10 * time.Millisecond
 
-// stat is what /proc says of a process.
+// stat holds fields of /proc/PID/stat.
 type stat struct {
 	parent int
-	cpu    time.Duration // of itself and of the children that it has waited for
+	cpu    time.Duration // including children that it has waited for
 }
 
 func processes() map[int]stat {
@@ -24,12 +24,12 @@ func processes() map[int]stat {
 	for _, file := range files {
 		content, err := os.ReadFile(file)
 		if err != nil {
-			continue // it has just ended
+			continue // it has just exited
 		}
 		// The name, in parentheses, may hold anything; the fields after it are numbered from 3 in proc(5).
 		fields := strings.Fields(string(content[strings.LastIndexByte(string(content), ')')+1:]))
 		number := func(field int) int {
-			n, _ := strconv.Atoi(fields[field-3]) // a number by contract
+			n, _ := strconv.Atoi(fields[field-3]) // the kernel writes a number
 			return n
 		}
 		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
@@ -38,7 +38,7 @@ func processes() map[int]stat {
 	return all
 }
 
-// CPU returns the processor time that each group of processes has used, their descendants included.
+// CPU returns the CPU time of each group of processes, including their descendants.
 func CPU(groups map[string][]int) map[string]time.Duration {
 	all := processes()
 	group := map[int]string{}
@@ -59,9 +59,9 @@ func CPU(groups map[string][]int) map[string]time.Duration {
 	return used
 }
 
-// OwnCPU returns the processor time that this process has used.
+// OwnCPU returns the CPU time of this process.
 func OwnCPU() time.Duration {
 	var usage syscall.Rusage
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &usage) // cannot fail for oneself
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &usage) // cannot fail for this process
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }

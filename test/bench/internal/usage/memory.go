@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// Memory is the resident memory of a process over a time.
+// Memory summarizes the resident memory of a process over a period.
 type Memory struct {
 	Peak int     // MiB
 	Grew float64 // mean of the last third over that of the first, minus one
 }
 
-// sampleInterval is how often memory is looked at.
+// sampleInterval is the time between two samples of memory.
 const sampleInterval = 100 * time.Millisecond
 
 // Watch samples the memory of a process until the function that it returns is called.
@@ -60,7 +60,7 @@ func mean(of []int) (m float64) {
 	return m
 }
 
-// residentKiB returns 0 for a process that has ended.
+// residentKiB returns 0 for a process that has exited.
 func residentKiB(pid int) int {
 	content, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
 	for line := range strings.Lines(string(content)) {

@@ -1,5 +1,5 @@
-// Package check holds what the platform has stored and tells against the account of its clients. Each check returns what
-// it found wrong, one line each; an error means that it could not check.
+// Package check compares what the platform has stored and reports with the account of its clients. Each check returns one
+// line per finding; an error means that the check could not run.
 package check
 
 import (
@@ -14,23 +14,23 @@ import (
 
 // Checker checks one run.
 type Checker struct {
-	DB      *pgxpool.Pool // as one that may read everything
+	DB      *pgxpool.Pool // with the right to read everything
 	Account ledger.Account
-	// Receipt asks the platform for the receipt of a batch; found is false when there is none.
+	// Receipt reads the receipt of a batch from the platform; found is false if there is none.
 	Receipt func(ctx context.Context, batch uuid.UUID) (r Receipt, found bool, err error)
-	// Reconcile runs `hp-analytics reconcile`: what it printed, and whether it failed.
+	// Reconcile runs `hp-analytics reconcile` and returns its output and whether it failed.
 	Reconcile func(ctx context.Context) (output string, failed bool, err error)
 	Queue     *Queue
 }
 
-// Report is the outcome.
+// Report is the result of all checks.
 type Report struct {
-	Events, Purchases, Batches int // that were compared
-	Archived                   int // wake-up calls that Asynq has given up; harmless as their batches are folded
+	Events, Purchases, Batches int // number compared
+	Archived                   int // wake-up tasks that Asynq has archived; harmless, because their batches are folded
 	Findings                   []string
 }
 
-// Run does all checks.
+// Run runs all checks.
 func (c *Checker) Run(ctx context.Context) (Report, error) {
 	r := Report{Events: len(c.Account.Events), Purchases: len(c.Account.Purchases)}
 	r.Findings = append(r.Findings, c.Account.Problems...)

@@ -25,7 +25,7 @@ func TestAWorldInOrder(t *testing.T) {
 	}
 }
 
-// archive makes Asynq give up all tasks that wait.
+// archive makes Asynq archive all waiting tasks.
 func archive(w *world) {
 	w.t.Helper()
 	n, err := asynq.NewInspectorFromRedisClient(w.redis).ArchiveAllPendingTasks(protocol.BatchReady.Queue)
@@ -34,7 +34,7 @@ func archive(w *world) {
 	}
 }
 
-// TestEveryDefectIsFound breaks one thing in each world.
+// TestEveryDefectIsFound introduces one defect into each world.
 func TestEveryDefectIsFound(t *testing.T) {
 	t.Parallel()
 	stranger := uuid.MustParse("00000000-0000-7000-8000-0000000000ff")

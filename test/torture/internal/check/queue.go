@@ -13,24 +13,24 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/protocol"
 )
 
-// Queue looks at the queue of wake-up calls.
+// Queue inspects the queue of wake-up tasks.
 type Queue struct {
 	client    redis.UniversalClient
 	inspector *asynq.Inspector
 }
 
-// NewQueue returns the queue on client, which stays the caller's to close.
+// NewQueue returns the queue on client. The caller closes client.
 func NewQueue(client redis.UniversalClient) *Queue {
 	return &Queue{client: client, inspector: asynq.NewInspectorFromRedisClient(client)}
 }
 
-// Left is what remains to be done.
+// Left is the remaining work.
 type Left struct {
 	Batches int // pending in Postgres
-	Tasks   int // in the queue: those that wait, that are worked on, and that are to be tried again
+	Tasks   int // waiting, active and to be retried
 }
 
-// Remaining returns what remains to be done.
+// Remaining returns the remaining work.
 func Remaining(ctx context.Context, db *pgxpool.Pool, queue *Queue) (left Left, err error) {
 	const pending = `SELECT count(*) FROM ingest.batches WHERE aggregated_at IS NULL`
 	if err := db.QueryRow(ctx, pending).Scan(&left.Batches); err != nil {
@@ -44,7 +44,7 @@ func Remaining(ctx context.Context, db *pgxpool.Pool, queue *Queue) (left Left, 
 	return left, nil
 }
 
-// info returns nil when there is no queue: it was never used since Redis was last emptied.
+// info returns nil if the queue does not exist, because nothing was enqueued since Redis was last wiped.
 func (q *Queue) info(ctx context.Context) (*asynq.QueueInfo, error) {
 	queues, err := q.inspector.Queues()
 	if err != nil {
@@ -60,7 +60,7 @@ func (q *Queue) info(ctx context.Context) (*asynq.QueueInfo, error) {
 	return info, nil
 }
 
-// errUnlisted says that nobody who asks Asynq can see the queue: not the sweeper, and not what scales the workers.
+// errUnlisted says that Asynq does not list the queue, so neither the sweeper nor the autoscaler can see it.
 var errUnlisted = errors.New("the queue holds tasks, but its name is lost")
 
 func (q *Queue) unlisted(ctx context.Context) error {
@@ -74,8 +74,8 @@ func (q *Queue) unlisted(ctx context.Context) error {
 	return nil
 }
 
-// queue checks that nothing is left to do. Tasks that Asynq has archived after their retries do no harm when no batch is
-// pending: another task has folded theirs.
+// queue checks that no work is left. Tasks that Asynq has archived after their retries are harmless if no batch is pending:
+// other tasks have folded their batches.
 func (c *Checker) queue(ctx context.Context) (archived int, findings []string, err error) {
 	left, err := Remaining(ctx, c.DB, c.Queue)
 	if errors.Is(err, errUnlisted) {

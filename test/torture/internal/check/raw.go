@@ -12,7 +12,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/test/torture/internal/ledger"
 )
 
-// events compares the raw events with what was acknowledged: all of it once, as it was sent, and nothing else.
+// events compares the raw events with the acknowledged ones: each must be stored exactly once, as it was sent.
 func (c *Checker) events(ctx context.Context) ([]string, error) {
 	rows, err := c.DB.Query(ctx, `SELECT id, ts, product_id, user_id, type, coalesce(properties::text, ''), batch_id FROM ingest.events`)
 	if err != nil {
@@ -42,7 +42,7 @@ func sameEvent(sent, stored ledger.Event) bool {
 		stored.Type == sent.Type && sameJSON(sent.Properties, stored.Properties)
 }
 
-// sameJSON compares documents by what they say: Postgres writes them in its own way.
+// sameJSON compares documents by their values, because Postgres formats them in its own way.
 func sameJSON(a, b string) bool {
 	if a == "" || b == "" {
 		return a == b
@@ -51,7 +51,7 @@ func sameJSON(a, b string) bool {
 	return json.Unmarshal([]byte(a), &x) == nil && json.Unmarshal([]byte(b), &y) == nil && reflect.DeepEqual(x, y)
 }
 
-// purchases does the same for purchases.
+// purchases compares the purchases in the same way.
 func (c *Checker) purchases(ctx context.Context) ([]string, error) {
 	rows, err := c.DB.Query(ctx, `SELECT id, ts, product_id, user_id, quantity, amount_minor, currency, batch_id FROM ingest.purchases`)
 	if err != nil {
@@ -80,11 +80,11 @@ func samePurchase(sent, stored ledger.Purchase) bool {
 	if !stored.TS.Equal(sent.TS) {
 		return false
 	}
-	sent.TS, sent.Key = stored.TS, "" // equal times may be written differently; the key is not in the row
+	sent.TS, sent.Key = stored.TS, "" // equal times may have different representations; the row does not hold the key
 	return stored == sent
 }
 
-// rawRows collects what is wrong with the rows of a table.
+// rawRows collects the findings about the rows of a table.
 type rawRows struct {
 	what     string
 	seen     map[uuid.UUID]int
@@ -96,7 +96,7 @@ func (r *rawRows) find(format string, args ...any) {
 	r.findings = append(r.findings, fmt.Sprintf(format, args...))
 }
 
-// row takes note of a row, and reports whether its content is to be compared.
+// row records a row and reports whether to compare its content.
 func (r *rawRows) row(id, batch uuid.UUID, acknowledged bool) bool {
 	r.seen[id]++
 	if !acknowledged {
@@ -112,7 +112,7 @@ func (r *rawRows) row(id, batch uuid.UUID, acknowledged bool) bool {
 	return true
 }
 
-// acknowledged checks that a row is there at all.
+// acknowledged checks that an acknowledged item has a row.
 func (r *rawRows) acknowledged(id uuid.UUID) {
 	if r.seen[id] == 0 {
 		r.find("%s %s was acknowledged and is lost", r.what, id)

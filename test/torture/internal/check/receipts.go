@@ -22,11 +22,10 @@ type Receipt struct {
 	AggregatedAt *time.Time `json:"aggregated_at"`
 }
 
-// askers is how many receipts are asked for at the same time.
-const askers = 8
+// readers is the number of concurrent requests for receipts.
+const readers = 8
 
-// receipts asks for the receipt of every batch, those that no client ever heard of included, and compares them with the
-// raw rows.
+// receipts compares the receipt of every batch with the raw rows, including batches that no client knows.
 func (c *Checker) receipts(ctx context.Context) (batches int, findings []string, err error) {
 	rows, err := c.rowsByBatch(ctx)
 	if err != nil {
@@ -34,24 +33,24 @@ func (c *Checker) receipts(ctx context.Context) (batches int, findings []string,
 	}
 	for _, batch := range c.Account.Batches {
 		if _, ok := rows[batch]; !ok {
-			rows[batch] = 0 // all of it was known before
+			rows[batch] = 0 // it holds only duplicates
 		}
 	}
 	var mu sync.Mutex
 	sum, total := 0, 0
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(askers)
+	group.SetLimit(readers)
 	for batch, n := range rows {
 		total += n
 		group.Go(func() error {
 			r, found, err := c.Receipt(ctx, batch)
 			if err != nil {
-				return fmt.Errorf("ask for the receipt of %s: %w", batch, err)
+				return fmt.Errorf("read the receipt of %s: %w", batch, err)
 			}
 			mu.Lock()
 			defer mu.Unlock()
 			sum += r.Events
-			findings = append(findings, judge(batch, r, found, n)...)
+			findings = append(findings, verify(batch, r, found, n)...)
 			return nil
 		})
 	}
@@ -64,8 +63,8 @@ func (c *Checker) receipts(ctx context.Context) (batches int, findings []string,
 	return len(rows), findings, nil
 }
 
-// judge compares a receipt with the number of raw rows of its batch.
-func judge(batch uuid.UUID, r Receipt, found bool, rows int) []string {
+// verify compares a receipt with the number of raw rows of its batch.
+func verify(batch uuid.UUID, r Receipt, found bool, rows int) []string {
 	var wrong []string
 	switch {
 	case !found:
@@ -115,7 +114,7 @@ func (c *Checker) rowsByBatch(ctx context.Context) (map[uuid.UUID]int, error) {
 	return counted, nil
 }
 
-// reconcile has the platform recount itself.
+// reconcile has the platform recount its numbers.
 func (c *Checker) reconcile(ctx context.Context) ([]string, error) {
 	output, failed, err := c.Reconcile(ctx)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// counts are the numbers of one row of a rollup.
+// counts are the counters of one row of a rollup.
 type counts struct {
 	events, views, clicks, addToCarts, purchases, units, revenueMinor int64
 }
@@ -42,8 +42,8 @@ func (r rollup) row(key string, ts time.Time) *counts {
 	return r[at]
 }
 
-// rollups compares the rollups with the clients' own count. Where `reconcile` compares them with the raw rows, this takes
-// neither those nor any code of the platform for granted.
+// rollups compares the rollups with the clients' own count. Unlike `reconcile`, which compares them with the raw rows, it
+// relies neither on those nor on any code of the platform.
 func (c *Checker) rollups(ctx context.Context) ([]string, error) {
 	days, products, users, customTypes := rollup{}, rollup{}, rollup{}, rollup{}
 	for _, e := range c.Account.Events {
@@ -81,7 +81,7 @@ func (c *Checker) rollups(ctx context.Context) ([]string, error) {
 	return findings, nil
 }
 
-// compare holds the rows of a query against want.
+// compare compares the rows of a query with want.
 func (c *Checker) compare(ctx context.Context, name, query string, want rollup) (findings []string, err error) {
 	rows, err := c.DB.Query(ctx, query)
 	if err != nil {

@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { platformtest.Main(m, dbtest.Stop, redistest.Stop) }
 
-// world is a small platform at rest, and the account of its clients, which agree.
+// world is a small idle platform and the matching account of its clients.
 type world struct {
 	t       *testing.T
 	db      *pgxpool.Pool
@@ -104,7 +104,7 @@ func (w *world) exec(sql string, args ...any) {
 	}
 }
 
-// receipt answers as ingest does.
+// receipt returns the receipt that ingest would return.
 func (w *world) receipt(ctx context.Context, batch uuid.UUID) (r check.Receipt, found bool, err error) {
 	const query = `SELECT id, rows, received_at, aggregated_at, CASE WHEN aggregated_at IS NULL THEN 'stored' ELSE 'aggregated' END
 		FROM ingest.batches WHERE id = $1`

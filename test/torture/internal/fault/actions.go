@@ -10,15 +10,15 @@ import (
 )
 
 const (
-	// hitTimeout bounds how long a cut waits for a commit. Clients send all the time.
+	// hitTimeout bounds how long a cut waits for a commit. Clients send continuously, so there is one soon.
 	hitTimeout = time.Minute
-	// fillTimeout bounds how long Postgres is paused for a committer to fill up, fillTries how often that is tried: what
-	// ingest remembers of keys and products may just have ended, and then requests wait before they come to the committer.
+	// fillTimeout bounds how long Postgres is paused until the committer is full, and fillTries how often that is tried: if
+	// the caches of keys and products have just expired, requests wait for Postgres before they reach the committer.
 	fillTimeout = 3 * time.Second
 	fillTries   = 5
 )
 
-// kill ends parts at the same moment, and starts them again at the same moment: none has to wait for another.
+// kill kills parts at the same moment and restarts them at the same moment: the platform needs no order of start.
 func (i *Injector) kill(ctx context.Context, names []string, down time.Duration) error {
 	all := func(do func(p Part) error) error {
 		problems := make([]error, len(names))
@@ -49,7 +49,7 @@ func (i *Injector) cut(ctx context.Context, f Fault) error {
 	}
 }
 
-// severLater waits for connections to sever.
+// severLater waits until there are connections to sever.
 func (i *Injector) severLater(ctx context.Context, target string) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, hitTimeout, errors.New("there was no connection to sever"))
 	defer cancel()
@@ -61,7 +61,7 @@ func (i *Injector) severLater(ctx context.Context, target string) error {
 	return nil
 }
 
-// fill pauses Postgres and sends more than the committer holds, until it says so.
+// fill pauses Postgres and sends more than the committer holds, until an answer reports overload.
 func (i *Injector) fill(ctx context.Context) error {
 	for range fillTries {
 		full, err := i.tryFill(ctx)
@@ -72,7 +72,7 @@ func (i *Injector) fill(ctx context.Context) error {
 			return err
 		}
 	}
-	return errors.New("no answer said that the committer is full")
+	return errors.New("no answer reported that the committer is full")
 }
 
 func (i *Injector) tryFill(ctx context.Context) (full bool, err error) {

@@ -12,7 +12,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/test/torture/internal/proxy"
 )
 
-// Part is something that can fail and come back.
+// Part is a part of the platform that can fail and recover.
 type Part interface {
 	Start(ctx context.Context) error
 	Kill() error
@@ -20,20 +20,20 @@ type Part interface {
 	Resume() error
 }
 
-// Proxy is what a service reaches Postgres through.
+// Proxy is the proxy between a service and Postgres.
 type Proxy interface {
 	Arm(moment proxy.Moment) <-chan struct{}
 	Sever() int
 }
 
-// Committer is how a committer is filled: Burst sends more than fits, in a burst of its own for each number, and returns
-// when all of it is stored; Overloads counts the answers that said that it does not fit.
+// Committer fills the committer of ingest. Burst sends more than fits, different events for each number, and returns when
+// all of them are stored. Overloads counts the answers that reported overload.
 type Committer interface {
 	Burst(ctx context.Context, number int)
 	Overloads() int
 }
 
-// Platform is what faults happen to.
+// Platform is the target of the faults.
 type Platform struct {
 	Parts     map[string]Part  // Aggregator, Ingest, Redis and Postgres
 	Proxies   map[string]Proxy // Aggregator and Ingest
@@ -41,14 +41,14 @@ type Platform struct {
 	Committer Committer
 }
 
-// order is the order in which parts are taken, so that two faults never wait for each other.
+// order is the lock order of the parts, so that two faults cannot deadlock.
 var order = []string{Postgres, Redis, Ingest, Aggregator}
 
 // Injector injects faults.
 type Injector struct {
 	platform Platform
 	out      io.Writer
-	locks    map[string]chan struct{} // a part fails in one way at a time
+	locks    map[string]chan struct{} // one fault per part at a time
 	wg       sync.WaitGroup
 
 	mu     sync.Mutex
@@ -57,7 +57,7 @@ type Injector struct {
 	bursts int
 }
 
-// NewInjector returns an injector that tells on out what it does.
+// NewInjector returns an injector that reports each fault on out.
 func NewInjector(p Platform, out io.Writer) *Injector {
 	i := &Injector{platform: p, out: out, locks: map[string]chan struct{}{}, counts: map[Kind]int{}}
 	for _, name := range order {
@@ -66,8 +66,8 @@ func NewInjector(p Platform, out io.Writer) *Injector {
 	return i
 }
 
-// Run injects faults at their times, and returns how many there were of each kind when all are over and everything that
-// was killed or paused is back.
+// Run injects faults at their times. It returns the number of faults of each kind, after everything that was killed or
+// paused runs again.
 func (i *Injector) Run(ctx context.Context, faults []Fault) (map[Kind]int, error) {
 	begin := time.Now()
 	for _, f := range faults {
@@ -91,7 +91,7 @@ func (i *Injector) Run(ctx context.Context, faults []Fault) (map[Kind]int, error
 	return i.counts, errors.Join(append(i.errs, context.Cause(ctx))...)
 }
 
-// inject lets one fault happen, as soon as what it happens to is free.
+// inject injects one fault as soon as no other fault holds its target.
 func (i *Injector) inject(ctx context.Context, f Fault, begin time.Time) error {
 	names := f.parts()
 	for _, name := range names {
@@ -121,11 +121,11 @@ func (i *Injector) inject(ctx context.Context, f Fault, begin time.Time) error {
 		}
 		return nil
 	default:
-		return fmt.Errorf("there is no action %q", f.Action)
+		return fmt.Errorf("unknown action %q", f.Action)
 	}
 }
 
-// parts returns what must not fail in another way meanwhile.
+// parts returns the parts that no other fault may hit at the same time.
 func (f Fault) parts() []string {
 	switch {
 	case f.Target == Everything:

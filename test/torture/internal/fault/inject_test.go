@@ -15,7 +15,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/test/torture/internal/proxy"
 )
 
-// stage is a platform that only takes notes of what happens to it.
+// stage is a platform that records the faults that hit it.
 type stage struct {
 	begin time.Time
 
@@ -79,7 +79,7 @@ func (s *stage) platform() fault.Platform {
 	}
 }
 
-// inject runs faults in a bubble of time and returns what happened when, sorted.
+// inject runs faults in a synctest bubble and returns what happened when, sorted.
 func inject(t *testing.T, s *stage, faults ...fault.Fault) (map[fault.Kind]int, []string, error) {
 	t.Helper()
 	s.begin = time.Now()
@@ -177,7 +177,7 @@ func TestACutIsCountedWhenItHappens(t *testing.T) {
 	})
 }
 
-// TestInterrupt makes sure that what is paused goes on when the run is interrupted.
+// TestInterrupt checks that a paused part is resumed when the run is interrupted.
 func TestInterrupt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -1,4 +1,4 @@
-// Package fault draws the faults of a run from its seed, and injects them.
+// Package fault derives the faults of a run from its seed and injects them.
 package fault
 
 import (
@@ -11,20 +11,20 @@ import (
 	"github.com/hp-analytics/hp-analytics/test/torture/internal/proxy"
 )
 
-// Action is what is done to something.
+// Action is what a fault does to its target.
 type Action string
 
 // The actions.
 const (
-	Kill  Action = "kill -9" // it is started again after a while
+	Kill  Action = "kill -9" // and restart after a while
 	Wipe  Action = "wipe"
-	Pause Action = "pause" // and let go on after a while
+	Pause Action = "pause" // and resume after a while
 	Fill  Action = "fill the committer of"
 	Cut   Action = "cut the commit of" // between it and Postgres, once
 	Sever Action = "sever all connections to Postgres of"
 )
 
-// What faults happen to.
+// The targets of faults.
 const (
 	Aggregator = "aggregator"
 	Ingest     = "ingest"
@@ -42,7 +42,7 @@ type Kind struct {
 
 var moments = []string{proxy.Before: "before", proxy.During: "during", proxy.Promised: "promised but not done", proxy.Partly: "partly answered", proxy.After: "after"}
 
-// String says what it is.
+// String describes the kind.
 func (k Kind) String() string {
 	text := string(k.Action) + " " + k.Target
 	if k.Action == Cut {
@@ -63,17 +63,17 @@ func Kinds() []Kind {
 	for _, moment := range []proxy.Moment{proxy.Before, proxy.During, proxy.Partly, proxy.After} {
 		kinds = append(kinds, Kind{Cut, Ingest, moment}, Kind{Cut, Aggregator, moment})
 	}
-	return append(kinds, Kind{Cut, Ingest, proxy.Promised}) // the aggregator's commit is a statement of its own
+	return append(kinds, Kind{Cut, Ingest, proxy.Promised}) // the aggregator commits by a COMMIT statement, which has no such moment
 }
 
 // Fault is one fault of a run.
 type Fault struct {
 	Kind
-	At  time.Duration // from the beginning of the run
+	At  time.Duration // since the start of the run
 	For time.Duration // how long a kill or a pause lasts
 }
 
-// String says what happens.
+// String describes the fault.
 func (f Fault) String() string {
 	text := fmt.Sprintf("%6.1fs  %s", f.At.Seconds(), f.Kind)
 	if f.For > 0 {
@@ -83,14 +83,14 @@ func (f Fault) String() string {
 }
 
 const (
-	// gap is the mean time between faults of a run that is long enough for it. Faults of different things may overlap.
+	// gap is the mean time between faults in a run that is long enough. Faults of different targets may overlap.
 	gap = 3 * time.Second
-	// long is the length from which a run has time for a Postgres that hangs longer than ingest waits for a commit.
+	// long is the length of a run from which on Postgres may hang longer than ingest waits for a commit.
 	long     = 2 * time.Minute
 	longHang = 25 * time.Second
 )
 
-// Schedule draws the faults of a run, in order: each kind once, and further ones as there is time for them.
+// Schedule returns the faults of a run in order: each kind once, and more as time permits.
 func Schedule(seed uint64, duration time.Duration) []Fault {
 	random := rand.New(rand.NewPCG(seed, 1<<40)) //nolint:gosec // to be repeated; apart from the numbers of clients
 	kinds := Kinds()
@@ -106,7 +106,7 @@ func Schedule(seed uint64, duration time.Duration) []Fault {
 			f.For = draw(random, 100*time.Millisecond, 2500*time.Millisecond)
 		case Pause:
 			f.For = draw(random, 500*time.Millisecond, 4*time.Second)
-		default: // over at once, or when it is done
+		default: // has no duration
 		}
 		if kind.Action == Pause && kind.Target == Postgres && duration >= long && random.IntN(3) == 0 {
 			f.For = longHang

@@ -28,7 +28,7 @@ func TestSchedule(t *testing.T) {
 			}
 			for i, f := range faults {
 				if i > 0 && f.At < faults[i-1].At || f.At > duration+time.Second {
-					t.Errorf("seed %d: %s comes out of turn", seed, f)
+					t.Errorf("seed %d: %s is out of order", seed, f)
 				}
 				if lasts := f.Action == fault.Kill || f.Action == fault.Pause; lasts != (f.For > 0) || duration == time.Minute && f.For > 5*time.Second {
 					t.Errorf("seed %d: %s", seed, f)
@@ -38,7 +38,7 @@ func TestSchedule(t *testing.T) {
 		}
 	}
 	if longest < 21*time.Second {
-		t.Errorf("nothing lasts longer than %s: no commit is ever given up", longest)
+		t.Errorf("no fault lasts longer than %s, so no commit times out", longest)
 	}
 }
 
@@ -47,7 +47,7 @@ func TestKindsHaveNamesOfTheirOwn(t *testing.T) {
 	seen := map[string]bool{}
 	for _, kind := range fault.Kinds() {
 		if seen[kind.String()] {
-			t.Errorf("two kinds are called %q", kind)
+			t.Errorf("two kinds have the name %q", kind)
 		}
 		seen[kind.String()] = true
 	}

@@ -8,16 +8,16 @@ import (
 	"github.com/google/uuid"
 )
 
-// Account is what a finished run leaves to be checked.
+// Account is the clients' view of a finished run.
 type Account struct {
 	Events    map[uuid.UUID]Event     // acknowledged
-	Purchases map[uuid.UUID]Purchase  // acknowledged, with the ids and times that the server has given
-	Stored    map[uuid.UUID]uuid.UUID // the batch that an event or purchase must be in, as far as an answer told
-	Batches   []uuid.UUID             // that an answer has named
-	Problems  []string                // answers that cannot be true, and items that were never acknowledged
+	Purchases map[uuid.UUID]Purchase  // acknowledged, with the ids and times of the server
+	Stored    map[uuid.UUID]uuid.UUID // the batch that an event or purchase must be in, if an answer named it
+	Batches   []uuid.UUID             // named by an answer
+	Problems  []string                // impossible answers, and items that were never acknowledged
 }
 
-// Account closes the ledger. Every item that was sent must have been acknowledged by now.
+// Account closes the ledger. An item that was sent and not acknowledged is a problem.
 func (l *Ledger) Account() Account {
 	l.mu.Lock()
 	defer l.mu.Unlock()

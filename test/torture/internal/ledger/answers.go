@@ -14,7 +14,7 @@ type EventAnswer struct {
 	Status  string    `json:"status"`
 }
 
-// Event ends an attempt that was answered with 202.
+// Event ends an attempt whose answer is 202.
 func (a *Attempt) Event(answer EventAnswer) {
 	a.ledger.mu.Lock()
 	defer a.ledger.mu.Unlock()
@@ -36,7 +36,7 @@ func (a *Attempt) Event(answer EventAnswer) {
 	}
 }
 
-// accept notes that an event was stored in a batch for certain. The caller holds the lock.
+// accept records that an event is certainly stored in a batch. The caller holds the lock.
 func (l *Ledger) accept(e *eventEntry, batch uuid.UUID) {
 	e.accepted++
 	e.batch = batch
@@ -57,7 +57,7 @@ type BulkAnswer struct {
 	} `json:"errors"`
 }
 
-// Bulk ends an attempt that was answered with 202.
+// Bulk ends an attempt whose answer is 202.
 func (a *Attempt) Bulk(answer BulkAnswer) {
 	a.ledger.mu.Lock()
 	defer a.ledger.mu.Unlock()
@@ -94,7 +94,7 @@ func (a *Attempt) Bulk(answer BulkAnswer) {
 	}
 }
 
-// Refused ends an attempt of a single bad event that was answered with 422, and the code of its first problem.
+// Refused ends an attempt to send a single invalid event whose answer is 422. code is that of its first problem.
 func (a *Attempt) Refused(code string) {
 	a.ledger.mu.Lock()
 	defer a.ledger.mu.Unlock()
@@ -116,7 +116,7 @@ type PurchaseAnswer struct {
 	ReceivedAt  time.Time `json:"received_at"`
 }
 
-// Purchase ends an attempt that was answered with 201; replayed is what Idempotency-Replayed says.
+// Purchase ends an attempt whose answer is 201; replayed is the value of Idempotency-Replayed.
 func (a *Attempt) Purchase(answer PurchaseAnswer, replayed bool) {
 	a.ledger.mu.Lock()
 	defer a.ledger.mu.Unlock()
@@ -139,7 +139,7 @@ func (a *Attempt) Purchase(answer PurchaseAnswer, replayed bool) {
 	}
 }
 
-// is reports whether an answer tells of the purchase.
+// is reports whether an answer describes the purchase.
 func (p *Purchase) is(answer PurchaseAnswer) bool {
 	return (p.ID == uuid.Nil || answer.ID == p.ID) && (p.TS.IsZero() || answer.TS.Equal(p.TS)) &&
 		answer.ProductID == p.ProductID && answer.UserID == p.UserID && answer.Quantity == p.Quantity &&

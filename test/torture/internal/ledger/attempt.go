@@ -2,7 +2,7 @@ package ledger
 
 import "github.com/google/uuid"
 
-// Attempt is one sending of a request. It ends with exactly one of Lost, Event, Bulk, Purchase and Refused.
+// Attempt is one attempt to send a request. It ends with exactly one of Lost, Event, Bulk, Purchase and Refused.
 type Attempt struct {
 	ledger  *Ledger
 	request *Request
@@ -11,14 +11,14 @@ type Attempt struct {
 	before  []state
 }
 
-// state is what was known of an item when an attempt began.
+// state is the knowledge of an item at the start of an attempt.
 type state struct {
-	known bool // it was acknowledged: it is stored
-	alone bool // no attempt before this one can have stored it
+	known bool // acknowledged, so it is stored
+	alone bool // no earlier attempt can have stored it
 	count int  // of attempts, this one included
 }
 
-// Begin notes that a request is about to be sent.
+// Begin records that a request is about to be sent.
 func (l *Ledger) Begin(r *Request) *Attempt {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -43,7 +43,7 @@ func (l *Ledger) Begin(r *Request) *Attempt {
 	return a
 }
 
-// Lost ends an attempt without an answer, or with one that leaves open whether anything was stored.
+// Lost ends an attempt without an answer, or with an answer that does not tell whether anything was stored.
 func (a *Attempt) Lost() {
 	a.ledger.mu.Lock()
 	defer a.ledger.mu.Unlock()
@@ -53,7 +53,7 @@ func (a *Attempt) Lost() {
 	}
 }
 
-// outlook says what an answer must say of an item.
+// outlook is what the answer must report for an item.
 type outlook int
 
 const (
@@ -62,7 +62,7 @@ const (
 	mayBeEither // another attempt may have stored it
 )
 
-// acknowledge ends the attempt and returns what its answer must say of each item. The caller holds the lock.
+// acknowledge ends the attempt and returns what its answer must report for each item. The caller holds the lock.
 func (a *Attempt) acknowledge() []outlook {
 	expected := make([]outlook, len(a.entries))
 	for i, e := range a.entries {

@@ -1,5 +1,5 @@
-// Package ledger keeps the clients' own account of a run: what they sent, what they were told, and whether what they were
-// told can be true. It is what the database is held against afterwards.
+// Package ledger records what the clients of a run sent and how they were answered, and detects answers that cannot be
+// true. Afterwards the database is compared with it.
 package ledger
 
 import (
@@ -10,7 +10,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// Event is an event as its client knows it.
+// Event is an event as the client knows it.
 type Event struct {
 	ID         uuid.UUID
 	TS         time.Time
@@ -20,10 +20,10 @@ type Event struct {
 	Properties string // a JSON object, or empty
 }
 
-// Purchase is a purchase as its client knows it. Without an ID the server makes one; then Key must be there.
+// Purchase is a purchase as the client knows it. Without an ID the server assigns one; then Key is required.
 type Purchase struct {
 	ID          uuid.UUID
-	TS          time.Time // zero if the server is to take the time of arrival
+	TS          time.Time // zero for the time of arrival
 	ProductID   uuid.UUID
 	UserID      string
 	Quantity    int64
@@ -32,35 +32,35 @@ type Purchase struct {
 	Key         string // the Idempotency-Key
 }
 
-// Request is what one request holds: events, or a purchase. Sent again it is the same.
+// Request is the content of one request: events, or a purchase. Every attempt sends the same content.
 type Request struct {
-	Events   []Event        // the good ones, in order; some more than once
-	Bad      map[int]string // the position among all events of each that must be refused, and the code of why
+	Events   []Event        // the valid ones, in order; some more than once
+	Bad      map[int]string // the code of each event that must be refused, by its position among all events
 	Purchase *Purchase
 }
 
-// Ledger is the account. It is safe for concurrent use.
+// Ledger is the record of a run. It is safe for concurrent use.
 type Ledger struct {
 	mu        sync.Mutex
 	events    map[uuid.UUID]*eventEntry
 	purchases map[string]*purchaseEntry // by key, or by id if it has none
-	batches   map[uuid.UUID]struct{}    // that an answer has named
+	batches   map[uuid.UUID]struct{}    // named by an answer
 	problems  []string
 }
 
-// entry is what is known of an event or a purchase.
+// entry is the knowledge of an event or a purchase.
 type entry struct {
 	attempts     int  // begun
-	open         int  // begun and not ended
-	doubt        bool // an attempt ended without an answer: it may be stored
+	open         int  // not ended yet
+	doubt        bool // an attempt ended without an answer, so it may be stored
 	acknowledged bool
 }
 
 type eventEntry struct {
 	entry
 	event    Event
-	accepted int       // answers that said it was new
-	batch    uuid.UUID // that it was stored in, if an answer told for certain
+	accepted int       // answers that reported it as new
+	batch    uuid.UUID // the batch that it is stored in, if an answer proves it
 }
 
 type purchaseEntry struct {
@@ -74,24 +74,24 @@ func New() *Ledger {
 	return &Ledger{events: map[uuid.UUID]*eventEntry{}, purchases: map[string]*purchaseEntry{}, batches: map[uuid.UUID]struct{}{}}
 }
 
-// maxProblems bounds what is kept of problems; nobody reads more.
+// maxProblems bounds the number of problems that are kept.
 const maxProblems = 100
 
-// problem notes something that must not be. The caller holds the lock.
+// problem records a violation. The caller holds the lock.
 func (l *Ledger) problem(format string, args ...any) {
 	if len(l.problems) < maxProblems {
 		l.problems = append(l.problems, fmt.Sprintf(format, args...))
 	}
 }
 
-// Problem notes an answer that must not be.
+// Problem records an answer that violates the contract.
 func (l *Ledger) Problem(format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.problem(format, args...)
 }
 
-// name returns what a purchase is found by.
+// name returns the key of a purchase in Ledger.purchases.
 func (p *Purchase) name() string {
 	if p.Key != "" {
 		return p.Key

@@ -16,7 +16,7 @@ var (
 
 func event(n byte) ledger.Event { return ledger.Event{ID: uuid.UUID{15: n}, Type: "view"} }
 
-// problems runs a story against a new ledger and returns what it finds impossible.
+// problems runs a scenario on a new ledger and returns the problems that it records.
 func problems(story func(l *ledger.Ledger)) ledger.Account {
 	l := ledger.New()
 	story(l)
@@ -86,7 +86,7 @@ func TestAnswersThatCannotBeTrue(t *testing.T) {
 	t.Parallel()
 	for want, story := range map[string]func(*ledger.Ledger){
 		"is accepted again": func(l *ledger.Ledger) {
-			l.Begin(single(a)).Event(answer(a, "duplicate")) // not true either
+			l.Begin(single(a)).Event(answer(a, "duplicate")) // also impossible
 			l.Begin(single(a)).Event(answer(a, "accepted"))
 		},
 		"was sent for the first time, and is a duplicate": func(l *ledger.Ledger) { l.Begin(single(a)).Event(answer(a, "duplicate")) },
@@ -135,7 +135,7 @@ func TestAnswersThatCannotBeTrue(t *testing.T) {
 	}
 }
 
-// TestAccount makes sure that the account has what was acknowledged, where it was said to be, and nothing else.
+// TestAccount checks that the account holds exactly what was acknowledged, in the batches that the answers named.
 func TestAccount(t *testing.T) {
 	t.Parallel()
 	account := problems(func(l *ledger.Ledger) {
@@ -151,7 +151,7 @@ func TestAccount(t *testing.T) {
 	if p := account.Purchases[bought(9).ID]; len(account.Purchases) != 1 || p.ID != bought(9).ID || p.Key != "order-1" {
 		t.Errorf("purchases: %v", account.Purchases)
 	}
-	// Which batch a duplicate is in, its client cannot know.
+	// The client of a duplicate cannot know its batch.
 	if len(account.Stored) != 2 || account.Stored[a.ID] != batch || account.Stored[bought(9).ID] != batch {
 		t.Errorf("stored: %v", account.Stored)
 	}

@@ -1,5 +1,5 @@
-// Package proxy stands between a service and its Postgres and cuts connections at chosen moments of a commit: the moments
-// at which the two sides come to believe different things. It reads the Postgres protocol, without TLS.
+// Package proxy sits between a service and its Postgres and cuts connections at chosen moments of a commit, at which the two
+// sides can disagree about its outcome. It parses the Postgres protocol, without TLS.
 package proxy
 
 import (
@@ -10,22 +10,22 @@ import (
 	"sync"
 )
 
-// Moment says where in a commit a connection is cut.
+// Moment is the point in a commit at which a connection is cut.
 type Moment int
 
-// The moments. In what the service may believe, the first and the third must lead to another attempt, the second and the
-// fourth to an attempt that finds everything stored.
+// The moments. After Before and Promised the service has to write again. After During and Partly its retry has to find
+// everything stored.
 const (
 	// Before: the request to commit does not reach Postgres.
 	Before Moment = iota
-	// During: Postgres commits, but the service hears nothing.
+	// During: Postgres commits, but the service receives no answer.
 	During
-	// Promised: the service hears that the statement is complete, but Postgres never gets the Sync that commits it, and
-	// rolls back. Only statements that commit by themselves can be cut there.
+	// Promised: the service receives CommandComplete, but Postgres never receives the Sync that commits, and rolls back.
+	// Only implicit transactions can be cut here.
 	Promised
-	// Partly: Postgres commits; the service hears that the statement is complete, but not that Postgres is ready again.
+	// Partly: Postgres commits; the service receives CommandComplete, but not ReadyForQuery.
 	Partly
-	// After: the service hears everything, and finds its connection dead the next time.
+	// After: the service receives the whole answer, and finds its connection closed at the next statement.
 	After
 )
 
@@ -46,7 +46,7 @@ type armed struct {
 	done   chan struct{}
 }
 
-// Listen starts a proxy for the Postgres at backend on a free port, which it keeps while Postgres comes and goes.
+// Listen starts a proxy for the Postgres at backend on a free port. It keeps the port while Postgres restarts.
 func Listen(ctx context.Context, backend string) (*Proxy, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -57,11 +57,11 @@ func Listen(ctx context.Context, backend string) (*Proxy, error) {
 	return p, nil
 }
 
-// Addr returns the address to connect to.
+// Addr returns the address of the proxy.
 func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 
-// Arm has the next commit that can be cut at moment cut there, once. The channel is closed when that has happened.
-// Several wait for their commits in order.
+// Arm cuts the next commit that can be cut at moment, once. The channel is closed when that has happened. Several cuts take
+// their commits in order.
 func (p *Proxy) Arm(moment Moment) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -70,7 +70,7 @@ func (p *Proxy) Arm(moment Moment) <-chan struct{} {
 	return done
 }
 
-// take returns the cut that is to happen to a commit, if there is one.
+// take returns the cut for a commit, or nil.
 func (p *Proxy) take(kind commitKind) *armed {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -83,7 +83,7 @@ func (p *Proxy) take(kind commitKind) *armed {
 	return nil
 }
 
-// Sever cuts all connections, whatever they are doing, and returns how many there were.
+// Sever cuts all connections at once and returns their number.
 func (p *Proxy) Sever() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -93,7 +93,7 @@ func (p *Proxy) Sever() int {
 	return len(p.sessions)
 }
 
-// Close ends the proxy and all its connections.
+// Close stops the proxy and closes all its connections.
 func (p *Proxy) Close() error {
 	p.mu.Lock()
 	p.closed = true
@@ -117,11 +117,11 @@ func (p *Proxy) accept() {
 	}
 }
 
-// serve connects a client with Postgres until one of them, or a cut, ends it.
+// serve connects a client with Postgres until either side or a cut ends the connection.
 func (p *Proxy) serve(client net.Conn) {
 	server, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", p.backend)
 	if err != nil {
-		_ = client.Close() // as if Postgres had refused
+		_ = client.Close() // as if Postgres refused the connection
 		return
 	}
 	s := &session{proxy: p, client: client, server: server, conversation: newConversation()}

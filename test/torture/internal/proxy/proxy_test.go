@@ -15,7 +15,7 @@ import (
 
 func TestMain(m *testing.M) { platformtest.Main(m, dbtest.Stop) }
 
-// stand is a proxy in front of a database with a table to write to.
+// stand is a proxy in front of a database with one table.
 type stand struct {
 	t      *testing.T
 	proxy  *proxy.Proxy
@@ -62,12 +62,12 @@ func (s *stand) rows() (n int) {
 
 const insert = `INSERT INTO facts (n) VALUES ($1) RETURNING n`
 
-// one writes in a statement that commits by itself, as ingest does.
+// one writes in an implicit transaction, as ingest does.
 func one(ctx context.Context, conn *pgx.Conn) error {
 	return conn.QueryRow(ctx, insert, 1).Scan(new(int))
 }
 
-// transaction writes in a transaction, as the aggregator does.
+// transaction writes in an explicit transaction, as the aggregator does.
 func transaction(ctx context.Context, conn *pgx.Conn) error {
 	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, insert, 1)
@@ -75,7 +75,7 @@ func transaction(ctx context.Context, conn *pgx.Conn) error {
 	})
 }
 
-// TestMoments tells for each cut what the client must believe, and what is really stored.
+// TestMoments checks for each cut what the client sees and what is stored.
 func TestMoments(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -92,7 +92,7 @@ func TestMoments(t *testing.T) {
 		{"after, one statement", proxy.After, one, false, 1},
 		{"before, transaction", proxy.Before, transaction, true, 0},
 		{"during, transaction", proxy.During, transaction, true, 1},
-		{"promised, transaction", proxy.Promised, transaction, false, 1}, // does not apply: it waits for a statement
+		{"promised, transaction", proxy.Promised, transaction, false, 1}, // does not apply; the cut waits for an implicit transaction
 		{"partly, transaction", proxy.Partly, transaction, true, 1},
 		{"after, transaction", proxy.After, transaction, false, 1},
 	} {
@@ -102,7 +102,7 @@ func TestMoments(t *testing.T) {
 			conn := connect(t, s.url)
 			done := s.proxy.Arm(test.moment)
 			if _, err := conn.Exec(t.Context(), `SELECT count(*) FROM facts WHERE n > $1`, 0); err != nil {
-				t.Errorf("a statement that writes nothing: %v", err)
+				t.Errorf("a statement that only reads: %v", err)
 			}
 			err := test.write(t.Context(), conn)
 			if (err != nil) != test.fails {
@@ -114,7 +114,7 @@ func TestMoments(t *testing.T) {
 					t.Error("the connection still works")
 				}
 			}
-			// The same row again: this waits for a transaction in flight, and finds the row if that one commits.
+			// Inserting the row again waits for a transaction in flight, and finds the row if that transaction commits.
 			tag, err := s.direct.Exec(t.Context(), `INSERT INTO facts (n) VALUES (1) ON CONFLICT DO NOTHING`)
 			if stored := 1 - int(tag.RowsAffected()); err != nil || stored != test.stored {
 				t.Errorf("stored: %d rows, %v; want %d", stored, err, test.stored)
@@ -123,7 +123,7 @@ func TestMoments(t *testing.T) {
 				t.Fatal(err)
 			}
 			if err := test.write(t.Context(), connect(t, s.url)); err != nil {
-				t.Errorf("the next one: %v", err)
+				t.Errorf("the next write: %v", err)
 			}
 		})
 	}
@@ -138,7 +138,7 @@ func await(t *testing.T, what string, done <-chan struct{}) {
 	}
 }
 
-// TestPipeline makes sure that large messages, COPY and failing statements get through.
+// TestPipeline sends large messages, COPY and failing statements through the proxy.
 func TestPipeline(t *testing.T) {
 	t.Parallel()
 	s := newStand(t)
@@ -181,6 +181,6 @@ func TestSever(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := pgx.Connect(t.Context(), s.url); err == nil {
-		t.Error("a closed proxy still lets connect")
+		t.Error("a closed proxy accepts connections")
 	}
 }

@@ -14,14 +14,14 @@ type session struct {
 	cut            atomic.Pointer[armed] // set before the request to commit is forwarded
 }
 
-// close cuts both sides.
+// close closes both sides.
 func (s *session) close() {
-	_ = s.client.Close() // to be noticed there is what it is for
+	_ = s.client.Close() // both sides are meant to fail
 	_ = s.server.Close()
 }
 
-// requests forwards what the client says, until a cut or the end. It leaves the server's side open after a cut that lets
-// Postgres go on: answers closes it.
+// requests forwards the messages of the client until a cut or the end. After a cut that lets Postgres continue, it leaves
+// the server's side open, and answers closes it.
 func (s *session) requests() {
 	reader := bufio.NewReaderSize(s.client, 64<<10)
 	startup, err := readStartup(reader)
@@ -57,7 +57,7 @@ func (s *session) requests() {
 	}
 }
 
-// cutCommit cuts the commit that m asks for.
+// cutCommit cuts the commit that m requests.
 func (s *session) cutCommit(a *armed, kind commitKind, m message, reader *bufio.Reader) {
 	if a.moment == Before {
 		s.close()
@@ -81,13 +81,13 @@ func (s *session) cutCommit(a *armed, kind commitKind, m message, reader *bufio.
 	}
 }
 
-// answers forwards what the server says, until a cut or the end. The client's side of a cut is closed only once Postgres has
+// answers forwards the messages of the server until a cut or the end. The client's side of a cut is closed only once Postgres has
 // finished: a client whose connection breaks earlier sends a cancel request, which may overtake the commit.
 func (s *session) answers() {
 	defer func() {
 		s.close()
 		if cut := s.cut.Load(); cut != nil {
-			close(cut.done) // also when Postgres itself died over it
+			close(cut.done) // also if Postgres died meanwhile
 		}
 	}()
 	reader := bufio.NewReaderSize(s.server, 64<<10)
@@ -112,7 +112,7 @@ func (s *session) answers() {
 	}
 }
 
-// passes reports whether a message of the answer to the commit still reaches the client.
+// passes reports whether the client still receives a message of the answer to the commit.
 func (m Moment) passes(answer message) bool {
 	switch m {
 	case During:

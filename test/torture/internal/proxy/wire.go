@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// Types of messages that matter here (PostgreSQL documentation, "Message Formats").
+// The message types that the proxy handles (PostgreSQL documentation, "Message Formats").
 const (
 	typeParse   = 'P'
 	typeBind    = 'B'
@@ -27,7 +27,7 @@ const (
 	idle = 'I' // the status in ReadyForQuery outside of a transaction
 )
 
-// flush asks the server to send what it has answered so far; unlike Sync it commits nothing.
+// flush makes the server send its pending answers. Unlike Sync, it does not commit.
 var flush = message{'H', 0, 0, 0, 4}
 
 // maxMessage bounds what is held in memory. The largest that the platform sends is a flush of 4,000 events.
@@ -39,7 +39,7 @@ type message []byte
 func (m message) kind() byte   { return m[0] }
 func (m message) body() []byte { return m[5:] }
 
-// readMessage reads a message with a type. buffer is used again if it is large enough.
+// readMessage reads a message with a type. It reuses buffer if it is large enough.
 func readMessage(r *bufio.Reader, buffer []byte) (message, error) {
 	header, err := r.Peek(5)
 	if err != nil {
@@ -68,23 +68,23 @@ func readN(r io.Reader, buffer []byte, n int) ([]byte, error) {
 	return buffer[:n], err
 }
 
-// writes recognises statements that change rows of the platform. FOR UPDATE is none of them.
+// writes matches statements that change rows of the platform. It does not match FOR UPDATE.
 var writes = regexp.MustCompile(`(?i)\binsert\s+into\b|\bdelete\s+from\b|\bupdate\s+\w+\.\w+`)
 
-// conversation follows what a client asks for, as far as it takes to see a commit coming. A statement outside of a
-// transaction commits by itself, when the Sync after its Execute arrives; a transaction by the query COMMIT.
+// conversation tracks the client's messages far enough to recognise a commit. An implicit transaction commits when the Sync
+// after its Execute arrives, an explicit one with the query COMMIT.
 type conversation struct {
 	status     atomic.Int32    // of the last ReadyForQuery; stored before the client can see it
 	statements map[string]bool // by name: whether it writes
 	portals    map[string]bool
-	wrote      bool // in the present transaction
+	wrote      bool // in the current transaction
 }
 
 func newConversation() *conversation {
 	return &conversation{statements: map[string]bool{}, portals: map[string]bool{}}
 }
 
-// commitKind says how a message commits, if it does.
+// commitKind is the way in which a message commits.
 type commitKind int
 
 const (
@@ -93,7 +93,7 @@ const (
 	explicit            // a query
 )
 
-// see takes note of a message to the server, and reports whether it commits something that was written.
+// see tracks a message to the server, and reports whether and how it commits a write.
 func (c *conversation) see(m message) (commitKind, error) {
 	switch m.kind() {
 	case typeParse:
@@ -133,7 +133,7 @@ func (c *conversation) query(text string) commitKind {
 	}
 }
 
-// statement notes one that is about to run.
+// statement tracks a statement that is about to run.
 func (c *conversation) statement(writes bool, kind commitKind) commitKind {
 	if !writes {
 		return none

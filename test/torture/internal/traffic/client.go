@@ -15,15 +15,15 @@ import (
 )
 
 const (
-	// patience is how long a client waits for an answer. It is less than the platform takes to give up, so some requests
-	// are sent again while the first one is still being worked on.
-	patience = 4 * time.Second
+	// answerTimeout is how long a client waits for an answer. It is shorter than the timeouts of the platform, so some
+	// requests are repeated while the first attempt is still in progress.
+	answerTimeout = 4 * time.Second
 
 	firstBackoff = 50 * time.Millisecond
 	maxBackoff   = time.Second
 )
 
-// deliver sends a request until it is acknowledged, or ctx ends.
+// deliver sends a request until it is acknowledged or ctx ends.
 func (t *Traffic) deliver(ctx context.Context, client *http.Client, r *Request) {
 	for backoff := firstBackoff; !t.attempt(ctx, client, r); backoff = min(2*backoff, maxBackoff) {
 		t.stats.add("retries")
@@ -72,13 +72,13 @@ func (t *Traffic) attempt(ctx context.Context, client *http.Client, r *Request) 
 }
 
 func (t *Traffic) send(ctx context.Context, client *http.Client, r *Request) (status int, header http.Header, body []byte, err error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, t.url+r.Path, bytes.NewReader(r.Body))
 	if err != nil {
 		return 0, nil, nil, fmt.Errorf("make a request: %w", err)
 	}
-	request.GetBody = nil // or net/http sends a request with an Idempotency-Key again by itself, behind the ledger's back
+	request.GetBody = nil // otherwise net/http repeats requests with an Idempotency-Key itself, unknown to the ledger
 	request.Header.Set("Authorization", "Bearer "+t.key)
 	request.Header.Set("Content-Type", r.ContentType)
 	if r.Key != "" {
@@ -96,7 +96,7 @@ func (t *Traffic) send(ctx context.Context, client *http.Client, r *Request) (st
 	return response.StatusCode, response.Header, body, nil
 }
 
-// problem is the answer of a request that was not carried out (RFC 9457).
+// problem is the problem document of a refused request (RFC 9457).
 type problem struct {
 	Code   string `json:"code"`
 	Errors []struct {
@@ -104,7 +104,8 @@ type problem struct {
 	} `json:"errors"`
 }
 
-// settle enters an answer into the ledger, and reports whether it ends the request. An error says that it must not be.
+// settle records an answer in the ledger and reports whether it ends the request. An error means that the answer violates
+// the contract.
 func (t *Traffic) settle(a *ledger.Attempt, r *Request, status int, header http.Header, body []byte) (acknowledged bool, err error) {
 	switch {
 	case status == http.StatusCreated && r.Purchase != nil:

@@ -1,6 +1,6 @@
-// Package traffic is the clients of a run: they send events and purchases over HTTP with ids of their own, and send each
-// request again until it is acknowledged. What a client sends, and in which order, follows from the seed and the time at
-// which the run began.
+// Package traffic holds the clients of a run. They send events and purchases over HTTP with their own ids, and repeat each
+// request until it is acknowledged. What a client sends, and in which order, is derived from the seed and the start time of
+// the run.
 package traffic
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/test/torture/internal/ledger"
 )
 
-// Product is something to send events about.
+// Product is a product of the catalog.
 type Product struct {
 	ID         uuid.UUID
 	SKU        string
@@ -22,32 +22,32 @@ type Product struct {
 	Currency   string
 }
 
-// Request is a request as it goes over the wire, and what it holds.
+// Request is an HTTP request and its content.
 type Request struct {
 	ledger.Request
 	Path        string
 	ContentType string
 	Key         string // the Idempotency-Key, if there is one
 	Body        []byte
-	Twice       bool          // sent twice at the same time, as by an impatient client
-	Pause       time.Duration // what the client waits after it
+	Twice       bool          // sent twice concurrently
+	Pause       time.Duration // how long the client waits afterwards
 }
 
 const (
 	users    = 40
 	lateDays = 20
-	// remembered is how many of its requests and events a client may send once more.
+	// remembered is the number of past requests and events that a client can repeat.
 	remembered = 50
-	// bout is how many requests a client sends before it begins, or ends, to send things once more. In between the
-	// platform meets new rows only, which it stores in another way.
+	// bout is the number of requests after which a client starts or stops to repeat old requests and events. While it does
+	// not, the platform receives only new rows, which take another code path.
 	bout = 150
 
 	maxBulk  = 60
-	largest  = 1000 // of the bulk requests, some
+	largest  = 1000 // the largest bulk requests
 	minLarge = 250  // from here on ingest uses COPY
 )
 
-// Generator draws the requests of one client.
+// Generator generates the requests of one client.
 type Generator struct {
 	random   *rand.Rand
 	begin    time.Time
@@ -57,15 +57,15 @@ type Generator struct {
 	events   []encodedEvent // likewise
 }
 
-// NewGenerator returns the generator of a client of a run that began at begin.
+// NewGenerator returns the generator of a client. begin is the start time of the run.
 func NewGenerator(seed, client uint64, begin time.Time, products []Product) *Generator {
 	return &Generator{random: rand.New(rand.NewPCG(seed, client)), begin: begin.UTC().Truncate(time.Millisecond), products: products} //nolint:gosec // to be repeated
 }
 
-// chance is true n times in a hundred.
+// chance is true with a probability of n percent.
 func (g *Generator) chance(n int) bool { return g.random.IntN(100) < n }
 
-// between returns a time from low up to high.
+// between returns a duration from low up to high.
 func (g *Generator) between(low, high time.Duration) time.Duration {
 	return low + time.Duration(g.random.Int64N(int64(high-low)))
 }
@@ -79,12 +79,12 @@ func (g *Generator) Next() Request {
 	return r
 }
 
-// repeats reports whether the client is in a mood to send things once more.
+// repeats reports whether the client is in a bout of repetitions.
 func (g *Generator) repeats() bool { return g.drawn/bout%2 == 1 }
 
 func (g *Generator) draw() Request {
 	switch n := g.random.IntN(1000); {
-	case n < 100 && g.repeats(): // once more what was acknowledged long ago
+	case n < 100 && g.repeats(): // repeats a request that was acknowledged long ago
 		return g.requests[g.random.IntN(len(g.requests))]
 	case n < 130:
 		return g.badEvent()
@@ -99,7 +99,7 @@ func (g *Generator) draw() Request {
 	}
 }
 
-// remember keeps an item to be sent once more, in place of another when there are enough.
+// remember keeps an item for repetition. If there are enough, it replaces another one.
 func remember[T any](g *Generator, items *[]T, item T) T {
 	if len(*items) < remembered {
 		*items = append(*items, item)
@@ -109,7 +109,7 @@ func remember[T any](g *Generator, items *[]T, item T) T {
 	return item
 }
 
-// identity draws an id and its time, and reports whether the time is to be sent: a UUIDv7 holds it.
+// identity generates an id and its time, and reports whether the time must be sent: a UUIDv7 contains it.
 func (g *Generator) identity() (id uuid.UUID, ts time.Time, sendTime bool) {
 	binary.BigEndian.PutUint64(id[:8], g.random.Uint64())
 	binary.BigEndian.PutUint64(id[8:], g.random.Uint64())
@@ -123,7 +123,7 @@ func (g *Generator) identity() (id uuid.UUID, ts time.Time, sendTime bool) {
 	return id, ts, version == 4
 }
 
-// when draws when something happened: a little ago mostly, some of it days ago, some a little ahead.
+// when generates a time: mostly a little ago, sometimes days ago, sometimes a little in the future.
 func (g *Generator) when() time.Duration {
 	ago := g.between(0, 30*time.Minute)
 	switch {
@@ -139,7 +139,7 @@ func (g *Generator) product() Product { return g.products[g.random.IntN(len(g.pr
 
 func (g *Generator) user() string { return fmt.Sprintf("user-%d", g.random.IntN(users)) }
 
-// name names a product one way or the other.
+// name identifies a product by its id or its SKU.
 func (g *Generator) name(p Product) (field, value string) {
 	if g.chance(50) {
 		return "sku", p.SKU

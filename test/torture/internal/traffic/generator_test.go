@@ -42,8 +42,8 @@ func TestASeedRepeatsTheTraffic(t *testing.T) {
 	}
 }
 
-// TestEveryKindOfRequest makes sure that traffic has in it what it is there to send, and that the account of each request
-// is that of its body.
+// TestEveryKindOfRequest checks that the generator produces every kind of request, and that the recorded content of each
+// request matches its body.
 func TestEveryKindOfRequest(t *testing.T) {
 	t.Parallel()
 	seen := map[string]int{}

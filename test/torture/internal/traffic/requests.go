@@ -24,7 +24,7 @@ type encodedEvent struct {
 
 var types = []string{"view", "view", "view", "view", "click", "click", "add_to_cart", "search", "wishlist.add"}
 
-// event draws a good event.
+// event generates a valid event.
 func (g *Generator) event() encodedEvent {
 	product := g.product()
 	e := ledger.Event{ProductID: product.ID, UserID: g.user(), Type: types[g.random.IntN(len(types))]}
@@ -45,7 +45,7 @@ func (g *Generator) event() encodedEvent {
 func encode(fields map[string]any) string {
 	encoded, err := json.Marshal(fields)
 	if err != nil {
-		panic(err) // our own fields
+		panic(err) // the fields are known to be encodable
 	}
 	return string(encoded)
 }
@@ -55,7 +55,7 @@ func (g *Generator) single() Request {
 	return Request{Request: ledger.Request{Events: []ledger.Event{e.Event}}, Path: "/events", ContentType: jsonType, Body: []byte(e.json)}
 }
 
-// bad draws an event that must be refused, and the code of why. It has an id that nothing else has.
+// bad generates an event that must be refused, and the code of the refusal. Its id is unique.
 func (g *Generator) bad(line bool) (encoded, code string) {
 	id, _, _ := g.identity()
 	fields := map[string]any{"id": id, "type": "view", "user_id": g.user(), "sku": g.product().SKU, "ts": g.begin}
@@ -86,7 +86,7 @@ func (g *Generator) badEvent() Request {
 	return Request{Request: ledger.Request{Bad: map[int]string{0: code}}, Path: "/events", ContentType: jsonType, Body: []byte(encoded)}
 }
 
-// Bulk draws a request of n events: new ones mostly, some bad, some twice, some that were sent before.
+// Bulk generates a request of n events: mostly new ones, some invalid, some twice, some that were sent before.
 func (g *Generator) Bulk(n int) Request {
 	r := Request{Request: ledger.Request{Bad: map[int]string{}}, Path: "/events/bulk", ContentType: jsonType}
 	lines := g.chance(30)
@@ -113,7 +113,7 @@ func (g *Generator) Bulk(n int) Request {
 	return r
 }
 
-// purchase draws a purchase: with an Idempotency-Key, with an id, or with both.
+// purchase generates a purchase with an Idempotency-Key, an id, or both.
 func (g *Generator) purchase() Request {
 	product := g.product()
 	p := &ledger.Purchase{ProductID: product.ID, UserID: g.user(), Quantity: int64(1 + g.random.IntN(5)), Currency: product.Currency}

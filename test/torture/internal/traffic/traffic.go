@@ -10,7 +10,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/test/torture/internal/ledger"
 )
 
-// Options say who sends what to whom.
+// Options configure the clients.
 type Options struct {
 	URL      string // of ingest
 	Key      string // an API key
@@ -19,7 +19,7 @@ type Options struct {
 	Products []Product
 }
 
-// Traffic is all clients of a run.
+// Traffic is the set of all clients of a run.
 type Traffic struct {
 	url, key string
 	options  Options
@@ -27,12 +27,12 @@ type Traffic struct {
 	stats    stats
 }
 
-// New returns clients that keep their account in l.
+// New returns clients that record what they do in l.
 func New(o Options, l *ledger.Ledger) *Traffic {
 	return &Traffic{url: o.URL, key: o.Key, options: o, ledger: l, stats: stats{counts: map[string]int{}}}
 }
 
-// firstBurst numbers the clients of bursts, beyond those of Run.
+// firstBurst is the number of the first client of bursts; the clients of Run have lower ones.
 const firstBurst = 1 << 32
 
 // Run sends with a number of clients until stop is closed, and returns when everything is acknowledged or ctx ends.
@@ -46,7 +46,7 @@ func (t *Traffic) Run(ctx context.Context, clients int, stop <-chan struct{}) {
 	wg.Wait()
 }
 
-// client sends one request after the other over connections of its own.
+// client sends one request after another over its own connections.
 func (t *Traffic) client(ctx context.Context, g *Generator, stop <-chan struct{}) {
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
@@ -68,8 +68,8 @@ func (t *Traffic) client(ctx context.Context, g *Generator, stop <-chan struct{}
 	}
 }
 
-// Burst sends a number of bulk requests all at once, and returns when they are acknowledged or ctx ends. Different numbers
-// are different bursts.
+// Burst sends a number of bulk requests concurrently, and returns when they are acknowledged or ctx ends. Different numbers
+// send different events.
 func (t *Traffic) Burst(ctx context.Context, number, requests, size int) {
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
@@ -83,7 +83,7 @@ func (t *Traffic) Burst(ctx context.Context, number, requests, size int) {
 	wg.Wait()
 }
 
-// Counts returns what has happened so far, by name.
+// Counts returns the counts so far, by name.
 func (t *Traffic) Counts() map[string]int {
 	t.stats.mu.Lock()
 	defer t.stats.mu.Unlock()

@@ -15,8 +15,8 @@ import (
 	"github.com/hp-analytics/hp-analytics/test/torture/internal/traffic"
 )
 
-// platform answers what the platform would, if it stored nothing and never met anything twice, once it has been
-// unavailable and has hung up.
+// platform refuses the first attempt of a request, drops the connection of the second, and accepts the third as new. It
+// stores nothing.
 type platform struct {
 	mu   sync.Mutex
 	seen map[string]int // bodies
@@ -38,14 +38,14 @@ func (p *platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		_, _ = w.Write([]byte(`{"code":"overloaded"}`))
 	case 2:
-		panic(http.ErrAbortHandler) // hangs up
+		panic(http.ErrAbortHandler) // drops the connection
 	default:
 		w.WriteHeader(http.StatusAccepted)
 		_ = json.NewEncoder(w).Encode(ledger.BulkAnswer{Accepted: strings.Count(string(body), `"id"`)})
 	}
 }
 
-// TestBurstIsSentUntilItIsAcknowledged has each request refused once, lost once, and taken the third time.
+// TestBurstIsSentUntilItIsAcknowledged refuses each request once, loses its answer once, and accepts it the third time.
 func TestBurstIsSentUntilItIsAcknowledged(t *testing.T) {
 	t.Parallel()
 	p := &platform{seen: map[string]int{}}
@@ -67,7 +67,7 @@ func TestBurstIsSentUntilItIsAcknowledged(t *testing.T) {
 	}
 }
 
-// TestClientsStop lets one run give up on a platform that never answers well, and another end in order.
+// TestClientsStop ends one run at a platform that never accepts anything, and another in order.
 func TestClientsStop(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -25,21 +25,21 @@ type Fact struct {
 	Product int       // an index of Shop.Products
 	User    int       // see Shop.UserID
 
-	// Of events.
+	// For events.
 	Type       string
 	Properties map[string]any
 
-	// Of purchases.
+	// For purchases.
 	Quantity   int64
-	PaidMinor  int64 // in all
+	PaidMinor  int64 // in total
 	Discounted bool  // PaidMinor is not the price of Quantity units
 }
 
-// IsPurchase tells purchases from events.
+// IsPurchase reports whether f is a purchase and not an event.
 func (f Fact) IsPurchase() bool { return f.Quantity > 0 }
 
-// Facts makes everything that happens, roughly in the order of time: one visit after the other, though visits overlap.
-// Each call begins anew and makes the same.
+// Facts generates everything that happens, roughly in chronological order: visits follow each other, although their times
+// overlap. Each call generates the same facts.
 func (s *Shop) Facts() iter.Seq[Fact] {
 	return func(yield func(Fact) bool) {
 		events := 0
@@ -61,7 +61,7 @@ func (s *Shop) Facts() iter.Seq[Fact] {
 				}
 			}
 		}
-		for events < s.Events { // a fraction of an event may be lost to rounding
+		for events < s.Events { // rounding may have lost a fraction of an event
 			if !v.visit(s.Until.Add(-time.Hour)) {
 				return
 			}
@@ -69,7 +69,7 @@ func (s *Shop) Facts() iter.Seq[Fact] {
 	}
 }
 
-// newID returns a UUIDv7 (RFC 9562, section 5.7) of the given time, and otherwise of repeatable random bits.
+// newID returns a UUIDv7 (RFC 9562, section 5.7) with the given time and repeatable random bits.
 func newID(random *rand.Rand, at time.Time) uuid.UUID {
 	var id uuid.UUID
 	binary.BigEndian.PutUint64(id[:8], uint64(at.UnixMilli())<<16|random.Uint64()&0xffff)

@@ -12,7 +12,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/demo/shop"
 )
 
-// fingerprint is the hash of everything that happens in s.
+// fingerprint returns a hash of all facts of s.
 func fingerprint(t *testing.T, s *shop.Shop) [sha256.Size]byte {
 	t.Helper()
 	hash := sha256.New()
@@ -42,7 +42,7 @@ func TestTheSameSeedMakesTheSame(t *testing.T) {
 	}
 }
 
-// count is what the tests below want to know of all facts.
+// count holds the statistics of all facts that the tests below check.
 type count struct {
 	events, purchases int
 	byType            map[string]int

@@ -5,10 +5,10 @@ import (
 	"math/rand/v2"
 )
 
-// Currency is that of all prices.
+// Currency is the currency of all prices.
 const Currency = "EUR"
 
-// Product is something to buy.
+// Product is a product of the shop.
 type Product struct {
 	SKU         string
 	Name        string
@@ -18,7 +18,7 @@ type Product struct {
 	PriceMinor  int64
 }
 
-// shelf is a category with its things and their prices, in whole euros.
+// shelf is a category with its articles and their range of prices, in whole euros.
 type shelf struct {
 	category        string
 	things          []string

@@ -2,16 +2,16 @@ package shop
 
 import "time"
 
-// hourly is how busy each hour of a day (UTC) is: quiet nights, a good noon, the best time after work.
+// hourly is the relative traffic of each hour of a day (UTC): quiet nights, a peak at noon, the highest after work.
 var hourly = [24]float64{3, 2, 1, 1, 1, 2, 4, 6, 8, 9, 10, 10, 11, 10, 9, 9, 10, 11, 13, 15, 16, 14, 10, 6}
 
-// weekly is how busy each day is, from Sunday to Saturday.
+// weekly is the relative traffic of each day, from Sunday to Saturday.
 var weekly = [7]float64{1.5, 1, 0.95, 0.95, 1, 0.9, 1.3}
 
 // busyness is the relative number of events in the hour that begins at t.
 func busyness(t time.Time) float64 { return hourly[t.Hour()] * weekly[t.Weekday()] }
 
-// busynessBetween adds up the hours from from until until.
+// busynessBetween returns the sum over the hours of [from, until).
 func busynessBetween(from, until time.Time) float64 {
 	sum := 0.0
 	for hour := from; hour.Before(until); hour = hour.Add(time.Hour) {

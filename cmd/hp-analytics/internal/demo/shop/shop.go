@@ -1,8 +1,8 @@
-// Package shop invents what happens in a web shop: products of which a few are popular and most are not, visitors who
-// look, click, fill a cart and sometimes buy, more of them in the evening and at weekends.
+// Package shop simulates a web shop: a few products are popular and most are not; visitors look, click, fill a cart and
+// sometimes buy, and more of them come in the evening and at weekends.
 //
-// It is pure: a Config always gives the same shop, to the byte, whatever the machine. Everything is made while it is
-// asked for, so that a shop of ten million events needs no more memory than one of a thousand.
+// It is deterministic: a Config yields the same shop on every machine, byte for byte. Facts are generated lazily, so a shop
+// of ten million events needs no more memory than one of a thousand.
 package shop
 
 import (
@@ -15,14 +15,14 @@ import (
 )
 
 const (
-	// MaxDays keeps the first day younger than the 90 days for which the platform takes events, also when a demo runs
-	// over midnight.
+	// MaxDays keeps the first day within the 90 days for which the platform accepts events, even if a demo runs past
+	// midnight.
 	MaxDays = 89
-	// MaxProducts bounds what a demo adds to a catalog.
+	// MaxProducts bounds the number of products that a demo adds to the catalog.
 	MaxProducts = 10_000
 	// MaxUsers bounds the user ids of a demo.
 	MaxUsers = 1_000_000
-	// maxPairs bounds products × users: whoever counts the different users of each product needs a bit for each pair.
+	// maxPairs bounds products × users, because package tally needs a bit for each pair.
 	maxPairs = 1 << 31
 )
 
@@ -30,10 +30,10 @@ const (
 type Config struct {
 	Seed     uint64
 	Events   int       // different events; purchases come on top of them
-	Days     int       // whole days, the last of which may still go on
+	Days     int       // whole days, except that the last one may not have ended
 	Products int       // of which a few are popular
-	Users    int       // people who may visit; with few events not all of them do
-	Now      time.Time // when the last day is looked at: nothing happens later
+	Users    int       // possible visitors; with few events not all of them visit
+	Now      time.Time // the current time, after which nothing happens
 }
 
 // Validate returns every problem at once.
@@ -54,7 +54,7 @@ func (c Config) Validate() error {
 	return errors.Join(problems...)
 }
 
-// Shop is a shop and the time in which it is watched.
+// Shop is a shop and the period that is simulated.
 type Shop struct {
 	Config
 	From     time.Time // midnight (UTC) at the beginning of the first day
@@ -64,8 +64,8 @@ type Shop struct {
 	identity [sha256.Size]byte
 }
 
-// New returns the shop of c. The time in which it is watched ends with a full hour, so that the same c within one hour
-// is the same shop. Its last day is the one in which that hour ends: right after midnight that is yesterday.
+// New returns the shop of c. The simulated period ends at a full hour, so that the same c yields the same shop within that
+// hour. The last day is the day of the last full hour: in the first hour after midnight that is yesterday.
 func New(c Config) (*Shop, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -79,19 +79,19 @@ func New(c Config) (*Shop, error) {
 	return s, nil
 }
 
-// Tag is part of every SKU and user id. It stands for the whole Config: shops that differ in anything share neither
-// products nor users, so the numbers of one are its own on a platform that has seen others.
+// Tag is part of every SKU and user id. It identifies the whole Config: shops that differ in anything share neither products
+// nor users, so each has its own numbers on the same platform.
 func (s *Shop) Tag() string { return fmt.Sprintf("%d-%s", s.Seed, hex.EncodeToString(s.identity[:4])) }
 
 // LastDay is the day of the last events, at midnight.
 func (s *Shop) LastDay() time.Time { return s.From.AddDate(0, 0, s.Days-1) }
 
-// UserID names a user from 0 to Users-1.
+// UserID returns the id of a user from 0 to Users-1.
 func (s *Shop) UserID(user int) string { return fmt.Sprintf("demo-%s-u%05d", s.Tag(), user) }
 
-// random returns a source of repeatable numbers. Each stream has its own, so that one part of a shop can change without
-// moving the others.
+// random returns a repeatable source of random numbers. Each stream has its own, so that a change to one part of the
+// simulation does not affect the others.
 func (s *Shop) random(stream string) *rand.Rand {
 	seed := sha256.Sum256(append(s.identity[:], stream...))
-	return rand.New(rand.NewChaCha8(seed)) //nolint:gosec // G404: has to be repeatable, keeps no secret
+	return rand.New(rand.NewChaCha8(seed)) //nolint:gosec // G404: must be repeatable and keeps no secret
 }

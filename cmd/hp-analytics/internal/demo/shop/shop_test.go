@@ -8,7 +8,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/demo/shop"
 )
 
-// tuesday is some time in the afternoon of a Tuesday.
+// tuesday is a Tuesday afternoon.
 var tuesday = time.Date(2026, 3, 17, 15, 42, 7, 5, time.UTC)
 
 func config() shop.Config {
@@ -50,7 +50,7 @@ func TestTimeInWhichTheShopIsWatched(t *testing.T) {
 	}
 }
 
-// A shop that differs in anything must not share products or users with another; the same must, within the hour.
+// Shops that differ in anything must not share products or users; equal shops of the same hour must.
 func TestTagStandsForEverything(t *testing.T) {
 	t.Parallel()
 	base := newShop(t, config())

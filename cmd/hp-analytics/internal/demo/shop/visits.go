@@ -5,19 +5,19 @@ import (
 	"time"
 )
 
-// What visitors do, as probabilities. Each step of the funnel is taken by some of those who took the one before.
+// The behaviour of visitors, as the probability of each step of the funnel after the one before.
 const (
 	searches     = 0.25 // before a view
 	clicks       = 0.40 // after a view
 	wishes       = 0.06 // after a click
 	addsToCart   = 0.30 // after a click
 	buys         = 0.35 // after adding to the cart
-	looksFurther = 0.60 // after a product, at another one
+	looksFurther = 0.60 // at another product, after one
 	buysSeveral  = 0.20
 	hasDiscount  = 0.10
 )
 
-// Popularity follows Zipf's law: the product of rank k is looked at in proportion to (zipfOffset+k)^-zipfExponent.
+// Popularity follows Zipf's law: views of the product of rank k are proportional to (zipfOffset+k)^-zipfExponent.
 const (
 	zipfExponent = 1.4
 	zipfOffset   = 2
@@ -31,7 +31,7 @@ var (
 	referrers = []string{"search", "newsletter", "social", "partner", "direct"}
 )
 
-// visits lets visitors walk through the shop and emits what they do until emit says false.
+// visits simulates visitors and emits what they do until emit returns false.
 type visits struct {
 	shop    *Shop
 	random  *rand.Rand
@@ -59,13 +59,13 @@ type walk struct {
 	stopped bool // by emit
 }
 
-// visit walks one visitor through the shop, from some moment of the given hour on. It emits an event at least, and
-// returns false when emit did.
+// visit simulates one visitor from a random moment of the hour on. It emits at least one event, and returns false if emit
+// did.
 func (v *visits) visit(hour time.Time) bool {
 	regular := v.random.Float64()
 	w := &walk{
 		visits: v,
-		user:   int(regular * regular * float64(v.shop.Users)), // some come more often than others
+		user:   int(regular * regular * float64(v.shop.Users)), // low numbers visit more often
 		at:     hour.Add(time.Duration(v.random.IntN(int(time.Hour/time.Millisecond))) * time.Millisecond),
 	}
 	for w.lookAt(v.product[v.ranks.Uint64()]) && w.chance(looksFurther) {
@@ -73,7 +73,7 @@ func (v *visits) visit(hour time.Time) bool {
 	return !w.stopped
 }
 
-// lookAt spends some time on a product. It returns false when the visit is over.
+// lookAt simulates the visit of a product. It returns false when the visit is over.
 func (w *walk) lookAt(product int) bool {
 	if w.chance(searches) && !w.event(product, Search, map[string]any{"q": pick(w.random, queries)}) {
 		return false
@@ -112,7 +112,7 @@ func (w *walk) event(product int, kind string, properties map[string]any) bool {
 	return w.happens(Fact{Product: product, Type: kind, Properties: properties})
 }
 
-// happens emits f and lets some time go by. It returns false when the visit is over.
+// happens emits f and advances the time. It returns false when the visit is over.
 func (w *walk) happens(f Fact) bool {
 	if !w.at.Before(w.shop.Until) {
 		return false

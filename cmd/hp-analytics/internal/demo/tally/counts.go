@@ -1,8 +1,8 @@
-// Package tally counts what happens in a shop the plain way, one fact after the other. It is what the platform's
-// numbers are compared with, so it shares nothing with how the platform comes to them.
+// Package tally counts the facts of a shop one by one. The platform's numbers are compared with it, so it shares no code
+// with the platform.
 package tally
 
-// Counts are the numbers of a product, user or day over some time, as the platform's contract defines them.
+// Counts are the counts of a product, user or day, as the platform's contract defines them.
 type Counts struct {
 	Events       int64 `json:"events"` // events of all types; purchases are not among them
 	Views        int64 `json:"views"`
@@ -14,7 +14,7 @@ type Counts struct {
 	UniqueUsers  int64 `json:"unique_users"`
 }
 
-// Add adds all of o to c. Added UniqueUsers are no number of users any more, but still a sum to compare.
+// Add adds o to c. The sum of UniqueUsers is not a number of users, but it can still be compared.
 func (c *Counts) Add(o Counts) {
 	c.Events += o.Events
 	c.Views += o.Views
@@ -41,12 +41,12 @@ const (
 	UniqueUsers  Measure = "unique_users"
 )
 
-// Measures returns all measures in the order in which people read them.
+// Measures returns all measures in the order of the report.
 func Measures() []Measure {
 	return []Measure{Events, Views, Clicks, AddToCarts, Purchases, Units, RevenueMinor, UniqueUsers}
 }
 
-// Of returns the count that m names.
+// Of returns the count of m.
 func (m Measure) Of(c Counts) int64 {
 	switch m {
 	case Events:

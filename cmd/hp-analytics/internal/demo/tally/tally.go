@@ -41,7 +41,7 @@ func (t *Tally) Add(f shop.Fact) {
 	t.Totals.Add(c)
 }
 
-// counts returns what one fact counts, apart from the user.
+// counts returns the counts of one fact, without the user.
 func counts(f shop.Fact) Counts {
 	if f.IsPurchase() {
 		return Counts{Purchases: 1, Units: f.Quantity, RevenueMinor: f.PaidMinor}
@@ -58,10 +58,10 @@ func counts(f shop.Fact) Counts {
 	return c
 }
 
-// bits is a set of small numbers that takes no memory while it is empty.
+// bits is a set of small numbers. It needs no memory while it is empty.
 type bits []uint64
 
-// set adds n, which is below size, and reports whether it is new.
+// set adds n, which must be less than size, and reports whether it was absent.
 func (b *bits) set(n, size int) bool {
 	if *b == nil {
 		*b = make(bits, (size+63)/64)
