@@ -58,7 +58,7 @@ func (p *platform) launchBehindProxy(ctx context.Context, name string) (*deploym
 
 // stop stops everything.
 func (p *platform) stop() error {
-	problems := []error{p.Deployment.Stop()}
+	problems := []error{p.Stop()}
 	for _, front := range p.proxies {
 		problems = append(problems, front.Close())
 	}

@@ -1,3 +1,4 @@
+// Package usage reads from /proc how much CPU time and memory processes use.
 package usage
 
 import (
