@@ -52,16 +52,21 @@ const connectPause, connectTimeout = time.Second, 5 * time.Second
 func Await(ctx context.Context, databaseURL string, logger *slog.Logger, patience time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	deadline, _ := ctx.Deadline() // set above
+	var last error                // of an attempt that the deadline did not cut short
 	for {
 		err := connect(ctx, databaseURL)
 		if err == nil {
 			return nil
 		}
+		if last == nil || time.Now().Before(deadline) {
+			last = err
+		}
 		logger.InfoContext(ctx, "the database does not answer yet", "err", err)
 		select {
 		case <-time.After(connectPause):
 		case <-ctx.Done():
-			return fmt.Errorf("wait %s for the database: %w", patience, err)
+			return fmt.Errorf("wait %s for the database: %w", patience, last)
 		}
 	}
 }

@@ -41,7 +41,7 @@ func TestUsage(t *testing.T) {
 		"demo without admin":     {[]string{"demo"}, []string{nowhere}, exitUsage, []string{"ADMIN_EMAIL"}},
 		"demo of what":           {[]string{"demo", "--events=-1"}, nil, exitUsage, []string{"events"}},
 		"demo of no service":     {[]string{"demo", "--service-url=aggregator=http://h"}, nil, exitUsage, []string{"--service-url", "auth, catalog, ingest, analytics"}},
-		"database never comes":   {[]string{"migrate", "up", "--wait=50ms"}, []string{"DATABASE_URL=postgres://127.0.0.1:1/d"}, exitFailure, []string{"wait 50ms for the database", "refused"}},
+		"database never comes":   {[]string{"migrate", "up", "--wait=500ms"}, []string{"DATABASE_URL=postgres://127.0.0.1:1/d"}, exitFailure, []string{"wait 500ms for the database", "refused"}},
 		"version":                {[]string{"version"}, nil, exitOK, []string{"\n"}},
 		"nothing listens":        {[]string{"healthcheck", "--url=http://127.0.0.1:1"}, nil, exitFailure, []string{"refused"}},
 	} {

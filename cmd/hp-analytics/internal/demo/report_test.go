@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 )
 
 func TestGrouped(t *testing.T) {
@@ -34,19 +35,21 @@ func TestManyDifferencesAreCut(t *testing.T) {
 	}
 }
 
-// Without a terminal progress is a line now and then, and one for each time that the platform is away.
+// TestProgressWithoutTerminal: the steps take no time and print no line; of two retries in a row the first prints one.
 func TestProgressWithoutTerminal(t *testing.T) {
 	t.Parallel()
-	var out strings.Builder
-	p := newProgress(&out)
-	p.begin("sending", 1_000)
-	for range 100 {
-		p.add(10)
-	}
-	p.retrying(errors.New("connection refused"))
-	p.retrying(errors.New("connection refused"))
-	p.end()
-	if want := "  sending: retrying: connection refused\n"; out.String() != want {
-		t.Errorf("printed %q, want %q", out.String(), want)
-	}
+	synctest.Test(t, func(t *testing.T) { // lines depend on the time between them
+		var out strings.Builder
+		p := newProgress(&out)
+		p.begin("sending", 1_000)
+		for range 100 {
+			p.add(10)
+		}
+		p.retrying(errors.New("connection refused"))
+		p.retrying(errors.New("connection refused"))
+		p.end()
+		if want := "  sending: retrying: connection refused\n"; out.String() != want {
+			t.Errorf("printed %q, want %q", out.String(), want)
+		}
+	})
 }

@@ -8,8 +8,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/hp-analytics/hp-analytics/test/torture/internal/ledger"
 	"github.com/hp-analytics/hp-analytics/test/torture/internal/traffic"
@@ -70,20 +70,25 @@ func TestBurstIsSentUntilItIsAcknowledged(t *testing.T) {
 // TestClientsStop ends one run at a platform that never accepts anything, and another in order.
 func TestClientsStop(t *testing.T) {
 	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	const clientCount = 3
+	var received atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if received.Add(1) == 2*clientCount { // by now the clients have recorded at least clientCount answers
+			cancel()
+		}
 		w.WriteHeader(http.StatusInternalServerError)
 		_, _ = w.Write([]byte(`{"code":"internal"}`))
 	}))
 	defer server.Close()
 	l := ledger.New()
 	clients := traffic.New(traffic.Options{URL: server.URL, Seed: 1, Begin: begin, Products: products}, l)
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer cancel()
-	clients.Run(ctx, 3, make(chan struct{}))
-	if a := l.Account(); len(a.Problems) < 3 || len(a.Events)+len(a.Purchases) > 0 {
+	clients.Run(ctx, clientCount, make(chan struct{}))
+	if a := l.Account(); len(a.Problems) < clientCount || len(a.Events)+len(a.Purchases) > 0 {
 		t.Errorf("acknowledged %d events and %d purchases, with these problems: %v", len(a.Events), len(a.Purchases), a.Problems)
 	}
 	stop := make(chan struct{})
 	close(stop)
-	clients.Run(t.Context(), 3, stop)
+	clients.Run(t.Context(), clientCount, stop)
 }
