@@ -7,17 +7,19 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
+	platformpostgres "github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/batchtest"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
 )
 
-// hot are the tables that folds update, apart from sketches, which stop to change.
+// hot are the tables that folds update all the time. Sketches stop changing once they have seen most users.
 var hot = []string{"stats.product_daily_stats", "stats.product_type_daily_stats", "stats.user_daily_stats", "stats.daily_stats"}
 
-// sizes returns what the hot tables take on disk, indexes included.
+// sizes returns the bytes on disk of the tables that folds write, indexes included.
 func sizes(t *testing.T, w *batchtest.Writer) map[string]int64 {
 	t.Helper()
 	size := map[string]int64{}
@@ -31,13 +33,28 @@ func sizes(t *testing.T, w *batchtest.Writer) map[string]int64 {
 	return size
 }
 
-// Folds update the same rows again and again: tables and indexes must not grow by that, and updates must stay out of the
-// indexes. Vacuum runs by hand, as often as autovacuum would (2 % and 1,000 dead rows).
+// Folds update the same rows again and again. That must grow neither tables nor indexes, and the updates must stay out of
+// the indexes (HOT). Vacuum runs by hand, as often as autovacuum would (2 % and 1,000 dead rows).
+//
+// The test has a server of its own. An update is HOT when its page has room, and the room comes from pruning versions
+// that nobody can see. The oldest transaction with an xid, in any database of the server, is part of every snapshot, so a
+// writer of another database that stays open keeps these versions: beside one that held a transaction for a second at a
+// time, 77 % of the updates of stats.product_daily_stats were HOT, and 100 % without it. Other tests of this package are
+// such writers, and the slower the machine, the longer their transactions last.
 func TestTablesStayFlat(t *testing.T) {
 	t.Parallel()
-	database := dbtest.New(t)
-	w := batchtest.New(t, database, 13)
-	pool := database.Pool("hp_aggregator")
+	server := dbtest.StartServer(t)
+	open := func(role string) *pgxpool.Pool {
+		t.Helper()
+		pool, err := platformpostgres.Open(t.Context(), server.Config(), role, "test", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(pool.Close)
+		return pool
+	}
+	w := batchtest.NewOn(t, open(""), 13)
+	pool := open("hp_aggregator")
 	store := postgres.Store{Pool: pool, Lanes: 1, Rows: 1000}
 	const folds, vacuumEvery = 600, 20
 	var third map[string]int64
@@ -60,8 +77,8 @@ func TestTablesStayFlat(t *testing.T) {
 			t.Errorf("%s grew by %d bytes from %d, though its rows stayed the same", table, grown, third[table])
 		}
 	}
-	pool.Close() // sessions report their counts when they end
-	platformtest.Eventually(t, 30*time.Second, "the counts are in", func() bool {
+	pool.Close() // sessions report their statistics when they end
+	platformtest.Eventually(t, 30*time.Second, "the statistics are complete", func() bool {
 		updated, _ := updates(t, w, "stats.daily_stats")
 		return updated >= folds
 	})
@@ -70,8 +87,7 @@ func TestTablesStayFlat(t *testing.T) {
 	for _, table := range hot {
 		updated, inPage := updates(t, w, table)
 		t.Logf("%s: %d of %d updates were HOT", table, inPage, updated)
-		// All of them on a quiet machine; a page whose old versions somebody may still see is left now and then.
-		if float64(inPage) < 0.8*float64(updated) {
+		if float64(inPage) < 0.9*float64(updated) {
 			t.Errorf("%s: only %d of %d updates stayed out of the indexes", table, inPage, updated)
 		}
 	}
@@ -95,8 +111,8 @@ func updates(t *testing.T, w *batchtest.Writer, table string) (all, inPage int64
 	return all, inPage
 }
 
-// BenchmarkClaimBesideLongReader folds one small batch at a time after many were folded while a reader kept its snapshot:
-// their dead entries stay in the index of pending batches until the reader is gone.
+// BenchmarkClaimBesideLongReader folds one small batch at a time while a reader keeps a snapshot from before many folds:
+// the dead entries of their batches stay in the index of pending batches until the reader ends.
 func BenchmarkClaimBesideLongReader(b *testing.B) {
 	for _, folded := range []int{0, 10_000, 50_000} {
 		b.Run(fmt.Sprintf("%d folded since", folded), func(b *testing.B) {
