@@ -1,5 +1,5 @@
-// Package retention shows and drops raw rows that are older than they are kept, by the rules of the aggregator's upkeep.
-// Rollups stay.
+// Package retention shows and drops raw rows past their retention, by the rules of the aggregator's maintenance. Rollups are
+// kept.
 package retention
 
 import (
@@ -12,23 +12,23 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/schedule"
 )
 
-// Partition is a day of raw rows of one kind.
+// Partition has the raw rows of one kind and day.
 type Partition = postgres.Partition
 
-// Expired is what is older than raw rows are kept.
+// Expired are the raw rows past their retention.
 type Expired = postgres.Expired
 
-// FirstKept returns the first day that is kept.
+// FirstKept returns the first day whose raw rows are kept.
 func FirstKept(now time.Time, days int) time.Time {
 	return schedule.Expiry(now, time.Duration(days)*24*time.Hour)
 }
 
-// Show returns the expired partitions, and what keeps them from being dropped.
+// Show returns the expired partitions, and the pending batches that prevent their drop.
 func Show(ctx context.Context, pool *pgxpool.Pool, firstKept time.Time) (Expired, error) {
 	return postgres.Store{Pool: pool}.Expired(ctx, firstKept)
 }
 
-// Drop drops the expired partitions and returns what it dropped: nothing while batches with rows of those days pend.
+// Drop drops the expired partitions and returns them. It drops nothing while batches with rows of those days are pending.
 func Drop(ctx context.Context, pool *pgxpool.Pool, firstKept time.Time) ([]Partition, error) {
 	return postgres.Store{Pool: pool}.DropExpired(ctx, firstKept)
 }

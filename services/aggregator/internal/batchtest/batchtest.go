@@ -1,4 +1,4 @@
-// Package batchtest writes batches as the ingest service commits them, for the tests of what folds them.
+// Package batchtest writes batches as the ingest service commits them, for tests of the code that folds them.
 package batchtest
 
 import (
@@ -21,18 +21,18 @@ type Writer struct {
 	Pool     *pgxpool.Pool
 	random   *rand.Rand
 	Products []uuid.UUID
-	First    time.Time // of the days that rows are spread over
+	First    time.Time // the first of the days that rows are spread over
 	Days     int
 	Users    int
 }
 
-// New returns a writer on database that repeats itself for the same seed.
+// New returns a writer on database. The same seed gives the same rows.
 func New(tb testing.TB, database *dbtest.Database, seed uint64) *Writer {
 	tb.Helper()
 	return NewOn(tb, database.Pool(""), seed)
 }
 
-// NewOn returns a writer on a pool of a superuser.
+// NewOn returns a writer on a pool that connects as a superuser.
 func NewOn(tb testing.TB, pool *pgxpool.Pool, seed uint64) *Writer {
 	tb.Helper()
 	w := &Writer{
@@ -71,7 +71,7 @@ func (w *Writer) Batch(n int) uuid.UUID {
 	var minTS, maxTS time.Time
 	rows := make([][]any, n)
 	for i := range rows {
-		// Few products and users take most rows, as in life, so that folds meet on the same keys.
+		// Few products and users get most rows, as in production, so folds write the same keys.
 		product := w.Products[min(w.random.IntN(len(w.Products)), w.random.IntN(len(w.Products)))]
 		user := fmt.Sprintf("user-%d", min(w.random.IntN(w.Users), w.random.IntN(w.Users)))
 		ts := w.First.Add(time.Duration(w.random.Int64N(int64(w.Days) * int64(24*time.Hour)))).Truncate(time.Microsecond)
@@ -108,7 +108,7 @@ func (w *Writer) Batch(n int) uuid.UUID {
 // Size returns a random size for a batch.
 func (w *Writer) Size(most int) int { return 1 + w.random.IntN(most) }
 
-// Pending returns how many batches wait to be folded.
+// Pending returns the number of pending batches.
 func (w *Writer) Pending() (n int) {
 	w.tb.Helper()
 	ctx := context.WithoutCancel(w.tb.Context())
@@ -118,9 +118,9 @@ func (w *Writer) Pending() (n int) {
 	return n
 }
 
-// Backlog commits many batches of events at once, each of rows rows. It takes the few products and users in turn, so that
-// every batch meets the same rows of the rollups. A database takes one of them: their ids are in the order of time, but not
-// unique.
+// Backlog commits many batches of events at once, each of rows rows. It takes the few products and users in turn, so every
+// batch writes the same rollup rows. It can be called once for a database: batch ids are in the order of time, but the same
+// in every call.
 func (w *Writer) Backlog(batches, rows, products, users int) {
 	w.tb.Helper()
 	const insert = `

@@ -11,7 +11,7 @@ import (
 const fillBatch = 1000
 
 // Fill commits at least n pending events of many products and users, spread over the writer's days, in batches of 1,000.
-// Postgres makes them up by itself, so that millions take no longer than they must.
+// Postgres generates them, because sending millions of rows would take much longer.
 func (w *Writer) Fill(n, products, users int) (events int) {
 	w.tb.Helper()
 	ctx := context.WithoutCancel(w.tb.Context())
@@ -19,7 +19,7 @@ func (w *Writer) Fill(n, products, users int) (events int) {
 	w.exec(`
 		INSERT INTO catalog.products (id, sku, name, price_minor, currency)
 		SELECT `+product+`, 'sku-' || n, 'sku-' || n, 100, 'EUR' FROM generate_series(1, $1::int) AS n ON CONFLICT DO NOTHING`, products)
-	// Few products and users take most rows, as in life.
+	// Few products and users get most rows, as in production.
 	fill := `
 		WITH made AS (
 			SELECT ('01900000-0000-7000-9000-' || lpad(to_hex(batch), 12, '0'))::uuid AS batch_id,

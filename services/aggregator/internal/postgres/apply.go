@@ -21,13 +21,13 @@ import (
 type Tables string
 
 const (
-	// Stats is what readers see.
+	// Stats has the rollups that readers see.
 	Stats Tables = "stats"
-	// Shadow is where a rebuild counts.
+	// Shadow has the rollups of the day that a rebuild is counting.
 	Shadow Tables = "shadow"
 )
 
-// Add adds deltas to the rollups of a lane, which must be the transaction's own.
+// Add adds deltas to the rollups of a lane. The transaction must hold the lane.
 func (t Tables) Add(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
 	if d.Empty() {
 		return nil
@@ -93,7 +93,7 @@ func (t Tables) addCounts(ctx context.Context, tx pgx.Tx, lane int16, table stri
 
 func (t Tables) addProducts(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
 	var counts countArrays
-	var products [][16]byte // pgx writes these as they are; a uuid.UUID goes through its text
+	var products [][16]byte // pgx encodes a [16]byte in binary, and a uuid.UUID through its text
 	var days []time.Time
 	for key, added := range d.Products() {
 		products, days = append(products, key.ProductID), append(days, key.Day.Time())
@@ -129,7 +129,7 @@ func (t Tables) addTypes(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.D
 		SELECT $1::smallint, *
 		FROM unnest($2::uuid[], $3::date[], $4::text[], $5::bigint[])
 		ON CONFLICT (product_id, day, type, lane) DO UPDATE SET events = s.events + excluded.events`
-	var products [][16]byte // pgx writes these as they are; a uuid.UUID goes through its text
+	var products [][16]byte // pgx encodes a [16]byte in binary, and a uuid.UUID through its text
 	var days []time.Time
 	var types []string
 	var events []int64
@@ -163,7 +163,7 @@ func (t Tables) addDayTypes(ctx context.Context, tx pgx.Tx, lane int16, d *rollu
 	return err
 }
 
-// Sketches are read, merged and written back. That is safe without locking the rows, because the lane is ours.
+// Sketches are read, merged and written back. No row lock is needed, because the transaction holds the lane.
 
 func (t Tables) addProductUsers(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
 	stored := `
@@ -176,7 +176,7 @@ func (t Tables) addProductUsers(ctx context.Context, tx pgx.Tx, lane int16, d *r
 		SELECT $1::smallint, *
 		FROM unnest($2::uuid[], $3::date[], $4::bytea[])
 		ON CONFLICT (product_id, day, lane) DO UPDATE SET sketch = excluded.sketch`
-	var products [][16]byte // pgx writes these as they are; a uuid.UUID goes through its text
+	var products [][16]byte // pgx encodes a [16]byte in binary, and a uuid.UUID through its text
 	var days []time.Time
 	for key := range d.ProductUsers() {
 		products, days = append(products, key.ProductID), append(days, key.Day.Time())
@@ -245,8 +245,8 @@ func (t Tables) addDayUsers(ctx context.Context, tx pgx.Tx, lane int16, d *rollu
 	return err
 }
 
-// mergeSketches merges new sketches into stored ones and returns those that are different afterwards: on a busy day most
-// users were seen before, and a sketch that stays the same need not be written.
+// mergeSketches merges new sketches into stored ones and returns those that have changed. On a busy day most users were
+// seen before, so most sketches stay the same and need not be written.
 func mergeSketches[K comparable](added iter.Seq2[K, *sketch.Sketch], stored map[K][]byte) (changed []K, data [][]byte, err error) {
 	for key, users := range added {
 		before, ok := stored[key]

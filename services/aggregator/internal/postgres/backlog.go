@@ -8,13 +8,13 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 )
 
-// Backlog is what waits to be folded.
+// Backlog measures the pending batches.
 type Backlog struct {
 	Batches, Rows int64
-	Oldest        time.Duration // age of the oldest; 0 when nothing pends
+	Oldest        time.Duration // age of the oldest; 0 when none is pending
 }
 
-// Pending returns the backlog. It reads the partial index of pending batches only.
+// Pending returns the backlog. It reads only the partial index of pending batches.
 func (s Store) Pending(ctx context.Context) (Backlog, error) {
 	const query = `
 		SELECT count(*), coalesce(sum(rows), 0)::bigint, coalesce(now() - min(received_at), interval '0')

@@ -12,12 +12,12 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// FoldBatches is how many batches a fold claims at most, however few rows they have: marking a batch costs more than
-// reading a row, and a fold is to end soon.
+// FoldBatches bounds the batches of one fold, however few rows they have. Marking a batch costs more than reading a row, so
+// the row budget alone would let a fold of many small batches take long.
 const FoldBatches = 10_000
 
-// firstPage is how many batches a claim looks at first. Pages grow, so that large batches are found with few looks and
-// many small ones with few statements.
+// firstPage is the size of the first page of pending batches that a claim reads. Later pages grow: a claim of large batches
+// ends within the first page, and a claim of many small ones needs few statements.
 const firstPage = 128
 
 // batch is one claimed batch.
@@ -28,19 +28,21 @@ type batch struct {
 	minTS, maxTS *time.Time
 }
 
-// claim is what a fold has claimed so far, and what it still may.
+// claim is what a fold has claimed so far, and what it may still claim.
 type claim struct {
 	batches []batch
-	room    int // for batches
-	budget  int // of rows
-	rest    int // of the budget, or of the room, that is not worth the way past the claims of others
+	room    int // batches that may still be claimed
+	budget  int // rows that may still be claimed
+	// rest is the room or the budget below which a claim that meets locked batches stops. Scanning past what other folds
+	// have locked costs more than so small a remainder is worth.
+	rest int
 }
 
 // full reports whether nothing more may be claimed.
 func (c *claim) full() bool { return c.room <= 0 || c.budget <= 0 }
 
-// claim locks pending batches up to the row budget; the last one may exceed it. Batches that another fold has locked are
-// skipped, so folds never wait for each other.
+// claim locks pending batches up to the row budget; the last one may exceed it. It skips batches that another fold has
+// locked, so folds never wait for each other.
 func (s Store) claim(ctx context.Context, tx pgx.Tx, lane int16) ([]batch, error) {
 	c := &claim{room: FoldBatches, budget: s.Rows, rest: min(FoldBatches, s.Rows) / 8}
 	from, err := start(ctx, tx, lane)
@@ -50,16 +52,16 @@ func (s Store) claim(ctx context.Context, tx pgx.Tx, lane int16) ([]batch, error
 	if err := c.between(ctx, tx, from, uuid.Max); err != nil {
 		return nil, err
 	}
-	if from != uuid.Nil && !c.full() { // the task of what lies before may be this one
+	if from != uuid.Nil && !c.full() { // this may be the only fold that was woken, so it must not leave what lies before
 		err = c.between(ctx, tx, uuid.Nil, from)
 	}
 	return c.batches, err
 }
 
-// start says behind which batch a claim begins. In lane 0, where every worker that is alone is, that is none: the oldest
-// come first. Other lanes begin at different places of the time that pends, because the oldest batches are those that
-// the folds under way have locked, and to pass over thousands of them costs as much as to fold some. Lane 1 begins in
-// the middle, 2 and 3 at the quarters, and so on, which spreads any number of them.
+// start returns the id after which a claim begins. Lane 0 begins at the oldest pending batch; a single worker always has
+// lane 0. The other lanes begin at different points of the pending time range: the oldest batches are locked by the folds in
+// flight, and skipping thousands of locked batches costs as much as folding some. Lane 1 begins in the middle, lanes 2 and 3
+// at the quarters, and so on (bit reversal), which spreads any number of lanes.
 func start(ctx context.Context, tx pgx.Tx, lane int16) (uuid.UUID, error) {
 	if lane == 0 {
 		return uuid.Nil, nil
@@ -75,7 +77,7 @@ func start(ctx context.Context, tx pgx.Tx, lane int16) (uuid.UUID, error) {
 	if oldest == nil || newest == nil {
 		return uuid.Nil, nil
 	}
-	// Ids are UUIDv7, which begin with their time.
+	// Ids are UUIDv7: their first 8 bytes begin with the time.
 	from, to := binary.BigEndian.Uint64(oldest[:8]), binary.BigEndian.Uint64(newest[:8])
 	part, _ := bits.Mul64(to-from, uint64(bits.Reverse16(uint16(lane)))<<48)
 	var begin uuid.UUID
@@ -83,10 +85,10 @@ func start(ctx context.Context, tx pgx.Tx, lane int16) (uuid.UUID, error) {
 	return begin, nil
 }
 
-// between claims batches after one and up to another, oldest first.
+// between claims batches with an id above after and up to end, oldest first.
 func (c *claim) between(ctx context.Context, tx pgx.Tx, after, end uuid.UUID) error {
 	for page := firstPage; !c.full(); page *= 4 {
-		// A pending batch has a row at least.
+		// A pending batch has at least one row, so the budget of rows bounds the batches as well.
 		to, found, err := lookAhead(ctx, tx, after, end, min(page, c.room, c.budget), c.budget)
 		if err != nil || found == 0 {
 			return err
@@ -101,15 +103,15 @@ func (c *claim) between(ctx context.Context, tx pgx.Tx, after, end uuid.UUID) er
 		c.room -= len(free)
 		c.batches, after = append(c.batches, free...), to
 		if len(free) < found && min(c.room, c.budget) <= c.rest {
-			c.room = 0 // not here, and not at the front, where others are
+			c.room = 0 // ends the claim
 			return nil
 		}
 	}
 	return nil
 }
 
-// lookAhead finds the last of the pending batches in a range that fit a number of batches and rows, if all were free, and
-// how many they are. It reads the partial index of pending batches, so that no row is locked that does not fit.
+// lookAhead returns the last pending batch of a range that fits a number of batches and rows, assuming that none is locked,
+// and how many fit. It reads the partial index of pending batches and locks nothing, so no batch is locked that does not fit.
 func lookAhead(ctx context.Context, tx pgx.Tx, after, end uuid.UUID, batches, rows int) (last uuid.UUID, found int, err error) {
 	const query = `
 		SELECT id, n
@@ -137,7 +139,7 @@ func lookAhead(ctx context.Context, tx pgx.Tx, after, end uuid.UUID, batches, ro
 	return last, found, nil
 }
 
-// lock locks the pending batches after one and up to another that nobody else has locked.
+// lock locks the pending batches with an id above after and up to "to", except those that are locked already.
 func lock(ctx context.Context, tx pgx.Tx, after, to uuid.UUID) ([]batch, error) {
 	const query = `
 		SELECT id, kind, rows, min_ts, max_ts

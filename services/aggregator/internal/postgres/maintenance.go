@@ -11,7 +11,7 @@ import (
 // pruneChunk bounds the rows that one statement deletes, and with them how long it holds locks.
 const pruneChunk = 10_000
 
-// EnsurePartitions makes the partitions of a range of days, as far as they are missing, and returns how many it made.
+// EnsurePartitions creates the missing partitions of an inclusive range of days and returns how many it created.
 func (s Store) EnsurePartitions(ctx context.Context, from, to time.Time) (int, error) {
 	var made int
 	if err := s.Pool.QueryRow(ctx, `SELECT ingest.ensure_partitions($1, $2)`, from, to).Scan(&made); err != nil {
@@ -20,7 +20,7 @@ func (s Store) EnsurePartitions(ctx context.Context, from, to time.Time) (int, e
 	return made, nil
 }
 
-// PruneBatches deletes receipts older than age. What pends is never deleted.
+// PruneBatches deletes receipts older than age. Pending batches are never deleted.
 func (s Store) PruneBatches(ctx context.Context, age time.Duration) (int64, error) {
 	return s.prune(ctx, age, `
 		DELETE FROM ingest.batches
@@ -30,7 +30,7 @@ func (s Store) PruneBatches(ctx context.Context, age time.Duration) (int64, erro
 			LIMIT $2)`)
 }
 
-// PruneIdempotencyKeys deletes the answers to idempotency keys older than age.
+// PruneIdempotencyKeys deletes idempotency keys older than age, with their answers.
 func (s Store) PruneIdempotencyKeys(ctx context.Context, age time.Duration) (int64, error) {
 	return s.prune(ctx, age, `
 		DELETE FROM ingest.idempotency_keys
@@ -40,6 +40,7 @@ func (s Store) PruneIdempotencyKeys(ctx context.Context, age time.Duration) (int
 			LIMIT $2)`)
 }
 
+// prune runs a statement that deletes at most $2 rows older than $1 until it deletes fewer.
 func (s Store) prune(ctx context.Context, age time.Duration, statement string) (int64, error) {
 	var total int64
 	for {

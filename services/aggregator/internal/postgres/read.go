@@ -12,14 +12,14 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/rollup"
 )
 
-// selection is the batches of one kind, and the time that their rows are in.
+// selection is a set of batches of one kind, and the time range of their rows.
 type selection struct {
 	ids      [][16]byte
 	from, to time.Time
 	rows     int
 }
 
-// add extends the selection by a batch. Batches without rows have no times.
+// add adds a batch. A batch without rows has no time range and adds nothing.
 func (s *selection) add(b batch) {
 	if b.rows == 0 || b.minTS == nil || b.maxTS == nil {
 		return
@@ -34,7 +34,7 @@ func (s *selection) add(b batch) {
 	s.rows += b.rows
 }
 
-// within returns the selection of the rows from one time until before another.
+// within returns the selection limited to rows from one time up to, but not including, another.
 func (s selection) within(from, to time.Time) selection {
 	if s.from.Before(from) {
 		s.from = from
@@ -45,7 +45,7 @@ func (s selection) within(from, to time.Time) selection {
 	return s
 }
 
-// read folds the rows of the claimed batches, and checks that there are as many as the batches promise.
+// read folds the rows of the claimed batches. It fails when their number differs from what the batches record.
 func read(ctx context.Context, tx pgx.Tx, batches []batch) (*rollup.Deltas, int, error) {
 	var events, purchases selection
 	for _, b := range batches {
@@ -55,7 +55,7 @@ func read(ctx context.Context, tx pgx.Tx, batches []batch) (*rollup.Deltas, int,
 			events.add(b)
 		}
 	}
-	// Rows of a batch lie together, but a young partition has no statistics yet that would tell the planner so.
+	// The rows of a batch are adjacent, so the index is right. A new partition has no statistics that would tell the planner.
 	if _, err := tx.Exec(ctx, `SET LOCAL enable_seqscan = off`); err != nil {
 		return nil, 0, fmt.Errorf("read rows: %w", err)
 	}
@@ -123,11 +123,11 @@ func readPurchases(ctx context.Context, tx pgx.Tx, s selection, deltas *rollup.D
 	return tag.RowsAffected(), nil
 }
 
-// complete fails when rows are missing: they were written in the transaction of their batch, so somebody has deleted
-// them, and counting the rest as if it were all would hide that.
+// complete fails when rows are missing. Rows and batch were committed together, so somebody has deleted the rows. Folding
+// the remainder would hide that.
 func (s selection) complete(what string, got int64) error {
 	if got != int64(s.rows) {
-		return fmt.Errorf("read %s: %d batches promise %d rows but have %d", what, len(s.ids), s.rows, got)
+		return fmt.Errorf("read %s: %d batches record %d rows but have %d", what, len(s.ids), s.rows, got)
 	}
 	return nil
 }

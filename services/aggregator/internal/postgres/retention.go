@@ -15,21 +15,21 @@ import (
 type Partition struct {
 	Name  string
 	Bytes int64 // on disk, indexes included
-	Rows  int64 // an estimate; -1 where Postgres has not looked yet
+	Rows  int64 // the planner's estimate; -1 before the first analyze
 }
 
-// Expired is what is older than raw rows are kept.
+// Expired are the raw rows past their retention.
 type Expired struct {
 	Partitions []Partition
-	// PendingBatches are batches with rows of those days that are not folded yet, and PendingRows all rows of these
-	// batches. While there are any, nothing is dropped.
+	// PendingBatches counts the pending batches with rows of those days, and PendingRows all rows of these batches. While
+	// there are any, nothing is dropped.
 	PendingBatches, PendingRows int64
 }
 
-// dropPatience bounds how long a drop waits for readers of the partition: while it waits, writers wait behind it.
-const dropPatience = time.Second
+// dropLockTimeout bounds how long a drop waits for readers of a partition, because writers queue behind it.
+const dropLockTimeout = time.Second
 
-// Expired returns what DropExpired would drop, and what keeps it from that.
+// Expired returns what DropExpired would drop, and the pending batches that prevent it.
 func (s Store) Expired(ctx context.Context, before time.Time) (expired Expired, err error) {
 	err = postgres.InTx(ctx, s.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
 		expired, err = expiredBefore(ctx, tx, before, true)
@@ -38,19 +38,20 @@ func (s Store) Expired(ctx context.Context, before time.Time) (expired Expired, 
 	return expired, postgres.Classify(err)
 }
 
-// DropExpired drops the partitions of the days before one and returns what it dropped. Nothing is dropped as long as a
-// batch with rows of those days is not folded, nor while somebody reads them for long: the next time will do.
+// DropExpired drops the partitions of the days before a day and returns them. It drops nothing while a batch with rows of
+// those days is pending. It fails when a reader holds a partition for longer than dropLockTimeout; the next maintenance run
+// tries again.
 func (s Store) DropExpired(ctx context.Context, before time.Time) ([]Partition, error) {
 	var expired Expired
 	err := postgres.InTx(ctx, s.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, fmt.Sprintf(`SET LOCAL lock_timeout = %d`, dropPatience.Milliseconds())); err != nil {
+		if _, err := tx.Exec(ctx, fmt.Sprintf(`SET LOCAL lock_timeout = %d`, dropLockTimeout.Milliseconds())); err != nil {
 			return fmt.Errorf("bound the wait for locks: %w", err)
 		}
 		var err error
 		if expired, err = expiredBefore(ctx, tx, before, false); err != nil || expired.PendingBatches > 0 {
 			return err
 		}
-		return nothingCameIn(ctx, tx, before)
+		return checkNothingPending(ctx, tx, before)
 	})
 	if err != nil || expired.PendingBatches > 0 {
 		return nil, postgres.Classify(err)
@@ -58,27 +59,27 @@ func (s Store) DropExpired(ctx context.Context, before time.Time) ([]Partition, 
 	return expired.Partitions, nil
 }
 
-// nothingCameIn looks for pending batches again, now that the partitions are locked: the drop has waited for whoever was
-// writing into them, and what was committed meanwhile must not go before it is folded.
-func nothingCameIn(ctx context.Context, tx pgx.Tx, before time.Time) error {
-	var came bool
+// checkNothingPending looks for pending batches again, now that the partitions are locked. The drop waited for the writers
+// of these partitions, and rows that they committed must be folded before they are dropped.
+func checkNothingPending(ctx context.Context, tx pgx.Tx, before time.Time) error {
+	var pending bool
 	const query = `SELECT EXISTS (SELECT FROM ingest.batches WHERE aggregated_at IS NULL AND min_ts < $1::date)`
-	if err := tx.QueryRow(ctx, query, before).Scan(&came); err != nil {
+	if err := tx.QueryRow(ctx, query, before).Scan(&pending); err != nil {
 		return fmt.Errorf("look for pending batches again: %w", err)
 	}
-	if came {
+	if pending {
 		return errs.New(errs.Unavailable, "rows_came_in", "Rows came in for an expired day while its partition was being dropped. It stays until they are folded.")
 	}
 	return nil
 }
 
-// expiredBefore lists the partitions of the days before one, and drops them unless dryRun or pending batches forbid it.
+// expiredBefore lists the partitions of the days before a day. It drops them unless dryRun is set or batches are pending.
 func expiredBefore(ctx context.Context, tx pgx.Tx, before time.Time, dryRun bool) (e Expired, err error) {
 	const pending = `SELECT count(*), coalesce(sum(rows), 0)::bigint FROM ingest.batches WHERE aggregated_at IS NULL AND min_ts < $1::date`
 	if err := tx.QueryRow(ctx, pending, before).Scan(&e.PendingBatches, &e.PendingRows); err != nil {
 		return Expired{}, fmt.Errorf("look for pending batches: %w", err)
 	}
-	// The estimates are read before the partitions are gone.
+	// The estimates are read first, because a dropped partition has none.
 	const drop = `
 		WITH known AS MATERIALIZED (
 			SELECT c.relname, c.reltuples::bigint AS rows

@@ -12,24 +12,25 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/rollup"
 )
 
-// Snapshot is what one transaction sees of the raw rows of a day. It knows which of their batches were folded at its
-// moment, so that those that were folded since can be told from them.
+// Snapshot is one transaction's view of the raw rows of a day. It tells batches that were folded when it was taken from
+// batches that were folded later.
 type Snapshot struct {
 	tx       pgx.Tx
 	from, to time.Time
-	since    time.Time // batches that it does not see were begun after this
-	xmin     string    // all transactions before this one had ended
-	pending  []batch   // with rows of the day
+	since    time.Time // batches received before this are visible to the snapshot
+	xmin     string    // all transactions with a lower id had ended
+	pending  []batch   // pending batches with rows of the day
 }
 
-// slowestWrite is how long the transaction that commits a batch may take at most, stalled processes included: batches
-// whose received_at, which is its begin, lies longer before a snapshot are taken for seen by it.
+// slowestWrite bounds the time from received_at of a batch to the commit of its transaction, stalled processes included. A
+// batch that was received longer before a snapshot counts as visible to it, so one that took longer to commit would be
+// missed.
 const slowestWrite = 24 * time.Hour
 
-// TakeSnapshot makes tx, which has to be repeatable read and new, a snapshot of a day. Until tx ends no partition can be
-// dropped. Without the partitions of the day there is nothing to count: ok is false.
+// TakeSnapshot makes tx a snapshot of a day. tx must be repeatable read and must not have run a query yet. No partition can
+// be dropped until tx ends. ok is false when the day has no partitions, so there is nothing to count.
 func TakeSnapshot(ctx context.Context, tx pgx.Tx, day time.Time) (s *Snapshot, ok bool, err error) {
-	// A lock statement takes no snapshot: what is locked now is still there when the next one does.
+	// LOCK TABLE takes no snapshot. The next statement does, and every partition that it sees is already locked against a drop.
 	if _, err := tx.Exec(ctx, `LOCK TABLE ingest.events, ingest.purchases IN ACCESS SHARE MODE`); err != nil {
 		return nil, false, fmt.Errorf("keep partitions: %w", err)
 	}
@@ -62,35 +63,36 @@ func collectBatches(ctx context.Context, tx pgx.Tx, query string, args ...any) (
 	})
 }
 
-// notPending leaves out rows whose batch is not folded. Receipts are pruned some time after: no receipt means folded.
+// notPending leaves out the rows of pending batches. A batch without a receipt was folded: only receipts of folded batches
+// are pruned.
 const notPending = `NOT EXISTS (SELECT FROM ingest.batches b WHERE b.id = raw.batch_id AND b.aggregated_at IS NULL)`
 
-// Count counts the rows of the day whose batches were folded. Whenever the deltas have grown to budget bytes, and at the
-// end, they are given to flush. It returns the number of rows.
+// Count counts the rows of the day whose batches were folded, and returns their number. It passes the deltas to flush
+// whenever they have grown to budget bytes, and at the end.
 func (s *Snapshot) Count(ctx context.Context, budget int, flush func(*rollup.Deltas) error) (int64, error) {
 	const events = `SELECT product_id, user_id, type FROM ingest.events raw WHERE ts >= $1 AND ts < $2 AND ` + notPending
 	const purchases = `SELECT product_id, user_id, quantity, amount_minor FROM ingest.purchases raw WHERE ts >= $1 AND ts < $2 AND ` + notPending
 	day := rollup.DayOf(s.from)
 	deltas := rollup.New()
-	full := func() error {
+	flushFull := func() error {
 		if deltas.Bytes() < budget {
 			return nil
 		}
-		whole := deltas
+		full := deltas
 		deltas = rollup.New()
-		return flush(whole)
+		return flush(full)
 	}
 	e, p := rollup.Event{Day: day}, rollup.Purchase{Day: day}
 	counted, err := s.each(ctx, events, []any{&e.ProductID, &e.UserID, &e.Type}, func() error {
 		deltas.AddEvent(e)
-		return full()
+		return flushFull()
 	})
 	if err != nil {
 		return 0, fmt.Errorf("count events: %w", err)
 	}
 	bought, err := s.each(ctx, purchases, []any{&p.ProductID, &p.UserID, &p.Quantity, &p.AmountMinor}, func() error {
 		deltas.AddPurchase(p)
-		return full()
+		return flushFull()
 	})
 	if err != nil {
 		return 0, fmt.Errorf("count purchases: %w", err)
@@ -107,17 +109,17 @@ func (s *Snapshot) each(ctx context.Context, query string, fields []any, fn func
 	return tag.RowsAffected(), err
 }
 
-// lateChunk bounds the rows of late batches that are read at a time.
+// lateChunk bounds the rows of late batches that one statement reads.
 const lateChunk = 50_000
 
-// Late reads, in tx, the rows of the day whose batches were folded after the snapshot, and gives them to add by and by.
-// It returns their number. As long as tx keeps folds out, that and Count is all that is in the rollups.
+// Late reads in tx the rows of the day whose batches were folded after the snapshot, passes them to add in chunks, and
+// returns their number. While tx keeps folds out, these rows and those of Count are exactly what the rollups must contain.
 func (s *Snapshot) Late(ctx context.Context, tx pgx.Tx, add func(*rollup.Deltas) error) (int64, error) {
 	late, err := s.lateBatches(ctx, tx)
 	if err != nil || len(late) == 0 {
 		return 0, err
 	}
-	if _, err := tx.Exec(ctx, `SET LOCAL enable_seqscan = off`); err != nil { // as a fold does
+	if _, err := tx.Exec(ctx, `SET LOCAL enable_seqscan = off`); err != nil { // for the reason in read
 		return 0, fmt.Errorf("read late rows: %w", err)
 	}
 	var total int64
@@ -151,14 +153,13 @@ func (s *Snapshot) Late(ctx context.Context, tx pgx.Tx, add func(*rollup.Deltas)
 	return total, nil
 }
 
-// lateBatches returns the batches with rows of the day that are folded now and were not in the snapshot.
+// lateBatches returns the batches with rows of the day that are folded now and were not folded in the snapshot.
 func (s *Snapshot) lateBatches(ctx context.Context, tx pgx.Tx) ([]batch, error) {
-	// Those that pended then and do so no more; their receipts may be gone by now.
-	waiting := ids(s.pending)
+	// First, the batches that were pending in the snapshot and are not any more. Their receipts may be pruned by now.
 	const still = `SELECT id FROM ingest.batches WHERE id = ANY($1) AND aggregated_at IS NULL`
-	stillPending, err := idsWhere(ctx, tx, still, waiting)
+	stillPending, err := idsWhere(ctx, tx, still, ids(s.pending))
 	if err != nil {
-		return nil, fmt.Errorf("list batches that pend still: %w", err)
+		return nil, fmt.Errorf("list batches that are still pending: %w", err)
 	}
 	var late []batch
 	for _, b := range s.pending {
@@ -166,8 +167,9 @@ func (s *Snapshot) lateBatches(ctx context.Context, tx pgx.Tx) ([]batch, error) 
 			late = append(late, b)
 		}
 	}
-	// Those that came later. A receipt's row is written by its fold, so a fold that the snapshot has not seen is one whose
-	// transaction is not older than xmin. That lets a few through that it has seen: it is asked.
+	// Second, the batches that the snapshot does not see at all. A fold updates the receipts of its batches, so the xmin of a
+	// receipt is the id of the fold's transaction: a fold after the snapshot has an id of at least the snapshot's xmin. So have
+	// some folds before it. The snapshot itself tells these apart, because it sees their batches.
 	const marked = `
 		SELECT id, kind, rows, min_ts, max_ts
 		FROM ingest.batches
@@ -179,7 +181,7 @@ func (s *Snapshot) lateBatches(ctx context.Context, tx pgx.Tx) ([]batch, error) 
 	}
 	seen, err := idsWhere(ctx, s.tx, `SELECT id FROM ingest.batches WHERE id = ANY($1)`, ids(candidates))
 	if err != nil {
-		return nil, fmt.Errorf("list batches seen before: %w", err)
+		return nil, fmt.Errorf("list batches that the snapshot sees: %w", err)
 	}
 	for _, b := range candidates {
 		if !seen[b.id] {
@@ -197,6 +199,7 @@ func ids(batches []batch) []uuid.UUID {
 	return list
 }
 
+// idsWhere returns those of some ids that a query finds.
 func idsWhere(ctx context.Context, tx pgx.Tx, query string, among []uuid.UUID) (map[uuid.UUID]bool, error) {
 	found := map[uuid.UUID]bool{}
 	if len(among) == 0 {

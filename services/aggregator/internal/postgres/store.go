@@ -1,6 +1,6 @@
 // Package postgres holds the exactly-once protocol: a fold claims pending batches, adds their rows to the rollups and
-// marks them aggregated, in one transaction. Whatever dies in the middle leaves the batches pending and the rollups as
-// they were; whoever comes a second time finds nothing pending.
+// marks them aggregated, in one transaction. A fold that dies leaves the batches pending and the rollups unchanged. A
+// second fold of the same batches finds nothing pending.
 package postgres
 
 import (
@@ -19,17 +19,17 @@ import (
 type Store struct {
 	Pool  *pgxpool.Pool
 	Lanes int // how many folds can run at once, over all replicas; at most locks.MaxLanes
-	Rows  int // a fold claims batches of about this many rows, and FoldBatches at most
+	Rows  int // the row budget of a fold: it claims batches until they reach it, and at most FoldBatches
 }
 
-// Folded tells what a fold did.
+// Folded describes what a fold did.
 type Folded struct {
 	Batches, Rows int
-	Deltas        *rollup.Deltas // nil when nothing was done
-	NoLane        bool           // every lane was taken, so nothing was done
+	Deltas        *rollup.Deltas // nil when nothing was folded
+	NoLane        bool           // nothing was folded because every lane was taken
 }
 
-// Fold folds once: up to the row budget of what is pending. Nothing pending is no error.
+// Fold folds pending batches once, up to the row budget. It is no error when nothing is pending.
 func (s Store) Fold(ctx context.Context) (Folded, error) {
 	var done Folded
 	err := postgres.InTx(ctx, s.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
@@ -59,7 +59,7 @@ func (s Store) Fold(ctx context.Context) (Folded, error) {
 	return done, nil
 }
 
-// takeLane takes the first free lane until the end of the transaction. Only its holder writes rollup rows of a lane.
+// takeLane takes the first free lane until the end of the transaction. Only the holder of a lane writes its rollup rows.
 func (s Store) takeLane(ctx context.Context, tx pgx.Tx) (lane int16, ok bool, err error) {
 	const query = `
 		SELECT lane::smallint
@@ -80,17 +80,18 @@ func (s Store) takeLane(ctx context.Context, tx pgx.Tx) (lane int16, ok bool, er
 	return lanes[0], true, nil
 }
 
+// markAggregated turns pending batches into receipts.
 func markAggregated(ctx context.Context, tx pgx.Tx, batches []batch) error {
 	ids := make([][16]byte, len(batches))
 	for i, b := range batches {
 		ids[i] = b.id
 	}
-	// Not now(), the start of this transaction: a batch may have been committed after it.
+	// Not now(), which is the start of this transaction: a batch may have been committed after that.
 	tag, err := tx.Exec(ctx, `UPDATE ingest.batches SET aggregated_at = clock_timestamp() WHERE id = ANY($1) AND aggregated_at IS NULL`, ids)
 	if err != nil {
 		return fmt.Errorf("mark batches: %w", err)
 	}
-	if tag.RowsAffected() != int64(len(ids)) { // they are locked, so this would be a defect: count nothing twice
+	if tag.RowsAffected() != int64(len(ids)) { // a defect, because they are locked: rather roll back than count twice
 		return fmt.Errorf("mark batches: %d of %d were still pending", tag.RowsAffected(), len(ids))
 	}
 	return nil

@@ -1,4 +1,4 @@
-// Package redis publishes what has changed, for the caches of analytics.
+// Package redis publishes version tokens, which invalidate the cached answers of analytics.
 package redis
 
 import (
@@ -18,7 +18,7 @@ type Versions struct{ Client redis.UniversalClient }
 // Fields are the fields of protocol.VersionsKey that need a new token.
 type Fields map[string]struct{}
 
-// Note adds what depends on a changed row of a product, a user, or, with neither, a day.
+// Note adds the fields that depend on a changed rollup row: of a product, of a user, or, with neither, of a day.
 func (f Fields) Note(product, user *string) {
 	f[protocol.TopField] = struct{}{}
 	if product != nil {
@@ -29,8 +29,8 @@ func (f Fields) Note(product, user *string) {
 	}
 }
 
-// Publish gives everything that deltas touched a new version token, in one command. Losing it is harmless: cached answers
-// then live until their time is over.
+// Publish gives every product and user in deltas a new version token, in one command. It is best effort: if it is lost,
+// cached answers live until they expire.
 func (v Versions) Publish(ctx context.Context, deltas *rollup.Deltas) error {
 	fields := Fields{}
 	for key := range deltas.Products() {
@@ -43,7 +43,7 @@ func (v Versions) Publish(ctx context.Context, deltas *rollup.Deltas) error {
 	return v.PublishFields(ctx, fields)
 }
 
-// PublishFields gives fields a new version token.
+// PublishFields gives fields a new version token, in one command.
 func (v Versions) PublishFields(ctx context.Context, fields Fields) error {
 	if len(fields) == 0 {
 		return nil

@@ -1,5 +1,5 @@
-// Package rollup folds raw rows into the changes of the rollups. It is arithmetic only: what is read and how the changes
-// are stored is somebody else's.
+// Package rollup folds raw rows into deltas of the rollups. It only counts: package postgres reads the rows and stores the
+// deltas.
 package rollup
 
 import (
@@ -26,15 +26,15 @@ func DayOf(t time.Time) Day {
 	micros := t.UnixMicro()
 	day := micros / microsecondsPerDay
 	if micros%microsecondsPerDay < 0 {
-		day-- // division rounds toward zero, days begin at midnight also before 1970
+		day-- // division rounds toward zero, but a day before 1970 begins at its midnight, too
 	}
 	return Day(day)
 }
 
-// Time returns the beginning of the day.
+// Time returns the start of the day.
 func (d Day) Time() time.Time { return time.UnixMicro(int64(d) * microsecondsPerDay).UTC() }
 
-// Event is one raw event, as far as it is counted.
+// Event has the fields of a raw event that are counted.
 type Event struct {
 	ProductID uuid.UUID
 	Day       Day
@@ -42,7 +42,7 @@ type Event struct {
 	Type      string
 }
 
-// Purchase is one raw purchase, as far as it is counted.
+// Purchase has the fields of a raw purchase that are counted.
 type Purchase struct {
 	ProductID   uuid.UUID
 	Day         Day
@@ -76,7 +76,7 @@ type (
 	}
 )
 
-// Deltas are what a set of rows adds to the rollups.
+// Deltas are what a set of raw rows adds to the rollups.
 type Deltas struct {
 	products     map[ProductDay]*stats.Counts
 	users        map[UserDay]*stats.Counts
@@ -129,7 +129,7 @@ func (d *Deltas) add(product uuid.UUID, user string, day Day, counts *stats.Coun
 
 func zero() *stats.Counts { return new(stats.Counts) }
 
-// at returns the value of key, made by make if it is new.
+// at returns the value of key, which it makes if there is none.
 func at[K comparable, V any](m map[K]V, key K, make func() V) V {
 	v, ok := m[key]
 	if !ok {
@@ -139,14 +139,14 @@ func at[K comparable, V any](m map[K]V, key K, make func() V) V {
 	return v
 }
 
-// What entries of the maps take in memory, about: key, value and the map's own. A sketch grows up to its 4 KiB.
+// The approximate bytes of an entry of each map: key, value and the map's overhead. A sketch grows to 4 KiB.
 const (
 	productBytes = 4096 + 400
 	userBytes    = 250
 	typeBytes    = 200
 )
 
-// Bytes returns about how much memory the deltas take at most.
+// Bytes returns an upper estimate of the memory that the deltas take.
 func (d *Deltas) Bytes() int {
 	return len(d.products)*productBytes + len(d.users)*userBytes + len(d.types)*typeBytes
 }
@@ -154,9 +154,8 @@ func (d *Deltas) Bytes() int {
 // Empty reports whether there is nothing to add.
 func (d *Deltas) Empty() bool { return len(d.days) == 0 }
 
-// Products yields the counts per product and day, Users per user and day, Days per day, Types and DayTypes the numbers
-// of custom events, ProductUsers and DayUsers the sketches; each in the order of its key. All writers keep that order, so that two
-// of them could never lock rows crosswise.
+// Products yields the counts per product and day. Like the methods below it yields them in the order of the key: all writers
+// lock rows in this order, so they cannot deadlock.
 func (d *Deltas) Products() iter.Seq2[ProductDay, *stats.Counts] {
 	return sorted(d.products, compareProductDay)
 }
@@ -167,20 +166,20 @@ func (d *Deltas) Users() iter.Seq2[UserDay, *stats.Counts] { return sorted(d.use
 // Days yields the counts per day.
 func (d *Deltas) Days() iter.Seq2[Day, *stats.Counts] { return sorted(d.days, cmp.Compare[Day]) }
 
-// Types yields the numbers of custom events.
+// Types yields the number of events of custom types per product and day.
 func (d *Deltas) Types() iter.Seq2[ProductTypeDay, int64] {
 	return sorted(d.types, compareProductTypeDay)
 }
 
-// DayTypes yields the numbers of custom events over all products.
+// DayTypes yields the number of events of custom types per day.
 func (d *Deltas) DayTypes() iter.Seq2[TypeDay, int64] { return sorted(d.dayTypes, compareTypeDay) }
 
-// ProductUsers yields the users per product and day.
+// ProductUsers yields the sketches of users per product and day.
 func (d *Deltas) ProductUsers() iter.Seq2[ProductDay, *sketch.Sketch] {
 	return sorted(d.productUsers, compareProductDay)
 }
 
-// DayUsers yields the users per day.
+// DayUsers yields the sketches of users per day.
 func (d *Deltas) DayUsers() iter.Seq2[Day, *sketch.Sketch] {
 	return sorted(d.dayUsers, cmp.Compare[Day])
 }

@@ -15,16 +15,16 @@ import (
 )
 
 const (
-	// pollInterval is how soon an idle worker sees a new task. Asynq polls; its default of a second would be most of
-	// the time from an event to its number.
+	// pollInterval is how often an idle worker looks for a task. Asynq polls, and its default of a second would be most of
+	// the time until an event is in the numbers.
 	pollInterval = 50 * time.Millisecond
-	// retryDelay is how soon a failed fold is tried again. The sweeper would come anyway.
+	// retryDelay is the time until a failed task is retried. The sweeper finds the batches in any case.
 	retryDelay = 2 * time.Second
-	// shutdownTimeout is how long folds in progress may take when the process stops; a fold that is cut is rolled back.
+	// shutdownTimeout is how long the process waits for folds in flight when it stops. A fold that is cut off is rolled back.
 	shutdownTimeout = 10 * time.Second
 )
 
-// Run works on wake-up tasks until ctx ends. It starts without Redis and goes on when Redis is back.
+// Run handles wake-up tasks until ctx ends. It starts without Redis and continues when Redis is back.
 func Run(ctx context.Context, client redis.UniversalClient, worker *Worker, concurrency int, tracing trace.TracerProvider, logger *slog.Logger) error {
 	server := asynq.NewServerFromRedisClient(client, asynq.Config{
 		Concurrency:       concurrency,
@@ -39,7 +39,7 @@ func Run(ctx context.Context, client redis.UniversalClient, worker *Worker, conc
 		}),
 	})
 	mux := asynq.NewServeMux()
-	// One fold a task and not more: the queue then empties in step with the work, and its length is what is scaled on.
+	// One fold per task: the length of the queue, by which workers are scaled, then falls in step with the work.
 	protocol.BatchReady.Handle(mux, tracing, func(ctx context.Context) error {
 		_, err := worker.Fold(ctx)
 		return err

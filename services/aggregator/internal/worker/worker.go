@@ -1,4 +1,4 @@
-// Package worker does the work of the aggregator: it folds when a task wakes it.
+// Package worker runs folds when wake-up tasks arrive.
 package worker
 
 import (
@@ -18,12 +18,12 @@ type Store interface {
 	Fold(ctx context.Context) (postgres.Folded, error)
 }
 
-// Versions tells readers what has changed.
+// Versions invalidates the cached answers that deltas make stale.
 type Versions interface {
 	Publish(ctx context.Context, deltas *rollup.Deltas) error
 }
 
-// Worker folds, then tells who caches. It is safe for concurrent use.
+// Worker folds, then invalidates caches. It is safe for concurrent use.
 type Worker struct {
 	store    Store
 	versions Versions
@@ -35,7 +35,7 @@ type Worker struct {
 	duration                   prometheus.Histogram
 }
 
-// New returns a folder. It counts as having just folded, so that a new process gets its time.
+// New returns a worker. Last returns the present at first, so a new process gets the full progress deadline.
 func New(store Store, versions Versions, logger *slog.Logger, registerer prometheus.Registerer) *Worker {
 	w := &Worker{
 		store: store, versions: versions, logger: logger,
@@ -86,7 +86,7 @@ func (w *Worker) Fold(ctx context.Context) (bool, error) {
 	w.last.Store(time.Now().UnixNano())
 	if err := w.versions.Publish(ctx, done.Deltas); err != nil {
 		w.unpublished.Inc()
-		w.logger.WarnContext(ctx, "caches were not told of a change", "err", err)
+		w.logger.WarnContext(ctx, "cached answers could not be invalidated and expire instead", "err", err)
 	}
 	w.logger.DebugContext(ctx, "folded", "batches", done.Batches, "rows", done.Rows, "duration", time.Since(begin))
 	return true, nil

@@ -12,21 +12,22 @@ import (
 )
 
 const (
-	// manyBatches is from how many pending batches on adding them up costs so much that its result is used again.
+	// manyBatches is the number of pending batches from which on the backlog is cached.
 	manyBatches = 10_000
-	// reuse is how long.
-	reuse = 500 * time.Millisecond
+	// backlogTTL is how long a cached backlog is used.
+	backlogTTL = 500 * time.Millisecond
 )
 
-// backlog keeps what was found when very much pended: reading it again for every answer would cost more than the answer.
+// backlog caches the freshness while many batches are pending, because summing them up for every answer would cost more
+// than the answer itself.
 type backlog struct {
 	mu    sync.Mutex
 	found report.Meta
 	until time.Time // when to read again
 }
 
-// recent returns a backlog that may stand in for a new one. Its CompleteUntil is as true of later numbers, because what is
-// counted stays counted.
+// recent returns the cached backlog unless it has expired. Its CompleteUntil also holds for numbers that are read later,
+// because rows that were counted stay counted.
 func (b *backlog) recent() (report.Meta, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -39,8 +40,8 @@ func (b *backlog) keep(m report.Meta, until time.Time) {
 	b.found, b.until = m, until
 }
 
-// readMeta comes first in a snapshot, and watermark was found before it: everything received before that is visible here,
-// so it is in the numbers unless it is among what pends.
+// readMeta returns the freshness of a snapshot. It must run the first query of tx, after watermark was read: then every batch
+// received before the watermark is visible to the snapshot, so its rows are in the numbers or it is pending.
 func (s *Store) readMeta(ctx context.Context, tx pgx.Tx, watermark time.Time) (report.Meta, error) {
 	if m, ok := s.backlog.recent(); ok {
 		if err := tx.QueryRow(ctx, `SELECT transaction_timestamp()`).Scan(&m.AsOf); err != nil {
@@ -55,12 +56,12 @@ func (s *Store) readMeta(ctx context.Context, tx pgx.Tx, watermark time.Time) (r
 		return report.Meta{}, fmt.Errorf("freshness: %w", err)
 	}
 	if batches >= manyBatches {
-		s.backlog.keep(m, begin.Add(reuse))
+		s.backlog.keep(m, begin.Add(backlogTTL))
 	}
 	return m, nil
 }
 
-// pendingQuery reads nothing but the partial index of pending batches, however many are folded.
+// pendingQuery reads only the partial index of pending batches, so the number of folded ones does not matter.
 const pendingQuery = `
 	SELECT transaction_timestamp(), least(min(received_at), $1), coalesce(sum(rows), 0)::bigint, count(*)
 	FROM ingest.batches

@@ -1,5 +1,5 @@
-// Package postgres reads the rollups. Every answer is read in one REPEATABLE READ transaction together with its
-// freshness, so that the two always belong together.
+// Package postgres reads the rollups. Each answer and its freshness are read in one REPEATABLE READ transaction, so they
+// always describe the same state.
 package postgres
 
 import (
@@ -26,12 +26,12 @@ type Store struct {
 	backlog   backlog
 }
 
-// New returns a store on pool, which stays the caller's to close.
+// New returns a store on pool, which the caller closes.
 func New(pool *pgxpool.Pool) *Store {
 	return &Store{pool: pool, watermark: watermark{pool: pool, turn: make(chan struct{}, 1)}}
 }
 
-// snapshot runs fn on one consistent state of the database and returns how fresh that state is.
+// snapshot runs fn on one consistent state of the database and returns the freshness of that state.
 func (s *Store) snapshot(ctx context.Context, what string, fn func(tx pgx.Tx) error) (report.Meta, error) {
 	var meta report.Meta
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
@@ -76,7 +76,7 @@ func readProduct(ctx context.Context, tx pgx.Tx, id uuid.UUID) (report.Product, 
 	return p, err
 }
 
-// readProductDays returns the days with anything, oldest first.
+// readProductDays returns the days on which anything was counted, oldest first.
 func readProductDays(ctx context.Context, tx pgx.Tx, id uuid.UUID, r report.Range) ([]report.ProductDay, error) {
 	counts := `
 		SELECT day, ` + strings.Join(stats.Columns(), `, `) + `
@@ -109,8 +109,8 @@ func readProductDays(ctx context.Context, tx pgx.Tx, id uuid.UUID, r report.Rang
 	return days, nil
 }
 
-// readSketches runs query, which returns a key and a sketch a row, and merges the sketches of equal keys: those of
-// several lanes, or of several days.
+// readSketches runs a query that returns rows of a key and a sketch, and merges the sketches with the same key: those of
+// several lanes or days.
 func readSketches[K comparable](ctx context.Context, tx pgx.Tx, query string, args ...any) (map[K]*sketch.Sketch, error) {
 	rows, err := tx.Query(ctx, query, args...)
 	if err != nil {
@@ -136,7 +136,7 @@ func readSketches[K comparable](ctx context.Context, tx pgx.Tx, query string, ar
 	return merged, nil
 }
 
-// Summary returns the days of one user. A user that never did anything has none.
+// Summary returns the days of one user. A user who never did anything has none.
 func (s *Store) Summary(ctx context.Context, userID string, r report.Range) (report.Summary, error) {
 	query := `
 		SELECT day, ` + strings.Join(stats.Columns(), `, `) + `

@@ -14,10 +14,10 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/report"
 )
 
-// userChunk is how many products' sketches are read at once when ranking by users.
+// userChunk is the number of products whose sketches are read at once when ranking by users.
 const userChunk = 200
 
-// ranked is a product with its counts, before its name is known.
+// ranked is a product with its counts, before its name is read.
 type ranked struct {
 	id     uuid.UUID
 	counts report.Counts
@@ -55,9 +55,9 @@ func topByCounter(ctx context.Context, tx pgx.Tx, counter stats.Counter, r repor
 	return rank, addUsers(ctx, tx, rank, r)
 }
 
-// topByUsers ranks by unique users without reading the sketches of every product: nobody has more users than rows, so
-// going through the products by falling number of rows, it can stop when the next one has fewer rows than the last
-// place has users (the threshold algorithm: Fagin, Lotem, Naor, "Optimal aggregation algorithms for middleware", 2003).
+// topByUsers ranks by unique users without reading the sketches of every product. No product has more users than rows. So it
+// goes through the products by descending number of rows, and stops when the next one has fewer rows than the last place has
+// users (the threshold algorithm: Fagin, Lotem, Naor, "Optimal aggregation algorithms for middleware", 2003).
 func topByUsers(ctx context.Context, tx pgx.Tx, r report.Range, limit int) ([]ranked, error) {
 	candidates, err := readRanked(ctx, tx, "sum(events + purchases)", r, 0)
 	if err != nil {
@@ -127,8 +127,8 @@ func addUsers(ctx context.Context, tx pgx.Tx, rank []ranked, r report.Range) err
 	return nil
 }
 
-// withNames completes a ranking from the catalog. Every counted product was in it when it was counted, and products are
-// archived, never deleted; should one be gone by hand all the same, its numbers are shown under an empty name.
+// withNames adds names from the catalog to a ranking. Every product was in the catalog when it was counted, and products are
+// archived, never deleted. A product that was deleted by hand is shown with an empty name.
 func withNames(ctx context.Context, tx pgx.Tx, rank []ranked) ([]report.TopItem, error) {
 	const query = `
 		SELECT id, coalesce(p.sku, ''), coalesce(p.name, '')

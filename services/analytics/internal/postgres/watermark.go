@@ -10,35 +10,39 @@ import (
 )
 
 const (
-	// watermarkAge is how old the watermark may be before it is looked for again.
+	// watermarkAge is how long a watermark is used before it is determined again.
 	watermarkAge = 50 * time.Millisecond
-	// drainPause is how often is looked whether the writers of a moment are gone, and drainTimeout how long. A commit takes
-	// a few milliseconds.
+	// drainPause is the time between two looks at the writers that are being waited for, and drainTimeout bounds the wait. A
+	// commit takes a few milliseconds.
 	drainPause   = 2 * time.Millisecond
 	drainTimeout = 50 * time.Millisecond
-	// stuckPause is how long nobody looks again after a writer took longer than that.
+	// stuckPause is how long the old watermark is used when a writer took longer than drainTimeout.
 	stuckPause = time.Second
 )
 
-// watermark is the latest time of which is known that every batch received before it is committed.
+// watermark determines the instant before which every received batch is committed.
 //
-// What a snapshot does not see may still be committed later with an earlier received_at, because that time is taken before
-// the commit. So "now" is no answer to "up to when are the numbers complete" while somebody writes. But a writer reads the
-// clock for received_at while it holds its lock on ingest.batches, which it keeps until it is committed and visible.
-// Therefore, of a time t: when a look at the locks after t shows no writer, whoever writes later also reads a later clock;
-// and when those that it shows are gone, all that was received before t is visible to new snapshots. That is asked here,
-// before a snapshot is taken. It needs no rights, costs writers nothing, and has to be asked of the primary.
+// A batch gets its received_at before its transaction commits. So a snapshot may miss a batch that appears later with an
+// earlier received_at, and "now" is not a valid watermark while somebody writes. But a writer reads the clock for
+// received_at while it holds its lock on ingest.batches, and keeps the lock until the batch is committed and visible.
+// Therefore, for any time t:
+//
+//   - A writer that does not hold the lock at a look after t reads a clock later than t.
+//   - When all writers that held the lock at that look are gone, every batch received before t is visible to new snapshots.
+//
+// The watermark is such a t, determined before the snapshot is taken. This needs no privileges and costs writers nothing.
+// It must be asked of the primary, because a standby does not have the writers' locks.
 type watermark struct {
 	pool *pgxpool.Pool
-	turn chan struct{} // holds one value while somebody looks; the fields below are theirs
+	turn chan struct{} // holds one value while a request determines the watermark; it guards the fields below
 
 	at   time.Time // zero before the first look
-	next time.Time // when to look again
+	next time.Time // when to determine it again
 }
 
-// time returns the watermark for snapshots that are taken from now on.
+// get returns the watermark for snapshots that are taken after the call.
 func (w *watermark) get(ctx context.Context) (time.Time, error) {
-	select { // not a mutex: while Postgres is silent nobody is to wait for longer than his own request may take
+	select { // not a mutex: when Postgres does not answer, each request waits only until its own deadline
 	case w.turn <- struct{}{}:
 		defer func() { <-w.turn }()
 	case <-ctx.Done():
@@ -52,7 +56,7 @@ func (w *watermark) get(ctx context.Context) (time.Time, error) {
 		return time.Time{}, err
 	}
 	if w.at.IsZero() {
-		w.at = started // nobody can write for longer than the server runs
+		w.at = started // no writer is older than the server
 	}
 	deadline := time.Now().Add(drainTimeout)
 	for writers := known; len(writers) > 0; {
@@ -75,8 +79,8 @@ func (w *watermark) get(ctx context.Context) (time.Time, error) {
 	return w.at, nil
 }
 
-// look returns the time, the transactions that write batches after that time, and when the server was started. Folds and
-// the pruning of receipts are among them; they end as well.
+// look returns the time, the transactions that hold a writer's lock on ingest.batches just after it, and the start of the
+// server. The transactions include folds and the pruning of receipts, which end soon, too.
 func (w *watermark) look(ctx context.Context) (at time.Time, writers []string, started time.Time, err error) {
 	const query = `
 		SELECT statement_timestamp(), pg_postmaster_start_time(),

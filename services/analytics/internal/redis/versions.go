@@ -1,5 +1,5 @@
-// Package redis reads the version tokens that the aggregator publishes, so that cached answers go stale the moment their
-// numbers change.
+// Package redis reads the version tokens that the aggregator publishes. They are part of cache keys, so cached answers become
+// unreachable when their numbers change.
 package redis
 
 import (
@@ -16,17 +16,17 @@ import (
 )
 
 const (
-	// tokenTTL is how long a token is believed without asking Redis again; it is the delay of an invalidation.
+	// tokenTTL is how long a token is used without reading it from Redis again. It is the longest delay of an invalidation.
 	tokenTTL = 500 * time.Millisecond
-	// maxTokens bounds the cache; there are fewer fields than that.
+	// maxTokens bounds the cache. There are fewer fields (protocol.AllFields).
 	maxTokens = 1024
 )
 
-// unknown stands in for a token that cannot be read. Answers cached under it live in this process only and for its
-// short time only, because Redis, where they would live longer, is what is away.
+// unknown replaces a token that cannot be read. Answers cached under it live only in this process and expire within a second,
+// because they cannot be stored in Redis while Redis is away.
 const unknown = "-"
 
-// Versions is safe for concurrent use.
+// Versions reads version tokens through a cache. It is safe for concurrent use.
 type Versions struct {
 	client redis.UniversalClient
 	outage platformredis.Outage
@@ -34,7 +34,7 @@ type Versions struct {
 	logger *slog.Logger
 }
 
-// NewVersions returns a reader of version tokens.
+// NewVersions returns a reader on client, which the caller closes.
 func NewVersions(client redis.UniversalClient, logger *slog.Logger) *Versions {
 	return &Versions{
 		client: client,
@@ -49,7 +49,7 @@ func NewVersions(client redis.UniversalClient, logger *slog.Logger) *Versions {
 // Close stops the goroutine that removes expired tokens.
 func (v *Versions) Close() { v.tokens.StopAllGoroutines() }
 
-// Token returns the version of what field stands for (see package protocol). It changes when the numbers do.
+// Token returns the version token of a field (see package protocol). It changes when the numbers behind the field change.
 func (v *Versions) Token(ctx context.Context, field string) string {
 	token, err := v.tokens.Get(ctx, field, otter.LoaderFunc[string, string](v.load))
 	if err != nil {
@@ -65,10 +65,10 @@ func (v *Versions) load(ctx context.Context, field string) (string, error) {
 	token, err := v.client.HGet(context.WithoutCancel(ctx), protocol.VersionsKey, field).Result()
 	switch {
 	case errors.Is(err, redis.Nil):
-		return "0", nil // nothing published since Redis was last emptied
+		return "0", nil // nothing was published since Redis was last emptied
 	case err != nil:
 		v.outage.Begin()
-		v.logger.WarnContext(ctx, "version tokens without Redis", "err", err)
+		v.logger.WarnContext(ctx, "version tokens cannot be read", "err", err)
 		return unknown, nil
 	}
 	return token, nil

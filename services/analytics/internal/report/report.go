@@ -1,5 +1,5 @@
-// Package report defines the answers that analytics gives: ranges of days, counts, rankings, series and summaries. It
-// knows nothing of how they are stored or served.
+// Package report defines the answers of analytics: ranges of days, counts, rankings, series and summaries. It is independent
+// of how they are stored and served.
 package report
 
 import (
@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// MaxDays bounds a range, and with it the rollup rows that one answer reads.
+	// MaxDays bounds the length of a range, and so the rollup rows that one answer reads.
 	MaxDays = 400
-	// defaultDays is the length of a range of which nothing is given.
+	// defaultDays is the length of a range without a start.
 	defaultDays = 30
 )
 
@@ -65,7 +65,7 @@ func (m Metric) Of(c Counts) int64 {
 // Range is an inclusive range of UTC days.
 type Range struct{ From, To time.Time }
 
-// NewRange completes and checks a range. What is missing is filled in: to with today, from with 29 days before to.
+// NewRange returns a valid range. Without to it ends today; without from it has defaultDays days.
 func NewRange(from, to *time.Time, now time.Time) (Range, error) {
 	r := Range{To: Day(now)}
 	if to != nil {
@@ -88,7 +88,7 @@ func invalidRange(code, detail string) error {
 	return errs.New(errs.Invalid, code, detail, errs.Field{Pointer: "/query/from", Code: code, Detail: detail})
 }
 
-// Day returns the UTC day that t is in.
+// Day returns the start of the UTC day of t.
 func Day(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
 
 // Days is the number of days in r.
@@ -99,11 +99,11 @@ func (r Range) String() string {
 	return r.From.Format(time.DateOnly) + ".." + r.To.Format(time.DateOnly)
 }
 
-// Meta tells how fresh an answer is. The numbers and their Meta come from one snapshot of the database.
+// Meta is the freshness of an answer. It comes from the same snapshot of the database as the numbers.
 type Meta struct {
 	AsOf          time.Time // when the snapshot was taken, by the database's clock
-	CompleteUntil time.Time // every write received before this, and so every one answered before it, is in the numbers
-	PendingEvents int64     // stored events and purchases that the numbers lack
+	CompleteUntil time.Time // the watermark: every write received before this, and so every one answered before it, is in the numbers
+	PendingEvents int64     // stored events and purchases that are not in the numbers yet
 }
 
 // Product names a product in an answer.
@@ -121,18 +121,18 @@ type Top struct {
 	Meta   Meta
 }
 
-// TopItem is one place of a ranking.
+// TopItem is one place in a ranking.
 type TopItem struct {
 	Product Product
 	Counts  Counts
 }
 
-// Summary is what one user did.
+// Summary has the counts of one user.
 type Summary struct {
 	UserID string
 	Range  Range
 	Totals Counts
-	Days   []UserDay // days with anything, oldest first
+	Days   []UserDay // days on which anything was counted, oldest first
 	Meta   Meta
 }
 

@@ -17,7 +17,7 @@ const (
 	Monthly Interval = "month"
 )
 
-// Start returns the first day of the interval that day is in.
+// Start returns the first day of the interval that contains day.
 func (i Interval) Start(day time.Time) time.Time {
 	switch i {
 	case Weekly:
@@ -30,7 +30,7 @@ func (i Interval) Start(day time.Time) time.Time {
 	return day
 }
 
-// next returns the first day of the interval after the one that begins on start.
+// next returns the first day of the following interval. start is the first day of an interval.
 func (i Interval) next(start time.Time) time.Time {
 	switch i {
 	case Weekly:
@@ -51,20 +51,20 @@ type Series struct {
 	Meta     Meta
 }
 
-// Point is one interval of a series. Only days of the range are in it.
+// Point is one interval of a series. It counts only days of the range.
 type Point struct {
 	Start  time.Time
 	Counts Counts
 }
 
-// ProductDay is one day of a product as it is stored. Users is nil on a day without users.
+// ProductDay is one stored day of a product. Users is nil on a day without users.
 type ProductDay struct {
 	Day    time.Time
 	Counts Counts
 	Users  *sketch.Sketch
 }
 
-// NewSeries arranges the days of a product, which are sorted by day, into intervals.
+// NewSeries groups the days of a product, sorted by day, into intervals.
 func NewSeries(product Product, r Range, interval Interval, days []ProductDay, meta Meta) (Series, error) {
 	s := Series{Product: product, Interval: interval, Meta: meta}
 	allUsers := sketch.New()
