@@ -1,4 +1,5 @@
--- Takes away what the roles may do here. A role itself goes only when no other database of the cluster needs it.
+-- Revokes the privileges of the roles in this database. A role itself is dropped only when no other database of the cluster
+-- needs it.
 DO $$
 DECLARE
 	service text;

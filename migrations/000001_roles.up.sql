@@ -1,6 +1,6 @@
--- One role per service. A service logs in with whatever login it was given and takes its role by the startup parameter
--- "role", so one login is enough and separate logins are possible. Roles belong to the whole cluster, not to this
--- database: the migration of another database may have created them already, or be creating them at this moment.
+-- One role per service. A service connects with any login and assumes its role through the startup parameter "role", so one
+-- login is enough and separate logins are possible. Roles belong to the whole cluster, not to this database: the migration of
+-- another database may have created them already, or may be creating them concurrently.
 DO $$
 DECLARE
 	service text;
@@ -11,8 +11,8 @@ BEGIN
 		EXCEPTION WHEN duplicate_object OR unique_violation THEN
 			NULL;
 		END;
-		-- A superuser is a member of everything; any other login must be made one, to be able to take the role. From Postgres 16
-		-- on whoever makes a role is a member that may give it away but not take it: SET is what has to be asked for.
+		-- A superuser is a member of every role. Any other login must be granted the role before it can assume it. Since Postgres
+		-- 16 the creator of a role is a member that may grant it but not assume it, so the privilege to check is SET.
 		IF NOT pg_has_role(CURRENT_USER, service, CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END) THEN
 			EXECUTE format('GRANT %I TO CURRENT_USER', service);
 		END IF;

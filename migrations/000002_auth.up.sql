@@ -14,10 +14,10 @@ CREATE TABLE auth.users (
 COMMENT ON TABLE auth.users IS 'People who can log in.';
 COMMENT ON COLUMN auth.users.id IS 'UUIDv7; the subject of access tokens and the user_id of the person''s own events.';
 COMMENT ON COLUMN auth.users.email IS 'Login name, lower-cased before it is stored, so that the unique constraint ignores case.';
-COMMENT ON COLUMN auth.users.name IS 'Name to show; may be empty.';
-COMMENT ON COLUMN auth.users.password_hash IS 'argon2id in PHC string format; holds its own parameters.';
+COMMENT ON COLUMN auth.users.name IS 'Display name; may be empty.';
+COMMENT ON COLUMN auth.users.password_hash IS 'argon2id hash in PHC string format, which includes its parameters.';
 COMMENT ON COLUMN auth.users.role IS 'admin: everything. analyst: read everybody''s numbers. user: own events and numbers.';
-COMMENT ON COLUMN auth.users.created_at IS 'When the account was made.';
+COMMENT ON COLUMN auth.users.created_at IS 'When the account was created.';
 COMMENT ON COLUMN auth.users.updated_at IS 'When the account was last changed.';
 
 CREATE TABLE auth.refresh_tokens (
@@ -33,12 +33,12 @@ CREATE TABLE auth.refresh_tokens (
 CREATE INDEX refresh_tokens_family_id_idx ON auth.refresh_tokens (family_id);
 CREATE INDEX refresh_tokens_user_id_idx ON auth.refresh_tokens (user_id);
 CREATE INDEX refresh_tokens_expires_at_idx ON auth.refresh_tokens (expires_at);
-COMMENT ON TABLE auth.refresh_tokens IS 'Refresh tokens. Each is good for one use; all that descend from one login are a family.';
+COMMENT ON TABLE auth.refresh_tokens IS 'Refresh tokens. Each can be used once. All tokens that descend from one login are a family.';
 COMMENT ON COLUMN auth.refresh_tokens.id IS 'UUIDv7.';
-COMMENT ON COLUMN auth.refresh_tokens.user_id IS 'Whose token this is.';
-COMMENT ON COLUMN auth.refresh_tokens.family_id IS 'The login that the token descends from; a second use of any member revokes them all.';
+COMMENT ON COLUMN auth.refresh_tokens.user_id IS 'The owner of the token.';
+COMMENT ON COLUMN auth.refresh_tokens.family_id IS 'The login that the token descends from. A second use of any token revokes its whole family.';
 COMMENT ON COLUMN auth.refresh_tokens.token_hash IS 'SHA-256 of the token, which has 256 random bits and is not stored.';
-COMMENT ON COLUMN auth.refresh_tokens.expires_at IS 'When the token ends, used or not; the row is pruned after it.';
+COMMENT ON COLUMN auth.refresh_tokens.expires_at IS 'When the token expires, used or not. The row is pruned afterwards.';
 COMMENT ON COLUMN auth.refresh_tokens.used_at IS 'When the token was exchanged for its successor.';
 COMMENT ON COLUMN auth.refresh_tokens.revoked_at IS 'When the family was revoked, by logout or by reuse.';
 COMMENT ON COLUMN auth.refresh_tokens.created_at IS 'When the token was issued.';
@@ -53,15 +53,15 @@ CREATE TABLE auth.api_keys (
 	created_at timestamptz NOT NULL DEFAULT now(),
 	revoked_at timestamptz
 );
-COMMENT ON TABLE auth.api_keys IS 'Keys of machines. A key is shown once, when it is made.';
+COMMENT ON TABLE auth.api_keys IS 'API keys of machines. A key is shown once, when it is created.';
 COMMENT ON COLUMN auth.api_keys.id IS 'UUIDv7.';
-COMMENT ON COLUMN auth.api_keys.name IS 'What the key is for, in its owner''s words.';
+COMMENT ON COLUMN auth.api_keys.name IS 'Purpose of the key, as its owner describes it.';
 COMMENT ON COLUMN auth.api_keys.key_hash IS 'SHA-256 of the key, which has 256 random bits and is not stored.';
 COMMENT ON COLUMN auth.api_keys.prefix IS 'The first characters of the key, to recognise it in a list.';
 COMMENT ON COLUMN auth.api_keys.scopes IS 'ingest: send events. read: read numbers. admin: both, and products and keys.';
-COMMENT ON COLUMN auth.api_keys.created_by IS 'The principal that made the key: user:<id> or key:<id>.';
-COMMENT ON COLUMN auth.api_keys.created_at IS 'When the key was made.';
-COMMENT ON COLUMN auth.api_keys.revoked_at IS 'When the key was revoked; it is refused at most 5 s later.';
+COMMENT ON COLUMN auth.api_keys.created_by IS 'The principal that created the key: user:<id> or key:<id>.';
+COMMENT ON COLUMN auth.api_keys.created_at IS 'When the key was created.';
+COMMENT ON COLUMN auth.api_keys.revoked_at IS 'When the key was revoked. Services refuse it at most 5 s later.';
 
 CREATE TABLE auth.signing_keys (
 	kid         text PRIMARY KEY,
@@ -69,11 +69,11 @@ CREATE TABLE auth.signing_keys (
 	created_at  timestamptz NOT NULL DEFAULT now(),
 	retired_at  timestamptz
 );
-COMMENT ON TABLE auth.signing_keys IS 'Keys that sign access tokens. Only the auth service''s role may read them.';
+COMMENT ON TABLE auth.signing_keys IS 'Keys that sign access tokens. Only the role of the auth service may read them.';
 COMMENT ON COLUMN auth.signing_keys.kid IS 'Key id, as in the header of the tokens and in the JWKS.';
 COMMENT ON COLUMN auth.signing_keys.private_key IS 'Ed25519 seed, 32 bytes (RFC 8032).';
-COMMENT ON COLUMN auth.signing_keys.created_at IS 'When the key was made.';
-COMMENT ON COLUMN auth.signing_keys.retired_at IS 'When the key stopped signing; it is published until the last token that it signed has ended.';
+COMMENT ON COLUMN auth.signing_keys.created_at IS 'When the key was created.';
+COMMENT ON COLUMN auth.signing_keys.retired_at IS 'When the key stopped signing. It is published until the last token that it signed has expired.';
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA auth TO hp_auth;
 GRANT SELECT (id, key_hash, scopes, revoked_at) ON auth.api_keys TO hp_catalog, hp_ingest, hp_analytics;

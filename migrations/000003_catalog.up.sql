@@ -19,21 +19,21 @@ CREATE TABLE catalog.products (
 	created_at  timestamptz NOT NULL DEFAULT now(),
 	updated_at  timestamptz NOT NULL DEFAULT now()
 );
-COMMENT ON TABLE catalog.products IS 'What events and purchases are about. A product is archived, never deleted: its history stays.';
+COMMENT ON TABLE catalog.products IS 'Products of events and purchases. A product is archived, never deleted, so its history stays.';
 COMMENT ON COLUMN catalog.products.id IS 'UUIDv7.';
-COMMENT ON COLUMN catalog.products.sku IS 'Stock-keeping unit: the customer''s own unique name of the product.';
-COMMENT ON COLUMN catalog.products.name IS 'Name to show.';
+COMMENT ON COLUMN catalog.products.sku IS 'Stock-keeping unit: the customer''s own unique id of the product.';
+COMMENT ON COLUMN catalog.products.name IS 'Display name.';
 COMMENT ON COLUMN catalog.products.description IS 'Free text; may be empty.';
 COMMENT ON COLUMN catalog.products.category IS 'One category to filter by; empty for none.';
 COMMENT ON COLUMN catalog.products.price_minor IS 'Price of one unit in minor units of the currency (cents).';
-COMMENT ON COLUMN catalog.products.currency IS 'ISO 4217 code. Fixed when the product is made, so that its revenue never adds unlike units.';
-COMMENT ON COLUMN catalog.products.status IS 'active, or archived: no new events.';
+COMMENT ON COLUMN catalog.products.currency IS 'ISO 4217 code. It never changes, so revenue of a product is a sum in one currency.';
+COMMENT ON COLUMN catalog.products.status IS 'active or archived. An archived product accepts no new events.';
 COMMENT ON COLUMN catalog.products.attributes IS 'The customer''s own properties, a JSON object.';
-COMMENT ON COLUMN catalog.products.version IS 'Counts the changes; the ETag.';
-COMMENT ON COLUMN catalog.products.created_at IS 'When the product was made; lists are sorted by it, newest first.';
+COMMENT ON COLUMN catalog.products.version IS 'Incremented by each change; the ETag.';
+COMMENT ON COLUMN catalog.products.created_at IS 'When the product was created. Lists are sorted by it, newest first.';
 COMMENT ON COLUMN catalog.products.updated_at IS 'When the product was last changed.';
 
--- Lists are pages by (created_at, id), newest first, of one status, often of one category.
+-- Lists are paged by (created_at, id), newest first, and filtered by status and often by category.
 CREATE INDEX products_status_created_idx ON catalog.products (status, created_at DESC, id DESC);
 CREATE INDEX products_category_created_idx ON catalog.products (category, status, created_at DESC, id DESC);
 CREATE INDEX products_created_idx ON catalog.products (created_at DESC, id DESC);

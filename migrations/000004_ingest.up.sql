@@ -2,8 +2,8 @@ CREATE SCHEMA ingest;
 COMMENT ON SCHEMA ingest IS 'Raw events and purchases, and the batches that connect them to the rollups. Owned by the ingest service.';
 GRANT USAGE ON SCHEMA ingest TO hp_ingest, hp_aggregator, hp_analytics;
 
--- No foreign keys to products: they cost a third to a half of each row. The service checks references, reconcile proves
--- them. Columns are ordered widest alignment first, so that rows carry no padding.
+-- No foreign keys to products: they would cost a third to a half of each insert. The service checks references and reconcile
+-- verifies them. Columns are ordered by descending alignment, so rows have no padding.
 CREATE TABLE ingest.events (
 	ts          timestamptz NOT NULL,
 	received_at timestamptz NOT NULL,
@@ -18,15 +18,15 @@ CREATE TABLE ingest.events (
 CREATE INDEX events_product_id_ts_idx ON ingest.events (product_id, ts);
 CREATE INDEX events_user_id_ts_idx ON ingest.events (user_id, ts);
 CREATE INDEX events_batch_id_idx ON ingest.events (batch_id);
-COMMENT ON TABLE ingest.events IS 'Accepted events, a partition a UTC day. The primary key is the dedupe key: a retry hits the same row.';
-COMMENT ON COLUMN ingest.events.ts IS 'When it happened: the client''s word, or the time inside a UUIDv7 id, or when it was received.';
+COMMENT ON TABLE ingest.events IS 'Accepted events, one partition per UTC day. The primary key deduplicates: a retry hits the same row.';
+COMMENT ON COLUMN ingest.events.ts IS 'When it happened: given by the client, or else the time in a UUIDv7 id, or else when it was received.';
 COMMENT ON COLUMN ingest.events.received_at IS 'When it was committed (start of the transaction).';
-COMMENT ON COLUMN ingest.events.id IS 'The client''s id, or one made by the server.';
-COMMENT ON COLUMN ingest.events.product_id IS 'The product it is about.';
-COMMENT ON COLUMN ingest.events.batch_id IS 'The batch that it was committed in. UUIDv7, so the index grows at its right end only.';
-COMMENT ON COLUMN ingest.events.user_id IS 'Who did it: an account''s id, or the customer''s own name for a user.';
+COMMENT ON COLUMN ingest.events.id IS 'Id given by the client, or else by the server.';
+COMMENT ON COLUMN ingest.events.product_id IS 'The product of the event.';
+COMMENT ON COLUMN ingest.events.batch_id IS 'The batch that committed it. UUIDv7, so the index grows only at its right end.';
+COMMENT ON COLUMN ingest.events.user_id IS 'The user: the id of an account, or the customer''s own id of a user.';
 COMMENT ON COLUMN ingest.events.type IS 'view, click, add_to_cart, or any other name.';
-COMMENT ON COLUMN ingest.events.properties IS 'The client''s own properties, a JSON object; NULL for none.';
+COMMENT ON COLUMN ingest.events.properties IS 'Properties given by the client, a JSON object; NULL for none.';
 
 CREATE TABLE ingest.purchases (
 	ts           timestamptz NOT NULL,
@@ -43,19 +43,19 @@ CREATE TABLE ingest.purchases (
 CREATE INDEX purchases_product_id_ts_idx ON ingest.purchases (product_id, ts);
 CREATE INDEX purchases_user_id_ts_idx ON ingest.purchases (user_id, ts);
 CREATE INDEX purchases_batch_id_idx ON ingest.purchases (batch_id);
-COMMENT ON TABLE ingest.purchases IS 'Accepted purchases, a partition a UTC day. The primary key is the dedupe key.';
+COMMENT ON TABLE ingest.purchases IS 'Accepted purchases, one partition per UTC day. The primary key deduplicates.';
 COMMENT ON COLUMN ingest.purchases.ts IS 'When it happened.';
 COMMENT ON COLUMN ingest.purchases.received_at IS 'When it was committed (start of the transaction).';
-COMMENT ON COLUMN ingest.purchases.amount_minor IS 'What was paid in all, in minor units of the currency (cents).';
-COMMENT ON COLUMN ingest.purchases.id IS 'The client''s id, or one made by the server.';
+COMMENT ON COLUMN ingest.purchases.amount_minor IS 'Total amount paid, in minor units of the currency (cents).';
+COMMENT ON COLUMN ingest.purchases.id IS 'Id given by the client, or else by the server.';
 COMMENT ON COLUMN ingest.purchases.product_id IS 'The product that was bought.';
-COMMENT ON COLUMN ingest.purchases.batch_id IS 'The batch that it was committed in.';
+COMMENT ON COLUMN ingest.purchases.batch_id IS 'The batch that committed it.';
 COMMENT ON COLUMN ingest.purchases.quantity IS 'Units bought.';
 COMMENT ON COLUMN ingest.purchases.user_id IS 'Who bought it.';
-COMMENT ON COLUMN ingest.purchases.currency IS 'ISO 4217 code, that of the product.';
+COMMENT ON COLUMN ingest.purchases.currency IS 'ISO 4217 code of the product.';
 
--- Rows live twice: inserted pending, updated once. Free space in each page keeps the update beside its row, and frequent
--- vacuum keeps the partial index of pending batches as small as what is pending.
+-- Each row is inserted pending and updated once. Free space in each page keeps the updated version beside the first one, and
+-- frequent vacuum keeps the partial index of pending batches as small as the backlog.
 CREATE TABLE ingest.batches (
 	id            uuid PRIMARY KEY,
 	received_at   timestamptz NOT NULL DEFAULT now(),
@@ -69,14 +69,14 @@ CREATE TABLE ingest.batches (
         autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX batches_pending_idx ON ingest.batches (id) INCLUDE (rows, received_at) WHERE aggregated_at IS NULL;
 CREATE INDEX batches_received_at_idx ON ingest.batches USING brin (received_at) WITH (pages_per_range = 16, autosummarize = on);
-COMMENT ON TABLE ingest.batches IS 'One row for each committed write: the inbox of the aggregator while it is pending, then the receipt.';
+COMMENT ON TABLE ingest.batches IS 'One row for each committed write. While it is pending it is in the inbox of the aggregator; then it is the receipt.';
 COMMENT ON COLUMN ingest.batches.id IS 'UUIDv7.';
 COMMENT ON COLUMN ingest.batches.received_at IS 'When it was committed (start of the transaction).';
-COMMENT ON COLUMN ingest.batches.min_ts IS 'Earliest ts among its rows: with max_ts it tells which partitions to look in.';
+COMMENT ON COLUMN ingest.batches.min_ts IS 'Earliest ts of its rows. With max_ts it determines the partitions of the rows.';
 COMMENT ON COLUMN ingest.batches.max_ts IS 'Latest ts among its rows.';
 COMMENT ON COLUMN ingest.batches.aggregated_at IS 'When its rows were folded into the rollups, in the same transaction; NULL is pending.';
-COMMENT ON COLUMN ingest.batches.rows IS 'Rows that were really inserted, duplicates left out.';
-COMMENT ON COLUMN ingest.batches.kind IS 'events or purchases: which table its rows are in.';
+COMMENT ON COLUMN ingest.batches.rows IS 'Rows that were inserted, without duplicates.';
+COMMENT ON COLUMN ingest.batches.kind IS 'events or purchases: the table of its rows.';
 
 CREATE TABLE ingest.idempotency_keys (
 	principal  text NOT NULL,
@@ -87,15 +87,15 @@ CREATE TABLE ingest.idempotency_keys (
 	PRIMARY KEY (principal, key)
 );
 CREATE INDEX idempotency_keys_created_at_idx ON ingest.idempotency_keys (created_at);
-COMMENT ON TABLE ingest.idempotency_keys IS 'Answers to requests with an Idempotency-Key, written in the transaction of the request.';
-COMMENT ON COLUMN ingest.idempotency_keys.principal IS 'Who sent it (user:<id> or key:<id>): keys of different callers are different.';
-COMMENT ON COLUMN ingest.idempotency_keys.key IS 'The header''s value.';
-COMMENT ON COLUMN ingest.idempotency_keys.body_hash IS 'SHA-256 of the decoded body, to tell a retry from another request.';
-COMMENT ON COLUMN ingest.idempotency_keys.response IS 'The body of the answer, to be sent again.';
-COMMENT ON COLUMN ingest.idempotency_keys.created_at IS 'When it was first used; pruned a day later.';
+COMMENT ON TABLE ingest.idempotency_keys IS 'Responses to requests with an Idempotency-Key, stored in the transaction of the request.';
+COMMENT ON COLUMN ingest.idempotency_keys.principal IS 'The caller (user:<id> or key:<id>). Each caller has its own keys.';
+COMMENT ON COLUMN ingest.idempotency_keys.key IS 'Value of the header.';
+COMMENT ON COLUMN ingest.idempotency_keys.body_hash IS 'SHA-256 of the decoded body, to distinguish a retry from another request with the same key.';
+COMMENT ON COLUMN ingest.idempotency_keys.response IS 'Body of the response, which a retry receives again.';
+COMMENT ON COLUMN ingest.idempotency_keys.created_at IS 'When the key was first used. The row is pruned a day later.';
 
--- Makes the daily partitions of both tables. A partition is made as a table of its own and then attached, because
--- CREATE TABLE … PARTITION OF would lock out every reader and writer of the parent for the moment.
+-- Creates the daily partitions of both tables. A partition is created as a separate table and then attached, because
+-- CREATE TABLE … PARTITION OF would block every reader and writer of the parent.
 CREATE FUNCTION ingest.ensure_partitions(from_day date, to_day date) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -108,7 +108,7 @@ BEGIN
 		RAISE EXCEPTION 'ensure_partitions: % to % is more than 1000 days', from_day, to_day
 			USING ERRCODE = 'invalid_parameter_value';
 	END IF;
-	-- One at a time: two sessions that need the same day must not both make it. The key is arbitrary but fixed.
+	-- Two sessions that need the same day must not both create it. The key is locks.Partitions in internal/locks.
 	PERFORM pg_advisory_xact_lock(4823, 1);
 	FOREACH parent IN ARRAY ARRAY['events', 'purchases'] LOOP
 		FOR day IN SELECT generate_series(from_day, to_day, interval '1 day')::date LOOP
@@ -129,9 +129,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION ingest.ensure_partitions(date, date) IS
-	'Makes the partitions of events and purchases for each UTC day of an inclusive range, as far as they are missing; returns how many it made.';
+	'Creates the missing partitions of events and purchases for each UTC day of an inclusive range and returns how many it created.';
 
--- Drops the raw rows of whole days. The rollups stay.
+-- Drops the raw rows of whole days. The rollups are kept.
 CREATE FUNCTION ingest.drop_partitions_before(before_day date, dry_run boolean)
 RETURNS TABLE (partition text, bytes bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -153,7 +153,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION ingest.drop_partitions_before(date, boolean) IS
-	'Drops the partitions of days before the given one and returns their names and sizes in bytes; with dry_run it only tells.';
+	'Drops the partitions of the days before a day and returns their names and sizes in bytes. With dry_run it only returns them.';
 REVOKE ALL ON FUNCTION ingest.ensure_partitions(date, date), ingest.drop_partitions_before(date, boolean) FROM PUBLIC;
 
 GRANT SELECT, INSERT ON ingest.events, ingest.purchases, ingest.batches, ingest.idempotency_keys TO hp_ingest;

@@ -1,12 +1,12 @@
 CREATE SCHEMA stats;
-COMMENT ON SCHEMA stats IS 'Daily rollups. Written by the aggregator, read by analytics through the views, which are the one definition of each number.';
+COMMENT ON SCHEMA stats IS 'Daily rollups, written by the aggregator and read by analytics. The views are the one definition of each number.';
 GRANT USAGE ON SCHEMA stats TO hp_aggregator, hp_analytics;
 
--- Every primary key ends in a lane. A worker holds a lane for the time of its transaction and adds only to rows of that
--- lane, so two workers never wait for the same row; readers add up the lanes through the views. A worker alone uses lane 0.
+-- Every primary key ends in a lane. A worker holds a lane until its transaction ends and adds only to rows of that lane, so two
+-- workers never wait for the same row. Readers sum the lanes through the views. A single worker always has lane 0.
 --
--- Rows are updated again and again and are small: a fillfactor of 70 and no index on a counter keep the updates within
--- their page and out of the indexes (HOT), and vacuum comes early because dead versions are found on every read.
+-- Rows are small and updated often. A fillfactor of 70 and no index on a counter keep updates in their page and out of the
+-- indexes (HOT). Vacuum runs early, because every read has to skip dead versions.
 
 CREATE TABLE stats.product_daily_stats (
 	product_id uuid NOT NULL,
@@ -43,7 +43,7 @@ CREATE TABLE stats.product_daily_users (
 	sketch bytea NOT NULL,
 	PRIMARY KEY (product_id, day, lane)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
-COMMENT ON TABLE stats.product_daily_users IS 'Unique users per product and day. Apart from the counts, because a sketch is large and seldom changes.';
+COMMENT ON TABLE stats.product_daily_users IS 'Unique users per product and day. Separate from the counts, because a sketch is large and rarely changes.';
 COMMENT ON COLUMN stats.product_daily_users.product_id IS 'The product.';
 COMMENT ON COLUMN stats.product_daily_users.day IS 'UTC day of ts.';
 COMMENT ON COLUMN stats.product_daily_users.lane IS 'The worker lane that wrote the row.';
@@ -60,7 +60,7 @@ CREATE TABLE stats.product_type_daily_stats (
 COMMENT ON TABLE stats.product_type_daily_stats IS 'Events of custom types per product and day.';
 COMMENT ON COLUMN stats.product_type_daily_stats.product_id IS 'The product.';
 COMMENT ON COLUMN stats.product_type_daily_stats.day IS 'UTC day of ts.';
-COMMENT ON COLUMN stats.product_type_daily_stats.type IS 'The type; never one with a column of its own.';
+COMMENT ON COLUMN stats.product_type_daily_stats.type IS 'The event type. Types with a column of their own are not here.';
 COMMENT ON COLUMN stats.product_type_daily_stats.lane IS 'The worker lane that wrote the row.';
 COMMENT ON COLUMN stats.product_type_daily_stats.events IS 'Events of the type.';
 
@@ -134,14 +134,14 @@ SELECT product_id, day,
 	sum(revenue_minor)::bigint AS revenue_minor
 FROM stats.product_daily_stats
 GROUP BY product_id, day;
-COMMENT ON VIEW stats.product_daily IS 'Counts per product and day, lanes added up.';
+COMMENT ON VIEW stats.product_daily IS 'Counts per product and day, summed over the lanes.';
 
 CREATE VIEW stats.product_type_daily AS
 SELECT product_id, day, type,
 	sum(events)::bigint AS events
 FROM stats.product_type_daily_stats
 GROUP BY product_id, day, type;
-COMMENT ON VIEW stats.product_type_daily IS 'Events of custom types per product and day, lanes added up.';
+COMMENT ON VIEW stats.product_type_daily IS 'Events of custom types per product and day, summed over the lanes.';
 
 CREATE VIEW stats.user_daily AS
 SELECT user_id, day,
@@ -154,7 +154,7 @@ SELECT user_id, day,
 	sum(revenue_minor)::bigint AS revenue_minor
 FROM stats.user_daily_stats
 GROUP BY user_id, day;
-COMMENT ON VIEW stats.user_daily IS 'Counts per user and day, lanes added up.';
+COMMENT ON VIEW stats.user_daily IS 'Counts per user and day, summed over the lanes.';
 
 CREATE VIEW stats.daily AS
 SELECT day,
@@ -167,7 +167,7 @@ SELECT day,
 	sum(revenue_minor)::bigint AS revenue_minor
 FROM stats.daily_stats
 GROUP BY day;
-COMMENT ON VIEW stats.daily IS 'Counts per day over all products, lanes added up.';
+COMMENT ON VIEW stats.daily IS 'Counts per day over all products, summed over the lanes.';
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA stats TO hp_aggregator;
 GRANT SELECT ON ALL TABLES IN SCHEMA stats TO hp_analytics;

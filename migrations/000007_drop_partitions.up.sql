@@ -1,5 +1,5 @@
--- The names of partitions are picked out before the day is read from them. Postgres is free to test conditions in any
--- order, and with another plan read a day from the names of all tables: "invalid value for YYYY", and nothing was dropped.
+-- The partitions are selected in a materialized CTE before their names are parsed as days. Postgres may evaluate conditions in
+-- any order: with another plan it parsed the names of all tables and failed with "invalid value for YYYY".
 CREATE OR REPLACE FUNCTION ingest.drop_partitions_before(before_day date, dry_run boolean)
 RETURNS TABLE (partition text, bytes bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

@@ -1,10 +1,11 @@
--- A late event makes the partition of its day anew. If the day's raw rows were dropped before, which takes a retention that was
--- made longer, the new partition holds only a part of what the rollups count: nobody may take it for the whole day.
+-- A late event creates the partition of its day again. If the day's raw rows were dropped before, which is possible after the
+-- retention was extended, the new partition has only a part of the rows that the rollups count. It must not be mistaken for
+-- the whole day.
 CREATE TABLE ingest.dropped_days (
 	day        date PRIMARY KEY,
 	dropped_at timestamptz NOT NULL DEFAULT now()
 );
-COMMENT ON TABLE ingest.dropped_days IS 'Days whose raw rows were dropped. Their rollups can be neither recounted nor rebuilt any more.';
+COMMENT ON TABLE ingest.dropped_days IS 'Days whose raw rows were dropped. Their rollups can no longer be recounted or rebuilt.';
 COMMENT ON COLUMN ingest.dropped_days.day IS 'The UTC day.';
 COMMENT ON COLUMN ingest.dropped_days.dropped_at IS 'When its first partition was dropped.';
 

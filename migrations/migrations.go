@@ -1,5 +1,5 @@
-// Package migrations holds the schema of the database as one ordered sequence of SQL files, embedded. Package migrate
-// applies them; services only ask for the latest version, to know whether the schema is new enough for them.
+// Package migrations embeds the schema of the database as one ordered sequence of SQL files. Package migrate applies them.
+// Services only read the latest version, to check that the schema is new enough.
 package migrations
 
 import (

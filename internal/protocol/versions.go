@@ -6,28 +6,28 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// Version tokens tell readers of rollups that something has changed. The aggregator sets the fields of what it touched to
-// new random values after each commit; analytics makes them part of its cache keys, so that answers computed before can
-// no longer be found. Tokens are random and not counters, because Redis may lose them: a counter that starts anew would
-// meet its old values again.
+// Version tokens invalidate cached answers. After each commit the aggregator sets the fields of the products and users that it
+// changed to new random values. Analytics makes the tokens part of its cache keys, so older answers become unreachable. Tokens
+// are random and not counters, because Redis may lose them: a counter that starts again would return to values that are still
+// part of cache keys.
 const (
 	// VersionsKey is the Redis hash of all tokens.
 	VersionsKey = "hpa:stats:versions"
-	// TopField is the token of everything that ranks over all products.
+	// TopField is the field of the token for rankings over all products.
 	TopField = "top"
 )
 
-// buckets bounds the number of fields. Products and users share a token with the others of their bucket: what is lost by
-// that is a few computations, never correctness.
+// buckets bounds the number of fields. The products, or users, of a bucket share a token. That invalidates a few more answers
+// than necessary and never fewer.
 const buckets = 256
 
-// ProductField is the token of the numbers of a product.
+// ProductField is the field of a product's token.
 func ProductField(productID string) string { return "p:" + bucket(productID) }
 
-// UserField is the token of the numbers of a user.
+// UserField is the field of a user's token.
 func UserField(userID string) string { return "u:" + bucket(userID) }
 
-// AllFields returns every field that there can be.
+// AllFields returns every possible field.
 func AllFields() []string {
 	fields := []string{TopField}
 	for n := range uint64(buckets) {

@@ -19,14 +19,14 @@ import (
 	"github.com/hp-analytics/hp-analytics/migrations"
 )
 
-// lockTimeout is how long to wait for another process that migrates the same database.
+// lockTimeout bounds the wait for another process that migrates the same database.
 const lockTimeout = 5 * time.Minute
 
 // Status describes the schema of a database.
 type Status struct {
 	Version uint // of the last migration begun; 0 for none
 	Dirty   bool // that migration did not finish
-	Latest  uint // what this build knows
+	Latest  uint // the newest migration of this build
 	Pending []string
 }
 
@@ -44,13 +44,13 @@ func (s Status) String() string {
 	}
 }
 
-// connectPause is the time between two tries to connect, and what one may take.
+// connectPause is the time between two attempts to connect, connectTimeout the limit of one.
 const connectPause, connectTimeout = time.Second, 5 * time.Second
 
-// Await returns when the database accepts a connection, or when patience is over, with the error of the last try. A
-// database that is started beside its migration, as in a cluster, refuses connections, has no name yet, or is starting up.
-func Await(ctx context.Context, databaseURL string, logger *slog.Logger, patience time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// Await returns when the database accepts a connection. After timeout it returns the error of the last attempt. A database that
+// starts together with its migration, as in a cluster, refuses connections, has no DNS name yet, or is starting up.
+func Await(ctx context.Context, databaseURL string, logger *slog.Logger, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	deadline, _ := ctx.Deadline() // set above
 	var last error                // of an attempt that the deadline did not cut short
@@ -62,11 +62,11 @@ func Await(ctx context.Context, databaseURL string, logger *slog.Logger, patienc
 		if last == nil || time.Now().Before(deadline) {
 			last = err
 		}
-		logger.InfoContext(ctx, "the database does not answer yet", "err", err)
+		logger.InfoContext(ctx, "the database does not accept connections yet", "err", err)
 		select {
 		case <-time.After(connectPause):
 		case <-ctx.Done():
-			return fmt.Errorf("wait %s for the database: %w", patience, last)
+			return fmt.Errorf("wait %s for the database: %w", timeout, last)
 		}
 	}
 }
@@ -81,8 +81,8 @@ func connect(ctx context.Context, databaseURL string) error {
 	return conn.Close(ctx)
 }
 
-// Up applies all pending migrations. Several processes may call it at once: one migrates, the others wait and find
-// nothing to do. A database that is ahead of this build is left as it is.
+// Up applies all pending migrations. Several processes may call it at once: one migrates, the others wait and then have nothing
+// to do. A database that is newer than this build is left unchanged.
 func Up(ctx context.Context, databaseURL string, logger *slog.Logger) error {
 	return with(ctx, databaseURL, logger, func(m *migrate.Migrate) error {
 		if version, _, err := version(m); err != nil || version > migrations.Latest() {
@@ -140,7 +140,7 @@ func dirtyError(version int) error {
 		version, version, version-1)
 }
 
-// with opens the database for fn. When ctx ends, the migration that is being applied is finished and no other is begun.
+// with opens the database for fn. When ctx ends, the migration in progress is completed and no other one is started.
 func with(ctx context.Context, databaseURL string, logger *slog.Logger, fn func(m *migrate.Migrate) error) error {
 	source, err := iofs.New(migrations.FS, ".")
 	if err != nil {
@@ -162,7 +162,7 @@ func with(ctx context.Context, databaseURL string, logger *slog.Logger, fn func(
 	if errors.Is(err, migrate.ErrNoChange) {
 		err = nil
 	}
-	// Only the library sees this under its lock: from outside, a migration that is being applied looks the same.
+	// Only the library, which holds the lock, can tell this: from outside, a migration in progress looks the same.
 	if dirty, ok := errors.AsType[migrate.ErrDirty](err); ok {
 		err = dirtyError(dirty.Version)
 	}

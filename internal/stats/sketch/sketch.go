@@ -1,11 +1,11 @@
-// Package sketch counts different users approximately, in a few kilobytes whatever their number, so that the users of
-// any range of days can be counted by merging the sketches of the days.
+// Package sketch estimates the number of distinct users in a few kilobytes, however many there are. Sketches can be merged, so
+// the users of a range of days are estimated from the sketches of its days.
 //
 // It is HyperLogLog (Flajolet et al., "HyperLogLog: the analysis of a near-optimal cardinality estimation algorithm",
 // 2007) with 2^12 registers, in the implementation of github.com/axiomhq/hyperloglog. The standard error is
-// 1.04/sqrt(2^12) = 1.6 %; small numbers are nearly exact, because they are kept as a sparse list.
+// 1.04/sqrt(2^12) = 1.6 %. Small numbers are nearly exact, because the registers are a sparse list at first.
 //
-// Hash, precision and encoding are part of the stored data: changing any of them needs a migration.
+// Hash, precision and encoding are a format of stored data: a change of any of them needs a migration.
 package sketch
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// precision is the logarithm of the number of registers. 12 means 4 KiB at most for a product and day, and 1.6 %.
+// precision is the binary logarithm of the number of registers. With 12 a sketch takes 4 KiB at most.
 const precision = 12
 
 // StandardError is the relative standard error of Estimate: 1.04/sqrt(2^12).
@@ -29,7 +29,7 @@ type Sketch struct{ hll *hyperloglog.Sketch }
 func New() *Sketch {
 	hll, err := hyperloglog.NewSketch(precision, true)
 	if err != nil {
-		panic("sketch: " + err.Error()) // only for a precision out of range, which is a constant
+		panic("sketch: " + err.Error()) // impossible: the precision is a valid constant
 	}
 	return &Sketch{hll: hll}
 }
@@ -37,13 +37,13 @@ func New() *Sketch {
 // Insert adds a user.
 func (s *Sketch) Insert(userID string) { s.InsertHash(Hash(userID)) }
 
-// Hash returns the hash by which a user is known to sketches: xxHash64 with seed 0.
+// Hash returns the hash of a user in sketches: xxHash64 with seed 0.
 func Hash(userID string) uint64 { return xxhash.Sum64String(userID) }
 
 // InsertHash adds a user by its Hash.
 func (s *Sketch) InsertHash(hash uint64) { s.hll.InsertHash(hash) }
 
-// Merge adds all users of other; nil is an empty sketch.
+// Merge adds all users of other. A nil other is an empty sketch.
 func (s *Sketch) Merge(other *Sketch) error {
 	if other == nil {
 		return nil
@@ -54,10 +54,10 @@ func (s *Sketch) Merge(other *Sketch) error {
 	return nil
 }
 
-// Estimate returns about how many users there are.
+// Estimate returns the estimated number of users.
 func (s *Sketch) Estimate() int64 { return int64(s.hll.Estimate()) }
 
-// MarshalBinary encodes the sketch as it is stored.
+// MarshalBinary encodes the sketch for storage.
 func (s *Sketch) MarshalBinary() ([]byte, error) {
 	data, err := s.hll.MarshalBinary()
 	if err != nil {
@@ -76,8 +76,8 @@ func (s *Sketch) UnmarshalBinary(data []byte) error {
 	return nil
 }
 
-// Equal reports whether two sketches stand for the same set of users. The same users can be encoded in different ways,
-// depending on the order in which they came and on when the list became registers; as registers they are the same.
+// Equal reports whether two sketches represent the same set of users. The encoding of the same users depends on the order of
+// insertion and on when the list became registers, so the registers are compared.
 func Equal(a, b *Sketch) (bool, error) {
 	registersA, err := a.registers()
 	if err != nil {
