@@ -110,7 +110,7 @@ func TestMigrateWaits(t *testing.T) {
 		code <- Run(t.Context(), []string{"migrate", "up", "--wait=60s"}, []string{"DATABASE_URL=" + later.String(), "LOG_LEVEL=info"}, &out, &out)
 	}()
 	platformtest.Eventually(t, 30*time.Second, "the command waits", func() bool {
-		return strings.Contains(out.String(), "does not answer yet")
+		return strings.Contains(out.String(), "does not accept connections yet")
 	})
 	execute(t, server, "CREATE DATABASE "+name)
 	defer execute(t, server, "DROP DATABASE "+name)

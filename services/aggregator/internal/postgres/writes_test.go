@@ -52,53 +52,72 @@ type write struct {
 // statements are those by which ingest commits batches.
 type statements struct{ events, purchases string }
 
-// ingestStatements reads the statements from ingest's source: its packages are closed to this service, and a copy would
-// prove something about the copy.
+// ingestStatements reads the statements from the source of ingest: its packages are closed to this service, and a copy
+// would only prove something about the copy.
 func ingestStatements(t *testing.T) statements {
 	t.Helper()
 	dir := filepath.Join("..", "..", "..", "ingest", "internal", "postgres")
-	return statements{
-		events:    constant(t, filepath.Join(dir, "events.go"), "insertEvents"),
-		purchases: constant(t, filepath.Join(dir, "purchasebatch.go"), "insertPurchases"),
-	}
-}
-
-// constant returns the value of a string constant in a file.
-func constant(t *testing.T, file, name string) (value string) {
-	t.Helper()
-	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+	paths, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	ast.Inspect(parsed, func(node ast.Node) bool {
-		spec, ok := node.(*ast.ValueSpec)
-		if !ok || spec.Names[0].Name != name {
-			return true
+	source := source{}
+	for _, path := range paths {
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
 		}
-		value, err = evaluate(spec.Values[0])
-		return false
-	})
-	if value == "" || err != nil {
-		t.Fatalf("no string constant %s in %s (%v)", name, file, err)
+		source = append(source, file)
 	}
-	return value
+	find := func(name, function string) string {
+		value, err := source.constant(name, function)
+		if err != nil {
+			t.Fatalf("%s: %v", dir, err)
+		}
+		return value
+	}
+	return statements{events: find("insertChecked", ""), purchases: find("insert", "insertCheckedPurchases")}
 }
 
-// evaluate returns the string of a constant expression: literals and keys of package locks, added up.
-func evaluate(expression ast.Expr) (string, error) {
+// source are the files of a package.
+type source []*ast.File
+
+// constant returns the value of a string constant of the package, or of one of its functions.
+func (s source) constant(name, function string) (value string, err error) {
+	err = fmt.Errorf("no string constant %s in the scope of %q", name, function)
+	for _, file := range s {
+		for _, declaration := range file.Decls {
+			if f, ok := declaration.(*ast.FuncDecl); ok != (function != "") || ok && f.Name.Name != function {
+				continue
+			}
+			ast.Inspect(declaration, func(node ast.Node) bool {
+				if spec, ok := node.(*ast.ValueSpec); ok && spec.Names[0].Name == name && len(spec.Values) == 1 {
+					value, err = s.evaluate(spec.Values[0])
+				}
+				return true
+			})
+		}
+	}
+	return value, err
+}
+
+// evaluate returns the string of a constant expression.
+func (s source) evaluate(expression ast.Expr) (string, error) {
 	switch e := expression.(type) {
 	case *ast.BasicLit:
 		return strconv.Unquote(e.Value)
 	case *ast.BinaryExpr:
-		left, leftErr := evaluate(e.X)
-		right, rightErr := evaluate(e.Y)
+		left, leftErr := s.evaluate(e.X)
+		right, rightErr := s.evaluate(e.Y)
 		return left + right, errors.Join(leftErr, rightErr)
+	case *ast.Ident:
+		return s.constant(e.Name, "")
 	case *ast.SelectorExpr:
 		if e.Sel.Name == "IdempotencyKey" {
 			return locks.IdempotencyKey, nil
 		}
 	}
-	return "", fmt.Errorf("%T is not supported", expression)
+	return "", fmt.Errorf("an expression of type %T is not supported", expression)
 }
 
 // run commits the batch, as ingest does.
@@ -134,10 +153,9 @@ func (w *write) insert(ctx context.Context, db interface {
 	}
 	currencies := slices.Repeat([]string{"EUR"}, n)
 	var at time.Time
-	var stored []uuid.UUID
-	var storedTimes []time.Time
+	var stored, inFlight []uuid.UUID
 	err := db.QueryRow(ctx, s.purchases, w.id, w.kind, ids, times, products, users, quantities, amounts, currencies,
-		make([]*string, n), make([]*string, n), make([][]byte, n)).Scan(&at, &stored, &storedTimes)
+		make([]*string, n), make([]*string, n), make([][]byte, n)).Scan(&at, &stored, &inFlight)
 	w.rows = len(stored)
 	return err
 }

@@ -136,7 +136,7 @@ func TestAGreatBacklogIsNotAddedUpForEveryAnswer(t *testing.T) {
 	first := i.meta()
 	i.exec(`UPDATE ingest.batches SET aggregated_at = now()`)
 	begin, second := time.Now(), i.meta()
-	if time.Since(begin) < reuse/2 && (second.PendingEvents != first.PendingEvents || !second.CompleteUntil.Equal(first.CompleteUntil)) {
+	if time.Since(begin) < backlogTTL/2 && (second.PendingEvents != first.PendingEvents || !second.CompleteUntil.Equal(first.CompleteUntil)) {
 		t.Errorf("added up again: %+v, then %+v", first, second)
 	}
 	if !second.AsOf.After(first.AsOf) {
