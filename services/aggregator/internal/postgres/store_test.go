@@ -303,7 +303,7 @@ func TestFoldRefusesIncompleteBatches(t *testing.T) {
 		}
 	}
 	_, err := postgres.Store{Pool: database.Pool("hp_aggregator"), Lanes: 1, Rows: 100}.Fold(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "promise 10 rows but have 9") {
+	if err == nil || !strings.Contains(err.Error(), "record 10 rows but have 9") {
 		t.Errorf("Fold = %v", err)
 	}
 	if w.Pending() != 1 {
