@@ -32,7 +32,7 @@ func TestMain(m *testing.M) { platformtest.Main(m, dbtest.Stop, redistest.Stop) 
 
 // shop is everything that replicas of the service share in a test.
 type shop struct {
-	t        *testing.T
+	t        testing.TB
 	auth     *authntest.Auth
 	checker  *openapitest.Checker
 	postgres postgres.Config
@@ -40,7 +40,7 @@ type shop struct {
 	cacheTTL time.Duration
 }
 
-func newShop(t *testing.T) *shop {
+func newShop(t testing.TB) *shop {
 	t.Helper()
 	return &shop{
 		t: t, auth: authntest.New(t), checker: openapitest.New(t),
@@ -87,7 +87,7 @@ func (s *shop) execute(statement string, args ...any) {
 
 // client sends requests with a token; without one it is anonymous.
 type client struct {
-	t       *testing.T
+	t       testing.TB
 	handler http.Handler
 	token   string
 }

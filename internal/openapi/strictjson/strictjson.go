@@ -25,6 +25,14 @@ func Parse(data []byte) (any, error) {
 	if !utf8.Valid(data) {
 		return nil, malformed("The body is not valid UTF-8.")
 	}
+	if value, ok := (&fast{data}).document(); ok {
+		return value, nil
+	}
+	return parseSlowly(data)
+}
+
+// parseSlowly decodes any document, or says what is wrong with it.
+func parseSlowly(data []byte) (any, error) {
 	var raw json.RawMessage
 	if err := json.Unmarshal(data, &raw); err != nil {
 		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {

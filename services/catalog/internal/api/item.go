@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/hp-analytics/hp-analytics/internal/openapi/strictjson"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/services/catalog/internal/product"
 )
@@ -15,8 +16,9 @@ var required = []string{"sku", "name", "price_minor", "currency"}
 // parseItem decodes one product of a bulk request. The contract does not validate the items, because one bad item must not
 // fail the request. Package product checks the values.
 func parseItem(raw json.RawMessage) (product.Content, error) {
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &members); err != nil || members == nil {
+	value, err := strictjson.Parse(raw)
+	members, ok := value.(map[string]any)
+	if err != nil || !ok {
 		return product.Content{}, itemError("wrong_type", "The product must be a JSON object.")
 	}
 	for _, name := range required {
@@ -25,20 +27,46 @@ func parseItem(raw json.RawMessage) (product.Content, error) {
 		}
 	}
 	var c product.Content
-	targets := map[string]any{
-		"sku": &c.SKU, "name": &c.Name, "description": &c.Description, "category": &c.Category,
-		"price_minor": &c.PriceMinor, "currency": &c.Currency, "attributes": &c.Attributes,
-	}
-	for _, name := range slices.Sorted(maps.Keys(members)) { // sorted, so that an item with several problems always gets the same answer
-		target, ok := targets[name]
-		if !ok {
-			return product.Content{}, itemError("unknown_field", "The product has an unknown member.")
+	for _, name := range slices.Sorted(maps.Keys(members)) { // sorted, so that the same item always gets the same answer
+		known, ok := assign(&c, name, members[name])
+		if !known {
+			return product.Content{}, itemError("unknown_field", "The product has a member that products do not have.")
 		}
-		if value := members[name]; string(value) == "null" || json.Unmarshal(value, target) != nil {
+		if !ok {
 			return product.Content{}, itemError("wrong_type", name+" has the wrong type.")
 		}
 	}
 	return c, nil
+}
+
+// assign sets the member of c with this name. It reports whether there is such a member, and whether value has its type.
+func assign(c *product.Content, name string, value any) (known, ok bool) {
+	switch name {
+	case "sku":
+		c.SKU, ok = value.(string)
+	case "name":
+		c.Name, ok = value.(string)
+	case "description":
+		c.Description, ok = value.(string)
+	case "category":
+		c.Category, ok = value.(string)
+	case "currency":
+		c.Currency, ok = value.(string)
+	case "price_minor":
+		var literal json.Number
+		if literal, ok = value.(json.Number); ok {
+			var err error
+			c.PriceMinor, err = literal.Int64()
+			ok = err == nil
+		}
+	case "attributes":
+		var err error
+		c.Attributes, err = json.Marshal(value)
+		ok = err == nil && value != nil
+	default:
+		return false, false
+	}
+	return true, ok
 }
 
 func itemError(code, detail string) error { return errs.New(errs.Invalid, code, detail) }
