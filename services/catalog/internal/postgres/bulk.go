@@ -97,7 +97,11 @@ func currencies(ctx context.Context, tx pgx.Tx, skus []string) (map[string]strin
 	if len(skus) == 0 {
 		return found, nil
 	}
-	rows, err := tx.Query(ctx, `SELECT sku, currency FROM catalog.products WHERE sku = ANY($1)`, skus)
+	const query = `
+		SELECT sku, currency
+		FROM unnest($1::text[]) AS given (sku)
+		JOIN catalog.products USING (sku)` // sku = ANY would compare every SKU with every row when all rows are read
+	rows, err := tx.Query(ctx, query, skus)
 	if err != nil {
 		return nil, err
 	}
