@@ -53,7 +53,7 @@ func (o *office) start() client {
 	o.t.Cleanup(cancel)
 	cfg := auth.Config{
 		Config: frame.Config{
-			Config:   service.Config{HTTP: httpserver.Config{AccessLog: "errors", RequestTimeout: 10 * time.Second}},
+			Config:   service.Config{HTTP: httpserver.Config{AccessLog: "errors", RequestTimeout: time.Minute}},
 			Postgres: o.postgres, Redis: o.redis,
 		},
 		AccessTTL: 15 * time.Minute, RefreshTTL: 24 * time.Hour, SigningKeyMaxAge: 24 * time.Hour,

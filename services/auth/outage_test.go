@@ -43,7 +43,7 @@ func TestPostgresDown(t *testing.T) {
 	}
 
 	server.Restart()
-	platformtest.Eventually(t, 20*time.Second, "the service is ready again", func() bool {
+	platformtest.Eventually(t, time.Minute, "the service is ready again", func() bool {
 		return anyone.do(http.MethodGet, "/ready", "").Code == http.StatusOK
 	})
 	if w := anyone.refresh(pair.RefreshToken); w.Code != http.StatusOK {

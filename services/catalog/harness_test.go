@@ -55,7 +55,7 @@ func (s *shop) start() client {
 	s.t.Cleanup(cancel)
 	cfg := catalog.Config{
 		Config: frame.Config{
-			Config:   service.Config{HTTP: httpserver.Config{AccessLog: "errors", RequestTimeout: 10 * time.Second}},
+			Config:   service.Config{HTTP: httpserver.Config{AccessLog: "errors", RequestTimeout: time.Minute}},
 			Postgres: s.postgres, Redis: s.redis,
 		},
 		Auth: s.auth.Config(), CacheTTL: s.cacheTTL, CacheBytes: 1 << 20,
@@ -65,7 +65,7 @@ func (s *shop) start() client {
 		s.t.Fatal(err)
 	}
 	platformtest.Run(s.t, svc)
-	platformtest.Eventually(s.t, 10*time.Second, "the service is ready", func() bool {
+	platformtest.Eventually(s.t, time.Minute, "the service is ready", func() bool {
 		_, ready := svc.Health().Ready(ctx)
 		return ready
 	})

@@ -37,7 +37,7 @@ func TestRedisDown(t *testing.T) {
 	}
 
 	server.Restart()
-	platformtest.Eventually(t, 10*time.Second, "what Redis missed is seen", func() bool {
+	platformtest.Eventually(t, time.Minute, "what Redis missed is seen", func() bool {
 		return get[item](here, shoe.path()).Version == 3 && get[item](there, shoe.path()).Version == 3 &&
 			get[item](there, sock.path()).Version == 2
 	})
@@ -103,7 +103,7 @@ func TestPostgresDown(t *testing.T) {
 	}
 
 	server.Restart()
-	platformtest.Eventually(t, 20*time.Second, "the service is ready again", func() bool {
+	platformtest.Eventually(t, time.Minute, "the service is ready again", func() bool {
 		return here.do(http.MethodGet, "/ready", "").Code == http.StatusOK
 	})
 	get[item](here, unknown.path())

@@ -40,7 +40,7 @@ func TestConnectionCutWhileAnEventIsCommitted(t *testing.T) {
 			want := "accepted"
 			if reaches {
 				want = "duplicate"
-				platformtest.Eventually(t, 10*time.Second, "Postgres commits what it was told", func() bool { return stored() == 1 })
+				platformtest.Eventually(t, time.Minute, "Postgres commits what it was told", func() bool { return stored() == 1 })
 			}
 			if a := p.post("/events", p.ingestKey, event); a.string("status") != want {
 				t.Errorf("the retry: got %v, want %s", a.object, want)
@@ -67,13 +67,13 @@ func TestConnectionCutInTheCommitOfAPurchase(t *testing.T) {
 			between.cutAt("order-1", reaches) // the one statement that stores it
 			unavailable(t, "the first try", buy())
 			if reaches { // or the retry could be first
-				platformtest.Eventually(t, 10*time.Second, "Postgres commits what it was told", func() bool {
+				platformtest.Eventually(t, time.Minute, "Postgres commits what it was told", func() bool {
 					return p.count(`SELECT count(*) FROM ingest.purchases`) == 2
 				})
 			}
 			var retry answer
 			// Until Postgres has noticed that the connection is gone, the key may be in flight.
-			platformtest.Eventually(t, 10*time.Second, "the retry is answered", func() bool {
+			platformtest.Eventually(t, time.Minute, "the retry is answered", func() bool {
 				retry = buy()
 				return retry.status != http.StatusConflict
 			})

@@ -80,7 +80,7 @@ func startOn(t *testing.T, db *pgxpool.Pool, options ...func(*ingest.Config)) *p
 	server := httptest.NewServer(p.checker.Handler(svc.Routes()))
 	t.Cleanup(server.Close)
 	p.url = server.URL
-	platformtest.Eventually(t, 10*time.Second, "the service is ready", func() bool {
+	platformtest.Eventually(t, time.Minute, "the service is ready", func() bool {
 		return p.get("/ready", "").status == http.StatusOK
 	})
 	return p

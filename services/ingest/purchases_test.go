@@ -230,7 +230,7 @@ func TestAKeyInFlight(t *testing.T) {
 		}
 		first <- a
 	}()
-	platformtest.Eventually(t, 10*time.Second, "the first request waits", func() bool {
+	platformtest.Eventually(t, time.Minute, "the first request waits", func() bool {
 		return p.count(`SELECT count(*) FROM pg_stat_activity
 			WHERE wait_event_type = 'Lock' AND query LIKE '%ingest.purchases%' AND datname = current_database()`) > 0
 	})

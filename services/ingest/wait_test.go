@@ -227,7 +227,7 @@ func TestAStoredWriteIsNoErrorWhateverBecomesOfTheWait(t *testing.T) {
 	a := <-ended
 	a.expect(t, http.StatusAccepted, "")
 	server.Restart()
-	platformtest.Eventually(t, 10*time.Second, "the receipt is readable", func() bool {
+	platformtest.Eventually(t, time.Minute, "the receipt is readable", func() bool {
 		return p.get("/events/batches/"+a.string("batch_id"), alice).status == http.StatusOK
 	})
 }

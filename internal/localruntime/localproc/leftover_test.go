@@ -38,7 +38,7 @@ func startLeftover(t *testing.T, script string) (Home, *Process) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = process.Kill() })
-	platformtest.Eventually(t, 10*time.Second, "the server is ready", func() bool { return strings.Contains(process.LogTail(), "ready") })
+	platformtest.Eventually(t, time.Minute, "the server is ready", func() bool { return strings.Contains(process.LogTail(), "ready") })
 	return home, process
 }
 

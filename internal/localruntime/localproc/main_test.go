@@ -124,5 +124,5 @@ func alive(pid int) bool {
 // eventually waits for a condition that another process fulfils.
 func eventually(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	platformtest.Eventually(t, 10*time.Second, what, condition)
+	platformtest.Eventually(t, time.Minute, what, condition)
 }

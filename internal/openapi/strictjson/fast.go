@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// fast decodes a document in one pass, which takes a tenth of the time that encoding/json needs for large ones. It stops at
-// everything that is rare: errors, escapes other than the short ones, deep nesting. Then Parse decodes the document again
-// in the slow way, which knows what to say. data must be valid UTF-8.
+// fast decodes a document in one pass, in a fraction of the time that encoding/json needs for its several passes. It gives up
+// at whatever is rare: errors, \u escapes, deep nesting. Parse then decodes the document with parseSlowly, which knows all
+// the error texts. data must be valid UTF-8.
 type fast struct{ data []byte }
 
-// document returns the value of the whole document, or false if it is for the slow way.
+// document returns the value of the whole document, or false if it gives up.
 func (f *fast) document() (value any, ok bool) {
 	if value, ok = f.value(0); !ok {
 		return nil, false
@@ -72,16 +72,15 @@ func (f *fast) number() (any, bool) {
 
 // text decodes a string without \u escapes.
 func (f *fast) text() (string, bool) {
-	rest := f.data[1:]
-	end := bytes.IndexByte(rest, '"')
-	if end < 0 {
+	content, rest, closed := bytes.Cut(f.data[1:], []byte(`"`))
+	if !closed {
 		return "", false
 	}
-	if bytes.IndexByte(rest[:end], '\\') >= 0 {
+	if bytes.IndexByte(content, '\\') >= 0 {
 		return f.escaped()
 	}
-	f.data = rest[end+1:]
-	return string(rest[:end]), !hasControl(rest[:end])
+	f.data = rest
+	return string(content), !hasControl(content)
 }
 
 func hasControl(text []byte) bool {

@@ -32,7 +32,7 @@ type fixture struct {
 
 func newFixture(t *testing.T, change func(*httpserver.Config), checks ...httpserver.Check) *fixture {
 	t.Helper()
-	cfg := httpserver.Config{RequestTimeout: time.Second, AccessLog: "all"}
+	cfg := httpserver.Config{RequestTimeout: time.Minute, AccessLog: "all"}
 	if change != nil {
 		change(&cfg)
 	}

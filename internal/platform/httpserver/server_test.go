@@ -53,7 +53,7 @@ func TestShutdownFinishesRequestsInFlight(t *testing.T) {
 	<-entered
 	stop()
 	// New connections are refused while the old request goes on.
-	platformtest.Eventually(t, 5*time.Second, "the listener closes", func() bool {
+	platformtest.Eventually(t, time.Minute, "the listener closes", func() bool {
 		resp, err := http.Get("http://" + listener.Addr().String())
 		if err == nil {
 			resp.Body.Close()

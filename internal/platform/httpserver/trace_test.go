@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,7 +21,7 @@ func TestSpans(t *testing.T) {
 	spans := tracetest.NewSpanRecorder()
 	registry := prometheus.NewRegistry()
 	router := httpserver.NewRouter(httpserver.RouterOptions{
-		Config: httpserver.Config{AccessLog: "none", RequestTimeout: 1e9}, Logger: platformtest.Logger(t),
+		Config: httpserver.Config{AccessLog: "none", RequestTimeout: time.Minute}, Logger: platformtest.Logger(t),
 		Registerer: registry, Gatherer: registry, Health: httpserver.NewHealth(platformtest.Logger(t)),
 		TracerProvider: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans)),
 	})

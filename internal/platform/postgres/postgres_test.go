@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 }
 
 func cfg() postgres.Config {
-	return postgres.Config{URL: config.URL(server.URL()), MaxConns: 4, ConnectTimeout: time.Second, StatementTimeout: 5 * time.Second}
+	return postgres.Config{URL: config.URL(server.URL()), MaxConns: 4, ConnectTimeout: time.Minute, StatementTimeout: time.Minute}
 }
 
 func open(t *testing.T, cfg postgres.Config, role string) *pgxpool.Pool {
@@ -247,7 +247,7 @@ func TestLeader(t *testing.T) {
 		select {
 		case i := <-leading:
 			return i
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatal("no candidate leads")
 			return 0
 		}
@@ -261,7 +261,7 @@ func TestLeader(t *testing.T) {
 		t.Error("the stopped candidate leads again")
 	}
 	// When the leader's connection breaks, its work ends and a candidate takes over.
-	platformtest.Eventually(t, 10*time.Second, "the lock's connection is cut", func() bool {
+	platformtest.Eventually(t, time.Minute, "the lock's connection is cut", func() bool {
 		cut.Store(true)
 		var done bool
 		err := owner.QueryRow(t.Context(), `

@@ -1,5 +1,5 @@
-// Package ratelimit bounds how often something happens per key, over all replicas, with GCRA in Redis (redis_rate) and
-// a limiter of its own for the time that Redis is away.
+// Package ratelimit limits how often something happens per key, across all replicas, with GCRA in Redis (redis_rate).
+// While Redis is down each process limits on its own.
 package ratelimit
 
 import (
@@ -31,8 +31,9 @@ type Policy struct {
 	Name   string // names the quota in the RateLimit headers and in Redis keys
 	Limit  int
 	Window time.Duration
-	// Lease is how many units a process may take from Redis ahead, for each key, so that not every request costs a round
-	// trip. What it does not use within a second is lost to the key, so keep it small beside Limit; 0 takes none ahead.
+	// Lease is how many units of a key a process may take from Redis in advance, so that not every request costs a round
+	// trip. The key loses what the process does not use within leaseLife, so keep it small compared to Limit. 0 takes
+	// nothing in advance.
 	Lease int
 }
 
@@ -60,7 +61,7 @@ func New(client redis.UniversalClient, policy Policy, logger *slog.Logger, regis
 		redis:      redis_rate.NewLimiter(client),
 		local: otter.Must(&otter.Options[string, *rate.Limiter]{
 			MaximumSize: maxLocalKeys,
-			// A limiter that was not used for a window is full again: forgetting it changes nothing.
+			// A limiter that was not used for a window is full again, so it can be dropped.
 			ExpiryCalculator: otter.ExpiryAccessing[string, *rate.Limiter](policy.Window),
 		}),
 		leases: otter.Must(&otter.Options[string, *lease]{
@@ -103,8 +104,8 @@ func (l *Limiter) Allow(ctx context.Context, header http.Header, key string, n i
 type decision struct {
 	allowed   bool
 	remaining int
-	reset     time.Duration // until the quota is whole again
-	retry     time.Duration // until n units are there again; only when not allowed
+	reset     time.Duration // until the quota is full again
+	retry     time.Duration // until n units are available again; only when not allowed
 }
 
 func (l *Limiter) take(ctx context.Context, key string, n int) decision {
@@ -135,21 +136,21 @@ func (l *Limiter) takeRedis(ctx context.Context, key string, n int) (decision, e
 	return decision{allowed: result.Allowed >= n, remaining: result.Remaining, reset: result.ResetAfter, retry: result.RetryAfter}, nil
 }
 
-// leaseLife bounds how long units that were taken ahead are good.
+// leaseLife is how long units taken in advance can be used.
 const leaseLife = time.Second
 
-var errAway = errors.New("the last question was not answered")
+var errAway = errors.New("Redis did not answer another caller")
 
-// lease holds the units of a key that this process has taken ahead. Its lock is held while Redis is asked, so that a crowd
-// asks once.
+// lease holds the units of a key that this process has taken in advance. Its mutex is held during the request to Redis, so
+// concurrent callers of one key send one request.
 type lease struct {
 	mu    sync.Mutex
 	left  int
 	until time.Time
-	last  decision // of Redis, for the headers
+	last  decision // by Redis, for the headers
 }
 
-// takeLeased takes units that were taken ahead, and new ones from Redis when those are used up: more than needed if the
+// takeLeased takes units from the lease. When the lease is used up it refills it from Redis, with more than n units if the
 // quota has them.
 func (l *Limiter) takeLeased(ctx context.Context, key string, n int) (decision, error) {
 	if l.policy.Lease == 0 {
@@ -164,7 +165,8 @@ func (l *Limiter) takeLeased(ctx context.Context, key string, n int) (decision, 
 		held.left = 0
 	}
 	if held.left < n && l.outage.Ongoing() {
-		return decision{}, errAway // found out by whom we have waited for: not everybody is to try again
+		// The caller that held the mutex before us met an outage. Waiting for the same timeout again would help nobody.
+		return decision{}, errAway
 	}
 	if held.left < n {
 		for _, ahead := range []int{l.policy.Lease, 0} {
@@ -187,8 +189,8 @@ func (l *Limiter) takeLeased(ctx context.Context, key string, n int) (decision, 
 	return d, nil
 }
 
-// takeLocal decides from this process's own count: with r replicas a key gets up to r times its quota while Redis is
-// away, which is the price of still answering.
+// takeLocal decides by this process's own count. With r replicas a key gets up to r times its quota while Redis is down;
+// that is better than refusing all requests.
 func (l *Limiter) takeLocal(ctx context.Context, key string, n int) decision {
 	perSecond := rate.Limit(float64(l.policy.Limit) / l.policy.Window.Seconds())
 	bucket, _ := l.local.Get(ctx, key, otter.LoaderFunc[string, *rate.Limiter](

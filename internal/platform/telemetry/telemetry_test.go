@@ -51,7 +51,7 @@ func TestLogsContainTraceIDs(t *testing.T) {
 	if strings.Contains(lines[1], "trace_id") {
 		t.Errorf("logged %s", lines[1])
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := stop(ctx); err != nil {
 		t.Errorf("stop: %v", err)

@@ -31,7 +31,7 @@ func TestTokens(t *testing.T) {
 	}
 	verifier := authn.NewVerifier(auth.Config(), noKeys{}, platformtest.Logger(t))
 	platformtest.Go(t, verifier.Run)
-	platformtest.Eventually(t, 5*time.Second, "the key set is fetched", func() bool { return verifier.Ready(t.Context()) == nil })
+	platformtest.Eventually(t, time.Minute, "the key set is fetched", func() bool { return verifier.Ready(t.Context()) == nil })
 
 	subject := uuid.NewString()
 	principal, err := verifier.Authenticate(t.Context(), "Bearer "+auth.Token(authn.Admin, subject))

@@ -13,14 +13,12 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/catalog/internal/product"
 )
 
-// Upsert creates or updates the products of bulk.Items by SKU, all in one transaction, and adds to bulk what became of
-// them.
+// Upsert creates or updates the products of bulk.Items by SKU in one transaction, and adds the outcomes to bulk.
 func (s *Store) Upsert(ctx context.Context, bulk *product.Bulk) error {
 	if len(bulk.Items) == 0 {
 		return nil
 	}
-	// Rows are locked in the order of the statement's rows. All upserts agree on one order, so that two that share
-	// SKUs wait for each other instead of deadlocking.
+	// The statement locks rows in the order of its input. All upserts sort by SKU, so they cannot deadlock.
 	items := slices.SortedFunc(slices.Values(bulk.Items), func(a, b product.Item) int { return cmp.Compare(a.SKU, b.SKU) })
 	var written []product.Product
 	var untouched map[string]string
@@ -37,7 +35,7 @@ func (s *Store) Upsert(ctx context.Context, bulk *product.Bulk) error {
 	return nil
 }
 
-// upsert writes items in their order and returns the products that are new or changed. It locks the other rows too.
+// upsert writes items in their order and returns the new and changed products. It also locks the unchanged rows.
 func upsert(ctx context.Context, tx pgx.Tx, items []product.Item) ([]product.Product, error) {
 	const statement = `
 		INSERT INTO catalog.products AS old (id, sku, name, description, category, price_minor, currency, attributes)
@@ -113,7 +111,7 @@ func currencies(ctx context.Context, tx pgx.Tx, skus []string) (map[string]strin
 	return found, err
 }
 
-// count adds the outcome to bulk. What was not written either has another currency or was like that before.
+// count adds the outcomes to bulk. An item that was not written has another currency or equals its row.
 func count(bulk *product.Bulk, items []product.Item, written []product.Product, untouched map[string]string) {
 	for _, p := range written {
 		if p.Version == 1 {

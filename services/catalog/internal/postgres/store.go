@@ -79,9 +79,8 @@ func find(ctx context.Context, db querier, id uuid.UUID, lock string) (product.P
 	return p, nil
 }
 
-// Update stores what change makes of the product with this id, and returns it as it is then. The row stays locked from
-// the read to the commit, so no other writer's change is lost; readers do not wait. A change that changes nothing
-// leaves the version as it is.
+// Update applies change to the product with this id and returns the result. The row is locked from the read to the commit,
+// so no other writer's change is lost; readers do not wait. A change without effect keeps the version.
 func (s *Store) Update(ctx context.Context, id uuid.UUID, change product.Change) (product.Product, error) {
 	var p product.Product
 	err := postgres.InTx(ctx, s.pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
@@ -105,7 +104,7 @@ func (s *Store) Update(ctx context.Context, id uuid.UUID, change product.Change)
 	return p, nil
 }
 
-// update writes a product that differs from its row. pgx.ErrNoRows means that it does not.
+// update writes a product if it differs from its row. pgx.ErrNoRows means that it does not.
 func update(ctx context.Context, tx pgx.Tx, p product.Product) (product.Product, error) {
 	const statement = `
 		UPDATE catalog.products
@@ -118,7 +117,7 @@ func update(ctx context.Context, tx pgx.Tx, p product.Product) (product.Product,
 	return one(ctx, tx, statement, p.ID, p.SKU, p.Name, p.Description, p.Category, p.PriceMinor, p.Attributes, p.Status)
 }
 
-// classify names the conflict of two products with one SKU.
+// classify gives err a kind; a violated uniqueness of the SKU is a Conflict.
 func classify(err error, sku string) error {
 	if _, taken := postgres.IsCode(err, postgres.UniqueViolation); taken {
 		return product.SKUTaken(sku).Because(err)

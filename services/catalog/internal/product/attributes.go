@@ -20,8 +20,7 @@ const (
 	maxExponent        = 20       // of a number: jsonb stores all digits of 1e100000
 )
 
-// canonicalAttributes returns raw without white space and without members that are given twice. Absent attributes are
-// the empty object.
+// canonicalAttributes returns raw without white space and repeated members. Absent attributes become the empty object.
 func canonicalAttributes(raw json.RawMessage) (json.RawMessage, *errs.Field) {
 	if len(raw) == 0 {
 		return json.RawMessage("{}"), nil
@@ -64,8 +63,7 @@ func parseObject(raw []byte) (map[string]any, error) {
 	return object, nil
 }
 
-// encode returns the JSON of object. It leaves <, > and & as they are, because the size of attributes is limited as
-// clients see it.
+// encode returns the JSON of object. It does not escape <, > and &, so that the size limit applies to what clients see.
 func encode(object map[string]any) (json.RawMessage, error) {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
@@ -76,8 +74,8 @@ func encode(object map[string]any) (json.RawMessage, error) {
 	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
 }
 
-// checkValue refuses what is JSON but cannot be stored as jsonb, or only at an absurd size. depth counts the objects and
-// arrays around value.
+// checkValue refuses JSON that jsonb cannot store, or stores at a much larger size. depth counts the objects and arrays
+// around value.
 func checkValue(value any, depth int) error {
 	switch value := value.(type) {
 	case map[string]any:

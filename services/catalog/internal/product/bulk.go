@@ -21,10 +21,10 @@ type Refusal struct {
 	Detail string
 }
 
-// Bulk is the outcome of a bulk upsert, from the request to the answer: items are added, the store writes those that
-// are left and counts.
+// Bulk is a bulk upsert from the request to the answer: the handler adds items, and the store writes the valid ones and
+// counts the outcomes.
 type Bulk struct {
-	Items     []Item // valid, and each SKU once
+	Items     []Item // valid, with distinct SKUs
 	Created   int
 	Unchanged int
 	Updated   []Product // as they are now
@@ -32,7 +32,7 @@ type Bulk struct {
 	seen      map[string]struct{}
 }
 
-// Add takes an item in, unless its content is invalid or an earlier item has its SKU.
+// Add adds an item, or refuses it if its content is invalid or an earlier item has its SKU.
 func (b *Bulk) Add(item Item) {
 	content, err := item.Validate()
 	if err != nil {
@@ -55,7 +55,7 @@ func (b *Bulk) Refuse(index int, err error) {
 	refusal := Refusal{Index: index, Code: errs.CodeOf(err)}
 	if e, ok := errors.AsType[*errs.Error](err); ok {
 		refusal.Detail = e.Detail
-		if len(e.Fields) > 0 { // the first problem says more than their sum
+		if len(e.Fields) > 0 { // the first problem is more specific than the summary
 			refusal.Code, refusal.Detail = e.Fields[0].Code, e.Fields[0].Detail
 		}
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 )
 
-// The limits of a product's content. The contract states the same ones, for requests that are held against it; they
-// stand here as well because items of a bulk request and the outcome of a patch are not.
+// The limits of a product's content. The contract states the same limits. They are repeated here because items of a bulk
+// request and the result of a patch are not validated against the contract.
 const (
 	maxSKU         = 64
 	maxName        = 200
@@ -25,7 +25,7 @@ var (
 	currencyPattern = regexp.MustCompile(`^[A-Z]{3}$`)
 )
 
-// The codes of values that break a rule; they are those with which a request that does not fit the contract is refused.
+// The codes of values that break a rule. The validation against the contract uses the same ones.
 const (
 	tooShort      = "too_short"
 	tooLong       = "too_long"
@@ -68,13 +68,13 @@ func (p *problems) check(ok bool, field, code, rule string) {
 	}
 }
 
-// checkText accepts what people can read. Postgres could not even store a NUL.
+// checkText accepts text without control characters. Postgres cannot store a NUL.
 func (p *problems) checkText(field, text string, maxLength int, controls string) {
 	p.check(utf8.RuneCountInString(text) <= maxLength, field, tooLong, fmt.Sprintf("must have at most %d characters", maxLength))
 	p.check(isText(text, controls), field, invalidValue, "must be text without control characters")
 }
 
-// isText reports whether people can read s: it is UTF-8 and has no control characters but the given ones.
+// isText reports whether s is UTF-8 without control characters other than the given ones.
 func isText(s, controls string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool {
 		return r == utf8.RuneError || unicode.IsControl(r) && !strings.ContainsRune(controls, r)

@@ -18,7 +18,7 @@ type Filter struct {
 	Query    string // part of the name or SKU, without regard to case; empty for all
 }
 
-// Validate returns an Invalid error if no product can have such texts. Postgres could not even compare with a NUL.
+// Validate returns an Invalid error for texts that no product can have. Postgres cannot compare with a NUL.
 func (f Filter) Validate() error {
 	var found []errs.Field
 	for _, parameter := range []struct{ name, value string }{{"category", f.Category}, {"q", f.Query}} {
@@ -34,7 +34,7 @@ func (f Filter) Validate() error {
 	return errs.New(errs.Invalid, "validation_failed", "The filter is not valid; errors says where and why.", found...)
 }
 
-// Position is the place of a product in a list: newest first, by id where two are equally new.
+// Position is the place of a product in a list, which is sorted by creation time and id, newest first.
 type Position struct {
 	CreatedAt time.Time
 	ID        uuid.UUID
@@ -47,7 +47,7 @@ type Page struct {
 	Limit  int
 }
 
-// Position returns where p stands in lists.
+// Position returns the place of p in a list.
 func (p Product) Position() Position { return Position{CreatedAt: p.CreatedAt, ID: p.ID} }
 
 // A cursor is the base64url of: format, microseconds since 1970, id, digest of the filter.
@@ -62,7 +62,7 @@ var latest = time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
 
 var cursorEncoding = base64.RawURLEncoding.Strict()
 
-// Cursor returns the opaque text with which a client asks for what follows p in the list of f.
+// Cursor returns the opaque cursor of the page that follows p in the list of f.
 func (f Filter) Cursor(p Position) string {
 	raw := make([]byte, 0, cursorBytes)
 	raw = append(raw, cursorFormat)
@@ -72,8 +72,7 @@ func (f Filter) Cursor(p Position) string {
 	return cursorEncoding.EncodeToString(raw)
 }
 
-// Position returns what a cursor stands for. A cursor belongs to its filter: with another one the pages would not fit
-// together, and the client would never notice.
+// Position decodes a cursor. It refuses a cursor of another filter, whose pages would silently skip products.
 func (f Filter) Position(cursor string) (Position, error) {
 	raw, err := cursorEncoding.DecodeString(cursor)
 	if err != nil || len(raw) != cursorBytes || raw[0] != cursorFormat {
@@ -94,7 +93,7 @@ func cursorError(code, detail string) error {
 	return errs.New(errs.Invalid, code, detail, errs.Field{Pointer: "/query/cursor", Code: code, Detail: detail})
 }
 
-// digest tells filters apart. It keeps honest clients from mistakes and is no secret.
+// digest identifies a filter. It detects mistakes of clients; it is not a security measure.
 func (f Filter) digest() []byte {
 	sum := sha256.Sum256([]byte(string(f.Status) + "\x00" + f.Category + "\x00" + f.Query))
 	return sum[:digestBytes]

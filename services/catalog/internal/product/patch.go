@@ -8,8 +8,8 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 )
 
-// Patch is a merge patch (RFC 7396) of a product. Members that are nil stay; those that a client clears with null are
-// here as the empty text.
+// Patch is a merge patch (RFC 7396) of a product. Nil members stay as they are. A member that the client clears with null is
+// the empty text here.
 type Patch struct {
 	SKU         *string
 	Name        *string

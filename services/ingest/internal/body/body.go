@@ -16,9 +16,9 @@ import (
 )
 
 const (
-	// requestCharge is what a request is taken to need besides its body: connection buffers, goroutine, headers.
+	// requestCharge is charged for what a request needs besides its body: connection buffers, goroutine, headers.
 	requestCharge = 8 << 10
-	// maxBelieved bounds the memory that is set aside for a Content-Length before anything has come.
+	// maxBelieved bounds the memory allocated for a Content-Length before any byte has arrived.
 	maxBelieved = 64 << 10
 )
 
@@ -39,21 +39,20 @@ type Body struct {
 	lease     *inflight.Lease
 	source    io.Reader
 	expected  int64  // decoded size as far as it is known, 0 if not
-	finish    func() // gives the decoder back; nil when there is none, or no more
-	streamed  bool   // what is read is not kept
-	transient int64  // what the lease holds for the decoder
+	finish    func() // returns the decoder; nil without a decoder and after the return
+	streamed  bool   // bytes that were read are not kept
+	transient int64  // part of the lease for the decoder
 	left      int64  // bytes until tooLarge
 	tooLarge  error
 }
 
-// Open returns the decoded body of r, of which at most limit bytes can be read: more is the error tooLarge. It is to be
-// read to its end or first error. Close must be called after the answer, because what was read counts as in memory
-// until then.
+// Open returns the decoded body of r. Reading more than limit bytes fails with tooLarge. Read it to its end or first error,
+// and call Close after the answer: until then the bytes that were read are charged to the memory budget.
 func (o *Opener) Open(w http.ResponseWriter, r *http.Request, limit int64, tooLarge error) (*Body, error) {
 	return o.start(w, r, &Body{lease: o.budget.Lease(), left: limit, tooLarge: tooLarge})
 }
 
-// Stream is Open for a body that nobody keeps. What is read does not count as in memory, only what Keep is told.
+// Stream is Open for a body that the caller does not keep. Only what the caller passes to Keep is charged.
 func (o *Opener) Stream(w http.ResponseWriter, r *http.Request, limit int64, tooLarge error) (*Body, error) {
 	return o.start(w, r, &Body{lease: o.budget.Lease(), left: limit, tooLarge: tooLarge, streamed: true})
 }
@@ -125,7 +124,7 @@ func (b *Body) ReadAll() ([]byte, error) {
 	return all.Bytes(), err
 }
 
-// done gives the decoder back, as soon as there is nothing more to decode.
+// done returns the decoder as soon as there is nothing more to decode.
 func (b *Body) done() {
 	if b.finish != nil {
 		b.finish()
@@ -135,19 +134,19 @@ func (b *Body) done() {
 	}
 }
 
-// Close gives back all that the body has taken.
+// Close releases everything that the body holds.
 func (b *Body) Close() {
 	b.done()
 	b.lease.Release()
 }
 
-// nothing is what is left to read of a body that is decoded. It lets go of a compressed body that was held for it.
+// nothing replaces the source of a decoded body, so that a compressed body in memory can be collected.
 type nothing struct{}
 
 // Read implements io.Reader.
 func (nothing) Read([]byte) (int, error) { return 0, io.EOF }
 
-// explain gives err a kind: what cannot be read is the client's doing.
+// explain gives err a kind. A body that cannot be read is the client's fault.
 func (b *Body) explain(err error) error {
 	if _, ok := errors.AsType[*errs.Error](err); ok {
 		return err

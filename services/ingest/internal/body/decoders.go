@@ -16,11 +16,11 @@ import (
 const (
 	// gzipCharge is the size of a gzip decoder.
 	gzipCharge = 48 << 10
-	// zstdWindow is how far back a zstd frame may refer, and so the size of a decoder. Usual encoders want up to 8 MiB.
+	// zstdWindow is the largest window of a zstd frame, and so the size of a decoder. Usual encoders use up to 8 MiB.
 	zstdWindow = 8 << 20
 )
 
-// gzipDecoders keeps decoders for further use. They are small: each request has one for as long as its client sends.
+// gzipDecoders is a pool. A gzip decoder is small, so a request holds one while its client sends.
 type gzipDecoders struct{ pool sync.Pool }
 
 func (d *gzipDecoders) decode(raw io.Reader, lease *inflight.Lease) (io.Reader, func(), error) {
@@ -34,9 +34,9 @@ func (d *gzipDecoders) decode(raw io.Reader, lease *inflight.Lease) (io.Reader, 
 	return decoder, func() { d.pool.Put(decoder) }, decoder.Reset(raw)
 }
 
-// zstdDecoders are so large that there are only as many as there are cores. A decoder is therefore never held while a
-// client sends: the compressed body is in memory before it is decoded.
-type zstdDecoders chan *zstd.Decoder // nil for one that is not made yet
+// zstdDecoders is a pool with one decoder per core, because they are large. No request holds one while its client sends: the
+// compressed body is read into memory first.
+type zstdDecoders chan *zstd.Decoder // nil for a decoder that was not needed yet
 
 func newZstdDecoders() zstdDecoders {
 	d := make(zstdDecoders, runtime.GOMAXPROCS(0))
@@ -59,7 +59,7 @@ func (d zstdDecoders) decode(ctx context.Context, raw io.Reader, lease *inflight
 	}
 	finish := func() {
 		if decoder != nil {
-			_ = decoder.Reset(nil) // lets go of the body; cannot fail on a decoder that is open
+			_ = decoder.Reset(nil) // drops the reference to the body; cannot fail on an open decoder
 		}
 		d <- decoder
 	}

@@ -1,8 +1,8 @@
 // Package decode reads events and purchases from JSON and NDJSON.
 //
-// It decodes by hand, because one item must be able to fail in many ways at once without harm to its neighbours: every
-// unknown field, repeated field and value of a wrong type is noted in the item's draft, and only what is no JSON at all
-// fails the document. It is also where most of an event's time would go with encoding/json.
+// The decoder is written by hand for two reasons. An item reports all its problems at once and does not affect other items:
+// each unknown field, repeated field and value of a wrong type is noted in the item's draft, and only a syntax error fails
+// the document. And encoding/json would take most of the time that an event costs.
 package decode
 
 import (
@@ -74,13 +74,13 @@ func Bulk(data []byte) ([]event.Draft, error) {
 	return d.drafts, nil
 }
 
-// usualEvent is about how long an event is that says little, so that the drafts of a document seldom have to move.
+// usualEvent is about the size of a small event in bytes. It sizes the drafts of a document so that they seldom grow.
 const usualEvent = 120
 
 // document is a bulk document while it is read.
 type document struct {
 	*scanner
-	shape  event.FactDraft // takes the problems of the document itself
+	shape  event.FactDraft // holds the problems of the document itself
 	drafts []event.Draft
 	seen   bool
 }

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	maxPropertyDepth = 32 // nesting of properties; the database would take more, but not without bound
+	maxPropertyDepth = 32 // nesting of properties; the database accepts somewhat more
 	maxShownName     = 64 // bytes of an unknown field's name that an answer repeats
 	uuidLength       = 36
 )
@@ -75,8 +75,8 @@ func (s *scanner) common(d *event.FactDraft, name []byte) error {
 	}
 }
 
-// begin notes that a field was sent. It reports false for the second of two, which is refused: which one is meant
-// nobody can know.
+// begin notes that a field was sent. It reports false and refuses the item if the field was sent before, because the two
+// values may contradict each other.
 func begin(d *event.FactDraft, field event.Fields, name string) bool {
 	if d.Sent&field != 0 {
 		d.Good &^= field
@@ -112,7 +112,7 @@ func (s *scanner) string(d *event.FactDraft, field event.Fields, name string, to
 	return err
 }
 
-// eventType reads the type; the usual ones cost no allocation.
+// eventType reads the type. The usual types cost no allocation.
 func (s *scanner) eventType(d *event.Draft) error {
 	text, err := s.scalar(&d.FactDraft, event.FieldType, "type")
 	if text == nil {
@@ -147,8 +147,8 @@ func (s *scanner) uuid(d *event.FactDraft, field event.Fields, name string, to *
 	return nil
 }
 
-// parseUUID takes the text form of RFC 9562 and none of the others that google/uuid reads (braces, URNs, bare digits), so
-// that an id has one spelling. The nil UUID names nothing.
+// parseUUID accepts only the text form of RFC 9562, not the other forms that google/uuid reads (braces, URNs, bare digits),
+// so that an id has one spelling. It refuses the nil UUID.
 func parseUUID(text []byte) (uuid.UUID, bool) {
 	id, err := uuid.ParseBytes(text)
 	return id, err == nil && len(text) == uuidLength && id != uuid.Nil
@@ -187,8 +187,8 @@ func (s *scanner) integer(d *event.FactDraft, field event.Fields, name string, t
 	return nil
 }
 
-// properties keeps an object as it is, after making sure that the database will take it: one event that it refuses
-// would cost the whole batch.
+// properties keeps an object as it is, after checking that the database accepts it. An event that the database refuses
+// fails the shared transaction, which then has to be bisected.
 func (s *scanner) properties(d *event.Draft) error {
 	first := begin(&d.FactDraft, event.FieldProperties, "properties")
 	c := s.peek()
@@ -214,7 +214,8 @@ func (s *scanner) properties(d *event.Draft) error {
 	return nil
 }
 
-// refuseUnknown refuses a field that there is not. Its name is the client's: it is shown shortened and as clean text.
+// refuseUnknown refuses a field that does not exist. The client chose its name, so the answer shows it shortened and as
+// valid text.
 func refuseUnknown(d *event.FactDraft, name []byte) {
 	shown := strings.ToValidUTF8(string(name[:min(len(name), maxShownName)]), "?")
 	pointer := strings.NewReplacer("~", "~0", "/", "~1").Replace(shown)

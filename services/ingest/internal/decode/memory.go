@@ -3,15 +3,16 @@ package decode
 import "hash/maphash"
 
 const (
-	// maxName is the longest text that names remembers: what repeats is short.
+	// maxName is the longest text that names remembers. Texts that repeat are short.
 	maxName = 64
 	// firstChunk and lastChunk are the sizes of the first and of later allocations of an arena.
 	firstChunk = 1 << 10
 	lastChunk  = 32 << 10
 )
 
-// names turns the bytes of a document into strings. The events of a batch mostly are about the same users, products and
-// types; a text that came shortly before costs no allocation. It keeps copies only, never the document.
+// names turns bytes of a document into strings and remembers the latest ones, because the events of a batch mostly name the
+// same users, products and types. A remembered text costs no allocation. The strings are copies and do not keep the document
+// in memory.
 type names struct {
 	seed  maphash.Seed
 	made  bool
@@ -36,7 +37,7 @@ func (n *names) string(text []byte) string {
 			return name
 		}
 	}
-	copy(set[1:], set[:]) // the oldest of those that meet goes
+	copy(set[1:], set[:]) // drops the oldest of the set
 	n.size += len(text)
 	set[0] = string(text)
 	return set[0]

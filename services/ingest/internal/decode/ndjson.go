@@ -23,23 +23,23 @@ const (
 	problemSize = int(unsafe.Sizeof(event.Draft{}.Problems[0]))
 )
 
-// Source is a body that is read as it comes. What is kept of it counts as memory of its request.
+// Source is a body that is read as a stream. What the decoder keeps of it is charged to the request's memory.
 type Source interface {
 	io.Reader
-	// Keep takes n bytes of the memory that requests share, or fails when there is not that much.
+	// Keep charges n bytes to the memory budget of all requests, or fails if the budget does not have them.
 	Keep(n int) error
 	// Free gives n bytes back before the request is done.
 	Free(n int)
 }
 
-// Lines decodes NDJSON. However long a body is, decoding takes one buffer, and of its lines only what the drafts keep:
-// nothing of empty lines, the reasons of refused ones. It is safe for concurrent use.
+// Lines decodes NDJSON with one buffer for a body of any length. Only the drafts of its lines stay in memory: nothing of an
+// empty line, and only the reasons of a refused one. It is safe for concurrent use.
 type Lines struct {
 	buffers sync.Pool // of *bufio.Reader
 }
 
-// Events reads one event from each line of source. A line that is not JSON, or too long, is refused in its draft; errors
-// are source's own and those of the batch as a whole.
+// Events reads one event from each line of source. A line that is not JSON or too long is refused in its draft. An error
+// is one of source or concerns the batch as a whole.
 func (l *Lines) Events(source Source) ([]event.Draft, error) {
 	if err := source.Keep(lineBuffer); err != nil {
 		return nil, err
@@ -75,8 +75,8 @@ func (l *Lines) Events(source Source) ([]event.Draft, error) {
 	return batch.drafts, nil
 }
 
-// readLine returns the next line without white space around it, valid until the next call. A line that is longer than
-// an event may be is read over. err is io.EOF with the last line.
+// readLine returns the next line without surrounding white space. It is valid until the next call. A line longer than the
+// longest event is skipped. err is io.EOF with the last line.
 func readLine(lines *bufio.Reader) (line []byte, tooLong bool, err error) {
 	line, err = lines.ReadSlice('\n')
 	if errors.Is(err, bufio.ErrBufferFull) {
@@ -89,7 +89,7 @@ func readLine(lines *bufio.Reader) (line []byte, tooLong bool, err error) {
 	return line, len(line) > event.MaxBytes, err
 }
 
-// lineBatch is what is kept of a body.
+// lineBatch holds what is kept of a body.
 type lineBatch struct {
 	source     Source
 	drafts     []event.Draft
@@ -97,13 +97,13 @@ type lineBatch struct {
 	properties arena
 }
 
-// add decodes a line and accounts for what it leaves behind.
+// add decodes a line and charges what is kept of it to the request.
 func (b *lineBatch) add(line []byte, tooLong bool) error {
 	if len(b.drafts) == event.MaxBatch {
 		return errBatchTooLarge
 	}
 	before := b.size()
-	if n := len(b.drafts); n == cap(b.drafts) { // how many will come nobody knows
+	if n := len(b.drafts); n == cap(b.drafts) { // the number of lines is unknown
 		b.drafts = slices.Grow(b.drafts, min(max(firstDrafts, 3*n), event.MaxBatch-n))
 	}
 	b.drafts = append(b.drafts, event.Draft{})
@@ -116,7 +116,7 @@ func (b *lineBatch) add(line []byte, tooLong bool) error {
 	return b.source.Keep(b.size() - before + texts)
 }
 
-// size is what the batch takes apart from the problems of its drafts.
+// size is the memory of the batch without the problems of its drafts.
 func (b *lineBatch) size() int { return cap(b.drafts)*draftSize + b.names.size + b.properties.size }
 
 func (b *lineBatch) decode(d *event.Draft, line []byte, tooLong bool) {
@@ -137,5 +137,5 @@ func (b *lineBatch) decode(d *event.Draft, line []byte, tooLong bool) {
 	if d.Refused() {
 		d.Properties = nil
 	}
-	d.Properties = b.properties.keep(d.Properties) // the line's memory is used again
+	d.Properties = b.properties.keep(d.Properties) // the buffer is reused for the next line
 }

@@ -15,7 +15,7 @@ const maxDepth = 10_000
 type scanner struct {
 	data []byte
 	pos  int
-	// notes about the values read since they were last cleared: valid JSON that we do not store.
+	// notes says what the values read since it was last cleared hold that is valid JSON and cannot be stored.
 	notes note
 	depth int    // deepest nesting since then
 	names *names // makes strings, in a batch; nil for plain copies
@@ -236,7 +236,7 @@ func (s *scanner) escape() error {
 		low, ok := s.codeUnit()
 		if !ok || low < 0xDC00 || low >= 0xE000 {
 			s.notes |= notText
-			return nil // whatever follows is read for itself
+			return nil // what follows is not part of this escape
 		}
 		s.pos += 6
 	}

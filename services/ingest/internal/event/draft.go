@@ -8,7 +8,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 )
 
-// maxProblems bounds what is told about one item: an item of 32 KiB can hold thousands of unknown fields.
+// maxProblems bounds the problems reported for one item. An item of 32 KiB can hold thousands of unknown fields.
 const maxProblems = 20
 
 // Fields is a set of the fields of an item.
@@ -30,8 +30,8 @@ const (
 	allFields = ^Fields(0)
 )
 
-// FactDraft is the common part of an item as a client sent it: decoded, but not held against the rules. A field that was
-// sent with a wrong type is in Sent and not in Good, and Problems says why.
+// FactDraft is the common part of an item as a client sent it: decoded, but not checked against the rules. A field with a
+// value of a wrong type is in Sent and not in Good, and Problems says why.
 type FactDraft struct {
 	Sent, Good Fields
 	ID         uuid.UUID
@@ -59,8 +59,8 @@ type PurchaseDraft struct {
 // Has reports whether one of fields was sent with a value that could be read.
 func (d *FactDraft) Has(fields Fields) bool { return d.Good&fields != 0 }
 
-// sentBadly reports whether one of fields was sent with a value that could not be read: then it is refused already and
-// no rule has more to say about it.
+// sentBadly reports whether one of fields was sent with a value that could not be read. Such a field is refused already, and
+// rules skip it.
 func (d *FactDraft) sentBadly(fields Fields) bool { return d.Sent&^d.Good&fields != 0 }
 
 // Refuse notes a problem of the item.
@@ -70,7 +70,7 @@ func (d *FactDraft) Refuse(pointer, code, detail string) {
 	}
 }
 
-// RefuseWhole notes that nothing of the item could be read, so that no rule has more to say about its fields.
+// RefuseWhole refuses an item of which nothing could be read. Rules skip all its fields.
 func (d *FactDraft) RefuseWhole(code, detail string) {
 	*d = FactDraft{Sent: allFields}
 	d.Refuse("", code, detail)

@@ -15,16 +15,16 @@ const (
 	MaxBytes      = 32 << 10 // decoded bytes of one event, and of a purchase
 )
 
-// Fact is what events and purchases have in common: somebody did something with a product at some time. ID and TS
-// together are its identity, so that sending it again stores it once.
+// Fact is the common part of events and purchases: a user did something with a product at some time. ID and TS together
+// are its identity: a fact that is sent twice is stored once.
 type Fact struct {
 	ID        uuid.UUID
-	TS        time.Time // UTC, whole microseconds: the resolution of the database, or a retry would be another identity
+	TS        time.Time // UTC, truncated to the microseconds that the database keeps, so that a retry has the same identity
 	ProductID uuid.UUID
 	UserID    string
 }
 
-// Identity is what tells one item from another: sending the same one again stores it once.
+// Identity identifies an item: two items with the same identity are stored once.
 type Identity struct {
 	ID uuid.UUID
 	TS time.Time

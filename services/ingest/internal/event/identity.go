@@ -10,8 +10,8 @@ import (
 // maxAhead is how far a client's clock may be ahead of ours.
 const maxAhead = time.Hour
 
-// identify returns the identity of an item. What the client sent decides it alone, so that a retry maps to the same
-// key; only what the client left open is filled in here.
+// identify returns the identity of an item. It depends only on what the client sent, so that a retry has the same identity;
+// only fields that the client left out are filled in.
 func (r Rules) identify(d *FactDraft, now time.Time) (uuid.UUID, time.Time) {
 	if d.sentBadly(FieldID | FieldTS) {
 		return uuid.Nil, time.Time{}
@@ -47,8 +47,8 @@ func (r Rules) checkTime(d *FactDraft, ts, now time.Time) {
 	}
 }
 
-// NewID returns a UUIDv7: ids made here ascend, so that index pages fill from the right.
-func NewID() uuid.UUID { return uuid.Must(uuid.NewV7()) } // fails only when the system has no randomness, then nothing works
+// NewID returns a UUIDv7. Its ids ascend, so index pages fill from the right.
+func NewID() uuid.UUID { return uuid.Must(uuid.NewV7()) } // fails only without a source of randomness
 
 // timeOf returns the time inside a UUIDv7 (RFC 9562, section 5.7: milliseconds in the first 48 bits).
 func timeOf(id uuid.UUID) (time.Time, bool) {

@@ -7,12 +7,12 @@ import (
 
 // Catalog looks products up.
 type Catalog interface {
-	// Products returns the product of each of refs, archived ones included, in their order. One that does not exist, as
-	// one of the zero Ref, is the zero Product.
+	// Products returns the product of each ref, in their order, also archived ones. It is the zero Product for a product
+	// that does not exist and for the zero Ref.
 	Products(ctx context.Context, refs []Ref) ([]Product, error)
 }
 
-// resolve holds an item against its product.
+// resolve checks an item against its product.
 func resolve(d *FactDraft, f *Fact, ref Ref, product Product) {
 	if ref == (Ref{}) {
 		return // refused already
@@ -30,7 +30,7 @@ func resolve(d *FactDraft, f *Fact, ref Ref, product Product) {
 	f.ProductID = product.ID
 }
 
-// settle fills in what a purchase leaves to its product: the currency, and the list price as the amount.
+// settle fills in what a purchase leaves out from its product: the currency, and the list price as the amount.
 func settle(d *PurchaseDraft, p *Purchase, product Product) {
 	if d.Has(FieldCurrency) && p.Currency != product.Currency {
 		d.Refuse("/currency", CodeCurrencyMismatch, "The product is sold in "+product.Currency+".")

@@ -37,19 +37,19 @@ func NewRecorder(rules Rules, catalog Catalog, store Committer, answers Answers)
 	return &Recorder{rules: rules, catalog: catalog, store: store, answers: answers}
 }
 
-// Status is the fate of an event.
+// Status is the outcome of an event.
 type Status int
 
-// The fates: new and stored, stored before, refused.
+// The outcomes: refused, new and stored, stored before.
 const (
 	Rejected Status = iota
 	Accepted
 	Duplicate
 )
 
-// Verdict is the fate of one event. The problems of a rejected one are in its draft.
+// Verdict is the outcome of one event. The problems of a rejected event are in its draft.
 type Verdict struct {
-	Identity // of what is stored, none if it was rejected
+	Identity // of the stored event; zero if the event was rejected
 
 	Status Status
 }
@@ -71,8 +71,8 @@ func (r *Recorder) Event(ctx context.Context, subject string, draft Draft) (uuid
 	return batch, verdicts[0], nil
 }
 
-// Events records those of many events that are good, all in one transaction. The problems of the others are left in their
-// drafts. There is a receipt even when nothing was stored.
+// Events records the valid ones of many events in one transaction. The problems of the others are in their drafts. There is a
+// receipt even if nothing was stored.
 func (r *Recorder) Events(ctx context.Context, subject string, drafts []Draft) (uuid.UUID, []Verdict, error) {
 	events, err := r.examine(ctx, subject, drafts)
 	if err != nil {
@@ -81,7 +81,7 @@ func (r *Recorder) Events(ctx context.Context, subject string, drafts []Draft) (
 	return r.commit(ctx, drafts, events)
 }
 
-// examine holds each draft against the rules and its product. The events of refused drafts are not to be used.
+// examine checks each draft against the rules and its product. The events of refused drafts must not be used.
 func (r *Recorder) examine(ctx context.Context, subject string, drafts []Draft) ([]Event, error) {
 	now := time.Now()
 	events, refs := make([]Event, len(drafts)), make([]Ref, len(drafts))
@@ -98,8 +98,8 @@ func (r *Recorder) examine(ctx context.Context, subject string, drafts []Draft) 
 	return events, nil
 }
 
-// commit stores the events of the drafts that are not refused. The second of two equal ids is a duplicate, whatever
-// else it holds.
+// commit stores the events of the drafts that are not refused. The second event with the same id is a duplicate, whatever its
+// other fields.
 func (r *Recorder) commit(ctx context.Context, drafts []Draft, events []Event) (uuid.UUID, []Verdict, error) {
 	verdicts := make([]Verdict, len(drafts))
 	good, index := make([]Event, 0, len(drafts)), make([]int, 0, len(drafts))

@@ -17,7 +17,7 @@ const (
 
 // Rules decide what is accepted.
 type Rules struct {
-	// Retention is how far back ts may lie: older raw rows are dropped, and with them what recognises a retry.
+	// Retention is how old ts may be. Raw rows older than that are dropped, and without its raw row a retry is not recognized.
 	Retention time.Duration
 }
 
@@ -25,8 +25,8 @@ func (r Rules) retentionText() string {
 	return strconv.Itoa(int(r.Retention.Hours()/24)) + " days"
 }
 
-// event holds a draft against the rules, apart from those about its product, which ref names if it can be looked up.
-// The event is good when the draft is not refused. subject is the user who calls, empty for an API key.
+// event checks a draft against the rules, except those about its product. ref names the product if it can be looked up. The
+// event is valid if the draft is not refused. subject is the calling user, empty for an API key.
 func (r Rules) event(d *Draft, subject string, now time.Time) (e Event, ref Ref) {
 	e.Type, e.Properties = d.Type, d.Properties
 	if !d.sentBadly(FieldType) {
@@ -90,7 +90,7 @@ func productRef(d *FactDraft) Ref {
 	return d.Product
 }
 
-// user returns who did it: with a user's token nobody but that user.
+// user returns the user of an item. A user's token can only record for that user.
 func user(d *FactDraft, subject string) string {
 	switch {
 	case d.sentBadly(FieldUserID):
@@ -108,7 +108,7 @@ func user(d *FactDraft, subject string) string {
 	return d.UserID
 }
 
-// The patterns of openapi.yaml, by hand: a regular expression would cost more than decoding the event.
+// The patterns of openapi.yaml, written by hand: a regular expression would cost more than decoding the event.
 
 func validType(s string) bool {
 	return len(s) >= 1 && len(s) <= maxTypeLength && every(s, func(c byte) bool {

@@ -1,5 +1,5 @@
-// Package folded lets requests wait until what they have stored is part of the numbers. However many wait, one query
-// every few milliseconds asks for all of them, and none is asked while nobody waits.
+// Package folded lets requests wait until their rows are part of the rollups. One query per pollInterval serves all waiting
+// requests; without waiters there are no queries.
 package folded
 
 import (
@@ -14,11 +14,11 @@ import (
 )
 
 const (
-	// pollInterval is how often Postgres is asked, and so the most that waiting adds to the time a fold takes.
+	// pollInterval is how often Postgres is queried. It is the most that waiting adds to the duration of a fold.
 	pollInterval = 20 * time.Millisecond
-	// errorInterval is how often it is asked while it does not answer.
+	// errorInterval is how often Postgres is queried while queries fail.
 	errorInterval = 250 * time.Millisecond
-	// pollTimeout bounds one query. It is cheap: what takes longer is not there.
+	// pollTimeout bounds one query. The query is cheap: if it takes this long, Postgres is down.
 	pollTimeout = 2 * time.Second
 )
 
@@ -30,16 +30,16 @@ type Store interface {
 
 // Options bound what waiting may cost.
 type Options struct {
-	Timeout    time.Duration // the longest that one caller waits
-	MaxBatches int           // that may be waited for at a time, one for each that waits
+	Timeout    time.Duration // of one caller
+	MaxBatches int           // bounds the batches of all waiting callers; a batch counts once for each caller
 }
 
-// Watcher watches the batches that somebody waits for. It works while Run does, and is safe for concurrent use.
+// Watcher polls the batches that callers wait for, while Run runs. It is safe for concurrent use.
 type Watcher struct {
 	store   Store
 	options Options
 	logger  *slog.Logger
-	joined  chan struct{} // holds a signal while somebody may be waiting
+	joined  chan struct{} // holds a signal while there may be waiters
 
 	mu      sync.Mutex
 	waiters map[*waiter]struct{}
@@ -49,11 +49,11 @@ type Watcher struct {
 	outcomes *prometheus.CounterVec
 }
 
-// waiter is somebody who waits. Its batches are the watcher's from join until done is closed or it has left.
+// waiter is one waiting caller. The watcher owns batches from join until done is closed or the waiter has left.
 type waiter struct {
 	batches map[uuid.UUID]struct{} // not known to be folded
-	places  int                    // what it takes of MaxBatches until it leaves
-	done    chan struct{}          // closed when all are folded, or when nobody watches any more
+	places  int                    // its share of MaxBatches until it leaves
+	done    chan struct{}          // closed when all are folded, or when the watcher stops
 	folded  bool                   // valid after done is closed
 }
 
@@ -140,7 +140,7 @@ func (w *Watcher) leave(one *waiter) {
 	w.batches -= one.places
 }
 
-// Run asks while anybody waits, until ctx ends. Then everybody is told that it was not folded yet, at once.
+// Run polls while there are waiters, until ctx ends. Then all waits end at once, as not folded.
 func (w *Watcher) Run(ctx context.Context) {
 	defer w.close()
 	failing := false
@@ -155,7 +155,7 @@ func (w *Watcher) Run(ctx context.Context) {
 			if err != nil {
 				pause = errorInterval
 				if !failing && ctx.Err() == nil {
-					w.logger.WarnContext(ctx, "cannot tell what is aggregated", "err", err)
+					w.logger.WarnContext(ctx, "poll pending batches, requests with ?wait=aggregated answer late", "err", err)
 				}
 			}
 			failing = err != nil
@@ -168,7 +168,7 @@ func (w *Watcher) Run(ctx context.Context) {
 	}
 }
 
-// poll asks for the batches of everybody who waits now. It reports false when nobody does.
+// poll queries the batches of all current waiters. It reports false if there are none.
 func (w *Watcher) poll(ctx context.Context) (asked bool, err error) {
 	waiters, batches := w.snapshot()
 	if len(waiters) == 0 {
@@ -184,7 +184,7 @@ func (w *Watcher) poll(ctx context.Context) (asked bool, err error) {
 	return true, nil
 }
 
-// snapshot returns who waits and for what. Who joins later is not in it: its batches are not asked for yet.
+// snapshot returns the current waiters and their batches. A waiter that joins later is part of the next poll.
 func (w *Watcher) snapshot() ([]*waiter, []uuid.UUID) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -202,7 +202,7 @@ func (w *Watcher) snapshot() ([]*waiter, []uuid.UUID) {
 	return waiters, batches
 }
 
-// tell crosses out what is not pending any more, and ends the wait of those who have nothing left.
+// tell removes batches that are no longer pending from the waiters, and ends the waits that have none left.
 func (w *Watcher) tell(waiters []*waiter, pending []uuid.UUID) {
 	still := make(map[uuid.UUID]struct{}, len(pending))
 	for _, id := range pending {
@@ -227,7 +227,7 @@ func (w *Watcher) tell(waiters []*waiter, pending []uuid.UUID) {
 	}
 }
 
-// close turns everybody away, and everybody who comes later.
+// close ends all waits, and refuses later ones.
 func (w *Watcher) close() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -9,8 +9,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 )
 
-// ErrFull is the answer to a request that does not fit: it is turned away at once instead of waiting, because waiting
-// requests need memory too.
+// ErrFull is the answer to a request that does not fit. It is refused at once, because a waiting request needs memory too.
 var ErrFull = errs.New(errs.Unavailable, "overloaded", "There is more to store than fits into memory right now. Try again shortly.")
 
 // Budget is a number of bytes that requests share. It is safe for concurrent use.
@@ -32,7 +31,7 @@ func NewBudget(limit int64, registerer prometheus.Registerer) *Budget {
 	return b
 }
 
-// Lease is the part of a budget that one request has taken. It belongs to one goroutine.
+// Lease is the part of a budget that one request holds. It is not safe for concurrent use.
 type Lease struct {
 	budget *Budget
 	held   int64

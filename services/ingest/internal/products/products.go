@@ -1,4 +1,4 @@
-// Package products remembers products for a short time, so that events about known ones cost no query.
+// Package products caches products for a short time, so that events about known products cost no query.
 package products
 
 import (
@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// knownTTL bounds how long a change of a product goes unnoticed. With the time of a query it stays below 5 s.
+	// knownTTL bounds how long a change of a product goes unnoticed: below 5 s, with the time of a query.
 	knownTTL = 4 * time.Second
 	// unknownTTL bounds how long a product is still unknown after it was created.
 	unknownTTL = time.Second
@@ -20,13 +20,13 @@ const (
 	maxEntries = 100_000
 )
 
-// Source is where products are looked up that are not remembered.
+// Source looks up products that are not in the cache.
 type Source interface {
 	// Products returns those of refs that exist, archived ones included.
 	Products(ctx context.Context, refs []event.Ref) (map[event.Ref]event.Product, error)
 }
 
-// Cache answers from memory what it has, and asks a source for the rest. It is safe for concurrent use.
+// Cache answers from memory and loads missing products from a source. It is safe for concurrent use.
 type Cache struct {
 	source  Source
 	entries *otter.Cache[event.Ref, event.Product] // the zero Product for one that does not exist
@@ -58,7 +58,7 @@ func New(source Source, registerer prometheus.Registerer) *Cache {
 	}
 }
 
-// Close ends the cache's own goroutine, which removes what has expired.
+// Close stops the goroutine that removes expired entries.
 func (c *Cache) Close() { c.entries.StopAllGoroutines() }
 
 // Products implements event.Catalog, with at most one query.
@@ -82,7 +82,7 @@ func (c *Cache) Products(ctx context.Context, refs []event.Ref) ([]event.Product
 	return found, c.load(ctx, refs, missing, found)
 }
 
-// load asks the source for the missing ones of refs, each once, and fills them into found.
+// load looks up the missing refs in the source, each once, and fills them into found.
 func (c *Cache) load(ctx context.Context, refs []event.Ref, missing []int, found []event.Product) error {
 	var unknown []event.Ref
 	seen := make(map[event.Ref]struct{}, len(missing))
