@@ -66,7 +66,7 @@ func TestWritesNeedAnAdmin(t *testing.T) {
 		}
 	}
 	if got := want[list](admin, http.StatusOK, http.MethodGet, "/products?status=all", ""); len(got.Items) > 0 {
-		t.Errorf("strangers wrote %v", got.skus())
+		t.Errorf("unauthorized callers wrote %v", got.skus())
 	}
 	admin.as(shop.apiKey("admin")).create("BY-KEY")
 }

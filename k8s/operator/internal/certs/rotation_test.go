@@ -95,7 +95,7 @@ func TestLeafIsRenewed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stranger, _, err := chain{}.rotate(names, now)
+	foreign, _, err := chain{}.rotate(names, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func TestLeafIsRenewed(t *testing.T) {
 	}{
 		{"at two thirds of its life", whole, names, now.Add(leafLife*2/3 + time.Hour)},
 		{"for another name", whole, []string{"operator.other.svc"}, now},
-		{"of another authority", chain{authorities: whole.authorities, leaf: stranger.leaf}, names, now},
+		{"of another authority", chain{authorities: whole.authorities, leaf: foreign.leaf}, names, now},
 		{"whose key is another's", readChain(map[string][]byte{
 			keyCA: data[keyCA], keyCAKeys: data[keyCAKeys], keyCert: data[keyCert], keyKey: data[keyCAKeys],
 		}), names, now},

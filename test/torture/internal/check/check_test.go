@@ -37,7 +37,7 @@ func archive(w *world) {
 // TestEveryDefectIsFound introduces one defect into each world.
 func TestEveryDefectIsFound(t *testing.T) {
 	t.Parallel()
-	stranger := uuid.MustParse("00000000-0000-7000-8000-0000000000ff")
+	unknown := uuid.MustParse("00000000-0000-7000-8000-0000000000ff")
 	sql := func(statement string, args ...any) func(*world) { return func(w *world) { w.exec(statement, args...) } }
 	for _, test := range []struct {
 		name, want string
@@ -50,9 +50,9 @@ func TestEveryDefectIsFound(t *testing.T) {
 		{"a doubled purchase", "purchase 00000000-0000-0000-0000-000000000004 is stored 2 times", sql(
 			`INSERT INTO ingest.purchases SELECT (jsonb_populate_record(p, jsonb_build_object('ts', ts + interval '1s'))).* FROM ingest.purchases p`)},
 		{"a purchase stored again under another id", "is stored and nobody has sent it", sql(
-			`INSERT INTO ingest.purchases SELECT (jsonb_populate_record(p, jsonb_build_object('id', $1::text))).* FROM ingest.purchases p`, stranger)},
+			`INSERT INTO ingest.purchases SELECT (jsonb_populate_record(p, jsonb_build_object('id', $1::text))).* FROM ingest.purchases p`, unknown)},
 		{"an event that was refused", "is stored and nobody has sent it, or it was refused", sql(
-			`INSERT INTO ingest.events SELECT (jsonb_populate_record(e, jsonb_build_object('id', $1::text))).* FROM ingest.events e WHERE type = 'view'`, stranger)},
+			`INSERT INTO ingest.events SELECT (jsonb_populate_record(e, jsonb_build_object('id', $1::text))).* FROM ingest.events e WHERE type = 'view'`, unknown)},
 		{"a changed user", "UserID:ada Type:view", sql(`UPDATE ingest.events SET user_id = 'eve' WHERE type = 'view'`)},
 		{"changed properties", "Type:view Properties", sql(`UPDATE ingest.events SET properties = '{"page":"/p/1","n":8}' WHERE type = 'view'`)},
 		{"lost properties", "Type:view Properties", sql(`UPDATE ingest.events SET properties = NULL WHERE type = 'view'`)},
@@ -70,7 +70,7 @@ func TestEveryDefectIsFound(t *testing.T) {
 		{"a receipt of the future", "aggregated before it was received", sql(`UPDATE ingest.batches SET received_at = now() + interval '1h'`)},
 		{"a receipt that is gone", "there is none", sql(`DELETE FROM ingest.batches WHERE kind = 'purchases'`)},
 		{"a receipt that never was", "which has 0 rows: there is none", func(w *world) {
-			w.checker.Account.Batches = append(w.checker.Account.Batches[:2:2], stranger)
+			w.checker.Account.Batches = append(w.checker.Account.Batches[:2:2], unknown)
 		}},
 		{"a pending receipt", "it is stored", sql(`UPDATE ingest.batches SET aggregated_at = NULL`)},
 		{"a pending batch", "2 batches are left pending", sql(`UPDATE ingest.batches SET aggregated_at = NULL`)},
