@@ -1,22 +1,21 @@
 # One recipe for every image: docker build --build-arg SERVICE=auth . — all of them: docker buildx bake (docker-bake.hcl).
-# There is no syntax line on purpose: nothing here needs more than what every BuildKit has built in.
+# There is no syntax line, because the frontend that is built into BuildKit suffices.
 ARG GO_IMAGE=golang:1.26-bookworm
 ARG BASE_IMAGE=gcr.io/distroless/static-debian12:nonroot
 
-# The compiler runs on the machine's own architecture and cross-compiles: that is faster than to run it emulated.
+# The compiler runs natively and cross-compiles, which is faster than running it in emulation.
 FROM --platform=$BUILDPLATFORM ${GO_IMAGE} AS build
 WORKDIR /src
-# Empty, and then not set at all, unless given: a mirror of the Go module proxy.
+# A mirror of the Go module proxy; unset by default.
 ARG GOPROXY
 ARG TARGETOS=linux
 ARG TARGETARCH
 ARG VERSION=dev
-# SERVICE comes after what all images share.
+# SERVICE comes last, because all images share the layers before it.
 ARG SERVICE
-# The sources are mounted, not copied, so no list of go.mod files has to follow the workspace. Modules and compiled
-# packages live in caches that outlast the layer: what go.sum names is downloaded once, whatever else changes. The
-# compiler's cache is locked, because images built at the same time share most packages: each compiles only what is left.
-# Every module builds alone, as its go.mod says, without the workspace. The time stamp makes equal sources equal layers.
+# The sources are mounted and not copied. Downloaded modules and compiled packages are in cache mounts, which survive changes of the
+# sources. The compiler's cache is locked: images that are built at the same time share most packages, so each one compiles only what the
+# others have not. Modules are built without the workspace. The fixed time stamp makes builds of equal sources reproducible.
 ARG SOURCE_DATE_EPOCH=0
 RUN --mount=type=bind,target=. \
     --mount=type=cache,target=/go/pkg/mod \
@@ -35,7 +34,7 @@ RUN --mount=type=bind,target=. \
       -o /out/app "$command"; \
     touch -d "@$SOURCE_DATE_EPOCH" /out/app
 
-# No shell, no package manager, no root: CA certificates, time zones and the binary.
+# Only CA certificates, time zones and the binary: no shell, no package manager, no root.
 FROM ${BASE_IMAGE}
 ARG SERVICE
 ARG VERSION=dev
@@ -48,7 +47,7 @@ LABEL org.opencontainers.image.title="HP Analytics $SERVICE" \
       org.opencontainers.image.revision="$REVISION" \
       org.opencontainers.image.base.name="gcr.io/distroless/static-debian12:nonroot"
 COPY --from=build /out/app /app
-# By number, or Kubernetes could not tell that it is not root (runAsNonRoot).
+# A number, because Kubernetes cannot check a name for runAsNonRoot.
 USER 65532:65532
 EXPOSE 8080
 ENTRYPOINT ["/app"]

@@ -14,7 +14,7 @@ unexport ARGS
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 TAG      ?= dev
 
-# Tools are pinned and live in .bin, outside the workspace, so that their dependencies do not mix with ours.
+# Tools have pinned versions and are built into .bin, outside the workspace, so that their dependencies do not affect ours.
 GOLANGCI_LINT  := .bin/golangci-lint-2.15.0
 OAPI_CODEGEN   := .bin/oapi-codegen-2.8.2
 GOVULNCHECK    := .bin/govulncheck-1.9.0
@@ -53,11 +53,11 @@ lint: $(GOLANGCI_LINT) ## run golangci-lint over every module
 	@for m in $(MODULES); do echo "lint $$m"; (cd $$m && $(CURDIR)/$(GOLANGCI_LINT) run --config $(CURDIR)/.golangci.yml ./...); done
 
 .PHONY: check
-check: lint chart-check ## everything but the tests: lint, vet, tidy modules, generated code up to date, the chart, builds without the workspace
+check: lint chart-check ## all checks except the tests: lint, vet, tidy modules, generated code, the chart, builds without the workspace
 	@bash .ci/check $(MODULES) charts/tools
 
 .PHONY: chart-check
-chart-check: alerts-test $(HELM) $(HELM_UNITTEST) $(KUBECONFORM) $(SCHEMAS)/made bin/manifests ## check the chart: lint, schemas, rules, unit tests, alerts, and that Tilt and kind fit it
+chart-check: alerts-test $(HELM) $(HELM_UNITTEST) $(KUBECONFORM) $(SCHEMAS)/made bin/manifests ## check the chart: lint, schemas, rules, unit tests, alerts, and the files of Tilt and kind
 	@HELM=$(HELM) HELM_UNITTEST=$(HELM_UNITTEST) KUBECONFORM=$(KUBECONFORM) SCHEMAS=$(SCHEMAS) MANIFESTS=$(CURDIR)/bin/manifests bash .ci/chart
 	@HELM=$(CURDIR)/$(HELM) go test -count=1 ./test/chart/...
 
@@ -65,9 +65,9 @@ chart-check: alerts-test $(HELM) $(HELM_UNITTEST) $(KUBECONFORM) $(SCHEMAS)/made
 bin/manifests:
 	@go build -o $@ ./test/chart/manifests
 
-# Made again when their sources are: the program, which pins the versions, and the custom resources of this repository.
+# Rebuilt when the program, which pins the versions, or the custom resources of this repository change.
 $(SCHEMAS)/made: $(wildcard test/chart/schemas/*.go test/chart/schemas/*.yaml charts/hp-analytics/crds/*.yaml)
-	@echo "making the schemas of Kubernetes (once)"; rm -rf $(SCHEMAS)
+	@echo "generating the schemas of Kubernetes (once)"; rm -rf $(SCHEMAS)
 	@go run ./test/chart/schemas -out $(SCHEMAS) $(wildcard charts/hp-analytics/crds/*.yaml); touch $@
 
 .PHONY: kind-up
@@ -75,7 +75,7 @@ kind-up: $(KIND) $(HELM) ## build the images and install the chart into a kind c
 	@KIND=$(KIND) HELM=$(HELM) VERSION=$(VERSION) bash k8s/kind/up $(ARGS)
 
 .PHONY: kind-down
-kind-down: $(KIND) ## delete the kind cluster and all that is in it
+kind-down: $(KIND) ## delete the kind cluster and everything in it
 	@$(KIND) delete cluster --name hp-analytics
 
 .PHONY: generate
@@ -88,7 +88,7 @@ bench: deps build bin/baseline ## measure the platform over HTTP, as separate pr
 	@go run ./test/bench $(ARGS)
 
 .PHONY: torture
-torture: deps build ## kill, pause, wipe and cut the platform under load, then check every number (ARGS="-seed 7 -duration 5m")
+torture: deps build ## kill, pause, wipe and disconnect the platform under load, then check every number (ARGS="-seed 7 -duration 5m")
 	@go run ./test/torture $(ARGS)
 
 .PHONY: e2e-cluster
@@ -106,11 +106,11 @@ vuln: $(GOVULNCHECK) ## look for known vulnerabilities (needs access to the Go v
 .PHONY: build
 build: bin/hp-analytics $(SERVICES:%=bin/%) ## build every binary into bin/
 
-# go build decides by itself what is out of date, so these always run.
+# go build itself decides what is out of date, so these targets always run.
 .PHONY: bin/hp-analytics bin/baseline bin/operator $(SERVICES:%=bin/%)
 bin/hp-analytics:
 	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/hp-analytics
-# The operator compiles much of Kubernetes, so `make build` and `make up` do without it.
+# The operator compiles a large part of Kubernetes, so `make build` and `make up` leave it out.
 bin/operator:
 	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./k8s/operator/cmd/operator
 bin/baseline:
@@ -127,25 +127,25 @@ compose-up: ## start the platform in containers on http://localhost:8080 (PORT=,
 	@PORT=$(PORT) VERSION=$(VERSION) BUILD_NETWORK=$${BUILD_NETWORK:-host} docker compose -f infra/compose/docker-compose.yml $(ARGS) up --build --wait
 
 .PHONY: compose-test
-compose-test: ## bring the compose stack up, use and disturb it, recount, and take it down (needs a Docker engine)
+compose-test: ## start the compose stack, use and disturb it, recount, and remove it (needs a Docker engine)
 	@COMPOSE_TEST=1 BUILD_NETWORK=$${BUILD_NETWORK:-host} go test -count=1 -v -timeout 40m -run TestStack ./test/compose
 
 .PHONY: alerts-test
-alerts-test: $(PROMTOOL) ## check alert rules and the configuration of Prometheus, and run the rules against made-up series
+alerts-test: $(PROMTOOL) ## check the alert rules and the configuration of Prometheus, and test the rules with synthetic series
 	@$(PROMTOOL) check rules charts/hp-analytics/files/alerts/*.yaml
 	@$(PROMTOOL) test rules test/compose/testdata/alerts.yaml
 	@$(PROMTOOL) check config --syntax-only infra/compose/prometheus/prometheus.yml
 
 .PHONY: deps
-deps: ## install what is missing to run: PostgreSQL and Redis (Debian packages)
+deps: ## install the missing packages for running: PostgreSQL and Redis (Debian packages)
 	@infra/debian/install postgres redis
 
 .PHONY: test-deps
-test-deps: ## install what is missing to test: the same, a C compiler (for the race detector) and curl
+test-deps: ## install the missing packages for the tests: the same, a C compiler (for the race detector) and curl
 	@infra/debian/install postgres redis gcc curl
 
 .PHONY: clean
-clean: ## remove what was built; DATA_DIR stays
+clean: ## remove build results; keep DATA_DIR
 	rm -rf bin .bin
 
 .bin/golangci-lint-%:

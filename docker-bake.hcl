@@ -1,5 +1,5 @@
 # All images: docker buildx bake             one: docker buildx bake auth
-# To a registry, for amd64 and arm64, with provenance and a bill of materials: docker buildx bake release --push
+# Push to a registry, for amd64 and arm64, with provenance and an SBOM: docker buildx bake release --push
 
 variable "REGISTRY" {
   default = "ghcr.io/hp-analytics"
@@ -17,17 +17,17 @@ variable "REVISION" {
   default = ""
 }
 
-# Seconds since 1970. Equal sources with an equal value make equal layers, wherever they are built.
+# Unix time. Equal sources and an equal value produce equal layers on every machine.
 variable "SOURCE_DATE_EPOCH" {
   default = "0"
 }
 
-# "host" where the network of builds does not reach the Go module proxy; it then needs --allow=network.host as well.
+# "host" if builds cannot reach the Go module proxy otherwise; this also needs --allow=network.host.
 variable "BUILD_NETWORK" {
   default = "default"
 }
 
-# Of the Go module proxy, if another than Go's own is to be used.
+# URL of a Go module proxy; unset means Go's default.
 variable "GOPROXY" {
   default = null
 }

@@ -1,13 +1,13 @@
 #!/bin/sh
-# Makes the passwords of this installation, once: what is there stays. They live in volumes and not in files of the
-# repository, as long as the data that they guard: `docker compose down --volumes` ends both.
+# Generates the passwords of this installation once and keeps existing ones. They are in volumes and not in files of the repository.
+# `docker compose down --volumes` deletes them together with the data.
 #   /secrets/platform   how services reach Postgres and Redis     /secrets/admin   the first admin's password
 set -eu
 
 random() { LC_ALL=C tr -dc A-Za-z0-9 </dev/urandom | head -c 32; }
 
-# keep writes a secret without a line end unless it exists. A crash in between leaves no half of one.
-# Containers run as different users, so everybody in a container that is given the volume may read it.
+# keep writes a secret without a trailing newline unless it exists. The rename makes the write atomic. Containers run as different users,
+# so every user in a container with this volume may read it.
 keep() {
 	[ -s "$1" ] && return
 	printf %s "$2" >"$1.new"

@@ -30,7 +30,7 @@ none
 {{- end -}}
 {{- end -}}
 
-{{/* Who has the external metrics of the cluster: self, nobody, or a description of somebody else. */}}
+{{/* The owner of the cluster's external metrics: self, nobody, or a description of another owner. */}}
 {{- define "hp-analytics.autoscaling.owner" -}}
 {{- $registration := lookup "apiregistration.k8s.io/v1" "APIService" "" "v1beta1.external.metrics.k8s.io" -}}
 {{- if not $registration -}}
@@ -55,7 +55,7 @@ the service {{ index $service "namespace" | default "?" }}/{{ index $service "na
 {{- if eq (include "hp-analytics.autoscaling.mode" .) "builtin" -}}true{{- end -}}
 {{- end -}}
 
-{{/* Where KEDA, which runs in a namespace of its own, finds Redis. Empty when the values do not say it. */}}
+{{/* The address of Redis for KEDA, which runs in another namespace. Empty if the values do not contain it. */}}
 {{- define "hp-analytics.keda.address" -}}
 {{- with .Values.aggregator.autoscaling.keda.redis.address -}}
 {{- . -}}

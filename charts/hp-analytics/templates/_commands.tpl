@@ -1,4 +1,4 @@
-{{/* The pod that brings the schema up to date and then makes the first admin, when there is none. */}}
+{{/* The pod that migrates the schema and then creates the first admin if there is none. */}}
 {{- define "hp-analytics.migratePod" -}}
 {{- $settings := include "hp-analytics.settings" (dict "root" . "values" (omit .Values.migrations "waitForDatabase" "backoffLimit" "activeDeadlineSeconds" "ttlSecondsAfterFinished" "useHelmHooks")) | fromYaml -}}
 {{- $scope := dict "root" . "component" "migrate" "settings" (omit $settings "topologySpread") "checksums" (include "hp-analytics.checksums" . | fromYaml) -}}
@@ -27,7 +27,7 @@ spec:
     {{- include "hp-analytics.volumes" (dict "root" . "postgresql" true "admin" $admin) | nindent 4 }}
 {{- end -}}
 
-{{/* What each container has that runs a command of the all-in-one against the database: (dict "root" $ "settings" <settings>). */}}
+{{/* The common part of containers that run a command of the all-in-one against the database: (dict "root" $ "settings" <settings>). */}}
 {{- define "hp-analytics.commandContainer" -}}
 image: {{ include "hp-analytics.image" (dict "root" .root "name" "hp-analytics" "image" .settings.image) }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}

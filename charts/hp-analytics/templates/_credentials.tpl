@@ -58,7 +58,7 @@ uri
 {{- ternary .Values.admin.passwordKey "password" (ne .Values.admin.existingSecret "") -}}
 {{- end -}}
 
-{{/* Whether the password of Postgres is given beside a URL that has none. */}}
+{{/* Whether the password of Postgres is given separately from its URL. */}}
 {{- define "hp-analytics.postgresql.separatePassword" -}}
 {{- $external := .Values.postgresql.external -}}
 {{- if and (eq .Values.postgresql.mode "external") $external.host $external.passwordSecret.name -}}true{{- end -}}
@@ -90,7 +90,7 @@ URL cannot be put into one here, because nobody here can read it; pgx takes it f
 {{- end }}
 {{- end -}}
 
-{{/* The volumes behind it, and those that every container has: (dict "root" $ "postgresql" true "redis" true "admin" false). */}}
+{{/* The volumes of the credentials, and those of every container: (dict "root" $ "postgresql" true "redis" true "admin" false). */}}
 {{- define "hp-analytics.volumes" -}}
 - name: tmp
   emptyDir:
@@ -144,7 +144,7 @@ The URL of an external Postgres as far as the values say it. Its parts are escap
 {{- end -}}
 {{- end -}}
 
-{{/* Changes when a connection URL that this chart writes does, so that pods start anew and read it. */}}
+{{/* Changes together with a connection URL that this chart writes, so that pods restart and read it. */}}
 {{- define "hp-analytics.checksums" -}}
 {{- $urls := list -}}
 {{- if and (eq .Values.postgresql.mode "external") (not .Values.postgresql.external.existingSecret) -}}

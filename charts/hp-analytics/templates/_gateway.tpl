@@ -1,4 +1,4 @@
-{{/* The files of nginx: those shared with compose as they are, and what only this release knows. */}}
+{{/* The files of nginx: those shared with compose, and those specific to this release. */}}
 {{- define "hp-analytics.gateway.files" -}}
 nginx.conf: |
   worker_processes {{ int .Values.gateway.workerProcesses }};
@@ -19,9 +19,9 @@ nginx.conf: |
     {{- end }}
     limit_req_zone $binary_remote_addr zone=per_address:10m rate={{ .Values.gateway.limits.perAddress }};
     limit_req_zone $binary_remote_addr zone=logins:10m rate={{ .Values.gateway.limits.logins }};
-    # A connection in use is ended with an answer, before a stopping pod would end it without (drainSeconds).
+    # Connections are closed together with a response before a stopping pod would break them (drainSeconds).
     keepalive_time {{ sub .Values.config.drainSeconds 2 | max 1 }}s;
-    {{- /* One address each, the Service's: it stays when pods come and go. */}}
+    {{- /* The address of each Service, which does not change with the pods. */}}
     {{- range list "auth" "catalog" "ingest" "analytics" }}
     upstream {{ . }} {
       zone {{ . }} 64k;

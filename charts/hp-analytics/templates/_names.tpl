@@ -41,7 +41,7 @@ labels:
 {{- .Values.image.tag | default .Chart.AppVersion -}}
 {{- end -}}
 
-{{/* An image of ours: (dict "root" $ "name" "auth" "image" <values of the component>). */}}
+{{/* An image of HP Analytics: (dict "root" $ "name" "auth" "image" <values of the component>). */}}
 {{- define "hp-analytics.image" -}}
 {{- $own := .image | default dict -}}
 {{- $default := .name -}}
@@ -54,7 +54,7 @@ labels:
 {{- end -}}
 {{- end -}}
 
-{{/* A third party's image: (dict "image" <values>). */}}
+{{/* A third-party image: (dict "image" <values>). */}}
 {{- define "hp-analytics.thirdPartyImage" -}}
 {{- with .image.digest -}}
 {{- printf "%s@%s" $.image.repository . -}}

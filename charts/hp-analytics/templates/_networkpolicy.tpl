@@ -10,7 +10,7 @@
         values: {{ .components | toJson }}
 {{- end -}}
 
-{{/* The pods that a policy is about, same arguments. */}}
+{{/* The pods that a policy selects, same arguments. */}}
 {{- define "hp-analytics.networkPolicy.podSelector" -}}
 matchLabels:
   app.kubernetes.io/name: hp-analytics

@@ -6,7 +6,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* The names of the cluster-scoped objects carry the namespace, so that releases of one name do not meet. */}}
+{{/* The names of cluster-scoped objects contain the namespace, so that releases of the same name do not collide. */}}
 {{- define "hp-analytics.operator.clusterName" -}}
 {{- printf "%s-operator-%s" (include "hp-analytics.fullname" .) .Release.Namespace -}}
 {{- end -}}
@@ -19,7 +19,7 @@ The namespaces that the operator watches, as a YAML list. The release's is alway
 {{- ternary $given (prepend $given .Release.Namespace | uniq) (has "*" $given) | toYaml -}}
 {{- end -}}
 
-{{/* What the operator may do in a namespace that it watches. */}}
+{{/* The operator's rights in a watched namespace. */}}
 {{- define "hp-analytics.operator.rules" -}}
 - apiGroups: [analytics.hp-analytics.dev]
   resources: [aggregatorpools]

@@ -50,7 +50,7 @@ topologySpreadConstraints:
     labelSelector:
       matchLabels:
         {{- toYaml $selector | nindent 8 }}
-    {{- /* Without the hash of the template the pods of the revision before would count during a rollout. */}}
+    {{- /* Without the hash of the template, the pods of the previous revision would count during a rollout. */}}
     matchLabelKeys: [pod-template-hash]
   {{- end }}
 {{- end }}
@@ -87,7 +87,7 @@ metadata:
 automountServiceAccountToken: false
 {{- end -}}
 
-{{/* The PodDisruptionBudget of a component: one pod at a time may be evicted. With one pod it would only say so. */}}
+{{/* The PodDisruptionBudget of a component: one pod at a time may be evicted. A single pod needs none. */}}
 {{- define "hp-analytics.podDisruptionBudget" -}}
 apiVersion: policy/v1
 kind: PodDisruptionBudget
@@ -114,7 +114,7 @@ limits in whole Mi or Gi: (dict "resources" <resources>).
 {{- end -}}
 {{- end -}}
 
-{{/* The probes of a service. /ready says 503 while the schema is old, so only /health may decide about a restart. */}}
+{{/* The probes of a service. /ready answers 503 while the schema is old, so only /health may trigger a restart. */}}
 {{- define "hp-analytics.probes" -}}
 startupProbe:
   httpGet: {path: /health, port: http}
@@ -133,7 +133,7 @@ readinessProbe:
   failureThreshold: 2
 {{- end -}}
 
-{{/* Certificates that pods trust beside the system's: a directory that Go reads for every TLS connection. */}}
+{{/* CA certificates that pods trust in addition to the system's, in a directory that Go reads. */}}
 {{- define "hp-analytics.trustedCAs" -}}
 {{- if or .Values.trustedCAs.configMap .Values.trustedCAs.secret -}}true{{- end -}}
 {{- end -}}

@@ -25,14 +25,14 @@ aggregator:
     FOLD_ROW_BUDGET: {{ .Values.aggregator.foldRowBudget | int | quote }}
 {{- end -}}
 
-{{/* Whether an autoscaler decides about the replicas of a service: (dict "root" $ "name" "auth" "settings" <settings>). */}}
+{{/* Whether an autoscaler controls the replicas of a service: (dict "root" $ "name" "auth" "settings" <settings>). */}}
 {{- define "hp-analytics.autoscaled" -}}
 {{- if eq .name "aggregator" -}}
 {{- if ne (include "hp-analytics.autoscaling.mode" .root) "none" -}}true{{- end -}}
 {{- else if .settings.autoscaling.enabled -}}true{{- end -}}
 {{- end -}}
 
-{{/* The least number of replicas of a service, same arguments. */}}
+{{/* The minimum number of replicas of a service, same arguments. */}}
 {{- define "hp-analytics.minReplicas" -}}
 {{- if not (include "hp-analytics.autoscaled" .) -}}
 {{- int .settings.replicas -}}
@@ -81,7 +81,7 @@ aggregator:
 {{- end }}
 {{- end -}}
 
-{{/* The standard variables of OpenTelemetry. Without an endpoint nothing is sent, and nothing is set. */}}
+{{/* The standard variables of OpenTelemetry. Without an endpoint, none are set and nothing is sent. */}}
 {{- define "hp-analytics.otelEnv" -}}
 {{- with .Values.otel -}}
 {{- if .endpoint -}}
