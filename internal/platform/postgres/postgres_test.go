@@ -164,7 +164,7 @@ func TestOpenSetsRole(t *testing.T) {
 	if err := pool.QueryRow(t.Context(), query).Scan(&role, &application, &zone, &timeout); err != nil {
 		t.Fatal(err)
 	}
-	if role != "narrow" || application != "test" || zone != "UTC" || timeout != "5s" {
+	if role != "narrow" || application != "test" || zone != "UTC" || timeout != "1min" {
 		t.Errorf("role %s, application %s, time zone %s, statement timeout %s", role, application, zone, timeout)
 	}
 	if _, err := pool.Exec(t.Context(), `SELECT * FROM secret`); err == nil {
