@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -60,34 +61,51 @@ func (a *countArrays) append(counts *stats.Counts) {
 	}
 }
 
-// keyColumn is a column of a rollup's primary key and the array of its values. The lane is a column of every key.
-type keyColumn struct {
-	name, sqlType string
-	values        any
+// countTable is a rollup table with a column for each counter.
+type countTable struct {
+	upsert map[Tables]string // adds counts to rows: its arguments are the lane, and arrays for the key and the counters
 }
 
-// addCounts adds counts to the rows of a rollup table with the given keys.
-func (t Tables) addCounts(ctx context.Context, tx pgx.Tx, lane int16, table string, counts *countArrays, keys ...keyColumn) error {
-	columns, arrays, target, arguments := []string{"lane"}, []string{}, []string{}, []any{lane}
-	add := func(column, sqlType string, values any) {
-		columns, arguments = append(columns, column), append(arguments, values)
-		arrays = append(arrays, "$"+strconv.Itoa(len(arguments))+"::"+sqlType+"[]")
+var (
+	productCounts = newCountTable("product_daily_stats", "product_id", "uuid", "day", "date")
+	userCounts    = newCountTable("user_daily_stats", "user_id", "text", "day", "date")
+	dayCounts     = newCountTable("daily_stats", "day", "date")
+)
+
+// newCountTable returns a table whose primary key is the given pairs of column and type, and the lane.
+func newCountTable(name string, key ...string) countTable {
+	columns, arrays, target := []string{"lane"}, []string{}, []string{}
+	add := func(column, sqlType string) {
+		columns = append(columns, column)
+		arrays = append(arrays, "$"+strconv.Itoa(len(columns))+"::"+sqlType+"[]")
 	}
-	for _, key := range keys {
-		add(key.name, key.sqlType, key.values)
-		target = append(target, key.name)
+	for pair := range slices.Chunk(key, 2) {
+		add(pair[0], pair[1])
+		target = append(target, pair[0])
 	}
-	sums := make([]string, len(counts))
-	for i, column := range stats.Columns() {
-		add(column, "bigint", counts[i])
-		sums[i] = column + " = s." + column + " + excluded." + column
+	var sums []string
+	for _, column := range stats.Columns() {
+		add(column, "bigint")
+		sums = append(sums, column+" = s."+column+" + excluded."+column)
 	}
-	upsert := `
-		INSERT INTO ` + string(t) + `.` + table + ` AS s (` + strings.Join(columns, ", ") + `)
-		SELECT $1::smallint, *
-		FROM unnest(` + strings.Join(arrays, ", ") + `)
-		ON CONFLICT (` + strings.Join(target, ", ") + `, lane) DO UPDATE SET ` + strings.Join(sums, ", ")
-	_, err := tx.Exec(ctx, upsert, arguments...)
+	t := countTable{upsert: map[Tables]string{}}
+	for _, schema := range []Tables{Stats, Shadow} {
+		t.upsert[schema] = `
+			INSERT INTO ` + string(schema) + `.` + name + ` AS s (` + strings.Join(columns, ", ") + `)
+			SELECT $1::smallint, *
+			FROM unnest(` + strings.Join(arrays, ", ") + `)
+			ON CONFLICT (` + strings.Join(target, ", ") + `, lane) DO UPDATE SET ` + strings.Join(sums, ", ")
+	}
+	return t
+}
+
+// addCounts adds counts to the rows of a table. keys are the arrays of its key columns.
+func (t Tables) addCounts(ctx context.Context, tx pgx.Tx, lane int16, table countTable, counts *countArrays, keys ...any) error {
+	arguments := append([]any{lane}, keys...)
+	for _, values := range counts {
+		arguments = append(arguments, values)
+	}
+	_, err := tx.Exec(ctx, table.upsert[t], arguments...)
 	return err
 }
 
@@ -99,7 +117,7 @@ func (t Tables) addProducts(ctx context.Context, tx pgx.Tx, lane int16, d *rollu
 		products, days = append(products, key.ProductID), append(days, key.Day.Time())
 		counts.append(added)
 	}
-	return t.addCounts(ctx, tx, lane, "product_daily_stats", &counts, keyColumn{"product_id", "uuid", products}, keyColumn{"day", "date", days})
+	return t.addCounts(ctx, tx, lane, productCounts, &counts, products, days)
 }
 
 func (t Tables) addUsers(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
@@ -110,7 +128,7 @@ func (t Tables) addUsers(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.D
 		users, days = append(users, key.UserID), append(days, key.Day.Time())
 		counts.append(added)
 	}
-	return t.addCounts(ctx, tx, lane, "user_daily_stats", &counts, keyColumn{"user_id", "text", users}, keyColumn{"day", "date", days})
+	return t.addCounts(ctx, tx, lane, userCounts, &counts, users, days)
 }
 
 func (t Tables) addDays(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
@@ -120,7 +138,7 @@ func (t Tables) addDays(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.De
 		days = append(days, day.Time())
 		counts.append(added)
 	}
-	return t.addCounts(ctx, tx, lane, "daily_stats", &counts, keyColumn{"day", "date", days})
+	return t.addCounts(ctx, tx, lane, dayCounts, &counts, days)
 }
 
 func (t Tables) addTypes(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
