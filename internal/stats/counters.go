@@ -5,7 +5,10 @@
 // keeps a list of its own on purpose, because it checks what this one leads to.
 package stats
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Counter is a column of the rollups, and its index in Counts.
 type Counter int
@@ -105,11 +108,11 @@ func (c *Counts) Pointers() []any {
 
 // String lists the values that are not 0 by column.
 func (c Counts) String() string {
-	text := ""
+	var parts []string
 	for i, n := range c {
 		if n != 0 {
-			text += fmt.Sprintf(" %s=%d", table[i].column, n)
+			parts = append(parts, fmt.Sprintf("%s=%d", table[i].column, n))
 		}
 	}
-	return "{" + text + " }"
+	return "{" + strings.Join(parts, " ") + "}"
 }

@@ -46,7 +46,8 @@ func TestTablesStayFlat(t *testing.T) {
 	server := dbtest.StartServer(t)
 	open := func(role string) *pgxpool.Pool {
 		t.Helper()
-		pool, err := platformpostgres.Open(t.Context(), server.Config(), role, "test", nil)
+		pool, err := platformpostgres.Open(t.Context(), server.Config(), role, "test", nil,
+			platformpostgres.Setting{Name: "synchronous_commit", Value: "off"}) // 1,200 commits need not wait for the disk
 		if err != nil {
 			t.Fatal(err)
 		}
