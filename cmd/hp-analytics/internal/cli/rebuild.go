@@ -23,8 +23,8 @@ func rebuildCommand(env environment) *cobra.Command {
 		Short: "Recompute the rollups of a range of days from the raw rows while the platform runs",
 		Long: `Recompute the rollups of a range of days from the raw rows while the platform runs.
 
-Each day is computed separately and swapped in at once, so readers see the old numbers or the new ones. Correct rows are not
-touched. An interrupted rebuild continues where it stopped when it is run again for the same days. Days whose raw rows were
+Each day is computed separately and swapped in at once, so readers see the old numbers or the new ones. Identical rows are
+not touched. An interrupted rebuild continues where it stopped when it is run again for the same days. Days whose raw rows were
 dropped (retention) are refused. "hp-analytics reconcile" tells whether a rebuild is needed.
 
 It uses the database of DATABASE_URL, or else the private one of DATA_DIR (default .data). With REDIS_URL it invalidates the

@@ -100,6 +100,9 @@ func TestRepairBesideTheRunningPlatform(t *testing.T) {
 	})
 	wantNoDifferences(t, environ...)
 
+	const dayViews = `SELECT sum(views)::int FROM stats.daily_stats WHERE day = (SELECT min(day) FROM stats.daily_stats)`
+	var correct, repaired int
+	query(t, database.URL(), dayViews, &correct)
 	execute(t, database.URL(), `UPDATE stats.daily_stats SET views = views + 7 WHERE day = (SELECT min(day) FROM stats.daily_stats) AND lane = 0`)
 	var day string
 	query(t, database.URL(), `SELECT min(day)::text FROM stats.daily_stats`, &day)
@@ -110,8 +113,11 @@ func TestRepairBesideTheRunningPlatform(t *testing.T) {
 	client := redistest.Client(t, cache)
 	before := client.HGet(t.Context(), protocol.VersionsKey, protocol.TopField).Val()
 	code, out = run(t, []string{"rebuild", "--from", day, "--to", day}, environ...)
-	if code != exitOK || !strings.Contains(out, " 1 removed, 1 added") || strings.Contains(out, "caches") {
-		t.Errorf("rebuild: exit code %d:\n%s", code, out)
+	// The output counts more than the corrupted row: the bytes of a sketch depend on the order of folds, so rebuild replaces
+	// sketches that are equal in value as well.
+	query(t, database.URL(), dayViews, &repaired)
+	if code != exitOK || repaired != correct || !strings.Contains(out, "Rebuilt 1 days ") || strings.Contains(out, "caches") {
+		t.Errorf("rebuild: exit code %d, %d views instead of %d:\n%s", code, repaired, correct, out)
 	}
 	if after := client.HGet(t.Context(), protocol.VersionsKey, protocol.TopField).Val(); after == before {
 		t.Errorf("the version token of rankings is still %q", after)
