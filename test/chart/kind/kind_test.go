@@ -1,4 +1,4 @@
-// Package kind_test holds the files of k8s/kind together: the cluster is one that kind makes, and its ports lead to the chart.
+// Package kind_test checks the files of k8s/kind: kind accepts the configuration, and its ports match the chart.
 package kind_test
 
 import (
@@ -33,7 +33,7 @@ func config(t *testing.T) v1alpha4.Cluster {
 	return c
 }
 
-// docker answers what kind asks before it makes anything, and then refuses.
+// docker is a fake that answers kind's first queries and then fails.
 const docker = `#!/bin/sh
 case "$1" in
 info) echo '{"CgroupVersion": "2", "MemoryLimit": true, "PidsLimit": true, "CPUShares": true}' ;;
@@ -42,8 +42,8 @@ inspect | ps) ;;
 esac
 `
 
-// create lets kind itself parse, default and validate a configuration, and returns what it says in the end. Only with a valid
-// one does it come as far as making the network of the nodes.
+// create lets kind parse, default and validate a configuration, and returns its last message. Only with a valid configuration does
+// kind reach the creation of the nodes' network.
 func create(t *testing.T, text string) string {
 	t.Helper()
 	bin := t.TempDir()
@@ -108,7 +108,7 @@ func TestPortsLeadToTheGateway(t *testing.T) {
 	mapped := make(map[int32]int32)
 	for _, m := range config(t).Nodes[0].ExtraPortMappings {
 		if m.ListenAddress != "127.0.0.1" {
-			t.Errorf("port %d is open to others: %q", m.HostPort, m.ListenAddress)
+			t.Errorf("port %d is not limited to the loopback interface: %q", m.HostPort, m.ListenAddress)
 		}
 		mapped[m.HostPort] = m.ContainerPort
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/test/chart/internal/manifest"
 )
 
-// backendRef is how an Ingress or an HTTPRoute names a Service and one of its ports.
+// backendRef is the reference of an Ingress or an HTTPRoute to a port of a Service.
 type backendRef struct {
 	service  string
 	port     int32
@@ -21,7 +21,7 @@ func (b backendRef) in(s corev1.ServiceSpec) bool {
 	})
 }
 
-// backends finds routes to Services, and to ports of Services, that are not installed.
+// backends reports routes to Services, or ports of Services, that do not exist.
 func backends(in manifest.Install) []problem {
 	services := make(map[string]corev1.ServiceSpec)
 	for _, o := range in.OfKind("Service") {

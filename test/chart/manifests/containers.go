@@ -11,14 +11,14 @@ import (
 	"github.com/hp-analytics/hp-analytics/test/chart/internal/manifest"
 )
 
-// containerOf is a container and the workload whose pods run it.
+// containerOf is a container with its workload.
 type containerOf struct {
 	manifest.Workload
 
 	container corev1.Container
 }
 
-// podSecurity evaluates pod templates as the admission controller of a namespace with the level "restricted" does.
+// podSecurity evaluates pod templates like the admission controller of a namespace with the level "restricted".
 func podSecurity() (func(manifest.Install) []problem, error) {
 	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
 	if err != nil {
@@ -37,7 +37,7 @@ func podSecurity() (func(manifest.Install) []problem, error) {
 	}, nil
 }
 
-// readOnlyRoots finds containers that can write to their own file system, which the restricted level does not ask about.
+// readOnlyRoots reports containers with a writable root file system, which the restricted level allows.
 func readOnlyRoots(in manifest.Install) []problem {
 	return eachContainer(in, func(c containerOf) []problem {
 		if sc := c.container.SecurityContext; sc == nil || sc.ReadOnlyRootFilesystem == nil || !*sc.ReadOnlyRootFilesystem {
@@ -47,7 +47,7 @@ func readOnlyRoots(in manifest.Install) []problem {
 	})
 }
 
-// images finds images that mean something else tomorrow.
+// images reports images with a tag that can change.
 func images(in manifest.Install) []problem {
 	return eachContainer(in, func(c containerOf) []problem {
 		image := c.container.Image
@@ -63,7 +63,7 @@ func images(in manifest.Install) []problem {
 	})
 }
 
-// resources finds containers that the scheduler knows nothing about, or that can take a whole node.
+// resources reports containers without resource requests, or without a memory limit.
 func resources(in manifest.Install) []problem {
 	return eachContainer(in, func(c containerOf) []problem {
 		var problems []problem

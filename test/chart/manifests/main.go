@@ -1,9 +1,9 @@
-// Command manifests reads rendered Kubernetes manifests and reports what is valid for the API and yet must not be shipped: see
-// rules. Each file is taken for one installation.
+// Command manifests checks rendered Kubernetes manifests against rules that the API does not enforce; see rules. Each file is one
+// installation.
 //
 //	helm template hpa charts/hp-analytics | go run ./manifests -
 //
-// Rules that are not for some files can be left out: -skip read-only-root.
+// Rules can be skipped: -skip read-only-root.
 package main
 
 import (

@@ -7,13 +7,13 @@ import (
 	"github.com/hp-analytics/hp-analytics/test/chart/internal/manifest"
 )
 
-// rule is one thing that every installation has to keep to.
+// rule is a requirement for every installation.
 type rule struct {
 	name  string
 	check func(manifest.Install) []problem
 }
 
-// problem is where a rule is broken, and how.
+// problem is a violation of a rule.
 type problem struct {
 	object manifest.Object
 	text   string
@@ -41,7 +41,7 @@ func allRules() ([]rule, error) {
 	}, nil
 }
 
-// rulesWithout are all rules but those named, which must exist.
+// rulesWithout returns all rules except the given ones, which must exist.
 func rulesWithout(names []string) ([]rule, error) {
 	rules, err := allRules()
 	if err != nil {

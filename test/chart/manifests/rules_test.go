@@ -22,7 +22,7 @@ func good(t *testing.T) string {
 	return string(text)
 }
 
-// problems are what all rules find, as "rule: Kind/name: text".
+// problems returns the findings of all rules, as "rule: Kind/name: text".
 func problems(t *testing.T, manifests string) []string {
 	t.Helper()
 	rules, err := allRules()
@@ -49,7 +49,7 @@ func TestGood(t *testing.T) {
 	}
 }
 
-// TestBad breaks the good installation in one place at a time: exactly that must be found.
+// TestBad breaks the good installation in one place at a time. The rules must find exactly that.
 func TestBad(t *testing.T) {
 	t.Parallel()
 	const (
@@ -65,7 +65,7 @@ spec: {automountServiceAccountToken: false, containers: [{name: c, image: "c:1",
 `
 	)
 	for name, test := range map[string]struct {
-		old, change string // the first of old becomes change; no old: change is added
+		old, change string // change replaces the first occurrence of old, or is appended if old is empty
 		want        []string
 	}{
 		"runs as root": {"runAsNonRoot: true", "runAsNonRoot: false", []string{

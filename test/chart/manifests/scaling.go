@@ -2,7 +2,7 @@ package main
 
 import "github.com/hp-analytics/hp-analytics/test/chart/internal/manifest"
 
-// target is the workload that an autoscaler sets the replicas of.
+// target is the workload whose replicas an autoscaler sets.
 type target struct {
 	scaler     manifest.Object
 	kind, name string
@@ -19,7 +19,7 @@ func targets(in manifest.Install) []target {
 		if o.Kind == "AggregatorPool" {
 			t.name = spec.DeploymentName
 		}
-		if t.kind == "" { // an AggregatorPool scales Deployments only, a ScaledObject if nothing else is said
+		if t.kind == "" { // an AggregatorPool scales only Deployments, and a ScaledObject does by default
 			t.kind = "Deployment"
 		}
 		out = append(out, t)
@@ -36,8 +36,8 @@ func (t target) workload(in manifest.Install) (manifest.Workload, bool) {
 	return manifest.Workload{}, false
 }
 
-// scaledReplicas finds replicas rendered beside an autoscaler: every upgrade would set them back, or fail, as with server-side
-// apply the field belongs to the autoscaler.
+// scaledReplicas reports rendered replicas of autoscaled workloads. Every upgrade would reset the number, or fail with server-side
+// apply, because the autoscaler owns the field.
 func scaledReplicas(in manifest.Install) []problem {
 	var problems []problem
 	for _, t := range targets(in) {
@@ -48,7 +48,7 @@ func scaledReplicas(in manifest.Install) []problem {
 	return problems
 }
 
-// scalingTargets finds autoscalers of nothing, and those that scale the same workload: the HPA controller then scales it by none.
+// scalingTargets reports autoscalers without a target, and those with the same target, which the HPA controller ignores.
 func scalingTargets(in manifest.Install) []problem {
 	var problems []problem
 	first := make(map[string]manifest.Object)

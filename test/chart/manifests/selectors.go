@@ -11,8 +11,8 @@ import (
 	"github.com/hp-analytics/hp-analytics/test/chart/internal/manifest"
 )
 
-// selectors finds Services and PodDisruptionBudgets that match no pods or those of several workloads, Services whose port the pods
-// do not name, and workloads that do not select their own pods.
+// selectors reports Services and PodDisruptionBudgets that match no pods or those of several workloads, Services with a port that the
+// pods do not declare, and workloads that do not select their own pods.
 func selectors(in manifest.Install) []problem {
 	var problems []problem
 	for _, w := range in.Workloads {
@@ -38,7 +38,7 @@ func selectors(in manifest.Install) []problem {
 	for _, o := range in.OfKind("Service") {
 		spec := manifest.Decode[corev1.ServiceSpec](o)
 		if len(spec.Selector) == 0 {
-			continue // somebody else writes its endpoints
+			continue // its endpoints are managed externally
 		}
 		selector := labels.SelectorFromSet(spec.Selector)
 		problems = append(problems, one(in, o, selector)...)
@@ -64,7 +64,7 @@ func one(in manifest.Install, o manifest.Object, selector labels.Selector) []pro
 	}
 }
 
-// listens tells whether pods declare the port that a Service names. A number need not be declared.
+// listens reports whether pods declare the named port of a Service. A numeric port need not be declared.
 func listens(w manifest.Workload, port intstr.IntOrString) bool {
 	return port.Type == intstr.Int || slices.ContainsFunc(w.Containers(), func(c corev1.Container) bool {
 		return slices.ContainsFunc(c.Ports, func(p corev1.ContainerPort) bool { return p.Name == port.StrVal })

@@ -2,10 +2,10 @@ package main
 
 import "github.com/hp-analytics/hp-analytics/test/chart/internal/manifest"
 
-// operatorComponent is the one component that talks to the API server, by its label app.kubernetes.io/component.
+// operatorComponent is the label app.kubernetes.io/component of the only component that uses the API server.
 const operatorComponent = "operator"
 
-// tokens finds pods outside the operator that are given a token of the API server, and ServiceAccounts that are not installed.
+// tokens reports pods other than the operator's that get a token of the API server, and ServiceAccounts that do not exist.
 func tokens(in manifest.Install) []problem {
 	accounts := make(map[string]manifest.Object)
 	for _, o := range in.OfKind("ServiceAccount") {

@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// customResourceDefinition is what is read of one.
+// customResourceDefinition contains the fields that are read.
 type customResourceDefinition struct {
 	Kind string
 	Spec struct {
@@ -27,8 +27,8 @@ type customResourceDefinition struct {
 	}
 }
 
-// crdSchemas makes the schemas of all served versions of the definitions in a YAML stream. Their metadata is that of every object.
-// Rules in CEL are not JSON Schema: only an API server evaluates them.
+// crdSchemas returns the schemas of all served versions of the definitions in a YAML stream, with the common metadata. CEL rules are not
+// part of JSON Schema; only an API server evaluates them.
 func crdSchemas(stream []byte, a *api) (map[kind]schema, error) {
 	out := make(map[kind]schema)
 	for reader := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(stream))); ; {

@@ -1,6 +1,6 @@
-// Command schemas makes the JSON Schemas that kubeconform validates rendered manifests with, offline: of the built-in kinds
-// from the OpenAPI document inside the module k8s.io/kubernetes, of custom resources from the definitions inside the
-// modules of their projects and from the files named as arguments.
+// Command schemas generates the JSON Schemas with which kubeconform validates rendered manifests offline. Those of the built-in kinds
+// come from the OpenAPI document in the module k8s.io/kubernetes. Those of custom resources come from the definitions in the modules of
+// their projects and from the files given as arguments.
 //
 //	go run ./schemas -out .bin/schemas charts/hp-analytics/crds/*.yaml
 //
@@ -76,7 +76,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	return write(filepath.Join(*out, "crds"), cluster)
 }
 
-// kind names a schema the way kubeconform looks it up: the group of the core API is its version, "v1".
+// kind identifies a schema as kubeconform does: the group of the core API is its version, "v1".
 type kind struct{ group, version, name string }
 
 func (k kind) file() string {

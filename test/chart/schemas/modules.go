@@ -12,7 +12,7 @@ import (
 	"os/exec"
 )
 
-// module is a Go module at a version, of which only files are read: none of its code is built or linked.
+// module is a version of a Go module. Only its files are read; its code is not compiled.
 type module string
 
 const (
@@ -24,7 +24,7 @@ const (
 	certManager      module = "github.com/cert-manager/cert-manager@v1.21.2"
 )
 
-// kubernetes are the versions that manifests must be valid for, the newest last: the oldest is the kubeVersion of the chart.
+// kubernetes lists the versions that manifests must be valid for, oldest first. The oldest is the kubeVersion of the chart.
 var kubernetes = []struct {
 	minor  string
 	module module
@@ -33,7 +33,7 @@ var kubernetes = []struct {
 	{"1.37", kubernetesNewest},
 }
 
-// customResources are the definitions of what the chart can render for other projects.
+// customResources lists the definitions of the custom resources of other projects that the chart renders.
 var customResources = []struct {
 	module module
 	file   string
@@ -49,20 +49,20 @@ var customResources = []struct {
 	{certManager, "deploy/crds/cert-manager.io_issuers.yaml"},
 }
 
-// cloudNativePG defines the part of a Cluster that the chart may use, closed: a field that is not in it is an error. It is written
-// after the documentation of CloudNativePG's API, because the project's module cannot be downloaded as a Go module.
+// cloudNativePG defines the fields of a Cluster that the chart may use; any other field is an error. It is derived from the documentation
+// of CloudNativePG's API, because the project cannot be downloaded as a Go module.
 //
 //go:embed cloudnativepg.yaml
 var cloudNativePG []byte
 
-// download makes sure that all modules are in the module cache, and tells where.
+// download downloads all modules into the module cache and returns their directories.
 func download(ctx context.Context) (map[module]string, error) {
 	args := []string{"mod", "download", "-json", string(keda), string(gatewayAPI), string(prometheus), string(certManager)}
 	for _, k := range kubernetes {
 		args = append(args, string(k.module))
 	}
 	cmd := exec.CommandContext(ctx, "go", args...)
-	// Outside of every module: what is downloaded here must not be mixed with the requirements of this one.
+	// Run outside of every module, so that the downloads do not affect the requirements of this module.
 	cmd.Dir, cmd.Env = os.TempDir(), append(os.Environ(), "GOWORK=off")
 	cmd.Stderr = os.Stderr
 	text, err := cmd.Output()

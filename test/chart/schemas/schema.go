@@ -5,9 +5,9 @@ import "slices"
 // schema is a JSON Schema (draft 4, which kubeconform assumes) as decoded JSON.
 type schema = map[string]any
 
-// closed copies a schema of the API so that unknown fields are errors: objects with properties take no others. Documentation and
-// hints to clients are left out. A null is an error too, where the API takes it for "not set": nobody writes one by hand, so in
-// rendered text it is an empty value that slipped through a template.
+// closed copies a schema of the API so that unknown fields are errors: objects with properties accept no others. It omits documentation
+// and hints for clients. A null is an error too, although the API treats it as "not set": in rendered manifests it is an empty value
+// that slipped through a template.
 func closed(s schema) schema {
 	if s["x-kubernetes-preserve-unknown-fields"] == true || s["x-kubernetes-embedded-resource"] == true {
 		return schema{}
@@ -25,7 +25,7 @@ func closed(s schema) schema {
 			"minLength", "maxLength", "minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties":
 			out[key] = value
 		case "allOf", "anyOf", "oneOf", "not":
-			// These repeat fields only to restrict them, so they stay open.
+			// These only repeat fields to restrict them, so they stay open.
 			out[key] = value
 		case "items", "additionalProperties":
 			out[key] = closedIfSchema(value)
@@ -58,7 +58,7 @@ func closedEach(value any) schema {
 	return out
 }
 
-// identify makes a schema accept only the one kind, which must be named and have metadata.
+// identify restricts a schema to one kind and requires kind and metadata.
 func identify(s schema, k kind) {
 	apiVersion := k.version
 	if k.group != "" {

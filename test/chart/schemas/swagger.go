@@ -33,14 +33,14 @@ func readAPI(file string) (*api, error) {
 	a := &api{definitions: make(map[string]schema), kinds: make(map[kind]string)}
 	for name, definition := range document.Definitions {
 		a.definitions[name] = closed(definition)
-		// What many groups share, such as DeleteOptions, is no object of its own.
+		// Types that many groups share, such as DeleteOptions, are not objects.
 		if kinds, _ := definition["x-kubernetes-group-version-kind"].([]any); len(kinds) == 1 {
 			a.kinds[kindOf(kinds[0])] = name
 		}
 	}
-	// The document says "string" for what the API server reads as a string or a number.
+	// The document has "string" where the API server accepts a string or a number.
 	a.definitions[quantity] = schema{"type": []any{"string", "number"}}
-	// JSON Schema inside a CustomResourceDefinition has fields that refer to one another in too many ways to be checked here.
+	// The JSON Schema inside a CustomResourceDefinition is recursive and is not checked here.
 	a.definitions[crdProps] = schema{"type": "object"}
 	return a, nil
 }
@@ -65,7 +65,7 @@ func (a *api) schemas() map[kind]schema {
 	return out
 }
 
-// used are the definitions that a schema refers to, directly or through others.
+// used returns the definitions that a schema refers to, directly or indirectly.
 func (a *api) used(root schema) schema {
 	found := make(schema)
 	var visit func(value any)

@@ -86,7 +86,7 @@ func attribute(s *starlarkstruct.Struct, name string) string {
 	return text
 }
 
-// helm returns a value that only k8s_yaml takes: the rendering is another test's.
+// helm returns a value that only k8s_yaml accepts; another test renders the chart.
 func (s *session) helm(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var c chart
 	var values, set list
@@ -140,7 +140,7 @@ func (s *session) k8sResource(_ *starlark.Thread, b *starlark.Builtin, args star
 	return starlark.None, nil
 }
 
-// forwardOf reads 8080:80, or what port_forward made.
+// forwardOf parses 8080:80, or a value of port_forward.
 func forwardOf(value starlark.Value) (forward, error) {
 	text, ok := starlark.AsString(value)
 	if made, isStruct := value.(*starlarkstruct.Struct); isStruct {

@@ -17,7 +17,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/test/chart/internal/manifest"
 )
 
-// rendered is what Tilt installs: the chart as helm renders it, without the pods of `helm test`, and the files beside it.
+// rendered contains what Tilt installs: the rendered chart without the pods of `helm test`, and the additional files.
 func rendered(t *testing.T, s *session) manifest.Install {
 	t.Helper()
 	helm := os.Getenv("HELM")
@@ -118,7 +118,7 @@ func TestResourcesAreRendered(t *testing.T) {
 	}
 }
 
-// TestImagesAreRendered compares the images that Tilt builds with those of the chart that are not third parties'.
+// TestImagesAreRendered compares the images that Tilt builds with the chart's images, except third-party ones.
 func TestImagesAreRendered(t *testing.T) {
 	t.Parallel()
 	s := execute(t)
@@ -144,7 +144,7 @@ func TestImagesAreRendered(t *testing.T) {
 	}
 }
 
-// TestLiveUpdatesCanWrite checks that the containers with live updates leave the command to Tilt, and may write to themselves.
+// TestLiveUpdatesCanWrite checks that containers with live updates set no command and have a writable root.
 func TestLiveUpdatesCanWrite(t *testing.T) {
 	t.Parallel()
 	s := execute(t)

@@ -94,7 +94,7 @@ func (s *session) load(_ *starlark.Thread, module string) (starlark.StringDict, 
 	if globals, ok := extensions[module]; ok {
 		return globals, nil
 	}
-	return nil, fmt.Errorf("extension %s is not known here", module)
+	return nil, fmt.Errorf("unknown extension %s", module)
 }
 
 type builtin = func(*starlark.Thread, *starlark.Builtin, starlark.Tuple, []starlark.Tuple) (starlark.Value, error)
@@ -118,7 +118,7 @@ func (s *session) builtins() starlark.StringDict {
 	return globals
 }
 
-// list is a parameter that Tilt takes as one string or a list of strings.
+// list is a parameter that is a string or a list of strings.
 type list []string
 
 func (l *list) Unpack(v starlark.Value) error {

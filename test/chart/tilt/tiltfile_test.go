@@ -1,4 +1,4 @@
-// Package tilt_test executes the Tiltfile with builtins that only record, and checks that everything it names is there.
+// Package tilt_test executes the Tiltfile with recording builtins, and checks that everything it names exists.
 package tilt_test
 
 import (
@@ -69,7 +69,7 @@ func builds(t *testing.T, s *session) []build {
 	return out
 }
 
-// TestProgramsAreWatched compares what a program is compiled from with what its resource watches.
+// TestProgramsAreWatched compares the directories of a program's packages with those that its resource watches.
 func TestProgramsAreWatched(t *testing.T) {
 	t.Parallel()
 	for _, b := range builds(t, execute(t)) {
@@ -91,7 +91,7 @@ func TestProgramsAreWatched(t *testing.T) {
 
 type goPackage struct{ Name, Dir string }
 
-// goList returns the packages of this repository that a package is made of, itself the last.
+// goList returns a package's dependencies within this repository, followed by the package itself.
 func goList(t *testing.T, target string) []goPackage {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-json=Name,Dir", target)
@@ -152,7 +152,7 @@ func TestImages(t *testing.T) {
 	}
 }
 
-// TestButtons checks that what buttons start is there; where compiling it is no waste, down to the flags.
+// TestButtons checks that the commands of buttons exist, including their flags.
 func TestButtons(t *testing.T) {
 	t.Parallel()
 	s := execute(t)
@@ -193,7 +193,7 @@ func TestButtons(t *testing.T) {
 	}
 }
 
-// TestValues holds the values to what rendering without a cluster and live updates need.
+// TestValues checks that the values suit rendering without a cluster and live updates.
 func TestValues(t *testing.T) {
 	t.Parallel()
 	for _, c := range execute(t).charts {
@@ -213,7 +213,7 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// TestMistakes makes sure that the recorded builtins are as strict as Tilt.
+// TestMistakes checks that the recording builtins are as strict as Tilt.
 func TestMistakes(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{

@@ -1,4 +1,4 @@
-// Package values_test checks the schema of the chart's values: a key that does nothing must be an error.
+// Package values_test checks that the schema of the chart's values rejects unknown keys.
 package values_test
 
 import (
@@ -36,14 +36,14 @@ func compile(t *testing.T) *jsonschema.Schema {
 	return schema
 }
 
-// open are the names of maps whose keys are the user's own, or part of a Kubernetes object that is passed on as it is.
+// open lists maps with user-defined keys, and parts of Kubernetes objects that are passed through.
 var open = []string{
 	"annotations", "labels", "podAnnotations", "podLabels", "serviceAccountAnnotations", "nodeSelector", "resourceAttributes",
 	"settings", "parameters", "spec", // of databases
 	"affinity", "behavior", "scaleUp", "scaleDown", "podSecurityContext", "containerSecurityContext", "seccompProfile", "capabilities",
 }
 
-// TestUnknownKeys adds a key that nobody knows to every map of the default values: only open ones may take it.
+// TestUnknownKeys adds an unknown key to every map of the default values. Only open maps may accept it.
 func TestUnknownKeys(t *testing.T) {
 	t.Parallel()
 	schema := compile(t)

@@ -8,13 +8,13 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 )
 
-// Install is all that one rendering installs.
+// Install contains all objects of one rendering.
 type Install struct {
 	Objects   []Object
 	Workloads []Workload
 }
 
-// Workload is an object that makes pods.
+// Workload is an object that creates pods.
 type Workload struct {
 	Object
 
@@ -58,7 +58,7 @@ func workload(o Object) (Workload, bool) {
 	return w, true
 }
 
-// OfKind are the objects of some kinds, in the order of the stream.
+// OfKind returns the objects of the given kinds, in the order of the stream.
 func (in Install) OfKind(kinds ...string) []Object {
 	var out []Object
 	for _, o := range in.Objects {
@@ -69,7 +69,7 @@ func (in Install) OfKind(kinds ...string) []Object {
 	return out
 }
 
-// Selected are the workloads whose pods a selector matches.
+// Selected returns the workloads whose pods match a selector.
 func (in Install) Selected(selector labels.Selector) []Workload {
 	var out []Workload
 	for _, w := range in.Workloads {
@@ -80,7 +80,7 @@ func (in Install) Selected(selector labels.Selector) []Workload {
 	return out
 }
 
-// Containers are all containers of the pods, those that run first and leave included.
+// Containers returns all containers of the pods, including init containers.
 func (w Workload) Containers() []corev1.Container {
 	return slices.Concat(w.Template.Spec.InitContainers, w.Template.Spec.Containers)
 }

@@ -1,4 +1,4 @@
-// Package manifest reads rendered Kubernetes manifests as far as checks ask about them.
+// Package manifest reads the parts of rendered Kubernetes manifests that the checks need.
 package manifest
 
 import (
@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Object is any Kubernetes object. What a check needs of its Spec, Decode reads.
+// Object is a Kubernetes object. Decode reads its Spec.
 type Object struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata"`
@@ -44,7 +44,7 @@ func Read(r io.Reader) ([]Object, error) {
 		switch kind.Kind {
 		case "": // only comments
 			continue
-		case "ConfigMap": // its data is text, and no check asks for it
+		case "ConfigMap": // its data is not base64, and no check needs it
 			var named struct {
 				metav1.ObjectMeta `json:"metadata"`
 			}
@@ -60,8 +60,8 @@ func Read(r io.Reader) ([]Object, error) {
 	}
 }
 
-// Decode reads the spec of an object into what a check knows of it. Whether it fits the API is kubeconform's question; here a misfit
-// only leaves fields empty.
+// Decode reads the spec of an object into the type that a check uses. kubeconform validates it against the API; here a mismatch only
+// leaves fields empty.
 func Decode[T any](o Object) T {
 	var spec T
 	_ = json.Unmarshal(o.Spec, &spec)
