@@ -24,12 +24,16 @@ func (b *bench) flush(send func(user string) error, users []string) []error {
 		go func() { results[i] <- send(user) }()
 	}
 	synctest.Wait()
+	b.store.mu.Lock()
 	before := len(b.store.flushes)
+	b.store.mu.Unlock()
 	<-first
 	outcomes := make([]error, len(users))
 	for i := range results {
 		outcomes[i] = <-results[i]
 	}
+	b.store.mu.Lock()
+	defer b.store.mu.Unlock()
 	b.store.flushes = b.store.flushes[before:]
 	return outcomes
 }
