@@ -139,7 +139,7 @@ func (l *Limiter) takeRedis(ctx context.Context, key string, n int) (decision, e
 // leaseLife is how long units taken in advance can be used.
 const leaseLife = time.Second
 
-var errAway = errors.New("Redis did not answer another caller")
+var errAway = errors.New("another caller found Redis down")
 
 // lease holds the units of a key that this process has taken in advance. Its mutex is held during the request to Redis, so
 // concurrent callers of one key send one request.
