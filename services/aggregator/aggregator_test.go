@@ -92,9 +92,9 @@ func (p *plant) wake() {
 }
 
 // wantFolded waits until nothing is pending and checks that everything was counted once.
-func (p *plant) wantFolded(patience time.Duration) {
+func (p *plant) wantFolded(timeout time.Duration) {
 	p.t.Helper()
-	platformtest.Eventually(p.t, patience, "everything is folded", func() bool { return p.Pending() == 0 })
+	platformtest.Eventually(p.t, timeout, "everything is folded", func() bool { return p.Pending() == 0 })
 	var out strings.Builder
 	report, err := reconcile.Run(p.t.Context(), p.database.Pool("hp_aggregator"), reconcile.Options{Out: &out})
 	if err != nil {

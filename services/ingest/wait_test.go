@@ -16,8 +16,8 @@ import (
 
 const aggregated = "?wait=aggregated"
 
-// patience is an option: how long requests wait for the numbers.
-func patience(d time.Duration) func(*ingest.Config) {
+// waitTimeout is an option: how long requests wait for the numbers.
+func waitTimeout(d time.Duration) func(*ingest.Config) {
 	return func(cfg *ingest.Config) { cfg.WaitTimeout = d }
 }
 
@@ -76,7 +76,7 @@ func TestWaitForTheNumbers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := start(t, patience(14*time.Second))
+			p := start(t, waitTimeout(14*time.Second))
 			waiting := p.begin(t.Context(), request.path+aggregated, request.body)
 			p.waiters(1)
 			batch := p.pending()[0] // what is waited for is committed
@@ -98,7 +98,7 @@ func TestWaitForTheNumbers(t *testing.T) {
 
 func TestWaitIsBounded(t *testing.T) {
 	t.Parallel()
-	p := start(t, patience(150*time.Millisecond))
+	p := start(t, waitTimeout(150*time.Millisecond))
 	for path, body := range map[string]string{"/events": view(""), "/events/bulk": bulk(view("")), "/purchases": twoShoes} {
 		begin := time.Now()
 		a := p.post(path+aggregated, p.ingestKey, body)
@@ -117,7 +117,7 @@ func TestWaitIsBounded(t *testing.T) {
 
 func TestTooManyWait(t *testing.T) {
 	t.Parallel()
-	p := start(t, patience(14*time.Second), func(cfg *ingest.Config) { cfg.MaxWaits = 1 })
+	p := start(t, waitTimeout(14*time.Second), func(cfg *ingest.Config) { cfg.MaxWaits = 1 })
 	first := p.begin(t.Context(), "/events"+aggregated, view(""))
 	p.waiters(1)
 	p.post("/events"+aggregated, p.ingestKey, view("")).expect(t, http.StatusAccepted, "")
@@ -147,7 +147,7 @@ func TestDuplicatesWaitForWhatTheyRepeat(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := start(t, patience(14*time.Second))
+			p := start(t, waitTimeout(14*time.Second))
 			var batches []string
 			for _, body := range tc.before {
 				batches = append(batches, p.post(tc.path, p.ingestKey, body, tc.header...).string("batch_id"))
@@ -183,7 +183,7 @@ func (p *platform) poll() {
 
 func TestNothingStoredNothingToWaitFor(t *testing.T) {
 	t.Parallel()
-	p := start(t, patience(14*time.Second))
+	p := start(t, waitTimeout(14*time.Second))
 	a := p.post("/events/bulk"+aggregated, p.ingestKey, bulk(`{"type":"view","sku":"NONE","user_id":"a"}`))
 	a.expect(t, http.StatusOK, "")
 	if a.number("rejected") != 1 {
@@ -212,7 +212,7 @@ func TestUnknownWaits(t *testing.T) {
 func TestAStoredWriteIsNoErrorWhateverBecomesOfTheWait(t *testing.T) {
 	t.Parallel()
 	server := dbtest.StartServer(t)
-	p := startOwn(t, server, patience(time.Second))
+	p := startOwn(t, server, waitTimeout(time.Second))
 	alice := p.auth.Token(authn.User, aliceID)
 	ended := make(chan answer, 1)
 	go func() {
@@ -234,7 +234,7 @@ func TestAStoredWriteIsNoErrorWhateverBecomesOfTheWait(t *testing.T) {
 
 func TestAClientThatGoesAwayWaitsNoMore(t *testing.T) {
 	t.Parallel()
-	p := start(t, patience(14*time.Second))
+	p := start(t, waitTimeout(14*time.Second))
 	ctx, leave := context.WithCancel(t.Context())
 	gone := p.begin(ctx, "/events"+aggregated, view(""))
 	p.waiters(1)

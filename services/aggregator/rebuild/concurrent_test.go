@@ -66,7 +66,7 @@ func TestFoldedWhileCounting(t *testing.T) {
 		SELECT count(*) AS n FROM ingest.events e JOIN ingest.batches b ON b.id = e.batch_id WHERE b.aggregated_at IS NULL AND e.ts < '2026-01-02'
 		UNION ALL
 		SELECT count(*) FROM ingest.purchases e JOIN ingest.batches b ON b.id = e.batch_id WHERE b.aggregated_at IS NULL AND e.ts < '2026-01-02') AS parts`)
-	b.fold() // behind a swap that waits it waits too, but not for longer than the swap's patience
+	b.fold() // waits behind the waiting swap, but no longer than the swap's lock timeout
 	b.exec(`DELETE FROM ingest.batches WHERE id = (SELECT id FROM ingest.batches ORDER BY id OFFSET 42 LIMIT 1)`)
 	if err := folding.Rollback(t.Context()); err != nil {
 		t.Fatal(err)

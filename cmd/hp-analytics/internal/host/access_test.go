@@ -37,7 +37,7 @@ var update = flag.Bool("update", false, "write the access matrix to docs/securit
 type caller struct {
 	name          string
 	authorization string // header; empty for none
-	id            string // of the user where the path names the caller; empty for a stranger's
+	id            string // of the user where the path names the caller; empty for that of another user
 }
 
 // TestAccessMatrix calls every operation of openapi.yaml as every kind of caller, through the gateway with all services

@@ -17,8 +17,8 @@ import (
 const (
 	// look is how long a step may take before somebody looks whether it waits for a lock.
 	look = 20 * time.Millisecond
-	// patience is how long a step may take in all.
-	patience = 30 * time.Second
+	// stepTimeout is how long a step may take in all.
+	stepTimeout = 30 * time.Second
 	// faultEvery is how many steps come on a fault, and commitFaultEvery how many commits.
 	faultEvery, commitFaultEvery = 14, 4
 )
@@ -77,9 +77,9 @@ func (s *scheduler) order(w *worker, told order) {
 	}
 	w.orders <- told
 	if release != nil {
-		platformtest.Eventually(s.t, patience, w.name+" waits to be canceled", func() bool { return len(s.blockers(pid)) > 0 })
+		platformtest.Eventually(s.t, stepTimeout, w.name+" waits to be canceled", func() bool { return len(s.blockers(pid)) > 0 })
 		s.exec(`SELECT pg_cancel_backend($1)`, pid)
-		w.await(s.t, patience)
+		w.await(s.t, stepTimeout)
 		release()
 	} else {
 		s.await(w)
@@ -124,7 +124,7 @@ func (s *scheduler) hold(w *worker) (release func()) {
 func (s *scheduler) await(w *worker) {
 	s.t.Helper()
 	pid, sql := w.at.pid, w.at.sql
-	for end := time.Now().Add(patience); time.Now().Before(end); {
+	for end := time.Now().Add(stepTimeout); time.Now().Before(end); {
 		if !w.blocked && w.await(s.t, look) {
 			if w.leaves != 0 {
 				s.gone(w.leaves) // its locks go with it; the order of steps must not depend on when
@@ -150,13 +150,13 @@ func (s *scheduler) await(w *worker) {
 			return
 		}
 	}
-	s.t.Fatalf("%s does not come back within %s from %s", w.name, patience, sql)
+	s.t.Fatalf("%s does not come back within %s from %s", w.name, stepTimeout, sql)
 }
 
 // await waits until the worker stands. It reports whether it does.
-func (w *worker) await(t *testing.T, patience time.Duration) bool {
+func (w *worker) await(t *testing.T, timeout time.Duration) bool {
 	t.Helper()
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(timeout)
 	defer timer.Stop()
 	select {
 	case at := <-w.stops:
@@ -194,7 +194,7 @@ func (s *scheduler) blockers(pid uint32) (pids []uint32) {
 // gone waits until a backend has ended.
 func (s *scheduler) gone(pid uint32) {
 	s.t.Helper()
-	platformtest.Eventually(s.t, patience, "the backend has ended", func() bool {
+	platformtest.Eventually(s.t, stepTimeout, "the backend has ended", func() bool {
 		var there bool
 		if err := s.admin.QueryRow(s.t.Context(), `SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)`, pid).Scan(&there); err != nil {
 			s.t.Fatal(err)
