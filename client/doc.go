@@ -21,8 +21,10 @@
 // Retries do not outlive the process. Callers that send the same event again after a restart have to store its id, which
 // NewID makes.
 //
-// Operations that would have a second effect (Register, CreateProduct, CreateAPIKey, and conditional changes with
-// If-Match) are repeated only if the platform certainly has not done them: it could not be reached, or answered 429.
+// Operations that would have a second effect (Register, CreateProduct, CreateAPIKey, UpdateProduct, and conditional changes
+// with If-Match) are repeated only if the platform certainly has not done them: it could not be reached, or answered 429.
+// BulkUpsertProducts and ArchiveProduct are repeated. If another client changes the same product between two attempts, the
+// repeated attempt overwrites that change.
 //
 // # Errors
 //

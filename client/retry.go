@@ -142,7 +142,7 @@ func (c *call) isRepeatable() bool {
 		return true
 	}
 	switch c.operation {
-	case "login", "logout", "bulkUpsertProducts", "updateProduct", "createEvent", "createEventsBulk", "createPurchase":
+	case "login", "logout", "bulkUpsertProducts", "createEvent", "createEventsBulk", "createPurchase":
 		return true
 	default:
 		return false

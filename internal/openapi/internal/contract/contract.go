@@ -88,8 +88,15 @@ func (o *Operation) readExtensions(document *openapi3.T) (err error) {
 	if o.Access, err = accessOf(document, o); err != nil {
 		return err
 	}
-	if o.Service == operationsTag {
-		o.RoutedTo, _ = o.Spec.Extensions["x-routed-to"].(string)
+	routedTo, given := o.Spec.Extensions["x-routed-to"]
+	switch {
+	case o.Service == operationsTag:
+		var ok bool
+		if o.RoutedTo, ok = routedTo.(string); given && !ok {
+			return fmt.Errorf("x-routed-to: must be the name of a service, not %v", routedTo)
+		}
+	case given:
+		return fmt.Errorf("x-routed-to: is only for operations with the tag %s", operationsTag)
 	}
 	if value, ok := o.Spec.Extensions["x-limits"]; ok {
 		if err := decodeExtension(value, &o.Limits); err != nil {

@@ -143,12 +143,12 @@ func (c *Committer) flushEvents(ctx context.Context, members []*member[eventsReq
 	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
 	bisect(members, func(members []*member[eventsRequest]) error {
-		c.requests.Observe(float64(len(members)))
 		batch := event.NewID()
 		stored, err := c.store.StoreEvents(ctx, batch, concatenate(members))
 		if err != nil {
 			return err
 		}
+		c.requests.Observe(float64(len(members)))
 		if slices.Contains(stored, true) {
 			c.waker.Wake()
 		}
@@ -180,7 +180,6 @@ func (c *Committer) flushPurchases(ctx context.Context, members []*member[purcha
 	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
 	bisect(members, func(members []*member[purchaseRequest]) error {
-		c.requests.Observe(float64(len(members)))
 		orders := make([]event.Order, len(members))
 		for i, m := range members {
 			orders[i] = m.request.order
@@ -189,6 +188,7 @@ func (c *Committer) flushPurchases(ctx context.Context, members []*member[purcha
 		if err != nil {
 			return err
 		}
+		c.requests.Observe(float64(len(members)))
 		anyNew := false
 		for i, m := range members {
 			m.request.outcome = outcomes[i]

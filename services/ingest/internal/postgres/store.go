@@ -4,6 +4,8 @@ package postgres
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -73,11 +75,10 @@ func causedByContent(err error) bool {
 		return false
 	}
 	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok {
-		switch pgErr.Code[:2] {
-		case "22", "23", "54": // data exception, integrity constraint violation, program limit exceeded
-			return true
-		}
-		return false
+		// The classes data exception, integrity constraint violation and program limit exceeded.
+		return slices.ContainsFunc([]string{"22", "23", "54"}, func(class string) bool {
+			return strings.HasPrefix(pgErr.Code, class)
+		})
 	}
 	return true // pgx could not encode a value
 }
