@@ -87,7 +87,7 @@ func start(ctx context.Context, tx pgx.Tx, lane int16) (uuid.UUID, error) {
 
 // between claims batches with an id above after and up to end, oldest first.
 func (c *claim) between(ctx context.Context, tx pgx.Tx, after, end uuid.UUID) error {
-	for page := firstPage; !c.full(); page *= 4 {
+	for page := firstPage; !c.full(); page = min(4*page, FoldBatches) {
 		// A pending batch has at least one row, so the budget of rows bounds the batches as well.
 		to, found, err := lookAhead(ctx, tx, after, end, min(page, c.room, c.budget), c.budget)
 		if err != nil || found == 0 {

@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/hp-analytics/hp-analytics/internal/locks"
@@ -58,4 +59,25 @@ func TestClaimsBeginApart(t *testing.T) {
 		t.Errorf("a fold with room for all claims %d of 80 batches, %v", done.Batches, err)
 	}
 	exec(`SELECT pg_advisory_unlock($1, $2)`, lane.Class(), lane.ID())
+}
+
+// A claim that meets nothing but locked batches reads many pages, because few batches of many rows fit its budget. It claims
+// nothing, and it is no error.
+func TestClaimPassesManyLockedBatches(t *testing.T) {
+	t.Parallel()
+	database := dbtest.New(t)
+	w := batchtest.New(t, database, 15)
+	w.Backlog(200, 10, 3, 5)
+	other, err := w.Pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Rollback(context.WithoutCancel(t.Context())) }()
+	if _, err := other.Exec(t.Context(), `SELECT FROM ingest.batches FOR UPDATE`); err != nil {
+		t.Fatal(err)
+	}
+	store := postgres.Store{Pool: database.Pool("hp_aggregator"), Lanes: 2, Rows: 40}
+	if done, err := store.Fold(t.Context()); err != nil || done.Batches != 0 {
+		t.Errorf("fold beside locked batches: %+v, %v", done, err)
+	}
 }

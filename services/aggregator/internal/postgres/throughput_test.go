@@ -113,7 +113,9 @@ func drainWith(ctx context.Context, store postgres.Store, n int) error {
 	return group.Wait()
 }
 
-// Eight workers on three products and five users fold into the same days: each in its lane, so nobody waits for anybody.
+// Eight workers on three products and five users fold into the same days: each in its lane, so no worker waits for another's
+// rows. Postgres itself can make a claim wait: SKIP LOCKED skips a locked row, but not the lock on a newer version of it that
+// another claim took in passing (heap_lock_updated_tuple in heapam.c). That is rare. Without lanes, most samples see a wait.
 func TestWorkersOnHotProductsDoNotWait(t *testing.T) {
 	t.Parallel()
 	database := dbtest.New(t)
@@ -126,7 +128,7 @@ func TestWorkersOnHotProductsDoNotWait(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if seen.between() > 0 || seen.deadlocks > 0 || seen.samples < 10 {
+	if seen.between() > seen.samples/10 || seen.deadlocks > 0 || seen.samples < 10 {
 		t.Errorf("waits for locks in %d samples: %v; %d deadlocks", seen.samples, seen.waits, seen.deadlocks)
 	}
 	mustReconcile(t, store.Pool, 400*40)
