@@ -50,6 +50,7 @@ CREATE TABLE auth.api_keys (
 	prefix     text NOT NULL,
 	scopes     text[] NOT NULL CHECK (cardinality(scopes) > 0 AND scopes <@ ARRAY['ingest', 'read', 'admin']),
 	created_by text NOT NULL,
+	owner      uuid,
 	created_at timestamptz NOT NULL DEFAULT now(),
 	revoked_at timestamptz
 );
@@ -60,6 +61,7 @@ COMMENT ON COLUMN auth.api_keys.key_hash IS 'SHA-256 of the key, which has 256 r
 COMMENT ON COLUMN auth.api_keys.prefix IS 'The first characters of the key, to recognise it in a list.';
 COMMENT ON COLUMN auth.api_keys.scopes IS 'ingest: send events. read: read numbers. admin: both, and products and keys.';
 COMMENT ON COLUMN auth.api_keys.created_by IS 'The principal that created the key: user:<id> or key:<id>.';
+COMMENT ON COLUMN auth.api_keys.owner IS 'The account that the key acts for: the user who created it, or the owner of the key that created it. Null if there is none; then the key owns its data itself.';
 COMMENT ON COLUMN auth.api_keys.created_at IS 'When the key was created.';
 COMMENT ON COLUMN auth.api_keys.revoked_at IS 'When the key was revoked. Services refuse it at most 5 s later.';
 
@@ -76,4 +78,4 @@ COMMENT ON COLUMN auth.signing_keys.created_at IS 'When the key was created.';
 COMMENT ON COLUMN auth.signing_keys.retired_at IS 'When the key stopped signing. It is published until the last token that it signed has expired.';
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA auth TO hp_auth;
-GRANT SELECT (id, key_hash, scopes, revoked_at) ON auth.api_keys TO hp_catalog, hp_ingest, hp_analytics;
+GRANT SELECT (id, owner, key_hash, scopes, revoked_at) ON auth.api_keys TO hp_catalog, hp_ingest, hp_analytics;

@@ -194,7 +194,7 @@ func TestRolesMayTouchOnlyWhatIsTheirs(t *testing.T) {
 		{"hp_auth", `SELECT * FROM ingest.events`, false},
 		{"hp_catalog", `UPDATE catalog.products SET version = version`, true},
 		{"hp_catalog", `DELETE FROM catalog.products`, false},
-		{"hp_catalog", `SELECT id, key_hash, scopes, revoked_at FROM auth.api_keys`, true},
+		{"hp_catalog", `SELECT id, owner, key_hash, scopes, revoked_at FROM auth.api_keys`, true},
 		{"hp_catalog", `SELECT name FROM auth.api_keys`, false},
 		{"hp_catalog", `SELECT * FROM auth.users`, false},
 		{"hp_ingest", `SELECT id, sku FROM catalog.products`, true},

@@ -25,11 +25,11 @@ var _ KeyStore = PostgresKeys{}
 // FindKey implements KeyStore.
 func (s PostgresKeys) FindKey(ctx context.Context, key string) (Principal, error) {
 	const query = `
-		SELECT id::text, scopes
+		SELECT id::text, coalesce(owner, id)::text, scopes
 		FROM auth.api_keys
 		WHERE key_hash = $1 AND revoked_at IS NULL`
 	var p Principal
-	if err := s.Pool.QueryRow(ctx, query, HashKey(key)).Scan(&p.KeyID, &p.Scopes); err != nil {
+	if err := s.Pool.QueryRow(ctx, query, HashKey(key)).Scan(&p.KeyID, &p.Owner, &p.Scopes); err != nil {
 		return Principal{}, postgres.Classify(fmt.Errorf("find an API key: %w", err))
 	}
 	return p, nil

@@ -32,9 +32,12 @@ const (
 // Principal is an authenticated caller: either a user (Subject and Role) or an API key (KeyID and Scopes).
 type Principal struct {
 	Subject string // user id; empty for an API key
-	Role    Role   // empty for an API key
-	KeyID   string // API key id; empty for a user
-	Scopes  []Scope
+	// Owner is the id of the account that the caller acts for, and so the owner of what the caller stores: the user itself,
+	// or the account that made the API key, if need be through other keys. A key without an account is its own owner.
+	Owner  string
+	Role   Role   // empty for an API key
+	KeyID  string // API key id; empty for a user
+	Scopes []Scope
 }
 
 // IsUser reports whether the caller is a user and not an API key.

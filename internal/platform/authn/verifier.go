@@ -163,7 +163,7 @@ func (v *Verifier) token(ctx context.Context, raw string) (Principal, error) {
 	if _, err := v.parser.ParseWithClaims(raw, &claims, v.set.KeyfuncCtx(ctx)); err != nil {
 		return Principal{}, v.tokenError(ctx, err)
 	}
-	p := Principal{Subject: claims.Subject, Role: claims.Role}
+	p := Principal{Subject: claims.Subject, Owner: claims.Subject, Role: claims.Role}
 	if _, err := uuid.Parse(p.Subject); err != nil {
 		return Principal{}, errInvalidToken.Because(fmt.Errorf("subject: %w", err))
 	}

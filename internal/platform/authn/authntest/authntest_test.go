@@ -35,7 +35,7 @@ func TestTokens(t *testing.T) {
 
 	subject := uuid.NewString()
 	principal, err := verifier.Authenticate(t.Context(), "Bearer "+auth.Token(authn.Admin, subject))
-	if err != nil || principal.Subject != subject || principal.Role != authn.Admin {
+	if err != nil || principal.Subject != subject || principal.Owner != subject || principal.Role != authn.Admin {
 		t.Errorf("an admin's token gives %+v, %v", principal, err)
 	}
 	for name, token := range map[string]string{

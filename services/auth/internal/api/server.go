@@ -182,7 +182,7 @@ func (s *Server) CreateAPIKey(ctx context.Context, request CreateAPIKeyRequestOb
 	if err != nil {
 		return nil, err
 	}
-	if k, err = s.Store.CreateKey(ctx, secret, caller.ID(), k); err != nil {
+	if k, err = s.Store.CreateKey(ctx, secret, caller, k); err != nil {
 		return nil, err
 	}
 	return CreateAPIKey201JSONResponse{

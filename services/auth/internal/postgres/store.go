@@ -99,13 +99,13 @@ func (s Store) SetPasswordHash(ctx context.Context, id uuid.UUID, hash string) e
 	return nil
 }
 
-// CreateKey stores an API key by its hash.
-func (s Store) CreateKey(ctx context.Context, key, createdBy string, k account.APIKey) (account.APIKey, error) {
+// CreateKey stores an API key by its hash. It acts for the same account as its maker.
+func (s Store) CreateKey(ctx context.Context, key string, maker authn.Principal, k account.APIKey) (account.APIKey, error) {
 	const insert = `
-		INSERT INTO auth.api_keys (id, name, key_hash, prefix, scopes, created_by)
-		VALUES ($1, $2, $3, $4, $5, $6)
+		INSERT INTO auth.api_keys (id, name, key_hash, prefix, scopes, created_by, owner)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)
 		RETURNING created_at`
-	err := s.Pool.QueryRow(ctx, insert, k.ID, k.Name, authn.HashKey(key), k.Prefix, k.Scopes, createdBy).Scan(&k.CreatedAt)
+	err := s.Pool.QueryRow(ctx, insert, k.ID, k.Name, authn.HashKey(key), k.Prefix, k.Scopes, maker.ID(), maker.Owner).Scan(&k.CreatedAt)
 	if err != nil {
 		return account.APIKey{}, postgres.Classify(fmt.Errorf("insert an API key: %w", err))
 	}

@@ -118,7 +118,7 @@ func TestOnlyHashesAreStored(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.CreateKey(t.Context(), key, "user:"+user.String(), k); err != nil {
+	if _, err := s.CreateKey(t.Context(), key, authn.Principal{Subject: user.String(), Owner: user.String()}, k); err != nil {
 		t.Fatal(err)
 	}
 	for _, secret := range []string{refresh, key} {
