@@ -2,7 +2,7 @@
 // locks with the same key would exclude each other: every key is defined here, and nowhere else.
 //
 // Locks with a fixed key use Postgres' space of two-integer keys, all in one class. Locks of idempotency keys use hashes
-// in the space of one-bigint keys, where golang-migrate's own lock is the only other one.
+// in the space of one-bigint keys, where they are alone.
 package locks
 
 import "github.com/hp-analytics/hp-analytics/internal/platform/postgres"
@@ -21,6 +21,8 @@ const (
 	Rebuild postgres.AdvisoryLock = class<<32 | 3
 	// AuthLeader is held by the auth replica that prunes expired rows.
 	AuthLeader postgres.AdvisoryLock = class<<32 | 4
+	// Migration is held by the one process that migrates the schema.
+	Migration postgres.AdvisoryLock = class<<32 | 5
 	// firstLane is lane 0. Lane n is n above it.
 	firstLane postgres.AdvisoryLock = class<<32 | 1000
 )
@@ -35,6 +37,7 @@ func All() map[string]postgres.AdvisoryLock {
 		"AggregatorLeader": AggregatorLeader,
 		"Rebuild":          Rebuild,
 		"AuthLeader":       AuthLeader,
+		"Migration":        Migration,
 	}
 }
 

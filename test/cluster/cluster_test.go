@@ -44,6 +44,7 @@ func TestCluster(t *testing.T) {
 			step{"ScalesOnBacklog", scalesOnBacklog},
 			step{"RedisKilled", redisKilled},
 			step{"OperatorKilled", operatorKilled},
+			step{"MigrationUnderLoad", migrationUnderLoad},
 			step{"RollingUpgradeUnderLoad", rollingUpgrade},
 			step{"RollbackUnderLoad", rollback},
 			step{"RightsSuffice", rightsSuffice}, // before the log level is raised to warnings

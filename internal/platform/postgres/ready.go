@@ -8,17 +8,15 @@ import (
 )
 
 // SchemaReady returns a readiness check. It passes when the database answers and its schema has at least version want, the
-// latest migration that the binary was built with. A service that is rolled out before its migration stays unready.
+// latest migration that the binary was built with. A service that is rolled out before its migration stays unready, and one
+// that is running stays ready while a later migration is in progress.
 func SchemaReady(pool *pgxpool.Pool, want uint) func(context.Context) error {
 	return func(ctx context.Context) error {
 		var version int64
-		var dirty bool
-		err := pool.QueryRow(ctx, `SELECT version, dirty FROM public.schema_migrations`).Scan(&version, &dirty)
+		err := pool.QueryRow(ctx, `SELECT version FROM public.schema_migrations`).Scan(&version)
 		switch {
 		case err != nil:
 			return fmt.Errorf("read the schema version: %w", err)
-		case dirty:
-			return fmt.Errorf("migration %d failed halfway (dirty)", version)
 		case version < int64(want):
 			return fmt.Errorf("schema version is %d, need %d: run the migrations", version, want)
 		}
