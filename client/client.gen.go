@@ -1162,7 +1162,12 @@ func (c *Client) Register(ctx context.Context, body RegisterRequest, options ...
 // is answered with `duplicate` and not counted.
 //
 // Needs an access token of a user (the event is that user's) or an API key with the scope `ingest` (then `user_id` is
-// required). The body may be compressed (`Content-Encoding: gzip` or `zstd`); limits apply to the decoded size.
+// required). The body may be compressed (`Content-Encoding: gzip` or `zstd`); limits apply to the decoded size. A
+// compressed body that decodes to more than 100 times its size and 512 KiB, or has more than twice the size of what it
+// holds and 64 KiB, is refused with 413 `compression_ratio`.
+//
+// The quota `ingest` counts events, refused ones too. A body takes at least one unit for each 4 KiB begun, decoded or as
+// it is sent, whatever it holds.
 //
 // Codes of refused events: `product_required`, `product_ambiguous`, `unknown_product`, `archived_product`,
 // `user_id_required`, `user_id_mismatch`, `ts_in_future` (more than an hour ahead), `ts_too_old` (older than the
@@ -1199,7 +1204,8 @@ func (c *Client) GetBatchReceipt(ctx context.Context, id openapi_types.UUID, opt
 //
 // A bad event does not fail the others: it is listed in `errors` with its index (for NDJSON the line, counted from 0
 // without empty lines), and the others are stored. The codes are those of `POST /events`; in addition
-// `malformed_json` (an NDJSON line) and `event_too_large`. The answer is a success even when every event was refused; an
+// `malformed_json` (an NDJSON line) and `event_too_large`. An event tells up to 20 problems; when the events of a batch
+// have 1,000 problems beyond their first ones, further events tell one. The answer is a success even when every event was refused; an
 // empty batch is answered with 422 `empty_batch`, more than 1,000 events with 413 `batch_too_large`.
 func (c *Client) CreateEventsBulk(ctx context.Context, body EventBulkRequest, params *CreateEventsBulkParams, options ...CallOption) (result EventBulkResult, err error) {
 	call := &call{

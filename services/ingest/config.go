@@ -7,6 +7,7 @@ import (
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/service/frame"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/api"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 )
 
@@ -22,7 +23,7 @@ type Config struct {
 	// larger than the RETENTION_DAYS of the aggregator, which drops them.
 	RetentionDays int `env:"RETENTION_DAYS, default=90"`
 	// RateLimit is how many events and purchases one user or API key may send per RateWindow, in one burst or spread out; 0
-	// means no limit.
+	// means no limit. A body costs at least one for each 4 KiB, whatever it holds.
 	RateLimit int `env:"INGEST_RATE_LIMIT, default=600000"`
 	// RateWindow is the period of RateLimit.
 	RateWindow time.Duration `env:"INGEST_RATE_WINDOW, default=1m"`
@@ -51,8 +52,8 @@ func (c *Config) Validate() error {
 	if c.RetentionDays < 1 {
 		problems = append(problems, fmt.Errorf("RETENTION_DAYS: must be at least 1, not %d", c.RetentionDays))
 	}
-	if c.RateLimit < 0 || c.RateLimit > 0 && c.RateLimit < event.MaxBatch {
-		problems = append(problems, fmt.Errorf("INGEST_RATE_LIMIT: must be 0 (no limit) or at least %d (one batch), not %d", event.MaxBatch, c.RateLimit))
+	if c.RateLimit < 0 || c.RateLimit > 0 && c.RateLimit < api.MaxUnits {
+		problems = append(problems, fmt.Errorf("INGEST_RATE_LIMIT: must be 0 (no limit) or at least %d (one batch), not %d", api.MaxUnits, c.RateLimit))
 	}
 	if c.RateWindow < time.Second {
 		problems = append(problems, fmt.Errorf("INGEST_RATE_WINDOW: must be at least 1s, not %s", c.RateWindow))

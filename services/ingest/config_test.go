@@ -30,13 +30,13 @@ func TestConfigDefaults(t *testing.T) {
 
 func TestConfigReportsEveryProblem(t *testing.T) {
 	t.Parallel()
-	_, err := load(t, "RETENTION_DAYS=0", "INGEST_RATE_LIMIT=999", "INGEST_RATE_WINDOW=1ms", "INGEST_MAX_INFLIGHT_BYTES=1000000", "INGEST_MAX_WAITING_ROWS=999", "INGEST_WRITERS=5", "INGEST_WAIT_TIMEOUT=15s", "INGEST_MAX_WAITS=-1")
+	_, err := load(t, "RETENTION_DAYS=0", "INGEST_RATE_LIMIT=1279", "INGEST_RATE_WINDOW=1ms", "INGEST_MAX_INFLIGHT_BYTES=1000000", "INGEST_MAX_WAITING_ROWS=999", "INGEST_WRITERS=5", "INGEST_WAIT_TIMEOUT=15s", "INGEST_MAX_WAITS=-1")
 	for _, name := range []string{"RETENTION_DAYS", "INGEST_RATE_LIMIT", "INGEST_RATE_WINDOW", "INGEST_MAX_INFLIGHT_BYTES", "INGEST_MAX_WAITING_ROWS", "INGEST_WRITERS", "INGEST_WAIT_TIMEOUT", "INGEST_MAX_WAITS"} {
 		if err == nil || !strings.Contains(err.Error(), name+": ") {
 			t.Errorf("%s is not named in: %v", name, err)
 		}
 	}
-	for _, fine := range []string{"INGEST_RATE_LIMIT=0", "INGEST_RATE_LIMIT=1000", "RETENTION_DAYS=1"} {
+	for _, fine := range []string{"INGEST_RATE_LIMIT=0", "INGEST_RATE_LIMIT=1280", "RETENTION_DAYS=1"} {
 		if _, err := load(t, fine); err != nil {
 			t.Errorf("%s: %v", fine, err)
 		}

@@ -51,6 +51,41 @@ func TestQuotaCountsEventsNotRequests(t *testing.T) {
 	p.post("/events/bulk", p.ingestKey, refused, "Content-Type", "application/x-ndjson").expect(t, http.StatusTooManyRequests, "rate_limited")
 }
 
+// TestGarbageTakesTheQuota sends what holds no event at all: a body costs its caller for its bytes.
+func TestGarbageTakesTheQuota(t *testing.T) {
+	t.Parallel()
+	members := `{` + strings.Repeat(`"a":1,`, 200_000) + `"a":1}`
+	for name, tc := range map[string]struct {
+		body   []byte
+		header []string
+		status int
+	}{
+		"unknown fields":  {[]byte(members), nil, http.StatusUnprocessableEntity},
+		"gzip":            {gzipped(t, members[:500_000]), []string{"Content-Encoding", "gzip"}, http.StatusUnprocessableEntity},
+		"zstd":            {zstandard(t, members[:500_000]), []string{"Content-Encoding", "zstd"}, http.StatusUnprocessableEntity},
+		"empty lines":     {[]byte(strings.Repeat("\n", 1<<20)), []string{"Content-Type", "application/x-ndjson"}, http.StatusUnprocessableEntity},
+		"too large":       {[]byte(strings.Repeat(" ", 6<<20)), nil, http.StatusRequestEntityTooLarge},
+		"damaged zstd":    {append(zstandard(t, members[:300_000]), "damaged"...), []string{"Content-Encoding", "zstd"}, http.StatusBadRequest},
+		"compressed bomb": {gzipped(t, strings.Repeat(" ", 5<<20)), []string{"Content-Encoding", "gzip"}, http.StatusRequestEntityTooLarge},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := start(t, quota(1280))
+			if first := p.send(http.MethodPost, "/events/bulk", p.ingestKey, tc.body, tc.header...); first.status != tc.status {
+				t.Errorf("the first one: got %d %v, want %d", first.status, first.object, tc.status)
+			}
+			for range 20 {
+				a := p.send(http.MethodPost, "/events/bulk", p.ingestKey, tc.body, tc.header...)
+				if a.status == http.StatusTooManyRequests {
+					a.expect(t, http.StatusTooManyRequests, "rate_limited")
+					return
+				}
+			}
+			t.Error("20 bodies without an event are all within a quota of 1280")
+		})
+	}
+}
+
 func TestNoQuota(t *testing.T) {
 	t.Parallel()
 	p := start(t, quota(0))

@@ -9,6 +9,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/body"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/decode"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 )
@@ -46,16 +47,14 @@ func (s *Server) createEvent(w http.ResponseWriter, r *http.Request, wait *Wait)
 
 // storeEvent stores the event of the body. The memory of the body is released when it returns.
 func (s *Server) storeEvent(w http.ResponseWriter, r *http.Request, caller authn.Principal) (uuid.UUID, event.Verdict, error) {
-	data, release, err := s.readDocument(w, r, event.MaxBytes, errEventTooLarge)
+	quota := s.bill(r.Context(), w, caller)
+	data, release, err := s.readDocument(w, r, body.Terms{Bytes: event.MaxBytes, TooLarge: errEventTooLarge, Charge: quota.bytes})
 	if err != nil {
 		return uuid.Nil, event.Verdict{}, err
 	}
 	defer release()
 	draft, err := decode.Event(data)
 	if err != nil {
-		return uuid.Nil, event.Verdict{}, err
-	}
-	if err := s.limit(r.Context(), w, caller, 1); err != nil {
 		return uuid.Nil, event.Verdict{}, err
 	}
 	batch, verdict, err := s.recorder.Event(r.Context(), caller.Subject, draft)
@@ -95,12 +94,13 @@ func (s *Server) createEventsBulk(w http.ResponseWriter, r *http.Request, wait *
 
 // storeEvents stores the events of the body. The memory of the body is released when it returns.
 func (s *Server) storeEvents(w http.ResponseWriter, r *http.Request, caller authn.Principal) (EventBulkResult, []event.Verdict, error) {
-	drafts, release, err := s.readEvents(w, r)
+	quota := s.bill(r.Context(), w, caller)
+	drafts, release, err := s.readEvents(w, r, body.Terms{Bytes: event.MaxBatchBytes, TooLarge: errBodyTooLarge, Charge: quota.bytes})
 	if err != nil {
 		return EventBulkResult{}, nil, err
 	}
 	defer release()
-	if err := s.limit(r.Context(), w, caller, len(drafts)); err != nil {
+	if err := quota.events(len(drafts)); err != nil {
 		return EventBulkResult{}, nil, err
 	}
 	batch, verdicts, err := s.recorder.Events(r.Context(), caller.Subject, drafts)
@@ -118,13 +118,13 @@ func (s *Server) storeEvents(w http.ResponseWriter, r *http.Request, caller auth
 }
 
 // readEvents decodes the events of a bulk request. release returns their memory to the budget.
-func (s *Server) readEvents(w http.ResponseWriter, r *http.Request) (drafts []event.Draft, release func(), err error) {
+func (s *Server) readEvents(w http.ResponseWriter, r *http.Request, terms body.Terms) (drafts []event.Draft, release func(), err error) {
 	kind, err := mediaOf(r)
 	if err != nil {
 		return nil, nil, err
 	}
 	if kind == jsonDocument {
-		data, release, err := s.readDocument(w, r, event.MaxBatchBytes, errBodyTooLarge)
+		data, release, err := s.readDocument(w, r, terms)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -134,7 +134,8 @@ func (s *Server) readEvents(w http.ResponseWriter, r *http.Request) (drafts []ev
 		}
 		return drafts, release, nil
 	}
-	lines, err := s.bodies.Stream(w, r, event.MaxBatchBytes, errBodyTooLarge)
+	terms.Streamed = true
+	lines, err := s.bodies.Open(w, r, terms)
 	if err != nil {
 		return nil, nil, err
 	}

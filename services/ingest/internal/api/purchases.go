@@ -8,6 +8,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/body"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/decode"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 )
@@ -56,7 +57,8 @@ func (s *Server) createPurchase(w http.ResponseWriter, r *http.Request, params C
 
 // storePurchase stores the purchase of the body. The memory of the body is released when it returns.
 func (s *Server) storePurchase(w http.ResponseWriter, r *http.Request, caller authn.Principal, header *string) (stored event.Purchase, replayed bool, err error) {
-	data, release, err := s.readDocument(w, r, event.MaxBytes, errPurchaseTooLarge)
+	quota := s.bill(r.Context(), w, caller)
+	data, release, err := s.readDocument(w, r, body.Terms{Bytes: event.MaxBytes, TooLarge: errPurchaseTooLarge, Charge: quota.bytes})
 	if err != nil {
 		return event.Purchase{}, false, err
 	}
@@ -67,9 +69,6 @@ func (s *Server) storePurchase(w http.ResponseWriter, r *http.Request, caller au
 	}
 	draft, err := decode.Purchase(data)
 	if err != nil {
-		return event.Purchase{}, false, err
-	}
-	if err := s.limit(r.Context(), w, caller, 1); err != nil {
 		return event.Purchase{}, false, err
 	}
 	return s.recorder.Purchase(r.Context(), caller.Subject, draft, key)

@@ -1,21 +1,12 @@
 package api
 
 import (
-	"context"
 	"mime"
 	"net/http"
 
-	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/body"
 )
-
-// limit takes n units of the caller's quota and describes the quota in the header of the answer.
-func (s *Server) limit(ctx context.Context, w http.ResponseWriter, caller authn.Principal, n int) error {
-	if s.limiter == nil {
-		return nil
-	}
-	return s.limiter.Allow(ctx, w.Header(), caller.ID(), n)
-}
 
 // media is the format of a body.
 type media int
@@ -45,9 +36,9 @@ func mediaOf(r *http.Request) (media, error) {
 	}
 }
 
-// readDocument returns the decompressed body of a request, which must be one JSON document of at most limit bytes. release
+// readDocument returns the decompressed body of a request, which must be one JSON document. release
 // returns its memory to the budget.
-func (s *Server) readDocument(w http.ResponseWriter, r *http.Request, limit int64, tooLarge error) (data []byte, release func(), err error) {
+func (s *Server) readDocument(w http.ResponseWriter, r *http.Request, terms body.Terms) (data []byte, release func(), err error) {
 	kind, err := mediaOf(r)
 	if err == nil && kind != jsonDocument {
 		err = errs.New(errs.UnsupportedMedia, "unsupported_media_type", "Send application/json.")
@@ -55,7 +46,7 @@ func (s *Server) readDocument(w http.ResponseWriter, r *http.Request, limit int6
 	if err != nil {
 		return nil, nil, err
 	}
-	content, err := s.bodies.Open(w, r, limit, tooLarge)
+	content, err := s.bodies.Open(w, r, terms)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -4,6 +4,7 @@ package body
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"net/http"
@@ -34,43 +35,49 @@ func NewOpener(budget *inflight.Budget) *Opener {
 	return &Opener{budget: budget, zstds: newZstdDecoders()}
 }
 
+// Terms are the bounds of one body.
+type Terms struct {
+	Bytes    int64 // decoded, and as it is sent
+	TooLarge error // the answer beyond Bytes
+	// Charge is called while the body is read and at its end, with the bytes so far: decoded or as they were sent, whichever
+	// are more. The body ends with the error that it returns. It may be nil.
+	Charge func(bytes int64) error
+	// Streamed bytes are not kept by the caller. Only what is passed to Keep counts as in memory.
+	Streamed bool
+}
+
 // Body is the decoded body of one request.
 type Body struct {
+	terms     Terms
 	lease     *inflight.Lease
+	wire      wire
 	source    io.Reader
-	expected  int64  // decoded size as far as it is known, 0 if not
-	finish    func() // returns the decoder; nil without a decoder and after the return
-	streamed  bool   // bytes that were read are not kept
-	transient int64  // part of the lease for the decoder
-	left      int64  // bytes until tooLarge
-	tooLarge  error
+	packed    *packed // what the decoder has read; nil without a decoder
+	expected  int64   // decoded size as far as it is known, 0 if not
+	finish    func()  // returns the decoder; nil without a decoder and after the return
+	transient int64   // part of the lease for the decoder
+	decoded   int64
+	charged   int64 // bytes at the last call of Charge
 }
 
-// Open returns the decoded body of r. Reading more than limit bytes fails with tooLarge. Read it to its end or first error,
-// and call Close after the answer: until then the bytes that were read are charged to the memory budget.
-func (o *Opener) Open(w http.ResponseWriter, r *http.Request, limit int64, tooLarge error) (*Body, error) {
-	return o.start(w, r, &Body{lease: o.budget.Lease(), left: limit, tooLarge: tooLarge})
-}
-
-// Stream is Open for a body that the caller does not keep. Only what the caller passes to Keep is charged.
-func (o *Opener) Stream(w http.ResponseWriter, r *http.Request, limit int64, tooLarge error) (*Body, error) {
-	return o.start(w, r, &Body{lease: o.budget.Lease(), left: limit, tooLarge: tooLarge, streamed: true})
-}
-
-func (o *Opener) start(w http.ResponseWriter, r *http.Request, b *Body) (*Body, error) {
+// Open returns the decoded body of r. Read it to its end or first error, and call Close after the answer: until then the
+// bytes that were read are charged to the memory budget.
+func (o *Opener) Open(w http.ResponseWriter, r *http.Request, terms Terms) (*Body, error) {
+	b := &Body{terms: terms, lease: o.budget.Lease()}
 	// The compressed size is bounded as well: a decoder can read without end and without output.
-	raw := http.MaxBytesReader(w, r.Body, b.left)
-	if err := b.open(o, raw, r); err != nil {
+	b.wire.source = http.MaxBytesReader(w, r.Body, terms.Bytes)
+	if err := b.open(o, r); err != nil {
+		refused := b.settle()
 		b.Close()
 		if errs.Is(err, errs.UnsupportedMedia) {
 			w.Header().Set("Accept-Encoding", "gzip, zstd") // RFC 9110, section 12.5.3: what we would have taken
 		}
-		return nil, b.explain(err)
+		return nil, cmp.Or(refused, b.explain(err))
 	}
 	return b, nil
 }
 
-func (b *Body) open(o *Opener, raw io.Reader, r *http.Request) (err error) {
+func (b *Body) open(o *Opener, r *http.Request) (err error) {
 	if err := b.lease.Grow(requestCharge); err != nil {
 		return err
 	}
@@ -78,11 +85,13 @@ func (b *Body) open(o *Opener, raw io.Reader, r *http.Request) (err error) {
 	defer func() { b.transient = b.lease.Held() - before }()
 	switch strings.ToLower(strings.Join(r.Header.Values("Content-Encoding"), ",")) {
 	case "", "identity":
-		b.source, b.expected = raw, max(0, min(r.ContentLength, maxBelieved))
+		b.source, b.expected = &b.wire, max(0, min(r.ContentLength, maxBelieved))
 	case "gzip", "x-gzip":
-		b.source, b.finish, err = o.gzips.decode(raw, b.lease)
+		b.packed = &packed{source: &b.wire, body: b}
+		b.source, b.finish, err = o.gzips.decode(b.packed, b.lease)
 	case "zstd":
-		b.source, b.finish, err = o.zstds.decode(r.Context(), raw, b.lease)
+		b.packed = &packed{body: b}
+		b.source, b.finish, err = o.zstds.decode(r.Context(), &b.wire, b.packed, b.lease)
 	default:
 		err = errs.New(errs.UnsupportedMedia, "unsupported_encoding", "Content-Encoding must be gzip, zstd or identity.")
 	}
@@ -92,23 +101,53 @@ func (b *Body) open(o *Opener, raw io.Reader, r *http.Request) (err error) {
 // Read implements io.Reader. Its errors are io.EOF and those that have a kind.
 func (b *Body) Read(p []byte) (int, error) {
 	n, err := b.read(p)
-	if b.left -= int64(n); b.left < 0 {
-		n, err = 0, b.tooLarge
+	b.decoded += int64(n)
+	switch {
+	case b.decoded > b.terms.Bytes:
+		n, err = 0, b.terms.TooLarge
+	case b.packed != nil && b.packed.bloated():
+		n, err = 0, errRatio
 	}
-	if err != nil {
-		b.done()
-	}
-	if err == nil || errors.Is(err, io.EOF) {
+	if err == nil {
+		if b.used()-b.charged >= chargeStep {
+			err = b.charge()
+		}
 		return n, err
 	}
-	return n, b.explain(err)
+	if refused := b.settle(); refused != nil {
+		return 0, refused
+	}
+	if errors.Is(err, io.EOF) {
+		return n, err
+	}
+	return 0, b.explain(err)
 }
 
 func (b *Body) read(p []byte) (int, error) {
-	if b.streamed {
+	if b.terms.Streamed {
 		return b.source.Read(p)
 	}
 	return charged{b.source, b.lease}.Read(p)
+}
+
+// settle returns the decoder, because there is nothing more to decode, and charges what was read.
+func (b *Body) settle() error {
+	b.done()
+	return b.charge()
+}
+
+// chargeStep is how many bytes are read between two calls of Charge.
+const chargeStep = 64 << 10
+
+// used returns the bytes that were read, decoded or as they were sent.
+func (b *Body) used() int64 { return max(b.decoded, b.wire.read) }
+
+func (b *Body) charge() error {
+	b.charged = b.used()
+	if b.terms.Charge == nil || b.charged == 0 {
+		return nil
+	}
+	return b.terms.Charge(b.charged)
 }
 
 // Keep counts n bytes as in memory until Close or Free, or returns inflight.ErrFull.
@@ -153,7 +192,7 @@ func (b *Body) explain(err error) error {
 	}
 	_, long := errors.AsType[*http.MaxBytesError](err)
 	if long || errors.Is(err, zstd.ErrWindowSizeExceeded) || errors.Is(err, zstd.ErrDecoderSizeExceeded) {
-		return b.tooLarge
+		return b.terms.TooLarge
 	}
 	return errs.New(errs.Malformed, "unreadable_body", "The body ended early or is not in its Content-Encoding.").Because(err)
 }

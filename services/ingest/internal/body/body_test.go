@@ -25,6 +25,11 @@ const limit = 100_000
 
 var errTooLarge = errs.New(errs.TooLarge, "body_too_large", "The body is too large.")
 
+var (
+	terms     = body.Terms{Bytes: limit, TooLarge: errTooLarge}
+	streaming = body.Terms{Bytes: limit, TooLarge: errTooLarge, Streamed: true}
+)
+
 func newOpener(tb testing.TB, budget int64) *body.Opener {
 	tb.Helper()
 	return body.NewOpener(inflight.NewBudget(budget, prometheus.NewRegistry()))
@@ -36,7 +41,7 @@ func read(opener *body.Opener, encoding string, content io.Reader) ([]byte, erro
 	if encoding != "" {
 		r.Header.Set("Content-Encoding", encoding)
 	}
-	b, err := opener.Open(httptest.NewRecorder(), r, limit, errTooLarge)
+	b, err := opener.Open(httptest.NewRecorder(), r, terms)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +143,7 @@ func TestBadBodies(t *testing.T) {
 		"long":                  {"", long, errs.TooLarge, "body_too_large"},
 		"long gzip":             {"gzip", gzipped(t, long), errs.TooLarge, "body_too_large"},
 		"long zstd":             {"zstd", zstandard(t, long), errs.TooLarge, "body_too_large"},
-		"gzip of endless empty": {"gzip", append(empty, empty...), errs.TooLarge, "body_too_large"},
+		"gzip of endless empty": {"gzip", append(empty, empty...), errs.TooLarge, "compression_ratio"},
 		"zstd of a huge window": {"zstd", hugeWindow, errs.TooLarge, "body_too_large"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -194,14 +199,14 @@ func TestBodiesShareABudget(t *testing.T) {
 			t.Parallel()
 			opener := newOpener(t, 150_000)
 			r := httptest.NewRequest(http.MethodPost, "/events", bytes.NewReader(content))
-			first, err := opener.Open(httptest.NewRecorder(), r, limit, errTooLarge)
+			first, err := opener.Open(httptest.NewRecorder(), r, terms)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if _, err := first.ReadAll(); err != nil {
 				t.Fatal(err)
 			}
-			second, err := opener.Open(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/events", bytes.NewReader(content)), limit, errTooLarge)
+			second, err := opener.Open(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/events", bytes.NewReader(content)), terms)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -234,7 +239,7 @@ func TestAStreamTakesWhatIsKept(t *testing.T) {
 		}
 		r := httptest.NewRequest(http.MethodPost, "/events", bytes.NewReader(sent))
 		r.Header.Set("Content-Encoding", encoding)
-		b, err := opener.Stream(httptest.NewRecorder(), r, limit, errTooLarge)
+		b, err := opener.Open(httptest.NewRecorder(), r, streaming)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -257,7 +262,7 @@ func TestAStreamTakesWhatIsKept(t *testing.T) {
 		b.Close()
 	}
 	long := httptest.NewRequest(http.MethodPost, "/events", bytes.NewReader(append(content, '!')))
-	b, err := opener.Stream(httptest.NewRecorder(), long, limit, errTooLarge)
+	b, err := opener.Open(httptest.NewRecorder(), long, streaming)
 	if err != nil {
 		t.Fatal(err)
 	}

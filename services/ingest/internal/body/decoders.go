@@ -46,7 +46,7 @@ func newZstdDecoders() zstdDecoders {
 	return d
 }
 
-func (d zstdDecoders) decode(ctx context.Context, raw io.Reader, lease *inflight.Lease) (io.Reader, func(), error) {
+func (d zstdDecoders) decode(ctx context.Context, raw io.Reader, p *packed, lease *inflight.Lease) (io.Reader, func(), error) {
 	compressed, err := io.ReadAll(charged{raw, lease})
 	if err != nil {
 		return nil, nil, err
@@ -68,7 +68,8 @@ func (d zstdDecoders) decode(ctx context.Context, raw io.Reader, lease *inflight
 			zstd.WithDecoderMaxWindow(zstdWindow), zstd.WithDecodeBuffersBelow(0))
 	}
 	if err == nil {
-		err = decoder.Reset(bytes.NewReader(compressed))
+		p.source = bytes.NewReader(compressed)
+		err = decoder.Reset(p)
 	}
 	return decoder, finish, err
 }

@@ -64,6 +64,8 @@ func Bulk(data []byte) ([]event.Draft, error) {
 	switch {
 	case errors.Is(err, errBatchTooLarge):
 		return nil, errBatchTooLarge
+	case errors.Is(err, errEnough):
+		return nil, event.Refusal(d.shape.Problems)
 	case err != nil:
 		return nil, malformed(err)
 	case d.shape.Refused():
@@ -83,6 +85,7 @@ type document struct {
 	shape  event.FactDraft // holds the problems of the document itself
 	drafts []event.Draft
 	seen   bool
+	spare  spare
 }
 
 func (d *document) read() error {
@@ -100,6 +103,9 @@ func (d *document) read() error {
 }
 
 func (d *document) member(name []byte) error {
+	if d.shape.Full() {
+		return errEnough // the document is refused, so its end does not matter
+	}
 	if string(name) != "events" {
 		refuseUnknown(&d.shape, name)
 		return d.skip(1)
@@ -125,6 +131,7 @@ func (d *document) element() error {
 	}
 	d.drafts = append(d.drafts, event.Draft{})
 	draft := &d.drafts[len(d.drafts)-1]
+	d.spare.give(draft)
 	d.peek()
 	start := d.pos
 	if err := d.event(draft); err != nil {
@@ -133,6 +140,7 @@ func (d *document) element() error {
 	if d.pos-start > event.MaxBytes {
 		refuseTooLarge(draft)
 	}
+	d.spare.take(draft)
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -47,13 +48,26 @@ func (s *scanner) purchase(d *event.PurchaseDraft) error {
 	})
 }
 
-// item reads an object whose members member knows.
+// errEnough ends the reading of an object that has as many problems as are noted.
+var errEnough = errors.New("enough problems")
+
+// item reads an object whose members member knows. Once the item has as many problems as are noted, the rest of it is only
+// scanned for its end, which costs a small part of decoding it.
 func (s *scanner) item(d *event.FactDraft, member func(name []byte) error) error {
 	if s.peek() != '{' {
 		d.RefuseWhole(event.CodeWrongType, "An item must be a JSON object.")
 		return s.skip(1)
 	}
-	return s.object(member)
+	err := s.object(func(name []byte) error {
+		if d.Full() {
+			return errEnough
+		}
+		return member(name)
+	})
+	if errors.Is(err, errEnough) {
+		return s.skipMembers()
+	}
+	return err
 }
 
 // common reads a field that events and purchases share.
@@ -214,10 +228,13 @@ func (s *scanner) properties(d *event.Draft) error {
 	return nil
 }
 
+// escapePointer escapes a name in a JSON pointer (RFC 6901).
+var escapePointer = strings.NewReplacer("~", "~0", "/", "~1")
+
 // refuseUnknown refuses a field that does not exist. The client chose its name, so the answer shows it shortened and as
 // valid text.
 func refuseUnknown(d *event.FactDraft, name []byte) {
 	shown := strings.ToValidUTF8(string(name[:min(len(name), maxShownName)]), "?")
-	pointer := strings.NewReplacer("~", "~0", "/", "~1").Replace(shown)
+	pointer := escapePointer.Replace(shown)
 	d.Refuse("/"+pointer, event.CodeUnknownField, fmt.Sprintf("There is no field %q.", shown))
 }

@@ -95,6 +95,7 @@ type lineBatch struct {
 	drafts     []event.Draft
 	names      names
 	properties arena
+	spare      spare
 }
 
 // add decodes a line and charges what is kept of it to the request.
@@ -108,7 +109,9 @@ func (b *lineBatch) add(line []byte, tooLong bool) error {
 	}
 	b.drafts = append(b.drafts, event.Draft{})
 	d := &b.drafts[len(b.drafts)-1]
+	b.spare.give(d)
 	b.decode(d, line, tooLong)
+	b.spare.take(d)
 	texts := 0
 	for _, p := range d.Problems {
 		texts += problemSize + len(p.Pointer) + len(p.Detail)

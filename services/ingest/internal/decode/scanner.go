@@ -7,11 +7,11 @@ import (
 	"unicode/utf8"
 )
 
-// maxDepth bounds the nesting of a document, as encoding/json does.
-const maxDepth = 10_000
+// maxDepth bounds the nesting of a document. Every level takes stack, and to grow the stack costs more than to read the text.
+const maxDepth = 1000
 
 // scanner reads JSON (RFC 8259) from memory, value by value, without building a tree. It accepts what encoding/json
-// accepts. After a syntax error its position has no meaning.
+// accepts, up to maxDepth. After a syntax error its position has no meaning.
 type scanner struct {
 	data []byte
 	pos  int
@@ -80,10 +80,9 @@ func (s *scanner) object(member func(name []byte) error) error {
 		if err != nil {
 			return err
 		}
-		if s.peek() != ':' {
-			return s.fail("expected a colon")
+		if err := s.colon(); err != nil {
+			return err
 		}
-		s.pos++
 		if err := member(name); err != nil {
 			return err
 		}
@@ -91,6 +90,14 @@ func (s *scanner) object(member func(name []byte) error) error {
 			return err
 		}
 	}
+}
+
+func (s *scanner) colon() error {
+	if s.peek() != ':' {
+		return s.fail("expected a colon")
+	}
+	s.pos++
+	return nil
 }
 
 // array reads an array and calls element at each of its elements; element must read it.
@@ -143,13 +150,7 @@ func (s *scanner) skip(depth int) error {
 	case c == '-' || c >= '0' && c <= '9':
 		return s.number()
 	case c == '{' || c == '[':
-		if s.depth = max(s.depth, depth); depth > maxDepth {
-			return s.fail("nested too deep")
-		}
-		if c == '[' {
-			return s.array(func() error { return s.skip(depth + 1) })
-		}
-		return s.object(func([]byte) error { return s.skip(depth + 1) })
+		return s.skipComposite(c+2, depth) // the closing byte comes two after the opening one, in both cases
 	case c == 't':
 		return s.literal("true")
 	case c == 'f':
@@ -158,6 +159,57 @@ func (s *scanner) skip(depth int) error {
 		return s.literal("null")
 	default:
 		return s.fail("expected a value")
+	}
+}
+
+// skipComposite reads an object or an array up to its closing byte. Names are read without unescaping them.
+func (s *scanner) skipComposite(closing byte, depth int) error {
+	if s.depth = max(s.depth, depth); depth > maxDepth {
+		return s.fail("nested too deep")
+	}
+	s.pos++ // the opening byte, which the caller has seen
+	if s.peek() == closing {
+		s.pos++
+		return nil
+	}
+	for {
+		if closing == '}' {
+			if err := s.skipName(); err != nil {
+				return err
+			}
+		}
+		if err := s.skip(depth + 1); err != nil {
+			return err
+		}
+		if more, err := s.next(closing); !more {
+			return err
+		}
+	}
+}
+
+// skipName reads the name of a member and the colon.
+func (s *scanner) skipName() error {
+	if s.peek() != '"' {
+		return s.fail("expected a name in quotes")
+	}
+	if _, _, err := s.quoted(); err != nil {
+		return err
+	}
+	return s.colon()
+}
+
+// skipMembers reads what is left of an object from the value of a member on.
+func (s *scanner) skipMembers() error {
+	for {
+		if err := s.skip(1); err != nil {
+			return err
+		}
+		if more, err := s.next('}'); !more {
+			return err
+		}
+		if err := s.skipName(); err != nil {
+			return err
+		}
 	}
 }
 

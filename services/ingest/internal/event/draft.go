@@ -1,6 +1,7 @@
 package event
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/google/uuid"
@@ -8,8 +9,8 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 )
 
-// maxProblems bounds the problems reported for one item. An item of 32 KiB can hold thousands of unknown fields.
-const maxProblems = 20
+// MaxProblems bounds the problems reported for one item. An item of 32 KiB can hold thousands of unknown fields.
+const MaxProblems = 20
 
 // Fields is a set of the fields of an item.
 type Fields uint16
@@ -34,11 +35,14 @@ const (
 // value of a wrong type is in Sent and not in Good, and Problems says why.
 type FactDraft struct {
 	Sent, Good Fields
-	ID         uuid.UUID
-	TS         time.Time
-	Product    Ref // may hold both when both were sent
-	UserID     string
-	Problems   []errs.Field
+	// Bound is how many problems are noted at most; 0 stands for MaxProblems. The later items of a batch with many problems
+	// have a lower one.
+	Bound    uint8
+	ID       uuid.UUID
+	TS       time.Time
+	Product  Ref // may hold both when both were sent
+	UserID   string
+	Problems []errs.Field
 }
 
 // Draft is an event as it was sent.
@@ -65,9 +69,14 @@ func (d *FactDraft) sentBadly(fields Fields) bool { return d.Sent&^d.Good&fields
 
 // Refuse notes a problem of the item.
 func (d *FactDraft) Refuse(pointer, code, detail string) {
-	if len(d.Problems) < maxProblems {
+	if !d.Full() {
 		d.Problems = append(d.Problems, errs.Field{Pointer: pointer, Code: code, Detail: detail})
 	}
+}
+
+// Full reports whether no further problem is noted.
+func (d *FactDraft) Full() bool {
+	return len(d.Problems) >= int(cmp.Or(d.Bound, MaxProblems))
 }
 
 // RefuseWhole refuses an item of which nothing could be read. Rules skip all its fields.

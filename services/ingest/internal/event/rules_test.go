@@ -157,7 +157,7 @@ func TestProblemsOfOneItemAreBounded(t *testing.T) {
 	for range 1000 {
 		d.Refuse("/x", CodeUnknownField, "There is no such field.")
 	}
-	if len(d.Problems) != maxProblems {
-		t.Errorf("%d problems are kept, want %d", len(d.Problems), maxProblems)
+	if len(d.Problems) != MaxProblems {
+		t.Errorf("%d problems are kept, want %d", len(d.Problems), MaxProblems)
 	}
 }
