@@ -1,23 +1,26 @@
 // Package strictjson parses untrusted JSON documents: valid UTF-8, no duplicate member names, no unpaired surrogates, no
 // data after the document. encoding/json silently repairs these or picks a winner (the last of two equal names). Here they
 // are errors, because otherwise two parsers could read the same request in different ways.
+//
+// Anybody can send a document, so a refused one costs no more than an accepted one: one pass, and JSON pointers are built
+// only for the member that an error is about.
 package strictjson
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"strconv"
+	"slices"
 	"strings"
-	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 )
 
-// maxDepth bounds how deep arrays and objects may nest, because Postgres and clients parse them recursively.
-const maxDepth = 64
+const (
+	// maxDepth bounds how deep arrays and objects may nest, because Postgres and clients parse them recursively.
+	maxDepth = 64
+	// maxName bounds member names, in bytes. Names come back in JSON pointers.
+	maxName = 1024
+)
 
 // Parse decodes one JSON document into nil, bool, string, json.Number, []any and map[string]any. Its errors are of the
 // kind errs.Malformed and never quote values of the document.
@@ -25,123 +28,60 @@ func Parse(data []byte) (any, error) {
 	if !utf8.Valid(data) {
 		return nil, malformed("The body is not valid UTF-8.")
 	}
-	if value, ok := (&fast{data}).document(); ok {
-		return value, nil
+	p := parser{data: data}
+	value, bad := p.document()
+	if bad != nil {
+		return nil, bad.err()
 	}
-	return parseSlowly(data)
-}
-
-// parseSlowly decodes any document, or says what is wrong with it.
-func parseSlowly(data []byte) (any, error) {
-	var raw json.RawMessage
-	if err := json.Unmarshal(data, &raw); err != nil {
-		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-			return nil, malformed(fmt.Sprintf("The body is not valid JSON: the error is at byte %d.", syntax.Offset))
-		}
-		return nil, malformed("The body is not valid JSON.")
-	}
-	if hasLoneSurrogate(data) {
-		return nil, malformed(`The body has an incomplete \u escape: an unpaired surrogate.`)
-	}
-	r := reader{json.NewDecoder(bytes.NewReader(data))}
-	r.UseNumber()
-	return r.value("", 0)
+	return value, nil
 }
 
 func malformed(detail string, fields ...errs.Field) error {
 	return errs.New(errs.Malformed, "malformed_json", detail, fields...)
 }
 
-// reader decodes a document that is known to be valid JSON.
-type reader struct{ *json.Decoder }
-
-func (r reader) value(pointer string, depth int) (any, error) {
-	token, err := r.Token()
-	if err != nil {
-		return nil, fmt.Errorf("read valid JSON: %w", err)
-	}
-	delim, ok := token.(json.Delim)
-	if !ok {
-		return token, nil
-	}
-	if depth == maxDepth {
-		return nil, malformed(fmt.Sprintf("The body is nested more than %d levels deep.", maxDepth))
-	}
-	if delim == '[' {
-		return r.array(pointer, depth+1)
-	}
-	return r.object(pointer, depth+1)
+// failure says what is wrong with a document.
+type failure struct {
+	detail string
+	// code and advice are about one member; code is empty if the error has none. path leads to the member, innermost name
+	// first: each level adds its own on the way up.
+	code, advice string
+	path         []string
 }
 
-func (r reader) array(pointer string, depth int) (any, error) {
-	items := []any{}
-	for r.More() {
-		item, err := r.value(pointer+"/"+strconv.Itoa(len(items)), depth)
-		if err != nil {
-			return nil, err
-		}
-		items = append(items, item)
+func (f *failure) under(name string) *failure {
+	if f.code != "" {
+		f.path = append(f.path, name)
 	}
-	_, err := r.Token() // the closing bracket
-	return items, err
+	return f
 }
 
-func (r reader) object(pointer string, depth int) (any, error) {
-	members := map[string]any{}
-	for r.More() {
-		token, err := r.Token()
-		if err != nil {
-			return nil, fmt.Errorf("read valid JSON: %w", err)
-		}
-		name, _ := token.(string) // valid JSON has no other type here
-		at := pointer + "/" + Escape(name)
-		if _, twice := members[name]; twice {
-			return nil, malformed("An object has two members of the same name.",
-				errs.Field{Pointer: at, Code: "duplicate_field", Detail: "Must be given once."})
-		}
-		if members[name], err = r.value(at, depth); err != nil {
-			return nil, err
-		}
+func (f *failure) err() error {
+	if f.code == "" {
+		return malformed(f.detail)
 	}
-	_, err := r.Token() // the closing brace
-	return members, err
+	var pointer strings.Builder
+	for _, name := range slices.Backward(f.path) {
+		pointer.WriteString("/" + Escape(name))
+	}
+	return malformed(f.detail, errs.Field{Pointer: pointer.String(), Code: f.code, Detail: f.advice})
+}
+
+var (
+	errDepth     = &failure{detail: fmt.Sprintf("The body is nested more than %d levels deep.", maxDepth)}
+	errName      = &failure{detail: fmt.Sprintf("A member name is longer than %d bytes.", maxName)}
+	errSurrogate = &failure{detail: `The body has an incomplete \u escape: an unpaired surrogate.`}
+)
+
+// errDuplicate returns a new failure, because its path grows.
+func errDuplicate(name string) *failure {
+	return &failure{
+		detail: "An object has two members of the same name.",
+		code:   "duplicate_field", advice: "Must be given once.", path: []string{name},
+	}
 }
 
 var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")
 
 // Escape returns name as a reference token of a JSON pointer (RFC 6901).
 func Escape(name string) string { return pointerEscapes.Replace(name) }
-
-// hasLoneSurrogate reports whether valid JSON has a \u escape that is half of a UTF-16 surrogate pair. Go decodes it as
-// U+FFFD; Postgres refuses it in jsonb.
-func hasLoneSurrogate(data []byte) bool {
-	for {
-		i := bytes.IndexByte(data, '\\')
-		if i < 0 {
-			return false
-		}
-		data = data[i:]
-		first, ok := unicodeEscape(data)
-		switch {
-		case !ok:
-			data = data[2:] // another escape, two bytes long
-		case !utf16.IsSurrogate(first):
-			data = data[6:]
-		default:
-			second, _ := unicodeEscape(data[6:])
-			if utf16.DecodeRune(first, second) == utf8.RuneError {
-				return true
-			}
-			data = data[12:]
-		}
-	}
-}
-
-// unicodeEscape decodes the \uXXXX at the beginning of data.
-func unicodeEscape(data []byte) (rune, bool) {
-	if len(data) < 6 || data[0] != '\\' || data[1] != 'u' {
-		return 0, false
-	}
-	code, err := strconv.ParseUint(string(data[2:6]), 16, 16)
-	return rune(code), err == nil
-}

@@ -20,6 +20,9 @@ import (
 
 const jsonType = "application/json"
 
+// byteOrderMark is skipped, as RFC 8259 (section 8.1) allows: some editors and spreadsheets write it.
+var byteOrderMark = []byte("\ufeff")
+
 var bodyOptions = append(contract.Formats(), openapi3.VisitAsRequest(), openapi3.MultiErrors())
 
 // body is what the contract says about the body of an operation.
@@ -27,10 +30,12 @@ type body struct {
 	content openapi3.Content
 	names   string // the media types, for people
 	limit   int64
+	patch   bool // null removes a member
 }
 
-func newBody(spec *openapi3.RequestBody) *body {
+func newBody(spec *openapi3.RequestBody, method string) *body {
 	return &body{
+		patch:   method == http.MethodPatch,
 		content: spec.Content,
 		names:   strings.Join(slices.Sorted(maps.Keys(spec.Content)), " or "),
 		limit:   contract.MaxBody(spec),
@@ -50,6 +55,7 @@ func (b *body) check(w http.ResponseWriter, r *http.Request) (any, []errs.Field,
 		}
 		return nil, nil, errs.New(errs.Malformed, "unreadable_body", "The body could not be read to its end.").Because(err)
 	}
+	data = bytes.TrimPrefix(data, byteOrderMark)
 	r.Body = io.NopCloser(bytes.NewReader(data))
 	if len(bytes.TrimSpace(data)) == 0 {
 		return nil, nil, errs.New(errs.Malformed, "body_required", "This request needs a JSON body.")
@@ -58,7 +64,7 @@ func (b *body) check(w http.ResponseWriter, r *http.Request) (any, []errs.Field,
 	if err != nil {
 		return nil, nil, err
 	}
-	return value, checkValue(schema, value), nil
+	return value, b.checkValue(schema, value), nil
 }
 
 // schema returns the schema for the body's media type. A body without a Content-Type is JSON.
@@ -85,11 +91,16 @@ func (b *body) unsupported() *errs.Error {
 	return errs.New(errs.UnsupportedMedia, "unsupported_media_type", fmt.Sprintf("Send %s in UTF-8.", b.names))
 }
 
-// checkValue returns the problems of a parsed body.
-func checkValue(schema *openapi3.Schema, value any) []errs.Field {
-	var fields []errs.Field
-	if err := schema.VisitJSON(value, bodyOptions...); err != nil {
-		fields = fieldsOf("", schema, err)
+// checkValue returns the problems of a parsed body, up to one more than an answer lists. It removes members that are
+// unknown, and nulls that mean absent, from value.
+func (b *body) checkValue(schema *openapi3.Schema, value any) []errs.Field {
+	p := preparation{patch: b.patch}
+	p.value(nil, schema, value)
+	fields := p.unknown
+	if !p.full() && !p.tooLong {
+		if err := schema.VisitJSON(value, bodyOptions...); err != nil {
+			fields = append(fields, fieldsOf("", schema, err)...)
+		}
 	}
-	return append(fields, checkStorable("", schema, value)...)
+	return append(fields, p.unstored...)
 }

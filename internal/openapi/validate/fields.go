@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -31,21 +29,23 @@ func newField(pointer, code, detail string) errs.Field {
 
 // fieldsOf translates an error of kin-openapi about the value at pointer, which was checked against schema.
 func fieldsOf(pointer string, schema *openapi3.Schema, err error) []errs.Field {
-	t := translation{root: pointer, reported: make(map[string]bool)}
+	t := translation{root: pointer}
 	t.add(schema, err)
 	return t.fields
 }
 
 type translation struct {
-	root     string
-	fields   []errs.Field
-	reported map[string]bool // pointers of objects whose unknown members are already reported
+	root   string
+	fields []errs.Field
 }
 
 func (t *translation) add(schema *openapi3.Schema, err error) {
 	switch e := err.(type) { //nolint:errorlint // kin-openapi nests these types; errors.As would skip siblings
 	case openapi3.MultiError:
 		for _, each := range e {
+			if t.full() {
+				return
+			}
 			t.add(schema, each)
 		}
 	case *openapi3filter.RequestError:
@@ -63,6 +63,9 @@ func (t *translation) add(schema *openapi3.Schema, err error) {
 	}
 }
 
+// full reports whether there are more problems than an answer lists.
+func (t *translation) full() bool { return len(t.fields) > maxFields }
+
 func (t *translation) append(pointer, code, detail string) {
 	t.fields = append(t.fields, newField(pointer, code, detail))
 }
@@ -73,10 +76,6 @@ func (t *translation) addSchemaError(e *openapi3.SchemaError) {
 	for _, part := range e.JSONPointer() {
 		pointer.WriteString("/" + strictjson.Escape(part))
 	}
-	if e.SchemaField == "properties" {
-		t.addUnknown(pointer.String(), e)
-		return
-	}
 	code, detail := describe(e)
 	if codes, ok := e.Schema.Extensions[codesExtension].(map[string]any); ok {
 		if own, ok := codes[e.SchemaField].(string); ok {
@@ -84,21 +83,6 @@ func (t *translation) addSchemaError(e *openapi3.SchemaError) {
 		}
 	}
 	t.append(pointer.String(), code, detail)
-}
-
-// addUnknown reports the members of an object that its schema does not have. kin-openapi returns one error for each, which
-// names the member only in its text, so the first error reports all of them.
-func (t *translation) addUnknown(pointer string, e *openapi3.SchemaError) {
-	members, ok := e.Value.(map[string]any)
-	if !ok || t.reported[pointer] {
-		return
-	}
-	t.reported[pointer] = true
-	for _, name := range slices.Sorted(maps.Keys(members)) {
-		if _, known := e.Schema.Properties[name]; !known {
-			t.append(pointer+"/"+strictjson.Escape(name), "unknown_field", "There is no such field.")
-		}
-	}
 }
 
 // describe returns the code and a sentence for a violated keyword. The sentence depends on the schema only, so it cannot
@@ -122,8 +106,6 @@ func describe(e *openapi3.SchemaError) (code, detail string) {
 		return "too_long", fmt.Sprintf("Must have at most %s.", plural(*s.MaxLength, "character"))
 	case "minItems":
 		return "too_short", fmt.Sprintf("Must have at least %s.", plural(s.MinItems, "item"))
-	case "maxItems":
-		return "too_long", fmt.Sprintf("Must have at most %s.", plural(*s.MaxItems, "item"))
 	case "maxProperties":
 		return "too_long", fmt.Sprintf("Must have at most %s.", plural(*s.MaxProps, "member"))
 	case "minimum":

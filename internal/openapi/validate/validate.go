@@ -30,7 +30,7 @@ func New(o *contract.Operation) *Validator {
 		v.parameters = append(v.parameters, newParameter(ref.Value))
 	}
 	if o.Spec.RequestBody != nil {
-		v.body = newBody(o.Spec.RequestBody.Value)
+		v.body = newBody(o.Spec.RequestBody.Value, o.Method)
 	}
 	return v
 }
