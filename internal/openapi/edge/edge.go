@@ -3,7 +3,7 @@
 //  1. authentication, unless it is unauthenticated
 //  2. access: the extension x-access
 //  3. rate limits whose key is known without the body: the extension x-limits
-//  4. validation of parameters and body, unless x-validation says that the handler does it
+//  4. validation of parameters and body; of parameter names only, if x-validation says that the handler does the rest
 //  5. rate limits whose key is in the body
 //  6. the handler
 //
@@ -107,18 +107,15 @@ type operation struct {
 	access        access
 	authenticator Authenticator
 	before        []limit             // without the body
-	validator     *validate.Validator // nil: the handler validates
+	validator     *validate.Validator
 	after         []limit             // by the body
 	handler       http.Handler
 }
 
 func guard(o *contract.Operation, authenticator Authenticator, limits *limits, handler http.Handler) (http.Handler, error) {
-	op := &operation{access: newAccess(o.Access), authenticator: authenticator, handler: handler}
+	op := &operation{access: newAccess(o.Access), authenticator: authenticator, validator: validate.New(o), handler: handler}
 	if authenticator == nil && !o.Access.Unauthenticated {
 		return nil, errors.New("needs an Authenticator")
-	}
-	if !o.HandlerValidates {
-		op.validator = validate.New(o)
 	}
 	var err error
 	op.before, op.after, err = limits.of(o)
@@ -145,9 +142,6 @@ func (o *operation) admit(w http.ResponseWriter, r *http.Request) (*http.Request
 		if err := l.take(r.Context(), w.Header(), nil); err != nil {
 			return nil, err
 		}
-	}
-	if o.validator == nil {
-		return r, nil
 	}
 	body, err := o.validator.Check(w, r)
 	if err != nil {

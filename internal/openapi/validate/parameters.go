@@ -1,8 +1,10 @@
 package validate
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -10,6 +12,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 
 	"github.com/hp-analytics/hp-analytics/internal/openapi/internal/contract"
+	"github.com/hp-analytics/hp-analytics/internal/openapi/strictjson"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 )
 
@@ -44,7 +47,7 @@ func (v *Validator) checkParameters(r *http.Request) ([]errs.Field, error) {
 			return nil, errs.New(errs.Malformed, "malformed_query", "The query string cannot be decoded.").Because(err)
 		}
 	}
-	var fields []errs.Field
+	fields := v.unknown(query)
 	for _, p := range v.parameters {
 		if p.isID {
 			if !contract.IsUUID(contract.PathParameter(r, p.spec.Name)) {
@@ -55,6 +58,17 @@ func (v *Validator) checkParameters(r *http.Request) ([]errs.Field, error) {
 		fields = append(fields, p.check(r, query)...)
 	}
 	return fields, nil
+}
+
+// unknown returns a problem for each query parameter that the operation does not have. Ignoring it would answer another
+// question than the caller asked.
+func (v *Validator) unknown(query url.Values) (fields []errs.Field) {
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		if !v.query[name] {
+			fields = append(fields, newField("/query/"+strictjson.Escape(name), "unknown_parameter", "There is no such parameter."))
+		}
+	}
+	return fields
 }
 
 // check returns the problems of one parameter.

@@ -13,23 +13,32 @@ package validate
 import (
 	"net/http"
 
+	"github.com/getkin/kin-openapi/openapi3"
+
 	"github.com/hp-analytics/hp-analytics/internal/openapi/internal/contract"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 )
 
 // Validator checks the requests of one operation. It is safe for concurrent use.
 type Validator struct {
+	query      map[string]bool // the names of query parameters
 	parameters []parameter
 	body       *body // nil if the operation has none
 }
 
-// New returns the validator of an operation. It does once what does not depend on the request.
+// New returns the validator of an operation. It does once what does not depend on the request. Of an operation whose
+// handler validates, it checks only the names of query parameters.
 func New(o *contract.Operation) *Validator {
-	v := &Validator{}
+	v := &Validator{query: map[string]bool{}}
 	for _, ref := range o.Parameters {
-		v.parameters = append(v.parameters, newParameter(ref.Value))
+		if ref.Value.In == openapi3.ParameterInQuery {
+			v.query[ref.Value.Name] = true
+		}
+		if !o.HandlerValidates {
+			v.parameters = append(v.parameters, newParameter(ref.Value))
+		}
 	}
-	if o.Spec.RequestBody != nil {
+	if o.Spec.RequestBody != nil && !o.HandlerValidates {
 		v.body = newBody(o.Spec.RequestBody.Value, o.Method)
 	}
 	return v

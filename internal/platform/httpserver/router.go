@@ -1,10 +1,12 @@
 package httpserver
 
 import (
+	"cmp"
 	"log/slog"
 	"net/http"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.opentelemetry.io/otel/trace"
@@ -24,10 +26,11 @@ type RouterOptions struct {
 }
 
 // NewRouter returns a chi router with the common middleware and the operational endpoints: /health (the process is alive),
-// /ready (it can serve requests) and /metrics. Unknown paths and methods are answered with problem documents.
+// /ready (it can serve requests) and /metrics. Unknown paths and methods are answered with problem documents. HEAD is
+// answered wherever GET is, without the body (RFC 9110, section 9.3.2).
 func NewRouter(o RouterOptions) chi.Router {
 	r := chi.NewRouter()
-	r.Use(newEdge(o).around)
+	r.Use(newEdge(o).around, middleware.GetHead)
 	r.NotFound(NotFound)
 	r.MethodNotAllowed(methodNotAllowed(r))
 	r.Get("/health", o.Health.ServeLive)
@@ -44,11 +47,14 @@ func NotFound(w http.ResponseWriter, r *http.Request) {
 // methodNotAllowed answers 405 with the methods that the path does have.
 func methodNotAllowed(routes chi.Routes) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		for _, method := range []string{
-			http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
-		} {
-			if routes.Match(chi.NewRouteContext(), method, r.URL.Path) {
-				w.Header().Add("Allow", method)
+		path := cmp.Or(r.URL.RawPath, r.URL.Path) // as chi routes
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+			if !routes.Match(chi.NewRouteContext(), method, path) {
+				continue
+			}
+			w.Header().Add("Allow", method)
+			if method == http.MethodGet {
+				w.Header().Add("Allow", http.MethodHead)
 			}
 		}
 		problem.WriteDocument(w, r, http.StatusMethodNotAllowed, errs.New(errs.Invalid, "method_not_allowed",

@@ -91,8 +91,36 @@ func TestUnknownPathAndMethodAreProblems(t *testing.T) {
 	if doc := decodeProblem(t, w); w.Code != 405 || doc.Code != "method_not_allowed" {
 		t.Errorf("%d %+v", w.Code, doc)
 	}
-	if diff := cmp.Diff([]string{"GET", "DELETE"}, w.Header().Values("Allow")); diff != "" {
+	if diff := cmp.Diff([]string{"GET", "HEAD", "DELETE"}, w.Header().Values("Allow")); diff != "" {
 		t.Errorf("Allow (-want +got):\n%s", diff)
+	}
+}
+
+func TestHeadIsAnsweredWhereGetIs(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(newFixture(t, nil))
+	defer server.Close()
+	for path, want := range map[string]int{"/health": 200, "/metrics": 200, "/things/1": 200, "/nowhere": 404} {
+		answers := map[string]*http.Response{}
+		for _, method := range []string{http.MethodGet, http.MethodHead} {
+			request, err := http.NewRequestWithContext(t.Context(), method, server.URL+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			response, err := http.DefaultClient.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = response.Body.Close() }()
+			answers[method] = response
+		}
+		head := answers[http.MethodHead]
+		if body, err := io.ReadAll(head.Body); head.StatusCode != want || len(body) > 0 || err != nil {
+			t.Errorf("HEAD %s: status %d, %d bytes, %v; want %d without a body", path, head.StatusCode, len(body), err, want)
+		}
+		if get := answers[http.MethodGet]; get.StatusCode != want || get.Header.Get("Content-Type") != head.Header.Get("Content-Type") {
+			t.Errorf("%s: GET %d %v, HEAD %d %v", path, get.StatusCode, get.Header, head.StatusCode, head.Header)
+		}
 	}
 }
 

@@ -124,8 +124,12 @@ func (c *Contract) Operations() []*Operation { return c.operations }
 
 // Find returns the operation that answers r. chi matches the routes, as in the services, so that both always agree.
 func (c *Contract) Find(r *http.Request) (*Operation, bool) {
-	pattern := c.router.Find(chi.NewRouteContext(), r.Method, routePath(r.URL))
-	operation, ok := c.byRoute[route{r.Method, pattern}]
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet // services answer it as GET
+	}
+	pattern := c.router.Find(chi.NewRouteContext(), method, routePath(r.URL))
+	operation, ok := c.byRoute[route{method, pattern}]
 	return operation, ok
 }
 
