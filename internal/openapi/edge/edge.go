@@ -106,9 +106,9 @@ func collect(register func(chi.Router)) (map[route]http.Handler, error) {
 type operation struct {
 	access        access
 	authenticator Authenticator
-	before        []limit             // without the body
+	before        []limit // without the body
 	validator     *validate.Validator
-	after         []limit             // by the body
+	after         []limit // by the body
 	handler       http.Handler
 }
 

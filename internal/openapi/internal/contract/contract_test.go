@@ -19,6 +19,7 @@ func TestFind(t *testing.T) {
 		{"GET", "/products", "listProducts"},
 		{"GET", "/products?limit=1", "listProducts"},
 		{"GET", "/products/" + id, "getProduct"},
+		{"HEAD", "/products/" + id, "getProduct"},
 		{"DELETE", "/products/not-an-id", "archiveProduct"},
 		{"POST", "/products/bulk", "bulkUpsertProducts"},
 		{"GET", "/products/bulk", "getProduct"},
