@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/config"
+	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 )
 
 // application names the session in pg_stat_activity.
@@ -42,9 +45,12 @@ const connectPause, connectTimeout = time.Second, 5 * time.Second
 
 // connect opens a session whose settings are those of ownSession, whatever the URL says.
 func connect(ctx context.Context, databaseURL string) (*pgx.Conn, error) {
+	if err := postgres.CheckURL(config.URL(databaseURL)); err != nil {
+		return nil, fmt.Errorf("DATABASE_URL: %w", err)
+	}
 	cfg, err := pgx.ParseConfig(databaseURL)
 	if err != nil {
-		return nil, errors.New("DATABASE_URL is no valid Postgres URL (postgres://user:password@host:5432/database)") // the text of err may show the password
+		return nil, errors.New("DATABASE_URL: is no valid Postgres URL") // the text of err may show the password
 	}
 	params := map[string]string{"application_name": application}
 	if options, set := cfg.RuntimeParams["options"]; set { // some hosted databases route by it

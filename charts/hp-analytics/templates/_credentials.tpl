@@ -140,7 +140,12 @@ The URL of an external Postgres as far as the values say it. Its parts are escap
 {{- if $e.url -}}
 {{- $e.url -}}
 {{- else if $e.host -}}
-{{- printf "postgres://%s@%s:%d/%s?sslmode=%s" (urlquery $e.username | replace "+" "%20") $e.host (int $e.port) (urlquery $e.database | replace "+" "%20") $e.sslMode -}}
+{{- $hosts := list -}}
+{{- range splitList "," $e.host -}}
+{{- $host := ternary (printf "[%s]" .) . (and (contains ":" .) (not (hasPrefix "[" .))) -}}
+{{- $hosts = append $hosts (printf "%s:%d" $host (int $e.port)) -}}
+{{- end -}}
+{{- printf "postgres://%s@%s/%s?sslmode=%s" (urlquery $e.username | replace "+" "%20") (join "," $hosts) (urlquery $e.database | replace "+" "%20") $e.sslMode -}}
 {{- end -}}
 {{- end -}}
 

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/maypok86/otter/v2"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/config"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 )
 
@@ -50,7 +51,7 @@ type Config struct {
 // Validate implements config.Validator.
 func (c *Config) Validate() error {
 	var problems []error
-	if u, err := url.Parse(c.JWKSURL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+	if u, err := url.Parse(c.JWKSURL); err != nil || u.Host == "" || config.URL(c.JWKSURL).Ambiguous() != nil || u.Scheme != "http" && u.Scheme != "https" {
 		problems = append(problems, fmt.Errorf("JWKS_URL: must be an http or https URL, not %q", c.JWKSURL))
 	}
 	if c.JWKSRefresh < time.Second {

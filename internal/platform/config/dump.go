@@ -36,9 +36,12 @@ type URL string
 
 // String implements fmt.Stringer.
 func (u URL) String() string {
+	if u == "" {
+		return ""
+	}
 	parsed, err := url.Parse(string(u))
-	if err != nil {
-		return redacted // an invalid URL may contain a password anywhere
+	if err != nil || u.Ambiguous() != nil {
+		return redacted // the password may be anywhere
 	}
 	query := parsed.Query()
 	for _, name := range []string{"password", "sslpassword"} {

@@ -9,8 +9,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"time"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/config"
 	"github.com/hp-analytics/hp-analytics/internal/platform/lifecycle"
 )
 
@@ -40,8 +42,8 @@ type Config struct {
 // Validate implements config.Validator.
 func (c *Config) Validate() error {
 	var problems []error
-	if _, _, err := net.SplitHostPort(c.Addr); err != nil {
-		problems = append(problems, fmt.Errorf("HTTP_ADDR: %w (use host:port or :port)", err))
+	if err := checkAddr(c.Addr); err != nil {
+		problems = append(problems, fmt.Errorf("HTTP_ADDR: %w (use host:port, [::1]:port or :port)", err))
 	}
 	for _, d := range []struct {
 		name  string
@@ -64,6 +66,17 @@ func (c *Config) Validate() error {
 		problems = append(problems, fmt.Errorf("HTTP_TRUSTED_PROXY_HOPS: must not be negative, not %d", c.TrustedProxyHops))
 	}
 	return errors.Join(problems...)
+}
+
+func checkAddr(addr string) error {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return err
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("the port must be between 0 and 65535, not %q", port)
+	}
+	return config.CheckHost(host)
 }
 
 // maxHeaderBytes bounds the header of a request. The longest legitimate field is an access token.

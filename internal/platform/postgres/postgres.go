@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/exaring/otelpgx"
@@ -33,8 +34,8 @@ type Config struct {
 func (c *Config) Validate() error {
 	var problems []error
 	if c.URL != "" {
-		if _, err := pgxpool.ParseConfig(string(c.URL)); err != nil {
-			problems = append(problems, errors.New("DATABASE_URL: is no valid Postgres URL (postgres://user:password@host:5432/database)"))
+		if err := CheckURL(c.URL); err != nil {
+			problems = append(problems, fmt.Errorf("DATABASE_URL: %w", err))
 		}
 	}
 	if c.MaxConns < 2 {
@@ -47,6 +48,21 @@ func (c *Config) Validate() error {
 		problems = append(problems, fmt.Errorf("DATABASE_STATEMENT_TIMEOUT: must not be negative, not %s", c.StatementTimeout))
 	}
 	return errors.Join(problems...)
+}
+
+// CheckURL returns an error unless u is the URL of a Postgres. The error contains nothing of the URL.
+func CheckURL(u config.URL) error {
+	if !strings.HasPrefix(string(u), "postgres://") && !strings.HasPrefix(string(u), "postgresql://") {
+		return errors.New("must begin with postgres://")
+	}
+	if err := u.Ambiguous(); err != nil {
+		return err
+	}
+	if _, err := pgx.ParseConfig(string(u)); err != nil {
+		return errors.New("is no valid Postgres URL (postgres://user:password@host:5432/database); " +
+			"write special characters of the password percent-encoded, such as % as %25 and a space as %20")
+	}
+	return nil
 }
 
 // Setting is a server setting for every connection of a pool.

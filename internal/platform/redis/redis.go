@@ -29,8 +29,8 @@ type Config struct {
 func (c *Config) Validate() error {
 	var problems []error
 	if c.URL != "" {
-		if _, err := redis.ParseURL(string(c.URL)); err != nil {
-			problems = append(problems, errors.New("REDIS_URL: is no valid Redis URL (redis://:password@host:6379/0)"))
+		if err := checkURL(c.URL); err != nil {
+			problems = append(problems, fmt.Errorf("REDIS_URL: %w", err))
 		}
 	}
 	if c.PoolSize < 1 {
@@ -40,6 +40,29 @@ func (c *Config) Validate() error {
 		problems = append(problems, fmt.Errorf("REDIS_TIMEOUT: must be positive, not %s", c.Timeout))
 	}
 	return errors.Join(problems...)
+}
+
+// checkURL returns an error unless u is the URL of one Redis. The error contains nothing of the URL.
+func checkURL(u config.URL) error {
+	scheme, rest, _ := strings.Cut(string(u), "://")
+	if strings.Contains(scheme, "sentinel") || strings.Contains(rest, "master_name=") {
+		return errors.New("Sentinel is not supported: give the address of one Redis, such as a proxy or a Service that follows the master")
+	}
+	if scheme != "redis" && scheme != "rediss" {
+		return errors.New("must begin with redis:// or rediss://")
+	}
+	if err := u.Ambiguous(); err != nil {
+		return err
+	}
+	authority, _, _ := strings.Cut(rest, "/")
+	if strings.Contains(authority[strings.LastIndex(authority, "@")+1:], ",") {
+		return errors.New("names several hosts: give the address of one Redis")
+	}
+	if _, err := redis.ParseURL(string(u)); err != nil {
+		return errors.New("is no valid Redis URL (redis://:password@host:6379/0); " +
+			"write special characters of the password percent-encoded, such as % as %25 and a space as %20")
+	}
+	return nil
 }
 
 // Open returns a client that Redis lists under name. It does not connect. Redis refuses every connection with a name that

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -30,11 +31,13 @@ func CheckReady(ctx context.Context, url string) error {
 	return nil
 }
 
-// localReadyURL returns the /ready URL of an instance on this host that listens on addr.
-func localReadyURL(addr string) string {
+// LocalURL returns the base URL of an instance on this host that listens on addr, host:port. A server on all interfaces is
+// reached through the loopback interface, any other one only through its own address.
+func LocalURL(addr string) string {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil || host == "" || net.ParseIP(host).IsUnspecified() {
 		host = "127.0.0.1"
 	}
-	return "http://" + net.JoinHostPort(host, port) + "/ready"
+	local := url.URL{Scheme: "http", Host: net.JoinHostPort(host, port)}
+	return local.String() // escapes the zone of an IPv6 address
 }

@@ -67,7 +67,7 @@ func Main[C interface{ Base() Config }](name string, args, environ []string, std
 		}
 		return exitOK
 	case flags.NArg() == 1 && flags.Arg(0) == "healthcheck":
-		return exitCode(stderr, name, CheckReady(ctx, localReadyURL(cfg.Base().HTTP.Addr)))
+		return exitCode(stderr, name, CheckReady(ctx, LocalURL(cfg.Base().HTTP.Addr)+"/ready"))
 	case flags.NArg() > 0:
 		_, _ = fmt.Fprintf(stderr, "%s: unknown argument %q\n", name, flags.Arg(0))
 		return exitConfig

@@ -116,15 +116,21 @@ func healthcheckCommand(env environment) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if url == "" {
-				cfg := PortConfig{}
+				cfg := struct {
+					PortConfig
+					HostConfig
+					Addr string `env:"HTTP_ADDR"`
+				}{}
 				if err := env.load(cmd.Context(), &cfg); err != nil {
 					return err
 				}
-				url = cfg.url("127.0.0.1")
+				if url = cfg.url(cfg.Host); cfg.Addr != "" {
+					url = service.LocalURL(cfg.Addr)
+				}
 			}
 			return service.CheckReady(cmd.Context(), url+"/ready")
 		},
 	}
-	cmd.Flags().StringVar(&url, "url", "", "base URL of the instance (default http://127.0.0.1:$PORT)")
+	cmd.Flags().StringVar(&url, "url", "", "base URL of the instance (default that of $HTTP_ADDR, or of $HOST and $PORT)")
 	return cmd
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/embedded"
 	"github.com/hp-analytics/hp-analytics/internal/platform/config"
+	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/migrations/migrate"
 )
 
@@ -30,6 +31,9 @@ func (e environment) withDatabase(ctx context.Context, fn func(url string) error
 		return err
 	}
 	if cfg.URL != "" {
+		if err := postgres.CheckURL(cfg.URL); err != nil {
+			return usageError{fmt.Errorf("DATABASE_URL: %w", err)}
+		}
 		return fn(string(cfg.URL))
 	}
 	logger, err := e.logger(ctx)

@@ -31,9 +31,9 @@ func (c *PortConfig) Validate() error {
 	return nil
 }
 
-// url returns the base URL under which host reaches this port.
+// url returns the base URL of the port on an interface of this host.
 func (c *PortConfig) url(host string) string {
-	return "http://" + net.JoinHostPort(host, strconv.Itoa(c.Port))
+	return service.LocalURL(net.JoinHostPort(host, strconv.Itoa(c.Port)))
 }
 
 func serveCommand(env environment) *cobra.Command {
@@ -110,8 +110,7 @@ func (e environment) serve(ctx context.Context, names []string) error {
 
 // jwksURL returns where this process serves its own key set.
 func jwksURL(addr net.Addr) string {
-	_, port, _ := net.SplitHostPort(addr.String()) // a listener's address always has a port
-	return "http://" + net.JoinHostPort("127.0.0.1", port) + "/auth/.well-known/jwks.json"
+	return service.LocalURL(addr.String()) + "/auth/.well-known/jwks.json"
 }
 
 // withDefaults adds those of the KEY=value pairs that have a value and whose variable environ does not set.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -28,30 +29,64 @@ type upConfig struct {
 	PortConfig
 	DataConfig
 	AdminConfig
-	// Host is the interface to serve on. With the default only this machine can connect.
-	Host string `env:"HOST, default=127.0.0.1"`
+	HostConfig
 	// DatabaseURL and RedisURL name existing databases; without them private ones are started.
 	DatabaseURL config.URL `env:"DATABASE_URL"`
 	RedisURL    config.URL `env:"REDIS_URL"`
 }
 
+// HostConfig is the interface of the all-in-one.
+type HostConfig struct {
+	// Host is the interface to serve on. With the default only this machine can connect.
+	Host string `env:"HOST, default=127.0.0.1"`
+}
+
+// Validate implements config.Validator.
+func (c *HostConfig) Validate() error {
+	if err := config.CheckHost(c.Host); err != nil {
+		return fmt.Errorf("HOST: %w", err)
+	}
+	return nil
+}
+
 func upCommand(env environment) *cobra.Command {
-	return &cobra.Command{
+	var checkOnly bool
+	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Start the whole platform on this machine, with a private Postgres and Redis unless told otherwise",
 		Long: `Start the whole platform on this machine: all services behind one port.
 
 Environment:
   PORT            public port (default 8080)
-  HOST            interface to serve on (default 127.0.0.1; 0.0.0.0 for all)
+  HOST            interface to serve on, a name or an address (default 127.0.0.1; 0.0.0.0 for all)
   DATA_DIR        where the private databases live (default .data)
   DATABASE_URL    use this Postgres instead of a private one
   REDIS_URL       use this Redis instead of a private one
   ADMIN_EMAIL, ADMIN_PASSWORD   the first admin; without them a password is generated once and shown
   LOG_LEVEL       lowest level shown here (default error); everything from info up goes to DATA_DIR/hp-analytics.log`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return env.up(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if checkOnly {
+				return env.checkUp(cmd.Context())
+			}
+			return env.up(cmd.Context())
+		},
 	}
+	cmd.Flags().BoolVar(&checkOnly, "check-config", false, "validate the configuration and exit")
+	return cmd
+}
+
+// checkUp validates the configuration of `up` and of the services in it.
+func (e environment) checkUp(ctx context.Context) error {
+	if err := e.load(ctx, &upConfig{}); err != nil {
+		return err
+	}
+	private := withDefaults(e.environ, "DATABASE_URL=postgres://127.0.0.1/private", "REDIS_URL=redis://127.0.0.1")
+	names, err := host.Parse(host.All)
+	if err != nil {
+		return err
+	}
+	return environment{environ: private, stdout: e.stdout, stderr: e.stderr}.checkConfig(ctx, names)
 }
 
 func (e environment) up(ctx context.Context) error {
@@ -117,14 +152,14 @@ func (e environment) upWith(ctx context.Context, cfg upConfig, databases *embedd
 	if err != nil {
 		return err
 	}
-	_, port, _ := net.SplitHostPort(listener.Addr().String()) // a listener's address always has a port
+	url := strings.Replace(service.LocalURL(listener.Addr().String()), "//127.0.0.1:", "//localhost:", 1)
 	return host.Run(ctx, host.Options{
 		Targets:  names,
 		Environ:  environ,
 		Listener: listener,
 		Logger:   logger,
 		Before:   databases.Components(),
-		Ready:    func() { e.welcome("http://localhost:"+port, cfg, admin) },
+		Ready:    func() { e.welcome(url, cfg, admin) },
 	})
 }
 
