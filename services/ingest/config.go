@@ -14,6 +14,9 @@ import (
 // minInflightBytes is enough for one bulk request in any encoding: its compressed and its decoded body.
 const minInflightBytes = 16 << 20
 
+// minShareBytes is enough for one bulk request, unless it is compressed and not smaller for it.
+const minShareBytes = 6 << 20
+
 // Config is the configuration of the ingest service.
 type Config struct {
 	frame.Config
@@ -31,6 +34,17 @@ type Config struct {
 	// Requests beyond the bound are answered with 503. The process needs about three times as much memory, because decoded
 	// events and the statement that inserts them exist besides the bodies.
 	MaxInflightBytes int64 `env:"INGEST_MAX_INFLIGHT_BYTES, default=67108864"`
+	// MaxCallerBytes is the part of MaxInflightBytes that the requests of one account may hold together. Requests beyond it are
+	// answered with 429. If it is as large as MaxInflightBytes, one account can keep all others out.
+	MaxCallerBytes int64 `env:"INGEST_MAX_CALLER_BYTES, default=8388608"`
+	// MaxAddressBytes is the same for all requests from one address (IPv4) or /64 (IPv6). It counts the proxy in front as one
+	// address if HTTP_TRUSTED_PROXY_HOPS is wrong.
+	MaxAddressBytes int64 `env:"INGEST_MAX_ADDRESS_BYTES, default=33554432"`
+	// BodyStall is the longest pause in the middle of a body. HTTP_READ_TIMEOUT bounds the whole request.
+	BodyStall time.Duration `env:"INGEST_BODY_STALL, default=5s"`
+	// MinBodyRate is how many bytes a second of a body must arrive, on average after BodyStall. Clients on slower links
+	// cannot send large bodies.
+	MinBodyRate int64 `env:"INGEST_MIN_BODY_RATE, default=16384"`
 	// MaxWaitingRows bounds the events that wait for a writer, and separately the purchases. Requests beyond it are answered
 	// with 503.
 	MaxWaitingRows int `env:"INGEST_MAX_WAITING_ROWS, default=50000"`
@@ -60,6 +74,20 @@ func (c *Config) Validate() error {
 	}
 	if c.MaxInflightBytes < minInflightBytes {
 		problems = append(problems, fmt.Errorf("INGEST_MAX_INFLIGHT_BYTES: must be at least %d (16 MiB), not %d", minInflightBytes, c.MaxInflightBytes))
+	}
+	for _, share := range []struct {
+		name  string
+		bytes int64
+	}{{"INGEST_MAX_CALLER_BYTES", c.MaxCallerBytes}, {"INGEST_MAX_ADDRESS_BYTES", c.MaxAddressBytes}} {
+		if share.bytes < minShareBytes {
+			problems = append(problems, fmt.Errorf("%s: must be at least %d (6 MiB), not %d", share.name, minShareBytes, share.bytes))
+		}
+	}
+	if c.BodyStall <= 0 {
+		problems = append(problems, fmt.Errorf("INGEST_BODY_STALL: must be positive, not %s", c.BodyStall))
+	}
+	if c.MinBodyRate < 1 {
+		problems = append(problems, fmt.Errorf("INGEST_MIN_BODY_RATE: must be at least 1, not %d", c.MinBodyRate))
 	}
 	if c.MaxWaitingRows < event.MaxBatch {
 		problems = append(problems, fmt.Errorf("INGEST_MAX_WAITING_ROWS: must be at least %d (one batch), not %d", event.MaxBatch, c.MaxWaitingRows))

@@ -66,7 +66,10 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 		background = append(background, lifecycle.OnStop("rate limit", limiter.Close))
 	}
 	rules := event.Rules{Retention: time.Duration(cfg.RetentionDays) * 24 * time.Hour}
-	bodies := body.NewOpener(inflight.NewBudget(cfg.MaxInflightBytes, f.Registerer))
+	budget := inflight.NewBudget(inflight.Limits{
+		Total: cfg.MaxInflightBytes, Caller: cfg.MaxCallerBytes, Address: cfg.MaxAddressBytes,
+	}, f.Registerer)
+	bodies := body.NewOpener(budget, body.Pace{Stall: cfg.BodyStall, Rate: cfg.MinBodyRate, Total: cfg.HTTP.ReadTimeout})
 	server := api.New(event.NewRecorder(rules, known, writer, store), store, bodies, watcher, limiter, f.Logger, f.Registerer)
 	return f.Service(frame.Parts{
 		Mount: func(router chi.Router) error {

@@ -44,9 +44,50 @@ func (p *platform) slowly(media string, filling int, rest <-chan struct{}, end s
 	return status
 }
 
+// patient is an option: little memory, of which one caller may have all, and no hurry.
+func patient(cfg *ingest.Config) {
+	cfg.MaxInflightBytes, cfg.MaxCallerBytes, cfg.MaxAddressBytes = 16<<20, 32<<20, 32<<20
+	cfg.BodyStall, cfg.HTTP.ReadTimeout = time.Hour, time.Hour
+}
+
+// TestSlowConnectionsOfOneCallerStopNobodyElse opens 200 connections of one caller that would hold more than all the memory.
+func TestSlowConnectionsOfOneCallerStopNobodyElse(t *testing.T) {
+	t.Parallel()
+	p := start(t, patient, func(cfg *ingest.Config) { cfg.MaxCallerBytes = 8 << 20 })
+	other := p.apiKey("ingest")
+	p.exec(`UPDATE auth.api_keys SET created_by = 'user:' || id`)
+	rest := make(chan struct{})
+	var slow []<-chan int
+	for range 200 {
+		slow = append(slow, p.slow(200<<10, rest))
+	}
+	platformtest.Eventually(t, time.Minute, "the slow ones hold what one caller may", func() bool {
+		return p.gauge("hpa_ingest_inflight_bytes") > 8<<20-300<<10
+	})
+	for range 20 {
+		p.post("/events", other, view("")).expect(t, http.StatusAccepted, "")
+		p.post("/events/bulk", other, strings.Repeat(" ", 4<<20)+bulk(view(""))).expectBulk(t, 1, 0)
+		p.post("/purchases", other, twoShoes).expect(t, http.StatusCreated, "")
+	}
+	denied := p.post("/events/bulk", p.ingestKey, strings.Repeat(" ", 4<<20)+bulk(view("")))
+	denied.expect(t, http.StatusTooManyRequests, "too_much_in_flight")
+	if denied.header.Get("Retry-After") == "" {
+		t.Error("429 without Retry-After")
+	}
+	close(rest)
+	answers := map[int]int{}
+	for _, status := range slow {
+		answers[<-status]++
+	}
+	if answers[http.StatusAccepted] < 20 || answers[http.StatusServiceUnavailable] > 0 {
+		t.Errorf("the slow ones were answered with %v (0: cut off while sending)", answers)
+	}
+	platformtest.Eventually(t, time.Minute, "all memory is given back", func() bool { return p.gauge("hpa_ingest_inflight_bytes") == 0 })
+}
+
 func TestOverloadIsAnswered(t *testing.T) {
 	t.Parallel()
-	p := start(t, func(cfg *ingest.Config) { cfg.MaxInflightBytes = 16 << 20 })
+	p := start(t, patient)
 	const filling = 5<<20 - 4096 // leaves room for the event itself
 	rest := make(chan struct{})
 	var slow []<-chan int
@@ -78,7 +119,7 @@ func TestOverloadIsAnswered(t *testing.T) {
 // TestStreamsAreNotHeld has more NDJSON on its way than fits into memory.
 func TestStreamsAreNotHeld(t *testing.T) {
 	t.Parallel()
-	p := start(t, func(cfg *ingest.Config) { cfg.MaxInflightBytes = 16 << 20 })
+	p := start(t, patient)
 	const filling = 5<<20 - 4096
 	rest := make(chan struct{})
 	var slow []<-chan int

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"net/netip"
 	"slices"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -104,23 +103,9 @@ type limit Limit
 // take takes one request from the quota. body is the validated body; a limit by address does not need it.
 func (l limit) take(ctx context.Context, header http.Header, body any) error {
 	if l.member == "" {
-		return l.limiter.Allow(ctx, header, network(httpserver.ClientAddress(ctx)), 1)
+		return l.limiter.Allow(ctx, header, httpserver.ClientNetwork(ctx), 1)
 	}
 	members, _ := body.(map[string]any) // checkMember and validation have made sure of both types
 	value, _ := members[l.member].(string)
 	return l.limiter.Allow(ctx, header, l.key(value), 1)
-}
-
-// network returns the part of an address that counts as one client: all of an IPv4 address, the /64 of an IPv6 address,
-// which providers assign to one customer.
-func network(addr netip.Addr) string {
-	addr = addr.Unmap()
-	if !addr.Is6() {
-		return addr.String()
-	}
-	prefix, err := addr.WithZone("").Prefix(64)
-	if err != nil {
-		return addr.String()
-	}
-	return prefix.String()
 }

@@ -1,6 +1,7 @@
 package httpserver
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/netip"
@@ -28,4 +29,18 @@ func peerAddress(r *http.Request) netip.Addr {
 	}
 	addr, _ := netip.ParseAddr(host) // the zero Addr if host is not an IP address
 	return addr.Unmap()
+}
+
+// ClientNetwork returns the part of the client's address that counts as one client: all of an IPv4 address, the /64 of an
+// IPv6 address, which providers assign to one customer. It is "invalid IP" outside a request.
+func ClientNetwork(ctx context.Context) string {
+	addr := ClientAddress(ctx).Unmap()
+	if !addr.Is6() {
+		return addr.String()
+	}
+	prefix, err := addr.WithZone("").Prefix(64)
+	if err != nil {
+		return addr.String()
+	}
+	return prefix.String()
 }

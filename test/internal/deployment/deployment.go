@@ -45,9 +45,10 @@ func Start(ctx context.Context, c Config) (*Deployment, error) {
 	if err != nil {
 		return d, err
 	}
-	// The rate limit is for users; here one key sends everything.
+	// The limits are for callers beside others; here one key sends everything.
 	d.environ = append(os.Environ(), "DATABASE_URL="+d.Postgres.URL(), "REDIS_URL="+d.Redis.URL(),
-		"ADMIN_PASSWORD="+adminPassword, "SHUTDOWN_DRAIN_DELAY=0s", "INGEST_RATE_LIMIT=1000000000")
+		"ADMIN_PASSWORD="+adminPassword, "SHUTDOWN_DRAIN_DELAY=0s", "INGEST_RATE_LIMIT=1000000000",
+		"INGEST_MAX_CALLER_BYTES=1000000000", "INGEST_MAX_ADDRESS_BYTES=1000000000")
 	d.environ = append(d.environ, c.Environ...)
 	for _, args := range [][]string{{"migrate", "up"}, {"admin", "create", "--email", adminEmail}} {
 		if out, err := d.Command(ctx, args...); err != nil {

@@ -155,7 +155,8 @@ var encodings = map[string]func(content []byte) []byte{
 
 // readingServer is a server that can read and does nothing else.
 func readingServer() *Server {
-	return &Server{bodies: body.NewOpener(inflight.NewBudget(1<<30, prometheus.NewRegistry()))}
+	return &Server{bodies: body.NewOpener(inflight.NewBudget(inflight.Limits{Total: 1 << 30, Caller: 1 << 30, Address: 1 << 30}, prometheus.NewRegistry()),
+		body.Pace{Stall: time.Minute, Rate: 1, Total: time.Minute})}
 }
 
 // refuse reads a body and returns its problems and the bytes it was charged for.

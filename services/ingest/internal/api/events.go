@@ -48,7 +48,7 @@ func (s *Server) createEvent(w http.ResponseWriter, r *http.Request, wait *Wait)
 // storeEvent stores the event of the body. The memory of the body is released when it returns.
 func (s *Server) storeEvent(w http.ResponseWriter, r *http.Request, caller authn.Principal) (uuid.UUID, event.Verdict, error) {
 	quota := s.bill(r.Context(), w, caller)
-	data, release, err := s.readDocument(w, r, body.Terms{Bytes: event.MaxBytes, TooLarge: errEventTooLarge, Charge: quota.bytes})
+	data, release, err := s.readDocument(w, r, terms(r, caller, event.MaxBytes, errEventTooLarge, quota))
 	if err != nil {
 		return uuid.Nil, event.Verdict{}, err
 	}
@@ -95,7 +95,7 @@ func (s *Server) createEventsBulk(w http.ResponseWriter, r *http.Request, wait *
 // storeEvents stores the events of the body. The memory of the body is released when it returns.
 func (s *Server) storeEvents(w http.ResponseWriter, r *http.Request, caller authn.Principal) (EventBulkResult, []event.Verdict, error) {
 	quota := s.bill(r.Context(), w, caller)
-	drafts, release, err := s.readEvents(w, r, body.Terms{Bytes: event.MaxBatchBytes, TooLarge: errBodyTooLarge, Charge: quota.bytes})
+	drafts, release, err := s.readEvents(w, r, terms(r, caller, event.MaxBatchBytes, errBodyTooLarge, quota))
 	if err != nil {
 		return EventBulkResult{}, nil, err
 	}

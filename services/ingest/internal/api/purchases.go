@@ -8,7 +8,6 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
-	"github.com/hp-analytics/hp-analytics/services/ingest/internal/body"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/decode"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 )
@@ -58,7 +57,7 @@ func (s *Server) createPurchase(w http.ResponseWriter, r *http.Request, params C
 // storePurchase stores the purchase of the body. The memory of the body is released when it returns.
 func (s *Server) storePurchase(w http.ResponseWriter, r *http.Request, caller authn.Principal, header *string) (stored event.Purchase, replayed bool, err error) {
 	quota := s.bill(r.Context(), w, caller)
-	data, release, err := s.readDocument(w, r, body.Terms{Bytes: event.MaxBytes, TooLarge: errPurchaseTooLarge, Charge: quota.bytes})
+	data, release, err := s.readDocument(w, r, terms(r, caller, event.MaxBytes, errPurchaseTooLarge, quota))
 	if err != nil {
 		return event.Purchase{}, false, err
 	}

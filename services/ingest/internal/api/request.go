@@ -4,8 +4,11 @@ import (
 	"mime"
 	"net/http"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/internal/platform/httpserver"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/body"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/inflight"
 )
 
 // media is the format of a body.
@@ -34,6 +37,12 @@ func mediaOf(r *http.Request) (media, error) {
 	default:
 		return 0, errs.New(errs.UnsupportedMedia, "unsupported_media_type", "Send application/json, or application/x-ndjson to /events/bulk.")
 	}
+}
+
+// terms are the bounds of a body of at most limit bytes.
+func terms(r *http.Request, caller authn.Principal, limit int64, tooLarge error, quota *bill) body.Terms {
+	holder := inflight.Holder{Caller: caller.Owner, Address: httpserver.ClientNetwork(r.Context())}
+	return body.Terms{Holder: holder, Bytes: limit, TooLarge: tooLarge, Charge: quota.bytes}
 }
 
 // readDocument returns the decompressed body of a request, which must be one JSON document. release

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -26,17 +27,19 @@ const (
 // Opener opens bodies. It is safe for concurrent use.
 type Opener struct {
 	budget *inflight.Budget
+	pace   Pace
 	gzips  gzipDecoders
 	zstds  zstdDecoders
 }
 
-// NewOpener returns an opener whose bodies together take at most what is in budget.
-func NewOpener(budget *inflight.Budget) *Opener {
-	return &Opener{budget: budget, zstds: newZstdDecoders()}
+// NewOpener returns an opener whose bodies take at most what is in budget, and arrive at pace.
+func NewOpener(budget *inflight.Budget, pace Pace) *Opener {
+	return &Opener{budget: budget, pace: pace, zstds: newZstdDecoders()}
 }
 
 // Terms are the bounds of one body.
 type Terms struct {
+	Holder   inflight.Holder
 	Bytes    int64 // decoded, and as it is sent
 	TooLarge error // the answer beyond Bytes
 	// Charge is called while the body is read and at its end, with the bytes so far: decoded or as they were sent, whichever
@@ -60,12 +63,15 @@ type Body struct {
 	charged   int64 // bytes at the last call of Charge
 }
 
-// Open returns the decoded body of r. Read it to its end or first error, and call Close after the answer: until then the
+// Open waits for the first byte of the body of r and returns the decoded body. Read it to its end or first error, and call Close after the answer: until then the
 // bytes that were read are charged to the memory budget.
 func (o *Opener) Open(w http.ResponseWriter, r *http.Request, terms Terms) (*Body, error) {
-	b := &Body{terms: terms, lease: o.budget.Lease()}
-	// The compressed size is bounded as well: a decoder can read without end and without output.
-	b.wire.source = http.MaxBytesReader(w, r.Body, terms.Bytes)
+	b := &Body{terms: terms, lease: o.budget.Lease(terms.Holder)}
+	b.wire = wire{
+		// The compressed size is bounded as well: a decoder can read without end and without output.
+		source:     http.MaxBytesReader(w, r.Body, terms.Bytes),
+		controller: http.NewResponseController(w), pace: o.pace, start: time.Now(),
+	}
 	if err := b.open(o, r); err != nil {
 		refused := b.settle()
 		b.Close()
@@ -78,6 +84,9 @@ func (o *Opener) Open(w http.ResponseWriter, r *http.Request, terms Terms) (*Bod
 }
 
 func (b *Body) open(o *Opener, r *http.Request) (err error) {
+	if err := b.wire.await(); err != nil {
+		return err
+	}
 	if err := b.lease.Grow(requestCharge); err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -30,9 +31,11 @@ var (
 	streaming = body.Terms{Bytes: limit, TooLarge: errTooLarge, Streamed: true}
 )
 
+var pace = body.Pace{Stall: 5 * time.Second, Rate: 1000, Total: 30 * time.Second}
+
 func newOpener(tb testing.TB, budget int64) *body.Opener {
 	tb.Helper()
-	return body.NewOpener(inflight.NewBudget(budget, prometheus.NewRegistry()))
+	return body.NewOpener(inflight.NewBudget(inflight.Limits{Total: budget, Caller: 2 * budget, Address: 2 * budget}, prometheus.NewRegistry()), pace)
 }
 
 // read sends content through opener and returns what comes out.
