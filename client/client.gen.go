@@ -739,7 +739,7 @@ type TokenPair struct {
 	// ExpiresIn How many seconds the access token is valid.
 	ExpiresIn int `json:"expires_in"`
 
-	// RefreshToken Can be used once at `POST /auth/refresh`.
+	// RefreshToken Exchange it once at `POST /auth/refresh`.
 	RefreshToken string `json:"refresh_token"`
 
 	// TokenType Always `Bearer`.
@@ -1111,7 +1111,7 @@ func (c *Client) Login(ctx context.Context, body LoginRequest, options ...CallOp
 
 // Logout calls POST /auth/logout: revoke a refresh token.
 //
-// Revokes the refresh token and every token of its family. Answers 204 as well when the token is unknown or already revoked. Access tokens stay valid until they expire.
+// Revokes the refresh token and every token of the same login. Answers 204 as well when the token is unknown or already revoked. Access tokens stay valid until they expire.
 func (c *Client) Logout(ctx context.Context, body RefreshRequest, options ...CallOption) error {
 	call := &call{
 		operation: "logout", method: http.MethodPost,
@@ -1134,7 +1134,7 @@ func (c *Client) GetMe(ctx context.Context, options ...CallOption) (result User,
 
 // Refresh calls POST /auth/refresh: exchange a refresh token for new tokens.
 //
-// Refresh tokens rotate: each can be used once. Using one again revokes every token that descends from the same login, because one of the two callers must have stolen it.
+// Refresh tokens rotate: each is exchanged for its successor. For 30 s, sending a token again gets the same successor, as long as that was not used, so a lost answer or a second tab does not end the login. Any other second use revokes every token of the same login, because one of the two callers must have stolen it.
 func (c *Client) Refresh(ctx context.Context, body RefreshRequest, options ...CallOption) (result TokenPair, err error) {
 	call := &call{
 		operation: "refresh", method: http.MethodPost,

@@ -20,27 +20,38 @@ COMMENT ON COLUMN auth.users.role IS 'admin: everything. analyst: read everybody
 COMMENT ON COLUMN auth.users.created_at IS 'When the account was created.';
 COMMENT ON COLUMN auth.users.updated_at IS 'When the account was last changed.';
 
-CREATE TABLE auth.refresh_tokens (
+CREATE TABLE auth.sessions (
 	id         uuid PRIMARY KEY,
 	user_id    uuid NOT NULL REFERENCES auth.users ON DELETE CASCADE,
-	family_id  uuid NOT NULL,
-	token_hash bytea NOT NULL CONSTRAINT refresh_tokens_token_hash_key UNIQUE,
+	secret     bytea NOT NULL CHECK (length(secret) = 32),
 	expires_at timestamptz NOT NULL,
-	used_at    timestamptz,
 	revoked_at timestamptz,
 	created_at timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX refresh_tokens_family_id_idx ON auth.refresh_tokens (family_id);
-CREATE INDEX refresh_tokens_user_id_idx ON auth.refresh_tokens (user_id);
+CREATE INDEX sessions_user_id_idx ON auth.sessions (user_id);
+CREATE INDEX sessions_expires_at_idx ON auth.sessions (expires_at);
+COMMENT ON TABLE auth.sessions IS 'One row per login. Whoever changes the tokens of a session, or revokes it, locks its row first.';
+COMMENT ON COLUMN auth.sessions.id IS 'UUIDv7.';
+COMMENT ON COLUMN auth.sessions.user_id IS 'The account that logged in.';
+COMMENT ON COLUMN auth.sessions.secret IS 'The key of the HMAC that makes the next refresh token from the current one. Only the role of the auth service may read it.';
+COMMENT ON COLUMN auth.sessions.expires_at IS 'When the last token of the session expires. The row is pruned afterwards.';
+COMMENT ON COLUMN auth.sessions.revoked_at IS 'When the session was revoked: by logout, by reuse of a token, by a new password.';
+COMMENT ON COLUMN auth.sessions.created_at IS 'When the account logged in.';
+
+CREATE TABLE auth.refresh_tokens (
+	token_hash bytea PRIMARY KEY,
+	session_id uuid NOT NULL REFERENCES auth.sessions ON DELETE CASCADE,
+	expires_at timestamptz NOT NULL,
+	used_at    timestamptz,
+	created_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX refresh_tokens_session_id_idx ON auth.refresh_tokens (session_id);
 CREATE INDEX refresh_tokens_expires_at_idx ON auth.refresh_tokens (expires_at);
-COMMENT ON TABLE auth.refresh_tokens IS 'Refresh tokens. Each can be used once. All tokens that descend from one login are a family.';
-COMMENT ON COLUMN auth.refresh_tokens.id IS 'UUIDv7.';
-COMMENT ON COLUMN auth.refresh_tokens.user_id IS 'The owner of the token.';
-COMMENT ON COLUMN auth.refresh_tokens.family_id IS 'The login that the token descends from. A second use of any token revokes its whole family.';
+COMMENT ON TABLE auth.refresh_tokens IS 'Refresh tokens. Each is exchanged once for its successor in the same session.';
 COMMENT ON COLUMN auth.refresh_tokens.token_hash IS 'SHA-256 of the token, which has 256 random bits and is not stored.';
+COMMENT ON COLUMN auth.refresh_tokens.session_id IS 'The login that the token descends from.';
 COMMENT ON COLUMN auth.refresh_tokens.expires_at IS 'When the token expires, used or not. The row is pruned afterwards.';
 COMMENT ON COLUMN auth.refresh_tokens.used_at IS 'When the token was exchanged for its successor.';
-COMMENT ON COLUMN auth.refresh_tokens.revoked_at IS 'When the family was revoked, by logout or by reuse.';
 COMMENT ON COLUMN auth.refresh_tokens.created_at IS 'When the token was issued.';
 
 CREATE TABLE auth.api_keys (

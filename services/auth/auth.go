@@ -40,7 +40,7 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 	limits, closeLimits := newLimits(cfg, f)
 	server := &api.Server{
 		Store: store, Hasher: password.NewHasher(), Ring: ring,
-		AccessTTL: cfg.AccessTTL, RefreshTTL: cfg.RefreshTTL, Logger: f.Logger,
+		AccessTTL: cfg.AccessTTL, RefreshTTL: cfg.RefreshTTL, RefreshGrace: cfg.RefreshGrace, Logger: f.Logger,
 	}
 	return f.Service(frame.Parts{
 		Mount: func(router chi.Router) error {

@@ -17,6 +17,10 @@ type Config struct {
 	AccessTTL time.Duration `env:"ACCESS_TOKEN_TTL, default=15m"`
 	// RefreshTTL is how long a refresh token is valid. A user who does not refresh for that long must log in again.
 	RefreshTTL time.Duration `env:"REFRESH_TOKEN_TTL, default=720h"`
+	// RefreshGrace is how long after its use a refresh token is answered again, with the same successor, if that was not
+	// used. It spares the login of a client that did not get the answer, or that refreshes in two tabs at once. A thief who
+	// is faster than the owner stays undetected within this time. 0 turns it off; at most 5m.
+	RefreshGrace time.Duration `env:"REFRESH_TOKEN_GRACE, default=30s"`
 	// SigningKeyMaxAge is the age at which a signing key is replaced. Tokens that it signed stay valid until they expire.
 	SigningKeyMaxAge time.Duration `env:"SIGNING_KEY_MAX_AGE, default=720h"`
 
@@ -39,6 +43,9 @@ func (c *Config) Validate() error {
 	}
 	if c.RefreshTTL < c.AccessTTL {
 		bad("REFRESH_TOKEN_TTL: must not be shorter than ACCESS_TOKEN_TTL, but is %s", c.RefreshTTL)
+	}
+	if c.RefreshGrace < 0 || c.RefreshGrace > 5*time.Minute {
+		bad("REFRESH_TOKEN_GRACE: must be between 0s and 5m, not %s", c.RefreshGrace)
 	}
 	if c.SigningKeyMaxAge < time.Hour {
 		bad("SIGNING_KEY_MAX_AGE: must be at least 1h, not %s", c.SigningKeyMaxAge)

@@ -56,7 +56,7 @@ func (o *office) start() client {
 			Config:   service.Config{HTTP: httpserver.Config{AccessLog: "errors", RequestTimeout: time.Minute}},
 			Postgres: o.postgres, Redis: o.redis,
 		},
-		AccessTTL: 15 * time.Minute, RefreshTTL: 24 * time.Hour, SigningKeyMaxAge: 24 * time.Hour,
+		AccessTTL: 15 * time.Minute, RefreshTTL: 24 * time.Hour, RefreshGrace: time.Minute, SigningKeyMaxAge: 24 * time.Hour,
 		LoginAccountLimit: 1000, LoginAddressLimit: 1000, RegisterLimit: 1000, RefreshLimit: 1000,
 	}
 	if o.change != nil {

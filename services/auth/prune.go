@@ -31,7 +31,7 @@ func prune(ctx context.Context, store postgres.Store, logger *slog.Logger) error
 	tick := time.NewTicker(pruneInterval)
 	defer tick.Stop()
 	for {
-		if n, err := store.PruneRefreshTokens(ctx); err != nil {
+		if n, err := store.PruneSessions(ctx); err != nil {
 			logger.WarnContext(ctx, "prune refresh tokens", "err", err)
 		} else {
 			logger.InfoContext(ctx, "pruned refresh tokens", "tokens", n)

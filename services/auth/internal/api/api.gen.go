@@ -202,7 +202,7 @@ type TokenPair struct {
 	// ExpiresIn How many seconds the access token is valid.
 	ExpiresIn int `json:"expires_in"`
 
-	// RefreshToken Can be used once at `POST /auth/refresh`.
+	// RefreshToken Exchange it once at `POST /auth/refresh`.
 	RefreshToken string `json:"refresh_token"`
 
 	// TokenType Always `Bearer`.

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
-	"github.com/google/uuid"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
@@ -27,7 +26,9 @@ type Server struct {
 	Ring       *keyring.Ring
 	AccessTTL  time.Duration
 	RefreshTTL time.Duration
-	Logger     *slog.Logger
+	// RefreshGrace is how long a used refresh token is answered with the same successor again.
+	RefreshGrace time.Duration
+	Logger       *slog.Logger
 }
 
 var _ StrictServerInterface = (*Server)(nil)
@@ -72,10 +73,14 @@ func (s *Server) Login(ctx context.Context, request LoginRequestObject) (LoginRe
 		return nil, errCredentials
 	}
 	if outdated {
-		s.rehash(ctx, a.ID, request.Body.Password)
+		a.PasswordHash = s.rehash(ctx, a, request.Body.Password)
 	}
 	secret := token.NewSecret()
-	if err := s.Store.StartFamily(ctx, a.ID, secret, s.RefreshTTL); err != nil {
+	err = s.Store.StartSession(ctx, a, secret, s.RefreshTTL)
+	if errs.Is(err, errs.NotFound) {
+		return nil, errCredentials.Because(err) // the password was changed a moment ago
+	}
+	if err != nil {
 		return nil, err
 	}
 	pair, err := s.pair(ctx, a, secret)
@@ -85,16 +90,18 @@ func (s *Server) Login(ctx context.Context, request LoginRequestObject) (LoginRe
 	return Login200JSONResponse{Body: pair, Headers: Login200ResponseHeaders{CacheControl: noStore}}, nil
 }
 
-// rehash replaces a hash that has outdated parameters. That is only possible at login, when the password is known. A failure
-// does not fail the login.
-func (s *Server) rehash(ctx context.Context, id uuid.UUID, plain string) {
+// rehash replaces a hash that has outdated parameters, and returns the hash that the account has now. That is only possible
+// at login, when the password is known. A failure does not fail the login.
+func (s *Server) rehash(ctx context.Context, a account.Account, plain string) string {
 	hash, err := s.Hasher.Hash(ctx, plain)
 	if err == nil {
-		err = s.Store.SetPasswordHash(ctx, id, hash)
+		err = s.Store.RenewPasswordHash(ctx, a, hash)
 	}
 	if err != nil {
-		s.Logger.WarnContext(ctx, "renew a password hash", "user", id, "err", err)
+		s.Logger.WarnContext(ctx, "renew a password hash", "user", a.ID, "err", err)
+		return a.PasswordHash
 	}
+	return hash
 }
 
 // Refresh implements StrictServerInterface.
@@ -103,8 +110,7 @@ func (s *Server) Refresh(ctx context.Context, request RefreshRequestObject) (Ref
 	if _, err := s.Ring.Signer(ctx); err != nil {
 		return nil, err
 	}
-	successor := token.NewSecret()
-	a, err := s.Store.Rotate(ctx, request.Body.RefreshToken, successor, s.RefreshTTL)
+	a, successor, err := s.Store.Rotate(ctx, request.Body.RefreshToken, s.RefreshGrace, s.RefreshTTL)
 	if err != nil {
 		return nil, err
 	}

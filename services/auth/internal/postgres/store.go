@@ -3,6 +3,7 @@ package postgres
 
 import (
 	"context"
+	"crypto/ed25519"
 	"fmt"
 	"time"
 
@@ -37,24 +38,20 @@ func (s Store) CreateAccount(ctx context.Context, a account.Account) (account.Ac
 	return a, nil
 }
 
-// PutAccount stores an account. If one with the same e-mail address exists, it gets the role and password, and its refresh
-// tokens are revoked.
+// PutAccount stores an account. If one with the same e-mail address exists, it gets the role and password, and its sessions
+// are revoked.
 func (s Store) PutAccount(ctx context.Context, a account.Account) error {
 	const upsert = `
 		INSERT INTO auth.users (id, email, name, password_hash, role)
 		VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (email) DO UPDATE SET password_hash = excluded.password_hash, role = excluded.role, updated_at = now()
 		RETURNING id`
-	const revoke = `UPDATE auth.refresh_tokens SET revoked_at = now() WHERE user_id = $1 AND revoked_at IS NULL`
 	err := postgres.InTx(ctx, s.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
 		var id uuid.UUID
 		if err := tx.QueryRow(ctx, upsert, a.ID, a.Email, a.Name, a.PasswordHash, a.Role).Scan(&id); err != nil {
 			return fmt.Errorf("put an account: %w", err)
 		}
-		if _, err := tx.Exec(ctx, revoke, id); err != nil {
-			return fmt.Errorf("end the logins of an account: %w", err)
-		}
-		return nil
+		return revokeSessions(ctx, tx, id)
 	})
 	if err != nil {
 		return postgres.Classify(err)
@@ -83,18 +80,34 @@ func (s Store) Account(ctx context.Context, id string) (account.Account, error) 
 	return s.account(ctx, selectAccount+`WHERE id = $1`, id)
 }
 
-func (s Store) account(ctx context.Context, query string, arg any) (a account.Account, err error) {
-	err = s.Pool.QueryRow(ctx, query, arg).Scan(&a.ID, &a.Email, &a.Name, &a.Role, &a.PasswordHash, &a.CreatedAt)
+func (s Store) account(ctx context.Context, query string, arg any) (account.Account, error) {
+	a, err := readAccount(ctx, s.Pool, query, arg)
 	if err != nil {
-		return account.Account{}, postgres.Classify(fmt.Errorf("find an account: %w", err))
+		return account.Account{}, postgres.Classify(err)
 	}
 	return a, nil
 }
 
-// SetPasswordHash replaces the hash of an account.
-func (s Store) SetPasswordHash(ctx context.Context, id uuid.UUID, hash string) error {
-	if _, err := s.Pool.Exec(ctx, `UPDATE auth.users SET password_hash = $2, updated_at = now() WHERE id = $1`, id, hash); err != nil {
-		return postgres.Classify(fmt.Errorf("set a password hash: %w", err))
+// querier is implemented by pools and transactions.
+type querier interface {
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+func readAccount(ctx context.Context, db querier, query string, arg any) (a account.Account, err error) {
+	err = db.QueryRow(ctx, query, arg).Scan(&a.ID, &a.Email, &a.Name, &a.Role, &a.PasswordHash, &a.CreatedAt)
+	if err != nil {
+		return account.Account{}, fmt.Errorf("find an account: %w", err)
+	}
+	return a, nil
+}
+
+// RenewPasswordHash replaces the hash that a has by one of the same password. It returns NotFound, and changes nothing, if
+// the account has another hash by now: the password was changed.
+func (s Store) RenewPasswordHash(ctx context.Context, a account.Account, hash string) error {
+	const update = `UPDATE auth.users SET password_hash = $3, updated_at = now() WHERE id = $1 AND password_hash = $2 RETURNING id`
+	var id uuid.UUID
+	if err := s.Pool.QueryRow(ctx, update, a.ID, a.PasswordHash, hash).Scan(&id); err != nil {
+		return postgres.Classify(fmt.Errorf("renew a password hash: %w", err))
 	}
 	return nil
 }
@@ -163,6 +176,9 @@ func (s Store) SigningKeys(ctx context.Context, maxAge, tokenLife time.Duration)
 	}
 	return keys, nil
 }
+
+// privateKey restores a key from its seed. A constraint of the table guarantees the length.
+func privateKey(seed []byte) ed25519.PrivateKey { return ed25519.NewKeyFromSeed(seed) }
 
 // readSigningKeys returns the keys that sign, or whose last token has not expired, newest first.
 func readSigningKeys(ctx context.Context, tx pgx.Tx, maxAge, tokenLife time.Duration) ([]token.SigningKey, error) {

@@ -5,8 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
@@ -21,15 +19,6 @@ func TestMain(m *testing.M) { platformtest.Main(m, dbtest.Stop) }
 func newStore(t *testing.T) postgres.Store {
 	t.Helper()
 	return postgres.Store{Pool: dbtest.New(t).Pool("hp_auth")}
-}
-
-func (s tester) account(email string) account.Account {
-	s.t.Helper()
-	a, err := s.CreateAccount(s.t.Context(), account.Account{ID: uuid.Must(uuid.NewV7()), Email: email, PasswordHash: "x", Role: authn.User})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return a
 }
 
 type tester struct {
@@ -88,37 +77,17 @@ func TestSigningKeysRotate(t *testing.T) {
 	}
 }
 
-func TestPrune(t *testing.T) {
-	t.Parallel()
-	s := tester{newStore(t), t}
-	user := s.account("ada@example.com").ID
-	for _, life := range []time.Duration{-time.Hour, -time.Second, time.Hour} {
-		if err := s.StartFamily(t.Context(), user, token.NewSecret(), life); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if n, err := s.PruneRefreshTokens(t.Context()); n != 2 || err != nil {
-		t.Errorf("pruned %d, %v; want the 2 that ended", n, err)
-	}
-	if n, err := s.PruneRefreshTokens(t.Context()); n != 0 || err != nil {
-		t.Errorf("pruned %d more, %v", n, err)
-	}
-}
-
 // TestOnlyHashesAreStored looks for secrets in the whole schema.
 func TestOnlyHashesAreStored(t *testing.T) {
 	t.Parallel()
 	s := tester{newStore(t), t}
-	user := s.account("ada@example.com").ID
-	refresh, key := token.NewSecret(), authn.KeyPrefix+token.NewSecret()
-	if err := s.StartFamily(t.Context(), user, refresh, time.Hour); err != nil {
-		t.Fatal(err)
-	}
+	user := s.account("ada@example.com")
+	refresh, key := s.login(user), authn.KeyPrefix+token.NewSecret()
 	k, err := account.NewAPIKey("shop", key, []authn.Scope{authn.ScopeRead})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.CreateKey(t.Context(), key, authn.Principal{Subject: user.String(), Owner: user.String()}, k); err != nil {
+	if _, err := s.CreateKey(t.Context(), key, authn.Principal{Subject: user.ID.String(), Owner: user.ID.String()}, k); err != nil {
 		t.Fatal(err)
 	}
 	for _, secret := range []string{refresh, key} {

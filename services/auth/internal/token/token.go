@@ -4,6 +4,7 @@ package token
 
 import (
 	"crypto/ed25519"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -56,6 +57,23 @@ func NewSecret() string {
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret) // never fails
 	return base64.RawURLEncoding.EncodeToString(secret)
+}
+
+// NewKey returns 256 random bits, the key of Successor.
+func NewKey() []byte {
+	key := make([]byte, sha256.Size)
+	_, _ = rand.Read(key) // never fails
+	return key
+}
+
+// Successor returns the refresh token that follows another one in a session: the HMAC-SHA-256 of that token under the key
+// of the session, so that a repeated request can be answered alike although no token is stored. The key alone does not give
+// it, because the database holds only hashes of tokens; a token alone does not give it either. Whoever has both has read
+// the table of signing keys, too, and needs no refresh token.
+func Successor(key []byte, refresh string) string {
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte(refresh))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
 // HashSecret returns the hash under which a secret is stored. A secret of 256 random bits cannot be guessed, so no slow hash

@@ -1,0 +1,279 @@
+package postgres_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
+	"github.com/hp-analytics/hp-analytics/services/auth/internal/account"
+	"github.com/hp-analytics/hp-analytics/services/auth/internal/token"
+)
+
+const (
+	grace = time.Minute
+	life  = time.Hour
+)
+
+// login starts a session and returns its refresh token.
+func (s tester) login(a account.Account) string {
+	s.t.Helper()
+	refresh := token.NewSecret()
+	if err := s.StartSession(s.t.Context(), a, refresh, life); err != nil {
+		s.t.Fatal(err)
+	}
+	return refresh
+}
+
+// rotate exchanges a refresh token that must be good.
+func (s tester) rotate(refresh string) string {
+	s.t.Helper()
+	_, successor, err := s.Rotate(s.t.Context(), refresh, grace, life)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return successor
+}
+
+// wantRefused checks that a refresh token is answered with an error code.
+func (s tester) wantRefused(refresh, code string) {
+	s.t.Helper()
+	if _, successor, err := s.Rotate(s.t.Context(), refresh, grace, life); errs.CodeOf(err) != code {
+		s.t.Errorf("the token is answered with %.4s…, %v; want %s", successor, err, code)
+	}
+}
+
+// inTurn queues calls in order for the lock that a statement takes, and lets them go together.
+func (s tester) inTurn(lock string, calls ...func()) {
+	s.t.Helper()
+	tx, err := s.Pool.Begin(s.t.Context())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer tx.Rollback(context.WithoutCancel(s.t.Context())) //nolint:errcheck // it has been committed unless the test failed
+	if _, err := tx.Exec(s.t.Context(), lock); err != nil {
+		s.t.Fatal(err)
+	}
+	const waiting = `
+		SELECT count(DISTINCT pid)
+		FROM pg_locks JOIN pg_stat_activity USING (pid)
+		WHERE datname = current_database() AND NOT granted`
+	var wg sync.WaitGroup
+	for i, call := range calls {
+		wg.Go(call)
+		platformtest.Eventually(s.t, 20*time.Second, "the call waits for the lock", func() bool {
+			var n int
+			err := s.Pool.QueryRow(s.t.Context(), waiting).Scan(&n) // a transaction would see the activity of its first look
+			return err == nil && n == i+1
+		})
+	}
+	if err := tx.Commit(s.t.Context()); err != nil {
+		s.t.Fatal(err)
+	}
+	wg.Wait()
+}
+
+const lockSessions = `SELECT FROM auth.sessions FOR UPDATE`
+
+// TestNoSuccessorSurvivesARevocation lets everything that revokes a session meet a refresh of it, in both orders.
+func TestNoSuccessorSurvivesARevocation(t *testing.T) {
+	t.Parallel()
+	revocations := map[string]func(s tester, user account.Account, used, current string) error{
+		"logout": func(s tester, _ account.Account, _, current string) error {
+			return s.Logout(s.t.Context(), current)
+		},
+		"reuse": func(s tester, _ account.Account, used, _ string) error {
+			if _, _, err := s.Rotate(s.t.Context(), used, 0, life); errs.CodeOf(err) != "refresh_token_reused" {
+				return fmt.Errorf("a used token: %w", err)
+			}
+			return nil
+		},
+		"a new password": func(s tester, user account.Account, _, _ string) error {
+			user.PasswordHash = "y"
+			return s.PutAccount(s.t.Context(), user)
+		},
+	}
+	for name, revoke := range revocations {
+		for _, revokeFirst := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s first=%t", name, revokeFirst), func(t *testing.T) {
+				t.Parallel()
+				s := tester{newStore(t), t}
+				user := s.account("ada@example.com")
+				used := s.login(user)
+				current := s.rotate(used)
+				var successor string
+				calls := []func(){
+					func() { _, successor, _ = s.Rotate(t.Context(), current, grace, life) },
+					func() {
+						if err := revoke(s, user, used, current); err != nil {
+							t.Error(err)
+						}
+					},
+				}
+				if revokeFirst {
+					calls[0], calls[1] = calls[1], calls[0]
+				}
+				s.inTurn(lockSessions, calls...)
+				if got := successor == ""; got != revokeFirst {
+					t.Errorf("the refresh got a token: %t", !got)
+				}
+				for _, refresh := range []string{current, token.Successor(s.sessionSecret(), current)} {
+					s.wantRefused(refresh, "invalid_refresh_token")
+				}
+			})
+		}
+	}
+}
+
+// sessionSecret returns the secret of the only session.
+func (s tester) sessionSecret() (secret []byte) {
+	s.t.Helper()
+	if err := s.Pool.QueryRow(s.t.Context(), `SELECT secret FROM auth.sessions`).Scan(&secret); err != nil {
+		s.t.Fatal(err)
+	}
+	return secret
+}
+
+// TestLogoutsAgainstRefreshes runs logouts and refreshes of the same sessions at once, as they come.
+func TestLogoutsAgainstRefreshes(t *testing.T) {
+	t.Parallel()
+	s := tester{newStore(t), t}
+	user := s.account("ada@example.com")
+	const pairs = 35
+	successors := make([]string, pairs)
+	var wg sync.WaitGroup
+	for i := range pairs {
+		refresh := s.login(user)
+		wg.Go(func() { _, successors[i], _ = s.Rotate(t.Context(), refresh, grace, life) })
+		wg.Go(func() {
+			if err := s.Logout(t.Context(), refresh); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	for _, successor := range successors {
+		s.wantRefused(successor, "invalid_refresh_token")
+	}
+}
+
+// TestALoginDoesNotOutliveItsPassword lets a login that has checked the old password meet its change, in both orders.
+func TestALoginDoesNotOutliveItsPassword(t *testing.T) {
+	t.Parallel()
+	for _, loginFirst := range []bool{true, false} {
+		s := tester{newStore(t), t}
+		user := s.account("ada@example.com")
+		refresh := token.NewSecret()
+		var loginErr error
+		calls := []func(){
+			func() { loginErr = s.StartSession(t.Context(), user, refresh, life) },
+			func() {
+				changed := user
+				changed.PasswordHash = "y"
+				if err := s.PutAccount(t.Context(), changed); err != nil {
+					t.Error(err)
+				}
+			},
+		}
+		if !loginFirst {
+			calls[0], calls[1] = calls[1], calls[0]
+		}
+		s.inTurn(`SELECT FROM auth.users FOR UPDATE`, calls...)
+		if loginFirst != (loginErr == nil) {
+			t.Errorf("login first: %t, login: %v", loginFirst, loginErr)
+		}
+		s.wantRefused(refresh, "invalid_refresh_token")
+	}
+}
+
+// TestTheSameSuccessorWithinGrace covers two tabs that refresh at once, and a client that did not get the answer.
+func TestTheSameSuccessorWithinGrace(t *testing.T) {
+	t.Parallel()
+	s := tester{newStore(t), t}
+	user := s.account("ada@example.com")
+	first := s.login(user)
+	tabs := make([]string, 4) // fewer than the connections of a pool
+	var calls []func()
+	for i := range tabs {
+		calls = append(calls, func() { tabs[i] = s.rotate(first) })
+	}
+	s.inTurn(lockSessions, calls...)
+	for _, successor := range tabs {
+		if successor != tabs[0] {
+			t.Fatalf("tabs got %d different tokens", len(tabs))
+		}
+	}
+	if again := s.rotate(first); again != tabs[0] {
+		t.Error("the repeated request got another successor")
+	}
+	second := s.rotate(tabs[0]) // from now on first is history
+	s.wantRefused(first, "refresh_token_reused")
+	s.wantRefused(second, "invalid_refresh_token")
+}
+
+func TestReuseAfterGraceRevokes(t *testing.T) {
+	t.Parallel()
+	s := tester{newStore(t), t}
+	first := s.login(s.account("ada@example.com"))
+	second := s.rotate(first)
+	const age = `UPDATE auth.refresh_tokens SET used_at = used_at - interval '61 seconds'` // a second longer than the grace
+	if _, err := s.Pool.Exec(t.Context(), age); err != nil {
+		t.Fatal(err)
+	}
+	s.wantRefused(first, "refresh_token_reused")
+	s.wantRefused(second, "invalid_refresh_token")
+}
+
+// TestARehashDoesNotUndoANewPassword lets the renewal of a hash come after a change of the password.
+func TestARehashDoesNotUndoANewPassword(t *testing.T) {
+	t.Parallel()
+	s := tester{newStore(t), t}
+	user := s.account("ada@example.com")
+	changed := user
+	changed.PasswordHash = "y"
+	if err := s.PutAccount(t.Context(), changed); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.RenewPasswordHash(t.Context(), user, "z"); !errs.Is(err, errs.NotFound) {
+		t.Errorf("renewed: %v", err)
+	}
+	if a, err := s.Account(t.Context(), user.ID.String()); err != nil || a.PasswordHash != "y" {
+		t.Errorf("the hash is %q, %v", a.PasswordHash, err)
+	}
+}
+
+func TestPruneSessions(t *testing.T) {
+	t.Parallel()
+	s := tester{newStore(t), t}
+	user := s.account("ada@example.com")
+	for _, life := range []time.Duration{-time.Hour, -time.Second, time.Hour} {
+		if err := s.StartSession(t.Context(), user, token.NewSecret(), life); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := s.PruneSessions(t.Context()); n != 2 || err != nil {
+		t.Errorf("pruned %d, %v; want the 2 that ended", n, err)
+	}
+	if n, err := s.PruneSessions(t.Context()); n != 0 || err != nil {
+		t.Errorf("pruned %d more, %v", n, err)
+	}
+	var sessions int
+	if err := s.Pool.QueryRow(t.Context(), `SELECT count(*) FROM auth.sessions`).Scan(&sessions); err != nil || sessions != 1 {
+		t.Errorf("%d sessions are left, %v; want 1", sessions, err)
+	}
+}
+
+func (s tester) account(email string) account.Account {
+	s.t.Helper()
+	a, err := s.CreateAccount(s.t.Context(), account.Account{ID: uuid.Must(uuid.NewV7()), Email: email, PasswordHash: "x", Role: authn.User})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return a
+}
