@@ -1,6 +1,7 @@
 package openapi
 
 import (
+	"bytes"
 	_ "embed" // for the page
 	"net/http"
 
@@ -25,10 +26,11 @@ const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img
 
 // mountDocs serves Swagger UI from embedded files.
 func mountDocs(r chi.Router) {
-	page := serveDocsFile("text/html; charset=utf-8", docsPage)
+	// The links of the page are relative, so that they work under any prefix that a proxy puts before the path.
+	const kind = "text/html; charset=utf-8"
+	r.Get("/docs", serveDocsFile(kind, docsPage))
+	r.Get("/docs/", serveDocsFile(kind, bytes.ReplaceAll(docsPage, []byte(`"docs/`), []byte(`"`))))
 	assets := v5emb.New("HP Analytics", "/openapi.yaml", "/docs/")
-	r.Get("/docs", page)
-	r.Get("/docs/", page)
 	r.Get("/docs/docs.js", serveDocsFile("text/javascript; charset=utf-8", docsScript))
 	r.Get("/docs/docs.css", serveDocsFile("text/css; charset=utf-8", docsStyle))
 	r.Get("/docs/*", func(w http.ResponseWriter, r *http.Request) {

@@ -9,6 +9,10 @@ v1beta1.external.metrics.k8s.io exists once per cluster, so auto looks who has i
   5. somebody else has it: cpu where there are resource metrics, none where there are not. NOTES.txt says so.
 */}}
 {{- define "hp-analytics.autoscaling.mode" -}}
+{{- $scaling := .Values.aggregator.autoscaling -}}
+{{- if gt (int $scaling.minReplicas) (int $scaling.maxReplicas) -}}
+{{- fail (printf "aggregator.autoscaling: minReplicas is %d and must not be above maxReplicas, which is %d" (int $scaling.minReplicas) (int $scaling.maxReplicas)) -}}
+{{- end -}}
 {{- $mode := .Values.aggregator.autoscaling.mode -}}
 {{- if ne $mode "auto" -}}
 {{- $mode -}}

@@ -37,8 +37,10 @@ nginx.conf: |
       include /etc/nginx/hp-analytics/server.conf;
     }
   }
+{{- $base := .Values.config.basePath | replace "." "\\." }}
 {{- range $path, $_ := .Files.Glob "files/nginx/*.conf" }}
 {{ base $path }}: |
-  {{- $.Files.Get $path | nindent 2 }}
+  {{- /* The services remove the base path; only the choice of the location depends on it. */}}
+  {{- $.Files.Get $path | replace "location ~ ^" (printf "location ~ ^%s" $base) | replace (printf "location ~ ^%s/_gateway" $base) "location ~ ^/_gateway" | nindent 2 }}
 {{- end }}
 {{- end -}}

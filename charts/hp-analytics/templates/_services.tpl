@@ -52,6 +52,10 @@ aggregator:
   value: {{ $c.accessLog }}
 - name: HTTP_TRUSTED_PROXY_HOPS
   value: {{ $c.trustedProxyHops | quote }}
+{{- with $c.basePath }}
+- name: HTTP_BASE_PATH
+  value: {{ . | quote }}
+{{- end }}
 - name: SHUTDOWN_DRAIN_DELAY
   value: {{ $c.drainSeconds }}s
 - name: LOG_LEVEL
@@ -63,7 +67,7 @@ aggregator:
   value: {{ $c.databaseMaxConnections | quote }}
 {{- if .service.verifiesTokens }}
 - name: JWKS_URL
-  value: http://{{ include "hp-analytics.fullname" .root }}-auth:8080/auth/.well-known/jwks.json
+  value: http://{{ include "hp-analytics.fullname" .root }}-auth:8080{{ $c.basePath }}/auth/.well-known/jwks.json
 {{- end }}
 {{- range $name, $value := .service.env }}
 - name: {{ $name }}

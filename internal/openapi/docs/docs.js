@@ -1,7 +1,7 @@
 "use strict";
 
 window.ui = SwaggerUIBundle({
-  url: "/openapi.yaml",
+  url: new URL("../openapi.yaml", document.currentScript.src).href, // under whatever prefix a proxy publishes it
   dom_id: "#swagger-ui",
   deepLinking: true,
   defaultModelsExpandDepth: 0,

@@ -37,6 +37,10 @@ type Config struct {
 	// many entries from the end. 0 ignores the header: clients connect directly. If it is too large, clients can forge their
 	// address and evade rate limits; if it is too small, all clients share the limits of the proxy.
 	TrustedProxyHops int `env:"HTTP_TRUSTED_PROXY_HOPS, default=0"`
+	// BasePath is the prefix of the paths of requests, such as /shop/api, when the API is published under it by a proxy that
+	// does not remove it. A trusted proxy that removes the prefix needs no setting here, but has to name it in
+	// X-Forwarded-Prefix. Without either, links in Location headers lead to the root of the host.
+	BasePath string `env:"HTTP_BASE_PATH"`
 }
 
 // Validate implements config.Validator.
@@ -64,6 +68,9 @@ func (c *Config) Validate() error {
 	}
 	if c.TrustedProxyHops < 0 {
 		problems = append(problems, fmt.Errorf("HTTP_TRUSTED_PROXY_HOPS: must not be negative, not %d", c.TrustedProxyHops))
+	}
+	if c.BasePath != "" && !sanePrefix.MatchString(c.BasePath) {
+		problems = append(problems, fmt.Errorf("HTTP_BASE_PATH: must be a path such as /shop/api, without a slash at its end, not %q", c.BasePath))
 	}
 	return errors.Join(problems...)
 }
@@ -95,7 +102,7 @@ func Listen(ctx context.Context, cfg Config) (net.Listener, error) {
 // Component serves handler on listener until it is stopped, and then finishes the requests in flight.
 func Component(listener net.Listener, cfg Config, handler http.Handler, logger *slog.Logger) lifecycle.Component {
 	server := &http.Server{
-		Handler:           handler,
+		Handler:           published(handler, cfg.BasePath, cfg.TrustedProxyHops > 0),
 		ReadHeaderTimeout: min(5*time.Second, cfg.ReadTimeout),
 		ReadTimeout:       cfg.ReadTimeout,
 		WriteTimeout:      cfg.WriteTimeout,

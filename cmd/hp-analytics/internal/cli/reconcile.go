@@ -55,8 +55,9 @@ func (e environment) reconcile(ctx context.Context, o reconcile.Options) error {
 }
 
 func (e environment) report(r reconcile.Report, took time.Duration) error {
-	for _, d := range r.Unchecked {
-		_, _ = fmt.Fprintf(e.stdout, "%s: not checked, its raw rows were dropped (retention)\n", d.Format(time.DateOnly))
+	if n := len(r.Unchecked); n > 0 {
+		_, _ = fmt.Fprintf(e.stdout, "%d days dropped (%s to %s): they are not checked, because their raw rows are gone (retention)\n",
+			n, r.Unchecked[0].Format(time.DateOnly), r.Unchecked[n-1].Format(time.DateOnly))
 	}
 	if r.PendingRows > 0 {
 		_, _ = fmt.Fprintf(e.stdout, "%d rows are not folded yet and therefore not counted\n", r.PendingRows)

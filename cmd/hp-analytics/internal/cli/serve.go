@@ -99,7 +99,7 @@ func (e environment) serve(ctx context.Context, names []string) error {
 	}
 	environ := e.environ
 	if slices.Contains(names, "auth") {
-		environ = withDefaults(environ, "JWKS_URL="+jwksURL(listener.Addr()))
+		environ = withDefaults(environ, "JWKS_URL="+jwksURL(listener.Addr(), cfg.HTTP.BasePath))
 	}
 	log := telemetry.NewBuffer(e.stderr)
 	defer log.Flush()
@@ -109,8 +109,8 @@ func (e environment) serve(ctx context.Context, names []string) error {
 }
 
 // jwksURL returns where this process serves its own key set.
-func jwksURL(addr net.Addr) string {
-	return service.LocalURL(addr.String()) + "/auth/.well-known/jwks.json"
+func jwksURL(addr net.Addr, basePath string) string {
+	return service.LocalURL(addr.String()) + basePath + "/auth/.well-known/jwks.json"
 }
 
 // withDefaults adds those of the KEY=value pairs that have a value and whose variable environ does not set.

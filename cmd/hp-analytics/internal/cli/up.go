@@ -30,6 +30,8 @@ type upConfig struct {
 	DataConfig
 	AdminConfig
 	HostConfig
+	// BasePath is that of the server, which the process needs to reach itself.
+	BasePath string `env:"HTTP_BASE_PATH"`
 	// DatabaseURL and RedisURL name existing databases; without them private ones are started.
 	DatabaseURL config.URL `env:"DATABASE_URL"`
 	RedisURL    config.URL `env:"REDIS_URL"`
@@ -135,7 +137,7 @@ func (e environment) upWith(ctx context.Context, cfg upConfig, databases *embedd
 	environ := withDefaults(e.environ,
 		"DATABASE_URL="+databases.DatabaseURL(),
 		"REDIS_URL="+databases.RedisURL(),
-		"JWKS_URL="+jwksURL(listener.Addr()),
+		"JWKS_URL="+jwksURL(listener.Addr(), cfg.BasePath),
 		"HTTP_ADDR="+listener.Addr().String(),
 		"HTTP_ACCESS_LOG=errors",
 		"SHUTDOWN_DRAIN_DELAY=0s", // there is no load balancer to wait for
@@ -159,7 +161,7 @@ func (e environment) upWith(ctx context.Context, cfg upConfig, databases *embedd
 		Listener: listener,
 		Logger:   logger,
 		Before:   databases.Components(),
-		Ready:    func() { e.welcome(url, cfg, admin) },
+		Ready:    func() { e.welcome(url+cfg.BasePath, cfg, admin) },
 	})
 }
 
