@@ -184,7 +184,7 @@ type BatchReceipt struct {
 // Example: aggregated
 type BatchState string
 
-// Counts Counts over a period.
+// Counts Counts over a period. A caller with the role `user` does not get purchases, units and revenue of products.
 type Counts struct {
 	// AddToCarts Events of type `add_to_cart`.
 	AddToCarts int64 `json:"add_to_carts"`
@@ -196,16 +196,16 @@ type Counts struct {
 	Events int64 `json:"events"`
 
 	// Purchases Purchases.
-	Purchases int64 `json:"purchases"`
+	Purchases int64 `json:"purchases,omitzero"`
 
 	// RevenueMinor The sum of the purchases' `amount_minor`.
-	RevenueMinor int64 `json:"revenue_minor"`
+	RevenueMinor int64 `json:"revenue_minor,omitzero"`
 
 	// UniqueUsers Distinct users with an event or a purchase; estimated (HyperLogLog) for products.
 	UniqueUsers int64 `json:"unique_users"`
 
 	// Units Units bought.
-	Units int64 `json:"units"`
+	Units int64 `json:"units,omitzero"`
 
 	// Views Events of type `view`.
 	Views int64 `json:"views"`
@@ -697,11 +697,11 @@ type Series struct {
 	// Product Identifies a product.
 	Product ProductRef `json:"product"`
 
-	// Totals Counts over a period.
+	// Totals Counts over a period. A caller with the role `user` does not get purchases, units and revenue of products.
 	Totals Counts `json:"totals"`
 }
 
-// SeriesPoint The counts of one interval.
+// SeriesPoint The counts of one interval. A caller with the role `user` does not get purchases, units and revenue.
 type SeriesPoint struct {
 	// AddToCarts Events of type `add_to_cart`.
 	AddToCarts int64 `json:"add_to_carts"`
@@ -713,10 +713,10 @@ type SeriesPoint struct {
 	Events int64 `json:"events"`
 
 	// Purchases Purchases.
-	Purchases int64 `json:"purchases"`
+	Purchases int64 `json:"purchases,omitzero"`
 
 	// RevenueMinor The sum of the purchases' `amount_minor`.
-	RevenueMinor int64 `json:"revenue_minor"`
+	RevenueMinor int64 `json:"revenue_minor,omitzero"`
 
 	// Start The first day of the interval.
 	Start openapi_types.Date `json:"start"`
@@ -725,7 +725,7 @@ type SeriesPoint struct {
 	UniqueUsers int64 `json:"unique_users"`
 
 	// Units Units bought.
-	Units int64 `json:"units"`
+	Units int64 `json:"units,omitzero"`
 
 	// Views Events of type `view`.
 	Views int64 `json:"views"`
@@ -751,7 +751,7 @@ type TokenPairTokenType string
 
 // TopProduct One place of a ranking.
 type TopProduct struct {
-	// Counts Counts over a period.
+	// Counts Counts over a period. A caller with the role `user` does not get purchases, units and revenue of products.
 	Counts Counts `json:"counts"`
 
 	// Product Identifies a product.
@@ -766,6 +766,9 @@ type TopProduct struct {
 
 // TopProducts A ranking of products.
 type TopProducts struct {
+	// Exact Whether no other product can belong into the ranking. It is false if ranking by `unique_users` would have to read more than 20,000 product days; then only the products with the most events are compared.
+	Exact bool `json:"exact"`
+
 	// From The first day.
 	From openapi_types.Date `json:"from"`
 
@@ -855,7 +858,7 @@ type UserSummary struct {
 	// To The last day.
 	To openapi_types.Date `json:"to"`
 
-	// Totals Counts over a period.
+	// Totals Counts over a period. A caller with the role `user` does not get purchases, units and revenue of products.
 	Totals Counts `json:"totals"`
 
 	// UserID The user.
@@ -985,7 +988,7 @@ type CreatePurchaseParams struct {
 
 // TopProducts calls GET /analytics/products/top: the products with the highest count.
 //
-// Ranks products by one count over inclusive days; ties are ranked by product id. Needs an access token or an API key with the scope `read`.
+// Ranks products by one count over inclusive days; ties are ranked by product id. Needs an access token or an API key with the scope `read`. The role `user` gets no purchases, units and revenue, and cannot rank by them.
 func (c *Client) TopProducts(ctx context.Context, params *TopProductsParams, options ...CallOption) (result TopProducts, err error) {
 	call := &call{
 		operation: "topProducts", method: http.MethodGet,
@@ -1003,7 +1006,7 @@ func (c *Client) TopProducts(ctx context.Context, params *TopProductsParams, opt
 
 // ProductTimeseries calls GET /analytics/products/{id}/timeseries: the counts of a product over time.
 //
-// One point for each day, week or month that the range touches, zeros included; only days inside the range are counted. Archived products are shown as well. Needs an access token or an API key with the scope `read`.
+// One point for each day, week or month that the range touches, zeros included; only days inside the range are counted. Archived products are shown as well. Needs an access token or an API key with the scope `read`. The role `user` gets no purchases, units and revenue.
 func (c *Client) ProductTimeseries(ctx context.Context, id openapi_types.UUID, params *ProductTimeseriesParams, options ...CallOption) (result Series, err error) {
 	call := &call{
 		operation: "productTimeseries", method: http.MethodGet,

@@ -17,6 +17,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/openapi/edge"
 	"github.com/hp-analytics/hp-analytics/internal/platform/cache"
 	"github.com/hp-analytics/hp-analytics/internal/platform/lifecycle"
+	"github.com/hp-analytics/hp-analytics/internal/platform/ratelimit"
 	"github.com/hp-analytics/hp-analytics/internal/platform/service"
 	"github.com/hp-analytics/hp-analytics/internal/platform/service/frame"
 	"github.com/hp-analytics/hp-analytics/migrations"
@@ -40,15 +41,35 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 		Name: "analytics", LocalTTL: localTTL, RedisTTL: cfg.CacheTTL, MaxBytes: uint64(cfg.CacheBytes),
 	}, f.Redis, f.Logger, f.Registerer)
 	versions := redis.NewVersions(f.Redis, f.Logger)
-	server := &api.Server{Reports: postgres.New(f.Pool), Cache: answers, Versions: versions, Now: time.Now}
+	background := []lifecycle.Component{
+		lifecycle.OnStop("version cache", versions.Close),
+		lifecycle.OnStop("answer cache", answers.Close),
+	}
+	limiter := newLimiter(cfg, f)
+	if limiter != nil {
+		background = append(background, lifecycle.OnStop("rate limit", limiter.Close))
+	}
+	server := &api.Server{
+		Reports: postgres.New(f.Pool), Cache: answers, Versions: versions, Limiter: limiter, MaxCost: cfg.CostLimit,
+		OpenToUsers: cfg.OpenToUsers, Now: time.Now,
+	}
 	return f.Service(frame.Parts{
 		Mount: func(router chi.Router) error {
 			openapi.Mount(router)
-			return edge.Mount(router, "analytics", edge.Options{Authenticator: f.Verifier}, server.Mount)
+			return edge.Mount(router, "analytics", edge.Options{
+				Authenticator: f.Verifier,
+				// The quota counts what answers cost. Only those that are not in the cache cost anything.
+				Limits: map[string]edge.Limit{"analytics": edge.ChargedByHandler()},
+			}, server.Mount)
 		},
-		Background: []lifecycle.Component{
-			lifecycle.OnStop("version cache", versions.Close),
-			lifecycle.OnStop("answer cache", answers.Close),
-		},
+		Background: background,
 	})
+}
+
+// newLimiter returns nil if there is no limit.
+func newLimiter(cfg Config, f *frame.Frame) *ratelimit.Limiter {
+	if cfg.CostLimit == 0 {
+		return nil
+	}
+	return ratelimit.New(f.Redis, ratelimit.Policy{Name: "analytics", Limit: cfg.CostLimit, Window: time.Minute}, f.Logger, f.Registerer)
 }

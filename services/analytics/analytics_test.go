@@ -47,10 +47,13 @@ func newFixture(t *testing.T) *fixture {
 	return newFixtureOn(t, database.Config(), database.Pool(""), redistest.New(t))
 }
 
-func newFixtureOn(t *testing.T, pg platformpostgres.Config, db *pgxpool.Pool, redis platformredis.Config) *fixture {
+func newFixtureOn(t *testing.T, pg platformpostgres.Config, db *pgxpool.Pool, redis platformredis.Config, changes ...func(*analytics.Config)) *fixture {
 	t.Helper()
 	f := &fixture{t: t, db: db, auth: authntest.New(t), checker: openapitest.New(t), redis: redis}
-	cfg := analytics.Config{Config: frame.Config{Postgres: pg, Redis: redis}, Auth: f.auth.Config(), CacheTTL: 10 * time.Second, CacheBytes: 1 << 20}
+	cfg := analytics.Config{Config: frame.Config{Postgres: pg, Redis: redis}, Auth: f.auth.Config(), CacheTTL: 10 * time.Second, CacheBytes: 1 << 20, OpenToUsers: true}
+	for _, change := range changes {
+		change(&cfg)
+	}
 	cfg.HTTP.RequestTimeout = 10 * time.Second
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	t.Cleanup(cancel)

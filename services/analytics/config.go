@@ -19,6 +19,12 @@ type Config struct {
 	CacheTTL time.Duration `env:"ANALYTICS_CACHE_TTL, default=10s"`
 	// CacheBytes bounds the memory for answers in the process.
 	CacheBytes int64 `env:"ANALYTICS_CACHE_BYTES, default=67108864"`
+	// CostLimit is the quota of a caller for answers that are not in the cache, per minute; 0 is no limit. A series or summary
+	// costs 1 for each of its days, a ranking 10, a ranking by unique users 50, and twenty times as much for the role user.
+	CostLimit int `env:"ANALYTICS_COST_LIMIT, default=600000"`
+	// OpenToUsers lets accounts of the role user read rankings and series of products, without purchases, units and revenue.
+	// Without it, they read only their own summary.
+	OpenToUsers bool `env:"ANALYTICS_OPEN_TO_USERS, default=true"`
 }
 
 // Validate implements config.Validator.
@@ -29,6 +35,9 @@ func (c *Config) Validate() error {
 	}
 	if c.CacheBytes < 1<<20 {
 		problems = append(problems, fmt.Errorf("ANALYTICS_CACHE_BYTES: must be at least 1048576 (1 MiB), not %d", c.CacheBytes))
+	}
+	if c.CostLimit < 0 {
+		problems = append(problems, fmt.Errorf("ANALYTICS_COST_LIMIT: must not be negative, not %d", c.CostLimit))
 	}
 	return errors.Join(problems...)
 }

@@ -36,7 +36,7 @@ const (
 	MetricViews        Metric = "views"
 )
 
-// Counts Counts over a period.
+// Counts Counts over a period. A caller with the role `user` does not get purchases, units and revenue of products.
 type Counts struct {
 	// AddToCarts Events of type `add_to_cart`.
 	AddToCarts int64 `json:"add_to_carts"`
@@ -123,11 +123,11 @@ type Series struct {
 	// Product Identifies a product.
 	Product ProductRef `json:"product"`
 
-	// Totals Counts over a period.
+	// Totals Counts over a period. A caller with the role `user` does not get purchases, units and revenue of products.
 	Totals Counts `json:"totals"`
 }
 
-// SeriesPoint The counts of one interval.
+// SeriesPoint The counts of one interval. A caller with the role `user` does not get purchases, units and revenue.
 type SeriesPoint struct {
 	// AddToCarts Events of type `add_to_cart`.
 	AddToCarts int64 `json:"add_to_carts"`
@@ -159,7 +159,7 @@ type SeriesPoint struct {
 
 // TopProduct One place of a ranking.
 type TopProduct struct {
-	// Counts Counts over a period.
+	// Counts Counts over a period. A caller with the role `user` does not get purchases, units and revenue of products.
 	Counts Counts `json:"counts"`
 
 	// Product Identifies a product.
@@ -174,6 +174,9 @@ type TopProduct struct {
 
 // TopProducts A ranking of products.
 type TopProducts struct {
+	// Exact Whether no other product can belong into the ranking. It is false if ranking by `unique_users` would have to read more than 20,000 product days; then only the products with the most events are compared.
+	Exact bool `json:"exact"`
+
 	// From The first day.
 	From openapi_types.Date `json:"from"`
 
@@ -236,7 +239,7 @@ type UserSummary struct {
 	// To The last day.
 	To openapi_types.Date `json:"to"`
 
-	// Totals Counts over a period.
+	// Totals Counts over a period. A caller with the role `user` does not get purchases, units and revenue of products.
 	Totals Counts `json:"totals"`
 
 	// UserID The user.

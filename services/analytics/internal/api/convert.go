@@ -23,7 +23,8 @@ func toAPITop(t report.Top) TopProducts {
 		}
 	}
 	return TopProducts{
-		Metric: Metric(t.Metric), From: toAPIDay(t.Range.From), To: toAPIDay(t.Range.To), Items: items, Meta: toAPIMeta(t.Meta),
+		Metric: Metric(t.Metric), From: toAPIDay(t.Range.From), To: toAPIDay(t.Range.To), Items: items, Exact: t.Exact,
+		Meta: toAPIMeta(t.Meta),
 	}
 }
 

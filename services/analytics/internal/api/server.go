@@ -13,7 +13,9 @@ import (
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/cache"
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
+	"github.com/hp-analytics/hp-analytics/internal/platform/ratelimit"
 	"github.com/hp-analytics/hp-analytics/internal/protocol"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/postgres"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/redis"
@@ -28,7 +30,19 @@ type Server struct {
 	Reports  *postgres.Store
 	Cache    *cache.Cache
 	Versions *redis.Versions
-	Now      func() time.Time // "today", for ranges without an end
+	Limiter  *ratelimit.Limiter // of the cost of answers; nil for no limit
+	MaxCost  int                // the quota of Limiter
+	// OpenToUsers lets the role user read rankings and series, without sales.
+	OpenToUsers bool
+	Now         func() time.Time // "today", for ranges without an end
+}
+
+// question is what an answer depends on.
+type question struct {
+	field        string // whose change makes cached answers unreachable
+	key          string // of the cache
+	cost         int    // of computing the answer, in units of the quota
+	withoutSales bool
 }
 
 var _ StrictServerInterface = (*Server)(nil)
@@ -55,8 +69,17 @@ func (s *Server) TopProducts(ctx context.Context, request TopProductsRequestObje
 	if p.Limit != nil {
 		limit = *p.Limit
 	}
-	key := fmt.Sprintf("top:%s:%s:%d", metric, r, limit)
-	return answer(ctx, s, protocol.TopField, key, func(ctx context.Context) (TopProducts, error) {
+	withoutSales, err := s.withoutSales(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if withoutSales && isSales(metric) {
+		return nil, errSales
+	}
+	q := question{
+		field: protocol.TopField, key: fmt.Sprintf("top:%s:%s:%d", metric, r, limit), cost: topCost(metric, r), withoutSales: withoutSales,
+	}
+	return answer(ctx, s, q, func(ctx context.Context) (TopProducts, error) {
 		top, err := s.Reports.Top(ctx, metric, r, limit)
 		return toAPITop(top), err
 	})
@@ -73,8 +96,15 @@ func (s *Server) ProductTimeseries(ctx context.Context, request ProductTimeserie
 	if p.Interval != nil {
 		interval = report.Interval(*p.Interval)
 	}
-	key := fmt.Sprintf("series:%s:%s:%s", request.ID, r, interval)
-	return answer(ctx, s, protocol.ProductField(request.ID.String()), key, func(ctx context.Context) (Series, error) {
+	withoutSales, err := s.withoutSales(ctx)
+	if err != nil {
+		return nil, err
+	}
+	q := question{
+		field: protocol.ProductField(request.ID.String()), key: fmt.Sprintf("series:%s:%s:%s", request.ID, r, interval),
+		cost: r.Days(), withoutSales: withoutSales,
+	}
+	return answer(ctx, s, q, func(ctx context.Context) (Series, error) {
 		series, err := s.Reports.Series(ctx, request.ID, r, interval)
 		return toAPISeries(series), err
 	})
@@ -99,8 +129,8 @@ func (s *Server) summary(ctx context.Context, userID string, from, to *From) (en
 	if err != nil {
 		return nil, err
 	}
-	key := fmt.Sprintf("user:%s:%s", r, userID)
-	return answer(ctx, s, protocol.UserField(userID), key, func(ctx context.Context) (UserSummary, error) {
+	q := question{field: protocol.UserField(userID), key: fmt.Sprintf("user:%s:%s", r, userID), cost: r.Days()}
+	return answer(ctx, s, q, func(ctx context.Context) (UserSummary, error) {
 		summary, err := s.Reports.Summary(ctx, userID, r)
 		return toAPISummary(summary), err
 	})
@@ -119,25 +149,44 @@ func (s *Server) dateRange(from, to *From) (report.Range, error) {
 // withMeta is an answer that says how fresh it is.
 type withMeta interface{ setCached(bool) }
 
-// answer returns the cached answer for key, or computes it. The cached copy differs from the computed answer only in
+// answer returns the cached answer to q, or computes it. The cached copy differs from the computed answer only in
 // meta.cached.
 func answer[T any, P interface {
 	*T
 	withMeta
-}](ctx context.Context, s *Server, field, key string, compute func(ctx context.Context) (T, error)) (encoded, error) {
+}](ctx context.Context, s *Server, q question, compute func(ctx context.Context) (T, error)) (encoded, error) {
+	encodeFor := func(value *T) (encoded, error) {
+		body, err := encode(value)
+		if err == nil && q.withoutSales {
+			return hideSales(body)
+		}
+		return body, err
+	}
+	if q.withoutSales {
+		q.key = "without-sales:" + q.key
+	}
+	key := s.Versions.Token(ctx, q.field) + ":" + q.key
 	var fresh encoded
-	entry, source, err := s.Cache.Get(ctx, s.Versions.Token(ctx, field)+":"+key, func(ctx context.Context) (cache.Entry, error) {
+	load := func(ctx context.Context) (cache.Entry, error) {
+		if err := s.charge(ctx, q.cost); err != nil {
+			return cache.Entry{}, err
+		}
 		value, err := compute(ctx)
 		if err != nil {
 			return cache.Entry{}, err
 		}
-		if fresh, err = encode(&value); err != nil {
+		if fresh, err = encodeFor(&value); err != nil {
 			return cache.Entry{}, err
 		}
 		P(&value).setCached(true)
-		body, err := encode(&value)
+		body, err := encodeFor(&value)
 		return cache.Entry{Body: body}, err
-	})
+	}
+	entry, source, err := s.Cache.Get(ctx, key, load)
+	if errs.Is(err, errs.TooMany) && source != cache.Computed {
+		// The quota that is used up is that of another caller, who asked the same at the same time.
+		entry, source, err = s.Cache.Get(ctx, key, load)
+	}
 	if err != nil {
 		return nil, err
 	}

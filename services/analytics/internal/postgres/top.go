@@ -14,8 +14,15 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/report"
 )
 
-// userChunk is the number of products whose sketches are read at once when ranking by users.
-const userChunk = 200
+const (
+	// userChunk is the number of products whose sketches are read at once when ranking by users.
+	userChunk = 200
+	// maxSketches bounds the sketches that a ranking by users merges, one for each day of a product (and lane): some 300 ms.
+	maxSketches = 20_000
+)
+
+// maxCandidates is the number of products that a ranking by users compares at most.
+func maxCandidates(r report.Range, limit int) int { return max(limit, maxSketches/r.Days()) }
 
 // ranked is a product with its counts, before its name is read.
 type ranked struct {
@@ -25,7 +32,7 @@ type ranked struct {
 
 // Top ranks products by a metric; ties are ranked by product id. Products with a count of 0 are left out.
 func (s *Store) Top(ctx context.Context, metric report.Metric, r report.Range, limit int) (report.Top, error) {
-	top := report.Top{Metric: metric, Range: r}
+	top := report.Top{Metric: metric, Range: r, Exact: true}
 	var err error
 	top.Meta, err = s.snapshot(ctx, "the top products", func(tx pgx.Tx) error {
 		var rank []ranked
@@ -33,7 +40,7 @@ func (s *Store) Top(ctx context.Context, metric report.Metric, r report.Range, l
 		if counter, ok := metric.Counter(); ok {
 			rank, err = topByCounter(ctx, tx, counter, r, limit)
 		} else {
-			rank, err = topByUsers(ctx, tx, r, limit)
+			rank, top.Exact, err = topByUsers(ctx, tx, r, limit)
 		}
 		if err != nil {
 			return err
@@ -57,19 +64,23 @@ func topByCounter(ctx context.Context, tx pgx.Tx, counter stats.Counter, r repor
 
 // topByUsers ranks by unique users without reading the sketches of every product. No product has more users than rows. So it
 // goes through the products by descending number of rows, and stops when the next one has fewer rows than the last place has
-// users (the threshold algorithm: Fagin, Lotem, Naor, "Optimal aggregation algorithms for middleware", 2003).
-func topByUsers(ctx context.Context, tx pgx.Tx, r report.Range, limit int) ([]ranked, error) {
-	candidates, err := readRanked(ctx, tx, "sum(events + purchases)", r, 0)
+// users (the threshold algorithm: Fagin, Lotem, Naor, "Optimal aggregation algorithms for middleware", 2003). It also stops
+// after maxCandidates products, and then reports that the ranking may not be exact.
+func topByUsers(ctx context.Context, tx pgx.Tx, r report.Range, limit int) (best []ranked, exact bool, err error) {
+	most := maxCandidates(r, limit)
+	candidates, err := readRanked(ctx, tx, "sum(events + purchases)", r, most+1) // one more shows whether there are more
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	var best []ranked
-	for chunk := range slices.Chunk(candidates, userChunk) {
-		if len(best) == limit && best[limit-1].counts.UniqueUsers > chunk[0].counts.Rows() {
-			break
+	beyond := candidates[min(most, len(candidates)):]
+	// done reports whether no product with this many rows, or fewer, belongs into the ranking.
+	done := func(rows int64) bool { return len(best) == limit && best[limit-1].counts.UniqueUsers > rows }
+	for chunk := range slices.Chunk(candidates[:len(candidates)-len(beyond)], userChunk) {
+		if done(chunk[0].counts.Rows()) {
+			return best, true, nil
 		}
 		if err := addUsers(ctx, tx, chunk, r); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		best = append(best, chunk...)
 		slices.SortFunc(best, func(a, b ranked) int {
@@ -77,10 +88,10 @@ func topByUsers(ctx context.Context, tx pgx.Tx, r report.Range, limit int) ([]ra
 		})
 		best = best[:min(limit, len(best))]
 	}
-	return best, nil
+	return best, len(beyond) == 0 || done(beyond[0].counts.Rows()), nil
 }
 
-// readRanked returns the products with the highest values of expression; limit 0 means all.
+// readRanked returns the products with the highest values of expression.
 func readRanked(ctx context.Context, tx pgx.Tx, expression string, r report.Range, limit int) ([]ranked, error) {
 	query := `
 		SELECT product_id, sum(` + strings.Join(stats.Columns(), `)::bigint, sum(`) + `)::bigint
@@ -89,7 +100,7 @@ func readRanked(ctx context.Context, tx pgx.Tx, expression string, r report.Rang
 		GROUP BY product_id
 		HAVING ` + expression + ` > 0
 		ORDER BY ` + expression + ` DESC, product_id
-		LIMIT nullif($3::int, 0)`
+		LIMIT $3`
 	rows, err := tx.Query(ctx, query, r.From, r.To, limit)
 	if err != nil {
 		return nil, fmt.Errorf("rank: %w", err)

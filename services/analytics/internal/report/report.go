@@ -118,6 +118,7 @@ type Top struct {
 	Metric Metric
 	Range  Range
 	Items  []TopItem
+	Exact  bool // no other product can belong into the ranking
 	Meta   Meta
 }
 

@@ -1,0 +1,69 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/internal/stats"
+	"github.com/hp-analytics/hp-analytics/services/analytics/internal/report"
+)
+
+// A user of the shop sees how products are used, but not what they earn: sales are hidden from the role user. Its own
+// summary has its own purchases.
+
+// sales are the counters that the role user does not see, by their names in JSON.
+var sales = []string{stats.Purchases.Column(), stats.Units.Column(), stats.RevenueMinor.Column()}
+
+var (
+	errClosedToUsers error = errs.New(errs.Forbidden, "closed_to_users", "The numbers of products are not open to users.")
+	errSales         error = errs.New(errs.Forbidden, "sales_forbidden",
+		"Rankings by purchases, units and revenue are for analysts, admins and API keys with the scope read.")
+)
+
+// withoutSales reports whether the numbers of products are shown to the caller without sales. It is an error if they are
+// not shown at all.
+func (s *Server) withoutSales(ctx context.Context) (bool, error) {
+	caller, err := authn.Require(ctx)
+	if err != nil || caller.Role != authn.User {
+		return false, err
+	}
+	if !s.OpenToUsers {
+		return false, errClosedToUsers
+	}
+	return true, nil
+}
+
+func isSales(metric report.Metric) bool { return slices.Contains(sales, string(metric)) }
+
+// hideSales removes sales from an encoded answer.
+func hideSales(body encoded) (encoded, error) {
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.UseNumber()
+	var answer any
+	if err := decoder.Decode(&answer); err != nil {
+		return nil, fmt.Errorf("hide sales: %w", err)
+	}
+	removeSales(answer)
+	return encode(answer)
+}
+
+func removeSales(value any) {
+	switch v := value.(type) {
+	case []any:
+		for _, item := range v {
+			removeSales(item)
+		}
+	case map[string]any:
+		for _, name := range sales {
+			delete(v, name)
+		}
+		for _, member := range v {
+			removeSales(member)
+		}
+	}
+}
