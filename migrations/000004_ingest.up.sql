@@ -54,7 +54,7 @@ COMMENT ON COLUMN ingest.purchases.quantity IS 'Units bought.';
 COMMENT ON COLUMN ingest.purchases.user_id IS 'Who bought it.';
 COMMENT ON COLUMN ingest.purchases.currency IS 'ISO 4217 code of the product.';
 
--- Each row is inserted pending and updated once. Free space in each page keeps the updated version beside the first one, and
+-- Each row is inserted pending and, as a rule, updated once. Free space in each page keeps the updated version beside the first one, and
 -- frequent vacuum keeps the partial index of pending batches as small as the backlog.
 CREATE TABLE ingest.batches (
 	id            uuid PRIMARY KEY,
@@ -62,21 +62,42 @@ CREATE TABLE ingest.batches (
 	min_ts        timestamptz,
 	max_ts        timestamptz,
 	aggregated_at timestamptz,
+	failed_at       timestamptz,
+	next_attempt_at timestamptz,
 	rows          integer NOT NULL CHECK (rows >= 0),
+	attempts      integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
 	kind          text NOT NULL CHECK (kind IN ('events', 'purchases')),
-	CHECK (rows = 0 OR (min_ts IS NOT NULL AND max_ts IS NOT NULL))
+	failure       text CHECK (octet_length(failure) <= 1000),
+	CHECK (rows = 0 OR (min_ts IS NOT NULL AND max_ts IS NOT NULL)),
+	CHECK ((failed_at IS NULL) = (next_attempt_at IS NULL) AND (failed_at IS NULL) = (failure IS NULL)),
+	CHECK (failed_at IS NULL OR aggregated_at IS NULL)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000,
         autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
-CREATE INDEX batches_pending_idx ON ingest.batches (id) INCLUDE (rows, received_at) WHERE aggregated_at IS NULL;
+-- Claims read the first index. A failed batch is not in it, so that it costs the claims of others nothing while it waits.
+CREATE INDEX batches_pending_idx ON ingest.batches (id) INCLUDE (rows, received_at) WHERE aggregated_at IS NULL AND failed_at IS NULL;
+CREATE INDEX batches_failed_idx ON ingest.batches (next_attempt_at) INCLUDE (id, rows) WHERE aggregated_at IS NULL AND failed_at IS NOT NULL;
 CREATE INDEX batches_received_at_idx ON ingest.batches USING brin (received_at) WITH (pages_per_range = 16, autosummarize = on);
-COMMENT ON TABLE ingest.batches IS 'One row for each committed write. While it is pending it is in the inbox of the aggregator; then it is the receipt.';
+COMMENT ON TABLE ingest.batches IS 'One row for each committed write. While it is pending it is in the inbox of the aggregator; then it is the receipt. A batch that cannot be folded is failed until a retry succeeds.';
 COMMENT ON COLUMN ingest.batches.id IS 'UUIDv7.';
 COMMENT ON COLUMN ingest.batches.received_at IS 'When it was committed (start of the transaction).';
 COMMENT ON COLUMN ingest.batches.min_ts IS 'Earliest ts of its rows. With max_ts it determines the partitions of the rows.';
 COMMENT ON COLUMN ingest.batches.max_ts IS 'Latest ts among its rows.';
-COMMENT ON COLUMN ingest.batches.aggregated_at IS 'When its rows were folded into the rollups, in the same transaction; NULL is pending.';
+COMMENT ON COLUMN ingest.batches.aggregated_at IS 'When its rows were folded into the rollups, in the same transaction; NULL is pending or failed.';
+COMMENT ON COLUMN ingest.batches.failed_at IS 'When folding it alone failed for the last time, because of its content; NULL is pending or folded.';
+COMMENT ON COLUMN ingest.batches.next_attempt_at IS 'When a failed batch is folded again.';
+COMMENT ON COLUMN ingest.batches.attempts IS 'How many times folding it alone has failed.';
+COMMENT ON COLUMN ingest.batches.failure IS 'Why folding it failed for the last time.';
 COMMENT ON COLUMN ingest.batches.rows IS 'Rows that were inserted, without duplicates.';
 COMMENT ON COLUMN ingest.batches.kind IS 'events or purchases: the table of its rows.';
+
+-- Two branches, because each can use its partial index.
+CREATE VIEW ingest.unfolded_batches AS
+SELECT id, received_at, min_ts, max_ts, rows, kind, false AS failed
+FROM ingest.batches WHERE aggregated_at IS NULL AND failed_at IS NULL
+UNION ALL
+SELECT id, received_at, min_ts, max_ts, rows, kind, true
+FROM ingest.batches WHERE aggregated_at IS NULL AND failed_at IS NOT NULL;
+COMMENT ON VIEW ingest.unfolded_batches IS 'The pending and the failed batches: those whose rows are not in the rollups.';
 
 CREATE TABLE ingest.idempotency_keys (
 	principal  text NOT NULL,
@@ -163,3 +184,4 @@ GRANT SELECT ON ingest.events, ingest.purchases TO hp_aggregator;
 GRANT SELECT, UPDATE, DELETE ON ingest.batches TO hp_aggregator;
 GRANT SELECT, DELETE ON ingest.idempotency_keys TO hp_aggregator;
 GRANT SELECT ON ingest.batches TO hp_analytics;
+GRANT SELECT ON ingest.unfolded_batches TO hp_aggregator, hp_analytics;

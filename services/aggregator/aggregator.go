@@ -48,6 +48,7 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 		Store:       store,
 		Queue:       schedule.NewAsynqQueue(f.Redis, tasks.NewClient(f.Redis, cfg.Redis.Timeout)),
 		Fold:        foldWorker.Fold,
+		RetryFailed: foldWorker.RetryFailed,
 		ReceiptLife: time.Duration(cfg.ReceiptDays) * 24 * time.Hour,
 		RawLife:     time.Duration(cfg.RetentionDays) * 24 * time.Hour,
 		Now:         time.Now,

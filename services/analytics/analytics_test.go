@@ -333,6 +333,12 @@ func TestMetaTellsWhatIsMissing(t *testing.T) {
 	if top.Meta.PendingEvents != 12 || (top.Meta.AsOf.Sub(top.Meta.CompleteUntil)-2*time.Hour).Abs() > time.Second {
 		t.Errorf("two batches pend: %+v", top.Meta)
 	}
+	// A batch that is set aside is named, and does not hold the watermark back.
+	f.exec(`UPDATE ingest.batches SET failed_at = now(), next_attempt_at = now(), failure = 'why' WHERE aggregated_at IS NULL AND rows = 7`)
+	f.into("/analytics/products/top?limit=3", &top)
+	if top.Meta.PendingEvents != 5 || top.Meta.FailedEvents != 7 || (top.Meta.AsOf.Sub(top.Meta.CompleteUntil)-time.Hour).Abs() > time.Second {
+		t.Errorf("one batch pends and one has failed: %+v", top.Meta)
+	}
 }
 
 // publish does what the aggregator does after a commit.

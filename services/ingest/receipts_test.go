@@ -23,7 +23,11 @@ func TestReceipt(t *testing.T) {
 	if stored.string("batch_id") != batch || stored.number("events") != 2 || stored.string("state") != "stored" || stored.object["aggregated_at"] != nil {
 		t.Errorf("before the aggregator: %v", stored.object)
 	}
-	p.exec(`UPDATE ingest.batches SET aggregated_at = '2026-03-14T09:26:54.48Z' WHERE id = $1`, batch)
+	p.exec(`UPDATE ingest.batches SET failed_at = now(), next_attempt_at = now(), failure = 'rows are missing' WHERE id = $1`, batch)
+	if failed := p.get("/events/batches/"+batch, p.ingestKey); failed.string("state") != "failed" || failed.object["aggregated_at"] != nil {
+		t.Errorf("set aside by the aggregator: %v", failed.object)
+	}
+	p.exec(`UPDATE ingest.batches SET failed_at = NULL, next_attempt_at = NULL, failure = NULL, aggregated_at = '2026-03-14T09:26:54.48Z' WHERE id = $1`, batch)
 	aggregated := p.get("/events/batches/"+batch, p.ingestKey)
 	if aggregated.string("state") != "aggregated" || aggregated.string("aggregated_at") != "2026-03-14T09:26:54.48Z" {
 		t.Errorf("after the aggregator: %v", aggregated.object)

@@ -113,3 +113,8 @@ type Beginner interface {
 func InTx(ctx context.Context, db Beginner, options pgx.TxOptions, fn func(tx pgx.Tx) error) error {
 	return pgx.BeginTxFunc(ctx, db, options, fn)
 }
+
+// InSavepoint runs fn in a savepoint of tx. An error of fn undoes what fn did and leaves tx usable.
+func InSavepoint(ctx context.Context, tx pgx.Tx, fn func(tx pgx.Tx) error) error {
+	return pgx.BeginFunc(ctx, tx, fn)
+}

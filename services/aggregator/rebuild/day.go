@@ -8,6 +8,7 @@ import (
 
 	aggregatorpostgres "github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/redis"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/rollup"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/rebuild/internal/postgres"
 )
 
@@ -21,7 +22,7 @@ const (
 func (r *rebuild) day(ctx context.Context, d time.Time) (Day, error) {
 	begin := time.Now()
 	var swapped postgres.Swapped
-	changed := redis.Fields{}
+	changed := rollup.Changed{}
 	ok, err := r.session.Read(ctx, d, func(snapshot *aggregatorpostgres.Snapshot) error {
 		rows, err := r.session.Count(ctx, snapshot)
 		if err != nil {
@@ -41,13 +42,13 @@ func (r *rebuild) day(ctx context.Context, d time.Time) (Day, error) {
 		Removed: swapped.Removed, Added: swapped.Added, Locked: swapped.Locked, Took: time.Since(begin),
 	}
 	if r.options.Redis != nil {
-		done.Unpublished = (redis.Versions{Client: r.options.Redis}).PublishFields(ctx, changed)
+		done.Unpublished = (redis.Versions{Client: r.options.Redis}).Publish(ctx, changed)
 	}
 	return done, nil
 }
 
 // swap tries to replace the rollups of a day until no fold is in the way.
-func (r *rebuild) swap(ctx context.Context, snapshot *aggregatorpostgres.Snapshot, d time.Time, rows int64, changed redis.Fields) (postgres.Swapped, error) {
+func (r *rebuild) swap(ctx context.Context, snapshot *aggregatorpostgres.Snapshot, d time.Time, rows int64, changed rollup.Changed) (postgres.Swapped, error) {
 	for attempt := 1; ; attempt++ {
 		swapped, err := r.session.Swap(ctx, snapshot, r.id, d, rows, changed.Note)
 		if !errors.Is(err, postgres.ErrBusy) || attempt == swapAttempts {

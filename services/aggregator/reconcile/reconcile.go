@@ -27,9 +27,13 @@ type Report struct {
 	Rows        int64 // raw events and purchases of those days
 	Compared    int64 // rollup rows that were compared
 	Differences int
-	Unchecked   []time.Time // days that have rollups but whose raw rows are gone (retention)
-	PendingRows int64       // rows of pending batches, which must not be in the rollups yet
+	Unchecked   []time.Time   // days that have rollups but whose raw rows are gone (retention)
+	PendingRows int64         // rows of pending batches, which must not be in the rollups yet
+	Failed      []FailedBatch // batches that are set aside, whose rows must not be in the rollups either
 }
+
+// FailedBatch is a batch that the aggregator could not fold.
+type FailedBatch = postgres.FailedBatch
 
 // Run recounts in one snapshot, while the platform continues to work. It reads one day at a time. Postgres joins the
 // recount with the rollups, so only differences leave the database. An error means that the recount failed; differences
@@ -56,6 +60,9 @@ type run struct {
 func (r *run) all(ctx context.Context) error {
 	var err error
 	if r.report.PendingRows, err = r.snapshot.PendingRows(ctx); err != nil {
+		return err
+	}
+	if r.report.Failed, err = r.snapshot.FailedBatches(ctx); err != nil {
 		return err
 	}
 	days, err := r.snapshot.Days(ctx, r.options.From, r.options.To)

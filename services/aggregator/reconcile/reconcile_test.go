@@ -135,6 +135,23 @@ func TestPendingRowsAreNoDifference(t *testing.T) {
 	}
 }
 
+// TestFailedBatchesAreNamed checks that a batch that is set aside is named, and its rows are not expected in the rollups.
+func TestFailedBatchesAreNamed(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	folded := b.rows
+	failed := b.Batch(7)
+	const setAside = `UPDATE ingest.batches SET failed_at = now(), next_attempt_at = now(), failure = 'why' WHERE id = $1`
+	if _, err := b.Pool.Exec(t.Context(), setAside, failed); err != nil {
+		t.Fatal(err)
+	}
+	report, out := b.reconcile(nil, nil)
+	want := []reconcile.FailedBatch{{ID: failed, Rows: 7, Failure: "why"}}
+	if diff := cmp.Diff(want, report.Failed); diff != "" || report.Differences != 0 || report.Rows != folded || report.PendingRows != 0 {
+		t.Errorf("%+v, failed (-want +got):\n%s\n%s", report, diff, out)
+	}
+}
+
 func TestRange(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)

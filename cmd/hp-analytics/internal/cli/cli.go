@@ -73,6 +73,7 @@ func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		adminCommand(env),
 		reconcileCommand(env),
 		rebuildCommand(env),
+		batchesCommand(env),
 		retentionCommand(env),
 		demoCommand(env),
 		healthcheckCommand(env),

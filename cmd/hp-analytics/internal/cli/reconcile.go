@@ -62,10 +62,16 @@ func (e environment) report(r reconcile.Report, took time.Duration) error {
 	if r.PendingRows > 0 {
 		_, _ = fmt.Fprintf(e.stdout, "%d rows are not folded yet and therefore not counted\n", r.PendingRows)
 	}
+	for _, b := range r.Failed {
+		_, _ = fmt.Fprintf(e.stdout, "batch %s: %d rows are missing from the numbers, because it cannot be folded: %s\n", b.ID, b.Rows, b.Failure)
+	}
 	_, _ = fmt.Fprintf(e.stdout, "Recounted %d days, %d raw rows, %d rollup rows in %s: %d differences.\n",
 		r.Days, r.Rows, r.Compared, took.Round(time.Millisecond), r.Differences)
 	if r.Differences > 0 {
 		return fmt.Errorf("the rollups differ from the raw rows in %d places", r.Differences)
+	}
+	if len(r.Failed) > 0 {
+		return fmt.Errorf("%d batches cannot be folded and are missing from the rollups; see `hp-analytics batches list`", len(r.Failed))
 	}
 	return nil
 }

@@ -37,6 +37,35 @@ func TestRebuildCommand(t *testing.T) {
 	command(exitOK, "Rebuilt 1 days from 0 raw rows", told, "rebuild", "--from=2026-01-01", "--to=2026-01-01", "--restart")
 }
 
+// TestBatchesCommand lists and releases a batch that is set aside.
+func TestBatchesCommand(t *testing.T) {
+	t.Parallel()
+	database := dbtest.New(t)
+	environ := []string{"DATABASE_URL=" + database.URL(), "LOG_LEVEL=error"}
+	command := func(code int, want string, args ...string) {
+		t.Helper()
+		var out strings.Builder
+		if got := Run(t.Context(), args, environ, &out, &out); got != code || !strings.Contains(out.String(), want) {
+			t.Errorf("%v: exit code %d, want %d; no %q in: %s", args, got, code, want, out.String())
+		}
+	}
+	command(exitOK, "0 batches are set aside", "batches", "list")
+	const id = "0195a3f4-11d5-7a02-9e1c-4d6f8a0b2c3e"
+	execute(t, database.URL(), `
+		INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts, failed_at, next_attempt_at, attempts, failure)
+		VALUES ('`+id+`', 'events', 7, now(), now(), now(), now() + interval '1 hour', 3, 'rows are missing')`)
+	command(exitOK, id+": 7 events, received ", "batches", "list")
+	command(exitOK, "failed 3 times", "batches", "list")
+	command(exitFailure, "batch "+id+": 7 rows are missing", "reconcile")
+	command(exitUsage, "needs the ids of batches, or --all", "batches", "release")
+	command(exitUsage, "needs the ids of batches, or --all", "batches", "release", "--all", id)
+	command(exitUsage, "is not the id of a batch", "batches", "release", "17")
+	command(exitFailure, "1 of 1 ids name no batch", "batches", "release", "0195a3f4-0000-7000-8000-000000000000")
+	command(exitOK, "Released 1 batches", "batches", "release", id)
+	command(exitOK, "Released 1 batches", "batches", "release", "--all")
+	execute(t, database.URL(), `DO $$ BEGIN ASSERT (SELECT next_attempt_at <= clock_timestamp() FROM ingest.batches); END $$`)
+}
+
 // TestRetentionCommand lists expired partitions and drops them, but not while rows of those days are not folded.
 func TestRetentionCommand(t *testing.T) {
 	t.Parallel()

@@ -112,7 +112,7 @@ func (w *Writer) Size(most int) int { return 1 + w.random.IntN(most) }
 func (w *Writer) Pending() (n int) {
 	w.tb.Helper()
 	ctx := context.WithoutCancel(w.tb.Context())
-	if err := w.Pool.QueryRow(ctx, `SELECT count(*) FROM ingest.batches WHERE aggregated_at IS NULL`).Scan(&n); err != nil {
+	if err := w.Pool.QueryRow(ctx, `SELECT count(*) FROM ingest.batches WHERE aggregated_at IS NULL AND failed_at IS NULL`).Scan(&n); err != nil {
 		w.tb.Fatal(err)
 	}
 	return n

@@ -271,7 +271,7 @@ func mergeSketches[K comparable](added iter.Seq2[K, *sketch.Sketch], stored map[
 		if ok {
 			merged := sketch.New()
 			if err := merged.UnmarshalBinary(before); err != nil {
-				return nil, nil, err
+				return nil, nil, fmt.Errorf("read the stored sketch of %v: %w: %w", key, err, errContent)
 			}
 			if err := merged.Merge(users); err != nil {
 				return nil, nil, err

@@ -12,16 +12,25 @@ import (
 type Backlog struct {
 	Batches, Rows int64
 	Oldest        time.Duration // age of the oldest; 0 when none is pending
+	// FailedBatches counts the batches that are set aside, and FailedRows their rows. They are not pending.
+	FailedBatches, FailedRows int64
 }
 
-// Pending returns the backlog. It reads only the partial index of pending batches.
+// Pending returns the backlog. It reads only the partial indexes of pending and of failed batches.
 func (s Store) Pending(ctx context.Context) (Backlog, error) {
 	const query = `
-		SELECT count(*), coalesce(sum(rows), 0)::bigint, coalesce(now() - min(received_at), interval '0')
-		FROM ingest.batches
-		WHERE aggregated_at IS NULL`
+		SELECT pending.*, failed.*
+		FROM (
+			SELECT count(*), coalesce(sum(rows), 0)::bigint, coalesce(now() - min(received_at), interval '0')
+			FROM ingest.batches
+			WHERE ` + isPending + `
+		) AS pending, (
+			SELECT count(*), coalesce(sum(rows), 0)::bigint
+			FROM ingest.batches
+			WHERE aggregated_at IS NULL AND failed_at IS NOT NULL
+		) AS failed`
 	var b Backlog
-	if err := s.Pool.QueryRow(ctx, query).Scan(&b.Batches, &b.Rows, &b.Oldest); err != nil {
+	if err := s.Pool.QueryRow(ctx, query).Scan(&b.Batches, &b.Rows, &b.Oldest, &b.FailedBatches, &b.FailedRows); err != nil {
 		return Backlog{}, postgres.Classify(fmt.Errorf("read the backlog: %w", err))
 	}
 	return b, nil
@@ -33,7 +42,7 @@ func (s Store) Work(ctx context.Context, grace time.Duration) (folds int, err er
 	const query = `
 		SELECT count(*), coalesce(sum(rows), 0)::bigint
 		FROM ingest.batches
-		WHERE aggregated_at IS NULL AND received_at <= now() - $1::interval`
+		WHERE ` + isPending + ` AND received_at <= now() - $1::interval`
 	var batches, rows int64
 	if err := s.Pool.QueryRow(ctx, query, grace).Scan(&batches, &rows); err != nil {
 		return 0, postgres.Classify(fmt.Errorf("measure the work: %w", err))

@@ -20,6 +20,9 @@ const FoldBatches = 10_000
 // ends within the first page, and a claim of many small ones needs few statements.
 const firstPage = 128
 
+// isPending is the condition of the partial index of pending batches. A failed batch is not pending: claims do not see it.
+const isPending = `aggregated_at IS NULL AND failed_at IS NULL`
+
 // batch is one claimed batch.
 type batch struct {
 	id           uuid.UUID
@@ -68,8 +71,8 @@ func start(ctx context.Context, tx pgx.Tx, lane int16) (uuid.UUID, error) {
 	}
 	const query = `
 		SELECT
-			(SELECT id FROM ingest.batches WHERE aggregated_at IS NULL ORDER BY id LIMIT 1),
-			(SELECT id FROM ingest.batches WHERE aggregated_at IS NULL ORDER BY id DESC LIMIT 1)`
+			(SELECT id FROM ingest.batches WHERE ` + isPending + ` ORDER BY id LIMIT 1),
+			(SELECT id FROM ingest.batches WHERE ` + isPending + ` ORDER BY id DESC LIMIT 1)`
 	var oldest, newest *uuid.UUID
 	if err := tx.QueryRow(ctx, query).Scan(&oldest, &newest); err != nil {
 		return uuid.Nil, fmt.Errorf("look for pending batches: %w", err)
@@ -120,7 +123,7 @@ func lookAhead(ctx context.Context, tx pgx.Tx, after, end uuid.UUID, batches, ro
 			FROM (
 				SELECT id, rows
 				FROM ingest.batches
-				WHERE aggregated_at IS NULL AND id > $1 AND id <= $2
+				WHERE ` + isPending + ` AND id > $1 AND id <= $2
 				ORDER BY id
 				LIMIT $3
 			) AS page
@@ -144,19 +147,27 @@ func lock(ctx context.Context, tx pgx.Tx, after, to uuid.UUID) ([]batch, error) 
 	const query = `
 		SELECT id, kind, rows, min_ts, max_ts
 		FROM ingest.batches
-		WHERE aggregated_at IS NULL AND id > $1 AND id <= $2
+		WHERE ` + isPending + ` AND id > $1 AND id <= $2
 		ORDER BY id
 		FOR UPDATE SKIP LOCKED`
-	rows, err := tx.Query(ctx, query, after, to)
+	free, err := collectBatches(ctx, tx, query, after, to)
 	if err != nil {
 		return nil, fmt.Errorf("claim batches: %w", err)
 	}
-	free, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (b batch, err error) {
-		err = row.Scan(&b.id, &b.kind, &b.rows, &b.minTS, &b.maxTS)
-		return b, err
-	})
+	return free, nil
+}
+
+// lockThese locks those of some batches that are still pending and that no other fold has locked.
+func lockThese(ctx context.Context, tx pgx.Tx, batches []batch) ([]batch, error) {
+	const query = `
+		SELECT id, kind, rows, min_ts, max_ts
+		FROM ingest.batches
+		WHERE ` + isPending + ` AND id = ANY($1)
+		ORDER BY id
+		FOR UPDATE SKIP LOCKED`
+	free, err := collectBatches(ctx, tx, query, ids(batches))
 	if err != nil {
-		return nil, fmt.Errorf("claim batches: %w", err)
+		return nil, fmt.Errorf("claim batches again: %w", err)
 	}
 	return free, nil
 }

@@ -127,7 +127,7 @@ func readPurchases(ctx context.Context, tx pgx.Tx, s selection, deltas *rollup.D
 // the remainder would hide that.
 func (s selection) complete(what string, got int64) error {
 	if got != int64(s.rows) {
-		return fmt.Errorf("read %s: %d batches record %d rows but have %d", what, len(s.ids), s.rows, got)
+		return fmt.Errorf("read %s: %d batches record %d rows but have %d: %w", what, len(s.ids), s.rows, got, errContent)
 	}
 	return nil
 }

@@ -21,8 +21,8 @@ type Partition struct {
 // Expired are the raw rows past their retention.
 type Expired struct {
 	Partitions []Partition
-	// PendingBatches counts the pending batches with rows of those days, and PendingRows all rows of these batches. While
-	// there are any, nothing is dropped.
+	// PendingBatches counts the pending and failed batches with rows of those days, and PendingRows all rows of these
+	// batches. While there are any, nothing is dropped.
 	PendingBatches, PendingRows int64
 }
 
@@ -39,7 +39,7 @@ func (s Store) Expired(ctx context.Context, before time.Time) (expired Expired, 
 }
 
 // DropExpired drops the partitions of the days before a day and returns them. It drops nothing while a batch with rows of
-// those days is pending. It fails when a reader holds a partition for longer than dropLockTimeout; the next maintenance run
+// those days is pending or failed. It fails when a reader holds a partition for longer than dropLockTimeout; the next maintenance run
 // tries again.
 func (s Store) DropExpired(ctx context.Context, before time.Time) ([]Partition, error) {
 	var expired Expired
@@ -63,7 +63,7 @@ func (s Store) DropExpired(ctx context.Context, before time.Time) ([]Partition, 
 // of these partitions, and rows that they committed must be folded before they are dropped.
 func checkNothingPending(ctx context.Context, tx pgx.Tx, before time.Time) error {
 	var pending bool
-	const query = `SELECT EXISTS (SELECT FROM ingest.batches WHERE aggregated_at IS NULL AND min_ts < $1::date)`
+	const query = `SELECT EXISTS (SELECT FROM ingest.unfolded_batches WHERE min_ts < $1::date)`
 	if err := tx.QueryRow(ctx, query, before).Scan(&pending); err != nil {
 		return fmt.Errorf("look for pending batches again: %w", err)
 	}
@@ -75,7 +75,7 @@ func checkNothingPending(ctx context.Context, tx pgx.Tx, before time.Time) error
 
 // expiredBefore lists the partitions of the days before a day. It drops them unless dryRun is set or batches are pending.
 func expiredBefore(ctx context.Context, tx pgx.Tx, before time.Time, dryRun bool) (e Expired, err error) {
-	const pending = `SELECT count(*), coalesce(sum(rows), 0)::bigint FROM ingest.batches WHERE aggregated_at IS NULL AND min_ts < $1::date`
+	const pending = `SELECT count(*), coalesce(sum(rows), 0)::bigint FROM ingest.unfolded_batches WHERE min_ts < $1::date`
 	if err := tx.QueryRow(ctx, pending, before).Scan(&e.PendingBatches, &e.PendingRows); err != nil {
 		return Expired{}, fmt.Errorf("look for pending batches: %w", err)
 	}

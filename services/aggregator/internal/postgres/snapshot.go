@@ -19,7 +19,7 @@ type Snapshot struct {
 	from, to time.Time
 	since    time.Time // batches received before this are visible to the snapshot
 	xmin     string    // all transactions with a lower id had ended
-	pending  []batch   // pending batches with rows of the day
+	pending  []batch   // pending and failed batches with rows of the day
 }
 
 // slowestWrite bounds the time from received_at of a batch to the commit of its transaction, stalled processes included. A
@@ -43,8 +43,8 @@ func TakeSnapshot(ctx context.Context, tx pgx.Tx, day time.Time) (s *Snapshot, o
 	}
 	const pending = `
 		SELECT id, kind, rows, min_ts, max_ts
-		FROM ingest.batches
-		WHERE aggregated_at IS NULL AND min_ts < $2 AND max_ts >= $1`
+		FROM ingest.unfolded_batches
+		WHERE min_ts < $2 AND max_ts >= $1`
 	s.pending, err = collectBatches(ctx, tx, pending, s.from, s.to)
 	if err != nil {
 		return nil, false, fmt.Errorf("list pending batches: %w", err)
@@ -63,9 +63,9 @@ func collectBatches(ctx context.Context, tx pgx.Tx, query string, args ...any) (
 	})
 }
 
-// notPending leaves out the rows of pending batches. A batch without a receipt was folded: only receipts of folded batches
+// notPending leaves out the rows of pending and failed batches. A batch without a receipt was folded: only receipts of folded batches
 // are pruned.
-const notPending = `NOT EXISTS (SELECT FROM ingest.batches b WHERE b.id = raw.batch_id AND b.aggregated_at IS NULL)`
+const notPending = `NOT EXISTS (SELECT FROM ingest.unfolded_batches b WHERE b.id = raw.batch_id)`
 
 // Count counts the rows of the day whose batches were folded, and returns their number. It passes the deltas to flush
 // whenever they have grown to budget bytes, and at the end.

@@ -22,41 +22,72 @@ type Store struct {
 	Rows  int // the row budget of a fold: it claims batches until they reach it, and at most FoldBatches
 }
 
-// Folded describes what a fold did.
+// Folded describes what a call folded. It is valid beside an error, too: what is committed stays.
 type Folded struct {
 	Batches, Rows int
-	Deltas        *rollup.Deltas // nil when nothing was folded
+	Changed       rollup.Changed // what readers must read again
+	Failed        []Failure      // batches that could not be folded and were set aside
 	NoLane        bool           // nothing was folded because every lane was taken
 }
 
-// Fold folds pending batches once, up to the row budget. It is no error when nothing is pending.
+// Fold folds pending batches once, up to the row budget. It is no error when nothing is pending. Batches whose content
+// makes the fold fail are set aside; all other claimed batches are folded.
 func (s Store) Fold(ctx context.Context) (Folded, error) {
-	var done Folded
-	err := postgres.InTx(ctx, s.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
-		done = Folded{}
-		lane, ok, err := s.takeLane(ctx, tx)
-		if err != nil || !ok {
-			done.NoLane = !ok
-			return err
-		}
-		batches, err := s.claim(ctx, tx, lane)
-		if err != nil || len(batches) == 0 {
-			return err
-		}
-		deltas, rows, err := read(ctx, tx, batches)
-		if err != nil {
-			return err
-		}
-		if err := Stats.Add(ctx, tx, lane, deltas); err != nil {
-			return err
-		}
-		done = Folded{Batches: len(batches), Rows: rows, Deltas: deltas}
-		return markAggregated(ctx, tx, batches)
-	})
+	done := Folded{Changed: rollup.Changed{}}
+	claimed, err := s.fold(ctx, &done, s.claim)
+	if isContent(err) {
+		err = s.bisect(ctx, &done, claimed)
+	}
 	if err != nil {
-		return Folded{}, postgres.Classify(fmt.Errorf("fold: %w", err))
+		return done, postgres.Classify(fmt.Errorf("fold: %w", err))
 	}
 	return done, nil
+}
+
+// fold folds what claim returns in one transaction and adds it to done. After an error it returns the claimed batches, and
+// nothing of them is folded.
+func (s Store) fold(ctx context.Context, done *Folded, claim func(context.Context, pgx.Tx, int16) ([]batch, error)) ([]batch, error) {
+	var batches []batch
+	var rows int
+	changed := rollup.Changed{}
+	noLane := false
+	err := postgres.InTx(ctx, s.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
+		lane, ok, err := s.takeLane(ctx, tx)
+		if err != nil || !ok {
+			noLane = !ok
+			return err
+		}
+		if batches, err = claim(ctx, tx, lane); err != nil || len(batches) == 0 {
+			return err
+		}
+		rows, err = add(ctx, tx, lane, batches, changed)
+		return err
+	})
+	if err != nil {
+		return batches, err
+	}
+	done.NoLane = noLane
+	done.count(len(batches), rows, changed)
+	return batches, nil
+}
+
+func (f *Folded) count(batches, rows int, changed rollup.Changed) {
+	f.Batches += batches
+	f.Rows += rows
+	f.Changed.Merge(changed)
+}
+
+// add adds the rows of locked batches to the rollups of a lane, marks the batches, and returns the number of rows.
+func add(ctx context.Context, tx pgx.Tx, lane int16, batches []batch, changed rollup.Changed) (int, error) {
+	deltas, rows, err := read(ctx, tx, batches)
+	if err != nil {
+		return 0, err
+	}
+	if err := Stats.Add(ctx, tx, lane, deltas); err != nil {
+		return 0, err
+	}
+	deltas.Note(changed)
+	return rows, markAggregated(ctx, tx, batches)
 }
 
 // takeLane takes the first free lane until the end of the transaction. Only the holder of a lane writes its rollup rows.
@@ -80,19 +111,19 @@ func (s Store) takeLane(ctx context.Context, tx pgx.Tx) (lane int16, ok bool, er
 	return lanes[0], true, nil
 }
 
-// markAggregated turns pending batches into receipts.
+// markAggregated turns pending or failed batches into receipts.
 func markAggregated(ctx context.Context, tx pgx.Tx, batches []batch) error {
-	ids := make([][16]byte, len(batches))
-	for i, b := range batches {
-		ids[i] = b.id
-	}
 	// Not now(), which is the start of this transaction: a batch may have been committed after that.
-	tag, err := tx.Exec(ctx, `UPDATE ingest.batches SET aggregated_at = clock_timestamp() WHERE id = ANY($1) AND aggregated_at IS NULL`, ids)
+	const mark = `
+		UPDATE ingest.batches
+		SET aggregated_at = clock_timestamp(), failed_at = NULL, next_attempt_at = NULL, failure = NULL
+		WHERE id = ANY($1) AND aggregated_at IS NULL`
+	tag, err := tx.Exec(ctx, mark, ids(batches))
 	if err != nil {
 		return fmt.Errorf("mark batches: %w", err)
 	}
-	if tag.RowsAffected() != int64(len(ids)) { // a defect, because they are locked: rather roll back than count twice
-		return fmt.Errorf("mark batches: %d of %d were still pending", tag.RowsAffected(), len(ids))
+	if tag.RowsAffected() != int64(len(batches)) { // a defect, because they are locked: rather roll back than count twice
+		return fmt.Errorf("mark batches: %d of %d were not folded yet", tag.RowsAffected(), len(batches))
 	}
 	return nil
 }

@@ -30,6 +30,8 @@ type Monitor struct {
 	options               Options
 	backlog               atomic.Pointer[postgres.Backlog] // nil before the first measurement
 	batches, rows, oldest prometheus.Gauge
+	failedBatches         prometheus.Gauge
+	failedRows            prometheus.Gauge
 }
 
 // New returns a monitor. Its gauges describe the whole platform, so take the maximum over replicas, not the sum.
@@ -38,12 +40,14 @@ func New(options Options, registerer prometheus.Registerer) *Monitor {
 		return prometheus.NewGauge(prometheus.GaugeOpts{Name: "hpa_aggregator_" + name, Help: help})
 	}
 	m := &Monitor{
-		options: options,
-		batches: gauge("pending_batches", "Batches that wait to be folded."),
-		rows:    gauge("pending_events", "Events and purchases that wait to be folded."),
-		oldest:  gauge("oldest_pending_seconds", "Age of the oldest batch that waits to be folded."),
+		options:       options,
+		batches:       gauge("pending_batches", "Batches that wait to be folded."),
+		rows:          gauge("pending_events", "Events and purchases that wait to be folded."),
+		oldest:        gauge("oldest_pending_seconds", "Age of the oldest batch that waits to be folded."),
+		failedBatches: gauge("failed_batches", "Batches that cannot be folded and are set aside (hp-analytics batches list)."),
+		failedRows:    gauge("failed_events", "Events and purchases of the batches that are set aside; they are missing from the numbers."),
 	}
-	registerer.MustRegister(m.batches, m.rows, m.oldest)
+	registerer.MustRegister(m.batches, m.rows, m.oldest, m.failedBatches, m.failedRows)
 	return m
 }
 
@@ -73,6 +77,8 @@ func (m *Monitor) measure(ctx context.Context) {
 	m.batches.Set(float64(backlog.Batches))
 	m.rows.Set(float64(backlog.Rows))
 	m.oldest.Set(backlog.Oldest.Seconds())
+	m.failedBatches.Set(float64(backlog.FailedBatches))
+	m.failedRows.Set(float64(backlog.FailedRows))
 }
 
 // Ready is a readiness check: it fails when a batch has been pending, and this process has folded nothing, for longer than

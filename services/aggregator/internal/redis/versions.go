@@ -15,36 +15,9 @@ import (
 // Versions publishes version tokens.
 type Versions struct{ Client redis.UniversalClient }
 
-// Fields are the fields of protocol.VersionsKey that need a new token.
-type Fields map[string]struct{}
-
-// Note adds the fields that depend on a changed rollup row: of a product, of a user, or, with neither, of a day.
-func (f Fields) Note(product, user *string) {
-	f[protocol.TopField] = struct{}{}
-	if product != nil {
-		f[protocol.ProductField(*product)] = struct{}{}
-	}
-	if user != nil {
-		f[protocol.UserField(*user)] = struct{}{}
-	}
-}
-
-// Publish gives every product and user in deltas a new version token, in one command. It is best effort: if it is lost,
-// cached answers live until they expire.
-func (v Versions) Publish(ctx context.Context, deltas *rollup.Deltas) error {
-	fields := Fields{}
-	for key := range deltas.Products() {
-		product := key.ProductID.String()
-		fields.Note(&product, nil)
-	}
-	for key := range deltas.Users() {
-		fields.Note(nil, &key.UserID)
-	}
-	return v.PublishFields(ctx, fields)
-}
-
-// PublishFields gives fields a new version token, in one command.
-func (v Versions) PublishFields(ctx context.Context, fields Fields) error {
+// Publish gives fields a new version token, in one command. It is best effort: if it is lost, cached answers live until
+// they expire.
+func (v Versions) Publish(ctx context.Context, fields rollup.Changed) error {
 	if len(fields) == 0 {
 		return nil
 	}
@@ -61,9 +34,9 @@ func (v Versions) PublishFields(ctx context.Context, fields Fields) error {
 
 // PublishAll gives every field a new version token.
 func (v Versions) PublishAll(ctx context.Context) error {
-	fields := Fields{}
+	fields := rollup.Changed{}
 	for _, field := range protocol.AllFields() {
 		fields[field] = struct{}{}
 	}
-	return v.PublishFields(ctx, fields)
+	return v.Publish(ctx, fields)
 }

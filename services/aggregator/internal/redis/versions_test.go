@@ -24,7 +24,9 @@ func TestPublishChangesWhatWasTouched(t *testing.T) {
 	versions := redis.Versions{Client: client}
 	publish := func(d *rollup.Deltas) map[string]string {
 		t.Helper()
-		if err := versions.Publish(t.Context(), d); err != nil {
+		changed := rollup.Changed{}
+		d.Note(changed)
+		if err := versions.Publish(t.Context(), changed); err != nil {
 			t.Fatal(err)
 		}
 		return client.HGetAll(t.Context(), protocol.VersionsKey).Val()
@@ -68,9 +70,7 @@ func TestPublishTellsWhenItCannot(t *testing.T) {
 	server := redistest.StartServer(t)
 	client := redistest.Client(t, server.Config())
 	server.Stop()
-	d := rollup.New()
-	d.AddEvent(rollup.Event{UserID: "ada", Type: stats.TypeView})
-	if err := (redis.Versions{Client: client}).Publish(t.Context(), d); err == nil {
+	if err := (redis.Versions{Client: client}).Publish(t.Context(), rollup.Changed{protocol.TopField: {}}); err == nil {
 		t.Error("Publish succeeds without Redis")
 	}
 }

@@ -38,7 +38,7 @@ func (g gate) Fold(ctx context.Context) (postgres.Folded, error) {
 
 type nobodyCaches struct{}
 
-func (nobodyCaches) Publish(context.Context, *rollup.Deltas) error { return nil }
+func (nobodyCaches) Publish(context.Context, rollup.Changed) error { return nil }
 
 // The queue length that the autoscaler reads is proportional to the remaining work: after Redis was wiped, when half of the
 // work is done, and when nothing is left.

@@ -1,5 +1,5 @@
 // Package schedule is the work that one aggregator at a time does: it keeps the queue of wake-up tasks in step with the
-// pending batches, creates partitions ahead of time, and deletes data that has expired.
+// pending batches, retries failed ones, creates partitions ahead of time, and deletes data that has expired.
 package schedule
 
 import (
@@ -57,6 +57,7 @@ type Options struct {
 	Store       Store
 	Queue       Queue
 	Fold        func(ctx context.Context) (bool, error) // folds once; reports whether anything was pending
+	RetryFailed func(ctx context.Context) error         // folds the failed batches whose time has come
 	ReceiptLife time.Duration
 	RawLife     time.Duration // of raw rows
 	Now         func() time.Time
@@ -102,6 +103,7 @@ func (s *Schedule) Run(ctx context.Context) error {
 			return nil
 		case <-sweep.C:
 			s.try(ctx, "sweep", s.Sweep)
+			s.try(ctx, "retry of failed batches", s.options.RetryFailed)
 		case <-maintenance.C:
 			s.try(ctx, "maintenance", s.Maintain)
 		}

@@ -28,13 +28,15 @@ func (s *store) Fold(context.Context) (postgres.Folded, error) {
 	return next.folded, next.err
 }
 
+func (s *store) RetryFailed(ctx context.Context) (postgres.Folded, error) { return s.Fold(ctx) }
+
 // versions counts what is published, and may fail.
 type versions struct {
 	published int
 	err       error
 }
 
-func (v *versions) Publish(context.Context, *rollup.Deltas) error {
+func (v *versions) Publish(context.Context, rollup.Changed) error {
 	v.published++
 	return v.err
 }
@@ -46,7 +48,7 @@ func TestFoldSaysWhetherItDidSomething(t *testing.T) {
 		{folded: postgres.Folded{}},
 		{folded: postgres.Folded{NoLane: true}},
 		{err: broken},
-		{folded: postgres.Folded{Batches: 2, Rows: 10, Deltas: rollup.New()}},
+		{folded: postgres.Folded{Batches: 2, Rows: 10, Changed: rollup.Changed{}}},
 	}}
 	v := &versions{err: errors.New("Redis is away")}
 	w := worker.New(s, v, platformtest.Logger(t), prometheus.NewRegistry())
@@ -65,5 +67,20 @@ func TestFoldSaysWhetherItDidSomething(t *testing.T) {
 	// What is committed counts, even if caches cannot be told.
 	if did, err := w.Fold(t.Context()); !did || err != nil || !w.Last().After(start) || v.published != 1 {
 		t.Errorf("a fold with rows: %t, %v, last %s, published %d", did, err, w.Last(), v.published)
+	}
+}
+
+// TestCommittedWorkIsPublishedBesideAnError covers a fold of several transactions that fails after the first.
+func TestCommittedWorkIsPublishedBesideAnError(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("connection lost")
+	folded := postgres.Folded{Batches: 1, Rows: 4, Changed: rollup.Changed{}}
+	s, v := &store{results: []result{{folded: folded, err: broken}, {folded: folded, err: broken}}}, &versions{}
+	w := worker.New(s, v, platformtest.Logger(t), prometheus.NewRegistry())
+	if did, err := w.Fold(t.Context()); !did || !errors.Is(err, broken) || v.published != 1 {
+		t.Errorf("a fold: %t, %v, published %d", did, err, v.published)
+	}
+	if err := w.RetryFailed(t.Context()); !errors.Is(err, broken) || v.published != 2 {
+		t.Errorf("a retry: %v, published %d", err, v.published)
 	}
 }

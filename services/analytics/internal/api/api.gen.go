@@ -76,8 +76,11 @@ type Meta struct {
 	// Cached Whether the answer came from a cache.
 	Cached bool `json:"cached"`
 
-	// CompleteUntil Every write received before this time (`received_at`), and so every write answered before it, is in the numbers.
+	// CompleteUntil Every write received before this time (`received_at`), and so every write answered before it, is in the numbers, apart from `failed_events`.
 	CompleteUntil time.Time `json:"complete_until"`
+
+	// FailedEvents How many stored events and purchases are missing from the numbers because they could not be counted. Normally 0. They are counted when the cause is repaired.
+	FailedEvents int64 `json:"failed_events"`
 
 	// PendingEvents How many stored events and purchases were not in the numbers yet.
 	PendingEvents int64 `json:"pending_events"`

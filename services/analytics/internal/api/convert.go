@@ -60,7 +60,7 @@ func toAPICounts(c report.Counts) (counts Counts) {
 func toAPIProduct(p report.Product) ProductRef { return ProductRef{ID: p.ID, SKU: p.SKU, Name: p.Name} }
 
 func toAPIMeta(m report.Meta) Meta {
-	return Meta{AsOf: m.AsOf, CompleteUntil: m.CompleteUntil, PendingEvents: m.PendingEvents}
+	return Meta{AsOf: m.AsOf, CompleteUntil: m.CompleteUntil, PendingEvents: m.PendingEvents, FailedEvents: m.FailedEvents}
 }
 
 func toAPIDay(day time.Time) openapi_types.Date { return openapi_types.Date{Time: day} }

@@ -61,14 +61,17 @@ func (s *Store) readMeta(ctx context.Context, tx pgx.Tx, watermark time.Time) (r
 	return m, nil
 }
 
-// pendingQuery reads only the partial index of pending batches, so the number of folded ones does not matter.
+// pendingQuery reads only the partial indexes of pending and failed batches, so the number of folded ones does not matter.
+// Failed batches do not hold complete_until back: a single damaged batch would make all later numbers look incomplete until
+// somebody repairs it. They are counted beside it instead.
 const pendingQuery = `
-	SELECT transaction_timestamp(), least(min(received_at), $1), coalesce(sum(rows), 0)::bigint, count(*)
+	SELECT transaction_timestamp(), least(min(received_at), $1), coalesce(sum(rows), 0)::bigint, count(*),
+	       (SELECT coalesce(sum(rows), 0)::bigint FROM ingest.batches WHERE aggregated_at IS NULL AND failed_at IS NOT NULL)
 	FROM ingest.batches
-	WHERE aggregated_at IS NULL`
+	WHERE aggregated_at IS NULL AND failed_at IS NULL`
 
 func scanPending(ctx context.Context, tx pgx.Tx, watermark time.Time) (m report.Meta, batches int64, err error) {
-	err = tx.QueryRow(ctx, pendingQuery, watermark).Scan(&m.AsOf, &m.CompleteUntil, &m.PendingEvents, &batches)
+	err = tx.QueryRow(ctx, pendingQuery, watermark).Scan(&m.AsOf, &m.CompleteUntil, &m.PendingEvents, &batches, &m.FailedEvents)
 	m.AsOf, m.CompleteUntil = m.AsOf.UTC(), m.CompleteUntil.UTC()
 	return m, batches, err
 }

@@ -102,8 +102,9 @@ func (r Range) String() string {
 // Meta is the freshness of an answer. It comes from the same snapshot of the database as the numbers.
 type Meta struct {
 	AsOf          time.Time // when the snapshot was taken, by the database's clock
-	CompleteUntil time.Time // the watermark: every write received before this, and so every one answered before it, is in the numbers
+	CompleteUntil time.Time // the watermark: every write received before this, and so every one answered before it, is in the numbers or among FailedEvents
 	PendingEvents int64     // stored events and purchases that are not in the numbers yet
+	FailedEvents  int64     // stored events and purchases that could not be counted and are set aside
 }
 
 // Product names a product in an answer.

@@ -18,6 +18,7 @@ import (
 // Defines values for BatchState.
 const (
 	BatchStateAggregated BatchState = "aggregated"
+	BatchStateFailed     BatchState = "failed"
 	BatchStateStored     BatchState = "stored"
 )
 
@@ -46,13 +47,13 @@ type BatchReceipt struct {
 	// ReceivedAt When the write was committed.
 	ReceivedAt time.Time `json:"received_at"`
 
-	// State `stored` is durable, `aggregated` is also part of the numbers.
+	// State `stored` is durable, `aggregated` is also part of the numbers. `failed` is durable but could not be counted; the platform tries again.
 	//
 	// Example: aggregated
 	State BatchState `json:"state"`
 }
 
-// BatchState `stored` is durable, `aggregated` is also part of the numbers.
+// BatchState `stored` is durable, `aggregated` is also part of the numbers. `failed` is durable but could not be counted; the platform tries again.
 //
 // Example: aggregated
 type BatchState string

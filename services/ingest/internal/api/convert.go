@@ -63,8 +63,11 @@ func purchase(p event.Purchase) Purchase {
 
 func receipt(r postgres.Receipt) BatchReceipt {
 	answer := BatchReceipt{BatchID: r.BatchID, ReceivedAt: r.ReceivedAt.UTC(), Events: r.Rows, State: BatchStateStored}
-	if r.AggregatedAt != nil {
+	switch {
+	case r.AggregatedAt != nil:
 		answer.State, answer.AggregatedAt = BatchStateAggregated, utc(*r.AggregatedAt)
+	case r.Failed:
+		answer.State = BatchStateFailed
 	}
 	return answer
 }

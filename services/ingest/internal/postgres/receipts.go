@@ -18,17 +18,18 @@ type Receipt struct {
 	BatchID      uuid.UUID
 	ReceivedAt   time.Time
 	Rows         int
-	AggregatedAt *time.Time // nil while the batch is pending
+	AggregatedAt *time.Time // nil while the batch is pending or failed
+	Failed       bool       // the aggregator could not fold it and will try again
 }
 
 // Receipt returns the receipt of a batch, or NotFound.
 func (s *Store) Receipt(ctx context.Context, batch uuid.UUID) (Receipt, error) {
 	const query = `
-		SELECT received_at, rows, aggregated_at
+		SELECT received_at, rows, aggregated_at, failed_at IS NOT NULL
 		FROM ingest.batches
 		WHERE id = $1`
 	r := Receipt{BatchID: batch}
-	err := s.pool.QueryRow(ctx, query, batch).Scan(&r.ReceivedAt, &r.Rows, &r.AggregatedAt)
+	err := s.pool.QueryRow(ctx, query, batch).Scan(&r.ReceivedAt, &r.Rows, &r.AggregatedAt, &r.Failed)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Receipt{}, errs.New(errs.NotFound, "not_found", "There is no receipt with this id, or it is no longer kept.")
 	}

@@ -13,9 +13,9 @@ import (
 var Counters = []string{"events", "views", "clicks", "add_to_carts", "purchases", "units", "revenue_minor"}
 
 // folded selects the raw rows of day $1 (UTC, the time zone of the session) that must be in the rollups: those of batches
-// that are not pending. A pruned receipt means that the batch was folded.
+// that are neither pending nor failed. A pruned receipt means that the batch was folded.
 const folded = `ts >= $1::date AND ts < $1::date + 1
-			  AND NOT EXISTS (SELECT FROM ingest.batches b WHERE b.id = raw.batch_id AND b.aggregated_at IS NULL)`
+			  AND NOT EXISTS (SELECT FROM ingest.unfolded_batches b WHERE b.id = raw.batch_id)`
 
 // compareCounts compares all rollups of counts with a recount of day $1. It returns a row for each difference, with the
 // columns of both sides as arrays, and before them one row with the number of compared rows, which names no rollup.

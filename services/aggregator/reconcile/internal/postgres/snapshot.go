@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -30,11 +31,29 @@ func Read(ctx context.Context, pool *pgxpool.Pool, fn func(Snapshot) error) erro
 
 // PendingRows returns the number of rows in pending batches.
 func (s Snapshot) PendingRows(ctx context.Context) (rows int64, err error) {
-	const query = `SELECT coalesce(sum(rows), 0)::bigint FROM ingest.batches WHERE aggregated_at IS NULL`
+	const query = `SELECT coalesce(sum(rows), 0)::bigint FROM ingest.unfolded_batches WHERE NOT failed`
 	if err := s.tx.QueryRow(ctx, query).Scan(&rows); err != nil {
 		return 0, fmt.Errorf("count pending rows: %w", err)
 	}
 	return rows, nil
+}
+
+// FailedBatch is a batch that the aggregator could not fold and set aside.
+type FailedBatch struct {
+	ID      uuid.UUID
+	Rows    int64
+	Failure string // why
+}
+
+// FailedBatches returns the batches that are set aside, oldest first.
+func (s Snapshot) FailedBatches(ctx context.Context) ([]FailedBatch, error) {
+	const query = `SELECT id, rows, failure FROM ingest.batches WHERE aggregated_at IS NULL AND failed_at IS NOT NULL ORDER BY id`
+	rows, _ := s.tx.Query(ctx, query) // CollectRows returns its error
+	failed, err := pgx.CollectRows(rows, pgx.RowToStructByPos[FailedBatch])
+	if err != nil {
+		return nil, fmt.Errorf("list failed batches: %w", err)
+	}
+	return failed, nil
 }
 
 // Day is a day that has raw rows or rollups or both.

@@ -1,0 +1,117 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/spf13/cobra"
+	"go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	failedbatches "github.com/hp-analytics/hp-analytics/services/aggregator/batches"
+)
+
+func batchesCommand(env environment) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "batches",
+		Short: "List and release batches that cannot be folded and were set aside",
+		Long: `List and release batches that cannot be folded and were set aside.
+
+Their rows are stored but missing from the numbers. The aggregator tries each again, after a minute at first and after an
+hour at most. It uses the database of DATABASE_URL, or else the private one of DATA_DIR (default .data).`,
+	}
+	list := &cobra.Command{
+		Use:   "list",
+		Short: "List the batches that are set aside, and why",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return env.withBatches(cmd.Context(), func(pool *pgxpool.Pool) error { return env.listBatches(cmd.Context(), pool) })
+		},
+	}
+	all := false
+	release := &cobra.Command{
+		Use:   "release ID… | --all",
+		Short: "Let the aggregator try batches again at once, after their cause was repaired",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ids, err := batchIDs(args, all)
+			if err != nil {
+				return usageError{err}
+			}
+			return env.withBatches(cmd.Context(), func(pool *pgxpool.Pool) error {
+				return env.releaseBatches(cmd.Context(), pool, ids)
+			})
+		},
+	}
+	release.Flags().BoolVar(&all, "all", false, "release all of them")
+	cmd.AddCommand(list, release)
+	return cmd
+}
+
+// batchIDs parses the arguments of release. It returns none for all.
+func batchIDs(args []string, all bool) ([]uuid.UUID, error) {
+	if all == (len(args) > 0) {
+		return nil, errors.New("release needs the ids of batches, or --all")
+	}
+	var ids []uuid.UUID
+	for _, arg := range args {
+		id, err := uuid.Parse(arg)
+		if err != nil {
+			return nil, fmt.Errorf("%q is not the id of a batch (a UUID)", arg)
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+func (e environment) withBatches(ctx context.Context, fn func(pool *pgxpool.Pool) error) error {
+	return e.withDatabase(ctx, func(url string) error {
+		database, err := e.databaseConfig(ctx, url)
+		if err != nil {
+			return err
+		}
+		pool, err := postgres.Open(ctx, database, "hp_aggregator", "hp-analytics batches", noop.NewTracerProvider())
+		if err != nil {
+			return err
+		}
+		defer pool.Close()
+		return fn(pool)
+	})
+}
+
+func (e environment) listBatches(ctx context.Context, pool *pgxpool.Pool) error {
+	failed, err := failedbatches.List(ctx, pool)
+	if err != nil {
+		return err
+	}
+	var rows int64
+	for _, b := range failed {
+		rows += b.Rows
+		_, _ = fmt.Fprintf(e.stdout, "%s: %d %s, received %s, failed %d times, next attempt %s: %s\n",
+			b.ID, b.Rows, b.Kind, b.ReceivedAt.UTC().Format(time.RFC3339), b.Attempts, b.Next.UTC().Format(time.RFC3339), b.Failure)
+	}
+	_, err = fmt.Fprintf(e.stdout, "%d batches are set aside; their %d rows are missing from the numbers.\n", len(failed), rows)
+	return err
+}
+
+// releaseBatches releases batches by their ids, or all of them without ids.
+func (e environment) releaseBatches(ctx context.Context, pool *pgxpool.Pool, ids []uuid.UUID) error {
+	var released []uuid.UUID
+	var err error
+	if len(ids) == 0 {
+		released, err = failedbatches.ReleaseAll(ctx, pool)
+	} else {
+		released, err = failedbatches.Release(ctx, pool, ids)
+	}
+	if err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintf(e.stdout, "Released %d batches. The aggregator folds them within seconds, or sets them aside again.\n", len(released))
+	if len(released) < len(ids) {
+		return fmt.Errorf("%d of %d ids name no batch that is set aside", len(ids)-len(released), len(ids))
+	}
+	return nil
+}

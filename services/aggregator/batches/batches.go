@@ -1,0 +1,32 @@
+// Package batches lists and releases failed batches: those that the aggregator could not fold and set aside.
+package batches
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
+)
+
+// Failed is a failed batch.
+type Failed = postgres.FailedBatch
+
+// List returns the failed batches, those that are retried first at the beginning.
+func List(ctx context.Context, pool *pgxpool.Pool) ([]Failed, error) {
+	return postgres.Store{Pool: pool}.Failed(ctx)
+}
+
+// Release makes failed batches due now and returns those that it found. Ids that are not failed batches are left out.
+func Release(ctx context.Context, pool *pgxpool.Pool, ids []uuid.UUID) ([]uuid.UUID, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	return postgres.Store{Pool: pool}.Release(ctx, ids...)
+}
+
+// ReleaseAll makes all failed batches due now and returns them.
+func ReleaseAll(ctx context.Context, pool *pgxpool.Pool) ([]uuid.UUID, error) {
+	return postgres.Store{Pool: pool}.Release(ctx)
+}
