@@ -1,11 +1,11 @@
 package validate_test
 
 import (
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,7 +19,7 @@ func fill(size int, before, fragment, after string) string {
 	var body strings.Builder
 	body.WriteString(before)
 	for i := 0; body.Len()+len(fragment)+len(after)+8 < size; i++ {
-		body.WriteString(strings.ReplaceAll(fragment, "%d", fmt.Sprint(i)))
+		body.WriteString(strings.ReplaceAll(fragment, "%d", strconv.Itoa(i)))
 	}
 	body.WriteString(after)
 	return body.String()

@@ -100,6 +100,8 @@ func user(d *FactDraft, subject string) string {
 			d.Refuse("/user_id", CodeUserRequired, "user_id is required with an API key.")
 		}
 		return subject
+	case unreachable(d.UserID):
+		d.Refuse("/user_id", CodeInvalidValue, `user_id must not be "me", "." or "..", because no path can name such a user.`)
 	case !validUserID(d.UserID):
 		d.Refuse("/user_id", CodeInvalidValue, "user_id must be 1 to 128 printable ASCII characters without spaces at the ends.")
 	case subject != "" && d.UserID != subject:
@@ -115,6 +117,10 @@ func validType(s string) bool {
 		return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '_' || c == '.' || c == ':' || c == '-'
 	})
 }
+
+// unreachable reports whether GET /analytics/users/{id}/summary cannot be asked for a user: "me" is the caller, and clients
+// remove dot segments from paths (RFC 3986, section 5.2.4), escaped or not.
+func unreachable(userID string) bool { return userID == "me" || userID == "." || userID == ".." }
 
 func validUserID(s string) bool {
 	return len(s) >= 1 && len(s) <= maxUserIDLength && strings.TrimSpace(s) == s &&
