@@ -37,10 +37,10 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 		return store.SigningKeys(ctx, cfg.SigningKeyMaxAge, cfg.AccessTTL)
 	}, f.Logger)
 	verifier := authn.NewLocalVerifier(ring, authn.PostgresKeys{Pool: f.Pool})
-	limits, closeLimits := newLimits(cfg, f)
+	limits, attempts, closeLimits := newLimits(cfg, f)
 	server := &api.Server{
 		Store: store, Hasher: password.NewHasher(), Ring: ring,
-		AccessTTL: cfg.AccessTTL, RefreshTTL: cfg.RefreshTTL, RefreshGrace: cfg.RefreshGrace, Logger: f.Logger,
+		AccessTTL: cfg.AccessTTL, RefreshTTL: cfg.RefreshTTL, RefreshGrace: cfg.RefreshGrace, Logger: f.Logger, Attempts: attempts,
 	}
 	return f.Service(frame.Parts{
 		Mount: func(router chi.Router) error {

@@ -24,8 +24,12 @@ type Config struct {
 	// SigningKeyMaxAge is the age at which a signing key is replaced. Tokens that it signed stay valid until they expire.
 	SigningKeyMaxAge time.Duration `env:"SIGNING_KEY_MAX_AGE, default=720h"`
 
-	// LoginAccountLimit is how many login attempts per minute one account allows, successful or not, from all addresses.
+	// LoginAccountLimit is how many wrong passwords per minute one client address may try for one account (an IPv6 /64 counts
+	// as one address). Beyond it, that address is refused even with the right password; others are not.
 	LoginAccountLimit int `env:"LOGIN_LIMIT_ACCOUNT, default=10"`
+	// LoginAccountTotal is how many wrong passwords per hour all addresses together may try for one account. Beyond it, the
+	// owner is refused, too, so a low value lets strangers lock people out.
+	LoginAccountTotal int `env:"LOGIN_LIMIT_ACCOUNT_TOTAL, default=100"`
 	// LoginAddressLimit is how many login attempts per minute one client address may make (an IPv6 /64 counts as one).
 	LoginAddressLimit int `env:"LOGIN_LIMIT_ADDRESS, default=60"`
 	// RegisterLimit is how many accounts per minute one client address may create.
@@ -55,6 +59,7 @@ func (c *Config) Validate() error {
 		value int
 	}{
 		{"LOGIN_LIMIT_ACCOUNT", c.LoginAccountLimit},
+		{"LOGIN_LIMIT_ACCOUNT_TOTAL", c.LoginAccountTotal},
 		{"LOGIN_LIMIT_ADDRESS", c.LoginAddressLimit},
 		{"REGISTER_LIMIT_ADDRESS", c.RegisterLimit},
 		{"REFRESH_LIMIT_ADDRESS", c.RefreshLimit},

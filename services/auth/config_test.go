@@ -19,7 +19,7 @@ func TestConfig(t *testing.T) {
 
 	bad := slices.Concat(needed, []string{
 		"ACCESS_TOKEN_TTL=25h", "REFRESH_TOKEN_TTL=1s", "SIGNING_KEY_MAX_AGE=1m", "REFRESH_TOKEN_GRACE=6m",
-		"LOGIN_LIMIT_ACCOUNT=0", "LOGIN_LIMIT_ADDRESS=-1", "REGISTER_LIMIT_ADDRESS=0", "REFRESH_LIMIT_ADDRESS=0", "SHUTDOWN_DRAIN_DELAY=-1s",
+		"LOGIN_LIMIT_ACCOUNT=0", "LOGIN_LIMIT_ACCOUNT_TOTAL=0", "LOGIN_LIMIT_ADDRESS=-1", "REGISTER_LIMIT_ADDRESS=0", "REFRESH_LIMIT_ADDRESS=0", "SHUTDOWN_DRAIN_DELAY=-1s",
 	})
 	err := config.Load(t.Context(), &cfg, config.Environ(bad, ""))
 	for _, pair := range bad[2:] {

@@ -57,7 +57,7 @@ func (o *office) start() client {
 			Postgres: o.postgres, Redis: o.redis,
 		},
 		AccessTTL: 15 * time.Minute, RefreshTTL: 24 * time.Hour, RefreshGrace: time.Minute, SigningKeyMaxAge: 24 * time.Hour,
-		LoginAccountLimit: 1000, LoginAddressLimit: 1000, RegisterLimit: 1000, RefreshLimit: 1000,
+		LoginAccountLimit: 1000, LoginAccountTotal: 1000, LoginAddressLimit: 1000, RegisterLimit: 1000, RefreshLimit: 1000,
 	}
 	if o.change != nil {
 		o.change(&cfg)

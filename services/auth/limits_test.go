@@ -21,7 +21,7 @@ func wantLimited(t *testing.T, limit int, try func(i int) *httptest.ResponseReco
 	t.Helper()
 	for i := range limit {
 		w := try(i)
-		if w.Code != http.StatusUnauthorized || len(w.Header().Values("RateLimit")) != 2 || len(w.Header().Values("RateLimit-Policy")) != 2 {
+		if w.Code != http.StatusUnauthorized || len(w.Header().Values("RateLimit")) != 3 || len(w.Header().Values("RateLimit-Policy")) != 3 {
 			t.Fatalf("try %d: status %d, header %v: %s", i+1, w.Code, w.Header(), w.Body)
 		}
 	}
@@ -40,17 +40,17 @@ func TestLoginLimits(t *testing.T) {
 	replicas := []client{here, there}
 	here.register("ada@example.com")
 
-	t.Run("per account, from anywhere, over all replicas", func(t *testing.T) {
-		wantLimited(t, 3, func(i int) *httptest.ResponseRecorder {
-			return tryLogin(replicas[i%2].from(fmt.Sprintf("10.0.0.%d:1", i)), "Ada@example.com")
-		})
+	t.Run("per account and network, over all replicas", func(t *testing.T) {
+		attacker := func(i int) client { return replicas[i%2].from(fmt.Sprintf("[2001:db8::%d]:1", i+1)) }
+		wantLimited(t, 3, func(i int) *httptest.ResponseRecorder { return tryLogin(attacker(i), "Ada@example.com") })
 		// Even the right password is refused: an attacker must not learn that it was right.
-		w := here.from("10.0.0.99:1").do(http.MethodPost, "/auth/login", credentials("ada@example.com", goodPassword))
+		w := attacker(9).do(http.MethodPost, "/auth/login", credentials("ada@example.com", goodPassword))
 		wantProblem(t, w, http.StatusTooManyRequests, "rate_limited")
+		here.from("10.0.0.99:1").login("ada@example.com", goodPassword) // the owner is not locked out
 	})
 	t.Run("unknown accounts just the same", func(t *testing.T) {
 		wantLimited(t, 3, func(i int) *httptest.ResponseRecorder {
-			return tryLogin(here.from(fmt.Sprintf("10.0.1.%d:1", i)), "nobody@example.com")
+			return tryLogin(here.from(fmt.Sprintf("10.0.1.1:%d", i)), "nobody@example.com")
 		})
 	})
 	for name, address := range map[string]string{
@@ -63,6 +63,32 @@ func TestLoginLimits(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestOnlyFailuresCount logs in more often than the limits of failures allow.
+func TestOnlyFailuresCount(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.change = func(cfg *auth.Config) { cfg.LoginAccountLimit, cfg.LoginAccountTotal = 3, 4 }
+	anyone := o.start()
+	anyone.register("ada@example.com")
+	for range 6 {
+		anyone.login("ada@example.com", goodPassword)
+	}
+	if w := tryLogin(anyone, "ada@example.com"); w.Code != http.StatusUnauthorized {
+		t.Errorf("the first failure: %s", w.Body)
+	}
+}
+
+// TestSlowLimitOverAllNetworks spreads wrong passwords over many networks.
+func TestSlowLimitOverAllNetworks(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.change = func(cfg *auth.Config) { cfg.LoginAccountTotal = 4 }
+	anyone := o.start()
+	wantLimited(t, 4, func(i int) *httptest.ResponseRecorder {
+		return tryLogin(anyone.from(fmt.Sprintf("10.0.0.%d:1", i)), "ada@example.com")
+	})
 }
 
 func TestRegisterAndRefreshLimits(t *testing.T) {
@@ -99,7 +125,7 @@ func TestLimitsWithoutRedis(t *testing.T) {
 	if err := redistest.Client(t, o.redis).FlushDB(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
-	wantLimited(t, 3, try) // a wiped Redis loses the counters, and nothing else
+	wantProblem(t, try(0), http.StatusTooManyRequests, "rate_limited") // the process has its own count
 
 	server.Stop()
 	anyone.register("bob@example.com")

@@ -2,10 +2,9 @@
 //
 //  1. authentication, unless it is unauthenticated
 //  2. access: the extension x-access
-//  3. rate limits whose key is known without the body: the extension x-limits
+//  3. rate limits by the client's address: the extension x-limits
 //  4. validation of parameters and body; of parameter names only, if x-validation says that the handler does the rest
-//  5. rate limits whose key is in the body
-//  6. the handler
+//  5. the handler, which charges the limits that only it can
 //
 // Whatever refuses a request answers with a problem document. What can be decided without a request is decided by Mount:
 // a service whose operations, access rules or limits do not fit the contract does not start. The comment at the top of
@@ -106,9 +105,8 @@ func collect(register func(chi.Router)) (map[route]http.Handler, error) {
 type operation struct {
 	access        access
 	authenticator Authenticator
-	before        []limit // without the body
+	limits        []limit
 	validator     *validate.Validator
-	after         []limit // by the body
 	handler       http.Handler
 }
 
@@ -118,7 +116,7 @@ func guard(o *contract.Operation, authenticator Authenticator, limits *limits, h
 		return nil, errors.New("needs an Authenticator")
 	}
 	var err error
-	op.before, op.after, err = limits.of(o)
+	op.limits, err = limits.of(o)
 	return op, err
 }
 
@@ -138,19 +136,13 @@ func (o *operation) admit(w http.ResponseWriter, r *http.Request) (*http.Request
 	if err != nil {
 		return nil, err
 	}
-	for _, l := range o.before {
-		if err := l.take(r.Context(), w.Header(), nil); err != nil {
+	for _, l := range o.limits {
+		if err := l.take(r.Context(), w.Header()); err != nil {
 			return nil, err
 		}
 	}
-	body, err := o.validator.Check(w, r)
-	if err != nil {
+	if _, err := o.validator.Check(w, r); err != nil {
 		return nil, err
-	}
-	for _, l := range o.after {
-		if err := l.take(r.Context(), w.Header(), body); err != nil {
-			return nil, err
-		}
 	}
 	return r, nil
 }

@@ -43,7 +43,6 @@ func TestContractDoesNotLoad(t *testing.T) {
 func TestMountRefuses(t *testing.T) {
 	t.Parallel()
 	thing := registerThing(func(http.ResponseWriter, *http.Request) {})
-	name := ByMember(&journal{}, "name", strings.ToLower)
 	for label, tc := range map[string]struct {
 		operation string
 		limits    map[string]Limit
@@ -60,10 +59,7 @@ func TestMountRefuses(t *testing.T) {
 			r.Get("/things/{id}", http.NotFound)
 		}, "the service serves GET /things/{id}"},
 		"missing limit":     {"x-access: public\nx-limits: [address]", nil, thing, `x-limits names "address", which the service does not supply`},
-		"unused limit":      {"x-access: public", map[string]Limit{"name": name}, thing, `supplies the limit "name", which no operation names`},
-		"optional member":   {"x-access: public\nx-limits: [size]", map[string]Limit{"size": ByMember(&journal{}, "size", strings.ToLower)}, thing, `"size" is not a required string`},
-		"unknown member":    {"x-access: public\nx-limits: [size]", map[string]Limit{"size": ByMember(&journal{}, "color", strings.ToLower)}, thing, `"color" is not a required string`},
-		"member unread":     {"x-access: public\nx-validation: handler\nx-limits: [name]", map[string]Limit{"name": name}, thing, "which the edge does not read"},
+		"unused limit":      {"x-access: public", map[string]Limit{"name": ByAddress(&journal{})}, thing, `supplies the limit "name", which no operation names`},
 		"no authentication": {"x-access: public", nil, thing, "needs an Authenticator"},
 	} {
 		c, err := contract.Parse([]byte(document(tc.operation)))

@@ -92,7 +92,7 @@ type Verifier struct {
 // verifiedToken is a cached success. Failures are not cached, because checking a bad token is cheap.
 type verifiedToken struct {
 	principal Principal
-	expires   time.Time
+	expires   time.Time // of deadline
 }
 
 // apiKey is a cached look-up. For an unknown key, err is the result.
@@ -168,9 +168,13 @@ func (v *Verifier) token(ctx context.Context, raw string) (Principal, error) {
 	if _, err := uuid.Parse(p.Subject); err != nil {
 		return Principal{}, errInvalidToken.Because(fmt.Errorf("subject: %w", err))
 	}
-	v.tokens.Set(raw, verifiedToken{principal: p, expires: claims.ExpiresAt.Add(clockSkew)})
+	v.tokens.Set(raw, verifiedToken{principal: p, expires: deadline(claims.ExpiresAt.Time.Add(clockSkew))})
 	return p, nil
 }
+
+// deadline returns t, which a token names by the clock, as a time that is compared by the monotonic clock of this process. A
+// later step of the clock does not prolong the life of a token in the cache.
+func deadline(t time.Time) time.Time { return time.Now().Add(time.Until(t)) }
 
 var errInvalidToken = errs.New(errs.Unauthenticated, "invalid_token", "The access token is not valid. Log in again.")
 

@@ -1,5 +1,6 @@
 // Package ratelimit limits how often something happens per key, across all replicas, with GCRA in Redis (redis_rate).
-// While Redis is down each process limits on its own.
+// Each process also counts what it grants by itself. While Redis is down or slow, that count alone decides, so one process
+// never grants more than the quota, whatever Redis does.
 package ratelimit
 
 import (
@@ -23,7 +24,7 @@ import (
 	platformredis "github.com/hp-analytics/hp-analytics/internal/platform/redis"
 )
 
-// maxLocalKeys bounds the memory of the local limiter: about 20 MB.
+// maxLocalKeys bounds the memory of the local counts: about 20 MB.
 const maxLocalKeys = 100_000
 
 // Policy is a quota: Limit units per Window, of which Limit may come at once.
@@ -108,23 +109,46 @@ type decision struct {
 	retry     time.Duration // until n units are available again; only when not allowed
 }
 
+// take asks the count of this process first, and Redis about what that allows. The count of the process is a part of the
+// quota, not one beside it: it is charged for every grant, and a recovered Redis cannot grant the same units again.
 func (l *Limiter) take(ctx context.Context, key string, n int) decision {
+	local := l.takeLocal(ctx, key, n)
+	if !local.allowed {
+		return local
+	}
 	if l.outage.Ongoing() {
 		l.unavailable.Inc()
-		return l.takeLocal(ctx, key, n)
+		return local
 	}
 	d, err := l.takeLeased(ctx, key, n)
-	if errors.Is(err, errAway) {
+	switch {
+	case errors.Is(err, errAway):
 		l.unavailable.Inc()
-		return l.takeLocal(ctx, key, n)
-	}
-	if err != nil {
+		return local
+	case err != nil:
 		l.outage.Begin()
 		l.unavailable.Inc()
 		l.logger.WarnContext(ctx, "rate limit without Redis", "policy", l.policy.Name, "err", err)
-		return l.takeLocal(ctx, key, n)
+		return local
+	case !d.allowed:
+		l.bucket(ctx, key).AllowN(time.Now(), -n)
+	default:
+		d.remaining = min(d.remaining, local.remaining)
 	}
 	return d
+}
+
+// Refund gives back n units that Allow has taken, for limits on failures of attempts that turned out well. It may leave one
+// unit taken, which comes back with time.
+func (l *Limiter) Refund(ctx context.Context, key string, n int) {
+	l.bucket(ctx, key).AllowN(time.Now(), -n)
+	if l.outage.Ongoing() {
+		return
+	}
+	if _, err := l.takeRedis(ctx, key, -n); err != nil {
+		l.outage.Begin()
+		l.logger.WarnContext(ctx, "refund a rate limit without Redis", "policy", l.policy.Name, "err", err)
+	}
 }
 
 func (l *Limiter) takeRedis(ctx context.Context, key string, n int) (decision, error) {
@@ -189,14 +213,23 @@ func (l *Limiter) takeLeased(ctx context.Context, key string, n int) (decision, 
 	return d, nil
 }
 
+// bucket returns this process's own count of a key.
+func (l *Limiter) bucket(ctx context.Context, key string) *rate.Limiter {
+	bucket, _ := l.local.Get(ctx, key, otter.LoaderFunc[string, *rate.Limiter](
+		func(context.Context, string) (*rate.Limiter, error) {
+			return rate.NewLimiter(l.perSecond(), l.policy.Limit), nil
+		}))
+	return bucket
+}
+
+func (l *Limiter) perSecond() rate.Limit {
+	return rate.Limit(float64(l.policy.Limit) / l.policy.Window.Seconds())
+}
+
 // takeLocal decides by this process's own count. With r replicas a key gets up to r times its quota while Redis is down;
 // that is better than refusing all requests.
 func (l *Limiter) takeLocal(ctx context.Context, key string, n int) decision {
-	perSecond := rate.Limit(float64(l.policy.Limit) / l.policy.Window.Seconds())
-	bucket, _ := l.local.Get(ctx, key, otter.LoaderFunc[string, *rate.Limiter](
-		func(context.Context, string) (*rate.Limiter, error) {
-			return rate.NewLimiter(perSecond, l.policy.Limit), nil
-		}))
+	perSecond, bucket := l.perSecond(), l.bucket(ctx, key)
 	now := time.Now()
 	d := decision{allowed: bucket.AllowN(now, n)}
 	tokens := bucket.TokensAt(now)

@@ -29,13 +29,14 @@ type Server struct {
 	// RefreshGrace is how long a used refresh token is answered with the same successor again.
 	RefreshGrace time.Duration
 	Logger       *slog.Logger
+	Attempts     Attempts
 }
 
 var _ StrictServerInterface = (*Server)(nil)
 
 // Mount adds the handlers of the operations to r.
 func (s *Server) Mount(r chi.Router) {
-	strict := NewStrictHandlerWithOptions(s, nil, StrictHTTPServerOptions{
+	strict := NewStrictHandlerWithOptions(s, []StrictMiddlewareFunc{s.Attempts.limit}, StrictHTTPServerOptions{
 		RequestErrorHandlerFunc: problem.Write, ResponseErrorHandlerFunc: problem.Write,
 	})
 	HandlerWithOptions(strict, ChiServerOptions{BaseRouter: r, ErrorHandlerFunc: problem.Write})

@@ -1,0 +1,69 @@
+package ratelimit_test
+
+import (
+	"crypto/rand"
+	"net/http"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
+	"github.com/hp-analytics/hp-analytics/internal/platform/ratelimit"
+	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
+)
+
+// TestOneBudgetWhateverRedisDoes uses up a quota while Redis answers, then hangs, then answers again, then lost its data.
+func TestOneBudgetWhateverRedisDoes(t *testing.T) {
+	t.Parallel()
+	server := redistest.StartServer(t)
+	cfg := server.Config()
+	cfg.Timeout = 200 * time.Millisecond
+	client := redistest.Client(t, cfg)
+	policy := ratelimit.Policy{Name: "test", Limit: 60, Window: 24 * time.Hour}
+	limiter := ratelimit.New(client, policy, platformtest.Logger(t), prometheus.NewRegistry())
+	t.Cleanup(limiter.Close)
+	allowed := 0
+	try := func(n int) {
+		for range n {
+			if limiter.Allow(t.Context(), http.Header{}, "key", 1) == nil {
+				allowed++
+			}
+		}
+	}
+	try(20)
+	server.Signal(syscall.SIGSTOP)
+	try(60)
+	if allowed != policy.Limit {
+		t.Errorf("%d of %d were allowed while Redis hung", allowed, policy.Limit)
+	}
+	server.Signal(syscall.SIGCONT)
+	platformtest.Eventually(t, time.Minute, "Redis answers again", func() bool { return client.FlushDB(t.Context()).Err() == nil })
+	platformtest.Eventually(t, time.Minute, "the limiter asks Redis again", func() bool {
+		_ = limiter.Allow(t.Context(), http.Header{}, rand.Text(), 1) // of a key whose quota is full
+		return client.DBSize(t.Context()).Val() > 0
+	})
+	try(60)
+	if allowed != policy.Limit {
+		t.Errorf("%d of %d were allowed in all", allowed, policy.Limit)
+	}
+}
+
+// TestRefund gives back what was taken, with Redis and without.
+func TestRefund(t *testing.T) {
+	t.Parallel()
+	server := redistest.StartServer(t)
+	policy := ratelimit.Policy{Name: "test", Limit: 3, Window: 24 * time.Hour}
+	limiter := ratelimit.New(redistest.Client(t, server.Config()), policy, platformtest.Logger(t), prometheus.NewRegistry())
+	t.Cleanup(limiter.Close)
+	for i := range 20 {
+		if i == 10 {
+			server.Stop()
+		}
+		if err := limiter.Allow(t.Context(), http.Header{}, "key", 1); err != nil {
+			t.Fatalf("attempt %d after refunds of all before: %v", i, err)
+		}
+		limiter.Refund(t.Context(), "key", 1)
+	}
+}
