@@ -116,10 +116,10 @@ func TestUpFromManyProcessesAtOnce(t *testing.T) {
 func TestSchemaReady(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t).Pool("hp_analytics")
-	if err := postgres.SchemaReady(db, migrations.Latest())(t.Context()); err != nil {
+	if err := postgres.SchemaReady(db, migrations.Latest(), true)(t.Context()); err != nil {
 		t.Errorf("up to date: %v", err)
 	}
-	if err := postgres.SchemaReady(db, migrations.Latest()+1)(t.Context()); err == nil || !strings.Contains(err.Error(), "run the migrations") {
+	if err := postgres.SchemaReady(db, migrations.Latest()+1, true)(t.Context()); err == nil || !strings.Contains(err.Error(), "run the migrations") {
 		t.Errorf("too old: %v", err)
 	}
 }

@@ -135,10 +135,10 @@ func TestServicesServeDuringAMigration(t *testing.T) {
 	sleeping(t, admin)
 
 	for range 20 {
-		if err := postgres.SchemaReady(ingest, migrations.Latest())(t.Context()); err != nil {
+		if err := postgres.SchemaReady(ingest, migrations.Latest(), true)(t.Context()); err != nil {
 			t.Fatalf("a service of the schema before is not ready: %v", err)
 		}
-		if err := postgres.SchemaReady(ingest, next)(t.Context()); err == nil {
+		if err := postgres.SchemaReady(ingest, next, true)(t.Context()); err == nil {
 			t.Fatal("a service of the schema after is ready before the migration is done")
 		}
 		if _, err := ingest.Exec(t.Context(), `SELECT ingest.ensure_partitions('2026-01-01', '2026-01-02')`); err != nil {

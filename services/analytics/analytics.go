@@ -32,7 +32,7 @@ const localTTL = time.Second
 // New builds the service. It opens no connection yet.
 func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, error) {
 	f, err := frame.Open(ctx, cfg.Config, deps, frame.Spec{
-		Name: "analytics", Role: "hp_analytics", SchemaVersion: migrations.Latest(), Tokens: &cfg.Auth,
+		Name: "analytics", Role: "hp_analytics", SchemaVersion: migrations.Latest(), Tokens: &cfg.Auth, ReadsOnly: true,
 	})
 	if err != nil {
 		return nil, err

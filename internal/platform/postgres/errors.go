@@ -57,7 +57,7 @@ func down(err error) bool {
 			return true
 		}
 		switch pgErr.Code {
-		case "25006", // read-only transaction: a failover is under way
+		case readOnlyTransaction, // a failover is under way
 			"40001", "40P01", // serialization failure, deadlock: a retry helps
 			"55P03",          // lock not available
 			"3D000", "42P01", // no such database, no such table: the migrations have not run yet

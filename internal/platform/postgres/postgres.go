@@ -28,6 +28,8 @@ type Config struct {
 	ConnectTimeout time.Duration `env:"DATABASE_CONNECT_TIMEOUT, default=3s"`
 	// StatementTimeout is the limit after which Postgres cancels a statement; 0 means no limit.
 	StatementTimeout time.Duration `env:"DATABASE_STATEMENT_TIMEOUT, default=15s"`
+	// ReadsOnly is set by a service that writes nothing: it also accepts a primary that refuses writes. It is no setting.
+	ReadsOnly bool
 }
 
 // Validate implements config.Validator.
@@ -69,7 +71,7 @@ func CheckURL(u config.URL) error {
 type Setting struct{ Name, Value string }
 
 // Open returns a pool whose connections act as role. It does not connect, because a service may start before its database;
-// /ready reports when the database answers. tracing may be nil.
+// /ready reports when the database answers. It leaves servers that refuse writes (see acceptSessions). tracing may be nil.
 func Open(ctx context.Context, cfg Config, role, application string, tracing trace.TracerProvider, settings ...Setting) (*pgxpool.Pool, error) {
 	pc, err := pgxpool.ParseConfig(string(cfg.URL))
 	if err != nil {
@@ -81,6 +83,7 @@ func Open(ctx context.Context, cfg Config, role, application string, tracing tra
 	pc.MaxConnIdleTime = 5 * time.Minute
 	pc.HealthCheckPeriod = 15 * time.Second
 	pc.ConnConfig.ConnectTimeout = cfg.ConnectTimeout
+	acceptSessions(cfg, &pc.ConnConfig.Config)
 	params := pc.ConnConfig.RuntimeParams
 	params["application_name"] = application
 	params["timezone"] = "UTC"

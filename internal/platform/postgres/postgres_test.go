@@ -175,7 +175,7 @@ func TestOpenSetsRole(t *testing.T) {
 func TestSchemaReady(t *testing.T) {
 	t.Parallel()
 	pool := open(t, cfg(), "")
-	ready := postgres.SchemaReady(pool, 5)
+	ready := postgres.SchemaReady(pool, 5, true)
 	if ready(t.Context()) == nil {
 		t.Error("ready without a schema")
 	}

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -9,16 +10,20 @@ import (
 
 // SchemaReady returns a readiness check. It passes when the database answers and its schema has at least version want, the
 // latest migration that the binary was built with. A service that is rolled out before its migration stays unready, and one
-// that is running stays ready while a later migration is in progress.
-func SchemaReady(pool *pgxpool.Pool, want uint) func(context.Context) error {
+// that is running stays ready while a later migration is in progress. With writes, it fails while the database is read-only.
+func SchemaReady(pool *pgxpool.Pool, want uint, writes bool) func(context.Context) error {
 	return func(ctx context.Context) error {
 		var version int64
-		err := pool.QueryRow(ctx, `SELECT version FROM public.schema_migrations`).Scan(&version)
+		var readOnly bool
+		const query = `SELECT version, current_setting('transaction_read_only')::bool FROM public.schema_migrations`
+		err := pool.QueryRow(ctx, query).Scan(&version, &readOnly)
 		switch {
 		case err != nil:
 			return fmt.Errorf("read the schema version: %w", err)
 		case version < int64(want):
 			return fmt.Errorf("schema version is %d, need %d: run the migrations", version, want)
+		case writes && readOnly:
+			return errors.New("the database is read-only: a failover is under way, or default_transaction_read_only is on")
 		}
 		return nil
 	}

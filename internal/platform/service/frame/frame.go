@@ -25,6 +25,7 @@ type Spec struct {
 	Role          string             // database role that connections act as
 	SchemaVersion uint               // the service is unready while the database schema is older than this
 	Settings      []postgres.Setting // of every database connection
+	ReadsOnly     bool               // the service writes nothing, so it also works with a primary that refuses writes
 	Tokens        *authn.Config      // where to fetch the keys that verify access tokens; nil: the service needs no Verifier
 }
 
@@ -46,6 +47,7 @@ func Open(ctx context.Context, cfg Config, deps service.Deps, spec Spec) (*Frame
 	if err != nil {
 		return nil, err
 	}
+	cfg.Postgres.ReadsOnly = spec.ReadsOnly
 	pool, err := postgres.Open(ctx, cfg.Postgres, spec.Role, spec.Name, deps.TracerProvider, spec.Settings...)
 	if err != nil {
 		return nil, errors.Join(err, client.Close())

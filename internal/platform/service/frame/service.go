@@ -47,7 +47,7 @@ func (f *Frame) Service(parts Parts) (service.Service, error) {
 
 func (f *Frame) checks() []httpserver.Check {
 	checks := []httpserver.Check{
-		{Name: "postgres", Run: postgres.SchemaReady(f.Pool, f.spec.SchemaVersion)},
+		{Name: "postgres", Run: postgres.SchemaReady(f.Pool, f.spec.SchemaVersion, !f.spec.ReadsOnly)},
 		{Name: "redis", Run: redis.Ready(f.Redis), Optional: true},
 	}
 	if f.Verifier != nil {
