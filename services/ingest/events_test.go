@@ -118,7 +118,6 @@ func TestBadEvents(t *testing.T) {
 		"ts too old":       {body: `{"ts":"` + ago(91*24*time.Hour) + `",` + good + `}`, status: 422, code: "validation_failed", errors: []string{"/ts ts_too_old"}},
 		"id without time":  {body: `{"id":"` + uuid.NewString() + `",` + good + `}`, status: 422, code: "validation_failed", errors: []string{"/id id_without_time"}},
 		"no user":          {body: `{"type":"view","sku":"SHOE"}`, status: 422, code: "validation_failed", errors: []string{"/user_id user_id_required"}},
-		"not storable":     {body: `{"properties":{"a":"\u0000"},` + good + `}`, status: 422, code: "validation_failed", errors: []string{"/properties invalid_value"}},
 		"too large":        {body: `{"properties":{"a":"` + strings.Repeat("x", 33<<10) + `"},` + good + `}`, status: 413, code: "event_too_large"},
 		"a media type":     {body: `{` + good + `}`, header: []string{"Content-Type", "text/plain"}, status: 415, code: "unsupported_media_type"},
 		"no media type":    {body: `{` + good + `}`, header: []string{"Content-Type", "/"}, status: 415, code: "unsupported_media_type"},

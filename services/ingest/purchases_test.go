@@ -234,7 +234,11 @@ func TestAKeyInFlight(t *testing.T) {
 		return p.count(`SELECT count(*) FROM pg_stat_activity
 			WHERE wait_event_type = 'Lock' AND query LIKE '%ingest.purchases%' AND datname = current_database()`) > 0
 	})
-	p.post("/purchases", p.ingestKey, body, "Idempotency-Key", "order-1").expect(t, http.StatusConflict, "idempotency_key_in_flight")
+	second := p.post("/purchases", p.ingestKey, body, "Idempotency-Key", "order-1")
+	second.expect(t, http.StatusConflict, "idempotency_key_in_flight")
+	if second.header.Get("Retry-After") != "1" {
+		t.Errorf("Retry-After of a key in flight: %v", second.header)
+	}
 	if err := tx.Rollback(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -61,7 +61,7 @@ func Write(w http.ResponseWriter, r *http.Request, err error) {
 	e := public(err)
 	status := statuses[e.Kind]
 	header := w.Header()
-	if e.Kind == errs.TooMany || e.Kind == errs.Unavailable {
+	if e.Kind == errs.TooMany || e.Kind == errs.Unavailable || e.RetryAfter > 0 {
 		header.Set("Retry-After", retryAfterSeconds(e.RetryAfter))
 	}
 	if e.Kind == errs.Unauthenticated {

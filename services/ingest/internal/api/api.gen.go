@@ -75,6 +75,9 @@ type EventAccepted struct {
 	//
 	// Example: accepted
 	Status EventStatus `json:"status"`
+
+	// Warnings What was changed in items that were taken; absent if nothing was.
+	Warnings ItemWarnings `json:"warnings,omitempty"`
 }
 
 // EventBulkRequest Events to record.
@@ -99,6 +102,9 @@ type EventBulkResult struct {
 
 	// Rejected How many were refused.
 	Rejected int `json:"rejected"`
+
+	// Warnings What was changed in items that were taken; absent if nothing was.
+	Warnings ItemWarnings `json:"warnings,omitempty"`
 }
 
 // EventInput Something a user did with a product. Exactly one of `product_id` and `sku` names the product.
@@ -147,6 +153,24 @@ type ItemError struct {
 	// Index The position of the item in the request, from 0.
 	Index int `json:"index"`
 }
+
+// ItemWarning What was changed in an item that was taken.
+type ItemWarning struct {
+	// Code `characters_replaced` for text that cannot be stored.
+	Code string `json:"code"`
+
+	// Detail A sentence for people.
+	Detail string `json:"detail"`
+
+	// Index The position of the item in the request, from 0.
+	Index int `json:"index"`
+
+	// Pointer A JSON pointer into the item.
+	Pointer string `json:"pointer"`
+}
+
+// ItemWarnings What was changed in items that were taken; absent if nothing was.
+type ItemWarnings = []ItemWarning
 
 // Purchase A stored purchase.
 type Purchase struct {

@@ -14,16 +14,29 @@ import (
 // maxDetail is the maxLength of detail in openapi.yaml.
 const maxDetail = 1024
 
-func eventAccepted(batch uuid.UUID, v event.Verdict) EventAccepted {
+func eventAccepted(batch uuid.UUID, v event.Verdict, draft event.Draft) EventAccepted {
 	status := EventStatusAccepted
 	if v.Status == event.Duplicate {
 		status = EventStatusDuplicate
 	}
-	return EventAccepted{ID: v.ID, BatchID: batch, Status: status}
+	return EventAccepted{ID: v.ID, BatchID: batch, Status: status, Warnings: warnings(draft)}
+}
+
+// warnings returns what was changed in the events that were not refused.
+func warnings(drafts ...event.Draft) (all []ItemWarning) {
+	for i, d := range drafts {
+		if d.Replaced && !d.Refused() {
+			all = append(all, ItemWarning{
+				Index: i, Pointer: "/properties", Code: event.CodeReplaced,
+				Detail: "Bytes that are not UTF-8, NUL characters and halves of surrogate pairs were replaced by U+FFFD.",
+			})
+		}
+	}
+	return all
 }
 
 func bulkResult(batch uuid.UUID, verdicts []event.Verdict, drafts []event.Draft) EventBulkResult {
-	result := EventBulkResult{BatchID: batch, Errors: []ItemError{}}
+	result := EventBulkResult{BatchID: batch, Errors: []ItemError{}, Warnings: warnings(drafts...)}
 	for i, v := range verdicts {
 		switch v.Status {
 		case event.Accepted:

@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 
 	"github.com/google/uuid"
 
@@ -34,36 +35,44 @@ func (s *Server) createEvent(w http.ResponseWriter, r *http.Request, wait *Wait)
 	if err != nil {
 		return err
 	}
-	batch, verdict, err := s.storeEvent(w, r, caller)
+	stored, err := s.storeEvent(w, r, caller)
 	if err != nil {
 		return err
 	}
 	status := http.StatusAccepted
-	if wait != nil && s.eventsFolded(r.Context(), batch, verdict) {
+	if wait != nil && s.eventsFolded(r.Context(), stored.batch, stored.verdict) {
 		status = http.StatusOK
 	}
-	return respond(w, status, eventAccepted(batch, verdict))
+	return respond(w, status, eventAccepted(stored.batch, stored.verdict, stored.draft))
+}
+
+// storedEvent is an event with what became of it.
+type storedEvent struct {
+	batch   uuid.UUID
+	verdict event.Verdict
+	draft   event.Draft
 }
 
 // storeEvent stores the event of the body. The memory of the body is released when it returns.
-func (s *Server) storeEvent(w http.ResponseWriter, r *http.Request, caller authn.Principal) (uuid.UUID, event.Verdict, error) {
+func (s *Server) storeEvent(w http.ResponseWriter, r *http.Request, caller authn.Principal) (storedEvent, error) {
 	quota := s.bill(r.Context(), w, caller)
 	data, release, err := s.readDocument(w, r, terms(r, caller, event.MaxBytes, errEventTooLarge, quota))
 	if err != nil {
-		return uuid.Nil, event.Verdict{}, err
+		return storedEvent{}, err
 	}
 	defer release()
 	draft, err := decode.Event(data)
 	if err != nil {
-		return uuid.Nil, event.Verdict{}, err
+		return storedEvent{}, err
 	}
 	batch, verdict, err := s.recorder.Event(r.Context(), caller.Subject, draft)
 	if err != nil {
 		s.outcomes.refused(err)
-		return uuid.Nil, event.Verdict{}, err
+		return storedEvent{}, err
 	}
 	s.outcomes.count(verdict.Status)
-	return batch, verdict, nil
+	draft.Properties = nil // belongs to the body
+	return storedEvent{batch, verdict, draft}, nil
 }
 
 // CreateEventsBulk answers POST /events/bulk.
@@ -89,6 +98,9 @@ func (s *Server) createEventsBulk(w http.ResponseWriter, r *http.Request, wait *
 	if wait != nil && s.eventsFolded(r.Context(), result.BatchID, verdicts...) {
 		status = http.StatusOK
 	}
+	// A client that looks at the status only would not see that nothing was accepted.
+	w.Header().Set("Events-Accepted", strconv.Itoa(result.Accepted))
+	w.Header().Set("Events-Rejected", strconv.Itoa(result.Rejected))
 	return respond(w, status, result)
 }
 

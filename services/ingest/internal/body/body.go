@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -194,14 +195,19 @@ type nothing struct{}
 // Read implements io.Reader.
 func (nothing) Read([]byte) (int, error) { return 0, io.EOF }
 
+var errWindow = errs.New(errs.Malformed, "unreadable_body",
+	"The body is not zstd, or its frames need a window of more than "+strconv.Itoa(zstdWindow>>20)+" MiB.")
+
 // explain gives err a kind. A body that cannot be read is the client's fault.
 func (b *Body) explain(err error) error {
 	if _, ok := errors.AsType[*errs.Error](err); ok {
 		return err
 	}
-	_, long := errors.AsType[*http.MaxBytesError](err)
-	if long || errors.Is(err, zstd.ErrWindowSizeExceeded) || errors.Is(err, zstd.ErrDecoderSizeExceeded) {
+	if _, long := errors.AsType[*http.MaxBytesError](err); long {
 		return b.terms.TooLarge
+	}
+	if errors.Is(err, zstd.ErrWindowSizeExceeded) || errors.Is(err, zstd.ErrDecoderSizeExceeded) {
+		return errWindow.Because(err) // most often the data is wrong, and its first bytes only look like a large frame
 	}
 	return errs.New(errs.Malformed, "unreadable_body", "The body ended early or is not in its Content-Encoding.").Because(err)
 }

@@ -147,7 +147,7 @@ func TestBadBodies(t *testing.T) {
 		"long gzip":             {"gzip", gzipped(t, long), errs.TooLarge, "body_too_large"},
 		"long zstd":             {"zstd", zstandard(t, long), errs.TooLarge, "body_too_large"},
 		"gzip of endless empty": {"gzip", append(empty, empty...), errs.TooLarge, "compression_ratio"},
-		"zstd of a huge window": {"zstd", hugeWindow, errs.TooLarge, "body_too_large"},
+		"zstd of a huge window": {"zstd", hugeWindow, errs.Malformed, "unreadable_body"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

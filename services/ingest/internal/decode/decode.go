@@ -6,6 +6,7 @@
 package decode
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -16,7 +17,7 @@ import (
 // Event reads the one event that data holds. A document that is not JSON is a Malformed error; everything else that is
 // wrong is in the draft. Properties share data's memory.
 func Event(data []byte) (event.Draft, error) {
-	s := scanner{data: data}
+	s := scanner{data: unmarked(data)}
 	var d event.Draft
 	err := s.event(&d)
 	if err == nil {
@@ -30,7 +31,7 @@ func Event(data []byte) (event.Draft, error) {
 
 // Purchase reads the one purchase that data holds, with errors as for Event.
 func Purchase(data []byte) (event.PurchaseDraft, error) {
-	s := scanner{data: data}
+	s := scanner{data: unmarked(data)}
 	var d event.PurchaseDraft
 	err := s.purchase(&d)
 	if err == nil {
@@ -41,6 +42,10 @@ func Purchase(data []byte) (event.PurchaseDraft, error) {
 	}
 	return d, nil
 }
+
+// unmarked returns data without a byte order mark, which some editors and spreadsheets write before a text. RFC 8259
+// (section 8.1) allows to skip it.
+func unmarked(data []byte) []byte { return bytes.TrimPrefix(data, []byte("\ufeff")) }
 
 func malformed(cause error) error {
 	return errs.New(errs.Malformed, event.CodeMalformed, fmt.Sprintf("The body is not valid JSON: %s.", cause))
@@ -55,7 +60,7 @@ var errEmptyBatch = errs.New(errs.Invalid, "empty_batch", "The batch holds no ev
 // Bulk reads the document {"events": […]}. Each event that is an element of it gets a draft; a document of another
 // shape is an Invalid error. Properties share data's memory.
 func Bulk(data []byte) ([]event.Draft, error) {
-	s := scanner{data: data, names: new(names)}
+	s := scanner{data: unmarked(data), names: new(names)}
 	d := document{scanner: &s}
 	err := d.read()
 	if err == nil {

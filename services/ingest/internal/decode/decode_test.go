@@ -73,40 +73,35 @@ func TestEventProblems(t *testing.T) {
 		body string
 		want []string
 	}{
-		"nothing":                 {body: `{}`},
-		"not an object":           {body: `[{"type":"view"}]`, want: []string{" wrong_type"}},
-		"a string":                {body: `"view"`, want: []string{" wrong_type"}},
-		"null":                    {body: `null`, want: []string{" wrong_type"}},
-		"unknown field":           {body: `{"typ":"view"}`, want: []string{"/typ unknown_field"}},
-		"unknown, to be escaped":  {body: `{"a/b~c":{"x":[]}}`, want: []string{"/a~1b~0c unknown_field"}},
-		"unknown, no text":        {body: "{\"\xff\":1}", want: []string{"/? unknown_field"}},
-		"names are exact":         {body: `{"Type":"view"}`, want: []string{"/Type unknown_field"}},
-		"escaped name":            {body: `{"\u0074ype":1}`, want: []string{"/type wrong_type"}},
-		"purchase fields":         {body: `{"quantity":1}`, want: []string{"/quantity unknown_field"}},
-		"wrong types":             {body: `{"type":1,"user_id":null,"sku":[],"ts":{},"id":true}`, want: []string{"/type wrong_type", "/user_id wrong_type", "/sku wrong_type", "/ts wrong_type", "/id wrong_type"}},
-		"twice":                   {body: `{"type":"a","type":"a"}`, want: []string{"/type duplicate_field"}},
-		"twice, second wrong":     {body: `{"type":"a","type":1}`, want: []string{"/type duplicate_field"}},
-		"properties twice":        {body: `{"properties":{},"properties":{}}`, want: []string{"/properties duplicate_field"}},
-		"id not a uuid":           {body: `{"id":"17"}`, want: []string{"/id invalid_value"}},
-		"id in braces":            {body: `{"id":"{` + eventID + `}"}`, want: []string{"/id invalid_value"}},
-		"id without hyphens":      {body: `{"id":"` + strings.ReplaceAll(eventID, "-", "") + `"}`, want: []string{"/id invalid_value"}},
-		"nil id":                  {body: `{"id":"00000000-0000-0000-0000-000000000000"}`, want: []string{"/id invalid_value"}},
-		"ts without zone":         {body: `{"ts":"2026-03-14T09:26:53"}`, want: []string{"/ts invalid_value"}},
-		"ts as a number":          {body: `{"ts":1773480413}`, want: []string{"/ts wrong_type"}},
-		"ts on no day":            {body: `{"ts":"2026-02-30T09:26:53Z"}`, want: []string{"/ts invalid_value"}},
-		"properties an array":     {body: `{"properties":[]}`, want: []string{"/properties wrong_type"}},
-		"properties with NUL":     {body: `{"properties":{"a":"\u0000"}}`, want: []string{"/properties invalid_value"}},
-		"half a pair":             {body: `{"properties":{"a":"\ud83dx"}}`, want: []string{"/properties invalid_value"}},
-		"half a pair, then whole": {body: `{"properties":{"a":"\ud83d\ud83d\ude00"}}`, want: []string{"/properties invalid_value"}},
-		"second half in a name":   {body: `{"properties":{"\ude00":1}}`, want: []string{"/properties invalid_value"}},
-		"not UTF-8":               {body: "{\"properties\":{\"a\":\"\xff\"}}", want: []string{"/properties invalid_value"}},
-		"huge exponent":           {body: `{"properties":{"a":1e1000}}`, want: []string{"/properties invalid_value"}},
-		"large exponent":          {body: `{"properties":{"a":1e-999}}`},
-		"endless digits":          {body: `{"properties":{"a":` + strings.Repeat("1", maxNumber+1) + `}}`, want: []string{"/properties invalid_value"}},
-		"many digits":             {body: `{"properties":{"a":` + strings.Repeat("1", maxNumber) + `}}`},
-		"deep":                    {body: nested(maxPropertyDepth)},
-		"too deep":                {body: nested(maxPropertyDepth + 1), want: []string{"/properties invalid_value"}},
-		"what is odd elsewhere":   {body: `{"sku":"\u0000","properties":{"a":1}}`},
+		"nothing":                {body: `{}`},
+		"not an object":          {body: `[{"type":"view"}]`, want: []string{" wrong_type"}},
+		"a string":               {body: `"view"`, want: []string{" wrong_type"}},
+		"null":                   {body: `null`, want: []string{" wrong_type"}},
+		"unknown field":          {body: `{"typ":"view"}`, want: []string{"/typ unknown_field"}},
+		"unknown, to be escaped": {body: `{"a/b~c":{"x":[]}}`, want: []string{"/a~1b~0c unknown_field"}},
+		"unknown, no text":       {body: "{\"\xff\":1}", want: []string{"/? unknown_field"}},
+		"names are exact":        {body: `{"Type":"view"}`, want: []string{"/Type unknown_field"}},
+		"escaped name":           {body: `{"\u0074ype":1}`, want: []string{"/type wrong_type"}},
+		"purchase fields":        {body: `{"quantity":1}`, want: []string{"/quantity unknown_field"}},
+		"wrong types":            {body: `{"type":1,"user_id":7,"sku":[],"ts":{},"id":true}`, want: []string{"/type wrong_type", "/user_id wrong_type", "/sku wrong_type", "/ts wrong_type", "/id wrong_type"}},
+		"twice":                  {body: `{"type":"a","type":"a"}`, want: []string{"/type duplicate_field"}},
+		"twice, second wrong":    {body: `{"type":"a","type":1}`, want: []string{"/type duplicate_field"}},
+		"properties twice":       {body: `{"properties":{},"properties":{}}`, want: []string{"/properties duplicate_field"}},
+		"id not a uuid":          {body: `{"id":"17"}`, want: []string{"/id invalid_value"}},
+		"id in braces":           {body: `{"id":"{` + eventID + `}"}`, want: []string{"/id invalid_value"}},
+		"id without hyphens":     {body: `{"id":"` + strings.ReplaceAll(eventID, "-", "") + `"}`, want: []string{"/id invalid_value"}},
+		"nil id":                 {body: `{"id":"00000000-0000-0000-0000-000000000000"}`, want: []string{"/id invalid_value"}},
+		"ts without zone":        {body: `{"ts":"2026-03-14T09:26:53"}`, want: []string{"/ts invalid_value"}},
+		"ts as a number":         {body: `{"ts":1773480413}`, want: []string{"/ts wrong_type"}},
+		"ts on no day":           {body: `{"ts":"2026-02-30T09:26:53Z"}`, want: []string{"/ts invalid_value"}},
+		"properties an array":    {body: `{"properties":[]}`, want: []string{"/properties wrong_type"}},
+		"huge exponent":          {body: `{"properties":{"a":1e1000}}`, want: []string{"/properties invalid_value"}},
+		"large exponent":         {body: `{"properties":{"a":1e-999}}`},
+		"endless digits":         {body: `{"properties":{"a":` + strings.Repeat("1", maxNumber+1) + `}}`, want: []string{"/properties invalid_value"}},
+		"many digits":            {body: `{"properties":{"a":` + strings.Repeat("1", maxNumber) + `}}`},
+		"deep":                   {body: nested(maxPropertyDepth)},
+		"too deep":               {body: nested(maxPropertyDepth + 1), want: []string{"/properties invalid_value"}},
+		"what is odd elsewhere":  {body: `{"sku":"\u0000","properties":{"a":1}}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -121,13 +116,72 @@ func TestEventProblems(t *testing.T) {
 	}
 }
 
+// null means absent, a byte order mark and the case of the letters in a time mean nothing.
+func TestOtherWaysToSayTheSame(t *testing.T) {
+	t.Parallel()
+	want := readDraft(t, `{"type":"view","ts":"2026-03-14T09:26:53Z"}`)
+	for _, body := range []string{
+		`{"type":"view","ts":"2026-03-14t09:26:53z"}`,
+		`{"type":"view","ts":"2026-03-14t10:26:53+01:00"}`,
+		"\ufeff" + `{"type":"view","ts":"2026-03-14T09:26:53Z"}`,
+		`{"ts":null,"type":"view","id":null,"product_id":null,"sku":null,"user_id":null,"properties":null,"ts":"2026-03-14T09:26:53Z"}`,
+	} {
+		got := readDraft(t, body)
+		if got.TS = got.TS.UTC(); !cmp.Equal(got, want) {
+			t.Errorf("%s (-want +got):\n%s", body, cmp.Diff(want, got))
+		}
+	}
+	for _, body := range []string{"\ufeff" + `{"events":[{"type":"view"}]}`, `{"events":[{"type":"view","properties":null}]}`} {
+		if drafts, err := Bulk([]byte(body)); err != nil || len(drafts) != 1 || drafts[0].Type != "view" || drafts[0].Refused() {
+			t.Errorf("%s: %+v, %v", body, drafts, err)
+		}
+	}
+	p, err := Purchase([]byte("\ufeff" + `{"quantity":null,"amount_minor":null,"currency":null}`))
+	if err != nil || p.Sent != 0 || p.Refused() {
+		t.Errorf("purchase of nulls: %+v, %v", p, err)
+	}
+	for _, ts := range []string{"2026-03-14T09:26:53+24:00", "2026-03-14T09:26:53+01:60", "2026-03-14 09:26:53Z", "2026-03-14T09:26:53", "nullT"} {
+		if d := readDraft(t, `{"ts":"`+ts+`"}`); len(d.Problems) != 1 || d.Problems[0].Code != event.CodeInvalidValue {
+			t.Errorf("%s: %+v", ts, d.Problems)
+		}
+	}
+}
+
+// readDraft reads an event.
+func readDraft(t *testing.T, body string) event.Draft {
+	t.Helper()
+	d, err := Event([]byte(body))
+	if err != nil {
+		t.Fatalf("%s: %v", body, err)
+	}
+	return d
+}
+
+// What Postgres does not store in jsonb costs characters, and not the event.
+func TestPropertiesThatCannotBeStoredAreReplaced(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		`{"a":"\u0000"}`:                "{\"a\":\"\ufffd\"}",
+		`{"a":"Hoodie \ud83d"}`:         "{\"a\":\"Hoodie \ufffd\"}",
+		`{"a":"\ud83dx\\u0000\n"}`:      "{\"a\":\"\ufffdx\\\\u0000\\n\"}",
+		`{"a":"\ud83d\ud83d\ude00"}`:    "{\"a\":\"\ufffd\\ud83d\\ude00\"}",
+		`{"\ude00":1}`:                  "{\"\ufffd\":1}",
+		"{\"a\":\"\xff\xfeb\"}":         "{\"a\":\"\ufffdb\"}",
+		`{"a":"\ud83d\ude00","b":"\\"}`: `{"a":"\ud83d\ude00","b":"\\"}`,
+	} {
+		d := readDraft(t, `{"type":"view","properties":`+body+`}`)
+		if string(d.Properties) != want || d.Refused() || d.Replaced != (want != body) {
+			t.Errorf("%s: got %s (replaced: %t, %v), want %s", body, d.Properties, d.Replaced, d.Problems, want)
+		}
+	}
+}
+
 func TestPurchaseProblems(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
 		`{"quantity":"2"}`:                     "/quantity wrong_type",
 		`{"quantity":2.0}`:                     "/quantity wrong_type",
 		`{"quantity":2e0}`:                     "/quantity wrong_type",
-		`{"quantity":null}`:                    "/quantity wrong_type",
 		`{"amount_minor":9223372036854775808}`: "/amount_minor invalid_value",
 		`{"quantity":1,"quantity":1}`:          "/quantity duplicate_field",
 		`{"currency":978}`:                     "/currency wrong_type",

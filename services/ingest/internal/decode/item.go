@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
@@ -101,8 +102,19 @@ func begin(d *event.FactDraft, field event.Fields, name string) bool {
 	return true
 }
 
-// scalar reads the text of a string field, or refuses the field and returns nil.
+// null reads a null, which means that the member is absent, if it is the next value.
+func (s *scanner) null() (isNull bool, err error) {
+	if s.peek() != 'n' {
+		return false, nil
+	}
+	return true, s.literal("null")
+}
+
+// scalar reads the text of a string field. It returns nil if there is none: the field is null, or refused.
 func (s *scanner) scalar(d *event.FactDraft, field event.Fields, name string) ([]byte, error) {
+	if isNull, err := s.null(); isNull {
+		return nil, err
+	}
 	first := begin(d, field, name)
 	if s.peek() != '"' {
 		if first {
@@ -173,7 +185,7 @@ func (s *scanner) time(d *event.FactDraft, field event.Fields, name string, to *
 	if text == nil {
 		return err
 	}
-	if parsed := to.UnmarshalText(text) == nil; parsed { // strictly RFC 3339
+	if text = upper(text); to.UnmarshalText(text) == nil && validOffset(text) { // RFC 3339
 		d.Good |= field
 	} else {
 		d.Refuse("/"+name, event.CodeInvalidValue, name+" must be an RFC 3339 time such as 2026-03-14T09:26:53Z.")
@@ -181,7 +193,24 @@ func (s *scanner) time(d *event.FactDraft, field event.Fields, name string, to *
 	return nil
 }
 
+// upper returns a time with the separators T and Z in upper case. RFC 3339 (section 5.6) allows both cases; time.Time does not.
+func upper(text []byte) []byte {
+	if bytes.ContainsAny(text, "tz") {
+		return bytes.ToUpper(text) // a copy, because the text belongs to the body
+	}
+	return text
+}
+
+// validOffset reports whether the offset at the end of a time is one of a day. time.Time takes +24:00 and +01:60.
+func validOffset(text []byte) bool {
+	n := len(text) // at least 20, because time.Time has parsed it
+	return text[n-1] == 'Z' || string(text[n-5:n-3]) <= "23" && string(text[n-2:]) <= "59"
+}
+
 func (s *scanner) integer(d *event.FactDraft, field event.Fields, name string, to *int64) error {
+	if isNull, err := s.null(); isNull {
+		return err
+	}
 	first := begin(d, field, name)
 	c := s.peek()
 	raw, err := s.raw()
@@ -201,9 +230,12 @@ func (s *scanner) integer(d *event.FactDraft, field event.Fields, name string, t
 	return nil
 }
 
-// properties keeps an object as it is, after checking that the database accepts it. An event that the database refuses
-// fails the shared transaction, which then has to be bisected.
+// properties keeps an object, after checking that the database accepts it. An event that the database refuses fails the
+// shared transaction, which then has to be bisected. A text that cannot be stored costs characters and not the event.
 func (s *scanner) properties(d *event.Draft) error {
+	if isNull, err := s.null(); isNull {
+		return err
+	}
 	first := begin(&d.FactDraft, event.FieldProperties, "properties")
 	c := s.peek()
 	s.notes, s.depth = 0, 0
@@ -214,8 +246,6 @@ func (s *scanner) properties(d *event.Draft) error {
 	switch {
 	case c != '{':
 		d.Refuse("/properties", event.CodeWrongType, "properties must be an object.")
-	case s.notes&(notUTF8|notText) != 0:
-		d.Refuse("/properties", event.CodeInvalidValue, "properties must be Unicode text without NUL characters.")
 	case s.notes&longNumber != 0:
 		d.Refuse("/properties", event.CodeInvalidValue,
 			fmt.Sprintf("Numbers in properties have at most %d characters and %d digits of exponent.", maxNumber, maxExponents))
@@ -223,6 +253,9 @@ func (s *scanner) properties(d *event.Draft) error {
 		d.Refuse("/properties", event.CodeInvalidValue, fmt.Sprintf("properties may be nested %d levels deep at most.", maxPropertyDepth))
 	default:
 		d.Properties = raw
+		if s.notes&(notUTF8|notText) != 0 {
+			d.Properties, d.Replaced = storable(raw), true
+		}
 		d.Good |= event.FieldProperties
 	}
 	return nil

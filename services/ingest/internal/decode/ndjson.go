@@ -55,10 +55,13 @@ func (l *Lines) Events(source Source) ([]event.Draft, error) {
 		source.Free(lineBuffer)
 	}()
 	batch := lineBatch{source: source}
-	for {
+	for first := true; ; first = false {
 		line, tooLong, err := readLine(buffer)
 		if err != nil && !errors.Is(err, io.EOF) {
 			return nil, err
+		}
+		if first {
+			line = unmarked(line)
 		}
 		if len(line) > 0 || tooLong {
 			if err := batch.add(line, tooLong); err != nil {

@@ -60,6 +60,7 @@ func TestNDJSON(t *testing.T) {
 	}{
 		"one without a line break":  {`{"type":"a"}`, []string{"a"}},
 		"line breaks of two kinds":  {"{\"type\":\"a\"}\r\n{\"type\":\"b\"}\n", []string{"a", "b"}},
+		"a byte order mark":         {"\ufeff{\"type\":\"a\"}\n{\"type\":\"b\"}", []string{"a", "b"}},
 		"empty lines do not count":  {"\n \n{\"type\":\"a\"}\n\n\t\n{\"type\":\"b\"}\n\n", []string{"a", "b"}},
 		"a bad line":                {"{\"type\":\"a\"}\n{\"type\":\n{\"type\":\"b\"}", []string{"a", "| malformed_json", "b"}},
 		"two values on a line":      {"{\"type\":\"a\"} {\"type\":\"b\"}\n", []string{"| malformed_json"}},

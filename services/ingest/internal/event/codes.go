@@ -2,6 +2,7 @@ package event
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 )
@@ -26,12 +27,15 @@ const (
 	CodeIDWithoutTime    = "id_without_time"
 	CodeCurrencyMismatch = "currency_mismatch"
 	CodeAmountTooLarge   = "amount_too_large"
+
+	// CodeReplaced is a warning.
+	CodeReplaced = "characters_replaced"
 )
 
 // Errors of a purchase that was sent again.
 var (
 	ErrKeyInFlight = errs.New(errs.Conflict, "idempotency_key_in_flight",
-		"The first request with this Idempotency-Key is still running. Try again shortly.")
+		"The first request with this Idempotency-Key is still running. Try again shortly.").After(time.Second)
 	ErrKeyReused = errs.New(errs.Invalid, "idempotency_key_reused",
 		"This Idempotency-Key was used with another body. Use a new key for another purchase.",
 		errs.Field{Pointer: "/header/Idempotency-Key", Code: "idempotency_key_reused", Detail: "Was used with another body."})

@@ -50,6 +50,7 @@ type Draft struct {
 	FactDraft
 	Type       string
 	Properties []byte
+	Replaced   bool // characters of Properties were replaced, because they cannot be stored
 }
 
 // PurchaseDraft is a purchase as it was sent.
