@@ -6,7 +6,9 @@
 package stats
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"strings"
 )
 
@@ -90,11 +92,19 @@ func OfPurchase(quantity, amountMinor int64) (counts Counts) {
 	return counts
 }
 
-// Add adds o to c.
-func (c *Counts) Add(o *Counts) {
+// ErrTooLarge is the error of a sum that does not fit into 64 bits.
+var ErrTooLarge = errors.New("a counter exceeds 2^63-1")
+
+// Add adds o to c. Counters are never negative. A sum that is too large is ErrTooLarge and stays at the largest value.
+func (c *Counts) Add(o *Counts) (err error) {
 	for i, n := range o {
+		if n > math.MaxInt64-c[i] {
+			c[i], err = math.MaxInt64, ErrTooLarge
+			continue
+		}
 		c[i] += n
 	}
+	return err
 }
 
 // Pointers returns pointers to the values, in the order of Columns, for a row to be scanned into.

@@ -1,6 +1,8 @@
 package stats_test
 
 import (
+	"errors"
+	"math"
 	"strings"
 	"testing"
 
@@ -77,7 +79,9 @@ func TestOfPurchase(t *testing.T) {
 func TestAdd(t *testing.T) {
 	t.Parallel()
 	c, one := stats.OfPurchase(2, 10), stats.OfPurchase(1, 5)
-	c.Add(&one)
+	if err := c.Add(&one); err != nil {
+		t.Error(err)
+	}
 	if want := (stats.Counts{stats.Purchases: 2, stats.Units: 3, stats.RevenueMinor: 15}); c != want {
 		t.Errorf("%v, want %v", c, want)
 	}
@@ -85,5 +89,18 @@ func TestAdd(t *testing.T) {
 		if pointer != any(&c[i]) {
 			t.Errorf("pointer %d is not to the value of %s", i, stats.Counter(i).Column())
 		}
+	}
+}
+
+// TestASumThatIsTooLargeIsNeverNegative adds to the largest value.
+func TestASumThatIsTooLargeIsNeverNegative(t *testing.T) {
+	t.Parallel()
+	c := stats.Counts{stats.Views: 1, stats.RevenueMinor: math.MaxInt64 - 5}
+	if err := c.Add(&stats.Counts{stats.RevenueMinor: 5}); err != nil {
+		t.Errorf("up to the largest value: %v", err)
+	}
+	err := c.Add(&stats.Counts{stats.Views: 1, stats.RevenueMinor: 1})
+	if want := (stats.Counts{stats.Views: 2, stats.RevenueMinor: math.MaxInt64}); !errors.Is(err, stats.ErrTooLarge) || c != want {
+		t.Errorf("%s, %v; want %s", c, err, want)
 	}
 }

@@ -318,6 +318,38 @@ func (f *fixture) pend(rows int, age time.Duration) {
 		VALUES (gen_random_uuid(), 'events', $1, now() - $2::interval, now(), now())`, rows, age)
 }
 
+// TestNumbersThatAreTooLarge have an error of their own, whether Postgres or this service adds them up.
+func TestNumbersThatAreTooLarge(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	admin := f.auth.Token(authn.Admin, uuid.NewString())
+	lanes, days := f.product(101), f.product(102)
+	f.exec(`
+		INSERT INTO stats.product_daily_stats (product_id, day, lane, purchases, revenue_minor)
+		VALUES ($1, '2026-01-01', 0, 1, 9200000000000000000), ($1, '2026-01-01', 1, 1, 9200000000000000000),
+		       ($2, '2026-01-02', 0, 1, 9200000000000000000), ($2, '2026-01-03', 0, 1, 9200000000000000000)`, lanes, days)
+	f.exec(`
+		INSERT INTO stats.user_daily_stats (user_id, day, lane, purchases, revenue_minor)
+		VALUES ('rich', '2026-01-02', 0, 1, 9200000000000000000), ('rich', '2026-01-03', 0, 1, 9200000000000000000)`)
+	for _, path := range []string{
+		"/analytics/products/top?metric=revenue_minor&from=2026-01-01&to=2026-01-01",
+		"/analytics/products/top?metric=revenue_minor&from=2026-01-02&to=2026-01-03",
+		"/analytics/products/" + lanes.String() + "/timeseries?from=2026-01-01&to=2026-01-01",
+		"/analytics/products/" + days.String() + "/timeseries?from=2026-01-02&to=2026-01-03&interval=day",
+		"/analytics/products/" + days.String() + "/timeseries?from=2026-01-01&to=2026-01-31&interval=month",
+		"/analytics/users/rich/summary?from=2026-01-01&to=2026-01-31",
+	} {
+		response := f.get(path, admin)
+		if response.Code != http.StatusUnprocessableEntity || !strings.Contains(response.Body.String(), `"number_too_large"`) {
+			t.Errorf("%s: %d %s", path, response.Code, response.Body)
+		}
+	}
+	// A shorter range has an answer.
+	if response := f.get("/analytics/users/rich/summary?from=2026-01-02&to=2026-01-02", admin); response.Code != http.StatusOK {
+		t.Errorf("one day: %d %s", response.Code, response.Body)
+	}
+}
+
 func TestMetaTellsWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -16,6 +16,8 @@ import (
 // SQLSTATE codes that stores check for.
 // Source: https://www.postgresql.org/docs/15/errcodes-appendix.html
 const (
+	NumericValueOutOfRange = "22003"
+
 	UniqueViolation = "23505"
 	CheckViolation  = "23514" // also "no partition of relation found for row"
 )

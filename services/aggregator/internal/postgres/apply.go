@@ -33,6 +33,9 @@ func (t Tables) Add(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas
 	if d.Empty() {
 		return nil
 	}
+	if err := d.Err(); err != nil {
+		return fmt.Errorf("add up rows: %w: %w", err, errContent)
+	}
 	for _, step := range []struct {
 		what string
 		run  func(context.Context, pgx.Tx, int16, *rollup.Deltas) error

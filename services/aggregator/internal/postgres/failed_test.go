@@ -277,6 +277,29 @@ func TestDamageOfAnyKind(t *testing.T) {
 	}
 }
 
+// TestAmountsThatAreTooLargeAreNotAddedUp folds purchases whose sum does not fit into 64 bits.
+func TestAmountsThatAreTooLargeAreNotAddedUp(t *testing.T) {
+	t.Parallel()
+	i := newInbox(t, 37)
+	good := i.write(20)
+	var bad uuid.UUID
+	for n := 0; n < 2; { // a batch of several purchases
+		bad = i.Batch(8)
+		i.rows[bad] = 8
+		if err := i.Pool.QueryRow(t.Context(), `SELECT count(*) FROM ingest.purchases WHERE batch_id = $1`, bad).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	i.exec(`UPDATE ingest.purchases SET amount_minor = 5000000000000000000, product_id = $2 WHERE batch_id = $1`, bad, i.Products[0])
+	i.exec(`UPDATE ingest.purchases SET ts = $2::timestamptz + (random() * interval '1 hour') WHERE batch_id = $1`, bad, i.First)
+	i.exec(`UPDATE ingest.batches SET min_ts = $2, max_ts = $2::timestamptz + interval '1 hour' WHERE id = $1`, bad, i.First)
+	done, err := i.store.Fold(t.Context())
+	if err != nil || done.Batches < len(good) || len(done.Failed) != 1 || done.Failed[0].Batch != bad || !strings.Contains(done.Failed[0].Err.Error(), "exceeds") {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	i.mustCount(bad)
+}
+
 // TestFailuresOfTheDatabaseMarkNoBatch breaks the database in ways that concern every batch.
 func TestFailuresOfTheDatabaseMarkNoBatch(t *testing.T) {
 	t.Parallel()

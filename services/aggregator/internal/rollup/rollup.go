@@ -85,7 +85,11 @@ type Deltas struct {
 	dayTypes     map[TypeDay]int64
 	productUsers map[ProductDay]*sketch.Sketch
 	dayUsers     map[Day]*sketch.Sketch
+	err          error
 }
+
+// Err returns stats.ErrTooLarge when a sum does not fit into 64 bits. The deltas are wrong then and must not be stored.
+func (d *Deltas) Err() error { return d.err }
 
 // New returns the deltas of no rows.
 func New() *Deltas {
@@ -122,9 +126,13 @@ func (d *Deltas) add(product uuid.UUID, user string, day Day, counts *stats.Coun
 	productDay := ProductDay{product, day}
 	at(d.productUsers, productDay, sketch.New).InsertHash(hash)
 	at(d.dayUsers, day, sketch.New).InsertHash(hash)
-	at(d.products, productDay, zero).Add(counts)
-	at(d.users, UserDay{user, day}, zero).Add(counts)
-	at(d.days, day, zero).Add(counts)
+	for _, sum := range []*stats.Counts{
+		at(d.products, productDay, zero), at(d.users, UserDay{user, day}, zero), at(d.days, day, zero),
+	} {
+		if err := sum.Add(counts); err != nil {
+			d.err = err
+		}
+	}
 }
 
 func zero() *stats.Counts { return new(stats.Counts) }

@@ -44,6 +44,9 @@ func (s *Store) snapshot(ctx context.Context, what string, fn func(tx pgx.Tx) er
 			return fn(tx)
 		})
 	}
+	if _, tooLarge := postgres.IsCode(err, postgres.NumericValueOutOfRange); tooLarge {
+		return report.Meta{}, report.ErrTooLarge.Because(err)
+	}
 	if err != nil {
 		return report.Meta{}, postgres.Classify(fmt.Errorf("read %s: %w", what, err))
 	}
@@ -159,5 +162,5 @@ func (s *Store) Summary(ctx context.Context, userID string, r report.Range) (rep
 	if err != nil {
 		return report.Summary{}, err
 	}
-	return report.Summarize(userID, r, days, meta), nil
+	return report.Summarize(userID, r, days, meta)
 }

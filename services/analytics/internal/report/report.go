@@ -4,6 +4,7 @@ package report
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -26,11 +27,23 @@ type Counts struct {
 	UniqueUsers int64 // estimated for products; 0 or 1 for a user
 }
 
-// Add adds o to c, apart from UniqueUsers: different days can have the same users.
-func (c *Counts) Add(o Counts) { c.Counts.Add(&o.Counts) }
+// ErrTooLarge is the answer when a number does not fit into 64 bits.
+var ErrTooLarge = errs.New(errs.Invalid, "number_too_large", "A number of this answer is too large. Choose a shorter range.",
+	errs.Field{Pointer: "/query/from", Code: "number_too_large", Detail: "A number of this range exceeds 9223372036854775807."})
 
-// Rows is the number of raw rows behind c. There are never more users than rows.
-func (c *Counts) Rows() int64 { return c.Counts[stats.Events] + c.Counts[stats.Purchases] }
+// Add adds o to c, apart from UniqueUsers: different days can have the same users. A sum that is too large is ErrTooLarge.
+func (c *Counts) Add(o Counts) error {
+	if err := c.Counts.Add(&o.Counts); err != nil {
+		return ErrTooLarge.Because(err)
+	}
+	return nil
+}
+
+// Rows is the number of raw rows behind c, and at most the largest int64. There are never more users than rows.
+func (c *Counts) Rows() int64 {
+	events, purchases := c.Counts[stats.Events], c.Counts[stats.Purchases]
+	return events + min(purchases, math.MaxInt64-events)
+}
 
 // WithUsers returns c with the estimated number of users, limited to the number of c's rows.
 func (c Counts) WithUsers(estimate int64) Counts {
@@ -145,12 +158,14 @@ type UserDay struct {
 }
 
 // Summarize adds up the days of a user.
-func Summarize(userID string, r Range, days []UserDay, meta Meta) Summary {
+func Summarize(userID string, r Range, days []UserDay, meta Meta) (Summary, error) {
 	s := Summary{UserID: userID, Range: r, Days: make([]UserDay, 0, len(days)), Meta: meta}
 	for _, d := range days {
 		s.Days = append(s.Days, UserDay{Day: d.Day, Counts: d.Counts.WithUsers(1)})
-		s.Totals.Add(d.Counts)
+		if err := s.Totals.Add(d.Counts); err != nil {
+			return Summary{}, err
+		}
 	}
 	s.Totals = s.Totals.WithUsers(1)
-	return s
+	return s, nil
 }

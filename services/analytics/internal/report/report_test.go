@@ -60,7 +60,7 @@ func TestNewRange(t *testing.T) {
 func TestSummarize(t *testing.T) {
 	t.Parallel()
 	r := report.Range{From: day(t, "2026-01-01"), To: day(t, "2026-01-31")}
-	got := report.Summarize("u", r, []report.UserDay{
+	got, err := report.Summarize("u", r, []report.UserDay{
 		{Day: day(t, "2026-01-02"), Counts: report.Counts{Counts: stats.Counts{stats.Events: 3, stats.Views: 2, stats.Clicks: 1}}},
 		{Day: day(t, "2026-01-05"), Counts: report.Counts{Counts: stats.Counts{stats.Purchases: 1, stats.Units: 2, stats.RevenueMinor: 500}}},
 	}, report.Meta{PendingEvents: 7})
@@ -72,10 +72,10 @@ func TestSummarize(t *testing.T) {
 			{Day: day(t, "2026-01-05"), Counts: report.Counts{Counts: stats.Counts{stats.Purchases: 1, stats.Units: 2, stats.RevenueMinor: 500}, UniqueUsers: 1}},
 		},
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
-	if nobody := report.Summarize("u", r, nil, report.Meta{}); nobody.Totals.UniqueUsers != 0 || nobody.Days == nil {
+	if nobody, err := report.Summarize("u", r, nil, report.Meta{}); err != nil || nobody.Totals.UniqueUsers != 0 || nobody.Days == nil {
 		t.Errorf("a user that did nothing: %+v", nobody)
 	}
 }

@@ -73,13 +73,17 @@ func NewSeries(product Product, r Range, interval Interval, days []ProductDay, m
 		users := sketch.New()
 		point := Point{Start: start}
 		for len(days) > 0 && days[0].Day.Before(end) {
-			point.Counts.Add(days[0].Counts)
+			if err := point.Counts.Add(days[0].Counts); err != nil {
+				return Series{}, err
+			}
 			if err := users.Merge(days[0].Users); err != nil {
 				return Series{}, fmt.Errorf("users of %s: %w", days[0].Day.Format(time.DateOnly), err)
 			}
 			days = days[1:]
 		}
-		s.Totals.Add(point.Counts)
+		if err := s.Totals.Add(point.Counts); err != nil {
+			return Series{}, err
+		}
 		point.Counts = point.Counts.WithUsers(users.Estimate())
 		s.Points = append(s.Points, point)
 		if err := allUsers.Merge(users); err != nil {
