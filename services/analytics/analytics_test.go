@@ -126,7 +126,7 @@ func (f *fixture) count(product uuid.UUID, day string, lane, views, purchases, f
 	f.exec(`INSERT INTO stats.product_daily_users VALUES ($1, $2::text::date, $3, $4)`, product, day, lane, data)
 }
 
-const key = "hpa_0123456789012345678901234567890123456789012"
+var key = authn.NewKey()
 
 // apiKey stores the key of the given scopes.
 func (f *fixture) apiKey(name string, scopes ...string) string {

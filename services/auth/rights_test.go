@@ -74,7 +74,7 @@ func TestRights(t *testing.T) {
 		"other key, our id":  {forge(t, jwt.SigningMethodEdDSA, foreign, kid), 401, "invalid_token"},
 		"other key, its id":  {forge(t, jwt.SigningMethodEdDSA, foreign, "other"), 401, "invalid_token"},
 		"tampered":           {strings.Replace(admin.token, "."+signature, ".AAAA"+signature[4:], 1), 401, "invalid_token"},
-		"unknown key":        {authn.KeyPrefix + strings.Repeat("a", 43), 401, "invalid_api_key"},
+		"unknown key":        {authn.NewKey(), 401, "invalid_api_key"},
 		"user":               {anyone.login("user@example.com", goodPassword).AccessToken, 403, "forbidden"},
 		"analyst":            {anyone.login("analyst@example.com", goodPassword).AccessToken, 403, "forbidden"},
 		"key without admin":  {ingest, 403, "forbidden"},

@@ -175,7 +175,7 @@ func TestWhoMayWrite(t *testing.T) {
 		"a key for nobody":         {token: p.ingestKey, status: 422, code: "validation_failed", errors: []string{"/user_id user_id_required"}},
 		"an admin's key":           {token: p.apiKey("admin"), user: "customer-17", status: 202},
 		"a key that may only read": {token: p.apiKey("read"), user: bobID, status: 403, code: "forbidden"},
-		"an unknown key":           {token: authn.KeyPrefix + "unknown", user: bobID, status: 401, code: "invalid_api_key"},
+		"an unknown key":           {token: authn.NewKey(), user: bobID, status: 401, code: "invalid_api_key"},
 		"an expired token":         {token: p.auth.Token(authn.User, aliceID, authntest.ExpiresAt(time.Now().Add(-time.Hour))), status: 401, code: "token_expired"},
 		"an unsigned token":        {token: p.auth.Token(authn.User, aliceID, authntest.Unsigned()), status: 401, code: "invalid_token"},
 	} {

@@ -97,7 +97,7 @@ func (p *platform) seed() {
 // apiKey makes an API key.
 func (p *platform) apiKey(scope string) string {
 	p.t.Helper()
-	key := authn.KeyPrefix + uuid.NewString() + "0123456"
+	key := authn.NewKey()
 	p.exec(`INSERT INTO auth.api_keys (id, name, key_hash, prefix, scopes, created_by)
 		VALUES ($1, 'test', $2, 'hpa_test', $3, 'user:test')`, uuid.New(), authn.HashKey(key), []string{scope})
 	return key

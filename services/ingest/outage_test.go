@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/hibiken/asynq"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
@@ -68,7 +67,7 @@ func TestPostgresDown(t *testing.T) {
 }
 
 // apiKeyNobodyKnows returns a key that only a query can tell to be wrong.
-func (p *platform) apiKeyNobodyKnows() string { return authn.KeyPrefix + uuid.NewString() }
+func (p *platform) apiKeyNobodyKnows() string { return authn.NewKey() }
 
 func TestRedisDown(t *testing.T) {
 	t.Parallel()

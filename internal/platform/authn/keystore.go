@@ -2,20 +2,12 @@ package authn
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 )
-
-// HashKey returns the hash under which an API key is stored. A plain SHA-256 is enough: a key has 256 random bits, which
-// cannot be guessed, so a slow hash would not protect it any better.
-func HashKey(key string) []byte {
-	sum := sha256.Sum256([]byte(key))
-	return sum[:]
-}
 
 // PostgresKeys finds API keys in the schema of the auth service. Other services may read only the columns used here.
 type PostgresKeys struct{ Pool *pgxpool.Pool }

@@ -23,19 +23,11 @@ const (
 	// Audience is the aud claim that access tokens carry and verifiers require.
 	Audience = "hp-analytics"
 
-	// KeyPrefix starts every API key, so that secret scanners recognize a leaked one.
-	KeyPrefix = "hpa_"
-
 	maxTokens = 10_000 // in the cache of verified tokens: about 10 MB
-	maxKeys   = 10_000 // in the cache of API keys, including unknown ones
 
 	// tokenTTL is how long a verified token is accepted without checking it again. A signing key that is removed from the
 	// JWKS stops working within this time.
-	tokenTTL = time.Minute
-	// keyTTL is how long a look-up of an API key is cached. Together with the time of a query, a revoked key stops working
-	// in less than 5 s.
-	keyTTL = 4 * time.Second
-
+	tokenTTL  = time.Minute
 	clockSkew = 5 * time.Second
 )
 
@@ -81,24 +73,17 @@ type KeySet interface {
 
 // Verifier turns credentials into principals. It is safe for concurrent use.
 type Verifier struct {
-	keys    KeyStore
 	set     KeySet
 	refresh func(ctx context.Context) // keeps set fresh; nil if set does that itself
 	parser  *jwt.Parser
 	tokens  *otter.Cache[string, verifiedToken]
-	seen    *otter.Cache[string, apiKey]
+	keys    *keyCache
 }
 
 // verifiedToken is a cached success. Failures are not cached, because checking a bad token is cheap.
 type verifiedToken struct {
 	principal Principal
 	expires   time.Time // of deadline
-}
-
-// apiKey is a cached look-up. For an unknown key, err is the result.
-type apiKey struct {
-	principal Principal
-	err       error
 }
 
 // NewVerifier returns a verifier that fetches the JWKS while Run does. A service can therefore start before the auth
@@ -114,7 +99,7 @@ func NewVerifier(cfg Config, keys KeyStore, logger *slog.Logger) *Verifier {
 // reaching itself over the network to become ready.
 func NewLocalVerifier(set KeySet, keys KeyStore) *Verifier {
 	return &Verifier{
-		keys: keys,
+		keys: newKeyCache(keys),
 		set:  set,
 		parser: jwt.NewParser(
 			jwt.WithValidMethods([]string{jwt.SigningMethodEdDSA.Alg()}), // never "none", never a shared secret
@@ -125,16 +110,12 @@ func NewLocalVerifier(set KeySet, keys KeyStore) *Verifier {
 			MaximumSize:      maxTokens,
 			ExpiryCalculator: otter.ExpiryWriting[string, verifiedToken](tokenTTL),
 		}),
-		seen: otter.Must(&otter.Options[string, apiKey]{
-			MaximumSize:      maxKeys,
-			ExpiryCalculator: otter.ExpiryWriting[string, apiKey](keyTTL),
-		}),
 	}
 }
 
 // Run keeps the key set fresh until ctx ends, and then stops what the verifier runs in the background.
 func (v *Verifier) Run(ctx context.Context) {
-	defer v.seen.StopAllGoroutines()
+	defer v.keys.stop()
 	defer v.tokens.StopAllGoroutines()
 	if v.refresh != nil {
 		v.refresh(ctx)
@@ -142,8 +123,8 @@ func (v *Verifier) Run(ctx context.Context) {
 	<-ctx.Done()
 }
 
-// Authenticate verifies the value of an Authorization header. Errors are Unauthenticated, or Unavailable if the
-// credentials cannot be checked at the moment.
+// Authenticate verifies the value of an Authorization header. Errors are Unauthenticated, Unavailable if the
+// credentials cannot be checked at the moment, or TooMany for an address that sends many unknown API keys.
 func (v *Verifier) Authenticate(ctx context.Context, header string) (Principal, error) {
 	scheme, credential, ok := strings.Cut(header, " ")
 	if !ok || !strings.EqualFold(scheme, "Bearer") || credential == "" {
@@ -151,7 +132,7 @@ func (v *Verifier) Authenticate(ctx context.Context, header string) (Principal, 
 			"The Authorization header must read: Bearer <access token or API key>.")
 	}
 	if strings.HasPrefix(credential, KeyPrefix) {
-		return v.apiKey(ctx, credential)
+		return v.keys.find(ctx, credential)
 	}
 	return v.token(ctx, credential)
 }
@@ -168,7 +149,7 @@ func (v *Verifier) token(ctx context.Context, raw string) (Principal, error) {
 	if _, err := uuid.Parse(p.Subject); err != nil {
 		return Principal{}, errInvalidToken.Because(fmt.Errorf("subject: %w", err))
 	}
-	v.tokens.Set(raw, verifiedToken{principal: p, expires: deadline(claims.ExpiresAt.Time.Add(clockSkew))})
+	v.tokens.Set(raw, verifiedToken{principal: p, expires: deadline(claims.ExpiresAt.Add(clockSkew))})
 	return p, nil
 }
 
@@ -187,26 +168,6 @@ func (v *Verifier) tokenError(ctx context.Context, err error) error {
 		return errs.New(errs.Unavailable, "keys_unavailable", "Tokens cannot be verified right now. Try again shortly.").Because(err)
 	}
 	return errInvalidToken.Because(err)
-}
-
-func (v *Verifier) apiKey(ctx context.Context, key string) (Principal, error) {
-	found, err := v.seen.Get(ctx, key, otter.LoaderFunc[string, apiKey](v.loadKey))
-	if err != nil {
-		return Principal{}, err
-	}
-	return found.principal, found.err
-}
-
-// loadKey looks up a key. An unknown key is a value and therefore cached; an outage is an error and therefore not.
-func (v *Verifier) loadKey(ctx context.Context, key string) (apiKey, error) {
-	p, err := v.keys.FindKey(ctx, key)
-	if errs.Is(err, errs.NotFound) {
-		return apiKey{err: errs.New(errs.Unauthenticated, "invalid_api_key", "The API key is unknown or revoked.")}, nil
-	}
-	if err != nil {
-		return apiKey{}, fmt.Errorf("look up an API key: %w", err)
-	}
-	return apiKey{principal: p}, nil
 }
 
 // Ready is a readiness check: at least one signing key is known.

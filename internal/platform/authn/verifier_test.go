@@ -149,19 +149,20 @@ func TestAPIKeyLookUpsAreCachedForFiveSeconds(t *testing.T) {
 	t.Parallel()
 	revoked := atomic.Bool{}
 	want := authn.Principal{KeyID: "k1", Scopes: []authn.Scope{authn.ScopeIngest}}
+	good, bad := authn.NewKey(), authn.NewKey()
 	keys := &fakeKeys{find: func(key string) (authn.Principal, error) {
-		if revoked.Load() || key != "hpa_good" {
+		if revoked.Load() || key != good {
 			return unknownKey(key)
 		}
 		return want, nil
 	}}
 	v := newReadyVerifier(t, authntest.New(t), keys)
 	for range 100 {
-		p, err := v.Authenticate(t.Context(), "Bearer hpa_good")
+		p, err := v.Authenticate(t.Context(), "Bearer "+good)
 		if err != nil || p.ID() != "key:k1" || !p.HasScope(authn.ScopeIngest) || p.HasScope(authn.ScopeRead) {
 			t.Fatalf("%+v, %v", p, err)
 		}
-		if _, err := v.Authenticate(t.Context(), "Bearer hpa_bad"); !errs.Is(err, errs.Unauthenticated) {
+		if _, err := v.Authenticate(t.Context(), "Bearer "+bad); !errs.Is(err, errs.Unauthenticated) {
 			t.Fatal(err)
 		}
 	}
@@ -171,7 +172,7 @@ func TestAPIKeyLookUpsAreCachedForFiveSeconds(t *testing.T) {
 	revoked.Store(true)
 	begin := time.Now()
 	platformtest.Eventually(t, time.Minute, "the revoked key stops working", func() bool {
-		_, err := v.Authenticate(t.Context(), "Bearer hpa_good")
+		_, err := v.Authenticate(t.Context(), "Bearer "+good)
 		return errs.Is(err, errs.Unauthenticated)
 	})
 	if took := time.Since(begin); took > 6*time.Second {
@@ -183,6 +184,7 @@ func TestOutagesOfTheKeyStoreAreNotCached(t *testing.T) {
 	t.Parallel()
 	var down atomic.Bool
 	down.Store(true)
+	good := authn.NewKey()
 	keys := &fakeKeys{find: func(string) (authn.Principal, error) {
 		if down.Load() {
 			return authn.Principal{}, errs.New(errs.Unavailable, "database_unavailable", "Later.").Because(errors.New("refused"))
@@ -190,11 +192,11 @@ func TestOutagesOfTheKeyStoreAreNotCached(t *testing.T) {
 		return authn.Principal{KeyID: "k1"}, nil
 	}}
 	v := newReadyVerifier(t, authntest.New(t), keys)
-	if _, err := v.Authenticate(t.Context(), "Bearer hpa_good"); !errs.Is(err, errs.Unavailable) {
+	if _, err := v.Authenticate(t.Context(), "Bearer "+good); !errs.Is(err, errs.Unavailable) {
 		t.Errorf("down: %v", err)
 	}
 	down.Store(false)
-	if _, err := v.Authenticate(t.Context(), "Bearer hpa_good"); err != nil {
+	if _, err := v.Authenticate(t.Context(), "Bearer "+good); err != nil {
 		t.Errorf("back: %v", err)
 	}
 }

@@ -25,7 +25,7 @@ func TestOutageEnds(t *testing.T) {
 		before := o.Ongoing()
 		o.Begin()
 		during := o.Ongoing()
-		time.Sleep(outagePause)
+		<-time.After(outagePause)
 		if before || !during || o.Ongoing() {
 			t.Errorf("before %t, during %t, after %t", before, during, o.Ongoing())
 		}

@@ -45,7 +45,7 @@ func TestTokens(t *testing.T) {
 		"foreign key":     auth.Token(authn.Admin, subject, authntest.SignedBy(foreignKey)),
 		"other authority": other.Token(authn.Admin, subject),
 		"no user id":      auth.Token(authn.Admin, "root"),
-		"API key":         authn.KeyPrefix + "unknown",
+		"API key":         authn.NewKey(),
 	} {
 		if p, err := verifier.Authenticate(t.Context(), "Bearer "+token); !errs.Is(err, errs.Unauthenticated) {
 			t.Errorf("%s: gives %+v, %v; want unauthenticated", name, p, err)

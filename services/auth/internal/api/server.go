@@ -184,7 +184,7 @@ func (s *Server) CreateAPIKey(ctx context.Context, request CreateAPIKeyRequestOb
 	if err != nil {
 		return nil, err
 	}
-	secret := authn.KeyPrefix + token.NewSecret()
+	secret := authn.NewKey()
 	k, err := account.NewAPIKey(request.Body.Name, secret, scopesOf(request.Body.Scopes))
 	if err != nil {
 		return nil, err

@@ -7,13 +7,12 @@ import (
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/account"
-	"github.com/hp-analytics/hp-analytics/services/auth/internal/token"
 )
 
 // makeKey creates an API key and returns it as a service sees its caller.
 func (s tester) makeKey(maker authn.Principal) authn.Principal {
 	s.t.Helper()
-	key := authn.KeyPrefix + token.NewSecret()
+	key := authn.NewKey()
 	k, err := account.NewAPIKey("test", key, []authn.Scope{authn.ScopeAdmin})
 	if err != nil {
 		s.t.Fatal(err)

@@ -11,7 +11,6 @@ import (
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/account"
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/postgres"
-	"github.com/hp-analytics/hp-analytics/services/auth/internal/token"
 )
 
 func TestMain(m *testing.M) { platformtest.Main(m, dbtest.Stop) }
@@ -82,7 +81,7 @@ func TestOnlyHashesAreStored(t *testing.T) {
 	t.Parallel()
 	s := tester{newStore(t), t}
 	user := s.account("ada@example.com")
-	refresh, key := s.login(user), authn.KeyPrefix+token.NewSecret()
+	refresh, key := s.login(user), authn.NewKey()
 	k, err := account.NewAPIKey("shop", key, []authn.Scope{authn.ScopeRead})
 	if err != nil {
 		t.Fatal(err)
