@@ -114,9 +114,9 @@ func TestAllowHeader(t *testing.T) {
 	t.Parallel()
 	admin := newShop(t).start()
 	for path, allow := range map[string]string{
-		"/products":                     "GET, POST",
-		"/products/" + uuid.NewString(): "GET, PATCH, DELETE",
-		"/products/bulk":                "GET, POST, PATCH, DELETE", // "bulk" may be an id, too
+		"/products":                     "GET, HEAD, POST",
+		"/products/" + uuid.NewString(): "GET, HEAD, PATCH, DELETE",
+		"/products/bulk":                "GET, HEAD, POST, PATCH, DELETE", // "bulk" may be an id, too
 	} {
 		w := admin.do(http.MethodPut, path, "")
 		if got := strings.Join(w.Header().Values("Allow"), ", "); w.Code != http.StatusMethodNotAllowed || got != allow {

@@ -132,9 +132,14 @@ func TestBulk(t *testing.T) {
 		`"BAD"`,
 		`null`,
 		document("ALSO-NEW"),
+		document("BAD", `"name":"Hoodie \ud83d"`),
+		document("BAD", "\"name\":\"\xff\""),
+		document("BAD", `"attributes":{"a":1,"a":2}`),
+		document("BAD", `"attributes":{"a":`+strings.Repeat("[", 70)+strings.Repeat("]", 70)+`}`),
+		document("ALSO-NEW-2", `"category":null`),
 	}
 	result := want[bulkResult](admin, http.StatusOK, http.MethodPost, "/products/bulk", `{"products":[`+strings.Join(items, ",")+`]}`)
-	expected := bulkResult{Created: 2, Updated: 1, Unchanged: 1, Errors: []itemError{
+	expected := bulkResult{Created: 3, Updated: 1, Unchanged: 1, Errors: []itemError{
 		{1, "required"},
 		{3, "duplicate_sku"},
 		{5, "currency_immutable"},
@@ -145,6 +150,10 @@ func TestBulk(t *testing.T) {
 		{10, "invalid_value"},
 		{11, "wrong_type"},
 		{12, "wrong_type"},
+		{14, "malformed_json"},
+		{15, "malformed_json"},
+		{16, "duplicate_field"},
+		{17, "malformed_json"},
 	}}
 	if diff := cmp.Diff(expected, result); diff != "" {
 		t.Errorf("result (-want +got):\n%s", diff)
@@ -153,8 +162,8 @@ func TestBulk(t *testing.T) {
 	if now.Version != 2 || now.PriceMinor != 1 || now.Category != "" || !cmp.Equal(now.Attributes, map[string]any{"a": []any{1.0, nil}}) {
 		t.Errorf("CHANGED is %+v", now)
 	}
-	if n := len(get[list](admin, "/products?limit=100").Items); n != 5 {
-		t.Errorf("there are %d products, want 5", n)
+	if n := len(get[list](admin, "/products?limit=100").Items); n != 6 {
+		t.Errorf("there are %d products, want 6", n)
 	}
 }
 

@@ -8,10 +8,11 @@ import (
 	"strings"
 )
 
-// parser decodes a document, which must be valid UTF-8, in one pass.
+// parser decodes a document in one pass. The document must be valid UTF-8, or valid JSON with items.
 type parser struct {
-	data []byte
-	at   int // the next byte
+	data  []byte
+	at    int    // the next byte
+	items string // the member of the document whose items are skipped; empty for none
 }
 
 func (p *parser) document() (any, *failure) {
@@ -52,7 +53,11 @@ func (p *parser) take(c byte) bool {
 func (p *parser) value(depth int) (any, *failure) {
 	switch c := p.next(); {
 	case c == '"':
-		return p.text()
+		text, bad := p.text()
+		if bad == nil {
+			bad = p.checkText(text)
+		}
+		return text, bad
 	case c == '{' || c == '[':
 		if depth == maxDepth {
 			return nil, errDepth
@@ -130,8 +135,10 @@ func (p *parser) object(depth int) (any, *failure) {
 		if bad != nil {
 			return nil, bad
 		}
-		value, bad := p.value(depth)
-		if bad != nil {
+		var value any
+		if depth == 1 && name == p.items && p.items != "" && p.next() == '[' {
+			value = p.skipItems()
+		} else if value, bad = p.value(depth); bad != nil {
 			return nil, bad.under(name)
 		}
 		members[name] = value
@@ -156,6 +163,9 @@ func (p *parser) name(members map[string]any) (string, *failure) {
 		return "", bad
 	case len(name) > maxName:
 		return "", errName
+	}
+	if bad := p.checkText(name); bad != nil {
+		return "", bad
 	}
 	if _, twice := members[name]; twice {
 		return "", errDuplicate(name)

@@ -117,3 +117,27 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestParseEnvelope(t *testing.T) {
+	t.Parallel()
+	const items = `[{"a":1,"a":2}, "\ud83d", null,1.5e3 ,true, [[]],{"b":"]}\"\\"},` + "\"\xff\"" + `]`
+	for in, want := range map[string]any{
+		` {"items": ` + items + `, "x":["y"]} `: map[string]any{"items": make([]any, 8), "x": []any{"y"}},
+		`{"items":[ ]}`:                         map[string]any{"items": []any{}},
+		`{"items":{"a":1}}`:                     map[string]any{"items": map[string]any{"a": json.Number("1")}},
+		`[{"items":[1]}]`:                       []any{map[string]any{"items": []any{json.Number("1")}}},
+		`{"x":{"items":[1]}}`:                   map[string]any{"x": map[string]any{"items": []any{json.Number("1")}}},
+		`{"items":[` + strings.Repeat("[", 70) + strings.Repeat("]", 70) + `]}`: map[string]any{"items": make([]any, 1)},
+	} {
+		if got, err := strictjson.ParseEnvelope([]byte(in), "items"); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %#v, %v, want %#v", in, got, err, want)
+		}
+	}
+	for _, in := range []string{
+		`{"items":[{]}`, `{"items":[1,]}`, `{"items":[1]`, `{"items":[],"items":[]}`, `{"x":"\ud83d","items":[]}`, "{\"x\":\"\xff\"}", "{\"\xff\":1}",
+	} {
+		if got, err := strictjson.ParseEnvelope([]byte(in), "items"); !errs.Is(err, errs.Malformed) {
+			t.Errorf("%s: %#v, %v, want it refused", in, got, err)
+		}
+	}
+}

@@ -33,6 +33,17 @@ type body struct {
 	patch   bool // null removes a member
 }
 
+// itemsOf returns the member of a body whose items the handler judges one by one, so that a bad item does not fail the
+// others: the contract allows anything there (anyOf). It is empty if there is none.
+func itemsOf(schema *openapi3.Schema) string {
+	for name, member := range schema.Properties {
+		if items := member.Value.Items; items != nil && len(items.Value.AnyOf) > 0 {
+			return name
+		}
+	}
+	return ""
+}
+
 func newBody(spec *openapi3.RequestBody, method string) *body {
 	return &body{
 		patch:   method == http.MethodPatch,
@@ -60,7 +71,12 @@ func (b *body) check(w http.ResponseWriter, r *http.Request) (any, []errs.Field,
 	if len(bytes.TrimSpace(data)) == 0 {
 		return nil, nil, errs.New(errs.Malformed, "body_required", "This request needs a JSON body.")
 	}
-	value, err := strictjson.Parse(data)
+	var value any
+	if member := itemsOf(schema); member != "" {
+		value, err = strictjson.ParseEnvelope(data, member)
+	} else {
+		value, err = strictjson.Parse(data)
+	}
 	if err != nil {
 		return nil, nil, err
 	}

@@ -89,9 +89,6 @@ func (p *preparation) items(at *place, schema *openapi3.Schema, items []any) {
 	case schema.Items != nil:
 		itemSchema = schema.Items.Value
 	}
-	if itemSchema != nil && len(itemSchema.AnyOf) > 0 {
-		return // the handler validates each item, so that one bad item does not fail the request
-	}
 	for i, item := range items {
 		if p.full() {
 			return

@@ -179,8 +179,9 @@ func checkErrorResponse(t *testing.T, o *contract.Operation, name string, respon
 			t.Errorf("the example of %s has another status, or a type that does not end in its code: %v", name, got)
 		}
 	}
-	if retry := response.Value.Headers["Retry-After"]; (status == 429 || status == 503) != (retry != nil) {
-		t.Errorf("%s: Retry-After belongs to 429 and 503", name)
+	retry := response.Value.Headers["Retry-After"]
+	if always := retry != nil && retry.Value.Required; always != (status == 429 || status == 503) {
+		t.Errorf("%s: Retry-After is always in 429 and 503, and only there", name)
 	}
 }
 

@@ -2,8 +2,10 @@ package api
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/hp-analytics/hp-analytics/internal/openapi/strictjson"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
@@ -13,12 +15,22 @@ import (
 // required are the members that every product must have.
 var required = []string{"sku", "name", "price_minor", "currency"}
 
+// optional are the other members of a product.
+var optional = []string{"description", "category", "attributes"}
+
 // parseItem decodes one product of a bulk request. The contract does not validate the items, because one bad item must not
 // fail the request. Package product checks the values.
 func parseItem(raw json.RawMessage) (product.Content, error) {
 	value, err := strictjson.Parse(raw)
+	if refusal, ok := errors.AsType[*errs.Error](err); ok {
+		code := refusal.Code
+		if len(refusal.Fields) > 0 {
+			code = refusal.Fields[0].Code
+		}
+		return product.Content{}, itemError(code, strings.Replace(refusal.Detail, "The body", "The product", 1))
+	}
 	members, ok := value.(map[string]any)
-	if err != nil || !ok {
+	if !ok {
 		return product.Content{}, itemError("wrong_type", "The product must be a JSON object.")
 	}
 	for _, name := range required {
@@ -28,6 +40,9 @@ func parseItem(raw json.RawMessage) (product.Content, error) {
 	}
 	var c product.Content
 	for _, name := range slices.Sorted(maps.Keys(members)) { // sorted, so that the same item always gets the same answer
+		if members[name] == nil && slices.Contains(optional, name) {
+			continue // null means absent
+		}
 		known, ok := assign(&c, name, members[name])
 		if !known {
 			return product.Content{}, itemError("unknown_field", "The product has a member that products do not have.")
