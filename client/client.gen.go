@@ -1218,7 +1218,7 @@ func (c *Client) CreateEvent(ctx context.Context, body EventInput, params *Creat
 
 // GetBatchReceipt calls GET /events/batches/{id}: the receipt of a write.
 //
-// Says whether a write is part of the numbers yet. Receipts are kept for seven days after aggregation unless configured otherwise. Needs an access token or an API key.
+// Says whether a write is part of the numbers yet. Receipts are kept for seven days after aggregation unless configured otherwise. Needs an access token or an API key. A write may share its batch with writes of other callers: `events` counts the rows of all of them, and nothing else of theirs is shown. Whoever has the id, which cannot be guessed, may read the receipt.
 func (c *Client) GetBatchReceipt(ctx context.Context, id openapi_types.UUID, options ...CallOption) (result BatchReceipt, err error) {
 	call := &call{
 		operation: "getBatchReceipt", method: http.MethodGet,
@@ -1342,7 +1342,7 @@ func (c *Client) UpdateProduct(ctx context.Context, id openapi_types.UUID, body 
 // The purchase is durable when this answers with success. `amount_minor` defaults to the product's price times `quantity`,
 // `currency` must be the product's when it is given.
 //
-// Retries are safe in two ways. With an `Idempotency-Key`, the same key and body by the same caller is answered with
+// Retries are safe in two ways. With an `Idempotency-Key`, the same key and body by the same account is answered with
 // the first answer; another body is refused with 422 `idempotency_key_reused`, and with 409
 // `idempotency_key_in_flight` while the first request is still running. Without one, sending the same `id` again is
 // answered with the stored purchase. Both carry `Idempotency-Replayed: true`. Keys are kept for 24 hours. An `id` that

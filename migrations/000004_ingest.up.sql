@@ -5,6 +5,7 @@ GRANT USAGE ON SCHEMA ingest TO hp_ingest, hp_aggregator, hp_analytics;
 -- No foreign keys to products: they would cost a third to a half of each insert. The service checks references and reconcile
 -- verifies them. Columns are ordered by descending alignment, so rows have no padding.
 CREATE TABLE ingest.events (
+	owner       bigint NOT NULL,
 	ts          timestamptz NOT NULL,
 	received_at timestamptz NOT NULL,
 	id          uuid NOT NULL,
@@ -13,12 +14,13 @@ CREATE TABLE ingest.events (
 	user_id     text NOT NULL,
 	type        text NOT NULL,
 	properties  jsonb,
-	PRIMARY KEY (ts, id)
+	PRIMARY KEY (owner, ts, id)
 ) PARTITION BY RANGE (ts);
 CREATE INDEX events_product_id_ts_idx ON ingest.events (product_id, ts);
 CREATE INDEX events_user_id_ts_idx ON ingest.events (user_id, ts);
 CREATE INDEX events_batch_id_idx ON ingest.events (batch_id);
 COMMENT ON TABLE ingest.events IS 'Accepted events, one partition per UTC day. The primary key deduplicates: a retry hits the same row.';
+COMMENT ON COLUMN ingest.events.owner IS 'The account that the caller acts for: the first 8 bytes of the SHA-256 of its id. Each account has its own ids.';
 COMMENT ON COLUMN ingest.events.ts IS 'When it happened: given by the client, or else the time in a UUIDv7 id, or else when it was received.';
 COMMENT ON COLUMN ingest.events.received_at IS 'When it was committed (start of the transaction).';
 COMMENT ON COLUMN ingest.events.id IS 'Id given by the client, or else by the server.';
@@ -29,6 +31,7 @@ COMMENT ON COLUMN ingest.events.type IS 'view, click, add_to_cart, or any other 
 COMMENT ON COLUMN ingest.events.properties IS 'Properties given by the client, a JSON object; NULL for none.';
 
 CREATE TABLE ingest.purchases (
+	owner        bigint NOT NULL,
 	ts           timestamptz NOT NULL,
 	received_at  timestamptz NOT NULL,
 	amount_minor bigint NOT NULL CHECK (amount_minor >= 0),
@@ -38,12 +41,13 @@ CREATE TABLE ingest.purchases (
 	quantity     integer NOT NULL CHECK (quantity > 0),
 	user_id      text NOT NULL,
 	currency     text NOT NULL,
-	PRIMARY KEY (ts, id)
+	PRIMARY KEY (owner, ts, id)
 ) PARTITION BY RANGE (ts);
 CREATE INDEX purchases_product_id_ts_idx ON ingest.purchases (product_id, ts);
 CREATE INDEX purchases_user_id_ts_idx ON ingest.purchases (user_id, ts);
 CREATE INDEX purchases_batch_id_idx ON ingest.purchases (batch_id);
 COMMENT ON TABLE ingest.purchases IS 'Accepted purchases, one partition per UTC day. The primary key deduplicates.';
+COMMENT ON COLUMN ingest.purchases.owner IS 'The account that the caller acts for, as in ingest.events.';
 COMMENT ON COLUMN ingest.purchases.ts IS 'When it happened.';
 COMMENT ON COLUMN ingest.purchases.received_at IS 'When it was committed (start of the transaction).';
 COMMENT ON COLUMN ingest.purchases.amount_minor IS 'Total amount paid, in minor units of the currency (cents).';
@@ -109,7 +113,7 @@ CREATE TABLE ingest.idempotency_keys (
 );
 CREATE INDEX idempotency_keys_created_at_idx ON ingest.idempotency_keys (created_at);
 COMMENT ON TABLE ingest.idempotency_keys IS 'Responses to requests with an Idempotency-Key, stored in the transaction of the request.';
-COMMENT ON COLUMN ingest.idempotency_keys.principal IS 'The caller (user:<id> or key:<id>). Each caller has its own keys.';
+COMMENT ON COLUMN ingest.idempotency_keys.principal IS 'The id of the account that the caller acts for. Each account has its own keys.';
 COMMENT ON COLUMN ingest.idempotency_keys.key IS 'Value of the header.';
 COMMENT ON COLUMN ingest.idempotency_keys.body_hash IS 'SHA-256 of the decoded body, to distinguish a retry from another request with the same key.';
 COMMENT ON COLUMN ingest.idempotency_keys.response IS 'Body of the response, which a retry receives again.';

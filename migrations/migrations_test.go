@@ -215,8 +215,8 @@ func TestRolesMayTouchOnlyWhatIsTheirs(t *testing.T) {
 }
 
 const insertEvent = `
-	INSERT INTO ingest.events (ts, received_at, id, product_id, batch_id, user_id, type)
-	VALUES ($1, now(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'u', 'view')`
+	INSERT INTO ingest.events (owner, ts, received_at, id, product_id, batch_id, user_id, type)
+	VALUES (1, $1, now(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'u', 'view')`
 
 func TestEnsurePartitions(t *testing.T) {
 	t.Parallel()

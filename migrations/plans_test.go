@@ -36,8 +36,8 @@ func TestRawRowsAreFoundByIndex(t *testing.T) {
 	// Three days of 7,000 events each of 200 products and 500 users, in the order in which they would come.
 	for _, statement := range []string{
 		`SELECT ingest.ensure_partitions('2026-01-01', '2026-01-03')`,
-		`INSERT INTO ingest.events (ts, received_at, id, product_id, batch_id, user_id, type)
-		 SELECT '2026-01-01'::timestamptz + n * interval '12.3 seconds', now(), gen_random_uuid(), lpad(to_hex(n * 37 % 200), 32, '0')::uuid,
+		`INSERT INTO ingest.events (owner, ts, received_at, id, product_id, batch_id, user_id, type)
+		 SELECT 1, '2026-01-01'::timestamptz + n * interval '12.3 seconds', now(), gen_random_uuid(), lpad(to_hex(n * 37 % 200), 32, '0')::uuid,
 		        lpad(to_hex(n / 100), 32, '0')::uuid, 'user-' || n * 53 % 500, 'view'
 		 FROM generate_series(1, 21000) AS n`,
 		`ANALYZE ingest.events`,

@@ -13,6 +13,7 @@ import (
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 )
 
 const twoShoes = `{"sku":"SHOE","quantity":2,"user_id":"customer-17"}`
@@ -217,9 +218,13 @@ func TestAKeyInFlight(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var owner string
+	if err := tx.QueryRow(t.Context(), `SELECT coalesce(owner, id)::text FROM auth.api_keys`).Scan(&owner); err != nil {
+		t.Fatal(err)
+	}
 	// An uncommitted row of the same id makes the insert wait.
-	if _, err := tx.Exec(t.Context(), `INSERT INTO ingest.purchases (id, ts, product_id, user_id, quantity, amount_minor, currency, batch_id, received_at)
-		VALUES ($1, $2, $3, 'customer-17', 1, 1, 'EUR', $1, now())`, id, ts, shoeID); err != nil {
+	if _, err := tx.Exec(t.Context(), `INSERT INTO ingest.purchases (owner, id, ts, product_id, user_id, quantity, amount_minor, currency, batch_id, received_at)
+		VALUES ($4, $1, $2, $3, 'customer-17', 1, 1, 'EUR', $1, now())`, id, ts, shoeID, event.OwnerOf(owner)); err != nil {
 		t.Fatal(err)
 	}
 	first := make(chan answer, 1)

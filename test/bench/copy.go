@@ -94,7 +94,7 @@ func (p *platform) eventColumns(ctx context.Context) ([]column, error) {
 		SELECT attname, atttypid FROM pg_attribute
 		WHERE attrelid = 'ingest.events'::regclass AND attnum > 0 AND NOT attisdropped
 		  AND (NOT atthasdef OR attname = ANY($1))
-		ORDER BY attnum`, []string{"id", "ts", "product_id", "user_id", "type", "properties", "batch_id"})
+		ORDER BY attnum`, []string{"owner", "id", "ts", "product_id", "user_id", "type", "properties", "batch_id"})
 	if err != nil {
 		return nil, fmt.Errorf("list the columns of events: %w", err)
 	}
@@ -128,7 +128,7 @@ func (p *platform) encodeRows(from, size int, columns []column) (*copyData, erro
 	types, now := pgtype.NewMap(), time.Now()
 	for k := from; k < from+size; k++ {
 		values := map[string]any{
-			"id": pgtype.UUID{Valid: true}, "ts": now, "received_at": now, "batch_id": pgtype.UUID{Valid: true},
+			"owner": int64(1), "id": pgtype.UUID{Valid: true}, "ts": now, "received_at": now, "batch_id": pgtype.UUID{Valid: true},
 			"product_id": pgtype.UUID{Bytes: uuid.MustParse(p.products[productOf(k)]), Valid: true},
 			"user_id":    fmt.Sprintf("user-%d", userOf(k)), "type": typeOf(k), "properties": properties(k),
 		}

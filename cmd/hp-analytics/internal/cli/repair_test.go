@@ -88,8 +88,8 @@ func TestRetentionCommand(t *testing.T) {
 	execute(t, database.URL(), `SELECT ingest.ensure_partitions('2020-01-01', '2020-01-02'), ingest.ensure_partitions(current_date, current_date)`)
 	execute(t, database.URL(), `INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts) VALUES (gen_random_uuid(), 'events', 7, '2020-01-02', '2020-01-02')`)
 	execute(t, database.URL(), `
-		INSERT INTO ingest.events (ts, received_at, id, product_id, batch_id, user_id, type)
-		SELECT '2020-01-01', now(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'ada', 'view' FROM generate_series(1, 3)`)
+		INSERT INTO ingest.events (owner, ts, received_at, id, product_id, batch_id, user_id, type)
+		SELECT 1, '2020-01-01', now(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'ada', 'view' FROM generate_series(1, 3)`)
 	execute(t, database.URL(), `ANALYZE ingest.events_p20200101`)
 	execute(t, database.URL(), `INSERT INTO stats.daily_stats (day, lane) VALUES ('2020-01-01', 0)`)
 	pending := "while 1 batches of 7 rows, some of them of those days, are not folded"

@@ -81,16 +81,16 @@ func (w *Writer) Batch(n int) uuid.UUID {
 		if i == 0 || ts.After(maxTS) {
 			maxTS = ts
 		}
-		rows[i] = []any{ts, time.Now(), uuid.New(), product, id, user}
+		rows[i] = []any{int64(1), ts, time.Now(), uuid.New(), product, id, user}
 		if purchases {
 			rows[i] = append(rows[i], 1+w.random.IntN(3), int64(w.random.IntN(10_000)), "EUR")
 		} else {
 			rows[i] = append(rows[i], types[w.random.IntN(len(types))])
 		}
 	}
-	columns := []string{"ts", "received_at", "id", "product_id", "batch_id", "user_id", "type"}
+	columns := []string{"owner", "ts", "received_at", "id", "product_id", "batch_id", "user_id", "type"}
 	if purchases {
-		columns = append(columns[:6], "quantity", "amount_minor", "currency")
+		columns = append(columns[:7], "quantity", "amount_minor", "currency")
 	}
 	err := pgx.BeginFunc(ctx, w.Pool, func(tx pgx.Tx) error {
 		if _, err := tx.CopyFrom(ctx, pgx.Identifier{"ingest", kind}, columns, pgx.CopyFromRows(rows)); err != nil {
@@ -130,8 +130,8 @@ func (w *Writer) Backlog(batches, rows, products, users int) {
 			INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts)
 			SELECT batch_id, 'events', $2::int, $5::timestamptz, $5::timestamptz + interval '1 day' FROM made
 		)
-		INSERT INTO ingest.events (ts, received_at, id, product_id, batch_id, user_id, type)
-		SELECT $5 + make_interval(secs => (b * $2::int + n) * 86399.0 / (($1 + 1) * $2)), now(), gen_random_uuid(),
+		INSERT INTO ingest.events (owner, ts, received_at, id, product_id, batch_id, user_id, type)
+		SELECT 1, $5 + make_interval(secs => (b * $2::int + n) * 86399.0 / (($1 + 1) * $2)), now(), gen_random_uuid(),
 			($3::uuid[])[1 + (b + n) % cardinality($3)], batch_id, 'user-' || (b * 7 + n) % $4::int, 'view'
 		FROM made, generate_series(1, $2) AS n`
 	w.exec(insert, batches, rows, w.Products[:products], users, w.First)

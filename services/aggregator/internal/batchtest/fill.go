@@ -31,8 +31,8 @@ func (w *Writer) Fill(n, products, users int) (events int) {
 			INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts)
 			SELECT batch_id, 'events', count(*), min(ts), max(ts) FROM made GROUP BY batch_id
 		)
-		INSERT INTO ingest.events (ts, received_at, id, product_id, batch_id, user_id, type)
-		SELECT ts, now(), gen_random_uuid(), ` + product + `, batch_id, user_id, type FROM made`
+		INSERT INTO ingest.events (owner, ts, received_at, id, product_id, batch_id, user_id, type)
+		SELECT 1, ts, now(), gen_random_uuid(), ` + product + `, batch_id, user_id, type FROM made`
 	batchesOfDay := (n + fillBatch*w.Days - 1) / (fillBatch * w.Days)
 	for day := range w.Days {
 		first := day * batchesOfDay

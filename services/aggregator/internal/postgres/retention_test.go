@@ -104,7 +104,7 @@ func TestRowsThatComeInWhileTheirPartitionIsDropped(t *testing.T) {
 	defer writer.Rollback(context.WithoutCancel(t.Context()))
 	batch := uuid.Must(uuid.NewV7())
 	for _, statement := range []string{
-		`INSERT INTO ingest.events (ts, id, product_id, batch_id, user_id, type) VALUES ($2, gen_random_uuid(), gen_random_uuid(), $1, 'u', 'view')`,
+		`INSERT INTO ingest.events (owner, ts, id, product_id, batch_id, user_id, type) VALUES (1, $2, gen_random_uuid(), gen_random_uuid(), $1, 'u', 'view')`,
 		`INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts) VALUES ($1, 'events', 1, $2, $2)`,
 	} {
 		if _, err := writer.Exec(t.Context(), statement, batch, w.First); err != nil {

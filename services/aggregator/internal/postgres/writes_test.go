@@ -145,17 +145,21 @@ func (w *write) insert(ctx context.Context, db interface {
 		quantities, amounts = append(quantities, f.quantity), append(amounts, f.amount)
 	}
 	n := len(facts)
+	owners := slices.Repeat([]int64{1}, n)
+	var storedOwners []int64
 	if w.kind == protocol.KindEvents {
 		var storedIDs []uuid.UUID
 		var storedTimes []time.Time
-		return db.QueryRow(ctx, s.events, w.id, w.kind, ids, times, products, users, types, make([][]byte, n), n).
-			Scan(&w.rows, &storedIDs, &storedTimes)
+		return db.QueryRow(ctx, s.events, w.id, w.kind, ids, times, products, users, types, make([][]byte, n), n, owners).
+			Scan(&w.rows, &storedIDs, &storedTimes, &storedOwners)
 	}
 	currencies := slices.Repeat([]string{"EUR"}, n)
 	var at time.Time
 	var stored, inFlight []uuid.UUID
+	var ownersInFlight []int64
 	err := db.QueryRow(ctx, s.purchases, w.id, w.kind, ids, times, products, users, quantities, amounts, currencies,
-		make([]*string, n), make([]*string, n), make([][]byte, n)).Scan(&at, &stored, &inFlight)
+		make([]*string, n), make([]*string, n), make([][]byte, n), owners).
+		Scan(&at, &storedOwners, &stored, &ownersInFlight, &inFlight)
 	w.rows = len(stored)
 	return err
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/postgres"
@@ -13,6 +14,10 @@ import (
 
 // maxDetail is the maxLength of detail in openapi.yaml.
 const maxDetail = 1024
+
+func callerOf(p authn.Principal) event.Caller {
+	return event.Caller{Owner: event.OwnerOf(p.Owner), Subject: p.Subject}
+}
 
 func eventAccepted(batch uuid.UUID, v event.Verdict, draft event.Draft) EventAccepted {
 	status := EventStatusAccepted

@@ -65,7 +65,7 @@ func (s *Server) storeEvent(w http.ResponseWriter, r *http.Request, caller authn
 	if err != nil {
 		return storedEvent{}, err
 	}
-	batch, verdict, err := s.recorder.Event(r.Context(), caller.Subject, draft)
+	batch, verdict, err := s.recorder.Event(r.Context(), callerOf(caller), draft)
 	if err != nil {
 		s.outcomes.refused(err)
 		return storedEvent{}, err
@@ -115,7 +115,7 @@ func (s *Server) storeEvents(w http.ResponseWriter, r *http.Request, caller auth
 	if err := quota.events(len(drafts)); err != nil {
 		return EventBulkResult{}, nil, err
 	}
-	batch, verdicts, err := s.recorder.Events(r.Context(), caller.Subject, drafts)
+	batch, verdicts, err := s.recorder.Events(r.Context(), callerOf(caller), drafts)
 	if err != nil {
 		return EventBulkResult{}, nil, err
 	}

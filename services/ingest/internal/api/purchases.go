@@ -70,7 +70,7 @@ func (s *Server) storePurchase(w http.ResponseWriter, r *http.Request, caller au
 	if err != nil {
 		return event.Purchase{}, false, err
 	}
-	return s.recorder.Purchase(r.Context(), caller.Subject, draft, key)
+	return s.recorder.Purchase(r.Context(), callerOf(caller), draft, key)
 }
 
 // idempotencyKey returns the key of the request, nil if it has none.
@@ -86,5 +86,5 @@ func idempotencyKey(header *string, caller authn.Principal, data []byte) (*event
 			return nil, errBadIdempotencyKey
 		}
 	}
-	return &event.IdempotencyKey{Principal: caller.ID(), Key: *header, BodyHash: sha256.Sum256(data)}, nil
+	return &event.IdempotencyKey{Principal: caller.Owner, Key: *header, BodyHash: sha256.Sum256(data)}, nil
 }

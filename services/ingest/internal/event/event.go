@@ -3,6 +3,8 @@
 package event
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,9 +17,10 @@ const (
 	MaxBytes      = 32 << 10 // decoded bytes of one event, and of a purchase
 )
 
-// Fact is the common part of events and purchases: a user did something with a product at some time. ID and TS together
-// are its identity: a fact that is sent twice is stored once.
+// Fact is the common part of events and purchases: a user did something with a product at some time. Owner, ID and TS
+// together are its identity: a fact that is sent twice is stored once.
 type Fact struct {
+	Owner     int64 // of the account that the caller acts for, by OwnerOf
 	ID        uuid.UUID
 	TS        time.Time // UTC, truncated to the microseconds that the database keeps, so that a retry has the same identity
 	ProductID uuid.UUID
@@ -26,8 +29,17 @@ type Fact struct {
 
 // Identity identifies an item: two items with the same identity are stored once.
 type Identity struct {
-	ID uuid.UUID
-	TS time.Time
+	Owner int64
+	ID    uuid.UUID
+	TS    time.Time
+}
+
+// OwnerOf returns the number that stands for an account: the first 8 bytes of the SHA-256 of its id. Accounts have their own
+// ids of events and purchases, so nobody can take an id before its sender uses it. Two of a billion accounts share a number
+// with a probability of 3 %, and then they share their ids only.
+func OwnerOf(account string) int64 {
+	sum := sha256.Sum256([]byte(account))
+	return int64(binary.BigEndian.Uint64(sum[:8]))
 }
 
 // Event is an accepted event.

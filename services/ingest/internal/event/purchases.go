@@ -8,7 +8,7 @@ import (
 
 // IdempotencyKey identifies one request of one caller.
 type IdempotencyKey struct {
-	Principal string // who calls: keys of different callers do not meet
+	Principal string // the account that the caller acts for: keys of different accounts do not meet
 	Key       string
 	BodyHash  [sha256.Size]byte
 }
@@ -21,8 +21,8 @@ type Order struct {
 
 // Purchase records a purchase. replayed is true when the same purchase, by key or by id, was stored before and is only
 // repeated.
-func (r *Recorder) Purchase(ctx context.Context, subject string, draft PurchaseDraft, key *IdempotencyKey) (stored Purchase, replayed bool, err error) {
-	p, ref := r.rules.purchase(&draft, subject, time.Now())
+func (r *Recorder) Purchase(ctx context.Context, caller Caller, draft PurchaseDraft, key *IdempotencyKey) (stored Purchase, replayed bool, err error) {
+	p, ref := r.rules.purchase(&draft, caller, time.Now())
 	found, err := r.catalog.Products(ctx, []Ref{ref})
 	if err != nil {
 		return Purchase{}, false, err

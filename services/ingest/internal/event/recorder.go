@@ -55,9 +55,9 @@ type Verdict struct {
 }
 
 // Event records one event. A refused one is an Invalid error that lists its problems.
-func (r *Recorder) Event(ctx context.Context, subject string, draft Draft) (uuid.UUID, Verdict, error) {
+func (r *Recorder) Event(ctx context.Context, caller Caller, draft Draft) (uuid.UUID, Verdict, error) {
 	drafts := []Draft{draft}
-	events, err := r.examine(ctx, subject, drafts)
+	events, err := r.examine(ctx, caller, drafts)
 	if err != nil {
 		return uuid.Nil, Verdict{}, err
 	}
@@ -73,8 +73,8 @@ func (r *Recorder) Event(ctx context.Context, subject string, draft Draft) (uuid
 
 // Events records the valid ones of many events in one transaction. The problems of the others are in their drafts. There is a
 // receipt even if nothing was stored.
-func (r *Recorder) Events(ctx context.Context, subject string, drafts []Draft) (uuid.UUID, []Verdict, error) {
-	events, err := r.examine(ctx, subject, drafts)
+func (r *Recorder) Events(ctx context.Context, caller Caller, drafts []Draft) (uuid.UUID, []Verdict, error) {
+	events, err := r.examine(ctx, caller, drafts)
 	if err != nil {
 		return uuid.Nil, nil, err
 	}
@@ -82,11 +82,11 @@ func (r *Recorder) Events(ctx context.Context, subject string, drafts []Draft) (
 }
 
 // examine checks each draft against the rules and its product. The events of refused drafts must not be used.
-func (r *Recorder) examine(ctx context.Context, subject string, drafts []Draft) ([]Event, error) {
+func (r *Recorder) examine(ctx context.Context, caller Caller, drafts []Draft) ([]Event, error) {
 	now := time.Now()
 	events, refs := make([]Event, len(drafts)), make([]Ref, len(drafts))
 	for i := range drafts {
-		events[i], refs[i] = r.rules.event(&drafts[i], subject, now)
+		events[i], refs[i] = r.rules.event(&drafts[i], caller, now)
 	}
 	found, err := r.catalog.Products(ctx, refs)
 	if err != nil {
@@ -111,7 +111,7 @@ func (r *Recorder) commit(ctx context.Context, drafts []Draft, events []Event) (
 		if drafts[i].Refused() {
 			continue
 		}
-		verdicts[i] = Verdict{Identity: Identity{ID: events[i].ID, TS: events[i].TS}, Status: Duplicate}
+		verdicts[i] = Verdict{Identity: Identity{Owner: events[i].Owner, ID: events[i].ID, TS: events[i].TS}, Status: Duplicate}
 		if _, again := seen[events[i].ID]; again {
 			continue
 		}

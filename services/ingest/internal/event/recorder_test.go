@@ -101,7 +101,7 @@ func TestEventsOfOneRequest(t *testing.T) {
 		withSKU(goodDraft(), "OLD"),
 		wrongType,
 	}
-	batch, verdicts, err := recorder.Events(t.Context(), "", drafts)
+	batch, verdicts, err := recorder.Events(t.Context(), Caller{}, drafts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func TestEventsOfOneRequest(t *testing.T) {
 func TestNothingNewStillHasAReceipt(t *testing.T) {
 	t.Parallel()
 	w, recorder := newWorld()
-	batch, verdicts, err := recorder.Events(t.Context(), "", []Draft{withSKU(goodDraft(), "NONE")})
+	batch, verdicts, err := recorder.Events(t.Context(), Caller{}, []Draft{withSKU(goodDraft(), "NONE")})
 	if err != nil || verdicts[0].Status != Rejected {
 		t.Fatalf("got %v, %v", verdicts, err)
 	}
@@ -145,7 +145,7 @@ func TestOneRefusedEventStoresNothing(t *testing.T) {
 	w, recorder := newWorld()
 	draft := withSKU(goodDraft(), "NONE")
 	draft.unset(FieldType)
-	_, _, err := recorder.Event(t.Context(), "", draft)
+	_, _, err := recorder.Event(t.Context(), Caller{}, draft)
 	refusal, ok := errors.AsType[*errs.Error](err)
 	if !ok || refusal.Kind != errs.Invalid {
 		t.Fatalf("got %v", err)
@@ -162,10 +162,10 @@ func TestAFailedCommitIsTold(t *testing.T) {
 	t.Parallel()
 	w, recorder := newWorld()
 	w.failure = errors.New("connection lost")
-	if _, _, err := recorder.Event(t.Context(), "", goodDraft()); !errors.Is(err, w.failure) {
+	if _, _, err := recorder.Event(t.Context(), Caller{}, goodDraft()); !errors.Is(err, w.failure) {
 		t.Errorf("event: got %v", err)
 	}
-	if _, _, err := recorder.Purchase(t.Context(), "", goodPurchase(), nil); !errors.Is(err, w.failure) {
+	if _, _, err := recorder.Purchase(t.Context(), Caller{}, goodPurchase(), nil); !errors.Is(err, w.failure) {
 		t.Errorf("purchase: got %v", err)
 	}
 }
@@ -200,7 +200,7 @@ func TestPurchaseTakesPriceAndCurrencyFromTheProduct(t *testing.T) {
 			if tc.change != nil {
 				tc.change(&draft)
 			}
-			p, replayed, err := recorder.Purchase(t.Context(), "", draft, nil)
+			p, replayed, err := recorder.Purchase(t.Context(), Caller{}, draft, nil)
 			if tc.want != "" {
 				if refusal, ok := errors.AsType[*errs.Error](err); !ok || refusal.Fields[0].Code != tc.want {
 					t.Errorf("got %v, want %s", err, tc.want)
@@ -218,14 +218,14 @@ func TestARepeatedKeyIsAnsweredInSpiteOfTheRules(t *testing.T) {
 	t.Parallel()
 	w, recorder := newWorld()
 	key := &IdempotencyKey{Principal: "key:1", Key: "order-1"}
-	first, _, err := recorder.Purchase(t.Context(), "", goodPurchase(), key)
+	first, _, err := recorder.Purchase(t.Context(), Caller{}, goodPurchase(), key)
 	if err != nil {
 		t.Fatal(err)
 	}
 	archived := shoe
 	archived.Archived = true
 	w.products[Ref{SKU: "SHOE"}] = archived
-	again, replayed, err := recorder.Purchase(t.Context(), "", goodPurchase(), key)
+	again, replayed, err := recorder.Purchase(t.Context(), Caller{}, goodPurchase(), key)
 	if err != nil || !replayed {
 		t.Fatalf("replayed %t, %v", replayed, err)
 	}
@@ -237,7 +237,7 @@ func TestARepeatedKeyIsAnsweredInSpiteOfTheRules(t *testing.T) {
 func TestPurchaseTimeIsNow(t *testing.T) {
 	t.Parallel()
 	_, recorder := newWorld()
-	p, _, err := recorder.Purchase(t.Context(), "", goodPurchase(), nil)
+	p, _, err := recorder.Purchase(t.Context(), Caller{}, goodPurchase(), nil)
 	if err != nil || time.Since(p.TS).Abs() > time.Minute || p.ID.Version() != 7 {
 		t.Errorf("got %+v, %v", p, err)
 	}

@@ -15,6 +15,12 @@ const (
 	maxAmountMinor = 1_000_000_000_000
 )
 
+// Caller is who sends items.
+type Caller struct {
+	Owner   int64  // of what it sends
+	Subject string // the calling user; empty for an API key
+}
+
 // Rules decide what is accepted.
 type Rules struct {
 	// Retention is how old ts may be. Raw rows older than that are dropped, and without its raw row a retry is not recognized.
@@ -26,18 +32,18 @@ func (r Rules) retentionText() string {
 }
 
 // event checks a draft against the rules, except those about its product. ref names the product if it can be looked up. The
-// event is valid if the draft is not refused. subject is the calling user, empty for an API key.
-func (r Rules) event(d *Draft, subject string, now time.Time) (e Event, ref Ref) {
+// event is valid if the draft is not refused.
+func (r Rules) event(d *Draft, caller Caller, now time.Time) (e Event, ref Ref) {
 	e.Type, e.Properties = d.Type, d.Properties
 	if !d.sentBadly(FieldType) {
 		checkType(d)
 	}
-	e.Fact, ref = r.fact(&d.FactDraft, subject, now)
+	e.Fact, ref = r.fact(&d.FactDraft, caller, now)
 	return e, ref
 }
 
 // purchase does the same for a purchase.
-func (r Rules) purchase(d *PurchaseDraft, subject string, now time.Time) (p Purchase, ref Ref) {
+func (r Rules) purchase(d *PurchaseDraft, caller Caller, now time.Time) (p Purchase, ref Ref) {
 	p.Quantity, p.AmountMinor, p.Currency = d.Quantity, d.AmountMinor, d.Currency
 	switch {
 	case d.sentBadly(FieldQuantity):
@@ -52,14 +58,14 @@ func (r Rules) purchase(d *PurchaseDraft, subject string, now time.Time) (p Purc
 	if d.Has(FieldCurrency) && !validCurrency(d.Currency) {
 		d.Refuse("/currency", CodeInvalidValue, "currency must be three capital letters.")
 	}
-	p.Fact, ref = r.fact(&d.FactDraft, subject, now)
+	p.Fact, ref = r.fact(&d.FactDraft, caller, now)
 	return p, ref
 }
 
 // fact checks the common part.
-func (r Rules) fact(d *FactDraft, subject string, now time.Time) (f Fact, ref Ref) {
+func (r Rules) fact(d *FactDraft, caller Caller, now time.Time) (f Fact, ref Ref) {
 	ref = productRef(d)
-	f.UserID = user(d, subject)
+	f.Owner, f.UserID = caller.Owner, user(d, caller.Subject)
 	f.ID, f.TS = r.identify(d, now)
 	return f, ref
 }

@@ -111,7 +111,7 @@ func TestEventRules(t *testing.T) {
 			if tc.change != nil {
 				tc.change(&draft)
 			}
-			rules.event(&draft, tc.subject, now)
+			rules.event(&draft, Caller{Subject: tc.subject}, now)
 			if diff := cmp.Diff(tc.want, codes(draft.Problems)); diff != "" {
 				t.Errorf("problems (-want +got):\n%s", diff)
 			}
@@ -145,7 +145,7 @@ func TestPurchaseRules(t *testing.T) {
 			if tc.change != nil {
 				tc.change(&draft)
 			}
-			rules.purchase(&draft, "", now)
+			rules.purchase(&draft, Caller{}, now)
 			if diff := cmp.Diff(tc.want, codes(draft.Problems)); diff != "" {
 				t.Errorf("problems (-want +got):\n%s", diff)
 			}

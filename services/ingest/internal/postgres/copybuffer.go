@@ -18,18 +18,20 @@ type copyBuffer struct{ data []byte }
 
 const (
 	copySignature = "PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00" // with no flags and no header extension
-	copyFields    = 7
+	copyFields    = 8
 	jsonbVersion  = 1 // of the binary format of jsonb, which is this byte and the text
 )
 
 // epoch is where Postgres begins to count microseconds.
 var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
 
-// fill replaces the content by events of a batch, in the order ts, id, product_id, batch_id, user_id, type, properties.
+// fill replaces the content by events of a batch, in the order owner, ts, id, product_id, batch_id, user_id, type, properties.
 func (b *copyBuffer) fill(batch uuid.UUID, events []*event.Event) {
 	b.data = append(b.data[:0], copySignature...)
 	for _, e := range events {
 		b.data = binary.BigEndian.AppendUint16(b.data, copyFields)
+		b.data = binary.BigEndian.AppendUint32(b.data, 8)
+		b.data = binary.BigEndian.AppendUint64(b.data, uint64(e.Owner))
 		b.data = binary.BigEndian.AppendUint32(b.data, 8)
 		b.data = binary.BigEndian.AppendUint64(b.data, uint64(e.TS.UnixMicro()-epoch))
 		b.field(e.ID[:])

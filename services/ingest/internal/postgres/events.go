@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -42,18 +43,19 @@ func (s *Store) storeEvents(ctx context.Context, batch uuid.UUID, events []event
 // are new and, if not all of the $9 are, which.
 const insertChecked = `
 	WITH stored AS (
-		INSERT INTO ingest.events (id, ts, product_id, user_id, type, properties, batch_id)
-		SELECT id, ts, product_id, user_id, type, properties, $1
-		FROM unnest($3::uuid[], $4::timestamptz[], $5::uuid[], $6::text[], $7::text[], $8::jsonb[])
-			AS sent (id, ts, product_id, user_id, type, properties)
-		ON CONFLICT (ts, id) DO NOTHING
-		RETURNING id, ts
+		INSERT INTO ingest.events (owner, id, ts, product_id, user_id, type, properties, batch_id)
+		SELECT owner, id, ts, product_id, user_id, type, properties, $1
+		FROM unnest($3::uuid[], $4::timestamptz[], $5::uuid[], $6::text[], $7::text[], $8::jsonb[], $10::bigint[])
+			AS sent (id, ts, product_id, user_id, type, properties, owner)
+		ON CONFLICT (owner, ts, id) DO NOTHING
+		RETURNING owner, id, ts
 	), receipt AS (
 		INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts, received_at, aggregated_at)
 		SELECT $1, $2, n, min_ts, max_ts, moment, CASE WHEN n = 0 THEN moment END
 		FROM (SELECT count(*) AS n, min(ts) AS min_ts, max(ts) AS max_ts, clock_timestamp() AS moment FROM stored) AS counted
 	)
-	SELECT count(*), CASE WHEN count(*) < $9 THEN array_agg(id) END, CASE WHEN count(*) < $9 THEN array_agg(ts) END
+	SELECT count(*), CASE WHEN count(*) < $9 THEN array_agg(id) END, CASE WHEN count(*) < $9 THEN array_agg(ts) END,
+	       CASE WHEN count(*) < $9 THEN array_agg(owner) END
 	FROM stored`
 
 // insertCheckedEvents stores those of the events that are new.
@@ -62,10 +64,11 @@ func (s *Store) insertCheckedEvents(ctx context.Context, batch uuid.UUID, events
 	var n int
 	var ids []uuid.UUID
 	var times []time.Time
+	var owners []int64
 	err := s.withPartitions(ctx, timesOf(ordered), func() error {
 		return s.pool.QueryRow(ctx, insertChecked, batch, protocol.KindEvents,
-			columns.id, columns.ts, columns.product, columns.user, columns.typ, columns.properties, len(events)).
-			Scan(&n, &ids, &times)
+			columns.id, columns.ts, columns.product, columns.user, columns.typ, columns.properties, len(events), columns.owner).
+			Scan(&n, &ids, &times, &owners)
 	})
 	if err != nil {
 		return nil, err
@@ -74,7 +77,7 @@ func (s *Store) insertCheckedEvents(ctx context.Context, batch uuid.UUID, events
 		return allOf(n), nil
 	}
 	stored := make([]bool, len(events))
-	isNew := newIdentities(ids, times)
+	isNew := newIdentities(owners, ids, times)
 	for i := range events {
 		stored[i] = isNew.take(events[i].Fact)
 	}
@@ -94,21 +97,22 @@ func allOf(n int) []bool {
 type identities map[identity]struct{}
 
 type identity struct {
-	id uuid.UUID
-	ts int64 // microseconds, because time.Time values with different locations do not compare equal
+	owner int64
+	id    uuid.UUID
+	ts    int64 // microseconds, because time.Time values with different locations do not compare equal
 }
 
-func newIdentities(ids []uuid.UUID, times []time.Time) identities {
+func newIdentities(owners []int64, ids []uuid.UUID, times []time.Time) identities {
 	all := make(identities, len(ids))
 	for i := range ids {
-		all[identity{ids[i], times[i].UnixMicro()}] = struct{}{}
+		all[identity{owners[i], ids[i], times[i].UnixMicro()}] = struct{}{}
 	}
 	return all
 }
 
 // take reports whether the row of f was stored. It says so once: the first of several equal rows is the stored one.
 func (all identities) take(f event.Fact) bool {
-	key := identity{f.ID, f.TS.UnixMicro()}
+	key := identity{f.Owner, f.ID, f.TS.UnixMicro()}
 	_, found := all[key]
 	delete(all, key)
 	return found
@@ -122,14 +126,33 @@ func inKeyOrder(events []event.Event) []*event.Event {
 		ordered[i] = &events[i]
 	}
 	slices.SortFunc(ordered, func(a, b *event.Event) int {
-		return cmp.Or(a.TS.Compare(b.TS), bytes.Compare(a.ID[:], b.ID[:]))
+		return inOrder(&a.Fact, &b.Fact)
 	})
 	return ordered
+}
+
+// inOrder compares facts by their keys.
+func inOrder(a, b *event.Fact) int {
+	return cmp.Or(cmp.Compare(a.Owner, b.Owner), a.TS.Compare(b.TS), bytes.Compare(a.ID[:], b.ID[:]))
+}
+
+// span returns the earliest and the latest of some times.
+func span(times iter.Seq[time.Time]) (first, last time.Time) {
+	for ts := range times {
+		if first.IsZero() || ts.Before(first) {
+			first = ts
+		}
+		if ts.After(last) {
+			last = ts
+		}
+	}
+	return first, last
 }
 
 // eventColumns are events as arrays.
 type eventColumns struct {
 	id, product [][16]byte // pgx encodes these directly; it converts a uuid.UUID to text first
+	owner       []int64
 	ts          []time.Time
 	user, typ   []string
 	properties  [][]byte
@@ -138,11 +161,11 @@ type eventColumns struct {
 func newEventColumns(events []*event.Event) eventColumns {
 	n := len(events)
 	c := eventColumns{
-		id: make([][16]byte, n), product: make([][16]byte, n), ts: make([]time.Time, n),
+		id: make([][16]byte, n), product: make([][16]byte, n), owner: make([]int64, n), ts: make([]time.Time, n),
 		user: make([]string, n), typ: make([]string, n), properties: make([][]byte, n),
 	}
 	for i, e := range events {
-		c.id[i], c.ts[i], c.product[i] = e.ID, e.TS, e.ProductID
+		c.owner[i], c.id[i], c.ts[i], c.product[i] = e.Owner, e.ID, e.TS, e.ProductID
 		c.user[i], c.typ[i], c.properties[i] = e.UserID, e.Type, e.Properties
 	}
 	return c

@@ -78,7 +78,8 @@ func (s *Store) saveKeys(ctx context.Context, orders []event.Order, repeated []i
 	const insert = `
 		WITH sent AS MATERIALIZED (
 			SELECT s.*, ` + lockKey + ` AS locked
-			FROM unnest($1::text[], $2::text[], $3::bytea[], $4::timestamptz[], $5::uuid[]) AS s (principal, key, body_hash, ts, id)
+			FROM unnest($1::text[], $2::text[], $3::bytea[], $4::timestamptz[], $5::uuid[], $6::bigint[])
+				AS s (principal, key, body_hash, ts, id, owner)
 		)
 		INSERT INTO ingest.idempotency_keys (principal, key, body_hash, response)
 		SELECT sent.principal, sent.key, sent.body_hash, stored.response
@@ -86,7 +87,7 @@ func (s *Store) saveKeys(ctx context.Context, orders []event.Order, repeated []i
 		CROSS JOIN LATERAL (
 			SELECT to_jsonb(p) AS response
 			FROM ingest.purchases AS p
-			WHERE p.ts = sent.ts AND p.id = sent.id
+			WHERE p.owner = sent.owner AND p.ts = sent.ts AND p.id = sent.id
 			LIMIT 1
 		) AS stored
 		WHERE sent.locked
@@ -94,12 +95,13 @@ func (s *Store) saveKeys(ctx context.Context, orders []event.Order, repeated []i
 		RETURNING principal, key, body_hash`
 	n := len(repeated)
 	principals, names, hashes := make([]string, n), make([]string, n), make([][]byte, n)
-	times, ids := make([]time.Time, n), make([][16]byte, n)
+	times, ids, owners := make([]time.Time, n), make([][16]byte, n), make([]int64, n)
 	for at, i := range repeated {
 		o := &orders[i]
-		principals[at], names[at], hashes[at], times[at], ids[at] = o.Key.Principal, o.Key.Key, o.Key.BodyHash[:], o.TS, o.ID
+		principals[at], names[at], hashes[at] = o.Key.Principal, o.Key.Key, o.Key.BodyHash[:]
+		times[at], ids[at], owners[at] = o.TS, o.ID, o.Owner
 	}
-	rows, _ := s.pool.Query(ctx, insert, principals, names, hashes, times, ids) // ForEachRow returns its error
+	rows, _ := s.pool.Query(ctx, insert, principals, names, hashes, times, ids, owners) // ForEachRow returns its error
 	var key event.IdempotencyKey
 	var hash []byte
 	_, err := pgx.ForEachRow(rows, []any{&key.Principal, &key.Key, &hash}, func() error {

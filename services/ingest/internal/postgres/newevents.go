@@ -43,30 +43,32 @@ func timesOf(ordered []*event.Event) iter.Seq[time.Time] {
 func (s *Store) insertNewEvents(ctx context.Context, batch uuid.UUID, ordered []*event.Event) error {
 	const insert = `
 		WITH stored AS (
-			INSERT INTO ingest.events (id, ts, product_id, user_id, type, properties, batch_id)
-			SELECT id, ts, product_id, user_id, type, properties, $1
-			FROM unnest($3::uuid[], $4::timestamptz[], $5::uuid[], $6::text[], $7::text[], $8::jsonb[])
-				AS sent (id, ts, product_id, user_id, type, properties)
+			INSERT INTO ingest.events (owner, id, ts, product_id, user_id, type, properties, batch_id)
+			SELECT owner, id, ts, product_id, user_id, type, properties, $1
+			FROM unnest($3::uuid[], $4::timestamptz[], $5::uuid[], $6::text[], $7::text[], $8::jsonb[], $12::bigint[])
+				AS sent (id, ts, product_id, user_id, type, properties, owner)
 		)
 		INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts)
 		VALUES ($1, $2, $9, $10, $11)`
 	c := newEventColumns(ordered)
+	first, last := span(timesOf(ordered))
 	_, err := s.pool.Exec(ctx, insert, batch, protocol.KindEvents,
-		c.id, c.ts, c.product, c.user, c.typ, c.properties, len(ordered), c.ts[0], c.ts[len(c.ts)-1])
+		c.id, c.ts, c.product, c.user, c.typ, c.properties, len(ordered), first, last, c.owner)
 	return err
 }
 
 // copyNewEvents stores them with COPY.
 func (s *Store) copyNewEvents(ctx context.Context, batch uuid.UUID, ordered []*event.Event) error {
-	const rows = `COPY ingest.events (ts, id, product_id, batch_id, user_id, type, properties) FROM STDIN (FORMAT binary)`
+	const rows = `COPY ingest.events (owner, ts, id, product_id, batch_id, user_id, type, properties) FROM STDIN (FORMAT binary)`
 	const receipt = `INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts) VALUES ($1, $2, $3, $4, $5)`
 	buffer := s.buffers.Get()
 	buffer.fill(batch, ordered)
+	first, last := span(timesOf(ordered))
 	err := postgres.InTx(ctx, s.pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
 		if _, err := tx.Conn().PgConn().CopyFrom(ctx, bytes.NewReader(buffer.data), rows); err != nil {
 			return fmt.Errorf("copy rows: %w", err)
 		}
-		_, err := tx.Exec(ctx, receipt, batch, protocol.KindEvents, len(ordered), ordered[0].TS, ordered[len(ordered)-1].TS)
+		_, err := tx.Exec(ctx, receipt, batch, protocol.KindEvents, len(ordered), first, last)
 		return err
 	})
 	if err == nil {

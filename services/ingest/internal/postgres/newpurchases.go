@@ -1,8 +1,6 @@
 package postgres
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -16,9 +14,9 @@ import (
 // inserted is what an insert of purchases did.
 type inserted struct {
 	receivedAt time.Time
-	all        bool               // all were new; then the sets are empty
-	ids        map[uuid.UUID]bool // were new
-	inFlight   map[uuid.UUID]bool // have a key that another transaction works on
+	all        bool          // all were new; then the sets are empty
+	ids        map[name]bool // were new
+	inFlight   map[name]bool // have a key that another transaction works on
 }
 
 // insertPurchases stores the new ones of the orders as one batch. There are two statements for that, because the one with
@@ -45,17 +43,18 @@ func (s *Store) insertNewPurchases(ctx context.Context, batch uuid.UUID, c order
 		WITH moment AS MATERIALIZED (
 			SELECT clock_timestamp() AS received_at
 		), stored AS (
-			INSERT INTO ingest.purchases (id, ts, product_id, user_id, quantity, amount_minor, currency, batch_id, received_at)
-			SELECT id, ts, product_id, user_id, quantity, amount_minor, currency, $1, received_at
-			FROM moment, unnest($3::uuid[], $4::timestamptz[], $5::uuid[], $6::text[], $7::integer[], $8::bigint[], $9::text[])
-				AS s (id, ts, product_id, user_id, quantity, amount_minor, currency)
+			INSERT INTO ingest.purchases (owner, id, ts, product_id, user_id, quantity, amount_minor, currency, batch_id, received_at)
+			SELECT owner, id, ts, product_id, user_id, quantity, amount_minor, currency, $1, received_at
+			FROM moment, unnest($3::uuid[], $4::timestamptz[], $5::uuid[], $6::text[], $7::integer[], $8::bigint[], $9::text[], $13::bigint[])
+				AS s (id, ts, product_id, user_id, quantity, amount_minor, currency, owner)
 		)
 		INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts, received_at)
 		SELECT $1, $2, $10, $11, $12, received_at FROM moment
 		RETURNING received_at`
+	first, last := span(slices.Values(c.ts))
 	err = s.withPartitions(ctx, slices.Values(c.ts), func() error {
 		return s.pool.QueryRow(ctx, insert, batch, protocol.KindPurchases,
-			c.id, c.ts, c.product, c.user, c.quantity, c.amount, c.currency, len(c.id), c.ts[0], c.ts[len(c.ts)-1]).Scan(&receivedAt)
+			c.id, c.ts, c.product, c.user, c.quantity, c.amount, c.currency, len(c.id), first, last, c.owner).Scan(&receivedAt)
 	})
 	return receivedAt, err
 }
@@ -72,23 +71,23 @@ func (s *Store) insertCheckedPurchases(ctx context.Context, batch uuid.UUID, c o
 			SELECT clock_timestamp() AS received_at
 		), sent AS MATERIALIZED (
 			SELECT s.*, s.key IS NULL OR ` + lockKey + ` AS locked
-			FROM unnest($3::uuid[], $4::timestamptz[], $5::uuid[], $6::text[], $7::integer[], $8::bigint[], $9::text[], $10::text[], $11::text[], $12::bytea[])
-				AS s (id, ts, product_id, user_id, quantity, amount_minor, currency, principal, key, body_hash)
+			FROM unnest($3::uuid[], $4::timestamptz[], $5::uuid[], $6::text[], $7::integer[], $8::bigint[], $9::text[], $10::text[], $11::text[], $12::bytea[], $13::bigint[])
+				AS s (id, ts, product_id, user_id, quantity, amount_minor, currency, principal, key, body_hash, owner)
 		), fresh AS (
 			SELECT *
 			FROM sent
 			WHERE locked AND NOT coalesce((
 				SELECT true FROM ingest.idempotency_keys AS k WHERE k.principal = sent.principal AND k.key = sent.key LIMIT 1), false)
 		), stored AS (
-			INSERT INTO ingest.purchases (id, ts, product_id, user_id, quantity, amount_minor, currency, batch_id, received_at)
-			SELECT id, ts, product_id, user_id, quantity, amount_minor, currency, $1, received_at
+			INSERT INTO ingest.purchases (owner, id, ts, product_id, user_id, quantity, amount_minor, currency, batch_id, received_at)
+			SELECT owner, id, ts, product_id, user_id, quantity, amount_minor, currency, $1, received_at
 			FROM fresh, moment
-			ON CONFLICT (ts, id) DO NOTHING
+			ON CONFLICT (owner, ts, id) DO NOTHING
 			RETURNING *
 		), keys AS (
 			INSERT INTO ingest.idempotency_keys (principal, key, body_hash, response)
 			SELECT fresh.principal, fresh.key, fresh.body_hash, to_jsonb(stored)
-			FROM stored JOIN fresh USING (ts, id)
+			FROM stored JOIN fresh USING (owner, ts, id)
 			WHERE fresh.key IS NOT NULL
 		), receipt AS (
 			INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts, received_at)
@@ -96,32 +95,43 @@ func (s *Store) insertCheckedPurchases(ctx context.Context, batch uuid.UUID, c o
 			FROM stored
 			HAVING count(*) > 0
 		)
-		SELECT (SELECT received_at FROM moment), array_agg(id), (SELECT array_agg(id) FROM sent WHERE NOT locked)
+		SELECT (SELECT received_at FROM moment), array_agg(owner), array_agg(id),
+		       (SELECT array_agg(owner) FROM sent WHERE NOT locked), (SELECT array_agg(id) FROM sent WHERE NOT locked)
 		FROM stored`
 	var result inserted
 	var stored, inFlight []uuid.UUID
+	var owners, ownersInFlight []int64
 	err := s.withPartitions(ctx, slices.Values(c.ts), func() error {
 		return s.pool.QueryRow(ctx, insert, batch, protocol.KindPurchases,
-			c.id, c.ts, c.product, c.user, c.quantity, c.amount, c.currency, c.principal, c.key, c.hash).
-			Scan(&result.receivedAt, &stored, &inFlight)
+			c.id, c.ts, c.product, c.user, c.quantity, c.amount, c.currency, c.principal, c.key, c.hash, c.owner).
+			Scan(&result.receivedAt, &owners, &stored, &ownersInFlight, &inFlight)
 	})
 	if err != nil {
 		return inserted{}, err
 	}
-	result.all, result.ids, result.inFlight = len(stored) == len(c.id), setOf(stored), setOf(inFlight)
+	result.all, result.ids, result.inFlight = len(stored) == len(c.id), setOf(owners, stored), setOf(ownersInFlight, inFlight)
 	return result, nil
 }
 
-func setOf(ids []uuid.UUID) map[uuid.UUID]bool {
-	set := make(map[uuid.UUID]bool, len(ids))
-	for _, id := range ids {
-		set[id] = true
+// name is what tells the orders of one flush apart: of several with the same name only one is inserted at a time.
+type name struct {
+	owner int64
+	id    uuid.UUID
+}
+
+func nameOf(o *event.Order) name { return name{o.Owner, o.ID} }
+
+func setOf(owners []int64, ids []uuid.UUID) map[name]bool {
+	set := make(map[name]bool, len(ids))
+	for i, id := range ids {
+		set[name{owners[i], id}] = true
 	}
 	return set
 }
 
 // orderColumns are orders as arrays.
 type orderColumns struct {
+	owner            []int64
 	index            []int // of the order that a row comes from
 	id, product      [][16]byte
 	ts               []time.Time
@@ -132,19 +142,19 @@ type orderColumns struct {
 	keyless          bool // none has an idempotency key
 }
 
-// newOrderColumns returns the open ones of orders. Of several with the same id only the first is among them: what its
+// newOrderColumns returns the open ones of orders. Of several with the same name only the first is among them: what its
 // insert did decides about the others. Rows are in key order, for the same reasons as events.
 func newOrderColumns(orders []event.Order, open []int) orderColumns {
-	seen := make(map[uuid.UUID]struct{}, len(open))
+	seen := make(map[name]struct{}, len(open))
 	c := orderColumns{keyless: true, index: make([]int, 0, len(open))}
 	for _, i := range open {
-		if _, again := seen[orders[i].ID]; !again {
-			seen[orders[i].ID] = struct{}{}
+		if _, again := seen[nameOf(&orders[i])]; !again {
+			seen[nameOf(&orders[i])] = struct{}{}
 			c.index = append(c.index, i)
 		}
 	}
 	slices.SortFunc(c.index, func(a, b int) int {
-		return cmp.Or(orders[a].TS.Compare(orders[b].TS), bytes.Compare(orders[a].ID[:], orders[b].ID[:]))
+		return inOrder(&orders[a].Fact, &orders[b].Fact)
 	})
 	for _, i := range c.index {
 		c.add(&orders[i])
@@ -153,6 +163,7 @@ func newOrderColumns(orders []event.Order, open []int) orderColumns {
 }
 
 func (c *orderColumns) add(o *event.Order) {
+	c.owner = append(c.owner, o.Owner)
 	c.id, c.ts, c.product = append(c.id, o.ID), append(c.ts, o.TS), append(c.product, o.ProductID)
 	c.user, c.currency = append(c.user, o.UserID), append(c.currency, o.Currency)
 	c.quantity, c.amount = append(c.quantity, o.Quantity), append(c.amount, o.AmountMinor)

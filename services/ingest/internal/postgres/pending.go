@@ -34,19 +34,19 @@ func (s *Store) Pending(ctx context.Context, batches []uuid.UUID) ([]uuid.UUID, 
 func (s *Store) PendingOf(ctx context.Context, events []event.Identity) ([]uuid.UUID, error) {
 	const query = `
 		SELECT DISTINCT stored.batch_id
-		FROM unnest($1::uuid[], $2::timestamptz[]) AS sent (id, ts)
+		FROM unnest($1::uuid[], $2::timestamptz[], $3::bigint[]) AS sent (id, ts, owner)
 		CROSS JOIN LATERAL (
 			SELECT e.batch_id
 			FROM ingest.events AS e
-			WHERE e.ts = sent.ts AND e.id = sent.id
+			WHERE e.owner = sent.owner AND e.ts = sent.ts AND e.id = sent.id
 			LIMIT 1
 		) AS stored
 		WHERE EXISTS (SELECT FROM ingest.batches AS b WHERE b.id = stored.batch_id AND b.aggregated_at IS NULL)`
-	ids, times := make([]uuid.UUID, len(events)), make([]time.Time, len(events))
+	ids, times, owners := make([]uuid.UUID, len(events)), make([]time.Time, len(events)), make([]int64, len(events))
 	for i, e := range events {
-		ids[i], times[i] = e.ID, e.TS
+		ids[i], times[i], owners[i] = e.ID, e.TS, e.Owner
 	}
-	rows, _ := s.pool.Query(ctx, query, ids, times) // CollectRows returns its error
+	rows, _ := s.pool.Query(ctx, query, ids, times, owners) // CollectRows returns its error
 	pending, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 	if err != nil {
 		return nil, postgres.Classify(fmt.Errorf("look up the batches of %d events: %w", len(events), err))

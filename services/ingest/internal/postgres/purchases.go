@@ -72,7 +72,7 @@ func (s *Store) storePurchases(ctx context.Context, batch uuid.UUID, orders []ev
 		return open, err
 	}
 	for _, i := range columns.index {
-		switch id := orders[i].ID; {
+		switch id := nameOf(&orders[i]); {
 		case inserted.all || inserted.ids[id]:
 			outcomes[i].Purchase = orders[i].Purchase
 			outcomes[i].Purchase.BatchID, outcomes[i].Purchase.ReceivedAt = batch, inserted.receivedAt
@@ -150,18 +150,18 @@ func (s *Store) purchasesByID(ctx context.Context, orders []event.Order, open []
 	}
 	const query = `
 		SELECT sent.n, stored.*
-		FROM unnest($1::integer[], $2::timestamptz[], $3::uuid[]) AS sent (n, ts, id)
+		FROM unnest($1::integer[], $2::timestamptz[], $3::uuid[], $4::bigint[]) AS sent (n, ts, id, owner)
 		CROSS JOIN LATERAL (
 			SELECT ` + purchaseColumns + `
 			FROM ingest.purchases AS p
-			WHERE p.ts = sent.ts AND p.id = sent.id
+			WHERE p.owner = sent.owner AND p.ts = sent.ts AND p.id = sent.id
 			LIMIT 1
 		) AS stored`
-	times, ids := make([]time.Time, len(open)), make([][16]byte, len(open))
+	times, ids, owners := make([]time.Time, len(open)), make([][16]byte, len(open)), make([]int64, len(open))
 	for n, i := range open {
-		times[n], ids[n] = orders[i].TS, orders[i].ID
+		times[n], ids[n], owners[n] = orders[i].TS, orders[i].ID, orders[i].Owner
 	}
-	rows, _ := s.pool.Query(ctx, query, open, times, ids) // ForEachRow returns its error
+	rows, _ := s.pool.Query(ctx, query, open, times, ids, owners) // ForEachRow returns its error
 	var i int
 	var p event.Purchase
 	_, err := pgx.ForEachRow(rows, append([]any{&i}, fields(&p)...), func() error {

@@ -55,12 +55,12 @@ func newWorld(t *testing.T) *world {
 		($1, 'events', 3, now(), now(), now(), now() + interval '1s'), ($2, 'purchases', 1, now(), now(), now(), now() + interval '1s')`,
 		batches[0], batches[1])
 	for id, e := range w.checker.Account.Events {
-		w.exec(`INSERT INTO ingest.events (ts, id, product_id, user_id, type, properties, batch_id, received_at)
-			VALUES ($1, $2, $3, $4, $5, nullif($6, '')::jsonb, $7, now())`, e.TS, id, e.ProductID, e.UserID, e.Type, e.Properties, batches[0])
+		w.exec(`INSERT INTO ingest.events (owner, ts, id, product_id, user_id, type, properties, batch_id, received_at)
+			VALUES (1, $1, $2, $3, $4, $5, nullif($6, '')::jsonb, $7, now())`, e.TS, id, e.ProductID, e.UserID, e.Type, e.Properties, batches[0])
 	}
 	for id, p := range w.checker.Account.Purchases {
-		w.exec(`INSERT INTO ingest.purchases (ts, id, product_id, user_id, quantity, amount_minor, currency, batch_id, received_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now())`, p.TS, id, p.ProductID, p.UserID, p.Quantity, p.AmountMinor, p.Currency, batches[1])
+		w.exec(`INSERT INTO ingest.purchases (owner, ts, id, product_id, user_id, quantity, amount_minor, currency, batch_id, received_at)
+			VALUES (1, $1, $2, $3, $4, $5, $6, $7, $8, now())`, p.TS, id, p.ProductID, p.UserID, p.Quantity, p.AmountMinor, p.Currency, batches[1])
 	}
 	w.rollUp()
 	return w
