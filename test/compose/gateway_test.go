@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -174,6 +175,59 @@ func (s stack) bodyLimits(t *testing.T) {
 	s.send(t, http.MethodPost, "/auth/me", make([]byte, 65<<10)).wantProblem(t, 413, "body_too_large")
 	if a := s.send(t, http.MethodPost, "/events/bulk", make([]byte, limit)); a.status != 401 {
 		t.Errorf("5 MiB without a token: %d, not 401: %s", a.status, a.body)
+	}
+}
+
+// uploads checks that bodies which do not arrive take the place of a bounded number of others of the same client, and that
+// small requests are served beside them.
+func (s stack) uploads(t *testing.T) {
+	const perClient = 12 // client_uploads in nginx.conf
+	for range perClient {
+		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := io.WriteString(conn, "POST /events/bulk HTTP/1.1\r\nHost: gateway\r\nContent-Length: 1000000\r\n\r\n["); err != nil {
+			t.Fatal(err)
+		}
+	}
+	deadline := time.Now().Add(10 * time.Second) // they end after client_body_timeout, 15 s
+	for {
+		a := s.send(t, http.MethodPost, "/events/bulk", make([]byte, 1_000_000))
+		if a.status == http.StatusTooManyRequests {
+			a.wantProblem(t, 429, "rate_limited")
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("one more upload: %d %s", a.status, a.body)
+		}
+	}
+	if a := s.get(t, "/auth/me"); a.status != 401 {
+		t.Errorf("a small request beside the uploads: %d %s", a.status, a.body)
+	}
+}
+
+// readyLimit checks that /ready is limited.
+func (s stack) readyLimit(t *testing.T) {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	statuses := map[int]int{}
+	for range 16 {
+		wg.Go(func() {
+			for range 100 {
+				a, err := s.try(t, http.MethodGet, "/ready", nil)
+				mu.Lock()
+				if statuses[a.status]++; err != nil {
+					t.Error(err)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	if statuses[200] == 0 || statuses[429] == 0 || statuses[200]+statuses[429] != 1600 {
+		t.Errorf("1600 requests of /ready at once: %v", statuses)
 	}
 }
 

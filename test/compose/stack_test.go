@@ -29,6 +29,8 @@ func TestStack(t *testing.T) {
 	t.Run("Headers", s.headers)
 	t.Run("Compression", s.compression)
 	t.Run("BodyLimits", s.bodyLimits)
+	t.Run("Uploads", s.uploads)
+	t.Run("ReadyLimit", s.readyLimit)
 	t.Run("RateLimit", s.rateLimit)
 	t.Run("Demo", func(t *testing.T) {
 		out := s.must(t, "run", "--rm", "cli", "demo", "--url", "http://gateway:8080", "--events", "20000", "--days", "7")

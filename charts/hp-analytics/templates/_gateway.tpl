@@ -17,8 +17,12 @@ nginx.conf: |
     real_ip_header X-Forwarded-For;
     real_ip_recursive on;
     {{- end }}
-    limit_req_zone $binary_remote_addr zone=per_address:10m rate={{ .Values.gateway.limits.perAddress }};
-    limit_req_zone $binary_remote_addr zone=logins:10m rate={{ .Values.gateway.limits.logins }};
+    limit_req_zone $gateway_client zone=per_address:10m rate={{ .Values.gateway.limits.perAddress }};
+    limit_req_zone $gateway_client zone=logins:10m rate={{ .Values.gateway.limits.logins }};
+    limit_conn client {{ int .Values.gateway.limits.requestsInProgress }};
+    limit_conn client_uploads {{ int .Values.gateway.limits.uploadsInProgress }};
+    {{- /* 5 MiB each, in a volume of 1 GiB. */}}
+    limit_conn uploads 160;
     # Connections are closed together with a response before a stopping pod would break them (drainSeconds).
     keepalive_time {{ sub .Values.config.drainSeconds 2 | max 1 }}s;
     {{- /* The address of each Service, which does not change with the pods. */}}

@@ -52,6 +52,8 @@ aggregator:
   value: {{ $c.accessLog }}
 - name: HTTP_TRUSTED_PROXY_HOPS
   value: {{ $c.trustedProxyHops | quote }}
+- name: HTTP_MAX_REQUESTS_PER_ADDRESS
+  value: {{ $c.requestsPerAddress | quote }}
 {{- with $c.basePath }}
 - name: HTTP_BASE_PATH
   value: {{ . | quote }}

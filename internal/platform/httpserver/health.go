@@ -13,6 +13,9 @@ import (
 // checkTimeout bounds one readiness check. Probes usually give up after a few seconds.
 const checkTimeout = 2 * time.Second
 
+// readyFor is how long a result of the checks is given to those who ask.
+const readyFor = time.Second
+
 // Check is one condition of readiness.
 type Check struct {
 	Name string
@@ -27,13 +30,20 @@ type Health struct {
 	checks   []Check
 	draining atomic.Bool
 
+	probe  chan struct{} // full during the checks for /ready, so that probes that arrive meanwhile share their result
+	recent struct {
+		at     time.Time
+		answer Readiness
+		ready  bool
+	}
+
 	mu      sync.Mutex
 	failing map[string]bool // by check, as last logged
 }
 
 // NewHealth returns a Health with the given checks.
 func NewHealth(logger *slog.Logger, checks ...Check) *Health {
-	return &Health{logger: logger, checks: checks, failing: map[string]bool{}}
+	return &Health{logger: logger, checks: checks, failing: map[string]bool{}, probe: make(chan struct{}, 1)}
 }
 
 // Drain makes the service unready for good. Call it when the process is about to stop.
@@ -96,9 +106,22 @@ func (h *Health) ServeLive(w http.ResponseWriter, _ *http.Request) {
 	writeProbe(w, http.StatusOK, map[string]string{"status": "ok"})
 }
 
-// ServeReady answers GET /ready: 200 when every required check passes, else 503.
+// shared is Ready, at most once in readyFor, however many ask. A result does not depend on whether the one who asked first
+// waits for it.
+func (h *Health) shared(ctx context.Context) (Readiness, bool) {
+	h.probe <- struct{}{}
+	defer func() { <-h.probe }()
+	if h.recent.at.IsZero() || time.Since(h.recent.at) >= readyFor || h.draining.Load() {
+		h.recent.answer, h.recent.ready = h.Ready(context.WithoutCancel(ctx))
+		h.recent.at = time.Now()
+	}
+	return h.recent.answer, h.recent.ready
+}
+
+// ServeReady answers GET /ready: 200 when every required check passes, else 503. The checks query databases, and anybody may
+// ask, so a result is shared for a second.
 func (h *Health) ServeReady(w http.ResponseWriter, r *http.Request) {
-	answer, ready := h.Ready(r.Context())
+	answer, ready := h.shared(r.Context())
 	status := http.StatusOK
 	if !ready {
 		status = http.StatusServiceUnavailable

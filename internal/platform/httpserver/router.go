@@ -30,7 +30,7 @@ type RouterOptions struct {
 // answered wherever GET is, without the body (RFC 9110, section 9.3.2).
 func NewRouter(o RouterOptions) chi.Router {
 	r := chi.NewRouter()
-	r.Use(newEdge(o).around, middleware.GetHead)
+	r.Use(newEdge(o).around, limited(o.Config.MaxRequestsPerAddress), middleware.GetHead)
 	r.NotFound(NotFound)
 	r.MethodNotAllowed(methodNotAllowed(r))
 	r.Get("/health", o.Health.ServeLive)

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -263,6 +264,10 @@ func TestClientAddress(t *testing.T) {
 
 func TestReadiness(t *testing.T) {
 	t.Parallel()
+	synctest.Test(t, testReadiness)
+}
+
+func testReadiness(t *testing.T) {
 	var database, redis error
 	f := newFixture(t, nil,
 		httpserver.Check{Name: "database", Run: func(context.Context) error { return database }},
@@ -270,6 +275,7 @@ func TestReadiness(t *testing.T) {
 	)
 	probe := func(wantStatus int, want httpserver.Readiness) {
 		t.Helper()
+		time.Sleep(time.Second) // a result is shared for that long
 		w := f.do(http.MethodGet, "/ready")
 		var got httpserver.Readiness
 		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
@@ -300,16 +306,22 @@ func TestReadiness(t *testing.T) {
 
 func TestReadinessLogsChangesOnly(t *testing.T) {
 	t.Parallel()
+	synctest.Test(t, testReadinessLogsChangesOnly)
+}
+
+func testReadinessLogsChangesOnly(t *testing.T) {
 	var failure error
 	f := newFixture(t, func(c *httpserver.Config) { c.AccessLog = "none" },
 		httpserver.Check{Name: "database", Run: func(context.Context) error { return failure }})
 	failure = errors.New("away")
 	for range 3 {
 		f.do(http.MethodGet, "/ready")
+		time.Sleep(time.Second) // a result is shared for that long
 	}
 	failure = nil
 	for range 3 {
 		f.do(http.MethodGet, "/ready")
+		time.Sleep(time.Second) // a result is shared for that long
 	}
 	if got := strings.Count(f.log.String(), "\n"); got != 2 {
 		t.Errorf("%d lines, want one for each change:\n%s", got, f.log)

@@ -37,6 +37,10 @@ type Config struct {
 	// many entries from the end. 0 ignores the header: clients connect directly. If it is too large, clients can forge their
 	// address and evade rate limits; if it is too small, all clients share the limits of the proxy.
 	TrustedProxyHops int `env:"HTTP_TRUSTED_PROXY_HOPS, default=0"`
+	// MaxRequestsPerAddress bounds the requests of one client network (an IPv4 address, an IPv6 /64) that a service works on at
+	// the same time; further ones are answered with 429. It protects a service without a gateway that does so. If it is too
+	// small, clients behind one address, such as an office or another proxy, hinder each other. 0 means no limit.
+	MaxRequestsPerAddress int `env:"HTTP_MAX_REQUESTS_PER_ADDRESS, default=1000"`
 	// BasePath is the prefix of the paths of requests, such as /shop/api, when the API is published under it by a proxy that
 	// does not remove it. A trusted proxy that removes the prefix needs no setting here, but has to name it in
 	// X-Forwarded-Prefix. Without either, links in Location headers lead to the root of the host.
@@ -65,6 +69,9 @@ func (c *Config) Validate() error {
 	}
 	if c.AccessLog != "all" && c.AccessLog != "errors" && c.AccessLog != "none" {
 		problems = append(problems, fmt.Errorf("HTTP_ACCESS_LOG: must be all, errors or none, not %q", c.AccessLog))
+	}
+	if c.MaxRequestsPerAddress < 0 {
+		problems = append(problems, fmt.Errorf("HTTP_MAX_REQUESTS_PER_ADDRESS: must not be negative, not %d", c.MaxRequestsPerAddress))
 	}
 	if c.TrustedProxyHops < 0 {
 		problems = append(problems, fmt.Errorf("HTTP_TRUSTED_PROXY_HOPS: must not be negative, not %d", c.TrustedProxyHops))
