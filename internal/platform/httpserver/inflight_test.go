@@ -23,7 +23,7 @@ func TestReadinessIsShared(t *testing.T) {
 		var runs atomic.Int32
 		health := httpserver.NewHealth(platformtest.Discard(), httpserver.Check{Name: "database", Run: func(ctx context.Context) error {
 			runs.Add(1)
-			time.Sleep(100 * time.Millisecond)
+			time.Sleep(100 * time.Millisecond) //nolint:forbidigo // synctest
 			return ctx.Err()
 		}})
 		ask := func(ctx context.Context) int {
@@ -47,7 +47,7 @@ func TestReadinessIsShared(t *testing.T) {
 		if n := runs.Load(); n != 1 {
 			t.Errorf("1001 requests within a second ran the checks %d times", n)
 		}
-		time.Sleep(time.Second)
+		time.Sleep(time.Second) //nolint:forbidigo // synctest
 		if ask(t.Context()); runs.Load() != 2 {
 			t.Errorf("a second later the checks have run %d times", runs.Load())
 		}

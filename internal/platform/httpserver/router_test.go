@@ -275,7 +275,7 @@ func testReadiness(t *testing.T) {
 	)
 	probe := func(wantStatus int, want httpserver.Readiness) {
 		t.Helper()
-		time.Sleep(time.Second) // a result is shared for that long
+		time.Sleep(time.Second) //nolint:forbidigo // synctest: a result is shared for that long
 		w := f.do(http.MethodGet, "/ready")
 		var got httpserver.Readiness
 		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
@@ -316,12 +316,12 @@ func testReadinessLogsChangesOnly(t *testing.T) {
 	failure = errors.New("away")
 	for range 3 {
 		f.do(http.MethodGet, "/ready")
-		time.Sleep(time.Second) // a result is shared for that long
+		time.Sleep(time.Second) //nolint:forbidigo // synctest: a result is shared for that long
 	}
 	failure = nil
 	for range 3 {
 		f.do(http.MethodGet, "/ready")
-		time.Sleep(time.Second) // a result is shared for that long
+		time.Sleep(time.Second) //nolint:forbidigo // synctest: a result is shared for that long
 	}
 	if got := strings.Count(f.log.String(), "\n"); got != 2 {
 		t.Errorf("%d lines, want one for each change:\n%s", got, f.log)
