@@ -58,20 +58,20 @@ COMMENT ON COLUMN ingest.purchases.quantity IS 'Units bought.';
 COMMENT ON COLUMN ingest.purchases.user_id IS 'Who bought it.';
 COMMENT ON COLUMN ingest.purchases.currency IS 'ISO 4217 code of the product.';
 
--- Each row is inserted pending and, as a rule, updated once. Free space in each page keeps the updated version beside the first one, and
--- frequent vacuum keeps the partial index of pending batches as small as the backlog.
+-- Each row is inserted pending and, as a rule, updated once. Free space in each page keeps the updated version beside the
+-- first one, and frequent vacuum keeps the partial index of pending batches as small as the backlog.
 CREATE TABLE ingest.batches (
-	id            uuid PRIMARY KEY,
-	received_at   timestamptz NOT NULL DEFAULT now(),
-	min_ts        timestamptz,
-	max_ts        timestamptz,
-	aggregated_at timestamptz,
+	id              uuid PRIMARY KEY,
+	received_at     timestamptz NOT NULL DEFAULT now(),
+	min_ts          timestamptz,
+	max_ts          timestamptz,
+	aggregated_at   timestamptz,
 	failed_at       timestamptz,
 	next_attempt_at timestamptz,
-	rows          integer NOT NULL CHECK (rows >= 0),
-	attempts      integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
-	kind          text NOT NULL CHECK (kind IN ('events', 'purchases')),
-	failure       text CHECK (octet_length(failure) <= 1000),
+	rows            integer NOT NULL CHECK (rows >= 0),
+	attempts        integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+	kind            text NOT NULL CHECK (kind IN ('events', 'purchases')),
+	failure         text CHECK (octet_length(failure) <= 1000),
 	CHECK (rows = 0 OR (min_ts IS NOT NULL AND max_ts IS NOT NULL)),
 	CHECK ((failed_at IS NULL) = (next_attempt_at IS NULL) AND (failed_at IS NULL) = (failure IS NULL)),
 	CHECK (failed_at IS NULL OR aggregated_at IS NULL)
