@@ -42,10 +42,10 @@ func (c *connection) Read(p []byte) (int, error) {
 			return 0, io.EOF
 		}
 		if time.Now().Add(c.pause).After(c.deadline) {
-			time.Sleep(time.Until(c.deadline))
+			<-time.After(time.Until(c.deadline))
 			return 0, os.ErrDeadlineExceeded
 		}
-		time.Sleep(c.pause)
+		<-time.After(c.pause)
 		c.rest = c.part
 		c.parts--
 	}
