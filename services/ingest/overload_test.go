@@ -57,12 +57,15 @@ func TestSlowConnectionsOfOneCallerStopNobodyElse(t *testing.T) {
 	other := p.apiKey("ingest")
 	rest := make(chan struct{})
 	var slow []<-chan int
-	for range 200 {
+	for n := range 200 {
+		held := p.gauge("hpa_ingest_inflight_bytes")
 		slow = append(slow, p.slow(200<<10, rest))
+		if n < 36 { // of which 38 fit; connections that grow together could all be refused halfway
+			platformtest.Eventually(t, time.Minute, "the connection holds what it sent", func() bool {
+				return p.gauge("hpa_ingest_inflight_bytes") > held+190<<10 // the rest may still be in the client's buffer
+			})
+		}
 	}
-	platformtest.Eventually(t, time.Minute, "the slow ones hold what one caller may", func() bool {
-		return p.gauge("hpa_ingest_inflight_bytes") > 8<<20-300<<10
-	})
 	for range 20 {
 		p.post("/events", other, view("")).expect(t, http.StatusAccepted, "")
 		p.post("/events/bulk", other, strings.Repeat(" ", 4<<20)+bulk(view(""))).expectBulk(t, 1, 0)

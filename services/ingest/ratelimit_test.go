@@ -103,8 +103,10 @@ func TestQuotaWithRedisDownAndWiped(t *testing.T) {
 	redis := redistest.StartServer(t)
 	p := start(t, quota(1000), func(cfg *ingest.Config) { cfg.Redis = redis.Config() })
 	fill(t, p)
-	redis.FlushAll() // forgets what was used: the quota starts again, and nothing fails
-	fill(t, p)
-	redis.Stop() // counted in the process from here on
-	fill(t, p)
+	batch := bulk(strings.Split(strings.Repeat(view("")+"\n", 399)+view(""), "\n")...)
+	redis.FlushAll() // forgets what was used; this process does not
+	p.post("/events/bulk", p.ingestKey, batch).expect(t, http.StatusTooManyRequests, "rate_limited")
+	redis.Stop() // counted in the process from here on, in the same quota
+	p.post("/events/bulk", p.ingestKey, batch).expect(t, http.StatusTooManyRequests, "rate_limited")
+	p.post("/events", p.apiKey("ingest"), view("")).expect(t, http.StatusAccepted, "") // another caller has its own
 }
