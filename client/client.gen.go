@@ -1201,7 +1201,7 @@ func (c *Client) Register(ctx context.Context, body RegisterRequest, options ...
 // it is sent, whatever it holds.
 //
 // Codes of refused events: `product_required`, `product_ambiguous`, `unknown_product`, `archived_product`,
-// `user_id_required`, `user_id_mismatch`, `ts_in_future` (more than an hour ahead), `ts_too_old` (older than the
+// `type_forbidden` (a user sends view, click and add_to_cart), `user_id_required`, `user_id_mismatch`, `ts_in_future` (more than an hour ahead), `ts_too_old` (older than the
 // retention, 90 days unless configured), `id_without_time`, `unknown_field`, `duplicate_field`, `wrong_type`,
 // `required` and `invalid_value`.
 func (c *Client) CreateEvent(ctx context.Context, body EventInput, params *CreateEventParams, options ...CallOption) (result EventAccepted, err error) {
@@ -1348,8 +1348,9 @@ func (c *Client) UpdateProduct(ctx context.Context, id openapi_types.UUID, body 
 // answered with the stored purchase. Both carry `Idempotency-Replayed: true`. Keys are kept for 24 hours. An `id` that
 // another user's purchase has is refused with 409 `purchase_id_taken`.
 //
-// Needs an access token of a user or an API key with the scope `ingest` (then `user_id` is required). Codes of
-// refused purchases: those of `POST /events`, `currency_mismatch` and `amount_too_large`.
+// Needs an access token of a user or an API key with the scope `ingest` (then `user_id` is required). A user
+// buys at the price of the catalog. Codes of refused purchases: those of `POST /events`, `currency_mismatch`,
+// `amount_too_large` and `price_forbidden`.
 func (c *Client) CreatePurchase(ctx context.Context, body PurchaseRequest, params *CreatePurchaseParams, options ...CallOption) (result Purchase, err error) {
 	call := &call{
 		operation: "createPurchase", method: http.MethodPost,

@@ -28,7 +28,10 @@ type Config struct {
 	// RateLimit is how many events and purchases one user or API key may send per RateWindow, in one burst or spread out; 0
 	// means no limit. A body costs at least one for each 4 KiB, whatever it holds.
 	RateLimit int `env:"INGEST_RATE_LIMIT, default=600000"`
-	// RateWindow is the period of RateLimit.
+	// UserRateLimit is the same for a caller with the role user, which anybody may be where registration is open. Larger
+	// requests than it allows are always refused. 0 means no limit.
+	UserRateLimit int `env:"INGEST_USER_RATE_LIMIT, default=300"`
+	// RateWindow is the period of both.
 	RateWindow time.Duration `env:"INGEST_RATE_WINDOW, default=1m"`
 	// MaxInflightBytes bounds the decoded request bodies in memory; NDJSON is read line by line, so only its events count.
 	// Requests beyond the bound are answered with 503. The process needs about three times as much memory, because decoded
@@ -65,6 +68,9 @@ func (c *Config) Validate() error {
 	var problems []error
 	if c.RetentionDays < 1 {
 		problems = append(problems, fmt.Errorf("RETENTION_DAYS: must be at least 1, not %d", c.RetentionDays))
+	}
+	if c.UserRateLimit < 0 {
+		problems = append(problems, fmt.Errorf("INGEST_USER_RATE_LIMIT: must not be negative, not %d", c.UserRateLimit))
 	}
 	if c.RateLimit < 0 || c.RateLimit > 0 && c.RateLimit < api.MaxUnits {
 		problems = append(problems, fmt.Errorf("INGEST_RATE_LIMIT: must be 0 (no limit) or at least %d (one batch), not %d", api.MaxUnits, c.RateLimit))

@@ -61,16 +61,18 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 		lifecycle.Loop("fold watcher", watcher.Run),
 		lifecycle.Loop("committer", writer.Run), // last: its final flush still wakes and is watched
 	}
-	limiter := newLimiter(cfg, f)
-	if limiter != nil {
-		background = append(background, lifecycle.OnStop("rate limit", limiter.Close))
+	limits := api.Limits{Users: newLimiter("ingest-users", cfg.UserRateLimit, cfg, f), Others: newLimiter("ingest", cfg.RateLimit, cfg, f)}
+	for _, limiter := range []*ratelimit.Limiter{limits.Users, limits.Others} {
+		if limiter != nil {
+			background = append(background, lifecycle.OnStop("rate limit", limiter.Close))
+		}
 	}
 	rules := event.Rules{Retention: time.Duration(cfg.RetentionDays) * 24 * time.Hour}
 	budget := inflight.NewBudget(inflight.Limits{
 		Total: cfg.MaxInflightBytes, Caller: cfg.MaxCallerBytes, Address: cfg.MaxAddressBytes,
 	}, f.Registerer)
 	bodies := body.NewOpener(budget, body.Pace{Stall: cfg.BodyStall, Rate: cfg.MinBodyRate, Total: cfg.HTTP.ReadTimeout})
-	server := api.New(event.NewRecorder(rules, known, writer, store), store, bodies, watcher, limiter, f.Logger, f.Registerer)
+	server := api.New(event.NewRecorder(rules, known, writer, store), store, bodies, watcher, limits, f.Logger, f.Registerer)
 	return f.Service(frame.Parts{
 		Mount: func(router chi.Router) error {
 			openapi.Mount(router)
@@ -92,12 +94,12 @@ const (
 )
 
 // newLimiter returns nil if there is no limit.
-func newLimiter(cfg Config, f *frame.Frame) *ratelimit.Limiter {
-	if cfg.RateLimit == 0 {
+func newLimiter(name string, limit int, cfg Config, f *frame.Frame) *ratelimit.Limiter {
+	if limit == 0 {
 		return nil
 	}
 	policy := ratelimit.Policy{
-		Name: "ingest", Limit: cfg.RateLimit, Window: cfg.RateWindow, Lease: min(maxLease, cfg.RateLimit/leaseShare),
+		Name: name, Limit: limit, Window: cfg.RateWindow, Lease: min(maxLease, limit/leaseShare),
 	}
 	return ratelimit.New(f.Redis, policy, f.Logger, f.Registerer)
 }

@@ -50,10 +50,24 @@ func TestAPurchaseByAUser(t *testing.T) {
 	t.Parallel()
 	p := start(t)
 	alice := p.auth.Token(authn.User, aliceID)
-	a := p.post("/purchases", alice, `{"sku":"SHOE","quantity":1,"amount_minor":0}`)
-	a.expect(t, http.StatusCreated, "")
-	if a.string("user_id") != aliceID || a.number("amount_minor") != 0 {
-		t.Errorf("got %v", a.object)
+	for body, amount := range map[string]int{
+		`{"sku":"SHOE","quantity":1}`:                      12900,
+		`{"sku":"SHOE","quantity":2,"amount_minor":25800}`: 25800, // what the catalog says
+	} {
+		a := p.post("/purchases", alice, body)
+		a.expect(t, http.StatusCreated, "")
+		if a.string("user_id") != aliceID || a.number("amount_minor") != amount {
+			t.Errorf("%s: got %v", body, a.object)
+		}
+	}
+	for _, amount := range []string{"0", "1", "12901"} { // another price is for those who run the shop
+		body := `{"sku":"SHOE","quantity":1,"amount_minor":` + amount + `}`
+		refused := p.post("/purchases", alice, body)
+		refused.expect(t, http.StatusUnprocessableEntity, "validation_failed")
+		if diff := cmp.Diff([]string{"/amount_minor price_forbidden"}, refused.problems()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", body, diff)
+		}
+		p.post("/purchases", p.auth.Token(authn.Admin, bobID), body).expect(t, http.StatusCreated, "")
 	}
 	p.post("/purchases", alice, `{"sku":"SHOE","quantity":1,"user_id":"`+bobID+`"}`).expect(t, http.StatusUnprocessableEntity, "validation_failed")
 }

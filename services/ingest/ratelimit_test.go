@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
 	"github.com/hp-analytics/hp-analytics/services/ingest"
 )
@@ -83,6 +84,25 @@ func TestGarbageTakesTheQuota(t *testing.T) {
 			}
 			t.Error("20 bodies without an event are all within a quota of 1280")
 		})
+	}
+}
+
+// A user has a small quota of its own kind, however large that of keys is.
+func TestUsersHaveASmallQuota(t *testing.T) {
+	t.Parallel()
+	p := start(t, quota(5000), func(cfg *ingest.Config) { cfg.UserRateLimit = 3 })
+	alice := p.auth.Token(authn.User, aliceID)
+	for range 3 {
+		p.post("/events", alice, `{"type":"view","sku":"SHOE"}`).expect(t, http.StatusAccepted, "")
+	}
+	for path, body := range map[string]string{
+		"/events": `{"type":"view","sku":"SHOE"}`, "/events/bulk": bulk(`{"type":"view","sku":"SHOE"}`), "/purchases": `{"sku":"SHOE","quantity":1}`,
+	} {
+		p.post(path, alice, body).expect(t, http.StatusTooManyRequests, "rate_limited")
+	}
+	p.post("/events", p.auth.Token(authn.User, bobID), `{"type":"view","sku":"SHOE"}`).expect(t, http.StatusAccepted, "")
+	for range 5 {
+		p.post("/events", p.auth.Token(authn.Analyst, aliceID), `{"type":"custom","sku":"SHOE"}`).expect(t, http.StatusAccepted, "")
 	}
 }
 

@@ -27,7 +27,11 @@ type bill struct {
 }
 
 func (s *Server) bill(ctx context.Context, w http.ResponseWriter, caller authn.Principal) *bill {
-	return &bill{ctx: ctx, limiter: s.limiter, header: w.Header(), caller: caller.ID()}
+	limiter := s.limits.Others
+	if caller.Role == authn.User {
+		limiter = s.limits.Users
+	}
+	return &bill{ctx: ctx, limiter: limiter, header: w.Header(), caller: caller.ID()}
 }
 
 // bytes charges for a body of n bytes so far.

@@ -16,7 +16,7 @@ import (
 const maxDetail = 1024
 
 func callerOf(p authn.Principal) event.Caller {
-	return event.Caller{Owner: event.OwnerOf(p.Owner), Subject: p.Subject}
+	return event.Caller{Owner: event.OwnerOf(p.Owner), Subject: p.Subject, Customer: p.Role == authn.User}
 }
 
 func eventAccepted(batch uuid.UUID, v event.Verdict, draft event.Draft) EventAccepted {

@@ -29,16 +29,22 @@ type Server struct {
 	bodies   *body.Opener
 	lines    decode.Lines
 	folded   *folded.Watcher
-	limiter  *ratelimit.Limiter // nil: no limit
+	limits   Limits
 	logger   *slog.Logger
 	outcomes *outcomes
 }
 
 var _ ServerInterface = (*Server)(nil)
 
-// New returns a server. limiter may be nil for no limit.
-func New(recorder *event.Recorder, store *postgres.Store, bodies *body.Opener, watcher *folded.Watcher, limiter *ratelimit.Limiter, logger *slog.Logger, registerer prometheus.Registerer) *Server {
-	return &Server{recorder: recorder, store: store, bodies: bodies, folded: watcher, limiter: limiter, logger: logger, outcomes: newOutcomes(registerer)}
+// Limits are the quotas of events. A limiter may be nil for no limit.
+type Limits struct {
+	Users  *ratelimit.Limiter // of callers with the role user
+	Others *ratelimit.Limiter
+}
+
+// New returns a server.
+func New(recorder *event.Recorder, store *postgres.Store, bodies *body.Opener, watcher *folded.Watcher, limits Limits, logger *slog.Logger, registerer prometheus.Registerer) *Server {
+	return &Server{recorder: recorder, store: store, bodies: bodies, folded: watcher, limits: limits, logger: logger, outcomes: newOutcomes(registerer)}
 }
 
 // Mount adds the handlers of the operations to r. Those that write validate their requests by themselves.

@@ -27,6 +27,8 @@ const (
 	CodeIDWithoutTime    = "id_without_time"
 	CodeCurrencyMismatch = "currency_mismatch"
 	CodeAmountTooLarge   = "amount_too_large"
+	CodeTypeForbidden    = "type_forbidden"
+	CodePriceForbidden   = "price_forbidden"
 
 	// CodeReplaced is a warning.
 	CodeReplaced = "characters_replaced"

@@ -30,13 +30,18 @@ func resolve(d *FactDraft, f *Fact, ref Ref, product Product) {
 	f.ProductID = product.ID
 }
 
-// settle fills in what a purchase leaves out from its product: the currency, and the list price as the amount.
-func settle(d *PurchaseDraft, p *Purchase, product Product) {
+// settle fills in what a purchase leaves out from its product: the currency, and the list price as the amount. A customer
+// cannot name another amount.
+func settle(d *PurchaseDraft, p *Purchase, product Product, caller Caller) {
 	if d.Has(FieldCurrency) && p.Currency != product.Currency {
 		d.Refuse("/currency", CodeCurrencyMismatch, "The product is sold in "+product.Currency+".")
 		return
 	}
 	p.Currency = product.Currency
+	if caller.Customer && d.Has(FieldAmount) && p.AmountMinor != product.PriceMinor*p.Quantity {
+		d.Refuse("/amount_minor", CodePriceForbidden, "A user buys at the price of the catalog; leave amount_minor out.")
+		return
+	}
 	if d.Sent&FieldAmount != 0 || p.Quantity < 1 {
 		return
 	}

@@ -30,7 +30,7 @@ func (r *Recorder) Purchase(ctx context.Context, caller Caller, draft PurchaseDr
 	product := found[0]
 	resolve(&draft.FactDraft, &p.Fact, ref, product)
 	if product.Exists() {
-		settle(&draft, &p, product)
+		settle(&draft, &p, product, caller)
 	}
 	if !draft.Refused() {
 		return r.store.CommitPurchase(ctx, Order{Purchase: p, Key: key})

@@ -1,6 +1,7 @@
 package event
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +20,9 @@ const (
 type Caller struct {
 	Owner   int64  // of what it sends
 	Subject string // the calling user; empty for an API key
+	// Customer is a user that anybody may be where registration is open. It sends what a visitor of a shop does: events of
+	// the usual types, and purchases at the price of the catalog.
+	Customer bool
 }
 
 // Rules decide what is accepted.
@@ -36,7 +40,7 @@ func (r Rules) retentionText() string {
 func (r Rules) event(d *Draft, caller Caller, now time.Time) (e Event, ref Ref) {
 	e.Type, e.Properties = d.Type, d.Properties
 	if !d.sentBadly(FieldType) {
-		checkType(d)
+		checkType(d, caller)
 	}
 	e.Fact, ref = r.fact(&d.FactDraft, caller, now)
 	return e, ref
@@ -70,13 +74,19 @@ func (r Rules) fact(d *FactDraft, caller Caller, now time.Time) (f Fact, ref Ref
 	return f, ref
 }
 
-func checkType(d *Draft) {
-	if !d.Has(FieldType) {
+func checkType(d *Draft, caller Caller) {
+	switch {
+	case !d.Has(FieldType):
 		d.Refuse("/type", CodeRequired, "type is required.")
-	} else if !validType(d.Type) {
+	case !validType(d.Type):
 		d.Refuse("/type", CodeInvalidValue, "type must be 1 to 64 of the characters a-z, 0-9, _, ., : and -.")
+	case caller.Customer && !slices.Contains(customerTypes, d.Type):
+		d.Refuse("/type", CodeTypeForbidden, "Users send the types view, click and add_to_cart; other types need an API key.")
 	}
 }
+
+// customerTypes are the types of events that a customer may send.
+var customerTypes = []string{"view", "click", "add_to_cart"}
 
 // productRef returns the product of an item, or the zero Ref when it does not name exactly one.
 func productRef(d *FactDraft) Ref {

@@ -119,6 +119,29 @@ func TestEventRules(t *testing.T) {
 	}
 }
 
+// What anybody may send where registration is open.
+func TestCustomersSendTheUsualTypes(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name     string
+		customer bool
+		want     []string
+	}{
+		{name: "view", customer: true},
+		{name: "click", customer: true},
+		{name: "add_to_cart", customer: true},
+		{name: "refund", customer: true, want: []string{"/type type_forbidden"}},
+		{name: "refund"},
+	} {
+		draft := goodDraft()
+		draft.UserID, draft.Type = alice, tc.name
+		rules.event(&draft, Caller{Subject: alice, Customer: tc.customer}, now)
+		if diff := cmp.Diff(tc.want, codes(draft.Problems)); diff != "" {
+			t.Errorf("%s, customer: %t (-want +got):\n%s", tc.name, tc.customer, diff)
+		}
+	}
+}
+
 func TestPurchaseRules(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
