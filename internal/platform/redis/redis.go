@@ -46,7 +46,7 @@ func (c *Config) Validate() error {
 func checkURL(u config.URL) error {
 	scheme, rest, _ := strings.Cut(string(u), "://")
 	if strings.Contains(scheme, "sentinel") || strings.Contains(rest, "master_name=") {
-		return errors.New("Sentinel is not supported: give the address of one Redis, such as a proxy or a Service that follows the master")
+		return errors.New("must not name a Sentinel: give the address of one Redis, such as a proxy or a Service that follows the master")
 	}
 	if scheme != "redis" && scheme != "rediss" {
 		return errors.New("must begin with redis:// or rediss://")
