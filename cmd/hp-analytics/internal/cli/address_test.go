@@ -37,8 +37,8 @@ func TestAddressesAreChecked(t *testing.T) {
 		"Redis on IPv6":           {[]string{"REDIS_URL=redis://:hush@[::1]:6379/0"}, ""},
 		"Redis, no brackets":      {[]string{"REDIS_URL=redis://:hush@::1:6379/0"}, "REDIS_URL: has an IPv6"},
 		"hash in Redis":           {[]string{"REDIS_URL=redis://:12#hush@h/0"}, "REDIS_URL: has an @"},
-		"Sentinel":                {[]string{"REDIS_URL=redis-sentinel://:hush@h:26379/m"}, "REDIS_URL: Sentinel"},
-		"Sentinel by a parameter": {[]string{"REDIS_URL=redis://:hush@h:26379?master_name=m"}, "REDIS_URL: Sentinel"},
+		"Sentinel":                {[]string{"REDIS_URL=redis-sentinel://:hush@h:26379/m"}, "REDIS_URL: must not name a Sentinel"},
+		"Sentinel by a parameter": {[]string{"REDIS_URL=redis://:hush@h:26379?master_name=m"}, "REDIS_URL: must not name a Sentinel"},
 		"Redis cluster":           {[]string{"REDIS_URL=redis://h:1,h:2/0"}, "REDIS_URL: names several"},
 		"JWKS, no brackets":       {[]string{"JWKS_URL=http://::1:8080/auth/.well-known/jwks.json"}, "JWKS_URL: "},
 	} {
