@@ -178,7 +178,7 @@ func (d decoder) refuse(s *Server, encoding string, content []byte) (problems in
 const (
 	maxRequestProblems = 2 * event.MaxBatch
 	maxRequestAllocs   = 6*maxRequestProblems + 500
-	maxItemAllocs      = 6*event.MaxProblems + 100
+	maxItemAllocs      = 6*event.MaxProblems + 500 // the race detector empties pools at random, so decoders may be new
 )
 
 // TestRefusedBodiesAreBounded counts problems and allocations, which do not depend on how fast the machine is. It is not
