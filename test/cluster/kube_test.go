@@ -47,7 +47,12 @@ func (k kube) number(t *testing.T, object, path string) int {
 // names returns the names, such as pod/x, of the objects of a kind that match a selector.
 func (k kube) names(t *testing.T, kind, selector string) []string {
 	t.Helper()
-	return strings.Fields(k.run(t, "get", kind, "-l", selector, "-o", "name"))
+	const each = `{{range .items}}{{if not .metadata.deletionTimestamp}}{{.metadata.name}} {{end}}{{end}}`
+	names := strings.Fields(k.run(t, "get", kind, "-l", selector, "-o", "go-template="+each))
+	for i, name := range names {
+		names[i] = kind + "/" + name
+	}
+	return names
 }
 
 // rolledOut waits until the rollout of a workload is complete.
