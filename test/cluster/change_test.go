@@ -184,7 +184,7 @@ func uninstall(t *testing.T, i installation) {
 		return nil
 	})
 	for _, kind := range []string{"apiservice", "clusterrole", "clusterrolebinding"} {
-		if found := i.names(t, kind, "app.kubernetes.io/instance="+release); len(found) > 0 {
+		if found := strings.Fields(i.run(t, "get", kind, "-l", "app.kubernetes.io/instance="+release, "-o", "name")); len(found) > 0 {
 			t.Errorf("left in the cluster: %v", found)
 		}
 	}

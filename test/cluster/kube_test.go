@@ -44,7 +44,7 @@ func (k kube) number(t *testing.T, object, path string) int {
 	return n
 }
 
-// names returns the names, such as pod/x, of the objects of a kind that match a selector.
+// names returns the names, such as pod/x, of the objects of a kind that match a selector and are not being removed.
 func (k kube) names(t *testing.T, kind, selector string) []string {
 	t.Helper()
 	const each = `{{range .items}}{{if not .metadata.deletionTimestamp}}{{.metadata.name}} {{end}}{{end}}`
