@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/hp-analytics/hp-analytics/internal/stats"
 )
 
 const (
@@ -86,7 +88,7 @@ func checkType(d *Draft, caller Caller) {
 }
 
 // customerTypes are the types of events that a customer may send.
-var customerTypes = []string{"view", "click", "add_to_cart"}
+var customerTypes = []string{stats.TypeView, stats.TypeClick, stats.TypeAddToCart}
 
 // productRef returns the product of an item, or the zero Ref when it does not name exactly one.
 func productRef(d *FactDraft) Ref {
