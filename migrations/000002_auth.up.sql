@@ -1,5 +1,5 @@
 CREATE SCHEMA auth;
-COMMENT ON SCHEMA auth IS 'Accounts and credentials. Owned by the auth service; others may only look up API keys.';
+COMMENT ON SCHEMA auth IS 'Accounts and credentials. Owned by the auth service; others may only look up API keys and which accounts are disabled.';
 GRANT USAGE ON SCHEMA auth TO hp_auth, hp_catalog, hp_ingest, hp_analytics;
 
 CREATE TABLE auth.users (
@@ -8,6 +8,7 @@ CREATE TABLE auth.users (
 	name          text NOT NULL DEFAULT '' CHECK (length(name) <= 200),
 	password_hash text NOT NULL,
 	role          text NOT NULL DEFAULT 'user' CHECK (role IN ('admin', 'analyst', 'user')),
+	disabled_at   timestamptz,
 	created_at    timestamptz NOT NULL DEFAULT now(),
 	updated_at    timestamptz NOT NULL DEFAULT now()
 );
@@ -17,6 +18,7 @@ COMMENT ON COLUMN auth.users.email IS 'Login name, lower-cased before it is stor
 COMMENT ON COLUMN auth.users.name IS 'Display name; may be empty.';
 COMMENT ON COLUMN auth.users.password_hash IS 'argon2id hash in PHC string format, which includes its parameters.';
 COMMENT ON COLUMN auth.users.role IS 'admin: everything. analyst: read everybody''s numbers. user: own events and numbers.';
+COMMENT ON COLUMN auth.users.disabled_at IS 'When an admin disabled the account: it cannot log in or refresh. Null if it is enabled.';
 COMMENT ON COLUMN auth.users.created_at IS 'When the account was created.';
 COMMENT ON COLUMN auth.users.updated_at IS 'When the account was last changed.';
 
@@ -89,4 +91,5 @@ COMMENT ON COLUMN auth.signing_keys.created_at IS 'When the key was created.';
 COMMENT ON COLUMN auth.signing_keys.retired_at IS 'When the key stopped signing. It is published until the last token that it signed has expired.';
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA auth TO hp_auth;
+GRANT SELECT (id, disabled_at) ON auth.users TO hp_catalog, hp_ingest, hp_analytics;
 GRANT SELECT (id, owner, key_hash, scopes, revoked_at) ON auth.api_keys TO hp_catalog, hp_ingest, hp_analytics;
