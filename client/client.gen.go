@@ -690,7 +690,7 @@ type RegisterRequest struct {
 	// Name A display name.
 	Name string `json:"name,omitempty,omitzero"`
 
-	// Password 10 to 128 characters; not the e-mail address and not a common password.
+	// Password 10 to 128 characters in Unicode NFC; not the e-mail address and not among the 20,000 most common passwords.
 	Password string `json:"password"`
 }
 

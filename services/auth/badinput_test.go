@@ -14,6 +14,7 @@ func TestBadInput(t *testing.T) {
 	o := newOffice(t)
 	anyone := o.start()
 	anyone.register("taken@example.com")
+	anyone.register("\u00e4da@example.com")
 	admin := o.admin(anyone)
 	long := func(n int) string { return strings.Repeat("x", n) }
 	register := credentials
@@ -42,6 +43,10 @@ func TestBadInput(t *testing.T) {
 		"short password":    {post, "/auth/register", register("a@example.com", "123456789"), 422, "validation_failed", []string{"/password password_too_short"}},
 		"long password":     {post, "/auth/register", register("a@example.com", long(129)), 422, "validation_failed", []string{"/password password_too_long"}},
 		"common password":   {post, "/auth/register", register("a@example.com", "Password123"), 422, "validation_failed", []string{"/password password_too_common"}},
+		"common, odd case":  {post, "/auth/register", register("a@example.com", "BaSkEtBaLl"), 422, "validation_failed", []string{"/password password_too_common"}},
+		"email in NFD":      {post, "/auth/register", register(`a\u0308da@example.com`, goodPassword), 409, "email_taken", []string{"/email email_taken"}},
+		"129 in NFC":        {post, "/auth/register", register("a@example.com", strings.Repeat(`u\u0308`, 129)), 422, "validation_failed", []string{"/password password_too_long"}},
+		"9 in NFC":          {post, "/auth/register", register("a@example.com", strings.Repeat(`u\u0308`, 9)), 422, "validation_failed", []string{"/password password_too_short"}},
 		"password is email": {post, "/auth/register", register("ada@example.com", "ADA@example.com"), 422, "validation_failed", []string{"/password password_too_common"}},
 		"email taken":       {post, "/auth/register", register("taken@example.com", goodPassword), 409, "email_taken", []string{"/email email_taken"}},
 		"email taken, case": {post, "/auth/register", register("TAKEN@Example.com", goodPassword), 409, "email_taken", []string{"/email email_taken"}},
@@ -81,8 +86,8 @@ func TestBadInput(t *testing.T) {
 		wantProblem(t, anyone.do(post, "/auth/register", body, "Content-Encoding: gzip"), 415, "unsupported_encoding")
 	})
 	t.Run("nothing has changed", func(t *testing.T) {
-		if n := o.execute(`UPDATE auth.users SET name = name`); n != 2 {
-			t.Errorf("%d accounts, want the two from before", n)
+		if n := o.execute(`UPDATE auth.users SET name = name`); n != 3 {
+			t.Errorf("%d accounts, want the three from before", n)
 		}
 		if n := o.execute(`UPDATE auth.api_keys SET name = name`); n != 0 {
 			t.Errorf("%d API keys", n)

@@ -115,7 +115,7 @@ func TestRefused(t *testing.T) {
 		},
 		{
 			name: "password too long", method: "POST", target: "/auth/register",
-			body: `{"email":"a@b.c","password":"` + strings.Repeat("é", 129) + `"}`, status: 422,
+			body: `{"email":"a@b.c","password":"` + strings.Repeat("é", 513) + `"}`, status: 422,
 			errors: []string{"/password password_too_long"},
 		},
 		{

@@ -2,24 +2,16 @@
 package account
 
 import (
-	_ "embed" // for the list of common passwords
 	"net/mail"
 	"strings"
 	"time"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
-)
-
-// Length limits of a password, in characters. The upper limit bounds the cost of hashing; NIST SP 800-63B requires it to be
-// at least 64.
-const (
-	minPassword = 10
-	maxPassword = 128
 )
 
 // Account is a person who can log in.
@@ -45,7 +37,7 @@ type APIKey struct {
 // New validates the parts of an account and returns it. The caller sets PasswordHash.
 func New(email, password, name string, role authn.Role) (Account, error) {
 	email, problems := checkEmail(email)
-	problems = append(problems, passwordProblems(password, email)...)
+	problems = append(problems, passwordProblems("/password", password, email)...)
 	problems = append(problems, nameProblems(name)...)
 	if len(problems) > 0 {
 		return Account{}, errs.New(errs.Invalid, "validation_failed", "The account cannot be made like this.", problems...)
@@ -53,9 +45,12 @@ func New(email, password, name string, role authn.Role) (Account, error) {
 	return Account{ID: uuid.Must(uuid.NewV7()), Email: email, Name: strings.TrimSpace(name), Role: role}, nil
 }
 
-// NormalizeEmail returns the form in which addresses are stored and compared: trimmed and in lower case. By the standard the
-// part before the @ is case-sensitive, but mail systems in use do not treat it that way.
-func NormalizeEmail(email string) string { return strings.ToLower(strings.TrimSpace(email)) }
+// NormalizeEmail returns the form in which addresses are stored and compared: trimmed, in lower case and NFC, so that an
+// address is the same from every keyboard. By the standard the part before the @ is case-sensitive, but mail systems in use
+// do not treat it that way.
+func NormalizeEmail(email string) string {
+	return norm.NFC.String(strings.ToLower(norm.NFC.String(strings.TrimSpace(email))))
+}
 
 func checkEmail(email string) (string, []errs.Field) {
 	email = NormalizeEmail(email)
@@ -89,30 +84,3 @@ func nameProblems(name string) []errs.Field {
 
 // hasControl reports whether s contains control characters, such as NUL, which Postgres cannot store.
 func hasControl(s string) bool { return strings.ContainsFunc(s, unicode.IsControl) }
-
-//go:embed common-passwords.txt
-var commonPasswords string
-
-var common = func() map[string]bool {
-	set := map[string]bool{}
-	for password := range strings.FieldsSeq(commonPasswords) {
-		set[password] = true
-	}
-	return set
-}()
-
-func passwordProblems(password, email string) []errs.Field {
-	problem := func(code, detail string) []errs.Field {
-		return []errs.Field{{Pointer: "/password", Code: code, Detail: detail}}
-	}
-	lowered := strings.ToLower(password)
-	switch length := utf8.RuneCountInString(password); {
-	case length < minPassword:
-		return problem("password_too_short", "A password has at least 10 characters.")
-	case length > maxPassword:
-		return problem("password_too_long", "A password has at most 128 characters.")
-	case lowered == email || common[lowered]:
-		return problem("password_too_common", "This password is among the first that an attacker tries.")
-	}
-	return nil
-}

@@ -1,4 +1,5 @@
-// Package password hashes passwords with argon2id (RFC 9106).
+// Package password hashes passwords with argon2id (RFC 9106), in NFC: keyboards of different systems send the same characters
+// in different Unicode forms.
 package password
 
 import (
@@ -12,6 +13,7 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/argon2"
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 )
@@ -81,7 +83,7 @@ func (h *Hasher) Verify(ctx context.Context, password, hash string) (ok, outdate
 }
 
 func derive(password string, salt []byte, p params, length uint32) []byte {
-	return argon2.IDKey([]byte(password), salt, p.time, p.memory, p.threads, length)
+	return argon2.IDKey([]byte(norm.NFC.String(password)), salt, p.time, p.memory, p.threads, length)
 }
 
 func (h *Hasher) acquire(ctx context.Context) error {

@@ -33,6 +33,24 @@ func TestHashAndVerify(t *testing.T) {
 	}
 }
 
+// TestUnicodeForms logs in with the forms of one password that different keyboards send.
+func TestUnicodeForms(t *testing.T) {
+	t.Parallel()
+	h := NewHasher()
+	forms := []string{"gr\u00fc\u00dfe aus k\u00f6ln", "gru\u0308\u00dfe aus ko\u0308ln"}
+	for _, stored := range forms {
+		hash, err := h.Hash(t.Context(), stored)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, sent := range forms {
+			if ok, _, err := h.Verify(t.Context(), sent, hash); !ok || err != nil {
+				t.Errorf("%+q does not match the hash of %+q: %v", sent, stored, err)
+			}
+		}
+	}
+}
+
 func TestOutdatedHash(t *testing.T) {
 	t.Parallel()
 	weak := params{memory: 64, time: 1, threads: 1}
