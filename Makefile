@@ -141,8 +141,8 @@ deps: ## install the missing packages for running: PostgreSQL and Redis (Debian 
 	@infra/debian/install postgres redis
 
 .PHONY: test-deps
-test-deps: ## install the missing packages for the tests: the same, a C compiler (for the race detector) and curl
-	@infra/debian/install postgres redis gcc curl
+test-deps: ## install the missing packages for the tests: the same, a C compiler (for the race detector), curl and PgBouncer
+	@infra/debian/install postgres redis gcc curl pgbouncer
 
 .PHONY: clean
 clean: ## remove build results; keep DATA_DIR

@@ -1,4 +1,4 @@
--- One role per service. A service connects with any login and assumes its role through the startup parameter "role", so one
+-- One role per service. A service connects with any login and assumes its role with SET ROLE, so one
 -- login is enough and separate logins are possible. Roles belong to the whole cluster, not to this database: the migration of
 -- another database may have created them already, or may be creating them concurrently.
 DO $$

@@ -15,6 +15,7 @@ import (
 
 	"github.com/hp-analytics/hp-analytics/internal/locks"
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
+	"github.com/hp-analytics/hp-analytics/internal/platform/poolertest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/migrations"
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
@@ -278,5 +279,26 @@ func TestWaitForAnotherMigrationEnds(t *testing.T) {
 	cancel()
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestMigrateNeedsASession migrates through a pooler. The lock of migrations belongs to a session.
+func TestMigrateNeedsASession(t *testing.T) {
+	t.Parallel()
+	direct := empty(t)
+	shared := poolertest.Start(t, direct, "pool_mode = transaction")
+	err := migrate.Up(t.Context(), shared, platformtest.Logger(t))
+	if err == nil || !strings.Contains(err.Error(), "pool_mode=session") {
+		t.Errorf("migrate with shared sessions: %v", err)
+	}
+	if got := version(t, direct); got != 0 {
+		t.Errorf("the version is %d", got)
+	}
+	own := poolertest.Start(t, direct, "pool_mode = session")
+	if err := migrate.Up(t.Context(), own, platformtest.Logger(t)); err != nil {
+		t.Error(err)
+	}
+	if got := version(t, direct); got != migrations.Latest() {
+		t.Errorf("the version is %d", got)
 	}
 }

@@ -64,6 +64,10 @@ func connect(ctx context.Context, databaseURL string) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	// The lock of migrations belongs to the session.
+	if err := postgres.RequireSession(ctx, conn); err != nil {
+		return nil, errors.Join(err, conn.Close(ctx))
+	}
 	if _, err := conn.PgConn().Exec(ctx, ownSession).ReadAll(); err != nil {
 		return nil, errors.Join(fmt.Errorf("set up the session: %w", err), conn.Close(ctx))
 	}

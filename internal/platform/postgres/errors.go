@@ -63,7 +63,7 @@ func down(err error) bool {
 			"40001", "40P01", // serialization failure, deadlock: a retry helps
 			"55P03",          // lock not available
 			"3D000", "42P01", // no such database, no such table: the migrations have not run yet
-			"3F000", "22023": // no such schema; role of the startup parameter does not exist yet
+			"3F000", "22023": // no such schema; the service's role does not exist yet
 			return true
 		}
 		return false

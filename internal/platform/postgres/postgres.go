@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/exaring/otelpgx"
@@ -70,8 +71,18 @@ func CheckURL(u config.URL) error {
 // Setting is a server setting for every connection of a pool.
 type Setting struct{ Name, Value string }
 
+// settings returns the settings of every session, and those of the service after them.
+func (c *Config) settings(service []Setting) []Setting {
+	all := []Setting{{Name: "timezone", Value: "UTC"}}
+	if c.StatementTimeout > 0 {
+		all = append(all, Setting{Name: "statement_timeout", Value: strconv.FormatInt(c.StatementTimeout.Milliseconds(), 10)})
+	}
+	return append(all, service...)
+}
+
 // Open returns a pool whose connections act as role. It does not connect, because a service may start before its database;
-// /ready reports when the database answers. It leaves servers that refuse writes (see acceptSessions). tracing may be nil.
+// /ready reports when the database answers. It leaves servers that refuse writes (see acceptSessions), and refuses poolers
+// that share sessions (see RequireSession). tracing may be nil.
 func Open(ctx context.Context, cfg Config, role, application string, tracing trace.TracerProvider, settings ...Setting) (*pgxpool.Pool, error) {
 	pc, err := pgxpool.ParseConfig(string(cfg.URL))
 	if err != nil {
@@ -84,17 +95,22 @@ func Open(ctx context.Context, cfg Config, role, application string, tracing tra
 	pc.HealthCheckPeriod = 15 * time.Second
 	pc.ConnConfig.ConnectTimeout = cfg.ConnectTimeout
 	acceptSessions(cfg, &pc.ConnConfig.Config)
-	params := pc.ConnConfig.RuntimeParams
-	params["application_name"] = application
-	params["timezone"] = "UTC"
-	if role != "" {
-		params["role"] = role
+	sessionSettings := cfg.settings(settings)
+	pc.ConnConfig.RuntimeParams["application_name"] = application
+	for _, s := range append(sessionSettings, Setting{Name: "role"}) {
+		delete(pc.ConnConfig.RuntimeParams, s.Name) // what the URL says is replaced
 	}
-	if cfg.StatementTimeout > 0 {
-		params["statement_timeout"] = strconv.FormatInt(cfg.StatementTimeout.Milliseconds(), 10)
-	}
-	for _, s := range settings {
-		params[s.Name] = s.Value
+	var owned atomic.Bool // a pooler, if there is one, gives each connection a session of its own
+	pc.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		ctx, cancel := context.WithTimeout(ctx, cfg.ConnectTimeout)
+		defer cancel()
+		if !owned.Load() {
+			if err := RequireSession(ctx, conn); err != nil {
+				return err
+			}
+			owned.Store(true)
+		}
+		return begin(ctx, conn, role, sessionSettings)
 	}
 	if tracing != nil {
 		pc.ConnConfig.Tracer = otelpgx.NewTracer(otelpgx.WithTracerProvider(tracing))

@@ -11,12 +11,22 @@ import (
 // SchemaReady returns a readiness check. It passes when the database answers and its schema has at least version want, the
 // latest migration that the binary was built with. A service that is rolled out before its migration stays unready, and one
 // that is running stays ready while a later migration is in progress. With writes, it fails while the database is read-only.
+// It also fails when the session has lost its role or a setting, and closes the connection.
 func SchemaReady(pool *pgxpool.Pool, want uint, writes bool) func(context.Context) error {
 	return func(ctx context.Context) error {
 		var version int64
 		var readOnly bool
 		const query = `SELECT version, current_setting('transaction_read_only')::bool FROM public.schema_migrations`
-		err := pool.QueryRow(ctx, query).Scan(&version, &readOnly)
+		conn, err := pool.Acquire(ctx)
+		if err != nil {
+			return fmt.Errorf("connect: %w", err)
+		}
+		defer conn.Release()
+		if err := check(ctx, conn.Conn()); err != nil {
+			_ = conn.Conn().Close(ctx) // Release then drops it from the pool
+			return err
+		}
+		err = conn.QueryRow(ctx, query).Scan(&version, &readOnly)
 		switch {
 		case err != nil:
 			return fmt.Errorf("read the schema version: %w", err)
