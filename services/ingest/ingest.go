@@ -40,6 +40,8 @@ var settings = []platformpostgres.Setting{
 	// Without this, Postgres plans an insert again for each number of rows. There is only one plan, and planning a small
 	// flush takes as long as running it.
 	{Name: "plan_cache_mode", Value: "force_generic_plan"},
+	// Every statement finds its rows by a key. A plan that was made while a table was small would go on to read all of it.
+	{Name: "enable_seqscan", Value: "off"},
 }
 
 // New builds the service. It opens no connection yet.

@@ -9,7 +9,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 )
 
-// noticed is how soon a change elsewhere has to count here, whatever is remembered in between.
+// noticed is how soon the end of a key has to count here, whatever is remembered in between.
 const noticed = 5 * time.Second
 
 // TestAnArchivedProductIsRefused archives a product that the service has just used, on both ways of naming it.
@@ -17,18 +17,13 @@ func TestAnArchivedProductIsRefused(t *testing.T) {
 	t.Parallel()
 	p := start(t)
 	byID := `{"type":"view","product_id":"` + shoeID + `","user_id":"customer-17"}`
-	p.post("/events/bulk", p.ingestKey, bulk(view(""), byID)).expectBulk(t, 2, 0)
-	p.exec(`UPDATE catalog.products SET status = 'archived' WHERE id = $1`, shoeID)
-	platformtest.Eventually(t, noticed, "both ways to name the product are refused", func() bool {
-		return p.post("/events/bulk", p.ingestKey, bulk(view(""), byID)).number("rejected") == 2
-	})
-	p.post("/events/bulk", p.ingestKey, bulk(view(""), byID)).expectBulk(t, 0, 0, "0 archived_product", "1 archived_product")
-	a := p.post("/purchases", p.ingestKey, twoShoes)
-	a.expect(t, http.StatusUnprocessableEntity, "validation_failed")
-	p.exec(`UPDATE catalog.products SET status = 'active' WHERE id = $1`, shoeID)
-	platformtest.Eventually(t, noticed, "it is taken again", func() bool {
-		return p.post("/events", p.ingestKey, view("")).status == http.StatusAccepted
-	})
+	for range 2 {
+		p.post("/events/bulk", p.ingestKey, bulk(view(""), byID)).expectBulk(t, 2, 0)
+		p.exec(`UPDATE catalog.products SET status = 'archived' WHERE id = $1`, shoeID)
+		p.post("/events/bulk", p.ingestKey, bulk(view(""), byID)).expectBulk(t, 0, 0, "0 archived_product", "1 archived_product")
+		p.post("/purchases", p.ingestKey, twoShoes).expect(t, http.StatusUnprocessableEntity, "validation_failed")
+		p.exec(`UPDATE catalog.products SET status = 'active' WHERE id = $1`, shoeID)
+	}
 }
 
 // TestARevokedKeyIsRefused revokes a key that the service has just used, while it is in use.

@@ -96,7 +96,13 @@ type platform struct {
 
 func startPlatform(t *testing.T) *platform {
 	t.Helper()
-	database, cache := dbtest.New(t), redistest.New(t)
+	return startPlatformOn(t, string(redistest.New(t).URL))
+}
+
+// startPlatformOn starts a platform with the Redis at a URL.
+func startPlatformOn(t *testing.T, redis string) *platform {
+	t.Helper()
+	database := dbtest.New(t)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +116,7 @@ func startPlatform(t *testing.T) *platform {
 	options := host.Options{
 		Targets: names, Listener: listener, Logger: platformtest.Logger(t), Ready: func() { close(ready) },
 		Environ: []string{
-			"DATABASE_URL=" + database.URL(), "REDIS_URL=" + string(cache.URL), "JWKS_URL=" + base + "/auth/.well-known/jwks.json",
+			"DATABASE_URL=" + database.URL(), "REDIS_URL=" + redis, "JWKS_URL=" + base + "/auth/.well-known/jwks.json",
 			"SHUTDOWN_DRAIN_DELAY=0s", "HTTP_ACCESS_LOG=none",
 			"LOGIN_LIMIT_ACCOUNT=1000", "LOGIN_LIMIT_ADDRESS=1000", "REGISTER_LIMIT_ADDRESS=1000",
 		},

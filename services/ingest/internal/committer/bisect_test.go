@@ -192,3 +192,30 @@ func TestADeadlineEndsABisection(t *testing.T) {
 		}
 	})
 }
+
+// TestObstaclesAreAnsweredAtOnce flushes requests of which two cannot be stored as they are. The others are stored by the
+// next transaction, whatever their number, and each of the two learns which of its events is in the way.
+func TestObstaclesAreAnsweredAtOnce(t *testing.T) {
+	t.Parallel()
+	inBubble(t, 1000, func(t *testing.T, b *bench) {
+		b.store.blocked["changed"] = true
+		users := make([]string, 100)
+		for i := range users {
+			users[i] = strconv.Itoa(i)
+		}
+		users[17], users[80] = "changed", "changed"
+		send := func(user string) error {
+			_, _, err := b.CommitEvents(b.t.Context(), []event.Event{{Fact: event.Fact{UserID: "before " + user}}, {Fact: event.Fact{UserID: user}}})
+			return err
+		}
+		for i, err := range b.flush(send, users) {
+			obstacles, blocked := errors.AsType[event.Obstacles](err)
+			if blocked != (users[i] == "changed") || blocked && (len(obstacles) != 1 || obstacles[1] == nil) || !blocked && err != nil {
+				t.Errorf("request %d: %v", i, err)
+			}
+		}
+		if n := len(b.store.flushes); n != 2 || len(b.store.flushes[1]) != 2*98 {
+			t.Errorf("%d transactions, want one that fails and one with the other 98 requests", n)
+		}
+	})
+}

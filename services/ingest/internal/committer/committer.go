@@ -31,7 +31,8 @@ const (
 // Store writes flushes.
 type Store interface {
 	// StoreEvents stores events as one batch in one transaction. stored tells for each whether it is new; of several equal
-	// ones only the first is. After an error nothing is stored, or it is unknown what is.
+	// ones only the first is. After an error nothing is stored, or it is unknown what is. event.Obstacles name the events
+	// without which the others can be stored.
 	StoreEvents(ctx context.Context, batch uuid.UUID, events []event.Event) (stored []bool, err error)
 	// StorePurchases stores the new ones of orders, whose keys differ, and looks up the others. The new ones are one batch
 	// in one transaction, unless an order can only be told to be new after another one is stored. After an error no order
@@ -203,9 +204,16 @@ func (c *Committer) flushPurchases(ctx context.Context, members []*member[purcha
 
 // bisect stores members in one transaction and answers them. If the content of one of them fails the transaction, each
 // half is stored on its own, and so on, until the member at fault is alone: k of n at fault cost O(k·log n) transactions,
-// and every other member is stored. Any other error concerns all members, and halves would only meet it again.
+// and every other member is stored. If the store names the rows at fault, the others are stored at once. Any other error
+// concerns all members, and halves would only meet it again.
 func bisect[R any](members []*member[R], store func([]*member[R]) error) {
 	err := store(members)
+	if obstacles, blocked := errors.AsType[event.Obstacles](err); blocked {
+		if rest := setAside(members, obstacles); len(rest) > 0 {
+			bisect(rest, store)
+		}
+		return
+	}
 	if half := len(members) / 2; half > 0 && errors.Is(err, ErrContent) {
 		bisect(members[:half], store)
 		bisect(members[half:], store)
@@ -215,4 +223,25 @@ func bisect[R any](members []*member[R], store func([]*member[R]) error) {
 		m.err = err
 		close(m.done)
 	}
+}
+
+// setAside answers the members with obstacles, each with its own, and returns the others.
+func setAside[R any](members []*member[R], obstacles event.Obstacles) (others []*member[R]) {
+	first := 0 // row of the member
+	for _, m := range members {
+		own := event.Obstacles{}
+		for i := range m.rows {
+			if err, blocked := obstacles[first+i]; blocked {
+				own[i] = err
+			}
+		}
+		first += m.rows
+		if len(own) == 0 {
+			others = append(others, m)
+			continue
+		}
+		m.err = own
+		close(m.done)
+	}
+	return others
 }

@@ -21,6 +21,7 @@ import (
 type fakeStore struct {
 	duration time.Duration   // of a transaction
 	bad      map[string]bool // users whose rows fail a transaction
+	blocked  map[string]bool // users whose events are obstacles
 
 	mu       sync.Mutex
 	known    map[string]bool
@@ -30,7 +31,7 @@ type fakeStore struct {
 }
 
 func newFakeStore() *fakeStore {
-	return &fakeStore{duration: time.Second, bad: map[string]bool{}, known: map[string]bool{}}
+	return &fakeStore{duration: time.Second, bad: map[string]bool{}, blocked: map[string]bool{}, known: map[string]bool{}}
 }
 
 var errUnavailable = errs.New(errs.Unavailable, "database_unavailable", "Later.")
@@ -77,7 +78,17 @@ func (s *fakeStore) StoreEvents(ctx context.Context, _ uuid.UUID, events []event
 	for _, e := range events {
 		users = append(users, e.UserID)
 	}
-	return s.transaction(ctx, users)
+	obstacles := event.Obstacles{}
+	for i, user := range users {
+		if s.blocked[user] {
+			obstacles[i] = event.ErrProductChanged
+		}
+	}
+	stored, err := s.transaction(ctx, users)
+	if err == nil && len(obstacles) > 0 {
+		return nil, obstacles
+	}
+	return stored, err
 }
 
 func (s *fakeStore) StorePurchases(ctx context.Context, _ uuid.UUID, orders []event.Order) ([]Outcome, error) {

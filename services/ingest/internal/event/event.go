@@ -24,7 +24,16 @@ type Fact struct {
 	ID        uuid.UUID
 	TS        time.Time // UTC, truncated to the microseconds that the database keeps, so that a retry has the same identity
 	ProductID uuid.UUID
+	SKU       string // by which the sender named the product; empty if by its id
 	UserID    string
+}
+
+// ref returns how the sender named the product.
+func (f *Fact) ref() Ref {
+	if f.SKU != "" {
+		return Ref{SKU: f.SKU}
+	}
+	return Ref{ID: f.ProductID}
 }
 
 // Identity identifies an item: two items with the same identity are stored once.

@@ -2,6 +2,7 @@ package event
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -11,10 +12,11 @@ import (
 // Unavailable error they may be committed or not; sending the same items again settles it.
 type Committer interface {
 	// CommitEvents stores any number of events, even none, and a receipt, in a batch that other requests may share. stored
-	// tells for each event whether it is new.
+	// tells for each event whether it is new. If some of the events cannot be stored as they are, it stores none and
+	// returns Obstacles.
 	CommitEvents(ctx context.Context, events []Event) (batch uuid.UUID, stored []bool, err error)
 	// CommitPurchase stores a purchase. If it, or the answer to its key, was stored before, it returns that one with replayed
-	// set.
+	// set. It returns ErrProductChanged if the order was made for a former version of the product.
 	CommitPurchase(ctx context.Context, order Order) (stored Purchase, replayed bool, err error)
 }
 
@@ -61,14 +63,19 @@ func (r *Recorder) Event(ctx context.Context, caller Caller, draft Draft) (uuid.
 	if err != nil {
 		return uuid.Nil, Verdict{}, err
 	}
-	if drafts[0].Refused() {
-		return uuid.Nil, Verdict{}, Refusal(drafts[0].Problems)
+	for range maxAttempts {
+		if drafts[0].Refused() {
+			return uuid.Nil, Verdict{}, Refusal(drafts[0].Problems)
+		}
+		batch, verdicts, err := r.commit(ctx, drafts, events)
+		if again, err := r.reexamine(ctx, drafts, events, err); again {
+			continue
+		} else if err != nil {
+			return uuid.Nil, Verdict{}, err
+		}
+		return batch, verdicts[0], nil
 	}
-	batch, verdicts, err := r.commit(ctx, drafts, events)
-	if err != nil {
-		return uuid.Nil, Verdict{}, err
-	}
-	return batch, verdicts[0], nil
+	return uuid.Nil, Verdict{}, errUnsettled
 }
 
 // Events records the valid ones of many events in one transaction. The problems of the others are in their drafts. There is a
@@ -78,7 +85,13 @@ func (r *Recorder) Events(ctx context.Context, caller Caller, drafts []Draft) (u
 	if err != nil {
 		return uuid.Nil, nil, err
 	}
-	return r.commit(ctx, drafts, events)
+	for range maxAttempts {
+		batch, verdicts, err := r.commit(ctx, drafts, events)
+		if again, err := r.reexamine(ctx, drafts, events, err); !again {
+			return batch, verdicts, err
+		}
+	}
+	return uuid.Nil, nil, errUnsettled
 }
 
 // examine checks each draft against the rules and its product. The events of refused drafts must not be used.
@@ -99,7 +112,7 @@ func (r *Recorder) examine(ctx context.Context, caller Caller, drafts []Draft) (
 }
 
 // commit stores the events of the drafts that are not refused. The second event with the same id is a duplicate, whatever its
-// other fields.
+// other fields. Obstacles in the error have the indexes of the drafts.
 func (r *Recorder) commit(ctx context.Context, drafts []Draft, events []Event) (uuid.UUID, []Verdict, error) {
 	verdicts := make([]Verdict, len(drafts))
 	good, index := make([]Event, 0, len(drafts)), make([]int, 0, len(drafts))
@@ -121,6 +134,9 @@ func (r *Recorder) commit(ctx context.Context, drafts []Draft, events []Event) (
 		good, index = append(good, events[i]), append(index, i)
 	}
 	batch, stored, err := r.store.CommitEvents(ctx, good)
+	if obstacles, blocked := errors.AsType[Obstacles](err); blocked {
+		return uuid.Nil, nil, obstacles.at(index)
+	}
 	if err != nil {
 		return uuid.Nil, nil, err
 	}

@@ -21,9 +21,23 @@ type world struct {
 	receipts []uuid.UUID
 	purchase *Purchase // the answer to the one idempotency key
 	failure  error
+	// former are products as a cache still has them. What was examined with them is not stored.
+	former map[Ref]Product
+	// refuse, if it is set, decides what the store says of an event.
+	refuse func(e Event) error
 }
 
-func (w *world) Products(_ context.Context, refs []Ref) ([]Product, error) {
+func (w *world) Products(ctx context.Context, refs []Ref) ([]Product, error) {
+	found, err := w.Reload(ctx, refs)
+	for i, ref := range refs {
+		if p, stale := w.former[ref]; stale {
+			found[i] = p
+		}
+	}
+	return found, err
+}
+
+func (w *world) Reload(_ context.Context, refs []Ref) ([]Product, error) {
 	w.lookups = append(w.lookups, refs)
 	found := make([]Product, len(refs))
 	for i, ref := range refs {
@@ -32,9 +46,30 @@ func (w *world) Products(_ context.Context, refs []Ref) ([]Product, error) {
 	return found, nil
 }
 
+// changed returns an error unless the product of a fact is what the catalog has.
+func (w *world) changed(f *Fact) error {
+	if p := w.products[f.ref()]; p.ID != f.ProductID || p.Archived {
+		return ErrProductChanged
+	}
+	return nil
+}
+
 func (w *world) CommitEvents(_ context.Context, events []Event) (uuid.UUID, []bool, error) {
 	if w.failure != nil {
 		return uuid.Nil, nil, w.failure
+	}
+	obstacles := Obstacles{}
+	for i := range events {
+		err := w.changed(&events[i].Fact)
+		if err == nil && w.refuse != nil {
+			err = w.refuse(events[i])
+		}
+		if err != nil {
+			obstacles[i] = err
+		}
+	}
+	if len(obstacles) > 0 {
+		return uuid.Nil, nil, obstacles
 	}
 	batch := NewID()
 	w.receipts = append(w.receipts, batch)
@@ -47,6 +82,12 @@ func (w *world) CommitEvents(_ context.Context, events []Event) (uuid.UUID, []bo
 }
 
 func (w *world) CommitPurchase(_ context.Context, order Order) (Purchase, bool, error) {
+	if err := w.changed(&order.Fact); err != nil {
+		return Purchase{}, false, err
+	}
+	if order.ListPrice != nil && *order.ListPrice != w.products[order.ref()].PriceMinor {
+		return Purchase{}, false, ErrProductChanged
+	}
 	if order.Key != nil {
 		w.purchase = &order.Purchase
 	}

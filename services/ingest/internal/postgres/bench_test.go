@@ -25,6 +25,7 @@ func newBenchStore(b *testing.B) (*Store, cpuMeter) {
 	if _, err := database.Pool("").Exec(b.Context(), `SELECT ingest.ensure_partitions(current_date - 1, current_date)`); err != nil {
 		b.Fatal(err)
 	}
+	addProducts(b, database)
 	cfg := database.Config()
 	cfg.MaxConns, cfg.ConnectTimeout = 1, time.Minute
 	pool, err := postgres.Open(b.Context(), cfg, "hp_ingest", "bench", nil,
@@ -164,10 +165,12 @@ func BenchmarkStoreEvents(b *testing.B) {
 			run  func(*Store, context.Context, []event.Event) error
 		}{
 			{"insert", func(s *Store, ctx context.Context, events []event.Event) error {
-				return s.insertNewEvents(ctx, event.NewID(), inKeyOrder(events))
+				_, err := s.insertNewEvents(ctx, event.NewID(), inKeyOrder(events))
+				return err
 			}},
 			{"copy", func(s *Store, ctx context.Context, events []event.Event) error {
-				return s.copyNewEvents(ctx, event.NewID(), inKeyOrder(events))
+				_, err := s.copyNewEvents(ctx, event.NewID(), inKeyOrder(events))
+				return err
 			}},
 			{"checked", func(s *Store, ctx context.Context, events []event.Event) error {
 				_, err := s.insertCheckedEvents(ctx, event.NewID(), events, inKeyOrder(events))

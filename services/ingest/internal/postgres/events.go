@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -20,6 +21,9 @@ import (
 func (s *Store) StoreEvents(ctx context.Context, batch uuid.UUID, events []event.Event) ([]bool, error) {
 	defer s.observe(protocol.KindEvents, len(events), time.Now())
 	stored, err := s.storeEvents(ctx, batch, events)
+	if _, blocked := errors.AsType[event.Obstacles](err); blocked {
+		return nil, err
+	}
 	if err != nil {
 		return nil, classify(fmt.Errorf("store batch %s of %d events: %w", batch, len(events), err))
 	}
@@ -29,9 +33,12 @@ func (s *Store) StoreEvents(ctx context.Context, batch uuid.UUID, events []event
 func (s *Store) storeEvents(ctx context.Context, batch uuid.UUID, events []event.Event) ([]bool, error) {
 	ordered := inKeyOrder(events)
 	if len(events) > 0 && s.events.assumeNew() {
-		err := s.storeNewEvents(ctx, batch, ordered)
+		changed, err := s.storeNewEvents(ctx, batch, ordered)
+		if err == nil {
+			return allOf(len(events)), changed.obstacles(events)
+		}
 		if !keyTaken(err) {
-			return allOf(len(events)), err
+			return nil, err
 		}
 		s.events.conflicted()
 	}
@@ -40,37 +47,49 @@ func (s *Store) storeEvents(ctx context.Context, batch uuid.UUID, events []event
 
 // insertChecked stores the new events of a batch and its receipt in one statement, which is one transaction and one round
 // trip. The receipt counts the new ones; a batch without any is aggregated from the start. The statement returns how many
-// are new and, if not all of the $9 are, which.
+// are new and, if not all of the $9 are, which. If a guess is wrong, it stores nothing and returns the wrong ones.
 const insertChecked = `
-	WITH stored AS (
+	WITH changed AS MATERIALIZED (
+		SELECT product_id, sku
+		FROM unnest($11::uuid[], $12::text[]) AS sent (product_id, sku)
+		WHERE NOT ` + unchanged + `
+	), stored AS (
 		INSERT INTO ingest.events (owner, id, ts, product_id, user_id, type, properties, batch_id)
 		SELECT owner, id, ts, product_id, user_id, type, properties, $1
 		FROM unnest($3::uuid[], $4::timestamptz[], $5::uuid[], $6::text[], $7::text[], $8::jsonb[], $10::bigint[])
 			AS sent (id, ts, product_id, user_id, type, properties, owner)
+		WHERE NOT EXISTS (SELECT FROM changed)
 		ON CONFLICT (owner, ts, id) DO NOTHING
 		RETURNING owner, id, ts
 	), receipt AS (
 		INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts, received_at, aggregated_at)
 		SELECT $1, $2, n, min_ts, max_ts, moment, CASE WHEN n = 0 THEN moment END
 		FROM (SELECT count(*) AS n, min(ts) AS min_ts, max(ts) AS max_ts, clock_timestamp() AS moment FROM stored) AS counted
+		WHERE NOT EXISTS (SELECT FROM changed)
 	)
 	SELECT count(*), CASE WHEN count(*) < $9 THEN array_agg(id) END, CASE WHEN count(*) < $9 THEN array_agg(ts) END,
-	       CASE WHEN count(*) < $9 THEN array_agg(owner) END
+	       CASE WHEN count(*) < $9 THEN array_agg(owner) END,
+	       (SELECT array_agg(product_id) FROM changed), (SELECT array_agg(sku) FROM changed)
 	FROM stored`
 
 // insertCheckedEvents stores those of the events that are new.
 func (s *Store) insertCheckedEvents(ctx context.Context, batch uuid.UUID, events []event.Event, ordered []*event.Event) ([]bool, error) {
-	columns := newEventColumns(ordered)
+	columns, guesses := newEventColumns(ordered), newGuesses(ordered)
 	var n int
+	var changed wrong
 	var ids []uuid.UUID
 	var times []time.Time
 	var owners []int64
 	err := s.withPartitions(ctx, timesOf(ordered), func() error {
 		return s.pool.QueryRow(ctx, insertChecked, batch, protocol.KindEvents,
-			columns.id, columns.ts, columns.product, columns.user, columns.typ, columns.properties, len(events), columns.owner).
-			Scan(&n, &ids, &times, &owners)
+			columns.id, columns.ts, columns.product, columns.user, columns.typ, columns.properties, len(events), columns.owner,
+			guesses.product, guesses.sku).
+			Scan(&n, &ids, &times, &owners, &changed.product, &changed.sku)
 	})
 	if err != nil {
+		return nil, err
+	}
+	if err := changed.obstacles(events); err != nil {
 		return nil, err
 	}
 	if n == len(events) {

@@ -2,10 +2,12 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/hp-analytics/hp-analytics/internal/protocol"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
@@ -17,6 +19,7 @@ type inserted struct {
 	all        bool          // all were new; then the sets are empty
 	ids        map[name]bool // were new
 	inFlight   map[name]bool // have a key that another transaction works on
+	changed    map[name]bool // were made for a former version of their product
 }
 
 // insertPurchases stores the new ones of the orders as one batch. There are two statements for that, because the one with
@@ -29,19 +32,35 @@ type inserted struct {
 func (s *Store) insertPurchases(ctx context.Context, batch uuid.UUID, c orderColumns) (inserted, error) {
 	if c.keyless && s.purchases.assumeNew() {
 		receivedAt, err := s.insertNewPurchases(ctx, batch, c)
-		if !keyTaken(err) {
+		switch {
+		case errors.Is(err, pgx.ErrNoRows): // the statement with all checks tells which order is in the way
+		case keyTaken(err):
+			s.purchases.conflicted()
+		default:
 			return inserted{receivedAt: receivedAt, all: true}, err
 		}
-		s.purchases.conflicted()
 	}
 	return s.insertCheckedPurchases(ctx, batch, c)
 }
 
-// insertNewPurchases stores purchases without keys and their receipt, or nothing if one of the ids is already there.
+// unchangedOrder is a condition on the row sent: unchanged, and the price of its product is the one that its amount was computed
+// from. It reads the catalog in the snapshot of the statement that stores the row, so no purchase keeps a former price.
+const unchangedOrder = `coalesce((
+	SELECT p.status = 'active' AND sent.sku IN ('', p.sku) AND coalesce(sent.list_price = p.price_minor, true)
+	FROM catalog.products AS p
+	WHERE p.id = sent.product_id
+	LIMIT 1), false)`
+
+// insertNewPurchases stores purchases without keys and their receipt, or nothing if one of the ids is already there. If the
+// product of one has changed, it stores nothing either and returns pgx.ErrNoRows.
 func (s *Store) insertNewPurchases(ctx context.Context, batch uuid.UUID, c orderColumns) (receivedAt time.Time, err error) {
 	const insert = `
 		WITH moment AS MATERIALIZED (
 			SELECT clock_timestamp() AS received_at
+			WHERE NOT EXISTS (
+				SELECT
+				FROM unnest($5::uuid[], $14::text[], $15::bigint[]) AS sent (product_id, sku, list_price)
+				WHERE NOT ` + unchangedOrder + `)
 		), stored AS (
 			INSERT INTO ingest.purchases (owner, id, ts, product_id, user_id, quantity, amount_minor, currency, batch_id, received_at)
 			SELECT owner, id, ts, product_id, user_id, quantity, amount_minor, currency, $1, received_at
@@ -54,13 +73,14 @@ func (s *Store) insertNewPurchases(ctx context.Context, batch uuid.UUID, c order
 	first, last := span(slices.Values(c.ts))
 	err = s.withPartitions(ctx, slices.Values(c.ts), func() error {
 		return s.pool.QueryRow(ctx, insert, batch, protocol.KindPurchases,
-			c.id, c.ts, c.product, c.user, c.quantity, c.amount, c.currency, len(c.id), first, last, c.owner).Scan(&receivedAt)
+			c.id, c.ts, c.product, c.user, c.quantity, c.amount, c.currency, len(c.id), first, last, c.owner,
+			c.sku, c.listPrice).Scan(&receivedAt)
 	})
 	return receivedAt, err
 }
 
 // insertCheckedPurchases stores what is new of the orders, their keys and one receipt, in one statement. An order is new
-// if its key is not stored and not locked by another transaction, and its id is not stored. If another transaction
+// if its key is not stored and not locked by another transaction, its id is not stored, and its product has not changed. If another transaction
 // commits one of the keys between this statement's snapshot and its insert, the key's uniqueness is violated and nothing
 // is stored. The clock is read while the statement holds its locks, because analytics tells by those locks up to when its
 // numbers are complete. LIMIT keeps the planner to one look-up in the primary key for each key; without it the plan may
@@ -70,13 +90,13 @@ func (s *Store) insertCheckedPurchases(ctx context.Context, batch uuid.UUID, c o
 		WITH moment AS MATERIALIZED (
 			SELECT clock_timestamp() AS received_at
 		), sent AS MATERIALIZED (
-			SELECT s.*, s.key IS NULL OR ` + lockKey + ` AS locked
-			FROM unnest($3::uuid[], $4::timestamptz[], $5::uuid[], $6::text[], $7::integer[], $8::bigint[], $9::text[], $10::text[], $11::text[], $12::bytea[], $13::bigint[])
-				AS s (id, ts, product_id, user_id, quantity, amount_minor, currency, principal, key, body_hash, owner)
+			SELECT sent.*, sent.key IS NULL OR ` + lockKey + ` AS locked, ` + unchangedOrder + ` AS unchanged
+			FROM unnest($3::uuid[], $4::timestamptz[], $5::uuid[], $6::text[], $7::integer[], $8::bigint[], $9::text[], $10::text[], $11::text[], $12::bytea[], $13::bigint[], $14::text[], $15::bigint[])
+				AS sent (id, ts, product_id, user_id, quantity, amount_minor, currency, principal, key, body_hash, owner, sku, list_price)
 		), fresh AS (
 			SELECT *
 			FROM sent
-			WHERE locked AND NOT coalesce((
+			WHERE locked AND unchanged AND NOT coalesce((
 				SELECT true FROM ingest.idempotency_keys AS k WHERE k.principal = sent.principal AND k.key = sent.key LIMIT 1), false)
 		), stored AS (
 			INSERT INTO ingest.purchases (owner, id, ts, product_id, user_id, quantity, amount_minor, currency, batch_id, received_at)
@@ -96,20 +116,23 @@ func (s *Store) insertCheckedPurchases(ctx context.Context, batch uuid.UUID, c o
 			HAVING count(*) > 0
 		)
 		SELECT (SELECT received_at FROM moment), array_agg(owner), array_agg(id),
-		       (SELECT array_agg(owner) FROM sent WHERE NOT locked), (SELECT array_agg(id) FROM sent WHERE NOT locked)
+		       (SELECT array_agg(owner) FROM sent WHERE NOT locked), (SELECT array_agg(id) FROM sent WHERE NOT locked),
+		       (SELECT array_agg(owner) FROM sent WHERE NOT unchanged), (SELECT array_agg(id) FROM sent WHERE NOT unchanged)
 		FROM stored`
 	var result inserted
-	var stored, inFlight []uuid.UUID
-	var owners, ownersInFlight []int64
+	var stored, inFlight, changed []uuid.UUID
+	var owners, ownersInFlight, ownersChanged []int64
 	err := s.withPartitions(ctx, slices.Values(c.ts), func() error {
 		return s.pool.QueryRow(ctx, insert, batch, protocol.KindPurchases,
-			c.id, c.ts, c.product, c.user, c.quantity, c.amount, c.currency, c.principal, c.key, c.hash, c.owner).
-			Scan(&result.receivedAt, &owners, &stored, &ownersInFlight, &inFlight)
+			c.id, c.ts, c.product, c.user, c.quantity, c.amount, c.currency, c.principal, c.key, c.hash, c.owner,
+			c.sku, c.listPrice).
+			Scan(&result.receivedAt, &owners, &stored, &ownersInFlight, &inFlight, &ownersChanged, &changed)
 	})
 	if err != nil {
 		return inserted{}, err
 	}
 	result.all, result.ids, result.inFlight = len(stored) == len(c.id), setOf(owners, stored), setOf(ownersInFlight, inFlight)
+	result.changed = setOf(ownersChanged, changed)
 	return result, nil
 }
 
@@ -136,6 +159,8 @@ type orderColumns struct {
 	id, product      [][16]byte
 	ts               []time.Time
 	user, currency   []string
+	sku              []string
+	listPrice        []*int64
 	quantity, amount []int64
 	principal, key   []*string
 	hash             [][]byte
@@ -166,6 +191,7 @@ func (c *orderColumns) add(o *event.Order) {
 	c.owner = append(c.owner, o.Owner)
 	c.id, c.ts, c.product = append(c.id, o.ID), append(c.ts, o.TS), append(c.product, o.ProductID)
 	c.user, c.currency = append(c.user, o.UserID), append(c.currency, o.Currency)
+	c.sku, c.listPrice = append(c.sku, o.SKU), append(c.listPrice, o.ListPrice)
 	c.quantity, c.amount = append(c.quantity, o.Quantity), append(c.amount, o.AmountMinor)
 	var principal, key *string
 	var hash []byte

@@ -88,15 +88,20 @@ func (s *Store) storePurchases(ctx context.Context, batch uuid.UUID, orders []ev
 	if err := s.replayIDs(ctx, orders, open, outcomes); err != nil {
 		return open, err
 	}
+	for _, i := range columns.index {
+		if inserted.changed[nameOf(&orders[i])] && !decided(&outcomes[i]) {
+			outcomes[i].Err = event.ErrProductChanged
+		}
+	}
 	return undecided(open, outcomes), nil
 }
 
 // undecided removes the orders that have an outcome from open.
 func undecided(open []int, outcomes []committer.Outcome) []int {
-	return slices.DeleteFunc(open, func(i int) bool {
-		return outcomes[i].Err != nil || outcomes[i].Purchase.BatchID != uuid.Nil
-	})
+	return slices.DeleteFunc(open, func(i int) bool { return decided(&outcomes[i]) })
 }
+
+func decided(o *committer.Outcome) bool { return o.Err != nil || o.Purchase.BatchID != uuid.Nil }
 
 // replayKeys settles the open orders whose idempotency key was answered before.
 func (s *Store) replayKeys(ctx context.Context, orders []event.Order, open []int, outcomes []committer.Outcome) error {

@@ -19,7 +19,7 @@ import (
 // order returns a new purchase, under a key unless that is "".
 func order(key string) event.Order {
 	o := event.Order{Purchase: event.Purchase{
-		Fact:     event.Fact{ID: uuid.New(), TS: time.Now().UTC().Truncate(time.Microsecond), ProductID: uuid.New(), UserID: "u"},
+		Fact:     event.Fact{ID: uuid.New(), TS: time.Now().UTC().Truncate(time.Microsecond), ProductID: someProducts[0], UserID: "u"},
 		Quantity: 2, AmountMinor: 500, Currency: "EUR",
 	}}
 	if key != "" {

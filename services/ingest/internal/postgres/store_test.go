@@ -23,7 +23,27 @@ func TestMain(m *testing.M) { platformtest.Main(m, dbtest.Stop) }
 func newStore(t *testing.T) (*Store, *dbtest.Database) {
 	t.Helper()
 	database := dbtest.New(t)
+	addProducts(t, database)
 	return New(database.Pool("hp_ingest"), prometheus.NewRegistry()), database
+}
+
+// someProducts are those of the events and purchases of the tests.
+var someProducts = func() (ids [100]uuid.UUID) {
+	for i := range ids {
+		ids[i] = uuid.New()
+	}
+	return ids
+}()
+
+// addProducts adds someProducts to the catalog, with the SKUs P-0, P-1 and so on, at 2.50 EUR.
+func addProducts(tb testing.TB, database *dbtest.Database) {
+	tb.Helper()
+	_, err := database.Pool("").Exec(tb.Context(), `
+		INSERT INTO catalog.products (id, sku, name, price_minor, currency)
+		SELECT id, 'P-' || n - 1, 'Product', 250, 'EUR' FROM unnest($1::uuid[]) WITH ORDINALITY AS given (id, n)`, someProducts[:])
+	if err != nil {
+		tb.Fatal(err)
+	}
 }
 
 // someEvents returns n events in an order that is not that of their keys.
@@ -33,7 +53,7 @@ func someEvents(n int) []event.Event {
 		events[i] = event.Event{
 			Fact: event.Fact{
 				ID: uuid.New(), TS: time.Now().UTC().Truncate(time.Microsecond).Add(-time.Duration(i*7%5) * time.Hour),
-				ProductID: uuid.New(), UserID: fmt.Sprintf("user %d", i),
+				ProductID: someProducts[i%len(someProducts)], UserID: fmt.Sprintf("user %d", i),
 			},
 			Type: fmt.Sprintf("type%d", i),
 		}

@@ -1,4 +1,8 @@
-// Package products caches products for a short time, so that events about known products cost no query.
+// Package products caches products, so that events about known products cost no query.
+//
+// The cache is a guess: the transaction that stores an event or a purchase compares the guess with the product's row
+// (event.ErrProductChanged). A refusal never comes from memory, because no transaction would check it. So a change of a
+// product counts from its commit on, and neither Redis nor the age of an entry has to do with it.
 package products
 
 import (
@@ -12,10 +16,8 @@ import (
 )
 
 const (
-	// knownTTL bounds how long a change of a product goes unnoticed: below 5 s, with the time of a query.
-	knownTTL = 4 * time.Second
-	// unknownTTL bounds how long a product is still unknown after it was created.
-	unknownTTL = time.Second
+	// ttl bounds how often a change that nobody noticed fails the transaction of a flush: each replica meets it once.
+	ttl = 4 * time.Second
 	// maxEntries bounds the memory: about 20 MB.
 	maxEntries = 100_000
 )
@@ -28,8 +30,8 @@ type Source interface {
 
 // Cache answers from memory and loads missing products from a source. It is safe for concurrent use.
 type Cache struct {
-	source  Source
-	entries *otter.Cache[event.Ref, event.Product] // the zero Product for one that does not exist
+	loader  *loader
+	entries *otter.Cache[event.Ref, event.Product] // only products that take events
 	hits    prometheus.Counter
 	misses  prometheus.Counter
 }
@@ -43,15 +45,10 @@ func New(source Source, registerer prometheus.Registerer) *Cache {
 	}, []string{"source"})
 	registerer.MustRegister(lookups)
 	return &Cache{
-		source: source,
+		loader: newLoader(source),
 		entries: otter.Must(&otter.Options[event.Ref, event.Product]{
-			MaximumSize: maxEntries,
-			ExpiryCalculator: otter.ExpiryWritingFunc(func(e otter.Entry[event.Ref, event.Product]) time.Duration {
-				if e.Value.Exists() {
-					return knownTTL
-				}
-				return unknownTTL
-			}),
+			MaximumSize:      maxEntries,
+			ExpiryCalculator: otter.ExpiryWriting[event.Ref, event.Product](ttl),
 		}),
 		hits:   lookups.WithLabelValues("process"),
 		misses: lookups.WithLabelValues("postgres"),
@@ -61,7 +58,7 @@ func New(source Source, registerer prometheus.Registerer) *Cache {
 // Close stops the goroutine that removes expired entries.
 func (c *Cache) Close() { c.entries.StopAllGoroutines() }
 
-// Products implements event.Catalog, with at most one query.
+// Products implements event.Catalog.
 func (c *Cache) Products(ctx context.Context, refs []event.Ref) ([]event.Product, error) {
 	found := make([]event.Product, len(refs))
 	var missing []int
@@ -82,6 +79,17 @@ func (c *Cache) Products(ctx context.Context, refs []event.Ref) ([]event.Product
 	return found, c.load(ctx, refs, missing, found)
 }
 
+// Reload implements event.Catalog.
+func (c *Cache) Reload(ctx context.Context, refs []event.Ref) ([]event.Product, error) {
+	found, all := make([]event.Product, len(refs)), make([]int, 0, len(refs))
+	for i, ref := range refs {
+		if ref != (event.Ref{}) {
+			all = append(all, i)
+		}
+	}
+	return found, c.load(ctx, refs, all, found)
+}
+
 // load looks up the missing refs in the source, each once, and fills them into found.
 func (c *Cache) load(ctx context.Context, refs []event.Ref, missing []int, found []event.Product) error {
 	var unknown []event.Ref
@@ -93,12 +101,16 @@ func (c *Cache) load(ctx context.Context, refs []event.Ref, missing []int, found
 		}
 	}
 	c.misses.Add(float64(len(unknown)))
-	loaded, err := c.source.Products(ctx, unknown)
+	loaded, err := c.loader.load(ctx, unknown)
 	if err != nil {
 		return err
 	}
 	for _, ref := range unknown {
-		c.entries.Set(ref, loaded[ref])
+		if p := loaded[ref]; p.Exists() && !p.Archived {
+			c.entries.Set(ref, p)
+		} else {
+			c.entries.Invalidate(ref)
+		}
 	}
 	for _, i := range missing {
 		found[i] = loaded[refs[i]]

@@ -3,6 +3,7 @@ package products_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/products"
 )
@@ -63,32 +65,133 @@ func TestOneQueryForAllThatIsNotKnown(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("found (-want +got):\n%s", diff)
 	}
-	lookUp(t, cache, none, hat)
+	lookUp(t, cache, shoe, hat)
 	if diff := cmp.Diff([][]event.Ref{{shoe}, {hat, none}}, source.asked); diff != "" {
 		t.Errorf("queries (-want +got):\n%s", diff)
 	}
 }
 
-func TestChangesAreSeenWithinFiveSeconds(t *testing.T) {
+// TestOnlyAcceptanceIsRemembered looks up what is refused: nothing checks a refusal later on, so it must not be out of date.
+func TestOnlyAcceptanceIsRemembered(t *testing.T) {
+	t.Parallel()
+	source := newCatalog()
+	cache := products.New(source, prometheus.NewRegistry())
+	t.Cleanup(cache.Close)
+	source.products[shoe] = event.Product{ID: uuid.New(), Archived: true}
+	if found := lookUp(t, cache, shoe, none); !found[0].Archived || found[1].Exists() {
+		t.Errorf("found %+v", found)
+	}
+	source.products[shoe] = event.Product{ID: uuid.New()}
+	source.products[none] = event.Product{ID: uuid.New()}
+	if found := lookUp(t, cache, shoe, none); found[0].Archived || !found[1].Exists() {
+		t.Errorf("a product that was brought back, and a new one: %+v", found)
+	}
+}
+
+// TestReloadReplaces changes a product that the cache has.
+func TestReloadReplaces(t *testing.T) {
+	t.Parallel()
+	source := newCatalog()
+	cache := products.New(source, prometheus.NewRegistry())
+	t.Cleanup(cache.Close)
+	lookUp(t, cache, shoe, hat)
+	source.products[shoe] = event.Product{ID: uuid.New(), PriceMinor: 5000}
+	source.products[hat] = event.Product{ID: hat.ID, Archived: true}
+	found, err := cache.Reload(t.Context(), []event.Ref{shoe, {}, hat})
+	want := []event.Product{source.products[shoe], {}, source.products[hat]}
+	if diff := cmp.Diff(want, found); err != nil || diff != "" {
+		t.Fatalf("%v; reloaded (-want +got):\n%s", err, diff)
+	}
+	if diff := cmp.Diff(want, lookUp(t, cache, shoe, event.Ref{}, hat)); diff != "" {
+		t.Errorf("found after the reload (-want +got):\n%s", diff)
+	}
+}
+
+func TestEntriesExpire(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		source := newCatalog()
 		cache := products.New(source, prometheus.NewRegistry())
 		defer cache.Close()
-		lookUp(t, cache, shoe, none)
-		source.products[shoe] = event.Product{ID: uuid.New(), Archived: true}
-		source.products[none] = event.Product{ID: uuid.New(), Currency: "EUR"}
-		<-time.After(1100 * time.Millisecond)
-		if !lookUp(t, cache, none)[0].Exists() {
-			t.Error("a new product is still unknown after a second")
+		lookUp(t, cache, shoe)
+		source.products[shoe] = event.Product{ID: uuid.New(), PriceMinor: 5000}
+		<-time.After(3 * time.Second)
+		if lookUp(t, cache, shoe)[0].PriceMinor == 5000 {
+			t.Error("a known product was asked for again after 3 s")
 		}
-		if lookUp(t, cache, shoe)[0].Archived {
-			t.Error("a known product was asked for again after a second")
+		<-time.After(1500 * time.Millisecond)
+		if lookUp(t, cache, shoe)[0].PriceMinor != 5000 {
+			t.Error("a product is remembered after 4.5 s")
 		}
-		<-time.After(3400 * time.Millisecond)
-		if !lookUp(t, cache, shoe)[0].Archived {
-			t.Error("an archived product is still active after 4.5 s")
+	})
+}
+
+// slowCatalog answers when it is told to, with the products as they were when it was asked.
+type slowCatalog struct {
+	*catalog
+	answer chan struct{}
+}
+
+func (c *slowCatalog) Products(ctx context.Context, refs []event.Ref) (map[event.Ref]event.Product, error) {
+	found, err := c.catalog.Products(ctx, refs)
+	<-c.answer
+	return found, err
+}
+
+// TestLookupsShareQueries starts look-ups while as many queries are in flight as may be. They share one, and it begins after
+// them.
+func TestLookupsShareQueries(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		source := &slowCatalog{catalog: &catalog{products: map[event.Ref]event.Product{}}, answer: make(chan struct{})}
+		cache := products.New(source, prometheus.NewRegistry())
+		defer cache.Close()
+		var lookups sync.WaitGroup
+		start := func(want bool) {
+			lookups.Go(func() {
+				if found := lookUp(t, cache, none); found[0].Exists() != want {
+					t.Errorf("found %+v, want one that exists: %t", found[0], want)
+				}
+			})
+			synctest.Wait()
 		}
+		start(false)
+		start(false)
+		source.products[none] = event.Product{ID: uuid.New(), Archived: true} // answered to its writer before the next look-ups
+		for range 100 {
+			start(true)
+		}
+		close(source.answer)
+		lookups.Wait()
+		if len(source.asked) != 3 {
+			t.Errorf("%d queries, want 3", len(source.asked))
+		}
+	})
+}
+
+// TestALookupEndsWithItsRequest abandons look-ups while the source does not answer. Others still share their query.
+func TestALookupEndsWithItsRequest(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		source := &slowCatalog{catalog: newCatalog(), answer: make(chan struct{})}
+		cache := products.New(source, prometheus.NewRegistry())
+		defer cache.Close()
+		var lookups sync.WaitGroup
+		for range 3 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			lookups.Go(func() {
+				if _, err := cache.Products(ctx, []event.Ref{none}); err != nil && !errs.Is(err, errs.Unavailable) {
+					t.Errorf("got %v, want an answer or unavailable", err)
+				}
+			})
+			synctest.Wait()
+		}
+		<-time.After(2 * time.Second)
+		lookups.Go(func() { lookUp(t, cache, shoe) })
+		synctest.Wait()
+		close(source.answer)
+		lookups.Wait()
 	})
 }
 

@@ -1,0 +1,61 @@
+package event
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+)
+
+// ErrProductChanged says that the product of an item is not what the item was examined with: it is archived, has another SKU
+// or, for a purchase at the list price, another price. The item can be examined and stored again.
+var ErrProductChanged = errors.New("the product has changed since it was looked up")
+
+// Obstacles are the events of a request that could not be stored as they are, by index. No event of the request is stored.
+type Obstacles map[int]error
+
+// Error implements error.
+func (o Obstacles) Error() string {
+	for i, err := range o {
+		return fmt.Sprintf("%d events cannot be stored as they are; event %d: %v", len(o), i, err)
+	}
+	return "no event is in the way"
+}
+
+// at returns the same obstacles with the index that each has in another list.
+func (o Obstacles) at(index []int) Obstacles {
+	moved := make(Obstacles, len(o))
+	for i, err := range o {
+		moved[index[i]] = err
+	}
+	return moved
+}
+
+// maxAttempts bounds how often an item is examined and stored. A further attempt is needed only if its product changes again
+// within the milliseconds since the last one.
+const maxAttempts = 4
+
+// errUnsettled is the answer after maxAttempts.
+var errUnsettled = errs.New(errs.Unavailable, "overloaded", "A product of the request changes all the time. Try again shortly.")
+
+// reexamine examines the events again that a commit could not store, with their products as they are now. again is false if
+// err is no such error; then it is returned as it is.
+func (r *Recorder) reexamine(ctx context.Context, drafts []Draft, events []Event, err error) (again bool, _ error) {
+	obstacles, blocked := errors.AsType[Obstacles](err)
+	if !blocked {
+		return false, err
+	}
+	refs, index := make([]Ref, 0, len(obstacles)), make([]int, 0, len(obstacles))
+	for i := range obstacles {
+		refs, index = append(refs, events[i].ref()), append(index, i)
+	}
+	found, err := r.catalog.Reload(ctx, refs)
+	if err != nil {
+		return false, err
+	}
+	for n, i := range index {
+		resolve(&drafts[i].FactDraft, &events[i].Fact, refs[n], found[n])
+	}
+	return true, nil
+}
