@@ -155,6 +155,46 @@ type APIKeyList struct {
 	Items []APIKey `json:"items"`
 }
 
+// Account An account as admins see it.
+type Account struct {
+	// CreatedAt When the account was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// DisabledAt When the account was disabled; null if it is enabled.
+	DisabledAt time.Time `json:"disabled_at"`
+
+	// Email An e-mail address; compared without regard to case.
+	//
+	// Example: ada@example.com
+	Email Email `json:"email"`
+
+	// ID The id; also the `user_id` of what the user does.
+	ID openapi_types.UUID `json:"id"`
+
+	// LastLoginAt When somebody last logged in; null if never.
+	LastLoginAt time.Time `json:"last_login_at"`
+
+	// Name The display name; empty when none was given.
+	Name string `json:"name"`
+
+	// PasswordTemporary Whether the password was reset and must be replaced at the next login.
+	PasswordTemporary bool `json:"password_temporary"`
+
+	// Role What a user may do. An `analyst` reads all numbers, an `admin` also manages products, accounts and API keys.
+	//
+	// Example: user
+	Role Role `json:"role"`
+}
+
+// AccountList A page of accounts.
+type AccountList struct {
+	// Items The accounts, newest first.
+	Items []Account `json:"items"`
+
+	// NextCursor The `cursor` of the next page; null on the last.
+	NextCursor openapi_types.UUID `json:"next_cursor"`
+}
+
 // Attributes Free-form properties of the product.
 //
 // Example: {"color":"green","size":42}
@@ -394,6 +434,9 @@ type LoginRequest struct {
 	// Example: ada@example.com
 	Email string `json:"email"`
 
+	// NewPassword 10 to 128 characters in Unicode NFC; not the e-mail address and not among the 20,000 most common passwords.
+	NewPassword NewPassword `json:"new_password,omitempty,omitzero"`
+
 	// Password The password of the account.
 	Password string `json:"password"`
 }
@@ -420,6 +463,27 @@ type Meta struct {
 //
 // Example: views
 type Metric string
+
+// NewPassword 10 to 128 characters in Unicode NFC; not the e-mail address and not among the 20,000 most common passwords.
+type NewPassword = string
+
+// PasswordChangeRequest The old and the new password.
+type PasswordChangeRequest struct {
+	// NewPassword 10 to 128 characters in Unicode NFC; not the e-mail address and not among the 20,000 most common passwords.
+	NewPassword NewPassword `json:"new_password"`
+
+	// Password The password of the account now.
+	Password string `json:"password"`
+}
+
+// PasswordChanged The effects of a new password.
+type PasswordChanged struct {
+	// SessionsEnded How many logins were ended, that of the caller included.
+	SessionsEnded int `json:"sessions_ended"`
+
+	// Tokens An access token and the refresh token that gets the next one.
+	Tokens TokenPair `json:"tokens"`
+}
 
 // Problem A problem document (RFC 9457).
 type Problem struct {
@@ -691,10 +755,10 @@ type RegisterRequest struct {
 	Name string `json:"name,omitempty,omitzero"`
 
 	// Password 10 to 128 characters in Unicode NFC; not the e-mail address and not among the 20,000 most common passwords.
-	Password string `json:"password"`
+	Password NewPassword `json:"password"`
 }
 
-// Role What a user may do. An `analyst` reads all numbers, an `admin` also manages products and API keys.
+// Role What a user may do. An `analyst` reads all numbers, an `admin` also manages products, accounts and API keys.
 //
 // Example: user
 type Role string
@@ -757,6 +821,15 @@ type SeriesPoint struct {
 
 	// Views Events of type `view`.
 	Views int64 `json:"views"`
+}
+
+// TemporaryPassword A password that must be replaced at the next login.
+type TemporaryPassword struct {
+	// ExpiresAt Until when it can be replaced; afterwards it must be reset again.
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// Password The password. Give it to the person over a channel that you trust.
+	Password string `json:"password"`
 }
 
 // TokenPair An access token and the refresh token that gets the next one.
@@ -831,7 +904,7 @@ type User struct {
 	// Name The display name; empty when none was given.
 	Name string `json:"name"`
 
-	// Role What a user may do. An `analyst` reads all numbers, an `admin` also manages products and API keys.
+	// Role What a user may do. An `analyst` reads all numbers, an `admin` also manages products, accounts and API keys.
 	//
 	// Example: user
 	Role Role `json:"role"`
@@ -891,6 +964,12 @@ type UserSummary struct {
 
 	// UserID The user.
 	UserID string `json:"user_id"`
+}
+
+// UserUpdateRequest What to change of an account.
+type UserUpdateRequest struct {
+	// Disabled Whether the account is disabled.
+	Disabled bool `json:"disabled"`
 }
 
 // WaitFor What the answer to a write waits for, besides the write itself.
@@ -955,6 +1034,18 @@ type UserSummaryParams struct {
 
 	// To The last day (UTC, inclusive). Today by default.
 	To To `form:"to,omitempty" json:"to,omitempty,omitzero"`
+}
+
+// ListUsersParams defines parameters for ListUsers.
+type ListUsersParams struct {
+	// Limit How many accounts a page holds at most.
+	Limit int `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+
+	// Cursor The `next_cursor` of the previous page.
+	Cursor openapi_types.UUID `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Email Only the account with this e-mail address.
+	Email string `form:"email,omitempty" json:"email,omitempty,omitzero"`
 }
 
 // CreateEventParams defines parameters for CreateEvent.
@@ -1130,7 +1221,7 @@ func (c *Client) RevokeAPIKey(ctx context.Context, id openapi_types.UUID, option
 
 // Login calls POST /auth/login: exchange e-mail and password for tokens.
 //
-// Every failure is answered with the same 401 `invalid_credentials`, whether the account exists or not. Attempts are limited per account and per client address.
+// Wrong credentials are answered with the same 401 `invalid_credentials`, whether the account exists or not, and after the same work. Attempts are limited per account and per client address. Who knows the password is told 403 `account_disabled`, or 403 `password_change_required` if an admin has reset it: then send it again with `new_password`, which replaces it and ends all other logins of the account.
 func (c *Client) Login(ctx context.Context, body LoginRequest, options ...CallOption) (result TokenPair, err error) {
 	call := &call{
 		operation: "login", method: http.MethodPost,
@@ -1163,6 +1254,18 @@ func (c *Client) GetMe(ctx context.Context, options ...CallOption) (result User,
 	return result, err
 }
 
+// ChangePassword calls POST /auth/password: change one's own password.
+//
+// Ends all logins of the account and starts a new one, whose tokens the answer holds: other devices have to log in with the new password. A wrong old password is answered with 403 `wrong_password` and counts as a wrong login. Access tokens that other devices hold stay valid until they expire.
+func (c *Client) ChangePassword(ctx context.Context, body PasswordChangeRequest, options ...CallOption) (result PasswordChanged, err error) {
+	call := &call{
+		operation: "changePassword", method: http.MethodPost,
+		path: "/auth/password",
+	}
+	err = c.do(ctx, call, &body, &result, options)
+	return result, err
+}
+
 // Refresh calls POST /auth/refresh: exchange a refresh token for new tokens.
 //
 // Refresh tokens rotate: each is exchanged for its successor. For 30 s, sending a token again gets the same successor, as long as that was not used, so a lost answer or a second tab does not end the login. Any other second use revokes every token of the same login, because one of the two callers must have stolen it.
@@ -1177,7 +1280,7 @@ func (c *Client) Refresh(ctx context.Context, body RefreshRequest, options ...Ca
 
 // Register calls POST /auth/register: create an account.
 //
-// Creates an account with the role `user`. E-mail addresses are unique without regard to case.
+// Creates an account with the role `user`. E-mail addresses are unique without regard to case. An address that has an account is answered with 409 `email_taken`; a client address gets that answer 20 times an hour at most.
 func (c *Client) Register(ctx context.Context, body RegisterRequest, options ...CallOption) (result User, err error) {
 	call := &call{
 		operation: "register", method: http.MethodPost,
@@ -1185,6 +1288,69 @@ func (c *Client) Register(ctx context.Context, body RegisterRequest, options ...
 	}
 	err = c.do(ctx, call, &body, &result, options)
 	return result, err
+}
+
+// EndOwnSessions calls DELETE /auth/sessions: end all of one's own logins.
+//
+// Revokes every refresh token of the account, that of the caller too. Access tokens stay valid until they expire.
+func (c *Client) EndOwnSessions(ctx context.Context, options ...CallOption) error {
+	call := &call{
+		operation: "endOwnSessions", method: http.MethodDelete,
+		path: "/auth/sessions",
+	}
+	return c.do(ctx, call, nil, nil, options)
+}
+
+// ListUsers calls GET /auth/users: list accounts.
+//
+// Pages through the accounts, newest first. Needs the role `admin`; API keys are refused.
+func (c *Client) ListUsers(ctx context.Context, params *ListUsersParams, options ...CallOption) (result AccountList, err error) {
+	call := &call{
+		operation: "listUsers", method: http.MethodGet,
+		path: "/auth/users",
+	}
+	if params != nil {
+		call.setQuery("limit", params.Limit)
+		call.setQuery("cursor", params.Cursor)
+		call.setQuery("email", params.Email)
+	}
+	err = c.do(ctx, call, nil, &result, options)
+	return result, err
+}
+
+// UpdateUser calls PATCH /auth/users/{id}: disable or enable an account.
+//
+// A disabled account cannot log in, and all its logins end at once: no refresh token works any more, and the operations under `/auth` refuse its access tokens. Other operations accept an access token until it expires, 15 minutes after it was issued unless the installation changed that. Nobody can disable the own account (409 `own_account`). Needs the role `admin`; API keys are refused.
+func (c *Client) UpdateUser(ctx context.Context, id openapi_types.UUID, body UserUpdateRequest, options ...CallOption) (result Account, err error) {
+	call := &call{
+		operation: "updateUser", method: http.MethodPatch,
+		path: fmt.Sprintf("/auth/users/%s", pathSegment(id)),
+	}
+	err = c.do(ctx, call, &body, &result, options)
+	return result, err
+}
+
+// ResetPassword calls POST /auth/users/{id}/password: reset the password of an account.
+//
+// Replaces the password by a generated one, shows it in this answer only, and ends all logins of the account. The password works for 24 hours and only to choose a new one: `POST /auth/login` with `new_password`. One's own password is changed with `POST /auth/password` (409 `own_account`). Needs the role `admin`; API keys are refused.
+func (c *Client) ResetPassword(ctx context.Context, id openapi_types.UUID, options ...CallOption) (result TemporaryPassword, err error) {
+	call := &call{
+		operation: "resetPassword", method: http.MethodPost,
+		path: fmt.Sprintf("/auth/users/%s/password", pathSegment(id)),
+	}
+	err = c.do(ctx, call, nil, &result, options)
+	return result, err
+}
+
+// EndSessions calls DELETE /auth/users/{id}/sessions: end all logins of an account.
+//
+// Revokes every refresh token of the account. Its access tokens stay valid until they expire; disable the account if that is too long. Needs the role `admin`; API keys are refused.
+func (c *Client) EndSessions(ctx context.Context, id openapi_types.UUID, options ...CallOption) error {
+	call := &call{
+		operation: "endSessions", method: http.MethodDelete,
+		path: fmt.Sprintf("/auth/users/%s/sessions", pathSegment(id)),
+	}
+	return c.do(ctx, call, nil, nil, options)
 }
 
 // CreateEvent calls POST /events: record an event.

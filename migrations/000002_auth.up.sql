@@ -3,22 +3,26 @@ COMMENT ON SCHEMA auth IS 'Accounts and credentials. Owned by the auth service; 
 GRANT USAGE ON SCHEMA auth TO hp_auth, hp_catalog, hp_ingest, hp_analytics;
 
 CREATE TABLE auth.users (
-	id            uuid PRIMARY KEY,
-	email         text NOT NULL CONSTRAINT users_email_key UNIQUE CHECK (email = lower(email COLLATE "C") AND length(email) <= 254),
-	name          text NOT NULL DEFAULT '' CHECK (length(name) <= 200),
-	password_hash text NOT NULL,
-	role          text NOT NULL DEFAULT 'user' CHECK (role IN ('admin', 'analyst', 'user')),
-	disabled_at   timestamptz,
-	created_at    timestamptz NOT NULL DEFAULT now(),
-	updated_at    timestamptz NOT NULL DEFAULT now()
+	id                  uuid PRIMARY KEY,
+	email               text NOT NULL CONSTRAINT users_email_key UNIQUE CHECK (email = lower(email COLLATE "C") AND length(email) <= 254),
+	name                text NOT NULL DEFAULT '' CHECK (length(name) <= 200),
+	password_hash       text NOT NULL,
+	password_expires_at timestamptz,
+	role                text NOT NULL DEFAULT 'user' CHECK (role IN ('admin', 'analyst', 'user')),
+	disabled_at         timestamptz,
+	last_login_at       timestamptz,
+	created_at          timestamptz NOT NULL DEFAULT now(),
+	updated_at          timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE auth.users IS 'People who can log in.';
 COMMENT ON COLUMN auth.users.id IS 'UUIDv7; the subject of access tokens and the user_id of the person''s own events.';
 COMMENT ON COLUMN auth.users.email IS 'Login name, lower-cased before it is stored, so that the unique constraint ignores case.';
 COMMENT ON COLUMN auth.users.name IS 'Display name; may be empty.';
 COMMENT ON COLUMN auth.users.password_hash IS 'argon2id hash in PHC string format, which includes its parameters.';
+COMMENT ON COLUMN auth.users.password_expires_at IS 'Set if an admin has reset the password: until then it can be replaced, and nothing else. Null for a password that its owner chose.';
 COMMENT ON COLUMN auth.users.role IS 'admin: everything. analyst: read everybody''s numbers. user: own events and numbers.';
 COMMENT ON COLUMN auth.users.disabled_at IS 'When an admin disabled the account: it cannot log in or refresh. Null if it is enabled.';
+COMMENT ON COLUMN auth.users.last_login_at IS 'When somebody last logged in; a refresh does not count.';
 COMMENT ON COLUMN auth.users.created_at IS 'When the account was created.';
 COMMENT ON COLUMN auth.users.updated_at IS 'When the account was last changed.';
 
@@ -37,7 +41,7 @@ COMMENT ON COLUMN auth.sessions.id IS 'UUIDv7.';
 COMMENT ON COLUMN auth.sessions.user_id IS 'The account that logged in.';
 COMMENT ON COLUMN auth.sessions.secret IS 'The key of the HMAC that makes the next refresh token from the current one. Only the role of the auth service may read it.';
 COMMENT ON COLUMN auth.sessions.expires_at IS 'When the last token of the session expires. The row is pruned afterwards.';
-COMMENT ON COLUMN auth.sessions.revoked_at IS 'When the session was revoked: by logout, by reuse of a token, by a new password.';
+COMMENT ON COLUMN auth.sessions.revoked_at IS 'When the session was revoked: by logout, by reuse of a token, by a new password, by an admin.';
 COMMENT ON COLUMN auth.sessions.created_at IS 'When the account logged in.';
 
 CREATE TABLE auth.refresh_tokens (

@@ -57,6 +57,14 @@ func TestAccountLifecycle(t *testing.T) {
 		t.Errorf("revoked: %+v", list)
 	}
 
+	here := anyone.as(anyone.login("ada@example.com", goodPassword).AccessToken)
+	want[any](here, http.StatusOK, http.MethodPost, "/auth/password", `{"password":"`+goodPassword+`","new_password":"`+otherPassword+`"}`)
+	want[any](here, http.StatusNoContent, http.MethodDelete, "/auth/sessions", "")
+	want[any](admin, http.StatusOK, http.MethodGet, "/auth/users", "")
+	want[any](admin, http.StatusOK, http.MethodPatch, "/auth/users/"+ada.ID, `{"disabled":false}`)
+	want[any](admin, http.StatusOK, http.MethodPost, "/auth/users/"+ada.ID+"/password", "")
+	want[any](admin, http.StatusNoContent, http.MethodDelete, "/auth/users/"+ada.ID+"/sessions", "")
+
 	keys := want[struct{ Keys []map[string]string }](anyone, http.StatusOK, http.MethodGet, "/auth/.well-known/jwks.json", "").Keys
 	if len(keys) != 1 || keys[0]["kty"] != "OKP" || keys[0]["crv"] != "Ed25519" || keys[0]["d"] != "" {
 		t.Errorf("key set %v", keys)

@@ -34,6 +34,9 @@ type Config struct {
 	LoginAddressLimit int `env:"LOGIN_LIMIT_ADDRESS, default=60"`
 	// RegisterLimit is how many accounts per minute one client address may create.
 	RegisterLimit int `env:"REGISTER_LIMIT_ADDRESS, default=30"`
+	// RegisterTakenLimit is how many registrations per hour one client address may send for e-mail addresses that have an
+	// account. The answer tells that there is one, so a high value lets strangers look up who has an account.
+	RegisterTakenLimit int `env:"REGISTER_LIMIT_TAKEN, default=20"`
 	// RefreshLimit is how many refreshes per minute one client address may make. All users of an office share an address.
 	RefreshLimit int `env:"REFRESH_LIMIT_ADDRESS, default=300"`
 }
@@ -62,6 +65,7 @@ func (c *Config) Validate() error {
 		{"LOGIN_LIMIT_ACCOUNT_TOTAL", c.LoginAccountTotal},
 		{"LOGIN_LIMIT_ADDRESS", c.LoginAddressLimit},
 		{"REGISTER_LIMIT_ADDRESS", c.RegisterLimit},
+		{"REGISTER_LIMIT_TAKEN", c.RegisterTakenLimit},
 		{"REFRESH_LIMIT_ADDRESS", c.RefreshLimit},
 	} {
 		if limit.value < 1 {

@@ -3,6 +3,8 @@ package auth_test
 import (
 	"context"
 	"encoding/json"
+	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -37,6 +39,7 @@ type office struct {
 	postgres platformpostgres.Config
 	redis    redis.Config
 	change   func(*auth.Config) // changes the default configuration, whose limits are high; may be nil
+	logs     io.Writer          // gets the log of the replicas, if it is not nil
 
 	lastRoutes http.Handler // of the last replica, without contract checks
 }
@@ -57,12 +60,16 @@ func (o *office) start() client {
 			Postgres: o.postgres, Redis: o.redis,
 		},
 		AccessTTL: 15 * time.Minute, RefreshTTL: 24 * time.Hour, RefreshGrace: time.Minute, SigningKeyMaxAge: 24 * time.Hour,
-		LoginAccountLimit: 1000, LoginAccountTotal: 1000, LoginAddressLimit: 1000, RegisterLimit: 1000, RefreshLimit: 1000,
+		LoginAccountLimit: 1000, LoginAccountTotal: 1000, LoginAddressLimit: 1000, RegisterLimit: 1000, RegisterTakenLimit: 1000, RefreshLimit: 1000,
 	}
 	if o.change != nil {
 		o.change(&cfg)
 	}
-	svc, err := auth.New(ctx, cfg, platformtest.Deps(o.t))
+	deps := platformtest.Deps(o.t)
+	if o.logs != nil {
+		deps.Logger = slog.New(slog.NewTextHandler(o.logs, nil))
+	}
+	svc, err := auth.New(ctx, cfg, deps)
 	if err != nil {
 		o.t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/api"
 )
 
-// newLimits returns the rate limits that openapi.yaml names, those of wrong passwords, which the handler charges, and the
+// newLimits returns the rate limits that openapi.yaml names, those of attempts, which the handler charges, and the
 // function that stops the goroutines of all.
 func newLimits(cfg Config, f *frame.Frame) (limits map[string]edge.Limit, attempts api.Attempts, stop func()) {
 	var limiters []*ratelimit.Limiter
@@ -21,12 +21,14 @@ func newLimits(cfg Config, f *frame.Frame) (limits map[string]edge.Limit, attemp
 	attempts = api.Attempts{
 		Network: per(time.Minute, "login-account", cfg.LoginAccountLimit),
 		Account: per(time.Hour, "login-account-total", cfg.LoginAccountTotal),
+		Taken:   per(time.Hour, "register-taken", cfg.RegisterTakenLimit),
 	}
 	limits = map[string]edge.Limit{
 		"login-address":       edge.ByAddress(per(time.Minute, "login-address", cfg.LoginAddressLimit)),
 		"login-account":       edge.ChargedByHandler(),
 		"login-account-total": edge.ChargedByHandler(),
 		"register":            edge.ByAddress(per(time.Minute, "register", cfg.RegisterLimit)),
+		"register-taken":      edge.ChargedByHandler(),
 		"refresh":             edge.ByAddress(per(time.Minute, "refresh", cfg.RefreshLimit)),
 	}
 	return limits, attempts, func() {

@@ -110,6 +110,55 @@ func TestRegisterAndRefreshLimits(t *testing.T) {
 	}
 }
 
+// wantLimitedAfter checks that tries are answered with a code about limit times, and with 429 from then on: a refund before may
+// have left one unit taken.
+func wantLimitedAfter(t *testing.T, limit, status int, code string, try func(i int) *httptest.ResponseRecorder) {
+	t.Helper()
+	for i := range limit + 1 {
+		w := try(i)
+		if w.Code == http.StatusTooManyRequests && i >= limit-1 {
+			return
+		}
+		var fields []string
+		if code == "email_taken" {
+			fields = []string{"/email email_taken"}
+		}
+		wantProblem(t, w, status, code, fields...)
+	}
+	t.Errorf("%d tries are answered", limit+1)
+}
+
+// TestWrongOldPasswordsCount checks that a stolen access token is no way around the limits of a login.
+func TestWrongOldPasswordsCount(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.change = func(cfg *auth.Config) { cfg.LoginAccountLimit = 3 }
+	anyone := o.start()
+	anyone.register("ada@example.com")
+	stolen := anyone.as(anyone.login("ada@example.com", goodPassword).AccessToken)
+	wantLimitedAfter(t, 3, 403, "wrong_password", func(int) *httptest.ResponseRecorder {
+		return stolen.do(http.MethodPost, "/auth/password", `{"password":"wrong","new_password":"`+otherPassword+`"}`)
+	})
+	wantProblem(t, tryLogin(anyone, "ada@example.com"), 429, "rate_limited") // one budget
+}
+
+// TestLookingUpAccountsIsLimited registers addresses that are taken: that tells who has an account.
+func TestLookingUpAccountsIsLimited(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.change = func(cfg *auth.Config) { cfg.RegisterTakenLimit = 3 }
+	anyone := o.start()
+	for i := range 5 { // accounts that are made do not count
+		anyone.register(fmt.Sprintf("u%d@example.com", i))
+	}
+	try := func(c client, i int) *httptest.ResponseRecorder {
+		return c.do(http.MethodPost, "/auth/register", credentials(fmt.Sprintf("u%d@example.com", i), goodPassword))
+	}
+	wantLimitedAfter(t, 3, 409, "email_taken", func(i int) *httptest.ResponseRecorder { return try(anyone, i) })
+	wantProblem(t, try(anyone, 4), 429, "rate_limited")
+	wantProblem(t, try(anyone.from("10.9.9.9:1"), 4), 409, "email_taken", "/email email_taken")
+}
+
 // TestLimitsWithoutRedis checks that logins work and are still limited while Redis is down, and after it was wiped.
 func TestLimitsWithoutRedis(t *testing.T) {
 	t.Parallel()

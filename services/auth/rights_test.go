@@ -61,6 +61,8 @@ func TestRights(t *testing.T) {
 	const get, post, del = http.MethodGet, http.MethodPost, http.MethodDelete
 	restricted := []struct{ method, path string }{
 		{get, "/auth/api-keys"}, {post, "/auth/api-keys"}, {del, "/auth/api-keys/" + uuid.NewString()},
+		{get, "/auth/users"}, {http.MethodPatch, "/auth/users/" + uuid.NewString()},
+		{post, "/auth/users/" + uuid.NewString() + "/password"}, {del, "/auth/users/" + uuid.NewString() + "/sessions"},
 	}
 	for name, test := range map[string]struct {
 		token  string
@@ -80,7 +82,7 @@ func TestRights(t *testing.T) {
 		"key without admin":  {ingest, 403, "forbidden"},
 	} {
 		for _, request := range restricted {
-			t.Run(name+" "+request.method, func(t *testing.T) {
+			t.Run(name+" "+request.method+" "+request.path, func(t *testing.T) {
 				wantProblem(t, anyone.as(test.token).do(request.method, request.path, "no JSON"), test.status, test.code)
 			})
 		}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 	"go.opentelemetry.io/otel/trace/noop"
 
@@ -58,6 +59,7 @@ The password is read from ADMIN_PASSWORD (or the file ADMIN_PASSWORD_FILE). With
 		panic(err) // the flag is defined above
 	}
 	cmd.AddCommand(create)
+	cmd.AddCommand(accountCommands(env)...)
 	return cmd
 }
 
@@ -101,8 +103,13 @@ func (e environment) databaseConfig(ctx context.Context, url string) (cfg postgr
 	return cfg, with.load(ctx, &cfg)
 }
 
+// accountsPool connects to the accounts.
+func accountsPool(ctx context.Context, database postgres.Config) (*pgxpool.Pool, error) {
+	return postgres.Open(ctx, database, "hp_auth", "hp-analytics admin", noop.NewTracerProvider())
+}
+
 func putAccount(ctx context.Context, database postgres.Config, email, password string, role authn.Role) error {
-	pool, err := postgres.Open(ctx, database, "hp_auth", "hp-analytics admin", noop.NewTracerProvider())
+	pool, err := accountsPool(ctx, database)
 	if err != nil {
 		return err
 	}
@@ -115,7 +122,7 @@ func putAccount(ctx context.Context, database postgres.Config, email, password s
 }
 
 func hasAdmin(ctx context.Context, database postgres.Config) (bool, error) {
-	pool, err := postgres.Open(ctx, database, "hp_auth", "hp-analytics admin", noop.NewTracerProvider())
+	pool, err := accountsPool(ctx, database)
 	if err != nil {
 		return false, err
 	}

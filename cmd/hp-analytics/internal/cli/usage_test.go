@@ -81,6 +81,15 @@ func TestOwnDatabase(t *testing.T) {
 	if code := Run(t.Context(), []string{"admin", "create", "--email=second@example.com", "--if-none"}, environ, &again, &again); code != exitOK || again.String() != "" {
 		t.Errorf("a second first admin: exit code %d: %s", code, again.String())
 	}
+	command("ada@example.com must log in with a new password before", "admin", "reset-password", "--email=ada@example.com")
+	command("ADA@example.com is disabled", "admin", "disable", "--email=ADA@example.com")
+	command("ada@example.com is enabled", "admin", "enable", "--email=ada@example.com")
+	command("ada@example.com is logged out", "admin", "end-sessions", "--email=ada@example.com")
+	command("ada@example.com    analyst  ", "admin", "list")
+	var nobody strings.Builder
+	if code := Run(t.Context(), []string{"admin", "disable", "--email=nobody@example.com"}, environ, &nobody, &nobody); code != exitUsage || !strings.Contains(nobody.String(), "unknown_account") {
+		t.Errorf("nobody is disabled: exit code %d: %s", code, nobody.String())
+	}
 	command(": 0 differences.", "reconcile", "--from=2026-01-01", "--to=2026-01-31")
 
 	execute(t, database.URL(), `SELECT ingest.ensure_partitions((now() AT TIME ZONE 'UTC')::date, (now() AT TIME ZONE 'UTC')::date)`)

@@ -14,6 +14,9 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 )
 
+// EmailTaken is the code of the error that tells that an e-mail address has an account.
+const EmailTaken = "email_taken"
+
 // Account is a person who can log in.
 type Account struct {
 	ID           uuid.UUID
@@ -22,6 +25,10 @@ type Account struct {
 	Role         authn.Role
 	PasswordHash string
 	CreatedAt    time.Time
+	// PasswordExpiresAt is set if an admin has reset the password: until then its owner can replace it, and do nothing else.
+	PasswordExpiresAt *time.Time
+	DisabledAt        *time.Time // nil if the account is enabled
+	LastLoginAt       *time.Time // nil if nobody has logged in
 }
 
 // APIKey is an API key as listed. The key itself is not stored.

@@ -1,6 +1,8 @@
 package account
 
 import (
+	"crypto/rand"
+	"time"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
@@ -16,6 +18,25 @@ const (
 	maxPassword      = 128
 	maxPasswordBytes = 4 * maxPassword
 )
+
+// TemporaryLife is how long a password that an admin has reset can be replaced.
+const TemporaryLife = 24 * time.Hour
+
+// NewTemporaryPassword returns a password of 130 random bits, which is easy to read out.
+func NewTemporaryPassword() string { return rand.Text() }
+
+// CheckNewPassword returns an Invalid error if next, the member new_password of a request, cannot replace the password of the
+// account with an e-mail address.
+func CheckNewPassword(email, old, next string) error {
+	problems := passwordProblems("/new_password", next, NormalizeEmail(email))
+	if len(problems) == 0 && norm.NFC.String(next) == norm.NFC.String(old) {
+		problems = []errs.Field{{Pointer: "/new_password", Code: "password_unchanged", Detail: "Choose another password than the present one."}}
+	}
+	if len(problems) > 0 {
+		return errs.New(errs.Invalid, "validation_failed", "The password cannot be changed like this.", problems...)
+	}
+	return nil
+}
 
 // passwordProblems returns what is wrong with a new password of the account with a normalized e-mail address. The pointer
 // names the member of the request that holds the password.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
+	"slices"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/httpserver"
@@ -12,36 +13,62 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/account"
 )
 
-// Attempts limits wrong passwords. An attempt takes its units before the password is checked, so that many at once cannot
-// pass together, and gets them back unless the password was wrong.
+// Attempts limits the answers that an attacker collects. An attempt takes its units before it is decided, so that many at once
+// cannot pass together, and gets them back unless the answer is one of those.
 type Attempts struct {
-	// Network counts an account together with the client's network, so that a stranger's tries do not lock out the owner.
+	// Network counts wrong passwords of an account together with the client's network, so that a stranger's tries do not lock
+	// out the owner.
 	Network *ratelimit.Limiter
-	// Account counts an account over all networks, slowly, against tries that are spread over many.
+	// Account counts wrong passwords of an account over all networks, slowly, against tries that are spread over many.
 	Account *ratelimit.Limiter
+	// Taken counts, for a network, registrations that are answered with email_taken: that tells which accounts exist.
+	Taken *ratelimit.Limiter
 }
 
-// limit applies the limits of logins to the operation Login.
-func (a Attempts) limit(next StrictHandlerFunc, operation string) StrictHandlerFunc {
-	if operation != "Login" {
-		return next
+// collected are the codes that attackers collect.
+var collected = []string{errCredentials.Code, errWrongPassword.Code, account.EmailTaken}
+
+// charge is a unit that an attempt takes.
+type charge struct {
+	limiter *ratelimit.Limiter
+	key     string
+}
+
+// charges returns what a request takes.
+func (a Attempts) charges(ctx context.Context, request any) []charge {
+	var email string
+	switch request := request.(type) {
+	case LoginRequestObject:
+		email = request.Body.Email
+	case ChangePasswordRequestObject:
+		email = callerOf(ctx).Email
+	case RegisterRequestObject:
+		return []charge{{a.Taken, httpserver.ClientNetwork(ctx)}}
+	default:
+		return nil
 	}
+	key := accountKey(email)
+	return []charge{{a.Network, key + "@" + httpserver.ClientNetwork(ctx)}, {a.Account, key}}
+}
+
+// limit applies the limits.
+func (a Attempts) limit(next StrictHandlerFunc, _ string) StrictHandlerFunc {
 	return func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
-		login, _ := request.(LoginRequestObject) // the generated code of this operation passes no other type
-		key := accountKey(login.Body.Email)
-		network := key + "@" + httpserver.ClientNetwork(ctx)
-		refund := context.WithoutCancel(ctx)
-		if err := a.Network.Allow(ctx, w.Header(), network, 1); err != nil {
-			return nil, err
+		charges := a.charges(ctx, request)
+		refund := func(charges []charge) {
+			for _, c := range charges {
+				c.limiter.Refund(context.WithoutCancel(ctx), c.key, 1)
+			}
 		}
-		if err := a.Account.Allow(ctx, w.Header(), key, 1); err != nil {
-			a.Network.Refund(refund, network, 1)
-			return nil, err
+		for i, c := range charges {
+			if err := c.limiter.Allow(ctx, w.Header(), c.key, 1); err != nil {
+				refund(charges[:i])
+				return nil, err
+			}
 		}
 		answer, err := next(ctx, w, r, request)
-		if errs.CodeOf(err) != errCredentials.Code {
-			a.Network.Refund(refund, network, 1)
-			a.Account.Refund(refund, key, 1)
+		if err == nil || !slices.Contains(collected, errs.CodeOf(err)) {
+			refund(charges)
 		}
 		return answer, err
 	}

@@ -10,13 +10,11 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
-	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/account"
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/keyring"
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/password"
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/postgres"
-	"github.com/hp-analytics/hp-analytics/services/auth/internal/token"
 )
 
 // Server implements the operations of the contract with the tag auth.
@@ -34,9 +32,9 @@ type Server struct {
 
 var _ StrictServerInterface = (*Server)(nil)
 
-// Mount adds the handlers of the operations to r.
+// Mount adds the handlers of the operations to r. The middleware that is named last runs first.
 func (s *Server) Mount(r chi.Router) {
-	strict := NewStrictHandlerWithOptions(s, []StrictMiddlewareFunc{s.Attempts.limit}, StrictHTTPServerOptions{
+	strict := NewStrictHandlerWithOptions(s, []StrictMiddlewareFunc{s.Attempts.limit, s.current}, StrictHTTPServerOptions{
 		RequestErrorHandlerFunc: problem.Write, ResponseErrorHandlerFunc: problem.Write,
 	})
 	HandlerWithOptions(strict, ChiServerOptions{BaseRouter: r, ErrorHandlerFunc: problem.Write})
@@ -55,54 +53,6 @@ func (s *Server) Register(ctx context.Context, request RegisterRequestObject) (R
 		return nil, err
 	}
 	return Register201JSONResponse{Body: userAnswer(a), Headers: Register201ResponseHeaders{Location: "/auth/me"}}, nil
-}
-
-var errCredentials = errs.New(errs.Unauthenticated, "invalid_credentials", "The e-mail address or the password is wrong.")
-
-// Login implements StrictServerInterface. It does the same work whether the account exists or not, so that its duration does
-// not reveal which accounts exist.
-func (s *Server) Login(ctx context.Context, request LoginRequestObject) (LoginResponseObject, error) {
-	a, err := s.Store.AccountByEmail(ctx, account.NormalizeEmail(request.Body.Email))
-	if err != nil && !errs.Is(err, errs.NotFound) {
-		return nil, err
-	}
-	ok, outdated, err := s.Hasher.Verify(ctx, request.Body.Password, a.PasswordHash)
-	if err != nil {
-		return nil, err
-	}
-	if !ok {
-		return nil, errCredentials
-	}
-	if outdated {
-		a.PasswordHash = s.rehash(ctx, a, request.Body.Password)
-	}
-	secret := token.NewSecret()
-	err = s.Store.StartSession(ctx, a, secret, s.RefreshTTL)
-	if errs.Is(err, errs.NotFound) {
-		return nil, errCredentials.Because(err) // the password was changed a moment ago
-	}
-	if err != nil {
-		return nil, err
-	}
-	pair, err := s.pair(ctx, a, secret)
-	if err != nil {
-		return nil, err
-	}
-	return Login200JSONResponse{Body: pair, Headers: Login200ResponseHeaders{CacheControl: noStore}}, nil
-}
-
-// rehash replaces a hash that has outdated parameters, and returns the hash that the account has now. That is only possible
-// at login, when the password is known. A failure does not fail the login.
-func (s *Server) rehash(ctx context.Context, a account.Account, plain string) string {
-	hash, err := s.Hasher.Hash(ctx, plain)
-	if err == nil {
-		err = s.Store.RenewPasswordHash(ctx, a, hash)
-	}
-	if err != nil {
-		s.Logger.WarnContext(ctx, "renew a password hash", "user", a.ID, "err", err)
-		return a.PasswordHash
-	}
-	return hash
 }
 
 // Refresh implements StrictServerInterface.
@@ -146,18 +96,7 @@ func (s *Server) Logout(ctx context.Context, request LogoutRequestObject) (Logou
 
 // GetMe implements StrictServerInterface.
 func (s *Server) GetMe(ctx context.Context, _ GetMeRequestObject) (GetMeResponseObject, error) {
-	caller, err := authn.Require(ctx)
-	if err != nil {
-		return nil, err
-	}
-	a, err := s.Store.Account(ctx, caller.Subject)
-	if errs.Is(err, errs.NotFound) {
-		return nil, errs.New(errs.Unauthenticated, "account_gone", "The account behind this token does not exist any more.").Because(err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return GetMe200JSONResponse(userAnswer(a)), nil
+	return GetMe200JSONResponse(userAnswer(callerOf(ctx))), nil
 }
 
 // GetJWKS implements StrictServerInterface.

@@ -15,28 +15,35 @@ import (
 )
 
 // StartSession stores a login with its first refresh token. It returns NotFound if the account has another password than a
-// has by now: a login that was checked before a reset must not survive it.
+// has by now, or is disabled: a login that was checked before a change must not survive it.
 func (s Store) StartSession(ctx context.Context, a account.Account, refresh string, life time.Duration) error {
-	// The lock makes a concurrent change of the account wait, which then sees this session and revokes it.
-	const insert = `
-		INSERT INTO auth.sessions (id, user_id, secret, expires_at)
-		SELECT $1, id, $2, now() + $3::interval
-		FROM auth.users
-		WHERE id = $4 AND password_hash = $5
-		FOR SHARE
+	// The lock of the row makes a concurrent change of the account wait, which then sees this session and revokes it.
+	const login = `
+		UPDATE auth.users
+		SET last_login_at = now()
+		WHERE id = $1 AND password_hash = $2 AND password_expires_at IS NULL AND disabled_at IS NULL
 		RETURNING id`
 	err := postgres.InTx(ctx, s.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
 		var id uuid.UUID
-		err := tx.QueryRow(ctx, insert, uuid.Must(uuid.NewV7()), token.NewKey(), life, a.ID, a.PasswordHash).Scan(&id)
-		if err != nil {
-			return fmt.Errorf("insert a session: %w", err)
+		if err := tx.QueryRow(ctx, login, a.ID, a.PasswordHash).Scan(&id); err != nil {
+			return fmt.Errorf("note a login: %w", err)
 		}
-		return insertRefresh(ctx, tx, id, token.HashSecret(refresh), life)
+		return insertSession(ctx, tx, id, refresh, life)
 	})
 	if err != nil {
 		return postgres.Classify(err)
 	}
 	return nil
+}
+
+// insertSession stores a session of an account, whose row tx has locked.
+func insertSession(ctx context.Context, tx pgx.Tx, user uuid.UUID, refresh string, life time.Duration) error {
+	const insert = `INSERT INTO auth.sessions (id, user_id, secret, expires_at) VALUES ($1, $2, $3, now() + $4::interval)`
+	id := uuid.Must(uuid.NewV7())
+	if _, err := tx.Exec(ctx, insert, id, user, token.NewKey(), life); err != nil {
+		return fmt.Errorf("insert a session: %w", err)
+	}
+	return insertRefresh(ctx, tx, id, token.HashSecret(refresh), life)
 }
 
 func insertRefresh(ctx context.Context, tx pgx.Tx, session uuid.UUID, hash []byte, life time.Duration) error {
@@ -94,12 +101,17 @@ func (s Store) Logout(ctx context.Context, refresh string) error {
 	return nil
 }
 
-// revokeSessions revokes all sessions of an account, whose row tx has locked.
-func revokeSessions(ctx context.Context, tx pgx.Tx, user uuid.UUID) error {
-	if _, err := tx.Exec(ctx, `UPDATE auth.sessions SET revoked_at = now() WHERE user_id = $1 AND revoked_at IS NULL`, user); err != nil {
-		return fmt.Errorf("revoke the sessions of an account: %w", err)
+// revokeSessions revokes all sessions of an account, whose row tx has locked, and returns how many worked until now.
+func revokeSessions(ctx context.Context, tx pgx.Tx, user uuid.UUID) (ended int64, err error) {
+	const revoke = `
+		WITH revoked AS (
+			UPDATE auth.sessions SET revoked_at = now() WHERE user_id = $1 AND revoked_at IS NULL RETURNING expires_at
+		)
+		SELECT count(*) FILTER (WHERE expires_at > now()) FROM revoked`
+	if err := tx.QueryRow(ctx, revoke, user).Scan(&ended); err != nil {
+		return 0, fmt.Errorf("revoke the sessions of an account: %w", err)
 	}
-	return nil
+	return ended, nil
 }
 
 // PruneSessions deletes expired refresh tokens, used or not, and the sessions that have no others. It returns the number of

@@ -98,6 +98,22 @@ func TestNoSuccessorSurvivesARevocation(t *testing.T) {
 			user.PasswordHash = "y"
 			return s.PutAccount(s.t.Context(), user)
 		},
+		"a password of the owner's": func(s tester, user account.Account, _, _ string) error {
+			_, err := s.ChangePassword(s.t.Context(), user, "y", token.NewSecret(), life)
+			return err
+		},
+		"a reset": func(s tester, user account.Account, _, _ string) error {
+			_, err := s.ResetPassword(s.t.Context(), user.ID, "y", life)
+			return err
+		},
+		"disabling": func(s tester, user account.Account, _, _ string) error {
+			_, err := s.SetDisabled(s.t.Context(), user.ID, true)
+			return err
+		},
+		"the end of all sessions": func(s tester, user account.Account, _, _ string) error {
+			_, err := s.EndSessions(s.t.Context(), user.ID)
+			return err
+		},
 	}
 	for name, revoke := range revocations {
 		for _, revokeFirst := range []bool{true, false} {
@@ -131,10 +147,10 @@ func TestNoSuccessorSurvivesARevocation(t *testing.T) {
 	}
 }
 
-// sessionSecret returns the secret of the only session.
+// sessionSecret returns the secret of the first session.
 func (s tester) sessionSecret() (secret []byte) {
 	s.t.Helper()
-	if err := s.Pool.QueryRow(s.t.Context(), `SELECT secret FROM auth.sessions`).Scan(&secret); err != nil {
+	if err := s.Pool.QueryRow(s.t.Context(), `SELECT secret FROM auth.sessions ORDER BY id LIMIT 1`).Scan(&secret); err != nil {
 		s.t.Fatal(err)
 	}
 	return secret
@@ -163,33 +179,75 @@ func TestLogoutsAgainstRefreshes(t *testing.T) {
 	}
 }
 
-// TestALoginDoesNotOutliveItsPassword lets a login that has checked the old password meet its change, in both orders.
-func TestALoginDoesNotOutliveItsPassword(t *testing.T) {
+// TestALoginDoesNotOutliveAChange lets a login that has checked the password meet a change of the account, in both orders.
+func TestALoginDoesNotOutliveAChange(t *testing.T) {
 	t.Parallel()
-	for _, loginFirst := range []bool{true, false} {
-		s := tester{newStore(t), t}
-		user := s.account("ada@example.com")
-		refresh := token.NewSecret()
-		var loginErr error
-		calls := []func(){
-			func() { loginErr = s.StartSession(t.Context(), user, refresh, life) },
-			func() {
-				changed := user
-				changed.PasswordHash = "y"
-				if err := s.PutAccount(t.Context(), changed); err != nil {
-					t.Error(err)
+	for name, change := range map[string]func(s tester, user account.Account) error{
+		"the password, by the command line": func(s tester, user account.Account) error {
+			user.PasswordHash = "y"
+			return s.PutAccount(s.t.Context(), user)
+		},
+		"the password, by the owner": func(s tester, user account.Account) error {
+			_, err := s.ChangePassword(s.t.Context(), user, "y", token.NewSecret(), life)
+			return err
+		},
+		"the password, by an admin": func(s tester, user account.Account) error {
+			_, err := s.ResetPassword(s.t.Context(), user.ID, "y", life)
+			return err
+		},
+		"disabled": func(s tester, user account.Account) error {
+			_, err := s.SetDisabled(s.t.Context(), user.ID, true)
+			return err
+		},
+	} {
+		for _, loginFirst := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, login first=%t", name, loginFirst), func(t *testing.T) {
+				t.Parallel()
+				s := tester{newStore(t), t}
+				user := s.account("ada@example.com")
+				refresh := token.NewSecret()
+				var loginErr error
+				calls := []func(){
+					func() { loginErr = s.StartSession(t.Context(), user, refresh, life) },
+					func() {
+						if err := change(s, user); err != nil {
+							t.Error(err)
+						}
+					},
 				}
-			},
+				if !loginFirst {
+					calls[0], calls[1] = calls[1], calls[0]
+				}
+				s.inTurn(`SELECT FROM auth.users FOR UPDATE`, calls...)
+				if loginFirst != (loginErr == nil) {
+					t.Errorf("login: %v", loginErr)
+				}
+				s.wantRefused(refresh, "invalid_refresh_token")
+			})
 		}
-		if !loginFirst {
-			calls[0], calls[1] = calls[1], calls[0]
-		}
-		s.inTurn(`SELECT FROM auth.users FOR UPDATE`, calls...)
-		if loginFirst != (loginErr == nil) {
-			t.Errorf("login first: %t, login: %v", loginFirst, loginErr)
-		}
-		s.wantRefused(refresh, "invalid_refresh_token")
 	}
+}
+
+// TestOnePasswordWins lets two changes that have checked the same old password meet: the second one changes nothing, and its
+// client gets no session.
+func TestOnePasswordWins(t *testing.T) {
+	t.Parallel()
+	s := tester{newStore(t), t}
+	user := s.account("ada@example.com")
+	winner, loser := token.NewSecret(), token.NewSecret()
+	var winnerErr, loserErr error
+	s.inTurn(`SELECT FROM auth.users FOR UPDATE`,
+		func() { _, winnerErr = s.ChangePassword(t.Context(), user, "first", winner, life) },
+		func() { _, loserErr = s.ChangePassword(t.Context(), user, "second", loser, life) },
+	)
+	if winnerErr != nil || !errs.Is(loserErr, errs.NotFound) {
+		t.Errorf("first %v, second %v", winnerErr, loserErr)
+	}
+	if a, err := s.Account(t.Context(), user.ID.String()); err != nil || a.PasswordHash != "first" {
+		t.Errorf("the hash is %q, %v", a.PasswordHash, err)
+	}
+	s.rotate(winner)
+	s.wantRefused(loser, "invalid_refresh_token")
 }
 
 // TestTheSameSuccessorWithinGrace covers two tabs that refresh at once, and a client that did not get the answer.

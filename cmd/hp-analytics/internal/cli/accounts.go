@@ -1,0 +1,102 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/spf13/cobra"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/services/auth/accounts"
+)
+
+// accountCommands are the commands of admin that change or list accounts that exist.
+func accountCommands(env environment) []*cobra.Command {
+	one := func(use, short string, apply func(context.Context, *pgxpool.Pool, string) error) *cobra.Command {
+		var email string
+		cmd := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs}
+		cmd.Flags().StringVar(&email, "email", "", "the account's e-mail address (required)")
+		if err := cmd.MarkFlagRequired("email"); err != nil {
+			panic(err) // the flag is defined above
+		}
+		cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+			return env.withAccounts(cmd.Context(), func(pool *pgxpool.Pool) error {
+				err := apply(cmd.Context(), pool, email)
+				if errs.Is(err, errs.NotFound) {
+					return usageError{err}
+				}
+				return err
+			})
+		}
+		return cmd
+	}
+	return []*cobra.Command{
+		one("reset-password", "Print a new password for an account, which must be replaced at the next login, and end its logins", env.resetPassword),
+		one("disable", "Disable an account: it cannot log in or refresh any more", func(ctx context.Context, pool *pgxpool.Pool, email string) error {
+			return env.done(accounts.SetDisabled(ctx, pool, email, true), "%s is disabled; access tokens work until they expire\n", email)
+		}),
+		one("enable", "Enable an account that was disabled", func(ctx context.Context, pool *pgxpool.Pool, email string) error {
+			return env.done(accounts.SetDisabled(ctx, pool, email, false), "%s is enabled\n", email)
+		}),
+		one("end-sessions", "End all logins of an account", func(ctx context.Context, pool *pgxpool.Pool, email string) error {
+			return env.done(accounts.EndSessions(ctx, pool, email), "%s is logged out; access tokens work until they expire\n", email)
+		}),
+		{
+			Use: "list", Short: "List all accounts, newest first", Args: cobra.NoArgs,
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				return env.withAccounts(cmd.Context(), func(pool *pgxpool.Pool) error { return env.listAccounts(cmd.Context(), pool) })
+			},
+		},
+	}
+}
+
+// withAccounts calls use with a connection to the accounts.
+func (e environment) withAccounts(ctx context.Context, use func(*pgxpool.Pool) error) error {
+	return e.withDatabase(ctx, func(url string) error {
+		database, err := e.databaseConfig(ctx, url)
+		if err != nil {
+			return err
+		}
+		pool, err := accountsPool(ctx, database)
+		if err != nil {
+			return err
+		}
+		defer pool.Close()
+		return use(pool)
+	})
+}
+
+// done prints what was done, unless err says otherwise.
+func (e environment) done(err error, format string, args ...any) error {
+	if err == nil {
+		_, err = fmt.Fprintf(e.stdout, format, args...)
+	}
+	return err
+}
+
+func (e environment) resetPassword(ctx context.Context, pool *pgxpool.Pool, email string) error {
+	plain, expires, err := accounts.ResetPassword(ctx, pool, email)
+	return e.done(err, "%s must log in with a new password before %s; until then: %s\n", email, expires.UTC().Format(time.RFC3339), plain)
+}
+
+func (e environment) listAccounts(ctx context.Context, pool *pgxpool.Pool) error {
+	table := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(table, "EMAIL\tROLE\tCREATED\tLAST LOGIN\tDISABLED") // Flush returns the error
+	when := func(t *time.Time) string {
+		if t == nil {
+			return "-"
+		}
+		return t.UTC().Format(time.RFC3339)
+	}
+	err := accounts.List(ctx, pool, func(a accounts.Listed) error {
+		_, err := fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", a.Email, a.Role, when(&a.CreatedAt), when(a.LastLogin), when(a.DisabledAt))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return table.Flush()
+}

@@ -1,0 +1,94 @@
+package accounts
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/services/auth/internal/account"
+	"github.com/hp-analytics/hp-analytics/services/auth/internal/password"
+	"github.com/hp-analytics/hp-analytics/services/auth/internal/postgres"
+)
+
+// ResetPassword gives the account of an e-mail address a temporary password and ends its sessions. It returns the password,
+// which works until expires and only to choose another one. Like the other functions below, it returns NotFound if there is no
+// such account. The pool must act as hp_auth.
+func ResetPassword(ctx context.Context, pool *pgxpool.Pool, email string) (plain string, expires time.Time, err error) {
+	plain = account.NewTemporaryPassword()
+	hash, err := password.NewHasher().Hash(ctx, plain)
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	err = change(ctx, pool, email, func(store postgres.Store, id uuid.UUID) error {
+		a, err := store.ResetPassword(ctx, id, hash, account.TemporaryLife)
+		if err == nil {
+			expires = *a.PasswordExpiresAt
+		}
+		return err
+	})
+	return plain, expires, err
+}
+
+// SetDisabled disables or enables the account of an e-mail address and ends its sessions.
+func SetDisabled(ctx context.Context, pool *pgxpool.Pool, email string, disabled bool) error {
+	return change(ctx, pool, email, func(store postgres.Store, id uuid.UUID) error {
+		_, err := store.SetDisabled(ctx, id, disabled)
+		return err
+	})
+}
+
+// EndSessions ends the sessions of the account of an e-mail address.
+func EndSessions(ctx context.Context, pool *pgxpool.Pool, email string) error {
+	return change(ctx, pool, email, func(store postgres.Store, id uuid.UUID) error {
+		_, err := store.EndSessions(ctx, id)
+		return err
+	})
+}
+
+func change(ctx context.Context, pool *pgxpool.Pool, email string, apply func(postgres.Store, uuid.UUID) error) error {
+	store := postgres.Store{Pool: pool}
+	a, err := store.AccountByEmail(ctx, account.NormalizeEmail(email))
+	if errs.Is(err, errs.NotFound) {
+		return errs.New(errs.NotFound, "unknown_account", fmt.Sprintf("There is no account with the e-mail address %s.", email))
+	}
+	if err != nil {
+		return err
+	}
+	return apply(store, a.ID)
+}
+
+// Listed is an account in a list.
+type Listed struct {
+	Email      string
+	Role       authn.Role
+	CreatedAt  time.Time
+	LastLogin  *time.Time // nil if nobody has logged in
+	DisabledAt *time.Time // nil if the account is enabled
+}
+
+// pageSize is how many accounts List reads at a time.
+const pageSize = 500
+
+// List calls yield with every account, newest first, until yield returns an error. The pool must act as hp_auth.
+func List(ctx context.Context, pool *pgxpool.Pool, yield func(Listed) error) error {
+	store := postgres.Store{Pool: pool}
+	var after *uuid.UUID
+	for {
+		page, err := store.Accounts(ctx, after, "", pageSize)
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		for _, a := range page {
+			listed := Listed{Email: a.Email, Role: a.Role, CreatedAt: a.CreatedAt, LastLogin: a.LastLoginAt, DisabledAt: a.DisabledAt}
+			if err := yield(listed); err != nil {
+				return err
+			}
+		}
+		after = &page[len(page)-1].ID
+	}
+}
