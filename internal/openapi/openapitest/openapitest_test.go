@@ -204,7 +204,10 @@ func TestMissing(t *testing.T) {
 	checker := openapitest.New(t)
 	h := checker.Handler(answering(200, user, asJSON))
 	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/auth/me", nil))
-	want := []string{"createAPIKey", "getJWKS", "listAPIKeys", "login", "logout", "refresh", "register", "revokeAPIKey"}
+	want := []string{
+		"changePassword", "createAPIKey", "endOwnSessions", "endSessions", "getJWKS", "listAPIKeys", "listUsers", "login", "logout", "refresh",
+		"register", "resetPassword", "revokeAPIKey", "updateUser",
+	}
 	if diff := cmp.Diff(want, checker.Missing("auth")); diff != "" {
 		t.Errorf("missing (-want +got):\n%s", diff)
 	}
