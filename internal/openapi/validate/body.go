@@ -27,10 +27,29 @@ var bodyOptions = append(contract.Formats(), openapi3.VisitAsRequest(), openapi3
 
 // body is what the contract says about the body of an operation.
 type body struct {
-	content openapi3.Content
-	names   string // the media types, for people
+	content map[string]content // by media type
+	names   string             // the media types, for people
 	limit   int64
 	patch   bool // null removes a member
+}
+
+// content is what a body of one media type holds.
+type content struct {
+	schema *openapi3.Schema
+	items  string // see itemsOf
+}
+
+func newBody(spec *openapi3.RequestBody, method string) *body {
+	b := &body{
+		patch:   method == http.MethodPatch,
+		content: map[string]content{},
+		names:   strings.Join(slices.Sorted(maps.Keys(spec.Content)), " or "),
+		limit:   contract.MaxBody(spec),
+	}
+	for name, media := range spec.Content {
+		b.content[name] = content{schema: media.Schema.Value, items: itemsOf(media.Schema.Value)}
+	}
+	return b
 }
 
 // itemsOf returns the member of a body whose items the handler judges one by one, so that a bad item does not fail the
@@ -44,18 +63,9 @@ func itemsOf(schema *openapi3.Schema) string {
 	return ""
 }
 
-func newBody(spec *openapi3.RequestBody, method string) *body {
-	return &body{
-		patch:   method == http.MethodPatch,
-		content: spec.Content,
-		names:   strings.Join(slices.Sorted(maps.Keys(spec.Content)), " or "),
-		limit:   contract.MaxBody(spec),
-	}
-}
-
 // check reads the body, leaves it to be read again, and returns its value and its problems.
 func (b *body) check(w http.ResponseWriter, r *http.Request) (any, []errs.Field, error) {
-	schema, err := b.schema(r)
+	content, err := b.contentOf(r)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -72,35 +82,35 @@ func (b *body) check(w http.ResponseWriter, r *http.Request) (any, []errs.Field,
 		return nil, nil, errs.New(errs.Malformed, "body_required", "This request needs a JSON body.")
 	}
 	var value any
-	if member := itemsOf(schema); member != "" {
-		value, err = strictjson.ParseEnvelope(data, member)
+	if content.items != "" {
+		value, err = strictjson.ParseEnvelope(data, content.items)
 	} else {
 		value, err = strictjson.Parse(data)
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	return value, b.checkValue(schema, value), nil
+	return value, b.checkValue(content.schema, value), nil
 }
 
-// schema returns the schema for the body's media type. A body without a Content-Type is JSON.
-func (b *body) schema(r *http.Request) (*openapi3.Schema, error) {
+// contentOf returns the content of the body's media type. A body without a Content-Type is JSON.
+func (b *body) contentOf(r *http.Request) (content, error) {
 	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
-		return nil, errs.New(errs.UnsupportedMedia, "unsupported_encoding", "Send this body without a Content-Encoding.")
+		return content{}, errs.New(errs.UnsupportedMedia, "unsupported_encoding", "Send this body without a Content-Encoding.")
 	}
 	name, charset := jsonType, ""
 	if header := r.Header.Get("Content-Type"); header != "" && header != jsonType {
 		parsed, params, err := mime.ParseMediaType(header)
 		if err != nil {
-			return nil, b.unsupported().Because(err)
+			return content{}, b.unsupported().Because(err)
 		}
 		name, charset = parsed, params["charset"]
 	}
-	media, known := b.content[name]
+	found, known := b.content[name]
 	if !known || charset != "" && !strings.EqualFold(charset, "utf-8") {
-		return nil, b.unsupported()
+		return content{}, b.unsupported()
 	}
-	return media.Schema.Value, nil
+	return found, nil
 }
 
 func (b *body) unsupported() *errs.Error {
