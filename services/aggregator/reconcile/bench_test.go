@@ -15,17 +15,20 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/aggregator/reconcile"
 )
 
-var benchEvents = flag.Int("events", 200_000, "how many events BenchmarkReconcile recounts, over 30 days")
+var (
+	benchEvents = flag.Int("events", 200_000, "how many events BenchmarkReconcile recounts")
+	benchDays   = flag.Int("days", 30, "over how many days the events of BenchmarkReconcile are spread")
+)
 
 // BenchmarkReconcile recounts many events of 1,000 products and 100,000 users, and rebuilds one of the days:
 //
-//	go test -run '^$' -bench Reconcile -benchtime 1x -timeout 1h ./services/aggregator/reconcile -args -events 10000000
+//	go test -run '^$' -bench Reconcile -benchtime 1x -timeout 1h ./services/aggregator/reconcile -args -events 10000000 -days 30
 //
 // peak-MiB is the most memory that this process had in the meantime, temp-MiB what Postgres wrote to temporary files.
 func BenchmarkReconcile(b *testing.B) {
 	database := dbtest.New(b)
 	w := batchtest.New(b, database, 21)
-	w.Days = 30
+	w.Days = *benchDays
 	if _, err := w.Pool.Exec(b.Context(), `SELECT ingest.ensure_partitions($1, $2)`, w.First, w.First.AddDate(0, 0, w.Days)); err != nil {
 		b.Fatal(err)
 	}

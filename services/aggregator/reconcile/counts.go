@@ -9,16 +9,16 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/aggregator/reconcile/internal/postgres"
 )
 
-// checkCounts compares the counts of a day.
-func (r *run) checkCounts(ctx context.Context, day time.Time) error {
-	compared, err := r.snapshot.CompareCounts(ctx, day, func(d postgres.Difference) error {
+// checkCounts compares the counts of a span.
+func (r *run) checkCounts(ctx context.Context, span postgres.Span) error {
+	compared, err := r.snapshot.CompareCounts(ctx, span, func(d postgres.Difference) error {
 		var columns []string
 		for i, c := range postgres.Counters {
 			if d.Stored[i] != d.Recounted[i] {
 				columns = append(columns, fmt.Sprintf("%s is %d, recounted %d", c, d.Stored[i], d.Recounted[i]))
 			}
 		}
-		return r.differ("%s %s %s: %s", d.Rollup, day.Format(time.DateOnly), d.Key, strings.Join(columns, "; "))
+		return r.differ("%s %s %s: %s", d.Rollup, d.Day.Format(time.DateOnly), d.Key, strings.Join(columns, "; "))
 	})
 	r.report.Compared += compared
 	return err

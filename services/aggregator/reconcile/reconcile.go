@@ -35,7 +35,7 @@ type Report struct {
 // FailedBatch is a batch that the aggregator could not fold.
 type FailedBatch = postgres.FailedBatch
 
-// Run recounts in one snapshot, while the platform continues to work. It reads one day at a time. Postgres joins the
+// Run recounts in one snapshot, while the platform continues to work. It reads a span of days at a time. Postgres joins the
 // recount with the rollups, so only differences leave the database. An error means that the recount failed; differences
 // are no error.
 func Run(ctx context.Context, pool *pgxpool.Pool, o Options) (Report, error) {
@@ -70,16 +70,18 @@ func (r *run) all(ctx context.Context) error {
 		return err
 	}
 	for _, d := range days {
-		if !d.Raw {
+		if d.Raw {
+			r.report.Days++
+		} else {
 			r.report.Unchecked = append(r.report.Unchecked, d.Day)
-			continue
 		}
-		for _, check := range []func(context.Context, time.Time) error{r.checkCounts, r.checkSketches, r.checkReferences} {
-			if err := check(ctx, d.Day); err != nil {
-				return fmt.Errorf("%s: %w", d.Day.Format(time.DateOnly), err)
+	}
+	for _, span := range spans(days) {
+		for _, check := range []func(context.Context, postgres.Span) error{r.checkCounts, r.checkSketches, r.checkReferences} {
+			if err := check(ctx, span); err != nil {
+				return fmt.Errorf("from %s: %w", span.From.Format(time.DateOnly), err)
 			}
 		}
-		r.report.Days++
 	}
 	return r.checkReceipts(ctx)
 }

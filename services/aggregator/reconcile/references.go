@@ -5,12 +5,14 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/hp-analytics/hp-analytics/services/aggregator/reconcile/internal/postgres"
 )
 
-// checkReferences checks what a foreign key would guarantee: the product of every raw row of a day is in the catalog.
-func (r *run) checkReferences(ctx context.Context, day time.Time) error {
-	return r.snapshot.UnknownProducts(ctx, day, func(table string, product uuid.UUID, rows int64) error {
-		return r.differ("%s %s: %d rows are about product %s, which is not in the catalog", table, day.Format(time.DateOnly), rows, product)
+// checkReferences checks what a foreign key would guarantee: the product of every raw row of a span is in the catalog.
+func (r *run) checkReferences(ctx context.Context, span postgres.Span) error {
+	return r.snapshot.UnknownProducts(ctx, span, func(u postgres.UnknownProduct) error {
+		return r.differ("%s %s: %d rows are about product %s, which is not in the catalog", u.Table, u.Day.Format(time.DateOnly), u.Rows, u.Product)
 	})
 }
 

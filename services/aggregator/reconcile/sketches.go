@@ -3,38 +3,41 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/hp-analytics/hp-analytics/internal/stats/sketch"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/reconcile/internal/postgres"
 )
 
-// checkSketches compares the sketches of a day with sketches made from the users in the raw rows.
-func (r *run) checkSketches(ctx context.Context, day time.Time) error {
-	all := sketches{stored: sketch.New(), recounted: sketch.New()}
-	var product uuid.UUID
-	one := sketches{} // of product; without sketches before the first one
+// checkSketches compares the sketches of a span with sketches made from the users in the raw rows.
+func (r *run) checkSketches(ctx context.Context, span postgres.Span) error {
+	days := map[time.Time]*sketches{} // of all products
+	for day := span.From; day.Before(span.To); day = day.AddDate(0, 0, 1) {
+		days[day] = newSketches()
+	}
+	var current postgres.UserOrSketch // the product that one is about
+	var one *sketches                 // nil before the first product
 	compare := func() error {
-		if one.stored == nil {
+		if one == nil {
 			return nil
 		}
-		return r.compareSketches("stats.product_daily_users "+day.Format(time.DateOnly)+" "+product.String(), one)
+		return r.compareSketches("stats.product_daily_users "+current.Day.Format(time.DateOnly)+" "+current.Product.String(), one)
 	}
-	err := r.snapshot.Users(ctx, day, func(u postgres.UserOrSketch) error {
-		if one.stored == nil || u.Product != product {
+	err := r.snapshot.Users(ctx, span, func(u postgres.UserOrSketch) error {
+		if one == nil || u.Product != current.Product || !u.Day.Equal(current.Day) {
 			if err := compare(); err != nil {
 				return err
 			}
-			product, one = u.Product, sketches{stored: sketch.New(), recounted: sketch.New()}
+			current, one = u, newSketches()
 		}
 		if u.Sketch != nil {
 			return one.addStored(u.Sketch)
 		}
 		hash := sketch.Hash(u.User)
 		one.recounted.InsertHash(hash)
-		all.recounted.InsertHash(hash)
+		days[u.Day].recounted.InsertHash(hash)
 		r.report.Rows += u.Rows
 		return nil
 	})
@@ -44,10 +47,16 @@ func (r *run) checkSketches(ctx context.Context, day time.Time) error {
 	if err := compare(); err != nil {
 		return err
 	}
-	if err := r.snapshot.DaySketches(ctx, day, all.addStored); err != nil {
+	err = r.snapshot.DaySketches(ctx, span, func(day time.Time, data []byte) error { return days[day].addStored(data) })
+	if err != nil {
 		return err
 	}
-	return r.compareSketches("stats.daily_users "+day.Format(time.DateOnly), all)
+	for _, day := range slices.SortedFunc(maps.Keys(days), time.Time.Compare) {
+		if err := r.compareSketches("stats.daily_users "+day.Format(time.DateOnly), days[day]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sketches are the two sides of a comparison.
@@ -55,6 +64,8 @@ type sketches struct {
 	stored, recounted *sketch.Sketch
 	broken            error // why a stored sketch cannot be read
 }
+
+func newSketches() *sketches { return &sketches{stored: sketch.New(), recounted: sketch.New()} }
 
 // addStored merges the stored sketch of a lane.
 func (s *sketches) addStored(data []byte) error {
@@ -66,7 +77,7 @@ func (s *sketches) addStored(data []byte) error {
 	return s.stored.Merge(lane)
 }
 
-func (r *run) compareSketches(what string, s sketches) error {
+func (r *run) compareSketches(what string, s *sketches) error {
 	r.report.Compared++
 	if s.broken != nil {
 		return r.differ("%s: unique users cannot be read: %v", what, s.broken)

@@ -9,29 +9,34 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// UnknownProducts calls fn for each product of a day's raw rows that is not in the catalog, with the table and the number
-// of these rows.
-func (s Snapshot) UnknownProducts(ctx context.Context, day time.Time, fn func(table string, product uuid.UUID, rows int64) error) error {
+// UnknownProduct is a product of raw rows that is not in the catalog.
+type UnknownProduct struct {
+	Table   string // of the rows
+	Day     time.Time
+	Product uuid.UUID
+	Rows    int64
+}
+
+// UnknownProducts calls fn for each product of each day of a span that has raw rows and is not in the catalog.
+func (s Snapshot) UnknownProducts(ctx context.Context, span Span, fn func(UnknownProduct) error) error {
 	const query = `
-		SELECT source, product_id, n
+		SELECT source, day, product_id, n
 		FROM (
-			SELECT 'ingest.events' AS source, product_id, count(*) AS n FROM ingest.events
-			WHERE ts >= $1::date AND ts < $1::date + 1
-			GROUP BY product_id
+			SELECT 'ingest.events' AS source, ` + dayOfRow + ` AS day, product_id, count(*) AS n FROM ingest.events
+			WHERE ` + rawOfSpan + `
+			GROUP BY 2, 3
 			UNION ALL
-			SELECT 'ingest.purchases', product_id, count(*) FROM ingest.purchases
-			WHERE ts >= $1::date AND ts < $1::date + 1
-			GROUP BY product_id
+			SELECT 'ingest.purchases', ` + dayOfRow + `, product_id, count(*) FROM ingest.purchases
+			WHERE ` + rawOfSpan + `
+			GROUP BY 2, 3
 		) AS raw
 		WHERE NOT EXISTS (SELECT FROM catalog.products p WHERE p.id = raw.product_id)`
-	rows, err := s.tx.Query(ctx, query, day)
+	rows, err := s.tx.Query(ctx, query, span.From, span.To)
 	if err != nil {
 		return fmt.Errorf("check references: %w", err)
 	}
-	var table string
-	var product uuid.UUID
-	var n int64
-	if _, err := pgx.ForEachRow(rows, []any{&table, &product, &n}, func() error { return fn(table, product, n) }); err != nil {
+	var u UnknownProduct
+	if _, err := pgx.ForEachRow(rows, []any{&u.Table, &u.Day, &u.Product, &u.Rows}, func() error { return fn(u) }); err != nil {
 		return fmt.Errorf("check references: %w", err)
 	}
 	return nil

@@ -21,8 +21,12 @@ type Snapshot struct{ tx pgx.Tx }
 func Read(ctx context.Context, pool *pgxpool.Pool, fn func(Snapshot) error) error {
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	return platformpostgres.InTx(ctx, pool, options, func(tx pgx.Tx) error {
-		// One statement sorts and joins a whole day. That takes longer than a request may, and more memory.
-		if _, err := tx.Exec(ctx, `SET LOCAL statement_timeout = 0; SET LOCAL work_mem = '64MB'`); err != nil {
+		// One statement sorts and joins many rows. That takes longer than a request may, and more memory. Compiling takes longer
+		// than it saves, and a plan for any span would be one for all partitions.
+		const settings = `
+			SET LOCAL statement_timeout = 0; SET LOCAL work_mem = '64MB';
+			SET LOCAL jit = off; SET LOCAL plan_cache_mode = force_custom_plan`
+		if _, err := tx.Exec(ctx, settings); err != nil {
 			return fmt.Errorf("prepare the snapshot: %w", err)
 		}
 		return fn(Snapshot{tx: tx})
@@ -60,6 +64,14 @@ func (s Snapshot) FailedBatches(ctx context.Context) ([]FailedBatch, error) {
 type Day struct {
 	Day time.Time
 	Raw bool // all of its raw rows still exist
+	// Rows is how many the rollups say that it has. It may be wrong: use it only to estimate.
+	Rows int64
+}
+
+// Span is a range of whole UTC days.
+type Span struct {
+	From time.Time // inclusive
+	To   time.Time // exclusive
 }
 
 // Days lists the days of a range, oldest first; nil means that the range has no bound there.
@@ -76,8 +88,8 @@ func (s Snapshot) Days(ctx context.Context, from, to *time.Time) ([]Day, error) 
 			UNION SELECT day FROM stats.product_daily_users
 			UNION SELECT day FROM stats.daily_users
 		)
-		SELECT day, raw.day IS NOT NULL
-		FROM raw FULL JOIN stored USING (day)
+		SELECT day, raw.day IS NOT NULL, coalesce(total.events + total.purchases, 0)
+		FROM raw FULL JOIN stored USING (day) LEFT JOIN stats.daily AS total USING (day)
 		WHERE ($1::date IS NULL OR day >= $1) AND ($2::date IS NULL OR day <= $2)
 		ORDER BY day`
 	rows, err := s.tx.Query(ctx, query, from, to)
