@@ -101,10 +101,15 @@ func (i installation) password(t *testing.T) string {
 	return i.secret(t, release+"-admin", "password")
 }
 
-// gateway forwards a local port to the platform as the chart's notes describe.
+// gateway forwards a local port to the platform as the chart's notes describe, and waits until the gateway reaches all
+// services: kube-proxy learns of a pod some time after Helm sees that it is ready.
 func (i installation) gateway(t *testing.T) platform {
 	t.Helper()
-	return platform{url: i.forward(t, "service/"+release+"-gateway", "8080"), http: http.DefaultClient}
+	p := platform{url: i.forward(t, "service/"+release+"-gateway", "8080"), http: http.DefaultClient}
+	eventually(t, 30*time.Second, "the gateway reaches all services", func() error {
+		return p.call(t.Context(), http.MethodGet, "/ready", "", nil, nil, http.StatusOK)
+	})
+	return p
 }
 
 // demo runs the simulated shop against the platform, which checks every number; args say how much.
