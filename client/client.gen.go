@@ -103,11 +103,26 @@ const (
 
 // APIKey An API key without the key itself.
 type APIKey struct {
+	// Account The e-mail address of the account that the key acts for; empty if there is none.
+	Account string `json:"account"`
+
 	// CreatedAt When the key was created.
 	CreatedAt time.Time `json:"created_at"`
 
+	// CreatedBy The user or the key that made the key. Revoking a key revokes those that it made.
+	CreatedBy string `json:"created_by"`
+
+	// Delegate Whether the key may make keys with the scope `admin`.
+	Delegate bool `json:"delegate"`
+
+	// ExpiresAt When the key stops working; null if it does not expire.
+	ExpiresAt time.Time `json:"expires_at"`
+
 	// ID The id of the key.
 	ID openapi_types.UUID `json:"id"`
+
+	// LastUsedAt When the key was used; null if never. A use within a minute of this time is not recorded.
+	LastUsedAt time.Time `json:"last_used_at"`
 
 	// Name What the key is for.
 	Name string `json:"name"`
@@ -115,7 +130,7 @@ type APIKey struct {
 	// Prefix How the key begins.
 	Prefix string `json:"prefix"`
 
-	// RevokedAt When the key was revoked; null while it works.
+	// RevokedAt When the key was revoked; null if it was not.
 	RevokedAt time.Time `json:"revoked_at"`
 
 	// Scopes What the key may do.
@@ -124,6 +139,12 @@ type APIKey struct {
 
 // APIKeyCreateRequest An API key to create.
 type APIKeyCreateRequest struct {
+	// Delegate Whether the key may make keys with the scope `admin`. Needs that scope itself, and is given only by a user or a key that has it.
+	Delegate bool `json:"delegate,omitempty,omitzero"`
+
+	// ExpiresAt When the key stops working: in the future, and at most 1,830 days (5 years) from now. Absent, the key works until it is revoked, or, if a key makes it, until that key expires.
+	ExpiresAt time.Time `json:"expires_at,omitempty,omitzero"`
+
 	// Name What the key is for.
 	Name string `json:"name"`
 
@@ -135,6 +156,12 @@ type APIKeyCreateRequest struct {
 type APIKeyCreated struct {
 	// CreatedAt When the key was created.
 	CreatedAt time.Time `json:"created_at"`
+
+	// Delegate Whether the key may make keys with the scope `admin`.
+	Delegate bool `json:"delegate"`
+
+	// ExpiresAt When the key stops working; null if it does not expire.
+	ExpiresAt time.Time `json:"expires_at"`
 
 	// ID The id of the key.
 	ID openapi_types.UUID `json:"id"`
@@ -153,6 +180,12 @@ type APIKeyCreated struct {
 type APIKeyList struct {
 	// Items The keys, newest first.
 	Items []APIKey `json:"items"`
+}
+
+// APIKeysRevoked How many keys were revoked.
+type APIKeysRevoked struct {
+	// Revoked The key and those made with it, without those that were revoked before.
+	Revoked int `json:"revoked"`
 }
 
 // Account An account as admins see it.
@@ -1186,7 +1219,7 @@ func (c *Client) GetJWKS(ctx context.Context, options ...CallOption) (result JWK
 
 // ListAPIKeys calls GET /auth/api-keys: list API keys.
 //
-// Lists all keys, newest first, including revoked ones. Never shows the keys themselves. Needs the role or scope `admin`.
+// Lists all keys, newest first, including expired and revoked ones. Never shows the keys themselves. Needs the role or scope `admin`.
 func (c *Client) ListAPIKeys(ctx context.Context, options ...CallOption) (result APIKeyList, err error) {
 	call := &call{
 		operation: "listAPIKeys", method: http.MethodGet,
@@ -1199,6 +1232,10 @@ func (c *Client) ListAPIKeys(ctx context.Context, options ...CallOption) (result
 // CreateAPIKey calls POST /auth/api-keys: create an API key.
 //
 // The key itself is shown in this answer only; it is stored as a hash. Needs the role or scope `admin`.
+//
+// A key never has more rights than its maker. A key with the scope `admin` makes keys with the scope `admin` only if it
+// has `delegate`, and a key made by an expiring key expires no later than its maker. The keys of an account work only
+// while it is an admin.
 func (c *Client) CreateAPIKey(ctx context.Context, body APIKeyCreateRequest, options ...CallOption) (result APIKeyCreated, err error) {
 	call := &call{
 		operation: "createAPIKey", method: http.MethodPost,
@@ -1210,13 +1247,14 @@ func (c *Client) CreateAPIKey(ctx context.Context, body APIKeyCreateRequest, opt
 
 // RevokeAPIKey calls DELETE /auth/api-keys/{id}: revoke an API key.
 //
-// The key stops working within 5 seconds, which is how long services cache verified keys. Revoking a revoked key answers 204 again. Needs the role or scope `admin`.
-func (c *Client) RevokeAPIKey(ctx context.Context, id openapi_types.UUID, options ...CallOption) error {
+// Revokes the key together with all keys that were made with it, and with those. They stop working within 5 seconds, which is how long services cache verified keys. Revoking a revoked key answers 200 again. Needs the role or scope `admin`.
+func (c *Client) RevokeAPIKey(ctx context.Context, id openapi_types.UUID, options ...CallOption) (result APIKeysRevoked, err error) {
 	call := &call{
 		operation: "revokeAPIKey", method: http.MethodDelete,
 		path: fmt.Sprintf("/auth/api-keys/%s", pathSegment(id)),
 	}
-	return c.do(ctx, call, nil, nil, options)
+	err = c.do(ctx, call, nil, &result, options)
+	return result, err
 }
 
 // Login calls POST /auth/login: exchange e-mail and password for tokens.

@@ -66,19 +66,26 @@ CREATE TABLE auth.api_keys (
 	key_hash   bytea NOT NULL CONSTRAINT api_keys_key_hash_key UNIQUE,
 	prefix     text NOT NULL,
 	scopes     text[] NOT NULL CHECK (cardinality(scopes) > 0 AND scopes <@ ARRAY['ingest', 'read', 'admin']),
-	created_by text NOT NULL,
+	delegate   boolean NOT NULL DEFAULT false CHECK (NOT delegate OR 'admin' = ANY (scopes)),
 	owner      uuid,
+	parent     uuid REFERENCES auth.api_keys ON DELETE CASCADE,
+	expires_at timestamptz,
+	last_used_at timestamptz,
 	created_at timestamptz NOT NULL DEFAULT now(),
 	revoked_at timestamptz
 );
+CREATE INDEX api_keys_parent_idx ON auth.api_keys (parent);
 COMMENT ON TABLE auth.api_keys IS 'API keys of machines. A key is shown once, when it is created.';
 COMMENT ON COLUMN auth.api_keys.id IS 'UUIDv7.';
 COMMENT ON COLUMN auth.api_keys.name IS 'Purpose of the key, as its owner describes it.';
 COMMENT ON COLUMN auth.api_keys.key_hash IS 'SHA-256 of the key, which has 256 random bits and is not stored.';
 COMMENT ON COLUMN auth.api_keys.prefix IS 'The first characters of the key, to recognise it in a list.';
 COMMENT ON COLUMN auth.api_keys.scopes IS 'ingest: send events. read: read numbers. admin: both, and products and keys.';
-COMMENT ON COLUMN auth.api_keys.created_by IS 'The principal that created the key: user:<id> or key:<id>.';
+COMMENT ON COLUMN auth.api_keys.delegate IS 'Whether the key may make keys with the scope admin.';
 COMMENT ON COLUMN auth.api_keys.owner IS 'The account that the key acts for: the user who created it, or the owner of the key that created it. Null if there is none; then the key owns its data itself.';
+COMMENT ON COLUMN auth.api_keys.parent IS 'The key that made this key. Null if the owner made it. A key is revoked together with its parent, and has the same owner.';
+COMMENT ON COLUMN auth.api_keys.expires_at IS 'When the key stops working, at the latest when its parent does. Null if it does not expire.';
+COMMENT ON COLUMN auth.api_keys.last_used_at IS 'When the key was used, to the minute: a use within a minute of this time is not recorded. Written by the services that verify keys.';
 COMMENT ON COLUMN auth.api_keys.created_at IS 'When the key was created.';
 COMMENT ON COLUMN auth.api_keys.revoked_at IS 'When the key was revoked. Services refuse it at most 5 s later.';
 
@@ -95,5 +102,6 @@ COMMENT ON COLUMN auth.signing_keys.created_at IS 'When the key was created.';
 COMMENT ON COLUMN auth.signing_keys.retired_at IS 'When the key stopped signing. It is published until the last token that it signed has expired.';
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA auth TO hp_auth;
-GRANT SELECT (id, disabled_at) ON auth.users TO hp_catalog, hp_ingest, hp_analytics;
-GRANT SELECT (id, owner, key_hash, scopes, revoked_at) ON auth.api_keys TO hp_catalog, hp_ingest, hp_analytics;
+GRANT SELECT (id, role, disabled_at) ON auth.users TO hp_catalog, hp_ingest, hp_analytics;
+GRANT SELECT (id, owner, key_hash, scopes, expires_at, last_used_at, revoked_at), UPDATE (last_used_at) ON auth.api_keys
+	TO hp_catalog, hp_ingest, hp_analytics;

@@ -130,7 +130,7 @@ func (f *fixture) count(product uuid.UUID, day string, lane, views, purchases, f
 func (f *fixture) apiKey(name string, scopes ...string) string {
 	f.t.Helper()
 	k := authn.NewKey()
-	f.exec(`INSERT INTO auth.api_keys (id, name, key_hash, prefix, scopes, created_by) VALUES ($1, $2, $3, 'hpa_0123', $4, 'test')`,
+	f.exec(`INSERT INTO auth.api_keys (id, name, key_hash, prefix, scopes) VALUES ($1, $2, $3, 'hpa_0123', $4)`,
 		uuid.New(), name, authn.HashKey(k), scopes)
 	return k
 }

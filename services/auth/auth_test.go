@@ -45,12 +45,18 @@ func TestAccountLifecycle(t *testing.T) {
 		t.Errorf("key %q", created.Key)
 	}
 	list := want[struct{ Items []apiKey }](admin, http.StatusOK, http.MethodGet, "/auth/api-keys", "").Items
-	listed := apiKey{ID: created.ID, Name: "shop", Prefix: created.Key[:8], Scopes: []string{"ingest", "read"}, CreatedAt: created.CreatedAt}
+	root := want[user](admin, http.StatusOK, http.MethodGet, "/auth/me", "")
+	listed := apiKey{
+		ID: created.ID, Name: "shop", Prefix: created.Key[:8], Scopes: []string{"ingest", "read"}, CreatedAt: created.CreatedAt,
+		CreatedBy: "user:" + root.ID, Account: root.Email,
+	}
 	if diff := cmp.Diff([]apiKey{listed}, list); diff != "" {
 		t.Errorf("keys (-want +got):\n%s", diff)
 	}
-	for range 2 { // revoking is idempotent
-		want[any](admin, http.StatusNoContent, http.MethodDelete, "/auth/api-keys/"+created.ID, "")
+	for _, n := range []int{1, 0} { // revoking is idempotent
+		if got := admin.revoke(created.ID); got != n {
+			t.Errorf("%d keys are revoked, want %d", got, n)
+		}
 	}
 	list = want[struct{ Items []apiKey }](admin, http.StatusOK, http.MethodGet, "/auth/api-keys", "").Items
 	if len(list) != 1 || list[0].RevokedAt == nil {
@@ -108,10 +114,80 @@ func TestAPIKeys(t *testing.T) {
 	want[any](anyone.as(machine.Key), http.StatusOK, http.MethodGet, "/auth/api-keys", "")
 	wantProblem(t, anyone.as(machine.Key).do(http.MethodGet, "/auth/me", ""), http.StatusForbidden, "forbidden")
 
-	want[any](admin, http.StatusNoContent, http.MethodDelete, "/auth/api-keys/"+machine.ID, "")
+	admin.revoke(machine.ID)
 	platformtest.Eventually(t, time.Minute, "the revoked key is refused", func() bool {
 		return anyone.as(machine.Key).do(http.MethodGet, "/auth/api-keys", "").Code == http.StatusUnauthorized
 	})
+}
+
+// TestAPIKeysExpire lets a key expire and checks that it is refused by name, and what its expiry may be.
+func TestAPIKeysExpire(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	anyone := o.start()
+	admin := o.admin(anyone)
+	key := admin.makeKey(`"scopes":["admin"],"expires_at":"` + time.Now().Add(time.Hour).Format(time.RFC3339) + `"`)
+	if key.ExpiresAt == nil || time.Until(*key.ExpiresAt) > time.Hour {
+		t.Errorf("the key expires at %v", key.ExpiresAt)
+	}
+	o.execute(`UPDATE auth.api_keys SET expires_at = now() WHERE id = $1`, key.ID)
+	wantProblem(t, anyone.as(key.Key).do(http.MethodGet, "/auth/api-keys", ""), http.StatusUnauthorized, "api_key_expired")
+
+	for at, code := range map[time.Time]string{
+		time.Now():                     "in_the_past",
+		time.Now().AddDate(5, 1, 0):    "too_late",
+		time.Now().AddDate(7000, 0, 0): "too_late",
+	} {
+		body := `{"name":"test","scopes":["read"],"expires_at":"` + at.Format(time.RFC3339Nano) + `"}`
+		wantProblem(t, admin.do(http.MethodPost, "/auth/api-keys", body), http.StatusUnprocessableEntity, "validation_failed", "/expires_at "+code)
+	}
+	wantProblem(t, admin.do(http.MethodPost, "/auth/api-keys", `{"name":"test","scopes":["read","ingest"],"delegate":true}`),
+		http.StatusUnprocessableEntity, "validation_failed", "/delegate needs_admin")
+}
+
+// TestKeysThatMakeKeys makes keys with keys, over HTTP.
+func TestKeysThatMakeKeys(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	anyone := o.start()
+	admin := o.admin(anyone)
+	plain, delegating := admin.makeKey(`"scopes":["admin"]`), admin.makeKey(`"scopes":["admin"],"delegate":true`)
+	wantProblem(t, anyone.as(plain.Key).do(http.MethodPost, "/auth/api-keys", `{"name":"test","scopes":["admin"]}`),
+		http.StatusForbidden, "delegation_required")
+	reader := anyone.as(plain.Key).makeKey(`"scopes":["read"]`)
+	child := anyone.as(delegating.Key).makeKey(`"scopes":["admin"]`)
+	for _, k := range want[struct{ Items []apiKey }](admin, http.StatusOK, http.MethodGet, "/auth/api-keys", "").Items {
+		by := map[string]string{reader.ID: "key:" + plain.ID, child.ID: "key:" + delegating.ID}
+		if maker, ok := by[k.ID]; ok && (k.CreatedBy != maker || k.Account != "root@example.com" || k.LastUsedAt != nil) {
+			t.Errorf("%+v, want made by %s", k, maker)
+		}
+		if k.ID == plain.ID && k.LastUsedAt == nil {
+			t.Error("a used key has no time of use")
+		}
+	}
+	if n := admin.revoke(delegating.ID); n != 2 {
+		t.Errorf("%d keys are revoked, want 2", n)
+	}
+}
+
+// TestKeysOfAFormerAdminStopWorking disables an admin who has a key and a token, or takes the role away.
+func TestKeysOfAFormerAdminStopWorking(t *testing.T) {
+	t.Parallel()
+	for code, change := range map[string]string{
+		"role_changed":     `UPDATE auth.users SET role = 'analyst'`,
+		"account_disabled": `UPDATE auth.users SET disabled_at = now()`,
+	} {
+		t.Run(code, func(t *testing.T) {
+			t.Parallel()
+			o := newOffice(t)
+			anyone := o.start()
+			admin := o.admin(anyone)
+			key := admin.makeKey(`"scopes":["read"]`)
+			o.execute(change)
+			wantProblem(t, admin.do(http.MethodPost, "/auth/api-keys", `{"name":"test","scopes":["read"]}`), http.StatusUnauthorized, code)
+			wantProblem(t, anyone.as(key.Key).do(http.MethodGet, "/auth/api-keys", ""), http.StatusUnauthorized, "invalid_api_key")
+		})
+	}
 }
 
 // TestCommandLineAccounts checks that putting an existing account changes its password and role, and revokes its refresh

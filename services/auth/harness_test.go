@@ -178,13 +178,30 @@ type tokens struct {
 }
 
 type apiKey struct {
-	ID        string     `json:"id"`
-	Name      string     `json:"name"`
-	Prefix    string     `json:"prefix"`
-	Scopes    []string   `json:"scopes"`
-	Key       string     `json:"key"`
-	CreatedAt time.Time  `json:"created_at"`
-	RevokedAt *time.Time `json:"revoked_at"`
+	ID         string     `json:"id"`
+	Name       string     `json:"name"`
+	Prefix     string     `json:"prefix"`
+	Scopes     []string   `json:"scopes"`
+	Key        string     `json:"key"`
+	Delegate   bool       `json:"delegate"`
+	CreatedBy  string     `json:"created_by"`
+	Account    string     `json:"account"`
+	CreatedAt  time.Time  `json:"created_at"`
+	ExpiresAt  *time.Time `json:"expires_at"`
+	LastUsedAt *time.Time `json:"last_used_at"`
+	RevokedAt  *time.Time `json:"revoked_at"`
+}
+
+// makeKey makes an API key with the members of a request, such as `"scopes":["read"]`.
+func (c client) makeKey(members string) apiKey {
+	c.t.Helper()
+	return want[apiKey](c, http.StatusCreated, http.MethodPost, "/auth/api-keys", `{"name":"test",`+members+`}`)
+}
+
+// revoke revokes an API key and returns how many were revoked with it.
+func (c client) revoke(id string) int {
+	c.t.Helper()
+	return want[struct{ Revoked int }](c, http.StatusOK, http.MethodDelete, "/auth/api-keys/"+id, "").Revoked
 }
 
 func credentials(email, password string) string {

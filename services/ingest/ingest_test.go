@@ -98,8 +98,8 @@ func (p *platform) seed() {
 func (p *platform) apiKey(scope string) string {
 	p.t.Helper()
 	key := authn.NewKey()
-	p.exec(`INSERT INTO auth.api_keys (id, name, key_hash, prefix, scopes, created_by)
-		VALUES ($1, 'test', $2, 'hpa_test', $3, 'user:test')`, uuid.New(), authn.HashKey(key), []string{scope})
+	p.exec(`INSERT INTO auth.api_keys (id, name, key_hash, prefix, scopes)
+		VALUES ($1, 'test', $2, 'hpa_test', $3)`, uuid.New(), authn.HashKey(key), []string{scope})
 	return key
 }
 

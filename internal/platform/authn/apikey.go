@@ -79,7 +79,7 @@ type keyHash = [sha256.Size]byte
 // keys have a cache of their own, so that guesses do not displace keys in use.
 type keyCache struct {
 	store   KeyStore
-	known   *otter.Cache[keyHash, Principal]
+	known   *otter.Cache[keyHash, Key]
 	unknown *otter.Cache[keyHash, struct{}]
 	proven  *otter.Cache[keyHash, struct{}]
 	misses  *otter.Cache[string, *rate.Limiter] // by client network
@@ -88,8 +88,8 @@ type keyCache struct {
 func newKeyCache(store KeyStore) *keyCache {
 	return &keyCache{
 		store: store,
-		known: otter.Must(&otter.Options[keyHash, Principal]{
-			MaximumSize: maxKeys, ExpiryCalculator: otter.ExpiryWriting[keyHash, Principal](keyTTL),
+		known: otter.Must(&otter.Options[keyHash, Key]{
+			MaximumSize: maxKeys, ExpiryCalculator: otter.ExpiryWriting[keyHash, Key](keyTTL),
 		}),
 		unknown: otter.Must(&otter.Options[keyHash, struct{}]{
 			MaximumSize: maxKeys, ExpiryCalculator: otter.ExpiryWriting[keyHash, struct{}](keyTTL),
@@ -111,7 +111,10 @@ func (c *keyCache) stop() {
 	c.misses.StopAllGoroutines()
 }
 
-var errInvalidKey = errs.New(errs.Unauthenticated, "invalid_api_key", "The API key is unknown or revoked.")
+var (
+	errInvalidKey = errs.New(errs.Unauthenticated, "invalid_api_key", "The API key is unknown or revoked.")
+	errExpiredKey = errs.New(errs.Unauthenticated, "api_key_expired", "The API key has expired. Create a new one.")
+)
 
 // find returns the caller with an API key.
 func (c *keyCache) find(ctx context.Context, key string) (Principal, error) {
@@ -122,22 +125,25 @@ func (c *keyCache) find(ctx context.Context, key string) (Principal, error) {
 	if _, ok := c.unknown.GetIfPresent(hash); ok {
 		return Principal{}, errInvalidKey
 	}
-	p, err := c.known.Get(ctx, hash, otter.LoaderFunc[keyHash, Principal](func(ctx context.Context, hash keyHash) (Principal, error) {
+	k, err := c.known.Get(ctx, hash, otter.LoaderFunc[keyHash, Key](func(ctx context.Context, hash keyHash) (Key, error) {
 		return c.load(ctx, key, hash)
 	}))
 	if err != nil {
 		return Principal{}, err
 	}
-	return p, nil
+	if !k.Expires.IsZero() && !time.Now().Before(k.Expires) {
+		return Principal{}, errExpiredKey
+	}
+	return k.Principal, nil
 }
 
 // load looks up a key in the store. An unknown key is cached, an outage is not.
-func (c *keyCache) load(ctx context.Context, key string, hash keyHash) (Principal, error) {
+func (c *keyCache) load(ctx context.Context, key string, hash keyHash) (Key, error) {
 	if _, ok := c.proven.GetIfPresent(hash); !ok {
 		// A miss is taken in advance, so that many guesses at once cannot pass together, and given back to a key that exists.
 		misses := c.missesOf(ctx)
 		if !misses.Allow() {
-			return Principal{}, errs.New(errs.TooMany, "rate_limited", "Too many unknown API keys came from this address.").After(missWindow / missLimit)
+			return Key{}, errs.New(errs.TooMany, "rate_limited", "Too many unknown API keys came from this address.").After(missWindow / missLimit)
 		}
 		defer func() {
 			if _, guess := c.unknown.GetIfPresent(hash); !guess {
@@ -145,16 +151,16 @@ func (c *keyCache) load(ctx context.Context, key string, hash keyHash) (Principa
 			}
 		}()
 	}
-	p, err := c.store.FindKey(ctx, key)
+	k, err := c.store.FindKey(ctx, key)
 	if errs.Is(err, errs.NotFound) {
 		c.unknown.Set(hash, struct{}{})
-		return Principal{}, errInvalidKey.Because(err)
+		return Key{}, errInvalidKey.Because(err)
 	}
 	if err != nil {
-		return Principal{}, fmt.Errorf("look up an API key: %w", err)
+		return Key{}, fmt.Errorf("look up an API key: %w", err)
 	}
 	c.proven.Set(hash, struct{}{})
-	return p, nil
+	return k, nil
 }
 
 // missesOf returns the count of unknown keys of the client's network.

@@ -47,11 +47,11 @@ func TestKeysOfTheWrongShapeCostNoQuery(t *testing.T) {
 func TestGuessesAreLimitedByAddress(t *testing.T) {
 	t.Parallel()
 	good := authn.NewKey()
-	keys := &fakeKeys{find: func(key string) (authn.Principal, error) {
+	keys := &fakeKeys{find: func(key string) (authn.Key, error) {
 		if key != good {
 			return unknownKey(key)
 		}
-		return authn.Principal{KeyID: "k1"}, nil
+		return authn.Key{Principal: authn.Principal{KeyID: "k1"}}, nil
 	}}
 	v := newReadyVerifier(t, authntest.New(t), keys)
 	var err error

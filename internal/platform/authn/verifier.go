@@ -58,9 +58,15 @@ type Claims struct {
 	Role Role `json:"role"`
 }
 
-// KeyStore finds API keys. FindKey returns NotFound for a key that does not exist or is revoked.
+// Key is an API key as a KeyStore knows it.
+type Key struct {
+	Principal
+	Expires time.Time // by the monotonic clock of this process; zero if the key does not expire
+}
+
+// KeyStore finds API keys. FindKey returns NotFound for a key that does not exist or is revoked. An expired key is found.
 type KeyStore interface {
-	FindKey(ctx context.Context, key string) (Principal, error)
+	FindKey(ctx context.Context, key string) (Key, error)
 }
 
 // KeySet holds the public keys that verify access tokens.

@@ -20,17 +20,17 @@ import (
 
 // fakeKeys is a KeyStore that answers by a function and counts the look-ups.
 type fakeKeys struct {
-	find  func(key string) (authn.Principal, error)
+	find  func(key string) (authn.Key, error)
 	calls atomic.Int32
 }
 
-func (k *fakeKeys) FindKey(_ context.Context, key string) (authn.Principal, error) {
+func (k *fakeKeys) FindKey(_ context.Context, key string) (authn.Key, error) {
 	k.calls.Add(1)
 	return k.find(key)
 }
 
-func unknownKey(string) (authn.Principal, error) {
-	return authn.Principal{}, errs.New(errs.NotFound, "not_found", "There is no such key.")
+func unknownKey(string) (authn.Key, error) {
+	return authn.Key{}, errs.New(errs.NotFound, "not_found", "There is no such key.")
 }
 
 func newVerifier(t *testing.T, cfg authn.Config, keys authn.KeyStore) *authn.Verifier {
@@ -150,11 +150,11 @@ func TestAPIKeyLookUpsAreCachedForFiveSeconds(t *testing.T) {
 	revoked := atomic.Bool{}
 	want := authn.Principal{KeyID: "k1", Scopes: []authn.Scope{authn.ScopeIngest}}
 	good, bad := authn.NewKey(), authn.NewKey()
-	keys := &fakeKeys{find: func(key string) (authn.Principal, error) {
+	keys := &fakeKeys{find: func(key string) (authn.Key, error) {
 		if revoked.Load() || key != good {
 			return unknownKey(key)
 		}
-		return want, nil
+		return authn.Key{Principal: want}, nil
 	}}
 	v := newReadyVerifier(t, authntest.New(t), keys)
 	for range 100 {
@@ -185,11 +185,11 @@ func TestOutagesOfTheKeyStoreAreNotCached(t *testing.T) {
 	var down atomic.Bool
 	down.Store(true)
 	good := authn.NewKey()
-	keys := &fakeKeys{find: func(string) (authn.Principal, error) {
+	keys := &fakeKeys{find: func(string) (authn.Key, error) {
 		if down.Load() {
-			return authn.Principal{}, errs.New(errs.Unavailable, "database_unavailable", "Later.").Because(errors.New("refused"))
+			return authn.Key{}, errs.New(errs.Unavailable, "database_unavailable", "Later.").Because(errors.New("refused"))
 		}
-		return authn.Principal{KeyID: "k1"}, nil
+		return authn.Key{Principal: authn.Principal{KeyID: "k1"}}, nil
 	}}
 	v := newReadyVerifier(t, authntest.New(t), keys)
 	if _, err := v.Authenticate(t.Context(), "Bearer "+good); !errs.Is(err, errs.Unavailable) {

@@ -71,6 +71,7 @@ func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		serveCommand(env),
 		migrateCommand(env),
 		adminCommand(env),
+		keysCommand(env),
 		reconcileCommand(env),
 		rebuildCommand(env),
 		batchesCommand(env),

@@ -71,7 +71,7 @@ func revokeKeys(ctx context.Context, admin *client.Client, name string) error {
 		if key.Name != name || !key.RevokedAt.IsZero() {
 			continue
 		}
-		if err := admin.RevokeAPIKey(ctx, key.ID); err != nil {
+		if _, err := admin.RevokeAPIKey(ctx, key.ID); err != nil {
 			return err
 		}
 	}

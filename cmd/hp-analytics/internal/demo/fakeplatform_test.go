@@ -164,7 +164,7 @@ func (p *fakePlatform) listKeys(w http.ResponseWriter, _ *http.Request) {
 
 func (p *fakePlatform) revokeKey(w http.ResponseWriter, r *http.Request) {
 	p.keys[r.PathValue("id")].revoked = true
-	w.WriteHeader(http.StatusNoContent)
+	p.answer(w, http.StatusOK, `{"revoked":1}`)
 }
 
 func (p *fakePlatform) putProducts(w http.ResponseWriter, r *http.Request) {

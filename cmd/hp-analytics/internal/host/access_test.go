@@ -167,6 +167,10 @@ func (p *platform) callers() []caller {
 	_, both := key(`"ingest","read"`)
 	revokedID, revoked := key(`"ingest","read","admin"`)
 	p.send(http.MethodDelete, "/auth/api-keys/"+revokedID, admin, "")
+	expiredID, expired := key(`"ingest","read","admin"`)
+	if _, err := pool.Exec(p.t.Context(), `UPDATE auth.api_keys SET expires_at = now() WHERE id = $1`, expiredID); err != nil {
+		p.t.Fatal(err)
+	}
 	self := p.send(http.MethodGet, "/auth/me", logins[authn.User], "")["id"].(string)
 	return []caller{
 		{name: "nobody"},
@@ -179,6 +183,7 @@ func (p *platform) callers() []caller {
 		{name: "key `admin`", authorization: root},
 		{name: "key `ingest`, `read`", authorization: both},
 		{name: "revoked key", authorization: revoked},
+		{name: "expired key", authorization: expired},
 		{name: "expired token", authorization: "Bearer " + p.expired(), id: self},
 		{name: "malformed", authorization: "Bearer no-token"},
 	}
@@ -217,7 +222,7 @@ func (p *platform) verdict(request openapitest.Request, c caller) string {
 	var problem struct{ Code string }
 	_ = json.Unmarshal(body, &problem) // not every answer is JSON
 	switch problem.Code {
-	case "credentials_required", "invalid_authorization", "invalid_token", "token_expired", "invalid_api_key", "forbidden":
+	case "credentials_required", "invalid_authorization", "invalid_token", "token_expired", "invalid_api_key", "api_key_expired", "forbidden":
 		return strconv.Itoa(status)
 	case "no_such_path", "method_not_allowed", "rate_limited":
 		p.t.Errorf("%s by %s does not reach its handler: %s", request.Operation, c.name, body)

@@ -18,8 +18,8 @@ import (
 // noKeys is a KeyStore in which there is no API key.
 type noKeys struct{}
 
-func (noKeys) FindKey(context.Context, string) (authn.Principal, error) {
-	return authn.Principal{}, errs.New(errs.NotFound, "not_found", "There is no such key.")
+func (noKeys) FindKey(context.Context, string) (authn.Key, error) {
+	return authn.Key{}, errs.New(errs.NotFound, "not_found", "There is no such key.")
 }
 
 func TestTokens(t *testing.T) {

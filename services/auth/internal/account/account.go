@@ -31,16 +31,6 @@ type Account struct {
 	LastLoginAt       *time.Time // nil if nobody has logged in
 }
 
-// APIKey is an API key as listed. The key itself is not stored.
-type APIKey struct {
-	ID        uuid.UUID
-	Name      string
-	Prefix    string
-	Scopes    []authn.Scope
-	CreatedAt time.Time
-	RevokedAt *time.Time
-}
-
 // New validates the parts of an account and returns it. The caller sets PasswordHash.
 func New(email, password, name string, role authn.Role) (Account, error) {
 	email, problems := checkEmail(email)
@@ -67,19 +57,6 @@ func checkEmail(email string) (string, []errs.Field) {
 		return email, []errs.Field{{Pointer: "/email", Code: "invalid_format", Detail: "This is no e-mail address."}}
 	}
 	return email, nil
-}
-
-// NewAPIKey validates the name of an API key and returns its listed form.
-func NewAPIKey(name, secret string, scopes []authn.Scope) (APIKey, error) {
-	name = strings.TrimSpace(name)
-	problems := nameProblems(name)
-	if name == "" {
-		problems = append(problems, errs.Field{Pointer: "/name", Code: "too_short", Detail: "Say what the key is for."})
-	}
-	if len(problems) > 0 {
-		return APIKey{}, errs.New(errs.Invalid, "validation_failed", "The API key cannot be made like this.", problems...)
-	}
-	return APIKey{ID: uuid.Must(uuid.NewV7()), Name: name, Prefix: secret[:len(authn.KeyPrefix)+4], Scopes: scopes}, nil
 }
 
 func nameProblems(name string) []errs.Field {

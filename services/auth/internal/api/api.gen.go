@@ -58,11 +58,26 @@ const (
 
 // APIKey An API key without the key itself.
 type APIKey struct {
+	// Account The e-mail address of the account that the key acts for; empty if there is none.
+	Account string `json:"account"`
+
 	// CreatedAt When the key was created.
 	CreatedAt time.Time `json:"created_at"`
 
+	// CreatedBy The user or the key that made the key. Revoking a key revokes those that it made.
+	CreatedBy string `json:"created_by"`
+
+	// Delegate Whether the key may make keys with the scope `admin`.
+	Delegate bool `json:"delegate"`
+
+	// ExpiresAt When the key stops working; null if it does not expire.
+	ExpiresAt *time.Time `json:"expires_at"`
+
 	// ID The id of the key.
 	ID openapi_types.UUID `json:"id"`
+
+	// LastUsedAt When the key was used; null if never. A use within a minute of this time is not recorded.
+	LastUsedAt *time.Time `json:"last_used_at"`
 
 	// Name What the key is for.
 	Name string `json:"name"`
@@ -70,7 +85,7 @@ type APIKey struct {
 	// Prefix How the key begins.
 	Prefix string `json:"prefix"`
 
-	// RevokedAt When the key was revoked; null while it works.
+	// RevokedAt When the key was revoked; null if it was not.
 	RevokedAt *time.Time `json:"revoked_at"`
 
 	// Scopes What the key may do.
@@ -79,6 +94,12 @@ type APIKey struct {
 
 // APIKeyCreateRequest An API key to create.
 type APIKeyCreateRequest struct {
+	// Delegate Whether the key may make keys with the scope `admin`. Needs that scope itself, and is given only by a user or a key that has it.
+	Delegate bool `json:"delegate,omitempty"`
+
+	// ExpiresAt When the key stops working: in the future, and at most 1,830 days (5 years) from now. Absent, the key works until it is revoked, or, if a key makes it, until that key expires.
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+
 	// Name What the key is for.
 	Name string `json:"name"`
 
@@ -90,6 +111,12 @@ type APIKeyCreateRequest struct {
 type APIKeyCreated struct {
 	// CreatedAt When the key was created.
 	CreatedAt time.Time `json:"created_at"`
+
+	// Delegate Whether the key may make keys with the scope `admin`.
+	Delegate bool `json:"delegate"`
+
+	// ExpiresAt When the key stops working; null if it does not expire.
+	ExpiresAt *time.Time `json:"expires_at"`
 
 	// ID The id of the key.
 	ID openapi_types.UUID `json:"id"`
@@ -108,6 +135,12 @@ type APIKeyCreated struct {
 type APIKeyList struct {
 	// Items The keys, newest first.
 	Items []APIKey `json:"items"`
+}
+
+// APIKeysRevoked How many keys were revoked.
+type APIKeysRevoked struct {
+	// Revoked The key and those made with it, without those that were revoked before.
+	Revoked int `json:"revoked"`
 }
 
 // Account An account as admins see it.
@@ -1054,12 +1087,18 @@ type RevokeAPIKeyResponseObject interface {
 	VisitRevokeAPIKeyResponse(w http.ResponseWriter) error
 }
 
-type RevokeAPIKey204Response struct {
-}
+type RevokeAPIKey200JSONResponse APIKeysRevoked
 
-func (response RevokeAPIKey204Response) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
-	w.WriteHeader(204)
-	return nil
+func (response RevokeAPIKey200JSONResponse) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type LoginRequestObject struct {

@@ -24,11 +24,10 @@ func keySetAnswer(keys []token.SigningKey) JWKSet {
 func keysAnswer(keys []account.APIKey) APIKeyList {
 	list := APIKeyList{Items: make([]APIKey, 0, len(keys))}
 	for _, k := range keys {
-		answer := APIKey{CreatedAt: k.CreatedAt.UTC(), ID: k.ID, Name: k.Name, Prefix: k.Prefix, Scopes: scopesAnswer(k.Scopes)}
-		if k.RevokedAt != nil {
-			answer.RevokedAt = new(k.RevokedAt.UTC())
-		}
-		list.Items = append(list.Items, answer)
+		list.Items = append(list.Items, APIKey{
+			Account: k.Account, CreatedAt: k.CreatedAt.UTC(), CreatedBy: k.CreatedBy, Delegate: k.Delegate, ExpiresAt: utc(k.ExpiresAt),
+			ID: k.ID, LastUsedAt: utc(k.LastUsedAt), Name: k.Name, Prefix: k.Prefix, RevokedAt: utc(k.RevokedAt), Scopes: scopesAnswer(k.Scopes),
+		})
 	}
 	return list
 }

@@ -7,57 +7,15 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
-	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
-	"github.com/hp-analytics/hp-analytics/services/auth/internal/account"
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/token"
 )
 
 // Store acts as the role hp_auth.
 type Store struct{ Pool *pgxpool.Pool }
-
-// CreateKey stores an API key by its hash. It acts for the same account as its maker.
-func (s Store) CreateKey(ctx context.Context, key string, maker authn.Principal, k account.APIKey) (account.APIKey, error) {
-	const insert = `
-		INSERT INTO auth.api_keys (id, name, key_hash, prefix, scopes, created_by, owner)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)
-		RETURNING created_at`
-	err := s.Pool.QueryRow(ctx, insert, k.ID, k.Name, authn.HashKey(key), k.Prefix, k.Scopes, maker.ID(), maker.Owner).Scan(&k.CreatedAt)
-	if err != nil {
-		return account.APIKey{}, postgres.Classify(fmt.Errorf("insert an API key: %w", err))
-	}
-	return k, nil
-}
-
-// Keys lists all API keys, newest first.
-func (s Store) Keys(ctx context.Context) ([]account.APIKey, error) {
-	rows, err := s.Pool.Query(ctx, `SELECT id, name, prefix, scopes, created_at, revoked_at FROM auth.api_keys ORDER BY created_at DESC, id DESC`)
-	if err != nil {
-		return nil, postgres.Classify(fmt.Errorf("list API keys: %w", err))
-	}
-	keys, err := pgx.CollectRows(rows, pgx.RowToStructByPos[account.APIKey])
-	if err != nil {
-		return nil, postgres.Classify(fmt.Errorf("list API keys: %w", err))
-	}
-	return keys, nil
-}
-
-// RevokeKey revokes an API key. It is idempotent, and returns NotFound for an unknown key.
-func (s Store) RevokeKey(ctx context.Context, id uuid.UUID) error {
-	tag, err := s.Pool.Exec(ctx, `UPDATE auth.api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE id = $1`, id)
-	if err != nil {
-		return postgres.Classify(fmt.Errorf("revoke an API key: %w", err))
-	}
-	if tag.RowsAffected() == 0 {
-		return errs.New(errs.NotFound, "unknown_api_key", "There is no API key with this id.")
-	}
-	return nil
-}
 
 // SigningKeys returns the keys whose tokens may still be valid, newest first. If no key is younger than maxAge, it creates
 // one. When several replicas call it at the same time, only one of them creates a key.

@@ -82,11 +82,11 @@ func TestOnlyHashesAreStored(t *testing.T) {
 	s := tester{newStore(t), t}
 	user := s.account("ada@example.com")
 	refresh, key := s.login(user), authn.NewKey()
-	k, err := account.NewAPIKey("shop", key, []authn.Scope{authn.ScopeRead})
+	k, err := account.NewAPIKey(account.KeyRequest{Name: "shop", Scopes: []authn.Scope{authn.ScopeRead}}, key, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.CreateKey(t.Context(), key, authn.Principal{Subject: user.ID.String(), Owner: user.ID.String()}, k); err != nil {
+	if _, err := s.CreateKey(t.Context(), key, s.admin("root@example.com"), k); err != nil {
 		t.Fatal(err)
 	}
 	for _, secret := range []string{refresh, key} {

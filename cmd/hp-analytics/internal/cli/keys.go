@@ -1,0 +1,148 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/spf13/cobra"
+	"go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	"github.com/hp-analytics/hp-analytics/services/auth/accounts"
+)
+
+func keysCommand(env environment) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "keys",
+		Short: "List, create and revoke API keys without the API",
+		Long: `List, create and revoke API keys without the API.
+
+It uses the database of DATABASE_URL, or else the private one of DATA_DIR (default .data).`,
+	}
+	list := &cobra.Command{
+		Use:   "list",
+		Short: "List all API keys: who made them, when they were used, when they expire",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return env.withKeys(cmd.Context(), func(pool *pgxpool.Pool) error { return env.listKeys(cmd.Context(), pool) })
+		},
+	}
+	revoke := &cobra.Command{
+		Use:   "revoke ID",
+		Short: "Revoke an API key and all keys that were made with it",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id, err := uuid.Parse(args[0])
+			if err != nil {
+				return usageError{fmt.Errorf("%q is not the id of an API key (a UUID)", args[0])}
+			}
+			return env.withKeys(cmd.Context(), func(pool *pgxpool.Pool) error {
+				n, err := accounts.RevokeKey(cmd.Context(), pool, id)
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(env.stdout, "%d API keys revoked\n", n)
+				return err
+			})
+		},
+	}
+	cmd.AddCommand(list, createKeyCommand(env), revoke)
+	return cmd
+}
+
+func createKeyCommand(env environment) *cobra.Command {
+	var request accounts.KeyRequest
+	var email string
+	var scopes []string
+	var life time.Duration
+	cmd := &cobra.Command{
+		Use:   "create",
+		Short: "Create an API key for an admin, and print it",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			for _, scope := range scopes {
+				if !strings.Contains(" ingest read admin ", " "+scope+" ") {
+					return usageError{fmt.Errorf("--scopes: must be of ingest, read and admin, not %q", scope)}
+				}
+				request.Scopes = append(request.Scopes, authn.Scope(scope))
+			}
+			if life != 0 {
+				request.ExpiresAt = new(time.Now().Add(life))
+			}
+			return env.withKeys(cmd.Context(), func(pool *pgxpool.Pool) error {
+				key, err := accounts.CreateKey(cmd.Context(), pool, email, request)
+				if errs.Is(err, errs.Invalid) || errs.Is(err, errs.NotFound) {
+					return usageError{fmt.Errorf("an API key of %s: %w", email, err)}
+				}
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintln(env.stdout, key)
+				return err
+			})
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&email, "account", "", "the e-mail address of the admin that the key acts for (required)")
+	flags.StringVar(&request.Name, "name", "", "what the key is for (required)")
+	flags.StringSliceVar(&scopes, "scopes", nil, "what the key may do: ingest, read, admin, separated by commas (required)")
+	flags.DurationVar(&life, "expires-in", 0, "when the key stops working, such as 2160h for 90 days (default: never)")
+	flags.BoolVar(&request.Delegate, "delegate", false, "let a key with the scope admin make keys with the scope admin")
+	for _, name := range []string{"account", "name", "scopes"} {
+		if err := cmd.MarkFlagRequired(name); err != nil {
+			panic(err) // the flag is defined above
+		}
+	}
+	return cmd
+}
+
+func (e environment) withKeys(ctx context.Context, fn func(pool *pgxpool.Pool) error) error {
+	return e.withDatabase(ctx, func(url string) error {
+		database, err := e.databaseConfig(ctx, url)
+		if err != nil {
+			return err
+		}
+		pool, err := postgres.Open(ctx, database, "hp_auth", "hp-analytics keys", noop.NewTracerProvider())
+		if err != nil {
+			return err
+		}
+		defer pool.Close()
+		return fn(pool)
+	})
+}
+
+func (e environment) listKeys(ctx context.Context, pool *pgxpool.Pool) error {
+	keys, err := accounts.Keys(ctx, pool)
+	if err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(table, "ID\tNAME\tPREFIX\tSCOPES\tMADE BY\tACCOUNT\tLAST USED\tEXPIRES\tREVOKED")
+	for _, k := range keys {
+		var scopes []string
+		for _, scope := range k.Scopes {
+			scopes = append(scopes, string(scope))
+		}
+		if k.Delegate {
+			scopes = append(scopes, "delegate")
+		}
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Prefix, strings.Join(scopes, ","),
+			k.CreatedBy, k.Account, orNever(k.LastUsedAt), orNever(k.ExpiresAt), orNever(k.RevokedAt))
+	}
+	return table.Flush()
+}
+
+// orNever formats an optional time.
+func orNever(t *time.Time) string {
+	if t == nil {
+		return "never"
+	}
+	return t.UTC().Format(time.RFC3339)
+}

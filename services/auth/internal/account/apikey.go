@@ -1,0 +1,64 @@
+package account
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+)
+
+// MaxKeyLife is how far in the future an API key may expire: 5 years.
+const MaxKeyLife = 1830 * 24 * time.Hour
+
+// KeyRequest says what an API key shall be.
+type KeyRequest struct {
+	Name      string
+	Scopes    []authn.Scope
+	Delegate  bool       // whether the key may make keys with the scope admin
+	ExpiresAt *time.Time // nil if the key does not expire before its maker
+}
+
+// APIKey is an API key as listed. The key itself is not stored.
+type APIKey struct {
+	KeyRequest
+	ID         uuid.UUID
+	Prefix     string
+	CreatedBy  string // the principal that made it
+	Account    string // e-mail address of its owner; empty if there is none
+	CreatedAt  time.Time
+	LastUsedAt *time.Time
+	RevokedAt  *time.Time
+}
+
+// NewAPIKey validates a request and returns the listed form of the API key secret.
+func NewAPIKey(r KeyRequest, secret string, now time.Time) (APIKey, error) {
+	r.Name = strings.TrimSpace(r.Name)
+	problems := nameProblems(r.Name)
+	if r.Name == "" {
+		problems = append(problems, errs.Field{Pointer: "/name", Code: "too_short", Detail: "Say what the key is for."})
+	}
+	if r.Delegate && !slices.Contains(r.Scopes, authn.ScopeAdmin) {
+		problems = append(problems, errs.Field{Pointer: "/delegate", Code: "needs_admin", Detail: "Only a key with the scope admin makes keys."})
+	}
+	problems = append(problems, expiryProblems(r.ExpiresAt, now)...)
+	if len(problems) > 0 {
+		return APIKey{}, errs.New(errs.Invalid, "validation_failed", "The API key cannot be made like this.", problems...)
+	}
+	return APIKey{KeyRequest: r, ID: uuid.Must(uuid.NewV7()), Prefix: secret[:len(authn.KeyPrefix)+4]}, nil
+}
+
+func expiryProblems(at *time.Time, now time.Time) []errs.Field {
+	switch {
+	case at == nil:
+		return nil
+	case !at.After(now):
+		return []errs.Field{{Pointer: "/expires_at", Code: "in_the_past", Detail: "The key would have expired already."}}
+	case at.Sub(now) > MaxKeyLife:
+		return []errs.Field{{Pointer: "/expires_at", Code: "too_late", Detail: "A key expires at most 1,830 days from now, or never."}}
+	}
+	return nil
+}

@@ -1,0 +1,51 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/services/auth/internal/account"
+)
+
+// ListAPIKeys implements StrictServerInterface.
+func (s *Server) ListAPIKeys(ctx context.Context, _ ListAPIKeysRequestObject) (ListAPIKeysResponseObject, error) {
+	keys, err := s.Store.Keys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return ListAPIKeys200JSONResponse(keysAnswer(keys)), nil
+}
+
+// CreateAPIKey implements StrictServerInterface.
+func (s *Server) CreateAPIKey(ctx context.Context, request CreateAPIKeyRequestObject) (CreateAPIKeyResponseObject, error) {
+	caller, err := authn.Require(ctx)
+	if err != nil {
+		return nil, err
+	}
+	secret := authn.NewKey()
+	k, err := account.NewAPIKey(account.KeyRequest{
+		Name: request.Body.Name, Scopes: scopesOf(request.Body.Scopes), Delegate: request.Body.Delegate, ExpiresAt: request.Body.ExpiresAt,
+	}, secret, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	if k, err = s.Store.CreateKey(ctx, secret, caller, k); err != nil {
+		return nil, err
+	}
+	return CreateAPIKey201JSONResponse{
+		Body: APIKeyCreated{
+			CreatedAt: k.CreatedAt.UTC(), Delegate: k.Delegate, ExpiresAt: utc(k.ExpiresAt), ID: k.ID, Key: secret, Name: k.Name, Scopes: scopesAnswer(k.Scopes),
+		},
+		Headers: CreateAPIKey201ResponseHeaders{CacheControl: noStore, Location: "/auth/api-keys/" + k.ID.String()},
+	}, nil
+}
+
+// RevokeAPIKey implements StrictServerInterface.
+func (s *Server) RevokeAPIKey(ctx context.Context, request RevokeAPIKeyRequestObject) (RevokeAPIKeyResponseObject, error) {
+	revoked, err := s.Store.RevokeKey(ctx, request.ID)
+	if err != nil {
+		return nil, err
+	}
+	return RevokeAPIKey200JSONResponse{Revoked: revoked}, nil
+}

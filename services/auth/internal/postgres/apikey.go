@@ -1,0 +1,139 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	"github.com/hp-analytics/hp-analytics/services/auth/internal/account"
+)
+
+// The account that owns keys is locked first by all that make or revoke its keys, change its role, or disable it. So a key cannot be made
+// with a right that is being taken away.
+const (
+	lockMaker = `SELECT role = 'admin' AND disabled_at IS NULL FROM auth.users WHERE id = $1 FOR SHARE`
+	lockOwner = `SELECT FROM auth.users WHERE id = (SELECT owner FROM auth.api_keys WHERE id = $1) FOR NO KEY UPDATE`
+)
+
+// CreateKey stores an API key by its hash. It acts for the same account as its maker, which may be a user or a key, and has no
+// right that the maker does not have at this moment: otherwise CreateKey returns Forbidden, Invalid for an expiry after that
+// of the maker, or Unauthenticated if the maker does not work any more.
+func (s Store) CreateKey(ctx context.Context, key string, maker authn.Principal, k account.APIKey) (account.APIKey, error) {
+	const insert = `
+		INSERT INTO auth.api_keys (id, name, key_hash, prefix, scopes, delegate, owner, parent, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, nullif($8, '')::uuid, $9)
+		RETURNING created_at, expires_at`
+	err := postgres.InTx(ctx, s.Pool, pgx.TxOptions{}, func(tx pgx.Tx) (err error) {
+		if k.ExpiresAt, err = checkMaker(ctx, tx, maker, k.KeyRequest); err != nil {
+			return err
+		}
+		err = tx.QueryRow(ctx, insert, k.ID, k.Name, authn.HashKey(key), k.Prefix, k.Scopes, k.Delegate, maker.Owner, maker.KeyID, k.ExpiresAt).
+			Scan(&k.CreatedAt, &k.ExpiresAt)
+		if err != nil {
+			return fmt.Errorf("insert an API key: %w", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return account.APIKey{}, postgres.Classify(err)
+	}
+	k.CreatedBy = maker.ID()
+	return k, nil
+}
+
+// checkMaker checks that the maker has the rights of a key, locks them until tx ends, and returns when the key expires.
+func checkMaker(ctx context.Context, tx pgx.Tx, maker authn.Principal, want account.KeyRequest) (*time.Time, error) {
+	var admin bool
+	err := tx.QueryRow(ctx, lockMaker, maker.Owner).Scan(&admin)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return nil, fmt.Errorf("lock the account of a maker of keys: %w", err)
+	}
+	if !admin {
+		return nil, errs.New(errs.Forbidden, "forbidden", "The account is disabled or no admin, so it makes no API keys.")
+	}
+	if maker.IsUser() {
+		return want.ExpiresAt, nil
+	}
+	const find = `
+		SELECT delegate, expires_at
+		FROM auth.api_keys
+		WHERE id = $1 AND 'admin' = ANY (scopes) AND revoked_at IS NULL AND coalesce(expires_at > now(), true)`
+	var delegate bool
+	var expires *time.Time
+	err = tx.QueryRow(ctx, find, maker.KeyID).Scan(&delegate, &expires)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return nil, errs.New(errs.Unauthenticated, "invalid_api_key", "The API key is revoked or has expired.")
+	case err != nil:
+		return nil, fmt.Errorf("find the key that makes a key: %w", err)
+	case !delegate && slices.Contains(want.Scopes, authn.ScopeAdmin):
+		return nil, errs.New(errs.Forbidden, "delegation_required", "This key makes no keys with the scope admin, because it was made without `delegate`.")
+	case expires != nil && want.ExpiresAt != nil && want.ExpiresAt.After(*expires):
+		return nil, errs.New(errs.Invalid, "validation_failed", "The API key cannot be made like this.",
+			errs.Field{Pointer: "/expires_at", Code: "after_maker", Detail: "The key that makes it expires earlier."})
+	case want.ExpiresAt == nil:
+		return expires, nil
+	}
+	return want.ExpiresAt, nil
+}
+
+// Keys lists all API keys, newest first.
+func (s Store) Keys(ctx context.Context) ([]account.APIKey, error) {
+	const query = `
+		SELECT k.id, k.name, k.prefix, k.scopes, k.delegate, coalesce('key:' || k.parent, 'user:' || k.owner, 'key:' || k.id),
+		       coalesce(u.email, ''), k.created_at, k.expires_at, k.last_used_at, k.revoked_at
+		FROM auth.api_keys k LEFT JOIN auth.users u ON u.id = k.owner
+		ORDER BY k.created_at DESC, k.id DESC`
+	rows, err := s.Pool.Query(ctx, query)
+	if err != nil {
+		return nil, postgres.Classify(fmt.Errorf("list API keys: %w", err))
+	}
+	keys, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (k account.APIKey, err error) {
+		return k, row.Scan(&k.ID, &k.Name, &k.Prefix, &k.Scopes, &k.Delegate, &k.CreatedBy,
+			&k.Account, &k.CreatedAt, &k.ExpiresAt, &k.LastUsedAt, &k.RevokedAt)
+	})
+	if err != nil {
+		return nil, postgres.Classify(fmt.Errorf("list API keys: %w", err))
+	}
+	return keys, nil
+}
+
+// RevokeKey revokes an API key and all keys that were made with it, directly or not, and returns how many were not revoked
+// before. It is idempotent, and returns NotFound for an unknown key.
+func (s Store) RevokeKey(ctx context.Context, id uuid.UUID) (revoked int, err error) {
+	const revoke = `
+		WITH RECURSIVE family AS (
+			SELECT id FROM auth.api_keys WHERE id = $1
+			UNION ALL
+			SELECT k.id FROM auth.api_keys k JOIN family ON k.parent = family.id
+		), changed AS (
+			UPDATE auth.api_keys SET revoked_at = now() WHERE id IN (SELECT id FROM family) AND revoked_at IS NULL RETURNING id
+		)
+		SELECT EXISTS (SELECT FROM family), (SELECT count(*) FROM changed)`
+	var found bool
+	err = postgres.InTx(ctx, s.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
+		// The statement after the lock sees every key that was made before it.
+		if _, err := tx.Exec(ctx, lockOwner, id); err != nil {
+			return fmt.Errorf("lock the owner of an API key: %w", err)
+		}
+		if err := tx.QueryRow(ctx, revoke, id).Scan(&found, &revoked); err != nil {
+			return fmt.Errorf("revoke API keys: %w", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, postgres.Classify(err)
+	}
+	if !found {
+		return 0, errs.New(errs.NotFound, "unknown_api_key", "There is no API key with this id.")
+	}
+	return revoked, nil
+}
