@@ -56,6 +56,8 @@ func interleave(t *testing.T, seed uint64, steps int) {
 	m := newModel(t)
 	s := &scheduler{t: t, random: random, admin: database.Pool(""), orders: map[order]int{}}
 	s.exec(`SELECT ingest.ensure_partitions($1::date, $1::date + 2)`, firstDay)
+	s.exec(`INSERT INTO catalog.products (id, sku, name, price_minor, currency)
+		SELECT id, 'P-' || n, 'Product', 100, 'EUR' FROM unnest($1::uuid[]) WITH ORDINALITY AS given (id, n)`, products[:])
 	for i := range 4 {
 		w := newWorker(t, database, fmt.Sprintf("folder %d", i), "hp_aggregator")
 		w.folds = true

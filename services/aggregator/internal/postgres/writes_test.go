@@ -135,7 +135,7 @@ func (w *write) insert(ctx context.Context, db interface {
 	facts := slices.SortedFunc(slices.Values(w.facts), func(a, b fact) int {
 		return cmp.Or(a.ts.Compare(b.ts), slices.Compare(a.id[:], b.id[:]))
 	})
-	var ids, products []uuid.UUID
+	var ids, products, changed []uuid.UUID // nothing changes here
 	var times []time.Time
 	var users, types []string
 	var quantities, amounts []int64
@@ -146,20 +146,22 @@ func (w *write) insert(ctx context.Context, db interface {
 	}
 	n := len(facts)
 	owners := slices.Repeat([]int64{1}, n)
-	var storedOwners []int64
+	skus := make([]string, n) // products are named by their ids
+	var storedOwners, ownersChanged []int64
 	if w.kind == protocol.KindEvents {
 		var storedIDs []uuid.UUID
 		var storedTimes []time.Time
-		return db.QueryRow(ctx, s.events, w.id, w.kind, ids, times, products, users, types, make([][]byte, n), n, owners).
-			Scan(&w.rows, &storedIDs, &storedTimes, &storedOwners)
+		return db.QueryRow(ctx, s.events, w.id, w.kind, ids, times, products, users, types, make([][]byte, n), n, owners,
+			products, skus).
+			Scan(&w.rows, &storedIDs, &storedTimes, &storedOwners, &changed, &skus)
 	}
 	currencies := slices.Repeat([]string{"EUR"}, n)
 	var at time.Time
 	var stored, inFlight []uuid.UUID
 	var ownersInFlight []int64
 	err := db.QueryRow(ctx, s.purchases, w.id, w.kind, ids, times, products, users, quantities, amounts, currencies,
-		make([]*string, n), make([]*string, n), make([][]byte, n), owners).
-		Scan(&at, &storedOwners, &stored, &ownersInFlight, &inFlight)
+		make([]*string, n), make([]*string, n), make([][]byte, n), owners, skus, make([]*int64, n)).
+		Scan(&at, &storedOwners, &stored, &ownersInFlight, &inFlight, &ownersChanged, &changed)
 	w.rows = len(stored)
 	return err
 }
@@ -171,6 +173,9 @@ type client struct {
 	made   uint64
 	sent   map[string][]fact // by kind
 }
+
+// products are those of all batches.
+var products = [...]uuid.UUID{{15: 1}, {15: 2}, {15: 3}}
 
 // firstDay is the first of the three days that events are of.
 var firstDay = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -213,7 +218,7 @@ func (c *client) fact(kind string) fact {
 	f := fact{
 		ts:      firstDay.Add(time.Duration(c.random.Int64N(int64(72 * time.Hour)))).Truncate(time.Microsecond),
 		id:      c.newID(),
-		product: uuid.UUID{15: byte(1 + c.random.IntN(3))},
+		product: products[c.random.IntN(len(products))],
 		user:    "user-" + strconv.Itoa(c.random.IntN(6)),
 	}
 	if kind == protocol.KindPurchases {

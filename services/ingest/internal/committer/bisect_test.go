@@ -209,7 +209,7 @@ func TestObstaclesAreAnsweredAtOnce(t *testing.T) {
 			return err
 		}
 		for i, err := range b.flush(send, users) {
-			obstacles, blocked := errors.AsType[event.Obstacles](err)
+			obstacles, blocked := errors.AsType[event.BlockedError](err)
 			if blocked != (users[i] == "changed") || blocked && (len(obstacles) != 1 || obstacles[1] == nil) || !blocked && err != nil {
 				t.Errorf("request %d: %v", i, err)
 			}

@@ -31,8 +31,8 @@ const (
 // Store writes flushes.
 type Store interface {
 	// StoreEvents stores events as one batch in one transaction. stored tells for each whether it is new; of several equal
-	// ones only the first is. After an error nothing is stored, or it is unknown what is. event.Obstacles name the events
-	// without which the others can be stored.
+	// ones only the first is. After an error nothing is stored, or it is unknown what is. An event.BlockedError names the
+	// events without which the others can be stored.
 	StoreEvents(ctx context.Context, batch uuid.UUID, events []event.Event) (stored []bool, err error)
 	// StorePurchases stores the new ones of orders, whose keys differ, and looks up the others. The new ones are one batch
 	// in one transaction, unless an order can only be told to be new after another one is stored. After an error no order
@@ -208,7 +208,7 @@ func (c *Committer) flushPurchases(ctx context.Context, members []*member[purcha
 // concerns all members, and halves would only meet it again.
 func bisect[R any](members []*member[R], store func([]*member[R]) error) {
 	err := store(members)
-	if obstacles, blocked := errors.AsType[event.Obstacles](err); blocked {
+	if obstacles, blocked := errors.AsType[event.BlockedError](err); blocked {
 		if rest := setAside(members, obstacles); len(rest) > 0 {
 			bisect(rest, store)
 		}
@@ -226,10 +226,10 @@ func bisect[R any](members []*member[R], store func([]*member[R]) error) {
 }
 
 // setAside answers the members with obstacles, each with its own, and returns the others.
-func setAside[R any](members []*member[R], obstacles event.Obstacles) (others []*member[R]) {
+func setAside[R any](members []*member[R], obstacles event.BlockedError) (others []*member[R]) {
 	first := 0 // row of the member
 	for _, m := range members {
-		own := event.Obstacles{}
+		own := event.BlockedError{}
 		for i := range m.rows {
 			if err, blocked := obstacles[first+i]; blocked {
 				own[i] = err

@@ -78,7 +78,7 @@ func (s *fakeStore) StoreEvents(ctx context.Context, _ uuid.UUID, events []event
 	for _, e := range events {
 		users = append(users, e.UserID)
 	}
-	obstacles := event.Obstacles{}
+	obstacles := event.BlockedError{}
 	for i, user := range users {
 		if s.blocked[user] {
 			obstacles[i] = event.ErrProductChanged

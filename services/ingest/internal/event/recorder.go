@@ -13,7 +13,7 @@ import (
 type Committer interface {
 	// CommitEvents stores any number of events, even none, and a receipt, in a batch that other requests may share. stored
 	// tells for each event whether it is new. If some of the events cannot be stored as they are, it stores none and
-	// returns Obstacles.
+	// returns a BlockedError.
 	CommitEvents(ctx context.Context, events []Event) (batch uuid.UUID, stored []bool, err error)
 	// CommitPurchase stores a purchase. If it, or the answer to its key, was stored before, it returns that one with replayed
 	// set. It returns ErrProductChanged if the order was made for a former version of the product.
@@ -112,7 +112,7 @@ func (r *Recorder) examine(ctx context.Context, caller Caller, drafts []Draft) (
 }
 
 // commit stores the events of the drafts that are not refused. The second event with the same id is a duplicate, whatever its
-// other fields. Obstacles in the error have the indexes of the drafts.
+// other fields. A BlockedError has the indexes of the drafts.
 func (r *Recorder) commit(ctx context.Context, drafts []Draft, events []Event) (uuid.UUID, []Verdict, error) {
 	verdicts := make([]Verdict, len(drafts))
 	good, index := make([]Event, 0, len(drafts)), make([]int, 0, len(drafts))
@@ -134,7 +134,7 @@ func (r *Recorder) commit(ctx context.Context, drafts []Draft, events []Event) (
 		good, index = append(good, events[i]), append(index, i)
 	}
 	batch, stored, err := r.store.CommitEvents(ctx, good)
-	if obstacles, blocked := errors.AsType[Obstacles](err); blocked {
+	if obstacles, blocked := errors.AsType[BlockedError](err); blocked {
 		return uuid.Nil, nil, obstacles.at(index)
 	}
 	if err != nil {

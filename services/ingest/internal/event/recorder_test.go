@@ -58,7 +58,7 @@ func (w *world) CommitEvents(_ context.Context, events []Event) (uuid.UUID, []bo
 	if w.failure != nil {
 		return uuid.Nil, nil, w.failure
 	}
-	obstacles := Obstacles{}
+	obstacles := BlockedError{}
 	for i := range events {
 		err := w.changed(&events[i].Fact)
 		if err == nil && w.refuse != nil {

@@ -21,7 +21,7 @@ import (
 func (s *Store) StoreEvents(ctx context.Context, batch uuid.UUID, events []event.Event) ([]bool, error) {
 	defer s.observe(protocol.KindEvents, len(events), time.Now())
 	stored, err := s.storeEvents(ctx, batch, events)
-	if _, blocked := errors.AsType[event.Obstacles](err); blocked {
+	if _, blocked := errors.AsType[event.BlockedError](err); blocked {
 		return nil, err
 	}
 	if err != nil {

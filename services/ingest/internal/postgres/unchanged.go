@@ -57,7 +57,7 @@ func (w *wrong) obstacles(events []event.Event) error {
 	for i := range w.product {
 		all[guess{w.product[i], w.sku[i]}] = struct{}{}
 	}
-	obstacles := event.Obstacles{}
+	obstacles := event.BlockedError{}
 	for i := range events {
 		if _, changed := all[guessOf(&events[i])]; changed {
 			obstacles[i] = event.ErrProductChanged

@@ -47,7 +47,7 @@ func TestEventsOfAFormerProductAreNotStored(t *testing.T) {
 					store.events.conflicted()
 				}
 				stored, err := store.StoreEvents(t.Context(), event.NewID(), events)
-				obstacles, _ := errors.AsType[event.Obstacles](err)
+				obstacles, _ := errors.AsType[event.BlockedError](err)
 				if got := slices.Sorted(maps.Keys(obstacles)); !slices.Equal(got, want) || stored != nil {
 					t.Errorf("stored %v, %v; obstacles are %v, want %v", stored, err, got, want)
 				}
@@ -82,23 +82,21 @@ func TestPurchasesOfAFormerProductAreNotStored(t *testing.T) {
 	const repriced = `UPDATE catalog.products SET price_minor = 100 WHERE id = $1`
 	list := int64(250)
 	cases := map[string]string{"repriced": repriced}
-	for what, change := range changes {
-		cases[what] = change
-	}
+	maps.Copy(cases, changes)
 	for what, change := range cases {
 		for _, keyed := range []bool{false, true} {
 			t.Run(what+"/"+strconv.FormatBool(keyed), func(t *testing.T) {
 				t.Parallel()
 				store, database := newStore(t)
-				orders := make([]event.Order, 4)
-				for i := range orders {
+				var orders []event.Order
+				for i := range 4 {
 					key := ""
 					if keyed {
 						key = "key-" + strconv.Itoa(i)
 					}
-					orders[i] = order(key)
-					orders[i].ListPrice = &list
-					orders[i].ProductID, orders[i].SKU = someProducts[i%2], "P-"+strconv.Itoa(i%2)
+					o := order(key)
+					o.ListPrice, o.ProductID, o.SKU = &list, someProducts[i%2], "P-"+strconv.Itoa(i%2)
+					orders = append(orders, o)
 				}
 				known := orders[0] // stored before the change, and sent again after it
 				before := storePurchases(t, store, event.NewID(), known)

@@ -12,20 +12,21 @@ import (
 // or, for a purchase at the list price, another price. The item can be examined and stored again.
 var ErrProductChanged = errors.New("the product has changed since it was looked up")
 
-// Obstacles are the events of a request that could not be stored as they are, by index. No event of the request is stored.
-type Obstacles map[int]error
+// BlockedError says for events of a request, by index, why they could not be stored as they are. No event of the request is
+// stored.
+type BlockedError map[int]error
 
 // Error implements error.
-func (o Obstacles) Error() string {
+func (o BlockedError) Error() string {
 	for i, err := range o {
 		return fmt.Sprintf("%d events cannot be stored as they are; event %d: %v", len(o), i, err)
 	}
 	return "no event is in the way"
 }
 
-// at returns the same obstacles with the index that each has in another list.
-func (o Obstacles) at(index []int) Obstacles {
-	moved := make(Obstacles, len(o))
+// at returns the same reasons with the index that each has in another list.
+func (o BlockedError) at(index []int) BlockedError {
+	moved := make(BlockedError, len(o))
 	for i, err := range o {
 		moved[index[i]] = err
 	}
@@ -42,7 +43,7 @@ var errUnsettled = errs.New(errs.Unavailable, "overloaded", "A product of the re
 // reexamine examines the events again that a commit could not store, with their products as they are now. again is false if
 // err is no such error; then it is returned as it is.
 func (r *Recorder) reexamine(ctx context.Context, drafts []Draft, events []Event, err error) (again bool, _ error) {
-	obstacles, blocked := errors.AsType[Obstacles](err)
+	obstacles, blocked := errors.AsType[BlockedError](err)
 	if !blocked {
 		return false, err
 	}
