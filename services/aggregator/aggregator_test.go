@@ -96,7 +96,7 @@ func (p *plant) wantFolded(timeout time.Duration) {
 	p.t.Helper()
 	platformtest.Eventually(p.t, timeout, "everything is folded", func() bool { return p.Pending() == 0 })
 	var out strings.Builder
-	report, err := reconcile.Run(p.t.Context(), p.database.Pool("hp_aggregator"), reconcile.Options{Out: &out})
+	report, err := reconcile.Run(p.t.Context(), p.database.Pool("hp_aggregator"), reconcile.Options{Details: &out})
 	if err != nil {
 		p.t.Fatal(err)
 	}

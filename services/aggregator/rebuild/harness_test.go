@@ -102,7 +102,7 @@ func (b *books) rebuildWith(o rebuild.Options) rebuild.Report {
 func (b *books) differences() (string, int64) {
 	b.t.Helper()
 	var out strings.Builder
-	report, err := reconcile.Run(context.WithoutCancel(b.t.Context()), b.pool, reconcile.Options{Out: &out})
+	report, err := reconcile.Run(context.WithoutCancel(b.t.Context()), b.pool, reconcile.Options{Details: &out})
 	if err != nil {
 		return err.Error(), 0 // a sketch that cannot be read
 	}

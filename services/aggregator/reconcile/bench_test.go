@@ -50,7 +50,7 @@ func BenchmarkReconcile(b *testing.B) {
 	_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) // forget the peak of the folds
 	b.ResetTimer()
 	for range b.N {
-		report, err := reconcile.Run(b.Context(), pool, reconcile.Options{Out: b.Output()})
+		report, err := reconcile.Run(b.Context(), pool, reconcile.Options{Details: b.Output()})
 		if err != nil || report.Differences != 0 || report.Rows != int64(events) {
 			b.Fatalf("%+v, %v; want %d rows", report, err, events)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/hp-analytics/hp-analytics/services/aggregator/reconcile/internal/postgres"
 )
@@ -18,7 +17,7 @@ func (r *run) checkCounts(ctx context.Context, span postgres.Span) error {
 				columns = append(columns, fmt.Sprintf("%s is %d, recounted %d", c, d.Stored[i], d.Recounted[i]))
 			}
 		}
-		return r.differ("%s %s %s: %s", d.Rollup, d.Day.Format(time.DateOnly), d.Key, strings.Join(columns, "; "))
+		return r.differ(d.Rollup, d.Day, d.Key, "%s", strings.Join(columns, "; "))
 	})
 	r.report.Compared += compared
 	return err

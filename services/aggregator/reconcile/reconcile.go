@@ -7,6 +7,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -18,7 +20,8 @@ import (
 // Options say what is recounted.
 type Options struct {
 	From, To *time.Time // inclusive UTC days; nil means no bound
-	Out      io.Writer  // where each difference is written, one a line, as it is found
+	// Details is where each difference is written, one a line, as it is found.
+	Details io.Writer
 }
 
 // Report is the outcome.
@@ -27,9 +30,17 @@ type Report struct {
 	Rows        int64 // raw events and purchases of those days
 	Compared    int64 // rollup rows that were compared
 	Differences int
+	Tables      []Table       // those with differences, by name
 	Unchecked   []time.Time   // days that have rollups but whose raw rows are gone (retention)
 	PendingRows int64         // rows of pending batches, which must not be in the rollups yet
 	Failed      []FailedBatch // batches that are set aside, whose rows must not be in the rollups either
+}
+
+// Table sums up the differences of a table.
+type Table struct {
+	Name        string
+	Differences int
+	First, Last time.Time // days with differences; zero if the table has no days
 }
 
 // FailedBatch is a batch that the aggregator could not fold.
@@ -86,11 +97,35 @@ func (r *run) all(ctx context.Context) error {
 	return r.checkReceipts(ctx)
 }
 
-// differ reports a difference.
-func (r *run) differ(format string, args ...any) error {
-	r.report.Differences++
-	if _, err := fmt.Fprintf(r.options.Out, format+"\n", args...); err != nil {
+// differ reports a difference in a table. day is zero for a table without days, and key may be empty.
+func (r *run) differ(table string, day time.Time, key, format string, args ...any) error {
+	r.report.note(table, day)
+	where := []string{table}
+	if !day.IsZero() {
+		where = append(where, day.Format(time.DateOnly))
+	}
+	if key != "" {
+		where = append(where, key)
+	}
+	if _, err := fmt.Fprintf(r.options.Details, "%s: %s\n", strings.Join(where, " "), fmt.Sprintf(format, args...)); err != nil {
 		return fmt.Errorf("print a difference: %w", err)
 	}
 	return nil
+}
+
+// note counts a difference.
+func (r *Report) note(name string, day time.Time) {
+	r.Differences++
+	i, found := slices.BinarySearchFunc(r.Tables, name, func(t Table, name string) int { return strings.Compare(t.Name, name) })
+	if !found {
+		r.Tables = slices.Insert(r.Tables, i, Table{Name: name, First: day, Last: day})
+	}
+	t := &r.Tables[i]
+	t.Differences++
+	if day.Before(t.First) {
+		t.First = day
+	}
+	if day.After(t.Last) {
+		t.Last = day
+	}
 }

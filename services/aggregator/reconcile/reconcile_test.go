@@ -53,7 +53,7 @@ func (b *books) write() {
 func (b *books) reconcile(from, to *time.Time) (reconcile.Report, string) {
 	b.t.Helper()
 	var out strings.Builder
-	report, err := reconcile.Run(b.t.Context(), b.pool, reconcile.Options{From: from, To: to, Out: &out})
+	report, err := reconcile.Run(b.t.Context(), b.pool, reconcile.Options{From: from, To: to, Details: &out})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -119,6 +119,31 @@ func TestEveryTamperingIsFound(t *testing.T) {
 				t.Errorf("%d differences, no %q in:\n%s", report.Differences, test.want, out)
 			}
 		})
+	}
+}
+
+// TestDifferencesAreSummedUp checks the report of each table, and that days read together are told apart.
+func TestDifferencesAreSummedUp(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	for _, tamper := range []string{
+		`INSERT INTO stats.user_daily_stats (user_id, day, lane, events) SELECT 'nobody', day, 0, 1 FROM stats.daily WHERE day IN ('2026-01-02', '2026-01-04')`,
+		`INSERT INTO stats.type_daily_stats (day, type, lane, events) VALUES ('2026-01-03', 'nothing', 0, 1)`,
+		`UPDATE ingest.batches SET rows = rows + 1 WHERE id = (SELECT id FROM ingest.batches LIMIT 1)`,
+	} {
+		if _, err := b.Pool.Exec(t.Context(), tamper); err != nil {
+			t.Fatal(err)
+		}
+	}
+	report, out := b.reconcile(nil, nil)
+	day := func(n int) time.Time { return time.Date(2026, 1, n, 0, 0, 0, 0, time.UTC) }
+	want := []reconcile.Table{
+		{Name: "ingest.batches", Differences: 1},
+		{Name: "stats.type_daily", Differences: 1, First: day(3), Last: day(3)},
+		{Name: "stats.user_daily", Differences: 2, First: day(2), Last: day(4)},
+	}
+	if diff := cmp.Diff(want, report.Tables); diff != "" || report.Differences != 4 {
+		t.Errorf("%d differences (-want +got):\n%s\n%s", report.Differences, diff, out)
 	}
 }
 

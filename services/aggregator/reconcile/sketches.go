@@ -23,7 +23,7 @@ func (r *run) checkSketches(ctx context.Context, span postgres.Span) error {
 		if one == nil {
 			return nil
 		}
-		return r.compareSketches("stats.product_daily_users "+current.Day.Format(time.DateOnly)+" "+current.Product.String(), one)
+		return r.compareSketches("stats.product_daily_users", current.Day, current.Product.String(), one)
 	}
 	err := r.snapshot.Users(ctx, span, func(u postgres.UserOrSketch) error {
 		if one == nil || u.Product != current.Product || !u.Day.Equal(current.Day) {
@@ -52,7 +52,7 @@ func (r *run) checkSketches(ctx context.Context, span postgres.Span) error {
 		return err
 	}
 	for _, day := range slices.SortedFunc(maps.Keys(days), time.Time.Compare) {
-		if err := r.compareSketches("stats.daily_users "+day.Format(time.DateOnly), days[day]); err != nil {
+		if err := r.compareSketches("stats.daily_users", day, "", days[day]); err != nil {
 			return err
 		}
 	}
@@ -77,17 +77,17 @@ func (s *sketches) addStored(data []byte) error {
 	return s.stored.Merge(lane)
 }
 
-func (r *run) compareSketches(what string, s *sketches) error {
+func (r *run) compareSketches(table string, day time.Time, key string, s *sketches) error {
 	r.report.Compared++
 	if s.broken != nil {
-		return r.differ("%s: unique users cannot be read: %v", what, s.broken)
+		return r.differ(table, day, key, "unique users cannot be read: %v", s.broken)
 	}
 	equal, err := sketch.Equal(s.stored, s.recounted)
 	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
+		return fmt.Errorf("%s %s %s: %w", table, day.Format(time.DateOnly), key, err)
 	}
 	if equal {
 		return nil
 	}
-	return r.differ("%s: unique users are about %d, recounted about %d", what, s.stored.Estimate(), s.recounted.Estimate())
+	return r.differ(table, day, key, "unique users are about %d, recounted about %d", s.stored.Estimate(), s.recounted.Estimate())
 }

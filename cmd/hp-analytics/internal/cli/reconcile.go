@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,10 +15,13 @@ import (
 
 func reconcileCommand(env environment) *cobra.Command {
 	var days dayRange
+	var details bool
 	cmd := &cobra.Command{
 		Use:   "reconcile",
-		Short: "Recount every rollup from the raw rows, print each difference, exit 1 if there is any",
-		Long: `Recount every rollup from the raw rows, print each difference, exit 1 if there is any.
+		Short: "Recount every rollup from the raw rows, print the differences, exit 1 if there is any",
+		Long: `Recount every rollup from the raw rows, print the differences, exit 1 if there is any.
+
+It prints the first differences and how many each table has; --details prints every one.
 
 It works in one snapshot, so the platform may run. It uses the database of DATABASE_URL, or else the private one of
 DATA_DIR (default .data).`,
@@ -27,11 +31,34 @@ DATA_DIR (default .data).`,
 			if err != nil {
 				return usageError{err}
 			}
-			return env.reconcile(cmd.Context(), reconcile.Options{From: from, To: to, Out: env.stdout})
+			options := reconcile.Options{From: from, To: to, Details: &firstLines{out: env.stdout, left: shownDifferences}}
+			if details {
+				options.Details = env.stdout
+			}
+			return env.reconcile(cmd.Context(), options)
 		},
 	}
 	days.define(cmd, "; default: the first with data", " (default: the last with data)")
+	cmd.Flags().BoolVar(&details, "details", false, "print every difference")
 	return cmd
+}
+
+// shownDifferences is how many differences are printed without --details.
+const shownDifferences = 20
+
+// firstLines passes on the first lines of what is written to it, a line a call.
+type firstLines struct {
+	out  io.Writer
+	left int
+}
+
+// Write implements io.Writer.
+func (w *firstLines) Write(line []byte) (int, error) {
+	if w.left == 0 {
+		return len(line), nil
+	}
+	w.left--
+	return w.out.Write(line)
 }
 
 func (e environment) reconcile(ctx context.Context, o reconcile.Options) error {
@@ -55,6 +82,13 @@ func (e environment) reconcile(ctx context.Context, o reconcile.Options) error {
 }
 
 func (e environment) report(r reconcile.Report, took time.Duration) error {
+	for _, t := range r.Tables {
+		days := ""
+		if !t.First.IsZero() {
+			days = fmt.Sprintf(", %s to %s", t.First.Format(time.DateOnly), t.Last.Format(time.DateOnly))
+		}
+		_, _ = fmt.Fprintf(e.stdout, "%s: %d differences%s\n", t.Name, t.Differences, days)
+	}
 	if n := len(r.Unchecked); n > 0 {
 		_, _ = fmt.Fprintf(e.stdout, "%d days dropped (%s to %s): they are not checked, because their raw rows are gone (retention)\n",
 			n, r.Unchecked[0].Format(time.DateOnly), r.Unchecked[n-1].Format(time.DateOnly))

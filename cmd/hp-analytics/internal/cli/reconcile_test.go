@@ -24,3 +24,27 @@ func TestReconcileNamesDroppedDaysOnce(t *testing.T) {
 		t.Errorf("reconcile says:\n%s", got)
 	}
 }
+
+// Without --details, the first differences are printed, and how many each table has.
+func TestReconcileSumsUp(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	details := &firstLines{out: &out, left: 2}
+	for range 5 {
+		if n, err := details.Write([]byte("a difference\n")); n != 13 || err != nil {
+			t.Fatalf("wrote %d bytes, %v", n, err)
+		}
+	}
+	first := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	err := (environment{stdout: &out}).report(reconcile.Report{Differences: 5, Tables: []reconcile.Table{
+		{Name: "ingest.batches", Differences: 1},
+		{Name: "stats.daily", Differences: 4, First: first, Last: first.AddDate(0, 0, 2)},
+	}}, time.Second)
+	if err == nil {
+		t.Error("differences are no error")
+	}
+	const want = "a difference\na difference\ningest.batches: 1 differences\nstats.daily: 4 differences, 2026-01-01 to 2026-01-03\n"
+	if got := out.String(); !strings.HasPrefix(got, want) {
+		t.Errorf("reconcile says:\n%s", got)
+	}
+}

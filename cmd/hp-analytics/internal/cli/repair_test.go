@@ -136,7 +136,7 @@ func TestRepairBesideTheRunningPlatform(t *testing.T) {
 	var day string
 	query(t, database.URL(), `SELECT min(day)::text FROM stats.daily_stats`, &day)
 	code, out := run(t, []string{"reconcile"}, environ...)
-	if code != exitFailure || !strings.Contains(out, "stats.daily "+day+" : views is ") || !strings.Contains(out, ": 1 differences.") {
+	if code != exitFailure || !strings.Contains(out, "stats.daily "+day+": views is ") || !strings.Contains(out, ": 1 differences.") {
 		t.Errorf("reconcile does not name the corrupted row: exit code %d:\n%s", code, out)
 	}
 	client := redistest.Client(t, cache)

@@ -84,7 +84,7 @@ func TestDropExpired(t *testing.T) {
 	if n := count("stats.product_daily_stats"); n != rollups {
 		t.Errorf("%d rollup rows are left of %d", n, rollups)
 	}
-	report, err := reconcile.Run(t.Context(), store.Pool, reconcile.Options{Out: t.Output()})
+	report, err := reconcile.Run(t.Context(), store.Pool, reconcile.Options{Details: t.Output()})
 	if err != nil || report.Differences != 0 || len(report.Unchecked) != 2 {
 		t.Errorf("reconcile: %+v, %v", report, err)
 	}

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) { platformtest.Main(m, dbtest.Stop) }
 func mustReconcile(t *testing.T, pool *pgxpool.Pool, wantRows int64) {
 	t.Helper()
 	var out strings.Builder
-	report, err := reconcile.Run(context.WithoutCancel(t.Context()), pool, reconcile.Options{Out: &out})
+	report, err := reconcile.Run(context.WithoutCancel(t.Context()), pool, reconcile.Options{Details: &out})
 	if err != nil {
 		t.Fatal(err)
 	}
