@@ -391,6 +391,72 @@ type FieldError struct {
 // Example: day
 type Interval string
 
+// Invitation An invitation as listed.
+type Invitation struct {
+	// CreatedAt When it was made.
+	CreatedAt time.Time `json:"created_at"`
+
+	// CreatedBy The admin who made it; null if a command did.
+	CreatedBy openapi_types.UUID `json:"created_by"`
+
+	// ExpiresAt Until when it can be used.
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// ID The id.
+	ID openapi_types.UUID `json:"id"`
+
+	// RevokedAt When it was revoked; null if it was not.
+	RevokedAt time.Time `json:"revoked_at"`
+
+	// Role What a user may do. An `analyst` reads all numbers, an `admin` also manages products, accounts and API keys.
+	//
+	// Example: user
+	Role Role `json:"role"`
+
+	// UsedAt When it was used; null if it was not.
+	UsedAt time.Time `json:"used_at"`
+
+	// UsedBy The account that was made with it.
+	UsedBy openapi_types.UUID `json:"used_by"`
+}
+
+// InvitationCreateRequest An invitation to make.
+type InvitationCreateRequest struct {
+	// Role What a user may do. An `analyst` reads all numbers, an `admin` also manages products, accounts and API keys.
+	//
+	// Example: user
+	Role Role `json:"role"`
+
+	// ValidHours For how many hours it can be used.
+	ValidHours int `json:"valid_hours,omitempty,omitzero"`
+}
+
+// InvitationCreated An invitation that was made.
+type InvitationCreated struct {
+	// ExpiresAt Until when it can be used.
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// ID The id.
+	ID openapi_types.UUID `json:"id"`
+
+	// Role What a user may do. An `analyst` reads all numbers, an `admin` also manages products, accounts and API keys.
+	//
+	// Example: user
+	Role Role `json:"role"`
+
+	// Token What the person sends as `invitation` to `POST /auth/register`.
+	Token string `json:"token"`
+}
+
+// InvitationList A page of invitations.
+type InvitationList struct {
+	// Items The invitations, newest first.
+	Items []Invitation `json:"items"`
+
+	// NextCursor The `cursor` of the next page; null on the last.
+	NextCursor openapi_types.UUID `json:"next_cursor"`
+}
+
 // ItemError Why one item of a bulk request was refused.
 type ItemError struct {
 	// Code A stable reason for programs.
@@ -784,6 +850,9 @@ type RegisterRequest struct {
 	// Example: ada@example.com
 	Email Email `json:"email"`
 
+	// Invitation The `token` of an invitation.
+	Invitation string `json:"invitation,omitempty,omitzero"`
+
 	// Name A display name.
 	Name string `json:"name,omitempty,omitzero"`
 
@@ -1069,6 +1138,15 @@ type UserSummaryParams struct {
 	To To `form:"to,omitempty" json:"to,omitempty,omitzero"`
 }
 
+// ListInvitationsParams defines parameters for ListInvitations.
+type ListInvitationsParams struct {
+	// Limit How many invitations a page holds at most.
+	Limit int `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+
+	// Cursor The `next_cursor` of the previous page.
+	Cursor openapi_types.UUID `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+}
+
 // ListUsersParams defines parameters for ListUsers.
 type ListUsersParams struct {
 	// Limit How many accounts a page holds at most.
@@ -1257,6 +1335,45 @@ func (c *Client) RevokeAPIKey(ctx context.Context, id openapi_types.UUID, option
 	return result, err
 }
 
+// ListInvitations calls GET /auth/invitations: list invitations.
+//
+// Pages through all invitations, newest first, used ones included. Never shows their tokens. Needs the role `admin`; API keys are refused.
+func (c *Client) ListInvitations(ctx context.Context, params *ListInvitationsParams, options ...CallOption) (result InvitationList, err error) {
+	call := &call{
+		operation: "listInvitations", method: http.MethodGet,
+		path: "/auth/invitations",
+	}
+	if params != nil {
+		call.setQuery("limit", params.Limit)
+		call.setQuery("cursor", params.Cursor)
+	}
+	err = c.do(ctx, call, nil, &result, options)
+	return result, err
+}
+
+// CreateInvitation calls POST /auth/invitations: invite a person.
+//
+// Makes an invitation, with which one account can be registered. Its token is shown in this answer only; it is stored as a hash. It is void as soon as its maker is disabled or no admin any more. Needs the role `admin`; API keys are refused.
+func (c *Client) CreateInvitation(ctx context.Context, body InvitationCreateRequest, options ...CallOption) (result InvitationCreated, err error) {
+	call := &call{
+		operation: "createInvitation", method: http.MethodPost,
+		path: "/auth/invitations",
+	}
+	err = c.do(ctx, call, &body, &result, options)
+	return result, err
+}
+
+// RevokeInvitation calls DELETE /auth/invitations/{id}: revoke an invitation.
+//
+// The invitation cannot be used any more. An account that was made with it stays. Revoking again answers 204 again. Needs the role `admin`; API keys are refused.
+func (c *Client) RevokeInvitation(ctx context.Context, id openapi_types.UUID, options ...CallOption) error {
+	call := &call{
+		operation: "revokeInvitation", method: http.MethodDelete,
+		path: fmt.Sprintf("/auth/invitations/%s", pathSegment(id)),
+	}
+	return c.do(ctx, call, nil, nil, options)
+}
+
 // Login calls POST /auth/login: exchange e-mail and password for tokens.
 //
 // Wrong credentials are answered with the same 401 `invalid_credentials`, whether the account exists or not, and after the same work. Attempts are limited per account and per client address. Who knows the password is told 403 `account_disabled`, or 403 `password_change_required` if an admin has reset it: then send it again with `new_password`, which replaces it and ends all other logins of the account.
@@ -1318,7 +1435,7 @@ func (c *Client) Refresh(ctx context.Context, body RefreshRequest, options ...Ca
 
 // Register calls POST /auth/register: create an account.
 //
-// Creates an account with the role `user`. E-mail addresses are unique without regard to case. An address that has an account is answered with 409 `email_taken`; a client address gets that answer 20 times an hour at most.
+// Creates an account, with the role `user` or that of the `invitation`. Who may register is a setting of the installation: everybody, only with an invitation, or nobody; the others are answered with 403 `registration_closed`. An invitation that is unknown, used, expired or revoked, or whose maker is no enabled admin any more, is answered with 403 `invalid_invitation`. E-mail addresses are unique without regard to case; one that has an account is answered with 409 `email_taken`. A client address gets the last two answers 20 times an hour at most.
 func (c *Client) Register(ctx context.Context, body RegisterRequest, options ...CallOption) (result User, err error) {
 	call := &call{
 		operation: "register", method: http.MethodPost,

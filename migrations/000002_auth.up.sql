@@ -60,6 +60,30 @@ COMMENT ON COLUMN auth.refresh_tokens.expires_at IS 'When the token expires, use
 COMMENT ON COLUMN auth.refresh_tokens.used_at IS 'When the token was exchanged for its successor.';
 COMMENT ON COLUMN auth.refresh_tokens.created_at IS 'When the token was issued.';
 
+CREATE TABLE auth.invitations (
+	id         uuid PRIMARY KEY,
+	token_hash bytea NOT NULL CONSTRAINT invitations_token_hash_key UNIQUE,
+	role       text NOT NULL CHECK (role IN ('admin', 'analyst', 'user')),
+	created_by uuid REFERENCES auth.users ON DELETE CASCADE,
+	expires_at timestamptz NOT NULL,
+	used_at    timestamptz,
+	used_by    uuid REFERENCES auth.users ON DELETE SET NULL,
+	revoked_at timestamptz,
+	created_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX invitations_created_by_idx ON auth.invitations (created_by);
+CREATE INDEX invitations_used_by_idx ON auth.invitations (used_by);
+COMMENT ON TABLE auth.invitations IS 'Invitations. With each, one account can be registered.';
+COMMENT ON COLUMN auth.invitations.id IS 'UUIDv7.';
+COMMENT ON COLUMN auth.invitations.token_hash IS 'SHA-256 of the token, which has 256 random bits and is not stored.';
+COMMENT ON COLUMN auth.invitations.role IS 'The role of the account that is registered with it.';
+COMMENT ON COLUMN auth.invitations.created_by IS 'The admin who made it; it is void unless that account is an enabled admin. Null if a command made it.';
+COMMENT ON COLUMN auth.invitations.expires_at IS 'Until when it can be used.';
+COMMENT ON COLUMN auth.invitations.used_at IS 'When it was used.';
+COMMENT ON COLUMN auth.invitations.used_by IS 'The account that was registered with it.';
+COMMENT ON COLUMN auth.invitations.revoked_at IS 'When it was revoked.';
+COMMENT ON COLUMN auth.invitations.created_at IS 'When it was made.';
+
 CREATE TABLE auth.api_keys (
 	id         uuid PRIMARY KEY,
 	name       text NOT NULL CHECK (length(name) BETWEEN 1 AND 200),

@@ -7,6 +7,8 @@ package auth
 
 import (
 	"context"
+	"net"
+	"net/netip"
 
 	"github.com/go-chi/chi/v5"
 
@@ -41,6 +43,11 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 	server := &api.Server{
 		Store: store, Hasher: password.NewHasher(), Ring: ring,
 		AccessTTL: cfg.AccessTTL, RefreshTTL: cfg.RefreshTTL, RefreshGrace: cfg.RefreshGrace, Logger: f.Logger, Attempts: attempts,
+		Registration: cfg.Registration,
+	}
+	if cfg.Registration == api.RegistrationOpen && !local(cfg.HTTP.Addr) {
+		f.Logger.WarnContext(ctx, "registration is open to everybody who reaches this address; REGISTRATION=invite asks for an invitation",
+			"addr", cfg.HTTP.Addr)
 	}
 	return f.Service(frame.Parts{
 		Mount: func(router chi.Router) error {
@@ -55,4 +62,11 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 			pruning(store, f.Logger),
 		},
 	})
+}
+
+// local reports whether only this host reaches a listen address.
+func local(addr string) bool {
+	host, _, _ := net.SplitHostPort(addr)
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
 }

@@ -71,6 +71,10 @@ func TestAccountLifecycle(t *testing.T) {
 	want[any](admin, http.StatusOK, http.MethodPost, "/auth/users/"+ada.ID+"/password", "")
 	want[any](admin, http.StatusNoContent, http.MethodDelete, "/auth/users/"+ada.ID+"/sessions", "")
 
+	invitation := want[invitation](admin, http.StatusCreated, http.MethodPost, "/auth/invitations", `{"role":"analyst"}`)
+	want[any](admin, http.StatusOK, http.MethodGet, "/auth/invitations", "")
+	want[any](admin, http.StatusNoContent, http.MethodDelete, "/auth/invitations/"+invitation.ID, "")
+
 	keys := want[struct{ Keys []map[string]string }](anyone, http.StatusOK, http.MethodGet, "/auth/.well-known/jwks.json", "").Keys
 	if len(keys) != 1 || keys[0]["kty"] != "OKP" || keys[0]["crv"] != "Ed25519" || keys[0]["d"] != "" {
 		t.Errorf("key set %v", keys)

@@ -6,11 +6,16 @@ import (
 	"time"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/service/frame"
+	"github.com/hp-analytics/hp-analytics/services/auth/internal/api"
 )
 
 // Config is the configuration of the auth service.
 type Config struct {
 	frame.Config
+
+	// Registration says who may register: open (everybody), invite (who has an invitation of an admin) or closed (nobody). With
+	// open, every stranger who reaches the service gets the rights of the role user.
+	Registration api.Registration `env:"REGISTRATION, default=invite"`
 
 	// AccessTTL is how long an access token is valid. Access tokens cannot be revoked, so a stolen token, or a role that was
 	// taken away, still works for that long. At most a day.
@@ -34,9 +39,9 @@ type Config struct {
 	LoginAddressLimit int `env:"LOGIN_LIMIT_ADDRESS, default=60"`
 	// RegisterLimit is how many accounts per minute one client address may create.
 	RegisterLimit int `env:"REGISTER_LIMIT_ADDRESS, default=30"`
-	// RegisterTakenLimit is how many registrations per hour one client address may send for e-mail addresses that have an
-	// account. The answer tells that there is one, so a high value lets strangers look up who has an account.
-	RegisterTakenLimit int `env:"REGISTER_LIMIT_TAKEN, default=20"`
+	// RegisterRefusedLimit is how many registrations per hour from one client address may be refused because the e-mail address
+	// has an account, or the invitation is invalid. The first tells who has an account, so a high value lets strangers look it up.
+	RegisterRefusedLimit int `env:"REGISTER_LIMIT_REFUSED, default=20"`
 	// RefreshLimit is how many refreshes per minute one client address may make. All users of an office share an address.
 	RefreshLimit int `env:"REFRESH_LIMIT_ADDRESS, default=300"`
 }
@@ -45,6 +50,9 @@ type Config struct {
 func (c *Config) Validate() error {
 	var problems []error
 	bad := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	if c.Registration != api.RegistrationOpen && c.Registration != api.RegistrationInvite && c.Registration != api.RegistrationClosed {
+		bad("REGISTRATION: must be open, invite or closed, not %q", c.Registration)
+	}
 	if c.AccessTTL < time.Second || c.AccessTTL > 24*time.Hour {
 		bad("ACCESS_TOKEN_TTL: must be between 1s and 24h, not %s", c.AccessTTL)
 	}
@@ -65,7 +73,7 @@ func (c *Config) Validate() error {
 		{"LOGIN_LIMIT_ACCOUNT_TOTAL", c.LoginAccountTotal},
 		{"LOGIN_LIMIT_ADDRESS", c.LoginAddressLimit},
 		{"REGISTER_LIMIT_ADDRESS", c.RegisterLimit},
-		{"REGISTER_LIMIT_TAKEN", c.RegisterTakenLimit},
+		{"REGISTER_LIMIT_REFUSED", c.RegisterRefusedLimit},
 		{"REFRESH_LIMIT_ADDRESS", c.RefreshLimit},
 	} {
 		if limit.value < 1 {

@@ -16,10 +16,13 @@ func TestConfig(t *testing.T) {
 	if err := config.Load(t.Context(), &cfg, config.Environ(needed, "")); err != nil {
 		t.Errorf("a variable without a default is reported although it is set: %v", err)
 	}
+	if cfg.Registration != "invite" {
+		t.Errorf("registration is %s unless the configuration says otherwise", cfg.Registration)
+	}
 
 	bad := slices.Concat(needed, []string{
 		"ACCESS_TOKEN_TTL=25h", "REFRESH_TOKEN_TTL=1s", "SIGNING_KEY_MAX_AGE=1m", "REFRESH_TOKEN_GRACE=6m",
-		"LOGIN_LIMIT_ACCOUNT=0", "LOGIN_LIMIT_ACCOUNT_TOTAL=0", "LOGIN_LIMIT_ADDRESS=-1", "REGISTER_LIMIT_ADDRESS=0", "REGISTER_LIMIT_TAKEN=0", "REFRESH_LIMIT_ADDRESS=0", "SHUTDOWN_DRAIN_DELAY=-1s",
+		"LOGIN_LIMIT_ACCOUNT=0", "LOGIN_LIMIT_ACCOUNT_TOTAL=0", "LOGIN_LIMIT_ADDRESS=-1", "REGISTER_LIMIT_ADDRESS=0", "REGISTER_LIMIT_REFUSED=0", "REGISTRATION=everybody", "REFRESH_LIMIT_ADDRESS=0", "SHUTDOWN_DRAIN_DELAY=-1s",
 	})
 	err := config.Load(t.Context(), &cfg, config.Environ(bad, ""))
 	for _, pair := range bad[2:] {

@@ -49,8 +49,8 @@ func newOffice(t *testing.T) *office {
 	return &office{t: t, checker: openapitest.New(t), postgres: dbtest.New(t).Config(), redis: redistest.New(t)}
 }
 
-// start starts a replica and returns an anonymous client of it. Every response is checked against openapi.yaml.
-func (o *office) start() client {
+// build makes a replica that is not started yet. Its context lasts as long as the test.
+func (o *office) build() service.Service {
 	o.t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(o.t.Context()))
 	o.t.Cleanup(cancel)
@@ -59,8 +59,9 @@ func (o *office) start() client {
 			Config:   service.Config{HTTP: httpserver.Config{AccessLog: "errors", RequestTimeout: time.Minute}},
 			Postgres: o.postgres, Redis: o.redis,
 		},
-		AccessTTL: 15 * time.Minute, RefreshTTL: 24 * time.Hour, RefreshGrace: time.Minute, SigningKeyMaxAge: 24 * time.Hour,
-		LoginAccountLimit: 1000, LoginAccountTotal: 1000, LoginAddressLimit: 1000, RegisterLimit: 1000, RegisterTakenLimit: 1000, RefreshLimit: 1000,
+		Registration: "open",
+		AccessTTL:    15 * time.Minute, RefreshTTL: 24 * time.Hour, RefreshGrace: time.Minute, SigningKeyMaxAge: 24 * time.Hour,
+		LoginAccountLimit: 1000, LoginAccountTotal: 1000, LoginAddressLimit: 1000, RegisterLimit: 1000, RegisterRefusedLimit: 1000, RefreshLimit: 1000,
 	}
 	if o.change != nil {
 		o.change(&cfg)
@@ -73,9 +74,16 @@ func (o *office) start() client {
 	if err != nil {
 		o.t.Fatal(err)
 	}
+	return svc
+}
+
+// start starts a replica and returns an anonymous client of it. Every response is checked against openapi.yaml.
+func (o *office) start() client {
+	o.t.Helper()
+	svc := o.build()
 	platformtest.Run(o.t, svc)
 	platformtest.Eventually(o.t, 10*time.Second, "the service is ready", func() bool {
-		_, ready := svc.Health().Ready(ctx)
+		_, ready := svc.Health().Ready(o.t.Context())
 		return ready
 	})
 	o.lastRoutes = svc.Routes()

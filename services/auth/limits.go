@@ -21,14 +21,14 @@ func newLimits(cfg Config, f *frame.Frame) (limits map[string]edge.Limit, attemp
 	attempts = api.Attempts{
 		Network: per(time.Minute, "login-account", cfg.LoginAccountLimit),
 		Account: per(time.Hour, "login-account-total", cfg.LoginAccountTotal),
-		Taken:   per(time.Hour, "register-taken", cfg.RegisterTakenLimit),
+		Refused: per(time.Hour, "register-refused", cfg.RegisterRefusedLimit),
 	}
 	limits = map[string]edge.Limit{
 		"login-address":       edge.ByAddress(per(time.Minute, "login-address", cfg.LoginAddressLimit)),
 		"login-account":       edge.ChargedByHandler(),
 		"login-account-total": edge.ChargedByHandler(),
 		"register":            edge.ByAddress(per(time.Minute, "register", cfg.RegisterLimit)),
-		"register-taken":      edge.ChargedByHandler(),
+		"register-refused":    edge.ChargedByHandler(),
 		"refresh":             edge.ByAddress(per(time.Minute, "refresh", cfg.RefreshLimit)),
 	}
 	return limits, attempts, func() {

@@ -146,7 +146,7 @@ func TestWrongOldPasswordsCount(t *testing.T) {
 func TestLookingUpAccountsIsLimited(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
-	o.change = func(cfg *auth.Config) { cfg.RegisterTakenLimit = 3 }
+	o.change = func(cfg *auth.Config) { cfg.RegisterRefusedLimit = 3 }
 	anyone := o.start()
 	for i := range 5 { // accounts that are made do not count
 		anyone.register(fmt.Sprintf("u%d@example.com", i))

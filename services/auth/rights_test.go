@@ -61,6 +61,7 @@ func TestRights(t *testing.T) {
 	const get, post, del = http.MethodGet, http.MethodPost, http.MethodDelete
 	restricted := []struct{ method, path string }{
 		{get, "/auth/api-keys"}, {post, "/auth/api-keys"}, {del, "/auth/api-keys/" + uuid.NewString()},
+		{get, "/auth/invitations"}, {post, "/auth/invitations"}, {del, "/auth/invitations/" + uuid.NewString()},
 		{get, "/auth/users"}, {http.MethodPatch, "/auth/users/" + uuid.NewString()},
 		{post, "/auth/users/" + uuid.NewString() + "/password"}, {del, "/auth/users/" + uuid.NewString() + "/sessions"},
 	}

@@ -6,6 +6,8 @@ keys of auth, and the variables of its own. As YAML, for fromYaml.
 {{- $c := .Values.config -}}
 auth:
   values: {{ .Values.services.auth | toJson }}
+  env:
+    REGISTRATION: {{ $c.registration }}
 catalog:
   values: {{ .Values.services.catalog | toJson }}
   verifiesTokens: true

@@ -38,7 +38,7 @@ func (c *AdminConfig) Validate() error {
 }
 
 func adminCommand(env environment) *cobra.Command {
-	cmd := &cobra.Command{Use: "admin", Short: "Manage accounts without the API"}
+	cmd := &cobra.Command{Use: "admin", Short: "Manage accounts and invitations without the API"}
 	var email, role string
 	var ifNone bool
 	create := &cobra.Command{
@@ -60,12 +60,13 @@ The password is read from ADMIN_PASSWORD (or the file ADMIN_PASSWORD_FILE). With
 	}
 	cmd.AddCommand(create)
 	cmd.AddCommand(accountCommands(env)...)
+	cmd.AddCommand(inviteCommand(env), revokeInvitationCommand(env))
 	return cmd
 }
 
 func (e environment) createAccount(ctx context.Context, email string, role authn.Role, ifNone bool) error {
-	if role != authn.Admin && role != authn.Analyst && role != authn.User {
-		return usageError{fmt.Errorf("--role: must be admin, analyst or user, not %q", role)}
+	if err := checkRole(role); err != nil {
+		return err
 	}
 	cfg := struct {
 		Password config.Secret `env:"ADMIN_PASSWORD"`

@@ -65,6 +65,7 @@ Environment:
   DATABASE_URL    use this Postgres instead of a private one
   REDIS_URL       use this Redis instead of a private one
   ADMIN_EMAIL, ADMIN_PASSWORD   the first admin; without them a password is generated once and shown
+  REGISTRATION    who may register: open (default here), invite or closed
   LOG_LEVEL       lowest level shown here (default error); everything from info up goes to DATA_DIR/hp-analytics.log`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -140,6 +141,7 @@ func (e environment) upWith(ctx context.Context, cfg upConfig, databases *embedd
 		"JWKS_URL="+jwksURL(listener.Addr(), cfg.BasePath),
 		"HTTP_ADDR="+listener.Addr().String(),
 		"HTTP_ACCESS_LOG=errors",
+		"REGISTRATION=open",       // to try the platform out; the log warns if others can reach it
 		"SHUTDOWN_DRAIN_DELAY=0s", // there is no load balancer to wait for
 	)
 	names, err := host.Parse(host.All)

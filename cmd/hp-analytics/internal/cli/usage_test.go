@@ -38,6 +38,10 @@ func TestUsage(t *testing.T) {
 		"rebuild backwards":      {[]string{"rebuild", "--from=2026-01-02", "--to=2026-01-01"}, nil, exitUsage, []string{"must not be before --from"}},
 		"odd retention":          {[]string{"retention"}, []string{"RETENTION_DAYS=0", nowhere}, exitUsage, []string{"RETENTION_DAYS:"}},
 		"odd role":               {[]string{"admin", "create", "--email=a@example.com", "--role=root"}, nil, exitUsage, []string{"--role:"}},
+		"invite to what":         {[]string{"admin", "invite", "--role=root"}, nil, exitUsage, []string{"--role:"}},
+		"invite for a year":      {[]string{"admin", "invite", "--valid=8760h"}, nil, exitUsage, []string{"--valid:"}},
+		"revoke what":            {[]string{"admin", "revoke-invitation", "x"}, nil, exitUsage, []string{"invitation"}},
+		"odd registration":       {[]string{"serve", "--check-config", "--target=auth"}, []string{"DATABASE_URL=postgres://h/d", "REDIS_URL=redis://h", "REGISTRATION=maybe"}, exitUsage, []string{"REGISTRATION:"}},
 		"demo without admin":     {[]string{"demo"}, []string{nowhere}, exitUsage, []string{"ADMIN_EMAIL"}},
 		"demo of what":           {[]string{"demo", "--events=-1"}, nil, exitUsage, []string{"events"}},
 		"demo of no service":     {[]string{"demo", "--service-url=aggregator=http://h"}, nil, exitUsage, []string{"--service-url", "auth, catalog, ingest, analytics"}},
@@ -86,6 +90,10 @@ func TestOwnDatabase(t *testing.T) {
 	command("ada@example.com is enabled", "admin", "enable", "--email=ada@example.com")
 	command("ada@example.com is logged out", "admin", "end-sessions", "--email=ada@example.com")
 	command("ada@example.com    analyst  ", "admin", "list")
+	command("for an account with the role analyst, valid for 48h0m0s: hpi_", "admin", "invite", "--role=analyst", "--valid=48h")
+	const id = "0195a3f0-2b6d-7f21-8c4e-5a9d3e7b1f60"
+	execute(t, database.URL(), `UPDATE auth.invitations SET id = '`+id+`'`)
+	command("invitation "+id+" is revoked", "admin", "revoke-invitation", id)
 	var nobody strings.Builder
 	if code := Run(t.Context(), []string{"admin", "disable", "--email=nobody@example.com"}, environ, &nobody, &nobody); code != exitUsage || !strings.Contains(nobody.String(), "unknown_account") {
 		t.Errorf("nobody is disabled: exit code %d: %s", code, nobody.String())

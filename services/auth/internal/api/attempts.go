@@ -21,12 +21,13 @@ type Attempts struct {
 	Network *ratelimit.Limiter
 	// Account counts wrong passwords of an account over all networks, slowly, against tries that are spread over many.
 	Account *ratelimit.Limiter
-	// Taken counts, for a network, registrations that are answered with email_taken: that tells which accounts exist.
-	Taken *ratelimit.Limiter
+	// Refused counts, for a network, registrations that are refused because the e-mail address is taken, which tells who has an
+	// account, or because the invitation is invalid, which may be a guess.
+	Refused *ratelimit.Limiter
 }
 
 // collected are the codes that attackers collect.
-var collected = []string{errCredentials.Code, errWrongPassword.Code, account.EmailTaken}
+var collected = []string{errCredentials.Code, errWrongPassword.Code, account.EmailTaken, account.InvitationInvalid}
 
 // charge is a unit that an attempt takes.
 type charge struct {
@@ -43,7 +44,7 @@ func (a Attempts) charges(ctx context.Context, request any) []charge {
 	case ChangePasswordRequestObject:
 		email = callerOf(ctx).Email
 	case RegisterRequestObject:
-		return []charge{{a.Taken, httpserver.ClientNetwork(ctx)}}
+		return []charge{{a.Refused, httpserver.ClientNetwork(ctx)}}
 	default:
 		return nil
 	}

@@ -28,6 +28,7 @@ type Server struct {
 	RefreshGrace time.Duration
 	Logger       *slog.Logger
 	Attempts     Attempts
+	Registration Registration
 }
 
 var _ StrictServerInterface = (*Server)(nil)
@@ -38,21 +39,6 @@ func (s *Server) Mount(r chi.Router) {
 		RequestErrorHandlerFunc: problem.Write, ResponseErrorHandlerFunc: problem.Write,
 	})
 	HandlerWithOptions(strict, ChiServerOptions{BaseRouter: r, ErrorHandlerFunc: problem.Write})
-}
-
-// Register implements StrictServerInterface.
-func (s *Server) Register(ctx context.Context, request RegisterRequestObject) (RegisterResponseObject, error) {
-	a, err := account.New(request.Body.Email, request.Body.Password, request.Body.Name, authn.User)
-	if err != nil {
-		return nil, err
-	}
-	if a.PasswordHash, err = s.Hasher.Hash(ctx, request.Body.Password); err != nil {
-		return nil, err
-	}
-	if a, err = s.Store.CreateAccount(ctx, a); err != nil {
-		return nil, err
-	}
-	return Register201JSONResponse{Body: userAnswer(a), Headers: Register201ResponseHeaders{Location: "/auth/me"}}, nil
 }
 
 // Refresh implements StrictServerInterface.

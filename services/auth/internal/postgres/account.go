@@ -14,17 +14,25 @@ import (
 
 // CreateAccount stores a new account. It returns Conflict if the e-mail address is taken.
 func (s Store) CreateAccount(ctx context.Context, a account.Account) (account.Account, error) {
+	a, err := insertAccount(ctx, s.Pool, a)
+	if err != nil {
+		return account.Account{}, postgres.Classify(err)
+	}
+	return a, nil
+}
+
+func insertAccount(ctx context.Context, db querier, a account.Account) (account.Account, error) {
 	const insert = `
 		INSERT INTO auth.users (id, email, name, password_hash, role)
 		VALUES ($1, $2, $3, $4, $5)
 		RETURNING created_at`
-	err := s.Pool.QueryRow(ctx, insert, a.ID, a.Email, a.Name, a.PasswordHash, a.Role).Scan(&a.CreatedAt)
+	err := db.QueryRow(ctx, insert, a.ID, a.Email, a.Name, a.PasswordHash, a.Role).Scan(&a.CreatedAt)
 	if _, taken := postgres.IsCode(err, postgres.UniqueViolation); taken {
 		return account.Account{}, errs.New(errs.Conflict, account.EmailTaken, "There is an account with this e-mail address already.",
 			errs.Field{Pointer: "/email", Code: account.EmailTaken, Detail: "Log in instead, or use another address."}).Because(err)
 	}
 	if err != nil {
-		return account.Account{}, postgres.Classify(fmt.Errorf("insert an account: %w", err))
+		return account.Account{}, fmt.Errorf("insert an account: %w", err)
 	}
 	return a, nil
 }

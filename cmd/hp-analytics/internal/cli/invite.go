@@ -1,0 +1,66 @@
+package cli
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/spf13/cobra"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/services/auth/accounts"
+)
+
+const maxInvitation = 720 * time.Hour
+
+func inviteCommand(env environment) *cobra.Command {
+	var role string
+	var valid time.Duration
+	cmd := &cobra.Command{
+		Use: "invite", Short: "Print an invitation, with which one account can be registered", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkRole(authn.Role(role)); err != nil {
+				return err
+			}
+			if valid < time.Minute || valid > maxInvitation {
+				return usageError{fmt.Errorf("--valid: must be between 1m and %s, not %s", maxInvitation, valid)}
+			}
+			return env.withAccounts(cmd.Context(), func(pool *pgxpool.Pool) error {
+				id, token, err := accounts.Invite(cmd.Context(), pool, authn.Role(role), valid)
+				return env.done(err, "invitation %s for an account with the role %s, valid for %s: %s\n", id, role, valid, token)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&role, "role", string(authn.User), "admin, analyst or user")
+	cmd.Flags().DurationVar(&valid, "valid", 7*24*time.Hour, "how long it can be used")
+	return cmd
+}
+
+func revokeInvitationCommand(env environment) *cobra.Command {
+	return &cobra.Command{
+		Use: "revoke-invitation ID", Short: "Revoke an invitation", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id, err := uuid.Parse(args[0])
+			if err != nil {
+				return usageError{fmt.Errorf("the id of an invitation: %w", err)}
+			}
+			return env.withAccounts(cmd.Context(), func(pool *pgxpool.Pool) error {
+				err := accounts.RevokeInvitation(cmd.Context(), pool, id)
+				if errs.Is(err, errs.NotFound) {
+					return usageError{err}
+				}
+				return env.done(err, "invitation %s is revoked\n", id)
+			})
+		},
+	}
+}
+
+// checkRole returns an error for what is no role.
+func checkRole(role authn.Role) error {
+	if role != authn.Admin && role != authn.Analyst && role != authn.User {
+		return usageError{fmt.Errorf("--role: must be admin, analyst or user, not %q", role)}
+	}
+	return nil
+}

@@ -1,0 +1,90 @@
+package postgres_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/services/auth/internal/account"
+	"github.com/hp-analytics/hp-analytics/services/auth/internal/token"
+)
+
+const lockInvitations = `SELECT FROM auth.invitations FOR UPDATE`
+
+// invite stores an invitation and returns its token.
+func (s tester) invite(role authn.Role, maker *uuid.UUID) string {
+	s.t.Helper()
+	secret := token.NewInvitation()
+	if _, err := s.CreateInvitation(s.t.Context(), secret, role, maker, time.Hour); err != nil {
+		s.t.Fatal(err)
+	}
+	return secret
+}
+
+func (s tester) accept(email, secret string) (account.Account, error) {
+	return s.AcceptInvitation(s.t.Context(), secret, account.Account{ID: uuid.Must(uuid.NewV7()), Email: email, PasswordHash: "x"})
+}
+
+// TestOneOfTwoUsesAnInvitation lets two people register with one invitation at the same moment.
+func TestOneOfTwoUsesAnInvitation(t *testing.T) {
+	t.Parallel()
+	s := tester{newStore(t), t}
+	secret := s.invite(authn.Admin, nil)
+	var first account.Account
+	var firstErr, secondErr error
+	s.inTurn(lockInvitations,
+		func() { first, firstErr = s.accept("ada@example.com", secret) },
+		func() { _, secondErr = s.accept("eve@example.com", secret) },
+	)
+	if firstErr != nil || first.Role != authn.Admin || errs.CodeOf(secondErr) != account.InvitationInvalid {
+		t.Errorf("first: %s, %v; second: %v", first.Role, firstErr, secondErr)
+	}
+	if _, err := s.AccountByEmail(t.Context(), "eve@example.com"); !errs.Is(err, errs.NotFound) {
+		t.Errorf("the second one has an account: %v", err)
+	}
+}
+
+// TestARevokedInvitationIsNotUsed lets a registration meet the revocation of its invitation, and the disabling of its maker,
+// after the invitation was checked.
+func TestARevokedInvitationIsNotUsed(t *testing.T) {
+	t.Parallel()
+	s := tester{newStore(t), t}
+	maker := s.account("root@example.com")
+	if _, err := s.Pool.Exec(t.Context(), `UPDATE auth.users SET role = 'admin'`); err != nil {
+		t.Fatal(err)
+	}
+	secret := s.invite(authn.Admin, &maker.ID)
+	var id uuid.UUID
+	if err := s.Pool.QueryRow(t.Context(), `SELECT id FROM auth.invitations`).Scan(&id); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.CheckInvitation(t.Context(), secret); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	s.inTurn(lockInvitations,
+		func() {
+			if err := s.RevokeInvitation(t.Context(), id); err != nil {
+				t.Error(err)
+			}
+		},
+		func() { _, err = s.accept("eve@example.com", secret) },
+	)
+	if errs.CodeOf(err) != account.InvitationInvalid {
+		t.Errorf("a revoked one: %v", err)
+	}
+
+	other := s.invite(authn.Admin, &maker.ID)
+	if err := s.CheckInvitation(t.Context(), other); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.SetDisabled(t.Context(), maker.ID, true); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.accept("eve@example.com", other); errs.CodeOf(err) != account.InvitationInvalid {
+		t.Errorf("one of a disabled admin: %v", err)
+	}
+}
