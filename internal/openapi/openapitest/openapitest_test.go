@@ -205,8 +205,8 @@ func TestMissing(t *testing.T) {
 	h := checker.Handler(answering(200, user, asJSON))
 	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/auth/me", nil))
 	want := []string{
-		"changePassword", "createAPIKey", "endOwnSessions", "endSessions", "getJWKS", "listAPIKeys", "listUsers", "login", "logout", "refresh",
-		"register", "resetPassword", "revokeAPIKey", "updateUser",
+		"changePassword", "createAPIKey", "createInvitation", "endOwnSessions", "endSessions", "getJWKS", "listAPIKeys", "listInvitations",
+		"listUsers", "login", "logout", "refresh", "register", "resetPassword", "revokeAPIKey", "revokeInvitation", "updateUser",
 	}
 	if diff := cmp.Diff(want, checker.Missing("auth")); diff != "" {
 		t.Errorf("missing (-want +got):\n%s", diff)
