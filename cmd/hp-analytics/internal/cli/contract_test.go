@@ -108,6 +108,8 @@ func exerciseContract(t *testing.T, url, dir string) {
 	v.do(http.StatusOK, get, "/auth/api-keys", "", "")
 	v.do(http.StatusOK, del, "/auth/api-keys/"+doomed, "", "")
 
+	v.exerciseAccounts()
+
 	product := `{"sku":"HAT-1","name":"Hat","price_minor":1900,"currency":"EUR"}`
 	hat := v.do(http.StatusCreated, post, "/products", product, "id")
 	v.do(http.StatusOK, get, "/products/"+hat, "", "id")
@@ -136,6 +138,32 @@ func exerciseContract(t *testing.T, url, dir string) {
 			t.Errorf("operations of %s that no request has reached: %v", tag, missing)
 		}
 	}
+}
+
+// exerciseAccounts calls the operations on accounts as an admin, and as a person who was invited.
+func (v *visitor) exerciseAccounts() {
+	v.t.Helper()
+	const get, post, patch, del = http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete
+	const old, next = "correct horse battery", "staple of a better battery"
+	admin := v.token
+	token := v.do(http.StatusCreated, post, "/auth/invitations", `{"role":"analyst"}`, "token")
+	spare := v.do(http.StatusCreated, post, "/auth/invitations", `{"role":"user","valid_hours":1}`, "id")
+	v.do(http.StatusNoContent, del, "/auth/invitations/"+spare, "", "")
+	v.do(http.StatusOK, get, "/auth/invitations", "", "")
+	v.do(http.StatusOK, get, "/auth/users?email=ada@example.com", "", "")
+
+	eve := v.do(http.StatusCreated, post, "/auth/register", `{"email":"eve@example.com","password":"`+old+`","invitation":"`+token+`"}`, "id")
+	v.token = v.do(http.StatusOK, post, "/auth/login", `{"email":"eve@example.com","password":"`+old+`"}`, "access_token")
+	v.do(http.StatusOK, post, "/auth/password", `{"password":"`+old+`","new_password":"`+next+`"}`, "")
+	v.do(http.StatusNoContent, del, "/auth/sessions", "", "")
+
+	v.token = admin
+	v.do(http.StatusOK, patch, "/auth/users/"+eve, `{"disabled":true}`, "disabled_at")
+	v.do(http.StatusOK, patch, "/auth/users/"+eve, `{"disabled":false}`, "")
+	v.do(http.StatusNoContent, del, "/auth/users/"+eve+"/sessions", "", "")
+	temporary := v.do(http.StatusOK, post, "/auth/users/"+eve+"/password", "", "password")
+	v.do(http.StatusForbidden, post, "/auth/login", `{"email":"eve@example.com","password":"`+temporary+`"}`, "code")
+	v.do(http.StatusOK, post, "/auth/login", `{"email":"eve@example.com","password":"`+temporary+`","new_password":"`+old+`"}`, "access_token")
 }
 
 var tourBlock = regexp.MustCompile("(?s)## A two-minute tour.*?```sh\n(.*?)```")
