@@ -11,8 +11,8 @@ import (
 // are random and not counters, because Redis may lose them: a counter that starts again would return to values that are still
 // part of cache keys.
 const (
-	// VersionsKey is the Redis hash of all tokens.
-	VersionsKey = "hpa:stats:versions"
+	// VersionsKey names the Redis hash of all tokens; see redis.Client.Key.
+	VersionsKey = "stats:versions"
 	// TopField is the field of the token for rankings over all products.
 	TopField = "top"
 )

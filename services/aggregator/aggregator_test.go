@@ -110,8 +110,9 @@ func TestATaskIsFollowedByAFold(t *testing.T) {
 	p := newPlant(t, redistest.New(t))
 	svc := p.start()
 	// The versions that caches look at change with the numbers.
-	redis := redistest.Client(t, p.redis)
-	version := func() string { return redis.HGet(t.Context(), protocol.VersionsKey, protocol.TopField).Val() }
+	redis := redistest.ClientOf(t, p.redis, platformpostgres.Identity(p.database.Pool("hp_aggregator")))
+	versions := redistest.Key(t, redis, protocol.VersionsKey)
+	version := func() string { return redis.HGet(t.Context(), versions, protocol.TopField).Val() }
 	for range 3 {
 		before := version()
 		begin := time.Now()
@@ -151,9 +152,10 @@ func TestMoreTasksThanBatches(t *testing.T) {
 		}
 	}
 	p.wantFolded(20 * time.Second)
-	inspector := asynq.NewInspectorFromRedisClient(redistest.Client(t, p.redis))
+	client := redistest.Client(t, p.redis)
+	inspector, queue := asynq.NewInspectorFromRedisClient(client), redistest.Queue(t, client, protocol.BatchReady.Queue)
 	platformtest.Eventually(t, 20*time.Second, "no task is left", func() bool {
-		info, err := inspector.GetQueueInfo(protocol.BatchReady.Queue)
+		info, err := inspector.GetQueueInfo(queue)
 		return err == nil && info.Size == 0
 	})
 }

@@ -374,9 +374,10 @@ func TestMetaTellsWhatIsMissing(t *testing.T) {
 // publish does what the aggregator does after a commit.
 func (f *fixture) publish(fields ...string) {
 	f.t.Helper()
-	client := redistest.Client(f.t, f.redis)
+	client := redistest.ClientOf(f.t, f.redis, platformpostgres.Identity(f.db))
+	versions := redistest.Key(f.t, client, protocol.VersionsKey)
 	for _, field := range fields {
-		if err := client.HSet(f.t.Context(), protocol.VersionsKey, field, uuid.NewString()).Err(); err != nil {
+		if err := client.HSet(f.t.Context(), versions, field, uuid.NewString()).Err(); err != nil {
 			f.t.Fatal(err)
 		}
 	}

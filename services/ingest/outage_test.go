@@ -101,10 +101,11 @@ func TestRedisDown(t *testing.T) {
 	})
 
 	redis.Restart()
-	inspector := asynq.NewInspectorFromRedisClient(redistest.Client(t, cfg))
+	client := redistest.Client(t, cfg)
+	inspector, queue := asynq.NewInspectorFromRedisClient(client), redistest.Queue(t, client, protocol.BatchReady.Queue)
 	platformtest.Eventually(t, time.Minute, "wake-ups are sent again", func() bool {
 		p.post("/events", p.ingestKey, view("")).expect(t, http.StatusAccepted, "")
-		info, err := inspector.GetQueueInfo(protocol.BatchReady.Queue)
+		info, err := inspector.GetQueueInfo(queue)
 		return err == nil && info.Pending > 0
 	})
 }

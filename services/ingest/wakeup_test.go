@@ -17,9 +17,10 @@ func TestWritesAreFollowedByATask(t *testing.T) {
 	t.Parallel()
 	redis := redistest.New(t)
 	p := start(t, func(cfg *ingest.Config) { cfg.Redis = redis })
-	inspector := asynq.NewInspectorFromRedisClient(redistest.Client(t, redis))
+	client := redistest.Client(t, redis)
+	inspector, queue := asynq.NewInspectorFromRedisClient(client), redistest.Queue(t, client, protocol.BatchReady.Queue)
 	pending := func() int {
-		info, err := inspector.GetQueueInfo(protocol.BatchReady.Queue)
+		info, err := inspector.GetQueueInfo(queue)
 		if err != nil {
 			return 0 // there is no queue before its first task
 		}

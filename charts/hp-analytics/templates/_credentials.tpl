@@ -58,6 +58,23 @@ uri
 {{- ternary .Values.admin.passwordKey "password" (ne .Values.admin.existingSecret "") -}}
 {{- end -}}
 
+{{/* What ends the name of the task queue: it tells the releases that share a Redis apart. The longest is 55 characters. */}}
+{{- define "hp-analytics.redis.namespace" -}}
+{{- $name := printf "%s.%s" .Release.Namespace (include "hp-analytics.fullname" .) -}}
+{{- if .Values.redis.namespace -}}
+{{- .Values.redis.namespace -}}
+{{- else if gt (len $name) 55 -}}
+{{- printf "%s.%s" ($name | trunc 46 | trimSuffix "-" | trimSuffix ".") (sha256sum $name | trunc 8) -}}
+{{- else -}}
+{{- $name -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The name of the task queue in Redis. */}}
+{{- define "hp-analytics.queue" -}}
+rollups.{{ include "hp-analytics.redis.namespace" . }}
+{{- end -}}
+
 {{/* Whether the password of Postgres is given separately from its URL. */}}
 {{- define "hp-analytics.postgresql.separatePassword" -}}
 {{- $external := .Values.postgresql.external -}}

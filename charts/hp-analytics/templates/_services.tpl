@@ -67,6 +67,8 @@ aggregator:
 - name: LOG_FORMAT
   value: {{ $c.logFormat }}
 {{ include "hp-analytics.databaseEnv" (dict "root" .root "postgresql" true "redis" true) | trim }}
+- name: REDIS_NAMESPACE
+  value: {{ include "hp-analytics.redis.namespace" .root | quote }}
 - name: DATABASE_MAX_CONNS
   value: {{ $c.databaseMaxConnections | quote }}
 {{- if .service.verifiesTokens }}

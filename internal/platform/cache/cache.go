@@ -54,7 +54,7 @@ const (
 // Cache is safe for concurrent use.
 type Cache struct {
 	options  Options
-	redis    redis.UniversalClient
+	redis    *platformredis.Client
 	outage   platformredis.Outage
 	local    *otter.Cache[string, Entry]
 	logger   *slog.Logger
@@ -63,7 +63,7 @@ type Cache struct {
 }
 
 // New returns a cache. It works without Redis while client does not answer.
-func New(options Options, client redis.UniversalClient, logger *slog.Logger, registerer prometheus.Registerer) *Cache {
+func New(options Options, client *platformredis.Client, logger *slog.Logger, registerer prometheus.Registerer) *Cache {
 	labels := prometheus.Labels{"cache": options.Name}
 	c := &Cache{
 		options: options,
@@ -121,13 +121,20 @@ func (c *Cache) Put(ctx context.Context, key string, e Entry) {
 }
 
 // redisKey names the hash {v: version, b: body} of key.
-func (c *Cache) redisKey(key string) string { return "hpa:" + c.options.Name + ":" + key }
+func (c *Cache) redisKey(ctx context.Context, key string) (string, error) {
+	return c.redis.Key(ctx, c.options.Name+":"+key)
+}
 
 func (c *Cache) fromRedis(ctx context.Context, key string) (Entry, bool) {
 	if c.outage.Ongoing() {
 		return Entry{}, false
 	}
-	fields, err := c.redis.HMGet(ctx, c.redisKey(key), "v", "b").Result()
+	name, err := c.redisKey(ctx, key)
+	if err != nil {
+		c.failed(ctx, "read", err)
+		return Entry{}, false
+	}
+	fields, err := c.redis.HMGet(ctx, name, "v", "b").Result()
 	if err != nil {
 		c.failed(ctx, "read", err)
 		return Entry{}, false
@@ -159,7 +166,10 @@ func (c *Cache) toRedis(ctx context.Context, key string, e Entry) {
 	if c.outage.Ongoing() {
 		return
 	}
-	err := setNewer.Run(ctx, c.redis, []string{c.redisKey(key)}, e.Version, e.Body, c.options.RedisTTL.Milliseconds()).Err()
+	name, err := c.redisKey(ctx, key)
+	if err == nil {
+		err = setNewer.Run(ctx, c.redis, []string{name}, e.Version, e.Body, c.options.RedisTTL.Milliseconds()).Err()
+	}
 	if err != nil {
 		c.failed(ctx, "write", err)
 	}

@@ -11,16 +11,16 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/redis/go-redis/v9"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/cache"
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
+	"github.com/hp-analytics/hp-analytics/internal/platform/redis"
 	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
 )
 
 func TestMain(m *testing.M) { platformtest.Main(m, redistest.Stop) }
 
-func newCache(t *testing.T, client redis.UniversalClient, change func(*cache.Options)) *cache.Cache {
+func newCache(t *testing.T, client *redis.Client, change func(*cache.Options)) *cache.Cache {
 	t.Helper()
 	options := cache.Options{Name: "test", LocalTTL: time.Minute, RedisTTL: time.Minute, MaxBytes: 1 << 20}
 	if change != nil {
@@ -188,7 +188,7 @@ func TestWithoutRedis(t *testing.T) {
 		return err == nil && from == cache.FromRedis
 	})
 	// An entry in an unknown format, from another release, is a miss.
-	if err := client.HSet(t.Context(), "hpa:test:key", "v", "many", "b", "x").Err(); err != nil {
+	if err := client.HSet(t.Context(), redistest.Key(t, client, "test:key"), "v", "many", "b", "x").Err(); err != nil {
 		t.Fatal(err)
 	}
 	want(t, c, computing(&calls, 1), 1, cache.Computed)

@@ -17,7 +17,6 @@ import (
 	"github.com/go-redis/redis_rate/v10"
 	"github.com/maypok86/otter/v2"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/redis/go-redis/v9"
 	"golang.org/x/time/rate"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
@@ -43,6 +42,7 @@ type Limiter struct {
 	policy      Policy
 	header      string // RateLimit-Policy
 	quotedName  string
+	client      *platformredis.Client
 	redis       *redis_rate.Limiter
 	local       *otter.Cache[string, *rate.Limiter]
 	leases      *otter.Cache[string, *lease]
@@ -53,12 +53,13 @@ type Limiter struct {
 }
 
 // New returns a limiter for policy. The counters are registered with a policy label.
-func New(client redis.UniversalClient, policy Policy, logger *slog.Logger, registerer prometheus.Registerer) *Limiter {
+func New(client *platformredis.Client, policy Policy, logger *slog.Logger, registerer prometheus.Registerer) *Limiter {
 	labels := prometheus.Labels{"policy": policy.Name}
 	l := &Limiter{
 		policy:     policy,
 		header:     fmt.Sprintf("%q;q=%d;w=%d", policy.Name, policy.Limit, seconds(policy.Window)),
 		quotedName: strconv.Quote(policy.Name),
+		client:     client,
 		redis:      redis_rate.NewLimiter(client),
 		local: otter.Must(&otter.Options[string, *rate.Limiter]{
 			MaximumSize: maxLocalKeys,
@@ -153,7 +154,11 @@ func (l *Limiter) Refund(ctx context.Context, key string, n int) {
 
 func (l *Limiter) takeRedis(ctx context.Context, key string, n int) (decision, error) {
 	limit := redis_rate.Limit{Rate: l.policy.Limit, Burst: l.policy.Limit, Period: l.policy.Window}
-	result, err := l.redis.AllowN(ctx, "hpa:"+l.policy.Name+":"+key, limit, n)
+	name, err := l.client.Key(ctx, l.policy.Name+":"+key)
+	if err != nil {
+		return decision{}, err
+	}
+	result, err := l.redis.AllowN(ctx, name, limit, n)
 	if err != nil {
 		return decision{}, err
 	}

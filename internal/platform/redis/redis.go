@@ -23,6 +23,10 @@ type Config struct {
 	PoolSize int `env:"REDIS_POOL_SIZE, default=10"`
 	// Timeout limits one command. It is the longest delay of a request when Redis hangs.
 	Timeout time.Duration `env:"REDIS_TIMEOUT, default=250ms"`
+	// Namespace ends the names of the task queues (rollups.NAMESPACE), so that an autoscaler can name them. All services of an
+	// installation need the same, and installations that share a Redis different ones. Empty: the identity of the database,
+	// which keys contain in any case.
+	Namespace string `env:"REDIS_NAMESPACE"`
 }
 
 // Validate implements config.Validator.
@@ -32,6 +36,9 @@ func (c *Config) Validate() error {
 		if err := checkURL(c.URL); err != nil {
 			problems = append(problems, fmt.Errorf("REDIS_URL: %w", err))
 		}
+	}
+	if c.Namespace != "" && !namespacePattern.MatchString(c.Namespace) {
+		problems = append(problems, errors.New("REDIS_NAMESPACE: must be at most 55 letters, digits, '-', '_' or '.', and begin and end with a letter or digit"))
 	}
 	if c.PoolSize < 1 {
 		problems = append(problems, fmt.Errorf("REDIS_POOL_SIZE: must be at least 1, not %d", c.PoolSize))
@@ -87,7 +94,7 @@ func Open(cfg Config, name string) (*redis.Client, error) {
 }
 
 // Ready returns a check that Redis answers. The result is informational, because every service is ready without Redis.
-func Ready(client *redis.Client) func(context.Context) error {
+func Ready(client redis.UniversalClient) func(context.Context) error {
 	return func(ctx context.Context) error { return client.Ping(ctx).Err() }
 }
 

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
 
 	"github.com/hp-analytics/hp-analytics/internal/localruntime/localredis"
 	"github.com/hp-analytics/hp-analytics/internal/platform/config"
@@ -98,18 +97,24 @@ func flush(cfg platformredis.Config) error {
 
 // Config returns the configuration of a client of server. The timeout suits a busy test machine.
 func Config(server *localredis.Server) platformredis.Config {
-	return platformredis.Config{URL: config.URL(server.URL()), PoolSize: 10, Timeout: 2 * time.Second}
+	return platformredis.Config{URL: config.URL(server.URL()), PoolSize: 10, Timeout: 2 * time.Second, Namespace: "test"}
 }
 
-// Client returns a client of cfg that is closed with the test.
-func Client(tb testing.TB, cfg platformredis.Config) *redis.Client {
+// Client returns a client of cfg that is closed with the test. Its keys are those of an installation called "test".
+func Client(tb testing.TB, cfg platformredis.Config) *platformredis.Client {
+	tb.Helper()
+	return ClientOf(tb, cfg, func(context.Context) (string, error) { return "test", nil })
+}
+
+// ClientOf returns a client that uses the keys of the installation that identify tells, as a service does.
+func ClientOf(tb testing.TB, cfg platformredis.Config, identify func(context.Context) (string, error)) *platformredis.Client {
 	tb.Helper()
 	client, err := platformredis.Open(cfg, "test")
 	if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = client.Close() })
-	return client
+	return platformredis.NewClient(client, cfg, identify)
 }
 
 // Server is a private Redis that a test can stop, kill and wipe. Its address stays the same across restarts.
@@ -194,4 +199,24 @@ func (s *Server) FlushAll() {
 	if err := client.FlushAll(context.Background()).Err(); err != nil {
 		s.tb.Errorf("wipe Redis: %v", fmt.Errorf("flushall: %w", err))
 	}
+}
+
+// Key returns the key that client uses for name.
+func Key(tb testing.TB, client *platformredis.Client, name string) string {
+	tb.Helper()
+	key, err := client.Key(tb.Context(), name)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return key
+}
+
+// Queue returns the name in Asynq of the queue that client calls name.
+func Queue(tb testing.TB, client *platformredis.Client, name string) string {
+	tb.Helper()
+	queue, err := client.Queue(tb.Context(), name)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return queue
 }

@@ -11,26 +11,27 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
-	"github.com/redis/go-redis/v9"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/redis"
 )
 
 // Type is a kind of task.
 type Type struct {
 	Name    string
-	Queue   string
+	Queue   string         // each installation has its own, see redis.Client.Queue
 	Options []asynq.Option // retries, timeout
 }
 
 // Client enqueues tasks.
 type Client struct {
-	redis   redis.UniversalClient
+	redis   *redis.Client
 	timeout time.Duration
 }
 
 // NewClient returns a client that uses the given Redis client. The caller closes that one. One enqueue takes at most timeout.
-func NewClient(client redis.UniversalClient, timeout time.Duration) *Client {
+func NewClient(client *redis.Client, timeout time.Duration) *Client {
 	return &Client{redis: client, timeout: timeout}
 }
 
@@ -46,7 +47,11 @@ func (t Type) Enqueue(ctx context.Context, c *Client) error {
 	// sweeper and the autoscaler, which list the queues, no longer see it. A new client for each task registers it again,
 	// at the price of a round trip.
 	client := asynq.NewClientFromRedisClient(c.redis)
-	options := append([]asynq.Option{asynq.Queue(t.Queue)}, t.Options...)
+	queue, err := c.redis.Queue(ctx, t.Queue)
+	if err != nil {
+		return fmt.Errorf("enqueue %s: %w", t.Name, err)
+	}
+	options := append([]asynq.Option{asynq.Queue(queue)}, t.Options...)
 	if _, err := client.EnqueueContext(ctx, asynq.NewTaskWithHeaders(t.Name, nil, headers), options...); err != nil {
 		return fmt.Errorf("enqueue %s: %w", t.Name, err)
 	}

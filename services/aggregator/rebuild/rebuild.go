@@ -14,9 +14,9 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
-	goredis "github.com/redis/go-redis/v9"
 
 	platformpostgres "github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	platformredis "github.com/hp-analytics/hp-analytics/internal/platform/redis"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/redis"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/rebuild/internal/postgres"
 )
@@ -46,7 +46,7 @@ type Options struct {
 	Restart  bool      // do not resume an interrupted rebuild of the same days
 	// Redis is where version tokens are published, to invalidate cached answers. Without it they live until they expire.
 	// May be nil.
-	Redis goredis.UniversalClient
+	Redis *platformredis.Client
 	Done  func(Day) // is called after each day; may be nil
 }
 

@@ -14,6 +14,7 @@ func TestCachesAreTold(t *testing.T) {
 	b.rebuild()
 	server := redistest.StartServer(t)
 	client := redistest.Client(t, server.Config())
+	versions := redistest.Key(t, client, protocol.VersionsKey)
 	options := b.options()
 	options.Redis = client
 	tamper := func() {
@@ -28,14 +29,14 @@ func TestCachesAreTold(t *testing.T) {
 		}
 		return unpublished
 	}
-	if n := run(); n != 0 || client.HLen(t.Context(), protocol.VersionsKey).Val() != 0 {
+	if n := run(); n != 0 || client.HLen(t.Context(), versions).Val() != 0 {
 		t.Errorf("nothing changed, yet there are tokens; %d days could not be published", n)
 	}
 	tamper()
 	if n := run(); n != 0 {
 		t.Errorf("%d days could not be published", n)
 	}
-	tokens := client.HGetAll(t.Context(), protocol.VersionsKey).Val()
+	tokens := client.HGetAll(t.Context(), versions).Val()
 	if len(tokens) != 2 || tokens[protocol.TopField] == "" || tokens[protocol.ProductField(b.Products[0].String())] == "" {
 		t.Errorf("tokens: %v", tokens)
 	}

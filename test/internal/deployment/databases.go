@@ -8,6 +8,9 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	platformredis "github.com/hp-analytics/hp-analytics/internal/platform/redis"
 )
 
 // Databases are a durable Postgres and a Redis, with a connection to each.
@@ -16,7 +19,7 @@ type Databases struct {
 	Postgres    *Postgres
 	Redis       *Redis
 	DB          *pgxpool.Pool
-	RedisClient *redis.Client
+	RedisClient *platformredis.Client
 }
 
 // StartDatabases starts both in a directory, which it makes. Stop must be called even after an error.
@@ -35,7 +38,7 @@ func StartDatabases(ctx context.Context, dir string) (d Databases, err error) {
 	if err != nil {
 		return d, fmt.Errorf("connect to Redis: %w", err)
 	}
-	d.RedisClient = redis.NewClient(options)
+	d.RedisClient = platformredis.NewClient(redis.NewClient(options), platformredis.Config{}, postgres.Identity(d.DB))
 	return d, nil
 }
 

@@ -40,6 +40,24 @@ type visitor struct {
 // do sends a request and returns a field of the JSON answer.
 func (v *visitor) do(status int, method, path, body, field string, headers ...string) string {
 	v.t.Helper()
+	content := v.send(status, method, path, body, headers...)
+	if field == "" {
+		return ""
+	}
+	var answer map[string]any
+	if err := json.Unmarshal(content, &answer); err != nil {
+		v.t.Fatalf("%s %s answers %q: %v", method, path, content, err)
+	}
+	value, ok := answer[field].(string)
+	if !ok {
+		v.t.Fatalf("%s %s answers no %s: %s", method, path, field, content)
+	}
+	return value
+}
+
+// send sends a request and returns the answer.
+func (v *visitor) send(status int, method, path, body string, headers ...string) []byte {
+	v.t.Helper()
 	request, err := http.NewRequestWithContext(v.t.Context(), method, v.url+path, strings.NewReader(body))
 	if err != nil {
 		v.t.Fatal(err)
@@ -66,18 +84,7 @@ func (v *visitor) do(status int, method, path, body, field string, headers ...st
 	if response.StatusCode != status {
 		v.t.Fatalf("%s %s: status %d, want %d: %s", method, path, response.StatusCode, status, content)
 	}
-	if field == "" {
-		return ""
-	}
-	var answer map[string]any
-	if err := json.Unmarshal(content, &answer); err != nil {
-		v.t.Fatalf("%s %s answers %q: %v", method, path, content, err)
-	}
-	value, ok := answer[field].(string)
-	if !ok {
-		v.t.Fatalf("%s %s answers no %s: %s", method, path, field, content)
-	}
-	return value
+	return content
 }
 
 // exerciseContract sends a request to every operation of openapi.yaml through the gateway.

@@ -84,7 +84,7 @@ func (e environment) rebuild(ctx context.Context, o rebuild.Options) error {
 				return err
 			}
 			defer client.Close() //nolint:errcheck // nothing is pending on it
-			o.Redis = client
+			o.Redis = redis.NewClient(client, cfg, postgres.Identity(pool))
 		}
 		o.Done = e.printRebuiltDay
 		start := time.Now()

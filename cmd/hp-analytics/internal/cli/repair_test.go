@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
+	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
 	"github.com/hp-analytics/hp-analytics/internal/protocol"
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
@@ -139,8 +140,9 @@ func TestRepairBesideTheRunningPlatform(t *testing.T) {
 	if code != exitFailure || !strings.Contains(out, "stats.daily "+day+": views is ") || !strings.Contains(out, ": 1 differences.") {
 		t.Errorf("reconcile does not name the corrupted row: exit code %d:\n%s", code, out)
 	}
-	client := redistest.Client(t, cache)
-	before := client.HGet(t.Context(), protocol.VersionsKey, protocol.TopField).Val()
+	client := redistest.ClientOf(t, cache, postgres.Identity(database.Pool("")))
+	versions := redistest.Key(t, client, protocol.VersionsKey)
+	before := client.HGet(t.Context(), versions, protocol.TopField).Val()
 	code, out = run(t, []string{"rebuild", "--from", day, "--to", day}, environ...)
 	// The output counts more than the corrupted row: the bytes of a sketch depend on the order of folds, so rebuild replaces
 	// sketches that are equal in value as well.
@@ -148,7 +150,7 @@ func TestRepairBesideTheRunningPlatform(t *testing.T) {
 	if code != exitOK || repaired != correct || !strings.Contains(out, "Rebuilt 1 days ") || strings.Contains(out, "caches") {
 		t.Errorf("rebuild: exit code %d, %d views instead of %d:\n%s", code, repaired, correct, out)
 	}
-	if after := client.HGet(t.Context(), protocol.VersionsKey, protocol.TopField).Val(); after == before {
+	if after := client.HGet(t.Context(), versions, protocol.TopField).Val(); after == before {
 		t.Errorf("the version token of rankings is still %q", after)
 	}
 	wantNoDifferences(t, environ...)

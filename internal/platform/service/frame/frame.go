@@ -34,7 +34,7 @@ type Spec struct {
 type Frame struct {
 	service.Deps
 	Pool     *pgxpool.Pool
-	Redis    *goredis.Client
+	Redis    *redis.Client
 	Verifier *authn.Verifier // nil without Spec.Tokens
 
 	http httpserver.Config
@@ -53,7 +53,8 @@ func Open(ctx context.Context, cfg Config, deps service.Deps, spec Spec) (*Frame
 		return nil, errors.Join(err, client.Close())
 	}
 	deps.Registerer.MustRegister(postgres.NewPoolCollector(pool), redis.NewPoolCollector(client))
-	f := &Frame{Deps: deps, Pool: pool, Redis: client, http: cfg.HTTP, spec: spec}
+	shared := redis.NewClient(client, cfg.Redis, postgres.Identity(pool))
+	f := &Frame{Deps: deps, Pool: pool, Redis: shared, http: cfg.HTTP, spec: spec}
 	if spec.Tokens != nil {
 		f.Verifier = authn.NewVerifier(*spec.Tokens, authn.PostgresKeys{Pool: pool}, deps.Logger)
 	}

@@ -48,12 +48,21 @@ func (f *Frame) Service(parts Parts) (service.Service, error) {
 func (f *Frame) checks() []httpserver.Check {
 	checks := []httpserver.Check{
 		{Name: "postgres", Run: postgres.SchemaReady(f.Pool, f.spec.SchemaVersion, !f.spec.ReadsOnly)},
-		{Name: "redis", Run: redis.Ready(f.Redis), Optional: true},
+		{Name: "redis", Run: f.redisReady, Optional: true},
 	}
 	if f.Verifier != nil {
 		checks = append(checks, httpserver.Check{Name: "jwks", Run: f.Verifier.Ready})
 	}
 	return checks
+}
+
+// redisReady passes when Redis answers and can be used.
+func (f *Frame) redisReady(ctx context.Context) error {
+	if err := redis.Ready(f.Redis)(ctx); err != nil {
+		return err
+	}
+	_, err := f.Redis.Key(ctx, "")
+	return err
 }
 
 // components puts the parts of the frame before the background work, so that they stop after it.

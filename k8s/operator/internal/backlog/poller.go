@@ -30,7 +30,7 @@ type Poller struct {
 // Options are the dependencies and settings of a Poller.
 type Options struct {
 	// Redis is the client for the queues. Asynq's Inspector takes no contexts, so the client's timeouts limit each call.
-	Redis *goredis.Client
+	Redis goredis.UniversalClient
 	// Queues returns the names of the queues to read. It is called before each poll.
 	Queues func(context.Context) ([]string, error)
 	// Interval is the time between polls, and also the timeout of one poll.

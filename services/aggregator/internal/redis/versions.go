@@ -6,14 +6,13 @@ import (
 	"crypto/rand"
 	"fmt"
 
-	"github.com/redis/go-redis/v9"
-
+	"github.com/hp-analytics/hp-analytics/internal/platform/redis"
 	"github.com/hp-analytics/hp-analytics/internal/protocol"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/rollup"
 )
 
 // Versions publishes version tokens.
-type Versions struct{ Client redis.UniversalClient }
+type Versions struct{ Client *redis.Client }
 
 // Publish gives fields a new version token, in one command. It is best effort: if it is lost, cached answers live until
 // they expire.
@@ -26,7 +25,11 @@ func (v Versions) Publish(ctx context.Context, fields rollup.Changed) error {
 	for field := range fields {
 		tokens[field] = token
 	}
-	if err := v.Client.HSet(ctx, protocol.VersionsKey, tokens).Err(); err != nil {
+	key, err := v.Client.Key(ctx, protocol.VersionsKey)
+	if err == nil {
+		err = v.Client.HSet(ctx, key, tokens).Err()
+	}
+	if err != nil {
 		return fmt.Errorf("publish version tokens: %w", err)
 	}
 	return nil

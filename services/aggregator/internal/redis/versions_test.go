@@ -29,7 +29,7 @@ func TestPublishChangesWhatWasTouched(t *testing.T) {
 		if err := versions.Publish(t.Context(), changed); err != nil {
 			t.Fatal(err)
 		}
-		return client.HGetAll(t.Context(), protocol.VersionsKey).Val()
+		return client.HGetAll(t.Context(), redistest.Key(t, client, protocol.VersionsKey)).Val()
 	}
 	if tokens := publish(rollup.New()); len(tokens) > 0 {
 		t.Errorf("nothing changed, yet there are tokens: %v", tokens)

@@ -57,9 +57,9 @@ func TestQueueLengthFollowsTheWork(t *testing.T) {
 	client := redistest.Client(t, server.Config())
 	q := schedule.NewAsynqQueue(client, tasks.NewClient(client, time.Second))
 	work := newSchedule(t, store, q, nil)
-	inspector := asynq.NewInspectorFromRedisClient(client)
+	inspector, queue := asynq.NewInspectorFromRedisClient(client), redistest.Queue(t, client, protocol.BatchReady.Queue)
 	length := func() int {
-		info, err := inspector.GetQueueInfo(protocol.BatchReady.Queue)
+		info, err := inspector.GetQueueInfo(queue)
 		if err != nil {
 			return 0 // the queue does not exist
 		}

@@ -6,14 +6,15 @@ import (
 	"slices"
 
 	"github.com/hibiken/asynq"
-	"github.com/redis/go-redis/v9"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/redis"
 	"github.com/hp-analytics/hp-analytics/internal/platform/tasks"
 	"github.com/hp-analytics/hp-analytics/internal/protocol"
 )
 
 // AsynqQueue is the queue of wake-up tasks in Redis.
 type AsynqQueue struct {
+	redis     *redis.Client
 	inspector *asynq.Inspector
 	client    *tasks.Client
 }
@@ -21,22 +22,26 @@ type AsynqQueue struct {
 var _ Queue = (*AsynqQueue)(nil)
 
 // NewAsynqQueue returns the queue on client. The caller closes client.
-func NewAsynqQueue(client redis.UniversalClient, enqueue *tasks.Client) *AsynqQueue {
-	return &AsynqQueue{inspector: asynq.NewInspectorFromRedisClient(client), client: enqueue}
+func NewAsynqQueue(client *redis.Client, enqueue *tasks.Client) *AsynqQueue {
+	return &AsynqQueue{redis: client, inspector: asynq.NewInspectorFromRedisClient(client), client: enqueue}
 }
 
 // Waiting implements Queue. It does not count tasks in progress: their worker may have died, which Asynq notices only after
 // more than a minute.
-func (q *AsynqQueue) Waiting(context.Context) (int, error) {
+func (q *AsynqQueue) Waiting(ctx context.Context) (int, error) {
+	name, err := q.redis.Queue(ctx, protocol.BatchReady.Queue)
+	if err != nil {
+		return 0, fmt.Errorf("name the queue: %w", err)
+	}
 	// GetQueueInfo returns the same error for a missing queue as for other failures, so check that the queue exists.
 	queues, err := q.inspector.Queues()
 	if err != nil {
 		return 0, fmt.Errorf("list the queues: %w", err)
 	}
-	if !slices.Contains(queues, protocol.BatchReady.Queue) {
+	if !slices.Contains(queues, name) {
 		return 0, nil // not used since Redis was last wiped
 	}
-	info, err := q.inspector.GetQueueInfo(protocol.BatchReady.Queue)
+	info, err := q.inspector.GetQueueInfo(name)
 	if err != nil {
 		return 0, fmt.Errorf("inspect the queue: %w", err)
 	}
@@ -44,8 +49,12 @@ func (q *AsynqQueue) Waiting(context.Context) (int, error) {
 }
 
 // Clear implements Queue. It keeps tasks in progress.
-func (q *AsynqQueue) Clear(context.Context) (int, error) {
-	n, err := q.inspector.DeleteAllPendingTasks(protocol.BatchReady.Queue)
+func (q *AsynqQueue) Clear(ctx context.Context) (int, error) {
+	name, err := q.redis.Queue(ctx, protocol.BatchReady.Queue)
+	if err != nil {
+		return 0, fmt.Errorf("name the queue: %w", err)
+	}
+	n, err := q.inspector.DeleteAllPendingTasks(name)
 	if err != nil {
 		return 0, fmt.Errorf("clear the queue: %w", err)
 	}

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
-	"github.com/redis/go-redis/v9"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/redis"
 	"github.com/hp-analytics/hp-analytics/internal/platform/tasks"
 	"github.com/hp-analytics/hp-analytics/internal/protocol"
 )
@@ -24,11 +24,31 @@ const (
 	shutdownTimeout = 10 * time.Second
 )
 
+// awaitQueue returns the name of the queue as soon as the database has told its identity, or the error of ctx.
+func awaitQueue(ctx context.Context, client *redis.Client, logger *slog.Logger) (string, error) {
+	for {
+		queue, err := client.Queue(ctx, protocol.BatchReady.Queue)
+		if err == nil {
+			return queue, nil
+		}
+		logger.InfoContext(ctx, "the worker waits for the database", "err", err)
+		select {
+		case <-time.After(retryDelay):
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
+	}
+}
+
 // Run handles wake-up tasks until ctx ends. It starts without Redis and continues when Redis is back.
-func Run(ctx context.Context, client redis.UniversalClient, worker *Worker, concurrency int, tracing trace.TracerProvider, logger *slog.Logger) error {
+func Run(ctx context.Context, client *redis.Client, worker *Worker, concurrency int, tracing trace.TracerProvider, logger *slog.Logger) error {
+	queue, err := awaitQueue(ctx, client, logger)
+	if err != nil {
+		return nil // stopped before that
+	}
 	server := asynq.NewServerFromRedisClient(client, asynq.Config{
 		Concurrency:       concurrency,
-		Queues:            map[string]int{protocol.BatchReady.Queue: 1},
+		Queues:            map[string]int{queue: 1},
 		TaskCheckInterval: pollInterval,
 		ShutdownTimeout:   shutdownTimeout,
 		RetryDelayFunc:    func(int, error, *asynq.Task) time.Duration { return retryDelay },

@@ -28,14 +28,14 @@ const unknown = "-"
 
 // Versions reads version tokens through a cache. It is safe for concurrent use.
 type Versions struct {
-	client redis.UniversalClient
+	client *platformredis.Client
 	outage platformredis.Outage
 	tokens *otter.Cache[string, string]
 	logger *slog.Logger
 }
 
 // NewVersions returns a reader on client, which the caller closes.
-func NewVersions(client redis.UniversalClient, logger *slog.Logger) *Versions {
+func NewVersions(client *platformredis.Client, logger *slog.Logger) *Versions {
 	return &Versions{
 		client: client,
 		logger: logger,
@@ -62,7 +62,11 @@ func (v *Versions) load(ctx context.Context, field string) (string, error) {
 	if v.outage.Ongoing() {
 		return unknown, nil
 	}
-	token, err := v.client.HGet(context.WithoutCancel(ctx), protocol.VersionsKey, field).Result()
+	var token string
+	key, err := v.client.Key(ctx, protocol.VersionsKey)
+	if err == nil {
+		token, err = v.client.HGet(context.WithoutCancel(ctx), key, field).Result()
+	}
 	switch {
 	case errors.Is(err, redis.Nil):
 		return "0", nil // nothing was published since Redis was last emptied

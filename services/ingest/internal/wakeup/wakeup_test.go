@@ -26,7 +26,7 @@ type running struct {
 func start(t *testing.T) running {
 	t.Helper()
 	redis := redistest.Client(t, redistest.New(t))
-	inspector := asynq.NewInspectorFromRedisClient(redis)
+	inspector, queue := asynq.NewInspectorFromRedisClient(redis), redistest.Queue(t, redis, protocol.BatchReady.Queue)
 	waker := New(tasks.NewClient(redis, time.Minute), platformtest.Logger(t), prometheus.NewRegistry())
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -40,7 +40,7 @@ func start(t *testing.T) running {
 	}
 	t.Cleanup(stop)
 	return running{Waker: waker, stop: stop, enqueued: func() int {
-		info, err := inspector.GetQueueInfo(protocol.BatchReady.Queue)
+		info, err := inspector.GetQueueInfo(queue)
 		if err != nil {
 			return 0 // there is no queue before its first task
 		}

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/hibiken/asynq"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
 	"github.com/hp-analytics/hp-analytics/internal/protocol"
 	"github.com/hp-analytics/hp-analytics/test/torture/internal/check"
 )
@@ -28,7 +29,7 @@ func TestAWorldInOrder(t *testing.T) {
 // archive makes Asynq archive all waiting tasks.
 func archive(w *world) {
 	w.t.Helper()
-	n, err := asynq.NewInspectorFromRedisClient(w.redis).ArchiveAllPendingTasks(protocol.BatchReady.Queue)
+	n, err := asynq.NewInspectorFromRedisClient(w.redis).ArchiveAllPendingTasks(redistest.Queue(w.t, w.redis, protocol.BatchReady.Queue))
 	if err != nil || n == 0 {
 		w.t.Fatalf("%d tasks given up, %v", n, err)
 	}
@@ -82,7 +83,7 @@ func TestEveryDefectIsFound(t *testing.T) {
 		}},
 		{"a queue that nobody sees", "its name is lost", func(w *world) {
 			w.enqueue()
-			w.redis.SRem(w.t.Context(), "asynq:queues", protocol.BatchReady.Queue)
+			w.redis.SRem(w.t.Context(), "asynq:queues", redistest.Queue(w.t, w.redis, protocol.BatchReady.Queue))
 		}},
 		{"a recount with differences", "reconcile is not content", func(w *world) {
 			w.report, w.failed = "stats.daily 2026-03-14: events is 1, recounted 2\nRecounted 1 days, 4 raw rows, 9 rollup rows in 1ms: 1 differences.\n", true

@@ -8,19 +8,19 @@ import (
 
 	"github.com/hibiken/asynq"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/redis/go-redis/v9"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/redis"
 	"github.com/hp-analytics/hp-analytics/internal/protocol"
 )
 
 // Queue inspects the queue of wake-up tasks.
 type Queue struct {
-	client    redis.UniversalClient
+	client    *redis.Client
 	inspector *asynq.Inspector
 }
 
 // NewQueue returns the queue on client. The caller closes client.
-func NewQueue(client redis.UniversalClient) *Queue {
+func NewQueue(client *redis.Client) *Queue {
 	return &Queue{client: client, inspector: asynq.NewInspectorFromRedisClient(client)}
 }
 
@@ -46,14 +46,18 @@ func Remaining(ctx context.Context, db *pgxpool.Pool, queue *Queue) (left Left, 
 
 // info returns nil if the queue does not exist, because nothing was enqueued since Redis was last wiped.
 func (q *Queue) info(ctx context.Context) (*asynq.QueueInfo, error) {
+	name, err := q.client.Queue(ctx, protocol.BatchReady.Queue)
+	if err != nil {
+		return nil, fmt.Errorf("name the queue: %w", err)
+	}
 	queues, err := q.inspector.Queues()
 	if err != nil {
 		return nil, fmt.Errorf("list the queues: %w", err)
 	}
-	if !slices.Contains(queues, protocol.BatchReady.Queue) {
-		return nil, q.unlisted(ctx)
+	if !slices.Contains(queues, name) {
+		return nil, q.unlisted(ctx, name)
 	}
-	info, err := q.inspector.GetQueueInfo(protocol.BatchReady.Queue)
+	info, err := q.inspector.GetQueueInfo(name)
 	if err != nil {
 		return nil, fmt.Errorf("inspect the queue: %w", err)
 	}
@@ -63,8 +67,8 @@ func (q *Queue) info(ctx context.Context) (*asynq.QueueInfo, error) {
 // errUnlisted says that Asynq does not list the queue, so neither the sweeper nor the autoscaler can see it.
 var errUnlisted = errors.New("the queue holds tasks, but its name is lost")
 
-func (q *Queue) unlisted(ctx context.Context) error {
-	keys, _, err := q.client.Scan(ctx, 0, "asynq:{"+protocol.BatchReady.Queue+"}:t:*", 1_000_000).Result()
+func (q *Queue) unlisted(ctx context.Context, name string) error {
+	keys, _, err := q.client.Scan(ctx, 0, "asynq:{"+name+"}:t:*", 1_000_000).Result()
 	if err != nil {
 		return fmt.Errorf("look for tasks: %w", err)
 	}
