@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-
 	"github.com/hp-analytics/hp-analytics/internal/localruntime/localredis"
 	"github.com/hp-analytics/hp-analytics/internal/platform/config"
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"

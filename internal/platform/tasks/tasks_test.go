@@ -31,7 +31,7 @@ func TestTaskCarriesTraceContext(t *testing.T) {
 		return nil
 	})
 	server := asynq.NewServerFromRedisClient(redis, asynq.Config{
-		Queues: map[string]int{greeting.Queue: 1}, TaskCheckInterval: 20 * time.Millisecond, Logger: tasks.Logger{Logger: platformtest.Logger(t)},
+		Queues: map[string]int{redistest.Queue(t, redis, greeting.Queue): 1}, TaskCheckInterval: 20 * time.Millisecond, Logger: tasks.Logger{Logger: platformtest.Logger(t)},
 	})
 	if err := server.Start(mux); err != nil {
 		t.Fatal(err)
@@ -88,7 +88,7 @@ func TestWipedRedis(t *testing.T) {
 		if err := greeting.Enqueue(t.Context(), client); err != nil {
 			t.Fatal(err)
 		}
-		if queues, err := inspector.Queues(); err != nil || !slices.Contains(queues, greeting.Queue) {
+		if queues, err := inspector.Queues(); err != nil || !slices.Contains(queues, redistest.Queue(t, redis, greeting.Queue)) {
 			t.Errorf("the queues are %v, %v", queues, err)
 		}
 		if err := redis.FlushDB(t.Context()).Err(); err != nil {

@@ -37,7 +37,9 @@ func TestTwoInstallationsOnOneRedis(t *testing.T) {
 	exerciseContract(t, urls[0], dirs[0])
 	first := visit(t, urls[0], dirs[0])
 	// The first one's cache now holds its ranking, under a name that the second one also uses.
-	platformtest.Eventually(t, time.Minute, "the event is in the ranking", func() bool { return strings.Contains(string(first.send(http.StatusOK, http.MethodGet, top, "")), "CAP-1") })
+	platformtest.Eventually(t, time.Minute, "the event is in the ranking", func() bool {
+		return strings.Contains(string(first.send(http.StatusOK, http.MethodGet, top, "")), "CAP-1")
+	})
 	second := visit(t, urls[1], dirs[1])
 	if got := string(second.send(http.StatusOK, http.MethodGet, top, "")); strings.Contains(got, "CAP-1") {
 		t.Errorf("the second installation has no events, and answers %s", got)
