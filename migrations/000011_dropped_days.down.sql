@@ -22,5 +22,39 @@ BEGIN
 	END LOOP;
 END
 $$;
+CREATE OR REPLACE FUNCTION ingest.ensure_partitions(from_day date, to_day date) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	parent text;
+	day    date;
+	child  text;
+	made   integer := 0;
+BEGIN
+	IF to_day - from_day >= 1000 THEN
+		RAISE EXCEPTION 'ensure_partitions: % to % is more than 1000 days', from_day, to_day
+			USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	-- Two sessions that need the same day must not both create it. The key is locks.Partitions in internal/locks.
+	PERFORM pg_advisory_xact_lock(4823, 1);
+	FOREACH parent IN ARRAY ARRAY['events', 'purchases'] LOOP
+		FOR day IN SELECT generate_series(from_day, to_day, interval '1 day')::date LOOP
+			child := parent || '_p' || to_char(day, 'YYYYMMDD');
+			CONTINUE WHEN to_regclass(format('ingest.%I', child)) IS NOT NULL;
+			EXECUTE format(
+				'CREATE TABLE ingest.%I (LIKE ingest.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES)
+				 WITH (autovacuum_vacuum_insert_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.1)',
+				child, parent);
+			EXECUTE format(
+				'ALTER TABLE ingest.%I ATTACH PARTITION ingest.%I FOR VALUES FROM (%L) TO (%L)',
+				parent, child, (day::timestamp AT TIME ZONE 'UTC'), ((day + 1)::timestamp AT TIME ZONE 'UTC'));
+			EXECUTE format('COMMENT ON TABLE ingest.%I IS %L', child, parent || ' of ' || day || ' (UTC)');
+			made := made + 1;
+		END LOOP;
+	END LOOP;
+	RETURN made;
+END
+$$;
+COMMENT ON FUNCTION ingest.ensure_partitions(date, date) IS
+	'Creates the missing partitions of events and purchases for each UTC day of an inclusive range and returns how many it created.';
 DROP VIEW ingest.whole_days;
 DROP TABLE ingest.dropped_days;

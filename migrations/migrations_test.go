@@ -321,6 +321,11 @@ func TestDropPartitionsBefore(t *testing.T) {
 			t.Errorf("dry run %t: %v (-want +got):\n%s", step.dryRun, err, diff)
 		}
 	}
+	// Dropped days do not come back.
+	var made int
+	if err := db.QueryRow(t.Context(), `SELECT ingest.ensure_partitions('2026-01-01', '2026-01-04')`).Scan(&made); err != nil || made != 2 {
+		t.Errorf("made %d partitions, %v; want those of 4 January", made, err)
+	}
 }
 
 // TestDropPartitionsWithAnotherPlan has Postgres look at the names of all tables before it knows which are partitions, as

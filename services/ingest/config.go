@@ -22,8 +22,8 @@ type Config struct {
 	frame.Config
 	Auth authn.Config
 
-	// RetentionDays is the maximum age of an event on arrival. Retries are recognized by the raw rows, so it must not be
-	// larger than the RETENTION_DAYS of the aggregator, which drops them.
+	// RetentionDays is the maximum age of an event on arrival. Retries are recognized by the raw rows, so days whose
+	// rows the aggregator has dropped (its RETENTION_DAYS) take no events, whatever this value is.
 	RetentionDays int `env:"RETENTION_DAYS, default=90"`
 	// RateLimit is how many events and purchases one user or API key may send per RateWindow, in one burst or spread out; 0
 	// means no limit. A body costs at least one for each 4 KiB, whatever it holds.

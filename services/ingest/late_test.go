@@ -5,6 +5,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 func TestLateEventsMakeTheirPartition(t *testing.T) {
@@ -53,5 +55,30 @@ func TestManyLateEventsAtOnce(t *testing.T) {
 	}
 	if n := p.count(`SELECT count(*) FROM ingest.purchases`); n != clients {
 		t.Errorf("%d purchases, want %d", n, clients)
+	}
+}
+
+// TestItemsOfADroppedDayAreTooOld sends items again after their day was dropped. They are refused by name, and what comes with
+// them is stored.
+func TestItemsOfADroppedDayAreTooOld(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	ts := `"ts":"` + ago(10*24*time.Hour) + `",`
+	old := view(`"id":"` + uuid.NewString() + `",` + ts)
+	purchase := `{"id":"` + uuid.NewString() + `",` + ts + twoShoes[1:]
+	p.post("/events", p.ingestKey, old).expect(t, http.StatusAccepted, "")
+	p.post("/purchases", p.ingestKey, purchase).expect(t, http.StatusCreated, "")
+	p.exec(`SELECT ingest.drop_partitions_before(current_date - 9, false)`)
+
+	p.post("/events/bulk", p.ingestKey, bulk(view(""), old, view(""))).expectBulk(t, 2, 0, "1 ts_too_old")
+	for path, body := range map[string]string{"/events": old, "/purchases": purchase} {
+		a := p.post(path, p.ingestKey, body)
+		a.expect(t, http.StatusUnprocessableEntity, "validation_failed")
+		if problems, _ := a.object["errors"].([]any); len(problems) != 1 || problems[0].(map[string]any)["code"] != "ts_too_old" || problems[0].(map[string]any)["pointer"] != "/ts" {
+			t.Errorf("%s: %v", path, a.object)
+		}
+	}
+	if n := p.count(`SELECT sum(rows) FROM ingest.batches`); n != 4 {
+		t.Errorf("%d rows are to be counted, want the 4 that were accepted", n)
 	}
 }

@@ -230,7 +230,7 @@ func TestEveryRollupNamesItsDays(t *testing.T) {
 func TestDaysWithoutRawRows(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
-	// The second of the dropped days has a partition again, as a late event would make it: a part is not the whole.
+	// A late event asks for the partition of the second of the dropped days.
 	const drop = `SELECT ingest.drop_partitions_before('2026-01-03', false); SELECT ingest.ensure_partitions('2026-01-02', '2026-01-02')`
 	if _, err := b.Pool.Exec(t.Context(), drop); err != nil {
 		t.Fatal(err)

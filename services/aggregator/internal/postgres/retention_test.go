@@ -81,6 +81,9 @@ func TestDropExpired(t *testing.T) {
 	if n := count("ingest.events WHERE ts < '2026-01-03'"); n != 0 {
 		t.Errorf("%d raw events of dropped days", n)
 	}
+	if made, err := store.EnsurePartitions(t.Context(), w.First, before); err != nil || made != 0 {
+		t.Errorf("%d partitions of dropped days were made again, %v", made, err)
+	}
 	if n := count("stats.product_daily_stats"); n != rollups {
 		t.Errorf("%d rollup rows are left of %d", n, rollups)
 	}

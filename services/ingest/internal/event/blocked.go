@@ -12,6 +12,10 @@ import (
 // or, for a purchase at the list price, another price. The item can be examined and stored again.
 var ErrProductChanged = errors.New("the product has changed since it was looked up")
 
+// ErrDayDropped says that the raw rows of an item's day were dropped. Without them a retry cannot be told from a new item, so
+// the day takes no items any more.
+var ErrDayDropped = errors.New("the raw rows of the day were dropped")
+
 // BlockedError says for events of a request, by index, why they could not be stored as they are. No event of the request is
 // stored.
 type BlockedError map[int]error
@@ -33,6 +37,8 @@ func (o BlockedError) at(index []int) BlockedError {
 	return moved
 }
 
+const dayDropped = "is of a day whose events are no longer kept"
+
 // maxAttempts bounds how often an item is examined and stored. A further attempt is needed only if its product changes again
 // within the milliseconds since the last one.
 const maxAttempts = 4
@@ -40,15 +46,19 @@ const maxAttempts = 4
 // errUnsettled is the answer after maxAttempts.
 var errUnsettled = errs.New(errs.Unavailable, "overloaded", "A product of the request changes all the time. Try again shortly.")
 
-// reexamine examines the events again that a commit could not store, with their products as they are now. again is false if
-// err is no such error; then it is returned as it is.
+// reexamine examines the events again that a commit could not store, with their products as they are now. Events of dropped
+// days are refused. again is false if err is no such error; then it is returned as it is.
 func (r *Recorder) reexamine(ctx context.Context, drafts []Draft, events []Event, err error) (again bool, _ error) {
 	obstacles, blocked := errors.AsType[BlockedError](err)
 	if !blocked {
 		return false, err
 	}
 	refs, index := make([]Ref, 0, len(obstacles)), make([]int, 0, len(obstacles))
-	for i := range obstacles {
+	for i, reason := range obstacles {
+		if errors.Is(reason, ErrDayDropped) {
+			drafts[i].refuseTooOld(dayDropped)
+			continue
+		}
 		refs, index = append(refs, events[i].ref()), append(index, i)
 	}
 	found, err := r.catalog.Reload(ctx, refs)

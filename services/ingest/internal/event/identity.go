@@ -35,16 +35,27 @@ func (r Rules) identify(d *FactDraft, now time.Time) (uuid.UUID, time.Time) {
 }
 
 func (r Rules) checkTime(d *FactDraft, ts, now time.Time) {
-	pointer, what := "/ts", "ts"
-	if !d.Has(FieldTS) {
-		pointer, what = "/id", "The time in id"
-	}
 	switch {
 	case ts.After(now.Add(maxAhead)):
+		pointer, what := d.sourceOfTime()
 		d.Refuse(pointer, CodeInFuture, what+" is more than an hour ahead.")
 	case ts.Before(now.Add(-r.Retention)):
-		d.Refuse(pointer, CodeTooOld, what+" is older than "+r.retentionText()+", which is how long events are kept.")
+		d.refuseTooOld("is older than " + r.retentionText() + ", which is how long events are kept")
 	}
+}
+
+// refuseTooOld refuses an item because of its time; why completes the sentence that begins with it.
+func (d *FactDraft) refuseTooOld(why string) {
+	pointer, what := d.sourceOfTime()
+	d.Refuse(pointer, CodeTooOld, what+" "+why+".")
+}
+
+// sourceOfTime returns which field the time of an item comes from.
+func (d *FactDraft) sourceOfTime() (pointer, name string) {
+	if !d.Has(FieldTS) {
+		return "/id", "The time in id"
+	}
+	return "/ts", "ts"
 }
 
 // NewID returns a UUIDv7. Its ids ascend, so index pages fill from the right.

@@ -44,7 +44,11 @@ func (r *Recorder) Purchase(ctx context.Context, caller Caller, draft PurchaseDr
 		switch guessed := attempt == 0 && len(examined.Problems) > beyond; {
 		case !examined.Refused():
 			stored, replayed, err := r.store.CommitPurchase(ctx, order)
-			if !errors.Is(err, ErrProductChanged) {
+			switch {
+			case errors.Is(err, ErrDayDropped):
+				examined.refuseTooOld(dayDropped)
+				return Purchase{}, false, Refusal(examined.Problems)
+			case !errors.Is(err, ErrProductChanged):
 				return stored, replayed, err
 			}
 		case !guessed: // or the price that refuses it may be out of date

@@ -16,7 +16,7 @@ type Committer interface {
 	// returns a BlockedError.
 	CommitEvents(ctx context.Context, events []Event) (batch uuid.UUID, stored []bool, err error)
 	// CommitPurchase stores a purchase. If it, or the answer to its key, was stored before, it returns that one with replayed
-	// set. It returns ErrProductChanged if the order was made for a former version of the product.
+	// set. It returns ErrProductChanged if the order was made for a former version of the product, and ErrDayDropped.
 	CommitPurchase(ctx context.Context, order Order) (stored Purchase, replayed bool, err error)
 }
 

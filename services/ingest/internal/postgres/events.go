@@ -20,7 +20,15 @@ import (
 // fifth less. So that one is tried first, and the one with the check after a conflict.
 func (s *Store) StoreEvents(ctx context.Context, batch uuid.UUID, events []event.Event) ([]bool, error) {
 	defer s.observe(protocol.KindEvents, len(events), time.Now())
+	if known := s.dropped.known(); known != nil {
+		if blocked := known.blocked(events); blocked != nil {
+			return nil, blocked
+		}
+	}
 	stored, err := s.storeEvents(ctx, batch, events)
+	if dropped, ok := errors.AsType[droppedDaysError](err); ok {
+		return nil, dropped.blocked(events)
+	}
 	if _, blocked := errors.AsType[event.BlockedError](err); blocked {
 		return nil, err
 	}

@@ -33,11 +33,13 @@ func (s *Store) insertPurchases(ctx context.Context, batch uuid.UUID, c orderCol
 	if c.keyless && s.purchases.assumeNew() {
 		receivedAt, err := s.insertNewPurchases(ctx, batch, c)
 		switch {
+		case err == nil:
+			return inserted{receivedAt: receivedAt, all: true}, nil
 		case errors.Is(err, pgx.ErrNoRows): // the statement with all checks tells which order is in the way
 		case keyTaken(err):
 			s.purchases.conflicted()
 		default:
-			return inserted{receivedAt: receivedAt, all: true}, err
+			return inserted{}, err
 		}
 	}
 	return s.insertCheckedPurchases(ctx, batch, c)

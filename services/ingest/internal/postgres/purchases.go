@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -65,10 +66,12 @@ func fail(outcomes []committer.Outcome, open []int, err error) {
 func (s *Store) storePurchases(ctx context.Context, batch uuid.UUID, orders []event.Order, open []int, outcomes []committer.Outcome) ([]int, error) {
 	columns := newOrderColumns(orders, open)
 	inserted, err := s.insertPurchases(ctx, batch, columns)
-	if keyTaken(err) {
+	dropped, anyDropped := errors.AsType[droppedDaysError](err)
+	switch {
+	case keyTaken(err):
 		return open, nil // another process has committed one of the keys meanwhile: the next round finds it
-	}
-	if err != nil {
+	case anyDropped: // nothing is stored: the next round stores the orders of other days
+	case err != nil:
 		return open, err
 	}
 	for _, i := range columns.index {
@@ -89,7 +92,11 @@ func (s *Store) storePurchases(ctx context.Context, batch uuid.UUID, orders []ev
 		return open, err
 	}
 	for _, i := range columns.index {
-		if inserted.changed[nameOf(&orders[i])] && !decided(&outcomes[i]) {
+		switch {
+		case decided(&outcomes[i]):
+		case dropped[dayOf(orders[i].TS)]:
+			outcomes[i].Err = event.ErrDayDropped
+		case inserted.changed[nameOf(&orders[i])]:
 			outcomes[i].Err = event.ErrProductChanged
 		}
 	}

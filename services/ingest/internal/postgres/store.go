@@ -23,6 +23,7 @@ import (
 type Store struct {
 	pool              *pgxpool.Pool
 	events, purchases optimism
+	dropped           droppedDays
 	buffers           copyBuffers
 	seconds           *prometheus.HistogramVec
 	rows              prometheus.Histogram

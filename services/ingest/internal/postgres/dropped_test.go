@@ -1,0 +1,120 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
+	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+)
+
+// earlier is a time of a day that the tests drop.
+var earlier = time.Now().UTC().Truncate(day).AddDate(0, 0, -5).Add(time.Hour)
+
+const dropEarlier = `SELECT ingest.drop_partitions_before(current_date - 4, false)`
+
+func count(t *testing.T, database *dbtest.Database, query string) (n int) {
+	t.Helper()
+	if err := database.Pool("").QueryRow(t.Context(), query).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// wantDropped checks that exactly the events at index were refused because of their day.
+func wantDropped(t *testing.T, err error, index ...int) {
+	t.Helper()
+	blocked, _ := errors.AsType[event.BlockedError](err)
+	if got := slices.Sorted(maps.Keys(blocked)); !slices.Equal(got, index) {
+		t.Fatalf("blocked are %v, %v; want %v", got, err, index)
+	}
+	for _, reason := range blocked {
+		if !errors.Is(reason, event.ErrDayDropped) {
+			t.Errorf("the reason is %v", reason)
+		}
+	}
+}
+
+// TestADroppedDayTakesNoRows sends items again after the rows that would show that they are known were dropped.
+func TestADroppedDayTakesNoRows(t *testing.T) {
+	t.Parallel()
+	store, database := newStore(t)
+	events := someEvents(3)
+	events[1].TS = earlier
+	if _, err := store.StoreEvents(t.Context(), event.NewID(), events); err != nil {
+		t.Fatal(err)
+	}
+	old, keyed, now := order(""), order("key"), order("")
+	old.TS, keyed.TS = earlier, earlier
+	first := storePurchases(t, store, event.NewID(), old, keyed)
+	execute(t, database, dropEarlier)
+
+	for range 2 { // the second time the day is known
+		_, err := store.StoreEvents(t.Context(), event.NewID(), events)
+		wantDropped(t, err, 1)
+	}
+	if alone := storePurchases(t, store, event.NewID(), old); !errors.Is(alone[0].Err, event.ErrDayDropped) {
+		t.Errorf("a purchase alone: %+v", alone[0])
+	}
+	outcomes := storePurchases(t, store, event.NewID(), old, keyed, now)
+	if !errors.Is(outcomes[0].Err, event.ErrDayDropped) || outcomes[2].Err != nil {
+		t.Errorf("outcomes %+v", outcomes)
+	}
+	if got := outcomes[1]; !got.Replayed || got.Purchase.BatchID != first[1].Purchase.BatchID {
+		t.Errorf("the answer to a key outlives the rows of its day: %+v", got)
+	}
+	if n := count(t, database, `SELECT (SELECT count(*) FROM ingest.events WHERE ts < current_date - 4) + (SELECT count(*) FROM ingest.purchases WHERE ts < current_date - 4)`); n != 0 {
+		t.Errorf("the dropped day has %d rows", n)
+	}
+	if n := count(t, database, `SELECT sum(rows)::integer FROM ingest.batches`); n != 3+2+1 {
+		t.Errorf("%d rows are to be counted, want 6", n)
+	}
+}
+
+// TestADropBesideAFlush lets a flush begin while its day is being dropped. The flush waits for the drop, so its transaction
+// meets the dropped day, though the partition was there when it began.
+func TestADropBesideAFlush(t *testing.T) {
+	t.Parallel()
+	for way, n := range map[string]int{"insert": 2, "copy": copyFrom} {
+		t.Run(way, func(t *testing.T) {
+			t.Parallel()
+			store, database := newStore(t)
+			first := someEvents(1)
+			first[0].TS = earlier
+			if _, err := store.StoreEvents(t.Context(), event.NewID(), first); err != nil {
+				t.Fatal(err)
+			}
+			drop, err := database.Pool("").Begin(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer drop.Rollback(context.WithoutCancel(t.Context()))
+			if _, err := drop.Exec(t.Context(), dropEarlier); err != nil {
+				t.Fatal(err)
+			}
+			events := someEvents(n)
+			events[1] = first[0] // sent again
+			flushed := make(chan error, 1)
+			go func() {
+				_, err := store.StoreEvents(t.Context(), event.NewID(), events)
+				flushed <- err
+			}()
+			platformtest.Eventually(t, time.Minute, "the flush waits for the drop", func() bool {
+				return count(t, database, `SELECT count(*) FROM pg_locks
+					WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`) > 0
+			})
+			if err := drop.Commit(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			wantDropped(t, <-flushed, 1)
+			if n := count(t, database, `SELECT count(*) FROM ingest.events`); n != 0 {
+				t.Errorf("%d rows are stored", n)
+			}
+		})
+	}
+}
