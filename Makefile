@@ -100,8 +100,8 @@ gobench: deps ## run the Go benchmarks (ARGS="-bench Fold")
 	go test -run '^$$' -bench . -benchmem $(ARGS) work
 
 .PHONY: vuln
-vuln: $(GOVULNCHECK) ## look for known vulnerabilities (needs access to the Go vulnerability database)
-	@for m in $(MODULES); do (cd $$m && $(CURDIR)/$(GOVULNCHECK) ./...); done
+vuln: $(GOVULNCHECK) ## look for known vulnerabilities (GOVULNDB= names a mirror or a copy of the Go vulnerability database)
+	@GOVULNCHECK=$(GOVULNCHECK) bash .ci/vuln $(MODULES)
 
 .PHONY: build
 build: bin/hp-analytics $(SERVICES:%=bin/%) ## build every binary into bin/
@@ -125,6 +125,14 @@ images: ## build every container image and print its size (TAG=, ARGS="auth inge
 .PHONY: compose-up
 compose-up: ## start the platform in containers on http://localhost:8080 (PORT=, ARGS="--profile obs"); see infra/compose
 	@PORT=$(PORT) VERSION=$(VERSION) BUILD_NETWORK=$${BUILD_NETWORK:-host} docker compose -f infra/compose/docker-compose.yml $(ARGS) up --build --wait
+
+.PHONY: pin
+pin: ## resolve the base images to digests, for releases (needs access to the registries); commit the result
+	@bash infra/images/pin
+
+.PHONY: release
+release: ## build, push and sign all images by digest, with SBOM and provenance (VERSION=v1.4.0, DRY_RUN=1 only prints)
+	@VERSION=$(VERSION) bash infra/images/release
 
 .PHONY: compose-test
 compose-test: ## start the compose stack, use and disturb it, recount, and remove it (needs a Docker engine)

@@ -1,5 +1,5 @@
 # All images: docker buildx bake             one: docker buildx bake auth
-# Push to a registry, for amd64 and arm64, with provenance and an SBOM: docker buildx bake release --push
+# Push to a registry, for amd64 and arm64, with provenance and an SBOM, and sign: make release (infra/images/release).
 
 variable "REGISTRY" {
   default = "ghcr.io/hp-analytics"
@@ -32,6 +32,15 @@ variable "GOPROXY" {
   default = null
 }
 
+# The images that a build starts from. The Dockerfile has their tags; a release takes digests from infra/images/base.lock.hcl.
+variable "GO_IMAGE" {
+  default = null
+}
+
+variable "BASE_IMAGE" {
+  default = null
+}
+
 variable "SERVICES" {
   default = ["auth", "catalog", "ingest", "analytics", "aggregator", "operator", "hp-analytics"]
 }
@@ -53,6 +62,8 @@ target "image" {
     REVISION          = REVISION
     SOURCE_DATE_EPOCH = SOURCE_DATE_EPOCH
     GOPROXY           = GOPROXY
+    GO_IMAGE          = GO_IMAGE
+    BASE_IMAGE        = BASE_IMAGE
   }
 }
 
