@@ -1,5 +1,5 @@
 -- Revokes the privileges of the roles in this database. A role itself is dropped only when no other database of the cluster
--- needs it.
+-- needs it, and by a login that may drop it.
 DO $$
 DECLARE
 	service text;
@@ -9,7 +9,7 @@ BEGIN
 			EXECUTE format('DROP OWNED BY %I', service);
 			EXECUTE format('DROP ROLE %I', service);
 		EXCEPTION
-			WHEN dependent_objects_still_exist OR undefined_object THEN
+			WHEN dependent_objects_still_exist OR undefined_object OR insufficient_privilege THEN
 				EXECUTE format('REVOKE SELECT ON public.schema_migrations FROM %I', service);
 			WHEN object_in_use THEN
 				NULL;

@@ -13,6 +13,11 @@ import (
 //go:embed *.sql
 var FS embed.FS
 
+// Roles returns the roles of the services, which the first migration creates if they do not exist and if its login may.
+func Roles() []string {
+	return []string{"hp_auth", "hp_catalog", "hp_ingest", "hp_analytics", "hp_aggregator"}
+}
+
 // Latest returns the version of the newest migration.
 func Latest() uint {
 	names, err := fs.Glob(FS, "*.up.sql")

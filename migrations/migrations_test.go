@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -367,5 +368,25 @@ func TestViewsAddUpTheLanes(t *testing.T) {
 	got, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[counts])
 	if diff := cmp.Diff(counts{11, 22, 33, 44, 55, 66, 77}, got); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
+// TestRolesAreTheSameEverywhere compares the roles of the services with the first migration, and with what prepares a database for
+// a login that may not create them.
+func TestRolesAreTheSameEverywhere(t *testing.T) {
+	t.Parallel()
+	roles := strings.Join(migrations.Roles(), ", ")
+	for file, want := range map[string]string{
+		"000001_roles.up.sql":                              "ARRAY['" + strings.ReplaceAll(roles, ", ", "', '") + "']",
+		"../charts/hp-analytics/files/postgresql/owner.sh": "GRANT " + roles + ` TO :"owner";`,
+		"../docs/kubernetes.md":                            "GRANT " + roles + " TO hp_owner;",
+	} {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(content), want) {
+			t.Errorf("%s has no %q", file, want)
+		}
 	}
 }

@@ -25,6 +25,8 @@ func TestStack(t *testing.T) {
 	t.Logf("up and healthy after %s", time.Since(began).Round(time.Second))
 
 	t.Run("Confined", s.confined)
+	t.Run("Secrets", s.secrets)
+	t.Run("Logins", s.logins)
 	t.Run("Routes", s.routes)
 	t.Run("Headers", s.headers)
 	t.Run("Compression", s.compression)

@@ -42,6 +42,7 @@ type Options struct {
 	Settings map[string]string // postgresql.conf settings that override the defaults, which are durable
 	Logger   *slog.Logger
 	Fallback string // used when the server's user cannot access Dir; empty means localproc.Fallback
+	Owner    *Owner // owns the database, and URL names it; nil leaves both to the superuser
 }
 
 // defaults are the settings that differ from PostgreSQL's own. Durability (fsync, synchronous_commit, full_page_writes)
@@ -75,7 +76,9 @@ type Server struct {
 	process  *localproc.Process
 	cluster  cluster
 	port     int
-	password string
+	password string // of the superuser
+	owner    *Owner // nil if there is none
+	ownerKey string // the owner's password
 }
 
 // Start starts the server of o.Dir and returns when it accepts connections. It creates the cluster if there is none, and first
@@ -111,9 +114,14 @@ func (c cluster) start(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cluster: c, port: o.Port}
+	s := &Server{cluster: c, port: o.Port, owner: o.Owner}
 	if s.password, err = c.prepare(ctx, o.Settings["fsync"] != "off"); err != nil {
 		return nil, errors.Join(err, release())
+	}
+	if s.owner != nil {
+		if s.ownerKey, err = c.ownerPassword(); err != nil {
+			return nil, errors.Join(err, release())
+		}
 	}
 	if s.port == 0 {
 		if s.port, err = localproc.FreePort(ctx); err != nil {
@@ -172,15 +180,22 @@ func (s *Server) awaitReady(ctx context.Context) error {
 func (s *Server) makeDatabase(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, s.urlOf("postgres"))
+	conn, err := pgx.Connect(ctx, s.urlOf("postgres", superuser, s.password))
 	if err != nil {
 		return err
 	}
 	defer conn.Close(ctx) //nolint:errcheck // all results were read
+	owner := superuser
+	if s.owner != nil {
+		if err := s.owner.ensure(ctx, conn, s.ownerKey); err != nil {
+			return err
+		}
+		owner = s.owner.Name
+	}
 	var there bool
 	err = conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)`, database).Scan(&there)
 	if err == nil && !there {
-		_, err = conn.Exec(ctx, "CREATE DATABASE "+database)
+		_, err = conn.Exec(ctx, "CREATE DATABASE "+database+" OWNER "+owner)
 	}
 	return err
 }
@@ -202,12 +217,17 @@ func explain(err error, log string) error {
 	}
 }
 
-// URL returns the connection URL of the platform's database, including the password.
-func (s *Server) URL() string { return s.urlOf(database) }
+// URL returns the connection URL of the platform's database, including the password: of Options.Owner, or else of the superuser.
+func (s *Server) URL() string {
+	if s.owner != nil {
+		return s.urlOf(database, s.owner.Name, s.ownerKey)
+	}
+	return s.urlOf(database, superuser, s.password)
+}
 
-func (s *Server) urlOf(name string) string {
+func (s *Server) urlOf(name, login, password string) string {
 	u := url.URL{
-		Scheme: "postgres", User: url.UserPassword(superuser, s.password),
+		Scheme: "postgres", User: url.UserPassword(login, password),
 		Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)), Path: name, RawQuery: "sslmode=disable",
 	}
 	return u.String()

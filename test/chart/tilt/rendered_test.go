@@ -252,7 +252,7 @@ func TestServicesCanLogIn(t *testing.T) {
 	for _, w := range in.Workloads {
 		for _, c := range w.Containers() {
 			for _, e := range c.Env {
-				if strings.HasPrefix(e.Name, "POSTGRES_") {
+				if e.Name == "OWNER" || e.Name == "DATABASE" {
 					made[e.Name] = e.Value
 				}
 			}
@@ -268,7 +268,7 @@ func TestServicesCanLogIn(t *testing.T) {
 			t.Fatal(err)
 		}
 		password, _ := given.User.Password()
-		if given.User.Username() != made["POSTGRES_USER"] || given.Path != "/"+made["POSTGRES_DB"] || password != o.StringData["password"] {
+		if given.User.Username() != made["OWNER"] || given.Path != "/"+made["DATABASE"] || password != o.StringData["password"] {
 			t.Errorf("%s does not fit Postgres, which is made with %q and the password %q", text, made, o.StringData["password"])
 		}
 		return

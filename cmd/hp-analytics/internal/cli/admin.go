@@ -131,8 +131,8 @@ func hasAdmin(ctx context.Context, database postgres.Config) (bool, error) {
 	return accounts.HasAdmin(ctx, pool)
 }
 
-// firstAdmin creates the first admin if there is none, and returns a description of the login. Without ADMIN_EMAIL it
-// generates a password once and stores it in the data directory. It writes the file before the account, so that a crash in
+// firstAdmin creates the first admin if there is none, and returns a description of the login: with the password if it is new.
+// Without ADMIN_EMAIL it generates one and stores it in the data directory. It writes the file before the account, so that a crash in
 // between cannot leave an admin whose password is unknown.
 func firstAdmin(ctx context.Context, database postgres.Config, given AdminConfig, dir string) (string, error) {
 	there, err := hasAdmin(ctx, database)
@@ -146,7 +146,7 @@ func firstAdmin(ctx context.Context, database postgres.Config, given AdminConfig
 	case there && !noted:
 		return "exists already (hp-analytics admin create adds another)", nil
 	case there:
-		return admin.String(), nil
+		return admin.Email + ", first password in " + loginFile(dir) + " (a new one: hp-analytics admin reset-password)", nil
 	case given.Email != "":
 		if err := putAccount(ctx, database, given.Email, string(given.Password), authn.Admin); err != nil {
 			return "", err

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -20,7 +18,6 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/httpserver"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/internal/platform/service"
-	"github.com/hp-analytics/hp-analytics/internal/platform/telemetry"
 	"github.com/hp-analytics/hp-analytics/migrations/migrate"
 )
 
@@ -64,7 +61,7 @@ Environment:
   DATA_DIR        where the private databases live (default .data)
   DATABASE_URL    use this Postgres instead of a private one
   REDIS_URL       use this Redis instead of a private one
-  ADMIN_EMAIL, ADMIN_PASSWORD   the first admin; without them a password is generated once and shown
+  ADMIN_EMAIL, ADMIN_PASSWORD   the first admin; without them a password is generated and shown at the first start
   REGISTRATION    who may register: open (default here), invite or closed
   LOG_LEVEL       lowest level shown here (default error); everything from info up goes to DATA_DIR/hp-analytics.log`,
 		Args: cobra.NoArgs,
@@ -194,29 +191,4 @@ func (e environment) welcome(url string, cfg upConfig, admin string) {
   Try it:  make demo URL=%[1]s      Stop it:  Ctrl-C
 
 `, url, admin, cfg.DataDir)
-}
-
-// upLogger returns a logger that shows errors on the console and writes everything from info up to a file in the data
-// directory. It keeps the file of the previous run.
-func (e environment) upLogger(ctx context.Context, dir string) (*slog.Logger, func(), error) {
-	console := struct {
-		Level slog.Level `env:"LOG_LEVEL, default=error"`
-	}{}
-	if err := e.load(ctx, &console); err != nil {
-		return nil, nil, err
-	}
-	path := filepath.Join(dir, "hp-analytics.log")
-	if err := os.Rename(path, path+".1"); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, nil, fmt.Errorf("keep the log of the previous run: %w", err)
-	}
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
-	if err != nil {
-		return nil, nil, fmt.Errorf("open the log: %w", err)
-	}
-	log := telemetry.NewBuffer(file)
-	logger := slog.New(slog.NewMultiHandler(
-		telemetry.NewLogger(e.stderr, telemetry.LogConfig{Level: console.Level, Format: "text"}).Handler(),
-		telemetry.NewLogger(log, telemetry.LogConfig{Level: min(console.Level, slog.LevelInfo), Format: "json"}).Handler(),
-	))
-	return logger, func() { log.Flush(); _ = file.Close() }, nil
 }

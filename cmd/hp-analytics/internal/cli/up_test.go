@@ -42,6 +42,7 @@ func TestUp(t *testing.T) {
 			t.Errorf("exit code %d: %s", code, out)
 		}
 	})
+	t.Run("no login of Postgres has privileges of the server", func(t *testing.T) { wantPlainLogins(t, dir) })
 	t.Run("every operation", func(t *testing.T) { exerciseContract(t, url, dir) })
 	t.Run("the README's tour", func(t *testing.T) { takeTour(t, url, dir) })
 	t.Run("demo", func(t *testing.T) {
@@ -71,11 +72,59 @@ func TestUp(t *testing.T) {
 	t.Run("reconcile without it", func(t *testing.T) { wantNoDifferences(t, environ...) })
 
 	again, _ := up(t, environ...)
-	if got, want := adminLine(t, again), adminLine(t, platform); got != want {
-		t.Errorf("after a restart the admin is %q, it was %q", got, want)
+	admin, found, err := readLogin(dir)
+	if err != nil || !found {
+		t.Fatalf("no login is stored: %v", err)
+	}
+	if got := adminLine(t, platform); got != admin.String() {
+		t.Errorf("at the first start the admin is %q, want %q", got, admin)
+	}
+	if got := adminLine(t, again); strings.Contains(again.output.String(), admin.Password) || !strings.Contains(got, loginFile(dir)) {
+		t.Errorf("after a restart the admin is %q", got)
+	}
+	if info, err := os.Stat(loginFile(dir)); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the stored login: %v, %v", info, err)
 	}
 	if code := again.stop(syscall.SIGINT); code != exitOK {
 		t.Errorf("exit code %d after Ctrl-C:\n%s", code, again.output)
+	}
+}
+
+// wantPlainLogins checks that the sessions of all services, and of commands such as migrate, belong to a login that has no
+// privilege beyond its own database.
+func wantPlainLogins(t *testing.T, dir string) {
+	t.Helper()
+	url, err := os.ReadFile(filepath.Join(dir, "database-url"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var services, plain int
+	const sessions = `SELECT count(DISTINCT application_name) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'hp_owner'`
+	query(t, string(url), sessions, &services)
+	if services < 6 { // the five services, and this one
+		t.Errorf("%d kinds of sessions are those of the owner", services)
+	}
+	const privileged = `
+		SELECT count(*)
+		FROM pg_roles
+		WHERE (rolname = session_user OR rolname LIKE 'hp\_%')
+		  AND (rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls)`
+	query(t, string(url), privileged, &plain)
+	if plain != 0 {
+		t.Errorf("%d logins and roles have privileges of the server", plain)
+	}
+	var login string
+	query(t, string(url), `SELECT session_user::text`, &login)
+	if login != "hp_owner" {
+		t.Errorf("commands log in as %s", login)
+	}
+	var others int
+	query(t, string(url), `
+		SELECT count(*)
+		FROM pg_stat_activity
+		WHERE datname = current_database() AND backend_type = 'client backend' AND usename <> 'hp_owner'`, &others)
+	if others != 0 {
+		t.Errorf("%d sessions are those of another login", others)
 	}
 }
 

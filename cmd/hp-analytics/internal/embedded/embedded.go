@@ -2,7 +2,7 @@
 //
 //	DATA_DIR/
 //	  lock              held (flock) by the process that owns the directory
-//	  postgres/ redis/  the data, or a pointer to it if the unprivileged user cannot enter this directory
+//	  postgres/ redis/  the data and passwords, or a pointer to it if the unprivileged user cannot enter this directory
 //	  database-url      the URL of the database while the owner runs, for the other commands; mode 0600
 package embedded
 
@@ -19,6 +19,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/localruntime/localproc"
 	"github.com/hp-analytics/hp-analytics/internal/localruntime/localredis"
 	"github.com/hp-analytics/hp-analytics/internal/platform/lifecycle"
+	"github.com/hp-analytics/hp-analytics/migrations"
 )
 
 // stopTimeout bounds the shutdown of each database. Postgres needs long if it has much to write.
@@ -59,7 +60,11 @@ func Open(dir string) (*Databases, error) {
 // Start starts the servers. Stop must be called even after an error.
 func (d *Databases) Start(ctx context.Context, o Options) (err error) {
 	if o.Postgres {
-		d.postgres, err = localpg.Start(ctx, localpg.Options{Dir: filepath.Join(d.dir, "postgres"), Logger: o.Logger})
+		d.postgres, err = localpg.Start(ctx, localpg.Options{
+			Dir: filepath.Join(d.dir, "postgres"), Logger: o.Logger,
+			// As on a server of one's own: whoever controls a service does not control the server.
+			Owner: &localpg.Owner{Name: "hp_owner", Roles: migrations.Roles()},
+		})
 		if err != nil {
 			return fmt.Errorf("private Postgres: %w", err)
 		}

@@ -5,13 +5,16 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/hp-analytics/hp-analytics/internal/openapi"
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/httpserver"
+	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
 )
 
 // gateway puts the services behind one port, with the same routes as the nginx configuration and the Ingress: the first
@@ -54,7 +57,19 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		service.ServeHTTP(w, r)
 		return
 	}
+	if segment == "metrics" && !fromThisMachine(r) {
+		problem.Write(w, r, errLocalOnly)
+		return
+	}
 	g.own.ServeHTTP(w, r)
+}
+
+var errLocalOnly = errs.New(errs.Forbidden, "local_only", "Metrics are for this machine only: they show who uses the platform, and how much.")
+
+// fromThisMachine reports whether the client is on this machine. What a proxy passes on may come from anywhere.
+func fromThisMachine(r *http.Request) bool {
+	client, err := netip.ParseAddrPort(r.RemoteAddr)
+	return err == nil && client.Addr().Unmap().IsLoopback() && r.Header.Get("X-Forwarded-For") == "" && r.Header.Get("Forwarded") == ""
 }
 
 // readiness combines all checks of a service into one.
