@@ -270,7 +270,25 @@ func TestAudit(t *testing.T) {
 			t.Errorf("%d lines read %s", n, line)
 		}
 	}
-	if strings.Contains(lines.String(), password) {
-		t.Error("the log holds the new password")
+	key := want[apiKey](admin, http.StatusCreated, http.MethodPost, "/auth/api-keys", `{"name":"shop","scopes":["admin"],"delegate":true}`)
+	made := want[apiKey](anyone.as(key.Key), http.StatusCreated, http.MethodPost, "/auth/api-keys", `{"name":"job","scopes":["read"]}`)
+	want[any](admin, http.StatusOK, http.MethodDelete, "/auth/api-keys/"+key.ID, "")
+	invited := admin.invite(authn.Analyst)
+	want[any](admin, http.StatusNoContent, http.MethodDelete, "/auth/invitations/"+invited.ID, "")
+	for _, line := range []string{
+		`"make an API key" by=user:` + me.ID + " key=" + key.ID,
+		`"make an API key" by=key:` + key.ID + " key=" + made.ID,
+		`"revoke the API key" by=user:` + me.ID + " key=" + key.ID,
+		`invite by=user:` + me.ID + " invitation=" + invited.ID + " role=analyst",
+		`"revoke the invitation" by=user:` + me.ID + " invitation=" + invited.ID,
+	} {
+		if n := strings.Count(lines.String(), "msg=audit action="+line); n != 1 {
+			t.Errorf("%d lines read %s", n, line)
+		}
+	}
+	for _, secret := range []string{password, key.Key, made.Key, invited.Token} {
+		if strings.Contains(lines.String(), secret) {
+			t.Errorf("the log holds the secret %.8s…", secret)
+		}
 	}
 }

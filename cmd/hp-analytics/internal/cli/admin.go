@@ -45,6 +45,7 @@ func adminCommand(env environment) *cobra.Command {
 		Use:   "create",
 		Short: "Create an account with a role, or give an existing one a new role and password",
 		Long: `Create an account with a role, or give an existing one a new role and password, which ends its logins.
+An account that is disabled stays disabled.
 
 The password is read from ADMIN_PASSWORD (or the file ADMIN_PASSWORD_FILE). Without it, a random one is printed.`,
 		Args: cobra.NoArgs,

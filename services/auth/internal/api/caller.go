@@ -12,7 +12,7 @@ import (
 var (
 	errAccountGone     = errs.New(errs.Unauthenticated, "account_gone", "The account behind this token does not exist any more.")
 	errAccountDisabled = errs.New(errs.Unauthenticated, "account_disabled", "The account behind this token is disabled.")
-	errRoleChanged     = errs.New(errs.Unauthenticated, "role_changed", "The role of the account has changed. Use the refresh token or log in again.")
+	errRoleChanged     = errs.New(errs.Unauthenticated, "role_changed", "The role of the account has changed. Log in again.")
 )
 
 type accountContext struct{}
