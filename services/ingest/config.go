@@ -54,6 +54,11 @@ type Config struct {
 	// Writers is how many transactions store events at the same time, and how many store purchases. All but the first of each
 	// kind work only while hundreds of rows are waiting.
 	Writers int `env:"INGEST_WRITERS, default=2"`
+	// LockTimeout is how long a transaction waits for a row that another one holds. A process that froze while it wrote holds its
+	// rows until its statement times out (DATABASE_STATEMENT_TIMEOUT). The requests that repeat these rows are answered with 503
+	// after this time, and all other requests that shared the transaction are stored without them. If it is shorter than a slow
+	// commit of the database, repeated events get 503 under load.
+	LockTimeout time.Duration `env:"INGEST_LOCK_TIMEOUT, default=1s"`
 	// WaitTimeout bounds how long a request with ?wait=aggregated waits for the rollups after its commit. It must be shorter
 	// than HTTP_REQUEST_TIMEOUT and HTTP_SHUTDOWN_TIMEOUT, or a request whose events are stored could be answered with an
 	// error.
@@ -100,6 +105,9 @@ func (c *Config) Validate() error {
 	}
 	if c.Writers < 1 || 2*c.Writers >= int(c.Postgres.MaxConns) {
 		problems = append(problems, fmt.Errorf("INGEST_WRITERS: must be at least 1 and less than half of DATABASE_MAX_CONNS, not %d", c.Writers))
+	}
+	if c.LockTimeout < time.Millisecond {
+		problems = append(problems, fmt.Errorf("INGEST_LOCK_TIMEOUT: must be at least 1ms, not %s", c.LockTimeout))
 	}
 	if longest := min(c.HTTP.RequestTimeout, c.HTTP.ShutdownTimeout); c.WaitTimeout <= 0 || c.WaitTimeout >= longest {
 		problems = append(problems, fmt.Errorf("INGEST_WAIT_TIMEOUT: must be positive and shorter than HTTP_REQUEST_TIMEOUT and HTTP_SHUTDOWN_TIMEOUT, not %s", c.WaitTimeout))

@@ -9,6 +9,8 @@ package ingest
 
 import (
 	"context"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -47,7 +49,10 @@ var settings = []platformpostgres.Setting{
 // New builds the service. It opens no connection yet.
 func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, error) {
 	f, err := frame.Open(ctx, cfg.Config, deps, frame.Spec{
-		Name: "ingest", Role: "hp_ingest", SchemaVersion: migrations.Latest(), Settings: settings, Tokens: &cfg.Auth,
+		Name: "ingest", Role: "hp_ingest", SchemaVersion: migrations.Latest(), Tokens: &cfg.Auth,
+		Settings: append(slices.Clone(settings), platformpostgres.Setting{
+			Name: "lock_timeout", Value: strconv.FormatInt(cfg.LockTimeout.Milliseconds(), 10),
+		}),
 	})
 	if err != nil {
 		return nil, err

@@ -13,6 +13,7 @@ import (
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
+	"github.com/hp-analytics/hp-analytics/services/ingest"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 )
 
@@ -224,7 +225,7 @@ func TestConcurrentRequestsWithOneKey(t *testing.T) {
 // TestAKeyInFlight holds the first request of a key in the middle of its transaction.
 func TestAKeyInFlight(t *testing.T) {
 	t.Parallel()
-	p := start(t)
+	p := start(t, func(cfg *ingest.Config) { cfg.LockTimeout = time.Minute })
 	id, ts := uuid.New(), time.Now().UTC().Truncate(time.Microsecond)
 	body := `{"id":"` + id.String() + `","ts":"` + ts.Format(time.RFC3339Nano) + `",` + twoShoes[1:]
 	p.exec(`SELECT ingest.ensure_partitions(current_date - 1, current_date + 1)`)

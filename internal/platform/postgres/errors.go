@@ -19,7 +19,10 @@ const (
 	NumericValueOutOfRange = "22003"
 
 	UniqueViolation = "23505"
-	CheckViolation  = "23514" // also "no partition of relation found for row"
+	// LockNotAvailable is a lock that was not free within lock_timeout, or at once with NOWAIT.
+	LockNotAvailable = "55P03"
+
+	CheckViolation = "23514" // also "no partition of relation found for row"
 )
 
 // unavailable is returned while Postgres cannot be used.
@@ -61,7 +64,7 @@ func down(err error) bool {
 		switch pgErr.Code {
 		case readOnlyTransaction, // a failover is under way
 			"40001", "40P01", // serialization failure, deadlock: a retry helps
-			"55P03",          // lock not available
+			LockNotAvailable,
 			"3D000", "42P01", // no such database, no such table: the migrations have not run yet
 			"3F000", "22023": // no such schema; the service's role does not exist yet
 			return true

@@ -11,8 +11,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Leader runs work in one process at a time, elected by a session-level advisory lock. A lost connection releases the lock
-// before the old leader notices, so work must tolerate a short overlap with the next leader.
+// Leader runs work in one process at a time, elected by a session-level advisory lock. A lost connection, or a leader that was
+// frozen, releases the lock before the old leader notices, so work must tolerate a short overlap with the next leader.
 type Leader struct {
 	Pool   *pgxpool.Pool
 	Lock   AdvisoryLock  // one for each kind of work
@@ -48,6 +48,9 @@ func (l *Leader) lead(ctx context.Context, work func(context.Context) error) err
 	if held, err := l.Lock.TryHold(ctx, conn); err != nil || !held {
 		return err
 	}
+	if err := l.limitSilence(ctx, conn); err != nil {
+		return err
+	}
 	l.Logger.InfoContext(ctx, "leading: lock acquired", "lock", l.Lock.String())
 	workCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -64,6 +67,16 @@ func (l *Leader) lead(ctx context.Context, work func(context.Context) error) err
 			}
 		}
 	}
+}
+
+// limitSilence makes Postgres end the session, and thereby release the lock, when it has heard nothing from this process for five
+// checks of the connection: the process is frozen, or its node is gone.
+func (l *Leader) limitSilence(ctx context.Context, conn *pgx.Conn) error {
+	silence := max(5*l.Retry, 5*time.Second)
+	if _, err := conn.Exec(ctx, fmt.Sprintf(`SET idle_session_timeout = %d`, silence.Milliseconds())); err != nil {
+		return fmt.Errorf("limit the silence of the leader: %w", err)
+	}
+	return nil
 }
 
 func ping(ctx context.Context, conn *pgx.Conn, timeout time.Duration) error {

@@ -29,6 +29,9 @@ import (
 var server *localpg.Server
 
 func TestMain(m *testing.M) {
+	if what := os.Getenv(asHolder); what != "" {
+		panic(hold(what))
+	}
 	dir, err := platformtest.ServerDir("platform-postgres")
 	if err == nil {
 		server, err = localpg.Start(context.Background(), localpg.Options{Dir: filepath.Join(dir, "pg"), Logger: platformtest.Discard()})
@@ -159,13 +162,19 @@ func TestOpenSetsRole(t *testing.T) {
 	owner := open(t, cfg(), "")
 	execute(t, owner, `DROP ROLE IF EXISTS narrow; DROP TABLE IF EXISTS secret; CREATE ROLE narrow NOLOGIN; CREATE TABLE secret (id int)`)
 	pool := open(t, cfg(), "narrow")
-	var role, application, zone, timeout string
-	const query = `SELECT current_user, current_setting('application_name'), current_setting('timezone'), current_setting('statement_timeout')`
-	if err := pool.QueryRow(t.Context(), query).Scan(&role, &application, &zone, &timeout); err != nil {
+	var role, application, zone, timeout, gone string
+	const query = `
+		SELECT current_user, current_setting('application_name'), current_setting('timezone'), current_setting('statement_timeout'),
+			concat_ws(' ', current_setting('tcp_keepalives_idle'), current_setting('tcp_keepalives_interval'),
+				current_setting('tcp_keepalives_count'), current_setting('tcp_user_timeout'))`
+	if err := pool.QueryRow(t.Context(), query).Scan(&role, &application, &zone, &timeout, &gone); err != nil {
 		t.Fatal(err)
 	}
 	if role != "narrow" || application != "test" || zone != "UTC" || timeout != "1min" {
 		t.Errorf("role %s, application %s, time zone %s, statement timeout %s", role, application, zone, timeout)
+	}
+	if gone != "10 5 3 20000" {
+		t.Errorf("a client that is gone is noticed by %s", gone)
 	}
 	if _, err := pool.Exec(t.Context(), `SELECT * FROM secret`); err == nil {
 		t.Error("the role can read a table without a grant")

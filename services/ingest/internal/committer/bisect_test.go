@@ -219,3 +219,34 @@ func TestObstaclesAreAnsweredAtOnce(t *testing.T) {
 		}
 	})
 }
+
+// TestLockedRowsCostTheirOwnRequestsOnly flushes 4,000 requests of which one meets a row that another transaction holds. Each
+// attempt with it takes a second. The others must be stored after few of them.
+func TestLockedRowsCostTheirOwnRequestsOnly(t *testing.T) {
+	t.Parallel()
+	for _, at := range []int{0, 1234, maxFlush - 1} {
+		for kind, send := range map[string]func(*bench) func(string) error{
+			"events":    func(b *bench) func(string) error { return b.sendEvent },
+			"purchases": func(b *bench) func(string) error { return b.sendPurchase },
+		} {
+			inBubble(t, maxFlush, func(t *testing.T, b *bench) {
+				b.store.duration = time.Millisecond
+				users := make([]string, maxFlush)
+				for i := range users {
+					users[i] = strconv.Itoa(i)
+				}
+				b.store.locked, b.store.lockWait = users[at], time.Second
+				begin := time.Now()
+				for i, err := range b.flush(send(b), users) {
+					if locked := i == at; locked != errors.Is(err, ErrLocked) || !locked && err != nil {
+						t.Fatalf("%s: request %d with %d locked: %v", kind, i, at, err)
+					}
+				}
+				// At most four attempts include the locked row: the whole, and a part of 250, of 16 and of 1.
+				if took := time.Since(begin); took >= 5*time.Second {
+					t.Errorf("%s with %d locked: it took %s", kind, at, took)
+				}
+			})
+		}
+	}
+}

@@ -44,6 +44,10 @@ type Store interface {
 // be stored.
 var ErrContent = errors.New("the database refuses the content of a row")
 
+// ErrLocked marks an error of rows that another transaction holds locked for longer than a flush waits. Without these rows the
+// others can be stored.
+var ErrLocked = errors.New("another transaction holds the rows")
+
 // Outcome is what became of one order.
 type Outcome struct {
 	Purchase event.Purchase // as it is stored
@@ -202,26 +206,54 @@ func (c *Committer) flushPurchases(ctx context.Context, members []*member[purcha
 	})
 }
 
-// bisect stores members in one transaction and answers them. If the content of one of them fails the transaction, each
-// half is stored on its own, and so on, until the member at fault is alone: k of n at fault cost O(k·log n) transactions,
-// and every other member is stored. If the store names the rows at fault, the others are stored at once. Any other error
-// concerns all members, and halves would only meet it again.
+// bisect stores members in one transaction and answers them.
 func bisect[R any](members []*member[R], store func([]*member[R]) error) {
-	err := store(members)
+	conclude(members, store(members), store)
+}
+
+// conclude answers members, whose transaction ended with err. If the content of one of them failed it, each half is stored on
+// its own, and so on, until the member at fault is alone: k of n at fault cost O(k·log n) transactions, and every other
+// member is stored. If the store names the rows at fault, the others are stored at once. Any other error but a locked row
+// concerns all members, and halves would only meet it again.
+func conclude[R any](members []*member[R], err error, store func([]*member[R]) error) {
 	if obstacles, blocked := errors.AsType[event.BlockedError](err); blocked {
 		if rest := setAside(members, obstacles); len(rest) > 0 {
 			bisect(rest, store)
 		}
 		return
 	}
-	if half := len(members) / 2; half > 0 && errors.Is(err, ErrContent) {
+	switch half := len(members) / 2; {
+	case half > 0 && errors.Is(err, ErrContent):
 		bisect(members[:half], store)
 		bisect(members[half:], store)
-		return
+	case half > 0 && errors.Is(err, ErrLocked):
+		storeUnlocked(members, store)
+	default:
+		for _, m := range members {
+			m.err = err
+			close(m.done)
+		}
 	}
-	for _, m := range members {
-		m.err = err
-		close(m.done)
+}
+
+// lockedParts is into how many parts members are split if one has locked rows. Each attempt that includes such rows costs a
+// wait for their lock, so few attempts may follow one another: three for the largest flush, twelve if it was halved.
+const lockedParts = 16
+
+// storeUnlocked stores the members whose rows are not locked, and answers all. It tries all parts before it splits one further, so that these
+// members wait for few attempts of the others.
+func storeUnlocked[R any](members []*member[R], store func([]*member[R]) error) {
+	var locked [][]*member[R]
+	for part := range slices.Chunk(members, (len(members)+lockedParts-1)/lockedParts) {
+		err := store(part)
+		if len(part) > 1 && errors.Is(err, ErrLocked) {
+			locked = append(locked, part)
+			continue
+		}
+		conclude(part, err, store)
+	}
+	for _, part := range locked {
+		storeUnlocked(part, store)
 	}
 }
 

@@ -22,6 +22,8 @@ type fakeStore struct {
 	duration time.Duration   // of a transaction
 	bad      map[string]bool // users whose rows fail a transaction
 	blocked  map[string]bool // users whose events are obstacles
+	locked   string          // a user whose rows another transaction holds
+	lockWait time.Duration   // until a transaction gives up waiting for them
 
 	mu       sync.Mutex
 	known    map[string]bool
@@ -50,6 +52,10 @@ func (s *fakeStore) transaction(ctx context.Context, users []string) ([]bool, er
 	case <-time.After(s.duration):
 	case <-ctx.Done():
 		return nil, errUnavailable.Because(ctx.Err())
+	}
+	if s.locked != "" && slices.Contains(users, s.locked) {
+		time.Sleep(s.lockWait) //nolint:forbidigo // synctest's clock
+		return nil, ErrLocked
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

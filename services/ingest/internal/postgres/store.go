@@ -60,9 +60,12 @@ func (s *Store) observe(kind string, rows int, start time.Time) {
 	s.rows.Observe(float64(rows))
 }
 
-// classify gives the error of a write its kind, and marks it as committer.ErrContent if other rows could be stored.
+// classify gives the error of a write its kind, and marks it as committer.ErrContent or committer.ErrLocked if other rows could be stored.
 func classify(err error) error {
 	err = postgres.Classify(err)
+	if _, locked := postgres.IsCode(err, postgres.LockNotAvailable); locked {
+		return fmt.Errorf("%w: %w", committer.ErrLocked, err)
+	}
 	if causedByContent(err) {
 		return fmt.Errorf("%w: %w", committer.ErrContent, err)
 	}

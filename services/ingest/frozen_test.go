@@ -1,0 +1,58 @@
+package ingest_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+)
+
+// TestLockedRowsHoldUpNobodyElse keeps a transaction open that has written an event, as a replica does that froze during COPY. The
+// same event sent again is refused. All others, which wait for the same writer, are stored while the transaction is open.
+func TestLockedRowsHoldUpNobodyElse(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	id, ts := uuid.New(), time.Now().UTC().Truncate(time.Microsecond)
+	p.exec(`SELECT ingest.ensure_partitions(current_date - 1, current_date + 1)`)
+	tx, err := p.db.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback(context.Background()) //nolint:errcheck // it may be over
+	var owner string
+	if err := tx.QueryRow(t.Context(), `SELECT coalesce(owner, id)::text FROM auth.api_keys`).Scan(&owner); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), `INSERT INTO ingest.events (owner, ts, id, product_id, batch_id, user_id, type, received_at)
+		VALUES ($1, $2, $3, $4, $3, 'customer-17', 'view', now())`, event.OwnerOf(owner), ts, id, shoeID); err != nil {
+		t.Fatal(err)
+	}
+	held := fmt.Sprintf(`{"id":%q,"ts":%q,"type":"view","sku":"SHOE","user_id":"customer-17"}`, id, ts.Format(time.RFC3339Nano))
+	// The first one makes the others wait, so that they share a transaction in which the event is contained again.
+	var sending sync.WaitGroup
+	send := func(body string, want int) {
+		sending.Go(func() {
+			a, err := p.try(http.MethodPost, "/events", p.ingestKey, []byte(body))
+			if err != nil || a.status != want {
+				t.Errorf("%s: %d %v, %v; want %d", body, a.status, a.object, err, want)
+			}
+		})
+	}
+	for range 3 {
+		send(held, http.StatusServiceUnavailable)
+		for range 10 {
+			send(view(""), http.StatusAccepted)
+		}
+	}
+	sending.Wait()
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatalf("the transaction was not open any more: %v", err)
+	}
+	p.post("/events", p.ingestKey, held).expect(t, http.StatusAccepted, "")
+}
