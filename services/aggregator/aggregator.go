@@ -39,7 +39,7 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 	if err != nil {
 		return nil, err
 	}
-	store := postgres.Store{Pool: f.Pool, Lanes: cfg.Lanes, Rows: cfg.FoldRows}
+	store := postgres.Store{Pool: f.Pool, Lanes: cfg.Lanes, Rows: cfg.FoldRows, Bytes: cfg.FoldBytes / cfg.folds()}
 	foldWorker := worker.New(store, redis.Versions{Client: f.Redis}, f.Logger, f.Registerer)
 	monitor := progress.New(progress.Options{
 		Pending: store.Pending, Last: foldWorker.Last, Deadline: cfg.ProgressDeadline, Logger: f.Logger,

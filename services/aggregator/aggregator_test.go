@@ -292,7 +292,7 @@ func TestConfig(t *testing.T) {
 	}
 	bad := []string{
 		"AGGREGATOR_CONCURRENCY=0", "AGGREGATOR_LANES=40000", "FOLD_ROW_BUDGET=0", "RECEIPT_DAYS=0", "RETENTION_DAYS=0", "PROGRESS_DEADLINE=1ms",
-		"DATABASE_MAX_CONNS=2",
+		"DATABASE_MAX_CONNS=2", "AGGREGATOR_FOLD_BYTES=1000",
 	}
 	err := config.Load(t.Context(), &cfg, config.Environ(append(needed, bad...), ""))
 	for _, pair := range bad {

@@ -18,8 +18,12 @@ type Config struct {
 	// Lanes bounds the folds that run at once over all replicas, and with it the number of rollup rows per key that readers
 	// add up. It can be changed at any time: rows of lanes that are no longer used still count.
 	Lanes int `env:"AGGREGATOR_LANES, default=16"`
-	// FoldRows is how many rows a fold claims. Larger folds cost less per row and need more memory, about 200 bytes per row.
+	// FoldRows is how many rows a fold claims. Larger folds cost less per row.
 	FoldRows int `env:"FOLD_ROW_BUDGET, default=50000"`
+	// FoldBytes is the memory for the counts and sketches of all folds of this process together. A fold that needs more than
+	// its share adds its rows to the rollups in parts, which costs more updates but no more memory. The process needs about
+	// twice as much, plus 64 MiB: a quarter of the container's memory limit is right.
+	FoldBytes int `env:"AGGREGATOR_FOLD_BYTES, default=67108864"`
 	// ReceiptDays is how long a receipt (GET /events/batches/{id}) is kept after its batch was folded.
 	ReceiptDays int `env:"RECEIPT_DAYS, default=7"`
 	// RetentionDays is how long raw rows are kept. Rollups are kept forever. Ingest needs the same value or a smaller one,
@@ -29,6 +33,13 @@ type Config struct {
 	// unready.
 	ProgressDeadline time.Duration `env:"PROGRESS_DEADLINE, default=60s"`
 }
+
+// minFoldBytes is the least share of a fold. With less, parts would have some hundred rows.
+const minFoldBytes = 1 << 20
+
+// folds is how many folds this process runs at once at most: those of the workers and one of the schedule, which sweeps, and
+// retries failed batches.
+func (c *Config) folds() int { return c.Concurrency + 1 }
 
 // Validate implements config.Validator.
 func (c *Config) Validate() error {
@@ -46,6 +57,9 @@ func (c *Config) Validate() error {
 		if n.value < n.min || n.value > n.max {
 			problems = append(problems, fmt.Errorf("%s: must be between %d and %d, not %d", n.name, n.min, n.max, n.value))
 		}
+	}
+	if least := c.folds() * minFoldBytes; c.FoldBytes < least {
+		problems = append(problems, fmt.Errorf("AGGREGATOR_FOLD_BYTES: must be at least %d (1 MiB for each of AGGREGATOR_CONCURRENCY + 1 folds), not %d", least, c.FoldBytes))
 	}
 	if c.ProgressDeadline < time.Second {
 		problems = append(problems, fmt.Errorf("PROGRESS_DEADLINE: must be at least 1s, not %s", c.ProgressDeadline))

@@ -106,11 +106,18 @@ The memory at which Go collects harder, 85 % of the limit, so that a burst meets
 limits in whole Mi or Gi: (dict "resources" <resources>).
 */}}
 {{- define "hp-analytics.goMemoryLimit" -}}
+{{- with include "hp-analytics.memoryMebibytes" . -}}
+{{- printf "%dMiB" (div (mul (int .) 85) 100) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The memory limit of resources in MiB, empty unless it is in whole Mi or Gi: (dict "resources" <resources>). */}}
+{{- define "hp-analytics.memoryMebibytes" -}}
 {{- $memory := dig "limits" "memory" "" .resources | toString -}}
 {{- if regexMatch "^[0-9]+Mi$" $memory -}}
-{{- printf "%dMiB" (div (mul (trimSuffix "Mi" $memory | int) 85) 100) -}}
+{{- trimSuffix "Mi" $memory -}}
 {{- else if regexMatch "^[0-9]+Gi$" $memory -}}
-{{- printf "%dMiB" (div (mul (trimSuffix "Gi" $memory | int) 1024 85) 100) -}}
+{{- mul (trimSuffix "Gi" $memory | int) 1024 -}}
 {{- end -}}
 {{- end -}}
 

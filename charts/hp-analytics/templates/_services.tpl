@@ -25,6 +25,10 @@ aggregator:
     RETENTION_DAYS: {{ $c.retentionDays | quote }}
     AGGREGATOR_CONCURRENCY: {{ .Values.aggregator.concurrency | quote }}
     FOLD_ROW_BUDGET: {{ .Values.aggregator.foldRowBudget | int | quote }}
+    {{- /* A quarter of the memory limit. A limit in other units keeps the default of the service. */}}
+    {{- with include "hp-analytics.memoryMebibytes" (dict "resources" .Values.aggregator.resources) }}
+    AGGREGATOR_FOLD_BYTES: {{ mul . 262144 | quote }}
+    {{- end }}
 {{- end -}}
 
 {{/* Whether an autoscaler controls the replicas of a service: (dict "root" $ "name" "auth" "settings" <settings>). */}}

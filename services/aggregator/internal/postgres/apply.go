@@ -58,10 +58,41 @@ func (t Tables) Add(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas
 // countArrays holds a column of values for each counter, to be unnested.
 type countArrays [len(stats.Counts{})][]int64
 
-func (a *countArrays) append(counts *stats.Counts) {
-	for i, n := range counts {
-		a[i] = append(a[i], n)
+func columnsOf(all []*stats.Counts) *countArrays {
+	var a countArrays
+	for _, counts := range all {
+		for i, n := range counts {
+			a[i] = append(a[i], n)
+		}
 	}
+	return &a
+}
+
+// The rows of one statement. Its arguments exist several times until it is sent: as arrays, encoded, and in the buffer of the
+// connection. A row of sketches takes up to 20 KB then, others 500 bytes.
+const (
+	addChunk    = 5000
+	sketchChunk = 250
+)
+
+// chunked passes a sequence to add, in chunks of at most size.
+func chunked[K, V any](all iter.Seq2[K, V], size int, add func(keys []K, values []V) error) error {
+	var keys []K
+	var values []V
+	for key, value := range all {
+		keys, values = append(keys, key), append(values, value)
+		if len(keys) < size {
+			continue
+		}
+		if err := add(keys, values); err != nil {
+			return err
+		}
+		keys, values = keys[:0], values[:0]
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	return add(keys, values)
 }
 
 // countTable is a rollup table with a column for each counter.
@@ -113,35 +144,35 @@ func (t Tables) addCounts(ctx context.Context, tx pgx.Tx, lane int16, table coun
 }
 
 func (t Tables) addProducts(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
-	var counts countArrays
-	var products [][16]byte // pgx encodes a [16]byte in binary, and a uuid.UUID through its text
-	var days []time.Time
-	for key, added := range d.Products() {
-		products, days = append(products, key.ProductID), append(days, key.Day.Time())
-		counts.append(added)
-	}
-	return t.addCounts(ctx, tx, lane, productCounts, &counts, products, days)
+	return chunked(d.Products(), addChunk, func(keys []rollup.ProductDay, added []*stats.Counts) error {
+		var products [][16]byte // pgx encodes a [16]byte in binary, and a uuid.UUID through its text
+		var days []time.Time
+		for _, key := range keys {
+			products, days = append(products, key.ProductID), append(days, key.Day.Time())
+		}
+		return t.addCounts(ctx, tx, lane, productCounts, columnsOf(added), products, days)
+	})
 }
 
 func (t Tables) addUsers(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
-	var counts countArrays
-	var users []string
-	var days []time.Time
-	for key, added := range d.Users() {
-		users, days = append(users, key.UserID), append(days, key.Day.Time())
-		counts.append(added)
-	}
-	return t.addCounts(ctx, tx, lane, userCounts, &counts, users, days)
+	return chunked(d.Users(), addChunk, func(keys []rollup.UserDay, added []*stats.Counts) error {
+		var users []string
+		var days []time.Time
+		for _, key := range keys {
+			users, days = append(users, key.UserID), append(days, key.Day.Time())
+		}
+		return t.addCounts(ctx, tx, lane, userCounts, columnsOf(added), users, days)
+	})
 }
 
 func (t Tables) addDays(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
-	var counts countArrays
-	var days []time.Time
-	for day, added := range d.Days() {
-		days = append(days, day.Time())
-		counts.append(added)
-	}
-	return t.addCounts(ctx, tx, lane, dayCounts, &counts, days)
+	return chunked(d.Days(), addChunk, func(keys []rollup.Day, added []*stats.Counts) error {
+		var days []time.Time
+		for _, day := range keys {
+			days = append(days, day.Time())
+		}
+		return t.addCounts(ctx, tx, lane, dayCounts, columnsOf(added), days)
+	})
 }
 
 func (t Tables) addTypes(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
@@ -150,19 +181,16 @@ func (t Tables) addTypes(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.D
 		SELECT $1::smallint, *
 		FROM unnest($2::uuid[], $3::date[], $4::text[], $5::bigint[])
 		ON CONFLICT (product_id, day, type, lane) DO UPDATE SET events = s.events + excluded.events`
-	var products [][16]byte // pgx encodes a [16]byte in binary, and a uuid.UUID through its text
-	var days []time.Time
-	var types []string
-	var events []int64
-	for key, n := range d.Types() {
-		products, days = append(products, key.ProductID), append(days, key.Day.Time())
-		types, events = append(types, key.Type), append(events, n)
-	}
-	if len(products) == 0 {
-		return nil
-	}
-	_, err := tx.Exec(ctx, upsert, lane, products, days, types, events)
-	return err
+	return chunked(d.Types(), addChunk, func(keys []rollup.ProductTypeDay, events []int64) error {
+		var products [][16]byte // pgx encodes a [16]byte in binary, and a uuid.UUID through its text
+		var days []time.Time
+		var types []string
+		for _, key := range keys {
+			products, days, types = append(products, key.ProductID), append(days, key.Day.Time()), append(types, key.Type)
+		}
+		_, err := tx.Exec(ctx, upsert, lane, products, days, types, events)
+		return err
+	})
 }
 
 func (t Tables) addDayTypes(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
@@ -171,22 +199,26 @@ func (t Tables) addDayTypes(ctx context.Context, tx pgx.Tx, lane int16, d *rollu
 		SELECT $1::smallint, *
 		FROM unnest($2::date[], $3::text[], $4::bigint[])
 		ON CONFLICT (day, type, lane) DO UPDATE SET events = s.events + excluded.events`
-	var days []time.Time
-	var types []string
-	var events []int64
-	for key, n := range d.DayTypes() {
-		days, types, events = append(days, key.Day.Time()), append(types, key.Type), append(events, n)
-	}
-	if len(days) == 0 {
-		return nil
-	}
-	_, err := tx.Exec(ctx, upsert, lane, days, types, events)
-	return err
+	return chunked(d.DayTypes(), addChunk, func(keys []rollup.TypeDay, events []int64) error {
+		var days []time.Time
+		var types []string
+		for _, key := range keys {
+			days, types = append(days, key.Day.Time()), append(types, key.Type)
+		}
+		_, err := tx.Exec(ctx, upsert, lane, days, types, events)
+		return err
+	})
 }
 
 // Sketches are read, merged and written back. No row lock is needed, because the transaction holds the lane.
 
 func (t Tables) addProductUsers(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
+	return chunked(d.ProductUsers(), sketchChunk, func(keys []rollup.ProductDay, added []*sketch.Sketch) error {
+		return t.mergeProductUsers(ctx, tx, lane, keys, added)
+	})
+}
+
+func (t Tables) mergeProductUsers(ctx context.Context, tx pgx.Tx, lane int16, keys []rollup.ProductDay, added []*sketch.Sketch) error {
 	stored := `
 		SELECT product_id, day, sketch
 		FROM unnest($2::uuid[], $3::date[]) AS wanted(product_id, day)
@@ -197,11 +229,7 @@ func (t Tables) addProductUsers(ctx context.Context, tx pgx.Tx, lane int16, d *r
 		SELECT $1::smallint, *
 		FROM unnest($2::uuid[], $3::date[], $4::bytea[])
 		ON CONFLICT (product_id, day, lane) DO UPDATE SET sketch = excluded.sketch`
-	var products [][16]byte // pgx encodes a [16]byte in binary, and a uuid.UUID through its text
-	var days []time.Time
-	for key := range d.ProductUsers() {
-		products, days = append(products, key.ProductID), append(days, key.Day.Time())
-	}
+	products, days := productDayColumns(keys)
 	rows, err := tx.Query(ctx, stored, lane, products, days)
 	if err != nil {
 		return err
@@ -217,19 +245,30 @@ func (t Tables) addProductUsers(ctx context.Context, tx pgx.Tx, lane int16, d *r
 	if err != nil {
 		return err
 	}
-	changed, sketches, err := mergeSketches(d.ProductUsers(), have)
+	changed, sketches, err := mergeSketches(keys, added, have)
 	if err != nil || len(changed) == 0 {
 		return err
 	}
-	products, days = products[:0], days[:0]
-	for _, key := range changed {
-		products, days = append(products, key.ProductID), append(days, key.Day.Time())
-	}
+	products, days = productDayColumns(changed)
 	_, err = tx.Exec(ctx, upsert, lane, products, days, sketches)
 	return err
 }
 
+// productDayColumns returns keys as arrays.
+func productDayColumns(keys []rollup.ProductDay) (products [][16]byte, days []time.Time) {
+	for _, key := range keys { // pgx encodes a [16]byte in binary, and a uuid.UUID through its text
+		products, days = append(products, key.ProductID), append(days, key.Day.Time())
+	}
+	return products, days
+}
+
 func (t Tables) addDayUsers(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
+	return chunked(d.DayUsers(), sketchChunk, func(keys []rollup.Day, added []*sketch.Sketch) error {
+		return t.mergeDayUsers(ctx, tx, lane, keys, added)
+	})
+}
+
+func (t Tables) mergeDayUsers(ctx context.Context, tx pgx.Tx, lane int16, keys []rollup.Day, added []*sketch.Sketch) error {
 	stored := `SELECT day, sketch FROM ` + string(t) + `.daily_users WHERE lane = $1 AND day = ANY($2)`
 	upsert := `
 		INSERT INTO ` + string(t) + `.daily_users AS s (lane, day, sketch)
@@ -237,7 +276,7 @@ func (t Tables) addDayUsers(ctx context.Context, tx pgx.Tx, lane int16, d *rollu
 		FROM unnest($2::date[], $3::bytea[])
 		ON CONFLICT (day, lane) DO UPDATE SET sketch = excluded.sketch`
 	var days []time.Time
-	for day := range d.DayUsers() {
+	for _, day := range keys {
 		days = append(days, day.Time())
 	}
 	rows, err := tx.Query(ctx, stored, lane, days)
@@ -254,7 +293,7 @@ func (t Tables) addDayUsers(ctx context.Context, tx pgx.Tx, lane int16, d *rollu
 	if err != nil {
 		return err
 	}
-	changed, sketches, err := mergeSketches(d.DayUsers(), have)
+	changed, sketches, err := mergeSketches(keys, added, have)
 	if err != nil || len(changed) == 0 {
 		return err
 	}
@@ -268,8 +307,9 @@ func (t Tables) addDayUsers(ctx context.Context, tx pgx.Tx, lane int16, d *rollu
 
 // mergeSketches merges new sketches into stored ones and returns those that have changed. On a busy day most users were
 // seen before, so most sketches stay the same and need not be written.
-func mergeSketches[K comparable](added iter.Seq2[K, *sketch.Sketch], stored map[K][]byte) (changed []K, data [][]byte, err error) {
-	for key, users := range added {
+func mergeSketches[K comparable](keys []K, added []*sketch.Sketch, stored map[K][]byte) (changed []K, data [][]byte, err error) {
+	for i, key := range keys {
+		users := added[i]
 		before, ok := stored[key]
 		if ok {
 			merged := sketch.New()

@@ -105,6 +105,7 @@ func (s Store) RetryFailed(ctx context.Context) (Folded, error) {
 // no other fold can count it in between. It reports false when claim finds none.
 func (s Store) foldAlone(ctx context.Context, done *Folded, claim func(context.Context, pgx.Tx) ([]batch, error)) (tried bool, err error) {
 	var rows int
+	var parts *rollup.Parts
 	var failure *Failure
 	changed := rollup.Changed{}
 	err = postgres.InTx(ctx, s.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
@@ -118,7 +119,8 @@ func (s Store) foldAlone(ctx context.Context, done *Folded, claim func(context.C
 		}
 		tried = true
 		err = postgres.InSavepoint(ctx, tx, func(tx pgx.Tx) (err error) {
-			rows, err = add(ctx, tx, lane, batches, changed)
+			parts = s.parts(ctx, tx, lane, changed)
+			rows, err = add(ctx, tx, batches, parts)
 			return err
 		})
 		if isContent(err) {
@@ -132,7 +134,7 @@ func (s Store) foldAlone(ctx context.Context, done *Folded, claim func(context.C
 	case failure != nil:
 		done.Failed = append(done.Failed, *failure)
 	default:
-		done.count(1, rows, changed)
+		done.count(1, rows, parts, changed)
 	}
 	return true, nil
 }

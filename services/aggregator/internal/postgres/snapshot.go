@@ -109,10 +109,10 @@ func (s *Snapshot) each(ctx context.Context, query string, fields []any, fn func
 	return tag.RowsAffected(), err
 }
 
-// lateChunk bounds the rows of late batches that one statement reads.
-const lateChunk = 50_000
+// lateBytes bounds the memory of the deltas of late batches.
+const lateBytes = 64 << 20
 
-// Late reads in tx the rows of the day whose batches were folded after the snapshot, passes them to add in chunks, and
+// Late reads in tx the rows of the day whose batches were folded after the snapshot, passes them to add in parts, and
 // returns their number. While tx keeps folds out, these rows and those of Count are exactly what the rollups must contain.
 func (s *Snapshot) Late(ctx context.Context, tx pgx.Tx, add func(*rollup.Deltas) error) (int64, error) {
 	late, err := s.lateBatches(ctx, tx)
@@ -122,35 +122,30 @@ func (s *Snapshot) Late(ctx context.Context, tx pgx.Tx, add func(*rollup.Deltas)
 	if _, err := tx.Exec(ctx, `SET LOCAL enable_seqscan = off`); err != nil { // for the reason in read
 		return 0, fmt.Errorf("read late rows: %w", err)
 	}
-	var total int64
-	for len(late) > 0 {
-		var events, purchases selection
-		for len(late) > 0 && events.rows+purchases.rows < lateChunk {
-			if b := late[0]; b.kind == protocol.KindPurchases {
-				purchases.add(b)
-			} else {
-				events.add(b)
-			}
-			late = late[1:]
+	var events, purchases selection
+	for _, b := range late {
+		if b.kind == protocol.KindPurchases {
+			purchases.add(b)
+		} else {
+			events.add(b)
 		}
-		deltas := rollup.New()
-		counted, err := readEvents(ctx, tx, events.within(s.from, s.to), deltas)
-		if err != nil {
-			return 0, err
-		}
-		bought, err := readPurchases(ctx, tx, purchases.within(s.from, s.to), deltas)
-		if err != nil {
-			return 0, err
-		}
-		if err := add(deltas); err != nil {
-			return 0, err
-		}
-		total += counted + bought
+	}
+	parts := rollup.NewParts(lateBytes, add)
+	counted, err := readEvents(ctx, tx, events.within(s.from, s.to), parts)
+	if err != nil {
+		return 0, err
+	}
+	bought, err := readPurchases(ctx, tx, purchases.within(s.from, s.to), parts)
+	if err != nil {
+		return 0, err
+	}
+	if err := parts.Flush(); err != nil {
+		return 0, err
 	}
 	if _, err := tx.Exec(ctx, `SET LOCAL enable_seqscan = on`); err != nil {
 		return 0, fmt.Errorf("read late rows: %w", err)
 	}
-	return total, nil
+	return counted + bought, nil
 }
 
 // lateBatches returns the batches with rows of the day that are folded now and were not folded in the snapshot.

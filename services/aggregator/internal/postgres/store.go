@@ -20,6 +20,7 @@ type Store struct {
 	Pool  *pgxpool.Pool
 	Lanes int // how many folds can run at once, over all replicas; at most locks.MaxLanes
 	Rows  int // the row budget of a fold: it claims batches until they reach it, and at most FoldBatches
+	Bytes int // the memory that the deltas of a fold may take; a larger fold is added to the rollups in parts; 0 for no bound
 }
 
 // Folded describes what a call folded. It is valid beside an error, too: what is committed stays.
@@ -28,6 +29,8 @@ type Folded struct {
 	Changed       rollup.Changed // what readers must read again
 	Failed        []Failure      // batches that could not be folded and were set aside
 	NoLane        bool           // nothing was folded because every lane was taken
+	Parts         int            // in how many parts the rows were added to the rollups
+	Bytes         int            // the largest part, as rollup.Deltas.Bytes estimates it
 }
 
 // Fold folds pending batches once, up to the row budget. It is no error when nothing is pending. Batches whose content
@@ -49,6 +52,7 @@ func (s Store) Fold(ctx context.Context) (Folded, error) {
 func (s Store) fold(ctx context.Context, done *Folded, claim func(context.Context, pgx.Tx, int16) ([]batch, error)) ([]batch, error) {
 	var batches []batch
 	var rows int
+	var parts *rollup.Parts
 	changed := rollup.Changed{}
 	noLane := false
 	err := postgres.InTx(ctx, s.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
@@ -60,33 +64,42 @@ func (s Store) fold(ctx context.Context, done *Folded, claim func(context.Contex
 		if batches, err = claim(ctx, tx, lane); err != nil || len(batches) == 0 {
 			return err
 		}
-		rows, err = add(ctx, tx, lane, batches, changed)
+		parts = s.parts(ctx, tx, lane, changed)
+		rows, err = add(ctx, tx, batches, parts)
 		return err
 	})
 	if err != nil {
 		return batches, err
 	}
 	done.NoLane = noLane
-	done.count(len(batches), rows, changed)
+	if len(batches) > 0 {
+		done.count(len(batches), rows, parts, changed)
+	}
 	return batches, nil
 }
 
-func (f *Folded) count(batches, rows int, changed rollup.Changed) {
+func (f *Folded) count(batches, rows int, parts *rollup.Parts, changed rollup.Changed) {
 	f.Batches += batches
 	f.Rows += rows
+	f.Parts += parts.Count
+	f.Bytes = max(f.Bytes, parts.Most)
 	f.Changed.Merge(changed)
 }
 
-// add adds the rows of locked batches to the rollups of a lane, marks the batches, and returns the number of rows.
-func add(ctx context.Context, tx pgx.Tx, lane int16, batches []batch, changed rollup.Changed) (int, error) {
-	deltas, rows, err := read(ctx, tx, batches)
+// parts returns parts that are added to the rollups of a lane, all in the transaction of the fold.
+func (s Store) parts(ctx context.Context, tx pgx.Tx, lane int16, changed rollup.Changed) *rollup.Parts {
+	return rollup.NewParts(s.Bytes, func(deltas *rollup.Deltas) error {
+		deltas.Note(changed)
+		return Stats.Add(ctx, tx, lane, deltas)
+	})
+}
+
+// add adds the rows of locked batches to the rollups in parts, marks the batches, and returns the number of rows.
+func add(ctx context.Context, tx pgx.Tx, batches []batch, parts *rollup.Parts) (int, error) {
+	rows, err := read(ctx, tx, batches, parts)
 	if err != nil {
 		return 0, err
 	}
-	if err := Stats.Add(ctx, tx, lane, deltas); err != nil {
-		return 0, err
-	}
-	deltas.Note(changed)
 	return rows, markAggregated(ctx, tx, batches)
 }
 

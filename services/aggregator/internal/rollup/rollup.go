@@ -85,6 +85,7 @@ type Deltas struct {
 	dayTypes     map[TypeDay]int64
 	productUsers map[ProductDay]*sketch.Sketch
 	dayUsers     map[Day]*sketch.Sketch
+	bytes        int // see Bytes
 	err          error
 }
 
@@ -109,7 +110,11 @@ func (d *Deltas) AddEvent(e Event) {
 	counts, custom := stats.OfEvent(e.Type)
 	d.add(e.ProductID, e.UserID, e.Day, &counts)
 	if custom {
+		before := len(d.types)
 		d.types[ProductTypeDay{e.ProductID, e.Day, e.Type}]++
+		if len(d.types) > before {
+			d.bytes += typeBytes + len(e.Type)
+		}
 		d.dayTypes[TypeDay{e.Day, e.Type}]++
 	}
 }
@@ -126,12 +131,21 @@ func (d *Deltas) add(product uuid.UUID, user string, day Day, counts *stats.Coun
 	productDay := ProductDay{product, day}
 	at(d.productUsers, productDay, sketch.New).InsertHash(hash)
 	at(d.dayUsers, day, sketch.New).InsertHash(hash)
-	for _, sum := range []*stats.Counts{
-		at(d.products, productDay, zero), at(d.users, UserDay{user, day}, zero), at(d.days, day, zero),
-	} {
+	ofProduct := at(d.products, productDay, zero)
+	before := len(d.users)
+	for _, sum := range []*stats.Counts{ofProduct, at(d.users, UserDay{user, day}, zero), at(d.days, day, zero)} {
 		if err := sum.Add(counts); err != nil {
 			d.err = err
 		}
+	}
+	if len(d.users) > before {
+		d.bytes += userBytes + len(user)
+	}
+	switch rows := ofProduct[stats.Events] + ofProduct[stats.Purchases]; {
+	case rows == 1:
+		d.bytes += productBytes
+	case rows <= sketchRows:
+		d.bytes += sketchBytes / sketchRows
 	}
 }
 
@@ -147,17 +161,21 @@ func at[K comparable, V any](m map[K]V, key K, make func() V) V {
 	return v
 }
 
-// The approximate bytes of an entry of each map: key, value and the map's overhead. A sketch grows to 4 KiB.
+// The approximate bytes of an entry of each map: key, value and the map's overhead. The sketch of a product grows with its
+// rows, from a short list of users to sketchBytes.
 const (
-	productBytes = 4096 + 400
-	userBytes    = 250
+	productBytes = 600
+	userBytes    = 200
 	typeBytes    = 200
+	sketchBytes  = 4096
+	sketchRows   = 256 // after which a sketch is taken to have its full size
 )
 
+// MaxRowBytes is what one row adds to Bytes at most: with its user and its type, of up to 256 bytes together.
+const MaxRowBytes = productBytes + userBytes + typeBytes + 256
+
 // Bytes returns an upper estimate of the memory that the deltas take.
-func (d *Deltas) Bytes() int {
-	return len(d.products)*productBytes + len(d.users)*userBytes + len(d.types)*typeBytes
-}
+func (d *Deltas) Bytes() int { return d.bytes }
 
 // Empty reports whether there is nothing to add.
 func (d *Deltas) Empty() bool { return len(d.days) == 0 }

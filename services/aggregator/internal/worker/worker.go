@@ -114,5 +114,5 @@ func (w *Worker) counted(ctx context.Context, done postgres.Folded, took time.Du
 		w.unpublished.Inc()
 		w.logger.WarnContext(ctx, "cached answers could not be invalidated and expire instead", "err", err)
 	}
-	w.logger.DebugContext(ctx, "folded", "batches", done.Batches, "rows", done.Rows, "duration", took)
+	w.logger.DebugContext(ctx, "folded", "batches", done.Batches, "rows", done.Rows, "parts", done.Parts, "bytes", done.Bytes, "duration", took)
 }

@@ -1,0 +1,108 @@
+package postgres_test
+
+import (
+	"runtime/metrics"
+	"testing"
+	"time"
+
+	"github.com/hp-analytics/hp-analytics/internal/stats/sketch"
+	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/batchtest"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/reconcile"
+)
+
+// TestALargeFoldIsAddedInParts claims rows of many users and products, one batch of which is damaged. Every other row is
+// counted once, whatever the number of parts, and no part takes more than the fold may.
+func TestALargeFoldIsAddedInParts(t *testing.T) {
+	t.Parallel()
+	const budget = 1 << 20
+	database := dbtest.New(t)
+	w := batchtest.New(t, database, 21)
+	events := w.Fill(20_000, 3000, 20_000)
+	store := postgres.Store{Pool: database.Pool("hp_aggregator"), Lanes: 1, Rows: 1_000_000, Bytes: budget}
+	_, err := w.Pool.Exec(t.Context(), `
+		DELETE FROM ingest.events WHERE id = (SELECT id FROM ingest.events ORDER BY batch_id DESC LIMIT 1)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	folded, err := store.Fold(t.Context())
+	if err != nil || len(folded.Failed) != 1 || folded.Rows != events-1000 {
+		t.Fatalf("folded %d of %d rows, %d batches failed, %v", folded.Rows, events, len(folded.Failed), err)
+	}
+	if folded.Bytes > budget || folded.Bytes < budget/2 || folded.Parts < 5 {
+		t.Errorf("%d parts, the largest of %d bytes; want at most %d", folded.Parts, folded.Bytes, budget)
+	}
+	report, err := reconcile.Run(t.Context(), store.Pool, reconcile.Options{Details: t.Output()})
+	if err != nil || report.Differences != 1 || report.Tables[0].Name != "ingest.batches" {
+		t.Errorf("reconcile: %+v, %v; want one difference, the receipt of the damaged batch", report, err)
+	}
+}
+
+// peakHeap runs work and returns the largest heap that it had.
+func peakHeap(work func()) uint64 {
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	done, peak := make(chan struct{}), make(chan uint64)
+	go func() {
+		most := uint64(0)
+		for ticker := time.NewTicker(2 * time.Millisecond); ; {
+			metrics.Read(sample)
+			most = max(most, sample[0].Value.Uint64())
+			select {
+			case <-done:
+				ticker.Stop()
+				peak <- most
+				return
+			case <-ticker.C:
+			}
+		}
+	}()
+	work()
+	close(done)
+	return <-peak
+}
+
+// BenchmarkFoldMemory folds one claim and reports the peak of the heap, garbage included. "dense" meets 50,000 products whose
+// stored sketches have their full size; "wide" has a million rows of as many users and 100,000 products.
+func BenchmarkFoldMemory(b *testing.B) {
+	for _, claim := range []struct {
+		name                  string
+		rows, products, users int
+		dense                 bool
+	}{{"dense", 50_000, 50_000, 50_000, true}, {"wide", 1_000_000, 100_000, 1_000_000, false}} {
+		b.Run(claim.name, func(b *testing.B) {
+			database := dbtest.New(b)
+			w := batchtest.New(b, database, 22)
+			w.Days = 1
+			if claim.dense {
+				full := sketch.New()
+				for hash := range uint64(100_000) {
+					full.InsertHash(hash * 0x9e3779b97f4a7c15)
+				}
+				data, err := full.MarshalBinary()
+				if err != nil {
+					b.Fatal(err)
+				}
+				_, err = w.Pool.Exec(b.Context(), `
+					INSERT INTO stats.product_daily_users (day, lane, product_id, sketch)
+					SELECT $1, 0, ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, $2
+					FROM generate_series(1, $3::int) AS n`, w.First, data, claim.products)
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+			rows := w.Fill(claim.rows, claim.products, claim.users)
+			store := postgres.Store{Pool: database.Pool("hp_aggregator"), Lanes: 1, Rows: rows, Bytes: 32 << 20}
+			for b.Loop() {
+				peak := peakHeap(func() {
+					folded, err := store.Fold(b.Context())
+					if err != nil || folded.Rows != rows {
+						b.Errorf("folded %d of %d rows: %v", folded.Rows, rows, err)
+					}
+					b.ReportMetric(float64(folded.Parts), "parts")
+				})
+				b.ReportMetric(float64(peak)/(1<<20), "peak-MiB")
+			}
+		})
+	}
+}

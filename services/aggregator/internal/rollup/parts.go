@@ -1,0 +1,44 @@
+package rollup
+
+import (
+	"cmp"
+	"math"
+)
+
+// Parts folds rows into deltas that stay within a bound of memory. The rows must be added one fetch after the other, with
+// Next in between.
+type Parts struct {
+	Deltas *Deltas // of the rows since the last flush
+	Most   int     // the largest Bytes of the deltas so far
+	Count  int     // how often deltas were flushed
+
+	budget int
+	flush  func(*Deltas) error
+}
+
+// NewParts returns parts that pass their deltas to flush when they are about to exceed budget bytes; 0 means no bound.
+func NewParts(budget int, flush func(*Deltas) error) *Parts {
+	return &Parts{Deltas: New(), budget: cmp.Or(budget, math.MaxInt), flush: flush}
+}
+
+// Next returns how many rows may be added before the next call. It flushes if that would be none.
+func (p *Parts) Next() (rows int, err error) {
+	p.Most = max(p.Most, p.Deltas.Bytes())
+	room := (p.budget - p.Deltas.Bytes()) / MaxRowBytes
+	if room > 0 || p.Deltas.Empty() {
+		return max(1, room), nil
+	}
+	return max(1, p.budget/MaxRowBytes), p.Flush()
+}
+
+// Flush passes on what is left.
+func (p *Parts) Flush() error {
+	p.Most = max(p.Most, p.Deltas.Bytes())
+	if p.Deltas.Empty() {
+		return nil
+	}
+	full := p.Deltas
+	p.Deltas = New()
+	p.Count++
+	return p.flush(full)
+}
