@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -19,17 +20,18 @@ const (
 	maxWaitingRows = 1000
 )
 
-// platform is the system under test: a deployment whose ingest and aggregator reach Postgres through a proxy each. The
+// platform is the system under test: a deployment whose ingest and aggregator reach Postgres and Redis through proxies of their own. The
 // connections of this program do not use the proxies.
 type platform struct {
 	*deployment.Deployment
 	ingest, aggregator *deployment.Service
 	proxies            map[string]*proxy.Proxy // by service
+	relays             map[string]*proxy.Relay // to Redis, by service
 }
 
 // startPlatform starts everything. stop must be called even after an error.
 func startPlatform(ctx context.Context, bin, dir string) (p *platform, err error) {
-	p = &platform{proxies: map[string]*proxy.Proxy{}}
+	p = &platform{proxies: map[string]*proxy.Proxy{}, relays: map[string]*proxy.Relay{}}
 	p.Deployment, err = deployment.Start(ctx, deployment.Config{Bin: bin, Dir: dir, Environ: []string{
 		"HTTP_ACCESS_LOG=errors", "INGEST_MAX_WAITING_ROWS=" + strconv.Itoa(maxWaitingRows),
 	}})
@@ -53,7 +55,17 @@ func (p *platform) launchBehindProxy(ctx context.Context, name string) (*deploym
 		return nil, fmt.Errorf("proxy of %s: %w", name, err)
 	}
 	p.proxies[name] = front
-	return p.Launch(ctx, name, "DATABASE_URL="+strings.Replace(p.Postgres.URL(), backend, front.Addr(), 1))
+	redis, err := url.Parse(p.Redis.URL())
+	if err != nil {
+		return nil, fmt.Errorf("relay of %s: %w", name, err)
+	}
+	relay, err := proxy.ListenRelay(ctx, redis.Host)
+	if err != nil {
+		return nil, fmt.Errorf("relay of %s: %w", name, err)
+	}
+	p.relays[name] = relay
+	redis.Host = relay.Addr()
+	return p.Launch(ctx, name, "DATABASE_URL="+strings.Replace(p.Postgres.URL(), backend, front.Addr(), 1), "REDIS_URL="+redis.String())
 }
 
 // stop stops everything.
@@ -61,6 +73,9 @@ func (p *platform) stop() error {
 	problems := []error{p.Stop()}
 	for _, front := range p.proxies {
 		problems = append(problems, front.Close())
+	}
+	for _, relay := range p.relays {
+		problems = append(problems, relay.Close())
 	}
 	return errors.Join(problems...)
 }

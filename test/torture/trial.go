@@ -111,18 +111,27 @@ func (t *trial) targets() fault.Platform {
 			return nil
 		},
 		Committer: committer{t.traffic},
+		Network: func(target string, drop bool) {
+			p.proxies[target].Drop(drop)
+			p.relays[target].Drop(drop)
+		},
+		ReadOnly: p.readOnly,
+		Damage:   p.damage,
+		Slow:     t.slow,
+		Counts:   t.traffic.Counts,
 	}
 }
 
 // committer fills the committer of ingest.
 type committer struct{ traffic *traffic.Traffic }
 
-// Burst sends three times as many events as may wait.
+// Burst sends eight times as many events as may wait. About half of the requests name a product that does not exist, and wait for
+// Postgres before they reach the committer; others are in its flushes.
 func (c committer) Burst(ctx context.Context, number int) {
 	ctx, cancel := context.WithTimeout(ctx, deliveryTimeout)
 	defer cancel()
 	const size = 100
-	c.traffic.Burst(ctx, number, 3*maxWaitingRows/size, size)
+	c.traffic.Burst(ctx, number, 8*maxWaitingRows/size, size)
 }
 
 // Overloads counts the answers that report overload.

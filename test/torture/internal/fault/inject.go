@@ -1,10 +1,14 @@
 package fault
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -39,6 +43,16 @@ type Platform struct {
 	Proxies   map[string]Proxy // Aggregator and Ingest
 	WipeRedis func(ctx context.Context) error
 	Committer Committer
+	// Network drops all packets of Aggregator or Ingest, or lets them pass again.
+	Network func(target string, drop bool)
+	// ReadOnly makes Postgres refuse writes, or accept them again.
+	ReadOnly func(ctx context.Context, on bool) error
+	// Damage adds a batch that cannot be folded, removes it when it was set aside, and says what it saw.
+	Damage func(ctx context.Context) (seen string, err error)
+	// Slow sends bodies slowly for a while, and says what it saw.
+	Slow func(ctx context.Context, d time.Duration) (seen string, err error)
+	// Counts counts what the clients have met so far, by name.
+	Counts func() map[string]int
 }
 
 // order is the lock order of the parts, so that two faults cannot deadlock.
@@ -103,6 +117,48 @@ func (i *Injector) inject(ctx context.Context, f Fault, begin time.Time) error {
 		}
 	}
 	i.tell("%6.1fs  %s", time.Since(begin).Seconds(), f.Kind)
+	before := i.platform.Counts()
+	seen, err := i.apply(ctx, f, names)
+	if err == nil {
+		i.tell("%6.1fs  over: %s%s; the clients met %s", time.Since(begin).Seconds(), f.Kind, seen, difference(before, i.platform.Counts()))
+	}
+	return err
+}
+
+// difference describes what was counted between before and after.
+func difference(before, after map[string]int) string {
+	var met []string
+	for _, name := range slices.Sorted(maps.Keys(after)) {
+		if n := after[name] - before[name]; n > 0 {
+			met = append(met, fmt.Sprintf("%d %s", n, name))
+		}
+	}
+	return cmp.Or(strings.Join(met, ", "), "nothing")
+}
+
+// apply does what f says, and returns what it saw.
+func (i *Injector) apply(ctx context.Context, f Fault, names []string) (seen string, err error) {
+	switch f.Action {
+	case Drop:
+		i.platform.Network(f.Target, true)
+		defer i.platform.Network(f.Target, false)
+		return "", localproc.Pause(ctx, f.For)
+	case ReadOnly:
+		on := i.platform.ReadOnly(ctx, true)
+		return "", errors.Join(on, localproc.Pause(ctx, f.For), i.platform.ReadOnly(context.WithoutCancel(ctx), false))
+	case Damage:
+		ctx, cancel := context.WithTimeoutCause(ctx, hitTimeout, errors.New("the batch was not set aside"))
+		defer cancel()
+		return i.platform.Damage(ctx)
+	case Slow:
+		return i.platform.Slow(ctx, f.For)
+	default:
+		return "", i.disturb(ctx, f, names)
+	}
+}
+
+// disturb does what f says to processes and their connections.
+func (i *Injector) disturb(ctx context.Context, f Fault, names []string) error {
 	switch f.Action {
 	case Kill:
 		return i.kill(ctx, names, f.For)
@@ -132,6 +188,8 @@ func (f Fault) parts() []string {
 		return order
 	case f.Action == Fill:
 		return []string{Postgres, Ingest}
+	case f.Action == Damage: // the aggregator must be able to fold
+		return []string{Postgres, Aggregator}
 	case f.Action == Cut, f.Action == Sever:
 		return nil
 	default:

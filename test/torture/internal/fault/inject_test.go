@@ -76,6 +76,11 @@ func (s *stage) platform() fault.Platform {
 	return fault.Platform{
 		Parts: parts, Proxies: proxies, Committer: s,
 		WipeRedis: func(context.Context) error { s.note("wipe"); return nil },
+		Network:   func(target string, drop bool) { s.note("drop %s %t", target, drop) },
+		ReadOnly:  func(_ context.Context, on bool) error { s.note("read-only %t", on); return nil },
+		Damage:    func(context.Context) (string, error) { s.note("damage"); return ", set aside", nil },
+		Slow:      func(_ context.Context, d time.Duration) (string, error) { s.note("slow %s", d); return ", slow", nil },
+		Counts:    func() map[string]int { return map[string]int{"requests": s.Overloads()} },
 	}
 }
 
@@ -107,6 +112,17 @@ func TestInjector(t *testing.T) {
 			"2s start aggregator", "2s start ingest", "2s start postgres", "2s start redis",
 		}},
 		{"pause", &stage{}, []fault.Fault{{Kind: kind(fault.Pause, fault.Ingest), At: second, For: second}}, []string{"1s pause ingest", "2s resume ingest"}},
+		{"drop", &stage{}, []fault.Fault{{Kind: kind(fault.Drop, fault.Aggregator), At: second, For: second}}, []string{
+			"1s drop aggregator true", "2s drop aggregator false",
+		}},
+		{"read-only", &stage{}, []fault.Fault{{Kind: kind(fault.ReadOnly, fault.Postgres), At: second, For: second}}, []string{
+			"1s read-only true", "2s read-only false",
+		}},
+		{"a damaged batch waits until the aggregator runs", &stage{}, []fault.Fault{
+			{Kind: kind(fault.Pause, fault.Aggregator), At: second, For: 2 * second},
+			{Kind: kind(fault.Damage, fault.Aggregator), At: 2 * second},
+			{Kind: kind(fault.Slow, fault.Ingest), At: 2 * second, For: second},
+		}, []string{"1s pause aggregator", "2s slow 1s", "3s damage", "3s resume aggregator"}},
 		{"two faults of one part take turns, others do not wait", &stage{}, []fault.Fault{
 			{Kind: kind(fault.Pause, fault.Ingest), At: second, For: 3 * second},
 			{Kind: kind(fault.Kill, fault.Ingest), At: 2 * second, For: second},
@@ -186,9 +202,12 @@ func TestInterrupt(t *testing.T) {
 		defer cancel()
 		_, err := fault.NewInjector(s.platform(), io.Discard).Run(ctx, []fault.Fault{
 			{Kind: kind(fault.Pause, fault.Postgres), For: time.Hour},
+			{Kind: kind(fault.Drop, fault.Ingest), For: time.Hour},
 			{Kind: kind(fault.Wipe, fault.Redis), At: time.Hour},
 		})
-		if !errors.Is(err, context.DeadlineExceeded) || !slices.Equal(s.notes, []string{"0s pause postgres", "1s resume postgres"}) {
+		if !errors.Is(err, context.DeadlineExceeded) || !slices.Equal(slices.Sorted(slices.Values(s.notes)), []string{
+			"0s drop ingest true", "0s pause postgres", "1s drop ingest false", "1s resume postgres",
+		}) {
 			t.Errorf("%v, %q", err, s.notes)
 		}
 	})

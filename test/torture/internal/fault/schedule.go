@@ -22,6 +22,11 @@ const (
 	Fill  Action = "fill the committer of"
 	Cut   Action = "cut the commit of" // between it and Postgres, once
 	Sever Action = "sever all connections to Postgres of"
+
+	Drop     Action = "drop all packets of"        // to and from Postgres and Redis; no connection is closed
+	ReadOnly Action = "make read-only"             // as a failover does, and back after a while
+	Damage   Action = "give a damaged batch to"    // and remove it when it is set aside
+	Slow     Action = "send bodies very slowly to" // over many connections of one caller
 )
 
 // The targets of faults.
@@ -56,6 +61,8 @@ func Kinds() []Kind {
 	kinds := []Kind{
 		{Action: Wipe, Target: Redis}, {Action: Fill, Target: Ingest}, {Action: Kill, Target: Everything},
 		{Action: Sever, Target: Ingest}, {Action: Sever, Target: Aggregator},
+		{Action: Drop, Target: Ingest}, {Action: Drop, Target: Aggregator},
+		{Action: ReadOnly, Target: Postgres}, {Action: Damage, Target: Aggregator}, {Action: Slow, Target: Ingest},
 	}
 	for _, target := range []string{Aggregator, Ingest, Redis, Postgres} {
 		kinds = append(kinds, Kind{Action: Kill, Target: target}, Kind{Action: Pause, Target: target})
@@ -70,7 +77,7 @@ func Kinds() []Kind {
 type Fault struct {
 	Kind
 	At  time.Duration // since the start of the run
-	For time.Duration // how long a kill or a pause lasts
+	For time.Duration // how long it lasts, if it does
 }
 
 // String describes the fault.
@@ -88,6 +95,8 @@ const (
 	// long is the length of a run from which on Postgres may hang longer than ingest waits for a commit.
 	long     = 2 * time.Minute
 	longHang = 25 * time.Second
+	// longSilence is longer than Postgres waits for a process that is frozen, or whose packets are lost, in a transaction.
+	longSilence = 13 * time.Second
 )
 
 // Schedule returns the faults of a run in order: each kind once, and more as time permits.
@@ -104,12 +113,17 @@ func Schedule(seed uint64, duration time.Duration) []Fault {
 		switch kind.Action {
 		case Kill:
 			f.For = draw(random, 100*time.Millisecond, 2500*time.Millisecond)
-		case Pause:
+		case Pause, Drop, ReadOnly:
 			f.For = draw(random, 500*time.Millisecond, 4*time.Second)
+		case Slow:
+			f.For = draw(random, 2*time.Second, 5*time.Second)
 		default: // has no duration
 		}
-		if kind.Action == Pause && kind.Target == Postgres && duration >= long && random.IntN(3) == 0 {
-			f.For = longHang
+		if hangs := kind.Action == Pause || kind.Action == Drop; hangs && duration >= long && random.IntN(3) == 0 {
+			f.For = longSilence
+			if kind.Target == Postgres {
+				f.For = longHang
+			}
 		}
 		faults = append(faults, f)
 	}

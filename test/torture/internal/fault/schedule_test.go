@@ -30,7 +30,8 @@ func TestSchedule(t *testing.T) {
 				if i > 0 && f.At < faults[i-1].At || f.At > duration+time.Second {
 					t.Errorf("seed %d: %s is out of order", seed, f)
 				}
-				if lasts := f.Action == fault.Kill || f.Action == fault.Pause; lasts != (f.For > 0) || duration == time.Minute && f.For > 5*time.Second {
+				atOnce := []fault.Action{fault.Wipe, fault.Fill, fault.Cut, fault.Sever, fault.Damage}
+				if lasts := !slices.Contains(atOnce, f.Action); lasts != (f.For > 0) || duration == time.Minute && f.For > 5*time.Second {
 					t.Errorf("seed %d: %s", seed, f)
 				}
 				longest = max(longest, f.For)

@@ -33,6 +33,7 @@ const (
 type Proxy struct {
 	listener net.Listener
 	backend  string
+	gate     gate
 	wg       sync.WaitGroup
 
 	mu       sync.Mutex
@@ -93,8 +94,13 @@ func (p *Proxy) Sever() int {
 	return len(p.sessions)
 }
 
+// Drop holds everything back in both directions while drop is true. No connection is closed: a side that gives up is not
+// noticed by the other before that.
+func (p *Proxy) Drop(drop bool) { p.gate.set(drop) }
+
 // Close stops the proxy and closes all its connections.
 func (p *Proxy) Close() error {
+	p.Drop(false)
 	p.mu.Lock()
 	p.closed = true
 	p.mu.Unlock()
@@ -119,6 +125,7 @@ func (p *Proxy) accept() {
 
 // serve connects a client with Postgres until either side or a cut ends the connection.
 func (p *Proxy) serve(client net.Conn) {
+	p.gate.pass()
 	server, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", p.backend)
 	if err != nil {
 		_ = client.Close() // as if Postgres refused the connection

@@ -162,6 +162,75 @@ func TestPipeline(t *testing.T) {
 	}
 }
 
+// TestDrop drops the packets of a connection and of one that is being made. Neither side notices, and both go on afterwards.
+func TestDrop(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	conn := connect(t, s.url)
+	s.proxy.Drop(true)
+	answered, connected := make(chan error, 1), make(chan error, 1)
+	go func() { answered <- one(t.Context(), conn) }()
+	go func() {
+		other, err := pgx.Connect(t.Context(), s.url)
+		if err == nil {
+			err = other.Close(t.Context())
+		}
+		connected <- err
+	}()
+	if n := s.rows(); n != 0 { // the time that this takes is enough for a proxy that lets them pass
+		t.Errorf("%d rows were stored", n)
+	}
+	select {
+	case err := <-answered:
+		t.Errorf("answered: %v", err)
+	case err := <-connected:
+		t.Errorf("connected: %v", err)
+	case <-time.After(100 * time.Millisecond):
+	}
+	s.proxy.Drop(false)
+	for _, done := range []chan error{answered, connected} {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	if n := s.rows(); n != 1 {
+		t.Errorf("%d rows", n)
+	}
+}
+
+// TestRelay does the same for a protocol that the proxy does not know.
+func TestRelay(t *testing.T) {
+	t.Parallel()
+	u, err := url.Parse(dbtest.New(t).URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	relay, err := proxy.ListenRelay(t.Context(), u.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Host = relay.Addr()
+	conn := connect(t, u.String())
+	relay.Drop(true)
+	answered := make(chan error, 1)
+	go func() { answered <- conn.Ping(t.Context()) }()
+	select {
+	case err := <-answered:
+		t.Errorf("answered: %v", err)
+	case <-time.After(100 * time.Millisecond):
+	}
+	relay.Drop(false)
+	if err := <-answered; err != nil {
+		t.Error(err)
+	}
+	if err := relay.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := conn.Ping(t.Context()); err == nil {
+		t.Error("a closed relay forwards")
+	}
+}
+
 func TestSever(t *testing.T) {
 	t.Parallel()
 	s := newStand(t)

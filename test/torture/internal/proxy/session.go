@@ -35,7 +35,9 @@ func (s *session) requests() {
 	}
 	var buffer message
 	for {
-		if buffer, err = readMessage(reader, buffer); err != nil {
+		buffer, err = readMessage(reader, buffer)
+		s.proxy.gate.pass()
+		if err != nil {
 			s.close()
 			return
 		}
@@ -94,7 +96,9 @@ func (s *session) answers() {
 	var buffer message
 	var err error
 	for {
-		if buffer, err = readMessage(reader, buffer); err != nil {
+		buffer, err = readMessage(reader, buffer)
+		s.proxy.gate.pass()
+		if err != nil {
 			return
 		}
 		if buffer.kind() == typeReadyForQuery {
