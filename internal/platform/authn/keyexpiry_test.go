@@ -32,7 +32,7 @@ func TestACachedKeyDoesNotOutliveItsExpiry(t *testing.T) {
 			pause time.Duration
 			code  string
 		}{{0, ""}, {keyTTL/2 - time.Nanosecond, ""}, {time.Nanosecond, "api_key_expired"}} {
-			time.Sleep(step.pause)
+			<-time.After(step.pause)
 			_, err := cache.find(t.Context(), key)
 			if step.code == "" && err != nil || step.code != "" && errs.CodeOf(err) != step.code {
 				t.Errorf("after %s: %v, want %q", step.pause, err, step.code)

@@ -68,10 +68,12 @@ func createKeyCommand(env environment) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, scope := range scopes {
-				if !strings.Contains(" ingest read admin ", " "+scope+" ") {
+				switch s := authn.Scope(scope); s {
+				case authn.ScopeIngest, authn.ScopeRead, authn.ScopeAdmin:
+					request.Scopes = append(request.Scopes, s)
+				default:
 					return usageError{fmt.Errorf("--scopes: must be of ingest, read and admin, not %q", scope)}
 				}
-				request.Scopes = append(request.Scopes, authn.Scope(scope))
 			}
 			if life != 0 {
 				request.ExpiresAt = new(time.Now().Add(life))

