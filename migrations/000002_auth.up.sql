@@ -99,6 +99,7 @@ CREATE TABLE auth.api_keys (
 	revoked_at timestamptz
 );
 CREATE INDEX api_keys_parent_idx ON auth.api_keys (parent);
+CREATE INDEX api_keys_owner_idx ON auth.api_keys (owner);
 COMMENT ON TABLE auth.api_keys IS 'API keys of machines. A key is shown once, when it is created.';
 COMMENT ON COLUMN auth.api_keys.id IS 'UUIDv7.';
 COMMENT ON COLUMN auth.api_keys.name IS 'Purpose of the key, as its owner describes it.';

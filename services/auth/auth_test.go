@@ -194,6 +194,25 @@ func TestKeysOfAFormerAdminStopWorking(t *testing.T) {
 	}
 }
 
+// TestDisablingAnAccountSaysHowManyKeysStop disables an admin who has keys, of which one was made with another.
+func TestDisablingAnAccountSaysHowManyKeysStop(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	anyone := o.start()
+	root := o.admin(anyone)
+	o.put("second@example.com", goodPassword, authn.Admin)
+	second := anyone.as(anyone.login("second@example.com", goodPassword).AccessToken)
+	key := second.makeKey(`"scopes":["admin"]`)
+	child := anyone.as(key.Key).makeKey(`"scopes":["read"]`)
+	second.revoke(second.makeKey(`"scopes":["read"]`).ID)
+	o.execute(`UPDATE auth.api_keys SET expires_at = now() WHERE id = $1`, second.makeKey(`"scopes":["read"]`).ID)
+	me := want[user](second, http.StatusOK, http.MethodGet, "/auth/me", "")
+	if a := want[listedUser](root, http.StatusOK, http.MethodPatch, "/auth/users/"+me.ID, `{"disabled":true}`); a.APIKeys != 2 {
+		t.Errorf("%d keys stop working, want 2", a.APIKeys)
+	}
+	wantProblem(t, anyone.as(child.Key).do(http.MethodGet, "/auth/api-keys", ""), http.StatusUnauthorized, "invalid_api_key")
+}
+
 // TestCommandLineAccounts checks that putting an existing account changes its password and role, and revokes its refresh
 // tokens.
 func TestCommandLineAccounts(t *testing.T) {

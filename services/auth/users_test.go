@@ -23,6 +23,7 @@ type listedUser struct {
 	Role              string  `json:"role"`
 	LastLoginAt       *string `json:"last_login_at"`
 	DisabledAt        *string `json:"disabled_at"`
+	APIKeys           int     `json:"api_keys"`
 	PasswordTemporary bool    `json:"password_temporary"`
 }
 

@@ -29,6 +29,7 @@ type Account struct {
 	PasswordExpiresAt *time.Time
 	DisabledAt        *time.Time // nil if the account is enabled
 	LastLoginAt       *time.Time // nil if nobody has logged in
+	APIKeys           int        // that are neither revoked nor expired
 }
 
 // New validates the parts of an account and returns it. The caller sets PasswordHash.

@@ -145,6 +145,9 @@ type APIKeysRevoked struct {
 
 // Account An account as admins see it.
 type Account struct {
+	// APIKeys How many API keys of the account, made by it or with its keys, are neither revoked nor expired. All of them stop working when it is disabled or loses the role `admin`, and work again if that is undone.
+	APIKeys int `json:"api_keys"`
+
 	// CreatedAt When the account was created.
 	CreatedAt time.Time `json:"created_at"`
 

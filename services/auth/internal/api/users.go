@@ -79,7 +79,7 @@ func (s *Server) EndOwnSessions(ctx context.Context, _ EndOwnSessionsRequestObje
 func accountAnswer(a account.Account) Account {
 	return Account{
 		ID: a.ID, Email: a.Email, Name: a.Name, Role: Role(a.Role), CreatedAt: a.CreatedAt.UTC(),
-		LastLoginAt: utc(a.LastLoginAt), DisabledAt: utc(a.DisabledAt), PasswordTemporary: a.PasswordExpiresAt != nil,
+		APIKeys: a.APIKeys, LastLoginAt: utc(a.LastLoginAt), DisabledAt: utc(a.DisabledAt), PasswordTemporary: a.PasswordExpiresAt != nil,
 	}
 }
 

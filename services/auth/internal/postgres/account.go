@@ -70,7 +70,8 @@ func (s Store) HasAdmin(ctx context.Context) (found bool, err error) {
 }
 
 const selectAccount = `
-	SELECT id, email, name, role, password_hash, created_at, password_expires_at, disabled_at, last_login_at
+	SELECT id, email, name, role, password_hash, created_at, password_expires_at, disabled_at, last_login_at,
+	       (SELECT count(*) FROM auth.api_keys k WHERE k.owner = users.id AND k.revoked_at IS NULL AND coalesce(k.expires_at > now(), true))
 	FROM auth.users `
 
 // AccountByEmail returns the account of a normalized e-mail address, or NotFound.
@@ -105,7 +106,7 @@ func readAccount(ctx context.Context, db querier, query string, arg any) (a acco
 
 // scanAccount reads a row of selectAccount.
 func scanAccount(row pgx.Row) (a account.Account, err error) {
-	err = row.Scan(&a.ID, &a.Email, &a.Name, &a.Role, &a.PasswordHash, &a.CreatedAt, &a.PasswordExpiresAt, &a.DisabledAt, &a.LastLoginAt)
+	err = row.Scan(&a.ID, &a.Email, &a.Name, &a.Role, &a.PasswordHash, &a.CreatedAt, &a.PasswordExpiresAt, &a.DisabledAt, &a.LastLoginAt, &a.APIKeys)
 	return a, err
 }
 
