@@ -2,7 +2,6 @@ package rebuild_test
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -86,15 +85,10 @@ func (b *books) rebuild() rebuild.Report {
 
 func (b *books) rebuildWith(o rebuild.Options) rebuild.Report {
 	b.t.Helper()
-	var report rebuild.Report
-	// The session of the one before holds the lock until it notices that nobody is there.
-	platformtest.Eventually(b.t, 30*time.Second, "the lock is free", func() bool {
-		var err error
-		if report, err = rebuild.Run(b.t.Context(), b.pool, o); err != nil && !errors.Is(err, rebuild.ErrRunning) {
-			b.t.Fatal(err)
-		}
-		return err == nil
-	})
+	report, err := rebuild.Run(b.t.Context(), b.pool, o)
+	if err != nil {
+		b.t.Fatal(err)
+	}
 	return report
 }
 

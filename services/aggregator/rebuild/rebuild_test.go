@@ -186,6 +186,15 @@ func TestInterruptedRebuildGoesOn(t *testing.T) {
 	}
 }
 
+// A script rebuilds one range after another: the lock is free when a rebuild has ended.
+func TestOneRebuildAfterAnother(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	for range 30 {
+		b.rebuildWith(rebuild.Options{From: b.First, To: b.First, Restart: true})
+	}
+}
+
 func TestTwoRebuildsAtOnce(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)

@@ -55,11 +55,13 @@ func (s *Session) prepare(ctx context.Context) error {
 	return nil
 }
 
-// Close ends the session, which releases the lock.
+// Close releases the lock and ends the session. When it returns, another rebuild can start: the end of a session alone releases
+// its locks some time after the connection is closed.
 func (s *Session) Close(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	_ = s.conn.Close(ctx) // Postgres ends the session without a goodbye, too
+	_, _ = s.conn.Exec(ctx, `SELECT pg_advisory_unlock_all()`) // a broken connection has lost the lock already
+	_ = s.conn.Close(ctx)                                      // Postgres ends the session without a goodbye, too
 }
 
 // DaysWithoutRawRows returns the days of an inclusive range whose raw rows are gone or never existed.
