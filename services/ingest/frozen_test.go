@@ -24,7 +24,7 @@ func TestLockedRowsHoldUpNobodyElse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer tx.Rollback(context.Background()) //nolint:errcheck // it may be over
+	defer tx.Rollback(context.Background()) // it may be over
 	var owner string
 	if err := tx.QueryRow(t.Context(), `SELECT coalesce(owner, id)::text FROM auth.api_keys`).Scan(&owner); err != nil {
 		t.Fatal(err)

@@ -44,7 +44,7 @@ func hold(what string) error {
 	if what == "leader" {
 		leader := &postgres.Leader{Pool: pool, Lock: frozenLock, Retry: 100 * time.Millisecond, Logger: platformtest.Discard()}
 		leader.Run(ctx, func(ctx context.Context) error {
-			fmt.Println("holding")
+			_, _ = fmt.Fprintln(os.Stdout, "holding")
 			<-ctx.Done()
 			return nil
 		})
@@ -57,14 +57,16 @@ func hold(what string) error {
 	if _, err := tx.Exec(ctx, `UPDATE frozen SET n = n + 1`); err != nil {
 		return err
 	}
-	fmt.Println("holding")
+	if _, err := fmt.Fprintln(os.Stdout, "holding"); err != nil {
+		return err
+	}
 	select {}
 }
 
 // freeze starts a process that holds a lock, and stops it with SIGSTOP. It stays stopped until the test ends.
 func freeze(t *testing.T, what string) {
 	t.Helper()
-	program := exec.CommandContext(context.WithoutCancel(t.Context()), os.Args[0]) //nolint:gosec // the test itself
+	program := exec.CommandContext(context.WithoutCancel(t.Context()), os.Args[0])
 	program.Env = append(os.Environ(), asHolder+"="+what, holderURL+"="+server.URL())
 	program.Stderr = t.Output()
 	output, err := program.StdoutPipe()

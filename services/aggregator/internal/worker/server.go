@@ -24,27 +24,27 @@ const (
 	shutdownTimeout = 10 * time.Second
 )
 
-// awaitQueue returns the name of the queue as soon as the database has told its identity, or the error of ctx.
-func awaitQueue(ctx context.Context, client *redis.Client, logger *slog.Logger) (string, error) {
+// awaitQueue returns the name of the queue as soon as the database has told its identity, or false if ctx ends before.
+func awaitQueue(ctx context.Context, client *redis.Client, logger *slog.Logger) (queue string, known bool) {
 	for {
 		queue, err := client.Queue(ctx, protocol.BatchReady.Queue)
 		if err == nil {
-			return queue, nil
+			return queue, true
 		}
 		logger.InfoContext(ctx, "the worker waits for the database", "err", err)
 		select {
 		case <-time.After(retryDelay):
 		case <-ctx.Done():
-			return "", ctx.Err()
+			return "", false
 		}
 	}
 }
 
 // Run handles wake-up tasks until ctx ends. It starts without Redis and continues when Redis is back.
 func Run(ctx context.Context, client *redis.Client, worker *Worker, concurrency int, tracing trace.TracerProvider, logger *slog.Logger) error {
-	queue, err := awaitQueue(ctx, client, logger)
-	if err != nil {
-		return nil // stopped before that
+	queue, known := awaitQueue(ctx, client, logger)
+	if !known {
+		return nil
 	}
 	server := asynq.NewServerFromRedisClient(client, asynq.Config{
 		Concurrency:       concurrency,
