@@ -29,7 +29,8 @@ func newBenchStore(b *testing.B) (*Store, cpuMeter) {
 	cfg := database.Config()
 	cfg.MaxConns, cfg.ConnectTimeout = 1, time.Minute
 	pool, err := postgres.Open(b.Context(), cfg, "hp_ingest", "bench", nil,
-		postgres.Setting{Name: "synchronous_commit", Value: "on"}, postgres.Setting{Name: "plan_cache_mode", Value: "force_generic_plan"})
+		postgres.Setting{Name: "synchronous_commit", Value: "on"}, postgres.Setting{Name: "plan_cache_mode", Value: "force_generic_plan"},
+		postgres.Setting{Name: "enable_seqscan", Value: "off"})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -86,7 +86,8 @@ func (s *Store) insertNewPurchases(ctx context.Context, batch uuid.UUID, c order
 // commits one of the keys between this statement's snapshot and its insert, the key's uniqueness is violated and nothing
 // is stored. The clock is read while the statement holds its locks, because analytics tells by those locks up to when its
 // numbers are complete. LIMIT keeps the planner to one look-up in the primary key for each key; without it the plan may
-// read all keys of the last day for every flush.
+// read all keys of the last day for every flush. CASE is one condition to the planner: with two it expects a single new
+// order, and compares each stored order with each new one.
 func (s *Store) insertCheckedPurchases(ctx context.Context, batch uuid.UUID, c orderColumns) (inserted, error) {
 	const insert = `
 		WITH moment AS MATERIALIZED (
@@ -98,7 +99,7 @@ func (s *Store) insertCheckedPurchases(ctx context.Context, batch uuid.UUID, c o
 		), fresh AS (
 			SELECT *
 			FROM sent
-			WHERE locked AND unchanged AND NOT coalesce((
+			WHERE CASE WHEN locked THEN unchanged END AND NOT coalesce((
 				SELECT true FROM ingest.idempotency_keys AS k WHERE k.principal = sent.principal AND k.key = sent.key LIMIT 1), false)
 		), stored AS (
 			INSERT INTO ingest.purchases (owner, id, ts, product_id, user_id, quantity, amount_minor, currency, batch_id, received_at)
