@@ -40,6 +40,18 @@ func (s stack) caller(t *testing.T, token string) caller {
 	return caller{s, api, token}
 }
 
+// accounts checks that an account that is made by hand does not get the password of the first admin.
+func (s stack) accounts(t *testing.T) {
+	out := s.must(t, "run", "--rm", "cli", "admin", "create", "--email", "ada@example.com", "--role", "analyst")
+	if !strings.Contains(out, "ada@example.com is created with the role analyst") {
+		t.Error(out)
+	}
+	_, err := s.caller(t, "").api.Login(t.Context(), client.LoginRequest{Email: "ada@example.com", Password: adminPassword})
+	if problem, ok := errors.AsType[*client.Error](err); !ok || problem.Status != http.StatusUnauthorized {
+		t.Errorf("the password of the admin logs in another account: %v", err)
+	}
+}
+
 // login logs in as the admin. The client waits while the gateway's rate limit refuses it.
 func (s stack) login(t *testing.T) caller {
 	t.Helper()

@@ -34,6 +34,7 @@ func TestStack(t *testing.T) {
 	t.Run("Uploads", s.uploads)
 	t.Run("ReadyLimit", s.readyLimit)
 	t.Run("RateLimit", s.rateLimit)
+	t.Run("Accounts", s.accounts)
 	t.Run("Demo", func(t *testing.T) {
 		out := s.must(t, "run", "--rm", "cli", "demo", "--url", "http://gateway:8080", "--events", "20000", "--days", "7")
 		if !strings.Contains(out, "All numbers are equal.") {

@@ -34,12 +34,15 @@ func ResetPassword(ctx context.Context, pool *pgxpool.Pool, email string) (plain
 	return plain, expires, err
 }
 
-// SetDisabled disables or enables the account of an e-mail address and ends its sessions.
-func SetDisabled(ctx context.Context, pool *pgxpool.Pool, email string, disabled bool) error {
-	return change(ctx, pool, email, func(store postgres.Store, id uuid.UUID) error {
-		_, err := store.SetDisabled(ctx, id, disabled)
+// SetDisabled disables or enables the account of an e-mail address and ends its sessions. It returns how many API keys of the
+// account are neither revoked nor expired: they work only while the account is enabled and an admin.
+func SetDisabled(ctx context.Context, pool *pgxpool.Pool, email string, disabled bool) (keys int, err error) {
+	err = change(ctx, pool, email, func(store postgres.Store, id uuid.UUID) error {
+		a, err := store.SetDisabled(ctx, id, disabled)
+		keys = a.APIKeys
 		return err
 	})
+	return keys, err
 }
 
 // EndSessions ends the sessions of the account of an e-mail address.
@@ -52,14 +55,25 @@ func EndSessions(ctx context.Context, pool *pgxpool.Pool, email string) error {
 
 func change(ctx context.Context, pool *pgxpool.Pool, email string, apply func(postgres.Store, uuid.UUID) error) error {
 	store := postgres.Store{Pool: pool}
-	a, err := store.AccountByEmail(ctx, account.NormalizeEmail(email))
-	if errs.Is(err, errs.NotFound) {
-		return errs.New(errs.NotFound, "unknown_account", fmt.Sprintf("There is no account with the e-mail address %s.", email))
-	}
+	a, err := byEmail(ctx, store, email)
 	if err != nil {
 		return err
 	}
 	return apply(store, a.ID)
+}
+
+func byEmail(ctx context.Context, store postgres.Store, email string) (account.Account, error) {
+	a, err := store.AccountByEmail(ctx, account.NormalizeEmail(email))
+	if errs.Is(err, errs.NotFound) {
+		return account.Account{}, errs.New(errs.NotFound, "unknown_account", fmt.Sprintf("There is no account with the e-mail address %s.", email))
+	}
+	return a, err
+}
+
+// Find returns the account of an e-mail address.
+func Find(ctx context.Context, pool *pgxpool.Pool, email string) (Listed, error) {
+	a, err := byEmail(ctx, postgres.Store{Pool: pool}, email)
+	return listed(a), err
 }
 
 // Listed is an account in a list.
@@ -69,6 +83,11 @@ type Listed struct {
 	CreatedAt  time.Time
 	LastLogin  *time.Time // nil if nobody has logged in
 	DisabledAt *time.Time // nil if the account is enabled
+	APIKeys    int        // keys that are neither revoked nor expired
+}
+
+func listed(a account.Account) Listed {
+	return Listed{Email: a.Email, Role: a.Role, CreatedAt: a.CreatedAt, LastLogin: a.LastLoginAt, DisabledAt: a.DisabledAt, APIKeys: a.APIKeys}
 }
 
 // pageSize is how many accounts List reads at a time.
@@ -84,8 +103,7 @@ func List(ctx context.Context, pool *pgxpool.Pool, yield func(Listed) error) err
 			return err
 		}
 		for _, a := range page {
-			listed := Listed{Email: a.Email, Role: a.Role, CreatedAt: a.CreatedAt, LastLogin: a.LastLoginAt, DisabledAt: a.DisabledAt}
-			if err := yield(listed); err != nil {
+			if err := yield(listed(a)); err != nil {
 				return err
 			}
 		}

@@ -27,7 +27,7 @@ func Keys(ctx context.Context, pool *pgxpool.Pool) ([]Key, error) {
 // pool must act as hp_auth.
 func CreateKey(ctx context.Context, pool *pgxpool.Pool, email string, request KeyRequest) (string, error) {
 	store := postgres.Store{Pool: pool}
-	owner, err := store.AccountByEmail(ctx, account.NormalizeEmail(email))
+	owner, err := byEmail(ctx, store, email)
 	if err != nil {
 		return "", err
 	}

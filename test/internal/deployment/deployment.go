@@ -50,7 +50,7 @@ func Start(ctx context.Context, c Config) (*Deployment, error) {
 		"ADMIN_PASSWORD="+adminPassword, "SHUTDOWN_DRAIN_DELAY=0s", "INGEST_RATE_LIMIT=1000000000",
 		"INGEST_MAX_CALLER_BYTES=1000000000", "INGEST_MAX_ADDRESS_BYTES=1000000000")
 	d.environ = append(d.environ, c.Environ...)
-	for _, args := range [][]string{{"migrate", "up"}, {"admin", "create", "--email", adminEmail}} {
+	for _, args := range [][]string{{"migrate", "up"}, {"admin", "create", "--email", adminEmail, "--if-none"}} {
 		if out, err := d.Command(ctx, args...); err != nil {
 			return d, fmt.Errorf("%w: %s", err, out)
 		}

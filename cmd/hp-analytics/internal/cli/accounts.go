@@ -35,11 +35,13 @@ func accountCommands(env environment) []*cobra.Command {
 	}
 	return []*cobra.Command{
 		one("reset-password", "Print a new password for an account, which must be replaced at the next login, and end its logins", env.resetPassword),
-		one("disable", "Disable an account: it cannot log in or refresh any more", func(ctx context.Context, pool *pgxpool.Pool, email string) error {
-			return env.done(accounts.SetDisabled(ctx, pool, email, true), "%s is disabled; access tokens work until they expire\n", email)
+		one("disable", "Disable an account: it cannot log in or refresh any more, and its API keys stop", func(ctx context.Context, pool *pgxpool.Pool, email string) error {
+			keys, err := accounts.SetDisabled(ctx, pool, email, true)
+			return env.done(err, "%s is disabled; access tokens work until they expire%s\n", email, keysStop(keys))
 		}),
-		one("enable", "Enable an account that was disabled", func(ctx context.Context, pool *pgxpool.Pool, email string) error {
-			return env.done(accounts.SetDisabled(ctx, pool, email, false), "%s is enabled\n", email)
+		one("enable", "Enable an account that was disabled; its API keys work again", func(ctx context.Context, pool *pgxpool.Pool, email string) error {
+			_, err := accounts.SetDisabled(ctx, pool, email, false)
+			return env.done(err, "%s is enabled\n", email)
 		}),
 		one("end-sessions", "End all logins of an account", func(ctx context.Context, pool *pgxpool.Pool, email string) error {
 			return env.done(accounts.EndSessions(ctx, pool, email), "%s is logged out; access tokens work until they expire\n", email)
@@ -75,6 +77,14 @@ func (e environment) done(err error, format string, args ...any) error {
 		_, err = fmt.Fprintf(e.stdout, format, args...)
 	}
 	return err
+}
+
+// keysStop says how many API keys do not work because of what was done to their account.
+func keysStop(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return "; " + count(n, "API key") + " of this account stopped (hp-analytics keys list)"
 }
 
 func (e environment) resetPassword(ctx context.Context, pool *pgxpool.Pool, email string) error {

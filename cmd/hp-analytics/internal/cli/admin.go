@@ -43,19 +43,27 @@ func adminCommand(env environment) *cobra.Command {
 	var ifNone bool
 	create := &cobra.Command{
 		Use:   "create",
-		Short: "Create an account with a role, or give an existing one a new role and password",
-		Long: `Create an account with a role, or give an existing one a new role and password, which ends its logins.
-An account that is disabled stays disabled.
+		Short: "Create an account with a role, or give an existing one a new password",
+		Long: `Create an account with a role, or give an existing one a new password, which ends its logins.
 
-The password is read from ADMIN_PASSWORD (or the file ADMIN_PASSWORD_FILE). Without it, a random one is printed.`,
+A new account is an admin unless --role is given. An existing account keeps its role unless --role is given, and stays disabled
+if it is. The API keys of an account stop when it is no admin any more.
+
+The password is read from ACCOUNT_PASSWORD (or the file ACCOUNT_PASSWORD_FILE). Without it, a random one is printed. With
+--if-none the variable is ADMIN_PASSWORD, which belongs to the first admin and to no other account.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !cmd.Flags().Changed("role") {
+				role = ""
+			} else if err := checkRole(authn.Role(role)); err != nil {
+				return err
+			}
 			return env.createAccount(cmd.Context(), email, authn.Role(role), ifNone)
 		},
 	}
 	create.Flags().BoolVar(&ifNone, "if-none", false, "do nothing if there is an admin already, for installations that run this more than once")
 	create.Flags().StringVar(&email, "email", "", "the account's e-mail address (required)")
-	create.Flags().StringVar(&role, "role", string(authn.Admin), "admin, analyst or user")
+	create.Flags().StringVar(&role, "role", "", "admin, analyst or user (default: admin for a new account, that of an existing one)")
 	if err := create.MarkFlagRequired("email"); err != nil {
 		panic(err) // the flag is defined above
 	}
@@ -65,38 +73,63 @@ The password is read from ADMIN_PASSWORD (or the file ADMIN_PASSWORD_FILE). With
 	return cmd
 }
 
+// createAccount creates or changes an account. An empty role keeps that of an existing account.
 func (e environment) createAccount(ctx context.Context, email string, role authn.Role, ifNone bool) error {
-	if err := checkRole(role); err != nil {
+	password, shown, err := e.newPassword(ctx, ifNone)
+	if err != nil {
 		return err
 	}
-	cfg := struct {
-		Password config.Secret `env:"ADMIN_PASSWORD"`
-	}{}
-	if err := e.load(ctx, &cfg); err != nil {
-		return err
-	}
-	password := string(cfg.Password)
-	shown := "as given by ADMIN_PASSWORD"
-	if password == "" {
-		password = rand.Text()
-		shown = password
-	}
-	return e.withDatabase(ctx, func(url string) error {
-		database, err := e.databaseConfig(ctx, url)
-		if err != nil {
-			return err
-		}
+	return e.withAccounts(ctx, func(pool *pgxpool.Pool) error {
 		if ifNone {
-			if there, err := hasAdmin(ctx, database); err != nil || there {
+			if there, err := accounts.HasAdmin(ctx, pool); err != nil || there {
 				return err
 			}
 		}
-		if err := putAccount(ctx, database, email, password, role); err != nil {
+		before, err := accounts.Find(ctx, pool, email)
+		if err != nil && !errs.Is(err, errs.NotFound) {
 			return err
 		}
-		_, err = fmt.Fprintf(e.stdout, "%s is %s now; password: %s\n", email, role, shown)
-		return err
+		if err := putAccount(ctx, pool, email, password, role); err != nil {
+			return err
+		}
+		now, err := accounts.Find(ctx, pool, email)
+		if err != nil {
+			return err
+		}
+		return e.done(nil, "%s %s; password: %s\n", email, outcome(before, now), shown)
 	})
+}
+
+// newPassword returns the password of the environment, or else a random one, and what to print of it.
+func (e environment) newPassword(ctx context.Context, first bool) (password, shown string, err error) {
+	var cfg struct {
+		First config.Secret `env:"ADMIN_PASSWORD"`
+		Other config.Secret `env:"ACCOUNT_PASSWORD"`
+	}
+	if err := e.load(ctx, &cfg); err != nil {
+		return "", "", err
+	}
+	switch {
+	case first && cfg.First != "":
+		return string(cfg.First), "as given by ADMIN_PASSWORD", nil
+	case !first && cfg.Other != "":
+		return string(cfg.Other), "as given by ACCOUNT_PASSWORD", nil
+	}
+	password = rand.Text()
+	return password, password, nil
+}
+
+// outcome says what became of an account. Before is empty if it is new.
+func outcome(before, now accounts.Listed) string {
+	switch {
+	case before.Email == "":
+		return fmt.Sprintf("is created with the role %s", now.Role)
+	case before.Role == now.Role:
+		return fmt.Sprintf("exists and has a new password; its role is still %s", now.Role)
+	case before.Role == authn.Admin:
+		return fmt.Sprintf("exists and has a new password; its role was admin and is %s now%s", now.Role, keysStop(now.APIKeys))
+	}
+	return fmt.Sprintf("exists and has a new password; its role was %s and is %s now", before.Role, now.Role)
 }
 
 // databaseConfig returns the configuration of a connection to the database of url.
@@ -110,33 +143,24 @@ func accountsPool(ctx context.Context, database postgres.Config) (*pgxpool.Pool,
 	return postgres.Open(ctx, database, "hp_auth", "hp-analytics admin", noop.NewTracerProvider())
 }
 
-func putAccount(ctx context.Context, database postgres.Config, email, password string, role authn.Role) error {
-	pool, err := accountsPool(ctx, database)
-	if err != nil {
-		return err
-	}
-	defer pool.Close()
-	err = accounts.Put(ctx, pool, email, password, role)
+func putAccount(ctx context.Context, pool *pgxpool.Pool, email, password string, role authn.Role) error {
+	err := accounts.Put(ctx, pool, email, password, role)
 	if errs.Is(err, errs.Invalid) {
 		return usageError{fmt.Errorf("account %s: %w", email, err)}
 	}
 	return err
 }
 
-func hasAdmin(ctx context.Context, database postgres.Config) (bool, error) {
-	pool, err := accountsPool(ctx, database)
-	if err != nil {
-		return false, err
-	}
-	defer pool.Close()
-	return accounts.HasAdmin(ctx, pool)
-}
-
 // firstAdmin creates the first admin if there is none, and returns a description of the login: with the password if it is new.
 // Without ADMIN_EMAIL it generates one and stores it in the data directory. It writes the file before the account, so that a crash in
 // between cannot leave an admin whose password is unknown.
 func firstAdmin(ctx context.Context, database postgres.Config, given AdminConfig, dir string) (string, error) {
-	there, err := hasAdmin(ctx, database)
+	pool, err := accountsPool(ctx, database)
+	if err != nil {
+		return "", err
+	}
+	defer pool.Close()
+	there, err := accounts.HasAdmin(ctx, pool)
 	if err != nil {
 		return "", err
 	}
@@ -149,7 +173,7 @@ func firstAdmin(ctx context.Context, database postgres.Config, given AdminConfig
 	case there:
 		return admin.Email + ", first password in " + loginFile(dir) + " (a new one: hp-analytics admin reset-password)", nil
 	case given.Email != "":
-		if err := putAccount(ctx, database, given.Email, string(given.Password), authn.Admin); err != nil {
+		if err := putAccount(ctx, pool, given.Email, string(given.Password), authn.Admin); err != nil {
 			return "", err
 		}
 		return given.Email + ", password as given by ADMIN_PASSWORD", nil
@@ -159,7 +183,7 @@ func firstAdmin(ctx context.Context, database postgres.Config, given AdminConfig
 			return "", err
 		}
 	}
-	return admin.String(), putAccount(ctx, database, admin.Email, admin.Password, authn.Admin)
+	return admin.String(), putAccount(ctx, pool, admin.Email, admin.Password, authn.Admin)
 }
 
 // login is the generated admin login that is stored in the data directory.

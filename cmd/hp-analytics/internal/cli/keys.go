@@ -135,6 +135,9 @@ func (e environment) listKeys(ctx context.Context, pool *pgxpool.Pool) error {
 		if k.Delegate {
 			scopes = append(scopes, "delegate")
 		}
+		if k.Stopped != "" {
+			k.Account += " (" + k.Stopped + ")"
+		}
 		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Prefix, strings.Join(scopes, ","),
 			k.CreatedBy, k.Account, orNever(k.LastUsedAt), orNever(k.ExpiresAt), orNever(k.RevokedAt))
 	}

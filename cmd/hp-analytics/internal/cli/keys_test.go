@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"regexp"
 	"strings"
 	"testing"
 
@@ -11,15 +10,7 @@ import (
 // TestKeysCommand creates, lists and revokes an API key.
 func TestKeysCommand(t *testing.T) {
 	t.Parallel()
-	environ := []string{"DATABASE_URL=" + dbtest.New(t).URL(), "ADMIN_PASSWORD=correct horse battery"}
-	command := func(code int, want string, args ...string) string {
-		t.Helper()
-		var out strings.Builder
-		if got := Run(t.Context(), args, environ, &out, &out); got != code || !regexp.MustCompile(want).MatchString(out.String()) {
-			t.Errorf("%v: exit code %d, want %d; no %q in: %s", args, got, code, want, out.String())
-		}
-		return out.String()
-	}
+	command := commander{t, []string{"DATABASE_URL=" + dbtest.New(t).URL()}}.run
 	create := func(flags ...string) []string {
 		return append([]string{"keys", "create", "--account=ada@example.com", "--name=shop"}, flags...)
 	}

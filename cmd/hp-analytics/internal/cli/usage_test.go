@@ -79,8 +79,8 @@ func TestOwnDatabase(t *testing.T) {
 	command("up to date", "migrate", "status")
 	command("pending", "migrate", "down", "--steps=1")
 	command("up to date", "migrate", "up")
-	command("Ada@example.com is analyst now", "admin", "create", "--email=Ada@example.com", "--role=analyst")
-	command("first@example.com is admin now", "admin", "create", "--email=first@example.com", "--if-none")
+	command("Ada@example.com is created with the role analyst", "admin", "create", "--email=Ada@example.com", "--role=analyst")
+	command("first@example.com is created with the role admin", "admin", "create", "--email=first@example.com", "--if-none")
 	var again strings.Builder
 	if code := Run(t.Context(), []string{"admin", "create", "--email=second@example.com", "--if-none"}, environ, &again, &again); code != exitOK || again.String() != "" {
 		t.Errorf("a second first admin: exit code %d: %s", code, again.String())

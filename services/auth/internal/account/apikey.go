@@ -29,6 +29,7 @@ type APIKey struct {
 	Prefix     string
 	CreatedBy  string // the principal that made it
 	Account    string // e-mail address of its owner; empty if there is none
+	Stopped    string // why the account's keys do not work at present: disabled or no admin; empty if they work
 	CreatedAt  time.Time
 	LastUsedAt *time.Time
 	RevokedAt  *time.Time

@@ -38,13 +38,13 @@ func insertAccount(ctx context.Context, db querier, a account.Account) (account.
 }
 
 // PutAccount stores an account. If one with the same e-mail address exists, it gets the role and password, and its sessions
-// are revoked.
+// are revoked. Without a role, an existing account keeps its own, and a new one is an admin.
 func (s Store) PutAccount(ctx context.Context, a account.Account) error {
 	const upsert = `
 		INSERT INTO auth.users (id, email, name, password_hash, role)
-		VALUES ($1, $2, $3, $4, $5)
+		VALUES ($1, $2, $3, $4, coalesce(nullif($5, ''), 'admin'))
 		ON CONFLICT (email) DO UPDATE SET password_hash = excluded.password_hash,
-			password_expires_at = NULL, role = excluded.role, updated_at = now()
+			password_expires_at = NULL, role = coalesce(nullif($5, ''), users.role), updated_at = now()
 		RETURNING id`
 	err := postgres.InTx(ctx, s.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
 		var id uuid.UUID

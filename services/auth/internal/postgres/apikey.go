@@ -89,7 +89,8 @@ func checkMaker(ctx context.Context, tx pgx.Tx, maker authn.Principal, want acco
 func (s Store) Keys(ctx context.Context) ([]account.APIKey, error) {
 	const query = `
 		SELECT k.id, k.name, k.prefix, k.scopes, k.delegate, coalesce('key:' || k.parent, 'user:' || k.owner, 'key:' || k.id),
-		       coalesce(u.email, ''), k.created_at, k.expires_at, k.last_used_at, k.revoked_at
+		       coalesce(u.email, ''),
+		       CASE WHEN u.disabled_at IS NOT NULL THEN 'disabled' WHEN u.role <> 'admin' THEN 'no admin' ELSE '' END, k.created_at, k.expires_at, k.last_used_at, k.revoked_at
 		FROM auth.api_keys k LEFT JOIN auth.users u ON u.id = k.owner
 		ORDER BY k.created_at DESC, k.id DESC`
 	rows, err := s.Pool.Query(ctx, query)
@@ -98,7 +99,7 @@ func (s Store) Keys(ctx context.Context) ([]account.APIKey, error) {
 	}
 	keys, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (k account.APIKey, err error) {
 		return k, row.Scan(&k.ID, &k.Name, &k.Prefix, &k.Scopes, &k.Delegate, &k.CreatedBy,
-			&k.Account, &k.CreatedAt, &k.ExpiresAt, &k.LastUsedAt, &k.RevokedAt)
+			&k.Account, &k.Stopped, &k.CreatedAt, &k.ExpiresAt, &k.LastUsedAt, &k.RevokedAt)
 	})
 	if err != nil {
 		return nil, postgres.Classify(fmt.Errorf("list API keys: %w", err))
