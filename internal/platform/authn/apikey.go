@@ -165,9 +165,8 @@ func (c *keyCache) load(ctx context.Context, key string, hash keyHash) (Key, err
 
 // missesOf returns the count of unknown keys of the client's network.
 func (c *keyCache) missesOf(ctx context.Context) *rate.Limiter {
-	misses, _ := c.misses.Get(ctx, httpserver.ClientNetwork(ctx), otter.LoaderFunc[string, *rate.Limiter](
-		func(context.Context, string) (*rate.Limiter, error) {
-			return rate.NewLimiter(rate.Every(missWindow/missLimit), missLimit), nil
-		}))
+	misses, _ := c.misses.ComputeIfAbsent(httpserver.ClientNetwork(ctx), func() (*rate.Limiter, bool) {
+		return rate.NewLimiter(rate.Every(missWindow/missLimit), missLimit), false
+	})
 	return misses
 }

@@ -1,6 +1,7 @@
 package ratelimit_test
 
 import (
+	"context"
 	"crypto/rand"
 	"net/http"
 	"syscall"
@@ -65,5 +66,35 @@ func TestRefund(t *testing.T) {
 			t.Fatalf("attempt %d after refunds of all before: %v", i, err)
 		}
 		limiter.Refund(t.Context(), "key", 1)
+	}
+}
+
+// A request whose client is gone still takes its quota, also of a key that this process meets for the first time, and does not
+// pass for an outage of Redis.
+func TestTheClientIsGone(t *testing.T) {
+	t.Parallel()
+	for _, lease := range []int{0, 2} {
+		registry := prometheus.NewRegistry()
+		policy := ratelimit.Policy{Name: "test", Limit: 5, Window: 24 * time.Hour, Lease: lease}
+		limiter := ratelimit.New(redistest.Client(t, redistest.New(t)), policy, platformtest.Logger(t), registry)
+		t.Cleanup(limiter.Close)
+		gone, end := context.WithCancel(t.Context())
+		end()
+		if err := limiter.Allow(gone, http.Header{}, "key", 4); err != nil {
+			t.Errorf("within the quota: %v", err)
+		}
+		if err := limiter.Allow(t.Context(), http.Header{}, "key", 2); err == nil {
+			t.Error("the ended request took nothing")
+		}
+		limiter.Refund(gone, "key", 1)
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			if n := f.GetMetric()[0].GetCounter().GetValue(); f.GetName() == "hpa_ratelimit_redis_errors_total" && n != 0 {
+				t.Errorf("lease %d: %v decisions without Redis", lease, n)
+			}
+		}
 	}
 }

@@ -113,7 +113,7 @@ type decision struct {
 // take asks the count of this process first, and Redis about what that allows. The count of the process is a part of the
 // quota, not one beside it: it is charged for every grant, and a recovered Redis cannot grant the same units again.
 func (l *Limiter) take(ctx context.Context, key string, n int) decision {
-	local := l.takeLocal(ctx, key, n)
+	local := l.takeLocal(key, n)
 	if !local.allowed {
 		return local
 	}
@@ -123,6 +123,8 @@ func (l *Limiter) take(ctx context.Context, key string, n int) decision {
 	}
 	d, err := l.takeLeased(ctx, key, n)
 	switch {
+	case err != nil && ctx.Err() != nil: // the client is gone, which says nothing about Redis
+		return local
 	case errors.Is(err, errAway):
 		l.unavailable.Inc()
 		return local
@@ -132,7 +134,7 @@ func (l *Limiter) take(ctx context.Context, key string, n int) decision {
 		l.logger.WarnContext(ctx, "rate limit without Redis", "policy", l.policy.Name, "err", err)
 		return local
 	case !d.allowed:
-		l.bucket(ctx, key).AllowN(time.Now(), -n)
+		l.bucket(key).AllowN(time.Now(), -n)
 	default:
 		d.remaining = min(d.remaining, local.remaining)
 	}
@@ -142,11 +144,11 @@ func (l *Limiter) take(ctx context.Context, key string, n int) decision {
 // Refund gives back n units that Allow has taken, for limits on failures of attempts that turned out well. It may leave one
 // unit taken, which comes back with time.
 func (l *Limiter) Refund(ctx context.Context, key string, n int) {
-	l.bucket(ctx, key).AllowN(time.Now(), -n)
+	l.bucket(key).AllowN(time.Now(), -n)
 	if l.outage.Ongoing() {
 		return
 	}
-	if _, err := l.takeRedis(ctx, key, -n); err != nil {
+	if _, err := l.takeRedis(ctx, key, -n); err != nil && ctx.Err() == nil {
 		l.outage.Begin()
 		l.logger.WarnContext(ctx, "refund a rate limit without Redis", "policy", l.policy.Name, "err", err)
 	}
@@ -185,8 +187,7 @@ func (l *Limiter) takeLeased(ctx context.Context, key string, n int) (decision, 
 	if l.policy.Lease == 0 {
 		return l.takeRedis(ctx, key, n)
 	}
-	held, _ := l.leases.Get(ctx, key, otter.LoaderFunc[string, *lease](
-		func(context.Context, string) (*lease, error) { return &lease{}, nil }))
+	held, _ := l.leases.ComputeIfAbsent(key, func() (*lease, bool) { return &lease{}, false })
 	held.mu.Lock()
 	defer held.mu.Unlock()
 	now := time.Now()
@@ -219,11 +220,10 @@ func (l *Limiter) takeLeased(ctx context.Context, key string, n int) (decision, 
 }
 
 // bucket returns this process's own count of a key.
-func (l *Limiter) bucket(ctx context.Context, key string) *rate.Limiter {
-	bucket, _ := l.local.Get(ctx, key, otter.LoaderFunc[string, *rate.Limiter](
-		func(context.Context, string) (*rate.Limiter, error) {
-			return rate.NewLimiter(l.perSecond(), l.policy.Limit), nil
-		}))
+func (l *Limiter) bucket(key string) *rate.Limiter {
+	bucket, _ := l.local.ComputeIfAbsent(key, func() (*rate.Limiter, bool) {
+		return rate.NewLimiter(l.perSecond(), l.policy.Limit), false
+	})
 	return bucket
 }
 
@@ -233,8 +233,8 @@ func (l *Limiter) perSecond() rate.Limit {
 
 // takeLocal decides by this process's own count. With r replicas a key gets up to r times its quota while Redis is down;
 // that is better than refusing all requests.
-func (l *Limiter) takeLocal(ctx context.Context, key string, n int) decision {
-	perSecond, bucket := l.perSecond(), l.bucket(ctx, key)
+func (l *Limiter) takeLocal(key string, n int) decision {
+	perSecond, bucket := l.perSecond(), l.bucket(key)
 	now := time.Now()
 	d := decision{allowed: bucket.AllowN(now, n)}
 	tokens := bucket.TokensAt(now)
