@@ -1368,7 +1368,7 @@ func (c *Client) CreateInvitation(ctx context.Context, body InvitationCreateRequ
 
 // RevokeInvitation calls DELETE /auth/invitations/{id}: revoke an invitation.
 //
-// The invitation cannot be used any more. An account that was made with it stays. Revoking again answers 204 again. Needs the role `admin`; API keys are refused.
+// The invitation cannot be used any more. Revoking again answers 204 again. One that was used is answered with 409 `invitation_used`, which names the account: that stays, and can be disabled. Needs the role `admin`; API keys are refused.
 func (c *Client) RevokeInvitation(ctx context.Context, id openapi_types.UUID, options ...CallOption) error {
 	call := &call{
 		operation: "revokeInvitation", method: http.MethodDelete,

@@ -124,6 +124,7 @@ func TestInvitationsThatAreVoid(t *testing.T) {
 	for range 2 { // revoking is idempotent
 		want[any](admin, http.StatusNoContent, http.MethodDelete, "/auth/invitations/"+revoked.ID, "")
 	}
+	wantProblem(t, admin.do(http.MethodDelete, "/auth/invitations/"+used.ID, ""), 409, "invitation_used")
 	want[any](admin, http.StatusOK, http.MethodPatch, "/auth/users/"+secondID, `{"disabled":true}`)
 	void := map[string]string{
 		"used": used.Token, "expired": expired.Token, "revoked": revoked.Token, "of a disabled admin": ofDisabled.Token,

@@ -23,7 +23,8 @@ func Invite(ctx context.Context, pool *pgxpool.Pool, role authn.Role, life time.
 	return i.ID.String(), secret, nil
 }
 
-// RevokeInvitation revokes an invitation. It returns NotFound for an unknown one. The pool must act as hp_auth.
+// RevokeInvitation revokes an invitation. It returns NotFound for an unknown one and Conflict for a used one. The
+// pool must act as hp_auth.
 func RevokeInvitation(ctx context.Context, pool *pgxpool.Pool, id uuid.UUID) error {
 	return postgres.Store{Pool: pool}.RevokeInvitation(ctx, id)
 }

@@ -94,6 +94,11 @@ func TestOwnDatabase(t *testing.T) {
 	const id = "0195a3f0-2b6d-7f21-8c4e-5a9d3e7b1f60"
 	execute(t, database.URL(), `UPDATE auth.invitations SET id = '`+id+`'`)
 	command("invitation "+id+" is revoked", "admin", "revoke-invitation", id)
+	execute(t, database.URL(), `UPDATE auth.invitations SET used_at = now(), revoked_at = NULL`)
+	var used strings.Builder
+	if code := Run(t.Context(), []string{"admin", "revoke-invitation", id}, environ, &used, &used); code != exitFailure || !strings.Contains(used.String(), "invitation_used") {
+		t.Errorf("a used invitation is revoked: exit code %d: %s", code, used.String())
+	}
 	var nobody strings.Builder
 	if code := Run(t.Context(), []string{"admin", "disable", "--email=nobody@example.com"}, environ, &nobody, &nobody); code != exitUsage || !strings.Contains(nobody.String(), "unknown_account") {
 		t.Errorf("nobody is disabled: exit code %d: %s", code, nobody.String())

@@ -103,14 +103,33 @@ func (s Store) Invitations(ctx context.Context, after *uuid.UUID, limit int) ([]
 	return invitations, nil
 }
 
-// RevokeInvitation revokes an invitation. It is idempotent, and returns NotFound for an unknown one.
+// RevokeInvitation revokes an invitation. It is idempotent. It returns NotFound for an unknown invitation, and Conflict for a used
+// one, because revoking that does not stop the account that was made with it.
 func (s Store) RevokeInvitation(ctx context.Context, id uuid.UUID) error {
-	tag, err := s.Pool.Exec(ctx, `UPDATE auth.invitations SET revoked_at = coalesce(revoked_at, now()) WHERE id = $1`, id)
+	const revoke = `
+		UPDATE auth.invitations SET revoked_at = CASE WHEN used_at IS NULL THEN coalesce(revoked_at, now()) END
+		WHERE id = $1
+		RETURNING used_at IS NOT NULL`
+	var used bool
+	err := s.Pool.QueryRow(ctx, revoke, id).Scan(&used)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return errs.New(errs.NotFound, "unknown_invitation", "There is no invitation with this id.")
+	}
 	if err != nil {
 		return postgres.Classify(fmt.Errorf("revoke an invitation: %w", err))
 	}
-	if tag.RowsAffected() == 0 {
-		return errs.New(errs.NotFound, "unknown_invitation", "There is no invitation with this id.")
+	if !used {
+		return nil
 	}
-	return nil
+	// A statement of its own sees the account, even if the registration has committed while the update waited.
+	const user = `
+		SELECT coalesce(u.email, 'one that is gone')
+		FROM auth.invitations i LEFT JOIN auth.users u ON u.id = i.used_by
+		WHERE i.id = $1`
+	var email string
+	if err := s.Pool.QueryRow(ctx, user, id).Scan(&email); err != nil {
+		return postgres.Classify(fmt.Errorf("find who used an invitation: %w", err))
+	}
+	return errs.New(errs.Conflict, "invitation_used",
+		"An account was registered with the invitation: "+email+". The invitation lets nobody else in. To stop the account, disable it.")
 }

@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -86,5 +87,28 @@ func TestARevokedInvitationIsNotUsed(t *testing.T) {
 	}
 	if _, err := s.accept("eve@example.com", other); errs.CodeOf(err) != account.InvitationInvalid {
 		t.Errorf("one of a disabled admin: %v", err)
+	}
+}
+
+// TestAUsedInvitationIsNotRevoked lets the revocation of an invitation meet the registration with it. Whoever revokes it learns that
+// there is an account.
+func TestAUsedInvitationIsNotRevoked(t *testing.T) {
+	t.Parallel()
+	s := tester{newStore(t), t}
+	secret := s.invite(authn.Admin, nil)
+	invitations, err := s.Invitations(t.Context(), nil, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var acceptErr, revokeErr error
+	s.inTurn(lockInvitations,
+		func() { _, acceptErr = s.accept("eve@example.com", secret) },
+		func() { revokeErr = s.RevokeInvitation(t.Context(), invitations[0].ID) },
+	)
+	if acceptErr != nil || errs.CodeOf(revokeErr) != "invitation_used" || !strings.Contains(revokeErr.Error(), "eve@example.com") {
+		t.Errorf("the registration: %v; the revocation: %v", acceptErr, revokeErr)
+	}
+	if invitations, err = s.Invitations(t.Context(), nil, 1); err != nil || invitations[0].UsedAt == nil || invitations[0].RevokedAt != nil {
+		t.Errorf("the invitation is listed as %+v, %v", invitations, err)
 	}
 }
