@@ -23,6 +23,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/service"
 	"github.com/hp-analytics/hp-analytics/internal/platform/service/frame"
+	"github.com/hp-analytics/hp-analytics/internal/platform/telemetry"
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
 	"github.com/hp-analytics/hp-analytics/services/auth"
 	"github.com/hp-analytics/hp-analytics/services/auth/accounts"
@@ -39,7 +40,7 @@ type office struct {
 	postgres platformpostgres.Config
 	redis    redis.Config
 	change   func(*auth.Config) // changes the default configuration, whose limits are high; may be nil
-	logs     io.Writer          // gets the log of the replicas, if it is not nil
+	logs     io.Writer          // gets the log of the replicas from warnings up, if it is not nil
 
 	lastRoutes http.Handler // of the last replica, without contract checks
 }
@@ -68,7 +69,7 @@ func (o *office) build() service.Service {
 	}
 	deps := platformtest.Deps(o.t)
 	if o.logs != nil {
-		deps.Logger = slog.New(slog.NewTextHandler(o.logs, nil))
+		deps.Logger = telemetry.NewLogger(o.logs, telemetry.LogConfig{Level: slog.LevelWarn, Format: "text"})
 	}
 	svc, err := auth.New(ctx, cfg, deps)
 	if err != nil {
