@@ -1438,7 +1438,7 @@ func (c *Client) Refresh(ctx context.Context, body RefreshRequest, options ...Ca
 
 // Register calls POST /auth/register: create an account.
 //
-// Creates an account, with the role `user` or that of the `invitation`. Who may register is a setting of the installation: everybody, only with an invitation, or nobody; the others are answered with 403 `registration_closed`. An invitation that is unknown, used, expired or revoked, or whose maker is no enabled admin any more, is answered with 403 `invalid_invitation`. E-mail addresses are unique without regard to case; one that has an account is answered with 409 `email_taken`. A client address gets the last two answers 20 times an hour at most.
+// Creates an account, with the role `user` or that of the `invitation`. Who may register is a setting of the installation: everybody, only with an invitation, or nobody; the others are answered with 403 `registration_closed`. An invitation that is unknown, used, expired or revoked, or whose maker is no enabled admin any more, is answered with 403 `invalid_invitation`. E-mail addresses are unique without regard to case; one that has an account is answered with 409 `email_taken`. A network gets the last two answers 20 times an hour at most. After that each registration from it is answered with 429, with a valid invitation too, until `Retry-After` has passed.
 func (c *Client) Register(ctx context.Context, body RegisterRequest, options ...CallOption) (result User, err error) {
 	call := &call{
 		operation: "register", method: http.MethodPost,
@@ -1478,7 +1478,7 @@ func (c *Client) ListUsers(ctx context.Context, params *ListUsersParams, options
 
 // UpdateUser calls PATCH /auth/users/{id}: disable or enable an account.
 //
-// A disabled account cannot log in, and all its logins end at once: no refresh token works any more, and the operations under `/auth` refuse its access tokens. Other operations accept an access token until it expires, 15 minutes after it was issued unless the installation changed that. Nobody can disable the own account (409 `own_account`). Needs the role `admin`; API keys are refused.
+// A disabled account cannot log in, and all its logins end at once: no refresh token works any more, and the operations under `/auth` refuse its access tokens. Other operations accept an access token until it expires, 15 minutes after it was issued unless the installation changed that. The API keys of the account (`api_keys`) are refused at most 5 seconds later, and work again when it is enabled. Nobody can disable the own account (409 `own_account`). Needs the role `admin`; API keys are refused.
 func (c *Client) UpdateUser(ctx context.Context, id openapi_types.UUID, body UserUpdateRequest, options ...CallOption) (result Account, err error) {
 	call := &call{
 		operation: "updateUser", method: http.MethodPatch,

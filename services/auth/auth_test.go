@@ -210,7 +210,11 @@ func TestDisablingAnAccountSaysHowManyKeysStop(t *testing.T) {
 	if a := want[listedUser](root, http.StatusOK, http.MethodPatch, "/auth/users/"+me.ID, `{"disabled":true}`); a.APIKeys != 2 {
 		t.Errorf("%d keys stop working, want 2", a.APIKeys)
 	}
-	wantProblem(t, anyone.as(child.Key).do(http.MethodGet, "/auth/api-keys", ""), http.StatusUnauthorized, "invalid_api_key")
+	w := anyone.as(child.Key).do(http.MethodGet, "/auth/api-keys", "")
+	wantProblem(t, w, http.StatusUnauthorized, "invalid_api_key")
+	if !strings.Contains(w.Body.String(), "its account is disabled") {
+		t.Errorf("a key of a disabled account is told: %s", w.Body)
+	}
 }
 
 // TestCommandLineAccounts checks that putting an existing account changes its password and role, and revokes its refresh

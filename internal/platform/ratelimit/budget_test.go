@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"net/http"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -48,6 +49,25 @@ func TestOneBudgetWhateverRedisDoes(t *testing.T) {
 	try(60)
 	if allowed != policy.Limit {
 		t.Errorf("%d of %d were allowed in all", allowed, policy.Limit)
+	}
+}
+
+// TestTheAnswerNamesTheQuota reads what a caller over its quota is told.
+func TestTheAnswerNamesTheQuota(t *testing.T) {
+	t.Parallel()
+	client := redistest.Client(t, redistest.New(t))
+	for window, want := range map[time.Duration]string{
+		time.Minute: "1 per minute is", time.Hour: "1 per hour is", 90 * time.Second: "1 per 1m30s is",
+	} {
+		policy := ratelimit.Policy{Name: window.String(), Limit: 1, Window: window}
+		limiter := ratelimit.New(client, policy, platformtest.Logger(t), prometheus.NewRegistry())
+		t.Cleanup(limiter.Close)
+		if err := limiter.Allow(t.Context(), http.Header{}, "key", 1); err != nil {
+			t.Fatal(err)
+		}
+		if err := limiter.Allow(t.Context(), http.Header{}, "key", 1); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", window, err)
+		}
 	}
 }
 

@@ -99,7 +99,18 @@ func (l *Limiter) Allow(ctx context.Context, header http.Header, key string, n i
 	}
 	l.denied.Inc()
 	return errs.New(errs.TooMany, "rate_limited",
-		"The quota of "+strconv.Itoa(l.policy.Limit)+" per "+l.policy.Window.String()+" is used up.").After(decision.retry)
+		"The quota of "+strconv.Itoa(l.policy.Limit)+" per "+unit(l.policy.Window)+" is used up.").After(decision.retry)
+}
+
+// unit returns how people say "per window".
+func unit(window time.Duration) string {
+	switch window {
+	case time.Minute:
+		return "minute"
+	case time.Hour:
+		return "hour"
+	}
+	return window.String()
 }
 
 // decision is the outcome of one take.
