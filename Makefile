@@ -41,8 +41,8 @@ up: deps bin/hp-analytics ## start the whole platform on http://localhost:8080 (
 	@PORT=$(PORT) DATA_DIR=$(DATA_DIR) exec bin/hp-analytics up
 
 .PHONY: demo
-demo: bin/hp-analytics ## send a simulated shop's events to a running platform and check its numbers (URL=, ARGS="--events 200000 --days 30")
-	@bin/hp-analytics demo --url $(URL) $(ARGS)
+demo: bin/hp-analytics ## send a simulated shop's events to a running platform and check its numbers (URL=, DATA_DIR=, ARGS="--events 200000 --days 30")
+	@DATA_DIR=$(DATA_DIR) bin/hp-analytics demo --url $(URL) $(ARGS)
 
 .PHONY: test
 test: test-deps ## run all tests of all modules with the race detector, against real Postgres and Redis

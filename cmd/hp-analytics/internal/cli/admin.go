@@ -152,9 +152,9 @@ func putAccount(ctx context.Context, pool *pgxpool.Pool, email, password string,
 }
 
 // firstAdmin creates the first admin if there is none, and returns a description of the login: with the password if it is new.
-// Without ADMIN_EMAIL it generates one and stores it in the data directory. It writes the file before the account, so that a crash in
+// The command line of commands for this installation begins with program. Without ADMIN_EMAIL it generates one and stores it in the data directory. It writes the file before the account, so that a crash in
 // between cannot leave an admin whose password is unknown.
-func firstAdmin(ctx context.Context, database postgres.Config, given AdminConfig, dir string) (string, error) {
+func firstAdmin(ctx context.Context, database postgres.Config, given AdminConfig, dir, program string) (string, error) {
 	pool, err := accountsPool(ctx, database)
 	if err != nil {
 		return "", err
@@ -169,9 +169,10 @@ func firstAdmin(ctx context.Context, database postgres.Config, given AdminConfig
 	case err != nil:
 		return "", err
 	case there && !noted:
-		return "exists already (hp-analytics admin create adds another)", nil
+		return "exists already (" + program + " admin create --email … adds another)", nil
 	case there:
-		return admin.Email + ", first password in " + loginFile(dir) + " (a new one: hp-analytics admin reset-password)", nil
+		return admin.Email + ", first password in " + loginFile(dir) + "\n" +
+			"                   (a temporary one: " + program + " admin reset-password --email " + admin.Email + ")", nil
 	case given.Email != "":
 		if err := putAccount(ctx, pool, given.Email, string(given.Password), authn.Admin); err != nil {
 			return "", err

@@ -14,6 +14,9 @@ import (
 	"github.com/hp-analytics/hp-analytics/migrations/migrate"
 )
 
+// defaultDataDir is the data directory without DATA_DIR.
+const defaultDataDir = ".data"
+
 // DataConfig says where the private databases of a local installation are.
 type DataConfig struct {
 	// DataDir holds the data of `up`.

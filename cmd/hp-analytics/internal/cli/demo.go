@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/hp-analytics/hp-analytics/client"
 	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/demo"
 	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/host"
 )
@@ -46,6 +48,7 @@ func (e environment) demo(ctx context.Context, o demo.Options) error {
 		return err
 	}
 	o.Out, o.Email, o.Password = e.stdout, cfg.Email, string(cfg.Password)
+	source := "ADMIN_EMAIL and ADMIN_PASSWORD"
 	if o.Email == "" {
 		admin, found, err := readLogin(cfg.DataDir)
 		if err != nil {
@@ -55,10 +58,14 @@ func (e environment) demo(ctx context.Context, o demo.Options) error {
 			return usageError{fmt.Errorf("no admin to log in as: set ADMIN_EMAIL and ADMIN_PASSWORD, or DATA_DIR to that of `hp-analytics up` (%s has none)", cfg.DataDir)}
 		}
 		o.Email, o.Password = admin.Email, admin.Password
+		source = loginFile(cfg.DataDir)
 	}
 	err := demo.Run(ctx, o)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return errors.New("interrupted; run the same command within the hour to continue: what was sent already is not counted twice")
+	}
+	if refusal, ok := errors.AsType[*client.Error](err); ok && refusal.Status == http.StatusUnauthorized {
+		return fmt.Errorf("log in as %s with the password of %s: %w; if the password was changed, set ADMIN_EMAIL and ADMIN_PASSWORD to the login as it is now", o.Email, source, err)
 	}
 	return err
 }

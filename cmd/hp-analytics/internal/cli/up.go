@@ -160,8 +160,28 @@ func (e environment) upWith(ctx context.Context, cfg upConfig, databases *embedd
 		Listener: listener,
 		Logger:   logger,
 		Before:   databases.Components(),
-		Ready:    func() { e.welcome(url+cfg.BasePath, cfg, admin) },
+		Ready:    func() { effective.welcome(url+cfg.BasePath, cfg, admin, listener.Addr()) },
 	})
+}
+
+// program returns the beginning of a command line for the databases of this installation. It hides the URL of a database, which may
+// contain a password.
+func (c *upConfig) program() string {
+	switch {
+	case c.DatabaseURL != "":
+		return "DATABASE_URL=… bin/hp-analytics"
+	case c.DataDir != defaultDataDir:
+		return "DATA_DIR=" + c.DataDir + " bin/hp-analytics"
+	}
+	return "bin/hp-analytics"
+}
+
+// demo returns the command line of the demo.
+func (c *upConfig) demo(url string) string {
+	if c.DataDir != defaultDataDir {
+		return "make demo URL=" + url + " DATA_DIR=" + c.DataDir
+	}
+	return "make demo URL=" + url
 }
 
 // prepare migrates the schema and creates the first admin. It returns a description of the admin's login.
@@ -173,11 +193,11 @@ func (e environment) prepare(ctx context.Context, cfg upConfig, logger *slog.Log
 	if err := migrate.Up(ctx, string(database.URL), logger); err != nil {
 		return "", err
 	}
-	return firstAdmin(ctx, database, cfg.AdminConfig, cfg.DataDir)
+	return firstAdmin(ctx, database, cfg.AdminConfig, cfg.DataDir, cfg.program())
 }
 
 // welcome prints where the platform is and what to do next.
-func (e environment) welcome(url string, cfg upConfig, admin string) {
+func (e environment) welcome(url string, cfg upConfig, admin string, addr net.Addr) {
 	_, _ = fmt.Fprintf(e.stdout, `
   HP Analytics is ready.
 
@@ -188,7 +208,11 @@ func (e environment) welcome(url string, cfg upConfig, admin string) {
     Admin          %[2]s
     Data and log   %[3]s
 
-  Try it:  make demo URL=%[1]s      Stop it:  Ctrl-C
+  Try it:  %[4]s      Stop it:  Ctrl-C
 
-`, url, admin, cfg.DataDir)
+`, url, admin, cfg.DataDir, cfg.demo(url))
+	registration, _ := e.lookup().Lookup("REGISTRATION")
+	if tcp, ok := addr.(*net.TCPAddr); registration == "open" && ok && !tcp.IP.IsLoopback() {
+		_, _ = fmt.Fprintf(e.stdout, "  Warning: everybody who reaches %s can register. REGISTRATION=invite asks for an invitation.\n\n", addr)
+	}
 }

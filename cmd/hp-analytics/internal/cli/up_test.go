@@ -82,6 +82,14 @@ func TestUp(t *testing.T) {
 	if got := adminLine(t, again); strings.Contains(again.output.String(), admin.Password) || !strings.Contains(got, loginFile(dir)) {
 		t.Errorf("after a restart the admin is %q", got)
 	}
+	for _, want := range []string{
+		"(a temporary one: DATA_DIR=" + dir + " bin/hp-analytics admin reset-password --email admin@example.com)",
+		" DATA_DIR=" + dir + "      Stop it:",
+	} {
+		if !strings.Contains(again.output.String(), want) {
+			t.Errorf("after a restart, no %q in:\n%s", want, again.output)
+		}
+	}
 	if info, err := os.Stat(loginFile(dir)); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the stored login: %v, %v", info, err)
 	}
