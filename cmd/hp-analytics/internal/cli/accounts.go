@@ -9,7 +9,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
-	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/services/auth/accounts"
 )
 
@@ -24,11 +23,7 @@ func accountCommands(env environment) []*cobra.Command {
 		}
 		cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 			return env.withAccounts(cmd.Context(), func(pool *pgxpool.Pool) error {
-				err := apply(cmd.Context(), pool, email)
-				if errs.Is(err, errs.NotFound) {
-					return usageError{err}
-				}
-				return err
+				return refused(apply(cmd.Context(), pool, email))
 			})
 		}
 		return cmd

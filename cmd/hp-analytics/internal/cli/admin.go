@@ -144,11 +144,7 @@ func accountsPool(ctx context.Context, database postgres.Config) (*pgxpool.Pool,
 }
 
 func putAccount(ctx context.Context, pool *pgxpool.Pool, email, password string, role authn.Role) error {
-	err := accounts.Put(ctx, pool, email, password, role)
-	if errs.Is(err, errs.Invalid) {
-		return usageError{fmt.Errorf("account %s: %w", email, err)}
-	}
-	return err
+	return refused(accounts.Put(ctx, pool, email, password, role))
 }
 
 // firstAdmin creates the first admin if there is none, and returns a description of the login: with the password if it is new.

@@ -93,7 +93,7 @@ func (e environment) listBatches(ctx context.Context, pool *pgxpool.Pool) error 
 		_, _ = fmt.Fprintf(e.stdout, "%s: %d %s, received %s, failed %d times, next attempt %s: %s\n",
 			b.ID, b.Rows, b.Kind, b.ReceivedAt.UTC().Format(time.RFC3339), b.Attempts, b.Next.UTC().Format(time.RFC3339), b.Failure)
 	}
-	_, err = fmt.Fprintf(e.stdout, "%d batches are set aside; their %d rows are missing from the numbers.\n", len(failed), rows)
+	_, err = fmt.Fprintf(e.stdout, "%s set aside; %s missing from the numbers.\n", count(len(failed), "batch"), count(rows, "row"))
 	return err
 }
 
@@ -109,7 +109,7 @@ func (e environment) releaseBatches(ctx context.Context, pool *pgxpool.Pool, ids
 	if err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(e.stdout, "Released %d batches. The aggregator folds them within seconds, or sets them aside again.\n", len(released))
+	_, _ = fmt.Fprintf(e.stdout, "Released %s, to be folded within seconds or set aside again.\n", count(len(released), "batch"))
 	if len(released) < len(ids) {
 		return fmt.Errorf("%d of %d ids name no batch that is set aside", len(ids)-len(released), len(ids))
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/config"
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/service"
 	"github.com/hp-analytics/hp-analytics/internal/platform/telemetry"
 )
@@ -83,8 +84,50 @@ func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	return exitCode(root.ExecuteContext(ctx), stderr)
+	started := false
+	noteStart(root, &started)
+	err := root.ExecuteContext(ctx)
+	if err != nil && !started {
+		err = usageError{err}
+	}
+	return exitCode(err, stderr)
+}
+
+// noteStart makes every command set started before it does anything. All errors before that are those of the command line. A group
+// of commands gets a RunE, because cobra otherwise accepts any word after it.
+func noteStart(cmd *cobra.Command, started *bool) {
+	for _, sub := range cmd.Commands() {
+		noteStart(sub, started)
+	}
+	run := cmd.RunE
+	switch {
+	case run == nil && cmd.HasParent():
+		cmd.Args = cobra.NoArgs
+		cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	case run != nil:
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			*started = true
+			return run(cmd, args)
+		}
+	}
+}
+
+// refused turns a refusal by the rules of the API into a usage error that says in sentences what is wrong.
+func refused(err error) error {
+	refusal, ok := errors.AsType[*errs.Error](err)
+	if !ok {
+		return err
+	}
+	switch refusal.Kind {
+	case errs.Invalid, errs.NotFound, errs.Forbidden, errs.Conflict:
+		text := refusal.Detail
+		for _, field := range refusal.Fields {
+			text += " " + field.Detail
+		}
+		return usageError{errors.New(text)}
+	default:
+		return err
+	}
 }
 
 func exitCode(err error, stderr io.Writer) int {

@@ -17,10 +17,13 @@ func (r *dayRange) define(cmd *cobra.Command, withoutFrom, withoutTo string) {
 	cmd.Flags().StringVar(&r.to, "to", "", "last day, included"+withoutTo)
 }
 
-// parse returns the days, nil for a flag that is not given.
+// parse returns the days, nil for a flag that is not given. The last day is not before the first one.
 func (r *dayRange) parse() (from, to *time.Time, err error) {
 	from, fromErr := parseDay("--from", r.from)
 	to, toErr := parseDay("--to", r.to)
+	if from != nil && to != nil && to.Before(*from) {
+		toErr = errors.New("--to: must not be before --from")
+	}
 	return from, to, errors.Join(fromErr, toErr)
 }
 

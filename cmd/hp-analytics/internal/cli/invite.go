@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
-	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/services/auth/accounts"
 )
 
@@ -17,13 +16,14 @@ const maxInvitation = 720 * time.Hour
 
 func inviteCommand(env environment) *cobra.Command {
 	var role string
-	var valid time.Duration
+	life := duration(7 * 24 * time.Hour)
 	cmd := &cobra.Command{
 		Use: "invite", Short: "Print an invitation, with which one account can be registered", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkRole(authn.Role(role)); err != nil {
 				return err
 			}
+			valid := time.Duration(life)
 			if valid < time.Minute || valid > maxInvitation {
 				return usageError{fmt.Errorf("--valid: must be between 1m and %s, not %s", maxInvitation, valid)}
 			}
@@ -34,7 +34,7 @@ func inviteCommand(env environment) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&role, "role", string(authn.User), "admin, analyst or user")
-	cmd.Flags().DurationVar(&valid, "valid", 7*24*time.Hour, "how long it can be used")
+	cmd.Flags().Var(&life, "valid", "how long it can be used, such as 7d or 36h")
 	return cmd
 }
 
@@ -48,10 +48,7 @@ func revokeInvitationCommand(env environment) *cobra.Command {
 			}
 			return env.withAccounts(cmd.Context(), func(pool *pgxpool.Pool) error {
 				err := accounts.RevokeInvitation(cmd.Context(), pool, id)
-				if errs.Is(err, errs.NotFound) {
-					return usageError{err}
-				}
-				return env.done(err, "invitation %s is revoked\n", id)
+				return env.done(refused(err), "invitation %s is revoked\n", id)
 			})
 		},
 	}

@@ -13,7 +13,6 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
-	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/services/auth/accounts"
 )
@@ -45,11 +44,10 @@ It uses the database of DATABASE_URL, or else the private one of DATA_DIR (defau
 			}
 			return env.withKeys(cmd.Context(), func(pool *pgxpool.Pool) error {
 				n, err := accounts.RevokeKey(cmd.Context(), pool, id)
-				if err != nil {
-					return err
+				if err == nil && n == 0 {
+					return env.done(nil, "The API key was revoked before, and all keys that were made with it.\n")
 				}
-				_, err = fmt.Fprintf(env.stdout, "%d API keys revoked\n", n)
-				return err
+				return env.done(refused(err), "%s revoked\n", count(n, "API key"))
 			})
 		},
 	}
@@ -61,10 +59,10 @@ func createKeyCommand(env environment) *cobra.Command {
 	var request accounts.KeyRequest
 	var email string
 	var scopes []string
-	var life time.Duration
+	var life duration
 	cmd := &cobra.Command{
 		Use:   "create",
-		Short: "Create an API key for an admin, and print it",
+		Short: "Create an API key for an admin; print it on stdout, and its id on stderr",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, scope := range scopes {
@@ -75,17 +73,15 @@ func createKeyCommand(env environment) *cobra.Command {
 					return usageError{fmt.Errorf("--scopes: must be of ingest, read and admin, not %q", scope)}
 				}
 			}
-			if life != 0 {
-				request.ExpiresAt = new(time.Now().Add(life))
+			if cmd.Flags().Changed("expires-in") {
+				request.ExpiresAt = new(time.Now().Add(time.Duration(life)))
 			}
 			return env.withKeys(cmd.Context(), func(pool *pgxpool.Pool) error {
-				key, err := accounts.CreateKey(cmd.Context(), pool, email, request)
-				if errs.Is(err, errs.Invalid) || errs.Is(err, errs.NotFound) {
-					return usageError{fmt.Errorf("an API key of %s: %w", email, err)}
-				}
+				id, key, err := accounts.CreateKey(cmd.Context(), pool, email, request)
 				if err != nil {
-					return err
+					return refused(err)
 				}
+				_, _ = fmt.Fprintf(env.stderr, "The API key has the id %s.\n", id)
 				_, err = fmt.Fprintln(env.stdout, key)
 				return err
 			})
@@ -95,7 +91,7 @@ func createKeyCommand(env environment) *cobra.Command {
 	flags.StringVar(&email, "account", "", "the e-mail address of the admin that the key acts for (required)")
 	flags.StringVar(&request.Name, "name", "", "what the key is for (required)")
 	flags.StringSliceVar(&scopes, "scopes", nil, "what the key may do: ingest, read, admin, separated by commas (required)")
-	flags.DurationVar(&life, "expires-in", 0, "when the key stops working, such as 2160h for 90 days (default: never)")
+	flags.Var(&life, "expires-in", "when the key stops working, such as 90d or 36h (default: never)")
 	flags.BoolVar(&request.Delegate, "delegate", false, "let a key with the scope admin make keys with the scope admin")
 	for _, name := range []string{"account", "name", "scopes"} {
 		if err := cmd.MarkFlagRequired(name); err != nil {

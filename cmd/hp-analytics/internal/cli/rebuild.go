@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -51,8 +52,6 @@ func rebuildOptions(days dayRange) (rebuild.Options, error) {
 		return rebuild.Options{}, err
 	case from == nil || to == nil:
 		return rebuild.Options{}, errors.New("--from and --to: both are required")
-	case to.Before(*from):
-		return rebuild.Options{}, errors.New("--to: must not be before --from")
 	}
 	return rebuild.Options{From: *from, To: *to}, nil
 }
@@ -89,9 +88,22 @@ func (e environment) rebuild(ctx context.Context, o rebuild.Options) error {
 		o.Done = e.printRebuiltDay
 		start := time.Now()
 		report, err := rebuild.Run(ctx, pool, o)
+		if missing, ok := errors.AsType[*rebuild.NoRawRowsError](err); ok {
+			return fmt.Errorf("%w; %s", err, possibleDays(o, missing.Days))
+		}
 		e.printRebuilt(report, time.Since(start), o.Redis != nil)
 		return err
 	})
+}
+
+// possibleDays says which day of the range is the first that can be rebuilt.
+func possibleDays(o rebuild.Options, missing []time.Time) string {
+	for day := o.From; !day.After(o.To); day = day.AddDate(0, 0, 1) {
+		if !slices.ContainsFunc(missing, day.Equal) {
+			return "the first day of the range that can be rebuilt is " + day.Format(time.DateOnly)
+		}
+	}
+	return "no day of the range can be rebuilt"
 }
 
 func (e environment) printRebuiltDay(d rebuild.Day) {
@@ -109,11 +121,11 @@ func (e environment) printRebuilt(r rebuild.Report, took time.Duration, invalida
 		rows, removed, added = rows+d.Rows, removed+d.Removed, added+d.Added
 	}
 	if len(r.Resumed) > 0 {
-		_, _ = fmt.Fprintf(e.stdout, "%d days were already done before the interruption.\n", len(r.Resumed))
+		_, _ = fmt.Fprintf(e.stdout, "Already done before the interruption: %s.\n", count(len(r.Resumed), "day"))
 	}
 	if !invalidated && removed+added > 0 {
 		_, _ = fmt.Fprintln(e.stdout, "REDIS_URL is not set: cached numbers stay until they expire.")
 	}
-	_, _ = fmt.Fprintf(e.stdout, "Rebuilt %d days from %d raw rows in %s: %d rollup rows removed, %d added.\n",
-		len(r.Done), rows, took.Round(time.Millisecond), removed, added)
+	_, _ = fmt.Fprintf(e.stdout, "Rebuilt %s from %s in %s: %s removed, %d added.\n",
+		count(len(r.Done), "day"), count(rows, "raw row"), took.Round(time.Millisecond), count(removed, "rollup row"), added)
 }

@@ -31,9 +31,9 @@ DATA_DIR (default .data).`,
 			if err != nil {
 				return usageError{err}
 			}
-			options := reconcile.Options{From: from, To: to, Details: &firstLines{out: env.stdout, left: shownDifferences}}
-			if details {
-				options.Details = env.stdout
+			options := reconcile.Options{From: from, To: to, Details: env.stdout}
+			if !details {
+				options.Details = &firstLines{out: env.stdout, left: shownDifferences}
 			}
 			return env.reconcile(cmd.Context(), options)
 		},
@@ -50,11 +50,13 @@ const shownDifferences = 20
 type firstLines struct {
 	out  io.Writer
 	left int
+	more int // lines that were not passed on
 }
 
 // Write implements io.Writer.
 func (w *firstLines) Write(line []byte) (int, error) {
 	if w.left == 0 {
+		w.more++
 		return len(line), nil
 	}
 	w.left--
@@ -77,6 +79,9 @@ func (e environment) reconcile(ctx context.Context, o reconcile.Options) error {
 		if err != nil {
 			return err
 		}
+		if lines, ok := o.Details.(*firstLines); ok && lines.more > 0 {
+			_, _ = fmt.Fprintf(e.stdout, "… and %s more; --details prints every one\n", count(lines.more, "difference"))
+		}
 		return e.report(report, time.Since(start))
 	})
 }
@@ -87,25 +92,28 @@ func (e environment) report(r reconcile.Report, took time.Duration) error {
 		if !t.First.IsZero() {
 			days = fmt.Sprintf(", %s to %s", t.First.Format(time.DateOnly), t.Last.Format(time.DateOnly))
 		}
-		_, _ = fmt.Fprintf(e.stdout, "%s: %d differences%s\n", t.Name, t.Differences, days)
+		_, _ = fmt.Fprintf(e.stdout, "%s: %s%s\n", t.Name, count(t.Differences, "difference"), days)
 	}
 	if n := len(r.Unchecked); n > 0 {
-		_, _ = fmt.Fprintf(e.stdout, "%d days dropped (%s to %s): they are not checked, because their raw rows are gone (retention)\n",
-			n, r.Unchecked[0].Format(time.DateOnly), r.Unchecked[n-1].Format(time.DateOnly))
+		_, _ = fmt.Fprintf(e.stdout, "%s dropped (%s to %s): not checked, because the raw rows are gone (retention)\n",
+			count(n, "day"), r.Unchecked[0].Format(time.DateOnly), r.Unchecked[n-1].Format(time.DateOnly))
 	}
 	if r.PendingRows > 0 {
-		_, _ = fmt.Fprintf(e.stdout, "%d rows are not folded yet and therefore not counted\n", r.PendingRows)
+		_, _ = fmt.Fprintf(e.stdout, "not folded yet and therefore not counted: %s\n", count(r.PendingRows, "row"))
 	}
 	for _, b := range r.Failed {
-		_, _ = fmt.Fprintf(e.stdout, "batch %s: %d rows are missing from the numbers, because it cannot be folded: %s\n", b.ID, b.Rows, b.Failure)
+		_, _ = fmt.Fprintf(e.stdout, "batch %s: %s missing from the numbers, because it cannot be folded: %s\n", b.ID, count(b.Rows, "row"), b.Failure)
 	}
-	_, _ = fmt.Fprintf(e.stdout, "Recounted %d days, %d raw rows, %d rollup rows in %s: %d differences.\n",
-		r.Days, r.Rows, r.Compared, took.Round(time.Millisecond), r.Differences)
+	_, _ = fmt.Fprintf(e.stdout, "Recounted %s, %s, %s in %s: %s.\n", count(r.Days, "day"), count(r.Rows, "raw row"),
+		count(r.Compared, "rollup row"), took.Round(time.Millisecond), count(r.Differences, "difference"))
+	if r.Days == 0 && len(r.Unchecked) == 0 {
+		_, _ = fmt.Fprintln(e.stdout, "Nothing was checked: there are no data of these days.")
+	}
 	if r.Differences > 0 {
-		return fmt.Errorf("the rollups differ from the raw rows in %d places", r.Differences)
+		return fmt.Errorf("the rollups differ from the raw rows in %s", count(r.Differences, "place"))
 	}
 	if len(r.Failed) > 0 {
-		return fmt.Errorf("%d batches cannot be folded and are missing from the rollups; see `hp-analytics batches list`", len(r.Failed))
+		return fmt.Errorf("the rollups lack the rows of %s that cannot be folded; see `hp-analytics batches list`", count(len(r.Failed), "batch"))
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hp-analytics/hp-analytics/services/aggregator/rebuild"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/reconcile"
 )
 
@@ -20,7 +21,7 @@ func TestReconcileNamesDroppedDaysOnce(t *testing.T) {
 	if err := (environment{stdout: &out}).report(reconcile.Report{Unchecked: days}, time.Second); err != nil {
 		t.Fatal(err)
 	}
-	if got := out.String(); !strings.HasPrefix(got, "400 days dropped (2026-01-01 to 2027-02-04): ") || strings.Count(got, "\n") != 2 {
+	if got := out.String(); !strings.HasPrefix(got, "400 days dropped (2026-01-01 to 2027-02-04): not checked") || strings.Count(got, "\n") != 2 {
 		t.Errorf("reconcile says:\n%s", got)
 	}
 }
@@ -35,6 +36,9 @@ func TestReconcileSumsUp(t *testing.T) {
 			t.Fatalf("wrote %d bytes, %v", n, err)
 		}
 	}
+	if details.more != 3 {
+		t.Errorf("%d differences are not shown, want 3", details.more)
+	}
 	first := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	err := (environment{stdout: &out}).report(reconcile.Report{Differences: 5, Tables: []reconcile.Table{
 		{Name: "ingest.batches", Differences: 1},
@@ -43,8 +47,29 @@ func TestReconcileSumsUp(t *testing.T) {
 	if err == nil {
 		t.Error("differences are no error")
 	}
-	const want = "a difference\na difference\ningest.batches: 1 differences\nstats.daily: 4 differences, 2026-01-01 to 2026-01-03\n"
+	const want = "a difference\na difference\ningest.batches: 1 difference\nstats.daily: 4 differences, 2026-01-01 to 2026-01-03\n"
 	if got := out.String(); !strings.HasPrefix(got, want) {
 		t.Errorf("reconcile says:\n%s", got)
+	}
+}
+
+// The refusal of a rebuild names the first day that can be rebuilt.
+func TestPossibleDays(t *testing.T) {
+	t.Parallel()
+	day := func(d int) time.Time { return time.Date(2026, 3, d, 0, 0, 0, 0, time.UTC) }
+	days := rebuild.Options{From: day(1), To: day(3)}
+	if got := possibleDays(days, []time.Time{day(1)}); !strings.HasSuffix(got, " is 2026-03-02") {
+		t.Error(got)
+	}
+	if got := possibleDays(days, []time.Time{day(1), day(2), day(3)}); !strings.HasPrefix(got, "no day ") {
+		t.Error(got)
+	}
+}
+
+func TestCount(t *testing.T) {
+	t.Parallel()
+	got := strings.Join([]string{count(1, "day"), count(0, "day"), count(2, "batch"), count(1, "batch"), count(int64(3), "row")}, ", ")
+	if want := "1 day, 0 days, 2 batches, 1 batch, 3 rows"; got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }

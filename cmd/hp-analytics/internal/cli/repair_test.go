@@ -30,12 +30,13 @@ func TestRebuildCommand(t *testing.T) {
 	command(exitFailure, "views is 1, recounted 0", environ, "reconcile")
 	command(exitOK, "REDIS_URL is not set", environ, "rebuild", "--from=2026-01-01", "--to=2026-01-02")
 	command(exitOK, ": 0 differences.", environ, "reconcile")
-	command(exitFailure, "the raw rows of 2026-01-03, 2026-01-04 are gone", environ, "rebuild", "--from=2026-01-02", "--to=2026-01-04")
+	command(exitFailure, "hp-analytics: rebuild: the raw rows of 2026-01-03, 2026-01-04 are gone", environ, "rebuild", "--from=2026-01-02", "--to=2026-01-04")
+	command(exitFailure, "the first day of the range that can be rebuilt is 2026-01-02", environ, "rebuild", "--from=2026-01-02", "--to=2026-01-04")
 
 	execute(t, database.URL(), wrong)
 	told := append([]string{"REDIS_URL=" + string(redistest.New(t).URL)}, environ...)
 	command(exitOK, "2026-01-01: 0 raw rows (0 of them arrived during the rebuild), 1 rollup rows before, 0 after, 1 removed, 0 added", told, "rebuild", "--from=2026-01-01", "--to=2026-01-01")
-	command(exitOK, "Rebuilt 1 days from 0 raw rows", told, "rebuild", "--from=2026-01-01", "--to=2026-01-01", "--restart")
+	command(exitOK, "Rebuilt 1 day from 0 raw rows", told, "rebuild", "--from=2026-01-01", "--to=2026-01-01", "--restart")
 }
 
 // TestBatchesCommand lists and releases a batch that is set aside.
@@ -50,20 +51,20 @@ func TestBatchesCommand(t *testing.T) {
 			t.Errorf("%v: exit code %d, want %d; no %q in: %s", args, got, code, want, out.String())
 		}
 	}
-	command(exitOK, "0 batches are set aside", "batches", "list")
+	command(exitOK, "0 batches set aside", "batches", "list")
 	const id = "0195a3f4-11d5-7a02-9e1c-4d6f8a0b2c3e"
 	execute(t, database.URL(), `
 		INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts, failed_at, next_attempt_at, attempts, failure)
 		VALUES ('`+id+`', 'events', 7, now(), now(), now(), now() + interval '1 hour', 3, 'rows are missing')`)
 	command(exitOK, id+": 7 events, received ", "batches", "list")
 	command(exitOK, "failed 3 times", "batches", "list")
-	command(exitFailure, "batch "+id+": 7 rows are missing", "reconcile")
+	command(exitFailure, "batch "+id+": 7 rows missing from the numbers", "reconcile")
 	command(exitUsage, "needs the ids of batches, or --all", "batches", "release")
 	command(exitUsage, "needs the ids of batches, or --all", "batches", "release", "--all", id)
 	command(exitUsage, "is not the id of a batch", "batches", "release", "17")
 	command(exitFailure, "1 of 1 ids name no batch", "batches", "release", "0195a3f4-0000-7000-8000-000000000000")
-	command(exitOK, "Released 1 batches", "batches", "release", id)
-	command(exitOK, "Released 1 batches", "batches", "release", "--all")
+	command(exitOK, "Released 1 batch,", "batches", "release", id)
+	command(exitOK, "Released 1 batch,", "batches", "release", "--all")
 	execute(t, database.URL(), `DO $$ BEGIN ASSERT (SELECT next_attempt_at <= clock_timestamp() FROM ingest.batches); END $$`)
 }
 
@@ -137,7 +138,7 @@ func TestRepairBesideTheRunningPlatform(t *testing.T) {
 	var day string
 	query(t, database.URL(), `SELECT min(day)::text FROM stats.daily_stats`, &day)
 	code, out := run(t, []string{"reconcile"}, environ...)
-	if code != exitFailure || !strings.Contains(out, "stats.daily "+day+": views is ") || !strings.Contains(out, ": 1 differences.") {
+	if code != exitFailure || !strings.Contains(out, "stats.daily "+day+": views is ") || !strings.Contains(out, ": 1 difference.") {
 		t.Errorf("reconcile does not name the corrupted row: exit code %d:\n%s", code, out)
 	}
 	client := redistest.ClientOf(t, cache, postgres.Identity(database.Pool("")))
@@ -147,7 +148,7 @@ func TestRepairBesideTheRunningPlatform(t *testing.T) {
 	// The output counts more than the corrupted row: the bytes of a sketch depend on the order of folds, so rebuild replaces
 	// sketches that are equal in value as well.
 	query(t, database.URL(), dayViews, &repaired)
-	if code != exitOK || repaired != correct || !strings.Contains(out, "Rebuilt 1 days ") || strings.Contains(out, "caches") {
+	if code != exitOK || repaired != correct || !strings.Contains(out, "Rebuilt 1 day ") || strings.Contains(out, "caches") {
 		t.Errorf("rebuild: exit code %d, %d views instead of %d:\n%s", code, repaired, correct, out)
 	}
 	if after := client.HGet(t.Context(), versions, protocol.TopField).Val(); after == before {

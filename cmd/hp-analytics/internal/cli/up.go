@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -66,34 +67,46 @@ Environment:
   LOG_LEVEL       lowest level shown here (default error); everything from info up goes to DATA_DIR/hp-analytics.log`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if checkOnly {
-				return env.checkUp(cmd.Context())
+			cfg, err := env.upConfig(cmd.Context())
+			if err != nil {
+				return err
 			}
-			return env.up(cmd.Context())
+			if checkOnly {
+				return env.done(nil, "The configuration is valid.\n")
+			}
+			return env.up(cmd.Context(), cfg)
 		},
 	}
 	cmd.Flags().BoolVar(&checkOnly, "check-config", false, "validate the configuration and exit")
 	return cmd
 }
 
-// checkUp validates the configuration of `up` and of the services in it.
-func (e environment) checkUp(ctx context.Context) error {
-	if err := e.load(ctx, &upConfig{}); err != nil {
-		return err
-	}
-	private := withDefaults(e.environ, "DATABASE_URL=postgres://127.0.0.1/private", "REDIS_URL=redis://127.0.0.1")
+// upConfig reads the configuration of `up` and checks that of the services in it. The error has all problems of both.
+func (e environment) upConfig(ctx context.Context) (upConfig, error) {
 	names, err := host.Parse(host.All)
 	if err != nil {
-		return err
+		return upConfig{}, err
 	}
-	return environment{environ: private, stdout: e.stdout, stderr: e.stderr}.checkConfig(ctx, names)
+	private := withDefaults(e.environ, "DATABASE_URL=postgres://127.0.0.1/private", "REDIS_URL=redis://127.0.0.1")
+	var cfg upConfig
+	err = errors.Join(
+		config.Load(ctx, &cfg, e.lookup()),
+		config.Load(ctx, &serveConfig{}, config.Environ(private, "")),
+		host.Check(ctx, names, private),
+	)
+	if err == nil {
+		return cfg, nil
+	}
+	var problems []string
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		if !slices.Contains(problems, line) {
+			problems = append(problems, line)
+		}
+	}
+	return upConfig{}, usageError{errors.New("invalid configuration:\n" + strings.Join(problems, "\n"))}
 }
 
-func (e environment) up(ctx context.Context) error {
-	var cfg upConfig
-	if err := e.load(ctx, &cfg); err != nil {
-		return err
-	}
+func (e environment) up(ctx context.Context, cfg upConfig) error {
 	// Take the directory first, so that nothing of a platform that runs in it, such as its log, is touched.
 	databases, err := embedded.Open(cfg.DataDir)
 	if err != nil {
@@ -144,9 +157,6 @@ func (e environment) upWith(ctx context.Context, cfg upConfig, databases *embedd
 	names, err := host.Parse(host.All)
 	if err != nil {
 		return err
-	}
-	if err := host.Check(ctx, names, environ); err != nil {
-		return usageError{fmt.Errorf("invalid configuration:\n%w", err)}
 	}
 	effective := environment{environ: environ, stdout: e.stdout, stderr: e.stderr}
 	admin, err := effective.prepare(ctx, cfg, logger)

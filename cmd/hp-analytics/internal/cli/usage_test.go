@@ -23,7 +23,20 @@ func TestUsage(t *testing.T) {
 		code    int
 		want    []string
 	}{
-		"unknown command":        {[]string{"start"}, nil, exitFailure, []string{`unknown command "start"`}},
+		"unknown command":     {[]string{"start"}, nil, exitUsage, []string{`unknown command "start"`}},
+		"unknown subcommand":  {[]string{"keys", "revok", "x"}, nil, exitUsage, []string{`unknown command "revok" for "hp-analytics keys"`}},
+		"a group of commands": {[]string{"admin"}, nil, exitOK, []string{"Available Commands:", "reset-password"}},
+		"unwanted argument":   {[]string{"reconcile", "bogus"}, nil, exitUsage, []string{"bogus"}},
+		"missing argument":    {[]string{"keys", "revoke"}, nil, exitUsage, []string{"accepts 1 arg(s), received 0"}},
+		"missing flag":        {[]string{"admin", "disable"}, nil, exitUsage, []string{`required flag(s) "email" not set`}},
+		"key without end":     {[]string{"keys", "create", "--account=a", "--name=n", "--scopes=read", "--expires-in=soon"}, nil, exitUsage, []string{"--expires-in", "90d"}},
+		"up, all problems at once": {
+			[]string{"up", "--check-config"},
+			[]string{"PORT=99999", "HOST=foo:1", "REGISTRATION=x", "LOG_LEVEL=loud", "INGEST_RATE_LIMIT=-1", "ADMIN_EMAIL=a"},
+			exitUsage,
+			[]string{"PORT:", "HOST:", "REGISTRATION:", "LOG_LEVEL:", "INGEST_RATE_LIMIT:", "ADMIN_PASSWORD:"},
+		},
+		"up --check-config":      {[]string{"up", "--check-config"}, []string{nowhere}, exitOK, []string{"valid"}},
 		"unknown flag":           {[]string{"up", "--fast"}, nil, exitUsage, []string{"unknown flag: --fast"}},
 		"unknown target":         {[]string{"serve", "--target=web"}, nil, exitUsage, []string{`"web"`, "all, auth, catalog, ingest, analytics, aggregator"}},
 		"bad environment":        {[]string{"up"}, []string{"PORT=70000", "ADMIN_EMAIL=a@example.com"}, exitUsage, []string{"PORT:", "ADMIN_PASSWORD:"}},
@@ -33,6 +46,7 @@ func TestUsage(t *testing.T) {
 		"check-config, invalid":  {[]string{"serve", "--check-config", "--target=ingest"}, []string{"REDIS_URL=redis://h"}, exitUsage, []string{"DATABASE_URL:"}},
 		"no database":            {[]string{"migrate", "status"}, []string{nowhere}, exitUsage, []string{"DATABASE_URL", "DATA_DIR"}},
 		"reconcile of what":      {[]string{"reconcile", "--from", "yesterday", "--to=1"}, nil, exitUsage, []string{"--from:", "--to:"}},
+		"reconcile backwards":    {[]string{"reconcile", "--from=2026-12-30", "--to=2026-12-01"}, nil, exitUsage, []string{"must not be before --from"}},
 		"rebuild of what":        {[]string{"rebuild", "--from", "2026-13-01", "--to=1"}, nil, exitUsage, []string{"--from:", "--to:"}},
 		"rebuild of all":         {[]string{"rebuild", "--from", "2026-01-01"}, nil, exitUsage, []string{"both are required"}},
 		"rebuild backwards":      {[]string{"rebuild", "--from=2026-01-02", "--to=2026-01-01"}, nil, exitUsage, []string{"must not be before --from"}},
@@ -100,10 +114,10 @@ func TestOwnDatabase(t *testing.T) {
 		t.Errorf("a used invitation is revoked: exit code %d: %s", code, used.String())
 	}
 	var nobody strings.Builder
-	if code := Run(t.Context(), []string{"admin", "disable", "--email=nobody@example.com"}, environ, &nobody, &nobody); code != exitUsage || !strings.Contains(nobody.String(), "unknown_account") {
+	if code := Run(t.Context(), []string{"admin", "disable", "--email=nobody@example.com"}, environ, &nobody, &nobody); code != exitUsage || !strings.Contains(nobody.String(), ": There is no account with the e-mail address nobody@example.com.\n") {
 		t.Errorf("nobody is disabled: exit code %d: %s", code, nobody.String())
 	}
-	command(": 0 differences.", "reconcile", "--from=2026-01-01", "--to=2026-01-31")
+	command(": 0 differences.\nNothing was checked: ", "reconcile", "--from=2026-01-01", "--to=2026-01-31")
 
 	execute(t, database.URL(), `SELECT ingest.ensure_partitions((now() AT TIME ZONE 'UTC')::date, (now() AT TIME ZONE 'UTC')::date)`)
 	execute(t, database.URL(), `
