@@ -21,8 +21,8 @@ type Config struct {
 	// FoldRows is how many rows a fold claims. Larger folds cost less per row.
 	FoldRows int `env:"FOLD_ROW_BUDGET, default=50000"`
 	// FoldBytes is the memory for the counts and sketches of all folds of this process together. A fold that needs more than
-	// its share adds its rows to the rollups in parts, which costs more updates but no more memory. The process needs about
-	// twice as much, plus 64 MiB: a quarter of the container's memory limit is right.
+	// its share adds its rows to the rollups in parts, which costs more updates but no more memory. On top of it the process needs
+	// 64 MiB and 15 MiB for each fold: a quarter of the container's memory limit is right.
 	FoldBytes int `env:"AGGREGATOR_FOLD_BYTES, default=67108864"`
 	// ReceiptDays is how long a receipt (GET /events/batches/{id}) is kept after its batch was folded.
 	ReceiptDays int `env:"RECEIPT_DAYS, default=7"`

@@ -27,6 +27,10 @@ aggregator:
     FOLD_ROW_BUDGET: {{ .Values.aggregator.foldRowBudget | int | quote }}
     {{- /* A quarter of the memory limit. A limit in other units keeps the default of the service. */}}
     {{- with include "hp-analytics.memoryMebibytes" (dict "resources" .Values.aggregator.resources) }}
+    {{- $least := mul 4 (add1 (int $.Values.aggregator.concurrency)) }}
+    {{- if lt (int .) (int $least) }}
+    {{- fail (printf "aggregator.resources.limits.memory must be at least %dMi for aggregator.concurrency %d: each fold needs 1 MiB of a quarter of it" (int $least) (int $.Values.aggregator.concurrency)) }}
+    {{- end }}
     AGGREGATOR_FOLD_BYTES: {{ mul . 262144 | quote }}
     {{- end }}
 {{- end -}}

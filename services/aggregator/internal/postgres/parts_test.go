@@ -62,42 +62,53 @@ func peakHeap(work func()) uint64 {
 	return <-peak
 }
 
+// foldClaim is a claim for BenchmarkFoldMemory.
+type foldClaim struct {
+	name                  string
+	rows, products, users int
+	dense                 bool // stored sketches have their full size
+}
+
+// fill writes the claim into a new database and returns a store that folds it, and the number of its rows.
+func (c foldClaim) fill(b *testing.B) (store postgres.Store, rows int) {
+	b.Helper()
+	database := dbtest.New(b)
+	w := batchtest.New(b, database, 22)
+	w.Days = 1
+	if c.dense {
+		full := sketch.New()
+		for hash := range uint64(100_000) {
+			full.InsertHash(hash * 0x9e3779b97f4a7c15)
+		}
+		data, err := full.MarshalBinary()
+		if err != nil {
+			b.Fatal(err)
+		}
+		_, err = w.Pool.Exec(b.Context(), `
+			INSERT INTO stats.product_daily_users (day, lane, product_id, sketch)
+			SELECT $1, 0, ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, $2
+			FROM generate_series(1, $3::int) AS n`, w.First, data, c.products)
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	rows = w.Fill(c.rows, c.products, c.users)
+	return postgres.Store{Pool: database.Pool("hp_aggregator"), Lanes: 1, Rows: rows, Bytes: 32 << 20}, rows
+}
+
 // BenchmarkFoldMemory folds one claim and reports the peak of the heap, garbage included. "dense" meets 50,000 products whose
 // stored sketches have their full size; "wide" has a million rows of as many users and 100,000 products.
 func BenchmarkFoldMemory(b *testing.B) {
-	for _, claim := range []struct {
-		name                  string
-		rows, products, users int
-		dense                 bool
-	}{{"dense", 50_000, 50_000, 50_000, true}, {"wide", 1_000_000, 100_000, 1_000_000, false}} {
+	for _, claim := range []foldClaim{{"dense", 50_000, 50_000, 50_000, true}, {"wide", 1_000_000, 100_000, 1_000_000, false}} {
 		b.Run(claim.name, func(b *testing.B) {
-			database := dbtest.New(b)
-			w := batchtest.New(b, database, 22)
-			w.Days = 1
-			if claim.dense {
-				full := sketch.New()
-				for hash := range uint64(100_000) {
-					full.InsertHash(hash * 0x9e3779b97f4a7c15)
-				}
-				data, err := full.MarshalBinary()
-				if err != nil {
-					b.Fatal(err)
-				}
-				_, err = w.Pool.Exec(b.Context(), `
-					INSERT INTO stats.product_daily_users (day, lane, product_id, sketch)
-					SELECT $1, 0, ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, $2
-					FROM generate_series(1, $3::int) AS n`, w.First, data, claim.products)
-				if err != nil {
-					b.Fatal(err)
-				}
-			}
-			rows := w.Fill(claim.rows, claim.products, claim.users)
-			store := postgres.Store{Pool: database.Pool("hp_aggregator"), Lanes: 1, Rows: rows, Bytes: 32 << 20}
 			for b.Loop() {
+				b.StopTimer()
+				store, rows := claim.fill(b)
+				b.StartTimer()
 				peak := peakHeap(func() {
 					folded, err := store.Fold(b.Context())
-					if err != nil || folded.Rows != rows {
-						b.Errorf("folded %d of %d rows: %v", folded.Rows, rows, err)
+					if err != nil || folded.Rows != rows || folded.Bytes > store.Bytes {
+						b.Errorf("folded %d of %d rows in parts of up to %d bytes, of %d: %v", folded.Rows, rows, folded.Bytes, store.Bytes, err)
 					}
 					b.ReportMetric(float64(folded.Parts), "parts")
 				})

@@ -21,14 +21,19 @@ func NewParts(budget int, flush func(*Deltas) error) *Parts {
 	return &Parts{Deltas: New(), budget: cmp.Or(budget, math.MaxInt), flush: flush}
 }
 
-// Next returns how many rows may be added before the next call. It flushes if that would be none.
+// leastRoom is how many rows may be added before the next call of Next, unless the budget is smaller. Rows of known users and
+// products take hardly any memory, so the last bit of a budget could be asked about for each of very many rows.
+const leastRoom = 100
+
+// Next returns how many rows may be added before the next call. It flushes if that would be too few.
 func (p *Parts) Next() (rows int, err error) {
 	p.Most = max(p.Most, p.Deltas.Bytes())
+	all := max(1, p.budget/MaxRowBytes)
 	room := (p.budget - p.Deltas.Bytes()) / MaxRowBytes
-	if room > 0 || p.Deltas.Empty() {
+	if room >= min(leastRoom, all) || p.Deltas.Empty() {
 		return max(1, room), nil
 	}
-	return max(1, p.budget/MaxRowBytes), p.Flush()
+	return all, p.Flush()
 }
 
 // Flush passes on what is left.

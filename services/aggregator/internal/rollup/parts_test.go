@@ -58,6 +58,34 @@ func TestPartsStayWithinTheirBudget(t *testing.T) {
 	}
 }
 
+// TestKnownRowsNeedFewCalls fills most of a budget, and then adds rows of the same users and products, which take no memory.
+func TestKnownRowsNeedFewCalls(t *testing.T) {
+	t.Parallel()
+	const budget = 1 << 20
+	p := NewParts(budget, func(*Deltas) error { return nil })
+	add := func(n int) {
+		p.Deltas.AddEvent(Event{ProductID: product(n), UserID: fmt.Sprintf("user-%d", n), Type: stats.TypeView})
+	}
+	users := 0
+	for ; p.Deltas.Bytes() < budget-5*MaxRowBytes; users++ {
+		add(users)
+	}
+	calls := 0
+	for added := 0; added < 10_000; calls++ {
+		room, err := p.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range room {
+			add(added % users)
+			added++
+		}
+	}
+	if calls > 100 {
+		t.Errorf("%d calls for 10,000 rows", calls)
+	}
+}
+
 // TestASmallBudgetStillMakesProgress has a budget that no row fits.
 func TestASmallBudgetStillMakesProgress(t *testing.T) {
 	t.Parallel()

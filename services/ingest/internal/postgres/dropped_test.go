@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hp-analytics/hp-analytics/internal/locks"
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
@@ -73,6 +74,33 @@ func TestADroppedDayTakesNoRows(t *testing.T) {
 	}
 	if n := count(t, database, `SELECT sum(rows)::integer FROM ingest.batches`); n != 3+2+1 {
 		t.Errorf("%d rows are to be counted, want 6", n)
+	}
+}
+
+// TestAKnownDroppedDayFailsNoFlush holds the lock that is needed to make partitions. Orders of a day that is known to be dropped are
+// refused without it, and the others are stored.
+func TestAKnownDroppedDayFailsNoFlush(t *testing.T) {
+	t.Parallel()
+	store, database := newStore(t)
+	old := order("")
+	old.TS = earlier
+	execute(t, database, `SELECT ingest.ensure_partitions(current_date - 5, current_date)`)
+	execute(t, database, dropEarlier)
+	if alone := storePurchases(t, store, event.NewID(), old); !errors.Is(alone[0].Err, event.ErrDayDropped) {
+		t.Fatalf("a purchase alone: %+v", alone[0])
+	}
+	held, err := database.Pool("").Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Rollback(context.WithoutCancel(t.Context()))
+	if _, err := held.Exec(t.Context(), `SELECT pg_advisory_xact_lock($1, $2)`, locks.Partitions.Class(), locks.Partitions.ID()); err != nil {
+		t.Fatal(err)
+	}
+	old.ID = event.NewID()
+	outcomes := storePurchases(t, store, event.NewID(), order(""), old)
+	if outcomes[0].Err != nil || !errors.Is(outcomes[1].Err, event.ErrDayDropped) {
+		t.Errorf("outcomes %+v", outcomes)
 	}
 }
 

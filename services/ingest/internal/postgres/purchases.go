@@ -64,9 +64,14 @@ func fail(outcomes []committer.Outcome, open []int, err error) {
 
 // storePurchases is one round. It returns the orders that are still open; after an error these have no outcome either.
 func (s *Store) storePurchases(ctx context.Context, batch uuid.UUID, orders []event.Order, open []int, outcomes []committer.Outcome) ([]int, error) {
-	columns := newOrderColumns(orders, open)
-	inserted, err := s.insertPurchases(ctx, batch, columns)
-	dropped, anyDropped := errors.AsType[droppedDaysError](err)
+	dropped := s.dropped.known()
+	columns := newOrderColumns(orders, slices.DeleteFunc(slices.Clone(open), func(i int) bool { return dropped[dayOf(orders[i].TS)] }))
+	var inserted inserted
+	var err error
+	if len(columns.index) > 0 {
+		inserted, err = s.insertPurchases(ctx, batch, columns)
+	}
+	_, anyDropped := errors.AsType[droppedDaysError](err)
 	switch {
 	case keyTaken(err):
 		return open, nil // another process has committed one of the keys meanwhile: the next round finds it
@@ -91,7 +96,8 @@ func (s *Store) storePurchases(ctx context.Context, batch uuid.UUID, orders []ev
 	if err := s.replayIDs(ctx, orders, open, outcomes); err != nil {
 		return open, err
 	}
-	for _, i := range columns.index {
+	dropped = s.dropped.known() // the insert may have found more
+	for _, i := range open {
 		switch {
 		case decided(&outcomes[i]):
 		case dropped[dayOf(orders[i].TS)]:
