@@ -25,13 +25,9 @@ aggregator:
     RETENTION_DAYS: {{ $c.retentionDays | quote }}
     AGGREGATOR_CONCURRENCY: {{ .Values.aggregator.concurrency | quote }}
     FOLD_ROW_BUDGET: {{ .Values.aggregator.foldRowBudget | int | quote }}
-    {{- /* A quarter of the memory limit. A limit in other units keeps the default of the service. */}}
+    {{- /* A quarter of the memory limit, and at least 1 MiB for each fold. A limit in other units keeps the default of the service. */}}
     {{- with include "hp-analytics.memoryMebibytes" (dict "resources" .Values.aggregator.resources) }}
-    {{- $least := mul 4 (add1 (int $.Values.aggregator.concurrency)) }}
-    {{- if lt (int .) (int $least) }}
-    {{- fail (printf "aggregator.resources.limits.memory must be at least %dMi for aggregator.concurrency %d: each fold needs 1 MiB of a quarter of it" (int $least) (int $.Values.aggregator.concurrency)) }}
-    {{- end }}
-    AGGREGATOR_FOLD_BYTES: {{ mul . 262144 | quote }}
+    AGGREGATOR_FOLD_BYTES: {{ max (mul . 262144) (mul (add1 (int $.Values.aggregator.concurrency)) 1048576) | quote }}
     {{- end }}
 {{- end -}}
 
