@@ -109,6 +109,7 @@ build: bin/hp-analytics $(SERVICES:%=bin/%) ## build every binary into bin/
 # go build itself decides what is out of date, so these targets always run.
 .PHONY: bin/hp-analytics bin/baseline bin/operator $(SERVICES:%=bin/%)
 bin/hp-analytics:
+	@[ -e $@ ] || echo "building hp-analytics (once; this takes some minutes)"
 	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/hp-analytics
 # The operator compiles a large part of Kubernetes, so `make build` and `make up` leave it out.
 bin/operator:

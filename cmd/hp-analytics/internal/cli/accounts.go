@@ -29,7 +29,7 @@ func accountCommands(env environment) []*cobra.Command {
 		return cmd
 	}
 	return []*cobra.Command{
-		one("reset-password", "Print a new password for an account, which must be replaced at the next login, and end its logins", env.resetPassword),
+		one("reset-password", "Print a temporary password for an account, which must be replaced within 24 hours, and end its logins", env.resetPassword),
 		one("disable", "Disable an account: it cannot log in or refresh any more, and its API keys stop", func(ctx context.Context, pool *pgxpool.Pool, email string) error {
 			keys, err := accounts.SetDisabled(ctx, pool, email, true)
 			return env.done(err, "%s is disabled; access tokens work until they expire%s\n", email, keysStop(keys))

@@ -38,7 +38,11 @@ func (c *AdminConfig) Validate() error {
 }
 
 func adminCommand(env environment) *cobra.Command {
-	cmd := &cobra.Command{Use: "admin", Short: "Manage accounts and invitations without the API"}
+	cmd := &cobra.Command{
+		Use:   "admin",
+		Short: "Manage accounts and invitations without the API",
+		Long:  "Manage accounts and invitations without the API.\n\n" + whichDatabase,
+	}
 	var email, role string
 	var ifNone bool
 	create := &cobra.Command{
@@ -70,6 +74,7 @@ The password is read from ACCOUNT_PASSWORD (or the file ACCOUNT_PASSWORD_FILE). 
 	cmd.AddCommand(create)
 	cmd.AddCommand(accountCommands(env)...)
 	cmd.AddCommand(inviteCommand(env), revokeInvitationCommand(env))
+	nameDatabase(cmd.Commands())
 	return cmd
 }
 

@@ -48,6 +48,7 @@ hour at most. It uses the database of DATABASE_URL, or else the private one of D
 	}
 	release.Flags().BoolVar(&all, "all", false, "release all of them")
 	cmd.AddCommand(list, release)
+	nameDatabase(cmd.Commands())
 	return cmd
 }
 

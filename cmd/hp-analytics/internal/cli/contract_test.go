@@ -192,6 +192,9 @@ func takeTour(t *testing.T, url, dir string) {
 	if err != nil {
 		t.Fatalf("%v:\n%s", err, out)
 	}
+	if strings.Contains(string(out), "}{") || strings.Contains(string(out), "\n\n") {
+		t.Errorf("the tour does not show one answer a line:\n%s", out)
+	}
 	for _, want := range []string{
 		`"created":2`, `"accepted":4`, `"rejected":1`, `"code":"unknown_product"`, `"amount_minor":25800`,
 		`"sku":"SHOE-42"`, `"revenue_minor":25800`, `"pending_events":0`,

@@ -23,6 +23,19 @@ type DataConfig struct {
 	DataDir string `env:"DATA_DIR, default=.data"`
 }
 
+// whichDatabase is the part of a help text that says which database a command uses.
+const whichDatabase = "It uses the database of DATABASE_URL, or else the private one of DATA_DIR (default .data)."
+
+// nameDatabase makes the help of each command say which database it uses.
+func nameDatabase(commands []*cobra.Command) {
+	for _, cmd := range commands {
+		if cmd.Long == "" {
+			cmd.Long = cmd.Short + "."
+		}
+		cmd.Long += "\n\n" + whichDatabase
+	}
+}
+
 // withDatabase runs fn with the URL of the database that commands use: DATABASE_URL if it is set, else the private Postgres
 // of DATA_DIR. If no `up` is running there, it starts that Postgres until fn returns.
 func (e environment) withDatabase(ctx context.Context, fn func(url string) error) error {
@@ -57,6 +70,7 @@ func migrateCommand(env environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "migrate",
 		Short: "Change or show the version of the database schema",
+		Long:  "Change or show the version of the database schema.\n\n" + whichDatabase,
 	}
 	steps := 0
 	down := &cobra.Command{
@@ -95,6 +109,7 @@ func migrateCommand(env environment) *cobra.Command {
 			RunE:  func(cmd *cobra.Command, _ []string) error { return env.migrateStatus(cmd.Context()) },
 		},
 	)
+	nameDatabase(cmd.Commands())
 	return cmd
 }
 

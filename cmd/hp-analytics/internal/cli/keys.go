@@ -21,9 +21,7 @@ func keysCommand(env environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "keys",
 		Short: "List, create and revoke API keys without the API",
-		Long: `List, create and revoke API keys without the API.
-
-It uses the database of DATABASE_URL, or else the private one of DATA_DIR (default .data).`,
+		Long:  "List, create and revoke API keys without the API.\n\n" + whichDatabase,
 	}
 	list := &cobra.Command{
 		Use:   "list",
@@ -52,6 +50,7 @@ It uses the database of DATABASE_URL, or else the private one of DATA_DIR (defau
 		},
 	}
 	cmd.AddCommand(list, createKeyCommand(env), revoke)
+	nameDatabase(cmd.Commands())
 	return cmd
 }
 
