@@ -112,19 +112,22 @@ func noteStart(cmd *cobra.Command, started *bool) {
 	}
 }
 
-// refused turns a refusal by the rules of the API into a usage error that says in sentences what is wrong.
+// refused makes a refusal by the rules of the API say in sentences what is wrong. It is a usage error unless the state of the platform
+// is the reason.
 func refused(err error) error {
 	refusal, ok := errors.AsType[*errs.Error](err)
 	if !ok {
 		return err
 	}
+	text := refusal.Detail
+	for _, field := range refusal.Fields {
+		text += " " + field.Detail
+	}
 	switch refusal.Kind {
-	case errs.Invalid, errs.NotFound, errs.Forbidden, errs.Conflict:
-		text := refusal.Detail
-		for _, field := range refusal.Fields {
-			text += " " + field.Detail
-		}
+	case errs.Invalid, errs.NotFound, errs.Forbidden:
 		return usageError{errors.New(text)}
+	case errs.Conflict:
+		return errors.New(text)
 	default:
 		return err
 	}

@@ -113,7 +113,7 @@ func TestOwnDatabase(t *testing.T) {
 	command("invitation "+id+" is revoked", "admin", "revoke-invitation", id)
 	execute(t, database.URL(), `UPDATE auth.invitations SET used_at = now(), revoked_at = NULL`)
 	var used strings.Builder
-	if code := Run(t.Context(), []string{"admin", "revoke-invitation", id}, environ, &used, &used); code != exitFailure || !strings.Contains(used.String(), "invitation_used") {
+	if code := Run(t.Context(), []string{"admin", "revoke-invitation", id}, environ, &used, &used); code != exitFailure || !strings.Contains(used.String(), "An account was registered with the invitation: one that is gone.") {
 		t.Errorf("a used invitation is revoked: exit code %d: %s", code, used.String())
 	}
 	var nobody strings.Builder
