@@ -1391,7 +1391,7 @@ func (c *Client) Login(ctx context.Context, body LoginRequest, options ...CallOp
 
 // Logout calls POST /auth/logout: revoke a refresh token.
 //
-// Revokes the refresh token and every token of the same login. Answers 204 as well when the token is unknown or already revoked. Access tokens stay valid until they expire.
+// Revokes the refresh token and every token of the same login. Answers 204 as well when the token is unknown or already revoked. The operations under `/auth` refuse the access tokens of the login at once, others accept them until they expire.
 func (c *Client) Logout(ctx context.Context, body RefreshRequest, options ...CallOption) error {
 	call := &call{
 		operation: "logout", method: http.MethodPost,
@@ -1414,7 +1414,7 @@ func (c *Client) GetMe(ctx context.Context, options ...CallOption) (result User,
 
 // ChangePassword calls POST /auth/password: change one's own password.
 //
-// Ends all logins of the account and starts a new one, whose tokens the answer holds: other devices have to log in with the new password. A wrong old password is answered with 403 `wrong_password` and counts as a wrong login. Access tokens that other devices hold stay valid until they expire.
+// Ends all logins of the account and starts a new one, whose tokens the answer holds: other devices have to log in with the new password. A wrong old password is answered with 403 `wrong_password` and counts as a wrong login. The operations under `/auth` refuse earlier access tokens at once, others accept them until they expire.
 func (c *Client) ChangePassword(ctx context.Context, body PasswordChangeRequest, options ...CallOption) (result PasswordChanged, err error) {
 	call := &call{
 		operation: "changePassword", method: http.MethodPost,
@@ -1450,7 +1450,7 @@ func (c *Client) Register(ctx context.Context, body RegisterRequest, options ...
 
 // EndOwnSessions calls DELETE /auth/sessions: end all of one's own logins.
 //
-// Revokes every refresh token of the account, that of the caller too. Access tokens stay valid until they expire.
+// Revokes every refresh token of the account, that of the caller too. The operations under `/auth` refuse its access tokens at once, others accept them until they expire.
 func (c *Client) EndOwnSessions(ctx context.Context, options ...CallOption) error {
 	call := &call{
 		operation: "endOwnSessions", method: http.MethodDelete,
@@ -1502,7 +1502,7 @@ func (c *Client) ResetPassword(ctx context.Context, id openapi_types.UUID, optio
 
 // EndSessions calls DELETE /auth/users/{id}/sessions: end all logins of an account.
 //
-// Revokes every refresh token of the account. Its access tokens stay valid until they expire; disable the account if that is too long. Needs the role `admin`; API keys are refused.
+// Revokes every refresh token of the account. The operations under `/auth` refuse its access tokens at once, others accept them until they expire. Needs the role `admin`; API keys are refused.
 func (c *Client) EndSessions(ctx context.Context, id openapi_types.UUID, options ...CallOption) error {
 	call := &call{
 		operation: "endSessions", method: http.MethodDelete,

@@ -64,8 +64,9 @@ func TestAccountLifecycle(t *testing.T) {
 	}
 
 	here := anyone.as(anyone.login("ada@example.com", goodPassword).AccessToken)
-	want[any](here, http.StatusOK, http.MethodPost, "/auth/password", `{"password":"`+goodPassword+`","new_password":"`+otherPassword+`"}`)
-	want[any](here, http.StatusNoContent, http.MethodDelete, "/auth/sessions", "")
+	changed := want[struct{ Tokens tokens }](here, http.StatusOK, http.MethodPost, "/auth/password",
+		`{"password":"`+goodPassword+`","new_password":"`+otherPassword+`"}`)
+	want[any](anyone.as(changed.Tokens.AccessToken), http.StatusNoContent, http.MethodDelete, "/auth/sessions", "")
 	want[any](admin, http.StatusOK, http.MethodGet, "/auth/users", "")
 	want[any](admin, http.StatusOK, http.MethodPatch, "/auth/users/"+ada.ID, `{"disabled":false}`)
 	want[any](admin, http.StatusOK, http.MethodPost, "/auth/users/"+ada.ID+"/password", "")

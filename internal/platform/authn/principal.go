@@ -34,10 +34,11 @@ type Principal struct {
 	Subject string // user id; empty for an API key
 	// Owner is the id of the account that the caller acts for, and so the owner of what the caller stores: the user itself,
 	// or the account that made the API key, if need be through other keys. A key without an account is its own owner.
-	Owner  string
-	Role   Role   // empty for an API key
-	KeyID  string // API key id; empty for a user
-	Scopes []Scope
+	Owner   string
+	Role    Role   // empty for an API key
+	Session string // id of the login that the access token belongs to; empty for an API key
+	KeyID   string // API key id; empty for a user
+	Scopes  []Scope
 }
 
 // IsUser reports whether the caller is a user and not an API key.

@@ -55,7 +55,8 @@ func (c *Config) Validate() error {
 // Claims are the claims of an access token.
 type Claims struct {
 	jwt.RegisteredClaims
-	Role Role `json:"role"`
+	Role    Role   `json:"role"`
+	Session string `json:"sid,omitempty"` // the login that the token belongs to
 }
 
 // Key is an API key as a KeyStore knows it.
@@ -151,7 +152,7 @@ func (v *Verifier) token(ctx context.Context, raw string) (Principal, error) {
 	if _, err := v.parser.ParseWithClaims(raw, &claims, v.set.KeyfuncCtx(ctx)); err != nil {
 		return Principal{}, v.tokenError(ctx, err)
 	}
-	p := Principal{Subject: claims.Subject, Owner: claims.Subject, Role: claims.Role}
+	p := Principal{Subject: claims.Subject, Owner: claims.Subject, Role: claims.Role, Session: claims.Session}
 	if _, err := uuid.Parse(p.Subject); err != nil {
 		return Principal{}, errInvalidToken.Because(fmt.Errorf("subject: %w", err))
 	}

@@ -162,6 +162,7 @@ func (v *visitor) exerciseAccounts() {
 	eve := v.do(http.StatusCreated, post, "/auth/register", `{"email":"eve@example.com","password":"`+old+`","invitation":"`+token+`"}`, "id")
 	v.token = v.do(http.StatusOK, post, "/auth/login", `{"email":"eve@example.com","password":"`+old+`"}`, "access_token")
 	v.do(http.StatusOK, post, "/auth/password", `{"password":"`+old+`","new_password":"`+next+`"}`, "")
+	v.token = v.do(http.StatusOK, post, "/auth/login", `{"email":"eve@example.com","password":"`+next+`"}`, "access_token")
 	v.do(http.StatusNoContent, del, "/auth/sessions", "", "")
 
 	v.token = admin

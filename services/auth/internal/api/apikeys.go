@@ -30,7 +30,7 @@ func (s *Server) CreateAPIKey(ctx context.Context, request CreateAPIKeyRequestOb
 	if err != nil {
 		return nil, err
 	}
-	if k, err = s.Store.CreateKey(ctx, secret, caller, k); err != nil {
+	if k, err = s.store(ctx).CreateKey(ctx, secret, caller, k); err != nil {
 		return nil, err
 	}
 	s.audit(ctx, "make an API key", "key", k.ID, "scopes", k.Scopes)

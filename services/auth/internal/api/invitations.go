@@ -19,7 +19,7 @@ func (s *Server) CreateInvitation(ctx context.Context, request CreateInvitationR
 		hours = *request.Body.ValidHours
 	}
 	secret, maker := token.NewInvitation(), callerOf(ctx).ID
-	i, err := s.Store.CreateInvitation(ctx, secret, authn.Role(request.Body.Role), &maker, time.Duration(hours)*time.Hour)
+	i, err := s.store(ctx).CreateInvitation(ctx, secret, authn.Role(request.Body.Role), &maker, time.Duration(hours)*time.Hour)
 	if err != nil {
 		return nil, err
 	}

@@ -71,10 +71,11 @@ func (s *Server) startSession(ctx context.Context, a account.Account, plain stri
 		a.PasswordHash = s.rehash(ctx, a, plain)
 	}
 	secret := token.NewSecret()
-	if err := s.Store.StartSession(ctx, a, secret, s.RefreshTTL); err != nil {
+	session, err := s.Store.StartSession(ctx, a, secret, s.RefreshTTL)
+	if err != nil {
 		return TokenPair{}, err
 	}
-	return s.pair(ctx, a, secret)
+	return s.pair(ctx, a, session, secret)
 }
 
 // rehash replaces a hash that has outdated parameters, and returns the hash that the account has now. That is only possible

@@ -52,11 +52,12 @@ func (s *Server) changePassword(ctx context.Context, a account.Account, next str
 		return TokenPair{}, 0, err
 	}
 	secret := token.NewSecret()
-	if ended, err = s.Store.ChangePassword(ctx, a, hash, secret, s.RefreshTTL); err != nil {
+	session, ended, err := s.Store.ChangePassword(ctx, a, hash, secret, s.RefreshTTL)
+	if err != nil {
 		return TokenPair{}, 0, err
 	}
 	s.Logger.InfoContext(ctx, "password changed by its owner", "account", a.ID, "sessions_ended", ended)
-	pair, err = s.pair(ctx, a, secret)
+	pair, err = s.pair(ctx, a, session, secret)
 	return pair, ended, err
 }
 
@@ -70,7 +71,7 @@ func (s *Server) ResetPassword(ctx context.Context, request ResetPasswordRequest
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.Store.ResetPassword(ctx, request.ID, hash, account.TemporaryLife)
+	a, err := s.store(ctx).ResetPassword(ctx, request.ID, hash, account.TemporaryLife)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/google/uuid"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/account"
@@ -46,23 +47,23 @@ func (s *Server) Refresh(ctx context.Context, request RefreshRequestObject) (Ref
 	if _, err := s.Ring.Signer(ctx); err != nil {
 		return nil, err
 	}
-	a, successor, err := s.Store.Rotate(ctx, request.Body.RefreshToken, s.RefreshGrace, s.RefreshTTL)
+	next, err := s.Store.Rotate(ctx, request.Body.RefreshToken, s.RefreshGrace, s.RefreshTTL)
 	if err != nil {
 		return nil, err
 	}
-	pair, err := s.pair(ctx, a, successor)
+	pair, err := s.pair(ctx, next.Account, next.Session, next.Refresh)
 	if err != nil {
 		return nil, err
 	}
 	return Refresh200JSONResponse{Body: pair, Headers: Refresh200ResponseHeaders{CacheControl: noStore}}, nil
 }
 
-func (s *Server) pair(ctx context.Context, a account.Account, refresh string) (TokenPair, error) {
+func (s *Server) pair(ctx context.Context, a account.Account, session uuid.UUID, refresh string) (TokenPair, error) {
 	key, err := s.Ring.Signer(ctx)
 	if err != nil {
 		return TokenPair{}, err
 	}
-	access, err := key.Access(a.ID, a.Role, time.Now(), s.AccessTTL)
+	access, err := key.Access(a.ID, session, a.Role, time.Now(), s.AccessTTL)
 	if err != nil {
 		return TokenPair{}, err
 	}

@@ -53,7 +53,7 @@ func (s *Server) UpdateUser(ctx context.Context, request UpdateUserRequestObject
 	if request.ID == callerOf(ctx).ID {
 		return nil, errOwnAccount
 	}
-	a, err := s.Store.SetDisabled(ctx, request.ID, request.Body.Disabled)
+	a, err := s.store(ctx).SetDisabled(ctx, request.ID, request.Body.Disabled)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func (s *Server) UpdateUser(ctx context.Context, request UpdateUserRequestObject
 
 // EndSessions implements StrictServerInterface.
 func (s *Server) EndSessions(ctx context.Context, request EndSessionsRequestObject) (EndSessionsResponseObject, error) {
-	a, err := s.Store.EndSessions(ctx, request.ID)
+	a, err := s.store(ctx).EndSessions(ctx, request.ID)
 	if err != nil {
 		return nil, err
 	}

@@ -32,6 +32,9 @@ func (s Store) CreateKey(ctx context.Context, key string, maker authn.Principal,
 		VALUES ($1, $2, $3, $4, $5, $6, $7, nullif($8, '')::uuid, $9)
 		RETURNING created_at, expires_at`
 	err := postgres.InTx(ctx, s.Pool, pgx.TxOptions{}, func(tx pgx.Tx) (err error) {
+		if err := s.lockAccounts(ctx, tx, uuid.Nil); err != nil {
+			return err
+		}
 		if k.ExpiresAt, err = checkMaker(ctx, tx, maker, k.KeyRequest); err != nil {
 			return err
 		}

@@ -15,15 +15,17 @@ import (
 
 var errUnknownAccount = errs.New(errs.NotFound, "unknown_account", "There is no account with this id.")
 
-// change runs a statement that changes, and so locks, the account that its first parameter names, revokes all sessions of the
-// account, and does the rest, all in one transaction. It returns the account as it is then, and how many sessions worked until
-// now, or NotFound if the statement changes no row. The statement ends before RETURNING.
+// change runs a statement that changes, and so locks, the account that its first parameter, id, names, revokes all sessions of
+// the account, and does the rest, all in one transaction. It returns the account as it is then, and how many sessions worked
+// until now, NotFound if the statement changes no row, or Unauthenticated if For refuses. The statement ends before RETURNING.
 func (s Store) change(
-	ctx context.Context, statement string, args []any, rest func(pgx.Tx, account.Account) error,
+	ctx context.Context, statement string, id uuid.UUID, args []any, rest func(pgx.Tx, account.Account) error,
 ) (a account.Account, ended int64, err error) {
 	err = postgres.InTx(ctx, s.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
-		var id uuid.UUID
-		if err := tx.QueryRow(ctx, statement+` RETURNING id`, args...).Scan(&id); err != nil {
+		if err := s.lockAccounts(ctx, tx, id); err != nil {
+			return err
+		}
+		if err := tx.QueryRow(ctx, statement+` RETURNING id`, append([]any{id}, args...)...).Scan(&id); err != nil {
 			return fmt.Errorf("change an account: %w", err)
 		}
 		if ended, err = revokeSessions(ctx, tx, id); err != nil {
@@ -44,26 +46,27 @@ func (s Store) change(
 func alone(pgx.Tx, account.Account) error { return nil }
 
 // byAdmin is a change of an account that may not exist.
-func (s Store) byAdmin(ctx context.Context, statement string, args ...any) (account.Account, error) {
-	a, _, err := s.change(ctx, statement, args, alone)
+func (s Store) byAdmin(ctx context.Context, statement string, id uuid.UUID, args ...any) (account.Account, error) {
+	a, _, err := s.change(ctx, statement, id, args, alone)
 	if errs.Is(err, errs.NotFound) {
 		return account.Account{}, errUnknownAccount.Because(err)
 	}
 	return a, err
 }
 
-// ChangePassword replaces the password that a has, ends all sessions and starts a new one. It returns the number of ended
-// sessions. It returns NotFound, and changes nothing, if the account has another password by now, is disabled, or the time to
+// ChangePassword replaces the password that a has, ends all sessions and starts a new one. It returns the id of the new
+// session and the number of ended ones. It returns NotFound, and changes nothing, if the account has another password by now, is disabled, or the time to
 // replace a temporary password is over.
-func (s Store) ChangePassword(ctx context.Context, a account.Account, hash, refresh string, life time.Duration) (ended int64, err error) {
+func (s Store) ChangePassword(ctx context.Context, a account.Account, hash, refresh string, life time.Duration) (session uuid.UUID, ended int64, err error) {
 	const update = `
 		UPDATE auth.users
 		SET password_hash = $3, password_expires_at = NULL, last_login_at = now(), updated_at = now()
 		WHERE id = $1 AND password_hash = $2 AND disabled_at IS NULL AND coalesce(password_expires_at > now(), true)`
-	_, ended, err = s.change(ctx, update, []any{a.ID, a.PasswordHash, hash}, func(tx pgx.Tx, a account.Account) error {
-		return insertSession(ctx, tx, a.ID, refresh, life)
+	_, ended, err = s.change(ctx, update, a.ID, []any{a.PasswordHash, hash}, func(tx pgx.Tx, a account.Account) (err error) {
+		session, err = insertSession(ctx, tx, a.ID, refresh, life)
+		return err
 	})
-	return ended, err
+	return session, ended, err
 }
 
 // ResetPassword gives an account a temporary password and ends its sessions. It returns NotFound for an unknown account.

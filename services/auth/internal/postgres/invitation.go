@@ -27,9 +27,18 @@ func (s Store) CreateInvitation(ctx context.Context, invitation string, role aut
 		VALUES ($1, $2, $3, $4, now() + $5::interval)
 		RETURNING created_at, expires_at`
 	i = account.Invitation{ID: uuid.Must(uuid.NewV7()), Role: role, CreatedBy: maker}
-	err = s.Pool.QueryRow(ctx, insert, i.ID, token.HashSecret(invitation), role, maker, life).Scan(&i.CreatedAt, &i.ExpiresAt)
+	err = postgres.InTx(ctx, s.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
+		if err := s.lockAccounts(ctx, tx, uuid.Nil); err != nil {
+			return err
+		}
+		err := tx.QueryRow(ctx, insert, i.ID, token.HashSecret(invitation), role, maker, life).Scan(&i.CreatedAt, &i.ExpiresAt)
+		if err != nil {
+			return fmt.Errorf("insert an invitation: %w", err)
+		}
+		return nil
+	})
 	if err != nil {
-		return account.Invitation{}, postgres.Classify(fmt.Errorf("insert an invitation: %w", err))
+		return account.Invitation{}, postgres.Classify(err)
 	}
 	return i, nil
 }

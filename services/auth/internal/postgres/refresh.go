@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
@@ -20,11 +21,18 @@ var (
 		"The refresh token was used before, so it may have been stolen. All tokens of this login are revoked. Log in again.")
 )
 
-// Rotate exchanges a refresh token for its successor and returns the account. For grace after the first use, the token is
+// Renewal is what a refresh token is exchanged for.
+type Renewal struct {
+	Account account.Account
+	Session uuid.UUID
+	Refresh string // the next refresh token
+}
+
+// Rotate exchanges a refresh token for its successor. For grace after the first use, the token is
 // answered with the same successor, as long as that was not used: another tab of the same client, or a client that did not
 // get the answer. Any other second use revokes the session: one of the two clients is not the owner, and the server cannot
 // tell which.
-func (s Store) Rotate(ctx context.Context, refresh string, grace, life time.Duration) (user account.Account, successor string, err error) {
+func (s Store) Rotate(ctx context.Context, refresh string, grace, life time.Duration) (next Renewal, err error) {
 	reused := false
 	err = postgres.InTx(ctx, s.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
 		locked, err := lockSession(ctx, tx, refresh)
@@ -34,7 +42,7 @@ func (s Store) Rotate(ctx context.Context, refresh string, grace, life time.Dura
 		if err != nil {
 			return err
 		}
-		successor = token.Successor(locked.secret, refresh)
+		successor := token.Successor(locked.secret, refresh)
 		state, err := readRefresh(ctx, tx, refresh, successor, grace)
 		switch {
 		case err != nil:
@@ -49,16 +57,17 @@ func (s Store) Rotate(ctx context.Context, refresh string, grace, life time.Dura
 				return err
 			}
 		}
-		user, err = readAccount(ctx, tx, selectAccount+`WHERE id = $1`, locked.user)
+		next = Renewal{Session: locked.id, Refresh: successor}
+		next.Account, err = readAccount(ctx, tx, selectAccount+`WHERE id = $1`, locked.user)
 		return err
 	})
 	switch {
 	case err != nil:
-		return account.Account{}, "", postgres.Classify(err)
+		return Renewal{}, postgres.Classify(err)
 	case reused:
-		return account.Account{}, "", errReusedRefresh
+		return Renewal{}, errReusedRefresh
 	}
-	return user, successor, nil
+	return next, nil
 }
 
 // refreshState says what became of a refresh token.

@@ -14,36 +14,37 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/token"
 )
 
-// StartSession stores a login with its first refresh token. It returns NotFound if the account has another password than a
+// StartSession stores a login with its first refresh token, and returns the id of the session. It returns NotFound if the account has another password than a
 // has by now, or is disabled: a login that was checked before a change must not survive it.
-func (s Store) StartSession(ctx context.Context, a account.Account, refresh string, life time.Duration) error {
+func (s Store) StartSession(ctx context.Context, a account.Account, refresh string, life time.Duration) (session uuid.UUID, err error) {
 	// The lock of the row makes a concurrent change of the account wait, which then sees this session and revokes it.
 	const login = `
 		UPDATE auth.users
 		SET last_login_at = now()
 		WHERE id = $1 AND password_hash = $2 AND password_expires_at IS NULL AND disabled_at IS NULL
 		RETURNING id`
-	err := postgres.InTx(ctx, s.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
+	err = postgres.InTx(ctx, s.Pool, pgx.TxOptions{}, func(tx pgx.Tx) (err error) {
 		var id uuid.UUID
 		if err := tx.QueryRow(ctx, login, a.ID, a.PasswordHash).Scan(&id); err != nil {
 			return fmt.Errorf("note a login: %w", err)
 		}
-		return insertSession(ctx, tx, id, refresh, life)
+		session, err = insertSession(ctx, tx, id, refresh, life)
+		return err
 	})
 	if err != nil {
-		return postgres.Classify(err)
+		return uuid.Nil, postgres.Classify(err)
 	}
-	return nil
+	return session, nil
 }
 
-// insertSession stores a session of an account, whose row tx has locked.
-func insertSession(ctx context.Context, tx pgx.Tx, user uuid.UUID, refresh string, life time.Duration) error {
+// insertSession stores a session of an account, whose row tx has locked, and returns its id.
+func insertSession(ctx context.Context, tx pgx.Tx, user uuid.UUID, refresh string, life time.Duration) (uuid.UUID, error) {
 	const insert = `INSERT INTO auth.sessions (id, user_id, secret, expires_at) VALUES ($1, $2, $3, now() + $4::interval)`
 	id := uuid.Must(uuid.NewV7())
 	if _, err := tx.Exec(ctx, insert, id, user, token.NewKey(), life); err != nil {
-		return fmt.Errorf("insert a session: %w", err)
+		return uuid.Nil, fmt.Errorf("insert a session: %w", err)
 	}
-	return insertRefresh(ctx, tx, id, token.HashSecret(refresh), life)
+	return id, insertRefresh(ctx, tx, id, token.HashSecret(refresh), life)
 }
 
 func insertRefresh(ctx context.Context, tx pgx.Tx, session uuid.UUID, hash []byte, life time.Duration) error {

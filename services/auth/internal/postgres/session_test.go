@@ -13,6 +13,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/account"
+	"github.com/hp-analytics/hp-analytics/services/auth/internal/postgres"
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/token"
 )
 
@@ -25,7 +26,7 @@ const (
 func (s tester) login(a account.Account) string {
 	s.t.Helper()
 	refresh := token.NewSecret()
-	if err := s.StartSession(s.t.Context(), a, refresh, life); err != nil {
+	if _, err := s.StartSession(s.t.Context(), a, refresh, life); err != nil {
 		s.t.Fatal(err)
 	}
 	return refresh
@@ -34,18 +35,18 @@ func (s tester) login(a account.Account) string {
 // rotate exchanges a refresh token that must be good.
 func (s tester) rotate(refresh string) string {
 	s.t.Helper()
-	_, successor, err := s.Rotate(s.t.Context(), refresh, grace, life)
+	next, err := s.Rotate(s.t.Context(), refresh, grace, life)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return successor
+	return next.Refresh
 }
 
 // wantRefused checks that a refresh token is answered with an error code.
 func (s tester) wantRefused(refresh, code string) {
 	s.t.Helper()
-	if _, successor, err := s.Rotate(s.t.Context(), refresh, grace, life); errs.CodeOf(err) != code {
-		s.t.Errorf("the token is answered with %.4s…, %v; want %s", successor, err, code)
+	if next, err := s.Rotate(s.t.Context(), refresh, grace, life); errs.CodeOf(err) != code {
+		s.t.Errorf("the token is answered with %.4s…, %v; want %s", next.Refresh, err, code)
 	}
 }
 
@@ -89,7 +90,7 @@ func TestNoSuccessorSurvivesARevocation(t *testing.T) {
 			return s.Logout(s.t.Context(), current)
 		},
 		"reuse": func(s tester, _ account.Account, used, _ string) error {
-			if _, _, err := s.Rotate(s.t.Context(), used, 0, life); errs.CodeOf(err) != "refresh_token_reused" {
+			if _, err := s.Rotate(s.t.Context(), used, 0, life); errs.CodeOf(err) != "refresh_token_reused" {
 				return fmt.Errorf("a used token: %w", err)
 			}
 			return nil
@@ -99,7 +100,7 @@ func TestNoSuccessorSurvivesARevocation(t *testing.T) {
 			return s.PutAccount(s.t.Context(), user)
 		},
 		"a password of the owner's": func(s tester, user account.Account, _, _ string) error {
-			_, err := s.ChangePassword(s.t.Context(), user, "y", token.NewSecret(), life)
+			_, _, err := s.ChangePassword(s.t.Context(), user, "y", token.NewSecret(), life)
 			return err
 		},
 		"a reset": func(s tester, user account.Account, _, _ string) error {
@@ -123,9 +124,9 @@ func TestNoSuccessorSurvivesARevocation(t *testing.T) {
 				user := s.account("ada@example.com")
 				used := s.login(user)
 				current := s.rotate(used)
-				var successor string
+				var next postgres.Renewal
 				calls := []func(){
-					func() { _, successor, _ = s.Rotate(t.Context(), current, grace, life) },
+					func() { next, _ = s.Rotate(t.Context(), current, grace, life) },
 					func() {
 						if err := revoke(s, user, used, current); err != nil {
 							t.Error(err)
@@ -136,7 +137,7 @@ func TestNoSuccessorSurvivesARevocation(t *testing.T) {
 					calls[0], calls[1] = calls[1], calls[0]
 				}
 				s.inTurn(lockSessions, calls...)
-				if got := successor == ""; got != revokeFirst {
+				if got := next.Refresh == ""; got != revokeFirst {
 					t.Errorf("the refresh got a token: %t", !got)
 				}
 				for _, refresh := range []string{current, token.Successor(s.sessionSecret(), current)} {
@@ -162,11 +163,11 @@ func TestLogoutsAgainstRefreshes(t *testing.T) {
 	s := tester{newStore(t), t}
 	user := s.account("ada@example.com")
 	const pairs = 35
-	successors := make([]string, pairs)
+	successors := make([]postgres.Renewal, pairs)
 	var wg sync.WaitGroup
 	for i := range pairs {
 		refresh := s.login(user)
-		wg.Go(func() { _, successors[i], _ = s.Rotate(t.Context(), refresh, grace, life) })
+		wg.Go(func() { successors[i], _ = s.Rotate(t.Context(), refresh, grace, life) })
 		wg.Go(func() {
 			if err := s.Logout(t.Context(), refresh); err != nil {
 				t.Error(err)
@@ -175,7 +176,7 @@ func TestLogoutsAgainstRefreshes(t *testing.T) {
 	}
 	wg.Wait()
 	for _, successor := range successors {
-		s.wantRefused(successor, "invalid_refresh_token")
+		s.wantRefused(successor.Refresh, "invalid_refresh_token")
 	}
 }
 
@@ -188,7 +189,7 @@ func TestALoginDoesNotOutliveAChange(t *testing.T) {
 			return s.PutAccount(s.t.Context(), user)
 		},
 		"the password, by the owner": func(s tester, user account.Account) error {
-			_, err := s.ChangePassword(s.t.Context(), user, "y", token.NewSecret(), life)
+			_, _, err := s.ChangePassword(s.t.Context(), user, "y", token.NewSecret(), life)
 			return err
 		},
 		"the password, by an admin": func(s tester, user account.Account) error {
@@ -208,7 +209,7 @@ func TestALoginDoesNotOutliveAChange(t *testing.T) {
 				refresh := token.NewSecret()
 				var loginErr error
 				calls := []func(){
-					func() { loginErr = s.StartSession(t.Context(), user, refresh, life) },
+					func() { _, loginErr = s.StartSession(t.Context(), user, refresh, life) },
 					func() {
 						if err := change(s, user); err != nil {
 							t.Error(err)
@@ -237,8 +238,8 @@ func TestOnePasswordWins(t *testing.T) {
 	winner, loser := token.NewSecret(), token.NewSecret()
 	var winnerErr, loserErr error
 	s.inTurn(`SELECT FROM auth.users FOR UPDATE`,
-		func() { _, winnerErr = s.ChangePassword(t.Context(), user, "first", winner, life) },
-		func() { _, loserErr = s.ChangePassword(t.Context(), user, "second", loser, life) },
+		func() { _, _, winnerErr = s.ChangePassword(t.Context(), user, "first", winner, life) },
+		func() { _, _, loserErr = s.ChangePassword(t.Context(), user, "second", loser, life) },
 	)
 	if winnerErr != nil || !errs.Is(loserErr, errs.NotFound) {
 		t.Errorf("first %v, second %v", winnerErr, loserErr)
@@ -311,7 +312,7 @@ func TestPruneSessions(t *testing.T) {
 	s := tester{newStore(t), t}
 	user := s.account("ada@example.com")
 	for _, life := range []time.Duration{-time.Hour, -time.Second, time.Hour} {
-		if err := s.StartSession(t.Context(), user, token.NewSecret(), life); err != nil {
+		if _, err := s.StartSession(t.Context(), user, token.NewSecret(), life); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -10,12 +10,16 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/token"
 )
 
 // Store acts as the role hp_auth.
-type Store struct{ Pool *pgxpool.Pool }
+type Store struct {
+	Pool   *pgxpool.Pool
+	caller authn.Principal // set by For
+}
 
 // SigningKeys returns the keys whose tokens may still be valid, newest first. If no key is younger than maxAge, it creates
 // one. When several replicas call it at the same time, only one of them creates a key.

@@ -35,10 +35,10 @@ func (k SigningKey) PublicKey() string {
 	return base64.RawURLEncoding.EncodeToString(k.Private[ed25519.SeedSize:])
 }
 
-// Access returns an access token for a user.
-func (k SigningKey) Access(subject uuid.UUID, role authn.Role, now time.Time, life time.Duration) (string, error) {
+// Access returns an access token for a user, which belongs to a session.
+func (k SigningKey) Access(subject, session uuid.UUID, role authn.Role, now time.Time, life time.Duration) (string, error) {
 	t := jwt.NewWithClaims(jwt.SigningMethodEdDSA, authn.Claims{
-		Role: role,
+		Role: role, Session: session.String(),
 		RegisteredClaims: jwt.RegisteredClaims{
 			Issuer: authn.Issuer, Audience: jwt.ClaimStrings{authn.Audience}, Subject: subject.String(), ID: rand.Text(),
 			IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(life)),
