@@ -41,7 +41,7 @@ func (b bench) run(script string, environ ...string) (ok bool, out string) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	cmd := exec.CommandContext(b.t.Context(), "bash", path, ".")
+	cmd := exec.CommandContext(b.t.Context(), "bash", path, ".", ".")
 	cmd.Env = append(append(os.Environ(), "PATH="+b.dir+":"+os.Getenv("PATH")), environ...)
 	text, err := cmd.CombinedOutput()
 	return err == nil, string(text)
@@ -138,11 +138,12 @@ func TestVulnerabilities(t *testing.T) {
 		govulncheck, environ string
 		ok, notRun           bool
 	}{
-		"nothing found":                   {"exit 0", "GOVULNDB=", true, false},
-		"found":                           {"exit 3", "GOVULNDB=", false, false},
-		"broken code":                     {"echo 'govulncheck: loading packages' >&2; exit 1", "GOVULNDB=", false, false},
-		"a closed network":                {unreachable, "GOVULNDB=", true, true},
-		"a mirror that cannot be reached": {unreachable, "GOVULNDB=file:///nowhere", false, false},
+		"nothing found":                    {"exit 0", "GOVULNDB=", true, false},
+		"found":                            {"exit 3", "GOVULNDB=", false, false},
+		"broken code":                      {"echo 'govulncheck: loading packages' >&2; exit 1", "GOVULNDB=", false, false},
+		"a closed network":                 {unreachable, "GOVULNDB=", true, true},
+		"a closed network after a finding": {`[ -e "$0.ran" ] || { touch "$0.ran"; exit 3; }; ` + unreachable, "GOVULNDB=", false, true},
+		"a mirror that cannot be reached":  {unreachable, "GOVULNDB=file:///nowhere", false, false},
 	} {
 		b := newBench(t)
 		program := b.program("govulncheck", test.govulncheck)
