@@ -23,8 +23,9 @@ var errTooLong = errs.New(errs.Unavailable, "overloaded", "Looking up products t
 // loader reads from a source. Calls that arrive while its queries are in flight share the next one, so every call is
 // answered by a query that began after it.
 type loader struct {
-	source Source
-	turns  chan struct{} // holds an element for each query in flight
+	source  Source
+	turns   chan struct{}  // holds an element for each query in flight
+	queries sync.WaitGroup // in flight
 
 	mu   sync.Mutex
 	next *query // the last query that has not begun; nil if there is none
@@ -43,15 +44,20 @@ func newLoader(source Source) *loader {
 	return &loader{source: source, turns: make(chan struct{}, maxQueries)}
 }
 
-// load returns those of refs that exist, and perhaps others.
+// load returns those of refs that exist, and perhaps others. It returns when ctx ends; a query that has begun goes on for the
+// other calls that share it.
 func (l *loader) load(ctx context.Context, refs []event.Ref) (map[event.Ref]event.Product, error) {
 	q := l.join(refs)
 	select {
 	case l.turns <- struct{}{}:
-		if l.begin(q) {
-			q.run(ctx, l.source)
+		if !l.begin(q) {
+			<-l.turns
+			break
 		}
-		<-l.turns
+		l.queries.Go(func() {
+			q.run(ctx, l.source)
+			<-l.turns
+		})
 	case <-q.done:
 	case <-ctx.Done():
 		return nil, errTooLong.Because(ctx.Err())

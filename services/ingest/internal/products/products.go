@@ -55,8 +55,11 @@ func New(source Source, registerer prometheus.Registerer) *Cache {
 	}
 }
 
-// Close stops the goroutine that removes expired entries.
-func (c *Cache) Close() { c.entries.StopAllGoroutines() }
+// Close waits for the queries in flight and stops the goroutine that removes expired entries.
+func (c *Cache) Close() {
+	c.loader.queries.Wait()
+	c.entries.StopAllGoroutines()
+}
 
 // Products implements event.Catalog.
 func (c *Cache) Products(ctx context.Context, refs []event.Ref) ([]event.Product, error) {
@@ -73,9 +76,6 @@ func (c *Cache) Products(ctx context.Context, refs []event.Ref) ([]event.Product
 		}
 	}
 	c.hits.Add(float64(len(refs) - len(missing)))
-	if len(missing) == 0 {
-		return found, nil
-	}
 	return found, c.load(ctx, refs, missing, found)
 }
 
@@ -92,6 +92,9 @@ func (c *Cache) Reload(ctx context.Context, refs []event.Ref) ([]event.Product, 
 
 // load looks up the missing refs in the source, each once, and fills them into found.
 func (c *Cache) load(ctx context.Context, refs []event.Ref, missing []int, found []event.Product) error {
+	if len(missing) == 0 {
+		return nil
+	}
 	var unknown []event.Ref
 	seen := make(map[event.Ref]struct{}, len(missing))
 	for _, i := range missing {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -169,7 +170,24 @@ func TestLookupsShareQueries(t *testing.T) {
 	})
 }
 
-// TestALookupEndsWithItsRequest abandons look-ups while the source does not answer. Others still share their query.
+// TestNothingToReload reloads for events that have no products to look up.
+func TestNothingToReload(t *testing.T) {
+	t.Parallel()
+	source := newCatalog()
+	cache := products.New(source, prometheus.NewRegistry())
+	t.Cleanup(cache.Close)
+	for _, refs := range [][]event.Ref{nil, {{}}} {
+		if found, err := cache.Reload(t.Context(), refs); err != nil || len(found) != len(refs) {
+			t.Errorf("found %v, %v", found, err)
+		}
+	}
+	if len(source.asked) != 0 {
+		t.Errorf("queries %v", source.asked)
+	}
+}
+
+// TestALookupEndsWithItsRequest abandons look-ups while the source does not answer: they end at their deadlines, also those that
+// have begun a query. Others still share the query.
 func TestALookupEndsWithItsRequest(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -177,10 +195,12 @@ func TestALookupEndsWithItsRequest(t *testing.T) {
 		cache := products.New(source, prometheus.NewRegistry())
 		defer cache.Close()
 		var lookups sync.WaitGroup
+		var ended atomic.Int32
 		for range 3 {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			lookups.Go(func() {
+				defer ended.Add(1)
 				if _, err := cache.Products(ctx, []event.Ref{none}); err != nil && !errs.Is(err, errs.Unavailable) {
 					t.Errorf("got %v, want an answer or unavailable", err)
 				}
@@ -188,6 +208,9 @@ func TestALookupEndsWithItsRequest(t *testing.T) {
 			synctest.Wait()
 		}
 		<-time.After(2 * time.Second)
+		if n := ended.Load(); n != 3 {
+			t.Errorf("%d look-ups have ended with their requests, want 3", n)
+		}
 		lookups.Go(func() { lookUp(t, cache, shoe) })
 		synctest.Wait()
 		close(source.answer)
