@@ -41,12 +41,18 @@ func (s PostgresKeys) FindKey(ctx context.Context, key string) (Key, error) {
 	return k, nil
 }
 
-// recordUse sets the time of a key's last use. It does not wait for others that change the key, and it may fail: the request
-// must not depend on it, and a later look-up tries again.
+// recordTimeout bounds the wait of a look-up for recordUse.
+const recordTimeout = 200 * time.Millisecond
+
+// recordUse sets the time of a key's last use. It waits neither for others that change the key nor for a synchronous standby,
+// whose wait no statement_timeout ends. It may fail, because the request must not depend on it: a later look-up tries again.
 func (s PostgresKeys) recordUse(ctx context.Context, id string) {
 	const update = `
 		UPDATE auth.api_keys
 		SET last_used_at = now()
-		WHERE id = (SELECT id FROM auth.api_keys WHERE id = $1 FOR NO KEY UPDATE SKIP LOCKED)`
+		WHERE id = (SELECT id FROM auth.api_keys WHERE id = $1 FOR NO KEY UPDATE SKIP LOCKED)
+		  AND set_config('synchronous_commit', 'off', true) = 'off' -- of this transaction only`
+	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
+	defer cancel()
 	_, _ = s.Pool.Exec(ctx, update, id)
 }
