@@ -181,6 +181,9 @@ func (d *driver) apply(sql string) error {
 		return fmt.Errorf("begin a migration: %w", err)
 	}
 	defer tx.Rollback(ctx)
+	if err := requireLock(ctx, tx); err != nil {
+		return err
+	}
 	if done, err := execute(ctx, d.conn.PgConn(), sql); err != nil {
 		return d.failure(from, sql, done, err)
 	}
@@ -194,6 +197,24 @@ func (d *driver) apply(sql string) error {
 		return fmt.Errorf("commit: %w (%s is applied completely or not at all: run `migrate up` again)", err, d.file(from))
 	}
 	d.applied = d.target
+	return nil
+}
+
+// requireLock returns an error unless the session of tx holds the lock of migrations. A pooler that shares sessions among its
+// clients can pass the check of connect by chance.
+func requireLock(ctx context.Context, tx pgx.Tx) error {
+	const query = `
+		SELECT EXISTS (
+			SELECT FROM pg_locks
+			WHERE locktype = 'advisory' AND classid = $1 AND objid = $2 AND objsubid = 2 AND granted AND pid = pg_backend_pid())`
+	var held bool
+	if err := tx.QueryRow(ctx, query, uint32(locks.Migration.Class()), uint32(locks.Migration.ID())).Scan(&held); err != nil {
+		return fmt.Errorf("look for the lock of migrations: %w", err)
+	}
+	if !held {
+		return errors.New("this session does not hold the lock of migrations: a migration has released it, or a pooler shares sessions " +
+			"among clients (set pool_mode=session for this database, or connect to Postgres directly)")
+	}
 	return nil
 }
 

@@ -302,3 +302,18 @@ func TestMigrateNeedsASession(t *testing.T) {
 		t.Errorf("the version is %d", got)
 	}
 }
+
+// TestMigrationNeedsTheLock applies a migration after one that has released the lock, as in a session of another client.
+func TestMigrationNeedsTheLock(t *testing.T) {
+	t.Parallel()
+	url := dbtest.New(t).URL()
+	files := withNext(t, "SELECT pg_advisory_unlock_all()").(fstest.MapFS)
+	files["001000_test.up.sql"] = &fstest.MapFile{Data: []byte("SELECT 1")}
+	err := migrate.UpFrom(t.Context(), files, url, platformtest.Logger(t))
+	if err == nil || !strings.Contains(err.Error(), "does not hold the lock of migrations") {
+		t.Errorf("migrate without the lock: %v", err)
+	}
+	if got := version(t, url); got != 999 {
+		t.Errorf("the version is %d, want that of the migration before", got)
+	}
+}

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -21,7 +22,8 @@ func RequireSession(ctx context.Context, conn *pgx.Conn) error {
 	if backend == conn.PgConn().PID() {
 		return nil // a pooler answers with a process id of its own, because it has no backend yet
 	}
-	if err := mark(ctx, conn, "first"); err != nil {
+	own := rand.Text() // unlike what other clients have left in a session
+	if err := mark(ctx, conn, own); err != nil {
 		return err
 	}
 	other, err := pgx.ConnectConfig(ctx, conn.Config())
@@ -30,16 +32,26 @@ func RequireSession(ctx context.Context, conn *pgx.Conn) error {
 	}
 	defer other.Close(ctx) //nolint:errcheck // nothing was written
 	for range sharingRounds {
-		if err := mark(ctx, other, "second"); err != nil {
+		if err := mark(ctx, other, rand.Text()); err != nil {
 			return err
 		}
-		var found string
-		if err := conn.QueryRow(ctx, `SELECT current_setting($1, true)`, pgx.QueryExecModeExec, marker).Scan(&found); err != nil {
-			return fmt.Errorf("read the session's mark: %w", err)
+		for range 2 { // a pooler that takes sessions in turn answers the two from different ones
+			if err := requireMark(ctx, conn, own); err != nil {
+				return err
+			}
 		}
-		if found != "first" {
-			return errShared
-		}
+	}
+	return nil
+}
+
+// requireMark returns errShared if the session of conn does not have the mark value.
+func requireMark(ctx context.Context, conn *pgx.Conn, value string) error {
+	var found string
+	if err := conn.QueryRow(ctx, `SELECT coalesce(current_setting($1, true), '')`, pgx.QueryExecModeExec, marker).Scan(&found); err != nil {
+		return fmt.Errorf("read the session's mark: %w", err)
+	}
+	if found != value {
+		return errShared
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/config"
@@ -135,6 +136,38 @@ func TestSharedSessionsAreRefused(t *testing.T) {
 				t.Errorf("a write: %v", err)
 			}
 		})
+	}
+}
+
+// TestManySharedSessionsAreRefused checks a pooler that has several sessions and takes them in turn, so that no session is used
+// twice in a row. In each round it has one session more.
+func TestManySharedSessionsAreRefused(t *testing.T) {
+	t.Parallel()
+	url := string(throughPooler(t, newPooled(t, "shared_by_many"), "pool_mode = transaction", "server_round_robin = 1").URL)
+	connect := func() *pgx.Conn {
+		conn, err := pgx.Connect(t.Context(), url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
+		return conn
+	}
+	for n := range 6 {
+		txs := make([]pgx.Tx, n) // in progress at the same time, so that each opens a session
+		for i := range txs {
+			var err error
+			if txs[i], err = connect().BeginTx(t.Context(), pgx.TxOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, tx := range txs {
+			if err := tx.Rollback(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := postgres.RequireSession(t.Context(), connect()); err == nil || !strings.Contains(err.Error(), "pool_mode=session") {
+			t.Errorf("%d sessions: %v", n, err)
+		}
 	}
 }
 
