@@ -32,14 +32,14 @@ func accountCommands(env environment) []*cobra.Command {
 		one("reset-password", "Print a temporary password for an account, which must be replaced within 24 hours, and end its logins", env.resetPassword),
 		one("disable", "Disable an account: it cannot log in or refresh any more, and its API keys stop", func(ctx context.Context, pool *pgxpool.Pool, email string) error {
 			keys, err := accounts.SetDisabled(ctx, pool, email, true)
-			return env.done(err, "%s is disabled; access tokens work until they expire%s\n", email, keysStop(keys))
+			return env.done(err, "%s is disabled; access tokens work outside /auth until they expire%s\n", email, keysStop(keys))
 		}),
 		one("enable", "Enable an account that was disabled; its API keys work again", func(ctx context.Context, pool *pgxpool.Pool, email string) error {
 			_, err := accounts.SetDisabled(ctx, pool, email, false)
 			return env.done(err, "%s is enabled\n", email)
 		}),
 		one("end-sessions", "End all logins of an account", func(ctx context.Context, pool *pgxpool.Pool, email string) error {
-			return env.done(accounts.EndSessions(ctx, pool, email), "%s is logged out; access tokens work until they expire\n", email)
+			return env.done(accounts.EndSessions(ctx, pool, email), "%s is logged out; access tokens work outside /auth until they expire\n", email)
 		}),
 		{
 			Use: "list", Short: "List all accounts, newest first", Args: cobra.NoArgs,

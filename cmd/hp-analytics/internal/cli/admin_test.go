@@ -53,7 +53,7 @@ func TestKeysOfAStoppedAccount(t *testing.T) {
 	c := commander{t, []string{"DATABASE_URL=" + dbtest.New(t).URL()}}
 	create := []string{"admin", "create", "--email=ada@example.com"}
 	c.run(exitOK, "", create...)
-	c.run(exitOK, "^ada@example.com is disabled; access tokens work until they expire\n$", "admin", "disable", "--email=ada@example.com")
+	c.run(exitOK, "^ada@example.com is disabled; access tokens work outside /auth until they expire\n$", "admin", "disable", "--email=ada@example.com")
 	c.run(exitOK, "", "admin", "enable", "--email=ada@example.com")
 	for range 2 {
 		c.run(exitOK, "", "keys", "create", "--account=ada@example.com", "--name=shop", "--scopes=read")
