@@ -44,7 +44,7 @@ func TestEachAccountHasItsOwnIDs(t *testing.T) {
 		}
 	}
 	var batch []string
-	for range 300 { // enough for COPY
+	for range 300 {
 		batch = append(batch, item(`"type":"view"`))
 	}
 	p.post("/events/bulk", other, bulk(batch...)).expectBulk(t, 300, 0)

@@ -158,7 +158,7 @@ func BenchmarkStorePurchases(b *testing.B) {
 	}
 }
 
-// BenchmarkStoreEvents compares the ways to store a batch, for the choice of copyFrom.
+// BenchmarkStoreEvents compares the ways to store a batch.
 func BenchmarkStoreEvents(b *testing.B) {
 	for _, n := range []int{1, 32, 100, 250, 500, 1000, 4000} {
 		for _, way := range []struct {
@@ -167,10 +167,6 @@ func BenchmarkStoreEvents(b *testing.B) {
 		}{
 			{"insert", func(s *Store, ctx context.Context, events []event.Event) error {
 				_, err := s.insertNewEvents(ctx, event.NewID(), inKeyOrder(events))
-				return err
-			}},
-			{"copy", func(s *Store, ctx context.Context, events []event.Event) error {
-				_, err := s.copyNewEvents(ctx, event.NewID(), inKeyOrder(events))
 				return err
 			}},
 			{"checked", func(s *Store, ctx context.Context, events []event.Event) error {

@@ -1,33 +1,24 @@
 package postgres
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/internal/protocol"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 )
 
-// copyFrom is from how many rows COPY is used. COPY needs three more round trips than an insert from arrays, and less
-// time of Postgres per row. They break even at about this number (BenchmarkStoreEvents).
-const copyFrom = 250
-
 // storeNewEvents stores a batch and its receipt, or nothing if one of the keys is already there or a guess is wrong.
 func (s *Store) storeNewEvents(ctx context.Context, batch uuid.UUID, ordered []*event.Event) (changed wrong, err error) {
 	err = s.withPartitions(ctx, timesOf(ordered), func() error {
-		if len(ordered) < copyFrom {
-			changed, err = s.insertNewEvents(ctx, batch, ordered)
-		} else {
-			changed, err = s.copyNewEvents(ctx, batch, ordered)
-		}
+		changed, err = s.insertNewEvents(ctx, batch, ordered)
 		return err
 	})
 	return changed, err
@@ -43,68 +34,52 @@ func timesOf(ordered []*event.Event) iter.Seq[time.Time] {
 	}
 }
 
+// insertNew stores events and their receipt. It is one transaction, and Postgres begins it when it has received all of it:
+// a process that freezes while it sends holds no locks. COPY would insert the first rows while it waits for the last ones,
+// and no timeout of Postgres ends a COPY whose client is silent. It costs as much CPU as this (BenchmarkStoreEvents).
+const insertNew = `
+	WITH changed AS MATERIALIZED (
+		SELECT product_id, sku
+		FROM unnest($13::uuid[], $14::text[]) AS sent (product_id, sku)
+		WHERE NOT ` + unchanged + `
+	), stored AS (
+		INSERT INTO ingest.events (owner, ts, id, product_id, user_id, type, properties, batch_id)
+		SELECT owner, ts, id, product_id, user_id, type, properties, $1::uuid
+		FROM unnest($3::bigint[], $4::timestamptz[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::jsonb[])
+			AS sent (owner, ts, id, product_id, user_id, type, properties)
+		WHERE NOT EXISTS (SELECT FROM changed)
+	), receipt AS (
+		INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts)
+		SELECT $1, $2::text, $10::bigint, $11::timestamptz, $12::timestamptz
+		WHERE NOT EXISTS (SELECT FROM changed)
+	)
+	SELECT array_agg(product_id), array_agg(sku) FROM changed`
+
 // insertNewEvents stores them with one statement.
 func (s *Store) insertNewEvents(ctx context.Context, batch uuid.UUID, ordered []*event.Event) (changed wrong, err error) {
-	const insert = `
-		WITH changed AS MATERIALIZED (
-			SELECT product_id, sku
-			FROM unnest($13::uuid[], $14::text[]) AS sent (product_id, sku)
-			WHERE NOT ` + unchanged + `
-		), stored AS (
-			INSERT INTO ingest.events (owner, id, ts, product_id, user_id, type, properties, batch_id)
-			SELECT owner, id, ts, product_id, user_id, type, properties, $1
-			FROM unnest($3::uuid[], $4::timestamptz[], $5::uuid[], $6::text[], $7::text[], $8::jsonb[], $12::bigint[])
-				AS sent (id, ts, product_id, user_id, type, properties, owner)
-			WHERE NOT EXISTS (SELECT FROM changed)
-		), receipt AS (
-			INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts)
-			SELECT $1, $2, $9, $10, $11
-			WHERE NOT EXISTS (SELECT FROM changed)
-		)
-		SELECT array_agg(product_id), array_agg(sku) FROM changed`
-	c, g := newEventColumns(ordered), newGuesses(ordered)
-	first, last := span(timesOf(ordered))
-	err = s.pool.QueryRow(ctx, insert, batch, protocol.KindEvents,
-		c.id, c.ts, c.product, c.user, c.typ, c.properties, len(ordered), first, last, c.owner, g.product, g.sku).
-		Scan(&changed.product, &changed.sku)
-	return changed, err
-}
-
-// errGuess rolls back a transaction whose guesses are wrong.
-var errGuess = errors.New("a product has changed")
-
-// copyNewEvents stores them with COPY.
-func (s *Store) copyNewEvents(ctx context.Context, batch uuid.UUID, ordered []*event.Event) (changed wrong, err error) {
-	const rows = `COPY ingest.events (owner, ts, id, product_id, batch_id, user_id, type, properties) FROM STDIN (FORMAT binary)`
-	const receipt = `
-		WITH changed AS MATERIALIZED (
-			SELECT product_id, sku
-			FROM unnest($6::uuid[], $7::text[]) AS sent (product_id, sku)
-			WHERE NOT ` + unchanged + `
-		), receipt AS (
-			INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts) VALUES ($1, $2, $3, $4, $5)
-		)
-		SELECT array_agg(product_id), array_agg(sku) FROM changed`
-	buffer := s.buffers.Get()
-	buffer.fill(batch, ordered)
-	first, last := span(timesOf(ordered))
-	g := newGuesses(ordered)
-	err = postgres.InTx(ctx, s.pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
-		if _, err := tx.Conn().PgConn().CopyFrom(ctx, bytes.NewReader(buffer.data), rows); err != nil {
-			return fmt.Errorf("copy rows: %w", err)
+	sent := s.buffers.Get()
+	sent.fill(batch, protocol.KindEvents, ordered)
+	err = s.pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error {
+		statement, err := conn.Conn().Prepare(ctx, "insert_new_events", insertNew) // once for each connection
+		if err != nil {
+			return fmt.Errorf("prepare the insert: %w", err)
 		}
-		err := tx.QueryRow(ctx, receipt, batch, protocol.KindEvents, len(ordered), first, last, g.product, g.sku).
-			Scan(&changed.product, &changed.sku)
-		if err == nil && len(changed.product) > 0 {
-			return errGuess
+		binary := []int16{pgtype.BinaryFormatCode}
+		result := conn.Conn().PgConn().ExecPrepared(ctx, statement.Name, sent.values(), binary, binary).Read()
+		if result.Err != nil {
+			return result.Err
 		}
-		return err
+		types, row := conn.Conn().TypeMap(), result.Rows[0]
+		if err := types.Scan(pgtype.UUIDArrayOID, pgtype.BinaryFormatCode, row[0], &changed.product); err != nil {
+			return fmt.Errorf("read the changed products: %w", err)
+		}
+		if err := types.Scan(pgtype.TextArrayOID, pgtype.BinaryFormatCode, row[1], &changed.sku); err != nil {
+			return fmt.Errorf("read the changed products: %w", err)
+		}
+		return nil
 	})
-	if errors.Is(err, errGuess) {
-		err = nil
-	}
 	if err == nil {
-		s.buffers.Put(buffer) // after a failure pgx may still be reading it
+		s.buffers.Put(sent) // after a failure pgx may still be reading it
 	}
 	return changed, err
 }

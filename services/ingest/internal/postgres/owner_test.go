@@ -11,7 +11,7 @@ import (
 // TestOwnersShareAFlush stores the same ids of two owners in one flush, with and without conflict checks.
 func TestOwnersShareAFlush(t *testing.T) {
 	t.Parallel()
-	for _, n := range []int{1, copyFrom} {
+	for _, n := range []int{1, 250} {
 		store, _ := newStore(t)
 		events := someEvents(n)
 		for i := range n {

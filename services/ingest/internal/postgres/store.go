@@ -24,7 +24,7 @@ type Store struct {
 	pool              *pgxpool.Pool
 	events, purchases optimism
 	dropped           droppedDays
-	buffers           copyBuffers
+	buffers           parameterPool
 	seconds           *prometheus.HistogramVec
 	rows              prometheus.Histogram
 }

@@ -64,8 +64,8 @@ func someEvents(n int) []event.Event {
 	return events
 }
 
-// sizes are those on both sides of where the way of storing changes.
-var sizes = []int{1, 9, copyFrom - 1, copyFrom, 4 * event.MaxBatch}
+// sizes are of a single event, a small flush and the largest one.
+var sizes = []int{1, 9, 250, 4 * event.MaxBatch}
 
 func TestEventsAreStoredAsTheyAre(t *testing.T) {
 	t.Parallel()

@@ -13,7 +13,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 )
 
-// TestLockedRowsHoldUpNobodyElse keeps a transaction open that has written an event, as a replica does that froze during COPY. The
+// TestLockedRowsHoldUpNobodyElse keeps a transaction open that has written an event, as one does whose commit waits for a standby. The
 // same event sent again is refused. All others, which wait for the same writer, are stored while the transaction is open.
 func TestLockedRowsHoldUpNobodyElse(t *testing.T) {
 	t.Parallel()
