@@ -250,9 +250,10 @@ func TestAKeyInFlight(t *testing.T) {
 		}
 		first <- a
 	}()
+	// Postgres shows the first kilobyte of a statement.
 	platformtest.Eventually(t, time.Minute, "the first request waits", func() bool {
 		return p.count(`SELECT count(*) FROM pg_stat_activity
-			WHERE wait_event_type = 'Lock' AND query LIKE '%ingest.purchases%' AND datname = current_database()`) > 0
+			WHERE wait_event_type = 'Lock' AND query LIKE '%moment AS MATERIALIZED%' AND datname = current_database()`) > 0
 	})
 	second := p.post("/purchases", p.ingestKey, body, "Idempotency-Key", "order-1")
 	second.expect(t, http.StatusConflict, "idempotency_key_in_flight")
