@@ -1478,7 +1478,7 @@ func (c *Client) ListUsers(ctx context.Context, params *ListUsersParams, options
 
 // UpdateUser calls PATCH /auth/users/{id}: disable or enable an account.
 //
-// A disabled account cannot log in, and all its logins end at once: no refresh token works any more, and the operations under `/auth` refuse its access tokens. Other operations accept an access token until it expires, 15 minutes after it was issued unless the installation changed that. The API keys of the account (`api_keys`) are refused at most 5 seconds later, and work again when it is enabled. Nobody can disable the own account (409 `own_account`). Needs the role `admin`; API keys are refused.
+// A disabled account cannot log in, and all its logins end at once: no refresh token works any more, and the operations under `/auth` refuse its access tokens. Other operations accept an access token until it expires, 15 minutes after it was issued unless the installation changed that. The API keys of the account (`api_keys`) are refused at most 5 seconds later, and work again when it is enabled. Admins cannot disable their own account (409 `own_account`). Needs the role `admin`; API keys are refused.
 func (c *Client) UpdateUser(ctx context.Context, id openapi_types.UUID, body UserUpdateRequest, options ...CallOption) (result Account, err error) {
 	call := &call{
 		operation: "updateUser", method: http.MethodPatch,
@@ -1490,7 +1490,7 @@ func (c *Client) UpdateUser(ctx context.Context, id openapi_types.UUID, body Use
 
 // ResetPassword calls POST /auth/users/{id}/password: reset the password of an account.
 //
-// Replaces the password by a generated one, shows it in this answer only, and ends all logins of the account. The password works for 24 hours and only to choose a new one: `POST /auth/login` with `new_password`. One's own password is changed with `POST /auth/password` (409 `own_account`). Needs the role `admin`; API keys are refused.
+// Replaces the password with a generated one, shows it in this answer only, and ends all logins of the account. The password works for 24 hours and only to choose a new one: `POST /auth/login` with `new_password`. One's own password is changed with `POST /auth/password` (409 `own_account`). Needs the role `admin`; API keys are refused.
 func (c *Client) ResetPassword(ctx context.Context, id openapi_types.UUID, options ...CallOption) (result TemporaryPassword, err error) {
 	call := &call{
 		operation: "resetPassword", method: http.MethodPost,

@@ -146,6 +146,10 @@ func TestAPIKeysExpire(t *testing.T) {
 		body := `{"name":"test","scopes":["read"],"expires_at":"` + at.Format(time.RFC3339Nano) + `"}`
 		wantProblem(t, admin.do(http.MethodPost, "/auth/api-keys", body), http.StatusUnprocessableEntity, "validation_failed", "/expires_at "+code)
 	}
+	for _, at := range []string{"2027-01-01T00:00:60Z", "2027-02-30T00:00:00Z", "2027-01-01T00:00:00+24:00", "2027-01-01t00:00:00z"} {
+		wantProblem(t, admin.do(http.MethodPost, "/auth/api-keys", `{"name":"test","scopes":["read"],"expires_at":"`+at+`"}`),
+			http.StatusUnprocessableEntity, "validation_failed", "/expires_at invalid_format")
+	}
 	wantProblem(t, admin.do(http.MethodPost, "/auth/api-keys", `{"name":"test","scopes":["read","ingest"],"delegate":true}`),
 		http.StatusUnprocessableEntity, "validation_failed", "/delegate needs_admin")
 }

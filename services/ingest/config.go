@@ -109,6 +109,9 @@ func (c *Config) Validate() error {
 	if c.LockTimeout < time.Millisecond {
 		problems = append(problems, fmt.Errorf("INGEST_LOCK_TIMEOUT: must be at least 1ms, not %s", c.LockTimeout))
 	}
+	if limit := c.Postgres.StatementTimeout; limit > 0 && c.LockTimeout >= limit {
+		problems = append(problems, fmt.Errorf("INGEST_LOCK_TIMEOUT: must be shorter than DATABASE_STATEMENT_TIMEOUT, %s, not %s", limit, c.LockTimeout))
+	}
 	if longest := min(c.HTTP.RequestTimeout, c.HTTP.ShutdownTimeout); c.WaitTimeout <= 0 || c.WaitTimeout >= longest {
 		problems = append(problems, fmt.Errorf("INGEST_WAIT_TIMEOUT: must be positive and shorter than HTTP_REQUEST_TIMEOUT and HTTP_SHUTDOWN_TIMEOUT, not %s", c.WaitTimeout))
 	}

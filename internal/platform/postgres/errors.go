@@ -65,6 +65,7 @@ func down(err error) bool {
 		case readOnlyTransaction, // a failover is under way
 			"40001", "40P01", // serialization failure, deadlock: a retry helps
 			LockNotAvailable,
+			"25P03",          // this process was frozen inside a transaction for longer than Postgres waits
 			"3D000", "42P01", // no such database, no such table: the migrations have not run yet
 			"3F000", "22023": // no such schema; the service's role does not exist yet
 			return true

@@ -93,6 +93,7 @@ func TestClassify(t *testing.T) {
 		"network":                  {&net.OpError{Op: "read", Err: errors.New("reset")}, errs.Unavailable},
 		"deadline":                 {fmt.Errorf("query: %w", context.DeadlineExceeded), errs.Unavailable},
 		"too many connections":     {&pgconn.PgError{Code: "53300"}, errs.Unavailable},
+		"frozen in a transaction":  {&pgconn.PgError{Code: "25P03"}, errs.Unavailable},
 		"deadlock":                 {&pgconn.PgError{Code: "40P01"}, errs.Unavailable},
 		"unique violation":         {run(pool, `INSERT INTO classify VALUES (1) RETURNING id`), errs.Internal},
 		"syntax":                   {run(pool, `SELEC`), errs.Internal},

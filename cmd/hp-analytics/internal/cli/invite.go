@@ -54,7 +54,7 @@ func revokeInvitationCommand(env environment) *cobra.Command {
 	}
 }
 
-// checkRole returns an error for what is no role.
+// checkRole returns an error unless role is a role.
 func checkRole(role authn.Role) error {
 	if role != authn.Admin && role != authn.Analyst && role != authn.User {
 		return usageError{fmt.Errorf("--role: must be admin, analyst or user, not %q", role)}

@@ -17,7 +17,7 @@ var (
 )
 
 // Login implements StrictServerInterface. It does the same work whether the account exists or not, so that its duration does
-// not reveal which accounts exist. Only who knows the password learns more.
+// not reveal which accounts exist. Only a caller with the right password learns more.
 func (s *Server) Login(ctx context.Context, request LoginRequestObject) (LoginResponseObject, error) {
 	plain, next := request.Body.Password, request.Body.NewPassword
 	if next != nil {

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// MinRunes is the length in characters from which on the list is complete. It leaves out shorter passwords.
+// MinRunes is the length in characters of the shortest passwords in the list.
 const MinRunes = 10
 
 // list holds one password a line, as Fold returns them, in the order of their bytes. It is searched as it is: it lies in

@@ -42,12 +42,12 @@ func (s Store) change(
 	return a, ended, nil
 }
 
-// alone is the rest of a change that is complete without one.
-func alone(pgx.Tx, account.Account) error { return nil }
+// nothingMore is for changes that consist of one statement.
+func nothingMore(pgx.Tx, account.Account) error { return nil }
 
 // byAdmin is a change of an account that may not exist.
 func (s Store) byAdmin(ctx context.Context, statement string, id uuid.UUID, args ...any) (account.Account, error) {
-	a, _, err := s.change(ctx, statement, id, args, alone)
+	a, _, err := s.change(ctx, statement, id, args, nothingMore)
 	if errs.Is(err, errs.NotFound) {
 		return account.Account{}, errUnknownAccount.Because(err)
 	}

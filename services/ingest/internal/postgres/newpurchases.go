@@ -82,8 +82,8 @@ func (s *Store) insertNewPurchases(ctx context.Context, batch uuid.UUID, c order
 }
 
 // insertCheckedPurchases stores what is new of the orders, their keys and one receipt, in one statement. An order is new
-// if its key is not stored and not locked by another transaction, its id is not stored, and its product has not changed. If another transaction
-// commits one of the keys between this statement's snapshot and its insert, the key's uniqueness is violated and nothing
+// if its key is not stored and not locked by another transaction, its id is not stored, and its product has not changed. If
+// another transaction commits one of the keys between this statement's snapshot and its insert, the key's uniqueness is violated and nothing
 // is stored. The clock is read while the statement holds its locks, because analytics tells by those locks up to when its
 // numbers are complete. LIMIT keeps the planner to one look-up in the primary key for each key; without it the plan may
 // read all keys of the last day for every flush. CASE is one condition to the planner: with two it expects a single new

@@ -88,8 +88,8 @@ func (s *Session) DaysWithoutRawRows(ctx context.Context, from, to time.Time) ([
 func (s *Session) Read(ctx context.Context, day time.Time, fn func(*postgres.Snapshot) error) (ok bool, err error) {
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	err = platformpostgres.InTx(ctx, s.pool, options, func(tx pgx.Tx) error {
-		// It is idle while the rows are counted on the other connection. It holds no locks that others wait for.
-		if _, err := tx.Exec(ctx, `SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0`); err != nil {
+		// It is idle while the rows are counted on the other connection, but not for ever: retention and migrations wait for it.
+		if _, err := tx.Exec(ctx, `SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = '10min'`); err != nil {
 			return fmt.Errorf("prepare the snapshot: %w", err)
 		}
 		var snapshot *postgres.Snapshot

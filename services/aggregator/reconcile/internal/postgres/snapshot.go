@@ -22,10 +22,10 @@ func Read(ctx context.Context, pool *pgxpool.Pool, fn func(Snapshot) error) erro
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	return platformpostgres.InTx(ctx, pool, options, func(tx pgx.Tx) error {
 		// One statement sorts and joins many rows. That takes longer than a request may, and more memory. Compiling takes longer
-		// than it saves, and a plan for any span would be one for all partitions. The snapshot may be idle while rows are compared: it
-		// holds no locks that others wait for.
+		// than it saves, and a plan for any span would be one for all partitions. The snapshot may be idle while rows are compared,
+		// but not for ever: retention and migrations wait for it.
 		const settings = `
-			SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL work_mem = '64MB';
+			SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = '10min'; SET LOCAL work_mem = '64MB';
 			SET LOCAL jit = off; SET LOCAL plan_cache_mode = force_custom_plan`
 		if _, err := tx.Exec(ctx, settings); err != nil {
 			return fmt.Errorf("prepare the snapshot: %w", err)
