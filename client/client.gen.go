@@ -1414,7 +1414,7 @@ func (c *Client) GetMe(ctx context.Context, options ...CallOption) (result User,
 
 // ChangePassword calls POST /auth/password: change one's own password.
 //
-// Ends all logins of the account and starts a new one, whose tokens the answer holds: other devices have to log in with the new password. A wrong old password is answered with 403 `wrong_password` and counts as a wrong login. The operations under `/auth` refuse earlier access tokens at once, others accept them until they expire.
+// Ends all logins of the account and starts a new one, whose tokens the answer holds: other devices have to log in with the new password. A wrong old password is answered with 403 `wrong_password`. Each change and each wrong old password counts as a wrong login. The operations under `/auth` refuse earlier access tokens at once, others accept them until they expire.
 func (c *Client) ChangePassword(ctx context.Context, body PasswordChangeRequest, options ...CallOption) (result PasswordChanged, err error) {
 	call := &call{
 		operation: "changePassword", method: http.MethodPost,

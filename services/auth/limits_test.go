@@ -142,6 +142,31 @@ func TestWrongOldPasswordsCount(t *testing.T) {
 	wantProblem(t, tryLogin(anyone, "ada@example.com"), 429, "rate_limited") // one budget
 }
 
+// TestPasswordChangesAreLimited changes a password again and again: each change costs two hashes and a session.
+func TestPasswordChangesAreLimited(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.change = func(cfg *auth.Config) { cfg.LoginAccountLimit = 4 }
+	anyone := o.start()
+	anyone.register("ada@example.com")
+	caller := anyone.as(anyone.login("ada@example.com", goodPassword).AccessToken)
+	passwords := []string{goodPassword, otherPassword}
+	body := func(i int) string {
+		return fmt.Sprintf(`{"password":%q,"new_password":%q}`, passwords[i%2], passwords[(i+1)%2])
+	}
+	for i := range 3 { // the login may have left one of the four units taken
+		changed := want[struct{ Tokens tokens }](caller, http.StatusOK, http.MethodPost, "/auth/password", body(i))
+		caller = anyone.as(changed.Tokens.AccessToken)
+	}
+	for i := 3; i < 5; i++ {
+		if answer := caller.do(http.MethodPost, "/auth/password", body(i)); answer.Code == http.StatusTooManyRequests {
+			return
+		}
+		caller = anyone.as(anyone.login("ada@example.com", passwords[(i+1)%2]).AccessToken)
+	}
+	t.Error("five changes in a minute, want at most four")
+}
+
 // TestLookingUpAccountsIsLimited registers addresses that are taken: that tells who has an account.
 func TestLookingUpAccountsIsLimited(t *testing.T) {
 	t.Parallel()

@@ -68,11 +68,17 @@ func (a Attempts) limit(next StrictHandlerFunc, _ string) StrictHandlerFunc {
 			}
 		}
 		answer, err := next(ctx, w, r, request)
-		if err == nil || !slices.Contains(collected, errs.CodeOf(err)) {
+		if !counts(request, err) {
 			refund(charges)
 		}
 		return answer, err
 	}
+}
+
+// counts reports whether an attempt keeps its units. A change of the password does, because it costs two hashes and a session.
+func counts(request any, err error) bool {
+	_, change := request.(ChangePasswordRequestObject)
+	return err == nil && change || slices.Contains(collected, errs.CodeOf(err))
 }
 
 // accountKey returns the key of an account, existing or not. It is a hash, so that Redis does not store e-mail addresses.
