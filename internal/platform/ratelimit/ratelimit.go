@@ -104,10 +104,10 @@ func (l *Limiter) Allow(ctx context.Context, header http.Header, key string, n i
 
 // unit returns how people say "per window".
 func unit(window time.Duration) string {
-	switch window {
-	case time.Minute:
+	if window == time.Minute {
 		return "minute"
-	case time.Hour:
+	}
+	if window == time.Hour {
 		return "hour"
 	}
 	return window.String()

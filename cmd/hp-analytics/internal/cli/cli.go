@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 
 	"github.com/sethvargo/go-envconfig"
 	"github.com/spf13/cobra"
@@ -119,10 +120,11 @@ func refused(err error) error {
 	if !ok {
 		return err
 	}
-	text := refusal.Detail
+	sentences := []string{refusal.Detail}
 	for _, field := range refusal.Fields {
-		text += " " + field.Detail
+		sentences = append(sentences, field.Detail)
 	}
+	text := strings.Join(sentences, " ")
 	switch refusal.Kind {
 	case errs.Invalid, errs.NotFound, errs.Forbidden:
 		return usageError{errors.New(text)}
