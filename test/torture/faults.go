@@ -69,7 +69,10 @@ func (p *platform) damage(ctx context.Context) (seen string, err error) {
 // slowConnections is how many bodies are sent slowly at the same time.
 const slowConnections = 50
 
-// slow begins requests whose bodies do not go on for d, and says how many of them ingest has ended by then.
+// slowEnd bounds how long ingest takes to end slow bodies. It is far more than INGEST_BODY_STALL, 5 s.
+const slowEnd = 30 * time.Second
+
+// slow begins requests whose bodies do not go on for d, and waits until ingest has ended all of them.
 func (t *trial) slow(ctx context.Context, d time.Duration) (seen string, err error) {
 	if err := t.platform.ingest.AwaitReady(ctx); err != nil { // it may have been killed a moment ago
 		return "", err
@@ -99,14 +102,14 @@ func (t *trial) slow(ctx context.Context, d time.Duration) (seen string, err err
 	if err := localproc.Pause(ctx, d); err != nil {
 		return "", err
 	}
-	ended := 0
-	for _, conn := range conns {
-		if err := conn.SetReadDeadline(time.Now().Add(time.Millisecond)); err != nil {
+	begin := time.Now()
+	for i, conn := range conns {
+		if err := conn.SetReadDeadline(begin.Add(slowEnd)); err != nil {
 			return "", fmt.Errorf("look for an answer: %w", err)
 		}
-		if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
-			ended++
+		if _, err := conn.Read(make([]byte, 1)); errors.Is(err, os.ErrDeadlineExceeded) {
+			return "", fmt.Errorf("ingest has ended only %d of %d slow bodies %s after %s without a byte", i, slowConnections, slowEnd, d)
 		}
 	}
-	return fmt.Sprintf(", %d connections, ingest has ended %d of them", slowConnections, ended), nil
+	return fmt.Sprintf(", %d connections, ingest ended the last of them after %.1fs", slowConnections, (d + time.Since(begin)).Seconds()), nil
 }
