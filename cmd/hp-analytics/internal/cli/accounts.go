@@ -90,14 +90,8 @@ func (e environment) resetPassword(ctx context.Context, pool *pgxpool.Pool, emai
 func (e environment) listAccounts(ctx context.Context, pool *pgxpool.Pool) error {
 	table := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(table, "EMAIL\tROLE\tCREATED\tLAST LOGIN\tDISABLED") // Flush returns the error
-	when := func(t *time.Time) string {
-		if t == nil {
-			return "-"
-		}
-		return t.UTC().Format(time.RFC3339)
-	}
 	err := accounts.List(ctx, pool, func(a accounts.Listed) error {
-		_, err := fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", a.Email, a.Role, when(&a.CreatedAt), when(a.LastLogin), when(a.DisabledAt))
+		_, err := fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", a.Email, a.Role, orNever(&a.CreatedAt), orNever(a.LastLogin), orNever(a.DisabledAt))
 		return err
 	})
 	if err != nil {

@@ -10,10 +10,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
-	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
-	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/services/auth/accounts"
 )
 
@@ -28,7 +26,7 @@ func keysCommand(env environment) *cobra.Command {
 		Short: "List all API keys: who made them, when they were used, when they expire",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return env.withKeys(cmd.Context(), func(pool *pgxpool.Pool) error { return env.listKeys(cmd.Context(), pool) })
+			return env.withAccounts(cmd.Context(), func(pool *pgxpool.Pool) error { return env.listKeys(cmd.Context(), pool) })
 		},
 	}
 	revoke := &cobra.Command{
@@ -40,7 +38,7 @@ func keysCommand(env environment) *cobra.Command {
 			if err != nil {
 				return usageError{fmt.Errorf("%q is not the id of an API key (a UUID)", args[0])}
 			}
-			return env.withKeys(cmd.Context(), func(pool *pgxpool.Pool) error {
+			return env.withAccounts(cmd.Context(), func(pool *pgxpool.Pool) error {
 				n, err := accounts.RevokeKey(cmd.Context(), pool, id)
 				if err == nil && n == 0 {
 					return env.done(nil, "The API key was revoked before, and all keys that were made with it.\n")
@@ -75,7 +73,7 @@ func createKeyCommand(env environment) *cobra.Command {
 			if cmd.Flags().Changed("expires-in") {
 				request.ExpiresAt = new(time.Now().Add(time.Duration(life)))
 			}
-			return env.withKeys(cmd.Context(), func(pool *pgxpool.Pool) error {
+			return env.withAccounts(cmd.Context(), func(pool *pgxpool.Pool) error {
 				id, key, err := accounts.CreateKey(cmd.Context(), pool, email, request)
 				if err != nil {
 					return refused(err)
@@ -98,21 +96,6 @@ func createKeyCommand(env environment) *cobra.Command {
 		}
 	}
 	return cmd
-}
-
-func (e environment) withKeys(ctx context.Context, fn func(pool *pgxpool.Pool) error) error {
-	return e.withDatabase(ctx, func(url string) error {
-		database, err := e.databaseConfig(ctx, url)
-		if err != nil {
-			return err
-		}
-		pool, err := postgres.Open(ctx, database, "hp_auth", "hp-analytics keys", noop.NewTracerProvider())
-		if err != nil {
-			return err
-		}
-		defer pool.Close()
-		return fn(pool)
-	})
 }
 
 func (e environment) listKeys(ctx context.Context, pool *pgxpool.Pool) error {

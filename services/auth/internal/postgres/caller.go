@@ -64,7 +64,7 @@ func (s Store) lockAccounts(ctx context.Context, tx pgx.Tx, target uuid.UUID) er
 }
 
 func readCaller(ctx context.Context, db querier, caller authn.Principal) (account.Account, error) {
-	a, err := readAccount(ctx, db, selectAccount+`WHERE id = $1`, caller.Subject)
+	a, err := readAccount(ctx, db, selectCaller+`WHERE id = $1`, caller.Subject)
 	switch {
 	case errs.Is(postgres.Classify(err), errs.NotFound):
 		return account.Account{}, errAccountGone.Because(err)

@@ -58,7 +58,7 @@ func (s Store) Rotate(ctx context.Context, refresh string, grace, life time.Dura
 			}
 		}
 		next = Renewal{Session: locked.id, Refresh: successor}
-		next.Account, err = readAccount(ctx, tx, selectAccount+`WHERE id = $1`, locked.user)
+		next.Account, err = readAccount(ctx, tx, selectCaller+`WHERE id = $1`, locked.user)
 		return err
 	})
 	switch {

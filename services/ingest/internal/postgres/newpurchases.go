@@ -45,14 +45,6 @@ func (s *Store) insertPurchases(ctx context.Context, batch uuid.UUID, c orderCol
 	return s.insertCheckedPurchases(ctx, batch, c)
 }
 
-// unchangedOrder is a condition on the row sent: unchanged, and the price of its product is the one that its amount was computed
-// from. It reads the catalog in the snapshot of the statement that stores the row, so no purchase keeps a former price.
-const unchangedOrder = `coalesce((
-	SELECT p.status = 'active' AND sent.sku IN ('', p.sku) AND coalesce(sent.list_price = p.price_minor, true)
-	FROM catalog.products AS p
-	WHERE p.id = sent.product_id
-	LIMIT 1), false)`
-
 // insertNewPurchases stores purchases without keys and their receipt, or nothing if one of the ids is already there. If the
 // product of one has changed, it stores nothing either and returns pgx.ErrNoRows.
 func (s *Store) insertNewPurchases(ctx context.Context, batch uuid.UUID, c orderColumns) (receivedAt time.Time, err error) {

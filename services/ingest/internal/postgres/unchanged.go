@@ -9,10 +9,21 @@ import (
 // unchanged is a condition on the columns product_id and sku of the row sent: its product takes events and, unless sku is
 // empty, has this SKU. LIMIT makes it one look-up in the primary key for each row.
 const unchanged = `coalesce((
-	SELECT p.status = 'active' AND sent.sku IN ('', p.sku)
+	SELECT ` + takesItem + ofProduct
+
+// unchangedOrder is a condition on the row sent: unchanged, and the price of its product is the one that its amount was computed
+// from. It reads the catalog in the snapshot of the statement that stores the row, so no purchase keeps a former price.
+const unchangedOrder = `coalesce((
+	SELECT ` + takesItem + ` AND coalesce(sent.list_price = p.price_minor, true)` + ofProduct
+
+// The parts that both conditions have.
+const (
+	takesItem = `p.status = 'active' AND sent.sku IN ('', p.sku)`
+	ofProduct = `
 	FROM catalog.products AS p
 	WHERE p.id = sent.product_id
 	LIMIT 1), false)`
+)
 
 // guess is what the events of a flush take for granted: a product takes events, under the SKU by which it was named. Each
 // statement that stores events compares it with the catalog in its own snapshot, so that a change of a product counts for
