@@ -1,6 +1,6 @@
 CREATE SCHEMA auth;
-COMMENT ON SCHEMA auth IS 'Accounts and credentials. Owned by the auth service; others may only look up API keys and which accounts are disabled.';
-GRANT USAGE ON SCHEMA auth TO hp_auth, hp_catalog, hp_ingest, hp_analytics;
+COMMENT ON SCHEMA auth IS 'Accounts and credentials. Owned by the auth service; others may only look up projects, memberships, API keys and which accounts are disabled.';
+GRANT USAGE ON SCHEMA auth TO hp_auth, hp_catalog, hp_ingest, hp_analytics, hp_aggregator;
 
 CREATE TABLE auth.users (
 	id                  uuid PRIMARY KEY,
@@ -60,23 +60,71 @@ COMMENT ON COLUMN auth.refresh_tokens.expires_at IS 'When the token expires, use
 COMMENT ON COLUMN auth.refresh_tokens.used_at IS 'When the token was exchanged for its successor.';
 COMMENT ON COLUMN auth.refresh_tokens.created_at IS 'When the token was issued.';
 
+CREATE TABLE auth.projects (
+	id                 smallint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	slug               text NOT NULL CONSTRAINT projects_slug_key UNIQUE CHECK (slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'),
+	name               text NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
+	time_zone          text NOT NULL DEFAULT 'UTC' CHECK (length(time_zone) BETWEEN 1 AND 64),
+	currency           text NOT NULL DEFAULT 'EUR' CHECK (currency ~ '^[A-Z]{3}$'),
+	week_start         smallint NOT NULL DEFAULT 1 CHECK (week_start BETWEEN 1 AND 7),
+	max_event_age_days integer CHECK (max_event_age_days BETWEEN 1 AND 3650),
+	events_per_second  integer CHECK (events_per_second > 0),
+	version            bigint NOT NULL DEFAULT 1 CHECK (version > 0),
+	created_at         timestamptz NOT NULL DEFAULT now(),
+	updated_at         timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE auth.projects IS 'Projects. Everything that is stored and counted belongs to one, and two never share a name, an id or a number.';
+COMMENT ON COLUMN auth.projects.id IS 'The first column of every key in the schemas ingest and stats.';
+COMMENT ON COLUMN auth.projects.slug IS 'Its name in the header Project and in paths.';
+COMMENT ON COLUMN auth.projects.name IS 'Display name.';
+COMMENT ON COLUMN auth.projects.time_zone IS 'IANA name of the time zone whose days and hours the rollups count. It is fixed once the project has raw rows.';
+COMMENT ON COLUMN auth.projects.currency IS 'ISO 4217 code of the currency that a ranking by revenue has unless the request names one.';
+COMMENT ON COLUMN auth.projects.week_start IS 'The day on which weeks begin: 1 is Monday, 7 is Sunday (ISO 8601).';
+COMMENT ON COLUMN auth.projects.max_event_age_days IS 'How many days ago an event may have happened when it is sent. Null for the setting of the installation, which is also the most.';
+COMMENT ON COLUMN auth.projects.events_per_second IS 'The most events that all callers of the project may send per second on average. Null for no limit of its own.';
+COMMENT ON COLUMN auth.projects.version IS 'Incremented by each change; the ETag.';
+COMMENT ON COLUMN auth.projects.created_at IS 'When the project was created.';
+COMMENT ON COLUMN auth.projects.updated_at IS 'When the project was last changed.';
+-- The project of an installation that has only one. Accounts without a membership act in it as its guests.
+INSERT INTO auth.projects (slug, name) VALUES ('default', 'Default');
+
+CREATE TABLE auth.members (
+	project    smallint NOT NULL REFERENCES auth.projects ON DELETE CASCADE,
+	user_id    uuid NOT NULL REFERENCES auth.users ON DELETE CASCADE,
+	role       text NOT NULL CHECK (role IN ('owner', 'analyst', 'viewer')),
+	created_at timestamptz NOT NULL DEFAULT now(),
+	PRIMARY KEY (project, user_id)
+);
+CREATE INDEX members_user_id_idx ON auth.members (user_id);
+COMMENT ON TABLE auth.members IS 'Who takes part in a project. Admins of the installation need no membership.';
+COMMENT ON COLUMN auth.members.project IS 'The project.';
+COMMENT ON COLUMN auth.members.user_id IS 'The account.';
+COMMENT ON COLUMN auth.members.role IS 'owner: everything in the project. analyst: reads everybody''s numbers. viewer: reads numbers of the whole project and of products, not of users.';
+COMMENT ON COLUMN auth.members.created_at IS 'When the account became a member.';
+
 CREATE TABLE auth.invitations (
 	id         uuid PRIMARY KEY,
 	token_hash bytea NOT NULL CONSTRAINT invitations_token_hash_key UNIQUE,
 	role       text NOT NULL CHECK (role IN ('admin', 'analyst', 'user')),
+	project    smallint REFERENCES auth.projects ON DELETE CASCADE,
+	membership text CHECK (membership IN ('owner', 'analyst', 'viewer')),
 	created_by uuid REFERENCES auth.users ON DELETE CASCADE,
 	expires_at timestamptz NOT NULL,
 	used_at    timestamptz,
 	used_by    uuid REFERENCES auth.users ON DELETE SET NULL,
 	revoked_at timestamptz,
-	created_at timestamptz NOT NULL DEFAULT now()
+	created_at timestamptz NOT NULL DEFAULT now(),
+	CHECK ((project IS NULL) = (membership IS NULL))
 );
+CREATE INDEX invitations_project_idx ON auth.invitations (project);
 CREATE INDEX invitations_created_by_idx ON auth.invitations (created_by);
 CREATE INDEX invitations_used_by_idx ON auth.invitations (used_by);
 COMMENT ON TABLE auth.invitations IS 'Invitations. With each, one account can be registered.';
 COMMENT ON COLUMN auth.invitations.id IS 'UUIDv7.';
 COMMENT ON COLUMN auth.invitations.token_hash IS 'SHA-256 of the token, which has 256 random bits and is not stored.';
 COMMENT ON COLUMN auth.invitations.role IS 'The role of the account that is registered with it.';
+COMMENT ON COLUMN auth.invitations.project IS 'The project that whoever uses it becomes a member of; null for none.';
+COMMENT ON COLUMN auth.invitations.membership IS 'The role in that project.';
 COMMENT ON COLUMN auth.invitations.created_by IS 'The admin who made it; it is void unless that account is an enabled admin. Null if a command made it.';
 COMMENT ON COLUMN auth.invitations.expires_at IS 'Until when it can be used.';
 COMMENT ON COLUMN auth.invitations.used_at IS 'When it was used.';
@@ -87,9 +135,11 @@ COMMENT ON COLUMN auth.invitations.created_at IS 'When it was made.';
 CREATE TABLE auth.api_keys (
 	id         uuid PRIMARY KEY,
 	name       text NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
+	project    smallint NOT NULL REFERENCES auth.projects ON DELETE CASCADE,
 	key_hash   bytea NOT NULL CONSTRAINT api_keys_key_hash_key UNIQUE,
 	prefix     text NOT NULL,
 	scopes     text[] NOT NULL CHECK (cardinality(scopes) > 0 AND scopes <@ ARRAY['ingest', 'read', 'admin']),
+	unknown_products text NOT NULL DEFAULT 'refuse' CHECK (unknown_products IN ('refuse', 'create')),
 	delegate   boolean NOT NULL DEFAULT false CHECK (NOT delegate OR 'admin' = ANY (scopes)),
 	owner      uuid,
 	parent     uuid REFERENCES auth.api_keys ON DELETE CASCADE,
@@ -98,14 +148,17 @@ CREATE TABLE auth.api_keys (
 	created_at timestamptz NOT NULL DEFAULT now(),
 	revoked_at timestamptz
 );
+CREATE INDEX api_keys_project_idx ON auth.api_keys (project);
 CREATE INDEX api_keys_parent_idx ON auth.api_keys (parent);
 CREATE INDEX api_keys_owner_idx ON auth.api_keys (owner);
 COMMENT ON TABLE auth.api_keys IS 'API keys of machines. A key is shown once, when it is created.';
 COMMENT ON COLUMN auth.api_keys.id IS 'UUIDv7.';
 COMMENT ON COLUMN auth.api_keys.name IS 'Purpose of the key, as its owner describes it.';
+COMMENT ON COLUMN auth.api_keys.project IS 'The project that the key acts in.';
 COMMENT ON COLUMN auth.api_keys.key_hash IS 'SHA-256 of the key, which has 256 random bits and is not stored.';
 COMMENT ON COLUMN auth.api_keys.prefix IS 'The first characters of the key, to recognise it in a list.';
 COMMENT ON COLUMN auth.api_keys.scopes IS 'ingest: send events. read: read numbers. admin: both, and products and keys.';
+COMMENT ON COLUMN auth.api_keys.unknown_products IS 'What becomes of an item with an unknown SKU: refuse it, or create a placeholder product.';
 COMMENT ON COLUMN auth.api_keys.delegate IS 'Whether the key may make keys with the scope admin.';
 COMMENT ON COLUMN auth.api_keys.owner IS 'The account that the key acts for: the user who created it, or the owner of the key that created it. Null if there is none; then the key owns its data itself.';
 COMMENT ON COLUMN auth.api_keys.parent IS 'The key that made this key. Null if the owner made it. A key is revoked together with its parent, and has the same owner.';
@@ -128,5 +181,7 @@ COMMENT ON COLUMN auth.signing_keys.retired_at IS 'When the key stopped signing.
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA auth TO hp_auth;
 GRANT SELECT (id, role, disabled_at) ON auth.users TO hp_catalog, hp_ingest, hp_analytics;
-GRANT SELECT (id, owner, key_hash, scopes, expires_at, last_used_at, revoked_at), UPDATE (last_used_at) ON auth.api_keys
+GRANT SELECT (id, owner, project, key_hash, scopes, unknown_products, expires_at, last_used_at, revoked_at), UPDATE (last_used_at) ON auth.api_keys
 	TO hp_catalog, hp_ingest, hp_analytics;
+GRANT SELECT ON auth.projects TO hp_catalog, hp_ingest, hp_analytics, hp_aggregator;
+GRANT SELECT ON auth.members TO hp_catalog, hp_ingest, hp_analytics;

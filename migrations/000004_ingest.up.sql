@@ -1,68 +1,180 @@
 CREATE SCHEMA ingest;
-COMMENT ON SCHEMA ingest IS 'Raw events and purchases, and the batches that connect them to the rollups. Owned by the ingest service.';
+COMMENT ON SCHEMA ingest IS 'Raw events, orders and refunds, the dictionaries of their names, and the batches that connect them to the rollups. Owned by the ingest service.';
 GRANT USAGE ON SCHEMA ingest TO hp_ingest, hp_aggregator, hp_analytics;
 
--- No foreign keys to products: they would cost a third to a half of each insert. The service checks references and reconcile
--- verifies them. Columns are ordered by descending alignment, so rows have no padding.
-CREATE TABLE ingest.events (
-	owner       bigint NOT NULL,
-	ts          timestamptz NOT NULL,
-	received_at timestamptz NOT NULL,
-	id          uuid NOT NULL,
-	product_id  uuid NOT NULL,
-	batch_id    uuid NOT NULL,
-	user_id     text NOT NULL,
-	type        text NOT NULL,
-	properties  jsonb,
-	PRIMARY KEY (owner, ts, id)
-) PARTITION BY RANGE (ts);
-CREATE INDEX events_product_id_ts_idx ON ingest.events (product_id, ts);
-CREATE INDEX events_user_id_ts_idx ON ingest.events (user_id, ts);
-CREATE INDEX events_batch_id_idx ON ingest.events (batch_id);
-COMMENT ON TABLE ingest.events IS 'Accepted events, one partition per UTC day. The primary key deduplicates: a retry hits the same row.';
-COMMENT ON COLUMN ingest.events.owner IS 'The account that the caller acts for: the first 8 bytes of the SHA-256 of its id. Each account has its own ids.';
-COMMENT ON COLUMN ingest.events.ts IS 'When it happened: given by the client, or else the time in a UUIDv7 id, or else when it was received.';
-COMMENT ON COLUMN ingest.events.received_at IS 'When it was committed (start of the transaction).';
-COMMENT ON COLUMN ingest.events.id IS 'Id given by the client, or else by the server.';
-COMMENT ON COLUMN ingest.events.product_id IS 'The product of the event.';
-COMMENT ON COLUMN ingest.events.batch_id IS 'The batch that committed it. UUIDv7, so the index grows only at its right end.';
-COMMENT ON COLUMN ingest.events.user_id IS 'The user: the id of an account, or the customer''s own id of a user.';
-COMMENT ON COLUMN ingest.events.type IS 'view, click, add_to_cart, or any other name.';
-COMMENT ON COLUMN ingest.events.properties IS 'Properties given by the client, a JSON object; NULL for none.';
+-- Raw rows and rollups have numbers instead of texts: users, event names and (in schema catalog) products are dictionaries.
+-- No foreign keys from raw rows: they would cost a third to a half of each insert. The service checks references and
+-- reconcile verifies them.
 
-CREATE TABLE ingest.purchases (
-	owner        bigint NOT NULL,
-	ts           timestamptz NOT NULL,
-	received_at  timestamptz NOT NULL,
-	amount_minor bigint NOT NULL CHECK (amount_minor >= 0),
-	id           uuid NOT NULL,
-	product_id   uuid NOT NULL,
-	batch_id     uuid NOT NULL,
-	quantity     integer NOT NULL CHECK (quantity > 0),
-	user_id      text NOT NULL,
-	currency     text NOT NULL,
-	PRIMARY KEY (owner, ts, id)
+CREATE TABLE ingest.users (
+	project    smallint NOT NULL,
+	anonymous  boolean NOT NULL,
+	n          bigint GENERATED ALWAYS AS IDENTITY,
+	person     bigint,
+	first_seen timestamptz,
+	joined_at  timestamptz,
+	id         text COLLATE "C" NOT NULL CHECK (octet_length(id) BETWEEN 1 AND 200),
+	PRIMARY KEY (project, anonymous, id),
+	CONSTRAINT users_n_key UNIQUE (project, n),
+	CHECK ((person IS NULL) = (joined_at IS NULL) AND (anonymous OR person IS NULL))
+);
+CREATE INDEX users_person_idx ON ingest.users (project, person) WHERE person IS NOT NULL;
+COMMENT ON TABLE ingest.users IS 'The users of raw rows and rollups. A row is inserted in a short transaction before the first flush that needs it, and is never removed by retention.';
+COMMENT ON COLUMN ingest.users.project IS 'The project.';
+COMMENT ON COLUMN ingest.users.anonymous IS 'Whether id is an anonymous id. Anonymous ids and user ids are apart: equal texts are different users.';
+COMMENT ON COLUMN ingest.users.n IS 'The user in raw rows and rollups. Different in all projects.';
+COMMENT ON COLUMN ingest.users.person IS 'Of an anonymous id that was identified: n of the user that it belongs to. It never changes.';
+COMMENT ON COLUMN ingest.users.first_seen IS 'The earliest ts of the user''s rows, kept for ever. Written by the statement that stores the row. Null until a row is stored.';
+COMMENT ON COLUMN ingest.users.joined_at IS 'When the anonymous id was identified. Its rows from then on are stored for person.';
+COMMENT ON COLUMN ingest.users.id IS 'The customer''s own id: the user_id or the anonymous_id.';
+
+CREATE TABLE ingest.names (
+	project    smallint NOT NULL,
+	n          smallint NOT NULL CHECK (n > 0),
+	name       text COLLATE "C" NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
+	created_at timestamptz NOT NULL DEFAULT now(),
+	PRIMARY KEY (project, name),
+	CONSTRAINT names_n_key UNIQUE (project, n)
+);
+COMMENT ON TABLE ingest.names IS 'The names of events. Those with a counter of their own have the same number in all projects (package internal/stats).';
+COMMENT ON COLUMN ingest.names.project IS 'The project.';
+COMMENT ON COLUMN ingest.names.n IS 'The name in raw rows and rollups.';
+COMMENT ON COLUMN ingest.names.name IS 'As the client sent it.';
+COMMENT ON COLUMN ingest.names.created_at IS 'When it was first seen.';
+
+-- At most 8 columns, ordered by descending alignment: then a row has no padding, and the bitmap of its NULLs costs nothing.
+CREATE TABLE ingest.events (
+	ts         timestamptz NOT NULL,
+	user_n     bigint NOT NULL,
+	batch      bigint NOT NULL,
+	id         uuid NOT NULL,
+	product    integer,
+	project    smallint NOT NULL,
+	name       smallint NOT NULL,
+	properties jsonb,
+	PRIMARY KEY (project, ts, id)
 ) PARTITION BY RANGE (ts);
-CREATE INDEX purchases_product_id_ts_idx ON ingest.purchases (product_id, ts);
-CREATE INDEX purchases_user_id_ts_idx ON ingest.purchases (user_id, ts);
-CREATE INDEX purchases_batch_id_idx ON ingest.purchases (batch_id);
-COMMENT ON TABLE ingest.purchases IS 'Accepted purchases, one partition per UTC day. The primary key deduplicates.';
-COMMENT ON COLUMN ingest.purchases.owner IS 'The account that the caller acts for, as in ingest.events.';
-COMMENT ON COLUMN ingest.purchases.ts IS 'When it happened.';
-COMMENT ON COLUMN ingest.purchases.received_at IS 'When it was committed (start of the transaction).';
-COMMENT ON COLUMN ingest.purchases.amount_minor IS 'Total amount paid, in minor units of the currency (cents).';
-COMMENT ON COLUMN ingest.purchases.id IS 'Id given by the client, or else by the server.';
-COMMENT ON COLUMN ingest.purchases.product_id IS 'The product that was bought.';
-COMMENT ON COLUMN ingest.purchases.batch_id IS 'The batch that committed it.';
-COMMENT ON COLUMN ingest.purchases.quantity IS 'Units bought.';
-COMMENT ON COLUMN ingest.purchases.user_id IS 'Who bought it.';
-COMMENT ON COLUMN ingest.purchases.currency IS 'ISO 4217 code of the product.';
+CREATE INDEX events_product_ts_idx ON ingest.events (project, product, ts) WHERE product IS NOT NULL;
+CREATE INDEX events_user_ts_idx ON ingest.events (user_n, ts);
+COMMENT ON TABLE ingest.events IS 'Accepted events, one partition per UTC day. The primary key deduplicates: a retry hits the same row.';
+COMMENT ON COLUMN ingest.events.ts IS 'When it happened by the client''s clock, or else the time in a UUIDv7 id, or else when it was received.';
+COMMENT ON COLUMN ingest.events.user_n IS 'The user (ingest.users.n).';
+COMMENT ON COLUMN ingest.events.batch IS 'The batch that committed it.';
+COMMENT ON COLUMN ingest.events.id IS 'The client''s id if it is a UUID, else a UUIDv5 of it in the project, or made by the server.';
+COMMENT ON COLUMN ingest.events.product IS 'The product (catalog.products.n); NULL for none.';
+COMMENT ON COLUMN ingest.events.project IS 'The project.';
+COMMENT ON COLUMN ingest.events.name IS 'The name of the event (ingest.names.n).';
+COMMENT ON COLUMN ingest.events.properties IS 'Properties given by the client, a JSON object; NULL for none. The member $skew_ms is ours: how far the client''s clock was ahead.';
+
+-- Orders are unique by id for ever, so they are not partitioned by time and are kept. A purchase is an order of one line.
+CREATE TABLE ingest.orders (
+	ts           timestamptz NOT NULL,
+	received_at  timestamptz NOT NULL DEFAULT now(),
+	user_n       bigint NOT NULL,
+	batch        bigint NOT NULL,
+	id           uuid NOT NULL,
+	project      smallint NOT NULL,
+	lines        smallint NOT NULL CHECK (lines > 0),
+	currency     text COLLATE "C" NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
+	number       text,
+	content_hash bytea NOT NULL,
+	properties   jsonb,
+	PRIMARY KEY (project, id)
+);
+CREATE INDEX orders_ts_idx ON ingest.orders (project, ts);
+CREATE INDEX orders_user_ts_idx ON ingest.orders (user_n, ts);
+COMMENT ON TABLE ingest.orders IS 'Accepted orders and purchases. The primary key deduplicates.';
+COMMENT ON COLUMN ingest.orders.ts IS 'When it happened.';
+COMMENT ON COLUMN ingest.orders.received_at IS 'When it was committed (start of the transaction).';
+COMMENT ON COLUMN ingest.orders.user_n IS 'Who bought (ingest.users.n).';
+COMMENT ON COLUMN ingest.orders.batch IS 'The batch that committed it.';
+COMMENT ON COLUMN ingest.orders.id IS 'As ingest.events.id.';
+COMMENT ON COLUMN ingest.orders.project IS 'The project.';
+COMMENT ON COLUMN ingest.orders.lines IS 'How many lines it has.';
+COMMENT ON COLUMN ingest.orders.currency IS 'ISO 4217 code of all its amounts.';
+COMMENT ON COLUMN ingest.orders.number IS 'The client''s id if it is no UUID.';
+COMMENT ON COLUMN ingest.orders.content_hash IS 'SHA-256 of what the client sent, to distinguish a retry from another order with the same id.';
+COMMENT ON COLUMN ingest.orders.properties IS 'Properties given by the client, a JSON object; NULL for none.';
+
+CREATE TABLE ingest.order_lines (
+	ts              timestamptz NOT NULL,
+	amount_minor    bigint NOT NULL CHECK (amount_minor >= 0),
+	refunded_minor  bigint NOT NULL DEFAULT 0 CHECK (refunded_minor BETWEEN 0 AND amount_minor),
+	order_id        uuid NOT NULL,
+	product         integer NOT NULL,
+	quantity        integer NOT NULL CHECK (quantity > 0),
+	refunded_units  integer NOT NULL DEFAULT 0 CHECK (refunded_units BETWEEN 0 AND quantity),
+	project         smallint NOT NULL,
+	line            smallint NOT NULL CHECK (line > 0),
+	PRIMARY KEY (project, order_id, line)
+) WITH (fillfactor = 90);
+CREATE INDEX order_lines_product_ts_idx ON ingest.order_lines (project, product, ts);
+COMMENT ON TABLE ingest.order_lines IS 'The lines of orders. Their checks keep refunds below what was paid.';
+COMMENT ON COLUMN ingest.order_lines.ts IS 'ts of the order.';
+COMMENT ON COLUMN ingest.order_lines.amount_minor IS 'What was paid for the line, in minor units of the order''s currency.';
+COMMENT ON COLUMN ingest.order_lines.refunded_minor IS 'What was paid back of it.';
+COMMENT ON COLUMN ingest.order_lines.order_id IS 'The order.';
+COMMENT ON COLUMN ingest.order_lines.product IS 'The product (catalog.products.n).';
+COMMENT ON COLUMN ingest.order_lines.quantity IS 'Units bought.';
+COMMENT ON COLUMN ingest.order_lines.refunded_units IS 'Units returned.';
+COMMENT ON COLUMN ingest.order_lines.project IS 'The project.';
+COMMENT ON COLUMN ingest.order_lines.line IS 'Its number in the order, from 1.';
+
+CREATE TABLE ingest.refunds (
+	ts           timestamptz NOT NULL,
+	received_at  timestamptz NOT NULL DEFAULT now(),
+	user_n       bigint NOT NULL,
+	batch        bigint NOT NULL,
+	id           uuid NOT NULL,
+	order_id     uuid NOT NULL,
+	project      smallint NOT NULL,
+	lines        smallint NOT NULL CHECK (lines > 0),
+	currency     text COLLATE "C" NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
+	reason       text,
+	content_hash bytea NOT NULL,
+	PRIMARY KEY (project, id)
+);
+CREATE INDEX refunds_ts_idx ON ingest.refunds (project, ts);
+CREATE INDEX refunds_order_idx ON ingest.refunds (project, order_id);
+COMMENT ON TABLE ingest.refunds IS 'Accepted refunds. The primary key deduplicates.';
+COMMENT ON COLUMN ingest.refunds.ts IS 'When it happened. A refund is counted on its own day, not on that of the order.';
+COMMENT ON COLUMN ingest.refunds.received_at IS 'When it was committed (start of the transaction).';
+COMMENT ON COLUMN ingest.refunds.user_n IS 'Who had bought: user_n of the order.';
+COMMENT ON COLUMN ingest.refunds.batch IS 'The batch that committed it.';
+COMMENT ON COLUMN ingest.refunds.id IS 'As ingest.events.id.';
+COMMENT ON COLUMN ingest.refunds.order_id IS 'The order.';
+COMMENT ON COLUMN ingest.refunds.project IS 'The project.';
+COMMENT ON COLUMN ingest.refunds.lines IS 'How many lines it has.';
+COMMENT ON COLUMN ingest.refunds.currency IS 'That of the order.';
+COMMENT ON COLUMN ingest.refunds.reason IS 'Why, as the client says; NULL for no reason given.';
+COMMENT ON COLUMN ingest.refunds.content_hash IS 'SHA-256 of what the client sent, as for orders.';
+
+CREATE TABLE ingest.refund_lines (
+	amount_minor bigint NOT NULL CHECK (amount_minor >= 0),
+	refund_id    uuid NOT NULL,
+	product      integer NOT NULL,
+	units        integer NOT NULL CHECK (units >= 0),
+	project      smallint NOT NULL,
+	line         smallint NOT NULL CHECK (line > 0),
+	PRIMARY KEY (project, refund_id, line)
+);
+COMMENT ON TABLE ingest.refund_lines IS 'What a refund gives back of each line of the order. An amount without lines is distributed over the lines, so that products and totals agree.';
+COMMENT ON COLUMN ingest.refund_lines.amount_minor IS 'What is paid back for the line, in minor units of the order''s currency.';
+COMMENT ON COLUMN ingest.refund_lines.refund_id IS 'The refund.';
+COMMENT ON COLUMN ingest.refund_lines.product IS 'The product of the line.';
+COMMENT ON COLUMN ingest.refund_lines.units IS 'Units returned; 0 for an amount alone.';
+COMMENT ON COLUMN ingest.refund_lines.project IS 'The project.';
+COMMENT ON COLUMN ingest.refund_lines.line IS 'The line of the order.';
+
+-- Ids of batches. Ingest takes them in blocks, so ids of two processes are in order only approximately.
+CREATE SEQUENCE ingest.batch_ids INCREMENT BY 1000;
+COMMENT ON SEQUENCE ingest.batch_ids IS 'The value v stands for the ids v to v + 999.';
 
 -- Each row is inserted pending and, as a rule, updated once. Free space in each page keeps the updated version beside the
 -- first one, and frequent vacuum keeps the partial index of pending batches as small as the backlog.
 CREATE TABLE ingest.batches (
-	id              uuid PRIMARY KEY,
-	received_at     timestamptz NOT NULL DEFAULT now(),
+	id              bigint NOT NULL,
+	received_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
 	min_ts          timestamptz,
 	max_ts          timestamptz,
 	aggregated_at   timestamptz,
@@ -70,62 +182,94 @@ CREATE TABLE ingest.batches (
 	next_attempt_at timestamptz,
 	rows            integer NOT NULL CHECK (rows >= 0),
 	attempts        integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
-	kind            text NOT NULL CHECK (kind IN ('events', 'purchases')),
+	project         smallint NOT NULL,
+	kind            text NOT NULL CHECK (kind IN ('events', 'orders', 'refunds')),
+	facts           bytea,
 	failure         text CHECK (octet_length(failure) <= 1000),
+	PRIMARY KEY (project, id),
 	CHECK (rows = 0 OR (min_ts IS NOT NULL AND max_ts IS NOT NULL)),
 	CHECK ((failed_at IS NULL) = (next_attempt_at IS NULL) AND (failed_at IS NULL) = (failure IS NULL)),
 	CHECK (failed_at IS NULL OR aggregated_at IS NULL)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000,
         autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
+-- Facts are compact already.
+ALTER TABLE ingest.batches ALTER COLUMN facts SET STORAGE EXTERNAL;
 -- Claims read the first index. A failed batch is not in it, so that it costs the claims of others nothing while it waits.
-CREATE INDEX batches_pending_idx ON ingest.batches (id) INCLUDE (rows, received_at) WHERE aggregated_at IS NULL AND failed_at IS NULL;
-CREATE INDEX batches_failed_idx ON ingest.batches (next_attempt_at) INCLUDE (id, rows) WHERE aggregated_at IS NULL AND failed_at IS NOT NULL;
+CREATE INDEX batches_pending_idx ON ingest.batches (id) INCLUDE (rows, received_at, project) WHERE aggregated_at IS NULL AND failed_at IS NULL;
+CREATE INDEX batches_failed_idx ON ingest.batches (next_attempt_at) INCLUDE (id, rows, project) WHERE aggregated_at IS NULL AND failed_at IS NOT NULL;
 CREATE INDEX batches_received_at_idx ON ingest.batches USING brin (received_at) WITH (pages_per_range = 16, autosummarize = on);
-COMMENT ON TABLE ingest.batches IS 'One row for each committed write. While it is pending it is in the inbox of the aggregator; then it is the receipt. A batch that cannot be folded is failed until a retry succeeds.';
-COMMENT ON COLUMN ingest.batches.id IS 'UUIDv7.';
-COMMENT ON COLUMN ingest.batches.received_at IS 'When it was committed (start of the transaction).';
-COMMENT ON COLUMN ingest.batches.min_ts IS 'Earliest ts of its rows. With max_ts it determines the partitions of the rows.';
+COMMENT ON TABLE ingest.batches IS 'One row for each committed write to a project. While it is pending it is in the inbox of the aggregator; then it is the receipt. A batch that cannot be folded is failed until a retry succeeds.';
+COMMENT ON COLUMN ingest.batches.id IS 'From ingest.batch_ids. No two batches of the installation have the same.';
+COMMENT ON COLUMN ingest.batches.received_at IS 'When it was written, shortly before the commit. The clock is read while the transaction holds its lock on this table, which analytics relies on.';
+COMMENT ON COLUMN ingest.batches.min_ts IS 'Earliest ts of its rows.';
 COMMENT ON COLUMN ingest.batches.max_ts IS 'Latest ts among its rows.';
 COMMENT ON COLUMN ingest.batches.aggregated_at IS 'When its rows were folded into the rollups, in the same transaction; NULL is pending or failed.';
 COMMENT ON COLUMN ingest.batches.failed_at IS 'When folding it alone failed for the last time, because of its content; NULL is pending or folded.';
 COMMENT ON COLUMN ingest.batches.next_attempt_at IS 'When a failed batch is folded again.';
+COMMENT ON COLUMN ingest.batches.rows IS 'Rows that were inserted, without duplicates. For orders and refunds: their lines.';
 COMMENT ON COLUMN ingest.batches.attempts IS 'How many times folding it alone has failed.';
+COMMENT ON COLUMN ingest.batches.project IS 'The project of all its rows.';
+COMMENT ON COLUMN ingest.batches.kind IS 'The table of its rows: events, orders or refunds.';
+COMMENT ON COLUMN ingest.batches.facts IS 'What its rows count, in the format of package internal/protocol/facts, so that a fold reads no raw rows. NULL once it is folded.';
 COMMENT ON COLUMN ingest.batches.failure IS 'Why folding it failed for the last time.';
-COMMENT ON COLUMN ingest.batches.rows IS 'Rows that were inserted, without duplicates.';
-COMMENT ON COLUMN ingest.batches.kind IS 'events or purchases: the table of its rows.';
 
 -- Two branches, because each can use its partial index.
 CREATE VIEW ingest.unfolded_batches AS
-SELECT id, received_at, min_ts, max_ts, rows, kind, false AS failed
+SELECT id, received_at, min_ts, max_ts, rows, project, kind, false AS failed
 FROM ingest.batches WHERE aggregated_at IS NULL AND failed_at IS NULL
 UNION ALL
-SELECT id, received_at, min_ts, max_ts, rows, kind, true
+SELECT id, received_at, min_ts, max_ts, rows, project, kind, true
 FROM ingest.batches WHERE aggregated_at IS NULL AND failed_at IS NOT NULL;
 COMMENT ON VIEW ingest.unfolded_batches IS 'The pending and the failed batches: those whose rows are not in the rollups.';
 
 CREATE TABLE ingest.idempotency_keys (
+	project    smallint NOT NULL,
 	principal  text NOT NULL,
 	key        text NOT NULL CHECK (length(key) BETWEEN 1 AND 255),
 	body_hash  bytea NOT NULL,
 	response   jsonb NOT NULL,
 	created_at timestamptz NOT NULL DEFAULT now(),
-	PRIMARY KEY (principal, key)
+	PRIMARY KEY (project, principal, key)
 );
 CREATE INDEX idempotency_keys_created_at_idx ON ingest.idempotency_keys (created_at);
 COMMENT ON TABLE ingest.idempotency_keys IS 'Responses to requests with an Idempotency-Key, stored in the transaction of the request.';
-COMMENT ON COLUMN ingest.idempotency_keys.principal IS 'The id of the account that the caller acts for. Each account has its own keys.';
+COMMENT ON COLUMN ingest.idempotency_keys.project IS 'The project.';
+COMMENT ON COLUMN ingest.idempotency_keys.principal IS 'Empty for the keys and members of the project, who share their Idempotency-Keys; the account of a guest, who has his own.';
 COMMENT ON COLUMN ingest.idempotency_keys.key IS 'Value of the header.';
 COMMENT ON COLUMN ingest.idempotency_keys.body_hash IS 'SHA-256 of the decoded body, to distinguish a retry from another request with the same key.';
 COMMENT ON COLUMN ingest.idempotency_keys.response IS 'Body of the response, which a retry receives again.';
 COMMENT ON COLUMN ingest.idempotency_keys.created_at IS 'When the key was first used. The row is pruned a day later.';
 
--- Creates the daily partitions of both tables. A partition is created as a separate table and then attached, because
+-- A row whose partition was dropped no longer shows that a retry is a retry: the event would be stored and counted a second
+-- time. So a day that was dropped never gets a partition again, and no row of it can be inserted.
+CREATE TABLE ingest.dropped_days (
+	day        date PRIMARY KEY,
+	dropped_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE ingest.dropped_days IS 'Days whose raw events were dropped. Their rollups can no longer be recounted or rebuilt.';
+COMMENT ON COLUMN ingest.dropped_days.day IS 'The UTC day.';
+COMMENT ON COLUMN ingest.dropped_days.dropped_at IS 'When its partition was dropped.';
+
+-- The partitions are selected in a materialized CTE before their names are parsed as days: Postgres may evaluate conditions in
+-- any order, and would parse the names of all tables with another plan.
+CREATE VIEW ingest.whole_days AS
+WITH partitions AS MATERIALIZED (
+	SELECT c.relname::text AS name
+	FROM pg_inherits i
+	JOIN pg_class c ON c.oid = i.inhrelid
+	WHERE i.inhparent = 'ingest.events'::regclass
+)
+SELECT to_date(right(name, 8), 'YYYYMMDD') AS day FROM partitions
+EXCEPT
+SELECT day FROM ingest.dropped_days;
+COMMENT ON VIEW ingest.whole_days IS 'UTC days that have a partition and whose raw events were never dropped.';
+
+-- Creates the daily partitions of events. A partition is created as a separate table and then attached, because
 -- CREATE TABLE … PARTITION OF would block every reader and writer of the parent.
 CREATE FUNCTION ingest.ensure_partitions(from_day date, to_day date) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	parent text;
-	day    date;
+	wanted date;
 	child  text;
 	made   integer := 0;
 BEGIN
@@ -135,43 +279,47 @@ BEGIN
 	END IF;
 	-- Two sessions that need the same day must not both create it. The key is locks.Partitions in internal/locks.
 	PERFORM pg_advisory_xact_lock(4823, 1);
-	FOREACH parent IN ARRAY ARRAY['events', 'purchases'] LOOP
-		FOR day IN SELECT generate_series(from_day, to_day, interval '1 day')::date LOOP
-			child := parent || '_p' || to_char(day, 'YYYYMMDD');
-			CONTINUE WHEN to_regclass(format('ingest.%I', child)) IS NOT NULL;
-			EXECUTE format(
-				'CREATE TABLE ingest.%I (LIKE ingest.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES)
-				 WITH (autovacuum_vacuum_insert_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.1)',
-				child, parent);
-			EXECUTE format(
-				'ALTER TABLE ingest.%I ATTACH PARTITION ingest.%I FOR VALUES FROM (%L) TO (%L)',
-				parent, child, (day::timestamp AT TIME ZONE 'UTC'), ((day + 1)::timestamp AT TIME ZONE 'UTC'));
-			EXECUTE format('COMMENT ON TABLE ingest.%I IS %L', child, parent || ' of ' || day || ' (UTC)');
-			made := made + 1;
-		END LOOP;
+	FOR wanted IN SELECT generate_series(from_day, to_day, interval '1 day')::date LOOP
+		CONTINUE WHEN EXISTS (SELECT FROM ingest.dropped_days WHERE day = wanted);
+		child := 'events_p' || to_char(wanted, 'YYYYMMDD');
+		CONTINUE WHEN to_regclass(format('ingest.%I', child)) IS NOT NULL;
+		EXECUTE format(
+			'CREATE TABLE ingest.%I (LIKE ingest.events INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES)
+			 WITH (autovacuum_vacuum_insert_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.1)',
+			child);
+		EXECUTE format(
+			'ALTER TABLE ingest.events ATTACH PARTITION ingest.%I FOR VALUES FROM (%L) TO (%L)',
+			child, (wanted::timestamp AT TIME ZONE 'UTC'), ((wanted + 1)::timestamp AT TIME ZONE 'UTC'));
+		EXECUTE format('COMMENT ON TABLE ingest.%I IS %L', child, 'events of ' || wanted || ' (UTC)');
+		made := made + 1;
 	END LOOP;
 	RETURN made;
 END
 $$;
 COMMENT ON FUNCTION ingest.ensure_partitions(date, date) IS
-	'Creates the missing partitions of events and purchases for each UTC day of an inclusive range and returns how many it created.';
+	'Creates the missing partitions of events for each UTC day of an inclusive range, except for dropped days, and returns how many it created.';
 
--- Drops the raw rows of whole days. The rollups are kept.
+-- Drops the raw events of whole days. The rollups are kept.
 CREATE FUNCTION ingest.drop_partitions_before(before_day date, dry_run boolean)
 RETURNS TABLE (partition text, bytes bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	PERFORM pg_advisory_xact_lock(4823, 1);
 	FOR partition, bytes IN
-		SELECT c.relname::text, pg_total_relation_size(c.oid)
-		FROM pg_inherits i
-		JOIN pg_class c ON c.oid = i.inhrelid
-		WHERE i.inhparent IN ('ingest.events'::regclass, 'ingest.purchases'::regclass)
-		  AND to_date(right(c.relname, 8), 'YYYYMMDD') < before_day
-		ORDER BY right(c.relname, 8), c.relname
+		WITH partitions AS MATERIALIZED (
+			SELECT c.oid, c.relname::text AS name
+			FROM pg_inherits i
+			JOIN pg_class c ON c.oid = i.inhrelid
+			WHERE i.inhparent = 'ingest.events'::regclass
+		)
+		SELECT name, pg_total_relation_size(oid)
+		FROM partitions
+		WHERE to_date(right(name, 8), 'YYYYMMDD') < before_day
+		ORDER BY right(name, 8), name
 	LOOP
 		IF NOT dry_run THEN
 			EXECUTE format('DROP TABLE ingest.%I', partition);
+			INSERT INTO ingest.dropped_days (day) VALUES (to_date(right(partition, 8), 'YYYYMMDD')) ON CONFLICT DO NOTHING;
 		END IF;
 		RETURN NEXT;
 	END LOOP;
@@ -181,11 +329,19 @@ COMMENT ON FUNCTION ingest.drop_partitions_before(date, boolean) IS
 	'Drops the partitions of the days before a day and returns their names and sizes in bytes. With dry_run it only returns them.';
 REVOKE ALL ON FUNCTION ingest.ensure_partitions(date, date), ingest.drop_partitions_before(date, boolean) FROM PUBLIC;
 
-GRANT SELECT, INSERT ON ingest.events, ingest.purchases, ingest.batches, ingest.idempotency_keys TO hp_ingest;
+GRANT SELECT, INSERT ON ingest.events, ingest.orders, ingest.refunds, ingest.refund_lines, ingest.batches, ingest.idempotency_keys, ingest.names TO hp_ingest;
+GRANT SELECT, INSERT, UPDATE ON ingest.users TO hp_ingest;
+GRANT SELECT, INSERT, UPDATE (refunded_minor, refunded_units) ON ingest.order_lines TO hp_ingest;
+GRANT SELECT ON ingest.dropped_days TO hp_ingest;
+GRANT USAGE ON SEQUENCE ingest.batch_ids TO hp_ingest;
 GRANT EXECUTE ON FUNCTION ingest.ensure_partitions(date, date) TO hp_ingest, hp_aggregator;
 GRANT EXECUTE ON FUNCTION ingest.drop_partitions_before(date, boolean) TO hp_aggregator;
-GRANT SELECT ON ingest.events, ingest.purchases TO hp_aggregator;
+GRANT SELECT ON ingest.events, ingest.orders, ingest.order_lines, ingest.refunds, ingest.refund_lines, ingest.users, ingest.names TO hp_aggregator;
 GRANT SELECT, UPDATE, DELETE ON ingest.batches TO hp_aggregator;
 GRANT SELECT, DELETE ON ingest.idempotency_keys TO hp_aggregator;
-GRANT SELECT ON ingest.batches TO hp_analytics;
+GRANT SELECT ON ingest.dropped_days, ingest.whole_days TO hp_aggregator;
+GRANT SELECT ON ingest.batches, ingest.users, ingest.names TO hp_analytics;
 GRANT SELECT ON ingest.unfolded_batches TO hp_aggregator, hp_analytics;
+-- Auth asks whether a project has raw rows, before it changes its time zone.
+GRANT USAGE ON SCHEMA ingest TO hp_auth;
+GRANT SELECT (project) ON ingest.users TO hp_auth;

@@ -1,95 +1,18 @@
 CREATE SCHEMA stats;
-COMMENT ON SCHEMA stats IS 'Daily rollups, written by the aggregator and read by analytics. The views are the one definition of each number.';
+COMMENT ON SCHEMA stats IS 'Rollups by the days and hours of each project, written by the aggregator and read by analytics. The views are the one definition of each number.';
 GRANT USAGE ON SCHEMA stats TO hp_aggregator, hp_analytics;
 
--- Every primary key ends in a lane. A worker holds a lane until its transaction ends and adds only to rows of that lane, so two
--- workers never wait for the same row. Readers sum the lanes through the views. A single worker always has lane 0.
+-- Every primary key begins with the project and ends in a lane. A worker holds a lane until its transaction ends and adds only
+-- to rows of that lane, so two workers never wait for the same row. Readers sum the lanes through the views. A single worker
+-- always has lane 0.
 --
 -- Rows are small and updated often. A fillfactor of 70 and no index on a counter keep updates in their page and out of the
 -- indexes (HOT). Vacuum runs early, because every read has to skip dead versions.
-
-CREATE TABLE stats.product_daily_stats (
-	product_id uuid NOT NULL,
-	day date NOT NULL,
-	lane smallint NOT NULL,
-	events bigint NOT NULL DEFAULT 0,
-	views bigint NOT NULL DEFAULT 0,
-	clicks bigint NOT NULL DEFAULT 0,
-	add_to_carts bigint NOT NULL DEFAULT 0,
-	purchases bigint NOT NULL DEFAULT 0,
-	units bigint NOT NULL DEFAULT 0,
-	revenue_minor bigint NOT NULL DEFAULT 0,
-	PRIMARY KEY (product_id, day, lane)
-) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
-COMMENT ON TABLE stats.product_daily_stats IS 'Counts per product and day.';
-COMMENT ON COLUMN stats.product_daily_stats.product_id IS 'The product.';
-COMMENT ON COLUMN stats.product_daily_stats.day IS 'UTC day of ts.';
-COMMENT ON COLUMN stats.product_daily_stats.lane IS 'The worker lane that wrote the row.';
-COMMENT ON COLUMN stats.product_daily_stats.events IS 'Events of all types; purchases are not among them.';
-COMMENT ON COLUMN stats.product_daily_stats.views IS 'Events of type view.';
-COMMENT ON COLUMN stats.product_daily_stats.clicks IS 'Events of type click.';
-COMMENT ON COLUMN stats.product_daily_stats.add_to_carts IS 'Events of type add_to_cart.';
-COMMENT ON COLUMN stats.product_daily_stats.purchases IS 'Purchases.';
-COMMENT ON COLUMN stats.product_daily_stats.units IS 'Units bought.';
-COMMENT ON COLUMN stats.product_daily_stats.revenue_minor IS 'Sum of the purchases'' amounts, in minor units of the products'' currencies.';
-
--- Rankings read a range of days over all products.
-CREATE INDEX product_daily_stats_day_idx ON stats.product_daily_stats (day);
-
-CREATE TABLE stats.product_daily_users (
-	product_id uuid NOT NULL,
-	day date NOT NULL,
-	lane smallint NOT NULL,
-	sketch bytea NOT NULL,
-	PRIMARY KEY (product_id, day, lane)
-) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
-COMMENT ON TABLE stats.product_daily_users IS 'Unique users per product and day. Separate from the counts, because a sketch is large and rarely changes.';
-COMMENT ON COLUMN stats.product_daily_users.product_id IS 'The product.';
-COMMENT ON COLUMN stats.product_daily_users.day IS 'UTC day of ts.';
-COMMENT ON COLUMN stats.product_daily_users.lane IS 'The worker lane that wrote the row.';
-COMMENT ON COLUMN stats.product_daily_users.sketch IS 'HyperLogLog sketch of the user ids (package internal/stats/sketch); standard error 1.6 %. Merge the lanes.';
-
-CREATE TABLE stats.product_type_daily_stats (
-	product_id uuid NOT NULL,
-	day date NOT NULL,
-	type text NOT NULL,
-	lane smallint NOT NULL,
-	events bigint NOT NULL DEFAULT 0,
-	PRIMARY KEY (product_id, day, type, lane)
-) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
-COMMENT ON TABLE stats.product_type_daily_stats IS 'Events of custom types per product and day.';
-COMMENT ON COLUMN stats.product_type_daily_stats.product_id IS 'The product.';
-COMMENT ON COLUMN stats.product_type_daily_stats.day IS 'UTC day of ts.';
-COMMENT ON COLUMN stats.product_type_daily_stats.type IS 'The event type. Types with a column of their own are not here.';
-COMMENT ON COLUMN stats.product_type_daily_stats.lane IS 'The worker lane that wrote the row.';
-COMMENT ON COLUMN stats.product_type_daily_stats.events IS 'Events of the type.';
-
-CREATE TABLE stats.user_daily_stats (
-	user_id text NOT NULL,
-	day date NOT NULL,
-	lane smallint NOT NULL,
-	events bigint NOT NULL DEFAULT 0,
-	views bigint NOT NULL DEFAULT 0,
-	clicks bigint NOT NULL DEFAULT 0,
-	add_to_carts bigint NOT NULL DEFAULT 0,
-	purchases bigint NOT NULL DEFAULT 0,
-	units bigint NOT NULL DEFAULT 0,
-	revenue_minor bigint NOT NULL DEFAULT 0,
-	PRIMARY KEY (user_id, day, lane)
-) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
-COMMENT ON TABLE stats.user_daily_stats IS 'Counts per user and day.';
-COMMENT ON COLUMN stats.user_daily_stats.user_id IS 'The user.';
-COMMENT ON COLUMN stats.user_daily_stats.day IS 'UTC day of ts.';
-COMMENT ON COLUMN stats.user_daily_stats.lane IS 'The worker lane that wrote the row.';
-COMMENT ON COLUMN stats.user_daily_stats.events IS 'Events of all types; purchases are not among them.';
-COMMENT ON COLUMN stats.user_daily_stats.views IS 'Events of type view.';
-COMMENT ON COLUMN stats.user_daily_stats.clicks IS 'Events of type click.';
-COMMENT ON COLUMN stats.user_daily_stats.add_to_carts IS 'Events of type add_to_cart.';
-COMMENT ON COLUMN stats.user_daily_stats.purchases IS 'Purchases.';
-COMMENT ON COLUMN stats.user_daily_stats.units IS 'Units bought.';
-COMMENT ON COLUMN stats.user_daily_stats.revenue_minor IS 'Sum of the purchases'' amounts, in minor units of the products'' currencies.';
+--
+-- Money is per currency and never in the tables of counts.
 
 CREATE TABLE stats.daily_stats (
+	project smallint NOT NULL,
 	day date NOT NULL,
 	lane smallint NOT NULL,
 	events bigint NOT NULL DEFAULT 0,
@@ -98,76 +21,591 @@ CREATE TABLE stats.daily_stats (
 	add_to_carts bigint NOT NULL DEFAULT 0,
 	purchases bigint NOT NULL DEFAULT 0,
 	units bigint NOT NULL DEFAULT 0,
-	revenue_minor bigint NOT NULL DEFAULT 0,
-	PRIMARY KEY (day, lane)
+	PRIMARY KEY (project, day, lane)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
-COMMENT ON TABLE stats.daily_stats IS 'Counts per day over all products.';
-COMMENT ON COLUMN stats.daily_stats.day IS 'UTC day of ts.';
+COMMENT ON TABLE stats.daily_stats IS 'Counts per day.';
+COMMENT ON COLUMN stats.daily_stats.project IS 'The project.';
+COMMENT ON COLUMN stats.daily_stats.day IS 'Day of ts in the project''s time zone.';
 COMMENT ON COLUMN stats.daily_stats.lane IS 'The worker lane that wrote the row.';
-COMMENT ON COLUMN stats.daily_stats.events IS 'Events of all types; purchases are not among them.';
-COMMENT ON COLUMN stats.daily_stats.views IS 'Events of type view.';
-COMMENT ON COLUMN stats.daily_stats.clicks IS 'Events of type click.';
-COMMENT ON COLUMN stats.daily_stats.add_to_carts IS 'Events of type add_to_cart.';
-COMMENT ON COLUMN stats.daily_stats.purchases IS 'Purchases.';
+COMMENT ON COLUMN stats.daily_stats.events IS 'Events of all names; orders and refunds are not among them.';
+COMMENT ON COLUMN stats.daily_stats.views IS 'Events named view.';
+COMMENT ON COLUMN stats.daily_stats.clicks IS 'Events named click.';
+COMMENT ON COLUMN stats.daily_stats.add_to_carts IS 'Events named add_to_cart.';
+COMMENT ON COLUMN stats.daily_stats.purchases IS 'Orders. Of a product: orders with a line of it.';
 COMMENT ON COLUMN stats.daily_stats.units IS 'Units bought.';
-COMMENT ON COLUMN stats.daily_stats.revenue_minor IS 'Sum of the purchases'' amounts, in minor units of the products'' currencies.';
+
+CREATE TABLE stats.hourly_stats (
+	project smallint NOT NULL,
+	hour timestamptz NOT NULL,
+	lane smallint NOT NULL,
+	events bigint NOT NULL DEFAULT 0,
+	views bigint NOT NULL DEFAULT 0,
+	clicks bigint NOT NULL DEFAULT 0,
+	add_to_carts bigint NOT NULL DEFAULT 0,
+	purchases bigint NOT NULL DEFAULT 0,
+	units bigint NOT NULL DEFAULT 0,
+	PRIMARY KEY (project, hour, lane)
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+COMMENT ON TABLE stats.hourly_stats IS 'Counts per hour.';
+COMMENT ON COLUMN stats.hourly_stats.project IS 'The project.';
+COMMENT ON COLUMN stats.hourly_stats.hour IS 'Start of the hour of ts by the clocks of the project''s time zone: ts without its minutes there.';
+COMMENT ON COLUMN stats.hourly_stats.lane IS 'The worker lane that wrote the row.';
+COMMENT ON COLUMN stats.hourly_stats.events IS 'Events of all names; orders and refunds are not among them.';
+COMMENT ON COLUMN stats.hourly_stats.views IS 'Events named view.';
+COMMENT ON COLUMN stats.hourly_stats.clicks IS 'Events named click.';
+COMMENT ON COLUMN stats.hourly_stats.add_to_carts IS 'Events named add_to_cart.';
+COMMENT ON COLUMN stats.hourly_stats.purchases IS 'Orders. Of a product: orders with a line of it.';
+COMMENT ON COLUMN stats.hourly_stats.units IS 'Units bought.';
+
+CREATE TABLE stats.product_daily_stats (
+	project smallint NOT NULL,
+	product integer NOT NULL,
+	day date NOT NULL,
+	lane smallint NOT NULL,
+	events bigint NOT NULL DEFAULT 0,
+	views bigint NOT NULL DEFAULT 0,
+	clicks bigint NOT NULL DEFAULT 0,
+	add_to_carts bigint NOT NULL DEFAULT 0,
+	purchases bigint NOT NULL DEFAULT 0,
+	units bigint NOT NULL DEFAULT 0,
+	PRIMARY KEY (project, product, day, lane)
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+COMMENT ON TABLE stats.product_daily_stats IS 'Counts per product and day.';
+COMMENT ON COLUMN stats.product_daily_stats.project IS 'The project.';
+COMMENT ON COLUMN stats.product_daily_stats.product IS 'The product (catalog.products.n).';
+COMMENT ON COLUMN stats.product_daily_stats.day IS 'Day of ts in the project''s time zone.';
+COMMENT ON COLUMN stats.product_daily_stats.lane IS 'The worker lane that wrote the row.';
+COMMENT ON COLUMN stats.product_daily_stats.events IS 'Events of all names; orders and refunds are not among them.';
+COMMENT ON COLUMN stats.product_daily_stats.views IS 'Events named view.';
+COMMENT ON COLUMN stats.product_daily_stats.clicks IS 'Events named click.';
+COMMENT ON COLUMN stats.product_daily_stats.add_to_carts IS 'Events named add_to_cart.';
+COMMENT ON COLUMN stats.product_daily_stats.purchases IS 'Orders. Of a product: orders with a line of it.';
+COMMENT ON COLUMN stats.product_daily_stats.units IS 'Units bought.';
+
+CREATE TABLE stats.product_hourly_stats (
+	project smallint NOT NULL,
+	product integer NOT NULL,
+	hour timestamptz NOT NULL,
+	lane smallint NOT NULL,
+	events bigint NOT NULL DEFAULT 0,
+	views bigint NOT NULL DEFAULT 0,
+	clicks bigint NOT NULL DEFAULT 0,
+	add_to_carts bigint NOT NULL DEFAULT 0,
+	purchases bigint NOT NULL DEFAULT 0,
+	units bigint NOT NULL DEFAULT 0,
+	PRIMARY KEY (project, product, hour, lane)
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+COMMENT ON TABLE stats.product_hourly_stats IS 'Counts per product and hour.';
+COMMENT ON COLUMN stats.product_hourly_stats.project IS 'The project.';
+COMMENT ON COLUMN stats.product_hourly_stats.product IS 'The product (catalog.products.n).';
+COMMENT ON COLUMN stats.product_hourly_stats.hour IS 'Start of the hour of ts by the clocks of the project''s time zone: ts without its minutes there.';
+COMMENT ON COLUMN stats.product_hourly_stats.lane IS 'The worker lane that wrote the row.';
+COMMENT ON COLUMN stats.product_hourly_stats.events IS 'Events of all names; orders and refunds are not among them.';
+COMMENT ON COLUMN stats.product_hourly_stats.views IS 'Events named view.';
+COMMENT ON COLUMN stats.product_hourly_stats.clicks IS 'Events named click.';
+COMMENT ON COLUMN stats.product_hourly_stats.add_to_carts IS 'Events named add_to_cart.';
+COMMENT ON COLUMN stats.product_hourly_stats.purchases IS 'Orders. Of a product: orders with a line of it.';
+COMMENT ON COLUMN stats.product_hourly_stats.units IS 'Units bought.';
+
+CREATE TABLE stats.user_daily_stats (
+	project smallint NOT NULL,
+	user_n bigint NOT NULL,
+	day date NOT NULL,
+	lane smallint NOT NULL,
+	events bigint NOT NULL DEFAULT 0,
+	views bigint NOT NULL DEFAULT 0,
+	clicks bigint NOT NULL DEFAULT 0,
+	add_to_carts bigint NOT NULL DEFAULT 0,
+	purchases bigint NOT NULL DEFAULT 0,
+	units bigint NOT NULL DEFAULT 0,
+	PRIMARY KEY (project, user_n, day, lane)
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+COMMENT ON TABLE stats.user_daily_stats IS 'Counts per user and day.';
+COMMENT ON COLUMN stats.user_daily_stats.project IS 'The project.';
+COMMENT ON COLUMN stats.user_daily_stats.user_n IS 'The user (ingest.users.n).';
+COMMENT ON COLUMN stats.user_daily_stats.day IS 'Day of ts in the project''s time zone.';
+COMMENT ON COLUMN stats.user_daily_stats.lane IS 'The worker lane that wrote the row.';
+COMMENT ON COLUMN stats.user_daily_stats.events IS 'Events of all names; orders and refunds are not among them.';
+COMMENT ON COLUMN stats.user_daily_stats.views IS 'Events named view.';
+COMMENT ON COLUMN stats.user_daily_stats.clicks IS 'Events named click.';
+COMMENT ON COLUMN stats.user_daily_stats.add_to_carts IS 'Events named add_to_cart.';
+COMMENT ON COLUMN stats.user_daily_stats.purchases IS 'Orders. Of a product: orders with a line of it.';
+COMMENT ON COLUMN stats.user_daily_stats.units IS 'Units bought.';
+
+CREATE TABLE stats.name_daily_stats (
+	project smallint NOT NULL,
+	name smallint NOT NULL,
+	day date NOT NULL,
+	lane smallint NOT NULL,
+	events bigint NOT NULL DEFAULT 0,
+	PRIMARY KEY (project, name, day, lane)
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+COMMENT ON TABLE stats.name_daily_stats IS 'Events per name and day.';
+COMMENT ON COLUMN stats.name_daily_stats.project IS 'The project.';
+COMMENT ON COLUMN stats.name_daily_stats.name IS 'The name of the event (ingest.names.n).';
+COMMENT ON COLUMN stats.name_daily_stats.day IS 'Day of ts in the project''s time zone.';
+COMMENT ON COLUMN stats.name_daily_stats.lane IS 'The worker lane that wrote the row.';
+COMMENT ON COLUMN stats.name_daily_stats.events IS 'Events of this name.';
+
+CREATE TABLE stats.name_hourly_stats (
+	project smallint NOT NULL,
+	name smallint NOT NULL,
+	hour timestamptz NOT NULL,
+	lane smallint NOT NULL,
+	events bigint NOT NULL DEFAULT 0,
+	PRIMARY KEY (project, name, hour, lane)
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+COMMENT ON TABLE stats.name_hourly_stats IS 'Events per name and hour.';
+COMMENT ON COLUMN stats.name_hourly_stats.project IS 'The project.';
+COMMENT ON COLUMN stats.name_hourly_stats.name IS 'The name of the event (ingest.names.n).';
+COMMENT ON COLUMN stats.name_hourly_stats.hour IS 'Start of the hour of ts by the clocks of the project''s time zone: ts without its minutes there.';
+COMMENT ON COLUMN stats.name_hourly_stats.lane IS 'The worker lane that wrote the row.';
+COMMENT ON COLUMN stats.name_hourly_stats.events IS 'Events of this name.';
+
+CREATE TABLE stats.product_name_daily_stats (
+	project smallint NOT NULL,
+	product integer NOT NULL,
+	name smallint NOT NULL,
+	day date NOT NULL,
+	lane smallint NOT NULL,
+	events bigint NOT NULL DEFAULT 0,
+	PRIMARY KEY (project, product, name, day, lane)
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+COMMENT ON TABLE stats.product_name_daily_stats IS 'Events per product, name and day. Names with a counter of their own are not here.';
+COMMENT ON COLUMN stats.product_name_daily_stats.project IS 'The project.';
+COMMENT ON COLUMN stats.product_name_daily_stats.product IS 'The product (catalog.products.n).';
+COMMENT ON COLUMN stats.product_name_daily_stats.name IS 'The name of the event (ingest.names.n).';
+COMMENT ON COLUMN stats.product_name_daily_stats.day IS 'Day of ts in the project''s time zone.';
+COMMENT ON COLUMN stats.product_name_daily_stats.lane IS 'The worker lane that wrote the row.';
+COMMENT ON COLUMN stats.product_name_daily_stats.events IS 'Events of this name.';
+
+CREATE TABLE stats.daily_revenue (
+	project smallint NOT NULL,
+	day date NOT NULL,
+	currency text COLLATE "C" NOT NULL,
+	lane smallint NOT NULL,
+	gross_minor bigint NOT NULL DEFAULT 0,
+	refunded_minor bigint NOT NULL DEFAULT 0,
+	orders bigint NOT NULL DEFAULT 0,
+	units bigint NOT NULL DEFAULT 0,
+	refunded_units bigint NOT NULL DEFAULT 0,
+	PRIMARY KEY (project, day, currency, lane)
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+COMMENT ON TABLE stats.daily_revenue IS 'Money per day.';
+COMMENT ON COLUMN stats.daily_revenue.project IS 'The project.';
+COMMENT ON COLUMN stats.daily_revenue.day IS 'Day of ts in the project''s time zone.';
+COMMENT ON COLUMN stats.daily_revenue.currency IS 'ISO 4217 code of the amounts.';
+COMMENT ON COLUMN stats.daily_revenue.lane IS 'The worker lane that wrote the row.';
+COMMENT ON COLUMN stats.daily_revenue.gross_minor IS 'Amounts of orders, in minor units.';
+COMMENT ON COLUMN stats.daily_revenue.refunded_minor IS 'Amounts of refunds, in minor units.';
+COMMENT ON COLUMN stats.daily_revenue.orders IS 'Orders. Of a product: orders with a line of it.';
+COMMENT ON COLUMN stats.daily_revenue.units IS 'Units bought.';
+COMMENT ON COLUMN stats.daily_revenue.refunded_units IS 'Units returned.';
+
+CREATE TABLE stats.hourly_revenue (
+	project smallint NOT NULL,
+	hour timestamptz NOT NULL,
+	currency text COLLATE "C" NOT NULL,
+	lane smallint NOT NULL,
+	gross_minor bigint NOT NULL DEFAULT 0,
+	refunded_minor bigint NOT NULL DEFAULT 0,
+	orders bigint NOT NULL DEFAULT 0,
+	units bigint NOT NULL DEFAULT 0,
+	refunded_units bigint NOT NULL DEFAULT 0,
+	PRIMARY KEY (project, hour, currency, lane)
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+COMMENT ON TABLE stats.hourly_revenue IS 'Money per hour.';
+COMMENT ON COLUMN stats.hourly_revenue.project IS 'The project.';
+COMMENT ON COLUMN stats.hourly_revenue.hour IS 'Start of the hour of ts by the clocks of the project''s time zone: ts without its minutes there.';
+COMMENT ON COLUMN stats.hourly_revenue.currency IS 'ISO 4217 code of the amounts.';
+COMMENT ON COLUMN stats.hourly_revenue.lane IS 'The worker lane that wrote the row.';
+COMMENT ON COLUMN stats.hourly_revenue.gross_minor IS 'Amounts of orders, in minor units.';
+COMMENT ON COLUMN stats.hourly_revenue.refunded_minor IS 'Amounts of refunds, in minor units.';
+COMMENT ON COLUMN stats.hourly_revenue.orders IS 'Orders. Of a product: orders with a line of it.';
+COMMENT ON COLUMN stats.hourly_revenue.units IS 'Units bought.';
+COMMENT ON COLUMN stats.hourly_revenue.refunded_units IS 'Units returned.';
+
+CREATE TABLE stats.product_daily_revenue (
+	project smallint NOT NULL,
+	product integer NOT NULL,
+	day date NOT NULL,
+	currency text COLLATE "C" NOT NULL,
+	lane smallint NOT NULL,
+	gross_minor bigint NOT NULL DEFAULT 0,
+	refunded_minor bigint NOT NULL DEFAULT 0,
+	orders bigint NOT NULL DEFAULT 0,
+	units bigint NOT NULL DEFAULT 0,
+	refunded_units bigint NOT NULL DEFAULT 0,
+	PRIMARY KEY (project, product, day, currency, lane)
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+COMMENT ON TABLE stats.product_daily_revenue IS 'Money per product and day.';
+COMMENT ON COLUMN stats.product_daily_revenue.project IS 'The project.';
+COMMENT ON COLUMN stats.product_daily_revenue.product IS 'The product (catalog.products.n).';
+COMMENT ON COLUMN stats.product_daily_revenue.day IS 'Day of ts in the project''s time zone.';
+COMMENT ON COLUMN stats.product_daily_revenue.currency IS 'ISO 4217 code of the amounts.';
+COMMENT ON COLUMN stats.product_daily_revenue.lane IS 'The worker lane that wrote the row.';
+COMMENT ON COLUMN stats.product_daily_revenue.gross_minor IS 'Amounts of orders, in minor units.';
+COMMENT ON COLUMN stats.product_daily_revenue.refunded_minor IS 'Amounts of refunds, in minor units.';
+COMMENT ON COLUMN stats.product_daily_revenue.orders IS 'Orders. Of a product: orders with a line of it.';
+COMMENT ON COLUMN stats.product_daily_revenue.units IS 'Units bought.';
+COMMENT ON COLUMN stats.product_daily_revenue.refunded_units IS 'Units returned.';
+
+CREATE TABLE stats.product_hourly_revenue (
+	project smallint NOT NULL,
+	product integer NOT NULL,
+	hour timestamptz NOT NULL,
+	currency text COLLATE "C" NOT NULL,
+	lane smallint NOT NULL,
+	gross_minor bigint NOT NULL DEFAULT 0,
+	refunded_minor bigint NOT NULL DEFAULT 0,
+	orders bigint NOT NULL DEFAULT 0,
+	units bigint NOT NULL DEFAULT 0,
+	refunded_units bigint NOT NULL DEFAULT 0,
+	PRIMARY KEY (project, product, hour, currency, lane)
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+COMMENT ON TABLE stats.product_hourly_revenue IS 'Money per product and hour.';
+COMMENT ON COLUMN stats.product_hourly_revenue.project IS 'The project.';
+COMMENT ON COLUMN stats.product_hourly_revenue.product IS 'The product (catalog.products.n).';
+COMMENT ON COLUMN stats.product_hourly_revenue.hour IS 'Start of the hour of ts by the clocks of the project''s time zone: ts without its minutes there.';
+COMMENT ON COLUMN stats.product_hourly_revenue.currency IS 'ISO 4217 code of the amounts.';
+COMMENT ON COLUMN stats.product_hourly_revenue.lane IS 'The worker lane that wrote the row.';
+COMMENT ON COLUMN stats.product_hourly_revenue.gross_minor IS 'Amounts of orders, in minor units.';
+COMMENT ON COLUMN stats.product_hourly_revenue.refunded_minor IS 'Amounts of refunds, in minor units.';
+COMMENT ON COLUMN stats.product_hourly_revenue.orders IS 'Orders. Of a product: orders with a line of it.';
+COMMENT ON COLUMN stats.product_hourly_revenue.units IS 'Units bought.';
+COMMENT ON COLUMN stats.product_hourly_revenue.refunded_units IS 'Units returned.';
+
+CREATE TABLE stats.user_daily_revenue (
+	project smallint NOT NULL,
+	user_n bigint NOT NULL,
+	day date NOT NULL,
+	currency text COLLATE "C" NOT NULL,
+	lane smallint NOT NULL,
+	gross_minor bigint NOT NULL DEFAULT 0,
+	refunded_minor bigint NOT NULL DEFAULT 0,
+	orders bigint NOT NULL DEFAULT 0,
+	units bigint NOT NULL DEFAULT 0,
+	refunded_units bigint NOT NULL DEFAULT 0,
+	PRIMARY KEY (project, user_n, day, currency, lane)
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+COMMENT ON TABLE stats.user_daily_revenue IS 'Money per user and day.';
+COMMENT ON COLUMN stats.user_daily_revenue.project IS 'The project.';
+COMMENT ON COLUMN stats.user_daily_revenue.user_n IS 'The user (ingest.users.n).';
+COMMENT ON COLUMN stats.user_daily_revenue.day IS 'Day of ts in the project''s time zone.';
+COMMENT ON COLUMN stats.user_daily_revenue.currency IS 'ISO 4217 code of the amounts.';
+COMMENT ON COLUMN stats.user_daily_revenue.lane IS 'The worker lane that wrote the row.';
+COMMENT ON COLUMN stats.user_daily_revenue.gross_minor IS 'Amounts of orders, in minor units.';
+COMMENT ON COLUMN stats.user_daily_revenue.refunded_minor IS 'Amounts of refunds, in minor units.';
+COMMENT ON COLUMN stats.user_daily_revenue.orders IS 'Orders. Of a product: orders with a line of it.';
+COMMENT ON COLUMN stats.user_daily_revenue.units IS 'Units bought.';
+COMMENT ON COLUMN stats.user_daily_revenue.refunded_units IS 'Units returned.';
 
 CREATE TABLE stats.daily_users (
+	project smallint NOT NULL,
 	day date NOT NULL,
 	lane smallint NOT NULL,
 	sketch bytea NOT NULL,
-	PRIMARY KEY (day, lane)
+	PRIMARY KEY (project, day, lane)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
-COMMENT ON TABLE stats.daily_users IS 'Unique users per day over all products.';
-COMMENT ON COLUMN stats.daily_users.day IS 'UTC day of ts.';
+COMMENT ON TABLE stats.daily_users IS 'Unique users per day, for ranges of days.';
+COMMENT ON COLUMN stats.daily_users.project IS 'The project.';
+COMMENT ON COLUMN stats.daily_users.day IS 'Day of ts in the project''s time zone.';
 COMMENT ON COLUMN stats.daily_users.lane IS 'The worker lane that wrote the row.';
-COMMENT ON COLUMN stats.daily_users.sketch IS 'HyperLogLog sketch of the user ids (package internal/stats/sketch); standard error 1.6 %. Merge the lanes.';
+COMMENT ON COLUMN stats.daily_users.sketch IS 'HyperLogLog sketch of the numbers of the users (package internal/stats/sketch); standard error 1.6 %. Merge the lanes.';
 
-CREATE VIEW stats.product_daily AS
-SELECT product_id, day,
-	sum(events)::bigint AS events,
-	sum(views)::bigint AS views,
-	sum(clicks)::bigint AS clicks,
-	sum(add_to_carts)::bigint AS add_to_carts,
-	sum(purchases)::bigint AS purchases,
-	sum(units)::bigint AS units,
-	sum(revenue_minor)::bigint AS revenue_minor
-FROM stats.product_daily_stats
-GROUP BY product_id, day;
-COMMENT ON VIEW stats.product_daily IS 'Counts per product and day, summed over the lanes.';
+CREATE TABLE stats.product_daily_users (
+	project smallint NOT NULL,
+	product integer NOT NULL,
+	day date NOT NULL,
+	lane smallint NOT NULL,
+	sketch bytea NOT NULL,
+	PRIMARY KEY (project, product, day, lane)
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+COMMENT ON TABLE stats.product_daily_users IS 'Unique users per product and day. Separate from the counts, because a sketch is large and rarely changes.';
+COMMENT ON COLUMN stats.product_daily_users.project IS 'The project.';
+COMMENT ON COLUMN stats.product_daily_users.product IS 'The product (catalog.products.n).';
+COMMENT ON COLUMN stats.product_daily_users.day IS 'Day of ts in the project''s time zone.';
+COMMENT ON COLUMN stats.product_daily_users.lane IS 'The worker lane that wrote the row.';
+COMMENT ON COLUMN stats.product_daily_users.sketch IS 'HyperLogLog sketch of the numbers of the users (package internal/stats/sketch); standard error 1.6 %. Merge the lanes.';
 
-CREATE VIEW stats.product_type_daily AS
-SELECT product_id, day, type,
-	sum(events)::bigint AS events
-FROM stats.product_type_daily_stats
-GROUP BY product_id, day, type;
-COMMENT ON VIEW stats.product_type_daily IS 'Events of custom types per product and day, summed over the lanes.';
+CREATE TABLE stats.name_daily_users (
+	project smallint NOT NULL,
+	name smallint NOT NULL,
+	day date NOT NULL,
+	lane smallint NOT NULL,
+	sketch bytea NOT NULL,
+	PRIMARY KEY (project, name, day, lane)
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+COMMENT ON TABLE stats.name_daily_users IS 'Unique users per event name and day.';
+COMMENT ON COLUMN stats.name_daily_users.project IS 'The project.';
+COMMENT ON COLUMN stats.name_daily_users.name IS 'The name of the event (ingest.names.n).';
+COMMENT ON COLUMN stats.name_daily_users.day IS 'Day of ts in the project''s time zone.';
+COMMENT ON COLUMN stats.name_daily_users.lane IS 'The worker lane that wrote the row.';
+COMMENT ON COLUMN stats.name_daily_users.sketch IS 'HyperLogLog sketch of the numbers of the users (package internal/stats/sketch); standard error 1.6 %. Merge the lanes.';
 
-CREATE VIEW stats.user_daily AS
-SELECT user_id, day,
-	sum(events)::bigint AS events,
-	sum(views)::bigint AS views,
-	sum(clicks)::bigint AS clicks,
-	sum(add_to_carts)::bigint AS add_to_carts,
-	sum(purchases)::bigint AS purchases,
-	sum(units)::bigint AS units,
-	sum(revenue_minor)::bigint AS revenue_minor
-FROM stats.user_daily_stats
-GROUP BY user_id, day;
-COMMENT ON VIEW stats.user_daily IS 'Counts per user and day, summed over the lanes.';
+CREATE TABLE stats.daily_user_sets (
+	project smallint NOT NULL,
+	day date NOT NULL,
+	chunk integer NOT NULL,
+	lane smallint NOT NULL,
+	users bytea NOT NULL,
+	PRIMARY KEY (project, day, chunk, lane)
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+COMMENT ON TABLE stats.daily_user_sets IS 'The users of a day, exactly.';
+COMMENT ON COLUMN stats.daily_user_sets.project IS 'The project.';
+COMMENT ON COLUMN stats.daily_user_sets.day IS 'Day of ts in the project''s time zone.';
+COMMENT ON COLUMN stats.daily_user_sets.chunk IS 'The users whose number divided by 65536 is this.';
+COMMENT ON COLUMN stats.daily_user_sets.lane IS 'The worker lane that wrote the row.';
+COMMENT ON COLUMN stats.daily_user_sets.users IS 'Roaring bitmap, in its portable format, of the remainders of the division. Unite the lanes.';
+
+-- Rankings read a range of days over all products.
+CREATE INDEX product_daily_stats_day_idx ON stats.product_daily_stats (project, day);
+CREATE INDEX product_daily_revenue_day_idx ON stats.product_daily_revenue (project, currency, day);
+-- Rankings of users, reconcile and rebuild read other rollups by day, which is not first in their keys. Rows are inserted
+-- roughly in the order of days, so BRIN is enough. Its cost for a fold is too small to measure, while a B-tree would need one
+-- more insertion for each user and day. The minmax_multi operator class keeps a few late rows from widening a range.
+CREATE INDEX product_hourly_stats_hour_idx ON stats.product_hourly_stats
+	USING brin (hour timestamptz_minmax_multi_ops) WITH (pages_per_range = 32, autosummarize = on);
+CREATE INDEX user_daily_stats_day_idx ON stats.user_daily_stats
+	USING brin (day date_minmax_multi_ops) WITH (pages_per_range = 32, autosummarize = on);
+CREATE INDEX product_name_daily_stats_day_idx ON stats.product_name_daily_stats
+	USING brin (day date_minmax_multi_ops) WITH (pages_per_range = 32, autosummarize = on);
+CREATE INDEX product_hourly_revenue_hour_idx ON stats.product_hourly_revenue
+	USING brin (hour timestamptz_minmax_multi_ops) WITH (pages_per_range = 32, autosummarize = on);
+CREATE INDEX user_daily_revenue_day_idx ON stats.user_daily_revenue
+	USING brin (day date_minmax_multi_ops) WITH (pages_per_range = 32, autosummarize = on);
+CREATE INDEX product_daily_users_day_idx ON stats.product_daily_users
+	USING brin (day date_minmax_multi_ops) WITH (pages_per_range = 32, autosummarize = on);
 
 CREATE VIEW stats.daily AS
-SELECT day,
+SELECT project, day,
 	sum(events)::bigint AS events,
 	sum(views)::bigint AS views,
 	sum(clicks)::bigint AS clicks,
 	sum(add_to_carts)::bigint AS add_to_carts,
 	sum(purchases)::bigint AS purchases,
-	sum(units)::bigint AS units,
-	sum(revenue_minor)::bigint AS revenue_minor
+	sum(units)::bigint AS units
 FROM stats.daily_stats
-GROUP BY day;
-COMMENT ON VIEW stats.daily IS 'Counts per day over all products, summed over the lanes.';
+GROUP BY project, day;
+COMMENT ON VIEW stats.daily IS 'stats.daily_stats, summed over the lanes.';
+
+CREATE VIEW stats.hourly AS
+SELECT project, hour,
+	sum(events)::bigint AS events,
+	sum(views)::bigint AS views,
+	sum(clicks)::bigint AS clicks,
+	sum(add_to_carts)::bigint AS add_to_carts,
+	sum(purchases)::bigint AS purchases,
+	sum(units)::bigint AS units
+FROM stats.hourly_stats
+GROUP BY project, hour;
+COMMENT ON VIEW stats.hourly IS 'stats.hourly_stats, summed over the lanes.';
+
+CREATE VIEW stats.product_daily AS
+SELECT project, product, day,
+	sum(events)::bigint AS events,
+	sum(views)::bigint AS views,
+	sum(clicks)::bigint AS clicks,
+	sum(add_to_carts)::bigint AS add_to_carts,
+	sum(purchases)::bigint AS purchases,
+	sum(units)::bigint AS units
+FROM stats.product_daily_stats
+GROUP BY project, product, day;
+COMMENT ON VIEW stats.product_daily IS 'stats.product_daily_stats, summed over the lanes.';
+
+CREATE VIEW stats.product_hourly AS
+SELECT project, product, hour,
+	sum(events)::bigint AS events,
+	sum(views)::bigint AS views,
+	sum(clicks)::bigint AS clicks,
+	sum(add_to_carts)::bigint AS add_to_carts,
+	sum(purchases)::bigint AS purchases,
+	sum(units)::bigint AS units
+FROM stats.product_hourly_stats
+GROUP BY project, product, hour;
+COMMENT ON VIEW stats.product_hourly IS 'stats.product_hourly_stats, summed over the lanes.';
+
+CREATE VIEW stats.user_daily AS
+SELECT project, user_n, day,
+	sum(events)::bigint AS events,
+	sum(views)::bigint AS views,
+	sum(clicks)::bigint AS clicks,
+	sum(add_to_carts)::bigint AS add_to_carts,
+	sum(purchases)::bigint AS purchases,
+	sum(units)::bigint AS units
+FROM stats.user_daily_stats
+GROUP BY project, user_n, day;
+COMMENT ON VIEW stats.user_daily IS 'stats.user_daily_stats, summed over the lanes.';
+
+CREATE VIEW stats.name_daily AS
+SELECT project, name, day,
+	sum(events)::bigint AS events
+FROM stats.name_daily_stats
+GROUP BY project, name, day;
+COMMENT ON VIEW stats.name_daily IS 'stats.name_daily_stats, summed over the lanes.';
+
+CREATE VIEW stats.name_hourly AS
+SELECT project, name, hour,
+	sum(events)::bigint AS events
+FROM stats.name_hourly_stats
+GROUP BY project, name, hour;
+COMMENT ON VIEW stats.name_hourly IS 'stats.name_hourly_stats, summed over the lanes.';
+
+CREATE VIEW stats.product_name_daily AS
+SELECT project, product, name, day,
+	sum(events)::bigint AS events
+FROM stats.product_name_daily_stats
+GROUP BY project, product, name, day;
+COMMENT ON VIEW stats.product_name_daily IS 'stats.product_name_daily_stats, summed over the lanes.';
+
+CREATE VIEW stats.daily_money AS
+SELECT project, day, currency,
+	sum(gross_minor)::bigint AS gross_minor,
+	sum(refunded_minor)::bigint AS refunded_minor,
+	sum(orders)::bigint AS orders,
+	sum(units)::bigint AS units,
+	sum(refunded_units)::bigint AS refunded_units
+FROM stats.daily_revenue
+GROUP BY project, day, currency;
+COMMENT ON VIEW stats.daily_money IS 'stats.daily_revenue, summed over the lanes.';
+
+CREATE VIEW stats.hourly_money AS
+SELECT project, hour, currency,
+	sum(gross_minor)::bigint AS gross_minor,
+	sum(refunded_minor)::bigint AS refunded_minor,
+	sum(orders)::bigint AS orders,
+	sum(units)::bigint AS units,
+	sum(refunded_units)::bigint AS refunded_units
+FROM stats.hourly_revenue
+GROUP BY project, hour, currency;
+COMMENT ON VIEW stats.hourly_money IS 'stats.hourly_revenue, summed over the lanes.';
+
+CREATE VIEW stats.product_daily_money AS
+SELECT project, product, day, currency,
+	sum(gross_minor)::bigint AS gross_minor,
+	sum(refunded_minor)::bigint AS refunded_minor,
+	sum(orders)::bigint AS orders,
+	sum(units)::bigint AS units,
+	sum(refunded_units)::bigint AS refunded_units
+FROM stats.product_daily_revenue
+GROUP BY project, product, day, currency;
+COMMENT ON VIEW stats.product_daily_money IS 'stats.product_daily_revenue, summed over the lanes.';
+
+CREATE VIEW stats.product_hourly_money AS
+SELECT project, product, hour, currency,
+	sum(gross_minor)::bigint AS gross_minor,
+	sum(refunded_minor)::bigint AS refunded_minor,
+	sum(orders)::bigint AS orders,
+	sum(units)::bigint AS units,
+	sum(refunded_units)::bigint AS refunded_units
+FROM stats.product_hourly_revenue
+GROUP BY project, product, hour, currency;
+COMMENT ON VIEW stats.product_hourly_money IS 'stats.product_hourly_revenue, summed over the lanes.';
+
+CREATE VIEW stats.user_daily_money AS
+SELECT project, user_n, day, currency,
+	sum(gross_minor)::bigint AS gross_minor,
+	sum(refunded_minor)::bigint AS refunded_minor,
+	sum(orders)::bigint AS orders,
+	sum(units)::bigint AS units,
+	sum(refunded_units)::bigint AS refunded_units
+FROM stats.user_daily_revenue
+GROUP BY project, user_n, day, currency;
+COMMENT ON VIEW stats.user_daily_money IS 'stats.user_daily_revenue, summed over the lanes.';
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA stats TO hp_aggregator;
 GRANT SELECT ON ALL TABLES IN SCHEMA stats TO hp_analytics;
+
+-- The progress of `hp-analytics rebuild`, from which an interrupted rebuild is resumed.
+CREATE TABLE stats.rebuilds (
+	id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	started_at  timestamptz NOT NULL DEFAULT now(),
+	finished_at timestamptz,
+	from_day    date NOT NULL,
+	to_day      date NOT NULL,
+	project     smallint NOT NULL,
+	CHECK (from_day <= to_day)
+);
+COMMENT ON TABLE stats.rebuilds IS 'Rebuilds of the rollups of a project from raw rows, one row for each requested range.';
+COMMENT ON COLUMN stats.rebuilds.id IS 'Ascending.';
+COMMENT ON COLUMN stats.rebuilds.started_at IS 'When it was first started.';
+COMMENT ON COLUMN stats.rebuilds.finished_at IS 'When its last day was done. NULL while it runs or after it was interrupted.';
+COMMENT ON COLUMN stats.rebuilds.from_day IS 'The first day of the project.';
+COMMENT ON COLUMN stats.rebuilds.to_day IS 'The last day of the project (inclusive).';
+COMMENT ON COLUMN stats.rebuilds.project IS 'The project.';
+
+CREATE TABLE stats.rebuild_days (
+	rebuild_id bigint NOT NULL REFERENCES stats.rebuilds (id) ON DELETE CASCADE,
+	day        date NOT NULL,
+	rows       bigint NOT NULL,
+	removed    bigint NOT NULL,
+	added      bigint NOT NULL,
+	swapped_at timestamptz NOT NULL DEFAULT now(),
+	PRIMARY KEY (rebuild_id, day)
+);
+COMMENT ON TABLE stats.rebuild_days IS 'The days of a rebuild that are done. Each is recorded in the transaction that replaced its rollups.';
+COMMENT ON COLUMN stats.rebuild_days.rebuild_id IS 'The rebuild.';
+COMMENT ON COLUMN stats.rebuild_days.day IS 'The day of the project.';
+COMMENT ON COLUMN stats.rebuild_days.rows IS 'Raw rows that were counted.';
+COMMENT ON COLUMN stats.rebuild_days.removed IS 'Rollup rows that differed, were surplus, or were in a lane other than 0.';
+COMMENT ON COLUMN stats.rebuild_days.added IS 'Rollup rows that replaced them or were missing.';
+COMMENT ON COLUMN stats.rebuild_days.swapped_at IS 'When its rollups were replaced.';
+GRANT SELECT, INSERT, UPDATE, DELETE ON stats.rebuilds, stats.rebuild_days TO hp_aggregator;
+
+-- A rebuild counts a day of a project into these tables, then replaces the rows of the day in stats. They are unlogged, because
+-- after any interruption, a crash of Postgres included, the day starts again.
+CREATE SCHEMA shadow;
+COMMENT ON SCHEMA shadow IS 'Rollups of the day that a rebuild is counting. The tables have the names of those in stats and are emptied before each day.';
+CREATE UNLOGGED TABLE shadow.daily_stats
+	(LIKE stats.daily_stats INCLUDING DEFAULTS INCLUDING COMMENTS, PRIMARY KEY (project, day, lane));
+COMMENT ON TABLE shadow.daily_stats IS 'As stats.daily_stats, of the day being rebuilt.';
+CREATE UNLOGGED TABLE shadow.hourly_stats
+	(LIKE stats.hourly_stats INCLUDING DEFAULTS INCLUDING COMMENTS, PRIMARY KEY (project, hour, lane));
+COMMENT ON TABLE shadow.hourly_stats IS 'As stats.hourly_stats, of the day being rebuilt.';
+CREATE UNLOGGED TABLE shadow.product_daily_stats
+	(LIKE stats.product_daily_stats INCLUDING DEFAULTS INCLUDING COMMENTS, PRIMARY KEY (project, product, day, lane));
+COMMENT ON TABLE shadow.product_daily_stats IS 'As stats.product_daily_stats, of the day being rebuilt.';
+CREATE UNLOGGED TABLE shadow.product_hourly_stats
+	(LIKE stats.product_hourly_stats INCLUDING DEFAULTS INCLUDING COMMENTS, PRIMARY KEY (project, product, hour, lane));
+COMMENT ON TABLE shadow.product_hourly_stats IS 'As stats.product_hourly_stats, of the day being rebuilt.';
+CREATE UNLOGGED TABLE shadow.user_daily_stats
+	(LIKE stats.user_daily_stats INCLUDING DEFAULTS INCLUDING COMMENTS, PRIMARY KEY (project, user_n, day, lane));
+COMMENT ON TABLE shadow.user_daily_stats IS 'As stats.user_daily_stats, of the day being rebuilt.';
+CREATE UNLOGGED TABLE shadow.name_daily_stats
+	(LIKE stats.name_daily_stats INCLUDING DEFAULTS INCLUDING COMMENTS, PRIMARY KEY (project, name, day, lane));
+COMMENT ON TABLE shadow.name_daily_stats IS 'As stats.name_daily_stats, of the day being rebuilt.';
+CREATE UNLOGGED TABLE shadow.name_hourly_stats
+	(LIKE stats.name_hourly_stats INCLUDING DEFAULTS INCLUDING COMMENTS, PRIMARY KEY (project, name, hour, lane));
+COMMENT ON TABLE shadow.name_hourly_stats IS 'As stats.name_hourly_stats, of the day being rebuilt.';
+CREATE UNLOGGED TABLE shadow.product_name_daily_stats
+	(LIKE stats.product_name_daily_stats INCLUDING DEFAULTS INCLUDING COMMENTS, PRIMARY KEY (project, product, name, day, lane));
+COMMENT ON TABLE shadow.product_name_daily_stats IS 'As stats.product_name_daily_stats, of the day being rebuilt.';
+CREATE UNLOGGED TABLE shadow.daily_revenue
+	(LIKE stats.daily_revenue INCLUDING DEFAULTS INCLUDING COMMENTS, PRIMARY KEY (project, day, currency, lane));
+COMMENT ON TABLE shadow.daily_revenue IS 'As stats.daily_revenue, of the day being rebuilt.';
+CREATE UNLOGGED TABLE shadow.hourly_revenue
+	(LIKE stats.hourly_revenue INCLUDING DEFAULTS INCLUDING COMMENTS, PRIMARY KEY (project, hour, currency, lane));
+COMMENT ON TABLE shadow.hourly_revenue IS 'As stats.hourly_revenue, of the day being rebuilt.';
+CREATE UNLOGGED TABLE shadow.product_daily_revenue
+	(LIKE stats.product_daily_revenue INCLUDING DEFAULTS INCLUDING COMMENTS, PRIMARY KEY (project, product, day, currency, lane));
+COMMENT ON TABLE shadow.product_daily_revenue IS 'As stats.product_daily_revenue, of the day being rebuilt.';
+CREATE UNLOGGED TABLE shadow.product_hourly_revenue
+	(LIKE stats.product_hourly_revenue INCLUDING DEFAULTS INCLUDING COMMENTS, PRIMARY KEY (project, product, hour, currency, lane));
+COMMENT ON TABLE shadow.product_hourly_revenue IS 'As stats.product_hourly_revenue, of the day being rebuilt.';
+CREATE UNLOGGED TABLE shadow.user_daily_revenue
+	(LIKE stats.user_daily_revenue INCLUDING DEFAULTS INCLUDING COMMENTS, PRIMARY KEY (project, user_n, day, currency, lane));
+COMMENT ON TABLE shadow.user_daily_revenue IS 'As stats.user_daily_revenue, of the day being rebuilt.';
+CREATE UNLOGGED TABLE shadow.daily_users
+	(LIKE stats.daily_users INCLUDING DEFAULTS INCLUDING COMMENTS, PRIMARY KEY (project, day, lane));
+COMMENT ON TABLE shadow.daily_users IS 'As stats.daily_users, of the day being rebuilt.';
+CREATE UNLOGGED TABLE shadow.product_daily_users
+	(LIKE stats.product_daily_users INCLUDING DEFAULTS INCLUDING COMMENTS, PRIMARY KEY (project, product, day, lane));
+COMMENT ON TABLE shadow.product_daily_users IS 'As stats.product_daily_users, of the day being rebuilt.';
+CREATE UNLOGGED TABLE shadow.name_daily_users
+	(LIKE stats.name_daily_users INCLUDING DEFAULTS INCLUDING COMMENTS, PRIMARY KEY (project, name, day, lane));
+COMMENT ON TABLE shadow.name_daily_users IS 'As stats.name_daily_users, of the day being rebuilt.';
+CREATE UNLOGGED TABLE shadow.daily_user_sets
+	(LIKE stats.daily_user_sets INCLUDING DEFAULTS INCLUDING COMMENTS, PRIMARY KEY (project, day, chunk, lane));
+COMMENT ON TABLE shadow.daily_user_sets IS 'As stats.daily_user_sets, of the day being rebuilt.';
+GRANT USAGE ON SCHEMA shadow TO hp_aggregator;
+GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON ALL TABLES IN SCHEMA shadow TO hp_aggregator;

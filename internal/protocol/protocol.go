@@ -12,8 +12,9 @@ import (
 
 // The kinds of rows that a batch holds, as in ingest.batches.kind.
 const (
-	KindEvents    = "events"
-	KindPurchases = "purchases"
+	KindEvents  = "events"
+	KindOrders  = "orders"
+	KindRefunds = "refunds"
 )
 
 // BatchReady wakes an aggregator: a batch was committed and is pending. It is only a hint: a worker that runs it folds

@@ -1,10 +1,6 @@
 package protocol
 
-import (
-	"strconv"
-
-	"github.com/cespare/xxhash/v2"
-)
+import "strconv"
 
 // Version tokens invalidate cached answers. After each commit the aggregator sets the fields of the products and users that it
 // changed to new random values. Analytics makes the tokens part of its cache keys, so older answers become unreachable. Tokens
@@ -13,30 +9,27 @@ import (
 const (
 	// VersionsKey names the Redis hash of all tokens; see redis.Client.Key.
 	VersionsKey = "stats:versions"
-	// TopField is the field of the token for rankings over all products.
-	TopField = "top"
+	// buckets bounds the number of fields. The projects, products or users of a bucket share a token. That invalidates a few
+	// more answers than necessary and never fewer.
+	buckets = 256
 )
 
-// buckets bounds the number of fields. The products, or users, of a bucket share a token. That invalidates a few more answers
-// than necessary and never fewer.
-const buckets = 256
+// ProjectField is the field of the token for what is counted over all products of a project.
+func ProjectField(project int16) string { return "j:" + bucket(int64(project)) }
 
-// ProductField is the field of a product's token.
-func ProductField(productID string) string { return "p:" + bucket(productID) }
+// ProductField is the field of a product's token, by its number.
+func ProductField(product int32) string { return "p:" + bucket(int64(product)) }
 
-// UserField is the field of a user's token.
-func UserField(userID string) string { return "u:" + bucket(userID) }
+// UserField is the field of a user's token, by its number.
+func UserField(user int64) string { return "u:" + bucket(user) }
 
 // AllFields returns every possible field.
 func AllFields() []string {
-	fields := []string{TopField}
-	for n := range uint64(buckets) {
-		number := strconv.FormatUint(n, 10)
-		fields = append(fields, "p:"+number, "u:"+number)
+	var fields []string
+	for n := range int64(buckets) {
+		fields = append(fields, "j:"+bucket(n), "p:"+bucket(n), "u:"+bucket(n))
 	}
 	return fields
 }
 
-func bucket(id string) string {
-	return strconv.FormatUint(xxhash.Sum64String(id)%buckets, 10)
-}
+func bucket(n int64) string { return strconv.FormatInt(n%buckets, 10) }

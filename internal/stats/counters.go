@@ -17,38 +17,62 @@ type Counter int
 
 // The counters, in the order of the table.
 const (
-	Events       Counter = iota // events of all types; purchases are not among them
-	Views                       // events of TypeView
-	Clicks                      // events of TypeClick
-	AddToCarts                  // events of TypeAddToCart
-	Purchases                   // purchases
-	Units                       // units bought
-	RevenueMinor                // sum of the purchases' amounts, in minor units of the products' currencies
+	Events     Counter = iota // events of all names; orders and refunds are not among them
+	Views                     // events named view
+	Clicks                    // events named click
+	AddToCarts                // events named add_to_cart
+	Purchases                 // orders; of a product: orders with a line of it
+	Units                     // units bought
 	numCounters
 )
 
-// The event types with a counter of their own. The rollups count events of other types by the name of the type.
-const (
-	TypeView      = "view"
-	TypeClick     = "click"
-	TypeAddToCart = "add_to_cart"
+// Name is the number of the name of an event (ingest.names.n). Those with a counter of their own have the same number in all
+// projects. Other names have numbers from FirstName.
+type Name = int16
 
-	anyType = "*" // no event has this type: ingest refuses it
+// The names with a counter of their own.
+const (
+	View      Name = 1
+	Click     Name = 2
+	AddToCart Name = 3
+
+	FirstName Name = 16
+
+	anyName Name = 0 // no event has it
 )
+
+// NameOf returns the number of a name that has a counter of its own.
+func NameOf(name string) (n Name, ok bool) {
+	switch name {
+	case "view":
+		return View, true
+	case "click":
+		return Click, true
+	case "add_to_cart":
+		return AddToCart, true
+	}
+	return anyName, false
+}
 
 // table says for each counter where it is stored and what it counts.
 var table = [numCounters]struct {
-	column    string                                  // in the tables and views of the schemas stats and shadow; also the field in the API
-	eventType string                                  // counts events of this type; empty for a counter of purchases
-	purchase  func(quantity, amountMinor int64) int64 // what a purchase adds; nil for a counter of events
+	column string                                // in the tables and views of the schemas stats and shadow; also the field in the API
+	event  Name                                  // counts events of this name
+	line   func(units int64, firstOf bool) int64 // what a line of an order adds; nil for a counter of events
 }{
-	Events:       {column: "events", eventType: anyType},
-	Views:        {column: "views", eventType: TypeView},
-	Clicks:       {column: "clicks", eventType: TypeClick},
-	AddToCarts:   {column: "add_to_carts", eventType: TypeAddToCart},
-	Purchases:    {column: "purchases", purchase: func(_, _ int64) int64 { return 1 }},
-	Units:        {column: "units", purchase: func(quantity, _ int64) int64 { return quantity }},
-	RevenueMinor: {column: "revenue_minor", purchase: func(_, amountMinor int64) int64 { return amountMinor }},
+	Events:     {column: "events", event: anyName},
+	Views:      {column: "views", event: View},
+	Clicks:     {column: "clicks", event: Click},
+	AddToCarts: {column: "add_to_carts", event: AddToCart},
+	Purchases:  {column: "purchases", line: func(_ int64, first bool) int64 { return one(first) }},
+	Units:      {column: "units", line: func(units int64, _ bool) int64 { return units }},
+}
+
+func one(first bool) int64 {
+	if first {
+		return 1
+	}
+	return 0
 }
 
 // Column returns the name of the counter's column and of its field in the API.
@@ -66,15 +90,15 @@ func Columns() []string {
 // Counts has a value for each counter.
 type Counts [numCounters]int64
 
-// OfEvent returns what one event of a type counts. Custom reports that the type has no counter of its own.
-func OfEvent(eventType string) (counts Counts, custom bool) {
+// OfEvent returns what one event counts. Custom reports that its name has no counter of its own.
+func OfEvent(name Name) (counts Counts, custom bool) {
 	custom = true
 	for i := range table {
 		switch c := &table[i]; {
-		case c.purchase != nil:
-		case c.eventType == anyType:
+		case c.line != nil:
+		case c.event == anyName:
 			counts[i] = 1
-		case c.eventType == eventType:
+		case c.event == name:
 			counts[i] = 1
 			custom = false
 		}
@@ -82,11 +106,11 @@ func OfEvent(eventType string) (counts Counts, custom bool) {
 	return counts, custom
 }
 
-// OfPurchase returns what one purchase counts.
-func OfPurchase(quantity, amountMinor int64) (counts Counts) {
+// OfLine returns what a line of an order counts. First says that no earlier line of the order counts in the same row.
+func OfLine(units int64, first bool) (counts Counts) {
 	for i := range table {
-		if count := table[i].purchase; count != nil {
-			counts[i] = count(quantity, amountMinor)
+		if count := table[i].line; count != nil {
+			counts[i] = count(units, first)
 		}
 	}
 	return counts

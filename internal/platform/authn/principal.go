@@ -5,6 +5,7 @@ package authn
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 )
@@ -29,6 +30,23 @@ const (
 	ScopeAdmin  Scope = "admin"
 )
 
+// Project is the project that a caller acts in. Everything that it stores and reads belongs to it.
+type Project struct {
+	ID       int16
+	Slug     string
+	Zone     *time.Location // whose days and hours are counted; nil is UTC
+	Currency string         // ISO 4217 code: the default of reports
+	// WeekStart is the day on which its weeks begin.
+	WeekStart time.Weekday
+	// MaxEventAge is how old an event may be; 0 for the setting of the installation.
+	MaxEventAge time.Duration
+	// EventsPerSecond limits all callers of the project together; 0 for no limit.
+	EventsPerSecond int
+}
+
+// DefaultProject is the one that the schema begins with.
+const DefaultProject int16 = 1
+
 // Principal is an authenticated caller: either a user (Subject and Role) or an API key (KeyID and Scopes).
 type Principal struct {
 	Subject string // user id; empty for an API key
@@ -39,6 +57,12 @@ type Principal struct {
 	Session string // id of the login that the access token belongs to; empty for an API key
 	KeyID   string // API key id; empty for a user
 	Scopes  []Scope
+	Project Project
+	// Guest says that a user is no member of the project. Guests act in the default project only: they send own events, apart
+	// from those of everybody else, and read own numbers.
+	Guest bool
+	// CreateProducts says that an item of an API key with an unknown SKU creates a placeholder product.
+	CreateProducts bool
 }
 
 // IsUser reports whether the caller is a user and not an API key.

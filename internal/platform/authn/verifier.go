@@ -138,10 +138,15 @@ func (v *Verifier) Authenticate(ctx context.Context, header string) (Principal, 
 		return Principal{}, errs.New(errs.Unauthenticated, "invalid_authorization",
 			"The Authorization header must read: Bearer <access token or API key>.")
 	}
+	var p Principal
+	var err error
 	if strings.HasPrefix(credential, KeyPrefix) {
-		return v.keys.find(ctx, credential)
+		p, err = v.keys.find(ctx, credential)
+	} else {
+		p, err = v.token(ctx, credential)
 	}
-	return v.token(ctx, credential)
+	p.Project = Project{ID: DefaultProject, Slug: "default", Zone: time.UTC, Currency: "EUR", WeekStart: time.Monday}
+	return p, err
 }
 
 func (v *Verifier) token(ctx context.Context, raw string) (Principal, error) {

@@ -10,6 +10,7 @@ package sketch
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 
 	"github.com/axiomhq/hyperloglog"
@@ -34,11 +35,15 @@ func New() *Sketch {
 	return &Sketch{hll: hll}
 }
 
-// Insert adds a user.
-func (s *Sketch) Insert(userID string) { s.InsertHash(Hash(userID)) }
+// Insert adds a user by number (ingest.users.n).
+func (s *Sketch) Insert(user int64) { s.InsertHash(Hash(user)) }
 
-// Hash returns the hash of a user in sketches: xxHash64 with seed 0.
-func Hash(userID string) uint64 { return xxhash.Sum64String(userID) }
+// Hash returns the hash of a user in sketches: xxHash64 with seed 0 of the number as 8 bytes, little-endian.
+func Hash(user int64) uint64 {
+	var number [8]byte
+	binary.LittleEndian.PutUint64(number[:], uint64(user))
+	return xxhash.Sum64(number[:])
+}
 
 // InsertHash adds a user by its Hash.
 func (s *Sketch) InsertHash(hash uint64) { s.hll.InsertHash(hash) }

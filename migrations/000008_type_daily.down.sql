@@ -1,2 +1,0 @@
-DROP VIEW stats.type_daily;
-DROP TABLE stats.type_daily_stats;
