@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -177,33 +178,62 @@ func TestRolesMayTouchOnlyWhatIsTheirs(t *testing.T) {
 		{"hp_auth", `SELECT private_key FROM auth.signing_keys`, true},
 		{"hp_auth", `SELECT * FROM catalog.products`, false},
 		{"hp_auth", `SELECT * FROM ingest.events`, false},
+		{"hp_auth", `SELECT EXISTS (SELECT FROM ingest.users WHERE project = 1)`, true},
+		{"hp_auth", `SELECT id FROM ingest.users`, false},
 		{"hp_catalog", `UPDATE catalog.products SET version = version`, true},
 		{"hp_catalog", `DELETE FROM catalog.products`, false},
-		{"hp_catalog", `SELECT id, owner, key_hash, scopes, expires_at, last_used_at, revoked_at FROM auth.api_keys`, true},
+		{"hp_catalog", `SELECT id, owner, project, key_hash, scopes, unknown_products, expires_at, last_used_at, revoked_at FROM auth.api_keys`, true},
 		{"hp_catalog", `UPDATE auth.api_keys SET last_used_at = now()`, true},
 		{"hp_catalog", `UPDATE auth.api_keys SET revoked_at = NULL`, false},
+		{"hp_catalog", `UPDATE auth.api_keys SET project = project`, false},
 		{"hp_catalog", `SELECT name FROM auth.api_keys`, false},
 		{"hp_catalog", `SELECT id, role, disabled_at FROM auth.users`, true},
 		{"hp_catalog", `SELECT email FROM auth.users`, false},
-		{"hp_ingest", `SELECT id, sku FROM catalog.products`, true},
+		{"hp_catalog", `SELECT * FROM auth.projects`, true},
+		{"hp_catalog", `SELECT * FROM auth.members`, true},
+		{"hp_catalog", `UPDATE auth.projects SET name = name`, false},
+		{"hp_catalog", `UPDATE auth.members SET role = role`, false},
+		{"hp_catalog", `SELECT * FROM auth.invitations`, false},
+		{"hp_ingest", `SELECT id, n, sku FROM catalog.products`, true},
+		{"hp_ingest", `INSERT INTO catalog.products (id, project, placeholder, sku, name, price_minor, currency)
+			VALUES (gen_random_uuid(), 1, true, 'new', 'new', 0, 'EUR')`, true},
+		{"hp_ingest", `INSERT INTO catalog.products (id, project, sku, name, price_minor, currency, status)
+			VALUES (gen_random_uuid(), 1, 'archived', 'archived', 0, 'EUR', 'archived')`, false},
 		{"hp_ingest", `UPDATE catalog.products SET version = version`, false},
 		{"hp_ingest", `SELECT * FROM auth.users`, false},
+		{"hp_ingest", `SELECT * FROM auth.projects`, true},
 		{"hp_ingest", `SELECT * FROM ingest.events`, true},
 		{"hp_ingest", `DELETE FROM ingest.events`, false},
+		{"hp_ingest", `UPDATE ingest.users SET first_seen = now()`, true},
+		{"hp_ingest", `DELETE FROM ingest.users`, false},
+		{"hp_ingest", `UPDATE ingest.names SET name = name`, false},
+		{"hp_ingest", `UPDATE ingest.orders SET currency = currency`, false},
+		{"hp_ingest", `UPDATE ingest.order_lines SET refunded_minor = 0, refunded_units = 0`, true},
+		{"hp_ingest", `UPDATE ingest.order_lines SET amount_minor = 0`, false},
+		{"hp_ingest", `SELECT nextval('ingest.batch_ids')`, true},
 		{"hp_ingest", `UPDATE ingest.batches SET aggregated_at = now()`, false},
 		{"hp_ingest", `SELECT ingest.ensure_partitions('2026-01-01', '2026-01-01')`, true},
 		{"hp_ingest", `SELECT ingest.drop_partitions_before('2026-01-01', true)`, false},
 		{"hp_ingest", `SELECT * FROM stats.daily_stats`, false},
 		{"hp_analytics", `SELECT * FROM stats.product_daily`, true},
+		{"hp_analytics", `SELECT * FROM stats.product_daily_money`, true},
 		{"hp_analytics", `SELECT * FROM ingest.batches`, true},
+		{"hp_analytics", `SELECT * FROM ingest.users`, true},
+		{"hp_analytics", `SELECT * FROM ingest.names`, true},
 		{"hp_analytics", `SELECT * FROM ingest.events`, false},
+		{"hp_analytics", `SELECT * FROM ingest.orders`, false},
 		{"hp_analytics", `DELETE FROM stats.daily_stats`, false},
 		{"hp_aggregator", `SELECT * FROM ingest.events`, true},
+		{"hp_aggregator", `SELECT * FROM ingest.order_lines`, true},
+		{"hp_aggregator", `SELECT * FROM ingest.refund_lines`, true},
+		{"hp_aggregator", `SELECT time_zone FROM auth.projects`, true},
 		{"hp_aggregator", `INSERT INTO ingest.events SELECT * FROM ingest.events`, false},
 		{"hp_aggregator", `UPDATE ingest.batches SET aggregated_at = now()`, true},
+		{"hp_aggregator", `DELETE FROM ingest.orders`, false},
 		{"hp_aggregator", `DELETE FROM stats.daily_stats`, true},
 		{"hp_aggregator", `SELECT * FROM ingest.drop_partitions_before('2020-01-01', true)`, true},
 		{"hp_aggregator", `SELECT * FROM auth.api_keys`, false},
+		{"hp_aggregator", `SELECT * FROM auth.members`, false},
 		{"hp_aggregator", `TRUNCATE shadow.daily_stats`, true},
 		{"hp_aggregator", `TRUNCATE stats.daily_stats`, false},
 		{"hp_analytics", `SELECT * FROM shadow.daily_stats`, false},
@@ -219,8 +249,8 @@ func TestRolesMayTouchOnlyWhatIsTheirs(t *testing.T) {
 }
 
 const insertEvent = `
-	INSERT INTO ingest.events (owner, ts, received_at, id, product_id, batch_id, user_id, type)
-	VALUES (1, $1, now(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'u', 'view')`
+	INSERT INTO ingest.events (project, ts, id, user_n, batch, name)
+	VALUES (1, $1, gen_random_uuid(), 1, 1, 1)`
 
 func TestEnsurePartitions(t *testing.T) {
 	t.Parallel()
@@ -253,8 +283,8 @@ func TestEnsurePartitions(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if total != 8 || failures != 0 {
-		t.Errorf("made %d partitions, want 4 days of 2 tables", total)
+	if total != 4 || failures != 0 {
+		t.Errorf("made %d partitions, want one for each of 4 days", total)
 	}
 	for _, ts := range []time.Time{late, late.Add(time.Second)} {
 		if _, err := db.Exec(t.Context(), insertEvent, ts); err != nil {
@@ -308,7 +338,7 @@ func TestDropPartitionsBefore(t *testing.T) {
 	if err := db.QueryRow(t.Context(), `SELECT ingest.ensure_partitions('2026-01-01', '2026-01-03')`).Scan(new(int)); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"events_p20260101", "purchases_p20260101", "events_p20260102", "purchases_p20260102"}
+	want := []string{"events_p20260101", "events_p20260102"}
 	for _, step := range []struct {
 		dryRun bool
 		want   []string
@@ -324,8 +354,8 @@ func TestDropPartitionsBefore(t *testing.T) {
 	}
 	// Dropped days do not come back.
 	var made int
-	if err := db.QueryRow(t.Context(), `SELECT ingest.ensure_partitions('2026-01-01', '2026-01-04')`).Scan(&made); err != nil || made != 2 {
-		t.Errorf("made %d partitions, %v; want those of 4 January", made, err)
+	if err := db.QueryRow(t.Context(), `SELECT ingest.ensure_partitions('2026-01-01', '2026-01-04')`).Scan(&made); err != nil || made != 1 {
+		t.Errorf("made %d partitions, %v; want that of 4 January", made, err)
 	}
 }
 
@@ -348,25 +378,76 @@ func TestDropPartitionsWithAnotherPlan(t *testing.T) {
 	}
 }
 
+// TestViewsAddUpTheLanes fills every rollup that has a view with two lanes of one key, and a row that differs from it in the
+// project alone: each view has the sum of the two lanes and leaves the other project apart.
 func TestViewsAddUpTheLanes(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t).Pool("")
-	const insert = `
-		INSERT INTO stats.product_daily_stats VALUES
-			('00000000-0000-0000-0000-000000000001', '2026-01-01', 0, 1, 2, 3, 4, 5, 6, 7),
-			('00000000-0000-0000-0000-000000000001', '2026-01-01', 3, 10, 20, 30, 40, 50, 60, 70),
-			('00000000-0000-0000-0000-000000000001', '2026-01-02', 0, 9, 9, 9, 9, 9, 9, 9)`
-	if _, err := db.Exec(t.Context(), insert); err != nil {
-		t.Fatal(err)
+	const counts, money = "events, views, clicks, add_to_carts, purchases, units", "gross_minor, refunded_minor, orders, units, refunded_units"
+	for view, rollup := range map[string]struct{ table, key, values, columns string }{
+		"daily":                {"daily_stats", "day", "'2026-01-01'", counts},
+		"hourly":               {"hourly_stats", "hour", "'2026-01-01 05:00Z'", counts},
+		"product_daily":        {"product_daily_stats", "product, day", "7, '2026-01-01'", counts},
+		"product_hourly":       {"product_hourly_stats", "product, hour", "7, '2026-01-01 05:00Z'", counts},
+		"user_daily":           {"user_daily_stats", "user_n, day", "7, '2026-01-01'", counts},
+		"name_daily":           {"name_daily_stats", "name, day", "7, '2026-01-01'", "events"},
+		"name_hourly":          {"name_hourly_stats", "name, hour", "7, '2026-01-01 05:00Z'", "events"},
+		"product_name_daily":   {"product_name_daily_stats", "product, name, day", "7, 16, '2026-01-01'", "events"},
+		"daily_money":          {"daily_revenue", "day, currency", "'2026-01-01', 'EUR'", money},
+		"hourly_money":         {"hourly_revenue", "hour, currency", "'2026-01-01 05:00Z', 'EUR'", money},
+		"product_daily_money":  {"product_daily_revenue", "product, day, currency", "7, '2026-01-01', 'EUR'", money},
+		"product_hourly_money": {"product_hourly_revenue", "product, hour, currency", "7, '2026-01-01 05:00Z', 'EUR'", money},
+		"user_daily_money":     {"user_daily_revenue", "user_n, day, currency", "7, '2026-01-01', 'EUR'", money},
+	} {
+		n := strings.Count(rollup.columns, ",") + 1
+		row := func(project, lane int, value string) string {
+			return fmt.Sprintf("(%d, %s, %d%s)", project, rollup.values, lane, strings.Repeat(", "+value, n))
+		}
+		insert := fmt.Sprintf(`INSERT INTO stats.%s (project, %s, lane, %s) VALUES %s, %s, %s`,
+			rollup.table, rollup.key, rollup.columns, row(1, 0, "1"), row(1, 3, "10"), row(2, 0, "100"))
+		if _, err := db.Exec(t.Context(), insert); err != nil {
+			t.Fatalf("%s: %v", rollup.table, err)
+		}
+		rows, err := db.Query(t.Context(), fmt.Sprintf(`SELECT project, ARRAY[%s] FROM stats.%s ORDER BY project`, rollup.columns, view))
+		if err != nil {
+			t.Fatalf("%s: %v", view, err)
+		}
+		type sum struct {
+			Project int16
+			Values  []int64
+		}
+		got, err := pgx.CollectRows(rows, pgx.RowToStructByPos[sum])
+		want := []sum{{1, slices.Repeat([]int64{11}, n)}, {2, slices.Repeat([]int64{100}, n)}}
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("%s: %v (-want +got):\n%s", view, err, diff)
+		}
 	}
-	rows, err := db.Query(t.Context(), `
-		SELECT events, views, clicks, add_to_carts, purchases, units, revenue_minor FROM stats.product_daily WHERE day = '2026-01-01'`)
+	var views int
+	if err := db.QueryRow(t.Context(), `SELECT count(*) FROM pg_views WHERE schemaname = 'stats'`).Scan(&views); err != nil || views != 13 {
+		t.Errorf("%d views, %v; this test knows 13", views, err)
+	}
+}
+
+// Every key of raw rows and rollups begins with the project, so that two projects cannot meet in one, and a table can be
+// distributed by it.
+func TestEveryKeyBeginsWithTheProject(t *testing.T) {
+	t.Parallel()
+	const query = `
+		SELECT format('%s.%s', n.nspname, c.relname)
+		FROM pg_class c
+		JOIN pg_namespace n ON n.oid = c.relnamespace
+		JOIN pg_index i ON i.indrelid = c.oid AND i.indisunique
+		JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]
+		WHERE nspname IN ('ingest', 'stats', 'shadow') AND relkind IN ('r', 'p') AND a.attname <> 'project'
+		ORDER BY 1`
+	rows, err := dbtest.New(t).Pool("").Query(t.Context(), query)
 	if err != nil {
 		t.Fatal(err)
 	}
-	type counts struct{ Events, Views, Clicks, AddToCarts, Purchases, Units, RevenueMinor int64 }
-	got, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[counts])
-	if diff := cmp.Diff(counts{11, 22, 33, 44, 55, 66, 77}, got); err != nil || diff != "" {
+	got, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	// A dropped day is dropped for all projects, and a rebuild has an id of its own.
+	want := []string{"ingest.dropped_days", "stats.rebuild_days", "stats.rebuilds"}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 }
