@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 	"github.com/hp-analytics/hp-analytics/internal/stats"
@@ -16,73 +17,107 @@ import (
 
 func TestMain(m *testing.M) { platformtest.Main(m, dbtest.Stop) }
 
-// The table in Go and the columns in SQL must list the same counters: those of every rollup table, its shadow and its view.
+// relations lists the tables and views of the schemas stats and shadow that have a column.
+func relations(t *testing.T, db *pgxpool.Pool, column string) (names []string) {
+	t.Helper()
+	rows, _ := db.Query(t.Context(), `
+		SELECT table_schema || '.' || table_name
+		FROM information_schema.columns
+		WHERE table_schema IN ('stats', 'shadow') AND column_name = $1
+		ORDER BY 1`, column)
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+// The tables in Go and the columns in SQL must list the same: those of every rollup table, its shadow and its view.
 func TestColumnsAreThoseOfTheRollups(t *testing.T) {
 	t.Parallel()
-	pool := dbtest.New(t).Pool("")
+	db := dbtest.New(t).Pool("")
 	const query = `
 		SELECT array_agg(attname::text ORDER BY attnum)
 		FROM pg_attribute
-		WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped AND atttypid = 'bigint'::regtype`
-	for _, relation := range []string{
-		"stats.product_daily_stats", "stats.user_daily_stats", "stats.daily_stats",
-		"shadow.product_daily_stats", "shadow.user_daily_stats", "shadow.daily_stats",
-		"stats.product_daily", "stats.user_daily", "stats.daily",
+		WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped AND atttypid = 'bigint'::regtype AND attname <> 'user_n'`
+	for _, rollups := range []struct {
+		column string // only these have it
+		want   []string
+		number int // five tables, with a shadow and a view each
+	}{
+		{stats.Views.Column(), stats.Columns(), 15},
+		{stats.MoneyColumns()[0], stats.MoneyColumns(), 15},
 	} {
-		var columns []string
-		if err := pool.QueryRow(t.Context(), query, relation).Scan(&columns); err != nil {
-			t.Fatal(err)
+		names := relations(t, db, rollups.column)
+		if len(names) != rollups.number {
+			t.Errorf("%d relations have %s, want %d: %s", len(names), rollups.column, rollups.number, strings.Join(names, ", "))
 		}
-		if diff := cmp.Diff(stats.Columns(), columns); diff != "" {
-			t.Errorf("counters of %s (-Go +SQL):\n%s", relation, diff)
+		for _, name := range names {
+			var columns []string
+			if err := db.QueryRow(t.Context(), query, name).Scan(&columns); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(rollups.want, columns); diff != "" {
+				t.Errorf("columns of %s (-Go +SQL):\n%s", name, diff)
+			}
 		}
 	}
-	// No rollup with counters may be missing above: such a table has the first of them and is not a rollup by type.
-	rows, _ := pool.Query(t.Context(), `
-		SELECT table_schema || '.' || table_name
-		FROM information_schema.columns AS c
-		WHERE table_schema IN ('stats', 'shadow') AND column_name = $1
-		  AND table_name NOT IN ('product_type_daily_stats', 'type_daily_stats', 'product_type_daily', 'type_daily')`, stats.Columns()[0])
-	relations, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil || len(relations) != 9 {
-		t.Errorf("rollups with counters: %s, %v; want the 9 above", strings.Join(relations, ", "), err)
+}
+
+// Only the usual names have a counter of their own, exactly as they are written.
+func TestNamesWithACounter(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]stats.Name{"view": stats.View, "click": stats.Click, "add_to_cart": stats.AddToCart} {
+		if n, ok := stats.NameOf(name); n != want || !ok {
+			t.Errorf("%s has the number %d, %t", name, n, ok)
+		}
+	}
+	for _, name := range []string{"", "View", "purchase", "Signed Up"} {
+		if n, ok := stats.NameOf(name); ok {
+			t.Errorf("%q has the number %d", name, n)
+		}
 	}
 }
 
 func TestOfEvent(t *testing.T) {
 	t.Parallel()
-	for eventType, want := range map[string]struct {
+	for name, want := range map[stats.Name]struct {
 		counts stats.Counts
 		custom bool
 	}{
-		"view":        {stats.Counts{stats.Events: 1, stats.Views: 1}, false},
-		"click":       {stats.Counts{stats.Events: 1, stats.Clicks: 1}, false},
-		"add_to_cart": {stats.Counts{stats.Events: 1, stats.AddToCarts: 1}, false},
-		"search":      {stats.Counts{stats.Events: 1}, true},
-		"":            {stats.Counts{stats.Events: 1}, true},
+		stats.View:          {stats.Counts{stats.Events: 1, stats.Views: 1}, false},
+		stats.Click:         {stats.Counts{stats.Events: 1, stats.Clicks: 1}, false},
+		stats.AddToCart:     {stats.Counts{stats.Events: 1, stats.AddToCarts: 1}, false},
+		stats.FirstName:     {stats.Counts{stats.Events: 1}, true},
+		math.MaxInt16:       {stats.Counts{stats.Events: 1}, true},
+		stats.AddToCart + 1: {stats.Counts{stats.Events: 1}, true},
 	} {
-		counts, custom := stats.OfEvent(eventType)
+		counts, custom := stats.OfEvent(name)
 		if counts != want.counts || custom != want.custom {
-			t.Errorf("%q counts %v (custom: %t), want %v (custom: %t)", eventType, counts, custom, want.counts, want.custom)
+			t.Errorf("%d counts %v (custom: %t), want %v (custom: %t)", name, counts, custom, want.counts, want.custom)
 		}
 	}
 }
 
-func TestOfPurchase(t *testing.T) {
+func TestOfLine(t *testing.T) {
 	t.Parallel()
-	want := stats.Counts{stats.Purchases: 1, stats.Units: 3, stats.RevenueMinor: 900}
-	if got := stats.OfPurchase(3, 900); got != want {
-		t.Errorf("%v, want %v", got, want)
+	for first, want := range map[bool]stats.Counts{
+		true:  {stats.Purchases: 1, stats.Units: 3},
+		false: {stats.Units: 3},
+	} {
+		if got := stats.OfLine(3, first); got != want {
+			t.Errorf("first: %t: %v, want %v", first, got, want)
+		}
 	}
 }
 
 func TestAdd(t *testing.T) {
 	t.Parallel()
-	c, one := stats.OfPurchase(2, 10), stats.OfPurchase(1, 5)
+	c, one := stats.OfLine(2, true), stats.OfLine(1, true)
 	if err := c.Add(&one); err != nil {
 		t.Error(err)
 	}
-	if want := (stats.Counts{stats.Purchases: 2, stats.Units: 3, stats.RevenueMinor: 15}); c != want {
+	if want := (stats.Counts{stats.Purchases: 2, stats.Units: 3}); c != want || c.String() != "{purchases=2 units=3}" {
 		t.Errorf("%v, want %v", c, want)
 	}
 	for i, pointer := range c.Pointers() {
@@ -95,12 +130,12 @@ func TestAdd(t *testing.T) {
 // TestASumThatIsTooLargeIsNeverNegative adds to the largest value.
 func TestASumThatIsTooLargeIsNeverNegative(t *testing.T) {
 	t.Parallel()
-	c := stats.Counts{stats.Views: 1, stats.RevenueMinor: math.MaxInt64 - 5}
-	if err := c.Add(&stats.Counts{stats.RevenueMinor: 5}); err != nil {
+	c := stats.Counts{stats.Views: 1, stats.Units: math.MaxInt64 - 5}
+	if err := c.Add(&stats.Counts{stats.Units: 5}); err != nil {
 		t.Errorf("up to the largest value: %v", err)
 	}
-	err := c.Add(&stats.Counts{stats.Views: 1, stats.RevenueMinor: 1})
-	if want := (stats.Counts{stats.Views: 2, stats.RevenueMinor: math.MaxInt64}); !errors.Is(err, stats.ErrTooLarge) || c != want {
+	err := c.Add(&stats.Counts{stats.Views: 1, stats.Units: 1})
+	if want := (stats.Counts{stats.Views: 2, stats.Units: math.MaxInt64}); !errors.Is(err, stats.ErrTooLarge) || c != want {
 		t.Errorf("%s, %v; want %s", c, err, want)
 	}
 }
