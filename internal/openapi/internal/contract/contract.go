@@ -29,6 +29,7 @@ type Operation struct {
 	Limits           []string // names of rate limits, in the order in which they apply
 	HandlerValidates bool     // the handler validates parameters and body itself
 	RoutedTo         string   // the service to which gateways route the path; empty if they do not
+	InProject        bool     // the caller acts in a project: the operation has the parameter ProjectHeader
 }
 
 // Contract is the parsed and checked document.
@@ -77,6 +78,12 @@ func Parse(source []byte) (*Contract, error) {
 	return c, nil
 }
 
+// ProjectHeader names the project that a caller acts in.
+const ProjectHeader = "Project"
+
+// dataServices are the services of which every operation is in a project.
+var dataServices = []string{"catalog", "ingest", "analytics"}
+
 // operationsTag marks the operations that every process answers: health, metrics, documentation.
 const operationsTag = "operations"
 
@@ -85,6 +92,10 @@ func (o *Operation) readExtensions(document *openapi3.T) (err error) {
 		return errors.New("needs exactly one tag, which names its service")
 	}
 	o.Service, o.RoutedTo = o.Spec.Tags[0], o.Spec.Tags[0]
+	o.InProject = o.Parameters.GetByInAndName(openapi3.ParameterInHeader, ProjectHeader) != nil
+	if !o.InProject && slices.Contains(dataServices, o.Service) {
+		return errors.New("needs the parameter Project, as everything of its service belongs to a project")
+	}
 	if o.Access, err = accessOf(document, o); err != nil {
 		return err
 	}

@@ -47,6 +47,41 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// A document in which an operation on data has forgotten the project does not load.
+func TestDataBelongsToAProject(t *testing.T) {
+	t.Parallel()
+	document := func(tag, parameters string) []byte {
+		return []byte(`
+openapi: 3.0.3
+info: {title: t, version: "1"}
+paths:
+  /things:
+    get:
+      tags: [` + tag + `]
+      operationId: listThings
+      x-access: public
+      parameters: [` + parameters + `]
+      responses: {'200': {description: ok}}
+components: {schemas: {Role: {type: string}, Scope: {type: string}}}`)
+	}
+	const header = `{name: Project, in: header, schema: {type: string}}`
+	for _, test := range []struct {
+		tag, parameters  string
+		loads, inProject bool
+	}{
+		{"catalog", header, true, true},
+		{"ingest", "", false, false},
+		{"analytics", "", false, false},
+		{"auth", "", true, false},
+		{"auth", header, true, true},
+	} {
+		c, err := contract.Parse(document(test.tag, test.parameters))
+		if (err == nil) != test.loads || err == nil && c.Operations()[0].InProject != test.inProject {
+			t.Errorf("%s with the parameters [%s]: %v", test.tag, test.parameters, err)
+		}
+	}
+}
+
 func TestPathParameter(t *testing.T) {
 	t.Parallel()
 	for target, want := range map[string]string{

@@ -150,6 +150,9 @@ func TestErrorsAreDocumented(t *testing.T) {
 		if len(o.Limits) > 0 {
 			need = append(need, 429)
 		}
+		if o.InProject { // project_required, project_forbidden
+			need = append(need, 400, 403)
+		}
 		for _, p := range o.Parameters {
 			switch {
 			case p.Value.In == openapi3.ParameterInPath && p.Value.Schema.Value.Format == "uuid":
