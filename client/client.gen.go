@@ -353,7 +353,7 @@ type EventInput struct {
 	// Properties Any other data about the event.
 	Properties map[string]interface{} `json:"properties,omitempty,omitzero"`
 
-	// SKU The shop's own unique name of the product.
+	// SKU The shop's own name of the product, unique in its project: any printable text of up to 200 bytes in UTF-8, except `.` and `..`. White space around it is removed, and it is brought to Unicode normalization form C; otherwise two SKUs are the same only if all their characters are, capitals included.
 	//
 	// Example: SHOE-TRAIL-42
 	SKU SKU `json:"sku,omitempty,omitzero"`
@@ -638,15 +638,18 @@ type Product struct {
 	// Name The name to show.
 	Name string `json:"name"`
 
+	// Placeholder Whether an event with an unknown SKU created the product, and nobody has described it since. Its name is its SKU and its price is 0.
+	Placeholder bool `json:"placeholder"`
+
 	// PriceMinor The price in minor units.
 	PriceMinor int64 `json:"price_minor"`
 
-	// SKU The shop's own unique name of the product.
+	// SKU The shop's own name of the product, unique in its project: any printable text of up to 200 bytes in UTF-8, except `.` and `..`. White space around it is removed, and it is brought to Unicode normalization form C; otherwise two SKUs are the same only if all their characters are, capitals included.
 	//
 	// Example: SHOE-TRAIL-42
 	SKU SKU `json:"sku"`
 
-	// Status Whether the product takes new events.
+	// Status Whether lists show the product by default. Events and purchases of an archived product are still counted.
 	//
 	// Example: active
 	Status ProductStatus `json:"status"`
@@ -703,7 +706,7 @@ type ProductCreateRequest struct {
 	// PriceMinor The price in minor units.
 	PriceMinor int64 `json:"price_minor"`
 
-	// SKU The shop's own unique name of the product.
+	// SKU The shop's own name of the product, unique in its project: any printable text of up to 200 bytes in UTF-8, except `.` and `..`. White space around it is removed, and it is brought to Unicode normalization form C; otherwise two SKUs are the same only if all their characters are, capitals included.
 	//
 	// Example: SHOE-TRAIL-42
 	SKU SKU `json:"sku"`
@@ -740,12 +743,12 @@ type ProductPatch struct {
 	// PriceMinor The price in minor units.
 	PriceMinor *int64 `json:"price_minor,omitempty"`
 
-	// SKU The shop's own unique name of the product.
+	// SKU The shop's own name of the product, unique in its project: any printable text of up to 200 bytes in UTF-8, except `.` and `..`. White space around it is removed, and it is brought to Unicode normalization form C; otherwise two SKUs are the same only if all their characters are, capitals included.
 	//
 	// Example: SHOE-TRAIL-42
 	SKU SKU `json:"sku,omitempty,omitzero"`
 
-	// Status Whether the product takes new events.
+	// Status Whether lists show the product by default. Events and purchases of an archived product are still counted.
 	//
 	// Example: active
 	Status ProductStatus `json:"status,omitempty,omitzero"`
@@ -759,13 +762,13 @@ type ProductRef struct {
 	// Name The name to show.
 	Name string `json:"name"`
 
-	// SKU The shop's own unique name of the product.
+	// SKU The shop's own name of the product, unique in its project: any printable text of up to 200 bytes in UTF-8, except `.` and `..`. White space around it is removed, and it is brought to Unicode normalization form C; otherwise two SKUs are the same only if all their characters are, capitals included.
 	//
 	// Example: SHOE-TRAIL-42
 	SKU SKU `json:"sku"`
 }
 
-// ProductStatus Whether the product takes new events.
+// ProductStatus Whether lists show the product by default. Events and purchases of an archived product are still counted.
 //
 // Example: active
 type ProductStatus string
@@ -826,7 +829,7 @@ type PurchaseRequest struct {
 	// Quantity How many units.
 	Quantity int64 `json:"quantity"`
 
-	// SKU The shop's own unique name of the product.
+	// SKU The shop's own name of the product, unique in its project: any printable text of up to 200 bytes in UTF-8, except `.` and `..`. White space around it is removed, and it is brought to Unicode normalization form C; otherwise two SKUs are the same only if all their characters are, capitals included.
 	//
 	// Example: SHOE-TRAIL-42
 	SKU SKU `json:"sku,omitempty,omitzero"`
@@ -868,7 +871,7 @@ type RegisterRequest struct {
 // Example: user
 type Role string
 
-// SKU The shop's own unique name of the product.
+// SKU The shop's own name of the product, unique in its project: any printable text of up to 200 bytes in UTF-8, except `.` and `..`. White space around it is removed, and it is brought to Unicode normalization form C; otherwise two SKUs are the same only if all their characters are, capitals included.
 //
 // Example: SHOE-TRAIL-42
 type SKU = string
@@ -1619,7 +1622,7 @@ func (c *Client) BulkUpsertProducts(ctx context.Context, body ProductBulkRequest
 
 // ArchiveProduct calls DELETE /products/{id}: archive a product.
 //
-// New events and purchases of an archived product are refused, its history stays. Archiving twice answers 204 again. Needs the role or scope `admin`.
+// Lists no longer show the product by default. Its history stays, and new events and purchases of it are still counted. Archiving twice answers 204 again. Needs the role or scope `admin`.
 func (c *Client) ArchiveProduct(ctx context.Context, id openapi_types.UUID, params *ArchiveProductParams, options ...CallOption) error {
 	call := &call{
 		operation: "archiveProduct", method: http.MethodDelete,
@@ -1648,7 +1651,7 @@ func (c *Client) GetProduct(ctx context.Context, id openapi_types.UUID, params *
 
 // UpdateProduct calls PATCH /products/{id}: change a product.
 //
-// A JSON merge patch (RFC 7396): members that are absent stay, `null` clears, attributes are merged. Setting `status` to `active` restores an archived product. A patch that changes nothing keeps the version. Needs the role or scope `admin`.
+// A JSON merge patch (RFC 7396): members that are absent stay, `null` clears, attributes are merged. Setting `status` to `active` restores an archived product. A patch of anything but `sku` and `status` ends that the product is a placeholder. A patch that changes nothing keeps the version. Needs the role or scope `admin`.
 func (c *Client) UpdateProduct(ctx context.Context, id openapi_types.UUID, body ProductPatch, params *UpdateProductParams, options ...CallOption) (result Product, err error) {
 	call := &call{
 		operation: "updateProduct", method: http.MethodPatch,

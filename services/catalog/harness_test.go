@@ -138,6 +138,7 @@ type item struct {
 	PriceMinor  int64          `json:"price_minor"`
 	Currency    string         `json:"currency"`
 	Status      string         `json:"status"`
+	Placeholder bool           `json:"placeholder"`
 	Attributes  map[string]any `json:"attributes"`
 	Version     int64          `json:"version"`
 	CreatedAt   time.Time      `json:"created_at"`

@@ -18,8 +18,8 @@ func (s *shop) apiKey(scopes ...string) string {
 	s.t.Helper()
 	key := authn.NewKey()
 	s.execute(`
-		INSERT INTO auth.api_keys (id, name, key_hash, prefix, scopes)
-		VALUES ($1, 'test', $2, $3, $4)`, uuid.New(), authn.HashKey(key), key[:8], scopes)
+		INSERT INTO auth.api_keys (id, project, name, key_hash, prefix, scopes)
+		VALUES ($1, 1, 'test', $2, $3, $4)`, uuid.New(), authn.HashKey(key), key[:8], scopes)
 	return key
 }
 

@@ -99,13 +99,13 @@ type ProductRef struct {
 	// Name The name to show.
 	Name string `json:"name"`
 
-	// SKU The shop's own unique name of the product.
+	// SKU The shop's own name of the product, unique in its project: any printable text of up to 200 bytes in UTF-8, except `.` and `..`. White space around it is removed, and it is brought to Unicode normalization form C; otherwise two SKUs are the same only if all their characters are, capitals included.
 	//
 	// Example: SHOE-TRAIL-42
 	SKU SKU `json:"sku"`
 }
 
-// SKU The shop's own unique name of the product.
+// SKU The shop's own name of the product, unique in its project: any printable text of up to 200 bytes in UTF-8, except `.` and `..`. White space around it is removed, and it is brought to Unicode normalization form C; otherwise two SKUs are the same only if all their characters are, capitals included.
 //
 // Example: SHOE-TRAIL-42
 type SKU = string

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strconv"
 
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
@@ -22,17 +23,17 @@ const revalidate = "public, no-cache"
 // parallelPuts is how many cache entries are replaced at a time after a bulk upsert.
 const parallelPuts = 8
 
-// answers caches the encoded answers of GET /products/{id} by id, with the version of the product.
+// answers caches the encoded answers of GET /products/{id} by project and id, with the version of the product.
 type answers struct {
 	store  *postgres.Store
 	cache  *cache.Cache
 	logger *slog.Logger
 }
 
-// product returns the answer for the product with this id.
-func (a *answers) product(ctx context.Context, id uuid.UUID) (cache.Entry, error) {
-	entry, _, err := a.cache.Get(ctx, id.String(), func(ctx context.Context) (cache.Entry, error) {
-		p, err := a.store.Find(ctx, id)
+// product returns the answer for the product of a project with this id.
+func (a *answers) product(ctx context.Context, project int16, id uuid.UUID) (cache.Entry, error) {
+	entry, _, err := a.cache.Get(ctx, cacheKey(project, id), func(ctx context.Context) (cache.Entry, error) {
+		p, err := a.store.Find(ctx, project, id)
 		if err != nil {
 			return cache.Entry{}, err
 		}
@@ -41,9 +42,14 @@ func (a *answers) product(ctx context.Context, id uuid.UUID) (cache.Entry, error
 	return entry, err
 }
 
-// changed replaces the answers of products after the commit of their change: at once in this process and in Redis. Other
+// cacheKey names a product in the cache. With the project in it, no other project is answered from the cache.
+func cacheKey(project int16, id uuid.UUID) string {
+	return strconv.Itoa(int(project)) + ":" + id.String()
+}
+
+// changed replaces the answers of products of a project after the commit of their change: at once in this process and in Redis. Other
 // replicas read Redis when their local entries expire. A client that disconnects does not stop it.
-func (a *answers) changed(ctx context.Context, products ...product.Product) {
+func (a *answers) changed(ctx context.Context, project int16, products ...product.Product) {
 	ctx = context.WithoutCancel(ctx)
 	var puts errgroup.Group
 	puts.SetLimit(parallelPuts)
@@ -51,7 +57,7 @@ func (a *answers) changed(ctx context.Context, products ...product.Product) {
 		puts.Go(func() error {
 			entry, err := encode(p)
 			if err == nil {
-				a.cache.Put(ctx, p.ID.String(), entry)
+				a.cache.Put(ctx, cacheKey(project, p.ID), entry)
 			}
 			return err
 		})

@@ -80,15 +80,18 @@ type Product struct {
 	// Name The name to show.
 	Name string `json:"name"`
 
+	// Placeholder Whether an event with an unknown SKU created the product, and nobody has described it since. Its name is its SKU and its price is 0.
+	Placeholder bool `json:"placeholder"`
+
 	// PriceMinor The price in minor units.
 	PriceMinor int64 `json:"price_minor"`
 
-	// SKU The shop's own unique name of the product.
+	// SKU The shop's own name of the product, unique in its project: any printable text of up to 200 bytes in UTF-8, except `.` and `..`. White space around it is removed, and it is brought to Unicode normalization form C; otherwise two SKUs are the same only if all their characters are, capitals included.
 	//
 	// Example: SHOE-TRAIL-42
 	SKU SKU `json:"sku"`
 
-	// Status Whether the product takes new events.
+	// Status Whether lists show the product by default. Events and purchases of an archived product are still counted.
 	//
 	// Example: active
 	Status ProductStatus `json:"status"`
@@ -145,7 +148,7 @@ type ProductCreateRequest struct {
 	// PriceMinor The price in minor units.
 	PriceMinor int64 `json:"price_minor"`
 
-	// SKU The shop's own unique name of the product.
+	// SKU The shop's own name of the product, unique in its project: any printable text of up to 200 bytes in UTF-8, except `.` and `..`. White space around it is removed, and it is brought to Unicode normalization form C; otherwise two SKUs are the same only if all their characters are, capitals included.
 	//
 	// Example: SHOE-TRAIL-42
 	SKU SKU `json:"sku"`
@@ -182,18 +185,18 @@ type ProductPatch struct {
 	// PriceMinor The price in minor units.
 	PriceMinor *int64 `json:"price_minor,omitempty"`
 
-	// SKU The shop's own unique name of the product.
+	// SKU The shop's own name of the product, unique in its project: any printable text of up to 200 bytes in UTF-8, except `.` and `..`. White space around it is removed, and it is brought to Unicode normalization form C; otherwise two SKUs are the same only if all their characters are, capitals included.
 	//
 	// Example: SHOE-TRAIL-42
 	SKU *SKU `json:"sku,omitempty"`
 
-	// Status Whether the product takes new events.
+	// Status Whether lists show the product by default. Events and purchases of an archived product are still counted.
 	//
 	// Example: active
 	Status *ProductStatus `json:"status,omitempty"`
 }
 
-// ProductStatus Whether the product takes new events.
+// ProductStatus Whether lists show the product by default. Events and purchases of an archived product are still counted.
 //
 // Example: active
 type ProductStatus string
@@ -203,7 +206,7 @@ type ProductStatus string
 // Example: active
 type ProductStatusFilter string
 
-// SKU The shop's own unique name of the product.
+// SKU The shop's own name of the product, unique in its project: any printable text of up to 200 bytes in UTF-8, except `.` and `..`. White space around it is removed, and it is brought to Unicode normalization form C; otherwise two SKUs are the same only if all their characters are, capitals included.
 //
 // Example: SHOE-TRAIL-42
 type SKU = string

@@ -18,6 +18,7 @@ func answer(p product.Product) Product {
 		PriceMinor:  p.PriceMinor,
 		Currency:    p.Currency,
 		Status:      ProductStatus(p.Status),
+		Placeholder: p.Placeholder,
 		Attributes:  p.Attributes,
 		Version:     p.Version,
 		CreatedAt:   p.CreatedAt,
@@ -49,11 +50,11 @@ func bulkAnswer(bulk *product.Bulk) ProductBulkResult {
 	return result
 }
 
-// pageOf returns the page that the parameters of a list request: of active products by default.
-func pageOf(params ListProductsParams) (product.Page, error) {
+// pageOf returns the page of a project that the parameters of a list request: of active products by default.
+func pageOf(project int16, params ListProductsParams) (product.Page, error) {
 	page := product.Page{
 		Limit:  valueOr(params.Limit, defaultLimit),
-		Filter: product.Filter{Category: valueOr(params.Category, ""), Query: valueOr(params.Q, "")},
+		Filter: product.Filter{Project: project, Category: valueOr(params.Category, ""), Query: valueOr(params.Q, "")},
 	}
 	if status := valueOr(params.Status, ProductStatusFilterActive); status != ProductStatusFilterAll {
 		page.Filter.Status = product.Status(status)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/cache"
 	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
 	"github.com/hp-analytics/hp-analytics/services/catalog/internal/postgres"
@@ -39,9 +40,17 @@ func (s *Server) Mount(r chi.Router) {
 	HandlerWithOptions(strict, ChiServerOptions{BaseRouter: r, ErrorHandlerFunc: problem.Write})
 }
 
+// project returns the project that the caller of ctx acts in. Without credentials, it is the default project.
+func project(ctx context.Context) int16 {
+	if caller, err := authn.Require(ctx); err == nil {
+		return caller.Project.ID
+	}
+	return authn.DefaultProject
+}
+
 // ListProducts implements StrictServerInterface.
 func (s *Server) ListProducts(ctx context.Context, request ListProductsRequestObject) (ListProductsResponseObject, error) {
-	page, err := pageOf(request.Params)
+	page, err := pageOf(project(ctx), request.Params)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +67,7 @@ func (s *Server) CreateProduct(ctx context.Context, request CreateProductRequest
 	if err != nil {
 		return nil, err
 	}
-	p, err := s.store.Create(ctx, content)
+	p, err := s.store.Create(ctx, project(ctx), content)
 	if err != nil {
 		return nil, err
 	}
@@ -78,16 +87,16 @@ func (s *Server) BulkUpsertProducts(ctx context.Context, request BulkUpsertProdu
 			bulk.Add(product.Item{Index: i, Content: content})
 		}
 	}
-	if err := s.store.Upsert(ctx, &bulk); err != nil {
+	if err := s.store.Upsert(ctx, project(ctx), &bulk); err != nil {
 		return nil, err
 	}
-	s.answers.changed(ctx, bulk.Updated...)
+	s.answers.changed(ctx, project(ctx), bulk.Updated...)
 	return BulkUpsertProducts200JSONResponse(bulkAnswer(&bulk)), nil
 }
 
 // GetProduct implements StrictServerInterface.
 func (s *Server) GetProduct(ctx context.Context, request GetProductRequestObject) (GetProductResponseObject, error) {
-	entry, err := s.answers.product(ctx, request.ID)
+	entry, err := s.answers.product(ctx, project(ctx), request.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -100,11 +109,11 @@ func (s *Server) GetProduct(ctx context.Context, request GetProductRequestObject
 // UpdateProduct implements StrictServerInterface.
 func (s *Server) UpdateProduct(ctx context.Context, request UpdateProductRequestObject) (UpdateProductResponseObject, error) {
 	patch := patchOf(*request.Body)
-	p, err := s.store.Update(ctx, request.ID, onlyIf(request.Params.IfMatch, patch.Apply))
+	p, err := s.store.Update(ctx, project(ctx), request.ID, onlyIf(request.Params.IfMatch, patch.Apply))
 	if err != nil {
 		return nil, err
 	}
-	s.answers.changed(ctx, p)
+	s.answers.changed(ctx, project(ctx), p)
 	return UpdateProduct200JSONResponse{Body: answer(p), Headers: UpdateProduct200ResponseHeaders{ETag: etag(p.Version)}}, nil
 }
 
@@ -114,10 +123,10 @@ func (s *Server) ArchiveProduct(ctx context.Context, request ArchiveProductReque
 		p.Status = product.Archived
 		return p, nil
 	}
-	p, err := s.store.Update(ctx, request.ID, onlyIf(request.Params.IfMatch, archive))
+	p, err := s.store.Update(ctx, project(ctx), request.ID, onlyIf(request.Params.IfMatch, archive))
 	if err != nil {
 		return nil, err
 	}
-	s.answers.changed(ctx, p)
+	s.answers.changed(ctx, project(ctx), p)
 	return ArchiveProduct204Response{}, nil
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/catalog/internal/product"
 )
 
-// Upsert creates or updates the products of bulk.Items by SKU in one transaction, and adds the outcomes to bulk.
-func (s *Store) Upsert(ctx context.Context, bulk *product.Bulk) error {
+// Upsert creates or updates the products of bulk.Items in a project by SKU in one transaction, and adds the outcomes to bulk.
+func (s *Store) Upsert(ctx context.Context, project int16, bulk *product.Bulk) error {
 	if len(bulk.Items) == 0 {
 		return nil
 	}
@@ -23,8 +23,8 @@ func (s *Store) Upsert(ctx context.Context, bulk *product.Bulk) error {
 	var written []product.Product
 	var untouched map[string]string
 	err := postgres.InTx(ctx, s.pool, pgx.TxOptions{}, func(tx pgx.Tx) (err error) {
-		if written, err = upsert(ctx, tx, items); err == nil {
-			untouched, err = currencies(ctx, tx, others(items, written))
+		if written, err = upsert(ctx, tx, project, items); err == nil {
+			untouched, err = currencies(ctx, tx, project, others(items, written))
 		}
 		return err
 	})
@@ -36,21 +36,21 @@ func (s *Store) Upsert(ctx context.Context, bulk *product.Bulk) error {
 }
 
 // upsert writes items in their order and returns the new and changed products. It also locks the unchanged rows.
-func upsert(ctx context.Context, tx pgx.Tx, items []product.Item) ([]product.Product, error) {
+func upsert(ctx context.Context, tx pgx.Tx, project int16, items []product.Item) ([]product.Product, error) {
 	const statement = `
-		INSERT INTO catalog.products AS old (id, sku, name, description, category, price_minor, currency, attributes)
-		SELECT id, sku, name, description, category, price_minor, currency, attributes::jsonb
-		FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[])
+		INSERT INTO catalog.products AS old (project, id, sku, name, description, category, price_minor, currency, attributes)
+		SELECT $1, id, sku, name, description, category, price_minor, currency, attributes::jsonb
+		FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::text[])
 			AS given (id, sku, name, description, category, price_minor, currency, attributes)
-		ON CONFLICT (sku) DO UPDATE
+		ON CONFLICT (project, sku) DO UPDATE
 		SET name = excluded.name, description = excluded.description, category = excluded.category,
 			price_minor = excluded.price_minor, attributes = excluded.attributes,
-			version = old.version + 1, updated_at = now()
+			placeholder = false, version = old.version + 1, updated_at = now()
 		WHERE old.currency = excluded.currency
-			AND (old.name, old.description, old.category, old.price_minor, old.attributes)
-				IS DISTINCT FROM (excluded.name, excluded.description, excluded.category, excluded.price_minor, excluded.attributes)
+			AND (old.name, old.description, old.category, old.price_minor, old.attributes, old.placeholder) IS DISTINCT FROM
+				(excluded.name, excluded.description, excluded.category, excluded.price_minor, excluded.attributes, false)
 		RETURNING ` + columns
-	rows, err := tx.Query(ctx, statement,
+	rows, err := tx.Query(ctx, statement, project,
 		column(items, func(product.Item) uuid.UUID { return newID() }),
 		column(items, func(i product.Item) string { return i.SKU }),
 		column(items, func(i product.Item) string { return i.Name }),
@@ -90,16 +90,17 @@ func others(items []product.Item, written []product.Product) []string {
 }
 
 // currencies returns the currency of each of skus. In the transaction of upsert the rows are locked and cannot change.
-func currencies(ctx context.Context, tx pgx.Tx, skus []string) (map[string]string, error) {
+func currencies(ctx context.Context, tx pgx.Tx, project int16, skus []string) (map[string]string, error) {
 	found := make(map[string]string, len(skus))
 	if len(skus) == 0 {
 		return found, nil
 	}
 	const query = `
 		SELECT sku, currency
-		FROM unnest($1::text[]) AS given (sku)
-		JOIN catalog.products USING (sku)` // sku = ANY would compare every SKU with every row when all rows are read
-	rows, err := tx.Query(ctx, query, skus)
+		FROM unnest($2::text[]) AS given (sku)
+		JOIN catalog.products USING (sku)
+		WHERE project = $1` // sku = ANY would compare every SKU with every row when all rows are read
+	rows, err := tx.Query(ctx, query, project, skus)
 	if err != nil {
 		return nil, err
 	}

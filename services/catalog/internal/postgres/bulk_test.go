@@ -24,7 +24,7 @@ func bulkOf(contents ...product.Content) *product.Bulk {
 
 func upsert(t *testing.T, s *postgres.Store, bulk *product.Bulk) {
 	t.Helper()
-	if err := s.Upsert(t.Context(), bulk); err != nil {
+	if err := s.Upsert(t.Context(), project, bulk); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -33,7 +33,7 @@ func TestUpsert(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
 	same, changed, dollars := create(t, s, content("SAME")), create(t, s, content("CHANGED")), create(t, s, content("DOLLARS"))
-	archived, err := s.Update(t.Context(), changed.ID, func(p product.Product) (product.Product, error) {
+	archived, err := s.Update(t.Context(), project, changed.ID, func(p product.Product) (product.Product, error) {
 		p.Status = product.Archived
 		return p, nil
 	})
@@ -61,11 +61,11 @@ func TestUpsert(t *testing.T) {
 		t.Errorf("refusals (-want +got):\n%s", diff)
 	}
 	for _, untouched := range []product.Product{same, dollars} {
-		if found, err := s.Find(t.Context(), untouched.ID); err != nil || !cmp.Equal(untouched, found) {
+		if found, err := s.Find(t.Context(), project, untouched.ID); err != nil || !cmp.Equal(untouched, found) {
 			t.Errorf("%s was written: %+v, %v", untouched.SKU, found, err)
 		}
 	}
-	if items, _, err := s.List(t.Context(), product.Page{Limit: 10}); err != nil || len(items) != 5 {
+	if items, _, err := s.List(t.Context(), product.Page{Filter: product.Filter{Project: project}, Limit: 10}); err != nil || len(items) != 5 {
 		t.Errorf("%d products, %v; want 5", len(items), err)
 	}
 }
@@ -102,14 +102,14 @@ func TestUpsertsDoNotDeadlock(t *testing.T) {
 					priced[i].PriceMinor = int64(1 + 2*round + writer) // always a change
 				}
 				bulk := bulkOf(priced...)
-				if err := s.Upsert(t.Context(), bulk); err != nil || len(bulk.Updated) != products {
+				if err := s.Upsert(t.Context(), project, bulk); err != nil || len(bulk.Updated) != products {
 					t.Errorf("writer %d, round %d: %d updated, %v", writer, round, len(bulk.Updated), err)
 				}
 			}
 		})
 	}
 	wg.Wait()
-	items, _, err := s.List(t.Context(), product.Page{Limit: products})
+	items, _, err := s.List(t.Context(), product.Page{Filter: product.Filter{Project: project}, Limit: products})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func TestConcurrentUpsertsOfNewProducts(t *testing.T) {
 		bulks[i] = bulkOf(contents...)
 		slices.Reverse(contents)
 		wg.Go(func() {
-			if err := s.Upsert(t.Context(), bulks[i]); err != nil {
+			if err := s.Upsert(t.Context(), project, bulks[i]); err != nil {
 				t.Error(err)
 			}
 		})

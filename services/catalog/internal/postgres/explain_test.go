@@ -18,8 +18,8 @@ func TestListUsesIndexes(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t)
 	const fill = `
-		INSERT INTO catalog.products (id, sku, name, category, price_minor, currency, status, created_at)
-		SELECT gen_random_uuid(), 'SKU-' || n, 'Name of ' || md5(n::text), 'category ' || n % 50, n, 'EUR',
+		INSERT INTO catalog.products (project, id, sku, name, category, price_minor, currency, status, created_at)
+		SELECT 1, gen_random_uuid(), 'SKU-' || n, 'Name of ' || md5(n::text), 'category ' || n % 50, n, 'EUR',
 			CASE WHEN n % 10 = 0 THEN 'archived' ELSE 'active' END, timestamptz '2026-01-01' + n * interval '1 minute'
 		FROM generate_series(1, 20000) AS n`
 	owner := db.Pool("")
@@ -48,7 +48,7 @@ func TestListUsesIndexes(t *testing.T) {
 		"search for a SKU":  {product.Page{Filter: product.Filter{Query: "SKU-1234"}}, "products_sku_trgm_idx", true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			test.page.Limit = 20
+			test.page.Limit, test.page.Filter.Project = 20, 1
 			plan := explain(t, pool, test.page)
 			if !strings.Contains(plan, test.index) || strings.Contains(plan, "Seq Scan") || strings.Contains(plan, "Sort") != test.sorts {
 				t.Errorf("want the index %s, and to sort: %t; the plan is\n%s", test.index, test.sorts, plan)

@@ -40,6 +40,7 @@ func listStatement(page product.Page) (string, []any) {
 		}
 		conditions = append(conditions, condition)
 	}
+	where(`project = ?`, page.Filter.Project)
 	if page.Filter.Status != "" {
 		where(`status = ?`, page.Filter.Status)
 	}
@@ -53,11 +54,8 @@ func listStatement(page product.Page) (string, []any) {
 	if page.After != nil {
 		where(`(created_at, id) < (?, ?)`, page.After.CreatedAt, page.After.ID)
 	}
-	statement := `SELECT ` + columns + ` FROM catalog.products`
-	if len(conditions) > 0 {
-		statement += ` WHERE ` + strings.Join(conditions, ` AND `)
-	}
-	return statement + ` ORDER BY created_at DESC, id DESC LIMIT ` + strconv.Itoa(page.Limit+1), args
+	return `SELECT ` + columns + ` FROM catalog.products WHERE ` + strings.Join(conditions, ` AND `) +
+		` ORDER BY created_at DESC, id DESC LIMIT ` + strconv.Itoa(page.Limit+1), args
 }
 
 // likeEscaper makes a text match itself only.

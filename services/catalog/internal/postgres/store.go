@@ -22,11 +22,11 @@ type Store struct{ pool *pgxpool.Pool }
 func New(pool *pgxpool.Pool) *Store { return &Store{pool: pool} }
 
 // columns are those of a product, in the order of scan.
-const columns = `id, sku, name, description, category, price_minor, currency, attributes, status, version, created_at, updated_at`
+const columns = `id, placeholder, sku, name, description, category, price_minor, currency, attributes, status, version, created_at, updated_at`
 
 func scan(row pgx.CollectableRow) (product.Product, error) {
 	var p product.Product
-	err := row.Scan(&p.ID, &p.SKU, &p.Name, &p.Description, &p.Category, &p.PriceMinor, &p.Currency, &p.Attributes,
+	err := row.Scan(&p.ID, &p.Placeholder, &p.SKU, &p.Name, &p.Description, &p.Category, &p.PriceMinor, &p.Currency, &p.Attributes,
 		&p.Status, &p.Version, &p.CreatedAt, &p.UpdatedAt)
 	p.CreatedAt, p.UpdatedAt = p.CreatedAt.UTC(), p.UpdatedAt.UTC()
 	return p, err
@@ -46,14 +46,14 @@ func one(ctx context.Context, db querier, sql string, args ...any) (product.Prod
 	return pgx.CollectExactlyOneRow(rows, scan)
 }
 
-// Create stores a new product. A SKU that another product has is a Conflict.
-func (s *Store) Create(ctx context.Context, c product.Content) (product.Product, error) {
+// Create stores a new product of a project. A SKU that another product of the project has is a Conflict.
+func (s *Store) Create(ctx context.Context, project int16, c product.Content) (product.Product, error) {
 	const statement = `
-		INSERT INTO catalog.products (id, sku, name, description, category, price_minor, currency, attributes)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+		INSERT INTO catalog.products (id, project, sku, name, description, category, price_minor, currency, attributes)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 		RETURNING ` + columns
 	p, err := one(ctx, s.pool, statement,
-		newID(), c.SKU, c.Name, c.Description, c.Category, c.PriceMinor, c.Currency, c.Attributes)
+		newID(), project, c.SKU, c.Name, c.Description, c.Category, c.PriceMinor, c.Currency, c.Attributes)
 	if err != nil {
 		return product.Product{}, fmt.Errorf("insert product %s: %w", c.SKU, classify(err, c.SKU))
 	}
@@ -63,13 +63,13 @@ func (s *Store) Create(ctx context.Context, c product.Content) (product.Product,
 // newID returns a time-ordered id: new rows land at the end of the primary key.
 func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
 
-// Find returns the product with this id, NotFound if there is none.
-func (s *Store) Find(ctx context.Context, id uuid.UUID) (product.Product, error) {
-	return find(ctx, s.pool, id, "")
+// Find returns the product of a project with this id, NotFound if there is none. Other projects have products of their own.
+func (s *Store) Find(ctx context.Context, project int16, id uuid.UUID) (product.Product, error) {
+	return find(ctx, s.pool, project, id, "")
 }
 
-func find(ctx context.Context, db querier, id uuid.UUID, lock string) (product.Product, error) {
-	p, err := one(ctx, db, `SELECT `+columns+` FROM catalog.products WHERE id = $1`+lock, id)
+func find(ctx context.Context, db querier, project int16, id uuid.UUID, lock string) (product.Product, error) {
+	p, err := one(ctx, db, `SELECT `+columns+` FROM catalog.products WHERE id = $1 AND project = $2`+lock, id, project)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return product.Product{}, errs.New(errs.NotFound, "product_not_found", "There is no product with this id.").Because(err)
 	}
@@ -79,12 +79,12 @@ func find(ctx context.Context, db querier, id uuid.UUID, lock string) (product.P
 	return p, nil
 }
 
-// Update applies change to the product with this id and returns the result. The row is locked from the read to the commit,
+// Update applies change to the product of a project with this id and returns the result. The row is locked from the read to the commit,
 // so no other writer's change is lost; readers do not wait. A change without effect keeps the version.
-func (s *Store) Update(ctx context.Context, id uuid.UUID, change product.Change) (product.Product, error) {
+func (s *Store) Update(ctx context.Context, project int16, id uuid.UUID, change product.Change) (product.Product, error) {
 	var p product.Product
 	err := postgres.InTx(ctx, s.pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
-		current, err := find(ctx, tx, id, ` FOR NO KEY UPDATE`)
+		current, err := find(ctx, tx, project, id, ` FOR NO KEY UPDATE`)
 		if err != nil {
 			return err
 		}
@@ -109,12 +109,13 @@ func update(ctx context.Context, tx pgx.Tx, p product.Product) (product.Product,
 	const statement = `
 		UPDATE catalog.products
 		SET sku = $2, name = $3, description = $4, category = $5, price_minor = $6, attributes = $7, status = $8,
-			version = version + 1, updated_at = now()
+			placeholder = $9, version = version + 1, updated_at = now()
 		WHERE id = $1
-			AND (sku, name, description, category, price_minor, attributes, status)
-				IS DISTINCT FROM ($2, $3, $4, $5, $6, $7::jsonb, $8)
+			AND (sku, name, description, category, price_minor, attributes, status, placeholder)
+				IS DISTINCT FROM ($2, $3, $4, $5, $6, $7::jsonb, $8, $9)
 		RETURNING ` + columns
-	return one(ctx, tx, statement, p.ID, p.SKU, p.Name, p.Description, p.Category, p.PriceMinor, p.Attributes, p.Status)
+	return one(ctx, tx, statement, p.ID, p.SKU, p.Name, p.Description, p.Category, p.PriceMinor, p.Attributes, p.Status,
+		p.Placeholder)
 }
 
 // classify gives err a kind; a violated uniqueness of the SKU is a Conflict.

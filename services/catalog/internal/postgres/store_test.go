@@ -20,6 +20,20 @@ import (
 
 func TestMain(m *testing.M) { platformtest.Main(m, dbtest.Stop) }
 
+// project is the one that most tests act in: the schema begins with it.
+const project = 1
+
+// secondProject adds a project and returns its number.
+func secondProject(t *testing.T, db *dbtest.Database) int16 {
+	t.Helper()
+	var id int16
+	const insert = `INSERT INTO auth.projects (slug, name) VALUES ('second', 'Second') RETURNING id`
+	if err := db.Pool("").QueryRow(t.Context(), insert).Scan(&id); err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
 func newStore(t *testing.T) *postgres.Store {
 	t.Helper()
 	return postgres.New(dbtest.New(t).Pool("hp_catalog"))
@@ -34,7 +48,7 @@ func content(sku string) product.Content {
 
 func create(t *testing.T, s *postgres.Store, c product.Content) product.Product {
 	t.Helper()
-	p, err := s.Create(t.Context(), c)
+	p, err := s.Create(t.Context(), project, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +75,7 @@ func TestCreateAndFind(t *testing.T) {
 	if created.ID.Version() != 7 || created.CreatedAt.IsZero() {
 		t.Errorf("id %s is no UUIDv7, or created at %s", created.ID, created.CreatedAt)
 	}
-	found, err := s.Find(t.Context(), created.ID)
+	found, err := s.Find(t.Context(), project, created.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,10 +83,10 @@ func TestCreateAndFind(t *testing.T) {
 		t.Errorf("found (-want +got):\n%s", diff)
 	}
 
-	if _, err := s.Create(t.Context(), content("A")); !errs.Is(err, errs.Conflict) || errs.CodeOf(err) != "sku_taken" {
+	if _, err := s.Create(t.Context(), project, content("A")); !errs.Is(err, errs.Conflict) || errs.CodeOf(err) != "sku_taken" {
 		t.Errorf("a second A: %v, want a conflict", err)
 	}
-	if _, err := s.Find(t.Context(), uuid.New()); !errs.Is(err, errs.NotFound) {
+	if _, err := s.Find(t.Context(), project, uuid.New()); !errs.Is(err, errs.NotFound) {
 		t.Errorf("an unknown id: %v, want not found", err)
 	}
 }
@@ -89,7 +103,7 @@ func TestUpdate(t *testing.T) {
 		}
 	}
 
-	same, err := s.Update(t.Context(), created.ID, edit(func(p *product.Product) { p.Attributes = json.RawMessage(`{ "size": 42.0 }`) }))
+	same, err := s.Update(t.Context(), project, created.ID, edit(func(p *product.Product) { p.Attributes = json.RawMessage(`{ "size": 42.0 }`) }))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +115,7 @@ func TestUpdate(t *testing.T) {
 		ID: created.ID, Status: product.Archived, Version: 2, CreatedAt: created.CreatedAt,
 		Content: product.Content{SKU: "B", Name: "b", PriceMinor: 1, Currency: "EUR", Attributes: json.RawMessage(`{}`)},
 	}
-	changed, err := s.Update(t.Context(), created.ID, edit(func(p *product.Product) { p.Content, p.Status = want.Content, want.Status }))
+	changed, err := s.Update(t.Context(), project, created.ID, edit(func(p *product.Product) { p.Content, p.Status = want.Content, want.Status }))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,16 +128,16 @@ func TestUpdate(t *testing.T) {
 
 	broken := errors.New("no")
 	refuse := func(product.Product) (product.Product, error) { return product.Product{}, broken }
-	if _, err := s.Update(t.Context(), created.ID, refuse); !errors.Is(err, broken) {
+	if _, err := s.Update(t.Context(), project, created.ID, refuse); !errors.Is(err, broken) {
 		t.Errorf("a refused change: %v", err)
 	}
-	if _, err := s.Update(t.Context(), created.ID, edit(func(p *product.Product) { p.SKU = "TAKEN" })); errs.CodeOf(err) != "sku_taken" {
+	if _, err := s.Update(t.Context(), project, created.ID, edit(func(p *product.Product) { p.SKU = "TAKEN" })); errs.CodeOf(err) != "sku_taken" {
 		t.Errorf("the SKU of another: %v, want sku_taken", err)
 	}
-	if _, err := s.Update(t.Context(), uuid.New(), refuse); !errs.Is(err, errs.NotFound) {
+	if _, err := s.Update(t.Context(), project, uuid.New(), refuse); !errs.Is(err, errs.NotFound) {
 		t.Errorf("an unknown id: %v, want not found", err)
 	}
-	if found, err := s.Find(t.Context(), created.ID); err != nil || !cmp.Equal(changed, found) {
+	if found, err := s.Find(t.Context(), project, created.ID); err != nil || !cmp.Equal(changed, found) {
 		t.Errorf("after refused changes: %+v, %v", found, err)
 	}
 }
@@ -137,13 +151,13 @@ func TestConcurrentUpdatesAreAllKept(t *testing.T) {
 	for i := range writers {
 		wg.Go(func() {
 			patch := product.Patch{Attributes: json.RawMessage(fmt.Sprintf(`{"writer %d":true}`, i))}
-			if _, err := s.Update(t.Context(), created.ID, patch.Apply); err != nil {
+			if _, err := s.Update(t.Context(), project, created.ID, patch.Apply); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	wg.Wait()
-	p, err := s.Find(t.Context(), created.ID)
+	p, err := s.Find(t.Context(), project, created.ID)
 	if err != nil {
 		t.Fatal(err)
 	}

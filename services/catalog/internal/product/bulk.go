@@ -39,14 +39,14 @@ func (b *Bulk) Add(item Item) {
 		b.Refuse(item.Index, err)
 		return
 	}
-	if _, taken := b.seen[item.SKU]; taken {
-		b.Refuse(item.Index, errs.New(errs.Invalid, "duplicate_sku", "An earlier item has the SKU "+item.SKU+"."))
+	if _, taken := b.seen[content.SKU]; taken {
+		b.Refuse(item.Index, errs.New(errs.Invalid, "duplicate_sku", "An earlier item has the SKU "+content.SKU+"."))
 		return
 	}
 	if b.seen == nil {
 		b.seen = make(map[string]struct{})
 	}
-	b.seen[item.SKU] = struct{}{}
+	b.seen[content.SKU] = struct{}{}
 	b.Items = append(b.Items, Item{Index: item.Index, Content: content})
 }
 

@@ -17,8 +17,8 @@ func TestBulkKeepsTheGoodItems(t *testing.T) {
 	}
 	var bulk product.Bulk
 	bulk.Add(item(0, "A"))
-	bulk.Add(item(1, "not a sku"))
-	bulk.Add(item(2, "A"))
+	bulk.Add(item(1, "not\na sku"))
+	bulk.Add(item(2, " A "))
 	bulk.Add(item(3, "B"))
 	bulk.Refuse(4, product.CurrencyImmutable("C", "USD"))
 	bulk.Refuse(0, product.SKUTaken("A"))
@@ -28,7 +28,7 @@ func TestBulkKeepsTheGoodItems(t *testing.T) {
 	}
 	want := []product.Refusal{
 		{Index: 0, Code: "sku_taken", Detail: "There is already a product with the SKU A."},
-		{Index: 1, Code: "invalid_format", Detail: "sku must be letters, digits and . _ : / -, and start with a letter or digit."},
+		{Index: 1, Code: "invalid_value", Detail: "sku must have printable characters only, without line breaks, control and invisible formatting characters."},
 		{Index: 2, Code: "duplicate_sku", Detail: "An earlier item has the SKU A."},
 		{Index: 4, Code: "currency_immutable", Detail: "The currency of C is USD and cannot change."},
 	}

@@ -1,29 +1,27 @@
 package product
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/hp-analytics/hp-analytics/internal/identifier"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 )
 
 // The limits of a product's content. The contract states the same limits. They are repeated here because items of a bulk
 // request and the result of a patch are not validated against the contract.
 const (
-	maxSKU         = 64
 	maxName        = 200
 	maxDescription = 4000
 	maxCategory    = 100
 	maxPrice       = 1_000_000_000_000
 )
 
-var (
-	skuPattern      = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/-]*$`)
-	currencyPattern = regexp.MustCompile(`^[A-Z]{3}$`)
-)
+var currencyPattern = regexp.MustCompile(`^[A-Z]{3}$`)
 
 // The codes of values that break a rule. The validation against the contract uses the same ones.
 const (
@@ -36,13 +34,13 @@ const (
 	invalidValue  = "invalid_value"
 )
 
-// Validate returns c with its attributes in canonical form, or an Invalid error with an entry for each problem.
+// Validate returns c with its SKU in normal form and its attributes in canonical form, or an Invalid error with an entry for
+// each problem.
 func (c Content) Validate() (Content, error) {
 	var found problems
-	found.check(c.SKU != "", "sku", tooShort, "must not be empty")
-	found.check(c.SKU == "" || skuPattern.MatchString(c.SKU), "sku", invalidFormat,
-		"must be letters, digits and . _ : / -, and start with a letter or digit")
-	found.check(len(c.SKU) <= maxSKU, "sku", tooLong, fmt.Sprintf("must have at most %d characters", maxSKU))
+	sku, err := identifier.Text(c.SKU)
+	found.checkSKU("/sku", err)
+	c.SKU = sku
 	found.check(strings.TrimSpace(c.Name) != "", "name", tooShort, "must not be empty")
 	found.checkText("name", c.Name, maxName, "")
 	found.checkText("description", c.Description, maxDescription, "\n\r\t")
@@ -66,6 +64,21 @@ func (p *problems) check(ok bool, field, code, rule string) {
 	if !ok {
 		*p = append(*p, errs.Field{Pointer: "/" + field, Code: code, Detail: field + " " + rule + "."})
 	}
+}
+
+// checkSKU adds the error of identifier.Text, which is nil for a SKU that products can have.
+func (p *problems) checkSKU(pointer string, err error) {
+	if err == nil {
+		return
+	}
+	code := invalidValue
+	switch {
+	case errors.Is(err, identifier.ErrEmpty):
+		code = tooShort
+	case errors.Is(err, identifier.ErrTooLong):
+		code = tooLong
+	}
+	*p = append(*p, errs.Field{Pointer: pointer, Code: code, Detail: "sku " + err.Error() + "."})
 }
 
 // checkText accepts text without control characters. Postgres cannot store a NUL.

@@ -57,13 +57,14 @@ func TestValidate(t *testing.T) {
 		want []string
 	}{
 		"as it should be":         {func(*product.Content) {}, nil},
-		"longest values":          {func(c *product.Content) { c.SKU, c.Name = strings.Repeat("x", 64), strings.Repeat("ö", 200) }, nil},
+		"longest values":          {func(c *product.Content) { c.SKU, c.Name = strings.Repeat("ö", 100), strings.Repeat("ö", 200) }, nil},
 		"no texts":                {func(c *product.Content) { c.Description, c.Category = "", "" }, nil},
 		"free":                    {func(c *product.Content) { c.PriceMinor = 0 }, nil},
 		"no sku":                  {func(c *product.Content) { c.SKU = "" }, []string{"/sku too_short"}},
-		"long sku":                {func(c *product.Content) { c.SKU = strings.Repeat("x", 65) }, []string{"/sku too_long"}},
-		"sku with a space":        {func(c *product.Content) { c.SKU = "A B" }, []string{"/sku invalid_format"}},
-		"sku with a newline":      {func(c *product.Content) { c.SKU = "A\n" }, []string{"/sku invalid_format"}},
+		"long sku":                {func(c *product.Content) { c.SKU = strings.Repeat("ö", 101) }, []string{"/sku too_long"}},
+		"blank sku":               {func(c *product.Content) { c.SKU = " " }, []string{"/sku too_short"}},
+		"sku with a newline":      {func(c *product.Content) { c.SKU = "A\nB" }, []string{"/sku invalid_value"}},
+		"sku that paths lose":     {func(c *product.Content) { c.SKU = ".." }, []string{"/sku invalid_value"}},
 		"blank name":              {func(c *product.Content) { c.Name = " \t" }, []string{"/name too_short", "/name invalid_value"}},
 		"long name":               {func(c *product.Content) { c.Name = strings.Repeat("ö", 201) }, []string{"/name too_long"}},
 		"NUL in the name":         {func(c *product.Content) { c.Name = "a\x00" }, []string{"/name invalid_value"}},
@@ -108,6 +109,22 @@ func TestValidate(t *testing.T) {
 				t.Errorf("problems (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestValidateNormalizesSKUs checks that SKUs that look the same become the same, and no others.
+func TestValidateNormalizesSKUs(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]string{
+		"BANK CHARGES": "BANK CHARGES", "A#12": "A#12", `9/16" nut`: `9/16" nut`, "商品-1": "商品-1", "85123a": "85123a", "85123A": "85123A",
+		" A\t": "A", "gro\u0308ße-42": "größe-42",
+	} {
+		content := shoe()
+		content.SKU = given
+		content, err := content.Validate()
+		if err != nil || content.SKU != want {
+			t.Errorf("%q becomes %q, %v; want %q", given, content.SKU, err, want)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,6 +14,7 @@ import (
 
 // Filter says which products a list holds.
 type Filter struct {
+	Project  int16
 	Status   Status // empty for all
 	Category string // empty for all
 	Query    string // part of the name or SKU, without regard to case; empty for all
@@ -95,6 +97,6 @@ func cursorError(code, detail string) error {
 
 // digest identifies a filter. It detects mistakes of clients; it is not a security measure.
 func (f Filter) digest() []byte {
-	sum := sha256.Sum256([]byte(string(f.Status) + "\x00" + f.Category + "\x00" + f.Query))
+	sum := sha256.Sum256([]byte(strconv.Itoa(int(f.Project)) + "\x00" + string(f.Status) + "\x00" + f.Category + "\x00" + f.Query))
 	return sum[:digestBytes]
 }

@@ -34,7 +34,7 @@ func TestCursorBelongsToItsFilter(t *testing.T) {
 	filter := product.Filter{Status: product.Active, Category: "a", Query: "b"}
 	cursor := filter.Cursor(position)
 	for _, other := range []product.Filter{
-		{}, {Status: product.Archived, Category: "a", Query: "b"}, {Status: product.Active, Category: "ab"},
+		{}, {Project: 2, Status: product.Active, Category: "a", Query: "b"}, {Status: product.Archived, Category: "a", Query: "b"}, {Status: product.Active, Category: "ab"},
 		{Status: product.Active, Category: "b", Query: "a"}, {Status: product.Active, Query: "b"},
 	} {
 		if _, err := other.Position(cursor); errs.CodeOf(err) != "cursor_mismatch" || !errs.Is(err, errs.Invalid) {

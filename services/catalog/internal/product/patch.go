@@ -21,6 +21,12 @@ type Patch struct {
 	Attributes  json.RawMessage // a merge patch of its own; the JSON null empties the attributes
 }
 
+// describes reports whether the patch says more about a product than its SKU and its status.
+func (patch Patch) describes() bool {
+	return patch.Name != nil || patch.Description != nil || patch.Category != nil || patch.PriceMinor != nil ||
+		patch.Currency != nil || patch.Attributes != nil
+}
+
 // Apply returns p after the patch. The result is valid, but may be equal to p.
 func (patch Patch) Apply(p Product) (Product, error) {
 	if patch.Currency != nil && *patch.Currency != p.Currency {
@@ -32,6 +38,7 @@ func (patch Patch) Apply(p Product) (Product, error) {
 	set(&p.Category, patch.Category)
 	set(&p.PriceMinor, patch.PriceMinor)
 	set(&p.Status, patch.Status)
+	p.Placeholder = p.Placeholder && !patch.describes()
 	attributes, err := mergeAttributes(p.Attributes, patch.Attributes)
 	if err != nil {
 		return Product{}, err

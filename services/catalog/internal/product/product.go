@@ -11,10 +11,10 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 )
 
-// Status says whether a product takes new events.
+// Status says whether lists of active products show a product. What happens to an archived product is counted all the same.
 type Status string
 
-// The statuses. An archived product keeps its history and can be brought back by a patch.
+// The statuses. An archived product keeps its history and can be made active again.
 const (
 	Active   Status = "active"
 	Archived Status = "archived"
@@ -24,15 +24,16 @@ const (
 type Product struct {
 	ID uuid.UUID // version 7, so that new rows land at the end of the primary key
 	Content
-	Status    Status
-	Version   int64 // 1 when created, plus one for each change
-	CreatedAt time.Time
-	UpdatedAt time.Time
+	Status      Status
+	Placeholder bool  // created for an unknown SKU of an event, and not described since
+	Version     int64 // 1 when created, plus one for each change
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
 }
 
 // Content is the part of a product that its owner writes.
 type Content struct {
-	SKU         string // unique
+	SKU         string // unique in the project, in the normal form of identifier.Text
 	Name        string
 	Description string
 	Category    string

@@ -118,7 +118,7 @@ type EventInput struct {
 	// Properties Any other data about the event.
 	Properties json.RawMessage `json:"properties,omitempty"`
 
-	// SKU The shop's own unique name of the product.
+	// SKU The shop's own name of the product, unique in its project: any printable text of up to 200 bytes in UTF-8, except `.` and `..`. White space around it is removed, and it is brought to Unicode normalization form C; otherwise two SKUs are the same only if all their characters are, capitals included.
 	//
 	// Example: SHOE-TRAIL-42
 	SKU *SKU `json:"sku,omitempty"`
@@ -223,7 +223,7 @@ type PurchaseRequest struct {
 	// Quantity How many units.
 	Quantity int64 `json:"quantity"`
 
-	// SKU The shop's own unique name of the product.
+	// SKU The shop's own name of the product, unique in its project: any printable text of up to 200 bytes in UTF-8, except `.` and `..`. White space around it is removed, and it is brought to Unicode normalization form C; otherwise two SKUs are the same only if all their characters are, capitals included.
 	//
 	// Example: SHOE-TRAIL-42
 	SKU *SKU `json:"sku,omitempty"`
@@ -237,7 +237,7 @@ type PurchaseRequest struct {
 	UserID *UserID `json:"user_id,omitempty"`
 }
 
-// SKU The shop's own unique name of the product.
+// SKU The shop's own name of the product, unique in its project: any printable text of up to 200 bytes in UTF-8, except `.` and `..`. White space around it is removed, and it is brought to Unicode normalization form C; otherwise two SKUs are the same only if all their characters are, capitals included.
 //
 // Example: SHOE-TRAIL-42
 type SKU = string
