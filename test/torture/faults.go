@@ -9,7 +9,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/hp-analytics/hp-analytics/internal/localruntime/localproc"
@@ -34,16 +33,21 @@ func (p *platform) readOnly(ctx context.Context, on bool) error {
 	return nil
 }
 
-// damage adds a batch without rows that claims to have some. It removes the batch when the aggregator has set it aside.
+// damage adds a batch that claims to have more rows than its facts. It removes the batch when the aggregator has set it aside.
 func (p *platform) damage(ctx context.Context) (seen string, err error) {
 	conn, err := pgx.Connect(ctx, p.Postgres.URL())
 	if err != nil {
 		return "", fmt.Errorf("connect to damage a batch: %w", err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // everything is done
-	batch, begin := uuid.New(), time.Now()
-	const insert = `INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts) VALUES ($1, 'events', 3, now(), now())`
-	if _, err := conn.Exec(ctx, insert, batch); err != nil {
+	begin := time.Now()
+	var batch int64
+	// Its facts have one record, of the user, product and name 1.
+	const insert = `
+		INSERT INTO ingest.batches (id, project, kind, rows, min_ts, max_ts, facts)
+		VALUES (nextval('ingest.batch_ids'), 1, 'events', 3, now(), now(), '\\x010000010101')
+		RETURNING id`
+	if err := conn.QueryRow(ctx, insert).Scan(&batch); err != nil {
 		return "", fmt.Errorf("insert a damaged batch: %w", err)
 	}
 	defer func() {

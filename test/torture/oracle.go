@@ -8,15 +8,13 @@ import (
 	"net/http"
 	"os/exec"
 
-	"github.com/google/uuid"
-
 	"github.com/hp-analytics/hp-analytics/test/torture/internal/check"
 )
 
 // receipt reads a receipt from ingest. Like the traffic, it does not use the generated client: what verifies the platform
 // shares no code with it.
-func (t *trial) receipt(ctx context.Context, batch uuid.UUID) (r check.Receipt, found bool, err error) {
-	url := t.platform.ingest.URL() + "/events/batches/" + batch.String()
+func (t *trial) receipt(ctx context.Context, batch string) (r check.Receipt, found bool, err error) {
+	url := t.platform.ingest.URL() + "/events/batches/" + batch
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return check.Receipt{}, false, fmt.Errorf("read the receipt %s: %w", batch, err)

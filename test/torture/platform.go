@@ -16,6 +16,8 @@ import (
 
 const (
 	products = 40
+	// zone is that of the project. Its hours begin at half past those of UTC, and its days five and a half hours before.
+	zone = "Asia/Kolkata"
 	// maxWaitingRows bounds the committer of ingest. It is small, so that bursts can fill it.
 	maxWaitingRows = 1000
 )
@@ -80,13 +82,16 @@ func (p *platform) stop() error {
 	return errors.Join(problems...)
 }
 
-// fill creates an API key and the products. Their order is the same in every run.
+// fill sets the time zone of the project, and creates an API key and the products. Their order is the same in every run.
 func (p *platform) fill(ctx context.Context) (key string, catalog []traffic.Product, err error) {
 	wanted := make([]client.ProductCreateRequest, products)
 	for i := range wanted {
 		wanted[i] = client.ProductCreateRequest{
 			SKU: fmt.Sprintf("TORTURE-%02d", i), Name: fmt.Sprintf("Product %d", i), PriceMinor: int64(100 + 7*i), Currency: "EUR",
 		}
+	}
+	if _, err := p.DB.Exec(ctx, `UPDATE auth.projects SET time_zone = $1`, zone); err != nil {
+		return "", nil, fmt.Errorf("set the time zone: %w", err)
 	}
 	key, stored, err := p.Fill(ctx, wanted)
 	for _, s := range stored {

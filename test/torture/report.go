@@ -36,8 +36,8 @@ func (t *trial) summarize(counts map[fault.Kind]int, r check.Report) {
 	for _, name := range slices.Sorted(maps.Keys(seen)) {
 		t.print("%6d  %s", seen[name], name)
 	}
-	t.print("Checked: %d events, %d purchases, %d receipts. %d wake-up tasks were archived; other tasks folded their batches.",
-		r.Events, r.Purchases, r.Batches, r.Archived)
+	t.print("Checked: %d events, %d orders, %d refunds, %d receipts. %d wake-up tasks were archived; other tasks folded their batches.",
+		r.Events, r.Orders, r.Refunds, r.Batches, r.Archived)
 }
 
 // shown bounds the number of findings that are printed.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hp-analytics/hp-analytics/internal/localruntime/localproc"
+	"github.com/hp-analytics/hp-analytics/internal/localtime"
 	"github.com/hp-analytics/hp-analytics/test/internal/deployment"
 	"github.com/hp-analytics/hp-analytics/test/torture/internal/check"
 	"github.com/hp-analytics/hp-analytics/test/torture/internal/fault"
@@ -159,8 +160,12 @@ func (t *trial) settle(ctx context.Context) (findings []string, err error) {
 }
 
 func (t *trial) check(ctx context.Context) (check.Report, error) {
+	local, err := localtime.Load(zone)
+	if err != nil {
+		return check.Report{}, err
+	}
 	c := check.Checker{
-		DB: t.platform.DB, Account: t.ledger.Account(), Receipt: t.receipt, Reconcile: t.reconcile, Queue: t.queue,
+		DB: t.platform.DB, Zone: local, Account: t.ledger.Account(), Receipt: t.receipt, Reconcile: t.reconcile, Queue: t.queue,
 	}
 	return c.Run(ctx)
 }

@@ -5,8 +5,8 @@ package check
 import (
 	"context"
 	"fmt"
+	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/hp-analytics/hp-analytics/test/torture/internal/ledger"
@@ -14,10 +14,11 @@ import (
 
 // Checker checks one run.
 type Checker struct {
-	DB      *pgxpool.Pool // with the right to read everything
+	DB      *pgxpool.Pool  // with the right to read everything
+	Zone    *time.Location // of the project
 	Account ledger.Account
 	// Receipt reads the receipt of a batch from the platform; found is false if there is none.
-	Receipt func(ctx context.Context, batch uuid.UUID) (r Receipt, found bool, err error)
+	Receipt func(ctx context.Context, batch string) (r Receipt, found bool, err error)
 	// Reconcile runs `hp-analytics reconcile` and returns its output and whether it failed.
 	Reconcile func(ctx context.Context) (output string, failed bool, err error)
 	Queue     *Queue
@@ -25,21 +26,22 @@ type Checker struct {
 
 // Report is the result of all checks.
 type Report struct {
-	Events, Purchases, Batches int // number compared
-	Archived                   int // wake-up tasks that Asynq has archived; harmless, because their batches are folded
-	Findings                   []string
+	Events, Orders, Refunds, Batches int // number compared; purchases are orders
+	Archived                         int // wake-up tasks that Asynq has archived; harmless, because their batches are folded
+	Findings                         []string
 }
 
 // Run runs all checks.
 func (c *Checker) Run(ctx context.Context) (Report, error) {
-	r := Report{Events: len(c.Account.Events), Purchases: len(c.Account.Purchases)}
+	r := Report{Events: len(c.Account.Events), Orders: len(c.wanted()), Refunds: len(c.Account.Refunds)}
 	r.Findings = append(r.Findings, c.Account.Problems...)
 	for _, check := range []struct {
 		what string
 		run  func(context.Context) ([]string, error)
 	}{
 		{"events", c.events},
-		{"purchases", c.purchases},
+		{"orders", c.orders},
+		{"refunds", c.refunds},
 		{"rollups", c.rollups},
 		{"receipts", func(ctx context.Context) (found []string, err error) {
 			r.Batches, found, err = c.receipts(ctx)

@@ -3,78 +3,43 @@ package check
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 )
 
-// counts are the counters of one row of a rollup.
-type counts struct {
-	events, views, clicks, addToCarts, purchases, units, revenueMinor int64
-}
-
-func (n *counts) addEvent(typ string) {
-	n.events++
-	switch typ {
-	case "view":
-		n.views++
-	case "click":
-		n.clicks++
-	case "add_to_cart":
-		n.addToCarts++
-	}
-}
-
-func (n *counts) addPurchase(quantity, amountMinor int64) {
-	n.purchases++
-	n.units += quantity
-	n.revenueMinor += amountMinor
-}
-
-// rollup is a table of counts by key and day.
-type rollup map[[2]string]*counts
-
-func (r rollup) row(key string, ts time.Time) *counts {
-	at := [2]string{key, ts.UTC().Format(time.DateOnly)}
-	if r[at] == nil {
-		r[at] = &counts{}
-	}
-	return r[at]
-}
-
 // rollups compares the rollups with the clients' own count. Unlike `reconcile`, which compares them with the raw rows, it
 // relies neither on those nor on any code of the platform.
 func (c *Checker) rollups(ctx context.Context) ([]string, error) {
-	days, products, users, customTypes := rollup{}, rollup{}, rollup{}, rollup{}
-	for _, e := range c.Account.Events {
-		days.row("", e.TS).addEvent(e.Type)
-		products.row(e.ProductID.String(), e.TS).addEvent(e.Type)
-		users.row(e.UserID, e.TS).addEvent(e.Type)
-		switch e.Type {
-		case "view", "click", "add_to_cart":
-		default:
-			customTypes.row(e.ProductID.String()+" "+e.Type, e.TS).events++
-		}
-	}
-	for _, p := range c.Account.Purchases {
-		days.row("", p.TS).addPurchase(p.Quantity, p.AmountMinor)
-		products.row(p.ProductID.String(), p.TS).addPurchase(p.Quantity, p.AmountMinor)
-		users.row(p.UserID, p.TS).addPurchase(p.Quantity, p.AmountMinor)
-	}
-	const all = "events, views, clicks, add_to_carts, purchases, units, revenue_minor"
+	t := c.tally()
+	const (
+		product = "(SELECT id::text FROM catalog.products AS p WHERE p.n = r.product)"
+		user    = "(SELECT id FROM ingest.users AS u WHERE u.n = r.user_n)"
+		name    = "(SELECT d.name FROM ingest.names AS d WHERE d.project = r.project AND d.n = r.name)"
+		day     = "day::text"
+
+		events = "events, 0, 0, 0, 0, 0"
+		all    = "events, views, clicks, add_to_carts, purchases, units"
+		money  = "gross_minor, refunded_minor, orders, units, refunded_units, 0"
+	)
+	hour := "to_char(hour AT TIME ZONE '" + c.Zone.String() + "', 'YYYY-MM-DD HH24')"
 	var findings []string
-	for _, t := range []struct {
-		view, key, columns string
-		want               rollup
+	for _, r := range []struct {
+		view, key, at, columns string
+		want                   rollup
 	}{
-		{"stats.daily", "''", all, days},
-		{"stats.product_daily", "product_id::text", all, products},
-		{"stats.user_daily", "user_id", all, users},
-		{"stats.product_type_daily", "product_id || ' ' || type", "events, 0, 0, 0, 0, 0, 0", customTypes},
+		{"stats.daily", "''", day, all, t.days},
+		{"stats.hourly", "''", hour, all, t.hours},
+		{"stats.product_daily", product, day, all, t.products},
+		{"stats.user_daily", user, day, all, t.users},
+		{"stats.name_daily", name, day, events, t.names},
+		{"stats.product_name_daily", product + " || ' ' || " + name, day, events, t.productNames},
+		{"stats.daily_money", "currency", day, money, t.money},
+		{"stats.product_daily_money", product + " || ' ' || currency", day, money, t.productMoney},
+		{"stats.user_daily_money", user + " || ' ' || currency", day, money, t.userMoney},
 	} {
-		found, err := c.compare(ctx, t.view, "SELECT "+t.key+", day, "+t.columns+" FROM "+t.view, t.want)
+		found, err := c.compare(ctx, r.view, "SELECT "+r.key+", "+r.at+", "+r.columns+" FROM "+r.view+" AS r", r.want)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", t.view, err)
+			return nil, fmt.Errorf("%s: %w", r.view, err)
 		}
 		findings = append(findings, found...)
 	}
@@ -88,24 +53,26 @@ func (c *Checker) compare(ctx context.Context, name, query string, want rollup) 
 		return nil, fmt.Errorf("read: %w", err)
 	}
 	seen := map[[2]string]bool{}
-	var key string
-	var date time.Time
+	var key, at string
 	var got counts
-	target := []any{&key, &date, &got.events, &got.views, &got.clicks, &got.addToCarts, &got.purchases, &got.units, &got.revenueMinor}
+	target := []any{&key, &at}
+	for i := range got {
+		target = append(target, &got[i])
+	}
 	_, err = pgx.ForEachRow(rows, target, func() error {
-		at := [2]string{key, date.Format(time.DateOnly)}
-		seen[at] = true
-		if wanted := want[at]; wanted == nil || got != *wanted {
-			findings = append(findings, fmt.Sprintf("%s %v is %+v, and the clients count %+v", name, at, got, wanted))
+		row := [2]string{key, at}
+		seen[row] = true
+		if wanted, ok := want[row]; !ok || got != wanted {
+			findings = append(findings, fmt.Sprintf("%s %v is %v, and the clients count %v", name, row, got, wanted))
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read: %w", err)
 	}
-	for at, wanted := range want {
-		if !seen[at] {
-			findings = append(findings, fmt.Sprintf("%s has no row %v, and the clients count %+v", name, at, *wanted))
+	for row, wanted := range want {
+		if !seen[row] {
+			findings = append(findings, fmt.Sprintf("%s has no row %v, and the clients count %v", name, row, wanted))
 		}
 	}
 	return findings, nil

@@ -10,7 +10,7 @@ import (
 // EventAnswer is the answer to one event.
 type EventAnswer struct {
 	ID      uuid.UUID `json:"id"`
-	BatchID uuid.UUID `json:"batch_id"`
+	BatchID string    `json:"batch_id"`
 	Status  string    `json:"status"`
 }
 
@@ -37,7 +37,7 @@ func (a *Attempt) Event(answer EventAnswer) {
 }
 
 // accept records that an event is certainly stored in a batch. The caller holds the lock.
-func (l *Ledger) accept(e *eventEntry, batch uuid.UUID) {
+func (l *Ledger) accept(e *eventEntry, batch string) {
 	e.accepted++
 	e.batch = batch
 	if e.accepted > 1 {
@@ -47,10 +47,10 @@ func (l *Ledger) accept(e *eventEntry, batch uuid.UUID) {
 
 // BulkAnswer is the answer to many events.
 type BulkAnswer struct {
-	BatchID    uuid.UUID `json:"batch_id"`
-	Accepted   int       `json:"accepted"`
-	Duplicates int       `json:"duplicates"`
-	Rejected   int       `json:"rejected"`
+	BatchID    string `json:"batch_id"`
+	Accepted   int    `json:"accepted"`
+	Duplicates int    `json:"duplicates"`
+	Rejected   int    `json:"rejected"`
 	Errors     []struct {
 		Index int    `json:"index"`
 		Code  string `json:"code"`
@@ -106,7 +106,7 @@ func (a *Attempt) Refused(code string) {
 // PurchaseAnswer is the answer to a purchase: the purchase as it is stored.
 type PurchaseAnswer struct {
 	ID          uuid.UUID `json:"id"`
-	BatchID     uuid.UUID `json:"batch_id"`
+	BatchID     string    `json:"batch_id"`
 	ProductID   uuid.UUID `json:"product_id"`
 	UserID      string    `json:"user_id"`
 	Quantity    int64     `json:"quantity"`
@@ -144,4 +144,47 @@ func (p *Purchase) is(answer PurchaseAnswer) bool {
 	return (p.ID == uuid.Nil || answer.ID == p.ID) && (p.TS.IsZero() || answer.TS.Equal(p.TS)) &&
 		answer.ProductID == p.ProductID && answer.UserID == p.UserID && answer.Quantity == p.Quantity &&
 		answer.AmountMinor == p.AmountMinor && answer.Currency == p.Currency
+}
+
+// OrderAnswer is what the answers to an order and to a refund have in common. Lines are not compared here but in the database.
+type OrderAnswer struct {
+	ID         uuid.UUID `json:"id"`
+	BatchID    string    `json:"batch_id"`
+	TS         time.Time `json:"ts"`
+	ReceivedAt time.Time `json:"received_at"`
+}
+
+// Order ends an attempt to send an order whose answer is 201; replayed is the value of Idempotency-Replayed.
+func (a *Attempt) Order(answer OrderAnswer, replayed bool) {
+	a.ledger.mu.Lock()
+	defer a.ledger.mu.Unlock()
+	o := a.ledger.order(*a.request.Order)
+	a.document("order", o.order.ID, o.order.TS, &o.answer, answer, replayed)
+}
+
+// Refund ends an attempt to send a refund whose answer is 201; replayed is the value of Idempotency-Replayed.
+func (a *Attempt) Refund(answer OrderAnswer, replayed bool) {
+	a.ledger.mu.Lock()
+	defer a.ledger.mu.Unlock()
+	r := a.ledger.refund(*a.request.Refund)
+	a.document("refund", r.refund.ID, r.refund.TS, &r.answer, answer, replayed)
+}
+
+// document compares an answer with what was sent and with the first answer, which it keeps. The caller holds the lock.
+func (a *Attempt) document(what string, id uuid.UUID, ts time.Time, first *OrderAnswer, answer OrderAnswer, replayed bool) {
+	a.ledger.batches[answer.BatchID] = struct{}{}
+	if !a.entries[0].acknowledged {
+		*first = answer
+	}
+	expected := a.acknowledge()[0]
+	switch {
+	case answer != *first:
+		a.ledger.problem("%s %s was answered as %+v, and now as %+v", what, id, *first, answer)
+	case answer.ID != id || !answer.TS.Equal(ts):
+		a.ledger.problem("%s %s of %s was answered as %+v", what, id, ts, answer)
+	case replayed && expected == mustBeNew:
+		a.ledger.problem("%s %s was sent for the first time, and is a replay", what, id)
+	case !replayed && expected == mustBeKnown:
+		a.ledger.problem("%s %s was acknowledged before, and is stored again", what, id)
+	}
 }

@@ -2,7 +2,7 @@ package ledger
 
 import "github.com/google/uuid"
 
-// Attempt is one attempt to send a request. It ends with exactly one of Lost, Event, Bulk, Purchase and Refused.
+// Attempt is one attempt to send a request. It ends with exactly one of Lost, Event, Bulk, Purchase, Order, Refund and Refused.
 type Attempt struct {
 	ledger  *Ledger
 	request *Request
@@ -25,6 +25,12 @@ func (l *Ledger) Begin(r *Request) *Attempt {
 	a := &Attempt{ledger: l, request: r}
 	if r.Purchase != nil {
 		a.entries = append(a.entries, &l.purchase(*r.Purchase).entry)
+	}
+	if r.Order != nil {
+		a.entries = append(a.entries, &l.order(*r.Order).entry)
+	}
+	if r.Refund != nil {
+		a.entries = append(a.entries, &l.refund(*r.Refund).entry)
 	}
 	seen := map[uuid.UUID]struct{}{}
 	for _, e := range r.Events {

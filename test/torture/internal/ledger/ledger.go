@@ -14,7 +14,7 @@ import (
 type Event struct {
 	ID         uuid.UUID
 	TS         time.Time
-	ProductID  uuid.UUID
+	ProductID  uuid.UUID // uuid.Nil for none
 	UserID     string
 	Type       string
 	Properties string // a JSON object, or empty
@@ -32,11 +32,43 @@ type Purchase struct {
 	Key         string // the Idempotency-Key
 }
 
-// Request is the content of one request: events, or a purchase. Every attempt sends the same content.
+// Order is an order as the client knows it.
+type Order struct {
+	ID       uuid.UUID
+	TS       time.Time
+	UserID   string
+	Currency string
+	Lines    []Line
+}
+
+// Line is a line of an order. The lines are numbered from 1.
+type Line struct {
+	ProductID   uuid.UUID
+	Quantity    int64
+	AmountMinor int64
+}
+
+// Refund is a refund as the client knows it: what it pays back of each line of the order.
+type Refund struct {
+	ID      uuid.UUID
+	OrderID uuid.UUID
+	TS      time.Time
+	Lines   map[int]Back
+}
+
+// Back is what is paid back of a line.
+type Back struct {
+	Units       int64
+	AmountMinor int64
+}
+
+// Request is the content of one request: events, a purchase, an order or a refund. Every attempt sends the same content.
 type Request struct {
 	Events   []Event        // the valid ones, in order; some more than once
 	Bad      map[int]string // the code of each event that must be refused, by its position among all events
 	Purchase *Purchase
+	Order    *Order
+	Refund   *Refund
 }
 
 // Ledger is the record of a run. It is safe for concurrent use.
@@ -44,7 +76,9 @@ type Ledger struct {
 	mu        sync.Mutex
 	events    map[uuid.UUID]*eventEntry
 	purchases map[string]*purchaseEntry // by key, or by id if it has none
-	batches   map[uuid.UUID]struct{}    // named by an answer
+	orders    map[uuid.UUID]*orderEntry
+	refunds   map[uuid.UUID]*refundEntry
+	batches   map[string]struct{} // named by an answer
 	problems  []string
 }
 
@@ -59,8 +93,8 @@ type entry struct {
 type eventEntry struct {
 	entry
 	event    Event
-	accepted int       // answers that reported it as new
-	batch    uuid.UUID // the batch that it is stored in, if an answer proves it
+	accepted int    // answers that reported it as new
+	batch    string // the batch that it is stored in, if an answer proves it
 }
 
 type purchaseEntry struct {
@@ -69,9 +103,24 @@ type purchaseEntry struct {
 	answer   PurchaseAnswer // the first
 }
 
+type orderEntry struct {
+	entry
+	order  Order
+	answer OrderAnswer // the first
+}
+
+type refundEntry struct {
+	entry
+	refund Refund
+	answer OrderAnswer // the first
+}
+
 // New returns an empty ledger.
 func New() *Ledger {
-	return &Ledger{events: map[uuid.UUID]*eventEntry{}, purchases: map[string]*purchaseEntry{}, batches: map[uuid.UUID]struct{}{}}
+	return &Ledger{
+		events: map[uuid.UUID]*eventEntry{}, purchases: map[string]*purchaseEntry{}, orders: map[uuid.UUID]*orderEntry{},
+		refunds: map[uuid.UUID]*refundEntry{}, batches: map[string]struct{}{},
+	}
 }
 
 // maxProblems bounds the number of problems that are kept.
@@ -113,6 +162,24 @@ func (l *Ledger) purchase(p Purchase) *purchaseEntry {
 	if found == nil {
 		found = &purchaseEntry{purchase: p}
 		l.purchases[p.name()] = found
+	}
+	return found
+}
+
+func (l *Ledger) order(o Order) *orderEntry {
+	found := l.orders[o.ID]
+	if found == nil {
+		found = &orderEntry{order: o}
+		l.orders[o.ID] = found
+	}
+	return found
+}
+
+func (l *Ledger) refund(r Refund) *refundEntry {
+	found := l.refunds[r.ID]
+	if found == nil {
+		found = &refundEntry{refund: r}
+		l.refunds[r.ID] = found
 	}
 	return found
 }

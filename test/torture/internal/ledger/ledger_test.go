@@ -9,9 +9,10 @@ import (
 	"github.com/hp-analytics/hp-analytics/test/torture/internal/ledger"
 )
 
+const batch = "4711"
+
 var (
-	batch = uuid.MustParse("00000000-0000-7000-8000-00000000000b")
-	a, b  = event(1), event(2)
+	a, b = event(1), event(2)
 )
 
 func event(n byte) ledger.Event { return ledger.Event{ID: uuid.UUID{15: n}, Type: "view"} }

@@ -115,6 +115,17 @@ func (t *Traffic) settle(a *ledger.Attempt, r *Request, status int, header http.
 		}
 		a.Purchase(answer, header.Get("Idempotency-Replayed") == "true")
 		return true, nil
+	case status == http.StatusCreated && (r.Order != nil || r.Refund != nil):
+		var answer ledger.OrderAnswer
+		if err := json.Unmarshal(body, &answer); err != nil {
+			return false, fmt.Errorf("decode: %w", err)
+		}
+		end := a.Order
+		if r.Refund != nil {
+			end = a.Refund
+		}
+		end(answer, header.Get("Idempotency-Replayed") == "true")
+		return true, nil
 	case status == http.StatusAccepted && r.Path == "/events" && len(r.Events) == 1:
 		var answer ledger.EventAnswer
 		if err := json.Unmarshal(body, &answer); err != nil {

@@ -1,4 +1,4 @@
-// Package traffic holds the clients of a run. They send events and purchases over HTTP with their own ids, and repeat each
+// Package traffic holds the clients of a run. They send events, orders and refunds over HTTP with their own ids, and repeat each
 // request until it is acknowledged. What a client sends, and in which order, is derived from the seed and the start time of
 // the run.
 package traffic
@@ -55,6 +55,8 @@ type Generator struct {
 	drawn    int            // requests
 	requests []Request      // sent before
 	events   []encodedEvent // likewise
+	// refundable are orders that were sent. A client goes on when an order is acknowledged, so a refund never comes before it.
+	refundable []ledger.Order
 }
 
 // NewGenerator returns the generator of a client. begin is the start time of the run.
@@ -90,7 +92,14 @@ func (g *Generator) draw() Request {
 		return g.badEvent()
 	case n < 135:
 		return g.Bulk(minLarge + g.random.IntN(largest-minLarge+1))
-	case n < 300:
+	case n < 200:
+		return remember(g, &g.requests, g.order())
+	case n < 240:
+		if r, ok := g.refund(); ok {
+			return remember(g, &g.requests, r)
+		}
+		return remember(g, &g.requests, g.order())
+	case n < 330:
 		return remember(g, &g.requests, g.purchase())
 	case n < 600:
 		return remember(g, &g.requests, g.Bulk(1+g.random.IntN(maxBulk)))

@@ -55,6 +55,11 @@ func TestEveryKindOfRequest(t *testing.T) {
 			seen["purchases with a key"] += count(r.Key != "")
 			seen["purchases with an id"] += count(r.Purchase.ID != uuid.Nil)
 			seen["keys and no id"] += count(r.Purchase.ID == uuid.Nil)
+		case r.Order != nil:
+			seen["orders"]++
+			seen["orders of many lines"] += count(len(r.Order.Lines) > 1)
+		case r.Refund != nil:
+			seen["refunds"]++
 		case r.Path == "/events":
 			seen["events"]++
 			seen["bad events"] += len(r.Bad)
@@ -69,6 +74,7 @@ func TestEveryKindOfRequest(t *testing.T) {
 		seen["sent twice at once"] += count(r.Twice)
 		for _, e := range r.Events {
 			ids[e.ID]++
+			seen["events without a product"] += count(e.ProductID == uuid.Nil)
 			seen["late events"] += count(e.TS.Before(begin.Add(-24 * time.Hour)))
 			seen["times of a UUIDv7"] += count(e.ID.Version() == 7)
 			if at := time.UnixMilli(milliseconds(e.ID)); e.ID.Version() == 7 && !at.Equal(e.TS) {
@@ -83,7 +89,7 @@ func TestEveryKindOfRequest(t *testing.T) {
 		seen["ids sent again"] += count(n > 1)
 	}
 	for _, what := range []string{
-		"purchases", "purchases with a key", "purchases with an id", "keys and no id", "events", "bad events", "bulk", "lines",
+		"orders", "orders of many lines", "refunds", "events without a product", "purchases", "purchases with a key", "purchases with an id", "keys and no id", "events", "bad events", "bulk", "lines",
 		"bad events in bulk", "sent twice at once", "late events", "times of a UUIDv7", "ids sent again",
 	} {
 		if seen[what] < 10 {

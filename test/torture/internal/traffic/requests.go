@@ -3,8 +3,8 @@ package traffic
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -22,16 +22,19 @@ type encodedEvent struct {
 	json string
 }
 
-var types = []string{"view", "view", "view", "view", "click", "click", "add_to_cart", "search", "wishlist.add"}
+var types = []string{"view", "view", "view", "view", "click", "click", "add_to_cart", "search", "wishlist.add", "Signed Up", "商品を見た"}
 
 // event generates a valid event.
 func (g *Generator) event() encodedEvent {
-	product := g.product()
-	e := ledger.Event{ProductID: product.ID, UserID: g.user(), Type: types[g.random.IntN(len(types))]}
+	e := ledger.Event{UserID: g.user(), Type: types[g.random.IntN(len(types))]}
 	id, ts, sendTime := g.identity()
 	e.ID, e.TS = id, ts
-	field, value := g.name(product)
-	fields := map[string]any{"id": id, "type": e.Type, "user_id": e.UserID, field: value}
+	fields := map[string]any{"id": id, "type": e.Type, "user_id": e.UserID}
+	if g.chance(85) {
+		product := g.product()
+		field, value := g.name(product)
+		e.ProductID, fields[field] = product.ID, value
+	}
 	if sendTime {
 		fields["ts"] = ts
 	}
@@ -59,23 +62,21 @@ func (g *Generator) single() Request {
 func (g *Generator) bad(line bool) (encoded, code string) {
 	id, _, _ := g.identity()
 	fields := map[string]any{"id": id, "type": "view", "user_id": g.user(), "sku": g.product().SKU, "ts": g.begin}
-	kinds := 5
+	kinds := 4
 	if line {
-		kinds = 6
+		kinds = 5
 	}
 	switch g.random.IntN(kinds) {
 	case 0:
 		fields["sku"], code = "NO-SUCH-PRODUCT", "unknown_product"
 	case 1:
-		fields["type"], code = "Not A Type", "invalid_value"
+		fields["type"], code = strings.Repeat("long ", 50), "invalid_value"
 	case 2:
 		delete(fields, "user_id")
 		code = "user_id_required"
 	case 3:
 		fields["ts"], code = g.begin.AddDate(-1, 0, 0), "ts_too_old"
 	case 4:
-		fields["ts"], code = g.begin.Add(24*time.Hour), "ts_in_future"
-	case 5:
 		return `{"type":"view",`, "malformed_json"
 	}
 	return encode(fields), code
@@ -92,7 +93,7 @@ func (g *Generator) Bulk(n int) Request {
 	lines := g.chance(30)
 	items := make([]string, n)
 	for i := range items {
-		if g.chance(4) {
+		if i > 0 && g.chance(4) { // a request without any good event is refused as a whole
 			items[i], r.Bad[i] = g.bad(lines)
 			continue
 		}
@@ -137,4 +138,47 @@ func (g *Generator) purchase() Request {
 	return Request{
 		Request: ledger.Request{Purchase: p}, Path: "/purchases", ContentType: jsonType, Key: p.Key, Body: []byte(encode(fields)),
 	}
+}
+
+// order generates an order of some lines, which may be refunded later.
+func (g *Generator) order() Request {
+	id, ts, _ := g.identity()
+	currency := currencies[g.random.IntN(len(currencies))]
+	o := &ledger.Order{ID: id, TS: ts, UserID: g.user(), Currency: currency}
+	lines := make([]map[string]any, 1+g.random.IntN(4))
+	for i := range lines {
+		product := g.product()
+		field, value := g.name(product)
+		l := ledger.Line{ProductID: product.ID, Quantity: int64(1 + g.random.IntN(5)), AmountMinor: g.random.Int64N(100_000)}
+		lines[i] = map[string]any{field: value, "quantity": l.Quantity, "amount_minor": l.AmountMinor}
+		o.Lines = append(o.Lines, l)
+	}
+	g.refundable = append(g.refundable, *o)
+	fields := map[string]any{"id": id, "ts": ts, "user_id": o.UserID, "currency": currency, "lines": lines}
+	return Request{Request: ledger.Request{Order: o}, Path: "/orders", ContentType: jsonType, Body: []byte(encode(fields))}
+}
+
+// currencies are those of orders, with 2, 0 and 3 decimals.
+var currencies = []string{"EUR", "JPY", "KWD"}
+
+// refund generates a refund of one line of an order that was sent, or reports that there is none. Each order is refunded once,
+// so the platform never has to refuse.
+func (g *Generator) refund() (Request, bool) {
+	if len(g.refundable) == 0 {
+		return Request{}, false
+	}
+	i := g.random.IntN(len(g.refundable))
+	o := g.refundable[i]
+	g.refundable = slices.Delete(g.refundable, i, i+1)
+	id, ts, _ := g.identity()
+	number := 1 + g.random.IntN(len(o.Lines))
+	line := o.Lines[number-1]
+	back := ledger.Back{Units: 1 + g.random.Int64N(line.Quantity), AmountMinor: g.random.Int64N(line.AmountMinor + 1)}
+	r := &ledger.Refund{ID: id, OrderID: o.ID, TS: ts, Lines: map[int]ledger.Back{number: back}}
+	fields := map[string]any{"id": id, "ts": ts, "lines": []any{
+		map[string]any{"line": number, "quantity": back.Units, "amount_minor": back.AmountMinor},
+	}}
+	return Request{
+		Request: ledger.Request{Refund: r}, Path: "/orders/" + o.ID.String() + "/refunds", ContentType: jsonType, Body: []byte(encode(fields)),
+	}, true
 }
