@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/hp-analytics/hp-analytics/internal/stats"
 	"github.com/hp-analytics/hp-analytics/test/bench/internal/usage"
 )
 
@@ -30,7 +31,7 @@ func (b *bench) rawCopy(ctx context.Context, size int) ([]row, error) {
 	}
 	copies := make([]*copyData, 2)
 	for i := range copies {
-		if copies[i], err = p.encodeRows(i*size, size, columns); err != nil {
+		if copies[i], err = encodeRows(i*size, size, columns); err != nil {
 			return nil, err
 		}
 	}
@@ -94,7 +95,7 @@ func (p *platform) eventColumns(ctx context.Context) ([]column, error) {
 		SELECT attname, atttypid FROM pg_attribute
 		WHERE attrelid = 'ingest.events'::regclass AND attnum > 0 AND NOT attisdropped
 		  AND (NOT atthasdef OR attname = ANY($1))
-		ORDER BY attnum`, []string{"owner", "id", "ts", "product_id", "user_id", "type", "properties", "batch_id"})
+		ORDER BY attnum`, []string{"project", "id", "ts", "product", "user_n", "name", "properties", "batch"})
 	if err != nil {
 		return nil, fmt.Errorf("list the columns of events: %w", err)
 	}
@@ -111,12 +112,13 @@ type copyData struct {
 	sql    string
 	buffer []byte
 	places map[string][]int // offsets of the values, by column
+	batch  int64            // negative, as no batch of ingest is
 }
 
 const signature = "PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00"
 
 // encodeRows encodes rows. Columns that it does not know are NULL.
-func (p *platform) encodeRows(from, size int, columns []column) (*copyData, error) {
+func encodeRows(from, size int, columns []column) (*copyData, error) {
 	names := make([]string, len(columns))
 	for i, c := range columns {
 		names[i] = pgx.Identifier{c.Name}.Sanitize()
@@ -127,10 +129,10 @@ func (p *platform) encodeRows(from, size int, columns []column) (*copyData, erro
 	}
 	types, now := pgtype.NewMap(), time.Now()
 	for k := from; k < from+size; k++ {
+		name, _ := stats.NameOf(typeOf(k))
 		values := map[string]any{
-			"owner": int64(1), "id": pgtype.UUID{Valid: true}, "ts": now, "received_at": now, "batch_id": pgtype.UUID{Valid: true},
-			"product_id": pgtype.UUID{Bytes: uuid.MustParse(p.products[productOf(k)]), Valid: true},
-			"user_id":    fmt.Sprintf("user-%d", userOf(k)), "type": typeOf(k), "properties": properties(k),
+			"project": int16(1), "id": pgtype.UUID{Valid: true}, "ts": now, "batch": int64(0),
+			"product": int32(1 + productOf(k)), "user_n": int64(1 + userOf(k)), "name": name, "properties": properties(k),
 		}
 		d.buffer = binary.BigEndian.AppendUint16(d.buffer, uint16(len(columns)))
 		for _, c := range columns {
@@ -162,18 +164,16 @@ func (d *copyData) append(types *pgtype.Map, c column, value any) error {
 
 // renew gives every row a new id, and all rows a new batch and the current time, as ingest does.
 func (d *copyData) renew(now time.Time) {
-	batch := uuid.Must(uuid.NewV7())
 	for _, at := range d.places["id"] {
 		id := uuid.Must(uuid.NewV7())
 		copy(d.buffer[at:], id[:])
 	}
-	for _, at := range d.places["batch_id"] {
-		copy(d.buffer[at:], batch[:])
+	d.batch--
+	for _, at := range d.places["batch"] {
+		binary.BigEndian.PutUint64(d.buffer[at:], uint64(d.batch))
 	}
 	const epoch = 946684800 * 1_000_000 // 2000-01-01, the epoch of timestamps in Postgres
-	for _, name := range []string{"ts", "received_at"} {
-		for _, at := range d.places[name] {
-			binary.BigEndian.PutUint64(d.buffer[at:], uint64(now.UnixMicro()-epoch))
-		}
+	for _, at := range d.places["ts"] {
+		binary.BigEndian.PutUint64(d.buffer[at:], uint64(now.UnixMicro()-epoch))
 	}
 }

@@ -18,22 +18,14 @@ import (
 // long enough to be measured.
 const backlogPerSecond = 200_000
 
-// drain measures how fast workers fold a backlog: all stored rows, the same for every number of workers.
+// drain measures how fast workers fold a backlog, the same for every number of workers.
 func (p *platform) drain(ctx context.Context, name string, workers int, duration time.Duration) (row, error) {
 	if err := p.stopAggregator(); err != nil {
 		return row{}, err
 	}
-	n, err := p.stored(ctx)
+	n, err := p.backlog(ctx, int(duration.Seconds()*backlogPerSecond))
 	if err != nil {
 		return row{}, err
-	}
-	if missing := int(duration.Seconds()*backlogPerSecond) - n; missing > 0 {
-		if err := p.addBacklog(ctx, missing); err != nil {
-			return row{}, err
-		}
-		if n, err = p.stored(ctx); err != nil {
-			return row{}, err
-		}
 	}
 	if err := p.unfold(ctx, n, workers); err != nil {
 		return row{}, err
@@ -53,7 +45,7 @@ func (p *platform) drain(ctx context.Context, name string, workers int, duration
 	}
 	after := p.subject().cpu() // includes the start of the worker
 	var begin time.Time        // when the first transaction ended, before the worker reported that it was ready
-	if err := p.DB.QueryRow(ctx, `SELECT min(aggregated_at) FROM ingest.batches WHERE rows > 0`).Scan(&begin); err != nil {
+	if err := p.DB.QueryRow(ctx, `SELECT min(aggregated_at) FROM ingest.batches JOIN bench_backlog USING (id)`).Scan(&begin); err != nil {
 		return row{}, fmt.Errorf("read the time of the first fold: %w", err)
 	}
 	if took := end.Sub(begin); took > 0 {
@@ -62,12 +54,27 @@ func (p *platform) drain(ctx context.Context, name string, workers int, duration
 	return row{}, errors.New("nothing was folded")
 }
 
-// stored returns the number of rows that can be folded.
-func (p *platform) stored(ctx context.Context) (n int, err error) {
-	if err = p.DB.QueryRow(ctx, `SELECT coalesce(sum(rows), 0) FROM ingest.batches`).Scan(&n); err != nil {
-		return 0, fmt.Errorf("count rows: %w", err)
+// backlog returns the number of rows of the batches in the table bench_backlog. They are at least n, which it sends if need be. A
+// fold removes the facts of a batch, so the table keeps them.
+func (p *platform) backlog(ctx context.Context, n int) (rows int, err error) {
+	const table = `
+		CREATE TABLE IF NOT EXISTS bench_backlog (id bigint PRIMARY KEY, rows integer NOT NULL, facts bytea NOT NULL);
+		INSERT INTO bench_backlog SELECT id, rows, facts FROM ingest.batches WHERE facts IS NOT NULL AND rows > 0
+		ON CONFLICT (id) DO NOTHING`
+	for {
+		if _, err := p.DB.Exec(ctx, table); err != nil {
+			return 0, fmt.Errorf("keep the backlog: %w", err)
+		}
+		if err := p.DB.QueryRow(ctx, `SELECT coalesce(sum(rows), 0) FROM bench_backlog`).Scan(&rows); err != nil {
+			return 0, fmt.Errorf("count rows: %w", err)
+		}
+		if rows >= n {
+			return rows, nil
+		}
+		if err := p.addBacklog(ctx, n-rows); err != nil {
+			return 0, err
+		}
 	}
-	return n, nil
 }
 
 // addBacklog sends events until n more are stored.
@@ -89,7 +96,7 @@ func (p *platform) addBacklog(ctx context.Context, n int) error {
 	return nil
 }
 
-// unfold empties the rollups, makes every batch pending again, and enqueues enough tasks to fold all of them.
+// unfold empties the rollups, makes every batch of the backlog pending again, and enqueues enough tasks to fold all of them.
 func (p *platform) unfold(ctx context.Context, rows, workers int) error {
 	tables, err := p.DB.Query(ctx, `SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname = 'stats'`)
 	if err != nil {
@@ -101,7 +108,7 @@ func (p *platform) unfold(ctx context.Context, rows, workers int) error {
 	}
 	for _, statement := range []string{
 		`TRUNCATE ` + strings.Join(names, ", "),
-		`UPDATE ingest.batches SET aggregated_at = NULL WHERE rows > 0`,
+		`UPDATE ingest.batches AS b SET aggregated_at = NULL, facts = k.facts FROM bench_backlog AS k WHERE b.id = k.id`,
 		`VACUUM ANALYZE ingest.batches`,
 		`CHECKPOINT`,
 	} {

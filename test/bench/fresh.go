@@ -89,7 +89,8 @@ func (b *prober) one(ctx context.Context, k int) error {
 	})
 	group.Go(func() error {
 		return b.look(ctx, seenInRollup, begin, func() (seen bool, err error) {
-			err = b.platform.DB.QueryRow(ctx, `SELECT EXISTS (SELECT FROM stats.user_daily WHERE user_id = $1 AND events = 1)`, user).Scan(&seen)
+			err = b.platform.DB.QueryRow(ctx, `
+				SELECT EXISTS (SELECT FROM stats.user_daily JOIN ingest.users ON n = user_n WHERE id = $1 AND events = 1)`, user).Scan(&seen)
 			return seen, err
 		})
 	})
