@@ -17,6 +17,8 @@ import (
 
 	"github.com/hp-analytics/hp-analytics/internal/openapi"
 	"github.com/hp-analytics/hp-analytics/internal/openapi/edge"
+	"github.com/hp-analytics/hp-analytics/internal/platform/body"
+	"github.com/hp-analytics/hp-analytics/internal/platform/inflight"
 	"github.com/hp-analytics/hp-analytics/internal/platform/lifecycle"
 	platformpostgres "github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/internal/platform/ratelimit"
@@ -25,11 +27,9 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/tasks"
 	"github.com/hp-analytics/hp-analytics/migrations"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/api"
-	"github.com/hp-analytics/hp-analytics/services/ingest/internal/body"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/committer"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/folded"
-	"github.com/hp-analytics/hp-analytics/services/ingest/internal/inflight"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/postgres"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/products"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/wakeup"
@@ -75,7 +75,7 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 		}
 	}
 	rules := event.Rules{Retention: time.Duration(cfg.RetentionDays) * 24 * time.Hour}
-	budget := inflight.NewBudget(inflight.Limits{
+	budget := inflight.NewBudget("ingest", inflight.Limits{
 		Total: cfg.MaxInflightBytes, Caller: cfg.MaxCallerBytes, Address: cfg.MaxAddressBytes,
 	}, f.Registerer)
 	bodies := body.NewOpener(budget, body.Pace{Stall: cfg.BodyStall, Rate: cfg.MinBodyRate, Total: cfg.HTTP.ReadTimeout})

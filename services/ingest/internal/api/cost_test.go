@@ -17,10 +17,10 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/hp-analytics/hp-analytics/services/ingest/internal/body"
+	"github.com/hp-analytics/hp-analytics/internal/platform/body"
+	"github.com/hp-analytics/hp-analytics/internal/platform/inflight"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/decode"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
-	"github.com/hp-analytics/hp-analytics/services/ingest/internal/inflight"
 )
 
 // attack is a body that is made to be refused late: repeat is written between head and tail until the body is as long as it
@@ -155,7 +155,7 @@ var encodings = map[string]func(content []byte) []byte{
 
 // readingServer is a server that can read and does nothing else.
 func readingServer() *Server {
-	return &Server{bodies: body.NewOpener(inflight.NewBudget(inflight.Limits{Total: 1 << 30, Caller: 1 << 30, Address: 1 << 30}, prometheus.NewRegistry()),
+	return &Server{bodies: body.NewOpener(inflight.NewBudget("ingest", inflight.Limits{Total: 1 << 30, Caller: 1 << 30, Address: 1 << 30}, prometheus.NewRegistry()),
 		body.Pace{Stall: time.Minute, Rate: 1, Total: time.Minute})}
 }
 

@@ -5,10 +5,10 @@ import (
 	"net/http"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/platform/body"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/httpserver"
-	"github.com/hp-analytics/hp-analytics/services/ingest/internal/body"
-	"github.com/hp-analytics/hp-analytics/services/ingest/internal/inflight"
+	"github.com/hp-analytics/hp-analytics/internal/platform/inflight"
 )
 
 // media is the format of a body.

@@ -6,7 +6,7 @@ import (
 	"sync"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
-	"github.com/hp-analytics/hp-analytics/services/ingest/internal/inflight"
+	"github.com/hp-analytics/hp-analytics/internal/platform/inflight"
 )
 
 // errTooLong is the answer to a request whose deadline passed before a writer took it. Nothing of it is stored.

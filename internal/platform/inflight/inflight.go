@@ -2,6 +2,7 @@
 package inflight
 
 import (
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -39,20 +40,23 @@ type Budget struct {
 	greedy    prometheus.Counter
 }
 
-// NewBudget returns a budget.
-func NewBudget(limits Limits, registerer prometheus.Registerer) *Budget {
+// NewBudget returns a budget of a service. Its metrics and settings begin with the name of the service.
+func NewBudget(service string, limits Limits, registerer prometheus.Registerer) *Budget {
+	metric, setting := "hpa_"+service, strings.ToUpper(service)
 	b := &Budget{
 		limits: limits,
 		denied: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "hpa_ingest_overloads_total", Help: "Requests turned away because those in flight use all the memory they may (INGEST_MAX_INFLIGHT_BYTES).",
+			Name: metric + "_overloads_total",
+			Help: "Requests turned away because those in flight use all the memory they may (" + setting + "_MAX_INFLIGHT_BYTES).",
 		}),
 		greedy: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "hpa_ingest_shares_exceeded_total", Help: "Requests turned away because their caller or address has too much in flight (INGEST_MAX_CALLER_BYTES, INGEST_MAX_ADDRESS_BYTES).",
+			Name: metric + "_shares_exceeded_total",
+			Help: "Requests turned away because their caller or address has too much in flight (" + setting + "_MAX_CALLER_BYTES, " + setting + "_MAX_ADDRESS_BYTES).",
 		}),
 	}
 	registerer.MustRegister(b.denied, b.greedy,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "hpa_ingest_inflight_bytes", Help: "Bytes of request bodies in memory, decoded, with an allowance for each request.",
+			Name: metric + "_inflight_bytes", Help: "Bytes of request bodies in memory, decoded, with an allowance for each request.",
 		}, func() float64 { return float64(b.used.Load()) }))
 	return b
 }

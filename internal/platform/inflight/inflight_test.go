@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
-	"github.com/hp-analytics/hp-analytics/services/ingest/internal/inflight"
+	"github.com/hp-analytics/hp-analytics/internal/platform/inflight"
 )
 
 var (
@@ -21,7 +21,7 @@ var (
 // TestShares lets a caller, and then an address, take as much as they may. There is room for others each time.
 func TestShares(t *testing.T) {
 	t.Parallel()
-	budget := inflight.NewBudget(inflight.Limits{Total: 100, Caller: 30, Address: 50}, prometheus.NewRegistry())
+	budget := inflight.NewBudget("ingest", inflight.Limits{Total: 100, Caller: 30, Address: 50}, prometheus.NewRegistry())
 	leases := map[inflight.Holder][]*inflight.Lease{}
 	grow := func(holder inflight.Holder, n int64, want error) {
 		t.Helper()
@@ -47,7 +47,7 @@ func TestShares(t *testing.T) {
 func TestBudget(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewRegistry()
-	budget := inflight.NewBudget(inflight.Limits{Total: 100, Caller: 200, Address: 200}, registry)
+	budget := inflight.NewBudget("ingest", inflight.Limits{Total: 100, Caller: 200, Address: 200}, registry)
 	first, second := budget.Lease(alice), budget.Lease(alice)
 	for _, n := range []int64{30, 30, 40} {
 		if err := first.Grow(n); err != nil {
@@ -83,7 +83,7 @@ func TestBudget(t *testing.T) {
 
 func TestBudgetIsNeverExceeded(t *testing.T) {
 	t.Parallel()
-	budget := inflight.NewBudget(inflight.Limits{Total: 10, Caller: 10, Address: 10}, prometheus.NewRegistry())
+	budget := inflight.NewBudget("ingest", inflight.Limits{Total: 10, Caller: 10, Address: 10}, prometheus.NewRegistry())
 	var wg sync.WaitGroup
 	held := make(chan struct{}, 10) // as many as fit at once; one more would block the test
 	for range 50 {

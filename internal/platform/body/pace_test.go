@@ -13,9 +13,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/body"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
-	"github.com/hp-analytics/hp-analytics/services/ingest/internal/body"
-	"github.com/hp-analytics/hp-analytics/services/ingest/internal/inflight"
+	"github.com/hp-analytics/hp-analytics/internal/platform/inflight"
 )
 
 // connection is a client that sends part every pause, and the deadline that the server reads it with.
@@ -105,7 +105,7 @@ func readFrom(opener *body.Opener, client *connection) ([]byte, error) {
 func TestNothingIsHeldForAClientThatHasSentNothing(t *testing.T) {
 	t.Parallel()
 	limits := inflight.Limits{Total: 64 << 10, Caller: 64 << 10, Address: 64 << 10}
-	opener := body.NewOpener(inflight.NewBudget(limits, prometheus.NewRegistry()), pace)
+	opener := body.NewOpener(inflight.NewBudget("ingest", limits, prometheus.NewRegistry()), pace)
 	for _, encoding := range []string{"", "gzip", "zstd"} {
 		opened := make(chan error, 10)
 		var senders []*io.PipeWriter

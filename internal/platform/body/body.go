@@ -15,7 +15,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
-	"github.com/hp-analytics/hp-analytics/services/ingest/internal/inflight"
+	"github.com/hp-analytics/hp-analytics/internal/platform/inflight"
 )
 
 const (

@@ -17,9 +17,9 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/body"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
-	"github.com/hp-analytics/hp-analytics/services/ingest/internal/body"
-	"github.com/hp-analytics/hp-analytics/services/ingest/internal/inflight"
+	"github.com/hp-analytics/hp-analytics/internal/platform/inflight"
 )
 
 const limit = 100_000
@@ -35,7 +35,7 @@ var pace = body.Pace{Stall: 5 * time.Second, Rate: 1000, Total: 30 * time.Second
 
 func newOpener(tb testing.TB, budget int64) *body.Opener {
 	tb.Helper()
-	return body.NewOpener(inflight.NewBudget(inflight.Limits{Total: budget, Caller: 2 * budget, Address: 2 * budget}, prometheus.NewRegistry()), pace)
+	return body.NewOpener(inflight.NewBudget("ingest", inflight.Limits{Total: budget, Caller: 2 * budget, Address: 2 * budget}, prometheus.NewRegistry()), pace)
 }
 
 // read sends content through opener and returns what comes out.
