@@ -288,7 +288,7 @@ type Counts struct {
 	Views int64 `json:"views"`
 }
 
-// Currency An ISO 4217 code. It is fixed when the product is created.
+// Currency The code of a currency in ISO 4217. Metals, test codes and `XXX` are refused.
 //
 // Example: EUR
 type Currency = string
@@ -587,6 +587,11 @@ type PasswordChanged struct {
 	Tokens TokenPair `json:"tokens"`
 }
 
+// Prices Prices in further currencies, in minor units by ISO 4217 code. The currency of `price_minor` is not one of them.
+//
+// Example: {"JPY":21000,"USD":13900}
+type Prices map[string]int64
+
 // Problem A problem document (RFC 9457).
 type Problem struct {
 	// Code A stable name of the problem for programs.
@@ -624,7 +629,7 @@ type Product struct {
 	// CreatedAt When the product was created.
 	CreatedAt time.Time `json:"created_at"`
 
-	// Currency An ISO 4217 code. It is fixed when the product is created.
+	// Currency The code of a currency in ISO 4217. Metals, test codes and `XXX` are refused.
 	//
 	// Example: EUR
 	Currency Currency `json:"currency"`
@@ -643,6 +648,11 @@ type Product struct {
 
 	// PriceMinor The price in minor units.
 	PriceMinor int64 `json:"price_minor"`
+
+	// Prices Prices in further currencies, in minor units by ISO 4217 code. The currency of `price_minor` is not one of them.
+	//
+	// Example: {"JPY":21000,"USD":13900}
+	Prices Prices `json:"prices"`
 
 	// SKU The shop's own name of the product, unique in its project: any printable text of up to 200 bytes in UTF-8, except `.` and `..`. White space around it is removed, and it is brought to Unicode normalization form C; otherwise two SKUs are the same only if all their characters are, capitals included.
 	//
@@ -692,7 +702,7 @@ type ProductCreateRequest struct {
 	// Category The category.
 	Category string `json:"category,omitempty,omitzero"`
 
-	// Currency An ISO 4217 code. It is fixed when the product is created.
+	// Currency The code of a currency in ISO 4217. Metals, test codes and `XXX` are refused.
 	//
 	// Example: EUR
 	Currency Currency `json:"currency"`
@@ -705,6 +715,11 @@ type ProductCreateRequest struct {
 
 	// PriceMinor The price in minor units.
 	PriceMinor int64 `json:"price_minor"`
+
+	// Prices Prices in further currencies, in minor units by ISO 4217 code. The currency of `price_minor` is not one of them.
+	//
+	// Example: {"JPY":21000,"USD":13900}
+	Prices Prices `json:"prices,omitempty,omitzero"`
 
 	// SKU The shop's own name of the product, unique in its project: any printable text of up to 200 bytes in UTF-8, except `.` and `..`. White space around it is removed, and it is brought to Unicode normalization form C; otherwise two SKUs are the same only if all their characters are, capitals included.
 	//
@@ -729,7 +744,7 @@ type ProductPatch struct {
 	// Category The category; null empties it.
 	Category *string `json:"category,omitempty"`
 
-	// Currency An ISO 4217 code. It is fixed when the product is created.
+	// Currency The code of a currency in ISO 4217. Metals, test codes and `XXX` are refused.
 	//
 	// Example: EUR
 	Currency Currency `json:"currency,omitempty,omitzero"`
@@ -742,6 +757,9 @@ type ProductPatch struct {
 
 	// PriceMinor The price in minor units.
 	PriceMinor *int64 `json:"price_minor,omitempty"`
+
+	// Prices A merge patch of the prices in further currencies; null removes them all.
+	Prices map[string]*int64 `json:"prices,omitempty,omitzero"`
 
 	// SKU The shop's own name of the product, unique in its project: any printable text of up to 200 bytes in UTF-8, except `.` and `..`. White space around it is removed, and it is brought to Unicode normalization form C; otherwise two SKUs are the same only if all their characters are, capitals included.
 	//
@@ -786,7 +804,7 @@ type Purchase struct {
 	// BatchID The receipt: `GET /events/batches/{id}`. Requests that were committed together share it.
 	BatchID openapi_types.UUID `json:"batch_id"`
 
-	// Currency An ISO 4217 code. It is fixed when the product is created.
+	// Currency The code of a currency in ISO 4217. Metals, test codes and `XXX` are refused.
 	//
 	// Example: EUR
 	Currency Currency `json:"currency"`
@@ -815,7 +833,7 @@ type PurchaseRequest struct {
 	// AmountMinor What was paid in all, in minor units. The product's price times `quantity` by default.
 	AmountMinor *int64 `json:"amount_minor,omitempty"`
 
-	// Currency An ISO 4217 code. It is fixed when the product is created.
+	// Currency The code of a currency in ISO 4217. Metals, test codes and `XXX` are refused.
 	//
 	// Example: EUR
 	Currency Currency `json:"currency,omitempty,omitzero"`
@@ -1182,11 +1200,14 @@ type ListProductsParams struct {
 	// Limit How many products a page holds at most.
 	Limit int `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
 
-	// Cursor The `next_cursor` of the previous page. It is opaque, and valid only with the same `status`, `category` and `q`: with others the answer is 422 `cursor_mismatch`.
+	// Cursor The `next_cursor` of the previous page. It is opaque, and valid only with the same filters in the same project: with others the answer is 422 `cursor_mismatch`.
 	Cursor string `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
 
-	// Status Which products to show.
+	// Status Which products to show. With `sku` the default is `all`.
 	Status ProductStatusFilter `form:"status,omitempty" json:"status,omitempty,omitzero"`
+
+	// SKU Only the product with this SKU, archived or not: at most one. It is normalized as described for the `sku` of a product.
+	SKU string `form:"sku,omitempty" json:"sku,omitempty,omitzero"`
 
 	// Category Only products of exactly this category.
 	Category string `form:"category,omitempty" json:"category,omitempty,omitzero"`
@@ -1579,7 +1600,7 @@ func (c *Client) CreateEventsBulk(ctx context.Context, body EventBulkRequest, pa
 
 // ListProducts calls GET /products: list products.
 //
-// Pages through the catalog, newest products first. Needs no credentials; invalid ones are refused.
+// Pages through the catalog of the project, newest products first. Needs no credentials; invalid ones are refused.
 func (c *Client) ListProducts(ctx context.Context, params *ListProductsParams, options ...CallOption) (result ProductList, err error) {
 	call := &call{
 		operation: "listProducts", method: http.MethodGet,
@@ -1589,6 +1610,7 @@ func (c *Client) ListProducts(ctx context.Context, params *ListProductsParams, o
 		call.setQuery("limit", params.Limit)
 		call.setQuery("cursor", params.Cursor)
 		call.setQuery("status", params.Status)
+		call.setQuery("sku", params.SKU)
 		call.setQuery("category", params.Category)
 		call.setQuery("q", params.Q)
 	}
@@ -1598,7 +1620,7 @@ func (c *Client) ListProducts(ctx context.Context, params *ListProductsParams, o
 
 // CreateProduct calls POST /products: create a product.
 //
-// Needs the role or scope `admin`.
+// A code that is no currency of ISO 4217 is refused with `unknown_currency`, a member of `prices` with the currency of `price_minor` with `duplicate_currency`, a SKU that another product of the project has with 409 `sku_taken`. Needs the role or scope `admin`.
 func (c *Client) CreateProduct(ctx context.Context, body ProductCreateRequest, options ...CallOption) (result Product, err error) {
 	call := &call{
 		operation: "createProduct", method: http.MethodPost,
@@ -1610,7 +1632,7 @@ func (c *Client) CreateProduct(ctx context.Context, body ProductCreateRequest, o
 
 // BulkUpsertProducts calls POST /products/bulk: create or update many products by SKU.
 //
-// Each product is created when its SKU is new and updated to exactly the given content when it is not; its status stays. A bad product does not fail the others: it is listed in `errors` with its index, and the others are written. The codes are those of `POST /products` for a field; in addition `duplicate_sku` (an earlier item has the same SKU) and `currency_immutable`. More than 1,000 products, or none, are refused as a whole. Needs the role or scope `admin`.
+// Each product is created when its SKU is new and updated to exactly the given content when it is not; its status stays. A bad product does not fail the others: it is listed in `errors` with its index, and the others are written. The codes are those of `POST /products` for a field; in addition `duplicate_sku` (an earlier item has the same SKU). More than 1,000 products, or none, are refused as a whole. Needs the role or scope `admin`.
 func (c *Client) BulkUpsertProducts(ctx context.Context, body ProductBulkRequest, options ...CallOption) (result ProductBulkResult, err error) {
 	call := &call{
 		operation: "bulkUpsertProducts", method: http.MethodPost,
@@ -1651,7 +1673,7 @@ func (c *Client) GetProduct(ctx context.Context, id openapi_types.UUID, params *
 
 // UpdateProduct calls PATCH /products/{id}: change a product.
 //
-// A JSON merge patch (RFC 7396): members that are absent stay, `null` clears, attributes are merged. Setting `status` to `active` restores an archived product. A patch of anything but `sku` and `status` ends that the product is a placeholder. A patch that changes nothing keeps the version. Needs the role or scope `admin`.
+// A JSON merge patch (RFC 7396): members that are absent stay, `null` clears, attributes are merged. Setting `status` to `active` restores an archived product. Another `currency` needs a `price_minor` in the same patch (`price_required`), and one that `prices` has as well is refused (`duplicate_currency`). A code that is no currency of ISO 4217 is `unknown_currency`. A patch of anything but `sku` and `status` ends that the product is a placeholder. A patch that changes nothing keeps the version. Needs the role or scope `admin`.
 func (c *Client) UpdateProduct(ctx context.Context, id openapi_types.UUID, body ProductPatch, params *UpdateProductParams, options ...CallOption) (result Product, err error) {
 	call := &call{
 		operation: "updateProduct", method: http.MethodPatch,

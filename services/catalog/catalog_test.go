@@ -22,7 +22,7 @@ func TestLifeOfAProduct(t *testing.T) {
 	path := w.Header().Get("Location")
 	shoe := want[item](anyone, http.StatusOK, http.MethodGet, path, "")
 	created := item{
-		SKU: "SHOE-42", Name: "Name of SHOE-42", Category: "shoes", PriceMinor: 12900, Currency: "EUR", Status: "active",
+		SKU: "SHOE-42", Name: "Name of SHOE-42", Category: "shoes", PriceMinor: 12900, Currency: "EUR", Prices: map[string]int64{}, Status: "active",
 		Attributes: map[string]any{"size": 42.0}, Version: 1,
 	}
 	if diff := cmp.Diff(created, shoe, cmpopts.IgnoreFields(item{}, "ID", "CreatedAt", "UpdatedAt")); diff != "" {

@@ -17,6 +17,7 @@ func TestPatch(t *testing.T) {
 	admin := newShop(t).start()
 	before := item{
 		Name: "Shoe", Description: "Light.", Category: "shoes", PriceMinor: 12900, Currency: "EUR", Status: "active", Version: 1,
+		Prices:     map[string]int64{"USD": 13900},
 		Attributes: map[string]any{"size": 42.0, "colours": map[string]any{"sole": "red", "lace": "blue"}},
 	}
 	tests := map[string]struct {
@@ -29,6 +30,10 @@ func TestPatch(t *testing.T) {
 		"name and price":        {`{"name":"Boot","price_minor":0}`, func(i *item) { i.Name, i.PriceMinor = "Boot", 0 }},
 		"texts cleared":         {`{"description":null,"category":null}`, func(i *item) { i.Description, i.Category = "", "" }},
 		"texts emptied":         {`{"description":"","category":""}`, func(i *item) { i.Description, i.Category = "", "" }},
+		"currency and price":    {`{"currency":"KWD","price_minor":41500}`, func(i *item) { i.Currency, i.PriceMinor = "KWD", 41500 }},
+		"prices added":          {`{"prices":{"JPY":21000,"CHF":null}}`, func(i *item) { i.Prices = map[string]int64{"USD": 13900, "JPY": 21000} }},
+		"price cleared":         {`{"prices":{"USD":null}}`, func(i *item) { i.Prices = map[string]int64{} }},
+		"prices cleared":        {`{"prices":null}`, func(i *item) { i.Prices = map[string]int64{} }},
 		"archived":              {`{"status":"archived"}`, func(i *item) { i.Status = "archived" }},
 		"attributes cleared":    {`{"attributes":null}`, func(i *item) { i.Attributes = map[string]any{} }},
 		"attribute added":       {`{"attributes":{"weight":"1 kg"}}`, func(i *item) { i.Attributes["weight"] = "1 kg" }},
@@ -39,7 +44,7 @@ func TestPatch(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			shoe := admin.create("P-"+strings.ReplaceAll(name, " ", "-"), `"name":"Shoe"`, `"description":"Light."`, `"category":"shoes"`,
+			shoe := admin.create("P-"+strings.ReplaceAll(name, " ", "-"), `"name":"Shoe"`, `"description":"Light."`, `"category":"shoes"`, `"prices":{"USD":13900}`,
 				`"attributes":{"size":42,"colours":{"sole":"red","lace":"blue"}}`)
 			want := before
 			want.Attributes = map[string]any{"size": 42.0, "colours": map[string]any{"sole": "red", "lace": "blue"}}
@@ -139,10 +144,9 @@ func TestBulk(t *testing.T) {
 		document("ALSO-NEW-2", `"category":null`),
 	}
 	result := want[bulkResult](admin, http.StatusOK, http.MethodPost, "/products/bulk", `{"products":[`+strings.Join(items, ",")+`]}`)
-	expected := bulkResult{Created: 3, Updated: 1, Unchanged: 1, Errors: []itemError{
+	expected := bulkResult{Created: 3, Updated: 2, Unchanged: 1, Errors: []itemError{
 		{1, "required"},
 		{3, "duplicate_sku"},
-		{5, "currency_immutable"},
 		{6, "wrong_type"},
 		{7, "unknown_field"},
 		{8, "too_small"},

@@ -130,19 +130,20 @@ func want[T any](c client, status int, method, target, body string, headers ...s
 
 // item is a product of an answer.
 type item struct {
-	ID          string         `json:"id"`
-	SKU         string         `json:"sku"`
-	Name        string         `json:"name"`
-	Description string         `json:"description"`
-	Category    string         `json:"category"`
-	PriceMinor  int64          `json:"price_minor"`
-	Currency    string         `json:"currency"`
-	Status      string         `json:"status"`
-	Placeholder bool           `json:"placeholder"`
-	Attributes  map[string]any `json:"attributes"`
-	Version     int64          `json:"version"`
-	CreatedAt   time.Time      `json:"created_at"`
-	UpdatedAt   time.Time      `json:"updated_at"`
+	ID          string           `json:"id"`
+	SKU         string           `json:"sku"`
+	Name        string           `json:"name"`
+	Description string           `json:"description"`
+	Category    string           `json:"category"`
+	PriceMinor  int64            `json:"price_minor"`
+	Currency    string           `json:"currency"`
+	Prices      map[string]int64 `json:"prices"`
+	Status      string           `json:"status"`
+	Placeholder bool             `json:"placeholder"`
+	Attributes  map[string]any   `json:"attributes"`
+	Version     int64            `json:"version"`
+	CreatedAt   time.Time        `json:"created_at"`
+	UpdatedAt   time.Time        `json:"updated_at"`
 }
 
 func (i item) path() string { return "/products/" + i.ID }

@@ -71,6 +71,33 @@ func TestListFilters(t *testing.T) {
 	}
 }
 
+// TestListBySKU checks that any SKU leads to its product, however it is written, and that an archived one is found.
+func TestListBySKU(t *testing.T) {
+	t.Parallel()
+	admin := newShop(t).start()
+	for _, sku := range []string{"BANK CHARGES", "A#12", `9/16\" nut`, "größe-42", "商品-1", "85123a", "85123A"} {
+		admin.create(sku)
+	}
+	gone := admin.create("GONE")
+	want[any](admin, http.StatusNoContent, http.MethodDelete, gone.path(), "")
+	for query, sku := range map[string]string{
+		"BANK+CHARGES": "BANK CHARGES", "BANK%20CHARGES%09": "BANK CHARGES", "A%2312": "A#12", "9%2F16%22+nut": `9/16" nut`,
+		"gro%CC%88%C3%9Fe-42": "größe-42", url.QueryEscape("商品-1"): "商品-1", "85123a": "85123a", "85123A": "85123A",
+		"GONE": "GONE",
+	} {
+		if diff := cmp.Diff([]string{sku}, get[list](admin, "/products?sku="+query).skus()); diff != "" {
+			t.Errorf("sku=%s (-want +got):\n%s", query, diff)
+		}
+	}
+	for _, query := range []string{"sku=BANK", "sku=GONE&status=active", "sku=a%2312"} {
+		if got := get[list](admin, "/products?"+query); len(got.Items) > 0 {
+			t.Errorf("%s finds %v", query, got.skus())
+		}
+	}
+	w := admin.do(http.MethodPost, "/products", document("gro\u0308ße-42 "))
+	wantProblem(t, w, http.StatusConflict, "sku_taken")
+}
+
 // TestCursorBelongsToItsFilters checks that pages of two lists are never mixed.
 func TestCursorBelongsToItsFilters(t *testing.T) {
 	t.Parallel()

@@ -107,8 +107,12 @@ func (p *preparation) members(at *place, schema *openapi3.Schema, members map[st
 		}
 		here := &place{parent: at, name: name, member: true}
 		var memberSchema *openapi3.Schema
-		if schema != nil && schema.Properties[name] != nil {
+		switch {
+		case schema == nil:
+		case schema.Properties[name] != nil:
 			memberSchema = schema.Properties[name].Value
+		case schema.AdditionalProperties.Schema != nil:
+			memberSchema = schema.AdditionalProperties.Schema.Value
 		}
 		switch {
 		case memberSchema == nil && isClosed(schema):

@@ -285,9 +285,10 @@ func checkBounded(t *testing.T, where string, s *openapi3.Schema) {
 	t.Helper()
 	open := s.AdditionalProperties.Has != nil && *s.AdditionalProperties.Has // free-form on purpose
 	closed := s.AdditionalProperties.Has != nil && !*s.AdditionalProperties.Has
+	typed := s.AdditionalProperties.Schema != nil && s.MaxProps != nil
 	switch {
-	case s.Type.Is(openapi3.TypeObject) && !open && !closed:
-		t.Errorf("%s must say additionalProperties: false, or true", where)
+	case s.Type.Is(openapi3.TypeObject) && !open && !closed && !typed:
+		t.Errorf("%s must say additionalProperties: false, or true, or a schema and maxProperties", where)
 	case s.Type.Is(openapi3.TypeArray) && s.MaxItems == nil:
 		t.Errorf("%s needs maxItems", where)
 	case s.Type.Is(openapi3.TypeInteger) && (s.Min == nil || s.Max == nil):

@@ -36,7 +36,7 @@ const (
 // Example: {"color":"green","size":42}
 type Attributes = json.RawMessage
 
-// Currency An ISO 4217 code. It is fixed when the product is created.
+// Currency The code of a currency in ISO 4217. Metals, test codes and `XXX` are refused.
 //
 // Example: EUR
 type Currency = string
@@ -53,6 +53,11 @@ type ItemError struct {
 	Index int `json:"index"`
 }
 
+// Prices Prices in further currencies, in minor units by ISO 4217 code. The currency of `price_minor` is not one of them.
+//
+// Example: {"JPY":21000,"USD":13900}
+type Prices = map[string]int64
+
 // Product A product.
 type Product struct {
 	// Attributes Free-form properties of the product.
@@ -66,7 +71,7 @@ type Product struct {
 	// CreatedAt When the product was created.
 	CreatedAt time.Time `json:"created_at"`
 
-	// Currency An ISO 4217 code. It is fixed when the product is created.
+	// Currency The code of a currency in ISO 4217. Metals, test codes and `XXX` are refused.
 	//
 	// Example: EUR
 	Currency Currency `json:"currency"`
@@ -85,6 +90,11 @@ type Product struct {
 
 	// PriceMinor The price in minor units.
 	PriceMinor int64 `json:"price_minor"`
+
+	// Prices Prices in further currencies, in minor units by ISO 4217 code. The currency of `price_minor` is not one of them.
+	//
+	// Example: {"JPY":21000,"USD":13900}
+	Prices Prices `json:"prices"`
 
 	// SKU The shop's own name of the product, unique in its project: any printable text of up to 200 bytes in UTF-8, except `.` and `..`. White space around it is removed, and it is brought to Unicode normalization form C; otherwise two SKUs are the same only if all their characters are, capitals included.
 	//
@@ -134,7 +144,7 @@ type ProductCreateRequest struct {
 	// Category The category.
 	Category string `json:"category,omitempty"`
 
-	// Currency An ISO 4217 code. It is fixed when the product is created.
+	// Currency The code of a currency in ISO 4217. Metals, test codes and `XXX` are refused.
 	//
 	// Example: EUR
 	Currency Currency `json:"currency"`
@@ -147,6 +157,11 @@ type ProductCreateRequest struct {
 
 	// PriceMinor The price in minor units.
 	PriceMinor int64 `json:"price_minor"`
+
+	// Prices Prices in further currencies, in minor units by ISO 4217 code. The currency of `price_minor` is not one of them.
+	//
+	// Example: {"JPY":21000,"USD":13900}
+	Prices Prices `json:"prices,omitempty"`
 
 	// SKU The shop's own name of the product, unique in its project: any printable text of up to 200 bytes in UTF-8, except `.` and `..`. White space around it is removed, and it is brought to Unicode normalization form C; otherwise two SKUs are the same only if all their characters are, capitals included.
 	//
@@ -171,7 +186,7 @@ type ProductPatch struct {
 	// Category The category; null empties it.
 	Category nullable.Nullable[string] `json:"category,omitempty"`
 
-	// Currency An ISO 4217 code. It is fixed when the product is created.
+	// Currency The code of a currency in ISO 4217. Metals, test codes and `XXX` are refused.
 	//
 	// Example: EUR
 	Currency *Currency `json:"currency,omitempty"`
@@ -184,6 +199,9 @@ type ProductPatch struct {
 
 	// PriceMinor The price in minor units.
 	PriceMinor *int64 `json:"price_minor,omitempty"`
+
+	// Prices A merge patch of the prices in further currencies; null removes them all.
+	Prices nullable.Nullable[map[string]*int64] `json:"prices,omitempty"`
 
 	// SKU The shop's own name of the product, unique in its project: any printable text of up to 200 bytes in UTF-8, except `.` and `..`. White space around it is removed, and it is brought to Unicode normalization form C; otherwise two SKUs are the same only if all their characters are, capitals included.
 	//
@@ -219,11 +237,14 @@ type ListProductsParams struct {
 	// Limit How many products a page holds at most.
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor The `next_cursor` of the previous page. It is opaque, and valid only with the same `status`, `category` and `q`: with others the answer is 422 `cursor_mismatch`.
+	// Cursor The `next_cursor` of the previous page. It is opaque, and valid only with the same filters in the same project: with others the answer is 422 `cursor_mismatch`.
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Status Which products to show.
+	// Status Which products to show. With `sku` the default is `all`.
 	Status *ProductStatusFilter `form:"status,omitempty" json:"status,omitempty"`
+
+	// SKU Only the product with this SKU, archived or not: at most one. It is normalized as described for the `sku` of a product.
+	SKU *string `form:"sku,omitempty" json:"sku,omitempty"`
 
 	// Category Only products of exactly this category.
 	Category *string `form:"category,omitempty" json:"category,omitempty"`
@@ -374,6 +395,19 @@ func (siw *ServerInterfaceWrapper) ListProducts(w http.ResponseWriter, r *http.R
 			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "status"})
 		} else {
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "status", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "sku" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sku", r.URL.Query(), &params.SKU, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "sku"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "sku", Err: err})
 		}
 		return
 	}

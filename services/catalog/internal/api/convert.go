@@ -17,6 +17,7 @@ func answer(p product.Product) Product {
 		Category:    p.Category,
 		PriceMinor:  p.PriceMinor,
 		Currency:    p.Currency,
+		Prices:      p.Prices,
 		Status:      ProductStatus(p.Status),
 		Placeholder: p.Placeholder,
 		Attributes:  p.Attributes,
@@ -50,16 +51,24 @@ func bulkAnswer(bulk *product.Bulk) ProductBulkResult {
 	return result
 }
 
-// pageOf returns the page of a project that the parameters of a list request: of active products by default.
+// pageOf returns the page of a project that the parameters of a list request. Without a SKU it is one of active products by
+// default.
 func pageOf(project int16, params ListProductsParams) (product.Page, error) {
 	page := product.Page{
-		Limit:  valueOr(params.Limit, defaultLimit),
-		Filter: product.Filter{Project: project, Category: valueOr(params.Category, ""), Query: valueOr(params.Q, "")},
+		Limit: valueOr(params.Limit, defaultLimit),
 	}
-	if status := valueOr(params.Status, ProductStatusFilterActive); status != ProductStatusFilterAll {
-		page.Filter.Status = product.Status(status)
+	filter := product.Filter{
+		Project: project, SKU: valueOr(params.SKU, ""), Category: valueOr(params.Category, ""), Query: valueOr(params.Q, ""),
 	}
-	if err := page.Filter.Validate(); err != nil {
+	byDefault := ProductStatusFilterActive
+	if filter.SKU != "" {
+		byDefault = ProductStatusFilterAll
+	}
+	if status := valueOr(params.Status, byDefault); status != ProductStatusFilterAll {
+		filter.Status = product.Status(status)
+	}
+	var err error
+	if page.Filter, err = filter.Validate(); err != nil {
 		return product.Page{}, err
 	}
 	if params.Cursor != nil {
@@ -87,6 +96,7 @@ func contentOf(request ProductCreateRequest) product.Content {
 		Category:    request.Category,
 		PriceMinor:  request.PriceMinor,
 		Currency:    request.Currency,
+		Prices:      request.Prices,
 		Attributes:  request.Attributes,
 	}
 }
@@ -99,6 +109,8 @@ func patchOf(request ProductPatch) product.Patch {
 		Category:    cleared(request.Category),
 		PriceMinor:  request.PriceMinor,
 		Currency:    request.Currency,
+		NoPrices:    request.Prices.IsNull(),
+		Prices:      pricesOf(request.Prices),
 		Status:      (*product.Status)(request.Status),
 		Attributes:  rawOf(request.Attributes),
 	}
@@ -114,6 +126,14 @@ func cleared(member nullable.Nullable[string]) *string {
 	default:
 		return new(member.MustGet())
 	}
+}
+
+func pricesOf(member nullable.Nullable[map[string]*int64]) map[string]*int64 {
+	prices, err := member.Get()
+	if err != nil { // absent or null
+		return nil
+	}
+	return prices
 }
 
 func rawOf(member nullable.Nullable[json.RawMessage]) json.RawMessage {

@@ -16,7 +16,7 @@ import (
 var required = []string{"sku", "name", "price_minor", "currency"}
 
 // optional are the other members of a product.
-var optional = []string{"description", "category", "attributes"}
+var optional = []string{"description", "category", "prices", "attributes"}
 
 // parseItem decodes one product of a bulk request. The contract does not validate the items, because one bad item must not
 // fail the request. Package product checks the values.
@@ -68,12 +68,9 @@ func assign(c *product.Content, name string, value any) (known, ok bool) {
 	case "currency":
 		c.Currency, ok = value.(string)
 	case "price_minor":
-		var literal json.Number
-		if literal, ok = value.(json.Number); ok {
-			var err error
-			c.PriceMinor, err = literal.Int64()
-			ok = err == nil
-		}
+		c.PriceMinor, ok = integer(value)
+	case "prices":
+		c.Prices, ok = integers(value)
 	case "attributes":
 		var err error
 		c.Attributes, err = json.Marshal(value)
@@ -82,6 +79,25 @@ func assign(c *product.Content, name string, value any) (known, ok bool) {
 		return false, false
 	}
 	return true, ok
+}
+
+func integer(value any) (int64, bool) {
+	literal, ok := value.(json.Number)
+	if !ok {
+		return 0, false
+	}
+	n, err := literal.Int64()
+	return n, err == nil
+}
+
+func integers(value any) (map[string]int64, bool) {
+	object, ok := value.(map[string]any)
+	all := make(map[string]int64, len(object))
+	for name, member := range object {
+		n, isInteger := integer(member)
+		all[name], ok = n, ok && isInteger
+	}
+	return all, ok
 }
 
 func itemError(code, detail string) error { return errs.New(errs.Invalid, code, detail) }

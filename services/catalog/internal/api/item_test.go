@@ -20,9 +20,10 @@ func TestParseItem(t *testing.T) {
 	}{
 		"shortest": {raw: `{"sku":"A","name":"a","price_minor":1,"currency":"EUR"}`, want: shortest},
 		"everything": {
-			raw: `{"sku":"A","name":"a","description":"b","category":"c","price_minor":0,"currency":"EUR","attributes":{"d":[null]}}`,
+			raw: `{"sku":"A","name":"a","description":"b","category":"c","price_minor":0,"currency":"EUR","prices":{"JPY":2},"attributes":{"d":[null]}}`,
 			want: product.Content{
-				SKU: "A", Name: "a", Description: "b", Category: "c", Currency: "EUR", Attributes: json.RawMessage(`{"d":[null]}`),
+				SKU: "A", Name: "a", Description: "b", Category: "c", Currency: "EUR", Prices: map[string]int64{"JPY": 2},
+				Attributes: json.RawMessage(`{"d":[null]}`),
 			},
 		},
 		"no object":       {raw: `[]`, code: "wrong_type"},
@@ -32,7 +33,7 @@ func TestParseItem(t *testing.T) {
 		"names have case": {raw: `{"sku":"A","name":"a","price_minor":1,"currency":"EUR","Category":"x"}`, code: "unknown_field"},
 		"null name":       {raw: `{"sku":"A","name":null,"price_minor":1,"currency":"EUR"}`, code: "wrong_type"},
 		"null is absent": {
-			raw:  `{"sku":"A","name":"a","price_minor":1,"currency":"EUR","attributes":null,"category":null,"description":null}`,
+			raw:  `{"sku":"A","name":"a","price_minor":1,"currency":"EUR","attributes":null,"prices":null,"category":null,"description":null}`,
 			want: product.Content{SKU: "A", Name: "a", PriceMinor: 1, Currency: "EUR"},
 		},
 		"null of no member":  {raw: `{"sku":"A","name":"a","price_minor":1,"currency":"EUR","colour":null}`, code: "unknown_field"},
@@ -41,6 +42,8 @@ func TestParseItem(t *testing.T) {
 		"price is a text":    {raw: `{"sku":"A","name":"a","price_minor":"1","currency":"EUR"}`, code: "wrong_type"},
 		"price is no int":    {raw: `{"sku":"A","name":"a","price_minor":1.5,"currency":"EUR"}`, code: "wrong_type"},
 		"price is no int64":  {raw: `{"sku":"A","name":"a","price_minor":9223372036854775808,"currency":"EUR"}`, code: "wrong_type"},
+		"price is no number": {raw: `{"sku":"A","name":"a","price_minor":1,"currency":"EUR","prices":{"JPY":"2","USD":1}}`, code: "wrong_type"},
+		"prices are a list":  {raw: `{"sku":"A","name":"a","price_minor":1,"currency":"EUR","prices":[1]}`, code: "wrong_type"},
 		"category is number": {raw: `{"sku":"A","name":"a","price_minor":1,"currency":"EUR","category":1}`, code: "wrong_type"},
 	}
 	for name, test := range tests {

@@ -21,34 +21,38 @@ func (s *Store) Upsert(ctx context.Context, project int16, bulk *product.Bulk) e
 	// The statement locks rows in the order of its input. All upserts sort by SKU, so they cannot deadlock.
 	items := slices.SortedFunc(slices.Values(bulk.Items), func(a, b product.Item) int { return cmp.Compare(a.SKU, b.SKU) })
 	var written []product.Product
-	var untouched map[string]string
 	err := postgres.InTx(ctx, s.pool, pgx.TxOptions{}, func(tx pgx.Tx) (err error) {
-		if written, err = upsert(ctx, tx, project, items); err == nil {
-			untouched, err = currencies(ctx, tx, project, others(items, written))
-		}
+		written, err = upsert(ctx, tx, project, items)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("upsert %d products: %w", len(items), postgres.Classify(err))
 	}
-	count(bulk, items, written, untouched)
+	for _, p := range written {
+		if p.Version == 1 {
+			bulk.Created++
+		} else {
+			bulk.Updated = append(bulk.Updated, p)
+		}
+	}
+	bulk.Unchanged += len(items) - len(written)
 	return nil
 }
 
 // upsert writes items in their order and returns the new and changed products. It also locks the unchanged rows.
 func upsert(ctx context.Context, tx pgx.Tx, project int16, items []product.Item) ([]product.Product, error) {
 	const statement = `
-		INSERT INTO catalog.products AS old (project, id, sku, name, description, category, price_minor, currency, attributes)
-		SELECT $1, id, sku, name, description, category, price_minor, currency, attributes::jsonb
-		FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::text[])
-			AS given (id, sku, name, description, category, price_minor, currency, attributes)
+		INSERT INTO catalog.products AS old (project, id, sku, name, description, category, price_minor, currency, prices, attributes)
+		SELECT $1, id, sku, name, description, category, price_minor, currency, prices, attributes::jsonb
+		FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::jsonb[], $10::text[])
+			AS given (id, sku, name, description, category, price_minor, currency, prices, attributes)
 		ON CONFLICT (project, sku) DO UPDATE
 		SET name = excluded.name, description = excluded.description, category = excluded.category,
-			price_minor = excluded.price_minor, attributes = excluded.attributes,
+			price_minor = excluded.price_minor, currency = excluded.currency, prices = excluded.prices, attributes = excluded.attributes,
 			placeholder = false, version = old.version + 1, updated_at = now()
-		WHERE old.currency = excluded.currency
-			AND (old.name, old.description, old.category, old.price_minor, old.attributes, old.placeholder) IS DISTINCT FROM
-				(excluded.name, excluded.description, excluded.category, excluded.price_minor, excluded.attributes, false)
+		WHERE (old.name, old.description, old.category, old.price_minor, old.currency, old.prices, old.attributes, old.placeholder)
+			IS DISTINCT FROM (excluded.name, excluded.description, excluded.category, excluded.price_minor, excluded.currency,
+				excluded.prices, excluded.attributes, false)
 		RETURNING ` + columns
 	rows, err := tx.Query(ctx, statement, project,
 		column(items, func(product.Item) uuid.UUID { return newID() }),
@@ -58,6 +62,7 @@ func upsert(ctx context.Context, tx pgx.Tx, project int16, items []product.Item)
 		column(items, func(i product.Item) string { return i.Category }),
 		column(items, func(i product.Item) int64 { return i.PriceMinor }),
 		column(items, func(i product.Item) string { return i.Currency }),
+		column(items, func(i product.Item) map[string]int64 { return i.Prices }),
 		column(items, func(i product.Item) string { return string(i.Attributes) }),
 	)
 	if err != nil {
@@ -72,62 +77,4 @@ func column[T any](items []product.Item, value func(product.Item) T) []T {
 		values[i] = value(item)
 	}
 	return values
-}
-
-// others returns the SKUs of items that are not among written.
-func others(items []product.Item, written []product.Product) []string {
-	skip := make(map[string]struct{}, len(written))
-	for _, p := range written {
-		skip[p.SKU] = struct{}{}
-	}
-	var skus []string
-	for _, item := range items {
-		if _, ok := skip[item.SKU]; !ok {
-			skus = append(skus, item.SKU)
-		}
-	}
-	return skus
-}
-
-// currencies returns the currency of each of skus. In the transaction of upsert the rows are locked and cannot change.
-func currencies(ctx context.Context, tx pgx.Tx, project int16, skus []string) (map[string]string, error) {
-	found := make(map[string]string, len(skus))
-	if len(skus) == 0 {
-		return found, nil
-	}
-	const query = `
-		SELECT sku, currency
-		FROM unnest($2::text[]) AS given (sku)
-		JOIN catalog.products USING (sku)
-		WHERE project = $1` // sku = ANY would compare every SKU with every row when all rows are read
-	rows, err := tx.Query(ctx, query, project, skus)
-	if err != nil {
-		return nil, err
-	}
-	var sku, currency string
-	_, err = pgx.ForEachRow(rows, []any{&sku, &currency}, func() error {
-		found[sku] = currency
-		return nil
-	})
-	return found, err
-}
-
-// count adds the outcomes to bulk. An item that was not written has another currency or equals its row.
-func count(bulk *product.Bulk, items []product.Item, written []product.Product, untouched map[string]string) {
-	for _, p := range written {
-		if p.Version == 1 {
-			bulk.Created++
-		} else {
-			bulk.Updated = append(bulk.Updated, p)
-		}
-	}
-	for _, item := range items {
-		switch currency, ok := untouched[item.SKU]; {
-		case !ok: // written
-		case currency == item.Currency:
-			bulk.Unchanged++
-		default:
-			bulk.Refuse(item.Index, product.CurrencyImmutable(item.SKU, currency))
-		}
-	}
 }

@@ -19,12 +19,17 @@ func TestListUsesIndexes(t *testing.T) {
 	db := dbtest.New(t)
 	const fill = `
 		INSERT INTO catalog.products (project, id, sku, name, category, price_minor, currency, status, created_at)
-		SELECT 1, gen_random_uuid(), 'SKU-' || n, 'Name of ' || md5(n::text), 'category ' || n % 50, n, 'EUR',
+		SELECT $1, gen_random_uuid(), 'SKU-' || n, 'Name of ' || md5(n::text), 'category ' || n % 50, n, 'EUR',
 			CASE WHEN n % 10 = 0 THEN 'archived' ELSE 'active' END, timestamptz '2026-01-01' + n * interval '1 minute'
 		FROM generate_series(1, 20000) AS n`
 	owner := db.Pool("")
-	if _, err := owner.Exec(t.Context(), fill); err != nil {
+	if _, err := owner.Exec(t.Context(), `INSERT INTO auth.projects (slug, name) VALUES ('second', 'Second')`); err != nil {
 		t.Fatal(err)
+	}
+	for project := range 2 {
+		if _, err := owner.Exec(t.Context(), fill, project+1); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if _, err := owner.Exec(t.Context(), `VACUUM ANALYZE catalog.products`); err != nil {
 		t.Fatal(err)
@@ -44,6 +49,8 @@ func TestListUsesIndexes(t *testing.T) {
 		"archived, later":   {product.Page{Filter: product.Filter{Status: product.Archived}, After: after}, "products_status_created_idx", false},
 		"category":          {product.Page{Filter: product.Filter{Status: product.Active, Category: "category 7"}}, "products_category_created_idx", false},
 		"category, later":   {product.Page{Filter: product.Filter{Status: product.Active, Category: "category 7"}, After: after}, "products_category_created_idx", false},
+		"SKU":               {product.Page{Filter: product.Filter{SKU: "SKU-1234"}}, "products_sku_key", true},
+		"SKU, active":       {product.Page{Filter: product.Filter{SKU: "SKU-1234", Status: product.Active}}, "products_sku_key", true},
 		"search for a name": {product.Page{Filter: product.Filter{Status: product.Active, Query: "c4ca4238a0"}}, "products_name_trgm_idx", true},
 		"search for a SKU":  {product.Page{Filter: product.Filter{Query: "SKU-1234"}}, "products_sku_trgm_idx", true},
 	} {

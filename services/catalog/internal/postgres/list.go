@@ -41,6 +41,9 @@ func listStatement(page product.Page) (string, []any) {
 		conditions = append(conditions, condition)
 	}
 	where(`project = ?`, page.Filter.Project)
+	if page.Filter.SKU != "" {
+		where(`sku = ?`, page.Filter.SKU)
+	}
 	if page.Filter.Status != "" {
 		where(`status = ?`, page.Filter.Status)
 	}

@@ -22,11 +22,11 @@ type Store struct{ pool *pgxpool.Pool }
 func New(pool *pgxpool.Pool) *Store { return &Store{pool: pool} }
 
 // columns are those of a product, in the order of scan.
-const columns = `id, placeholder, sku, name, description, category, price_minor, currency, attributes, status, version, created_at, updated_at`
+const columns = `id, placeholder, sku, name, description, category, price_minor, currency, prices, attributes, status, version, created_at, updated_at`
 
 func scan(row pgx.CollectableRow) (product.Product, error) {
 	var p product.Product
-	err := row.Scan(&p.ID, &p.Placeholder, &p.SKU, &p.Name, &p.Description, &p.Category, &p.PriceMinor, &p.Currency, &p.Attributes,
+	err := row.Scan(&p.ID, &p.Placeholder, &p.SKU, &p.Name, &p.Description, &p.Category, &p.PriceMinor, &p.Currency, &p.Prices, &p.Attributes,
 		&p.Status, &p.Version, &p.CreatedAt, &p.UpdatedAt)
 	p.CreatedAt, p.UpdatedAt = p.CreatedAt.UTC(), p.UpdatedAt.UTC()
 	return p, err
@@ -49,11 +49,11 @@ func one(ctx context.Context, db querier, sql string, args ...any) (product.Prod
 // Create stores a new product of a project. A SKU that another product of the project has is a Conflict.
 func (s *Store) Create(ctx context.Context, project int16, c product.Content) (product.Product, error) {
 	const statement = `
-		INSERT INTO catalog.products (id, project, sku, name, description, category, price_minor, currency, attributes)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+		INSERT INTO catalog.products (id, project, sku, name, description, category, price_minor, currency, prices, attributes)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 		RETURNING ` + columns
 	p, err := one(ctx, s.pool, statement,
-		newID(), project, c.SKU, c.Name, c.Description, c.Category, c.PriceMinor, c.Currency, c.Attributes)
+		newID(), project, c.SKU, c.Name, c.Description, c.Category, c.PriceMinor, c.Currency, c.Prices, c.Attributes)
 	if err != nil {
 		return product.Product{}, fmt.Errorf("insert product %s: %w", c.SKU, classify(err, c.SKU))
 	}
@@ -108,14 +108,14 @@ func (s *Store) Update(ctx context.Context, project int16, id uuid.UUID, change 
 func update(ctx context.Context, tx pgx.Tx, p product.Product) (product.Product, error) {
 	const statement = `
 		UPDATE catalog.products
-		SET sku = $2, name = $3, description = $4, category = $5, price_minor = $6, attributes = $7, status = $8,
-			placeholder = $9, version = version + 1, updated_at = now()
+		SET sku = $2, name = $3, description = $4, category = $5, price_minor = $6, currency = $7, prices = $8,
+			attributes = $9, status = $10, placeholder = $11, version = version + 1, updated_at = now()
 		WHERE id = $1
-			AND (sku, name, description, category, price_minor, attributes, status, placeholder)
-				IS DISTINCT FROM ($2, $3, $4, $5, $6, $7::jsonb, $8, $9)
+			AND (sku, name, description, category, price_minor, currency, prices, attributes, status, placeholder)
+				IS DISTINCT FROM ($2, $3, $4, $5, $6, $7, $8::jsonb, $9::jsonb, $10, $11)
 		RETURNING ` + columns
-	return one(ctx, tx, statement, p.ID, p.SKU, p.Name, p.Description, p.Category, p.PriceMinor, p.Attributes, p.Status,
-		p.Placeholder)
+	return one(ctx, tx, statement, p.ID, p.SKU, p.Name, p.Description, p.Category, p.PriceMinor, p.Currency, p.Prices,
+		p.Attributes, p.Status, p.Placeholder)
 }
 
 // classify gives err a kind; a violated uniqueness of the SKU is a Conflict.

@@ -42,6 +42,7 @@ func newStore(t *testing.T) *postgres.Store {
 func content(sku string) product.Content {
 	return product.Content{
 		SKU: sku, Name: "Name of " + sku, Description: "A text.", Category: "shoes", PriceMinor: 12_900, Currency: "EUR",
+		Prices:     map[string]int64{"USD": 13_900},
 		Attributes: json.RawMessage(`{"size":42}`),
 	}
 }
@@ -113,7 +114,7 @@ func TestUpdate(t *testing.T) {
 
 	want := product.Product{
 		ID: created.ID, Status: product.Archived, Version: 2, CreatedAt: created.CreatedAt,
-		Content: product.Content{SKU: "B", Name: "b", PriceMinor: 1, Currency: "EUR", Attributes: json.RawMessage(`{}`)},
+		Content: product.Content{SKU: "B", Name: "b", PriceMinor: 1, Currency: "JPY", Prices: map[string]int64{}, Attributes: json.RawMessage(`{}`)},
 	}
 	changed, err := s.Update(t.Context(), project, created.ID, edit(func(p *product.Product) { p.Content, p.Status = want.Content, want.Status }))
 	if err != nil {

@@ -20,7 +20,7 @@ func TestBulkKeepsTheGoodItems(t *testing.T) {
 	bulk.Add(item(1, "not\na sku"))
 	bulk.Add(item(2, " A "))
 	bulk.Add(item(3, "B"))
-	bulk.Refuse(4, product.CurrencyImmutable("C", "USD"))
+	bulk.Add(item(4, "\u200b"))
 	bulk.Refuse(0, product.SKUTaken("A"))
 
 	if diff := cmp.Diff([]product.Item{item(0, "A"), item(3, "B")}, bulk.Items); diff != "" {
@@ -30,7 +30,7 @@ func TestBulkKeepsTheGoodItems(t *testing.T) {
 		{Index: 0, Code: "sku_taken", Detail: "There is already a product with the SKU A."},
 		{Index: 1, Code: "invalid_value", Detail: "sku must have printable characters only, without line breaks, control and invisible formatting characters."},
 		{Index: 2, Code: "duplicate_sku", Detail: "An earlier item has the SKU A."},
-		{Index: 4, Code: "currency_immutable", Detail: "The currency of C is USD and cannot change."},
+		{Index: 4, Code: "invalid_value", Detail: "sku must have printable characters only, without line breaks, control and invisible formatting characters."},
 	}
 	if diff := cmp.Diff(want, bulk.Refusals); diff != "" {
 		t.Errorf("refusals (-want +got):\n%s", diff)

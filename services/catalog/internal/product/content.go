@@ -3,7 +3,6 @@ package product
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -19,22 +18,20 @@ const (
 	maxDescription = 4000
 	maxCategory    = 100
 	maxPrice       = 1_000_000_000_000
+	maxPrices      = 50
 )
-
-var currencyPattern = regexp.MustCompile(`^[A-Z]{3}$`)
 
 // The codes of values that break a rule. The validation against the contract uses the same ones.
 const (
-	tooShort      = "too_short"
-	tooLong       = "too_long"
-	tooSmall      = "too_small"
-	tooLarge      = "too_large"
-	wrongType     = "wrong_type"
-	invalidFormat = "invalid_format"
-	invalidValue  = "invalid_value"
+	tooShort     = "too_short"
+	tooLong      = "too_long"
+	tooSmall     = "too_small"
+	tooLarge     = "too_large"
+	wrongType    = "wrong_type"
+	invalidValue = "invalid_value"
 )
 
-// Validate returns c with its SKU in normal form and its attributes in canonical form, or an Invalid error with an entry for
+// Validate returns c with its SKU in normal form, its attributes in canonical form and prices that are not nil, or an Invalid error with an entry for
 // each problem.
 func (c Content) Validate() (Content, error) {
 	var found problems
@@ -45,10 +42,10 @@ func (c Content) Validate() (Content, error) {
 	found.checkText("name", c.Name, maxName, "")
 	found.checkText("description", c.Description, maxDescription, "\n\r\t")
 	found.checkText("category", c.Category, maxCategory, "")
-	found.check(c.PriceMinor >= 0, "price_minor", tooSmall, "must not be negative")
-	found.check(c.PriceMinor <= maxPrice, "price_minor", tooLarge, fmt.Sprintf("must be at most %d", int64(maxPrice)))
-	found.check(currencyPattern.MatchString(c.Currency), "currency", invalidFormat, "must be three capital letters, such as EUR")
-
+	found.checkPrices(c)
+	if c.Prices == nil {
+		c.Prices = map[string]int64{}
+	}
 	attributes, problem := canonicalAttributes(c.Attributes)
 	if problem != nil {
 		found = append(found, *problem)

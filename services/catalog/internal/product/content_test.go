@@ -16,7 +16,7 @@ import (
 func shoe() product.Content {
 	return product.Content{
 		SKU: "SHOE-42", Name: "Trail runner 42", Description: "Light.\nFor rough ground.", Category: "shoes",
-		PriceMinor: 12_900, Currency: "EUR", Attributes: json.RawMessage(`{"size":42}`),
+		PriceMinor: 12_900, Currency: "EUR", Prices: map[string]int64{"USD": 13_900}, Attributes: json.RawMessage(`{"size":42}`),
 	}
 }
 
@@ -52,6 +52,13 @@ func TestValidate(t *testing.T) {
 	text := func(bytes int) json.RawMessage {
 		return json.RawMessage(`{"a":"` + strings.Repeat("<", bytes-len(`{"a":""}`)) + `"}`)
 	}
+	manyPrices := func(n int) map[string]int64 {
+		prices := make(map[string]int64)
+		for i := range n {
+			prices[fmt.Sprintf("%03d", i)] = 1
+		}
+		return prices
+	}
 	tests := map[string]struct {
 		edit func(c *product.Content)
 		want []string
@@ -75,7 +82,14 @@ func TestValidate(t *testing.T) {
 		"newline in the category": {func(c *product.Content) { c.Category = "a\nb" }, []string{"/category invalid_value"}},
 		"negative price":          {func(c *product.Content) { c.PriceMinor = -1 }, []string{"/price_minor too_small"}},
 		"price too high":          {func(c *product.Content) { c.PriceMinor = 1e12 + 1 }, []string{"/price_minor too_large"}},
-		"small currency":          {func(c *product.Content) { c.Currency = "eur" }, []string{"/currency invalid_format"}},
+		"small currency":          {func(c *product.Content) { c.Currency = "eur" }, []string{"/currency unknown_currency"}},
+		"no such currency":        {func(c *product.Content) { c.Currency = "ZZZ" }, []string{"/currency unknown_currency"}},
+		"dinars and yen":          {func(c *product.Content) { c.Currency, c.Prices = "KWD", map[string]int64{"JPY": 0} }, nil},
+		"no prices":               {func(c *product.Content) { c.Prices = map[string]int64{} }, nil},
+		"price in no currency":    {func(c *product.Content) { c.Prices = map[string]int64{"usd": 1, "": 1} }, []string{"/prices unknown_currency", "/prices unknown_currency"}},
+		"two prices in euros":     {func(c *product.Content) { c.Prices = map[string]int64{"EUR": 12_900} }, []string{"/prices/EUR duplicate_currency"}},
+		"prices out of range":     {func(c *product.Content) { c.Prices = map[string]int64{"USD": -1, "JPY": 1e12 + 1} }, []string{"/prices/JPY too_large", "/prices/USD too_small"}},
+		"too many prices":         {func(c *product.Content) { c.Prices = manyPrices(51) }, []string{"/prices too_long"}},
 		"deepest attributes":      {func(c *product.Content) { c.Attributes = nested(8) }, nil},
 		"attributes too deep":     {func(c *product.Content) { c.Attributes = nested(9) }, []string{"/attributes invalid_value"}},
 		"arrays too deep": {func(c *product.Content) {
@@ -96,7 +110,7 @@ func TestValidate(t *testing.T) {
 		"exponent too long":     {func(c *product.Content) { c.Attributes = json.RawMessage(`{"a":0e99999999999999999999}`) }, []string{"/attributes invalid_value"}},
 		"everything is wrong": {
 			func(c *product.Content) { *c = product.Content{PriceMinor: -1, Attributes: json.RawMessage(`1`)} },
-			[]string{"/sku too_short", "/name too_short", "/price_minor too_small", "/currency invalid_format", "/attributes wrong_type"},
+			[]string{"/sku too_short", "/name too_short", "/price_minor too_small", "/currency unknown_currency", "/attributes wrong_type"},
 		},
 	}
 	for name, test := range tests {

@@ -5,24 +5,33 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/hp-analytics/hp-analytics/internal/identifier"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 )
 
 // Filter says which products a list holds.
 type Filter struct {
 	Project  int16
+	SKU      string // empty for all
 	Status   Status // empty for all
 	Category string // empty for all
 	Query    string // part of the name or SKU, without regard to case; empty for all
 }
 
-// Validate returns an Invalid error for texts that no product can have. Postgres cannot compare with a NUL.
-func (f Filter) Validate() error {
-	var found []errs.Field
+// Validate returns f with its SKU in normal form, or an Invalid error for texts that no product can have. Postgres cannot
+// compare with a NUL.
+func (f Filter) Validate() (Filter, error) {
+	var found problems
+	if f.SKU != "" {
+		sku, err := identifier.Text(f.SKU)
+		found.checkSKU("/query/sku", err)
+		f.SKU = sku
+	}
 	for _, parameter := range []struct{ name, value string }{{"category", f.Category}, {"q", f.Query}} {
 		if !isText(parameter.value, "") {
 			found = append(found, errs.Field{
@@ -30,10 +39,10 @@ func (f Filter) Validate() error {
 			})
 		}
 	}
-	if len(found) == 0 {
-		return nil
+	if len(found) > 0 {
+		return Filter{}, errs.New(errs.Invalid, "validation_failed", "The filter is not valid; errors says where and why.", found...)
 	}
-	return errs.New(errs.Invalid, "validation_failed", "The filter is not valid; errors says where and why.", found...)
+	return f, nil
 }
 
 // Position is the place of a product in a list, which is sorted by creation time and id, newest first.
@@ -86,7 +95,7 @@ func (f Filter) Position(cursor string) (Position, error) {
 	}
 	if string(raw[cursorBytes-digestBytes:]) != string(f.digest()) {
 		return Position{}, cursorError("cursor_mismatch",
-			"The cursor belongs to a list with other filters. Repeat status, category and q of the first page, or start again without a cursor.")
+			"The cursor belongs to a list with other filters. Repeat status, sku, category and q of the first page in the same project, or start again without a cursor.")
 	}
 	return Position{CreatedAt: time.UnixMicro(micros).UTC(), ID: uuid.UUID(raw[9:25])}, nil
 }
@@ -97,6 +106,7 @@ func cursorError(code, detail string) error {
 
 // digest identifies a filter. It detects mistakes of clients; it is not a security measure.
 func (f Filter) digest() []byte {
-	sum := sha256.Sum256([]byte(strconv.Itoa(int(f.Project)) + "\x00" + string(f.Status) + "\x00" + f.Category + "\x00" + f.Query))
+	parts := []string{strconv.Itoa(int(f.Project)), f.SKU, string(f.Status), f.Category, f.Query}
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
 	return sum[:digestBytes]
 }

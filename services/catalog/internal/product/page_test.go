@@ -34,7 +34,7 @@ func TestCursorBelongsToItsFilter(t *testing.T) {
 	filter := product.Filter{Status: product.Active, Category: "a", Query: "b"}
 	cursor := filter.Cursor(position)
 	for _, other := range []product.Filter{
-		{}, {Project: 2, Status: product.Active, Category: "a", Query: "b"}, {Status: product.Archived, Category: "a", Query: "b"}, {Status: product.Active, Category: "ab"},
+		{}, {SKU: "a", Status: product.Active, Query: "b"}, {Project: 2, Status: product.Active, Category: "a", Query: "b"}, {Status: product.Archived, Category: "a", Query: "b"}, {Status: product.Active, Category: "ab"},
 		{Status: product.Active, Category: "b", Query: "a"}, {Status: product.Active, Query: "b"},
 	} {
 		if _, err := other.Position(cursor); errs.CodeOf(err) != "cursor_mismatch" || !errs.Is(err, errs.Invalid) {
@@ -77,9 +77,13 @@ func TestFilterIsText(t *testing.T) {
 	}{
 		{product.Filter{Status: product.Active, Category: "Schuhe für Berge", Query: "100 %"}, nil},
 		{product.Filter{Category: "a\x00", Query: "\xff"}, []string{"/query/category invalid_value", "/query/q invalid_value"}},
+		{product.Filter{SKU: " 商品 1 "}, nil},
+		{product.Filter{SKU: " "}, []string{"/query/sku too_short"}},
+		{product.Filter{SKU: "a\tb"}, []string{"/query/sku invalid_value"}},
 		{product.Filter{Query: "\n"}, []string{"/query/q invalid_value"}},
 	} {
-		if diff := cmp.Diff(test.want, fields(t, test.filter.Validate())); diff != "" {
+		_, err := test.filter.Validate()
+		if diff := cmp.Diff(test.want, fields(t, err)); diff != "" {
 			t.Errorf("problems of %+v (-want +got):\n%s", test.filter, diff)
 		}
 	}

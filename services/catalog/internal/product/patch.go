@@ -16,7 +16,9 @@ type Patch struct {
 	Description *string
 	Category    *string
 	PriceMinor  *int64
-	Currency    *string
+	Currency    *string           // another one needs a PriceMinor
+	Prices      map[string]*int64 // by currency; nil removes one
+	NoPrices    bool              // removes the prices in further currencies, before Prices adds some
 	Status      *Status
 	Attributes  json.RawMessage // a merge patch of its own; the JSON null empties the attributes
 }
@@ -24,19 +26,24 @@ type Patch struct {
 // describes reports whether the patch says more about a product than its SKU and its status.
 func (patch Patch) describes() bool {
 	return patch.Name != nil || patch.Description != nil || patch.Category != nil || patch.PriceMinor != nil ||
-		patch.Currency != nil || patch.Attributes != nil
+		patch.Currency != nil || patch.Prices != nil || patch.NoPrices || patch.Attributes != nil
 }
 
 // Apply returns p after the patch. The result is valid, but may be equal to p.
 func (patch Patch) Apply(p Product) (Product, error) {
-	if patch.Currency != nil && *patch.Currency != p.Currency {
-		return Product{}, CurrencyImmutable(p.SKU, p.Currency)
+	if patch.Currency != nil && *patch.Currency != p.Currency && patch.PriceMinor == nil {
+		return Product{}, errPriceRequired
 	}
 	set(&p.SKU, patch.SKU)
 	set(&p.Name, patch.Name)
 	set(&p.Description, patch.Description)
 	set(&p.Category, patch.Category)
 	set(&p.PriceMinor, patch.PriceMinor)
+	set(&p.Currency, patch.Currency)
+	if patch.NoPrices {
+		p.Prices = nil
+	}
+	p.Prices = mergePrices(p.Prices, patch.Prices)
 	set(&p.Status, patch.Status)
 	p.Placeholder = p.Placeholder && !patch.describes()
 	attributes, err := mergeAttributes(p.Attributes, patch.Attributes)

@@ -22,11 +22,12 @@ func TestApply(t *testing.T) {
 		"everything": {
 			product.Patch{
 				SKU: new("NEW"), Name: new("New"), Description: new(""), Category: new("new"), PriceMinor: new(int64(1)),
-				Currency: new("EUR"), Status: new(product.Active), Attributes: json.RawMessage(`{"size":null,"width":"D"}`),
+				Currency: new("KWD"), Prices: map[string]*int64{"USD": nil, "JPY": new(int64(2))}, Status: new(product.Active), Attributes: json.RawMessage(`{"size":null,"width":"D"}`),
 			},
 			func(p *product.Product) {
 				p.Status, p.Content = product.Active, product.Content{
-					SKU: "NEW", Name: "New", Category: "new", PriceMinor: 1, Currency: "EUR", Attributes: json.RawMessage(`{"width":"D"}`),
+					SKU: "NEW", Name: "New", Category: "new", PriceMinor: 1, Currency: "KWD", Prices: map[string]int64{"JPY": 2},
+					Attributes: json.RawMessage(`{"width":"D"}`),
 				}
 			}, nil,
 		},
@@ -34,7 +35,20 @@ func TestApply(t *testing.T) {
 			product.Patch{Attributes: json.RawMessage(`null`)},
 			func(p *product.Product) { p.Attributes = json.RawMessage(`{}`) }, nil,
 		},
-		"other currency":        {product.Patch{Currency: new("USD")}, nil, []string{"/currency currency_immutable"}},
+		"one price more": {
+			product.Patch{Prices: map[string]*int64{"JPY": new(int64(2))}},
+			func(p *product.Product) { p.Prices = map[string]int64{"USD": 13_900, "JPY": 2} }, nil,
+		},
+		"prices emptied": {
+			product.Patch{NoPrices: true},
+			func(p *product.Product) { p.Prices = map[string]int64{} }, nil,
+		},
+		"currency without a price": {product.Patch{Currency: new("JPY")}, nil, []string{"/price_minor price_required"}},
+		"two prices in a currency": {product.Patch{Currency: new("USD"), PriceMinor: new(int64(1))}, nil, []string{"/prices/USD duplicate_currency"}},
+		"currency of a further price": {
+			product.Patch{Currency: new("USD"), PriceMinor: new(int64(13_900)), Prices: map[string]*int64{"USD": nil}},
+			func(p *product.Product) { p.Currency, p.PriceMinor, p.Prices = "USD", 13_900, map[string]int64{} }, nil,
+		},
 		"result is not valid":   {product.Patch{Name: new(""), SKU: new("\n")}, nil, []string{"/sku too_short", "/name too_short"}},
 		"attributes are a list": {product.Patch{Attributes: json.RawMessage(`[1]`)}, nil, []string{"/attributes wrong_type"}},
 		"attributes too deep": {

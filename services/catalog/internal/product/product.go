@@ -38,8 +38,9 @@ type Content struct {
 	Description string
 	Category    string
 	PriceMinor  int64
-	Currency    string          // never changes, so that a sum of purchases never mixes units
-	Attributes  json.RawMessage // a JSON object
+	Currency    string           // of PriceMinor
+	Prices      map[string]int64 // in minor units of further currencies
+	Attributes  json.RawMessage  // a JSON object
 }
 
 // Change returns p after an edit, or an error that leaves it as it was.
@@ -48,11 +49,4 @@ type Change func(p Product) (Product, error)
 // SKUTaken is the error of giving a product the SKU of another.
 func SKUTaken(sku string) *errs.Error {
 	return errs.New(errs.Conflict, "sku_taken", "There is already a product with the SKU "+sku+".")
-}
-
-// CurrencyImmutable is the error of changing the currency of the product with this SKU.
-func CurrencyImmutable(sku, currency string) *errs.Error {
-	detail := "The currency of " + sku + " is " + currency + " and cannot change."
-	return errs.New(errs.Invalid, "currency_immutable", detail,
-		errs.Field{Pointer: "/currency", Code: "currency_immutable", Detail: detail})
 }

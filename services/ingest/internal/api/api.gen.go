@@ -58,7 +58,7 @@ type BatchReceipt struct {
 // Example: aggregated
 type BatchState string
 
-// Currency An ISO 4217 code. It is fixed when the product is created.
+// Currency The code of a currency in ISO 4217. Metals, test codes and `XXX` are refused.
 //
 // Example: EUR
 type Currency = string
@@ -180,7 +180,7 @@ type Purchase struct {
 	// BatchID The receipt: `GET /events/batches/{id}`. Requests that were committed together share it.
 	BatchID openapi_types.UUID `json:"batch_id"`
 
-	// Currency An ISO 4217 code. It is fixed when the product is created.
+	// Currency The code of a currency in ISO 4217. Metals, test codes and `XXX` are refused.
 	//
 	// Example: EUR
 	Currency Currency `json:"currency"`
@@ -209,7 +209,7 @@ type PurchaseRequest struct {
 	// AmountMinor What was paid in all, in minor units. The product's price times `quantity` by default.
 	AmountMinor *int64 `json:"amount_minor,omitempty"`
 
-	// Currency An ISO 4217 code. It is fixed when the product is created.
+	// Currency The code of a currency in ISO 4217. Metals, test codes and `XXX` are refused.
 	//
 	// Example: EUR
 	Currency *Currency `json:"currency,omitempty"`
