@@ -4,6 +4,7 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"time"
@@ -236,15 +237,22 @@ type AccountList struct {
 // Example: {"color":"green","size":42}
 type Attributes map[string]interface{}
 
+// BatchID The receipt: `GET /events/batches/{id}`. Requests of a project that were committed together share it.
+//
+// Example: 41007
+type BatchID = string
+
 // BatchReceipt The receipt of a write.
 type BatchReceipt struct {
 	// AggregatedAt When it became part of the numbers; null until then.
 	AggregatedAt time.Time `json:"aggregated_at"`
 
-	// BatchID The id of the receipt.
-	BatchID openapi_types.UUID `json:"batch_id"`
+	// BatchID The receipt: `GET /events/batches/{id}`. Requests of a project that were committed together share it.
+	//
+	// Example: 41007
+	BatchID BatchID `json:"batch_id"`
 
-	// Events How many rows (events or purchases) the write stored.
+	// Events How many rows (events, or lines of orders and refunds) the write stored.
 	Events int `json:"events"`
 
 	// ReceivedAt When the write was committed.
@@ -300,8 +308,10 @@ type Email = string
 
 // EventAccepted What happened to an event.
 type EventAccepted struct {
-	// BatchID The receipt: `GET /events/batches/{id}`. Requests that were committed together share it.
-	BatchID openapi_types.UUID `json:"batch_id"`
+	// BatchID The receipt: `GET /events/batches/{id}`. Requests of a project that were committed together share it.
+	//
+	// Example: 41007
+	BatchID BatchID `json:"batch_id"`
 
 	// ID The id of the event.
 	ID openapi_types.UUID `json:"id"`
@@ -319,15 +329,16 @@ type EventAccepted struct {
 type EventBulkRequest struct {
 	// Events The events.
 	Events []EventInput `json:"events"`
+
+	// SentAt When the request was sent, by the client's clock; for events without `sent_at` of their own.
+	SentAt time.Time `json:"sent_at,omitempty,omitzero"`
 }
 
 // EventBulkResult What happened to the events of a request.
 type EventBulkResult struct {
 	// Accepted How many are new and stored.
-	Accepted int `json:"accepted"`
-
-	// BatchID The receipt: `GET /events/batches/{id}`. Requests that were committed together share it.
-	BatchID openapi_types.UUID `json:"batch_id"`
+	Accepted int     `json:"accepted"`
+	BatchID  BatchID `json:"batch_id,omitempty,omitzero"`
 
 	// Duplicates How many were stored before, or are in this request twice.
 	Duplicates int `json:"duplicates"`
@@ -342,34 +353,73 @@ type EventBulkResult struct {
 	Warnings ItemWarnings `json:"warnings,omitempty,omitzero"`
 }
 
-// EventInput Something a user did with a product. Exactly one of `product_id` and `sku` names the product.
+// EventInput Something a user did, perhaps with a product, which at most one of `product_id` and `sku` names. A `null` is the same as an absent field.
 type EventInput struct {
-	// ID Makes retries safe. With `ts` any UUID, without `ts` a UUIDv7, whose time becomes `ts`. Made by the server when absent.
-	ID openapi_types.UUID `json:"id,omitempty,omitzero"`
+	// AnonymousID The visitor who did it, before it is known who that is: any text, like `user_id`. An event with both ids counts for the user, and the anonymous id belongs to this user from then on (the first one wins): later events with the anonymous id alone count for the user, within 5 seconds.
+	//
+	// Example: 7f3c9a2e-visitor
+	AnonymousID string `json:"anonymous_id,omitempty,omitzero"`
+
+	// ID Makes retries safe, together with `ts`. Any text; answers give its UUID, which is the text itself if it is one. Without `ts` a UUIDv7, whose time becomes `ts`. Made by the server when absent.
+	ID string `json:"id,omitempty,omitzero"`
 
 	// ProductID The product by its id.
 	ProductID openapi_types.UUID `json:"product_id,omitempty,omitzero"`
 
-	// Properties Any other data about the event.
-	Properties map[string]interface{} `json:"properties,omitempty,omitzero"`
+	// Properties Any other data about the event. The listed names mean the same to everybody. Names that begin with `$` are the platform's.
+	Properties EventProperties `json:"properties,omitempty,omitzero"`
+
+	// SentAt When it was sent, by the same clock.
+	SentAt time.Time `json:"sent_at,omitempty,omitzero"`
 
 	// SKU The shop's own name of the product, unique in its project: any printable text of up to 200 bytes in UTF-8, except `.` and `..`. White space around it is removed, and it is brought to Unicode normalization form C; otherwise two SKUs are the same only if all their characters are, capitals included.
 	//
 	// Example: SHOE-TRAIL-42
 	SKU SKU `json:"sku,omitempty,omitzero"`
 
-	// TS When it happened; the time of arrival by default.
+	// TS When it happened, by the client's clock; the time of arrival by default.
 	TS time.Time `json:"ts,omitempty,omitzero"`
 
-	// Type `view`, `click` and `add_to_cart` have counts of their own; any other type is counted by type.
+	// Type What happened, in any script: `view`, `click` and `add_to_cart` have counts of their own; any other type, such as `Signed Up`, is counted by type. Up to 200 printable characters.
 	//
 	// Example: view
 	Type string `json:"type"`
 
-	// UserID The user who did it. Required with an API key; with a user's token, absent or the user's own id.
+	// UserID The user who did it: any printable text of up to 200 bytes in UTF-8, except `me`. With an API key, required unless there is an `anonymous_id`; with a user's token, absent or the user's own id.
 	//
 	// Example: customer-17
 	UserID UserID `json:"user_id,omitempty,omitzero"`
+}
+
+// EventProperties Any other data about the event. The listed names mean the same to everybody. Names that begin with `$` are the platform's.
+type EventProperties struct {
+	// Device The kind of device, such as `mobile`.
+	Device string `json:"device,omitempty,omitzero"`
+
+	// Referrer The page before it.
+	Referrer string `json:"referrer,omitempty,omitzero"`
+
+	// SessionID The visit that the event is part of.
+	SessionID string `json:"session_id,omitempty,omitzero"`
+
+	// URL The page.
+	URL string `json:"url,omitempty,omitzero"`
+
+	// UtmCampaign By which campaign.
+	UtmCampaign string `json:"utm_campaign,omitempty,omitzero"`
+
+	// UtmContent By which of several links.
+	UtmContent string `json:"utm_content,omitempty,omitzero"`
+
+	// UtmMedium By which kind of link, such as `email`.
+	UtmMedium string `json:"utm_medium,omitempty,omitzero"`
+
+	// UtmSource Where the visit came from.
+	UtmSource string `json:"utm_source,omitempty,omitzero"`
+
+	// UtmTerm For which search words.
+	UtmTerm              string                 `json:"utm_term,omitempty,omitzero"`
+	AdditionalProperties map[string]interface{} `json:"-"`
 }
 
 // EventStatus `duplicate` when an event with this id and time was stored before.
@@ -474,7 +524,7 @@ type ItemError struct {
 
 // ItemWarning What was changed in an item that was taken.
 type ItemWarning struct {
-	// Code `characters_replaced` for text that cannot be stored.
+	// Code `characters_replaced` for text that cannot be stored; `ts_clamped` for a `ts` that is too far ahead.
 	Code string `json:"code"`
 
 	// Detail A sentence for people.
@@ -801,8 +851,10 @@ type Purchase struct {
 	// AmountMinor What was paid in all, in minor units.
 	AmountMinor int64 `json:"amount_minor"`
 
-	// BatchID The receipt: `GET /events/batches/{id}`. Requests that were committed together share it.
-	BatchID openapi_types.UUID `json:"batch_id"`
+	// BatchID The receipt: `GET /events/batches/{id}`. Requests of a project that were committed together share it.
+	//
+	// Example: 41007
+	BatchID BatchID `json:"batch_id"`
 
 	// Currency The code of a currency in ISO 4217. Metals, test codes and `XXX` are refused.
 	//
@@ -855,7 +907,7 @@ type PurchaseRequest struct {
 	// TS When it happened; the time of arrival by default.
 	TS time.Time `json:"ts,omitempty,omitzero"`
 
-	// UserID The user who did it. Required with an API key; with a user's token, absent or the user's own id.
+	// UserID The user who did it: any printable text of up to 200 bytes in UTF-8, except `me`. With an API key, required unless there is an `anonymous_id`; with a user's token, absent or the user's own id.
 	//
 	// Example: customer-17
 	UserID UserID `json:"user_id,omitempty,omitzero"`
@@ -1066,7 +1118,7 @@ type UserDay struct {
 	Views int64 `json:"views"`
 }
 
-// UserID The user who did it. Required with an API key; with a user's token, absent or the user's own id.
+// UserID The user who did it: any printable text of up to 200 bytes in UTF-8, except `me`. With an API key, required unless there is an `anonymous_id`; with a user's token, absent or the user's own id.
 //
 // Example: customer-17
 type UserID = string
@@ -1241,6 +1293,176 @@ type CreatePurchaseParams struct {
 
 	// IdempotencyKey Any text that is unique for this purchase, for example a UUID.
 	IdempotencyKey string `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// Getter for additional properties for EventProperties. Returns the specified
+// element and whether it was found
+func (a EventProperties) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for EventProperties
+func (a *EventProperties) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for EventProperties to handle AdditionalProperties
+func (a *EventProperties) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["device"]; found {
+		err = json.Unmarshal(raw, &a.Device)
+		if err != nil {
+			return fmt.Errorf("error reading 'device': %w", err)
+		}
+		delete(object, "device")
+	}
+
+	if raw, found := object["referrer"]; found {
+		err = json.Unmarshal(raw, &a.Referrer)
+		if err != nil {
+			return fmt.Errorf("error reading 'referrer': %w", err)
+		}
+		delete(object, "referrer")
+	}
+
+	if raw, found := object["session_id"]; found {
+		err = json.Unmarshal(raw, &a.SessionID)
+		if err != nil {
+			return fmt.Errorf("error reading 'session_id': %w", err)
+		}
+		delete(object, "session_id")
+	}
+
+	if raw, found := object["url"]; found {
+		err = json.Unmarshal(raw, &a.URL)
+		if err != nil {
+			return fmt.Errorf("error reading 'url': %w", err)
+		}
+		delete(object, "url")
+	}
+
+	if raw, found := object["utm_campaign"]; found {
+		err = json.Unmarshal(raw, &a.UtmCampaign)
+		if err != nil {
+			return fmt.Errorf("error reading 'utm_campaign': %w", err)
+		}
+		delete(object, "utm_campaign")
+	}
+
+	if raw, found := object["utm_content"]; found {
+		err = json.Unmarshal(raw, &a.UtmContent)
+		if err != nil {
+			return fmt.Errorf("error reading 'utm_content': %w", err)
+		}
+		delete(object, "utm_content")
+	}
+
+	if raw, found := object["utm_medium"]; found {
+		err = json.Unmarshal(raw, &a.UtmMedium)
+		if err != nil {
+			return fmt.Errorf("error reading 'utm_medium': %w", err)
+		}
+		delete(object, "utm_medium")
+	}
+
+	if raw, found := object["utm_source"]; found {
+		err = json.Unmarshal(raw, &a.UtmSource)
+		if err != nil {
+			return fmt.Errorf("error reading 'utm_source': %w", err)
+		}
+		delete(object, "utm_source")
+	}
+
+	if raw, found := object["utm_term"]; found {
+		err = json.Unmarshal(raw, &a.UtmTerm)
+		if err != nil {
+			return fmt.Errorf("error reading 'utm_term': %w", err)
+		}
+		delete(object, "utm_term")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for EventProperties to handle AdditionalProperties
+func (a EventProperties) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	object["device"], err = json.Marshal(a.Device)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'device': %w", err)
+	}
+
+	object["referrer"], err = json.Marshal(a.Referrer)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'referrer': %w", err)
+	}
+
+	object["session_id"], err = json.Marshal(a.SessionID)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'session_id': %w", err)
+	}
+
+	object["url"], err = json.Marshal(a.URL)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'url': %w", err)
+	}
+
+	object["utm_campaign"], err = json.Marshal(a.UtmCampaign)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'utm_campaign': %w", err)
+	}
+
+	object["utm_content"], err = json.Marshal(a.UtmContent)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'utm_content': %w", err)
+	}
+
+	object["utm_medium"], err = json.Marshal(a.UtmMedium)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'utm_medium': %w", err)
+	}
+
+	object["utm_source"], err = json.Marshal(a.UtmSource)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'utm_source': %w", err)
+	}
+
+	object["utm_term"], err = json.Marshal(a.UtmTerm)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'utm_term': %w", err)
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
 }
 
 // TopProducts calls GET /analytics/products/top: the products with the highest count.
@@ -1548,10 +1770,21 @@ func (c *Client) EndSessions(ctx context.Context, id openapi_types.UUID, options
 // The quota `ingest` counts events, refused ones too. A body takes at least one unit for each 4 KiB begun, decoded or as
 // it is sent, whatever it holds.
 //
-// Codes of refused events: `product_required`, `product_ambiguous`, `unknown_product`, `archived_product`,
-// `type_forbidden` (a user sends view, click and add_to_cart), `user_id_required`, `user_id_mismatch`, `ts_in_future` (more than an hour ahead), `ts_too_old` (older than the
-// retention, 90 days unless configured), `id_without_time`, `unknown_field`, `duplicate_field`, `wrong_type`,
-// `required` and `invalid_value`.
+// Events are unique by `id` and `ts` within a project. The same again is a `duplicate`; another type, product, user or
+// other properties under the same `id` and `ts` are a `conflict` (409, or an item of `errors` in a bulk request).
+//
+// `ts` is the client's and is not moved. A client that sends `sent_at`, the time of its clock when it sends the event, lets
+// the platform know how far the clock is off: the difference to the time of receipt is kept as the property `$skew_ms`,
+// in milliseconds, if it is more than a second. An event whose `ts` is more than an hour ahead, even after correction by that
+// difference (of at most a day), is counted when it is received: the answer has the warning `ts_clamped`, and the property
+// `$ts_sent` keeps its `ts`. Retries of such an event are recognised by its own `id` and `ts`.
+//
+// Codes of refused events: `product_ambiguous`, `unknown_product`, `too_many_new_products` (a key that creates products for
+// unknown SKUs creates at most 100 with a request, and a project has at most 10,000 that nobody has described),
+// `too_many_event_types` (a project has at most 10,000 types), `type_forbidden` (a user who is no member sends view, click
+// and add_to_cart), `user_id_required`, `user_id_mismatch`, `anonymous_id_forbidden`, `ts_too_old` (more than 90 days ago,
+// unless the project or the installation say otherwise), `id_without_time`, `unknown_field`, `duplicate_field`,
+// `wrong_type`, `required` and `invalid_value`.
 func (c *Client) CreateEvent(ctx context.Context, body EventInput, params *CreateEventParams, options ...CallOption) (result EventAccepted, err error) {
 	call := &call{
 		operation: "createEvent", method: http.MethodPost,
@@ -1566,8 +1799,8 @@ func (c *Client) CreateEvent(ctx context.Context, body EventInput, params *Creat
 
 // GetBatchReceipt calls GET /events/batches/{id}: the receipt of a write.
 //
-// Says whether a write is part of the numbers yet. Receipts are kept for seven days after aggregation unless configured otherwise. Needs an access token or an API key. A write may share its batch with writes of other callers: `events` counts the rows of all of them, and nothing else of theirs is shown. Whoever has the id, which cannot be guessed, may read the receipt.
-func (c *Client) GetBatchReceipt(ctx context.Context, id openapi_types.UUID, options ...CallOption) (result BatchReceipt, err error) {
+// Says whether a write is part of the numbers yet. Receipts are kept for seven days after aggregation unless configured otherwise. Needs an access token or an API key of the project. A write may share its batch with writes of other callers of the project: `events` counts the rows of all of them, and nothing else of theirs is shown.
+func (c *Client) GetBatchReceipt(ctx context.Context, id string, options ...CallOption) (result BatchReceipt, err error) {
 	call := &call{
 		operation: "getBatchReceipt", method: http.MethodGet,
 		path: fmt.Sprintf("/events/batches/%s", pathSegment(id)),
@@ -1583,9 +1816,9 @@ func (c *Client) GetBatchReceipt(ctx context.Context, id openapi_types.UUID, opt
 //
 // A bad event does not fail the others: it is listed in `errors` with its index (for NDJSON the line, counted from 0
 // without empty lines), and the others are stored. The codes are those of `POST /events`; in addition
-// `malformed_json` (an NDJSON line) and `event_too_large`. An event tells up to 20 problems; when the events of a batch
-// have 1,000 problems beyond their first ones, further events tell one. The answer is a success even when every event was refused; an
-// empty batch is answered with 422 `empty_batch`, more than 1,000 events with 413 `batch_too_large`.
+// `conflict`, `malformed_json` (an NDJSON line) and `event_too_large`. An event tells up to 20 problems; when the events of a batch
+// have 1,000 problems beyond their first ones, further events tell one. When every event was refused, the
+// answer is 422 with the same content; an empty batch is answered with 422 `empty_batch`, more than 1,000 events with 413 `batch_too_large`.
 func (c *Client) CreateEventsBulk(ctx context.Context, body EventBulkRequest, params *CreateEventsBulkParams, options ...CallOption) (result EventBulkResult, err error) {
 	call := &call{
 		operation: "createEventsBulk", method: http.MethodPost,

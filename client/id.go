@@ -24,11 +24,11 @@ func NewID() (uuid.UUID, error) {
 func (c *call) identify(body any) (err error) {
 	switch body := body.(type) {
 	case *EventInput:
-		return ensureID(&body.ID)
+		return ensureText(&body.ID)
 	case *EventBulkRequest:
 		body.Events = slices.Clone(body.Events)
 		for i := range body.Events {
-			if err := ensureID(&body.Events[i].ID); err != nil {
+			if err := ensureText(&body.Events[i].ID); err != nil {
 				return err
 			}
 		}
@@ -47,5 +47,14 @@ func ensureID(id *uuid.UUID) (err error) {
 	if *id == uuid.Nil {
 		*id, err = NewID()
 	}
+	return err
+}
+
+func ensureText(id *string) error {
+	if *id != "" {
+		return nil
+	}
+	made, err := NewID()
+	*id = made.String()
 	return err
 }

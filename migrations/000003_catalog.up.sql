@@ -46,6 +46,7 @@ COMMENT ON COLUMN catalog.products.updated_at IS 'When the product was last chan
 CREATE INDEX products_status_created_idx ON catalog.products (project, status, created_at DESC, id DESC);
 CREATE INDEX products_category_created_idx ON catalog.products (project, category, status, created_at DESC, id DESC);
 CREATE INDEX products_created_idx ON catalog.products (project, created_at DESC, id DESC);
+CREATE INDEX products_placeholder_idx ON catalog.products (project) WHERE placeholder;
 CREATE INDEX products_name_trgm_idx ON catalog.products USING gin (name public.gin_trgm_ops);
 CREATE INDEX products_sku_trgm_idx ON catalog.products USING gin (sku public.gin_trgm_ops);
 

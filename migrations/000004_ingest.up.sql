@@ -64,7 +64,23 @@ COMMENT ON COLUMN ingest.events.id IS 'The client''s id if it is a UUID, else a 
 COMMENT ON COLUMN ingest.events.product IS 'The product (catalog.products.n); NULL for none.';
 COMMENT ON COLUMN ingest.events.project IS 'The project.';
 COMMENT ON COLUMN ingest.events.name IS 'The name of the event (ingest.names.n).';
-COMMENT ON COLUMN ingest.events.properties IS 'Properties given by the client, a JSON object; NULL for none. The member $skew_ms is ours: how far the client''s clock was ahead.';
+COMMENT ON COLUMN ingest.events.properties IS 'Properties given by the client, a JSON object; NULL for none. Members that begin with $ may be ours: $skew_ms is the time of receipt minus sent_at, $ts_sent is ts of a clamped event as it was sent.';
+
+-- An event whose ts is too far ahead is counted when it is received. A retry is received at another time, so the first one is
+-- recorded before the event is stored, and the retry is stored with it, too.
+CREATE TABLE ingest.clamped_events (
+	project smallint NOT NULL,
+	ts_sent timestamptz NOT NULL,
+	id      uuid NOT NULL,
+	ts      timestamptz NOT NULL,
+	PRIMARY KEY (project, ts_sent, id)
+);
+CREATE INDEX clamped_events_ts_idx ON ingest.clamped_events (ts);
+COMMENT ON TABLE ingest.clamped_events IS 'The times of events whose ts was too far ahead. A row is kept as long as the raw row.';
+COMMENT ON COLUMN ingest.clamped_events.project IS 'The project.';
+COMMENT ON COLUMN ingest.clamped_events.ts_sent IS 'ts as the client sent it.';
+COMMENT ON COLUMN ingest.clamped_events.id IS 'As ingest.events.id.';
+COMMENT ON COLUMN ingest.clamped_events.ts IS 'ts of the raw row: when the event was first received.';
 
 -- Orders are unique by id for ever, so they are not partitioned by time and are kept. A purchase is an order of one line.
 CREATE TABLE ingest.orders (
@@ -319,6 +335,7 @@ BEGIN
 	LOOP
 		IF NOT dry_run THEN
 			EXECUTE format('DROP TABLE ingest.%I', partition);
+			DELETE FROM ingest.clamped_events WHERE ts < before_day::timestamp AT TIME ZONE 'UTC';
 			INSERT INTO ingest.dropped_days (day) VALUES (to_date(right(partition, 8), 'YYYYMMDD')) ON CONFLICT DO NOTHING;
 		END IF;
 		RETURN NEXT;
@@ -329,7 +346,7 @@ COMMENT ON FUNCTION ingest.drop_partitions_before(date, boolean) IS
 	'Drops the partitions of the days before a day and returns their names and sizes in bytes. With dry_run it only returns them.';
 REVOKE ALL ON FUNCTION ingest.ensure_partitions(date, date), ingest.drop_partitions_before(date, boolean) FROM PUBLIC;
 
-GRANT SELECT, INSERT ON ingest.events, ingest.orders, ingest.refunds, ingest.refund_lines, ingest.batches, ingest.idempotency_keys, ingest.names TO hp_ingest;
+GRANT SELECT, INSERT ON ingest.events, ingest.clamped_events, ingest.orders, ingest.refunds, ingest.refund_lines, ingest.batches, ingest.idempotency_keys, ingest.names TO hp_ingest;
 GRANT SELECT, INSERT, UPDATE ON ingest.users TO hp_ingest;
 GRANT SELECT, INSERT, UPDATE (refunded_minor, refunded_units) ON ingest.order_lines TO hp_ingest;
 GRANT SELECT ON ingest.dropped_days TO hp_ingest;

@@ -11,7 +11,6 @@ import (
 	"context"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -28,6 +27,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/migrations"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/api"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/committer"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/dictionary"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/folded"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/postgres"
@@ -59,11 +59,13 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 	}
 	store := postgres.New(f.Pool, f.Registerer)
 	known := products.New(store, f.Registerer)
+	numbers := dictionary.New(store, f.Registerer)
 	waker := wakeup.New(tasks.NewClient(f.Redis, cfg.Redis.Timeout), f.Logger, f.Registerer)
 	watcher := folded.New(store, folded.Options{Timeout: cfg.WaitTimeout, MaxBatches: cfg.MaxWaits}, f.Logger, f.Registerer)
 	writer := committer.New(store, waker, committer.Options{Writers: cfg.Writers, MaxWaiting: cfg.MaxWaitingRows}, f.Registerer)
 	background := []lifecycle.Component{
 		lifecycle.OnStop("product cache", known.Close),
+		lifecycle.OnStop("dictionary", numbers.Close),
 		lifecycle.Loop("waker", waker.Run),
 		lifecycle.Loop("fold watcher", watcher.Run),
 		lifecycle.Loop("committer", writer.Run), // last: its final flush still wakes and is watched
@@ -74,12 +76,13 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 			background = append(background, lifecycle.OnStop("rate limit", limiter.Close))
 		}
 	}
-	rules := event.Rules{Retention: time.Duration(cfg.RetentionDays) * 24 * time.Hour}
+	rules := event.Rules{MaxEventAge: cfg.MaxEventAge}
 	budget := inflight.NewBudget("ingest", inflight.Limits{
 		Total: cfg.MaxInflightBytes, Caller: cfg.MaxCallerBytes, Address: cfg.MaxAddressBytes,
 	}, f.Registerer)
 	bodies := body.NewOpener(budget, body.Pace{Stall: cfg.BodyStall, Rate: cfg.MinBodyRate, Total: cfg.HTTP.ReadTimeout})
-	server := api.New(event.NewRecorder(rules, known, writer, store), store, bodies, watcher, limits, f.Logger, f.Registerer)
+	recorder := event.NewRecorder(rules, event.Deps{Catalog: known, Dictionary: numbers, Clamps: store, Committer: writer, Answers: store})
+	server := api.New(recorder, store, bodies, watcher, limits, f.Logger, f.Registerer)
 	return f.Service(frame.Parts{
 		Mount: func(router chi.Router) error {
 			openapi.Mount(router)

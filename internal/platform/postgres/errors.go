@@ -19,6 +19,8 @@ const (
 	NumericValueOutOfRange = "22003"
 
 	UniqueViolation = "23505"
+	// DeadlockDetected ends one of several transactions that wait for each other; it can be repeated.
+	DeadlockDetected = "40P01"
 	// LockNotAvailable is a lock that was not free within lock_timeout, or at once with NOWAIT.
 	LockNotAvailable = "55P03"
 

@@ -33,15 +33,22 @@ const (
 	WaitForAggregated WaitFor = "aggregated"
 )
 
+// BatchID The receipt: `GET /events/batches/{id}`. Requests of a project that were committed together share it.
+//
+// Example: 41007
+type BatchID = string
+
 // BatchReceipt The receipt of a write.
 type BatchReceipt struct {
 	// AggregatedAt When it became part of the numbers; null until then.
 	AggregatedAt *time.Time `json:"aggregated_at"`
 
-	// BatchID The id of the receipt.
-	BatchID openapi_types.UUID `json:"batch_id"`
+	// BatchID The receipt: `GET /events/batches/{id}`. Requests of a project that were committed together share it.
+	//
+	// Example: 41007
+	BatchID BatchID `json:"batch_id"`
 
-	// Events How many rows (events or purchases) the write stored.
+	// Events How many rows (events, or lines of orders and refunds) the write stored.
 	Events int `json:"events"`
 
 	// ReceivedAt When the write was committed.
@@ -65,8 +72,10 @@ type Currency = string
 
 // EventAccepted What happened to an event.
 type EventAccepted struct {
-	// BatchID The receipt: `GET /events/batches/{id}`. Requests that were committed together share it.
-	BatchID openapi_types.UUID `json:"batch_id"`
+	// BatchID The receipt: `GET /events/batches/{id}`. Requests of a project that were committed together share it.
+	//
+	// Example: 41007
+	BatchID BatchID `json:"batch_id"`
 
 	// ID The id of the event.
 	ID openapi_types.UUID `json:"id"`
@@ -84,15 +93,16 @@ type EventAccepted struct {
 type EventBulkRequest struct {
 	// Events The events.
 	Events []EventInput `json:"events"`
+
+	// SentAt When the request was sent, by the client's clock; for events without `sent_at` of their own.
+	SentAt *time.Time `json:"sent_at,omitempty"`
 }
 
 // EventBulkResult What happened to the events of a request.
 type EventBulkResult struct {
 	// Accepted How many are new and stored.
-	Accepted int `json:"accepted"`
-
-	// BatchID The receipt: `GET /events/batches/{id}`. Requests that were committed together share it.
-	BatchID openapi_types.UUID `json:"batch_id"`
+	Accepted int     `json:"accepted"`
+	BatchID  BatchID `json:"batch_id,omitempty"`
 
 	// Duplicates How many were stored before, or are in this request twice.
 	Duplicates int `json:"duplicates"`
@@ -107,35 +117,46 @@ type EventBulkResult struct {
 	Warnings ItemWarnings `json:"warnings,omitempty"`
 }
 
-// EventInput Something a user did with a product. Exactly one of `product_id` and `sku` names the product.
+// EventInput Something a user did, perhaps with a product, which at most one of `product_id` and `sku` names. A `null` is the same as an absent field.
 type EventInput struct {
-	// ID Makes retries safe. With `ts` any UUID, without `ts` a UUIDv7, whose time becomes `ts`. Made by the server when absent.
-	ID *openapi_types.UUID `json:"id,omitempty"`
+	// AnonymousID The visitor who did it, before it is known who that is: any text, like `user_id`. An event with both ids counts for the user, and the anonymous id belongs to this user from then on (the first one wins): later events with the anonymous id alone count for the user, within 5 seconds.
+	//
+	// Example: 7f3c9a2e-visitor
+	AnonymousID *string `json:"anonymous_id,omitempty"`
+
+	// ID Makes retries safe, together with `ts`. Any text; answers give its UUID, which is the text itself if it is one. Without `ts` a UUIDv7, whose time becomes `ts`. Made by the server when absent.
+	ID *string `json:"id,omitempty"`
 
 	// ProductID The product by its id.
 	ProductID *openapi_types.UUID `json:"product_id,omitempty"`
 
-	// Properties Any other data about the event.
-	Properties json.RawMessage `json:"properties,omitempty"`
+	// Properties Any other data about the event. The listed names mean the same to everybody. Names that begin with `$` are the platform's.
+	Properties EventProperties `json:"properties,omitempty"`
+
+	// SentAt When it was sent, by the same clock.
+	SentAt *time.Time `json:"sent_at,omitempty"`
 
 	// SKU The shop's own name of the product, unique in its project: any printable text of up to 200 bytes in UTF-8, except `.` and `..`. White space around it is removed, and it is brought to Unicode normalization form C; otherwise two SKUs are the same only if all their characters are, capitals included.
 	//
 	// Example: SHOE-TRAIL-42
 	SKU *SKU `json:"sku,omitempty"`
 
-	// TS When it happened; the time of arrival by default.
+	// TS When it happened, by the client's clock; the time of arrival by default.
 	TS *time.Time `json:"ts,omitempty"`
 
-	// Type `view`, `click` and `add_to_cart` have counts of their own; any other type is counted by type.
+	// Type What happened, in any script: `view`, `click` and `add_to_cart` have counts of their own; any other type, such as `Signed Up`, is counted by type. Up to 200 printable characters.
 	//
 	// Example: view
 	Type string `json:"type"`
 
-	// UserID The user who did it. Required with an API key; with a user's token, absent or the user's own id.
+	// UserID The user who did it: any printable text of up to 200 bytes in UTF-8, except `me`. With an API key, required unless there is an `anonymous_id`; with a user's token, absent or the user's own id.
 	//
 	// Example: customer-17
 	UserID *UserID `json:"user_id,omitempty"`
 }
+
+// EventProperties Any other data about the event. The listed names mean the same to everybody. Names that begin with `$` are the platform's.
+type EventProperties = json.RawMessage
 
 // EventStatus `duplicate` when an event with this id and time was stored before.
 //
@@ -156,7 +177,7 @@ type ItemError struct {
 
 // ItemWarning What was changed in an item that was taken.
 type ItemWarning struct {
-	// Code `characters_replaced` for text that cannot be stored.
+	// Code `characters_replaced` for text that cannot be stored; `ts_clamped` for a `ts` that is too far ahead.
 	Code string `json:"code"`
 
 	// Detail A sentence for people.
@@ -177,8 +198,10 @@ type Purchase struct {
 	// AmountMinor What was paid in all, in minor units.
 	AmountMinor int64 `json:"amount_minor"`
 
-	// BatchID The receipt: `GET /events/batches/{id}`. Requests that were committed together share it.
-	BatchID openapi_types.UUID `json:"batch_id"`
+	// BatchID The receipt: `GET /events/batches/{id}`. Requests of a project that were committed together share it.
+	//
+	// Example: 41007
+	BatchID BatchID `json:"batch_id"`
 
 	// Currency The code of a currency in ISO 4217. Metals, test codes and `XXX` are refused.
 	//
@@ -231,7 +254,7 @@ type PurchaseRequest struct {
 	// TS When it happened; the time of arrival by default.
 	TS *time.Time `json:"ts,omitempty"`
 
-	// UserID The user who did it. Required with an API key; with a user's token, absent or the user's own id.
+	// UserID The user who did it: any printable text of up to 200 bytes in UTF-8, except `me`. With an API key, required unless there is an `anonymous_id`; with a user's token, absent or the user's own id.
 	//
 	// Example: customer-17
 	UserID *UserID `json:"user_id,omitempty"`
@@ -242,7 +265,7 @@ type PurchaseRequest struct {
 // Example: SHOE-TRAIL-42
 type SKU = string
 
-// UserID The user who did it. Required with an API key; with a user's token, absent or the user's own id.
+// UserID The user who did it: any printable text of up to 200 bytes in UTF-8, except `me`. With an API key, required unless there is an `anonymous_id`; with a user's token, absent or the user's own id.
 //
 // Example: customer-17
 type UserID = string
@@ -294,7 +317,7 @@ type ServerInterface interface {
 	CreateEvent(w http.ResponseWriter, r *http.Request, params CreateEventParams)
 	// GetBatchReceipt The receipt of a write
 	// (GET /events/batches/{id})
-	GetBatchReceipt(w http.ResponseWriter, r *http.Request, id openapi_types.UUID)
+	GetBatchReceipt(w http.ResponseWriter, r *http.Request, id string)
 	// CreateEventsBulk Record many events
 	// (POST /events/bulk)
 	CreateEventsBulk(w http.ResponseWriter, r *http.Request, params CreateEventsBulkParams)
@@ -315,7 +338,7 @@ func (_ Unimplemented) CreateEvent(w http.ResponseWriter, r *http.Request, param
 
 // GetBatchReceipt The receipt of a write
 // (GET /events/batches/{id})
-func (_ Unimplemented) GetBatchReceipt(w http.ResponseWriter, r *http.Request, id openapi_types.UUID) {
+func (_ Unimplemented) GetBatchReceipt(w http.ResponseWriter, r *http.Request, id string) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -380,9 +403,9 @@ func (siw *ServerInterfaceWrapper) GetBatchReceipt(w http.ResponseWriter, r *htt
 	_ = err
 
 	// ------------- Path parameter "id" -------------
-	var id openapi_types.UUID
+	var id string
 
-	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: r.URL.RawPath == ""})
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
 	if err != nil {
 		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
 		return

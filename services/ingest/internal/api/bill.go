@@ -28,7 +28,7 @@ type bill struct {
 
 func (s *Server) bill(ctx context.Context, w http.ResponseWriter, caller authn.Principal) *bill {
 	limiter := s.limits.Others
-	if caller.Role == authn.User {
+	if caller.Guest {
 		limiter = s.limits.Users
 	}
 	return &bill{ctx: ctx, limiter: limiter, header: w.Header(), caller: caller.ID()}

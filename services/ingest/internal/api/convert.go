@@ -1,10 +1,9 @@
 package api
 
 import (
+	"strconv"
 	"strings"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
@@ -16,21 +15,39 @@ import (
 const maxDetail = 1024
 
 func callerOf(p authn.Principal) event.Caller {
-	return event.Caller{Owner: event.OwnerOf(p.Owner), Subject: p.Subject, Customer: p.Role == authn.User}
+	return event.Caller{Project: p.Project, Subject: p.Subject, Guest: p.Guest, CreateProducts: p.CreateProducts}
 }
 
-func eventAccepted(batch uuid.UUID, v event.Verdict, draft event.Draft) EventAccepted {
+func eventAccepted(batch int64, v event.Verdict, draft event.Draft) EventAccepted {
 	status := EventStatusAccepted
 	if v.Status == event.Duplicate {
 		status = EventStatusDuplicate
 	}
-	return EventAccepted{ID: v.ID, BatchID: batch, Status: status, Warnings: warnings(draft)}
+	return EventAccepted{ID: v.ID, BatchID: batchID(batch), Status: status, Warnings: warnings(draft)}
+}
+
+// batchID returns the id of a batch as clients know it: as text, because a number of JSON has only 53 bits in some languages. It
+// is empty for none.
+func batchID(batch int64) BatchID {
+	if batch == 0 {
+		return ""
+	}
+	return strconv.FormatInt(batch, 10)
 }
 
 // warnings returns what was changed in the events that were not refused.
 func warnings(drafts ...event.Draft) (all []ItemWarning) {
 	for i, d := range drafts {
-		if d.Replaced && !d.Refused() {
+		if d.Refused() {
+			continue
+		}
+		if d.Clamped {
+			all = append(all, ItemWarning{
+				Index: i, Pointer: "/ts", Code: event.CodeClamped,
+				Detail: "ts is more than an hour ahead; the event counts when it was received.",
+			})
+		}
+		if d.Replaced {
 			all = append(all, ItemWarning{
 				Index: i, Pointer: "/properties", Code: event.CodeReplaced,
 				Detail: "Bytes that are not UTF-8, NUL characters and halves of surrogate pairs were replaced by U+FFFD.",
@@ -40,15 +57,15 @@ func warnings(drafts ...event.Draft) (all []ItemWarning) {
 	return all
 }
 
-func bulkResult(batch uuid.UUID, verdicts []event.Verdict, drafts []event.Draft) EventBulkResult {
-	result := EventBulkResult{BatchID: batch, Errors: []ItemError{}, Warnings: warnings(drafts...)}
+func bulkResult(batch int64, verdicts []event.Verdict, drafts []event.Draft) EventBulkResult {
+	result := EventBulkResult{BatchID: batchID(batch), Errors: []ItemError{}, Warnings: warnings(drafts...)}
 	for i, v := range verdicts {
 		switch v.Status {
 		case event.Accepted:
 			result.Accepted++
 		case event.Duplicate:
 			result.Duplicates++
-		case event.Rejected:
+		case event.Rejected, event.Conflicting:
 			result.Rejected++
 			result.Errors = append(result.Errors, itemError(i, drafts[i].Problems))
 		}
@@ -73,14 +90,14 @@ func itemError(index int, problems []errs.Field) ItemError {
 
 func purchase(p event.Purchase) Purchase {
 	return Purchase{
-		ID: p.ID, BatchID: p.BatchID, ProductID: p.ProductID, UserID: p.UserID,
+		ID: p.ID, BatchID: batchID(p.Batch), ProductID: p.ProductID, UserID: p.UserID,
 		Quantity: p.Quantity, AmountMinor: p.AmountMinor, Currency: p.Currency,
 		TS: p.TS.UTC(), ReceivedAt: p.ReceivedAt.UTC(),
 	}
 }
 
 func receipt(r postgres.Receipt) BatchReceipt {
-	answer := BatchReceipt{BatchID: r.BatchID, ReceivedAt: r.ReceivedAt.UTC(), Events: r.Rows, State: BatchStateStored}
+	answer := BatchReceipt{BatchID: batchID(r.Batch), ReceivedAt: r.ReceivedAt.UTC(), Events: r.Rows, State: BatchStateStored}
 	switch {
 	case r.AggregatedAt != nil:
 		answer.State, answer.AggregatedAt = BatchStateAggregated, utc(*r.AggregatedAt)

@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"strconv"
 
-	"github.com/google/uuid"
-
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/body"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
@@ -48,7 +46,7 @@ func (s *Server) createEvent(w http.ResponseWriter, r *http.Request, wait *Wait)
 
 // storedEvent is an event with what became of it.
 type storedEvent struct {
-	batch   uuid.UUID
+	batch   int64
 	verdict event.Verdict
 	draft   event.Draft
 }
@@ -65,7 +63,7 @@ func (s *Server) storeEvent(w http.ResponseWriter, r *http.Request, caller authn
 	if err != nil {
 		return storedEvent{}, err
 	}
-	batch, verdict, err := s.recorder.Event(r.Context(), callerOf(caller), draft)
+	batch, verdict, err := s.recorder.Event(r.Context(), callerOf(caller), &draft)
 	if err != nil {
 		s.outcomes.refused(err)
 		return storedEvent{}, err
@@ -90,12 +88,15 @@ func (s *Server) createEventsBulk(w http.ResponseWriter, r *http.Request, wait *
 	if err != nil {
 		return err
 	}
-	result, verdicts, err := s.storeEvents(w, r, caller)
+	result, batch, verdicts, err := s.storeEvents(w, r, caller)
 	if err != nil {
 		return err
 	}
 	status := http.StatusAccepted
-	if wait != nil && s.eventsFolded(r.Context(), result.BatchID, verdicts...) {
+	switch {
+	case result.Rejected == len(verdicts):
+		status = http.StatusUnprocessableEntity
+	case wait != nil && s.eventsFolded(r.Context(), batch, verdicts...):
 		status = http.StatusOK
 	}
 	// A client that looks at the status only would not see that nothing was accepted.
@@ -105,28 +106,28 @@ func (s *Server) createEventsBulk(w http.ResponseWriter, r *http.Request, wait *
 }
 
 // storeEvents stores the events of the body. The memory of the body is released when it returns.
-func (s *Server) storeEvents(w http.ResponseWriter, r *http.Request, caller authn.Principal) (EventBulkResult, []event.Verdict, error) {
+func (s *Server) storeEvents(w http.ResponseWriter, r *http.Request, caller authn.Principal) (_ EventBulkResult, batch int64, _ []event.Verdict, _ error) {
 	quota := s.bill(r.Context(), w, caller)
 	drafts, release, err := s.readEvents(w, r, terms(r, caller, event.MaxBatchBytes, errBodyTooLarge, quota))
 	if err != nil {
-		return EventBulkResult{}, nil, err
+		return EventBulkResult{}, 0, nil, err
 	}
 	defer release()
 	if err := quota.events(len(drafts)); err != nil {
-		return EventBulkResult{}, nil, err
+		return EventBulkResult{}, 0, nil, err
 	}
 	batch, verdicts, err := s.recorder.Events(r.Context(), callerOf(caller), drafts)
 	if err != nil {
-		return EventBulkResult{}, nil, err
+		return EventBulkResult{}, 0, nil, err
 	}
 	for i, verdict := range verdicts {
-		if verdict.Status == event.Rejected {
+		if len(drafts[i].Problems) > 0 {
 			s.outcomes.reject(drafts[i].Problems[0].Code)
 		} else {
 			s.outcomes.count(verdict.Status)
 		}
 	}
-	return bulkResult(batch, verdicts, drafts), verdicts, nil
+	return bulkResult(batch, verdicts, drafts), batch, verdicts, nil
 }
 
 // readEvents decodes the events of a bulk request. release returns their memory to the budget.

@@ -47,7 +47,7 @@ func (s *Server) createPurchase(w http.ResponseWriter, r *http.Request, params C
 	status := http.StatusCreated
 	if params.Wait != nil {
 		status = http.StatusAccepted
-		if s.folded.Wait(r.Context(), stored.BatchID) {
+		if s.folded.Wait(r.Context(), stored.Batch) {
 			status = http.StatusOK
 		}
 	}

@@ -2,22 +2,27 @@ package api
 
 import (
 	"net/http"
+	"strconv"
 
-	"github.com/google/uuid"
-
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
 )
 
-// GetBatchReceipt answers GET /events/batches/{id}. It needs no more than credentials: a receipt holds only a count and two
-// times, and its id, which only the answer to the write reveals, cannot be guessed.
-func (s *Server) GetBatchReceipt(w http.ResponseWriter, r *http.Request, id uuid.UUID) {
+// GetBatchReceipt answers GET /events/batches/{id}. It needs no more than credentials of the project: a receipt holds only a count
+// and two times.
+func (s *Server) GetBatchReceipt(w http.ResponseWriter, r *http.Request, id string) {
 	if err := s.getBatchReceipt(w, r, id); err != nil {
 		problem.Write(w, r, err)
 	}
 }
 
-func (s *Server) getBatchReceipt(w http.ResponseWriter, r *http.Request, id uuid.UUID) error {
-	found, err := s.store.Receipt(r.Context(), id)
+func (s *Server) getBatchReceipt(w http.ResponseWriter, r *http.Request, id string) error {
+	caller, err := authn.Require(r.Context())
+	if err != nil {
+		return err
+	}
+	batch, _ := strconv.ParseInt(id, 10, 64) // 0, which no batch has, for what is no number
+	found, err := s.store.Receipt(r.Context(), caller.Project.ID, batch)
 	if err != nil {
 		return err
 	}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 )
@@ -29,8 +27,8 @@ const duplicatesTimeout = 2 * time.Second
 // eventsFolded waits until all events of a request are part of the numbers: those of its own batch, and duplicates, which
 // are in earlier batches. It reports false if that takes too long. Nothing here fails the request, because its events are
 // stored.
-func (s *Server) eventsFolded(ctx context.Context, batch uuid.UUID, verdicts ...event.Verdict) bool {
-	batches := []uuid.UUID{batch}
+func (s *Server) eventsFolded(ctx context.Context, batch int64, verdicts ...event.Verdict) bool {
+	batches := []int64{batch}
 	var before []event.Identity
 	for _, v := range verdicts {
 		if v.Status == event.Duplicate {

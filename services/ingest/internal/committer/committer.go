@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
@@ -30,14 +29,19 @@ const (
 
 // Store writes flushes.
 type Store interface {
-	// StoreEvents stores events as one batch in one transaction. stored tells for each whether it is new; of several equal
-	// ones only the first is. After an error nothing is stored, or it is unknown what is. An event.BlockedError names the
-	// events without which the others can be stored.
-	StoreEvents(ctx context.Context, batch uuid.UUID, events []event.Event) (stored []bool, err error)
+	// StoreEvents stores events in one transaction, those of each project as one batch. After an error nothing is stored, or it
+	// is unknown what is. An event.BlockedError names the events without which the others can be stored.
+	StoreEvents(ctx context.Context, events []event.Event) (Stored, error)
 	// StorePurchases stores the new ones of orders, whose keys differ, and looks up the others. The new ones are one batch
 	// in one transaction, unless an order can only be told to be new after another one is stored. After an error no order
 	// has an outcome.
-	StorePurchases(ctx context.Context, batch uuid.UUID, orders []event.Order) ([]Outcome, error)
+	StorePurchases(ctx context.Context, orders []event.Order) ([]Outcome, error)
+}
+
+// Stored is what became of events.
+type Stored struct {
+	Batches  map[int16]int64 // by project
+	Statuses []event.Status  // of each event; of several equal ones only the first is Accepted
 }
 
 // ErrContent marks an error that some of the rows cause, not the state of the database: without these rows the others can
@@ -80,9 +84,9 @@ type Committer struct {
 var _ event.Committer = (*Committer)(nil)
 
 type eventsRequest struct {
-	events []event.Event
-	batch  uuid.UUID
-	stored []bool
+	events   []event.Event // of one project
+	batch    int64
+	statuses []event.Status
 }
 
 type purchaseRequest struct {
@@ -122,9 +126,9 @@ func (c *Committer) Run(ctx context.Context) {
 }
 
 // CommitEvents implements event.Committer.
-func (c *Committer) CommitEvents(ctx context.Context, events []event.Event) (batch uuid.UUID, stored []bool, err error) {
+func (c *Committer) CommitEvents(ctx context.Context, events []event.Event) (batch int64, statuses []event.Status, err error) {
 	r, err := c.events.do(ctx, eventsRequest{events: events}, len(events))
-	return r.batch, r.stored, err
+	return r.batch, r.statuses, err
 }
 
 // CommitPurchase implements event.Committer.
@@ -148,18 +152,19 @@ func (c *Committer) flushEvents(ctx context.Context, members []*member[eventsReq
 	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
 	bisect(members, func(members []*member[eventsRequest]) error {
-		batch := event.NewID()
-		stored, err := c.store.StoreEvents(ctx, batch, concatenate(members))
+		stored, err := c.store.StoreEvents(ctx, concatenate(members))
 		if err != nil {
 			return err
 		}
 		c.requests.Observe(float64(len(members)))
-		if slices.Contains(stored, true) {
+		if slices.Contains(stored.Statuses, event.Accepted) {
 			c.waker.Wake()
 		}
+		rest := stored.Statuses
 		for _, m := range members {
 			n := len(m.request.events)
-			m.request.batch, m.request.stored, stored = batch, stored[:n:n], stored[n:]
+			m.request.batch = stored.Batches[m.request.events[0].Project]
+			m.request.statuses, rest = rest[:n:n], rest[n:]
 		}
 		return nil
 	})
@@ -189,7 +194,7 @@ func (c *Committer) flushPurchases(ctx context.Context, members []*member[purcha
 		for i, m := range members {
 			orders[i] = m.request.order
 		}
-		outcomes, err := c.store.StorePurchases(ctx, event.NewID(), orders)
+		outcomes, err := c.store.StorePurchases(ctx, orders)
 		if err != nil {
 			return err
 		}

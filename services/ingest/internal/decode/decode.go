@@ -78,6 +78,7 @@ func Bulk(data []byte) ([]event.Draft, error) {
 	case len(d.drafts) == 0:
 		return nil, errEmptyBatch
 	}
+	d.stamp()
 	return d.drafts, nil
 }
 
@@ -90,6 +91,7 @@ type document struct {
 	shape  event.FactDraft // holds the problems of the document itself
 	drafts []event.Draft
 	seen   bool
+	sent   event.FactDraft // holds sent_at of the document
 	spare  spare
 }
 
@@ -111,6 +113,12 @@ func (d *document) member(name []byte) error {
 	if d.shape.Full() {
 		return errEnough // the document is refused, so its end does not matter
 	}
+	if string(name) == "sent_at" {
+		err := d.time(&d.sent, event.FieldSentAt, "sent_at", &d.sent.SentAt)
+		d.shape.Problems = append(d.shape.Problems, d.sent.Problems...)
+		d.sent.Problems = nil
+		return err
+	}
 	if string(name) != "events" {
 		refuseUnknown(&d.shape, name)
 		return d.skip(1)
@@ -125,6 +133,18 @@ func (d *document) member(name []byte) error {
 		return d.skip(1)
 	}
 	return d.array(d.element)
+}
+
+// stamp gives the events without sent_at that of the document.
+func (d *document) stamp() {
+	if !d.sent.Has(event.FieldSentAt) {
+		return
+	}
+	for i := range d.drafts {
+		if draft := &d.drafts[i]; draft.Sent&event.FieldSentAt == 0 {
+			draft.Sent, draft.Good, draft.SentAt = draft.Sent|event.FieldSentAt, draft.Good|event.FieldSentAt, d.sent.SentAt
+		}
+	}
 }
 
 func (d *document) element() error {

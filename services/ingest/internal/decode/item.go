@@ -27,6 +27,8 @@ func (s *scanner) event(d *event.Draft) error {
 			return s.eventType(d)
 		case "properties":
 			return s.properties(d)
+		case "sent_at":
+			return s.time(&d.FactDraft, event.FieldSentAt, "sent_at", &d.SentAt)
 		default:
 			return s.common(&d.FactDraft, name)
 		}
@@ -75,15 +77,17 @@ func (s *scanner) item(d *event.FactDraft, member func(name []byte) error) error
 func (s *scanner) common(d *event.FactDraft, name []byte) error {
 	switch string(name) {
 	case "id":
-		return s.uuid(d, event.FieldID, "id", &d.ID)
+		return s.id(d)
 	case "ts":
 		return s.time(d, event.FieldTS, "ts", &d.TS)
 	case "product_id":
-		return s.uuid(d, event.FieldProductID, "product_id", &d.Product.ID)
+		return s.uuid(d, event.FieldProductID, "product_id", &d.ProductID)
 	case "sku":
-		return s.string(d, event.FieldSKU, "sku", &d.Product.SKU)
+		return s.string(d, event.FieldSKU, "sku", &d.SKU)
 	case "user_id":
 		return s.string(d, event.FieldUserID, "user_id", &d.UserID)
+	case "anonymous_id":
+		return s.string(d, event.FieldAnonymousID, "anonymous_id", &d.AnonymousID)
 	default:
 		refuseUnknown(d, name)
 		return s.skip(1)
@@ -155,6 +159,21 @@ func (s *scanner) eventType(d *event.Draft) error {
 	default:
 		d.Type = s.names.string(text)
 	}
+	return nil
+}
+
+// id reads an id, which is any text. Most are UUIDs, which cost no allocation.
+func (s *scanner) id(d *event.FactDraft) error {
+	text, err := s.scalar(d, event.FieldID, "id")
+	if text == nil {
+		return err
+	}
+	if id, ok := parseUUID(text); ok {
+		d.ID = id
+	} else {
+		d.IDText = string(text)
+	}
+	d.Good |= event.FieldID
 	return nil
 }
 

@@ -8,8 +8,8 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 )
 
-// ErrProductChanged says that the product of an item is not what the item was examined with: it is archived, has another SKU
-// or, for a purchase at the list price, another price. The item can be examined and stored again.
+// ErrProductChanged says that the product of an item is not what the item was examined with: it has another SKU or, for a
+// purchase at the list price, another price. The item can be examined and stored again.
 var ErrProductChanged = errors.New("the product has changed since it was looked up")
 
 // ErrDayDropped says that the raw rows of an item's day were dropped. Without them a retry cannot be told from a new item, so
@@ -59,7 +59,15 @@ func (r *Recorder) reexamine(ctx context.Context, drafts []Draft, events []Event
 			drafts[i].refuseTooOld(dayDropped)
 			continue
 		}
+		if clamped, ok := errors.AsType[ClampedError](reason); ok {
+			events[i].clampTo(clamped.TS)
+			drafts[i].Clamped = true
+			continue
+		}
 		refs, index = append(refs, events[i].ref()), append(index, i)
+	}
+	if len(refs) == 0 {
+		return true, nil
 	}
 	found, err := r.catalog.Reload(ctx, refs)
 	if err != nil {

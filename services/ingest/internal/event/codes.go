@@ -19,10 +19,12 @@ const (
 	CodeProductRequired  = "product_required"
 	CodeProductAmbiguous = "product_ambiguous"
 	CodeUnknownProduct   = "unknown_product"
-	CodeArchivedProduct  = "archived_product"
 	CodeUserRequired     = "user_id_required"
 	CodeUserMismatch     = "user_id_mismatch"
-	CodeInFuture         = "ts_in_future"
+	CodeTooManyTypes     = "too_many_event_types"
+	CodeAnonymousUser    = "anonymous_id_forbidden"
+	CodeTooManyProducts  = "too_many_new_products"
+	CodeConflict         = "conflict"
 	CodeTooOld           = "ts_too_old"
 	CodeIDWithoutTime    = "id_without_time"
 	CodeCurrencyMismatch = "currency_mismatch"
@@ -30,9 +32,14 @@ const (
 	CodeTypeForbidden    = "type_forbidden"
 	CodePriceForbidden   = "price_forbidden"
 
-	// CodeReplaced is a warning.
+	// The warnings.
 	CodeReplaced = "characters_replaced"
+	CodeClamped  = "ts_clamped"
 )
+
+// ErrConflict is the answer to an event whose id and time are those of another event.
+var ErrConflict = errs.New(errs.Conflict, CodeConflict,
+	"An event with this id and ts and with another content is stored. Use a new id for another event.")
 
 // Errors of a purchase that was sent again.
 var (

@@ -13,7 +13,7 @@ import (
 const MaxProblems = 20
 
 // Fields is a set of the fields of an item.
-type Fields uint16
+type Fields uint32
 
 // The fields of events and purchases.
 const (
@@ -27,6 +27,8 @@ const (
 	FieldQuantity
 	FieldAmount
 	FieldCurrency
+	FieldAnonymousID
+	FieldSentAt
 
 	allFields = ^Fields(0)
 )
@@ -37,12 +39,16 @@ type FactDraft struct {
 	Sent, Good Fields
 	// Bound is how many problems are noted at most; 0 stands for MaxProblems. The later items of a batch with many problems
 	// have a lower one.
-	Bound    uint8
-	ID       uuid.UUID
-	TS       time.Time
-	Product  Ref // may hold both when both were sent
-	UserID   string
-	Problems []errs.Field
+	Bound       uint8
+	ID          uuid.UUID // if it is one
+	IDText      string    // otherwise
+	TS          time.Time
+	SentAt      time.Time // by the client's clock
+	ProductID   uuid.UUID
+	SKU         string
+	UserID      string
+	AnonymousID string
+	Problems    []errs.Field
 }
 
 // Draft is an event as it was sent.
@@ -51,6 +57,7 @@ type Draft struct {
 	Type       string
 	Properties []byte
 	Replaced   bool // characters of Properties were replaced, because they cannot be stored
+	Clamped    bool // the event is stored at another time than TS, which is too far ahead
 }
 
 // PurchaseDraft is a purchase as it was sent.

@@ -3,8 +3,6 @@
 package event
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,60 +15,66 @@ const (
 	MaxBytes      = 32 << 10 // decoded bytes of one event, and of a purchase
 )
 
-// Fact is the common part of events and purchases: a user did something with a product at some time. Owner, ID and TS
-// together are its identity: a fact that is sent twice is stored once.
+// Fact is the common part of events and orders: a user did something at some time, perhaps with a product. The texts are the
+// names by which the sender knows things, and the numbers are those of the database.
 type Fact struct {
-	Owner     int64 // of the account that the caller acts for, by OwnerOf
-	ID        uuid.UUID
-	TS        time.Time // UTC, truncated to the microseconds that the database keeps, so that a retry has the same identity
-	ProductID uuid.UUID
-	SKU       string // by which the sender named the product; empty if by its id
-	UserID    string
+	Project     int16
+	ID          uuid.UUID
+	TS          time.Time // UTC, truncated to the microseconds that the database keeps, so that a retry has the same identity
+	Product     int32     // catalog.products.n; 0 for none
+	ProductID   uuid.UUID
+	SKU         string // by which the sender named the product; empty if by its id
+	User        int64  // ingest.users.n
+	UserID      string // empty if the sender named the anonymous id alone
+	AnonymousID string
+	// Anonymous is User.Anonymous.
+	Anonymous int64
 }
 
-// ref returns how the sender named the product.
+// ref returns how the sender named the product; the zero Ref if it named none.
 func (f *Fact) ref() Ref {
-	if f.SKU != "" {
-		return Ref{SKU: f.SKU}
+	switch {
+	case f.SKU != "":
+		return Ref{Project: f.Project, SKU: f.SKU}
+	case f.ProductID != uuid.Nil:
+		return Ref{Project: f.Project, ID: f.ProductID}
+	default:
+		return Ref{}
 	}
-	return Ref{ID: f.ProductID}
 }
 
-// Identity identifies an item: two items with the same identity are stored once.
+// user returns how the sender named the user.
+func (f *Fact) user() UserRef { return UserRef{UserID: f.UserID, AnonymousID: f.AnonymousID} }
+
+// Identity identifies an event: two events with the same identity are stored once.
 type Identity struct {
-	Owner int64
-	ID    uuid.UUID
-	TS    time.Time
-}
-
-// OwnerOf returns the number that stands for an account: the first 8 bytes of the SHA-256 of its id. Accounts have their own
-// ids of events and purchases, so nobody can take an id before its sender uses it. Two of a billion accounts share a number
-// with a probability of 3 %, and then they share their ids only.
-func OwnerOf(account string) int64 {
-	sum := sha256.Sum256([]byte(account))
-	return int64(binary.BigEndian.Uint64(sum[:8]))
+	Project int16
+	ID      uuid.UUID
+	TS      time.Time
 }
 
 // Event is an accepted event.
 type Event struct {
 	Fact
 	Type       string
+	Name       int16  // ingest.names.n of Type
 	Properties []byte // a JSON object, or nil
 }
 
-// Purchase is an accepted purchase. BatchID and ReceivedAt are known once it is stored.
+// Purchase is an accepted purchase. Batch and ReceivedAt are known once it is stored.
 type Purchase struct {
 	Fact
 	Quantity    int64
 	AmountMinor int64
 	Currency    string
-	BatchID     uuid.UUID
+	Batch       int64 // ingest.batches.id
 	ReceivedAt  time.Time
 }
 
 // Product is what ingest needs to know of a product.
 type Product struct {
 	ID         uuid.UUID
+	N          int32 // catalog.products.n
 	Archived   bool
 	PriceMinor int64
 	Currency   string
@@ -79,10 +83,11 @@ type Product struct {
 // Exists reports whether there is such a product.
 func (p Product) Exists() bool { return p.ID != uuid.Nil }
 
-// Ref names a product by id or by SKU; exactly one of the two is set.
+// Ref names a product of a project by id or by SKU; exactly one of the two is set.
 type Ref struct {
-	ID  uuid.UUID
-	SKU string
+	Project int16
+	ID      uuid.UUID
+	SKU     string
 }
 
 // String describes the product for error texts.

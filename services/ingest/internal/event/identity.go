@@ -2,46 +2,73 @@ package event
 
 import (
 	"encoding/binary"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
 )
 
-// maxAhead is how far a client's clock may be ahead of ours.
-const maxAhead = time.Hour
+const (
+	// maxAhead is how far ts may be ahead of our clock, after it was corrected by the skew of the client's clock.
+	maxAhead = time.Hour
+	// maxSkew is how far a client's clock may be ahead for its ts to be kept as they are. Each day that has rows is a partition,
+	// so a client must not choose days freely.
+	maxSkew = 24 * time.Hour
+)
 
 // identify returns the identity of an item. It depends only on what the client sent, so that a retry has the same identity;
 // only fields that the client left out are filled in.
-func (r Rules) identify(d *FactDraft, now time.Time) (uuid.UUID, time.Time) {
+func (r Rules) identify(d *FactDraft, caller Caller, now time.Time) (uuid.UUID, time.Time) {
 	if d.sentBadly(FieldID | FieldTS) {
 		return uuid.Nil, time.Time{}
 	}
-	id, ts := d.ID, d.TS.UTC().Truncate(time.Microsecond)
-	if !d.Has(FieldID) {
-		id = NewID()
+	id, ok := eventID(d, caller)
+	if !ok {
+		return uuid.Nil, time.Time{}
 	}
-	if !d.Has(FieldTS) {
-		derived, ok := timeOf(id)
-		if !ok {
+	ts := d.TS.UTC().Truncate(time.Microsecond)
+	switch {
+	case d.Has(FieldTS):
+	case !d.Has(FieldID):
+		ts = now.UTC().Truncate(time.Millisecond)
+	default:
+		if ts, ok = timeOf(d.ID); !ok {
 			d.Refuse("/id", CodeIDWithoutTime, "Without ts, id must be a UUIDv7, whose time becomes ts.")
 			return uuid.Nil, time.Time{}
 		}
-		ts = derived
 	}
-	if d.Has(FieldID | FieldTS) {
-		r.checkTime(d, ts, now)
+	if age := r.maxAge(caller); ts.Before(now.Add(-age)) {
+		d.refuseTooOld("is more than " + days(age) + " ago, which is the maximum age of an event here")
 	}
 	return id, ts
 }
 
-func (r Rules) checkTime(d *FactDraft, ts, now time.Time) {
-	switch {
-	case ts.After(now.Add(maxAhead)):
-		pointer, what := d.sourceOfTime()
-		d.Refuse(pointer, CodeInFuture, what+" is more than an hour ahead.")
-	case ts.Before(now.Add(-r.Retention)):
-		d.refuseTooOld("is older than " + r.retentionText() + ", which is how long events are kept")
+// maxAge is how old an item may be.
+func (r Rules) maxAge(caller Caller) time.Duration {
+	if own := caller.Project.MaxEventAge; own > 0 && own < r.MaxEventAge {
+		return own
 	}
+	return r.MaxEventAge
+}
+
+func days(d time.Duration) string {
+	n := int(d.Hours() / 24)
+	if n == 1 {
+		return "a day"
+	}
+	return strconv.Itoa(n) + " days"
+}
+
+// ahead reports whether ts is further ahead than a client's clock can be. The skew is what we know of that clock.
+func (d *FactDraft) ahead(ts, now time.Time) bool {
+	if !ts.After(now.Add(maxAhead)) {
+		return false
+	}
+	if !d.Has(FieldSentAt) {
+		return true
+	}
+	skew := now.Sub(d.SentAt)
+	return -skew > maxSkew || ts.Add(skew).After(now.Add(maxAhead))
 }
 
 // refuseTooOld refuses an item because of its time; why completes the sentence that begins with it.

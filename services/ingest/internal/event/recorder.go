@@ -1,20 +1,18 @@
 package event
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"time"
-
-	"github.com/google/uuid"
 )
 
 // Committer makes accepted items durable. When a method returns without an error, its rows are committed. After an
 // Unavailable error they may be committed or not; sending the same items again settles it.
 type Committer interface {
-	// CommitEvents stores any number of events, even none, and a receipt, in a batch that other requests may share. stored
-	// tells for each event whether it is new. If some of the events cannot be stored as they are, it stores none and
-	// returns a BlockedError.
-	CommitEvents(ctx context.Context, events []Event) (batch uuid.UUID, stored []bool, err error)
+	// CommitEvents stores one event or more of a project in a batch that other requests of the project may share, and returns
+	// what became of each. If some of the events cannot be stored as they are, it stores none and returns a BlockedError.
+	CommitEvents(ctx context.Context, events []Event) (batch int64, statuses []Status, err error)
 	// CommitPurchase stores a purchase. If it, or the answer to its key, was stored before, it returns that one with replayed
 	// set. It returns ErrProductChanged if the order was made for a former version of the product, and ErrDayDropped.
 	CommitPurchase(ctx context.Context, order Order) (stored Purchase, replayed bool, err error)
@@ -26,30 +24,44 @@ type Answers interface {
 	Replay(ctx context.Context, key IdempotencyKey) (p Purchase, found bool, err error)
 }
 
+// Deps are what a recorder works with.
+type Deps struct {
+	Catalog    Catalog
+	Dictionary Dictionary
+	Clamps     Clamps
+	Committer  Committer
+	Answers    Answers
+}
+
 // Recorder accepts and records events and purchases. It is safe for concurrent use.
 type Recorder struct {
-	rules   Rules
-	catalog Catalog
-	store   Committer
-	answers Answers
+	rules      Rules
+	catalog    Catalog
+	dictionary Dictionary
+	clamps     Clamps
+	store      Committer
+	answers    Answers
 }
 
 // NewRecorder returns a recorder.
-func NewRecorder(rules Rules, catalog Catalog, store Committer, answers Answers) *Recorder {
-	return &Recorder{rules: rules, catalog: catalog, store: store, answers: answers}
+func NewRecorder(rules Rules, deps Deps) *Recorder {
+	return &Recorder{
+		rules: rules, catalog: deps.Catalog, dictionary: deps.Dictionary, clamps: deps.Clamps, store: deps.Committer, answers: deps.Answers,
+	}
 }
 
 // Status is the outcome of an event.
-type Status int
+type Status uint8
 
-// The outcomes: refused, new and stored, stored before.
+// The outcomes: refused; new and stored; stored before; not stored, because another event has its identity.
 const (
 	Rejected Status = iota
 	Accepted
 	Duplicate
+	Conflicting
 )
 
-// Verdict is the outcome of one event. The problems of a rejected event are in its draft.
+// Verdict is the outcome of one event. The problems of a rejected or conflicting event are in its draft.
 type Verdict struct {
 	Identity // of the stored event; zero if the event was rejected
 
@@ -57,33 +69,27 @@ type Verdict struct {
 }
 
 // Event records one event. A refused one is an Invalid error that lists its problems.
-func (r *Recorder) Event(ctx context.Context, caller Caller, draft Draft) (uuid.UUID, Verdict, error) {
-	drafts := []Draft{draft}
-	events, err := r.examine(ctx, caller, drafts)
-	if err != nil {
-		return uuid.Nil, Verdict{}, err
+func (r *Recorder) Event(ctx context.Context, caller Caller, draft *Draft) (batch int64, _ Verdict, _ error) {
+	drafts := []Draft{*draft}
+	batch, verdicts, err := r.Events(ctx, caller, drafts)
+	*draft = drafts[0]
+	switch {
+	case err != nil:
+		return 0, Verdict{}, err
+	case verdicts[0].Status == Conflicting:
+		return 0, Verdict{}, ErrConflict
+	case verdicts[0].Status == Rejected:
+		return 0, Verdict{}, Refusal(draft.Problems)
 	}
-	for range maxAttempts {
-		if drafts[0].Refused() {
-			return uuid.Nil, Verdict{}, Refusal(drafts[0].Problems)
-		}
-		batch, verdicts, err := r.commit(ctx, drafts, events)
-		if again, err := r.reexamine(ctx, drafts, events, err); again {
-			continue
-		} else if err != nil {
-			return uuid.Nil, Verdict{}, err
-		}
-		return batch, verdicts[0], nil
-	}
-	return uuid.Nil, Verdict{}, errUnsettled
+	return batch, verdicts[0], nil
 }
 
-// Events records the valid ones of many events in one transaction. The problems of the others are in their drafts. There is a
-// receipt even if nothing was stored.
-func (r *Recorder) Events(ctx context.Context, caller Caller, drafts []Draft) (uuid.UUID, []Verdict, error) {
+// Events records the valid ones of many events in one transaction. The problems of the others are in their drafts. batch is 0 if
+// all were rejected.
+func (r *Recorder) Events(ctx context.Context, caller Caller, drafts []Draft) (batch int64, verdicts []Verdict, err error) {
 	events, err := r.examine(ctx, caller, drafts)
 	if err != nil {
-		return uuid.Nil, nil, err
+		return 0, nil, err
 	}
 	for range maxAttempts {
 		batch, verdicts, err := r.commit(ctx, drafts, events)
@@ -91,10 +97,11 @@ func (r *Recorder) Events(ctx context.Context, caller Caller, drafts []Draft) (u
 			return batch, verdicts, err
 		}
 	}
-	return uuid.Nil, nil, errUnsettled
+	return 0, nil, errUnsettled
 }
 
-// examine checks each draft against the rules and its product. The events of refused drafts must not be used.
+// examine checks each draft against the rules and its product, and finds out the numbers of what it names. The events of refused
+// drafts must not be used.
 func (r *Recorder) examine(ctx context.Context, caller Caller, drafts []Draft) ([]Event, error) {
 	now := time.Now()
 	events, refs := make([]Event, len(drafts)), make([]Ref, len(drafts))
@@ -105,45 +112,114 @@ func (r *Recorder) examine(ctx context.Context, caller Caller, drafts []Draft) (
 	if err != nil {
 		return nil, err
 	}
-	for i := range drafts {
-		resolve(&drafts[i].FactDraft, &events[i].Fact, refs[i], found[i])
+	if err := r.resolve(ctx, caller, drafts, events, refs, found); err != nil {
+		return nil, err
 	}
-	return events, nil
+	if err := r.number(ctx, caller.Project.ID, drafts, events); err != nil {
+		return nil, err
+	}
+	return events, r.clamp(ctx, drafts, events, now)
 }
 
-// commit stores the events of the drafts that are not refused. The second event with the same id is a duplicate, whatever its
-// other fields. A BlockedError has the indexes of the drafts.
-func (r *Recorder) commit(ctx context.Context, drafts []Draft, events []Event) (uuid.UUID, []Verdict, error) {
-	verdicts := make([]Verdict, len(drafts))
-	good, index := make([]Event, 0, len(drafts)), make([]int, 0, len(drafts))
-	var seen map[uuid.UUID]struct{}
-	if len(drafts) > 1 {
-		seen = make(map[uuid.UUID]struct{}, len(drafts))
+// number fills in the numbers of names and users.
+func (r *Recorder) number(ctx context.Context, project int16, drafts []Draft, events []Event) error {
+	names := make([]string, len(events))
+	for i := range events {
+		if !drafts[i].Refused() {
+			names[i] = events[i].Type
+		}
 	}
+	numbers, err := r.dictionary.Names(ctx, project, names)
+	if err != nil {
+		return err
+	}
+	refs := make([]UserRef, len(events))
+	for i := range events {
+		if drafts[i].Refused() {
+			continue
+		}
+		if events[i].Name = numbers[i]; numbers[i] == 0 {
+			drafts[i].Refuse("/type", CodeTooManyTypes, "The project has 10000 types of events, and this would be another one.")
+			continue
+		}
+		refs[i] = events[i].user()
+	}
+	users, err := r.dictionary.Users(ctx, project, refs)
+	if err != nil {
+		return err
+	}
+	for i, u := range users {
+		events[i].User, events[i].Anonymous = u.N, u.Anonymous
+	}
+	return nil
+}
+
+// commit stores the events of the drafts that are not refused. A BlockedError has the indexes of the drafts.
+func (r *Recorder) commit(ctx context.Context, drafts []Draft, events []Event) (batch int64, _ []Verdict, _ error) {
+	verdicts := make([]Verdict, len(drafts))
+	first := repetitions(drafts, events)
+	good, index := make([]Event, 0, len(drafts)), make([]int, 0, len(drafts))
 	for i := range drafts {
 		if drafts[i].Refused() {
 			continue
 		}
-		verdicts[i] = Verdict{Identity: Identity{Owner: events[i].Owner, ID: events[i].ID, TS: events[i].TS}, Status: Duplicate}
-		if _, again := seen[events[i].ID]; again {
-			continue
+		verdicts[i] = Verdict{Identity: Identity{Project: events[i].Project, ID: events[i].ID, TS: events[i].TS}, Status: Duplicate}
+		if _, again := first[i]; !again {
+			good, index = append(good, events[i]), append(index, i)
 		}
-		if seen != nil {
-			seen[events[i].ID] = struct{}{}
-		}
-		good, index = append(good, events[i]), append(index, i)
 	}
-	batch, stored, err := r.store.CommitEvents(ctx, good)
+	if len(good) == 0 {
+		return 0, verdicts, nil
+	}
+	batch, statuses, err := r.store.CommitEvents(ctx, good)
 	if obstacles, blocked := errors.AsType[BlockedError](err); blocked {
-		return uuid.Nil, nil, obstacles.at(index)
+		return 0, nil, obstacles.at(index)
 	}
 	if err != nil {
-		return uuid.Nil, nil, err
+		return 0, nil, err
 	}
-	for i, isNew := range stored {
-		if isNew {
-			verdicts[index[i]].Status = Accepted
+	for n, i := range index {
+		verdicts[i].Status = statuses[n]
+	}
+	for i, original := range first {
+		if verdicts[original].Status == Conflicting {
+			verdicts[i].Status = Conflicting
+		}
+	}
+	for i := range verdicts {
+		if verdicts[i].Status == Conflicting {
+			drafts[i].Refuse("/id", CodeConflict, ErrConflict.Detail)
 		}
 	}
 	return batch, verdicts, nil
+}
+
+// repetitions returns the events of a request that repeat an earlier one of it, byte for byte, each with the earlier one. The
+// store distinguishes the others that have the same identity.
+func repetitions(drafts []Draft, events []Event) map[int]int {
+	if len(drafts) == 1 {
+		return nil
+	}
+	var repeated map[int]int
+	seen := make(map[Identity]int, len(drafts))
+	for i := range drafts {
+		if drafts[i].Refused() {
+			continue
+		}
+		a := &events[i]
+		key := Identity{Project: a.Project, ID: a.ID, TS: a.TS}
+		original, again := seen[key]
+		if !again {
+			seen[key] = i
+			continue
+		}
+		b := &events[original]
+		if a.Name == b.Name && a.Product == b.Product && a.User == b.User && bytes.Equal(drafts[i].Properties, drafts[original].Properties) {
+			if repeated == nil {
+				repeated = map[int]int{}
+			}
+			repeated[i] = original
+		}
+	}
+	return repeated
 }

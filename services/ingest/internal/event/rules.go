@@ -2,53 +2,57 @@ package event
 
 import (
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
-	"github.com/hp-analytics/hp-analytics/internal/stats"
+	"github.com/google/uuid"
+
+	"github.com/hp-analytics/hp-analytics/internal/identifier"
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 )
 
 const (
-	maxTypeLength   = 64
-	maxUserIDLength = 128
-	maxSKULength    = 64
-
 	maxQuantity    = 1_000_000
 	maxAmountMinor = 1_000_000_000_000
 )
 
 // Caller is who sends items.
 type Caller struct {
-	Owner   int64  // of what it sends
+	Project authn.Project
 	Subject string // the calling user; empty for an API key
-	// Customer is a user that anybody may be where registration is open. It sends what a visitor of a shop does: events of
-	// the usual types, and purchases at the price of the catalog.
-	Customer bool
+	// Guest is a user that anybody may be where registration is open. It sends what a visitor of a shop does: events of the
+	// usual names, and purchases at the price of the catalog. Its ids are apart from those of all others.
+	Guest bool
+	// CreateProducts says that an unknown SKU creates a placeholder product.
+	CreateProducts bool
+}
+
+// own is the argument of identifier.ID.
+func (c Caller) own() string {
+	if c.Guest {
+		return c.Subject
+	}
+	return ""
 }
 
 // Rules decide what is accepted.
 type Rules struct {
-	// Retention is how old ts may be. Raw rows older than that are dropped, and without its raw row a retry is not recognized.
-	Retention time.Duration
+	// MaxEventAge is how old ts may be where the project says nothing; no project can allow more. It is not longer than raw rows
+	// are kept: without its raw row a retry is not recognized.
+	MaxEventAge time.Duration
 }
 
-func (r Rules) retentionText() string {
-	return strconv.Itoa(int(r.Retention.Hours()/24)) + " days"
-}
-
-// event checks a draft against the rules, except those about its product. ref names the product if it can be looked up. The
+// event checks a draft against the rules, except those about its product. ref names the product if the draft names one. The
 // event is valid if the draft is not refused.
 func (r Rules) event(d *Draft, caller Caller, now time.Time) (e Event, ref Ref) {
-	e.Type, e.Properties = d.Type, d.Properties
-	if !d.sentBadly(FieldType) {
-		checkType(d, caller)
-	}
+	e.Type, e.Properties = eventName(d, caller), d.Properties
 	e.Fact, ref = r.fact(&d.FactDraft, caller, now)
+	if d.Has(FieldSentAt) {
+		e.setSkew(now.Sub(d.SentAt))
+	}
 	return e, ref
 }
 
-// purchase does the same for a purchase.
+// purchase does the same for a purchase, which needs a product.
 func (r Rules) purchase(d *PurchaseDraft, caller Caller, now time.Time) (p Purchase, ref Ref) {
 	p.Quantity, p.AmountMinor, p.Currency = d.Quantity, d.AmountMinor, d.Currency
 	switch {
@@ -64,105 +68,134 @@ func (r Rules) purchase(d *PurchaseDraft, caller Caller, now time.Time) (p Purch
 	if d.Has(FieldCurrency) && !validCurrency(d.Currency) {
 		d.Refuse("/currency", CodeInvalidValue, "currency must be three capital letters.")
 	}
+	if d.Sent&(FieldProductID|FieldSKU) == 0 {
+		d.Refuse("/product_id", CodeProductRequired, "Name the product by product_id or by sku.")
+	}
 	p.Fact, ref = r.fact(&d.FactDraft, caller, now)
 	return p, ref
 }
 
 // fact checks the common part.
 func (r Rules) fact(d *FactDraft, caller Caller, now time.Time) (f Fact, ref Ref) {
-	ref = productRef(d)
-	f.Owner, f.UserID = caller.Owner, user(d, caller.Subject)
-	f.ID, f.TS = r.identify(d, now)
+	f.Project = caller.Project.ID
+	ref = productRef(d, f.Project)
+	f.ProductID, f.SKU = ref.ID, ref.SKU
+	f.UserID, f.AnonymousID = user(d, caller), anonymous(d, caller)
+	if d.Sent&(FieldUserID|FieldAnonymousID) == 0 && caller.Subject == "" {
+		d.Refuse("/user_id", CodeUserRequired, "With an API key, name the user by user_id, by anonymous_id or by both.")
+	}
+	f.ID, f.TS = r.identify(d, caller, now)
 	return f, ref
 }
 
-func checkType(d *Draft, caller Caller) {
-	switch {
-	case !d.Has(FieldType):
-		d.Refuse("/type", CodeRequired, "type is required.")
-	case !validType(d.Type):
-		d.Refuse("/type", CodeInvalidValue, "type must be 1 to 64 of the characters a-z, 0-9, _, ., : and -.")
-	case caller.Customer && !slices.Contains(customerTypes, d.Type):
-		d.Refuse("/type", CodeTypeForbidden, "Users send the types view, click and add_to_cart; other types need an API key.")
+// eventName returns the normal form of the name of an event.
+func eventName(d *Draft, caller Caller) string {
+	if d.sentBadly(FieldType) {
+		return ""
 	}
+	if !d.Has(FieldType) {
+		d.Refuse("/type", CodeRequired, "type is required.")
+		return ""
+	}
+	name, err := identifier.Name(d.Type)
+	switch {
+	case err != nil:
+		d.Refuse("/type", CodeInvalidValue, "type "+err.Error()+".")
+	case caller.Guest && !slices.Contains(guestNames, name):
+		d.Refuse("/type", CodeTypeForbidden, "Users who are no members send the types view, click and add_to_cart; other types need an API key or a membership.")
+	}
+	return name
 }
 
-// customerTypes are the types of events that a customer may send.
-var customerTypes = []string{stats.TypeView, stats.TypeClick, stats.TypeAddToCart}
+// guestNames are the names of events that a guest may send: those with a counter of their own.
+var guestNames = []string{"view", "click", "add_to_cart"}
 
 // productRef returns the product of an item, or the zero Ref when it does not name exactly one.
-func productRef(d *FactDraft) Ref {
+func productRef(d *FactDraft, project int16) Ref {
 	switch byID, bySKU := d.Has(FieldProductID), d.Has(FieldSKU); {
 	case d.sentBadly(FieldProductID | FieldSKU):
 		return Ref{}
 	case byID && bySKU:
 		d.Refuse("/sku", CodeProductAmbiguous, "Name the product by product_id or by sku, not by both.")
 		return Ref{}
-	case !byID && !bySKU:
-		d.Refuse("/product_id", CodeProductRequired, "Name the product by product_id or by sku.")
-		return Ref{}
-	case bySKU && !validSKU(d.Product.SKU):
-		d.Refuse("/sku", CodeInvalidValue, "sku must be 1 to 64 letters, digits and . _ : / -, beginning with a letter or digit.")
+	case byID:
+		return Ref{Project: project, ID: d.ProductID}
+	case bySKU:
+		sku, err := identifier.Text(d.SKU)
+		if err != nil {
+			d.Refuse("/sku", CodeInvalidValue, "sku "+err.Error()+".")
+			return Ref{}
+		}
+		return Ref{Project: project, SKU: sku}
+	default:
 		return Ref{}
 	}
-	return d.Product
 }
 
-// user returns the user of an item. A user's token can only record for that user.
-func user(d *FactDraft, subject string) string {
+// user returns the user id of an item. A user's token can only record for that user.
+func user(d *FactDraft, caller Caller) string {
+	if !d.Has(FieldUserID) {
+		return caller.Subject
+	}
+	id, err := identifier.Text(d.UserID)
 	switch {
-	case d.sentBadly(FieldUserID):
-		return ""
-	case !d.Has(FieldUserID):
-		if subject == "" {
-			d.Refuse("/user_id", CodeUserRequired, "user_id is required with an API key.")
-		}
-		return subject
-	case unreachable(d.UserID):
-		d.Refuse("/user_id", CodeInvalidValue, `user_id must not be "me", "." or "..", because no path can name such a user.`)
-	case !validUserID(d.UserID):
-		d.Refuse("/user_id", CodeInvalidValue, "user_id must be 1 to 128 printable ASCII characters without spaces at the ends.")
-	case subject != "" && d.UserID != subject:
+	case err != nil:
+		d.Refuse("/user_id", CodeInvalidValue, "user_id "+err.Error()+".")
+	case id == "me":
+		d.Refuse("/user_id", CodeInvalidValue, `user_id must not be "me", because paths call the caller so.`)
+	case caller.Subject != "" && id != caller.Subject:
 		d.Refuse("/user_id", CodeUserMismatch, "With a user's token user_id must be that user's id, or absent.")
 	}
-	return d.UserID
+	return id
 }
 
-// The patterns of openapi.yaml, written by hand: a regular expression would cost more than decoding the event.
-
-func validType(s string) bool {
-	return len(s) >= 1 && len(s) <= maxTypeLength && every(s, func(c byte) bool {
-		return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '_' || c == '.' || c == ':' || c == '-'
-	})
-}
-
-// unreachable reports whether GET /analytics/users/{id}/summary cannot be asked for a user: "me" is the caller, and clients
-// remove dot segments from paths (RFC 3986, section 5.2.4), escaped or not.
-func unreachable(userID string) bool { return userID == "me" || userID == "." || userID == ".." }
-
-func validUserID(s string) bool {
-	return len(s) >= 1 && len(s) <= maxUserIDLength && strings.TrimSpace(s) == s &&
-		every(s, func(c byte) bool { return c >= ' ' && c <= '~' })
-}
-
-func validSKU(s string) bool {
-	return len(s) >= 1 && len(s) <= maxSKULength && alphanumeric(s[0]) &&
-		every(s, func(c byte) bool { return alphanumeric(c) || strings.IndexByte("._:/-", c) >= 0 })
+// anonymous returns the anonymous id of an item. A guest has none: it could take the visits of others for its own.
+func anonymous(d *FactDraft, caller Caller) string {
+	if !d.Has(FieldAnonymousID) {
+		return ""
+	}
+	id, err := identifier.Text(d.AnonymousID)
+	switch {
+	case err != nil:
+		d.Refuse("/anonymous_id", CodeInvalidValue, "anonymous_id "+err.Error()+".")
+	case caller.Guest:
+		d.Refuse("/anonymous_id", CodeAnonymousUser, "Users who are no members send no anonymous_id.")
+	}
+	return id
 }
 
 func validCurrency(s string) bool {
-	return len(s) == 3 && every(s, func(c byte) bool { return c >= 'A' && c <= 'Z' })
-}
-
-func alphanumeric(c byte) bool {
-	return c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9'
-}
-
-func every(s string, ok func(byte) bool) bool {
+	if len(s) != 3 {
+		return false
+	}
 	for i := range len(s) {
-		if !ok(s[i]) {
+		if s[i] < 'A' || s[i] > 'Z' {
 			return false
 		}
 	}
 	return true
+}
+
+// eventID returns the id of an item: what the client sent, or else a new one.
+func eventID(d *FactDraft, caller Caller) (uuid.UUID, bool) {
+	if !d.Has(FieldID) {
+		return NewID(), true
+	}
+	id, text := d.ID, d.IDText
+	if text == "" && caller.own() == "" {
+		return id, true
+	}
+	if text == "" {
+		text = id.String()
+	}
+	id, err := identifier.ID(caller.Project.ID, caller.own(), text)
+	switch {
+	case err != nil:
+		d.Refuse("/id", CodeInvalidValue, "id "+err.Error()+".")
+		return uuid.Nil, false
+	case id == uuid.Nil:
+		d.Refuse("/id", CodeInvalidValue, "id must not be the nil UUID.")
+		return uuid.Nil, false
+	}
+	return id, true
 }

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -25,7 +24,7 @@ const (
 // Store knows which batches are folded.
 type Store interface {
 	// Pending returns those of batches that are not folded yet. All of them were committed before.
-	Pending(ctx context.Context, batches []uuid.UUID) ([]uuid.UUID, error)
+	Pending(ctx context.Context, batches []int64) ([]int64, error)
 }
 
 // Options bound what waiting may cost.
@@ -51,10 +50,10 @@ type Watcher struct {
 
 // waiter is one waiting caller. The watcher owns batches from join until done is closed or the waiter has left.
 type waiter struct {
-	batches map[uuid.UUID]struct{} // not known to be folded
-	places  int                    // its share of MaxBatches until it leaves
-	done    chan struct{}          // closed when all are folded, or when the watcher stops
-	folded  bool                   // valid after done is closed
+	batches map[int64]struct{} // not known to be folded
+	places  int                // its share of MaxBatches until it leaves
+	done    chan struct{}      // closed when all are folded, or when the watcher stops
+	folded  bool               // valid after done is closed
 }
 
 // New returns a watcher.
@@ -81,17 +80,17 @@ func (w *Watcher) waiting() int {
 
 // Wait waits until all of batches, which must be committed, are folded, and reports whether they are. It reports false
 // when that takes longer than the watcher's timeout, when ctx ends, or when too many wait already.
-func (w *Watcher) Wait(ctx context.Context, batches ...uuid.UUID) bool {
+func (w *Watcher) Wait(ctx context.Context, batches ...int64) bool {
 	outcome := w.wait(ctx, batches)
 	w.outcomes.WithLabelValues(outcome).Inc()
 	return outcome == "folded"
 }
 
-func (w *Watcher) wait(ctx context.Context, batches []uuid.UUID) (outcome string) {
+func (w *Watcher) wait(ctx context.Context, batches []int64) (outcome string) {
 	if len(batches) == 0 {
 		return "folded"
 	}
-	one := &waiter{batches: make(map[uuid.UUID]struct{}, len(batches)), done: make(chan struct{})}
+	one := &waiter{batches: make(map[int64]struct{}, len(batches)), done: make(chan struct{})}
 	for _, id := range batches {
 		one.batches[id] = struct{}{}
 	}
@@ -185,11 +184,11 @@ func (w *Watcher) poll(ctx context.Context) (asked bool, err error) {
 }
 
 // snapshot returns the current waiters and their batches. A waiter that joins later is part of the next poll.
-func (w *Watcher) snapshot() ([]*waiter, []uuid.UUID) {
+func (w *Watcher) snapshot() ([]*waiter, []int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	waiters, batches := make([]*waiter, 0, len(w.waiters)), make([]uuid.UUID, 0, w.batches)
-	seen := make(map[uuid.UUID]struct{}, w.batches)
+	waiters, batches := make([]*waiter, 0, len(w.waiters)), make([]int64, 0, w.batches)
+	seen := make(map[int64]struct{}, w.batches)
 	for one := range w.waiters {
 		waiters = append(waiters, one)
 		for id := range one.batches {
@@ -203,8 +202,8 @@ func (w *Watcher) snapshot() ([]*waiter, []uuid.UUID) {
 }
 
 // tell removes batches that are no longer pending from the waiters, and ends the waits that have none left.
-func (w *Watcher) tell(waiters []*waiter, pending []uuid.UUID) {
-	still := make(map[uuid.UUID]struct{}, len(pending))
+func (w *Watcher) tell(waiters []*waiter, pending []int64) {
+	still := make(map[int64]struct{}, len(pending))
 	for _, id := range pending {
 		still[id] = struct{}{}
 	}

@@ -95,11 +95,11 @@ func (s *Store) saveKeys(ctx context.Context, orders []event.Order, repeated []i
 		RETURNING principal, key, body_hash`
 	n := len(repeated)
 	principals, names, hashes := make([]string, n), make([]string, n), make([][]byte, n)
-	times, ids, owners := make([]time.Time, n), make([][16]byte, n), make([]int64, n)
+	times, ids, owners := make([]time.Time, n), make([][16]byte, n), make([]int16, n)
 	for at, i := range repeated {
 		o := &orders[i]
 		principals[at], names[at], hashes[at] = o.Key.Principal, o.Key.Key, o.Key.BodyHash[:]
-		times[at], ids[at], owners[at] = o.TS, o.ID, o.Owner
+		times[at], ids[at], owners[at] = o.TS, o.ID, o.Project
 	}
 	rows, _ := s.pool.Query(ctx, insert, principals, names, hashes, times, ids, owners) // ForEachRow returns its error
 	var key event.IdempotencyKey

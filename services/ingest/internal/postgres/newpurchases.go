@@ -1,8 +1,11 @@
 package postgres
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
+	"iter"
 	"slices"
 	"time"
 
@@ -29,7 +32,7 @@ type inserted struct {
 //	without checks           266 µs   25 µs    12 µs    12 µs
 //	with checks, no keys     389 µs   35 µs    16 µs    16 µs
 //	with checks and keys     388 µs   46 µs    33 µs    27 µs
-func (s *Store) insertPurchases(ctx context.Context, batch uuid.UUID, c orderColumns) (inserted, error) {
+func (s *Store) insertPurchases(ctx context.Context, batch int64, c orderColumns) (inserted, error) {
 	if c.keyless && s.purchases.assumeNew() {
 		receivedAt, err := s.insertNewPurchases(ctx, batch, c)
 		switch {
@@ -47,14 +50,14 @@ func (s *Store) insertPurchases(ctx context.Context, batch uuid.UUID, c orderCol
 
 // insertNewPurchases stores purchases without keys and their receipt, or nothing if one of the ids is already there. If the
 // product of one has changed, it stores nothing either and returns pgx.ErrNoRows.
-func (s *Store) insertNewPurchases(ctx context.Context, batch uuid.UUID, c orderColumns) (receivedAt time.Time, err error) {
+func (s *Store) insertNewPurchases(ctx context.Context, batch int64, c orderColumns) (receivedAt time.Time, err error) {
 	const insert = `
 		WITH moment AS MATERIALIZED (
 			SELECT clock_timestamp() AS received_at
 			WHERE NOT EXISTS (
 				SELECT
 				FROM unnest($5::uuid[], $14::text[], $15::bigint[]) AS sent (product_id, sku, list_price)
-				WHERE NOT ` + unchangedOrder + `)
+				WHERE NOT true)
 		), stored AS (
 			INSERT INTO ingest.purchases (owner, id, ts, product_id, user_id, quantity, amount_minor, currency, batch_id, received_at)
 			SELECT owner, id, ts, product_id, user_id, quantity, amount_minor, currency, $1, received_at
@@ -66,7 +69,7 @@ func (s *Store) insertNewPurchases(ctx context.Context, batch uuid.UUID, c order
 		RETURNING received_at`
 	first, last := span(slices.Values(c.ts))
 	err = s.withPartitions(ctx, slices.Values(c.ts), func() error {
-		return s.pool.QueryRow(ctx, insert, batch, protocol.KindPurchases,
+		return s.pool.QueryRow(ctx, insert, batch, protocol.KindOrders,
 			c.id, c.ts, c.product, c.user, c.quantity, c.amount, c.currency, len(c.id), first, last, c.owner,
 			c.sku, c.listPrice).Scan(&receivedAt)
 	})
@@ -80,12 +83,12 @@ func (s *Store) insertNewPurchases(ctx context.Context, batch uuid.UUID, c order
 // numbers are complete. LIMIT keeps the planner to one look-up in the primary key for each key; without it the plan may
 // read all keys of the last day for every flush. CASE is one condition to the planner: with two it expects a single new
 // order, and compares each stored order with each new one.
-func (s *Store) insertCheckedPurchases(ctx context.Context, batch uuid.UUID, c orderColumns) (inserted, error) {
+func (s *Store) insertCheckedPurchases(ctx context.Context, batch int64, c orderColumns) (inserted, error) {
 	const insert = `
 		WITH moment AS MATERIALIZED (
 			SELECT clock_timestamp() AS received_at
 		), sent AS MATERIALIZED (
-			SELECT sent.*, sent.key IS NULL OR ` + lockKey + ` AS locked, ` + unchangedOrder + ` AS unchanged
+			SELECT sent.*, sent.key IS NULL OR ` + lockKey + ` AS locked, true AS unchanged
 			FROM unnest($3::uuid[], $4::timestamptz[], $5::uuid[], $6::text[], $7::integer[], $8::bigint[], $9::text[], $10::text[], $11::text[], $12::bytea[], $13::bigint[], $14::text[], $15::bigint[])
 				AS sent (id, ts, product_id, user_id, quantity, amount_minor, currency, principal, key, body_hash, owner, sku, list_price)
 		), fresh AS (
@@ -116,9 +119,9 @@ func (s *Store) insertCheckedPurchases(ctx context.Context, batch uuid.UUID, c o
 		FROM stored`
 	var result inserted
 	var stored, inFlight, changed []uuid.UUID
-	var owners, ownersInFlight, ownersChanged []int64
+	var owners, ownersInFlight, ownersChanged []int16
 	err := s.withPartitions(ctx, slices.Values(c.ts), func() error {
-		return s.pool.QueryRow(ctx, insert, batch, protocol.KindPurchases,
+		return s.pool.QueryRow(ctx, insert, batch, protocol.KindOrders,
 			c.id, c.ts, c.product, c.user, c.quantity, c.amount, c.currency, c.principal, c.key, c.hash, c.owner,
 			c.sku, c.listPrice).
 			Scan(&result.receivedAt, &owners, &stored, &ownersInFlight, &inFlight, &ownersChanged, &changed)
@@ -133,13 +136,13 @@ func (s *Store) insertCheckedPurchases(ctx context.Context, batch uuid.UUID, c o
 
 // name is what tells the orders of one flush apart: of several with the same name only one is inserted at a time.
 type name struct {
-	owner int64
+	owner int16
 	id    uuid.UUID
 }
 
-func nameOf(o *event.Order) name { return name{o.Owner, o.ID} }
+func nameOf(o *event.Order) name { return name{o.Project, o.ID} }
 
-func setOf(owners []int64, ids []uuid.UUID) map[name]bool {
+func setOf(owners []int16, ids []uuid.UUID) map[name]bool {
 	set := make(map[name]bool, len(ids))
 	for i, id := range ids {
 		set[name{owners[i], id}] = true
@@ -149,7 +152,7 @@ func setOf(owners []int64, ids []uuid.UUID) map[name]bool {
 
 // orderColumns are orders as arrays.
 type orderColumns struct {
-	owner            []int64
+	owner            []int16
 	index            []int // of the order that a row comes from
 	id, product      [][16]byte
 	ts               []time.Time
@@ -183,7 +186,7 @@ func newOrderColumns(orders []event.Order, open []int) orderColumns {
 }
 
 func (c *orderColumns) add(o *event.Order) {
-	c.owner = append(c.owner, o.Owner)
+	c.owner = append(c.owner, o.Project)
 	c.id, c.ts, c.product = append(c.id, o.ID), append(c.ts, o.TS), append(c.product, o.ProductID)
 	c.user, c.currency = append(c.user, o.UserID), append(c.currency, o.Currency)
 	c.sku, c.listPrice = append(c.sku, o.SKU), append(c.listPrice, o.ListPrice)
@@ -195,4 +198,22 @@ func (c *orderColumns) add(o *event.Order) {
 		principal, key, hash = &o.Key.Principal, &o.Key.Key, o.Key.BodyHash[:]
 	}
 	c.principal, c.key, c.hash = append(c.principal, principal), append(c.key, key), append(c.hash, hash)
+}
+
+// inOrder compares facts by their keys.
+func inOrder(a, b *event.Fact) int {
+	return cmp.Or(cmp.Compare(a.Project, b.Project), a.TS.Compare(b.TS), bytes.Compare(a.ID[:], b.ID[:]))
+}
+
+// span returns the earliest and the latest of some times.
+func span(times iter.Seq[time.Time]) (first, last time.Time) {
+	for ts := range times {
+		if first.IsZero() || ts.Before(first) {
+			first = ts
+		}
+		if ts.After(last) {
+			last = ts
+		}
+	}
+	return first, last
 }

@@ -5,10 +5,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgtype"
 
-	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+	"github.com/hp-analytics/hp-analytics/internal/protocol"
 )
 
 // parameters are those of a statement in the binary format of Postgres. pgx's own encoder takes a boxed value for each
@@ -46,13 +45,6 @@ func (p *parameters) bytes(value []byte) {
 	p.end()
 }
 
-func (p *parameters) int8(value int64) {
-	p.data = binary.BigEndian.AppendUint64(p.data, uint64(value))
-	p.end()
-}
-
-func (p *parameters) time(value time.Time) { p.int8(value.UnixMicro() - epoch) }
-
 // array adds an array of n elements, of which element appends each with its length.
 func (p *parameters) array(oid uint32, n int, element func(i int)) {
 	const lowerBound = 1
@@ -78,10 +70,27 @@ func (p *parameters) textElement(value string) {
 	p.data = append(p.data, value...)
 }
 
+func (p *parameters) bytesElement(value []byte) {
+	p.word(uint32(len(value)))
+	p.data = append(p.data, value...)
+}
+
+func (p *parameters) int2Element(value int16) {
+	p.word(2)
+	p.data = binary.BigEndian.AppendUint16(p.data, uint16(value))
+}
+
+func (p *parameters) int4Element(value int32) {
+	p.word(4)
+	p.word(uint32(value))
+}
+
 func (p *parameters) int8Element(value int64) {
 	p.word(8)
 	p.data = binary.BigEndian.AppendUint64(p.data, uint64(value))
 }
+
+func (p *parameters) timeElement(value time.Time) { p.int8Element(value.UnixMicro() - epoch) }
 
 func (p *parameters) jsonbElement(value []byte) {
 	if value == nil {
@@ -93,25 +102,37 @@ func (p *parameters) jsonbElement(value []byte) {
 }
 
 // fill replaces the parameters by those of insertNew.
-func (p *parameters) fill(batch uuid.UUID, kind string, events []*event.Event) {
+func (p *parameters) fill(f *flush, news []sighting) {
 	p.reset()
-	p.bytes(batch[:])
-	p.bytes([]byte(kind))
-	n := len(events)
-	p.array(pgtype.Int8OID, n, func(i int) { p.int8Element(events[i].Owner) })
-	p.array(pgtype.TimestamptzOID, n, func(i int) { p.int8Element(events[i].TS.UnixMicro() - epoch) })
-	p.array(pgtype.UUIDOID, n, func(i int) { p.uuidElement(events[i].ID) })
-	p.array(pgtype.UUIDOID, n, func(i int) { p.uuidElement(events[i].ProductID) })
-	p.array(pgtype.TextOID, n, func(i int) { p.textElement(events[i].UserID) })
-	p.array(pgtype.TextOID, n, func(i int) { p.textElement(events[i].Type) })
-	p.array(pgtype.JSONBOID, n, func(i int) { p.jsonbElement(events[i].Properties) })
-	first, last := span(timesOf(events))
-	p.int8(int64(n))
-	p.time(first)
-	p.time(last)
-	g := newGuesses(events)
-	p.array(pgtype.UUIDOID, len(g.product), func(i int) { p.uuidElement(g.product[i]) })
-	p.array(pgtype.TextOID, len(g.sku), func(i int) { p.textElement(g.sku[i]) })
+	rows, n := f.rows, len(f.rows)
+	p.array(pgtype.Int2OID, n, func(i int) { p.int2Element(rows[i].Project) })
+	p.array(pgtype.TimestamptzOID, n, func(i int) { p.timeElement(rows[i].TS) })
+	p.array(pgtype.UUIDOID, n, func(i int) { p.uuidElement(rows[i].ID) })
+	p.array(pgtype.Int8OID, n, func(i int) { p.int8Element(rows[i].User) })
+	p.array(pgtype.Int4OID, n, func(i int) {
+		if rows[i].Product == 0 {
+			p.word(null)
+		} else {
+			p.int4Element(rows[i].Product)
+		}
+	})
+	p.array(pgtype.Int2OID, n, func(i int) { p.int2Element(rows[i].Name) })
+	p.array(pgtype.JSONBOID, n, func(i int) { p.jsonbElement(rows[i].Properties) })
+	p.array(pgtype.Int8OID, n, func(i int) { p.int8Element(f.batchOf[i]) })
+	p.bytes([]byte(protocol.KindEvents))
+	batches := f.batches
+	n = len(batches)
+	p.array(pgtype.Int8OID, n, func(i int) { p.int8Element(batches[i].id) })
+	p.array(pgtype.Int2OID, n, func(i int) { p.int2Element(batches[i].project) })
+	p.array(pgtype.Int4OID, n, func(i int) { p.int4Element(int32(batches[i].rows)) })
+	p.array(pgtype.TimestamptzOID, n, func(i int) { p.timeElement(batches[i].first) })
+	p.array(pgtype.TimestamptzOID, n, func(i int) { p.timeElement(batches[i].last) })
+	p.array(pgtype.ByteaOID, n, func(i int) { p.bytesElement(batches[i].facts) })
+	p.array(pgtype.Int4OID, len(f.guesses), func(i int) { p.int4Element(f.guesses[i].product) })
+	p.array(pgtype.TextOID, len(f.guesses), func(i int) { p.textElement(f.guesses[i].sku) })
+	p.array(pgtype.Int2OID, len(news), func(i int) { p.int2Element(news[i].project) })
+	p.array(pgtype.Int8OID, len(news), func(i int) { p.int8Element(news[i].user) })
+	p.array(pgtype.TimestamptzOID, len(news), func(i int) { p.int8Element(news[i].micros - epoch) })
 }
 
 // maxKept bounds the memory of parameters that are kept: usual flushes fit, rare ones with large properties do not stay.

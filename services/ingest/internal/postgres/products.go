@@ -1,8 +1,10 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -18,30 +20,42 @@ func (s *Store) Products(ctx context.Context, refs []event.Ref) (map[event.Ref]e
 	}
 	var ids []uuid.UUID
 	var skus []string
+	var idProjects, skuProjects []int16
 	for _, ref := range refs {
 		if ref.SKU != "" {
-			skus = append(skus, ref.SKU)
+			skus, skuProjects = append(skus, ref.SKU), append(skuProjects, ref.Project)
 		} else {
-			ids = append(ids, ref.ID)
+			ids, idProjects = append(ids, ref.ID), append(idProjects, ref.Project)
 		}
 	}
-	// sku is null in the rows that were found by id.
+	// sku is null in the rows that were found by id. LIMIT makes each ref one look-up by key.
 	const query = `
-		SELECT NULL AS sku, id, status = 'archived', price_minor, currency
-		FROM catalog.products
-		WHERE id = ANY ($1::uuid[])
+		SELECT NULL AS sku, sent.project, p.*
+		FROM unnest($1::uuid[], $2::smallint[]) AS sent (id, project)
+		CROSS JOIN LATERAL (
+			SELECT id, n, status = 'archived', price_minor, currency
+			FROM catalog.products AS p
+			WHERE p.id = sent.id AND p.project = sent.project
+			LIMIT 1
+		) AS p
 		UNION ALL
-		SELECT sku, id, status = 'archived', price_minor, currency
-		FROM catalog.products
-		WHERE sku = ANY ($2::text[])`
+		SELECT sent.sku, sent.project, p.*
+		FROM unnest($3::text[], $4::smallint[]) AS sent (sku, project)
+		CROSS JOIN LATERAL (
+			SELECT id, n, status = 'archived', price_minor, currency
+			FROM catalog.products AS p
+			WHERE p.project = sent.project AND p.sku = sent.sku
+			LIMIT 1
+		) AS p`
 	found := make(map[event.Ref]event.Product, len(refs))
-	rows, _ := s.pool.Query(ctx, query, ids, skus) // ForEachRow returns its error
+	rows, _ := s.pool.Query(ctx, query, ids, idProjects, skus, skuProjects) // ForEachRow returns its error
 	var sku *string
+	var project int16
 	var p event.Product
-	_, err := pgx.ForEachRow(rows, []any{&sku, &p.ID, &p.Archived, &p.PriceMinor, &p.Currency}, func() error {
-		ref := event.Ref{ID: p.ID}
+	_, err := pgx.ForEachRow(rows, []any{&sku, &project, &p.ID, &p.N, &p.Archived, &p.PriceMinor, &p.Currency}, func() error {
+		ref := event.Ref{Project: project, ID: p.ID}
 		if sku != nil {
-			ref = event.Ref{SKU: *sku}
+			ref = event.Ref{Project: project, SKU: *sku}
 		}
 		found[ref] = p
 		return nil
@@ -50,4 +64,29 @@ func (s *Store) Products(ctx context.Context, refs []event.Ref) (map[event.Ref]e
 		return nil, postgres.Classify(fmt.Errorf("look up %d products: %w", len(refs), err))
 	}
 	return found, nil
+}
+
+// CreatePlaceholders implements products.Source. Rows are inserted in the order of their SKUs, so two of these statements, and an
+// import of the catalog, cannot deadlock.
+func (s *Store) CreatePlaceholders(ctx context.Context, refs []event.Ref, currency string) error {
+	const insert = `
+		WITH room AS (
+			SELECT $5 - count(*) AS n
+			FROM (SELECT FROM catalog.products WHERE project = $1 AND placeholder LIMIT $5) AS known
+		)
+		INSERT INTO catalog.products (id, project, placeholder, sku, name, price_minor, currency)
+		SELECT id, $1, true, sku, sku, 0, $4
+		FROM unnest($2::uuid[], $3::text[]) WITH ORDINALITY AS sent (id, sku, n)
+		WHERE sent.n <= (SELECT n FROM room)
+		ON CONFLICT (project, sku) DO NOTHING`
+	ordered := slices.Clone(refs)
+	slices.SortFunc(ordered, func(a, b event.Ref) int { return cmp.Compare(a.SKU, b.SKU) })
+	ids, skus := make([]uuid.UUID, len(ordered)), make([]string, len(ordered))
+	for i, ref := range ordered {
+		ids[i], skus[i] = event.NewID(), ref.SKU
+	}
+	if _, err := s.pool.Exec(ctx, insert, refs[0].Project, ids, skus, currency, event.MaxPlaceholders); err != nil {
+		return postgres.Classify(fmt.Errorf("create %d placeholder products: %w", len(refs), err))
+	}
+	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
@@ -29,18 +28,21 @@ var errContended = errs.New(errs.Unavailable, "overloaded", "Other requests are 
 
 // StorePurchases implements committer.Store. A round inserts what is new in one transaction and then looks up the rest,
 // each step with one statement for all purchases.
-func (s *Store) StorePurchases(ctx context.Context, batch uuid.UUID, orders []event.Order) ([]committer.Outcome, error) {
-	defer s.observe(protocol.KindPurchases, len(orders), time.Now())
+func (s *Store) StorePurchases(ctx context.Context, orders []event.Order) ([]committer.Outcome, error) {
+	defer s.observe(protocol.KindOrders, len(orders), time.Now())
 	outcomes := make([]committer.Outcome, len(orders))
 	open := make([]int, len(orders)) // the orders that have no outcome yet
 	for i := range open {
 		open[i] = i
 	}
 	for range maxRounds {
-		var err error
+		batch, err := s.ids.take(ctx, s.pool)
+		if err != nil {
+			return nil, classify(err)
+		}
 		open, err = s.storePurchases(ctx, batch, orders, open, outcomes)
 		if err != nil {
-			err = classify(fmt.Errorf("store batch %s of %d purchases: %w", batch, len(orders), err))
+			err = classify(fmt.Errorf("store batch %d of %d purchases: %w", batch, len(orders), err))
 			if len(open) == len(orders) {
 				return nil, err
 			}
@@ -50,7 +52,6 @@ func (s *Store) StorePurchases(ctx context.Context, batch uuid.UUID, orders []ev
 		if len(open) == 0 {
 			return outcomes, nil
 		}
-		batch = event.NewID() // the first one may have a receipt
 	}
 	fail(outcomes, open, errContended)
 	return outcomes, nil
@@ -63,7 +64,7 @@ func fail(outcomes []committer.Outcome, open []int, err error) {
 }
 
 // storePurchases is one round. It returns the orders that are still open; after an error these have no outcome either.
-func (s *Store) storePurchases(ctx context.Context, batch uuid.UUID, orders []event.Order, open []int, outcomes []committer.Outcome) ([]int, error) {
+func (s *Store) storePurchases(ctx context.Context, batch int64, orders []event.Order, open []int, outcomes []committer.Outcome) ([]int, error) {
 	dropped := s.dropped.known()
 	columns := newOrderColumns(orders, slices.DeleteFunc(slices.Clone(open), func(i int) bool { return dropped[dayOf(orders[i].TS)] }))
 	var inserted inserted
@@ -83,7 +84,7 @@ func (s *Store) storePurchases(ctx context.Context, batch uuid.UUID, orders []ev
 		switch id := nameOf(&orders[i]); {
 		case inserted.all || inserted.ids[id]:
 			outcomes[i].Purchase = orders[i].Purchase
-			outcomes[i].Purchase.BatchID, outcomes[i].Purchase.ReceivedAt = batch, inserted.receivedAt
+			outcomes[i].Purchase.Batch, outcomes[i].Purchase.ReceivedAt = batch, inserted.receivedAt
 		case inserted.inFlight[id]:
 			outcomes[i].Err = event.ErrKeyInFlight
 		}
@@ -114,7 +115,7 @@ func undecided(open []int, outcomes []committer.Outcome) []int {
 	return slices.DeleteFunc(open, func(i int) bool { return decided(&outcomes[i]) })
 }
 
-func decided(o *committer.Outcome) bool { return o.Err != nil || o.Purchase.BatchID != uuid.Nil }
+func decided(o *committer.Outcome) bool { return o.Err != nil || o.Purchase.Batch != 0 }
 
 // replayKeys settles the open orders whose idempotency key was answered before.
 func (s *Store) replayKeys(ctx context.Context, orders []event.Order, open []int, outcomes []committer.Outcome) error {
@@ -175,9 +176,9 @@ func (s *Store) purchasesByID(ctx context.Context, orders []event.Order, open []
 			WHERE p.owner = sent.owner AND p.ts = sent.ts AND p.id = sent.id
 			LIMIT 1
 		) AS stored`
-	times, ids, owners := make([]time.Time, len(open)), make([][16]byte, len(open)), make([]int64, len(open))
+	times, ids, owners := make([]time.Time, len(open)), make([][16]byte, len(open)), make([]int16, len(open))
 	for n, i := range open {
-		times[n], ids[n], owners[n] = orders[i].TS, orders[i].ID, orders[i].Owner
+		times[n], ids[n], owners[n] = orders[i].TS, orders[i].ID, orders[i].Project
 	}
 	rows, _ := s.pool.Query(ctx, query, open, times, ids, owners) // ForEachRow returns its error
 	var i int
@@ -194,5 +195,5 @@ func (s *Store) purchasesByID(ctx context.Context, orders []event.Order, open []
 
 // fields returns where purchaseColumns are scanned to.
 func fields(p *event.Purchase) []any {
-	return []any{&p.ID, &p.TS, &p.ProductID, &p.UserID, &p.Quantity, &p.AmountMinor, &p.Currency, &p.BatchID, &p.ReceivedAt}
+	return []any{&p.ID, &p.TS, &p.ProductID, &p.UserID, &p.Quantity, &p.AmountMinor, &p.Currency, &p.Batch, &p.ReceivedAt}
 }

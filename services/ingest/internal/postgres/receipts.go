@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
@@ -15,26 +14,26 @@ import (
 
 // Receipt tells what became of a batch.
 type Receipt struct {
-	BatchID      uuid.UUID
+	Batch        int64
 	ReceivedAt   time.Time
 	Rows         int
 	AggregatedAt *time.Time // nil while the batch is pending or failed
 	Failed       bool       // the aggregator could not fold it and will try again
 }
 
-// Receipt returns the receipt of a batch, or NotFound.
-func (s *Store) Receipt(ctx context.Context, batch uuid.UUID) (Receipt, error) {
+// Receipt returns the receipt of a batch of a project, or NotFound.
+func (s *Store) Receipt(ctx context.Context, project int16, batch int64) (Receipt, error) {
 	const query = `
 		SELECT received_at, rows, aggregated_at, failed_at IS NOT NULL
 		FROM ingest.batches
-		WHERE id = $1`
-	r := Receipt{BatchID: batch}
-	err := s.pool.QueryRow(ctx, query, batch).Scan(&r.ReceivedAt, &r.Rows, &r.AggregatedAt, &r.Failed)
+		WHERE project = $1 AND id = $2`
+	r := Receipt{Batch: batch}
+	err := s.pool.QueryRow(ctx, query, project, batch).Scan(&r.ReceivedAt, &r.Rows, &r.AggregatedAt, &r.Failed)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Receipt{}, errs.New(errs.NotFound, "not_found", "There is no receipt with this id, or it is no longer kept.")
 	}
 	if err != nil {
-		return Receipt{}, postgres.Classify(fmt.Errorf("read the receipt of batch %s: %w", batch, err))
+		return Receipt{}, postgres.Classify(fmt.Errorf("read the receipt of batch %d: %w", batch, err))
 	}
 	return r, nil
 }

@@ -24,6 +24,8 @@ type Store struct {
 	pool              *pgxpool.Pool
 	events, purchases optimism
 	dropped           droppedDays
+	ids               batchIDs
+	seen              firstSeen
 	buffers           parameterPool
 	seconds           *prometheus.HistogramVec
 	rows              prometheus.Histogram
@@ -39,6 +41,7 @@ var (
 func New(pool *pgxpool.Pool, registerer prometheus.Registerer) *Store {
 	s := &Store{
 		pool: pool,
+		seen: newFirstSeen(),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "hpa_ingest_commit_duration_seconds",
 			Help:    "Time from asking for a connection to the end of the transaction, failed ones included, by kind of rows.",

@@ -1,77 +1,83 @@
 package postgres
 
 import (
-	"github.com/google/uuid"
+	"time"
 
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 )
 
-// unchanged is a condition on the columns product_id and sku of the row sent: its product takes events and, unless sku is
-// empty, has this SKU. LIMIT makes it one look-up in the primary key for each row.
+// unchanged is a condition on the columns product and sku of the row sent: its product has this SKU. A product that is named by
+// its id needs no check, because no product is ever deleted or moved to another project. LIMIT makes it one look-up by key for
+// each row.
 const unchanged = `coalesce((
-	SELECT ` + takesItem + ofProduct
-
-// unchangedOrder is a condition on the row sent: unchanged, and the price of its product is the one that its amount was computed
-// from. It reads the catalog in the snapshot of the statement that stores the row, so no purchase keeps a former price.
-const unchangedOrder = `coalesce((
-	SELECT ` + takesItem + ` AND coalesce(sent.list_price = p.price_minor, true)` + ofProduct
-
-// The parts that both conditions have.
-const (
-	takesItem = `p.status = 'active' AND sent.sku IN ('', p.sku)`
-	ofProduct = `
+	SELECT p.sku = sent.sku
 	FROM catalog.products AS p
-	WHERE p.id = sent.product_id
+	WHERE p.n = sent.product
 	LIMIT 1), false)`
-)
 
-// guess is what the events of a flush take for granted: a product takes events, under the SKU by which it was named. Each
-// statement that stores events compares it with the catalog in its own snapshot, so that a change of a product counts for
-// every request that begins after the change was answered.
+// guess is what the events of a flush take for granted: a product has the SKU by which it was named. Each statement that stores
+// events compares it with the catalog in its own snapshot, so that a change of a product counts for every request that begins
+// after the change was answered.
 type guess struct {
-	product uuid.UUID
-	sku     string // empty if the product was named by its id
+	product int32
+	sku     string
 }
 
-func guessOf(e *event.Event) guess { return guess{e.ProductID, e.SKU} }
+func guessOf(e *event.Event) guess { return guess{e.Product, e.SKU} }
 
-// guesses are the different ones of some events, as arrays.
-type guesses struct {
-	product [][16]byte
-	sku     []string
-}
-
-func newGuesses(events []*event.Event) guesses {
-	var g guesses
-	seen := make(map[guess]struct{})
+// newGuesses returns the different ones of some events.
+func newGuesses(events []*event.Event) []guess {
+	var guesses []guess
+	var seen map[guess]struct{}
 	for _, e := range events {
+		if e.SKU == "" {
+			continue
+		}
+		if seen == nil {
+			seen = make(map[guess]struct{})
+		}
 		if _, again := seen[guessOf(e)]; !again {
 			seen[guessOf(e)] = struct{}{}
-			g.product, g.sku = append(g.product, e.ProductID), append(g.sku, e.SKU)
+			guesses = append(guesses, guessOf(e))
 		}
 	}
-	return g
+	return guesses
 }
 
-// wrong are the guesses of a flush that did not hold, as a statement returns them.
+// wrong is what kept a statement from storing a flush: guesses that did not hold, and events that were clamped when they were
+// received before.
 type wrong struct {
-	product []uuid.UUID
+	product []int32
 	sku     []string
+	clamped []clampedRow
 }
 
-// obstacles returns the events whose guess was wrong; nil if all held.
+// clampedRow is a row of ingest.clamped_events.
+type clampedRow struct {
+	identity
+
+	ts time.Time
+}
+
+// obstacles returns the events that cannot be stored as they are; nil if there are none.
 func (w *wrong) obstacles(events []event.Event) error {
-	if len(w.product) == 0 {
+	if len(w.product) == 0 && len(w.clamped) == 0 {
 		return nil
 	}
-	all := make(map[guess]struct{}, len(w.product))
+	changed := make(map[guess]struct{}, len(w.product))
 	for i := range w.product {
-		all[guess{w.product[i], w.sku[i]}] = struct{}{}
+		changed[guess{w.product[i], w.sku[i]}] = struct{}{}
+	}
+	clamped := make(map[identity]time.Time, len(w.clamped))
+	for _, row := range w.clamped {
+		clamped[row.identity] = row.ts
 	}
 	obstacles := event.BlockedError{}
 	for i := range events {
-		if _, changed := all[guessOf(&events[i])]; changed {
+		if _, blocked := changed[guessOf(&events[i])]; blocked {
 			obstacles[i] = event.ErrProductChanged
+		} else if ts, blocked := clamped[identityOf(&events[i].Fact)]; blocked {
+			obstacles[i] = event.ClampedError{TS: ts}
 		}
 	}
 	return obstacles

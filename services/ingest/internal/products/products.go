@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/lookup"
 )
 
 const (
@@ -26,12 +27,15 @@ const (
 type Source interface {
 	// Products returns those of refs that exist, archived ones included.
 	Products(ctx context.Context, refs []event.Ref) (map[event.Ref]event.Product, error)
+	// CreatePlaceholders is that of event.Catalog.
+	CreatePlaceholders(ctx context.Context, refs []event.Ref, currency string) error
 }
 
 // Cache answers from memory and loads missing products from a source. It is safe for concurrent use.
 type Cache struct {
-	loader  *loader
-	entries *otter.Cache[event.Ref, event.Product] // only products that take events
+	source  Source
+	loader  *lookup.Loader[event.Ref, event.Product]
+	entries *otter.Cache[event.Ref, event.Product] // only products that exist
 	hits    prometheus.Counter
 	misses  prometheus.Counter
 }
@@ -45,7 +49,8 @@ func New(source Source, registerer prometheus.Registerer) *Cache {
 	}, []string{"source"})
 	registerer.MustRegister(lookups)
 	return &Cache{
-		loader: newLoader(source),
+		source: source,
+		loader: lookup.NewLoader(source.Products),
 		entries: otter.Must(&otter.Options[event.Ref, event.Product]{
 			MaximumSize:      maxEntries,
 			ExpiryCalculator: otter.ExpiryWriting[event.Ref, event.Product](ttl),
@@ -57,7 +62,7 @@ func New(source Source, registerer prometheus.Registerer) *Cache {
 
 // Close waits for the queries in flight and stops the goroutine that removes expired entries.
 func (c *Cache) Close() {
-	c.loader.queries.Wait()
+	c.loader.Close()
 	c.entries.StopAllGoroutines()
 }
 
@@ -90,6 +95,11 @@ func (c *Cache) Reload(ctx context.Context, refs []event.Ref) ([]event.Product, 
 	return found, c.load(ctx, refs, all, found)
 }
 
+// CreatePlaceholders implements event.Catalog.
+func (c *Cache) CreatePlaceholders(ctx context.Context, refs []event.Ref, currency string) error {
+	return c.source.CreatePlaceholders(ctx, refs, currency)
+}
+
 // load looks up the missing refs in the source, each once, and fills them into found.
 func (c *Cache) load(ctx context.Context, refs []event.Ref, missing []int, found []event.Product) error {
 	if len(missing) == 0 {
@@ -104,12 +114,12 @@ func (c *Cache) load(ctx context.Context, refs []event.Ref, missing []int, found
 		}
 	}
 	c.misses.Add(float64(len(unknown)))
-	loaded, err := c.loader.load(ctx, unknown)
+	loaded, err := c.loader.Load(ctx, unknown)
 	if err != nil {
 		return err
 	}
 	for _, ref := range unknown {
-		if p := loaded[ref]; p.Exists() && !p.Archived {
+		if p := loaded[ref]; p.Exists() {
 			c.entries.Set(ref, p)
 		} else {
 			c.entries.Invalidate(ref)

@@ -1,0 +1,147 @@
+// Package dictionary caches the numbers of users and of names of events, so that facts of known ones cost no query.
+//
+// A number never changes, so a cached one is right for ever. What can change is that an anonymous id gets a person: until a
+// replica learns of it, within AnonymousTTL, it stores facts with this id alone for the anonymous user, as if they had come
+// before.
+package dictionary
+
+import (
+	"context"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/lookup"
+)
+
+// AnonymousTTL is how long a replica believes that an anonymous id belongs to nobody.
+const AnonymousTTL = 4 * time.Second
+
+const (
+	// maxUsers and maxNames bound the memory: about 40 MB and 4 MB.
+	maxUsers = 200_000
+	maxNames = 20_000
+	// keep is how long what never changes stays in memory. It bounds what a database restored from a backup can do to us.
+	keep = time.Hour
+)
+
+// Key identifies a user id or an anonymous id. Equal texts of the two kinds are different users.
+type Key struct {
+	Project   int16
+	Anonymous bool
+	ID        string
+}
+
+// Entry is a user of the dictionary.
+type Entry struct {
+	N      int64
+	Person int64 // of an anonymous id: the number of the user that it belongs to; 0 for none
+}
+
+// Join gives an anonymous id a person. Both are numbers of users of the project.
+type Join struct {
+	Project           int16
+	Anonymous, Person int64
+}
+
+// Source is the dictionary itself.
+type Source interface {
+	// NumberUsers returns the entries of all keys. It inserts unknown ones.
+	NumberUsers(ctx context.Context, keys []Key) (map[Key]Entry, error)
+	// JoinUsers records the joins of anonymous ids that have no person yet. It returns the person that each has then.
+	JoinUsers(ctx context.Context, joins []Join) (map[Join]int64, error)
+	// NumberNames returns the numbers of names. It inserts unknown ones as long as their project has fewer than
+	// event.MaxNames; the others are not in the answer.
+	NumberNames(ctx context.Context, names []event.NameRef) (map[event.NameRef]int16, error)
+}
+
+// Cache implements event.Dictionary. It is safe for concurrent use.
+type Cache struct {
+	users   *otter.Cache[Key, Entry]
+	names   *otter.Cache[event.NameRef, int16]
+	numbers *lookup.Loader[Key, Entry]
+	joins   *lookup.Loader[Join, int64]
+	words   *lookup.Loader[event.NameRef, int16]
+	hits    *prometheus.CounterVec
+}
+
+var _ event.Dictionary = (*Cache)(nil)
+
+// New returns an empty cache in front of source.
+func New(source Source, registerer prometheus.Registerer) *Cache {
+	lookups := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "hpa_ingest_dictionary_lookups_total", Help: "Look-ups of users and names of events by where the answer came from.",
+	}, []string{"dictionary", "source"})
+	registerer.MustRegister(lookups)
+	return &Cache{
+		users: otter.Must(&otter.Options[Key, Entry]{
+			MaximumSize: maxUsers,
+			ExpiryCalculator: otter.ExpiryWritingFunc(func(e otter.Entry[Key, Entry]) time.Duration {
+				if e.Key.Anonymous && e.Value.Person == 0 {
+					return AnonymousTTL
+				}
+				return keep
+			}),
+		}),
+		names: otter.Must(&otter.Options[event.NameRef, int16]{
+			MaximumSize: maxNames, ExpiryCalculator: otter.ExpiryWriting[event.NameRef, int16](keep),
+		}),
+		numbers: lookup.NewLoader(source.NumberUsers),
+		joins:   lookup.NewLoader(source.JoinUsers),
+		words:   lookup.NewLoader(source.NumberNames),
+		hits:    lookups,
+	}
+}
+
+// Close waits for the queries in flight and stops the goroutines that remove expired entries.
+func (c *Cache) Close() {
+	c.numbers.Close()
+	c.joins.Close()
+	c.words.Close()
+	c.users.StopAllGoroutines()
+	c.names.StopAllGoroutines()
+}
+
+// Names implements event.Dictionary.
+func (c *Cache) Names(ctx context.Context, project int16, names []string) ([]int16, error) {
+	found := make([]int16, len(names))
+	var unknown []event.NameRef
+	seen := map[event.NameRef]struct{}{}
+	for i, name := range names {
+		ref := event.NameRef{Project: project, Name: name}
+		if n, ok := c.names.GetIfPresent(ref); ok {
+			found[i] = n
+			continue
+		}
+		if _, again := seen[ref]; !again && name != "" {
+			seen[ref] = struct{}{}
+			unknown = append(unknown, ref)
+		}
+	}
+	c.count("names", len(names), len(unknown))
+	if len(unknown) == 0 {
+		return found, nil
+	}
+	loaded, err := c.words.Load(ctx, unknown)
+	if err != nil {
+		return nil, err
+	}
+	for _, ref := range unknown {
+		if n, ok := loaded[ref]; ok {
+			c.names.Set(ref, n)
+		}
+	}
+	for i, name := range names {
+		if found[i] == 0 {
+			found[i] = loaded[event.NameRef{Project: project, Name: name}]
+		}
+	}
+	return found, nil
+}
+
+func (c *Cache) count(dictionary string, asked, missed int) {
+	c.hits.WithLabelValues(dictionary, "process").Add(float64(asked - missed))
+	c.hits.WithLabelValues(dictionary, "postgres").Add(float64(missed))
+}

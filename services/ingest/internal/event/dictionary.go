@@ -1,0 +1,37 @@
+package event
+
+import "context"
+
+// UserRef names a user as the sender did: by a user id, an anonymous id, or both. The zero UserRef names nobody.
+type UserRef struct {
+	UserID      string
+	AnonymousID string
+}
+
+// User is a user in raw rows and rollups.
+type User struct {
+	N int64 // ingest.users.n of the user that a fact counts for; 0 for nobody
+	// Anonymous is the number of the anonymous id if the sender named nothing else, otherwise 0. It differs from N once the
+	// id belongs to a person. A retry of a fact that was stored before that has the same content.
+	Anonymous int64
+}
+
+// NameRef names a kind of events in a project.
+type NameRef struct {
+	Project int16
+	Name    string
+}
+
+// Dictionary numbers users and names of events. Unknown ones get a number and are committed when a call returns.
+type Dictionary interface {
+	// Users returns the user of each ref, in their order. A ref with both ids is the user with the user id, and joins the
+	// anonymous id to it, unless it belongs to somebody already: from then on facts with the anonymous id alone are those of
+	// its person. Other replicas learn of it within seconds (dictionary.AnonymousTTL).
+	Users(ctx context.Context, project int16, refs []UserRef) ([]User, error)
+	// Names returns the number of each name, in their order. It is 0 for the empty name, and for an unknown one if the project
+	// has MaxNames.
+	Names(ctx context.Context, project int16, names []string) ([]int16, error)
+}
+
+// MaxNames is how many names of events a project has at most.
+const MaxNames = 10_000

@@ -1,0 +1,220 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	"github.com/hp-analytics/hp-analytics/internal/stats"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/dictionary"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+)
+
+var _ dictionary.Source = (*Store)(nil)
+
+// numberUsers returns the users with some keys, and inserts the unknown ones. Those that another transaction inserts meanwhile
+// are not in the answer. Rows are inserted in the order of their keys, so two of these statements cannot deadlock.
+const numberUsers = `
+	WITH sent AS MATERIALIZED (
+		SELECT s.project, s.anonymous, s.id, u.n, u.person
+		FROM unnest($1::smallint[], $2::boolean[], $3::text[]) AS s (project, anonymous, id)
+		LEFT JOIN LATERAL (
+			SELECT n, person
+			FROM ingest.users AS u
+			WHERE u.project = s.project AND u.anonymous = s.anonymous AND u.id = s.id
+			LIMIT 1
+		) AS u ON true
+	), added AS (
+		INSERT INTO ingest.users (project, anonymous, id)
+		SELECT project, anonymous, id FROM sent WHERE n IS NULL
+		ON CONFLICT DO NOTHING
+		RETURNING project, anonymous, id, n
+	)
+	SELECT project, anonymous, id, n, coalesce(person, 0) FROM sent WHERE n IS NOT NULL
+	UNION ALL
+	SELECT project, anonymous, id, n, 0 FROM added`
+
+// maxNumberings bounds the statements that number the same keys. The second one finds what others have inserted meanwhile.
+const maxNumberings = 4
+
+// errUnnumbered is the answer after maxNumberings.
+var errUnnumbered = errs.New(errs.Unavailable, "overloaded", "Other requests are naming the same new users or events. Try again shortly.")
+
+// NumberUsers implements dictionary.Source. The rows are committed when it returns.
+func (s *Store) NumberUsers(ctx context.Context, keys []dictionary.Key) (map[dictionary.Key]dictionary.Entry, error) {
+	open := sortedSet(keys, func(a, b dictionary.Key) int {
+		return cmp.Or(cmp.Compare(a.Project, b.Project), compareBools(a.Anonymous, b.Anonymous), cmp.Compare(a.ID, b.ID))
+	})
+	found := make(map[dictionary.Key]dictionary.Entry, len(open))
+	for range maxNumberings {
+		projects, kinds, ids := make([]int16, len(open)), make([]bool, len(open)), make([]string, len(open))
+		for i, key := range open {
+			projects[i], kinds[i], ids[i] = key.Project, key.Anonymous, key.ID
+		}
+		rows, _ := s.pool.Query(ctx, numberUsers, projects, kinds, ids) // ForEachRow returns its error
+		var key dictionary.Key
+		var entry dictionary.Entry
+		_, err := pgx.ForEachRow(rows, []any{&key.Project, &key.Anonymous, &key.ID, &entry.N, &entry.Person}, func() error {
+			found[key] = entry
+			return nil
+		})
+		if err != nil {
+			return nil, postgres.Classify(fmt.Errorf("number %d users: %w", len(open), err))
+		}
+		open = slices.DeleteFunc(open, func(key dictionary.Key) bool { return found[key].N != 0 })
+		if len(open) == 0 {
+			return found, nil
+		}
+	}
+	return nil, errUnnumbered
+}
+
+// joinUsers gives anonymous users a person. Rows are locked in the order of their numbers, as flushes do when they lower
+// first_seen. A row that has a person already is only read.
+const joinUsers = `
+	WITH sent AS MATERIALIZED (
+		SELECT s.project, s.n, s.person, u.person AS before
+		FROM unnest($1::smallint[], $2::bigint[], $3::bigint[]) AS s (project, n, person)
+		CROSS JOIN LATERAL (SELECT person FROM ingest.users AS u WHERE u.project = s.project AND u.n = s.n LIMIT 1) AS u
+	), joined AS (
+		UPDATE ingest.users AS u
+		SET person = sent.person, joined_at = now()
+		FROM sent
+		WHERE u.project = sent.project AND u.n = sent.n AND sent.before IS NULL AND u.person IS NULL AND u.anonymous
+		RETURNING u.project, u.n, u.person
+	)
+	SELECT project, n, person FROM joined
+	UNION ALL
+	SELECT project, n, before FROM sent WHERE before IS NOT NULL`
+
+// JoinUsers implements dictionary.Source.
+func (s *Store) JoinUsers(ctx context.Context, joins []dictionary.Join) (map[dictionary.Join]int64, error) {
+	type key struct {
+		project int16
+		n       int64
+	}
+	open := sortedSet(joins, func(a, b dictionary.Join) int {
+		return cmp.Or(cmp.Compare(a.Project, b.Project), cmp.Compare(a.Anonymous, b.Anonymous), cmp.Compare(a.Person, b.Person))
+	})
+	// Of several persons for one anonymous id one wins.
+	first := slices.CompactFunc(slices.Clone(open), func(a, b dictionary.Join) bool {
+		return a.Project == b.Project && a.Anonymous == b.Anonymous
+	})
+	persons := make(map[key]int64, len(first))
+	for range maxNumberings {
+		projects, users, wanted := make([]int16, len(first)), make([]int64, len(first)), make([]int64, len(first))
+		for i, j := range first {
+			projects[i], users[i], wanted[i] = j.Project, j.Anonymous, j.Person
+		}
+		rows, _ := s.pool.Query(ctx, joinUsers, projects, users, wanted) // ForEachRow returns its error
+		var k key
+		var person int64
+		_, err := pgx.ForEachRow(rows, []any{&k.project, &k.n, &person}, func() error {
+			persons[k] = person
+			return nil
+		})
+		if err != nil {
+			return nil, postgres.Classify(fmt.Errorf("join %d anonymous users: %w", len(first), err))
+		}
+		first = slices.DeleteFunc(first, func(j dictionary.Join) bool { return persons[key{j.Project, j.Anonymous}] != 0 })
+		if len(first) == 0 {
+			break
+		}
+	}
+	joined := make(map[dictionary.Join]int64, len(open))
+	for _, j := range open {
+		joined[j] = persons[key{j.Project, j.Anonymous}]
+	}
+	return joined, nil
+}
+
+// numberNames returns the names with some texts, and inserts the unknown ones with the next numbers of their project. $3 is 0, or
+// the number that a name has in all projects. Two statements that insert into a project at the same time choose the same numbers:
+// the second one waits for the first and inserts nothing, and its names stay open. A project's last number is $5.
+const numberNames = `
+	WITH sent AS MATERIALIZED (
+		SELECT s.project, s.name, s.fixed, known.n
+		FROM unnest($1::smallint[], $2::text[], $3::smallint[]) AS s (project, name, fixed)
+		LEFT JOIN LATERAL (
+			SELECT n FROM ingest.names AS k WHERE k.project = s.project AND k.name = s.name LIMIT 1
+		) AS known ON true
+	), unknown AS (
+		SELECT project, name, CASE WHEN fixed > 0 THEN fixed ELSE
+			greatest($4 - 1, coalesce((SELECT max(k.n) FROM ingest.names AS k WHERE k.project = sent.project), 0))
+			+ row_number() OVER (PARTITION BY project, fixed > 0 ORDER BY name COLLATE "C")
+		END AS n
+		FROM sent
+		WHERE n IS NULL
+	), added AS (
+		INSERT INTO ingest.names (project, n, name)
+		SELECT project, n, name FROM unknown WHERE n <= $5 ORDER BY project, n
+		ON CONFLICT DO NOTHING
+		RETURNING project, name, n
+	)
+	SELECT project, name, n FROM sent WHERE n IS NOT NULL
+	UNION ALL
+	SELECT project, name, n FROM added
+	UNION ALL
+	SELECT project, name, 0 FROM unknown WHERE n > $5`
+
+// lastName is the number of the last name that a project can have.
+const lastName = stats.FirstName + event.MaxNames - 1
+
+// NumberNames implements dictionary.Source. The rows are committed when it returns.
+func (s *Store) NumberNames(ctx context.Context, names []event.NameRef) (map[event.NameRef]int16, error) {
+	open := sortedSet(names, func(a, b event.NameRef) int {
+		return cmp.Or(cmp.Compare(a.Project, b.Project), cmp.Compare(a.Name, b.Name))
+	})
+	found := make(map[event.NameRef]int16, len(open))
+	for range maxNumberings {
+		projects, texts, fixed := make([]int16, len(open)), make([]string, len(open)), make([]int16, len(open))
+		for i, name := range open {
+			projects[i], texts[i] = name.Project, name.Name
+			fixed[i], _ = stats.NameOf(name.Name)
+		}
+		rows, _ := s.pool.Query(ctx, numberNames, projects, texts, fixed, stats.FirstName, lastName) // ForEachRow returns its error
+		var name event.NameRef
+		var n int16
+		_, err := pgx.ForEachRow(rows, []any{&name.Project, &name.Name, &n}, func() error {
+			found[name] = n
+			return nil
+		})
+		if err != nil {
+			return nil, postgres.Classify(fmt.Errorf("number %d names: %w", len(open), err))
+		}
+		open = slices.DeleteFunc(open, func(name event.NameRef) bool {
+			n, settled := found[name]
+			if settled && n == 0 {
+				delete(found, name) // the project is full
+			}
+			return settled
+		})
+		if len(open) == 0 {
+			return found, nil
+		}
+	}
+	return nil, errUnnumbered
+}
+
+// sortedSet returns the different ones of keys in order.
+func sortedSet[K comparable](keys []K, compare func(a, b K) int) []K {
+	sorted := slices.Clone(keys)
+	slices.SortFunc(sorted, compare)
+	return slices.Compact(sorted)
+}
+
+func compareBools(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	default:
+		return 1
+	}
+}

@@ -1,0 +1,73 @@
+package postgres
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+)
+
+// maxSeen bounds the memory of firstSeen: about 20 MB.
+const maxSeen = 200_000
+
+// lowerFirstSeen is a part of a statement that lowers first_seen of users of the relation seen (project, user_n, ts), which must
+// be in the order of these columns. All statements lock users in this order, so they cannot deadlock.
+const lowerFirstSeen = `
+	UPDATE ingest.users AS u
+	SET first_seen = seen.ts
+	FROM seen
+	WHERE u.project = seen.project AND u.n = seen.user_n AND (u.first_seen IS NULL OR u.first_seen > seen.ts)`
+
+// firstSeen knows a bound of first_seen of users: their first_seen is not later. So most flushes need not touch any user. It is
+// safe for concurrent use.
+type firstSeen struct {
+	bounds *otter.Cache[userKey, int64] // in microseconds
+}
+
+type userKey struct {
+	project int16
+	user    int64
+}
+
+func newFirstSeen() firstSeen {
+	return firstSeen{bounds: otter.Must(&otter.Options[userKey, int64]{MaximumSize: maxSeen})}
+}
+
+// sighting is the earliest ts of a user in a flush.
+type sighting struct {
+	userKey
+
+	micros int64
+}
+
+// sightings collects those of the rows of a flush.
+type sightings map[userKey]int64
+
+func (s sightings) add(project int16, user int64, ts time.Time) {
+	key, micros := userKey{project, user}, ts.UnixMicro()
+	if before, again := s[key]; !again || micros < before {
+		s[key] = micros
+	}
+}
+
+// earlier returns those of all that may lower first_seen, in the order in which statements lock users.
+func (f *firstSeen) earlier(all sightings) []sighting {
+	var news []sighting
+	for key, micros := range all {
+		if bound, known := f.bounds.GetIfPresent(key); !known || micros < bound {
+			news = append(news, sighting{key, micros})
+		}
+	}
+	slices.SortFunc(news, func(a, b sighting) int {
+		return cmp.Or(cmp.Compare(a.project, b.project), cmp.Compare(a.user, b.user))
+	})
+	return news
+}
+
+// committed notes that first_seen of the users is not later than their sightings.
+func (f *firstSeen) committed(news []sighting) {
+	for _, s := range news {
+		f.bounds.Set(s.userKey, s.micros)
+	}
+}
