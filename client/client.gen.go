@@ -29,6 +29,7 @@ const (
 // Defines values for Interval.
 const (
 	IntervalDay   Interval = "day"
+	IntervalHour  Interval = "hour"
 	IntervalMonth Interval = "month"
 	IntervalWeek  Interval = "week"
 )
@@ -55,14 +56,16 @@ const (
 
 // Defines values for Metric.
 const (
-	MetricAddToCarts   Metric = "add_to_carts"
-	MetricClicks       Metric = "clicks"
-	MetricEvents       Metric = "events"
-	MetricPurchases    Metric = "purchases"
-	MetricRevenueMinor Metric = "revenue_minor"
-	MetricUniqueUsers  Metric = "unique_users"
-	MetricUnits        Metric = "units"
-	MetricViews        Metric = "views"
+	MetricAddToCarts    Metric = "add_to_carts"
+	MetricClicks        Metric = "clicks"
+	MetricEvents        Metric = "events"
+	MetricGrossMinor    Metric = "gross_minor"
+	MetricNetMinor      Metric = "net_minor"
+	MetricPurchases     Metric = "purchases"
+	MetricRefundedMinor Metric = "refunded_minor"
+	MetricUniqueUsers   Metric = "unique_users"
+	MetricUnits         Metric = "units"
+	MetricViews         Metric = "views"
 )
 
 // Defines values for ProductStatus.
@@ -95,6 +98,19 @@ const (
 // Defines values for TokenPairTokenType.
 const (
 	TokenPairTokenTypeBearer TokenPairTokenType = "Bearer"
+)
+
+// Defines values for UserMetric.
+const (
+	UserMetricAddToCarts    UserMetric = "add_to_carts"
+	UserMetricClicks        UserMetric = "clicks"
+	UserMetricEvents        UserMetric = "events"
+	UserMetricGrossMinor    UserMetric = "gross_minor"
+	UserMetricNetMinor      UserMetric = "net_minor"
+	UserMetricPurchases     UserMetric = "purchases"
+	UserMetricRefundedMinor UserMetric = "refunded_minor"
+	UserMetricUnits         UserMetric = "units"
+	UserMetricViews         UserMetric = "views"
 )
 
 // Defines values for WaitFor.
@@ -269,30 +285,33 @@ type BatchReceipt struct {
 // Example: aggregated
 type BatchState string
 
-// Counts Counts over a period. A caller with the role `user` does not get purchases, units and revenue of products.
+// Counts Counts over a period. Guests do not get purchases, units and revenue of products.
 type Counts struct {
-	// AddToCarts Events of type `add_to_cart`.
+	// AddToCarts Events named `add_to_cart`.
 	AddToCarts int64 `json:"add_to_carts"`
 
-	// Clicks Events of type `click`.
+	// Clicks Events named `click`.
 	Clicks int64 `json:"clicks"`
 
-	// Events Events of all types; purchases are not among them.
+	// Events Events of all names; orders and refunds are not among them.
 	Events int64 `json:"events"`
 
-	// Purchases Purchases.
+	// Purchases Orders. Of a product: orders with a line of it.
 	Purchases int64 `json:"purchases,omitzero"`
 
-	// RevenueMinor The sum of the purchases' `amount_minor`.
-	RevenueMinor int64 `json:"revenue_minor,omitzero"`
+	// Revenue Money by currency, sorted by code. Amounts in different currencies are never added up.
+	Revenue []Revenue `json:"revenue,omitzero"`
 
-	// UniqueUsers Distinct users with an event or a purchase; estimated (HyperLogLog) for products.
+	// UniqueUsers Distinct users with an event or an order. An anonymous id is a user of its own until it is identified.
 	UniqueUsers int64 `json:"unique_users"`
+
+	// UniqueUsersExact Whether `unique_users` is exact, or estimated with a standard error of 1.6 % (HyperLogLog).
+	UniqueUsersExact bool `json:"unique_users_exact"`
 
 	// Units Units bought.
 	Units int64 `json:"units,omitzero"`
 
-	// Views Events of type `view`.
+	// Views Events named `view`.
 	Views int64 `json:"views"`
 }
 
@@ -391,6 +410,11 @@ type EventInput struct {
 	UserID UserID `json:"user_id,omitempty,omitzero"`
 }
 
+// EventName The name of an event (its `type`), in any script.
+//
+// Example: Signed Up
+type EventName = string
+
 // EventProperties Any other data about the event. The listed names mean the same to everybody. Names that begin with `$` are the platform's.
 type EventProperties struct {
 	// Device The kind of device, such as `mobile`.
@@ -439,7 +463,7 @@ type FieldError struct {
 	Pointer string `json:"pointer"`
 }
 
-// Interval The length of a point in a series.
+// Interval The length of a point in a series, by the clocks of the project. Weeks begin on the day that the project says. A range by `hour` spans at most 31 days; a day has 23 or 25 hours when the clocks change.
 //
 // Example: day
 type Interval string
@@ -593,7 +617,7 @@ type LoginRequest struct {
 	Password string `json:"password"`
 }
 
-// Meta How fresh an answer is.
+// Meta How fresh an answer is. All numbers are those of the project in which the caller acts.
 type Meta struct {
 	// AsOf When the numbers were read.
 	AsOf time.Time `json:"as_of"`
@@ -601,17 +625,20 @@ type Meta struct {
 	// Cached Whether the answer came from a cache.
 	Cached bool `json:"cached"`
 
-	// CompleteUntil Every write received before this time (`received_at`), and so every write answered before it, is in the numbers, apart from `failed_events`.
+	// CompleteUntil Every write to the project received before this time (`received_at`), and so every one answered before it, is in the numbers, apart from `failed_events`.
 	CompleteUntil time.Time `json:"complete_until"`
 
-	// FailedEvents How many stored events and purchases are missing from the numbers because they could not be counted. Normally 0. They are counted when the cause is repaired.
+	// FailedEvents How many stored events, order lines and refund lines of the project are missing from the numbers because they could not be counted. Normally 0. They are counted when the cause is repaired.
 	FailedEvents int64 `json:"failed_events"`
 
-	// PendingEvents How many stored events and purchases were not in the numbers yet.
+	// PendingEvents How many stored events, order lines and refund lines of the project were not in the numbers yet.
 	PendingEvents int64 `json:"pending_events"`
+
+	// TimeZone The time zone of the project, whose days these are (IANA name).
+	TimeZone string `json:"time_zone"`
 }
 
-// Metric One of the counts.
+// Metric One of the counts, or money in one currency: `gross_minor` is what was earned, `refunded_minor` what was paid back, `net_minor` the difference.
 //
 // Example: views
 type Metric string
@@ -830,10 +857,8 @@ type ProductRef struct {
 	// Name The name to show.
 	Name string `json:"name"`
 
-	// SKU The shop's own name of the product, unique in its project: any printable text of up to 200 bytes in UTF-8, except `.` and `..`. White space around it is removed, and it is brought to Unicode normalization form C; otherwise two SKUs are the same only if all their characters are, capitals included.
-	//
-	// Example: SHOE-TRAIL-42
-	SKU SKU `json:"sku"`
+	// SKU The SKU.
+	SKU string `json:"sku"`
 }
 
 // ProductStatus Whether lists show the product by default. Events and purchases of an archived product are still counted.
@@ -845,6 +870,30 @@ type ProductStatus string
 //
 // Example: active
 type ProductStatusFilter string
+
+// ProductTotals The sum over all products of a ranking, those of other pages included. An order counts once for each of its products. Guests do not get purchases, units and revenue.
+type ProductTotals struct {
+	// AddToCarts Events named `add_to_cart`.
+	AddToCarts int64 `json:"add_to_carts"`
+
+	// Clicks Events named `click`.
+	Clicks int64 `json:"clicks"`
+
+	// Events Events of products.
+	Events int64 `json:"events"`
+
+	// Purchases The `purchases` of all products.
+	Purchases int64 `json:"purchases,omitzero"`
+
+	// Revenue Money by currency, sorted by code. Amounts in different currencies are never added up.
+	Revenue []Revenue `json:"revenue,omitzero"`
+
+	// Units Units bought.
+	Units int64 `json:"units,omitzero"`
+
+	// Views Events named `view`.
+	Views int64 `json:"views"`
+}
 
 // Purchase A stored purchase.
 type Purchase struct {
@@ -936,6 +985,27 @@ type RegisterRequest struct {
 	Password NewPassword `json:"password"`
 }
 
+// Revenue Money in one currency, in its minor units (cents). Orders count on their day and refunds on their own, so that in a time with more refunds than orders the net amount is negative.
+type Revenue struct {
+	// Currency ISO 4217 code.
+	Currency string `json:"currency"`
+
+	// GrossMinor The amounts of orders.
+	GrossMinor int64 `json:"gross_minor"`
+
+	// NetMinor What is left: `gross_minor` less `refunded_minor`.
+	NetMinor int64 `json:"net_minor"`
+
+	// Orders Orders. Of a product: orders with a line of it.
+	Orders int64 `json:"orders"`
+
+	// RefundedMinor The amounts of refunds.
+	RefundedMinor int64 `json:"refunded_minor"`
+
+	// Units Units bought, those returned included.
+	Units int64 `json:"units"`
+}
+
 // Role What a user may do. An `analyst` reads all numbers, an `admin` also manages products, accounts and API keys.
 //
 // Example: user
@@ -953,12 +1023,12 @@ type Scope string
 
 // Series The counts of a product over time.
 type Series struct {
-	// Interval The length of a point in a series.
+	// Interval The length of a point in a series, by the clocks of the project. Weeks begin on the day that the project says. A range by `hour` spans at most 31 days; a day has 23 or 25 hours when the clocks change.
 	//
 	// Example: day
 	Interval Interval `json:"interval"`
 
-	// Meta How fresh an answer is.
+	// Meta How fresh an answer is. All numbers are those of the project in which the caller acts.
 	Meta Meta `json:"meta"`
 
 	// Points One point for each interval, oldest first.
@@ -967,37 +1037,43 @@ type Series struct {
 	// Product Identifies a product.
 	Product ProductRef `json:"product"`
 
-	// Totals Counts over a period. A caller with the role `user` does not get purchases, units and revenue of products.
+	// Totals Counts over a period. Guests do not get purchases, units and revenue of products.
 	Totals Counts `json:"totals"`
 }
 
-// SeriesPoint The counts of one interval. A caller with the role `user` does not get purchases, units and revenue.
+// SeriesPoint The counts of one interval. Guests do not get purchases, units and revenue of products.
 type SeriesPoint struct {
-	// AddToCarts Events of type `add_to_cart`.
+	// AddToCarts Events named `add_to_cart`.
 	AddToCarts int64 `json:"add_to_carts"`
 
-	// Clicks Events of type `click`.
+	// Clicks Events named `click`.
 	Clicks int64 `json:"clicks"`
 
-	// Events Events of all types; purchases are not among them.
+	// Complete Whether the interval ended before `complete_until` and the range has all of it. What a client sends later with an earlier `ts` is still added.
+	Complete bool `json:"complete"`
+
+	// Events Events of all names; orders and refunds are not among them.
 	Events int64 `json:"events"`
 
-	// Purchases Purchases.
+	// Purchases Orders. Of a product: orders with a line of it.
 	Purchases int64 `json:"purchases,omitzero"`
 
-	// RevenueMinor The sum of the purchases' `amount_minor`.
-	RevenueMinor int64 `json:"revenue_minor,omitzero"`
+	// Revenue Money by currency, sorted by code. Amounts in different currencies are never added up.
+	Revenue []Revenue `json:"revenue,omitzero"`
 
-	// Start The first day of the interval.
-	Start openapi_types.Date `json:"start"`
+	// Start When the interval begins, with the offset of the project's time zone then. It is before `from` if the range begins within the interval.
+	Start time.Time `json:"start"`
 
-	// UniqueUsers Distinct users with an event or a purchase.
-	UniqueUsers int64 `json:"unique_users"`
+	// UniqueUsers Distinct users with an event or an order. Hours have none: users are counted by the day.
+	UniqueUsers int64 `json:"unique_users,omitempty,omitzero"`
+
+	// UniqueUsersExact Whether `unique_users` is exact or estimated.
+	UniqueUsersExact bool `json:"unique_users_exact,omitempty,omitzero"`
 
 	// Units Units bought.
 	Units int64 `json:"units,omitzero"`
 
-	// Views Events of type `view`.
+	// Views Events named `view`.
 	Views int64 `json:"views"`
 }
 
@@ -1030,7 +1106,7 @@ type TokenPairTokenType string
 
 // TopProduct One place of a ranking.
 type TopProduct struct {
-	// Counts Counts over a period. A caller with the role `user` does not get purchases, units and revenue of products.
+	// Counts Counts over a period. Guests do not get purchases, units and revenue of products.
 	Counts Counts `json:"counts"`
 
 	// Product Identifies a product.
@@ -1039,13 +1115,19 @@ type TopProduct struct {
 	// Rank The place, from 1.
 	Rank int `json:"rank"`
 
-	// Value The count by which the products are ranked.
+	// Value The number by which the products are ranked; a `net_minor` can be negative.
 	Value int64 `json:"value"`
 }
 
-// TopProducts A ranking of products.
+// TopProducts A page of a ranking of products.
 type TopProducts struct {
-	// Exact Whether no other product can belong into the ranking. It is false if ranking by `unique_users` would have to read more than 20,000 product days; then only the products with the most events are compared.
+	// Category The category whose products are ranked.
+	Category string `json:"category,omitempty,omitzero"`
+
+	// Currency The currency of a ranking by money.
+	Currency string `json:"currency,omitempty,omitzero"`
+
+	// Exact Whether no other product can belong before or among these. It is false if ranking by `unique_users` would have to read more than 20,000 product days; then only the products with the most events are compared.
 	Exact bool `json:"exact"`
 
 	// From The first day.
@@ -1054,16 +1136,27 @@ type TopProducts struct {
 	// Items The products, highest first.
 	Items []TopProduct `json:"items"`
 
-	// Meta How fresh an answer is.
+	// Meta How fresh an answer is. All numbers are those of the project in which the caller acts.
 	Meta Meta `json:"meta"`
 
-	// Metric One of the counts.
+	// Metric One of the counts, or money in one currency: `gross_minor` is what was earned, `refunded_minor` what was paid back, `net_minor` the difference.
 	//
 	// Example: views
-	Metric Metric `json:"metric"`
+	Metric Metric `json:"metric,omitempty,omitzero"`
+
+	// NextCursor The `cursor` of the next page; null on the last.
+	NextCursor string `json:"next_cursor"`
 
 	// To The last day.
 	To openapi_types.Date `json:"to"`
+
+	// Totals The sum over all products of a ranking, those of other pages included. An order counts once for each of its products. Guests do not get purchases, units and revenue.
+	Totals ProductTotals `json:"totals"`
+
+	// Type The name of an event (its `type`), in any script.
+	//
+	// Example: Signed Up
+	Type EventName `json:"type,omitempty,omitzero"`
 }
 
 // User An account.
@@ -1090,31 +1183,31 @@ type User struct {
 
 // UserDay The counts of one day.
 type UserDay struct {
-	// AddToCarts Events of type `add_to_cart`.
+	// AddToCarts Events named `add_to_cart`.
 	AddToCarts int64 `json:"add_to_carts"`
 
-	// Clicks Events of type `click`.
+	// Clicks Events named `click`.
 	Clicks int64 `json:"clicks"`
 
-	// Day The day.
+	// Day The day of the project.
 	Day openapi_types.Date `json:"day"`
 
-	// Events Events of all types; purchases are not among them.
+	// Events Events of all names; orders and refunds are not among them.
 	Events int64 `json:"events"`
 
-	// Purchases Purchases.
+	// Purchases Orders.
 	Purchases int64 `json:"purchases"`
 
-	// RevenueMinor The sum of the purchases' `amount_minor`.
-	RevenueMinor int64 `json:"revenue_minor"`
+	// Revenue Money by currency, sorted by code. Amounts in different currencies are never added up.
+	Revenue []Revenue `json:"revenue"`
 
-	// UniqueUsers 1 on a day with any activity, else 0.
+	// UniqueUsers 1 on a day with an event or an order, else 0.
 	UniqueUsers int64 `json:"unique_users"`
 
 	// Units Units bought.
 	Units int64 `json:"units"`
 
-	// Views Events of type `view`.
+	// Views Events named `view`.
 	Views int64 `json:"views"`
 }
 
@@ -1123,21 +1216,26 @@ type UserDay struct {
 // Example: customer-17
 type UserID = string
 
-// UserSummary The counts of a user.
+// UserMetric What users are ranked by, as for products.
+//
+// Example: net_minor
+type UserMetric string
+
+// UserSummary The counts of a user, and of the anonymous ids that were identified as this user.
 type UserSummary struct {
-	// Days The days with any activity, oldest first.
+	// Days The days on which anything was counted, oldest first.
 	Days []UserDay `json:"days"`
 
 	// From The first day.
 	From openapi_types.Date `json:"from"`
 
-	// Meta How fresh an answer is.
+	// Meta How fresh an answer is. All numbers are those of the project in which the caller acts.
 	Meta Meta `json:"meta"`
 
 	// To The last day.
 	To openapi_types.Date `json:"to"`
 
-	// Totals Counts over a period. A caller with the role `user` does not get purchases, units and revenue of products.
+	// Totals Counts over a period. Guests do not get purchases, units and revenue of products.
 	Totals Counts `json:"totals"`
 
 	// UserID The user.
@@ -1161,6 +1259,15 @@ type From = openapi_types.Date
 // IfMatch defines model for IfMatch.
 type IfMatch = string
 
+// RankingCurrency defines model for RankingCurrency.
+type RankingCurrency = string
+
+// RankingCursor defines model for RankingCursor.
+type RankingCursor = string
+
+// RankingLimit defines model for RankingLimit.
+type RankingLimit = int
+
 // To defines model for To.
 type To = openapi_types.Date
 
@@ -1171,46 +1278,58 @@ type Wait = WaitFor
 
 // TopProductsParams defines parameters for TopProducts.
 type TopProductsParams struct {
-	// Metric The count to rank by.
+	// Metric What to rank by. Not together with `type` (422 `metric_and_type`).
 	Metric Metric `form:"metric,omitempty" json:"metric,omitempty,omitzero"`
 
-	// From The first day (UTC, inclusive). 29 days before `to` by default; a range spans at most 400 days.
+	// Currency The currency of a ranking by money, that of the project by default. Together with anything else it is refused (422 `currency_without_money`).
+	Currency RankingCurrency `form:"currency,omitempty" json:"currency,omitempty,omitzero"`
+
+	// Type Rank by the events of this name, whatever it is, in place of a metric.
+	Type EventName `form:"type,omitempty" json:"type,omitempty,omitzero"`
+
+	// Category Only products of this category.
+	Category string `form:"category,omitempty" json:"category,omitempty,omitzero"`
+
+	// From The first day of the project (inclusive). 29 days before `to` by default; a range spans at most 400 days.
 	From From `form:"from,omitempty" json:"from,omitempty,omitzero"`
 
-	// To The last day (UTC, inclusive). Today by default.
+	// To The last day of the project (inclusive). Today, where the project lives, by default.
 	To To `form:"to,omitempty" json:"to,omitempty,omitzero"`
 
-	// Limit How many products to return at most.
-	Limit int `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+	// Limit How many places a page has at most.
+	Limit RankingLimit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+
+	// Cursor The `next_cursor` of the previous page. It is opaque, and valid only with the parameters of that page apart from `limit` (422 `cursor_mismatch`). Each page is read at its own time: what changes its place between two pages can be missing or come twice. Over days whose numbers do not change any more, pages are exact.
+	Cursor RankingCursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
 }
 
 // ProductTimeseriesParams defines parameters for ProductTimeseries.
 type ProductTimeseriesParams struct {
-	// From The first day (UTC, inclusive). 29 days before `to` by default; a range spans at most 400 days.
+	// From The first day of the project (inclusive). 29 days before `to` by default; a range spans at most 400 days.
 	From From `form:"from,omitempty" json:"from,omitempty,omitzero"`
 
-	// To The last day (UTC, inclusive). Today by default.
+	// To The last day of the project (inclusive). Today, where the project lives, by default.
 	To To `form:"to,omitempty" json:"to,omitempty,omitzero"`
 
-	// Interval The length of a point; weeks begin on Monday (ISO 8601).
+	// Interval The length of a point.
 	Interval Interval `form:"interval,omitempty" json:"interval,omitempty,omitzero"`
 }
 
 // MySummaryParams defines parameters for MySummary.
 type MySummaryParams struct {
-	// From The first day (UTC, inclusive). 29 days before `to` by default; a range spans at most 400 days.
+	// From The first day of the project (inclusive). 29 days before `to` by default; a range spans at most 400 days.
 	From From `form:"from,omitempty" json:"from,omitempty,omitzero"`
 
-	// To The last day (UTC, inclusive). Today by default.
+	// To The last day of the project (inclusive). Today, where the project lives, by default.
 	To To `form:"to,omitempty" json:"to,omitempty,omitzero"`
 }
 
 // UserSummaryParams defines parameters for UserSummary.
 type UserSummaryParams struct {
-	// From The first day (UTC, inclusive). 29 days before `to` by default; a range spans at most 400 days.
+	// From The first day of the project (inclusive). 29 days before `to` by default; a range spans at most 400 days.
 	From From `form:"from,omitempty" json:"from,omitempty,omitzero"`
 
-	// To The last day (UTC, inclusive). Today by default.
+	// To The last day of the project (inclusive). Today, where the project lives, by default.
 	To To `form:"to,omitempty" json:"to,omitempty,omitzero"`
 }
 
@@ -1467,7 +1586,7 @@ func (a EventProperties) MarshalJSON() ([]byte, error) {
 
 // TopProducts calls GET /analytics/products/top: the products with the highest count.
 //
-// Ranks products by one count over inclusive days; ties are ranked by product id. Needs an access token or an API key with the scope `read`. The role `user` gets no purchases, units and revenue, and cannot rank by them.
+// Ranks the products of the project over inclusive days: by a count, by money in one currency, or by the number of events of a name. Products for which it is 0 are left out; of equal ones, the older product comes first. Needs an access token or an API key with the scope `read`. Guests get no purchases, units and revenue, and cannot rank by them (`sales_forbidden`).
 func (c *Client) TopProducts(ctx context.Context, params *TopProductsParams, options ...CallOption) (result TopProducts, err error) {
 	call := &call{
 		operation: "topProducts", method: http.MethodGet,
@@ -1475,9 +1594,13 @@ func (c *Client) TopProducts(ctx context.Context, params *TopProductsParams, opt
 	}
 	if params != nil {
 		call.setQuery("metric", params.Metric)
+		call.setQuery("currency", params.Currency)
+		call.setQuery("type", params.Type)
+		call.setQuery("category", params.Category)
 		call.setQuery("from", params.From)
 		call.setQuery("to", params.To)
 		call.setQuery("limit", params.Limit)
+		call.setQuery("cursor", params.Cursor)
 	}
 	err = c.do(ctx, call, nil, &result, options)
 	return result, err
@@ -1485,7 +1608,7 @@ func (c *Client) TopProducts(ctx context.Context, params *TopProductsParams, opt
 
 // ProductTimeseries calls GET /analytics/products/{id}/timeseries: the counts of a product over time.
 //
-// One point for each day, week or month that the range touches, zeros included; only days inside the range are counted. Archived products are shown as well. Needs an access token or an API key with the scope `read`. The role `user` gets no purchases, units and revenue.
+// One point for each hour, day, week or month that the range touches, zeros included; only days inside the range are counted. Archived products are shown as well. Needs an access token or an API key with the scope `read`. Guests get no purchases, units and revenue.
 func (c *Client) ProductTimeseries(ctx context.Context, id openapi_types.UUID, params *ProductTimeseriesParams, options ...CallOption) (result Series, err error) {
 	call := &call{
 		operation: "productTimeseries", method: http.MethodGet,
@@ -1518,7 +1641,7 @@ func (c *Client) MySummary(ctx context.Context, params *MySummaryParams, options
 
 // UserSummary calls GET /analytics/users/{id}/summary: the counts of a user.
 //
-// The counts of one user, all zero for a user without events. Needs the user's own access token, the role `analyst` or `admin`, or an API key with the scope `read`.
+// The counts of one user, all zero for a user without events. What was sent with an anonymous id before it was identified as this user is among them. Needs the user's own access token, the role `analyst` or `admin`, or an API key with the scope `read`.
 func (c *Client) UserSummary(ctx context.Context, id string, params *UserSummaryParams, options ...CallOption) (result UserSummary, err error) {
 	call := &call{
 		operation: "userSummary", method: http.MethodGet,

@@ -41,16 +41,19 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 		Name: "analytics", LocalTTL: localTTL, RedisTTL: cfg.CacheTTL, MaxBytes: uint64(cfg.CacheBytes),
 	}, f.Redis, f.Logger, f.Registerer)
 	versions := redis.NewVersions(f.Redis, f.Logger)
+	reports := postgres.New(f.Pool)
+	numbers := api.NewNumbers(reports)
 	background := []lifecycle.Component{
 		lifecycle.OnStop("version cache", versions.Close),
 		lifecycle.OnStop("answer cache", answers.Close),
+		lifecycle.OnStop("number cache", numbers.Close),
 	}
 	limiter := newLimiter(cfg, f)
 	if limiter != nil {
 		background = append(background, lifecycle.OnStop("rate limit", limiter.Close))
 	}
 	server := &api.Server{
-		Reports: postgres.New(f.Pool), Cache: answers, Versions: versions, Limiter: limiter, MaxCost: cfg.CostLimit,
+		Reports: reports, Numbers: numbers, Cache: answers, Versions: versions, Limiter: limiter, MaxCost: cfg.CostLimit,
 		OpenToUsers: cfg.OpenToUsers, Now: time.Now,
 	}
 	return f.Service(frame.Parts{

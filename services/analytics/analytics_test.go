@@ -100,37 +100,68 @@ func (f *fixture) exec(sql string, args ...any) {
 	}
 }
 
-// product adds a product whose id ends in n.
+// product adds a product whose id ends in n, and whose number is n.
 func (f *fixture) product(n int) uuid.UUID {
 	f.t.Helper()
 	id := uuid.MustParse(fmt.Sprintf("00000000-0000-7000-8000-%012d", n))
-	f.exec(`INSERT INTO catalog.products (id, sku, name, price_minor, currency) VALUES ($1, $2, $3, 100, 'EUR')`,
-		id, fmt.Sprintf("sku-%d", n), fmt.Sprintf("Product %d", n))
+	f.exec(`
+		INSERT INTO catalog.products (id, n, project, sku, name, price_minor, currency)
+		OVERRIDING SYSTEM VALUE VALUES ($1, $2, 1, $3, $4, 100, 'EUR')`,
+		id, n, fmt.Sprintf("sku-%d", n), fmt.Sprintf("Product %d", n))
 	return id
 }
 
-// count writes a day of a product as the aggregator would, in the given lane, seen by users from to to.
+// count writes a day of a product as the aggregator would, in the given lane, seen by users from to to. An order is for two
+// units and EUR 1.00.
 func (f *fixture) count(product uuid.UUID, day string, lane, views, purchases, fromUser, toUser int) {
 	f.t.Helper()
+	const n = `(SELECT n FROM catalog.products WHERE id = $1)`
 	f.exec(`
-		INSERT INTO stats.product_daily_stats (product_id, day, lane, events, views, purchases, units, revenue_minor)
-		VALUES ($1, $2::text::date, $3, $4::int, $4::int, $5::int, $5::int * 2, $5::int * 100)`, product, day, lane, views, purchases)
+		INSERT INTO stats.product_daily_stats (project, product, day, lane, events, views, purchases, units)
+		VALUES (1, `+n+`, $2::text::date, $3, $4::int, $4::int, $5::int, $5::int * 2)`, product, day, lane, views, purchases)
+	if purchases > 0 {
+		f.exec(`
+			INSERT INTO stats.product_daily_revenue (project, product, day, currency, lane, gross_minor, orders, units)
+			VALUES (1, `+n+`, $2::text::date, 'EUR', $3, $4::int * 100, $4, $4::int * 2)`, product, day, lane, purchases)
+		f.exec(`
+			INSERT INTO stats.daily_revenue AS r (project, day, currency, lane, gross_minor, orders, units)
+			VALUES (1, $1::text::date, 'EUR', $2, $3::int * 100, $3, $3::int * 2)
+			ON CONFLICT (project, day, currency, lane) DO UPDATE SET gross_minor = r.gross_minor + excluded.gross_minor,
+				orders = r.orders + excluded.orders, units = r.units + excluded.units`, day, lane, purchases)
+	}
 	users := sketch.New()
 	for i := fromUser; i <= toUser; i++ {
-		users.Insert(fmt.Sprintf("user-%d", i))
+		users.Insert(int64(i))
 	}
 	data, err := users.MarshalBinary()
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	f.exec(`INSERT INTO stats.product_daily_users VALUES ($1, $2::text::date, $3, $4)`, product, day, lane, data)
+	f.exec(`INSERT INTO stats.product_daily_users (project, product, day, lane, sketch) VALUES (1, `+n+`, $2::text::date, $3, $4)`, product, day, lane, data)
+}
+
+// user adds a user and returns its number.
+func (f *fixture) user(id string) (n int64) {
+	f.t.Helper()
+	if err := f.db.QueryRow(f.t.Context(), `INSERT INTO ingest.users (project, anonymous, id) VALUES (1, false, $1) RETURNING n`, id).Scan(&n); err != nil {
+		f.t.Fatal(err)
+	}
+	return n
+}
+
+// eur is revenue in euros without refunds, of orders of two units and EUR 1.00.
+func eur(orders int64) []api.Revenue {
+	if orders == 0 {
+		return []api.Revenue{}
+	}
+	return []api.Revenue{{Currency: "EUR", GrossMinor: 100 * orders, NetMinor: 100 * orders, Orders: orders, Units: 2 * orders}}
 }
 
 // apiKey stores the key of the given scopes.
 func (f *fixture) apiKey(name string, scopes ...string) string {
 	f.t.Helper()
 	k := authn.NewKey()
-	f.exec(`INSERT INTO auth.api_keys (id, name, key_hash, prefix, scopes) VALUES ($1, $2, $3, 'hpa_0123', $4)`,
+	f.exec(`INSERT INTO auth.api_keys (id, name, project, key_hash, prefix, scopes) VALUES ($1, $2, 1, $3, 'hpa_0123', $4)`,
 		uuid.New(), name, authn.HashKey(k), scopes)
 	return k
 }
@@ -150,8 +181,8 @@ func TestTopRanksByEveryMetric(t *testing.T) {
 		"events": {"sku-1:100", "sku-2:50", "sku-3:30"}, "views": {"sku-1:100", "sku-2:50", "sku-3:30"},
 		"clicks": nil, "add_to_carts": nil,
 		"purchases": {"sku-2:9", "sku-1:1", "sku-3:1"}, "units": {"sku-2:18", "sku-1:2", "sku-3:2"},
-		"revenue_minor": {"sku-2:900", "sku-1:100", "sku-3:100"},
-		"unique_users":  {"sku-3:30", "sku-1:7", "sku-2:3"},
+		"gross_minor": {"sku-2:900", "sku-1:100", "sku-3:100"}, "net_minor": {"sku-2:900", "sku-1:100", "sku-3:100"}, "refunded_minor": nil,
+		"unique_users": {"sku-3:30", "sku-1:7", "sku-2:3"},
 	}
 	for metric, ranking := range want {
 		var top api.TopProducts
@@ -171,7 +202,7 @@ func TestTopRanksByEveryMetric(t *testing.T) {
 	f.into("/analytics/products/top?from=2026-01-01&to=2026-01-31&limit=1", &top)
 	wantItem := api.TopProduct{
 		Rank: 1, Product: api.ProductRef{ID: viewed, SKU: "sku-1", Name: "Product 1"}, Value: 100,
-		Counts: api.Counts{Events: 100, Views: 100, Purchases: 1, Units: 2, RevenueMinor: 100, UniqueUsers: 7},
+		Counts: api.Counts{Events: 100, Views: 100, Purchases: 1, Units: 2, Revenue: eur(1), UniqueUsers: 7},
 	}
 	if diff := cmp.Diff([]api.TopProduct{wantItem}, top.Items); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -209,14 +240,15 @@ func TestSeries(t *testing.T) {
 	var series api.Series
 	f.into("/analytics/products/"+id.String()+"/timeseries?from=2026-01-01&to=2026-01-04", &series)
 	day := func(n int, views, purchases, users int64) api.SeriesPoint {
-		p := api.SeriesPoint{Events: views, Views: views, Purchases: purchases, Units: 2 * purchases, RevenueMinor: 100 * purchases, UniqueUsers: users}
-		p.Start.Time = time.Date(2026, 1, n, 0, 0, 0, 0, time.UTC)
-		return p
+		return api.SeriesPoint{
+			Start: time.Date(2026, 1, n, 0, 0, 0, 0, time.UTC), Complete: true,
+			Events: views, Views: views, Purchases: purchases, Units: 2 * purchases, Revenue: eur(purchases), UniqueUsers: &users, UniqueUsersExact: new(bool),
+		}
 	}
 	if diff := cmp.Diff([]api.SeriesPoint{day(1, 10, 1, 4), day(2, 0, 0, 0), day(3, 10, 0, 4), day(4, 0, 0, 0)}, series.Points); diff != "" {
 		t.Errorf("points (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(api.Counts{Events: 20, Views: 20, Purchases: 1, Units: 2, RevenueMinor: 100, UniqueUsers: 6}, series.Totals); diff != "" {
+	if diff := cmp.Diff(api.Counts{Events: 20, Views: 20, Purchases: 1, Units: 2, Revenue: eur(1), UniqueUsers: 6}, series.Totals); diff != "" {
 		t.Errorf("totals (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(api.ProductRef{ID: id, SKU: "sku-1", Name: "Product 1"}, series.Product); diff != "" {
@@ -234,19 +266,23 @@ func TestSummaries(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	me := uuid.NewString()
+	n, other := f.user(me), f.user("other")
 	f.exec(`
-		INSERT INTO stats.user_daily_stats VALUES
-			($1, '2026-01-01', 0, 3, 2, 1, 0, 0, 0, 0), ($1, '2026-01-01', 2, 4, 4, 0, 0, 0, 0, 0),
-			($1, '2026-01-05', 0, 0, 0, 0, 0, 1, 2, 500), ('other', '2026-01-01', 0, 9, 9, 9, 9, 9, 9, 9)`, me)
+		INSERT INTO stats.user_daily_stats (project, user_n, day, lane, events, views, clicks, add_to_carts, purchases, units) VALUES
+			(1, $1, '2026-01-01', 0, 3, 2, 1, 0, 0, 0), (1, $1, '2026-01-01', 2, 4, 4, 0, 0, 0, 0),
+			(1, $1, '2026-01-05', 0, 0, 0, 0, 0, 1, 2), (1, $2, '2026-01-01', 0, 9, 9, 9, 9, 9, 9)`, n, other)
+	f.exec(`
+		INSERT INTO stats.user_daily_revenue (project, user_n, day, currency, lane, gross_minor, orders, units) VALUES
+			(1, $1, '2026-01-05', 'EUR', 0, 100, 1, 2), (1, $2, '2026-01-05', 'EUR', 0, 900, 9, 9)`, n, other)
 	w := f.get("/analytics/users/me/summary?from=2026-01-01&to=2026-01-31", f.auth.Token(authn.User, me))
 	var mine, theirs api.UserSummary
 	if err := json.Unmarshal(w.Body.Bytes(), &mine); err != nil || w.Code != http.StatusOK {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}
-	if diff := cmp.Diff(api.Counts{Events: 7, Views: 6, Clicks: 1, Purchases: 1, Units: 2, RevenueMinor: 500, UniqueUsers: 1}, mine.Totals); diff != "" {
+	if diff := cmp.Diff(api.Counts{Events: 7, Views: 6, Clicks: 1, Purchases: 1, Units: 2, Revenue: eur(1), UniqueUsers: 1, UniqueUsersExact: true}, mine.Totals); diff != "" {
 		t.Errorf("totals (-want +got):\n%s", diff)
 	}
-	if len(mine.Days) != 2 || mine.Days[0].Events != 7 || mine.Days[1].RevenueMinor != 500 || mine.UserID != me {
+	if len(mine.Days) != 2 || mine.Days[0].Events != 7 || !cmp.Equal(mine.Days[1].Revenue, eur(1)) || mine.UserID != me {
 		t.Errorf("%+v", mine)
 	}
 	f.into("/analytics/users/"+me+"/summary?from=2026-01-01&to=2026-01-31", &theirs)
@@ -255,7 +291,7 @@ func TestSummaries(t *testing.T) {
 		t.Errorf("one number must have one definition (-mine +analyst's):\n%s", diff)
 	}
 	f.into("/analytics/users/nobody/summary", &theirs)
-	if theirs.Totals != (api.Counts{}) || len(theirs.Days) != 0 {
+	if !cmp.Equal(theirs.Totals, api.Counts{Revenue: []api.Revenue{}, UniqueUsersExact: true}) || len(theirs.Days) != 0 {
 		t.Errorf("a user that did nothing: %+v", theirs)
 	}
 }
@@ -297,7 +333,9 @@ func TestBadParameters(t *testing.T) {
 	f := newFixture(t)
 	token := f.auth.Token(authn.User, uuid.NewString())
 	for query, pointer := range map[string]string{
-		"metric=likes": "/query/metric", "limit=0": "/query/limit", "limit=101": "/query/limit", "limit=ten": "/query/limit",
+		"metric=likes": "/query/metric", "metric=revenue_minor": "/query/metric", "timezone=Asia/Kolkata": "/query/timezone", "offset=10": "/query/offset",
+		"metric=views&type=view": "/query/type", "currency=EUR": "/query/currency", "currency=eur": "/query/currency", "type=%09": "/query/type",
+		"type=": "/query/type", "cursor=abc": "/query/cursor", "cursor=": "/query/cursor", "category=": "/query/category", "limit=0": "/query/limit", "limit=101": "/query/limit", "limit=ten": "/query/limit",
 		"from=yesterday": "/query/from", "to=2026-02-30": "/query/to", "from=2026-02-01&to=2026-01-01": "/query/from",
 		"from=2020-01-01&to=2026-01-01": "/query/from",
 	} {
@@ -308,12 +346,12 @@ func TestBadParameters(t *testing.T) {
 	}
 }
 
-// pend adds a batch that is not folded yet.
+// pend adds a batch of the default project that is not folded yet.
 func (f *fixture) pend(rows int, age time.Duration) {
 	f.t.Helper()
 	f.exec(`
-		INSERT INTO ingest.batches (id, kind, rows, received_at, min_ts, max_ts)
-		VALUES (gen_random_uuid(), 'events', $1, now() - $2::interval, now(), now())`, rows, age)
+		INSERT INTO ingest.batches (id, project, kind, rows, received_at, min_ts, max_ts)
+		VALUES (nextval('ingest.batch_ids'), 1, 'events', $1, now() - $2::interval, now(), now())`, rows, age)
 }
 
 // TestNumbersThatAreTooLarge have an error of their own, whether Postgres or this service adds them up.
@@ -321,17 +359,17 @@ func TestNumbersThatAreTooLarge(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	admin := f.auth.Token(authn.Admin, uuid.NewString())
-	lanes, days := f.product(101), f.product(102)
+	lanes, days, rich := f.product(101), f.product(102), f.user("rich")
 	f.exec(`
-		INSERT INTO stats.product_daily_stats (product_id, day, lane, purchases, revenue_minor)
-		VALUES ($1, '2026-01-01', 0, 1, 9200000000000000000), ($1, '2026-01-01', 1, 1, 9200000000000000000),
-		       ($2, '2026-01-02', 0, 1, 9200000000000000000), ($2, '2026-01-03', 0, 1, 9200000000000000000)`, lanes, days)
+		INSERT INTO stats.product_daily_revenue (project, product, day, currency, lane, gross_minor)
+		VALUES (1, 101, '2026-01-01', 'EUR', 0, 9200000000000000000), (1, 101, '2026-01-01', 'EUR', 1, 9200000000000000000),
+		       (1, 102, '2026-01-02', 'EUR', 0, 9200000000000000000), (1, 102, '2026-01-03', 'EUR', 0, 9200000000000000000)`)
 	f.exec(`
-		INSERT INTO stats.user_daily_stats (user_id, day, lane, purchases, revenue_minor)
-		VALUES ('rich', '2026-01-02', 0, 1, 9200000000000000000), ('rich', '2026-01-03', 0, 1, 9200000000000000000)`)
+		INSERT INTO stats.user_daily_revenue (project, user_n, day, currency, lane, gross_minor)
+		VALUES (1, $1, '2026-01-02', 'EUR', 0, 9200000000000000000), (1, $1, '2026-01-03', 'EUR', 0, 9200000000000000000)`, rich)
 	for _, path := range []string{
-		"/analytics/products/top?metric=revenue_minor&from=2026-01-01&to=2026-01-01",
-		"/analytics/products/top?metric=revenue_minor&from=2026-01-02&to=2026-01-03",
+		"/analytics/products/top?metric=gross_minor&from=2026-01-01&to=2026-01-01",
+		"/analytics/products/top?metric=gross_minor&from=2026-01-02&to=2026-01-03",
 		"/analytics/products/" + lanes.String() + "/timeseries?from=2026-01-01&to=2026-01-01",
 		"/analytics/products/" + days.String() + "/timeseries?from=2026-01-02&to=2026-01-03&interval=day",
 		"/analytics/products/" + days.String() + "/timeseries?from=2026-01-01&to=2026-01-31&interval=month",
@@ -387,8 +425,9 @@ func TestAnswersAreCachedUntilTheNumbersChange(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	id, user := f.product(1), "user-1"
+	n := f.user(user)
 	read := map[string]func() (views int64, cached bool){
-		protocol.TopField: func() (int64, bool) {
+		protocol.ProjectField(1): func() (int64, bool) {
 			var a api.TopProducts
 			f.into("/analytics/products/top?from=2026-01-01&to=2026-01-02", &a)
 			if len(a.Items) == 0 {
@@ -396,12 +435,12 @@ func TestAnswersAreCachedUntilTheNumbersChange(t *testing.T) {
 			}
 			return a.Items[0].Value, a.Meta.Cached
 		},
-		protocol.ProductField(id.String()): func() (int64, bool) {
+		protocol.ProductField(1): func() (int64, bool) {
 			var a api.Series
 			f.into("/analytics/products/"+id.String()+"/timeseries?from=2026-01-01&to=2026-01-02", &a)
 			return a.Totals.Views, a.Meta.Cached
 		},
-		protocol.UserField(user): func() (int64, bool) {
+		protocol.UserField(n): func() (int64, bool) {
 			var a api.UserSummary
 			f.into("/analytics/users/"+user+"/summary?from=2026-01-01&to=2026-01-02", &a)
 			return a.Totals.Views, a.Meta.Cached
@@ -416,7 +455,7 @@ func TestAnswersAreCachedUntilTheNumbersChange(t *testing.T) {
 		}
 	}
 	f.count(id, "2026-01-01", 0, 42, 0, 1, 1)
-	f.exec(`INSERT INTO stats.user_daily_stats (user_id, day, lane, events, views) VALUES ($1, '2026-01-01', 0, 42, 42)`, user)
+	f.exec(`INSERT INTO stats.user_daily_stats (project, user_n, day, lane, events, views) VALUES (1, $1, '2026-01-01', 0, 42, 42)`, n)
 	for field, ask := range read {
 		f.publish(field)
 		platformtest.Eventually(t, 3*time.Second, field+": the new numbers are shown", func() bool {
@@ -493,7 +532,7 @@ func TestPostgresDownAndBack(t *testing.T) {
 func TestReadsHaveNoRightToRawEvents(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t).Pool("hp_analytics")
-	for _, table := range []string{"ingest.events", "ingest.purchases"} {
+	for _, table := range []string{"ingest.events", "ingest.orders", "ingest.order_lines", "ingest.refunds", "ingest.refund_lines"} {
 		if _, err := db.Exec(t.Context(), "SELECT FROM "+table); err == nil {
 			t.Errorf("analytics may read %s", table)
 		}

@@ -36,7 +36,7 @@ func TestUsersSeeNoSales(t *testing.T) {
 			if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"views":10`) {
 				t.Fatalf("GET %s: %d %s", path, w.Code, w.Body)
 			}
-			for _, name := range []string{`"purchases"`, `"units"`, `"revenue_minor"`} {
+			for _, name := range []string{`"purchases"`, `"units"`, `"revenue"`} {
 				if shown := strings.Contains(w.Body.String(), name); shown != (credential == analyst) {
 					t.Errorf("GET %s: %s shown: %t (analyst: %t)", path, name, shown, credential == analyst)
 				}
@@ -44,7 +44,8 @@ func TestUsersSeeNoSales(t *testing.T) {
 		}
 	}
 	for metric, status := range map[string]int{
-		"views": 200, "add_to_carts": 200, "unique_users": 200, "purchases": 403, "units": 403, "revenue_minor": 403,
+		"views": 200, "add_to_carts": 200, "unique_users": 200, "purchases": 403, "units": 403,
+		"gross_minor": 403, "refunded_minor": 403, "net_minor": 403,
 	} {
 		if w := f.get("/analytics/products/top?metric="+metric, user); w.Code != status {
 			t.Errorf("metric %s as user: %d, want %d: %s", metric, w.Code, status, w.Body)

@@ -20,55 +20,66 @@ import (
 // Defines values for Interval.
 const (
 	IntervalDay   Interval = "day"
+	IntervalHour  Interval = "hour"
 	IntervalMonth Interval = "month"
 	IntervalWeek  Interval = "week"
 )
 
 // Defines values for Metric.
 const (
-	MetricAddToCarts   Metric = "add_to_carts"
-	MetricClicks       Metric = "clicks"
-	MetricEvents       Metric = "events"
-	MetricPurchases    Metric = "purchases"
-	MetricRevenueMinor Metric = "revenue_minor"
-	MetricUniqueUsers  Metric = "unique_users"
-	MetricUnits        Metric = "units"
-	MetricViews        Metric = "views"
+	MetricAddToCarts    Metric = "add_to_carts"
+	MetricClicks        Metric = "clicks"
+	MetricEvents        Metric = "events"
+	MetricGrossMinor    Metric = "gross_minor"
+	MetricNetMinor      Metric = "net_minor"
+	MetricPurchases     Metric = "purchases"
+	MetricRefundedMinor Metric = "refunded_minor"
+	MetricUniqueUsers   Metric = "unique_users"
+	MetricUnits         Metric = "units"
+	MetricViews         Metric = "views"
 )
 
-// Counts Counts over a period. A caller with the role `user` does not get purchases, units and revenue of products.
+// Counts Counts over a period. Guests do not get purchases, units and revenue of products.
 type Counts struct {
-	// AddToCarts Events of type `add_to_cart`.
+	// AddToCarts Events named `add_to_cart`.
 	AddToCarts int64 `json:"add_to_carts"`
 
-	// Clicks Events of type `click`.
+	// Clicks Events named `click`.
 	Clicks int64 `json:"clicks"`
 
-	// Events Events of all types; purchases are not among them.
+	// Events Events of all names; orders and refunds are not among them.
 	Events int64 `json:"events"`
 
-	// Purchases Purchases.
+	// Purchases Orders. Of a product: orders with a line of it.
 	Purchases int64 `json:"purchases"`
 
-	// RevenueMinor The sum of the purchases' `amount_minor`.
-	RevenueMinor int64 `json:"revenue_minor"`
+	// Revenue Money by currency, sorted by code. Amounts in different currencies are never added up.
+	Revenue []Revenue `json:"revenue"`
 
-	// UniqueUsers Distinct users with an event or a purchase; estimated (HyperLogLog) for products.
+	// UniqueUsers Distinct users with an event or an order. An anonymous id is a user of its own until it is identified.
 	UniqueUsers int64 `json:"unique_users"`
+
+	// UniqueUsersExact Whether `unique_users` is exact, or estimated with a standard error of 1.6 % (HyperLogLog).
+	UniqueUsersExact bool `json:"unique_users_exact"`
 
 	// Units Units bought.
 	Units int64 `json:"units"`
 
-	// Views Events of type `view`.
+	// Views Events named `view`.
 	Views int64 `json:"views"`
 }
 
-// Interval The length of a point in a series.
+// EventName The name of an event (its `type`), in any script.
+//
+// Example: Signed Up
+type EventName = string
+
+// Interval The length of a point in a series, by the clocks of the project. Weeks begin on the day that the project says. A range by `hour` spans at most 31 days; a day has 23 or 25 hours when the clocks change.
 //
 // Example: day
 type Interval string
 
-// Meta How fresh an answer is.
+// Meta How fresh an answer is. All numbers are those of the project in which the caller acts.
 type Meta struct {
 	// AsOf When the numbers were read.
 	AsOf time.Time `json:"as_of"`
@@ -76,17 +87,20 @@ type Meta struct {
 	// Cached Whether the answer came from a cache.
 	Cached bool `json:"cached"`
 
-	// CompleteUntil Every write received before this time (`received_at`), and so every write answered before it, is in the numbers, apart from `failed_events`.
+	// CompleteUntil Every write to the project received before this time (`received_at`), and so every one answered before it, is in the numbers, apart from `failed_events`.
 	CompleteUntil time.Time `json:"complete_until"`
 
-	// FailedEvents How many stored events and purchases are missing from the numbers because they could not be counted. Normally 0. They are counted when the cause is repaired.
+	// FailedEvents How many stored events, order lines and refund lines of the project are missing from the numbers because they could not be counted. Normally 0. They are counted when the cause is repaired.
 	FailedEvents int64 `json:"failed_events"`
 
-	// PendingEvents How many stored events and purchases were not in the numbers yet.
+	// PendingEvents How many stored events, order lines and refund lines of the project were not in the numbers yet.
 	PendingEvents int64 `json:"pending_events"`
+
+	// TimeZone The time zone of the project, whose days these are (IANA name).
+	TimeZone string `json:"time_zone"`
 }
 
-// Metric One of the counts.
+// Metric One of the counts, or money in one currency: `gross_minor` is what was earned, `refunded_minor` what was paid back, `net_minor` the difference.
 //
 // Example: views
 type Metric string
@@ -99,25 +113,63 @@ type ProductRef struct {
 	// Name The name to show.
 	Name string `json:"name"`
 
-	// SKU The shop's own name of the product, unique in its project: any printable text of up to 200 bytes in UTF-8, except `.` and `..`. White space around it is removed, and it is brought to Unicode normalization form C; otherwise two SKUs are the same only if all their characters are, capitals included.
-	//
-	// Example: SHOE-TRAIL-42
-	SKU SKU `json:"sku"`
+	// SKU The SKU.
+	SKU string `json:"sku"`
 }
 
-// SKU The shop's own name of the product, unique in its project: any printable text of up to 200 bytes in UTF-8, except `.` and `..`. White space around it is removed, and it is brought to Unicode normalization form C; otherwise two SKUs are the same only if all their characters are, capitals included.
-//
-// Example: SHOE-TRAIL-42
-type SKU = string
+// ProductTotals The sum over all products of a ranking, those of other pages included. An order counts once for each of its products. Guests do not get purchases, units and revenue.
+type ProductTotals struct {
+	// AddToCarts Events named `add_to_cart`.
+	AddToCarts int64 `json:"add_to_carts"`
+
+	// Clicks Events named `click`.
+	Clicks int64 `json:"clicks"`
+
+	// Events Events of products.
+	Events int64 `json:"events"`
+
+	// Purchases The `purchases` of all products.
+	Purchases int64 `json:"purchases"`
+
+	// Revenue Money by currency, sorted by code. Amounts in different currencies are never added up.
+	Revenue []Revenue `json:"revenue"`
+
+	// Units Units bought.
+	Units int64 `json:"units"`
+
+	// Views Events named `view`.
+	Views int64 `json:"views"`
+}
+
+// Revenue Money in one currency, in its minor units (cents). Orders count on their day and refunds on their own, so that in a time with more refunds than orders the net amount is negative.
+type Revenue struct {
+	// Currency ISO 4217 code.
+	Currency string `json:"currency"`
+
+	// GrossMinor The amounts of orders.
+	GrossMinor int64 `json:"gross_minor"`
+
+	// NetMinor What is left: `gross_minor` less `refunded_minor`.
+	NetMinor int64 `json:"net_minor"`
+
+	// Orders Orders. Of a product: orders with a line of it.
+	Orders int64 `json:"orders"`
+
+	// RefundedMinor The amounts of refunds.
+	RefundedMinor int64 `json:"refunded_minor"`
+
+	// Units Units bought, those returned included.
+	Units int64 `json:"units"`
+}
 
 // Series The counts of a product over time.
 type Series struct {
-	// Interval The length of a point in a series.
+	// Interval The length of a point in a series, by the clocks of the project. Weeks begin on the day that the project says. A range by `hour` spans at most 31 days; a day has 23 or 25 hours when the clocks change.
 	//
 	// Example: day
 	Interval Interval `json:"interval"`
 
-	// Meta How fresh an answer is.
+	// Meta How fresh an answer is. All numbers are those of the project in which the caller acts.
 	Meta Meta `json:"meta"`
 
 	// Points One point for each interval, oldest first.
@@ -126,43 +178,49 @@ type Series struct {
 	// Product Identifies a product.
 	Product ProductRef `json:"product"`
 
-	// Totals Counts over a period. A caller with the role `user` does not get purchases, units and revenue of products.
+	// Totals Counts over a period. Guests do not get purchases, units and revenue of products.
 	Totals Counts `json:"totals"`
 }
 
-// SeriesPoint The counts of one interval. A caller with the role `user` does not get purchases, units and revenue.
+// SeriesPoint The counts of one interval. Guests do not get purchases, units and revenue of products.
 type SeriesPoint struct {
-	// AddToCarts Events of type `add_to_cart`.
+	// AddToCarts Events named `add_to_cart`.
 	AddToCarts int64 `json:"add_to_carts"`
 
-	// Clicks Events of type `click`.
+	// Clicks Events named `click`.
 	Clicks int64 `json:"clicks"`
 
-	// Events Events of all types; purchases are not among them.
+	// Complete Whether the interval ended before `complete_until` and the range has all of it. What a client sends later with an earlier `ts` is still added.
+	Complete bool `json:"complete"`
+
+	// Events Events of all names; orders and refunds are not among them.
 	Events int64 `json:"events"`
 
-	// Purchases Purchases.
+	// Purchases Orders. Of a product: orders with a line of it.
 	Purchases int64 `json:"purchases"`
 
-	// RevenueMinor The sum of the purchases' `amount_minor`.
-	RevenueMinor int64 `json:"revenue_minor"`
+	// Revenue Money by currency, sorted by code. Amounts in different currencies are never added up.
+	Revenue []Revenue `json:"revenue"`
 
-	// Start The first day of the interval.
-	Start openapi_types.Date `json:"start"`
+	// Start When the interval begins, with the offset of the project's time zone then. It is before `from` if the range begins within the interval.
+	Start time.Time `json:"start"`
 
-	// UniqueUsers Distinct users with an event or a purchase.
-	UniqueUsers int64 `json:"unique_users"`
+	// UniqueUsers Distinct users with an event or an order. Hours have none: users are counted by the day.
+	UniqueUsers *int64 `json:"unique_users,omitempty"`
+
+	// UniqueUsersExact Whether `unique_users` is exact or estimated.
+	UniqueUsersExact *bool `json:"unique_users_exact,omitempty"`
 
 	// Units Units bought.
 	Units int64 `json:"units"`
 
-	// Views Events of type `view`.
+	// Views Events named `view`.
 	Views int64 `json:"views"`
 }
 
 // TopProduct One place of a ranking.
 type TopProduct struct {
-	// Counts Counts over a period. A caller with the role `user` does not get purchases, units and revenue of products.
+	// Counts Counts over a period. Guests do not get purchases, units and revenue of products.
 	Counts Counts `json:"counts"`
 
 	// Product Identifies a product.
@@ -171,13 +229,19 @@ type TopProduct struct {
 	// Rank The place, from 1.
 	Rank int `json:"rank"`
 
-	// Value The count by which the products are ranked.
+	// Value The number by which the products are ranked; a `net_minor` can be negative.
 	Value int64 `json:"value"`
 }
 
-// TopProducts A ranking of products.
+// TopProducts A page of a ranking of products.
 type TopProducts struct {
-	// Exact Whether no other product can belong into the ranking. It is false if ranking by `unique_users` would have to read more than 20,000 product days; then only the products with the most events are compared.
+	// Category The category whose products are ranked.
+	Category *string `json:"category,omitempty"`
+
+	// Currency The currency of a ranking by money.
+	Currency *string `json:"currency,omitempty"`
+
+	// Exact Whether no other product can belong before or among these. It is false if ranking by `unique_users` would have to read more than 20,000 product days; then only the products with the most events are compared.
 	Exact bool `json:"exact"`
 
 	// From The first day.
@@ -186,63 +250,74 @@ type TopProducts struct {
 	// Items The products, highest first.
 	Items []TopProduct `json:"items"`
 
-	// Meta How fresh an answer is.
+	// Meta How fresh an answer is. All numbers are those of the project in which the caller acts.
 	Meta Meta `json:"meta"`
 
-	// Metric One of the counts.
+	// Metric One of the counts, or money in one currency: `gross_minor` is what was earned, `refunded_minor` what was paid back, `net_minor` the difference.
 	//
 	// Example: views
-	Metric Metric `json:"metric"`
+	Metric *Metric `json:"metric,omitempty"`
+
+	// NextCursor The `cursor` of the next page; null on the last.
+	NextCursor *string `json:"next_cursor"`
 
 	// To The last day.
 	To openapi_types.Date `json:"to"`
+
+	// Totals The sum over all products of a ranking, those of other pages included. An order counts once for each of its products. Guests do not get purchases, units and revenue.
+	Totals ProductTotals `json:"totals"`
+
+	// Type The name of an event (its `type`), in any script.
+	//
+	// Example: Signed Up
+	Type *EventName `json:"type,omitempty"`
 }
 
 // UserDay The counts of one day.
 type UserDay struct {
-	// AddToCarts Events of type `add_to_cart`.
+	// AddToCarts Events named `add_to_cart`.
 	AddToCarts int64 `json:"add_to_carts"`
 
-	// Clicks Events of type `click`.
+	// Clicks Events named `click`.
 	Clicks int64 `json:"clicks"`
 
-	// Day The day.
+	// Day The day of the project.
 	Day openapi_types.Date `json:"day"`
 
-	// Events Events of all types; purchases are not among them.
+	// Events Events of all names; orders and refunds are not among them.
 	Events int64 `json:"events"`
 
-	// Purchases Purchases.
+	// Purchases Orders.
 	Purchases int64 `json:"purchases"`
 
-	// RevenueMinor The sum of the purchases' `amount_minor`.
-	RevenueMinor int64 `json:"revenue_minor"`
+	// Revenue Money by currency, sorted by code. Amounts in different currencies are never added up.
+	Revenue []Revenue `json:"revenue"`
 
-	// UniqueUsers 1 on a day with any activity, else 0.
+	// UniqueUsers 1 on a day with an event or an order, else 0.
 	UniqueUsers int64 `json:"unique_users"`
 
 	// Units Units bought.
 	Units int64 `json:"units"`
 
-	// Views Events of type `view`.
+	// Views Events named `view`.
 	Views int64 `json:"views"`
 }
 
-// UserSummary The counts of a user.
+// UserSummary The counts of a user, and of the anonymous ids that were identified as this user.
 type UserSummary struct {
-	// Days The days with any activity, oldest first.
+	// Days The days on which anything was counted, oldest first.
 	Days []UserDay `json:"days"`
 
 	// From The first day.
 	From openapi_types.Date `json:"from"`
 
-	// Meta How fresh an answer is.
+	// Meta How fresh an answer is. All numbers are those of the project in which the caller acts.
 	Meta Meta `json:"meta"`
 
 	// To The last day.
 	To openapi_types.Date `json:"to"`
 
-	// Totals Counts over a period. A caller with the role `user` does not get purchases, units and revenue of products.
+	// Totals Counts over a period. Guests do not get purchases, units and revenue of products.
 	Totals Counts `json:"totals"`
 
 	// UserID The user.
@@ -252,51 +327,72 @@ type UserSummary struct {
 // From defines model for From.
 type From = openapi_types.Date
 
+// RankingCurrency defines model for RankingCurrency.
+type RankingCurrency = string
+
+// RankingCursor defines model for RankingCursor.
+type RankingCursor = string
+
+// RankingLimit defines model for RankingLimit.
+type RankingLimit = int
+
 // To defines model for To.
 type To = openapi_types.Date
 
 // TopProductsParams defines parameters for TopProducts.
 type TopProductsParams struct {
-	// Metric The count to rank by.
+	// Metric What to rank by. Not together with `type` (422 `metric_and_type`).
 	Metric *Metric `form:"metric,omitempty" json:"metric,omitempty"`
 
-	// From The first day (UTC, inclusive). 29 days before `to` by default; a range spans at most 400 days.
+	// Currency The currency of a ranking by money, that of the project by default. Together with anything else it is refused (422 `currency_without_money`).
+	Currency *RankingCurrency `form:"currency,omitempty" json:"currency,omitempty"`
+
+	// Type Rank by the events of this name, whatever it is, in place of a metric.
+	Type *EventName `form:"type,omitempty" json:"type,omitempty"`
+
+	// Category Only products of this category.
+	Category *string `form:"category,omitempty" json:"category,omitempty"`
+
+	// From The first day of the project (inclusive). 29 days before `to` by default; a range spans at most 400 days.
 	From *From `form:"from,omitempty" json:"from,omitempty"`
 
-	// To The last day (UTC, inclusive). Today by default.
+	// To The last day of the project (inclusive). Today, where the project lives, by default.
 	To *To `form:"to,omitempty" json:"to,omitempty"`
 
-	// Limit How many products to return at most.
-	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+	// Limit How many places a page has at most.
+	Limit *RankingLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the previous page. It is opaque, and valid only with the parameters of that page apart from `limit` (422 `cursor_mismatch`). Each page is read at its own time: what changes its place between two pages can be missing or come twice. Over days whose numbers do not change any more, pages are exact.
+	Cursor *RankingCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ProductTimeseriesParams defines parameters for ProductTimeseries.
 type ProductTimeseriesParams struct {
-	// From The first day (UTC, inclusive). 29 days before `to` by default; a range spans at most 400 days.
+	// From The first day of the project (inclusive). 29 days before `to` by default; a range spans at most 400 days.
 	From *From `form:"from,omitempty" json:"from,omitempty"`
 
-	// To The last day (UTC, inclusive). Today by default.
+	// To The last day of the project (inclusive). Today, where the project lives, by default.
 	To *To `form:"to,omitempty" json:"to,omitempty"`
 
-	// Interval The length of a point; weeks begin on Monday (ISO 8601).
+	// Interval The length of a point.
 	Interval *Interval `form:"interval,omitempty" json:"interval,omitempty"`
 }
 
 // MySummaryParams defines parameters for MySummary.
 type MySummaryParams struct {
-	// From The first day (UTC, inclusive). 29 days before `to` by default; a range spans at most 400 days.
+	// From The first day of the project (inclusive). 29 days before `to` by default; a range spans at most 400 days.
 	From *From `form:"from,omitempty" json:"from,omitempty"`
 
-	// To The last day (UTC, inclusive). Today by default.
+	// To The last day of the project (inclusive). Today, where the project lives, by default.
 	To *To `form:"to,omitempty" json:"to,omitempty"`
 }
 
 // UserSummaryParams defines parameters for UserSummary.
 type UserSummaryParams struct {
-	// From The first day (UTC, inclusive). 29 days before `to` by default; a range spans at most 400 days.
+	// From The first day of the project (inclusive). 29 days before `to` by default; a range spans at most 400 days.
 	From *From `form:"from,omitempty" json:"from,omitempty"`
 
-	// To The last day (UTC, inclusive). Today by default.
+	// To The last day of the project (inclusive). Today, where the project lives, by default.
 	To *To `form:"to,omitempty" json:"to,omitempty"`
 }
 
@@ -375,6 +471,45 @@ func (siw *ServerInterfaceWrapper) TopProducts(w http.ResponseWriter, r *http.Re
 		return
 	}
 
+	// ------------- Optional query parameter "currency" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "currency", r.URL.Query(), &params.Currency, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "currency"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "currency", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "type", r.URL.Query(), &params.Type, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "type"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "type", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "category" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "category", r.URL.Query(), &params.Category, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "category"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "category", Err: err})
+		}
+		return
+	}
+
 	// ------------- Optional query parameter "from" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", r.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
@@ -410,6 +545,19 @@ func (siw *ServerInterfaceWrapper) TopProducts(w http.ResponseWriter, r *http.Re
 			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
 		} else {
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
 		}
 		return
 	}

@@ -8,42 +8,58 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/report"
 )
 
-func (t *TopProducts) setCached(cached bool) { t.Meta.Cached = cached }
-func (s *Series) setCached(cached bool)      { s.Meta.Cached = cached }
-func (s *UserSummary) setCached(cached bool) { s.Meta.Cached = cached }
+func (t *TopProducts) meta() *Meta { return &t.Meta }
+func (s *Series) meta() *Meta      { return &s.Meta }
+func (s *UserSummary) meta() *Meta { return &s.Meta }
 
-func toAPITop(t report.Top) TopProducts {
-	items := make([]TopProduct, len(t.Items))
+func toAPITop(q report.Ranking, t report.Top) TopProducts {
+	answer := TopProducts{
+		Currency: optional(q.Currency), Type: optional(q.Type), Category: optional(q.Category), Metric: optional(Metric(q.Metric)),
+		From: toAPIDay(q.Range.From), To: toAPIDay(q.Range.To), Items: make([]TopProduct, len(t.Items)), Exact: t.Exact,
+		Meta: toAPIMeta(t.Meta),
+	}
 	for i, item := range t.Items {
-		items[i] = TopProduct{
-			Rank:    i + 1,
-			Product: toAPIProduct(item.Product),
-			Value:   t.Metric.Of(item.Counts),
-			Counts:  toAPICounts(item.Counts),
+		answer.Items[i] = TopProduct{
+			Rank: item.Place.Rank, Product: toAPIProduct(item.Product), Value: item.Place.Value, Counts: toAPICounts(item.Counts),
 		}
 	}
-	return TopProducts{
-		Metric: Metric(t.Metric), From: toAPIDay(t.Range.From), To: toAPIDay(t.Range.To), Items: items, Exact: t.Exact,
-		Meta: toAPIMeta(t.Meta),
+	setCounts(&answer.Totals, t.Totals)
+	return answer
+}
+
+// optional returns nil for the zero value.
+func optional[T comparable](value T) *T {
+	var zero T
+	if value == zero {
+		return nil
+	}
+	return &value
+}
+
+func toAPISeries(s report.ProductSeries) Series {
+	return Series{
+		Product: toAPIProduct(s.Product), Interval: Interval(s.Interval), Points: toAPIPoints(s.Points), Totals: toAPICounts(s.Totals),
+		Meta: toAPIMeta(s.Meta),
 	}
 }
 
-func toAPISeries(s report.Series) Series {
-	points := make([]SeriesPoint, len(s.Points))
-	for i, p := range s.Points {
-		points[i].Start = toAPIDay(p.Start)
+func toAPIPoints(from []report.Point) []SeriesPoint {
+	points := make([]SeriesPoint, len(from))
+	for i, p := range from {
+		points[i] = SeriesPoint{Start: p.Start, Complete: p.Complete}
 		setCounts(&points[i], p.Counts)
+		if users := p.Counts.Users; users.Known {
+			points[i].UniqueUsers, points[i].UniqueUsersExact = &users.Number, &users.Exact
+		}
 	}
-	return Series{
-		Product: toAPIProduct(s.Product), Interval: Interval(s.Interval), Points: points, Totals: toAPICounts(s.Totals),
-		Meta: toAPIMeta(s.Meta),
-	}
+	return points
 }
 
 func toAPISummary(s report.Summary) UserSummary {
 	days := make([]UserDay, len(s.Days))
 	for i, d := range s.Days {
-		days[i].Day = toAPIDay(d.Day)
+		days[i].Day = toAPIDay(d.At)
+		days[i].UniqueUsers = d.Counts.Users.Number
 		setCounts(&days[i], d.Counts)
 	}
 	return UserSummary{
@@ -52,7 +68,8 @@ func toAPISummary(s report.Summary) UserSummary {
 	}
 }
 
-func toAPICounts(c report.Counts) (counts Counts) {
+func toAPICounts(c report.Counts) Counts {
+	counts := Counts{UniqueUsers: c.Users.Number, UniqueUsersExact: c.Users.Exact}
 	setCounts(&counts, c)
 	return counts
 }

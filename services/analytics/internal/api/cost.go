@@ -14,8 +14,9 @@ import (
 const (
 	topWeight   = 10
 	usersWeight = 50
-	// userWeight multiplies the cost for the role user, which anybody may have where registration is open.
-	userWeight = 20
+	hoursWeight = 24
+	// guestWeight multiplies the cost for guests, who can be anybody where registration is open.
+	guestWeight = 20
 )
 
 func topCost(metric report.Metric, r report.Range) int {
@@ -23,6 +24,14 @@ func topCost(metric report.Metric, r report.Range) int {
 		return usersWeight * r.Days()
 	}
 	return topWeight * r.Days()
+}
+
+// seriesCost is the cost of a series, which reads the days of its range or their hours.
+func seriesCost(r report.Range, interval report.Interval) int {
+	if interval == report.Hourly {
+		return hoursWeight * r.Days()
+	}
+	return r.Days()
 }
 
 // charge takes cost from the quota of the caller.
@@ -34,8 +43,8 @@ func (s *Server) charge(ctx context.Context, cost int) error {
 	if err != nil {
 		return err
 	}
-	if caller.Role == authn.User {
-		cost *= userWeight
+	if isGuest(caller) {
+		cost *= guestWeight
 	}
 	return s.Limiter.Allow(ctx, http.Header{}, caller.ID(), min(cost, s.MaxCost)) // one answer is always possible
 }

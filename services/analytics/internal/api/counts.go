@@ -7,20 +7,23 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/report"
 )
 
-// withCounts are the generated types that have a field for each counter and one for unique users.
-type withCounts interface{ Counts | SeriesPoint | UserDay }
+// withCounts are the generated types that have a field for each counter, and one for revenue.
+type withCounts interface {
+	Counts | ProductTotals | SeriesPoint | UserDay
+}
 
 // countFields are the indexes of those fields in a type.
 type countFields struct {
-	counters    [len(stats.Counts{})]int
-	uniqueUsers int
+	counters [len(stats.Counts{})]int
+	revenue  int
 }
 
 // countFieldsOf has an entry for each type of withCounts.
 var countFieldsOf = map[reflect.Type]countFields{
-	reflect.TypeFor[Counts]():      findCountFields[Counts](),
-	reflect.TypeFor[SeriesPoint](): findCountFields[SeriesPoint](),
-	reflect.TypeFor[UserDay]():     findCountFields[UserDay](),
+	reflect.TypeFor[Counts]():        findCountFields[Counts](),
+	reflect.TypeFor[ProductTotals](): findCountFields[ProductTotals](),
+	reflect.TypeFor[SeriesPoint]():   findCountFields[SeriesPoint](),
+	reflect.TypeFor[UserDay]():       findCountFields[UserDay](),
 }
 
 // findCountFields finds the fields by their names in JSON. That of a counter is the name of its column, so the list of
@@ -40,7 +43,7 @@ func findCountFields[T withCounts]() (fields countFields) {
 	for i, column := range stats.Columns() {
 		fields.counters[i] = find(column)
 	}
-	fields.uniqueUsers = find(string(report.UniqueUsers))
+	fields.revenue = find("revenue")
 	return fields
 }
 
@@ -50,5 +53,16 @@ func setCounts[T withCounts](to *T, c report.Counts) {
 	for i, n := range c.Counts {
 		value.Field(fields.counters[i]).SetInt(n)
 	}
-	value.Field(fields.uniqueUsers).SetInt(c.UniqueUsers)
+	value.Field(fields.revenue).Set(reflect.ValueOf(toAPIRevenue(c.Revenue)))
+}
+
+func toAPIRevenue(r report.Revenue) []Revenue {
+	amounts := make([]Revenue, len(r))
+	for i, a := range r {
+		amounts[i] = Revenue{
+			Currency: a.Currency, GrossMinor: a.GrossMinor, RefundedMinor: a.RefundedMinor, NetMinor: a.NetMinor(),
+			Orders: a.Orders, Units: a.Units,
+		}
+	}
+	return amounts
 }

@@ -15,24 +15,26 @@ import (
 // Every counter must be in the contract: as a field of each type with counts, and as a metric.
 func TestEveryCounterIsInTheContract(t *testing.T) {
 	t.Parallel()
-	counts := report.Counts{UniqueUsers: 100}
+	counts := report.Counts{Revenue: report.Revenue{{Currency: "EUR", Money: stats.Money{GrossMinor: 9, RefundedMinor: 11}}}}
 	for i := range counts.Counts {
 		counts.Counts[i] = int64(i + 1)
 	}
 	checkCounts[Counts](t, counts)
 	checkCounts[SeriesPoint](t, counts)
 	checkCounts[UserDay](t, counts)
+	checkCounts[ProductTotals](t, counts)
 	contract, err := openapi3.NewLoader().LoadFromData([]byte(openapi.Source()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	metrics := contract.Components.Schemas["Metric"].Value.Enum
-	for _, metric := range append(stats.Columns(), string(report.UniqueUsers)) {
+	wanted := append(stats.Columns(), string(report.UniqueUsers), string(report.Gross), string(report.Refunded), string(report.Net))
+	for _, metric := range wanted {
 		if !slices.Contains(metrics, any(metric)) {
 			t.Errorf("the metrics of the contract are %v, without %s", metrics, metric)
 		}
 	}
-	if len(metrics) != len(stats.Columns())+1 {
+	if len(metrics) != len(wanted) {
 		t.Errorf("the metrics of the contract are %v, more than there are counters", metrics)
 	}
 }
@@ -60,7 +62,8 @@ func checkCounts[T withCounts](t *testing.T, counts report.Counts) {
 			t.Errorf("%T shows %v as %s, want %d", value, shown[column], column, i+1)
 		}
 	}
-	if shown["unique_users"] != float64(100) {
-		t.Errorf("%T shows %v unique users, want 100", value, shown["unique_users"])
+	revenue, ok := shown["revenue"].([]any)
+	if !ok || len(revenue) != 1 || revenue[0].(map[string]any)["net_minor"] != float64(-2) {
+		t.Errorf("%T shows the revenue %v", value, shown["revenue"])
 	}
 }

@@ -16,32 +16,30 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
 	"github.com/hp-analytics/hp-analytics/internal/platform/ratelimit"
-	"github.com/hp-analytics/hp-analytics/internal/protocol"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/postgres"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/redis"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/report"
 )
 
-// defaultLimit is the length of a ranking if the request has no limit.
-const defaultLimit = 10
-
 // Server implements the operations of the contract with the tag analytics.
 type Server struct {
 	Reports  *postgres.Store
+	Numbers  *Numbers
 	Cache    *cache.Cache
 	Versions *redis.Versions
 	Limiter  *ratelimit.Limiter // of the cost of answers; nil for no limit
 	MaxCost  int                // the quota of Limiter
-	// OpenToUsers lets the role user read rankings and series, without sales.
+	// OpenToUsers lets guests read rankings and series of products, without sales.
 	OpenToUsers bool
 	Now         func() time.Time // "today", for ranges without an end
 }
 
 // question is what an answer depends on.
 type question struct {
-	field        string // whose change makes cached answers unreachable
-	key          string // of the cache
-	cost         int    // of computing the answer, in units of the quota
+	project      authn.Project // whose numbers are asked for
+	fields       []string      // whose changes make cached answers unreachable
+	key          string        // of the cache, in the project
+	cost         int           // of computing the answer, in units of the quota
 	withoutSales bool
 }
 
@@ -55,99 +53,37 @@ func (s *Server) Mount(r chi.Router) {
 	HandlerWithOptions(strict, ChiServerOptions{BaseRouter: r, ErrorHandlerFunc: problem.Write})
 }
 
-// TopProducts implements GET /analytics/products/top.
-func (s *Server) TopProducts(ctx context.Context, request TopProductsRequestObject) (TopProductsResponseObject, error) {
-	p := request.Params
-	r, err := s.dateRange(p.From, p.To)
-	if err != nil {
-		return nil, err
+// projectOf returns the project that the caller acts in.
+func projectOf(ctx context.Context) (authn.Project, error) {
+	caller, err := authn.Require(ctx)
+	project := caller.Project
+	if project.Zone == nil {
+		project.Zone = time.UTC
 	}
-	metric, limit := report.Views, defaultLimit
-	if p.Metric != nil {
-		metric = report.Metric(*p.Metric)
-	}
-	if p.Limit != nil {
-		limit = *p.Limit
-	}
-	withoutSales, err := s.withoutSales(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if withoutSales && isSales(metric) {
-		return nil, errSales
-	}
-	q := question{
-		field: protocol.TopField, key: fmt.Sprintf("top:%s:%s:%d", metric, r, limit), cost: topCost(metric, r), withoutSales: withoutSales,
-	}
-	return answer(ctx, s, q, func(ctx context.Context) (TopProducts, error) {
-		top, err := s.Reports.Top(ctx, metric, r, limit)
-		return toAPITop(top), err
-	})
+	return project, err
 }
 
-// ProductTimeseries implements GET /analytics/products/{id}/timeseries.
-func (s *Server) ProductTimeseries(ctx context.Context, request ProductTimeseriesRequestObject) (ProductTimeseriesResponseObject, error) {
-	p := request.Params
-	r, err := s.dateRange(p.From, p.To)
-	if err != nil {
-		return nil, err
-	}
-	interval := report.Daily
-	if p.Interval != nil {
-		interval = report.Interval(*p.Interval)
-	}
-	withoutSales, err := s.withoutSales(ctx)
-	if err != nil {
-		return nil, err
-	}
-	q := question{
-		field: protocol.ProductField(request.ID.String()), key: fmt.Sprintf("series:%s:%s:%s", request.ID, r, interval),
-		cost: r.Days(), withoutSales: withoutSales,
-	}
-	return answer(ctx, s, q, func(ctx context.Context) (Series, error) {
-		series, err := s.Reports.Series(ctx, request.ID, r, interval)
-		return toAPISeries(series), err
-	})
-}
-
-// MySummary implements GET /analytics/users/me/summary.
-func (s *Server) MySummary(ctx context.Context, request MySummaryRequestObject) (MySummaryResponseObject, error) {
-	p, err := authn.Require(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return s.summary(ctx, p.Subject, request.Params.From, request.Params.To)
-}
-
-// UserSummary implements GET /analytics/users/{id}/summary.
-func (s *Server) UserSummary(ctx context.Context, request UserSummaryRequestObject) (UserSummaryResponseObject, error) {
-	return s.summary(ctx, request.ID, request.Params.From, request.Params.To)
-}
-
-func (s *Server) summary(ctx context.Context, userID string, from, to *From) (encoded, error) {
-	r, err := s.dateRange(from, to)
-	if err != nil {
-		return nil, err
-	}
-	q := question{field: protocol.UserField(userID), key: fmt.Sprintf("user:%s:%s", r, userID), cost: r.Days()}
-	return answer(ctx, s, q, func(ctx context.Context) (UserSummary, error) {
-		summary, err := s.Reports.Summary(ctx, userID, r)
-		return toAPISummary(summary), err
-	})
-}
-
-func (s *Server) dateRange(from, to *From) (report.Range, error) {
+func (s *Server) dateRange(p authn.Project, from, to *From, interval report.Interval) (report.Range, error) {
 	day := func(d *From) *time.Time {
 		if d == nil {
 			return nil
 		}
 		return &d.Time
 	}
-	return report.NewRange(day(from), day(to), s.Now())
+	calendar := report.Calendar{Zone: p.Zone, WeekStart: p.WeekStart}
+	return report.NewRange(day(from), day(to), calendar.Today(s.Now()), interval)
+}
+
+// valueOr returns what given points to, or else the default.
+func valueOr[T any](given *T, otherwise T) T {
+	if given == nil {
+		return otherwise
+	}
+	return *given
 }
 
 // withMeta is an answer that says how fresh it is.
-type withMeta interface{ setCached(bool) }
+type withMeta interface{ meta() *Meta }
 
 // answer returns the cached answer to q, or computes it. The cached copy differs from the computed answer only in
 // meta.cached.
@@ -165,7 +101,7 @@ func answer[T any, P interface {
 	if q.withoutSales {
 		q.key = "without-sales:" + q.key
 	}
-	key := s.Versions.Token(ctx, q.field) + ":" + q.key
+	key := fmt.Sprintf("%s:%d:%s:%s", s.token(ctx, q.fields), q.project.ID, q.project.Zone, q.key)
 	var fresh encoded
 	load := func(ctx context.Context) (cache.Entry, error) {
 		if err := s.charge(ctx, q.cost); err != nil {
@@ -175,10 +111,12 @@ func answer[T any, P interface {
 		if err != nil {
 			return cache.Entry{}, err
 		}
+		meta := P(&value).meta()
+		meta.TimeZone = q.project.Zone.String()
 		if fresh, err = encodeFor(&value); err != nil {
 			return cache.Entry{}, err
 		}
-		P(&value).setCached(true)
+		meta.Cached = true
 		body, err := encodeFor(&value)
 		return cache.Entry{Body: body}, err
 	}

@@ -5,31 +5,31 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/stats"
-	"github.com/hp-analytics/hp-analytics/services/analytics/internal/report"
 )
 
-// A user of the shop sees how products are used, but not what they earn: sales are hidden from the role user. Its own
-// summary has its own purchases.
+// A guest of a shop sees how products are used, but not what they earn: sales are hidden. Its own summary has its own orders.
 
-// sales are the counters that the role user does not see, by their names in JSON.
-var sales = []string{stats.Purchases.Column(), stats.Units.Column(), stats.RevenueMinor.Column()}
+// sales are the members that guests do not see.
+var sales = []string{stats.Purchases.Column(), stats.Units.Column(), "revenue"}
 
 var (
 	errClosedToUsers error = errs.New(errs.Forbidden, "closed_to_users", "The numbers of products are not open to users.")
 	errSales         error = errs.New(errs.Forbidden, "sales_forbidden",
-		"Rankings by purchases, units and revenue are for analysts, admins and API keys with the scope read.")
+		"Rankings by purchases, units and money are for members of the project and API keys with the scope read.")
 )
+
+// isGuest reports whether the caller does not take part in the project.
+func isGuest(caller authn.Principal) bool { return caller.Guest || caller.Role == authn.User }
 
 // withoutSales reports whether the numbers of products are shown to the caller without sales. It is an error if they are
 // not shown at all.
 func (s *Server) withoutSales(ctx context.Context) (bool, error) {
 	caller, err := authn.Require(ctx)
-	if err != nil || caller.Role != authn.User {
+	if err != nil || !isGuest(caller) {
 		return false, err
 	}
 	if !s.OpenToUsers {
@@ -37,8 +37,6 @@ func (s *Server) withoutSales(ctx context.Context) (bool, error) {
 	}
 	return true, nil
 }
-
-func isSales(metric report.Metric) bool { return slices.Contains(sales, string(metric)) }
 
 // hideSales removes sales from an encoded answer.
 func hideSales(body encoded) (encoded, error) {

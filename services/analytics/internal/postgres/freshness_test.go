@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -43,16 +42,21 @@ func (i *inbox) exec(sql string, args ...any) {
 func (i *inbox) batches(n int, aggregated bool) {
 	i.t.Helper()
 	i.exec(`
-		INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts, aggregated_at)
-		SELECT (lpad(to_hex((extract(epoch FROM now()) * 1000)::bigint), 12, '0') || '7' || lpad(to_hex(n), 19, '0'))::uuid,
-		       'events', 10, now(), now(), CASE WHEN $2 THEN now() END
+		INSERT INTO ingest.batches (id, project, kind, rows, min_ts, max_ts, aggregated_at)
+		SELECT (SELECT coalesce(max(id), 1000000000) FROM ingest.batches) + n, 1, 'events', 10, now(), now(), CASE WHEN $2 THEN now() END
 		FROM generate_series(1, $1) AS n`, n, aggregated)
 }
 
 // meta reads the freshness as an answer does.
 func (i *inbox) meta() report.Meta {
 	i.t.Helper()
-	m, err := i.snapshot(i.t.Context(), "nothing", func(pgx.Tx) error { return nil })
+	return i.metaOf(1)
+}
+
+// metaOf reads the freshness of a project.
+func (i *inbox) metaOf(project int16) report.Meta {
+	i.t.Helper()
+	m, err := i.snapshot(i.t.Context(), project, "nothing", func(pgx.Tx) error { return nil })
 	if err != nil {
 		i.t.Fatal(err)
 	}
@@ -79,7 +83,7 @@ func (n node) walk(visit func(node)) {
 func (i *inbox) explain() node {
 	i.t.Helper()
 	var plan []byte
-	if err := i.db.QueryRow(i.t.Context(), `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) `+pendingQuery, time.Now()).Scan(&plan); err != nil {
+	if err := i.db.QueryRow(i.t.Context(), `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) `+pendingQuery, time.Now(), 1).Scan(&plan); err != nil {
 		i.t.Fatal(err)
 	}
 	var root []struct{ Plan node }
@@ -145,11 +149,39 @@ func TestAGreatBacklogIsNotAddedUpForEveryAnswer(t *testing.T) {
 	platformtest.Eventually(t, 5*time.Second, "the end of the backlog is noticed", func() bool { return i.meta().PendingEvents == 0 })
 	// A small one is read in the snapshot of the numbers.
 	for n := range 3 {
-		i.exec(`INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts) VALUES ($1, 'events', 1, now(), now())`, uuid.New())
+		i.exec(`INSERT INTO ingest.batches (id, project, kind, rows, min_ts, max_ts) VALUES (nextval('ingest.batch_ids'), 1, 'events', 1, now(), now())`)
 		if m := i.meta(); m.PendingEvents != int64(n+1) {
 			t.Errorf("%d events pend, want %d", m.PendingEvents, n+1)
 		}
 	}
+}
+
+// The backlog of one project does not hold back the numbers of another, whether it is small or cached; a write in flight does,
+// because nobody can see yet whose it is.
+func TestAProjectWaitsForItsOwnBacklogOnly(t *testing.T) {
+	t.Parallel()
+	i := newInbox(t)
+	i.exec(`
+		INSERT INTO ingest.batches (id, project, kind, rows, received_at, min_ts, max_ts, failed_at, next_attempt_at, failure) VALUES
+			(1, 2, 'events', 7, now() - interval '1 hour', now(), now(), NULL, NULL, NULL),
+			(2, 2, 'orders', 3, now() - interval '2 hours', now(), now(), now(), now(), 'why'),
+			(3, 3, 'refunds', 1, now() - interval '3 hours', now(), now(), NULL, NULL, NULL)`)
+	check := func(when string) {
+		t.Helper()
+		mine, stranger := i.metaOf(1), i.metaOf(2)
+		if lag := mine.AsOf.Sub(mine.CompleteUntil); lag > time.Minute || mine.PendingEvents != 0 || mine.FailedEvents != 0 {
+			t.Errorf("%s: a project without a backlog is complete until %s before the answer, %d pending, %d failed", when, lag, mine.PendingEvents, mine.FailedEvents)
+		}
+		if lag := stranger.AsOf.Sub(stranger.CompleteUntil); (lag-time.Hour).Abs() > time.Minute || stranger.PendingEvents != 7 || stranger.FailedEvents != 3 {
+			t.Errorf("%s: the project with the backlog is complete until %s before the answer, %d pending, %d failed", when, lag, stranger.PendingEvents, stranger.FailedEvents)
+		}
+	}
+	check("few batches")
+	i.exec(`
+		INSERT INTO ingest.batches (id, project, kind, rows, received_at, min_ts, max_ts)
+		SELECT n, 3, 'events', 1, now() - interval '3 hours', now(), now() FROM generate_series(10, 10 + $1) AS n`, manyBatches)
+	check("many batches, which are added up")
+	check("many batches, from the cache")
 }
 
 func BenchmarkFreshness(b *testing.B) {
@@ -158,13 +190,13 @@ func BenchmarkFreshness(b *testing.B) {
 			database := dbtest.New(b)
 			store, db := New(database.Pool("hp_analytics")), database.Pool("")
 			if _, err := db.Exec(b.Context(), `
-				INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts)
-				SELECT (lpad(to_hex(n), 12, '0') || '7' || lpad('', 19, '0'))::uuid, 'events', 10, now(), now()
+				INSERT INTO ingest.batches (id, project, kind, rows, min_ts, max_ts)
+				SELECT n, 1, 'events', 10, now(), now()
 				FROM generate_series(1, $1) AS n`, pending); err != nil {
 				b.Fatal(err)
 			}
 			for b.Loop() {
-				if _, err := store.snapshot(b.Context(), "nothing", func(pgx.Tx) error { return nil }); err != nil {
+				if _, err := store.snapshot(b.Context(), 1, "nothing", func(pgx.Tx) error { return nil }); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -3,6 +3,7 @@ package postgres
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/stats"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/report"
 )
@@ -24,143 +26,212 @@ const (
 // maxCandidates is the number of products that a ranking by users compares at most.
 func maxCandidates(r report.Range, limit int) int { return max(limit, maxSketches/r.Days()) }
 
-// ranked is a product with its counts, before its name is read.
-type ranked struct {
-	id     uuid.UUID
-	counts report.Counts
+// products returns products as what is ranked.
+func products(category string) dimension {
+	d := dimension{name: "product", key: "r.product", filter: "true"}
+	if category != "" {
+		d.filter = "r.product IN (SELECT n FROM catalog.products WHERE project = @project AND category = @category)"
+	}
+	return d
 }
 
-// Top ranks products by a metric; ties are ranked by product id. Products with a count of 0 are left out.
-func (s *Store) Top(ctx context.Context, metric report.Metric, r report.Range, limit int) (report.Top, error) {
-	top := report.Top{Metric: metric, Range: r, Exact: true}
+func argsOf(p authn.Project, q report.Ranking) pgx.NamedArgs {
+	return pgx.NamedArgs{
+		"project": p.ID, "first": q.Range.From, "last": q.Range.To, "currency": q.Currency, "category": q.Category,
+	}
+}
+
+// Top returns a page of a ranking of products.
+func (s *Store) Top(ctx context.Context, p authn.Project, q report.Ranking) (report.Top, error) {
+	top := report.Top{Exact: true}
 	var err error
-	top.Meta, err = s.snapshot(ctx, "the top products", func(tx pgx.Tx) error {
-		var rank []ranked
+	top.Meta, err = s.snapshot(ctx, p.ID, "the top products", func(tx pgx.Tx) error {
+		d, args := products(q.Category), argsOf(p, q)
+		var places []report.Place
 		var err error
-		if counter, ok := metric.Counter(); ok {
-			rank, err = topByCounter(ctx, tx, counter, r, limit)
+		if q.Metric == report.UniqueUsers {
+			places, top.Exact, err = d.byUsers(ctx, tx, q, args)
 		} else {
-			rank, top.Exact, err = topByUsers(ctx, tx, r, limit)
+			places, err = d.bySum(ctx, tx, p, q, args)
 		}
 		if err != nil {
 			return err
 		}
-		top.Items, err = withNames(ctx, tx, rank)
+		places, top.Next = page(places, q.Limit)
+		if top.Items, err = d.items(ctx, tx, places, args); err != nil {
+			return err
+		}
+		top.Totals, err = d.totals(ctx, tx, args)
 		return err
 	})
-	if err != nil {
-		return report.Top{}, err
-	}
-	return top, nil
+	return top, err
 }
 
-func topByCounter(ctx context.Context, tx pgx.Tx, counter stats.Counter, r report.Range, limit int) ([]ranked, error) {
-	rank, err := readRanked(ctx, tx, "sum("+counter.Column()+")", r, limit)
-	if err != nil {
-		return nil, err
+// bySum ranks by a counter, by money or by the events of a name. A name that the project does not have ranks nothing.
+func (d dimension) bySum(ctx context.Context, tx pgx.Tx, p authn.Project, q report.Ranking, args pgx.NamedArgs) ([]report.Place, error) {
+	var name int16
+	if q.Type != "" {
+		var err error
+		if name, err = readName(ctx, tx, p.ID, q.Type); err != nil || name == 0 {
+			return nil, err
+		}
+		args["name"] = name
 	}
-	return rank, addUsers(ctx, tx, rank, r)
+	return d.places(ctx, tx, d.ruleOf(q, name), args, q.After, q.Limit+1)
 }
 
-// topByUsers ranks by unique users without reading the sketches of every product. No product has more users than rows. So it
+// readName returns the number of the name of an event in a project, 0 for an unknown one.
+func readName(ctx context.Context, tx pgx.Tx, project int16, name string) (n int16, err error) {
+	if n, ok := stats.NameOf(name); ok {
+		return n, nil
+	}
+	err = tx.QueryRow(ctx, `SELECT n FROM ingest.names WHERE project = $1 AND name = $2`, project, name).Scan(&n)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return 0, nil
+	}
+	return n, err
+}
+
+// byUsers ranks by unique users without reading the sketches of every product. No product has more users than rows. So it
 // goes through the products by descending number of rows, and stops when the next one has fewer rows than the last place has
 // users (the threshold algorithm: Fagin, Lotem, Naor, "Optimal aggregation algorithms for middleware", 2003). It also stops
-// after maxCandidates products, and then reports that the ranking may not be exact.
-func topByUsers(ctx context.Context, tx pgx.Tx, r report.Range, limit int) (best []ranked, exact bool, err error) {
-	most := maxCandidates(r, limit)
-	candidates, err := readRanked(ctx, tx, "sum(events + purchases)", r, most+1) // one more shows whether there are more
+// after maxCandidates products, and then reports that the ranking may not be exact. A later page ranks the earlier ones again.
+func (d dimension) byUsers(ctx context.Context, tx pgx.Tx, q report.Ranking, args pgx.NamedArgs) (places []report.Place, exact bool, err error) {
+	wanted := q.After.Rank + q.Limit + 1
+	most := maxCandidates(q.Range, q.Limit+1)
+	byRows := rule{"stats.product_daily_stats", "sum(r.events) + sum(r.purchases)", "true"}
+	candidates, err := d.places(ctx, tx, byRows, args, report.Place{}, most+1) // one more shows whether there are more
 	if err != nil {
 		return nil, false, err
 	}
 	beyond := candidates[min(most, len(candidates)):]
+	var best []report.Place
 	// done reports whether no product with this many rows, or fewer, belongs into the ranking.
-	done := func(rows int64) bool { return len(best) == limit && best[limit-1].counts.UniqueUsers > rows }
+	done := func(rows int64) bool { return len(best) == wanted && best[wanted-1].Value > rows }
+	exact = true
 	for chunk := range slices.Chunk(candidates[:len(candidates)-len(beyond)], userChunk) {
-		if done(chunk[0].counts.Rows()) {
-			return best, true, nil
+		if done(chunk[0].Value) {
+			return rankAfter(best, q.After), true, nil
 		}
-		if err := addUsers(ctx, tx, chunk, r); err != nil {
+		users, err := readUsers(ctx, tx, chunk, args)
+		if err != nil {
 			return nil, false, err
 		}
-		best = append(best, chunk...)
-		slices.SortFunc(best, func(a, b ranked) int {
-			return cmp.Or(-cmp.Compare(a.counts.UniqueUsers, b.counts.UniqueUsers), slices.Compare(a.id[:], b.id[:]))
-		})
-		best = best[:min(limit, len(best))]
-	}
-	return best, len(beyond) == 0 || done(beyond[0].counts.Rows()), nil
-}
-
-// readRanked returns the products with the highest values of expression.
-func readRanked(ctx context.Context, tx pgx.Tx, expression string, r report.Range, limit int) ([]ranked, error) {
-	query := `
-		SELECT product_id, sum(` + strings.Join(stats.Columns(), `)::bigint, sum(`) + `)::bigint
-		FROM stats.product_daily_stats
-		WHERE day BETWEEN $1 AND $2
-		GROUP BY product_id
-		HAVING ` + expression + ` > 0
-		ORDER BY ` + expression + ` DESC, product_id
-		LIMIT $3`
-	rows, err := tx.Query(ctx, query, r.From, r.To, limit)
-	if err != nil {
-		return nil, fmt.Errorf("rank: %w", err)
-	}
-	rank, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (ranked, error) {
-		var p ranked
-		err := row.Scan(append([]any{&p.id}, p.counts.Pointers()...)...)
-		return p, err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("rank: %w", err)
-	}
-	return rank, nil
-}
-
-// addUsers fills in the unique users of the given products.
-func addUsers(ctx context.Context, tx pgx.Tx, rank []ranked, r report.Range) error {
-	const query = `
-		SELECT product_id, sketch
-		FROM stats.product_daily_users
-		WHERE product_id = ANY($1) AND day BETWEEN $2 AND $3`
-	ids := make([]uuid.UUID, len(rank))
-	for i, p := range rank {
-		ids[i] = p.id
-	}
-	users, err := readSketches[uuid.UUID](ctx, tx, query, ids, r.From, r.To)
-	if err != nil {
-		return err
-	}
-	for i, p := range rank {
-		if u, ok := users[p.id]; ok {
-			rank[i].counts = p.counts.WithUsers(u.Estimate())
+		for _, c := range chunk {
+			if value := min(users[c.Key], c.Value); value > 0 {
+				best = append(best, report.Place{Key: c.Key, Value: value})
+			}
 		}
+		slices.SortFunc(best, func(a, b report.Place) int {
+			return cmp.Or(-cmp.Compare(a.Value, b.Value), cmp.Compare(a.Key, b.Key))
+		})
+		best = best[:min(wanted, len(best))]
 	}
-	return nil
+	exact = len(beyond) == 0 || done(beyond[0].Value)
+	return rankAfter(best, q.After), exact, nil
 }
 
-// withNames adds names from the catalog to a ranking. Every product was in the catalog when it was counted, and products are
-// archived, never deleted. A product that was deleted by hand is shown with an empty name.
-func withNames(ctx context.Context, tx pgx.Tx, rank []ranked) ([]report.TopItem, error) {
+// rankAfter returns the places after a given one, with their ranks.
+func rankAfter(best []report.Place, after report.Place) []report.Place {
+	if after.Rank > 0 {
+		best = slices.DeleteFunc(best, func(p report.Place) bool { return !after.Before(p) })
+	}
+	for i := range best {
+		best[i].Rank = after.Rank + i + 1
+	}
+	return best
+}
+
+// readUsers returns the estimated users of products.
+func readUsers(ctx context.Context, tx pgx.Tx, places []report.Place, args pgx.NamedArgs) (map[int64]int64, error) {
 	const query = `
-		SELECT id, coalesce(p.sku, ''), coalesce(p.name, '')
-		FROM unnest($1::uuid[]) WITH ORDINALITY AS wanted(id, place)
-		LEFT JOIN catalog.products p USING (id)
-		ORDER BY place`
-	ids := make([]uuid.UUID, len(rank))
-	for i, p := range rank {
-		ids[i] = p.id
+		SELECT product::bigint, sketch
+		FROM stats.product_daily_users
+		WHERE project = @project AND product = ANY(@keys) AND day BETWEEN @first AND @last`
+	args["keys"] = keysOf(places)
+	sketches, err := readSketches[int64](ctx, tx, query, args)
+	users := map[int64]int64{}
+	for key, s := range sketches {
+		users[key] = s.Estimate()
 	}
-	rows, err := tx.Query(ctx, query, ids)
+	return users, err
+}
+
+// items adds counts and names to places.
+func (d dimension) items(ctx context.Context, tx pgx.Tx, places []report.Place, args pgx.NamedArgs) ([]report.TopItem, error) {
+	if len(places) == 0 {
+		return nil, nil
+	}
+	users, err := readUsers(ctx, tx, places, args)
 	if err != nil {
-		return nil, fmt.Errorf("names: %w", err)
+		return nil, err
 	}
-	products, err := pgx.CollectRows(rows, pgx.RowToStructByPos[report.Product])
+	counts, err := d.counts(ctx, tx, "r.product = ANY(@keys)", args)
 	if err != nil {
-		return nil, fmt.Errorf("names: %w", err)
+		return nil, err
 	}
-	items := make([]report.TopItem, len(rank))
-	for i, p := range rank {
-		items[i] = report.TopItem{Product: products[i], Counts: p.counts}
+	named, err := readProducts(ctx, tx, args)
+	if err != nil {
+		return nil, err
+	}
+	items := make([]report.TopItem, len(places))
+	for i, p := range places {
+		items[i] = report.TopItem{Place: p, Product: named[p.Key], Counts: counts[p.Key].Estimated(users[p.Key])}
 	}
 	return items, nil
+}
+
+// readProducts returns the names of products by their numbers. Every product was in the catalog when it was counted, and
+// products are archived, never deleted. A product that was deleted by hand is shown without a name.
+func readProducts(ctx context.Context, tx pgx.Tx, args pgx.NamedArgs) (map[int64]report.Product, error) {
+	const query = `SELECT n, id, sku, name FROM catalog.products WHERE project = @project AND n = ANY(@keys)`
+	rows, err := tx.Query(ctx, query, args)
+	if err != nil {
+		return nil, fmt.Errorf("names: %w", err)
+	}
+	found := map[int64]report.Product{}
+	var n int64
+	var id uuid.UUID
+	var p report.Product
+	_, err = pgx.ForEachRow(rows, []any{&n, &id, &p.SKU, &p.Name}, func() error {
+		p.ID = id
+		found[n] = p
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("names: %w", err)
+	}
+	return found, nil
+}
+
+// totals returns the sum over all that is ranked.
+func (d dimension) totals(ctx context.Context, tx pgx.Tx, args pgx.NamedArgs) (report.Counts, error) {
+	var sum report.Counts
+	counts := `
+		SELECT coalesce(sum(` + strings.Join(stats.Columns(), `), 0)::bigint, coalesce(sum(`) + `), 0)::bigint
+		FROM stats.product_daily_stats r
+		WHERE r.project = @project AND r.day BETWEEN @first AND @last AND ` + d.filter
+	if err := tx.QueryRow(ctx, counts, args).Scan(sum.Pointers()...); err != nil {
+		return sum, fmt.Errorf("totals: %w", err)
+	}
+	// The index begins with project and currency, so the currencies of the days are found first.
+	money := `
+		SELECT r.currency, ` + sums(stats.MoneyColumns()) + `
+		FROM stats.product_daily_revenue r
+		WHERE r.project = @project AND r.day BETWEEN @first AND @last AND ` + d.filter + ` AND r.currency = ANY(ARRAY(
+			SELECT DISTINCT currency FROM stats.daily_revenue WHERE project = @project AND day BETWEEN @first AND @last))
+		GROUP BY 1`
+	rows, err := tx.Query(ctx, money, args)
+	if err != nil {
+		return sum, fmt.Errorf("revenue of all: %w", err)
+	}
+	var currency string
+	var amount stats.Money
+	_, err = pgx.ForEachRow(rows, append([]any{&currency}, amount.Pointers()...), func() error {
+		return sum.Revenue.Add(currency, amount)
+	})
+	if err != nil {
+		return sum, fmt.Errorf("revenue of all: %w", err)
+	}
+	return sum, nil
 }

@@ -9,13 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 )
 
-const insertBatch = `INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts) VALUES ($1, 'events', 1, now(), now()) RETURNING received_at`
+const insertBatch = `INSERT INTO ingest.batches (id, project, kind, rows, min_ts, max_ts) VALUES (nextval('ingest.batch_ids'), 1, 'events', 1, now(), now()) RETURNING id, received_at`
 
 // TestWhatIsNotCommittedYetIsNotComplete has a batch that was received before a snapshot and is committed after it.
 func TestWhatIsNotCommittedYetIsNotComplete(t *testing.T) {
@@ -27,9 +26,9 @@ func TestWhatIsNotCommittedYetIsNotComplete(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer writer.Rollback(context.WithoutCancel(t.Context()))
-	id := uuid.New()
+	var id int64
 	var received time.Time
-	if err := writer.QueryRow(t.Context(), insertBatch, id).Scan(&received); err != nil {
+	if err := writer.QueryRow(t.Context(), insertBatch).Scan(&id, &received); err != nil {
 		t.Fatal(err)
 	}
 	for range 3 {
@@ -63,7 +62,7 @@ func TestWhatIsNotCommittedYetIsNotComplete(t *testing.T) {
 // seen is the watermark of a snapshot and what was folded in it.
 type seen struct {
 	until  time.Time
-	folded map[uuid.UUID]bool
+	folded map[int64]bool
 }
 
 // TestCompleteUntilHoldsWhileManyWrite takes snapshots while batches are written slowly and folded at once. It remembers what
@@ -79,7 +78,7 @@ func TestCompleteUntilHoldsWhileManyWrite(t *testing.T) {
 		wg.Go(func() {
 			for ctx.Err() == nil {
 				if err := pgx.BeginFunc(t.Context(), i.db, func(tx pgx.Tx) error {
-					if _, err := tx.Exec(t.Context(), insertBatch, uuid.New()); err != nil {
+					if _, err := tx.Exec(t.Context(), insertBatch); err != nil {
 						return err
 					}
 					_, err := tx.Exec(t.Context(), `SELECT pg_sleep($1)`, rand.Float64()/50)
@@ -100,13 +99,13 @@ func TestCompleteUntilHoldsWhileManyWrite(t *testing.T) {
 	var snapshots []seen
 	begin, advanced := time.Now(), 0
 	for ctx.Err() == nil && (time.Since(begin) < 2*time.Second || advanced < 5) {
-		s := seen{folded: map[uuid.UUID]bool{}}
-		m, err := i.snapshot(t.Context(), "what is folded", func(tx pgx.Tx) error {
+		s := seen{folded: map[int64]bool{}}
+		m, err := i.snapshot(t.Context(), 1, "what is folded", func(tx pgx.Tx) error {
 			rows, err := tx.Query(t.Context(), `SELECT id FROM ingest.batches WHERE aggregated_at IS NOT NULL`)
 			if err != nil {
 				return fmt.Errorf("read: %w", err)
 			}
-			ids, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+			ids, err := pgx.CollectRows(rows, pgx.RowTo[int64])
 			for _, id := range ids {
 				s.folded[id] = true
 			}
@@ -141,8 +140,8 @@ func (i *inbox) hold(snapshots []seen) {
 	if err != nil {
 		i.t.Fatal(err)
 	}
-	received := map[uuid.UUID]time.Time{}
-	var id uuid.UUID
+	received := map[int64]time.Time{}
+	var id int64
 	var at time.Time
 	if _, err := pgx.ForEachRow(rows, []any{&id, &at}, func() error { received[id] = at; return nil }); err != nil {
 		i.t.Fatal(err)

@@ -22,7 +22,7 @@ func day(t *testing.T, text string) time.Time {
 
 func TestNewRange(t *testing.T) {
 	t.Parallel()
-	now := time.Date(2026, 3, 31, 23, 30, 0, 0, time.FixedZone("west", -5*3600)) // already April in UTC
+	today := day(t, "2026-04-01")
 	at := func(text string) *time.Time {
 		if text == "" {
 			return nil
@@ -44,7 +44,7 @@ func TestNewRange(t *testing.T) {
 		{"from after today", "2026-04-02", "", "", "range_reversed", 0},
 	}
 	for _, c := range cases {
-		r, err := report.NewRange(at(c.from), at(c.to), now)
+		r, err := report.NewRange(at(c.from), at(c.to), today, report.Daily)
 		if c.code != "" {
 			if !errs.Is(err, errs.Invalid) || errs.CodeOf(err) != c.code {
 				t.Errorf("%s: %v, want %s", c.name, err, c.code)
@@ -57,45 +57,87 @@ func TestNewRange(t *testing.T) {
 	}
 }
 
+func TestRangesByTheHourAreShorter(t *testing.T) {
+	t.Parallel()
+	today, from := day(t, "2026-03-31"), day(t, "2026-03-01")
+	if r, err := report.NewRange(&from, nil, today, report.Hourly); err != nil || r.Days() != 31 {
+		t.Errorf("31 days: %s, %v", r, err)
+	}
+	from = day(t, "2026-02-28")
+	if _, err := report.NewRange(&from, nil, today, report.Hourly); errs.CodeOf(err) != "range_too_long" {
+		t.Errorf("32 days: %v", err)
+	}
+}
+
+// earned returns revenue in euros.
+func earned(minor int64) report.Revenue {
+	return report.Revenue{{Currency: "EUR", Money: stats.Money{GrossMinor: minor, Orders: 1, Units: 2}}}
+}
+
 func TestSummarize(t *testing.T) {
 	t.Parallel()
 	r := report.Range{From: day(t, "2026-01-01"), To: day(t, "2026-01-31")}
-	got, err := report.Summarize("u", r, []report.UserDay{
-		{Day: day(t, "2026-01-02"), Counts: report.Counts{Counts: stats.Counts{stats.Events: 3, stats.Views: 2, stats.Clicks: 1}}},
-		{Day: day(t, "2026-01-05"), Counts: report.Counts{Counts: stats.Counts{stats.Purchases: 1, stats.Units: 2, stats.RevenueMinor: 500}}},
+	first, second := stats.Counts{stats.Events: 3, stats.Views: 2, stats.Clicks: 1}, stats.Counts{stats.Purchases: 1, stats.Units: 2}
+	one := report.Users{Known: true, Exact: true, Number: 1}
+	got, err := report.Summarize("u", r, []report.Row{
+		{At: day(t, "2026-01-02"), Counts: report.Counts{Counts: first}},
+		{At: day(t, "2026-01-05"), Counts: report.Counts{Counts: second, Revenue: earned(500)}},
 	}, report.Meta{PendingEvents: 7})
 	want := report.Summary{
 		UserID: "u", Range: r, Meta: report.Meta{PendingEvents: 7},
-		Totals: report.Counts{Counts: stats.Counts{stats.Events: 3, stats.Views: 2, stats.Clicks: 1, stats.Purchases: 1, stats.Units: 2, stats.RevenueMinor: 500}, UniqueUsers: 1},
-		Days: []report.UserDay{
-			{Day: day(t, "2026-01-02"), Counts: report.Counts{Counts: stats.Counts{stats.Events: 3, stats.Views: 2, stats.Clicks: 1}, UniqueUsers: 1}},
-			{Day: day(t, "2026-01-05"), Counts: report.Counts{Counts: stats.Counts{stats.Purchases: 1, stats.Units: 2, stats.RevenueMinor: 500}, UniqueUsers: 1}},
+		Totals: report.Counts{
+			Counts:  stats.Counts{stats.Events: 3, stats.Views: 2, stats.Clicks: 1, stats.Purchases: 1, stats.Units: 2},
+			Revenue: earned(500), Users: one,
+		},
+		Days: []report.Row{
+			{At: day(t, "2026-01-02"), Counts: report.Counts{Counts: first, Users: one}},
+			{At: day(t, "2026-01-05"), Counts: report.Counts{Counts: second, Revenue: earned(500), Users: one}},
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
-	if nobody, err := report.Summarize("u", r, nil, report.Meta{}); err != nil || nobody.Totals.UniqueUsers != 0 || nobody.Days == nil {
+	if nobody, err := report.Summarize("u", r, nil, report.Meta{}); err != nil || nobody.Totals.Users.Number != 0 || nobody.Days == nil {
 		t.Errorf("a user that did nothing: %+v", nobody)
 	}
 }
 
-func TestMetricsNameTheirCounts(t *testing.T) {
+func TestMetrics(t *testing.T) {
 	t.Parallel()
-	c := report.Counts{UniqueUsers: 100}
 	for i, column := range stats.Columns() {
-		c.Counts[i] = int64(i + 1)
-		if got := report.Metric(column).Of(c); got != int64(i+1) {
-			t.Errorf("%s = %d, want %d", column, got, i+1)
+		if counter, ok := report.Metric(column).Counter(); !ok || counter != stats.Counter(i) {
+			t.Errorf("%s is counter %d (%t)", column, counter, ok)
 		}
 	}
-	if got := report.UniqueUsers.Of(c); got != 100 {
-		t.Errorf("%s = %d, want 100", report.UniqueUsers, got)
+	for metric, sales := range map[report.Metric]bool{
+		report.Views: false, report.Events: false, report.UniqueUsers: false, "clicks": false, "add_to_carts": false,
+		"purchases": true, "units": true, report.Gross: true, report.Refunded: true, report.Net: true,
+	} {
+		if metric.IsSales() != sales {
+			t.Errorf("%s shows sales: %t", metric, !sales)
+		}
 	}
-	if counter, ok := report.Views.Counter(); !ok || counter != stats.Views {
-		t.Errorf("%s is counter %d (%t)", report.Views, counter, ok)
+}
+
+// Amounts in different currencies stay apart, whatever the order in which they come.
+func TestRevenueIsByCurrency(t *testing.T) {
+	t.Parallel()
+	var r report.Revenue
+	for _, a := range []report.Amount{
+		{"JPY", stats.Money{GrossMinor: 50000, Orders: 1}}, {"EUR", stats.Money{GrossMinor: 40000, Orders: 1}},
+		{"EUR", stats.Money{RefundedMinor: 41000}}, {"KWD", stats.Money{GrossMinor: 1234}},
+	} {
+		if err := r.Add(a.Currency, a.Money); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if _, ok := report.UniqueUsers.Counter(); ok {
-		t.Errorf("%s is a counter", report.UniqueUsers)
+	want := report.Revenue{
+		{"EUR", stats.Money{GrossMinor: 40000, RefundedMinor: 41000, Orders: 1}}, {"JPY", stats.Money{GrossMinor: 50000, Orders: 1}}, {"KWD", stats.Money{GrossMinor: 1234}},
+	}
+	if diff := cmp.Diff(want, r); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if err := r.Add("EUR", stats.Money{GrossMinor: 1<<63 - 1}); errs.CodeOf(err) != "number_too_large" {
+		t.Errorf("too much: %v", err)
 	}
 }

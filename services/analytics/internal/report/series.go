@@ -7,89 +7,88 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/stats/sketch"
 )
 
-// Interval is the length of a point of a series.
-type Interval string
-
-// The intervals. Weeks begin on Monday (ISO 8601).
-const (
-	Daily   Interval = "day"
-	Weekly  Interval = "week"
-	Monthly Interval = "month"
-)
-
-// Start returns the first day of the interval that contains day.
-func (i Interval) Start(day time.Time) time.Time {
-	switch i {
-	case Weekly:
-		sinceMonday := (int(day.Weekday()) + 6) % 7
-		return day.AddDate(0, 0, -sinceMonday)
-	case Monthly:
-		return day.AddDate(0, 0, 1-day.Day())
-	case Daily:
-	}
-	return day
+// Row is what is stored of one day or hour.
+type Row struct {
+	At     time.Time // a day as its date, an hour as its start
+	Counts Counts
 }
 
-// next returns the first day of the following interval. start is the first day of an interval.
-func (i Interval) next(start time.Time) time.Time {
-	switch i {
-	case Weekly:
-		return start.AddDate(0, 0, 7)
-	case Monthly:
-		return start.AddDate(0, 1, 0)
-	case Daily:
-	}
-	return start.AddDate(0, 0, 1)
+// Stored is what is stored of something in a range.
+type Stored struct {
+	Rows     []Row                        // oldest first; days and hours without numbers are missing
+	Sketches map[time.Time]*sketch.Sketch // the users of days, by date
+	Exact    map[time.Time]int64          // the numbers of users of days, by date; nil if they are only estimated
 }
 
-// Series are the counts of a product over time.
+// Series are counts over time.
 type Series struct {
-	Product  Product
 	Interval Interval
 	Points   []Point // one for each interval that the range touches, oldest first
 	Totals   Counts
-	Meta     Meta
 }
 
 // Point is one interval of a series. It counts only days of the range.
 type Point struct {
-	Start  time.Time
-	Counts Counts
+	Start    time.Time // with the offset of the zone
+	Complete bool      // it ended before the watermark, and the range has all of it
+	Counts   Counts
 }
 
-// ProductDay is one stored day of a product. Users is nil on a day without users.
-type ProductDay struct {
-	Day    time.Time
-	Counts Counts
-	Users  *sketch.Sketch
-}
-
-// NewSeries groups the days of a product, sorted by day, into intervals.
-func NewSeries(product Product, r Range, interval Interval, days []ProductDay, meta Meta) (Series, error) {
-	s := Series{Product: product, Interval: interval, Meta: meta}
-	allUsers := sketch.New()
-	for start := interval.Start(r.From); !start.After(r.To); start = interval.next(start) {
-		end := interval.next(start)
-		users := sketch.New()
-		point := Point{Start: start}
-		for len(days) > 0 && days[0].Day.Before(end) {
-			if err := point.Counts.Add(days[0].Counts); err != nil {
+// NewSeries groups what is stored into the intervals of a range.
+func NewSeries(c Calendar, r Range, interval Interval, stored Stored, completeUntil time.Time) (Series, error) {
+	s := Series{Interval: interval}
+	rows, from := stored.Rows, r.From
+	for _, b := range c.buckets(r, interval) {
+		point := Point{Start: b.start, Complete: b.whole && !b.end.After(completeUntil)}
+		for len(rows) > 0 && rows[0].At.Before(b.until) {
+			if err := point.Counts.Add(rows[0].Counts); err != nil {
 				return Series{}, err
 			}
-			if err := users.Merge(days[0].Users); err != nil {
-				return Series{}, fmt.Errorf("users of %s: %w", days[0].Day.Format(time.DateOnly), err)
-			}
-			days = days[1:]
+			rows = rows[1:]
 		}
 		if err := s.Totals.Add(point.Counts); err != nil {
 			return Series{}, err
 		}
-		point.Counts = point.Counts.WithUsers(users.Estimate())
+		if interval != Hourly {
+			var err error
+			last := minTime(b.until.AddDate(0, 0, -1), r.To)
+			if point.Counts, err = stored.withUsers(point.Counts, Range{from, last}); err != nil {
+				return Series{}, err
+			}
+			from = b.until
+		}
 		s.Points = append(s.Points, point)
-		if err := allUsers.Merge(users); err != nil {
-			return Series{}, fmt.Errorf("users of all intervals: %w", err)
+	}
+	var err error
+	s.Totals, err = stored.withUsers(s.Totals, r)
+	return s, err
+}
+
+func minTime(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// withUsers returns counts with the users of a range: exact if it is one day whose users are known, else estimated.
+func (s Stored) withUsers(counts Counts, r Range) (Counts, error) {
+	if r.Days() == 1 && s.Exact != nil {
+		return counts.Exactly(s.Exact[r.From]), nil
+	}
+	users := sketch.New()
+	for day := r.From; !day.After(r.To); day = day.AddDate(0, 0, 1) {
+		if err := users.Merge(s.Sketches[day]); err != nil {
+			return Counts{}, fmt.Errorf("users of %s: %w", day.Format(time.DateOnly), err)
 		}
 	}
-	s.Totals = s.Totals.WithUsers(allUsers.Estimate())
-	return s, nil
+	return counts.Estimated(users.Estimate()), nil
+}
+
+// ProductSeries are the counts of a product over time.
+type ProductSeries struct {
+	Series
+
+	Product Product
+	Meta    Meta
 }

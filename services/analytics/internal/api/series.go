@@ -1,0 +1,43 @@
+package api
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/hp-analytics/hp-analytics/services/analytics/internal/postgres"
+	"github.com/hp-analytics/hp-analytics/services/analytics/internal/report"
+)
+
+// ProductTimeseries implements GET /analytics/products/{id}/timeseries.
+func (s *Server) ProductTimeseries(ctx context.Context, request ProductTimeseriesRequestObject) (ProductTimeseriesResponseObject, error) {
+	p := request.Params
+	return s.productSeries(ctx, postgres.ProductRef{ID: request.ID}, p.From, p.To, p.Interval)
+}
+
+func (s *Server) productSeries(ctx context.Context, ref postgres.ProductRef, from, to *From, given *Interval) (encoded, error) {
+	project, err := projectOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	interval := report.Interval(valueOr(given, Interval(report.Daily)))
+	r, err := s.dateRange(project, from, to, interval)
+	if err != nil {
+		return nil, err
+	}
+	withoutSales, err := s.withoutSales(ctx)
+	if err != nil {
+		return nil, err
+	}
+	fields, err := s.Numbers.ofProduct(ctx, project.ID, ref)
+	if err != nil {
+		return nil, err
+	}
+	q := question{
+		project: project, fields: fields, key: fmt.Sprintf("series:%s:%q:%s:%s:%s", ref.ID, ref.SKU, r, interval, project.WeekStart),
+		cost: seriesCost(r, interval), withoutSales: withoutSales,
+	}
+	return answer(ctx, s, q, func(ctx context.Context) (Series, error) {
+		series, err := s.Reports.Series(ctx, project, ref, r, interval)
+		return toAPISeries(series), err
+	})
+}
