@@ -58,7 +58,7 @@ func TestParametersAndHeaders(t *testing.T) {
 	c := local(t, func(w http.ResponseWriter, r *http.Request) {
 		got = r
 		w.Header().Set("Idempotency-Replayed", "true")
-		answer(http.StatusOK, `{"points":[{"start":"2026-03-01T00:00:00+01:00","views":3}],"meta":{"cached":true}}`)(w, r)
+		answer(http.StatusOK, `{"points":[{"start":"2026-03-01T00:00:00Z","views":3}],"meta":{"cached":true}}`)(w, r)
 	}, client.WithUserAgent("shop/1.2"))
 	day := client.Day(time.Date(2026, 3, 1, 23, 0, 0, 0, time.UTC))
 	id := uuid.MustParse("0195a3f4-11d2-7c9e-a6f0-8b3e5d7c2a91")
