@@ -646,6 +646,11 @@ type Metric string
 // NewPassword 10 to 128 characters in Unicode NFC; not the e-mail address and not among the 20,000 most common passwords.
 type NewPassword = string
 
+// OwnID The client's own id, which makes retries safe: any text, unique in the project for ever. Answers give its UUID, which is the text itself if it is one, and the text as `number` otherwise.
+//
+// Example: web-1003
+type OwnID = string
+
 // PasswordChangeRequest The old and the new password.
 type PasswordChangeRequest struct {
 	// NewPassword 10 to 128 characters in Unicode NFC; not the e-mail address and not among the 20,000 most common passwords.
@@ -900,6 +905,9 @@ type Purchase struct {
 	// AmountMinor What was paid in all, in minor units.
 	AmountMinor int64 `json:"amount_minor"`
 
+	// AnonymousID The visitor who bought; null if nobody named one.
+	AnonymousID string `json:"anonymous_id"`
+
 	// BatchID The receipt: `GET /events/batches/{id}`. Requests of a project that were committed together share it.
 	//
 	// Example: 41007
@@ -913,6 +921,9 @@ type Purchase struct {
 	// ID The id of the purchase.
 	ID openapi_types.UUID `json:"id"`
 
+	// Number The id that the client gave it if that is no UUID; null otherwise.
+	Number string `json:"number"`
+
 	// ProductID The product.
 	ProductID openapi_types.UUID `json:"product_id"`
 
@@ -925,8 +936,11 @@ type Purchase struct {
 	// TS When it happened.
 	TS time.Time `json:"ts"`
 
-	// UserID Who bought.
+	// UserID Who bought; null if only the anonymous id is known.
 	UserID string `json:"user_id"`
+
+	// Warnings What was changed in items that were taken; absent if nothing was.
+	Warnings ItemWarnings `json:"warnings,omitempty,omitzero"`
 }
 
 // PurchaseRequest A purchase. Exactly one of `product_id` and `sku` names the product.
@@ -934,13 +948,18 @@ type PurchaseRequest struct {
 	// AmountMinor What was paid in all, in minor units. The product's price times `quantity` by default.
 	AmountMinor *int64 `json:"amount_minor,omitempty"`
 
+	// AnonymousID The visitor who bought, as in `EventInput`.
+	AnonymousID string `json:"anonymous_id,omitempty,omitzero"`
+
 	// Currency The code of a currency in ISO 4217. Metals, test codes and `XXX` are refused.
 	//
 	// Example: EUR
 	Currency Currency `json:"currency,omitempty,omitzero"`
 
-	// ID Makes retries safe. With `ts` any UUID, without `ts` a UUIDv7, whose time becomes `ts`. Made by the server when absent.
-	ID openapi_types.UUID `json:"id,omitempty,omitzero"`
+	// ID The client's own id, which makes retries safe: any text, unique in the project for ever. Answers give its UUID, which is the text itself if it is one, and the text as `number` otherwise.
+	//
+	// Example: web-1003
+	ID OwnID `json:"id,omitempty,omitzero"`
 
 	// ProductID The product by its id.
 	ProductID openapi_types.UUID `json:"product_id,omitempty,omitzero"`
@@ -948,12 +967,15 @@ type PurchaseRequest struct {
 	// Quantity How many units.
 	Quantity int64 `json:"quantity"`
 
+	// SentAt When it was sent, by the client's clock.
+	SentAt time.Time `json:"sent_at,omitempty,omitzero"`
+
 	// SKU The shop's own name of the product, unique in its project: any printable text of up to 200 bytes in UTF-8, except `.` and `..`. White space around it is removed, and it is brought to Unicode normalization form C; otherwise two SKUs are the same only if all their characters are, capitals included.
 	//
 	// Example: SHOE-TRAIL-42
 	SKU SKU `json:"sku,omitempty,omitzero"`
 
-	// TS When it happened; the time of arrival by default.
+	// TS When it happened; the time in a UUIDv7 `id` or of arrival by default.
 	TS time.Time `json:"ts,omitempty,omitzero"`
 
 	// UserID The user who did it: any printable text of up to 200 bytes in UTF-8, except `me`. With an API key, required unless there is an `anonymous_id`; with a user's token, absent or the user's own id.
@@ -2044,18 +2066,21 @@ func (c *Client) UpdateProduct(ctx context.Context, id openapi_types.UUID, body 
 
 // CreatePurchase calls POST /purchases: record a purchase.
 //
-// The purchase is durable when this answers with success. `amount_minor` defaults to the product's price times `quantity`,
-// `currency` must be the product's when it is given.
+// A purchase is an order of one line. It is durable when this answers with success. `amount_minor` defaults to the product's
+// price times `quantity`, in `currency`: the product's own one, or another one in which it has a price.
 //
-// Retries are safe in two ways. With an `Idempotency-Key`, the same key and body by the same account is answered with
-// the first answer; another body is refused with 422 `idempotency_key_reused`, and with 409
-// `idempotency_key_in_flight` while the first request is still running. Without one, sending the same `id` again is
-// answered with the stored purchase. Both carry `Idempotency-Replayed: true`. Keys are kept for 24 hours. An `id` that
-// another user's purchase has is refused with 409 `purchase_id_taken`.
+// Retries are safe in two ways, for ever and before anything else is checked. Sending the same `id` again is answered with the
+// stored purchase, also with another `ts` or `sent_at`; other content under this `id` is refused with 409 `conflict`. With an
+// `Idempotency-Key`, the same key and content is answered with the first answer; other content is refused with 422
+// `idempotency_key_reused`, and with 409 `idempotency_key_in_flight` while the first request is still running. Both carry
+// `Idempotency-Replayed: true`. Keys are kept for 24 hours. Ids and keys belong to the project; those of users who are no
+// members are apart.
 //
-// Needs an access token of a user or an API key with the scope `ingest` (then `user_id` is required). A user
-// buys at the price of the catalog. Codes of refused purchases: those of `POST /events`, `currency_mismatch`,
-// `amount_too_large` and `price_forbidden`.
+// Needs an access token of a user (the purchase is that user's) or an API key with the scope `ingest` (then `user_id`,
+// `anonymous_id` or both are required). A user who is no member buys at the price of the catalog.
+//
+// Codes of refused purchases: those of `POST /events`, `no_price` (give `amount_minor`), `amount_too_large` and
+// `price_forbidden`.
 func (c *Client) CreatePurchase(ctx context.Context, body PurchaseRequest, params *CreatePurchaseParams, options ...CallOption) (result Purchase, err error) {
 	call := &call{
 		operation: "createPurchase", method: http.MethodPost,

@@ -14,7 +14,7 @@
 // Retry-After, and end with the context or with RetryPolicy.MaxElapsed. The request is encoded once and sent unchanged.
 //
 // A lost answer does not tell whether the platform has done the work, so what is sent must be recognizable. An event
-// without an id gets a UUIDv7 before the first attempt, and a purchase an id and an Idempotency-Key: if the first attempt
+// without an id gets a UUIDv7 before the first attempt, and so does a purchase: if the first attempt
 // was stored, the next one is a duplicate and counts nothing. The time of a new event is that of its id, and so of this
 // machine's clock, unless it has a TS.
 //

@@ -7,9 +7,6 @@ import (
 	"github.com/google/uuid"
 )
 
-// idempotencyKey is the header that makes a purchase recognizable.
-const idempotencyKey = "Idempotency-Key"
-
 // NewID returns a UUIDv7 for an event or a purchase. Its time is that of the event unless the event has a TS.
 func NewID() (uuid.UUID, error) {
 	id, err := uuid.NewV7()
@@ -33,21 +30,9 @@ func (c *call) identify(body any) (err error) {
 			}
 		}
 	case *PurchaseRequest:
-		if err := ensureID(&body.ID); err != nil {
-			return err
-		}
-		if c.header.Get(idempotencyKey) == "" {
-			c.setHeader(idempotencyKey, body.ID.String())
-		}
+		return ensureText(&body.ID)
 	}
 	return nil
-}
-
-func ensureID(id *uuid.UUID) (err error) {
-	if *id == uuid.Nil {
-		*id, err = NewID()
-	}
-	return err
 }
 
 func ensureText(id *string) error {

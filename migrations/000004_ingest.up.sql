@@ -248,12 +248,12 @@ CREATE TABLE ingest.idempotency_keys (
 	PRIMARY KEY (project, principal, key)
 );
 CREATE INDEX idempotency_keys_created_at_idx ON ingest.idempotency_keys (created_at);
-COMMENT ON TABLE ingest.idempotency_keys IS 'Responses to requests with an Idempotency-Key, stored in the transaction of the request.';
+COMMENT ON TABLE ingest.idempotency_keys IS 'Answers to requests with an Idempotency-Key, stored in the transaction of the request.';
 COMMENT ON COLUMN ingest.idempotency_keys.project IS 'The project.';
 COMMENT ON COLUMN ingest.idempotency_keys.principal IS 'Empty for the keys and members of the project, who share their Idempotency-Keys; the account of a guest, who has his own.';
 COMMENT ON COLUMN ingest.idempotency_keys.key IS 'Value of the header.';
-COMMENT ON COLUMN ingest.idempotency_keys.body_hash IS 'SHA-256 of the decoded body, to distinguish a retry from another request with the same key.';
-COMMENT ON COLUMN ingest.idempotency_keys.response IS 'Body of the response, which a retry receives again.';
+COMMENT ON COLUMN ingest.idempotency_keys.body_hash IS 'SHA-256 of what the request says, times excepted, to distinguish a retry from another request with the same key.';
+COMMENT ON COLUMN ingest.idempotency_keys.response IS 'Names the order that answered the request: {"id": …}. A retry receives it again.';
 COMMENT ON COLUMN ingest.idempotency_keys.created_at IS 'When the key was first used. The row is pruned a day later.';
 
 -- A row whose partition was dropped no longer shows that a retry is a retry: the event would be stored and counted a second

@@ -45,8 +45,8 @@ func All() map[string]postgres.AdvisoryLock {
 func Lane(n int16) postgres.AdvisoryLock { return firstLane + postgres.AdvisoryLock(n) }
 
 // IdempotencyKey is the SQL expression of the one-bigint key for an idempotency key, in a query that has the columns
-// principal and key. Neither contains a space.
+// project, principal and key. None contains a space.
 //
 // Different idempotency keys can have the same hash. Then one of two requests at the same moment is told that its key is
 // in flight, and succeeds when it is sent again.
-const IdempotencyKey = `hashtextextended(principal || ' ' || key, 0)`
+const IdempotencyKey = `hashtextextended(project || ' ' || principal || ' ' || key, 0)`

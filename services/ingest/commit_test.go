@@ -68,7 +68,7 @@ func TestConnectionCutInTheCommitOfAPurchase(t *testing.T) {
 			unavailable(t, "the first try", buy())
 			if reaches { // or the retry could be first
 				platformtest.Eventually(t, time.Minute, "Postgres commits what it was told", func() bool {
-					return p.count(`SELECT count(*) FROM ingest.purchases`) == 2
+					return p.count(`SELECT count(*) FROM ingest.orders`) == 2
 				})
 			}
 			var retry answer
@@ -81,7 +81,7 @@ func TestConnectionCutInTheCommitOfAPurchase(t *testing.T) {
 			if replayed := retry.header.Get("Idempotency-Replayed") == "true"; replayed != reaches {
 				t.Errorf("replayed is %t, the commit reached Postgres is %t", replayed, reaches)
 			}
-			if n := p.count(`SELECT count(*) FROM ingest.purchases`); n != 2 {
+			if n := p.count(`SELECT count(*) FROM ingest.orders`); n != 2 {
 				t.Errorf("%d purchases, want 2", n)
 			}
 		})

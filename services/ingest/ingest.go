@@ -1,7 +1,7 @@
-// Package ingest is the service that takes events and purchases and makes them durable.
+// Package ingest is the service that takes events, orders and refunds and makes them durable.
 //
-// A request passes internal/openapi/edge (authentication, access), internal/api (body, quota), internal/decode, internal/event (the rules),
-// internal/committer (group commit) and internal/postgres: one transaction writes the rows and a batch, which is both the
+// A request passes internal/openapi/edge (authentication, access), internal/api (body, quota), internal/decode, internal/event and
+// internal/order (the rules), internal/committer (group commit) and internal/postgres: one transaction writes the rows and a batch, which is both the
 // client's receipt and the aggregator's inbox. After the commit internal/wakeup enqueues a task, and internal/folded waits
 // for the rollups if the client asks for that. Only Postgres is needed to answer: while Redis is down, quotas are counted
 // per process and the aggregator finds the batch by itself.
@@ -30,6 +30,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/dictionary"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/folded"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/order"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/postgres"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/products"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/wakeup"
@@ -81,8 +82,9 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 		Total: cfg.MaxInflightBytes, Caller: cfg.MaxCallerBytes, Address: cfg.MaxAddressBytes,
 	}, f.Registerer)
 	bodies := body.NewOpener(budget, body.Pace{Stall: cfg.BodyStall, Rate: cfg.MinBodyRate, Total: cfg.HTTP.ReadTimeout})
-	recorder := event.NewRecorder(rules, event.Deps{Catalog: known, Dictionary: numbers, Clamps: store, Committer: writer, Answers: store})
-	server := api.New(recorder, store, bodies, watcher, limits, f.Logger, f.Registerer)
+	recorder := event.NewRecorder(rules, event.Deps{Catalog: known, Dictionary: numbers, Clamps: store, Committer: writer})
+	orders := order.NewRecorder(rules, order.Deps{Catalog: known, Dictionary: numbers, Committer: writer, Archive: store})
+	server := api.New(recorder, orders, store, bodies, watcher, limits, f.Logger, f.Registerer)
 	return f.Service(frame.Parts{
 		Mount: func(router chi.Router) error {
 			openapi.Mount(router)

@@ -89,8 +89,8 @@ func startOn(t *testing.T, db *pgxpool.Pool, options ...func(*ingest.Config)) *p
 // seed makes the products and an API key.
 func (p *platform) seed() {
 	p.t.Helper()
-	p.exec(`INSERT INTO catalog.products (id, sku, name, price_minor, currency, status)
-		VALUES ($1, 'SHOE', 'Shoe', 12900, 'EUR', 'active'), ($2, 'HAT', 'Hat', 900, 'EUR', 'archived')`, shoeID, hatID)
+	p.exec(`INSERT INTO catalog.products (id, project, sku, name, price_minor, currency, status)
+		VALUES ($1, 1, 'SHOE', 'Shoe', 12900, 'EUR', 'active'), ($2, 1, 'HAT', 'Hat', 900, 'EUR', 'archived')`, shoeID, hatID)
 	p.ingestKey = p.apiKey("ingest")
 }
 
@@ -98,8 +98,8 @@ func (p *platform) seed() {
 func (p *platform) apiKey(scope string) string {
 	p.t.Helper()
 	key := authn.NewKey()
-	p.exec(`INSERT INTO auth.api_keys (id, name, key_hash, prefix, scopes)
-		VALUES ($1, 'test', $2, 'hpa_test', $3)`, uuid.New(), authn.HashKey(key), []string{scope})
+	p.exec(`INSERT INTO auth.api_keys (id, project, name, key_hash, prefix, scopes)
+		VALUES ($1, 1, 'test', $2, 'hpa_test', $3)`, uuid.New(), authn.HashKey(key), []string{scope})
 	return key
 }
 

@@ -53,7 +53,7 @@ func TestManyLateEventsAtOnce(t *testing.T) {
 	if n := p.count(`SELECT count(*) FROM ingest.events`); n != clients*days {
 		t.Errorf("%d events, want %d", n, clients*days)
 	}
-	if n := p.count(`SELECT count(*) FROM ingest.purchases`); n != clients {
+	if n := p.count(`SELECT count(*) FROM ingest.orders`); n != clients {
 		t.Errorf("%d purchases, want %d", n, clients)
 	}
 }

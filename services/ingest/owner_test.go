@@ -50,7 +50,7 @@ func TestEachAccountHasItsOwnIDs(t *testing.T) {
 	p.post("/events/bulk", other, bulk(batch...)).expectBulk(t, 300, 0)
 	p.post("/events/bulk", shop, bulk(batch...)).expectBulk(t, 300, 0)
 	p.post("/events/bulk", shopToo, bulk(batch...)).expectBulk(t, 0, 300)
-	if events, purchases := p.count(`SELECT count(*) FROM ingest.events`), p.count(`SELECT count(*) FROM ingest.purchases`); events != 602 || purchases != 2 {
+	if events, purchases := p.count(`SELECT count(*) FROM ingest.events`), p.count(`SELECT count(*) FROM ingest.orders`); events != 602 || purchases != 2 {
 		t.Errorf("%d events and %d purchases are stored, want 602 and 2", events, purchases)
 	}
 }

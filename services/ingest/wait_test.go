@@ -174,7 +174,7 @@ func (p *platform) poll() {
 	witness := p.begin(p.t.Context(), "/purchases"+aggregated, twoShoes, "Idempotency-Key", uuid.NewString())
 	p.waiters(2)
 	var batch string
-	if err := p.db.QueryRow(p.t.Context(), `SELECT batch_id::text FROM ingest.purchases ORDER BY received_at DESC LIMIT 1`).Scan(&batch); err != nil {
+	if err := p.db.QueryRow(p.t.Context(), `SELECT batch::text FROM ingest.orders ORDER BY received_at DESC LIMIT 1`).Scan(&batch); err != nil {
 		p.t.Fatal(err)
 	}
 	p.fold(batch)

@@ -193,10 +193,18 @@ type ItemWarning struct {
 // ItemWarnings What was changed in items that were taken; absent if nothing was.
 type ItemWarnings = []ItemWarning
 
+// OwnID The client's own id, which makes retries safe: any text, unique in the project for ever. Answers give its UUID, which is the text itself if it is one, and the text as `number` otherwise.
+//
+// Example: web-1003
+type OwnID = string
+
 // Purchase A stored purchase.
 type Purchase struct {
 	// AmountMinor What was paid in all, in minor units.
 	AmountMinor int64 `json:"amount_minor"`
+
+	// AnonymousID The visitor who bought; null if nobody named one.
+	AnonymousID *string `json:"anonymous_id"`
 
 	// BatchID The receipt: `GET /events/batches/{id}`. Requests of a project that were committed together share it.
 	//
@@ -211,6 +219,9 @@ type Purchase struct {
 	// ID The id of the purchase.
 	ID openapi_types.UUID `json:"id"`
 
+	// Number The id that the client gave it if that is no UUID; null otherwise.
+	Number *string `json:"number"`
+
 	// ProductID The product.
 	ProductID openapi_types.UUID `json:"product_id"`
 
@@ -223,8 +234,11 @@ type Purchase struct {
 	// TS When it happened.
 	TS time.Time `json:"ts"`
 
-	// UserID Who bought.
-	UserID string `json:"user_id"`
+	// UserID Who bought; null if only the anonymous id is known.
+	UserID *string `json:"user_id"`
+
+	// Warnings What was changed in items that were taken; absent if nothing was.
+	Warnings ItemWarnings `json:"warnings,omitempty"`
 }
 
 // PurchaseRequest A purchase. Exactly one of `product_id` and `sku` names the product.
@@ -232,13 +246,18 @@ type PurchaseRequest struct {
 	// AmountMinor What was paid in all, in minor units. The product's price times `quantity` by default.
 	AmountMinor *int64 `json:"amount_minor,omitempty"`
 
+	// AnonymousID The visitor who bought, as in `EventInput`.
+	AnonymousID *string `json:"anonymous_id,omitempty"`
+
 	// Currency The code of a currency in ISO 4217. Metals, test codes and `XXX` are refused.
 	//
 	// Example: EUR
 	Currency *Currency `json:"currency,omitempty"`
 
-	// ID Makes retries safe. With `ts` any UUID, without `ts` a UUIDv7, whose time becomes `ts`. Made by the server when absent.
-	ID *openapi_types.UUID `json:"id,omitempty"`
+	// ID The client's own id, which makes retries safe: any text, unique in the project for ever. Answers give its UUID, which is the text itself if it is one, and the text as `number` otherwise.
+	//
+	// Example: web-1003
+	ID *OwnID `json:"id,omitempty"`
 
 	// ProductID The product by its id.
 	ProductID *openapi_types.UUID `json:"product_id,omitempty"`
@@ -246,12 +265,15 @@ type PurchaseRequest struct {
 	// Quantity How many units.
 	Quantity int64 `json:"quantity"`
 
+	// SentAt When it was sent, by the client's clock.
+	SentAt *time.Time `json:"sent_at,omitempty"`
+
 	// SKU The shop's own name of the product, unique in its project: any printable text of up to 200 bytes in UTF-8, except `.` and `..`. White space around it is removed, and it is brought to Unicode normalization form C; otherwise two SKUs are the same only if all their characters are, capitals included.
 	//
 	// Example: SHOE-TRAIL-42
 	SKU *SKU `json:"sku,omitempty"`
 
-	// TS When it happened; the time of arrival by default.
+	// TS When it happened; the time in a UUIDv7 `id` or of arrival by default.
 	TS *time.Time `json:"ts,omitempty"`
 
 	// UserID The user who did it: any printable text of up to 200 bytes in UTF-8, except `me`. With an API key, required unless there is an `anonymous_id`; with a user's token, absent or the user's own id.

@@ -38,21 +38,26 @@ func batchID(batch int64) BatchID {
 // warnings returns what was changed in the events that were not refused.
 func warnings(drafts ...event.Draft) (all []ItemWarning) {
 	for i, d := range drafts {
-		if d.Refused() {
-			continue
+		if !d.Refused() {
+			all = append(all, itemWarnings(i, d.Clamped, d.Replaced)...)
 		}
-		if d.Clamped {
-			all = append(all, ItemWarning{
-				Index: i, Pointer: "/ts", Code: event.CodeClamped,
-				Detail: "ts is more than an hour ahead; the event counts when it was received.",
-			})
-		}
-		if d.Replaced {
-			all = append(all, ItemWarning{
-				Index: i, Pointer: "/properties", Code: event.CodeReplaced,
-				Detail: "Bytes that are not UTF-8, NUL characters and halves of surrogate pairs were replaced by U+FFFD.",
-			})
-		}
+	}
+	return all
+}
+
+// itemWarnings returns what was changed in an item.
+func itemWarnings(index int, clamped, replaced bool) (all []ItemWarning) {
+	if clamped {
+		all = append(all, ItemWarning{
+			Index: index, Pointer: "/ts", Code: event.CodeClamped,
+			Detail: "ts is more than an hour ahead; the item counts when it was received.",
+		})
+	}
+	if replaced {
+		all = append(all, ItemWarning{
+			Index: index, Pointer: "/properties", Code: event.CodeReplaced,
+			Detail: "Bytes that are not UTF-8, NUL characters and halves of surrogate pairs were replaced by U+FFFD.",
+		})
 	}
 	return all
 }
@@ -86,14 +91,6 @@ func itemError(index int, problems []errs.Field) ItemError {
 		detail.WriteString(p.Detail)
 	}
 	return ItemError{Index: index, Code: problems[0].Code, Detail: detail.String()}
-}
-
-func purchase(p event.Purchase) Purchase {
-	return Purchase{
-		ID: p.ID, BatchID: batchID(p.Batch), ProductID: p.ProductID, UserID: p.UserID,
-		Quantity: p.Quantity, AmountMinor: p.AmountMinor, Currency: p.Currency,
-		TS: p.TS.UTC(), ReceivedAt: p.ReceivedAt.UTC(),
-	}
 }
 
 func receipt(r postgres.Receipt) BatchReceipt {

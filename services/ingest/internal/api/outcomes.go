@@ -9,11 +9,11 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 )
 
-// outcomes counts what happened to events and purchases.
+// outcomes counts what happened to events and orders.
 type outcomes struct {
-	events    *prometheus.CounterVec
-	rejected  *prometheus.CounterVec
-	purchases *prometheus.CounterVec
+	events   *prometheus.CounterVec
+	rejected *prometheus.CounterVec
+	orders   *prometheus.CounterVec
 }
 
 func newOutcomes(registerer prometheus.Registerer) *outcomes {
@@ -23,9 +23,9 @@ func newOutcomes(registerer prometheus.Registerer) *outcomes {
 		return c
 	}
 	return &outcomes{
-		events:    counter("hpa_ingest_events_total", "Events answered as stored, by status: accepted or duplicate.", "status"),
-		rejected:  counter("hpa_ingest_events_rejected_total", "Events refused, by the code of their first problem.", "code"),
-		purchases: counter("hpa_ingest_purchases_total", "Purchases by status: stored, replayed or rejected.", "status"),
+		events:   counter("hpa_ingest_events_total", "Events answered as stored, by status: accepted or duplicate.", "status"),
+		rejected: counter("hpa_ingest_events_rejected_total", "Events refused, by the code of their first problem.", "code"),
+		orders:   counter("hpa_ingest_orders_total", "Orders and purchases by status: stored, replayed or rejected.", "status"),
 	}
 }
 
@@ -48,13 +48,14 @@ func (o *outcomes) refused(err error) {
 	}
 }
 
-func (o *outcomes) purchase(replayed bool, err error) {
+// order counts an order or a purchase.
+func (o *outcomes) order(replayed bool, err error) {
 	switch {
 	case err == nil && replayed:
-		o.purchases.WithLabelValues("replayed").Inc()
+		o.orders.WithLabelValues("replayed").Inc()
 	case err == nil:
-		o.purchases.WithLabelValues("stored").Inc()
+		o.orders.WithLabelValues("stored").Inc()
 	case errs.Is(err, errs.Invalid) || errs.Is(err, errs.Conflict):
-		o.purchases.WithLabelValues("rejected").Inc()
+		o.orders.WithLabelValues("rejected").Inc()
 	}
 }

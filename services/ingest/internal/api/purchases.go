@@ -1,7 +1,7 @@
 package api
 
 import (
-	"crypto/sha256"
+	"context"
 	"fmt"
 	"net/http"
 
@@ -10,6 +10,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/decode"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/order"
 )
 
 const maxIdempotencyKey = 255
@@ -30,51 +31,45 @@ func (s *Server) CreatePurchase(w http.ResponseWriter, r *http.Request, params C
 
 func (s *Server) createPurchase(w http.ResponseWriter, r *http.Request, params CreatePurchaseParams) error {
 	caller, err := authn.Require(r.Context())
+	if err != nil {
+		return err
+	}
+	key, err := idempotencyKey(params.IdempotencyKey, caller)
 	if err == nil {
 		err = checkWait(params.Wait)
 	}
 	if err != nil {
 		return err
 	}
-	stored, replayed, err := s.storePurchase(w, r, caller, params.IdempotencyKey)
-	s.outcomes.purchase(replayed, err)
+	quota := s.bill(r.Context(), w, caller)
+	draft, stored, err := s.storeOrder(w, r, caller, key, decode.Purchase, terms(r, caller, event.MaxBytes, errPurchaseTooLarge, quota))
 	if err != nil {
 		return err
 	}
+	answer := purchase(&stored.Order)
+	if !stored.Replayed {
+		answer.Warnings = itemWarnings(0, draft.Clamped, draft.Replaced)
+	}
+	return respond(w, s.createdStatus(r.Context(), w, params.Wait, stored.Replayed, stored.Order.Batch), answer)
+}
+
+// createdStatus waits if the client asks for it, and returns the status of an order or refund that is stored.
+func (s *Server) createdStatus(ctx context.Context, w http.ResponseWriter, wait *Wait, replayed bool, batch int64) int {
 	if replayed {
 		w.Header().Set("Idempotency-Replayed", "true")
 	}
-	status := http.StatusCreated
-	if params.Wait != nil {
-		status = http.StatusAccepted
-		if s.folded.Wait(r.Context(), stored.Batch) {
-			status = http.StatusOK
-		}
+	switch {
+	case wait == nil:
+		return http.StatusCreated
+	case s.folded.Wait(ctx, batch):
+		return http.StatusOK
+	default:
+		return http.StatusAccepted
 	}
-	return respond(w, status, purchase(stored))
-}
-
-// storePurchase stores the purchase of the body. The memory of the body is released when it returns.
-func (s *Server) storePurchase(w http.ResponseWriter, r *http.Request, caller authn.Principal, header *string) (stored event.Purchase, replayed bool, err error) {
-	quota := s.bill(r.Context(), w, caller)
-	data, release, err := s.readDocument(w, r, terms(r, caller, event.MaxBytes, errPurchaseTooLarge, quota))
-	if err != nil {
-		return event.Purchase{}, false, err
-	}
-	defer release()
-	key, err := idempotencyKey(header, caller, data)
-	if err != nil {
-		return event.Purchase{}, false, err
-	}
-	draft, err := decode.Purchase(data)
-	if err != nil {
-		return event.Purchase{}, false, err
-	}
-	return s.recorder.Purchase(r.Context(), callerOf(caller), draft, key)
 }
 
 // idempotencyKey returns the key of the request, nil if it has none.
-func idempotencyKey(header *string, caller authn.Principal, data []byte) (*event.IdempotencyKey, error) {
+func idempotencyKey(header *string, caller authn.Principal) (*order.IdempotencyKey, error) {
 	if header == nil {
 		return nil, nil
 	}
@@ -86,5 +81,27 @@ func idempotencyKey(header *string, caller authn.Principal, data []byte) (*event
 			return nil, errBadIdempotencyKey
 		}
 	}
-	return &event.IdempotencyKey{Principal: caller.Owner, Key: *header, BodyHash: sha256.Sum256(data)}, nil
+	key := &order.IdempotencyKey{Project: caller.Project.ID, Key: *header}
+	if caller.Guest {
+		key.Principal = caller.Subject
+	}
+	return key, nil
+}
+
+func purchase(o *order.Order) Purchase {
+	line := &o.Lines[0]
+	return Purchase{
+		ID: o.ID, Number: optional(o.Number), BatchID: batchID(o.Batch), ProductID: line.ProductID,
+		UserID: optional(o.UserID), AnonymousID: optional(o.AnonymousID),
+		Quantity: line.Quantity, AmountMinor: line.AmountMinor, Currency: o.Currency,
+		TS: o.TS.UTC(), ReceivedAt: o.ReceivedAt.UTC(),
+	}
+}
+
+// optional returns nil for an empty text.
+func optional(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
 }

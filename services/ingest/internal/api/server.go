@@ -19,12 +19,14 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/decode"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/folded"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/order"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/postgres"
 )
 
 // Server implements the operations of the contract with the tag ingest.
 type Server struct {
 	recorder *event.Recorder
+	orders   *order.Recorder
 	store    *postgres.Store
 	bodies   *body.Opener
 	lines    decode.Lines
@@ -43,8 +45,11 @@ type Limits struct {
 }
 
 // New returns a server.
-func New(recorder *event.Recorder, store *postgres.Store, bodies *body.Opener, watcher *folded.Watcher, limits Limits, logger *slog.Logger, registerer prometheus.Registerer) *Server {
-	return &Server{recorder: recorder, store: store, bodies: bodies, folded: watcher, limits: limits, logger: logger, outcomes: newOutcomes(registerer)}
+func New(recorder *event.Recorder, orders *order.Recorder, store *postgres.Store, bodies *body.Opener, watcher *folded.Watcher, limits Limits, logger *slog.Logger, registerer prometheus.Registerer) *Server {
+	return &Server{
+		recorder: recorder, orders: orders, store: store, bodies: bodies, folded: watcher, limits: limits, logger: logger,
+		outcomes: newOutcomes(registerer),
+	}
 }
 
 // Mount adds the handlers of the operations to r. Those that write validate their requests by themselves.

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/order"
 )
 
 const (
@@ -32,10 +33,12 @@ type Store interface {
 	// StoreEvents stores events in one transaction, those of each project as one batch. After an error nothing is stored, or it
 	// is unknown what is. An event.BlockedError names the events without which the others can be stored.
 	StoreEvents(ctx context.Context, events []event.Event) (Stored, error)
-	// StorePurchases stores the new ones of orders, whose keys differ, and looks up the others. The new ones are one batch
-	// in one transaction, unless an order can only be told to be new after another one is stored. After an error no order
-	// has an outcome.
-	StorePurchases(ctx context.Context, orders []event.Order) ([]Outcome, error)
+	// StoreOrders stores the new ones of orders, whose Idempotency-Keys differ, and looks up the others. The new ones are stored in
+	// one transaction, those of each project as one batch, unless an order can only be told to be new after another one is stored.
+	// After an error no order has an outcome.
+	StoreOrders(ctx context.Context, orders []order.Order) ([]order.Outcome, error)
+	// StoreRefunds does the same for refunds.
+	StoreRefunds(ctx context.Context, refunds []order.Refund) ([]order.RefundOutcome, error)
 }
 
 // Stored is what became of events.
@@ -52,13 +55,6 @@ var ErrContent = errors.New("the database refuses the content of a row")
 // others can be stored.
 var ErrLocked = errors.New("another transaction holds the rows")
 
-// Outcome is what became of one order.
-type Outcome struct {
-	Purchase event.Purchase // as it is stored
-	Replayed bool           // it, or the answer to its key, was stored before
-	Err      error
-}
-
 // Waker wakes the aggregators after a commit. It is best effort and does not block: a lost call costs latency only.
 type Waker interface {
 	Wake()
@@ -72,13 +68,14 @@ type Options struct {
 
 // Committer implements event.Committer. Requests wait until Run runs.
 type Committer struct {
-	store     Store
-	waker     Waker
-	writers   int
-	events    *group[eventsRequest]
-	purchases *group[purchaseRequest]
-	keys      sync.Map // idempotency keys in flight here, as principal and key
-	requests  prometheus.Histogram
+	store    Store
+	waker    Waker
+	writers  int
+	events   *group[eventsRequest]
+	orders   *group[ordersRequest]
+	refunds  *group[refundRequest]
+	keys     sync.Map // idempotency keys in flight here
+	requests prometheus.Histogram
 }
 
 var _ event.Committer = (*Committer)(nil)
@@ -89,20 +86,16 @@ type eventsRequest struct {
 	statuses []event.Status
 }
 
-type purchaseRequest struct {
-	order   event.Order
-	outcome Outcome
-}
-
 // New returns a committer.
 func New(store Store, waker Waker, o Options, registerer prometheus.Registerer) *Committer {
 	c := &Committer{store: store, waker: waker, writers: o.Writers, requests: prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "hpa_ingest_flush_requests", Help: "Requests that shared one transaction.", Buckets: []float64{1, 2, 4, 8, 16, 32, 64, 128, 256},
 	})}
 	c.events = newGroup(o.MaxWaiting, maxFlush, c.flushEvents)
-	c.purchases = newGroup(o.MaxWaiting, maxFlush, c.flushPurchases)
+	c.orders = newGroup(o.MaxWaiting, maxFlush, c.flushOrders)
+	c.refunds = newGroup(o.MaxWaiting, maxFlush, c.flushRefunds)
 	registerer.MustRegister(c.requests,
-		depth("events", c.events.depth), depth("purchases", c.purchases.depth))
+		depth("events", c.events.depth), depth("orders", c.orders.depth), depth("refunds", c.refunds.depth))
 	return c
 }
 
@@ -117,10 +110,11 @@ func depth(kind string, of func() int) prometheus.Collector {
 func (c *Committer) Run(ctx context.Context) {
 	var writers sync.WaitGroup
 	writers.Go(func() { c.events.write(ctx, c.events.ready) })
-	writers.Go(func() { c.purchases.write(ctx, c.purchases.ready) })
+	writers.Go(func() { c.orders.write(ctx, c.orders.ready) })
+	writers.Go(func() { c.refunds.write(ctx, c.refunds.ready) })
 	for range c.writers - 1 {
 		writers.Go(func() { c.events.write(ctx, c.events.backlogged) })
-		writers.Go(func() { c.purchases.write(ctx, c.purchases.backlogged) })
+		writers.Go(func() { c.orders.write(ctx, c.orders.backlogged) })
 	}
 	writers.Wait()
 }
@@ -129,22 +123,6 @@ func (c *Committer) Run(ctx context.Context) {
 func (c *Committer) CommitEvents(ctx context.Context, events []event.Event) (batch int64, statuses []event.Status, err error) {
 	r, err := c.events.do(ctx, eventsRequest{events: events}, len(events))
 	return r.batch, r.statuses, err
-}
-
-// CommitPurchase implements event.Committer.
-func (c *Committer) CommitPurchase(ctx context.Context, order event.Order) (stored event.Purchase, replayed bool, err error) {
-	if order.Key != nil {
-		key := [2]string{order.Key.Principal, order.Key.Key}
-		if _, taken := c.keys.LoadOrStore(key, nil); taken {
-			return event.Purchase{}, false, event.ErrKeyInFlight
-		}
-		defer c.keys.Delete(key)
-	}
-	r, err := c.purchases.do(ctx, purchaseRequest{order: order}, 1)
-	if err == nil {
-		err = r.outcome.Err
-	}
-	return r.outcome.Purchase, r.outcome.Replayed, err
 }
 
 // flushEvents writes and answers requests that share a transaction.
@@ -183,32 +161,6 @@ func concatenate(members []*member[eventsRequest]) []event.Event {
 		all = append(all, m.request.events...)
 	}
 	return all
-}
-
-// flushPurchases does the same for purchases.
-func (c *Committer) flushPurchases(ctx context.Context, members []*member[purchaseRequest]) {
-	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
-	defer cancel()
-	bisect(members, func(members []*member[purchaseRequest]) error {
-		orders := make([]event.Order, len(members))
-		for i, m := range members {
-			orders[i] = m.request.order
-		}
-		outcomes, err := c.store.StorePurchases(ctx, orders)
-		if err != nil {
-			return err
-		}
-		c.requests.Observe(float64(len(members)))
-		anyNew := false
-		for i, m := range members {
-			m.request.outcome = outcomes[i]
-			anyNew = anyNew || outcomes[i].Err == nil && !outcomes[i].Replayed
-		}
-		if anyNew {
-			c.waker.Wake()
-		}
-		return nil
-	})
 }
 
 // bisect stores members in one transaction and answers them.

@@ -29,20 +29,6 @@ func Event(data []byte) (event.Draft, error) {
 	return d, nil
 }
 
-// Purchase reads the one purchase that data holds, with errors as for Event.
-func Purchase(data []byte) (event.PurchaseDraft, error) {
-	s := scanner{data: unmarked(data)}
-	var d event.PurchaseDraft
-	err := s.purchase(&d)
-	if err == nil {
-		err = s.end()
-	}
-	if err != nil {
-		return event.PurchaseDraft{}, malformed(err)
-	}
-	return d, nil
-}
-
 // unmarked returns data without a byte order mark, which some editors and spreadsheets write before a text. RFC 8259
 // (section 8.1) allows to skip it.
 func unmarked(data []byte) []byte { return bytes.TrimPrefix(data, []byte("\ufeff")) }

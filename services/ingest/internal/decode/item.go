@@ -26,25 +26,9 @@ func (s *scanner) event(d *event.Draft) error {
 		case "type":
 			return s.eventType(d)
 		case "properties":
-			return s.properties(d)
+			return s.properties(&d.FactDraft, &d.Properties, &d.Replaced)
 		case "sent_at":
 			return s.time(&d.FactDraft, event.FieldSentAt, "sent_at", &d.SentAt)
-		default:
-			return s.common(&d.FactDraft, name)
-		}
-	})
-}
-
-// purchase reads a purchase into d.
-func (s *scanner) purchase(d *event.PurchaseDraft) error {
-	return s.item(&d.FactDraft, func(name []byte) error {
-		switch string(name) {
-		case "quantity":
-			return s.integer(&d.FactDraft, event.FieldQuantity, "quantity", &d.Quantity)
-		case "amount_minor":
-			return s.integer(&d.FactDraft, event.FieldAmount, "amount_minor", &d.AmountMinor)
-		case "currency":
-			return s.string(&d.FactDraft, event.FieldCurrency, "currency", &d.Currency)
 		default:
 			return s.common(&d.FactDraft, name)
 		}
@@ -251,11 +235,11 @@ func (s *scanner) integer(d *event.FactDraft, field event.Fields, name string, t
 
 // properties keeps an object, after checking that the database accepts it. An event that the database refuses fails the
 // shared transaction, which then has to be bisected. A text that cannot be stored costs characters and not the event.
-func (s *scanner) properties(d *event.Draft) error {
+func (s *scanner) properties(d *event.FactDraft, to *[]byte, replaced *bool) error {
 	if isNull, err := s.null(); isNull {
 		return err
 	}
-	first := begin(&d.FactDraft, event.FieldProperties, "properties")
+	first := begin(d, event.FieldProperties, "properties")
 	c := s.peek()
 	s.notes, s.depth = 0, 0
 	raw, err := s.raw()
@@ -271,9 +255,9 @@ func (s *scanner) properties(d *event.Draft) error {
 	case s.depth > maxPropertyDepth:
 		d.Refuse("/properties", event.CodeInvalidValue, fmt.Sprintf("properties may be nested %d levels deep at most.", maxPropertyDepth))
 	default:
-		d.Properties = raw
+		*to = raw
 		if s.notes&(notUTF8|notText) != 0 {
-			d.Properties, d.Replaced = storable(raw), true
+			*to, *replaced = storable(raw), true
 		}
 		d.Good |= event.FieldProperties
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 )
 
-// ErrProductChanged says that the product of an item is not what the item was examined with: it has another SKU or, for a
-// purchase at the list price, another price. The item can be examined and stored again.
+// ErrProductChanged says that the product of an event is not what the event was examined with: it has another SKU. The event can be
+// examined and stored again.
 var ErrProductChanged = errors.New("the product has changed since it was looked up")
 
 // ErrDayDropped says that the raw rows of an item's day were dropped. Without them a retry cannot be told from a new item, so

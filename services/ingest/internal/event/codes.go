@@ -2,7 +2,6 @@ package event
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 )
@@ -27,10 +26,7 @@ const (
 	CodeConflict         = "conflict"
 	CodeTooOld           = "ts_too_old"
 	CodeIDWithoutTime    = "id_without_time"
-	CodeCurrencyMismatch = "currency_mismatch"
-	CodeAmountTooLarge   = "amount_too_large"
 	CodeTypeForbidden    = "type_forbidden"
-	CodePriceForbidden   = "price_forbidden"
 
 	// The warnings.
 	CodeReplaced = "characters_replaced"
@@ -40,18 +36,6 @@ const (
 // ErrConflict is the answer to an event whose id and time are those of another event.
 var ErrConflict = errs.New(errs.Conflict, CodeConflict,
 	"An event with this id and ts and with another content is stored. Use a new id for another event.")
-
-// Errors of a purchase that was sent again.
-var (
-	ErrKeyInFlight = errs.New(errs.Conflict, "idempotency_key_in_flight",
-		"The first request with this Idempotency-Key is still running. Try again shortly.").After(time.Second)
-	ErrKeyReused = errs.New(errs.Invalid, "idempotency_key_reused",
-		"This Idempotency-Key was used with another body. Use a new key for another purchase.",
-		errs.Field{Pointer: "/header/Idempotency-Key", Code: "idempotency_key_reused", Detail: "Was used with another body."})
-	// ErrIDTaken keeps a purchase of one user from being shown to another who sends the same id.
-	ErrIDTaken = errs.New(errs.Conflict, "purchase_id_taken",
-		"Another user's purchase has this id. Use a new id.")
-)
 
 // Refusal is the error for a request whose only item has problems.
 func Refusal(problems []errs.Field) *errs.Error {

@@ -15,7 +15,7 @@ const MaxProblems = 20
 // Fields is a set of the fields of an item.
 type Fields uint32
 
-// The fields of events and purchases.
+// The fields of events, orders and refunds.
 const (
 	FieldID Fields = 1 << iota
 	FieldTS
@@ -29,6 +29,9 @@ const (
 	FieldCurrency
 	FieldAnonymousID
 	FieldSentAt
+	FieldLines
+	FieldLine
+	FieldReason
 
 	allFields = ^Fields(0)
 )
@@ -58,14 +61,6 @@ type Draft struct {
 	Properties []byte
 	Replaced   bool // characters of Properties were replaced, because they cannot be stored
 	Clamped    bool // the event is stored at another time than TS, which is too far ahead
-}
-
-// PurchaseDraft is a purchase as it was sent.
-type PurchaseDraft struct {
-	FactDraft
-	Quantity    int64
-	AmountMinor int64
-	Currency    string
 }
 
 // Has reports whether one of fields was sent with a value that could be read.

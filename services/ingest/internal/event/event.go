@@ -1,5 +1,5 @@
-// Package event is the domain of ingest: what an event and a purchase are, which ones are accepted, and how they are
-// recorded.
+// Package event is the domain of events: what one is, which ones are accepted, and how they are recorded. Package order builds on
+// it for orders and refunds.
 package event
 
 import (
@@ -12,7 +12,7 @@ import (
 const (
 	MaxBatch      = 1000     // events in one bulk request
 	MaxBatchBytes = 5 << 20  // decoded bytes of a bulk request
-	MaxBytes      = 32 << 10 // decoded bytes of one event, and of a purchase
+	MaxBytes      = 32 << 10 // decoded bytes of one event
 )
 
 // Fact is the common part of events and orders: a user did something at some time, perhaps with a product. The texts are the
@@ -61,16 +61,6 @@ type Event struct {
 	Properties []byte // a JSON object, or nil
 }
 
-// Purchase is an accepted purchase. Batch and ReceivedAt are known once it is stored.
-type Purchase struct {
-	Fact
-	Quantity    int64
-	AmountMinor int64
-	Currency    string
-	Batch       int64 // ingest.batches.id
-	ReceivedAt  time.Time
-}
-
 // Product is what ingest needs to know of a product.
 type Product struct {
 	ID         uuid.UUID
@@ -78,10 +68,27 @@ type Product struct {
 	Archived   bool
 	PriceMinor int64
 	Currency   string
+	// Prices are those in further currencies. The map must not be changed.
+	Prices map[string]int64
+	// Placeholder says that nobody has described it yet. It has no price.
+	Placeholder bool
 }
 
 // Exists reports whether there is such a product.
 func (p Product) Exists() bool { return p.ID != uuid.Nil }
+
+// Price returns the price of one unit in a currency, if the product has one.
+func (p Product) Price(currency string) (minor int64, ok bool) {
+	switch {
+	case p.Placeholder:
+		return 0, false
+	case currency == p.Currency:
+		return p.PriceMinor, true
+	default:
+		minor, ok = p.Prices[currency]
+		return minor, ok
+	}
+}
 
 // Ref names a product of a project by id or by SKU; exactly one of the two is set.
 type Ref struct {

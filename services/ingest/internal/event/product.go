@@ -97,28 +97,3 @@ func (d *FactDraft) hasProblem(code string) bool {
 	}
 	return false
 }
-
-// settle fills in what an order leaves out from its product: the currency, and the list price as the amount. A customer
-// cannot name another amount.
-func settle(d *PurchaseDraft, p *Order, product Product, caller Caller) {
-	if d.Has(FieldCurrency) && p.Currency != product.Currency {
-		d.Refuse("/currency", CodeCurrencyMismatch, "The product is sold in "+product.Currency+".")
-		return
-	}
-	p.Currency = product.Currency
-	if caller.Guest || d.Sent&FieldAmount == 0 {
-		p.ListPrice = &product.PriceMinor
-	}
-	if caller.Guest && d.Has(FieldAmount) && p.AmountMinor != product.PriceMinor*p.Quantity {
-		d.Refuse("/amount_minor", CodePriceForbidden, "A user buys at the price of the catalog; leave amount_minor out.")
-		return
-	}
-	if d.Sent&FieldAmount != 0 || p.Quantity < 1 {
-		return
-	}
-	if product.PriceMinor > maxAmountMinor/p.Quantity {
-		d.Refuse("/quantity", CodeAmountTooLarge, "The product's price times quantity is more than 1000000000000; give amount_minor.")
-		return
-	}
-	p.AmountMinor = product.PriceMinor * p.Quantity
-}

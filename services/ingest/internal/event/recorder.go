@@ -13,15 +13,6 @@ type Committer interface {
 	// CommitEvents stores one event or more of a project in a batch that other requests of the project may share, and returns
 	// what became of each. If some of the events cannot be stored as they are, it stores none and returns a BlockedError.
 	CommitEvents(ctx context.Context, events []Event) (batch int64, statuses []Status, err error)
-	// CommitPurchase stores a purchase. If it, or the answer to its key, was stored before, it returns that one with replayed
-	// set. It returns ErrProductChanged if the order was made for a former version of the product, and ErrDayDropped.
-	CommitPurchase(ctx context.Context, order Order) (stored Purchase, replayed bool, err error)
-}
-
-// Answers keeps the answers to requests with an idempotency key.
-type Answers interface {
-	// Replay returns the purchase that answered key before, if there is one.
-	Replay(ctx context.Context, key IdempotencyKey) (p Purchase, found bool, err error)
 }
 
 // Deps are what a recorder works with.
@@ -30,23 +21,21 @@ type Deps struct {
 	Dictionary Dictionary
 	Clamps     Clamps
 	Committer  Committer
-	Answers    Answers
 }
 
-// Recorder accepts and records events and purchases. It is safe for concurrent use.
+// Recorder accepts and records events. It is safe for concurrent use.
 type Recorder struct {
 	rules      Rules
 	catalog    Catalog
 	dictionary Dictionary
 	clamps     Clamps
 	store      Committer
-	answers    Answers
 }
 
 // NewRecorder returns a recorder.
 func NewRecorder(rules Rules, deps Deps) *Recorder {
 	return &Recorder{
-		rules: rules, catalog: deps.Catalog, dictionary: deps.Dictionary, clamps: deps.Clamps, store: deps.Committer, answers: deps.Answers,
+		rules: rules, catalog: deps.Catalog, dictionary: deps.Dictionary, clamps: deps.Clamps, store: deps.Committer,
 	}
 }
 

@@ -10,11 +10,6 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 )
 
-const (
-	maxQuantity    = 1_000_000
-	maxAmountMinor = 1_000_000_000_000
-)
-
 // Caller is who sends items.
 type Caller struct {
 	Project authn.Project
@@ -50,29 +45,6 @@ func (r Rules) event(d *Draft, caller Caller, now time.Time) (e Event, ref Ref) 
 		e.setSkew(now.Sub(d.SentAt))
 	}
 	return e, ref
-}
-
-// purchase does the same for a purchase, which needs a product.
-func (r Rules) purchase(d *PurchaseDraft, caller Caller, now time.Time) (p Purchase, ref Ref) {
-	p.Quantity, p.AmountMinor, p.Currency = d.Quantity, d.AmountMinor, d.Currency
-	switch {
-	case d.sentBadly(FieldQuantity):
-	case !d.Has(FieldQuantity):
-		d.Refuse("/quantity", CodeRequired, "quantity is required.")
-	case d.Quantity < 1 || d.Quantity > maxQuantity:
-		d.Refuse("/quantity", CodeInvalidValue, "quantity must be from 1 to 1000000.")
-	}
-	if d.Has(FieldAmount) && (d.AmountMinor < 0 || d.AmountMinor > maxAmountMinor) {
-		d.Refuse("/amount_minor", CodeInvalidValue, "amount_minor must be from 0 to 1000000000000.")
-	}
-	if d.Has(FieldCurrency) && !validCurrency(d.Currency) {
-		d.Refuse("/currency", CodeInvalidValue, "currency must be three capital letters.")
-	}
-	if d.Sent&(FieldProductID|FieldSKU) == 0 {
-		d.Refuse("/product_id", CodeProductRequired, "Name the product by product_id or by sku.")
-	}
-	p.Fact, ref = r.fact(&d.FactDraft, caller, now)
-	return p, ref
 }
 
 // fact checks the common part.
@@ -162,18 +134,6 @@ func anonymous(d *FactDraft, caller Caller) string {
 		d.Refuse("/anonymous_id", CodeAnonymousUser, "Users who are no members send no anonymous_id.")
 	}
 	return id
-}
-
-func validCurrency(s string) bool {
-	if len(s) != 3 {
-		return false
-	}
-	for i := range len(s) {
-		if s[i] < 'A' || s[i] > 'Z' {
-			return false
-		}
-	}
-	return true
 }
 
 // eventID returns the id of an item: what the client sent, or else a new one.

@@ -1,4 +1,4 @@
-// Package postgres keeps events, purchases and their receipts. What a method has stored is committed when it returns.
+// Package postgres keeps events, orders, refunds and their receipts. What a method has stored is committed when it returns.
 package postgres
 
 import (
@@ -15,25 +15,25 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/committer"
-	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/order"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/products"
 )
 
 // Store is the ingest schema, and what ingest may see of the catalog. It is safe for concurrent use.
 type Store struct {
-	pool              *pgxpool.Pool
-	events, purchases optimism
-	dropped           droppedDays
-	ids               batchIDs
-	seen              firstSeen
-	buffers           parameterPool
-	seconds           *prometheus.HistogramVec
-	rows              prometheus.Histogram
+	pool    *pgxpool.Pool
+	events  optimism
+	dropped droppedDays
+	ids     batchIDs
+	seen    firstSeen
+	buffers parameterPool
+	seconds *prometheus.HistogramVec
+	rows    prometheus.Histogram
 }
 
 var (
 	_ committer.Store = (*Store)(nil)
-	_ event.Answers   = (*Store)(nil)
+	_ order.Archive   = (*Store)(nil)
 	_ products.Source = (*Store)(nil)
 )
 

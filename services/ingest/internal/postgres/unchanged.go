@@ -15,6 +15,16 @@ const unchanged = `coalesce((
 	WHERE p.n = sent.product
 	LIMIT 1), false)`
 
+// unchangedLine is a condition on the row sent of a line of an order: unchanged, and the price of its product in the order's currency
+// is the one that its amount was computed from. It reads the catalog in the snapshot of the statement that stores the row, so no order
+// keeps a former price. A SKU is empty if the product was named by its id.
+const unchangedLine = `coalesce((
+	SELECT sent.sku IN ('', p.sku) AND (sent.list_price IS NULL OR sent.list_price =
+		CASE WHEN p.placeholder THEN NULL WHEN p.currency = sent.currency THEN p.price_minor ELSE (p.prices ->> sent.currency)::bigint END)
+	FROM catalog.products AS p
+	WHERE p.n = sent.product
+	LIMIT 1), false)`
+
 // guess is what the events of a flush take for granted: a product has the SKU by which it was named. Each statement that stores
 // events compares it with the catalog in its own snapshot, so that a change of a product counts for every request that begins
 // after the change was answered.

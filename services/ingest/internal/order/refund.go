@@ -1,0 +1,56 @@
+package order
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+)
+
+// Refund is an accepted refund of an order.
+type Refund struct {
+	Key
+	Order       uuid.UUID
+	TS          time.Time
+	Reason      string
+	Request     []RefundItem // what the sender wants back; empty for AmountMinor
+	AmountMinor *int64       // without Request: an amount to distribute, or nil for all that is left
+	ContentHash Hash
+
+	// Known once it is stored.
+	User       int64 // of the order
+	Currency   string
+	Lines      []RefundLine
+	Batch      int64
+	ReceivedAt time.Time
+}
+
+// OrderKey identifies the order.
+func (r *Refund) OrderKey() Key { return Key{Project: r.Project, ID: r.Order} }
+
+// TotalMinor is what is paid back for all lines.
+func (r *Refund) TotalMinor() (sum int64) {
+	for i := range r.Lines {
+		sum += r.Lines[i].AmountMinor
+	}
+	return sum
+}
+
+// RefundItem asks for something back of one line, or of the lines with one product.
+type RefundItem struct {
+	Line        int64 // its number in the order; 0 if Product names the lines
+	Product     event.Ref
+	Quantity    *int64 // nil and AmountMinor nil: all that is left
+	AmountMinor *int64 // nil: in proportion to Quantity
+}
+
+// RefundLine is what a refund gives back of one line of the order.
+type RefundLine struct {
+	Line        int16 // its number in the order
+	Product     int32
+	ProductID   uuid.UUID
+	SKU         string
+	Units       int64 // 0 for an amount alone
+	AmountMinor int64
+}
