@@ -81,11 +81,17 @@ const (
 	ProductStatusFilterArchived ProductStatusFilter = "archived"
 )
 
+// Defines values for ProjectRole.
+const (
+	ProjectRoleAnalyst ProjectRole = "analyst"
+	ProjectRoleOwner   ProjectRole = "owner"
+	ProjectRoleViewer  ProjectRole = "viewer"
+)
+
 // Defines values for Role.
 const (
-	RoleAdmin   Role = "admin"
-	RoleAnalyst Role = "analyst"
-	RoleUser    Role = "user"
+	RoleAdmin Role = "admin"
+	RoleUser  Role = "user"
 )
 
 // Defines values for Scope.
@@ -98,6 +104,12 @@ const (
 // Defines values for TokenPairTokenType.
 const (
 	TokenPairTokenTypeBearer TokenPairTokenType = "Bearer"
+)
+
+// Defines values for UnknownProducts.
+const (
+	UnknownProductsCreate UnknownProducts = "create"
+	UnknownProductsRefuse UnknownProducts = "refuse"
 )
 
 // Defines values for UserMetric.
@@ -147,11 +159,21 @@ type APIKey struct {
 	// Prefix How the key begins.
 	Prefix string `json:"prefix"`
 
+	// Project The name of a project in the header `Project` and in paths. It never changes.
+	//
+	// Example: default
+	Project Slug `json:"project"`
+
 	// RevokedAt When the key was revoked; null if it was not.
 	RevokedAt time.Time `json:"revoked_at"`
 
 	// Scopes What the key may do.
 	Scopes []Scope `json:"scopes"`
+
+	// UnknownProducts What becomes of an item with an unknown SKU. It is refused, or a placeholder product is created.
+	//
+	// Example: refuse
+	UnknownProducts UnknownProducts `json:"unknown_products"`
 }
 
 // APIKeyCreateRequest An API key to create.
@@ -167,6 +189,11 @@ type APIKeyCreateRequest struct {
 
 	// Scopes What the key may do.
 	Scopes []Scope `json:"scopes"`
+
+	// UnknownProducts What becomes of an item with an unknown SKU. It is refused, or a placeholder product is created.
+	//
+	// Example: refuse
+	UnknownProducts UnknownProducts `json:"unknown_products,omitempty,omitzero"`
 }
 
 // APIKeyCreated A new API key, with the key itself.
@@ -189,8 +216,18 @@ type APIKeyCreated struct {
 	// Name What the key is for.
 	Name string `json:"name"`
 
+	// Project The name of a project in the header `Project` and in paths. It never changes.
+	//
+	// Example: default
+	Project Slug `json:"project"`
+
 	// Scopes What the key may do.
 	Scopes []Scope `json:"scopes"`
+
+	// UnknownProducts What becomes of an item with an unknown SKU. It is refused, or a placeholder product is created.
+	//
+	// Example: refuse
+	UnknownProducts UnknownProducts `json:"unknown_products"`
 }
 
 // APIKeyList API keys.
@@ -207,7 +244,7 @@ type APIKeysRevoked struct {
 
 // Account An account as admins see it.
 type Account struct {
-	// APIKeys How many API keys of the account, made by it or with its keys, are neither revoked nor expired. All of them stop working when it is disabled or loses the role `admin`, and work again if that is undone.
+	// APIKeys How many API keys of the account, made by it or with its keys, are neither revoked nor expired. All of them stop working when it is disabled. Those of a project stop when it is neither an owner of it nor an admin. They work again if that is undone.
 	APIKeys int `json:"api_keys"`
 
 	// CreatedAt When the account was created.
@@ -233,7 +270,7 @@ type Account struct {
 	// PasswordTemporary Whether the password was reset and must be replaced at the next login.
 	PasswordTemporary bool `json:"password_temporary"`
 
-	// Role What a user may do. An `analyst` reads all numbers, an `admin` also manages products, accounts and API keys.
+	// Role What an account may do in the installation. An `admin` manages accounts, invitations and projects, and acts as owner in every project. What a `user` may do in a project is said by the memberships of the account.
 	//
 	// Example: user
 	Role Role `json:"role"`
@@ -485,7 +522,7 @@ type Invitation struct {
 	// RevokedAt When it was revoked; null if it was not.
 	RevokedAt time.Time `json:"revoked_at"`
 
-	// Role What a user may do. An `analyst` reads all numbers, an `admin` also manages products, accounts and API keys.
+	// Role What an account may do in the installation. An `admin` manages accounts, invitations and projects, and acts as owner in every project. What a `user` may do in a project is said by the memberships of the account.
 	//
 	// Example: user
 	Role Role `json:"role"`
@@ -499,7 +536,7 @@ type Invitation struct {
 
 // InvitationCreateRequest An invitation to make.
 type InvitationCreateRequest struct {
-	// Role What a user may do. An `analyst` reads all numbers, an `admin` also manages products, accounts and API keys.
+	// Role What an account may do in the installation. An `admin` manages accounts, invitations and projects, and acts as owner in every project. What a `user` may do in a project is said by the memberships of the account.
 	//
 	// Example: user
 	Role Role `json:"role"`
@@ -516,7 +553,7 @@ type InvitationCreated struct {
 	// ID The id.
 	ID openapi_types.UUID `json:"id"`
 
-	// Role What a user may do. An `analyst` reads all numbers, an `admin` also manages products, accounts and API keys.
+	// Role What an account may do in the installation. An `admin` manages accounts, invitations and projects, and acts as owner in every project. What a `user` may do in a project is said by the memberships of the account.
 	//
 	// Example: user
 	Role Role `json:"role"`
@@ -900,6 +937,11 @@ type ProductTotals struct {
 	Views int64 `json:"views"`
 }
 
+// ProjectRole What a member may do in a project. A `viewer` reads the numbers of the project and of products. An `analyst` reads those of users, too. An `owner` does everything in the project, with its products, API keys, members and settings.
+//
+// Example: viewer
+type ProjectRole string
+
 // Purchase A stored purchase.
 type Purchase struct {
 	// AmountMinor What was paid in all, in minor units.
@@ -1028,7 +1070,7 @@ type Revenue struct {
 	Units int64 `json:"units"`
 }
 
-// Role What a user may do. An `analyst` reads all numbers, an `admin` also manages products, accounts and API keys.
+// Role What an account may do in the installation. An `admin` manages accounts, invitations and projects, and acts as owner in every project. What a `user` may do in a project is said by the memberships of the account.
 //
 // Example: user
 type Role string
@@ -1098,6 +1140,11 @@ type SeriesPoint struct {
 	// Views Events named `view`.
 	Views int64 `json:"views"`
 }
+
+// Slug The name of a project in the header `Project` and in paths. It never changes.
+//
+// Example: default
+type Slug = string
 
 // TemporaryPassword A password that must be replaced at the next login.
 type TemporaryPassword struct {
@@ -1181,6 +1228,11 @@ type TopProducts struct {
 	Type EventName `json:"type,omitempty,omitzero"`
 }
 
+// UnknownProducts What becomes of an item with an unknown SKU. It is refused, or a placeholder product is created.
+//
+// Example: refuse
+type UnknownProducts string
+
 // User An account.
 type User struct {
 	// CreatedAt When the account was created.
@@ -1197,7 +1249,7 @@ type User struct {
 	// Name The display name; empty when none was given.
 	Name string `json:"name"`
 
-	// Role What a user may do. An `analyst` reads all numbers, an `admin` also manages products, accounts and API keys.
+	// Role What an account may do in the installation. An `admin` manages accounts, invitations and projects, and acts as owner in every project. What a `user` may do in a project is said by the memberships of the account.
 	//
 	// Example: user
 	Role Role `json:"role"`
@@ -1691,7 +1743,7 @@ func (c *Client) GetJWKS(ctx context.Context, options ...CallOption) (result JWK
 
 // ListAPIKeys calls GET /auth/api-keys: list API keys.
 //
-// Lists all keys, newest first, including expired and revoked ones. Never shows the keys themselves. Needs the role or scope `admin`.
+// Lists all keys of the project, newest first, including expired and revoked ones. Never shows the keys themselves. Needs the role `owner` or the scope `admin`.
 func (c *Client) ListAPIKeys(ctx context.Context, options ...CallOption) (result APIKeyList, err error) {
 	call := &call{
 		operation: "listAPIKeys", method: http.MethodGet,
@@ -1703,11 +1755,12 @@ func (c *Client) ListAPIKeys(ctx context.Context, options ...CallOption) (result
 
 // CreateAPIKey calls POST /auth/api-keys: create an API key.
 //
-// The key itself is shown in this answer only; it is stored as a hash. Needs the role or scope `admin`.
+// The key acts in the project in which it is made. It is shown in this answer only, and stored as a hash. Needs the role
+// `owner` or the scope `admin`.
 //
-// A key never has more rights than its maker. A key with the scope `admin` makes keys with the scope `admin` only if it
-// has `delegate`, and a key made by an expiring key expires no later than its maker. The keys of an account work only
-// while it is an admin.
+// A key never has more rights than its maker. With the scope `admin` it is an owner of its project: it manages no members,
+// accounts or other projects. It makes keys with the scope `admin` only if it has `delegate`, and a key made by an expiring
+// key expires no later than its maker. The keys of an account work only while it is an owner of the project, or an admin.
 func (c *Client) CreateAPIKey(ctx context.Context, body APIKeyCreateRequest, options ...CallOption) (result APIKeyCreated, err error) {
 	call := &call{
 		operation: "createAPIKey", method: http.MethodPost,
@@ -1719,7 +1772,7 @@ func (c *Client) CreateAPIKey(ctx context.Context, body APIKeyCreateRequest, opt
 
 // RevokeAPIKey calls DELETE /auth/api-keys/{id}: revoke an API key.
 //
-// Revokes the key together with all keys that were made with it, and with those. They stop working within 5 seconds, which is how long services cache verified keys. Revoking a revoked key answers 200 again. Needs the role or scope `admin`.
+// Revokes the key together with all keys that were made with it, and with those. They stop working within 5 seconds, which is how long services cache verified keys. Revoking a revoked key answers 200 again. Needs the role `owner` or the scope `admin`.
 func (c *Client) RevokeAPIKey(ctx context.Context, id openapi_types.UUID, options ...CallOption) (result APIKeysRevoked, err error) {
 	call := &call{
 		operation: "revokeAPIKey", method: http.MethodDelete,
@@ -1998,7 +2051,7 @@ func (c *Client) ListProducts(ctx context.Context, params *ListProductsParams, o
 
 // CreateProduct calls POST /products: create a product.
 //
-// A code that is no currency of ISO 4217 is refused with `unknown_currency`, a member of `prices` with the currency of `price_minor` with `duplicate_currency`, a SKU that another product of the project has with 409 `sku_taken`. Needs the role or scope `admin`.
+// A code that is no currency of ISO 4217 is refused with `unknown_currency`, a member of `prices` with the currency of `price_minor` with `duplicate_currency`, a SKU that another product of the project has with 409 `sku_taken`. Needs the role `owner` or the scope `admin`.
 func (c *Client) CreateProduct(ctx context.Context, body ProductCreateRequest, options ...CallOption) (result Product, err error) {
 	call := &call{
 		operation: "createProduct", method: http.MethodPost,
@@ -2010,7 +2063,7 @@ func (c *Client) CreateProduct(ctx context.Context, body ProductCreateRequest, o
 
 // BulkUpsertProducts calls POST /products/bulk: create or update many products by SKU.
 //
-// Each product is created when its SKU is new and updated to exactly the given content when it is not; its status stays. A bad product does not fail the others: it is listed in `errors` with its index, and the others are written. The codes are those of `POST /products` for a field; in addition `duplicate_sku` (an earlier item has the same SKU). More than 1,000 products, or none, are refused as a whole. Needs the role or scope `admin`.
+// Each product is created when its SKU is new and updated to exactly the given content when it is not; its status stays. A bad product does not fail the others: it is listed in `errors` with its index, and the others are written. The codes are those of `POST /products` for a field; in addition `duplicate_sku` (an earlier item has the same SKU). More than 1,000 products, or none, are refused as a whole. Needs the role `owner` or the scope `admin`.
 func (c *Client) BulkUpsertProducts(ctx context.Context, body ProductBulkRequest, options ...CallOption) (result ProductBulkResult, err error) {
 	call := &call{
 		operation: "bulkUpsertProducts", method: http.MethodPost,
@@ -2022,7 +2075,7 @@ func (c *Client) BulkUpsertProducts(ctx context.Context, body ProductBulkRequest
 
 // ArchiveProduct calls DELETE /products/{id}: archive a product.
 //
-// Lists no longer show the product by default. Its history stays, and new events and purchases of it are still counted. Archiving twice answers 204 again. Needs the role or scope `admin`.
+// Lists no longer show the product by default. Its history stays, and new events and purchases of it are still counted. Archiving twice answers 204 again. Needs the role `owner` or the scope `admin`.
 func (c *Client) ArchiveProduct(ctx context.Context, id openapi_types.UUID, params *ArchiveProductParams, options ...CallOption) error {
 	call := &call{
 		operation: "archiveProduct", method: http.MethodDelete,
@@ -2051,7 +2104,7 @@ func (c *Client) GetProduct(ctx context.Context, id openapi_types.UUID, params *
 
 // UpdateProduct calls PATCH /products/{id}: change a product.
 //
-// A JSON merge patch (RFC 7396): members that are absent stay, `null` clears, attributes are merged. Setting `status` to `active` restores an archived product. Another `currency` needs a `price_minor` in the same patch (`price_required`), and one that `prices` has as well is refused (`duplicate_currency`). A code that is no currency of ISO 4217 is `unknown_currency`. A patch of anything but `sku` and `status` ends that the product is a placeholder. A patch that changes nothing keeps the version. Needs the role or scope `admin`.
+// A JSON merge patch (RFC 7396): members that are absent stay, `null` clears, attributes are merged. Setting `status` to `active` restores an archived product. Another `currency` needs a `price_minor` in the same patch (`price_required`), and one that `prices` has as well is refused (`duplicate_currency`). A code that is no currency of ISO 4217 is `unknown_currency`. A patch of anything but `sku` and `status` ends that the product is a placeholder. A patch that changes nothing keeps the version. Needs the role `owner` or the scope `admin`.
 func (c *Client) UpdateProduct(ctx context.Context, id openapi_types.UUID, body ProductPatch, params *UpdateProductParams, options ...CallOption) (result Product, err error) {
 	call := &call{
 		operation: "updateProduct", method: http.MethodPatch,

@@ -50,6 +50,7 @@ func newFixture(t *testing.T) *fixture {
 func newFixtureOn(t *testing.T, pg platformpostgres.Config, db *pgxpool.Pool, redis platformredis.Config, changes ...func(*analytics.Config)) *fixture {
 	t.Helper()
 	f := &fixture{t: t, db: db, auth: authntest.New(t), checker: openapitest.New(t), redis: redis}
+	f.auth.Use(db)
 	cfg := analytics.Config{Config: frame.Config{Postgres: pg, Redis: redis}, Auth: f.auth.Config(), CacheTTL: 10 * time.Second, CacheBytes: 1 << 20, OpenToUsers: true}
 	for _, change := range changes {
 		change(&cfg)

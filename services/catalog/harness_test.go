@@ -42,9 +42,12 @@ type shop struct {
 
 func newShop(t testing.TB) *shop {
 	t.Helper()
+	database := dbtest.New(t)
+	auth := authntest.New(t)
+	auth.Use(database.Pool(""))
 	return &shop{
-		t: t, auth: authntest.New(t), checker: openapitest.New(t),
-		postgres: dbtest.New(t).Config(), redis: redistest.New(t), cacheTTL: time.Minute,
+		t: t, auth: auth, checker: openapitest.New(t),
+		postgres: database.Config(), redis: redistest.New(t), cacheTTL: time.Minute,
 	}
 }
 

@@ -62,6 +62,7 @@ func start(t *testing.T, options ...func(*ingest.Config)) *platform {
 func startOn(t *testing.T, db *pgxpool.Pool, options ...func(*ingest.Config)) *platform {
 	t.Helper()
 	p := &platform{t: t, auth: authntest.New(t), db: db, deps: platformtest.Deps(t), checker: openapitest.New(t)}
+	p.auth.Use(db)
 	p.seed()
 	var cfg ingest.Config
 	if err := config.Load(t.Context(), &cfg, config.Environ([]string{

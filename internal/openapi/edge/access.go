@@ -16,8 +16,8 @@ type access struct {
 	denied error
 }
 
-func newAccess(rule contract.Access) access {
-	return access{Access: rule, denied: errs.New(errs.Forbidden, "forbidden", requirement(rule))}
+func newAccess(o *contract.Operation) access {
+	return access{Access: o.Access, denied: errs.New(errs.Forbidden, "forbidden", requirement(o))}
 }
 
 // allows reports whether an authenticated caller may make the request.
@@ -34,14 +34,18 @@ func (a *access) allows(caller authn.Principal, r *http.Request) bool {
 	}
 }
 
-// requirement says in a sentence what a rule asks of a caller.
-func requirement(rule contract.Access) string {
+// requirement says in a sentence what an operation asks of a caller.
+func requirement(o *contract.Operation) string {
+	rule, where := o.Access, ""
+	if o.InProject {
+		where = " in the project"
+	}
 	var ways []string
 	switch {
 	case slices.Contains(rule.Roles, authn.User):
 		ways = append(ways, "the access token of a user")
 	case len(rule.Roles) > 0:
-		ways = append(ways, "the role "+list(rule.Roles))
+		ways = append(ways, "the role "+list(rule.Roles)+where)
 	}
 	if rule.Self != "" {
 		ways = append(ways, "the access token of the user in the path")

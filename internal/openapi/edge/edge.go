@@ -1,10 +1,11 @@
 // Package edge turns openapi.yaml into the router of a service. Each operation passes, in this order:
 //
 //  1. authentication, unless it is unauthenticated
-//  2. access: the extension x-access
-//  3. rate limits by the client's address: the extension x-limits
-//  4. validation of parameters and body; of parameter names only, if x-validation says that the handler does the rest
-//  5. the handler, which charges the limits that only it can
+//  2. the project that the caller acts in, if the operation is in one
+//  3. access: the extension x-access
+//  4. rate limits by the client's address: the extension x-limits
+//  5. validation of parameters and body; of parameter names only, if x-validation says that the handler does the rest
+//  6. the handler, which charges the limits that only it can
 //
 // Whatever refuses a request answers with a problem document. What can be decided without a request is decided by Mount:
 // a service whose operations, access rules or limits do not fit the contract does not start. The comment at the top of
@@ -25,9 +26,13 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
 )
 
-// Authenticator verifies the value of an Authorization header. authn.Verifier is one.
+// Authenticator finds out who calls, and in which project. authn.Verifier is one.
 type Authenticator interface {
+	// Authenticate verifies the value of an Authorization header.
 	Authenticate(ctx context.Context, header string) (authn.Principal, error)
+	// Enter returns the caller in the project with a slug, or in the one that the caller acts in without saying so. The zero
+	// Principal is an anonymous caller. It returns authn.ErrProjectForbidden for a project of others.
+	Enter(ctx context.Context, caller authn.Principal, slug string) (authn.Principal, error)
 }
 
 // Options say what the operations of a service need beside their handlers.
@@ -104,6 +109,7 @@ func collect(register func(chi.Router)) (map[route]http.Handler, error) {
 // operation is an operation with everything in front of its handler.
 type operation struct {
 	access        access
+	project       project
 	authenticator Authenticator
 	limits        []limit
 	validator     *validate.Validator
@@ -111,7 +117,7 @@ type operation struct {
 }
 
 func guard(o *contract.Operation, authenticator Authenticator, limits *limits, handler http.Handler) (http.Handler, error) {
-	op := &operation{access: newAccess(o.Access), authenticator: authenticator, validator: validate.New(o), handler: handler}
+	op := &operation{access: newAccess(o), project: project{in: o.InProject, path: o.ProjectInPath}, authenticator: authenticator, validator: validate.New(o), handler: handler}
 	if authenticator == nil && !o.Access.Unauthenticated {
 		return nil, errors.New("needs an Authenticator")
 	}
@@ -152,16 +158,22 @@ func (o *operation) authenticate(r *http.Request) (*http.Request, error) {
 	if o.access.Unauthenticated {
 		return r, nil
 	}
+	var caller authn.Principal // anonymous
 	header := r.Header.Get("Authorization")
-	if header == "" {
-		if o.access.Public {
-			return r, nil
-		}
+	if header == "" && !o.access.Public {
 		return nil, authn.ErrNoCredentials
 	}
-	caller, err := o.authenticator.Authenticate(r.Context(), header)
-	if err != nil {
+	var err error
+	if header != "" {
+		if caller, err = o.authenticator.Authenticate(r.Context(), header); err != nil {
+			return nil, err
+		}
+	}
+	if caller, err = o.project.enter(o.authenticator, r, caller); err != nil {
 		return nil, err
+	}
+	if header == "" {
+		return r, nil
 	}
 	if !o.access.allows(caller, r) {
 		return nil, o.access.denied

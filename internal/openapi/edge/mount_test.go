@@ -89,8 +89,9 @@ func TestRolesAndScopes(t *testing.T) {
 		t.Fatal(err)
 	}
 	for schema, want := range map[string][]any{
-		"Role":  {string(authn.Admin), string(authn.Analyst), string(authn.User)},
-		"Scope": {string(authn.ScopeIngest), string(authn.ScopeRead), string(authn.ScopeAdmin)},
+		"Role":        {string(authn.Admin), string(authn.User)},
+		"ProjectRole": {string(authn.Owner), string(authn.Analyst), string(authn.Viewer)},
+		"Scope":       {string(authn.ScopeIngest), string(authn.ScopeRead), string(authn.ScopeAdmin)},
 	} {
 		if diff := cmp.Diff(want, c.Document.Components.Schemas[schema].Value.Enum); diff != "" {
 			t.Errorf("%s (-authn +openapi.yaml):\n%s", schema, diff)

@@ -112,7 +112,7 @@ func (c *keyCache) stop() {
 }
 
 var (
-	errInvalidKey = errs.New(errs.Unauthenticated, "invalid_api_key", "The API key is unknown or revoked, or its account is disabled or no admin any more.")
+	errInvalidKey = errs.New(errs.Unauthenticated, "invalid_api_key", "The API key is unknown or revoked, or its account is disabled or no owner of the project any more.")
 	errExpiredKey = errs.New(errs.Unauthenticated, "api_key_expired", "The API key has expired. Create a new one.")
 )
 

@@ -5,18 +5,22 @@ package authn
 import (
 	"context"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 )
 
-// Role is the role of a user. openapi.yaml says which role may call which operation.
+// Role says what a user may do. openapi.yaml says which role may call which operation.
 type Role string
 
-// The roles, as in the schema Role of openapi.yaml.
+// The roles. An account is an Admin or a User, in the schema Role of openapi.yaml. In a project a user has the role of its
+// membership: Owner, Analyst or Viewer, in the schema ProjectRole. There an admin is an Owner, and whoever is no member is a User.
 const (
 	Admin   Role = "admin"
+	Owner   Role = "owner"
 	Analyst Role = "analyst"
+	Viewer  Role = "viewer"
 	User    Role = "user"
 )
 
@@ -50,16 +54,18 @@ const DefaultProject int16 = 1
 // Principal is an authenticated caller: either a user (Subject and Role) or an API key (KeyID and Scopes).
 type Principal struct {
 	Subject string // user id; empty for an API key
-	// Owner is the id of the account that the caller acts for, and so the owner of what the caller stores: the user itself,
-	// or the account that made the API key, if need be through other keys. A key without an account is its own owner.
-	Owner   string
-	Role    Role   // empty for an API key
-	Session string // id of the login that the access token belongs to; empty for an API key
-	KeyID   string // API key id; empty for a user
-	Scopes  []Scope
+	// Owner is the id of the account that the caller acts for: the user itself, or the account that made the API key, if need be
+	// through other keys. A key without an account is its own owner.
+	Owner       string
+	Role        Role   // where the user acts: in Project, or outside projects that of the account; empty for an API key
+	AccountRole Role   // Admin or User; empty for an API key
+	Session     string // id of the login that the access token belongs to; empty for an API key
+	KeyID       string // API key id; empty for a user
+	Scopes      []Scope
+	// Project is where the caller acts. It is empty for a user outside projects.
 	Project Project
 	// Guest says that a user is no member of the project. Guests act in the default project only: they send own events, apart
-	// from those of everybody else, and read own numbers.
+	// from those of everybody else, and read own numbers. Their Role is User.
 	Guest bool
 	// CreateProducts says that an item of an API key with an unknown SKU creates a placeholder product.
 	CreateProducts bool
@@ -68,13 +74,16 @@ type Principal struct {
 // IsUser reports whether the caller is a user and not an API key.
 func (p Principal) IsUser() bool { return p.KeyID == "" }
 
-// ID identifies the principal across both kinds, for rate limits and idempotency keys.
+// ID identifies the principal across both kinds, for logs.
 func (p Principal) ID() string {
 	if p.IsUser() {
 		return "user:" + p.Subject
 	}
 	return "key:" + p.KeyID
 }
+
+// QuotaKey identifies the principal in its project, for quotas: what a user uses up in one project is not missing in another.
+func (p Principal) QuotaKey() string { return strconv.Itoa(int(p.Project.ID)) + ":" + p.ID() }
 
 // HasScope reports whether an API key carries scope. It is false for users.
 func (p Principal) HasScope(scope Scope) bool {

@@ -70,6 +70,12 @@ type KeyStore interface {
 	FindKey(ctx context.Context, key string) (Key, error)
 }
 
+// Store finds what is stored about callers. Postgres is one.
+type Store interface {
+	KeyStore
+	ProjectStore
+}
+
 // KeySet holds the public keys that verify access tokens.
 type KeySet interface {
 	// KeyfuncCtx returns a function that finds the key of a token by the key id in its header.
@@ -85,6 +91,7 @@ type Verifier struct {
 	parser  *jwt.Parser
 	tokens  *otter.Cache[string, verifiedToken]
 	keys    *keyCache
+	places  *placeCache
 }
 
 // verifiedToken is a cached success. Failures are not cached, because checking a bad token is cheap.
@@ -95,19 +102,21 @@ type verifiedToken struct {
 
 // NewVerifier returns a verifier that fetches the JWKS while Run does. A service can therefore start before the auth
 // service; requests with a token are answered 503 until the first fetch succeeds.
-func NewVerifier(cfg Config, keys KeyStore, logger *slog.Logger) *Verifier {
+func NewVerifier(cfg Config, store Store, logger *slog.Logger) *Verifier {
 	remote := newRemoteKeys(cfg, logger)
-	v := NewLocalVerifier(remote, keys)
-	v.refresh = remote.run
+	v := NewLocalVerifier(remote, store)
+	v.refresh, v.places = remote.run, newPlaceCache(store)
 	return v
 }
 
 // NewLocalVerifier returns a verifier with a key set of this process: for the auth service, which must not depend on
-// reaching itself over the network to become ready.
-func NewLocalVerifier(set KeySet, keys KeyStore) *Verifier {
+// reaching itself over the network to become ready. It reads memberships for each request: what the auth service hands out
+// outlives a request.
+func NewLocalVerifier(set KeySet, store Store) *Verifier {
 	return &Verifier{
-		keys: newKeyCache(keys),
-		set:  set,
+		keys:   newKeyCache(store),
+		places: &placeCache{store: store},
+		set:    set,
 		parser: jwt.NewParser(
 			jwt.WithValidMethods([]string{jwt.SigningMethodEdDSA.Alg()}), // never "none", never a shared secret
 			jwt.WithIssuer(Issuer), jwt.WithAudience(Audience),
@@ -123,6 +132,7 @@ func NewLocalVerifier(set KeySet, keys KeyStore) *Verifier {
 // Run keeps the key set fresh until ctx ends, and then stops what the verifier runs in the background.
 func (v *Verifier) Run(ctx context.Context) {
 	defer v.keys.stop()
+	defer v.places.stop()
 	defer v.tokens.StopAllGoroutines()
 	if v.refresh != nil {
 		v.refresh(ctx)
@@ -130,7 +140,7 @@ func (v *Verifier) Run(ctx context.Context) {
 	<-ctx.Done()
 }
 
-// Authenticate verifies the value of an Authorization header. Errors are Unauthenticated, Unavailable if the
+// Authenticate verifies the value of an Authorization header. A user is outside projects until Enter. Errors are Unauthenticated, Unavailable if the
 // credentials cannot be checked at the moment, or TooMany for an address that sends many unknown API keys.
 func (v *Verifier) Authenticate(ctx context.Context, header string) (Principal, error) {
 	scheme, credential, ok := strings.Cut(header, " ")
@@ -138,15 +148,10 @@ func (v *Verifier) Authenticate(ctx context.Context, header string) (Principal, 
 		return Principal{}, errs.New(errs.Unauthenticated, "invalid_authorization",
 			"The Authorization header must read: Bearer <access token or API key>.")
 	}
-	var p Principal
-	var err error
 	if strings.HasPrefix(credential, KeyPrefix) {
-		p, err = v.keys.find(ctx, credential)
-	} else {
-		p, err = v.token(ctx, credential)
+		return v.keys.find(ctx, credential)
 	}
-	p.Project = Project{ID: DefaultProject, Slug: "default", Zone: time.UTC, Currency: "EUR", WeekStart: time.Monday}
-	return p, err
+	return v.token(ctx, credential)
 }
 
 func (v *Verifier) token(ctx context.Context, raw string) (Principal, error) {
@@ -157,7 +162,7 @@ func (v *Verifier) token(ctx context.Context, raw string) (Principal, error) {
 	if _, err := v.parser.ParseWithClaims(raw, &claims, v.set.KeyfuncCtx(ctx)); err != nil {
 		return Principal{}, v.tokenError(ctx, err)
 	}
-	p := Principal{Subject: claims.Subject, Owner: claims.Subject, Role: claims.Role, Session: claims.Session}
+	p := Principal{Subject: claims.Subject, Owner: claims.Subject, Role: claims.Role, AccountRole: claims.Role, Session: claims.Session}
 	if _, err := uuid.Parse(p.Subject); err != nil {
 		return Principal{}, errInvalidToken.Because(fmt.Errorf("subject: %w", err))
 	}

@@ -18,8 +18,10 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 )
 
-// fakeKeys is a KeyStore that answers by a function and counts the look-ups.
+// fakeKeys is a Store that finds keys by a function and counts the look-ups.
 type fakeKeys struct {
+	authn.ProjectStore
+
 	find  func(key string) (authn.Key, error)
 	calls atomic.Int32
 }
@@ -33,7 +35,7 @@ func unknownKey(string) (authn.Key, error) {
 	return authn.Key{}, errs.New(errs.NotFound, "not_found", "There is no such key.")
 }
 
-func newVerifier(t *testing.T, cfg authn.Config, keys authn.KeyStore) *authn.Verifier {
+func newVerifier(t *testing.T, cfg authn.Config, keys authn.Store) *authn.Verifier {
 	t.Helper()
 	v := authn.NewVerifier(cfg, keys, platformtest.Logger(t))
 	platformtest.Go(t, v.Run)
@@ -41,7 +43,7 @@ func newVerifier(t *testing.T, cfg authn.Config, keys authn.KeyStore) *authn.Ver
 }
 
 // newReadyVerifier returns a verifier that has the keys of auth.
-func newReadyVerifier(t *testing.T, auth *authntest.Auth, keys authn.KeyStore) *authn.Verifier {
+func newReadyVerifier(t *testing.T, auth *authntest.Auth, keys authn.Store) *authn.Verifier {
 	t.Helper()
 	v := newVerifier(t, auth.Config(), keys)
 	platformtest.Eventually(t, time.Minute, "the key set is fetched", func() bool { return v.Ready(t.Context()) == nil })

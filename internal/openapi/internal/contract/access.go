@@ -44,7 +44,8 @@ func accessOf(document *openapi3.T, o *Operation) (Access, error) {
 	}
 }
 
-// restrictedAccess reads the form {roles, scopes, self}. The schemas Role and Scope enumerate which of them there are.
+// restrictedAccess reads the form {roles, scopes, self}. The schemas Role, ProjectRole and Scope enumerate which of them there
+// are. In a project a user has one of ProjectRole, or, without a membership, the role user.
 func restrictedAccess(document *openapi3.T, o *Operation, value any) (Access, error) {
 	var rule struct {
 		Roles  []authn.Role  `json:"roles"`
@@ -57,7 +58,11 @@ func restrictedAccess(document *openapi3.T, o *Operation, value any) (Access, er
 	if len(rule.Roles)+len(rule.Scopes) == 0 {
 		return Access{}, errors.New("x-access: name at least one role or scope")
 	}
-	if err := checkNames(document, "Role", rule.Roles); err != nil {
+	schema, roles := "Role", rule.Roles
+	if o.InProject {
+		schema, roles = "ProjectRole", slices.DeleteFunc(slices.Clone(roles), func(r authn.Role) bool { return r == authn.User })
+	}
+	if err := checkNames(document, schema, roles); err != nil {
 		return Access{}, err
 	}
 	if err := checkNames(document, "Scope", rule.Scopes); err != nil {

@@ -29,7 +29,10 @@ type Operation struct {
 	Limits           []string // names of rate limits, in the order in which they apply
 	HandlerValidates bool     // the handler validates parameters and body itself
 	RoutedTo         string   // the service to which gateways route the path; empty if they do not
-	InProject        bool     // the caller acts in a project: the operation has the parameter ProjectHeader
+	// InProject operations act in the project that the parameter ProjectHeader names, and may leave unnamed, or that the path
+	// parameter ProjectParameter names.
+	InProject     bool
+	ProjectInPath bool
 }
 
 // Contract is the parsed and checked document.
@@ -78,8 +81,11 @@ func Parse(source []byte) (*Contract, error) {
 	return c, nil
 }
 
-// ProjectHeader names the project that a caller acts in.
-const ProjectHeader = "Project"
+// The parameters that name the project that a caller acts in.
+const (
+	ProjectHeader    = "Project"
+	ProjectParameter = "project"
+)
 
 // dataServices are the services of which every operation is in a project.
 var dataServices = []string{"catalog", "ingest", "analytics"}
@@ -92,7 +98,8 @@ func (o *Operation) readExtensions(document *openapi3.T) (err error) {
 		return errors.New("needs exactly one tag, which names its service")
 	}
 	o.Service, o.RoutedTo = o.Spec.Tags[0], o.Spec.Tags[0]
-	o.InProject = o.Parameters.GetByInAndName(openapi3.ParameterInHeader, ProjectHeader) != nil
+	o.ProjectInPath = o.Parameters.GetByInAndName(openapi3.ParameterInPath, ProjectParameter) != nil
+	o.InProject = o.ProjectInPath || o.Parameters.GetByInAndName(openapi3.ParameterInHeader, ProjectHeader) != nil
 	if !o.InProject && slices.Contains(dataServices, o.Service) {
 		return errors.New("needs the parameter Project, as everything of its service belongs to a project")
 	}

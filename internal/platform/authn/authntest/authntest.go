@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 )
@@ -25,6 +26,30 @@ type Auth struct {
 	tb  testing.TB
 	url string
 	key ed25519.PrivateKey
+
+	database *pgxpool.Pool // set by Use
+}
+
+// Use makes Token store the memberships of those it makes tokens for in the database of a pool, which acts as its owner.
+func (a *Auth) Use(owner *pgxpool.Pool) { a.database = owner }
+
+// Join makes a user with an account a member of a project, and makes the account if there is none.
+func (a *Auth) Join(project int16, role authn.Role, subject string) {
+	a.tb.Helper()
+	if a.database == nil {
+		a.tb.Fatalf("call Use before there is a member with the role %s", role)
+	}
+	const join = `
+		WITH account AS (
+			INSERT INTO auth.users (id, email, password_hash) VALUES ($1::uuid, $1::uuid || '@example.com', '')
+			ON CONFLICT (id) DO UPDATE SET name = users.name
+			RETURNING id
+		)
+		INSERT INTO auth.members (user_id, project, role) SELECT id, $2, $3 FROM account
+		ON CONFLICT (project, user_id) DO UPDATE SET role = excluded.role`
+	if _, err := a.database.Exec(a.tb.Context(), join, subject, project, role); err != nil {
+		a.tb.Fatalf("make a member: %v", err)
+	}
 }
 
 // New starts an Auth that ends with the test.
@@ -86,9 +111,14 @@ func SignedBy(key ed25519.PrivateKey) Option {
 	return func(tk *token) { tk.key = key }
 }
 
-// Token returns an access token of the user subject (a UUID), valid for 15 minutes unless an option says otherwise.
+// Token returns an access token of the user subject (a UUID), valid for 15 minutes unless an option says otherwise. For the role
+// of a member, the user becomes a member of the default project.
 func (a *Auth) Token(role authn.Role, subject string, options ...Option) string {
 	a.tb.Helper()
+	if role != authn.Admin && role != authn.User {
+		a.Join(authn.DefaultProject, role, subject)
+		role = authn.User
+	}
 	now := time.Now()
 	tk := token{
 		claims: authn.Claims{Role: role, RegisteredClaims: jwt.RegisteredClaims{

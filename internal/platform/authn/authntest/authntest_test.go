@@ -15,8 +15,8 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 )
 
-// noKeys is a KeyStore in which there is no API key.
-type noKeys struct{}
+// noKeys is a Store in which there is no API key.
+type noKeys struct{ authn.ProjectStore }
 
 func (noKeys) FindKey(context.Context, string) (authn.Key, error) {
 	return authn.Key{}, errs.New(errs.NotFound, "not_found", "There is no such key.")
@@ -35,7 +35,7 @@ func TestTokens(t *testing.T) {
 
 	subject := uuid.NewString()
 	principal, err := verifier.Authenticate(t.Context(), "Bearer "+auth.Token(authn.Admin, subject))
-	if err != nil || principal.Subject != subject || principal.Owner != subject || principal.Role != authn.Admin {
+	if err != nil || principal.Subject != subject || principal.Owner != subject || principal.Role != authn.Admin || principal.AccountRole != authn.Admin {
 		t.Errorf("an admin's token gives %+v, %v", principal, err)
 	}
 	for name, token := range map[string]string{

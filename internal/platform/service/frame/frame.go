@@ -56,7 +56,7 @@ func Open(ctx context.Context, cfg Config, deps service.Deps, spec Spec) (*Frame
 	shared := redis.NewClient(client, cfg.Redis, postgres.Identity(pool))
 	f := &Frame{Deps: deps, Pool: pool, Redis: shared, http: cfg.HTTP, spec: spec}
 	if spec.Tokens != nil {
-		f.Verifier = authn.NewVerifier(*spec.Tokens, authn.PostgresKeys{Pool: pool}, deps.Logger)
+		f.Verifier = authn.NewVerifier(*spec.Tokens, authn.NewPostgres(pool), deps.Logger)
 	}
 	return f, nil
 }
