@@ -8,7 +8,7 @@ CREATE TABLE auth.users (
 	name                text NOT NULL DEFAULT '' CHECK (length(name) <= 200),
 	password_hash       text NOT NULL,
 	password_expires_at timestamptz,
-	role                text NOT NULL DEFAULT 'user' CHECK (role IN ('admin', 'analyst', 'user')),
+	role                text NOT NULL DEFAULT 'user' CHECK (role IN ('admin', 'user')),
 	disabled_at         timestamptz,
 	last_login_at       timestamptz,
 	created_at          timestamptz NOT NULL DEFAULT now(),
@@ -20,7 +20,7 @@ COMMENT ON COLUMN auth.users.email IS 'Login name, lower-cased before it is stor
 COMMENT ON COLUMN auth.users.name IS 'Display name; may be empty.';
 COMMENT ON COLUMN auth.users.password_hash IS 'argon2id hash in PHC string format, which includes its parameters.';
 COMMENT ON COLUMN auth.users.password_expires_at IS 'Set if an admin has reset the password: until then it can be replaced, and nothing else. Null for a password that its owner chose.';
-COMMENT ON COLUMN auth.users.role IS 'admin: everything. analyst: read everybody''s numbers. user: own events and numbers.';
+COMMENT ON COLUMN auth.users.role IS 'admin: manages accounts and projects, and is an owner in every project. user: what its memberships allow.';
 COMMENT ON COLUMN auth.users.disabled_at IS 'When an admin disabled the account: it cannot log in or refresh. Null if it is enabled.';
 COMMENT ON COLUMN auth.users.last_login_at IS 'When somebody last logged in; a refresh does not count.';
 COMMENT ON COLUMN auth.users.created_at IS 'When the account was created.';
@@ -105,7 +105,7 @@ COMMENT ON COLUMN auth.members.created_at IS 'When the account became a member.'
 CREATE TABLE auth.invitations (
 	id         uuid PRIMARY KEY,
 	token_hash bytea NOT NULL CONSTRAINT invitations_token_hash_key UNIQUE,
-	role       text NOT NULL CHECK (role IN ('admin', 'analyst', 'user')),
+	role       text NOT NULL CHECK (role IN ('admin', 'user')),
 	project    smallint REFERENCES auth.projects ON DELETE CASCADE,
 	membership text CHECK (membership IN ('owner', 'analyst', 'viewer')),
 	created_by uuid REFERENCES auth.users ON DELETE CASCADE,
@@ -119,16 +119,16 @@ CREATE TABLE auth.invitations (
 CREATE INDEX invitations_project_idx ON auth.invitations (project);
 CREATE INDEX invitations_created_by_idx ON auth.invitations (created_by);
 CREATE INDEX invitations_used_by_idx ON auth.invitations (used_by);
-COMMENT ON TABLE auth.invitations IS 'Invitations. With each, one account can be registered.';
+COMMENT ON TABLE auth.invitations IS 'Invitations. With each, one account can be registered, or one account that exists can join a project.';
 COMMENT ON COLUMN auth.invitations.id IS 'UUIDv7.';
 COMMENT ON COLUMN auth.invitations.token_hash IS 'SHA-256 of the token, which has 256 random bits and is not stored.';
 COMMENT ON COLUMN auth.invitations.role IS 'The role of the account that is registered with it.';
 COMMENT ON COLUMN auth.invitations.project IS 'The project that whoever uses it becomes a member of; null for none.';
 COMMENT ON COLUMN auth.invitations.membership IS 'The role in that project.';
-COMMENT ON COLUMN auth.invitations.created_by IS 'The admin who made it; it is void unless that account is an enabled admin. Null if a command made it.';
+COMMENT ON COLUMN auth.invitations.created_by IS 'The account that made it. It is void unless that is enabled and an admin, or an owner of the project. Null if a command made it.';
 COMMENT ON COLUMN auth.invitations.expires_at IS 'Until when it can be used.';
 COMMENT ON COLUMN auth.invitations.used_at IS 'When it was used.';
-COMMENT ON COLUMN auth.invitations.used_by IS 'The account that was registered with it.';
+COMMENT ON COLUMN auth.invitations.used_by IS 'The account that was registered with it, or joined with it.';
 COMMENT ON COLUMN auth.invitations.revoked_at IS 'When it was revoked.';
 COMMENT ON COLUMN auth.invitations.created_at IS 'When it was made.';
 

@@ -38,7 +38,7 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 	ring := keyring.New(func(ctx context.Context) ([]token.SigningKey, error) {
 		return store.SigningKeys(ctx, cfg.SigningKeyMaxAge, cfg.AccessTTL)
 	}, f.Logger)
-	verifier := authn.NewLocalVerifier(ring, authn.PostgresKeys{Pool: f.Pool})
+	verifier := authn.NewLocalVerifier(ring, authn.NewPostgres(f.Pool))
 	limits, attempts, closeLimits := newLimits(cfg, f)
 	server := &api.Server{
 		Store: store, Hasher: password.NewHasher(), Ring: ring,

@@ -72,7 +72,7 @@ func TestAccountLifecycle(t *testing.T) {
 	want[any](admin, http.StatusOK, http.MethodPost, "/auth/users/"+ada.ID+"/password", "")
 	want[any](admin, http.StatusNoContent, http.MethodDelete, "/auth/users/"+ada.ID+"/sessions", "")
 
-	invitation := want[invitation](admin, http.StatusCreated, http.MethodPost, "/auth/invitations", `{"role":"analyst"}`)
+	invitation := want[invitation](admin, http.StatusCreated, http.MethodPost, "/auth/invitations", `{"role":"user"}`)
 	want[any](admin, http.StatusOK, http.MethodGet, "/auth/invitations", "")
 	want[any](admin, http.StatusNoContent, http.MethodDelete, "/auth/invitations/"+invitation.ID, "")
 
@@ -183,7 +183,7 @@ func TestKeysThatMakeKeys(t *testing.T) {
 func TestKeysOfAFormerAdminStopWorking(t *testing.T) {
 	t.Parallel()
 	for code, change := range map[string]string{
-		"role_changed":     `UPDATE auth.users SET role = 'analyst'`,
+		"role_changed":     `WITH left_all AS (DELETE FROM auth.members) UPDATE auth.users SET role = 'user'`,
 		"account_disabled": `UPDATE auth.users SET disabled_at = now()`,
 	} {
 		t.Run(code, func(t *testing.T) {
@@ -231,11 +231,11 @@ func TestCommandLineAccounts(t *testing.T) {
 	anyone.register("ada@example.com")
 	before := anyone.login("ada@example.com", goodPassword)
 
-	o.put("Ada@example.com", "another long password", authn.Analyst)
+	o.put("Ada@example.com", "another long password", authn.Admin)
 	wantProblem(t, anyone.do(http.MethodPost, "/auth/login", credentials("ada@example.com", goodPassword)), 401, "invalid_credentials")
 	wantProblem(t, anyone.refresh(before.RefreshToken), 401, "invalid_refresh_token")
 	after := anyone.login("ada@example.com", "another long password")
-	if me := want[user](anyone.as(after.AccessToken), http.StatusOK, http.MethodGet, "/auth/me", ""); me.Role != "analyst" {
+	if me := want[user](anyone.as(after.AccessToken), http.StatusOK, http.MethodGet, "/auth/me", ""); me.Role != "admin" {
 		t.Errorf("role %s", me.Role)
 	}
 }

@@ -52,7 +52,7 @@ func TestWhoMayRegister(t *testing.T) {
 			o.change = func(cfg *auth.Config) { cfg.Registration = setting }
 			anyone := o.start()
 			admin := o.admin(anyone)
-			token := admin.invite(authn.Analyst).Token
+			token := admin.invite(authn.Admin).Token
 			for name, answer := range map[string]struct {
 				w      *httptest.ResponseRecorder
 				status int
@@ -81,13 +81,13 @@ func TestInvitation(t *testing.T) {
 	o.change = func(cfg *auth.Config) { cfg.Registration = api.RegistrationInvite }
 	anyone := o.start()
 	admin := o.admin(anyone)
-	invited := admin.invite(authn.Analyst)
+	invited := admin.invite(authn.Admin)
 
 	o.put("taken@example.com", goodPassword, authn.User)
 	wantProblem(t, anyone.accept("taken@example.com", invited.Token), 409, "email_taken", "/email email_taken")
 	ada := want[user](anyone, http.StatusCreated, http.MethodPost, "/auth/register",
 		`{"email":"ada@example.com","password":"`+goodPassword+`","invitation":"`+invited.Token+`"}`) // the refused try did not use it up
-	if ada.Role != "analyst" {
+	if ada.Role != "admin" {
 		t.Errorf("the account is %+v", ada)
 	}
 	for range 2 {

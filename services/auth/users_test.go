@@ -274,13 +274,13 @@ func TestAudit(t *testing.T) {
 	key := want[apiKey](admin, http.StatusCreated, http.MethodPost, "/auth/api-keys", `{"name":"shop","scopes":["admin"],"delegate":true}`)
 	made := want[apiKey](anyone.as(key.Key), http.StatusCreated, http.MethodPost, "/auth/api-keys", `{"name":"job","scopes":["read"]}`)
 	want[any](admin, http.StatusOK, http.MethodDelete, "/auth/api-keys/"+key.ID, "")
-	invited := admin.invite(authn.Analyst)
+	invited := admin.invite(authn.Admin)
 	want[any](admin, http.StatusNoContent, http.MethodDelete, "/auth/invitations/"+invited.ID, "")
 	for _, line := range []string{
 		`"make an API key" by=user:` + me.ID + " key=" + key.ID,
 		`"make an API key" by=key:` + key.ID + " key=" + made.ID,
 		`"revoke the API key" by=user:` + me.ID + " key=" + key.ID,
-		`invite by=user:` + me.ID + " invitation=" + invited.ID + " role=analyst",
+		`invite by=user:` + me.ID + " invitation=" + invited.ID + " role=admin",
 		`"revoke the invitation" by=user:` + me.ID + " invitation=" + invited.ID,
 	} {
 		if n := strings.Count(lines.String(), "msg=audit action="+line); n != 1 {

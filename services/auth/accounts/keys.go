@@ -18,16 +18,28 @@ type Key = account.APIKey
 // KeyRequest says what an API key shall be.
 type KeyRequest = account.KeyRequest
 
-// Keys lists all API keys, newest first. The pool must act as hp_auth.
-func Keys(ctx context.Context, pool *pgxpool.Pool) ([]Key, error) {
-	return postgres.Store{Pool: pool}.Keys(ctx)
+// Keys lists the API keys of the project with a slug, or of all projects for "", newest first. The pool must act as hp_auth.
+func Keys(ctx context.Context, pool *pgxpool.Pool, project string) ([]Key, error) {
+	store := postgres.Store{Pool: pool}
+	if project == "" {
+		return store.Keys(ctx, 0)
+	}
+	p, err := store.Project(ctx, project)
+	if err != nil {
+		return nil, err
+	}
+	return store.Keys(ctx, p.ID)
 }
 
-// CreateKey makes an API key for the admin with an e-mail address, by the rules of POST /auth/api-keys, and returns its id and
-// the key itself. The pool must act as hp_auth.
-func CreateKey(ctx context.Context, pool *pgxpool.Pool, email string, request KeyRequest) (id uuid.UUID, secret string, err error) {
+// CreateKey makes an API key of the project with a slug for the admin or owner with an e-mail address, by the rules of POST
+// /auth/api-keys, and returns its id and the key itself. The pool must act as hp_auth.
+func CreateKey(ctx context.Context, pool *pgxpool.Pool, project, email string, request KeyRequest) (id uuid.UUID, secret string, err error) {
 	store := postgres.Store{Pool: pool}
 	owner, err := byEmail(ctx, store, email)
+	if err != nil {
+		return uuid.Nil, "", err
+	}
+	in, err := store.Project(ctx, project)
 	if err != nil {
 		return uuid.Nil, "", err
 	}
@@ -36,7 +48,7 @@ func CreateKey(ctx context.Context, pool *pgxpool.Pool, email string, request Ke
 	if err != nil {
 		return uuid.Nil, "", err
 	}
-	maker := authn.Principal{Subject: owner.ID.String(), Owner: owner.ID.String(), Role: owner.Role}
+	maker := authn.Principal{Subject: owner.ID.String(), Owner: owner.ID.String(), Project: authn.Project{ID: in.ID}}
 	if _, err := store.CreateKey(ctx, secret, maker, k); err != nil {
 		return uuid.Nil, "", err
 	}
@@ -46,5 +58,5 @@ func CreateKey(ctx context.Context, pool *pgxpool.Pool, email string, request Ke
 // RevokeKey revokes an API key and all keys that were made with it, and returns how many were not revoked before. The pool
 // must act as hp_auth.
 func RevokeKey(ctx context.Context, pool *pgxpool.Pool, id uuid.UUID) (int, error) {
-	return postgres.Store{Pool: pool}.RevokeKey(ctx, id)
+	return postgres.Store{Pool: pool}.RevokeKey(ctx, 0, id)
 }

@@ -1,6 +1,7 @@
 package account
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -20,16 +21,28 @@ type KeyRequest struct {
 	Scopes    []authn.Scope
 	Delegate  bool       // whether the key may make keys with the scope admin
 	ExpiresAt *time.Time // nil if the key does not expire before its maker
+	// UnknownProducts says what becomes of an item with an unknown SKU.
+	UnknownProducts UnknownProducts
 }
+
+// UnknownProducts says what a key does with items of products that are not in the catalog.
+type UnknownProducts string
+
+// The choices.
+const (
+	RefuseUnknown UnknownProducts = "refuse" // refuses the item
+	CreateUnknown UnknownProducts = "create" // creates a placeholder product
+)
 
 // APIKey is an API key as listed. The key itself is not stored.
 type APIKey struct {
 	KeyRequest
 	ID         uuid.UUID
+	Project    string // the slug of the project that it acts in
 	Prefix     string
 	CreatedBy  string // the principal that made it
 	Account    string // e-mail address of its owner; empty if there is none
-	Stopped    string // why the account's keys do not work at present: disabled or no admin; empty if they work
+	Stopped    string // why the account's keys do not work in the project at present: disabled or no owner; empty if they work
 	CreatedAt  time.Time
 	LastUsedAt *time.Time
 	RevokedAt  *time.Time
@@ -38,6 +51,7 @@ type APIKey struct {
 // NewAPIKey validates a request and returns the listed form of the API key secret.
 func NewAPIKey(r KeyRequest, secret string, now time.Time) (APIKey, error) {
 	r.Name = strings.TrimSpace(r.Name)
+	r.UnknownProducts = cmp.Or(r.UnknownProducts, RefuseUnknown)
 	problems := nameProblems(r.Name)
 	if r.Name == "" {
 		problems = append(problems, errs.Field{Pointer: "/name", Code: "too_short", Detail: "Say what the key is for."})

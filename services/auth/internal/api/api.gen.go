@@ -39,9 +39,8 @@ const (
 
 // Defines values for Role.
 const (
-	RoleAdmin   Role = "admin"
-	RoleAnalyst Role = "analyst"
-	RoleUser    Role = "user"
+	RoleAdmin Role = "admin"
+	RoleUser  Role = "user"
 )
 
 // Defines values for Scope.
@@ -54,6 +53,12 @@ const (
 // Defines values for TokenPairTokenType.
 const (
 	TokenPairTokenTypeBearer TokenPairTokenType = "Bearer"
+)
+
+// Defines values for UnknownProducts.
+const (
+	UnknownProductsCreate UnknownProducts = "create"
+	UnknownProductsRefuse UnknownProducts = "refuse"
 )
 
 // APIKey An API key without the key itself.
@@ -85,11 +90,21 @@ type APIKey struct {
 	// Prefix How the key begins.
 	Prefix string `json:"prefix"`
 
+	// Project The name of a project in the header `Project` and in paths. It never changes.
+	//
+	// Example: default
+	Project Slug `json:"project"`
+
 	// RevokedAt When the key was revoked; null if it was not.
 	RevokedAt *time.Time `json:"revoked_at"`
 
 	// Scopes What the key may do.
 	Scopes []Scope `json:"scopes"`
+
+	// UnknownProducts What becomes of an item with an unknown SKU. It is refused, or a placeholder product is created.
+	//
+	// Example: refuse
+	UnknownProducts UnknownProducts `json:"unknown_products"`
 }
 
 // APIKeyCreateRequest An API key to create.
@@ -105,6 +120,11 @@ type APIKeyCreateRequest struct {
 
 	// Scopes What the key may do.
 	Scopes []Scope `json:"scopes"`
+
+	// UnknownProducts What becomes of an item with an unknown SKU. It is refused, or a placeholder product is created.
+	//
+	// Example: refuse
+	UnknownProducts UnknownProducts `json:"unknown_products,omitempty"`
 }
 
 // APIKeyCreated A new API key, with the key itself.
@@ -127,8 +147,18 @@ type APIKeyCreated struct {
 	// Name What the key is for.
 	Name string `json:"name"`
 
+	// Project The name of a project in the header `Project` and in paths. It never changes.
+	//
+	// Example: default
+	Project Slug `json:"project"`
+
 	// Scopes What the key may do.
 	Scopes []Scope `json:"scopes"`
+
+	// UnknownProducts What becomes of an item with an unknown SKU. It is refused, or a placeholder product is created.
+	//
+	// Example: refuse
+	UnknownProducts UnknownProducts `json:"unknown_products"`
 }
 
 // APIKeyList API keys.
@@ -145,7 +175,7 @@ type APIKeysRevoked struct {
 
 // Account An account as admins see it.
 type Account struct {
-	// APIKeys How many API keys of the account, made by it or with its keys, are neither revoked nor expired. All of them stop working when it is disabled or loses the role `admin`, and work again if that is undone.
+	// APIKeys How many API keys of the account, made by it or with its keys, are neither revoked nor expired. All of them stop working when it is disabled. Those of a project stop when it is neither an owner of it nor an admin. They work again if that is undone.
 	APIKeys int `json:"api_keys"`
 
 	// CreatedAt When the account was created.
@@ -171,7 +201,7 @@ type Account struct {
 	// PasswordTemporary Whether the password was reset and must be replaced at the next login.
 	PasswordTemporary bool `json:"password_temporary"`
 
-	// Role What a user may do. An `analyst` reads all numbers, an `admin` also manages products, accounts and API keys.
+	// Role What an account may do in the installation. An `admin` manages accounts, invitations and projects, and acts as owner in every project. What a `user` may do in a project is said by the memberships of the account.
 	//
 	// Example: user
 	Role Role `json:"role"`
@@ -208,7 +238,7 @@ type Invitation struct {
 	// RevokedAt When it was revoked; null if it was not.
 	RevokedAt *time.Time `json:"revoked_at"`
 
-	// Role What a user may do. An `analyst` reads all numbers, an `admin` also manages products, accounts and API keys.
+	// Role What an account may do in the installation. An `admin` manages accounts, invitations and projects, and acts as owner in every project. What a `user` may do in a project is said by the memberships of the account.
 	//
 	// Example: user
 	Role Role `json:"role"`
@@ -222,7 +252,7 @@ type Invitation struct {
 
 // InvitationCreateRequest An invitation to make.
 type InvitationCreateRequest struct {
-	// Role What a user may do. An `analyst` reads all numbers, an `admin` also manages products, accounts and API keys.
+	// Role What an account may do in the installation. An `admin` manages accounts, invitations and projects, and acts as owner in every project. What a `user` may do in a project is said by the memberships of the account.
 	//
 	// Example: user
 	Role Role `json:"role"`
@@ -239,7 +269,7 @@ type InvitationCreated struct {
 	// ID The id.
 	ID openapi_types.UUID `json:"id"`
 
-	// Role What a user may do. An `analyst` reads all numbers, an `admin` also manages products, accounts and API keys.
+	// Role What an account may do in the installation. An `admin` manages accounts, invitations and projects, and acts as owner in every project. What a `user` may do in a project is said by the memberships of the account.
 	//
 	// Example: user
 	Role Role `json:"role"`
@@ -354,7 +384,7 @@ type RegisterRequest struct {
 	Password NewPassword `json:"password"`
 }
 
-// Role What a user may do. An `analyst` reads all numbers, an `admin` also manages products, accounts and API keys.
+// Role What an account may do in the installation. An `admin` manages accounts, invitations and projects, and acts as owner in every project. What a `user` may do in a project is said by the memberships of the account.
 //
 // Example: user
 type Role string
@@ -363,6 +393,11 @@ type Role string
 //
 // Example: ingest
 type Scope string
+
+// Slug The name of a project in the header `Project` and in paths. It never changes.
+//
+// Example: default
+type Slug = string
 
 // TemporaryPassword A password that must be replaced at the next login.
 type TemporaryPassword struct {
@@ -391,6 +426,11 @@ type TokenPair struct {
 // TokenPairTokenType Always `Bearer`.
 type TokenPairTokenType string
 
+// UnknownProducts What becomes of an item with an unknown SKU. It is refused, or a placeholder product is created.
+//
+// Example: refuse
+type UnknownProducts string
+
 // User An account.
 type User struct {
 	// CreatedAt When the account was created.
@@ -407,7 +447,7 @@ type User struct {
 	// Name The display name; empty when none was given.
 	Name string `json:"name"`
 
-	// Role What a user may do. An `analyst` reads all numbers, an `admin` also manages products, accounts and API keys.
+	// Role What an account may do in the installation. An `admin` manages accounts, invitations and projects, and acts as owner in every project. What a `user` may do in a project is said by the memberships of the account.
 	//
 	// Example: user
 	Role Role `json:"role"`

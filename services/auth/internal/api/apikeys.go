@@ -10,7 +10,11 @@ import (
 
 // ListAPIKeys implements StrictServerInterface.
 func (s *Server) ListAPIKeys(ctx context.Context, _ ListAPIKeysRequestObject) (ListAPIKeysResponseObject, error) {
-	keys, err := s.Store.Keys(ctx)
+	caller, err := authn.Require(ctx)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := s.Store.Keys(ctx, caller.Project.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -26,6 +30,7 @@ func (s *Server) CreateAPIKey(ctx context.Context, request CreateAPIKeyRequestOb
 	secret := authn.NewKey()
 	k, err := account.NewAPIKey(account.KeyRequest{
 		Name: request.Body.Name, Scopes: scopesOf(request.Body.Scopes), Delegate: request.Body.Delegate, ExpiresAt: request.Body.ExpiresAt,
+		UnknownProducts: account.UnknownProducts(request.Body.UnknownProducts),
 	}, secret, time.Now())
 	if err != nil {
 		return nil, err
@@ -33,10 +38,11 @@ func (s *Server) CreateAPIKey(ctx context.Context, request CreateAPIKeyRequestOb
 	if k, err = s.store(ctx).CreateKey(ctx, secret, caller, k); err != nil {
 		return nil, err
 	}
-	s.audit(ctx, "make an API key", "key", k.ID, "scopes", k.Scopes)
+	s.audit(ctx, "make an API key", "key", k.ID, "project", caller.Project.Slug, "scopes", k.Scopes)
 	return CreateAPIKey201JSONResponse{
 		Body: APIKeyCreated{
-			CreatedAt: k.CreatedAt.UTC(), Delegate: k.Delegate, ExpiresAt: utc(k.ExpiresAt), ID: k.ID, Key: secret, Name: k.Name, Scopes: scopesAnswer(k.Scopes),
+			CreatedAt: k.CreatedAt.UTC(), Delegate: k.Delegate, ExpiresAt: utc(k.ExpiresAt), ID: k.ID, Key: secret, Name: k.Name,
+			Project: caller.Project.Slug, Scopes: scopesAnswer(k.Scopes), UnknownProducts: UnknownProducts(k.UnknownProducts),
 		},
 		Headers: CreateAPIKey201ResponseHeaders{CacheControl: noStore, Location: "/auth/api-keys/" + k.ID.String()},
 	}, nil
@@ -44,7 +50,11 @@ func (s *Server) CreateAPIKey(ctx context.Context, request CreateAPIKeyRequestOb
 
 // RevokeAPIKey implements StrictServerInterface.
 func (s *Server) RevokeAPIKey(ctx context.Context, request RevokeAPIKeyRequestObject) (RevokeAPIKeyResponseObject, error) {
-	revoked, err := s.Store.RevokeKey(ctx, request.ID)
+	caller, err := authn.Require(ctx)
+	if err != nil {
+		return nil, err
+	}
+	revoked, err := s.Store.RevokeKey(ctx, caller.Project.ID, request.ID)
 	if err != nil {
 		return nil, err
 	}

@@ -26,7 +26,7 @@ func keysAnswer(keys []account.APIKey) APIKeyList {
 	for _, k := range keys {
 		list.Items = append(list.Items, APIKey{
 			Account: k.Account, CreatedAt: k.CreatedAt.UTC(), CreatedBy: k.CreatedBy, Delegate: k.Delegate, ExpiresAt: utc(k.ExpiresAt),
-			ID: k.ID, LastUsedAt: utc(k.LastUsedAt), Name: k.Name, Prefix: k.Prefix, RevokedAt: utc(k.RevokedAt), Scopes: scopesAnswer(k.Scopes),
+			ID: k.ID, LastUsedAt: utc(k.LastUsedAt), Name: k.Name, Prefix: k.Prefix, Project: k.Project, RevokedAt: utc(k.RevokedAt), Scopes: scopesAnswer(k.Scopes), UnknownProducts: UnknownProducts(k.UnknownProducts),
 		})
 	}
 	return list

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/account"
@@ -38,18 +39,35 @@ func insertAccount(ctx context.Context, db querier, a account.Account) (account.
 }
 
 // PutAccount stores an account. If one with the same e-mail address exists, it gets the role and password, and its sessions
-// are revoked. Without a role, an existing account keeps its own, and a new one is an admin.
+// are revoked. Without a role, an existing account keeps its own, and a new one is an admin. The role Owner, Analyst or Viewer
+// makes a User who is such a member of the default project, and Admin an owner of it. With the role User the account is no member
+// of it any more.
 func (s Store) PutAccount(ctx context.Context, a account.Account) error {
 	const upsert = `
 		INSERT INTO auth.users (id, email, name, password_hash, role)
 		VALUES ($1, $2, $3, $4, coalesce(nullif($5, ''), 'admin'))
 		ON CONFLICT (email) DO UPDATE SET password_hash = excluded.password_hash,
 			password_expires_at = NULL, role = coalesce(nullif($5, ''), users.role), updated_at = now()
-		RETURNING id`
+		RETURNING id, xmax = 0`
+	role, membership := a.Role, a.Role
+	switch a.Role {
+	case authn.Admin, "":
+		membership = authn.Owner
+	case authn.User:
+		membership = ""
+	default:
+		role = authn.User
+	}
 	err := postgres.InTx(ctx, s.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
 		var id uuid.UUID
-		if err := tx.QueryRow(ctx, upsert, a.ID, a.Email, a.Name, a.PasswordHash, a.Role).Scan(&id); err != nil {
+		var inserted bool
+		if err := tx.QueryRow(ctx, upsert, a.ID, a.Email, a.Name, a.PasswordHash, role).Scan(&id, &inserted); err != nil {
 			return fmt.Errorf("put an account: %w", err)
+		}
+		if a.Role != "" || inserted {
+			if err := setMember(ctx, tx, authn.DefaultProject, id, membership); err != nil {
+				return err
+			}
 		}
 		_, err := revokeSessions(ctx, tx, id)
 		return err

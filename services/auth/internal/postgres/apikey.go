@@ -19,17 +19,23 @@ import (
 // The account that owns keys is locked first by all that make or revoke its keys, change its role, or disable it. So a key cannot be made
 // with a right that is being taken away.
 const (
-	lockMaker = `SELECT role = 'admin' AND disabled_at IS NULL FROM auth.users WHERE id = $1 FOR SHARE`
+	lockMaker = `SELECT FROM auth.users WHERE id = $1 FOR SHARE`
+	// ownsProject is a statement after the lock, so it sees what the holder of the lock before has done to memberships.
+	ownsProject = `
+		SELECT EXISTS (
+			SELECT FROM auth.users u
+			WHERE id = $1 AND disabled_at IS NULL AND (role = 'admin' OR EXISTS (
+				SELECT FROM auth.members m WHERE m.project = $2 AND m.user_id = u.id AND m.role = 'owner')))`
 	lockOwner = `SELECT FROM auth.users WHERE id = (SELECT owner FROM auth.api_keys WHERE id = $1) FOR NO KEY UPDATE`
 )
 
-// CreateKey stores an API key by its hash. It acts for the same account as its maker, which may be a user or a key, and has no
+// CreateKey stores an API key of the project of its maker, by its hash. It acts for the same account as its maker, which may be a user or a key, and has no
 // right that the maker does not have at this moment: otherwise CreateKey returns Forbidden, Invalid for an expiry after that
 // of the maker, or Unauthenticated if the maker does not work any more.
 func (s Store) CreateKey(ctx context.Context, key string, maker authn.Principal, k account.APIKey) (account.APIKey, error) {
 	const insert = `
-		INSERT INTO auth.api_keys (id, name, key_hash, prefix, scopes, delegate, owner, parent, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, nullif($8, '')::uuid, $9)
+		INSERT INTO auth.api_keys (id, name, project, key_hash, prefix, scopes, unknown_products, delegate, owner, parent, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, nullif($10, '')::uuid, $11)
 		RETURNING created_at, expires_at`
 	err := postgres.InTx(ctx, s.Pool, pgx.TxOptions{}, func(tx pgx.Tx) (err error) {
 		if err := s.lockAccounts(ctx, tx, uuid.Nil); err != nil {
@@ -38,8 +44,8 @@ func (s Store) CreateKey(ctx context.Context, key string, maker authn.Principal,
 		if k.ExpiresAt, err = checkMaker(ctx, tx, maker, k.KeyRequest); err != nil {
 			return err
 		}
-		err = tx.QueryRow(ctx, insert, k.ID, k.Name, authn.HashKey(key), k.Prefix, k.Scopes, k.Delegate, maker.Owner, maker.KeyID, k.ExpiresAt).
-			Scan(&k.CreatedAt, &k.ExpiresAt)
+		err = tx.QueryRow(ctx, insert, k.ID, k.Name, maker.Project.ID, authn.HashKey(key), k.Prefix, k.Scopes, k.UnknownProducts, k.Delegate,
+			maker.Owner, maker.KeyID, k.ExpiresAt).Scan(&k.CreatedAt, &k.ExpiresAt)
 		if err != nil {
 			return fmt.Errorf("insert an API key: %w", err)
 		}
@@ -54,13 +60,15 @@ func (s Store) CreateKey(ctx context.Context, key string, maker authn.Principal,
 
 // checkMaker checks that the maker has the rights of a key, locks them until tx ends, and returns when the key expires.
 func checkMaker(ctx context.Context, tx pgx.Tx, maker authn.Principal, want account.KeyRequest) (*time.Time, error) {
-	var admin bool
-	err := tx.QueryRow(ctx, lockMaker, maker.Owner).Scan(&admin)
-	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+	if _, err := tx.Exec(ctx, lockMaker, maker.Owner); err != nil {
 		return nil, fmt.Errorf("lock the account of a maker of keys: %w", err)
 	}
-	if !admin {
-		return nil, errs.New(errs.Forbidden, "forbidden", "The account is disabled or no admin, so it makes no API keys.")
+	var owns bool
+	if err := tx.QueryRow(ctx, ownsProject, maker.Owner, maker.Project.ID).Scan(&owns); err != nil {
+		return nil, fmt.Errorf("check the account of a maker of keys: %w", err)
+	}
+	if !owns {
+		return nil, errs.New(errs.Forbidden, "forbidden", "The account is disabled, or no owner of the project, so it makes no API keys there.")
 	}
 	if maker.IsUser() {
 		return want.ExpiresAt, nil
@@ -71,7 +79,7 @@ func checkMaker(ctx context.Context, tx pgx.Tx, maker authn.Principal, want acco
 		WHERE id = $1 AND 'admin' = ANY (scopes) AND revoked_at IS NULL AND coalesce(expires_at > now(), true)`
 	var delegate bool
 	var expires *time.Time
-	err = tx.QueryRow(ctx, find, maker.KeyID).Scan(&delegate, &expires)
+	err := tx.QueryRow(ctx, find, maker.KeyID).Scan(&delegate, &expires)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return nil, errs.New(errs.Unauthenticated, "invalid_api_key", "The API key is revoked or has expired.")
@@ -88,21 +96,26 @@ func checkMaker(ctx context.Context, tx pgx.Tx, maker authn.Principal, want acco
 	return want.ExpiresAt, nil
 }
 
-// Keys lists all API keys, newest first.
-func (s Store) Keys(ctx context.Context) ([]account.APIKey, error) {
+// Keys lists the API keys of a project, newest first, or, for project 0, all.
+func (s Store) Keys(ctx context.Context, project int16) ([]account.APIKey, error) {
 	const query = `
-		SELECT k.id, k.name, k.prefix, k.scopes, k.delegate, coalesce('key:' || k.parent, 'user:' || k.owner, 'key:' || k.id),
+		SELECT k.id, k.name, p.slug, k.prefix, k.scopes, k.unknown_products, k.delegate, coalesce('key:' || k.parent, 'user:' || k.owner, 'key:' || k.id),
 		       coalesce(u.email, ''),
-		       CASE WHEN u.disabled_at IS NOT NULL THEN 'disabled' WHEN u.role <> 'admin' THEN 'no admin' ELSE '' END, k.created_at, k.expires_at, k.last_used_at, k.revoked_at
-		FROM auth.api_keys k LEFT JOIN auth.users u ON u.id = k.owner
+		       CASE WHEN u.disabled_at IS NOT NULL THEN 'disabled' WHEN u.role <> 'admin' AND m.role IS NULL THEN 'no owner' ELSE '' END,
+		       k.created_at, k.expires_at, k.last_used_at, k.revoked_at
+		FROM auth.api_keys k
+		JOIN auth.projects p ON p.id = k.project
+		LEFT JOIN auth.users u ON u.id = k.owner
+		LEFT JOIN auth.members m ON m.project = k.project AND m.user_id = k.owner AND m.role = 'owner'
+		WHERE $1 = 0 OR k.project = $1
 		ORDER BY k.created_at DESC, k.id DESC`
-	rows, err := s.Pool.Query(ctx, query)
+	rows, err := s.Pool.Query(ctx, query, project)
 	if err != nil {
 		return nil, postgres.Classify(fmt.Errorf("list API keys: %w", err))
 	}
 	keys, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (k account.APIKey, err error) {
-		return k, row.Scan(&k.ID, &k.Name, &k.Prefix, &k.Scopes, &k.Delegate, &k.CreatedBy,
-			&k.Account, &k.Stopped, &k.CreatedAt, &k.ExpiresAt, &k.LastUsedAt, &k.RevokedAt)
+		return k, row.Scan(&k.ID, &k.Name, &k.Project, &k.Prefix, &k.Scopes, &k.UnknownProducts, &k.Delegate, &k.CreatedBy, &k.Account,
+			 &k.Stopped, &k.CreatedAt, &k.ExpiresAt, &k.LastUsedAt, &k.RevokedAt)
 	})
 	if err != nil {
 		return nil, postgres.Classify(fmt.Errorf("list API keys: %w", err))
@@ -110,12 +123,12 @@ func (s Store) Keys(ctx context.Context) ([]account.APIKey, error) {
 	return keys, nil
 }
 
-// RevokeKey revokes an API key and all keys that were made with it, directly or not, and returns how many were not revoked
-// before. It is idempotent, and returns NotFound for an unknown key.
-func (s Store) RevokeKey(ctx context.Context, id uuid.UUID) (revoked int, err error) {
+// RevokeKey revokes an API key of a project, or, for project 0, of any, and all keys that were made with it, directly or not. It
+// returns how many were not revoked before. It is idempotent, and returns NotFound for an unknown key.
+func (s Store) RevokeKey(ctx context.Context, project int16, id uuid.UUID) (revoked int, err error) {
 	const revoke = `
 		WITH RECURSIVE family AS (
-			SELECT id FROM auth.api_keys WHERE id = $1
+			SELECT id FROM auth.api_keys WHERE id = $1 AND ($2 = 0 OR project = $2)
 			UNION ALL
 			SELECT k.id FROM auth.api_keys k JOIN family ON k.parent = family.id
 		), changed AS (
@@ -128,7 +141,7 @@ func (s Store) RevokeKey(ctx context.Context, id uuid.UUID) (revoked int, err er
 		if _, err := tx.Exec(ctx, lockOwner, id); err != nil {
 			return fmt.Errorf("lock the owner of an API key: %w", err)
 		}
-		if err := tx.QueryRow(ctx, revoke, id).Scan(&found, &revoked); err != nil {
+		if err := tx.QueryRow(ctx, revoke, id, project).Scan(&found, &revoked); err != nil {
 			return fmt.Errorf("revoke API keys: %w", err)
 		}
 		return nil

@@ -26,7 +26,9 @@ func (s tester) admin(email string) authn.Principal {
 	if err := s.PutAccount(s.t.Context(), a); err != nil {
 		s.t.Fatal(err)
 	}
-	return authn.Principal{Subject: a.ID.String(), Owner: a.ID.String(), Role: authn.Admin}
+	return authn.Principal{
+		Subject: a.ID.String(), Owner: a.ID.String(), Role: authn.Owner, AccountRole: authn.Admin, Project: authn.Project{ID: authn.DefaultProject},
+	}
 }
 
 // tryKey creates an API key and returns it as a service finds it.
@@ -41,7 +43,7 @@ func (s tester) tryKey(maker authn.Principal, request account.KeyRequest) (authn
 	if _, err := s.CreateKey(s.t.Context(), key, maker, k); err != nil {
 		return authn.Principal{}, err
 	}
-	found, err := authn.PostgresKeys{Pool: s.Pool}.FindKey(s.t.Context(), key)
+	found, err := authn.NewPostgres(s.Pool).FindKey(s.t.Context(), key)
 	return found.Principal, err
 }
 
@@ -85,11 +87,11 @@ func TestRevokingAKeyRevokesWhatItMade(t *testing.T) {
 		key  authn.Principal
 		want int
 	}{{grandchild, 2}, {root, 3}, {root, 0}} {
-		if n, err := s.RevokeKey(t.Context(), uuid.MustParse(step.key.KeyID)); err != nil || n != step.want {
+		if n, err := s.RevokeKey(t.Context(), authn.DefaultProject, uuid.MustParse(step.key.KeyID)); err != nil || n != step.want {
 			t.Errorf("%d keys are revoked, %v; want %d", n, err, step.want)
 		}
 	}
-	keys, err := s.Keys(t.Context())
+	keys, err := s.Keys(t.Context(), authn.DefaultProject)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +110,7 @@ func TestNoKeySurvivesItsMaker(t *testing.T) {
 	t.Parallel()
 	ends := map[string]func(s tester, user, key authn.Principal) error{
 		"revocation": func(s tester, _, key authn.Principal) error {
-			_, err := s.RevokeKey(s.t.Context(), uuid.MustParse(key.KeyID))
+			_, err := s.RevokeKey(s.t.Context(), authn.DefaultProject, uuid.MustParse(key.KeyID))
 			return err
 		},
 		"revocation of its maker": func(s tester, _, key authn.Principal) error {
@@ -116,7 +118,7 @@ func TestNoKeySurvivesItsMaker(t *testing.T) {
 			if err := s.Pool.QueryRow(s.t.Context(), `SELECT parent FROM auth.api_keys WHERE id = $1`, key.KeyID).Scan(&parent); err != nil {
 				return err
 			}
-			_, err := s.RevokeKey(s.t.Context(), parent)
+			_, err := s.RevokeKey(s.t.Context(), authn.DefaultProject, parent)
 			return err
 		},
 		"another role of the account": func(s tester, user, _ authn.Principal) error {
@@ -197,7 +199,7 @@ func TestAKeyHasNoMoreRightsThanItsMaker(t *testing.T) {
 		"an admin key delegates":               {plain, delegatingKey, "delegation_required"},
 		"a key outlives its maker":             {delegating, until(readKey, later), "validation_failed"},
 		"a key without the scope admin":        {reader, readKey, "invalid_api_key"},
-		"a token of an account without rights": {authn.Principal{Subject: stranger, Owner: stranger, Role: authn.Admin}, readKey, "forbidden"},
+		"a token of an account without rights": {authn.Principal{Subject: stranger, Owner: stranger, Role: authn.Owner, AccountRole: authn.User}, readKey, "forbidden"},
 		"a key without an account":             {authn.Principal{KeyID: plain.KeyID, Owner: plain.KeyID}, readKey, "forbidden"},
 	} {
 		if _, err := s.tryKey(test.maker, test.request); errs.CodeOf(err) != test.code {
@@ -321,7 +323,7 @@ func TestRecordingUseWaitsForNoStandby(t *testing.T) {
 
 func (s tester) findKey(pool *pgxpool.Pool, key string) {
 	s.t.Helper()
-	if _, err := (authn.PostgresKeys{Pool: pool}).FindKey(s.t.Context(), key); err != nil {
+	if _, err := authn.NewPostgres(pool).FindKey(s.t.Context(), key); err != nil {
 		s.t.Error(err)
 	}
 }

@@ -19,6 +19,8 @@ var (
 	errAccountGone     = errs.New(errs.Unauthenticated, "account_gone", "The account behind this token does not exist any more.")
 	errAccountDisabled = errs.New(errs.Unauthenticated, "account_disabled", "The account behind this token is disabled.")
 	errRoleChanged     = errs.New(errs.Unauthenticated, "role_changed", "The role of the account has changed. Log in again.")
+	// errMembershipChanged does not end the login: the account may act elsewhere.
+	errMembershipChanged = errs.New(errs.Forbidden, "membership_changed", "The role of the account in the project has changed. Try again.")
 	errSessionEnded    = errs.New(errs.Unauthenticated, "session_ended", "The login behind this token has ended. Log in again.")
 )
 
@@ -31,7 +33,8 @@ func (s Store) For(caller authn.Principal) Store {
 }
 
 // Caller returns the account of a caller with an access token. It returns Unauthenticated for a token that does not say what
-// is true now: its account is gone or disabled, has another role, or has ended the session that the token belongs to.
+// is true now: its account is gone or disabled, has another role, or has ended the session that the token belongs to. It returns
+// Forbidden for a caller in a project who has another role there by now.
 func (s Store) Caller(ctx context.Context, caller authn.Principal) (account.Account, error) {
 	a, err := readCaller(ctx, s.Pool, caller)
 	if err != nil {
@@ -72,7 +75,7 @@ func readCaller(ctx context.Context, db querier, caller authn.Principal) (accoun
 		return account.Account{}, err
 	case a.DisabledAt != nil:
 		return account.Account{}, errAccountDisabled
-	case a.Role != caller.Role:
+	case a.Role != caller.AccountRole:
 		return account.Account{}, errRoleChanged
 	}
 	const works = `
@@ -84,5 +87,26 @@ func readCaller(ctx context.Context, db querier, caller authn.Principal) (accoun
 	if !found {
 		return account.Account{}, errSessionEnded
 	}
-	return a, nil
+	return a, checkRole(ctx, db, a, caller)
+}
+
+// checkRole returns Forbidden for a caller in a project who has another role there by now.
+func checkRole(ctx context.Context, db querier, a account.Account, caller authn.Principal) error {
+	if caller.Project.ID == 0 || a.Role == authn.Admin {
+		return nil
+	}
+	role, err := roleOf(ctx, db, caller.Project.ID, a.ID)
+	if err == nil && role != caller.Role && (role != "" || !caller.Guest) {
+		err = errMembershipChanged
+	}
+	return err
+}
+
+// roleOf returns the role of an account in a project; empty if it is no member.
+func roleOf(ctx context.Context, db querier, project int16, user uuid.UUID) (role authn.Role, err error) {
+	const query = `SELECT coalesce((SELECT role FROM auth.members WHERE project = $1 AND user_id = $2), '')`
+	if err := db.QueryRow(ctx, query, project, user).Scan(&role); err != nil {
+		return "", fmt.Errorf("find a member: %w", err)
+	}
+	return role, nil
 }
