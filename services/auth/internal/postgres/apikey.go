@@ -115,7 +115,7 @@ func (s Store) Keys(ctx context.Context, project int16) ([]account.APIKey, error
 	}
 	keys, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (k account.APIKey, err error) {
 		return k, row.Scan(&k.ID, &k.Name, &k.Project, &k.Prefix, &k.Scopes, &k.UnknownProducts, &k.Delegate, &k.CreatedBy, &k.Account,
-			 &k.Stopped, &k.CreatedAt, &k.ExpiresAt, &k.LastUsedAt, &k.RevokedAt)
+			&k.Stopped, &k.CreatedAt, &k.ExpiresAt, &k.LastUsedAt, &k.RevokedAt)
 	})
 	if err != nil {
 		return nil, postgres.Classify(fmt.Errorf("list API keys: %w", err))

@@ -21,7 +21,7 @@ var (
 	errRoleChanged     = errs.New(errs.Unauthenticated, "role_changed", "The role of the account has changed. Log in again.")
 	// errMembershipChanged does not end the login: the account may act elsewhere.
 	errMembershipChanged = errs.New(errs.Forbidden, "membership_changed", "The role of the account in the project has changed. Try again.")
-	errSessionEnded    = errs.New(errs.Unauthenticated, "session_ended", "The login behind this token has ended. Log in again.")
+	errSessionEnded      = errs.New(errs.Unauthenticated, "session_ended", "The login behind this token has ended. Log in again.")
 )
 
 // For returns a store that changes accounts and makes invitations and keys in the name of a caller. The transaction of such a
