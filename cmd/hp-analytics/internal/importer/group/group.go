@@ -32,19 +32,23 @@ type Groups struct {
 	open   map[key]*list.Element
 	order  *list.List // of *members; the one that got a row most recently is last
 	held   int
+	// unread says that the last row could not be read, so that it may belong to what comes next.
+	unread bool
 }
 
 type key struct {
-	kind   mapping.Kind
 	number string
 	order  string // of a refund
 }
 
 type members struct {
-	key   key
-	facts []mapping.Fact
-	rows  []*source.Row
-	bytes int
+	key    key
+	facts  []mapping.Fact
+	rows   []*source.Row // of the facts
+	bad    []*source.Row // which are no facts, with their Err
+	last   int64         // number of its last row
+	bytes  int
+	reason string // why it is refused, if a row beside it cannot be read
 }
 
 // NewGroups returns groups that are complete when no row of theirs was among the last window rows.
@@ -52,10 +56,11 @@ func NewGroups(window int64) *Groups {
 	return &Groups{window: window, open: map[key]*list.Element{}, order: list.New()}
 }
 
-// Add adds a fact with a number and returns the items that were complete before.
+// Add adds a fact with a number and returns the items that were complete before. A row with an Err is no fact, and the order with
+// its number is refused: without the row it would be another order.
 func (g *Groups) Add(row *source.Row, f mapping.Fact) []Item {
 	completed := g.Complete(row.Number)
-	k := key{f.Kind, f.Number, f.Order}
+	k := key{f.Number, f.Order}
 	element, ok := g.open[k]
 	if ok {
 		g.order.MoveToBack(element)
@@ -63,10 +68,32 @@ func (g *Groups) Add(row *source.Row, f mapping.Fact) []Item {
 		element = g.order.PushBack(&members{key: k})
 		g.open[k] = element
 	}
-	m := element.Value.(*members) //nolint:forcetypeassert // the list has nothing else
-	m.facts, m.rows, m.bytes = append(m.facts, f), append(m.rows, row), m.bytes+len(row.Text)
-	g.held += len(row.Text)
+	m := membersOf(element)
+	if row.Err != nil {
+		m.bad = append(m.bad, row)
+	} else {
+		m.facts, m.rows = append(m.facts, f), append(m.rows, row)
+	}
+	if g.unread {
+		m.reason, g.unread = besideUnread, false
+	}
+	m.last, m.bytes, g.held = row.Number, m.bytes+len(row.Text), g.held+len(row.Text)
 	return completed
+}
+
+const besideUnread = "incomplete: a row beside it cannot be read and may belong to it"
+
+// Unread says that a row cannot be read, not even its number. It may belong to the order before it or behind it, and both are
+// refused: an order is stored as a whole, and its lines cannot be added later.
+func (g *Groups) Unread() {
+	if last := g.order.Back(); last != nil {
+		membersOf(last).reason = besideUnread
+	}
+	g.unread = true
+}
+
+func membersOf(element *list.Element) *members {
+	return element.Value.(*members) //nolint:forcetypeassert // the list has nothing else
 }
 
 // Complete returns the items that are complete when the file is read up to a row.
@@ -76,8 +103,8 @@ func (g *Groups) Complete(row int64) (items []Item) {
 		if oldest == nil {
 			return items
 		}
-		m := oldest.Value.(*members) //nolint:forcetypeassert // as above
-		if row-m.rows[len(m.rows)-1].Number <= g.window && g.held <= maxHeldBytes {
+		m := membersOf(oldest)
+		if row-m.last <= g.window && g.held <= maxHeldBytes {
 			return items
 		}
 		items = append(items, g.close(oldest, m)...)
@@ -87,7 +114,7 @@ func (g *Groups) Complete(row int64) (items []Item) {
 // Rest returns the items that are open at the end of the file.
 func (g *Groups) Rest() (items []Item) {
 	for oldest := g.order.Front(); oldest != nil; oldest = g.order.Front() {
-		items = append(items, g.close(oldest, oldest.Value.(*members))...) //nolint:forcetypeassert // as above
+		items = append(items, g.close(oldest, membersOf(oldest))...)
 	}
 	return items
 }

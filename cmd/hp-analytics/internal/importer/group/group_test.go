@@ -1,6 +1,7 @@
 package group_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -79,6 +80,26 @@ func TestAnOrderIsCompleteBehindTheWindow(t *testing.T) {
 	facts := []mapping.Fact{line("1", "a", 1, noon), line("2", "x", 1, noon), line("1", "b", 1, noon), line("2", "y", 1, noon), line("3", "x", 1, noon), line("1", "c", 1, noon)}
 	want := []string{"orders 1 2025-12-31T12:00:00Z u:1xa u:1xb", "orders 2 2025-12-31T12:00:00Z u:1xx u:1xy", "orders 3 2025-12-31T12:00:00Z u:1xx", "orders 1 2025-12-31T12:00:00Z u:1xc"}
 	got := grouped(2, facts)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestAnOrderIsRefusedWithABadRow(t *testing.T) {
+	t.Parallel()
+	groups := group.NewGroups(9)
+	groups.Add(&source.Row{Number: 0}, line("1", "a", 1, noon))
+	groups.Add(&source.Row{Number: 1, Err: errors.New("quantity is 0")}, mapping.Fact{Number: "1"})
+	groups.Add(&source.Row{Number: 2}, line("2", "a", 1, noon))
+	groups.Unread()
+	groups.Add(&source.Row{Number: 4}, line("3", "a", 1, noon))
+	groups.Add(&source.Row{Number: 5}, line("4", "a", 1, noon))
+	var got []string
+	for _, item := range groups.Rest() {
+		got = append(got, fmt.Sprintf("%s: %d facts of %d rows: %s", item.ID, len(item.Facts), len(item.Rows), item.Reason))
+	}
+	beside := "1 facts of 1 rows: incomplete: a row beside it cannot be read and may belong to it"
+	want := []string{"1: 0 facts of 2 rows: incomplete: another row with the number 1 was refused", "2: " + beside, "3: " + beside, "4: 1 facts of 1 rows: "}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -25,22 +25,31 @@ func Single(row *source.Row, f mapping.Fact, id string, derived bool) Item {
 // items returns what the rows with one number are: usually one item. Lines of another local day than the first are an item of their
 // own, so that each day counts what happened on it; the id of that has the day behind the number.
 func (m *members) items() []Item {
-	byDay := map[localtime.Day]*Item{}
-	first := m.facts[0].Day
+	if len(m.bad) > 0 {
+		reason := fmt.Sprintf("incomplete: another row with the number %s was refused", m.key.number)
+		return []Item{{ID: m.key.number, Rows: append(m.bad, m.rows...), Reason: reason}}
+	}
+	type part struct {
+		kind mapping.Kind
+		day  localtime.Day
+	}
+	parts, first := map[part]*Item{}, map[mapping.Kind]localtime.Day{}
 	for i, f := range m.facts {
-		first = min(first, f.Day)
-		item, ok := byDay[f.Day]
+		if day, ok := first[f.Kind]; !ok || f.Day < day {
+			first[f.Kind] = f.Day
+		}
+		item, ok := parts[part{f.Kind, f.Day}]
 		if !ok {
-			item = &Item{Kind: m.key.kind, ID: m.key.number}
-			byDay[f.Day] = item
+			item = &Item{Kind: f.Kind, ID: m.key.number}
+			parts[part{f.Kind, f.Day}] = item
 		}
 		item.Facts, item.Rows = append(item.Facts, f), append(item.Rows, m.rows[i])
 	}
 	reason := m.problem()
-	items := make([]Item, 0, len(byDay))
-	for day, item := range byDay {
-		if day != first {
-			item.ID += "@" + day.String()
+	items := make([]Item, 0, len(parts))
+	for p, item := range parts {
+		if p.day != first[p.kind] {
+			item.ID += "@" + p.day.String()
 		}
 		item.Reason = reason
 		item.check()
@@ -48,12 +57,15 @@ func (m *members) items() []Item {
 		slices.SortStableFunc(item.Facts, compare)
 		items = append(items, *item)
 	}
-	slices.SortFunc(items, func(a, b Item) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(items, func(a, b Item) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.ID, b.ID)) })
 	return items
 }
 
 // problem returns why the rows with one number are not one order, if they are not.
 func (m *members) problem() string {
+	if m.reason != "" {
+		return m.reason
+	}
 	first := m.facts[0]
 	for _, f := range m.facts[1:] {
 		switch {

@@ -9,10 +9,10 @@ import (
 
 // order reads a line of an order, or of a return: then the fact is of kind Refunds.
 func (r reader) order(f *Fact) error {
+	f.Number = r.get(fieldOrder) // first, so that a bad line is known to belong to it
 	if err := r.line(f, true); err != nil {
 		return err
 	}
-	f.Number = r.get(fieldOrder)
 	isReturn := r.Returns.Prefix != "" && strings.HasPrefix(f.Number, r.Returns.Prefix)
 	return f.settle(isReturn, r.Returns)
 }
@@ -75,7 +75,7 @@ func (f *Fact) settle(isReturn bool, returns Returns) error {
 
 // refund reads a refund: of an order that it names, or of no order.
 func (r reader) refund(f *Fact) error {
-	f.Order = r.get(fieldOrder)
+	f.Order, f.Number, f.Reason = r.get(fieldOrder), r.get(fieldID), r.get(fieldReason)
 	ofOrder := f.Order != ""
 	withoutUser := r
 	if ofOrder && !r.has(fieldUser) && !r.has(fieldAnonymous) {
@@ -86,7 +86,6 @@ func (r reader) refund(f *Fact) error {
 	if err := withoutUser.line(f, !ofOrder); err != nil {
 		return err
 	}
-	f.Number, f.Reason = r.get(fieldID), r.get(fieldReason)
 	f.Units = max(f.Units, -f.Units)
 	if f.AmountMinor != nil {
 		amount := max(*f.AmountMinor, -*f.AmountMinor)
