@@ -43,6 +43,7 @@ type key struct {
 
 type members struct {
 	key    key
+	kind   mapping.Kind // of its first row
 	facts  []mapping.Fact
 	rows   []*source.Row // of the facts
 	bad    []*source.Row // which are no facts, with their Err
@@ -65,7 +66,7 @@ func (g *Groups) Add(row *source.Row, f mapping.Fact) []Item {
 	if ok {
 		g.order.MoveToBack(element)
 	} else {
-		element = g.order.PushBack(&members{key: k})
+		element = g.order.PushBack(&members{key: k, kind: f.Kind})
 		g.open[k] = element
 	}
 	m := membersOf(element)

@@ -131,7 +131,7 @@ func ids(t *testing.T, facts []mapping.Fact) []string {
 		t.Fatal(err)
 	}
 	for _, f := range facts {
-		if err := repeats.Add(f); err != nil {
+		if err := repeats.Add(&source.Row{}, f); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -27,9 +27,10 @@ func NewIdentities(r *Repeats) (*Identities, error) {
 	return &Identities{seen: repeated}, err
 }
 
-// Of returns the id of a fact without a number. A row that was mended has the id that it was refused with.
+// Of returns the id of a fact without a number, or of a row with an Err, which says no more than its text. A row that was mended
+// has the id that it was refused with.
 func (i *Identities) Of(row *source.Row, f mapping.Fact) (string, error) {
-	content, err := contentOf(f)
+	content, err := contentOf(row, f)
 	if err != nil {
 		return "", err
 	}
@@ -45,7 +46,10 @@ func (i *Identities) Of(row *source.Row, f mapping.Fact) (string, error) {
 }
 
 // contentOf returns what a fact says. Equal facts have equal contents, however the row is written.
-func contentOf(f mapping.Fact) ([]byte, error) {
+func contentOf(row *source.Row, f mapping.Fact) ([]byte, error) {
+	if row.Err != nil {
+		return []byte(row.Text), nil
+	}
 	content, err := json.Marshal(f)
 	if err != nil {
 		return nil, fmt.Errorf("encode a fact: %w", err)

@@ -27,7 +27,7 @@ func Single(row *source.Row, f mapping.Fact, id string, derived bool) Item {
 func (m *members) items() []Item {
 	if len(m.bad) > 0 {
 		reason := fmt.Sprintf("incomplete: another row with the number %s was refused", m.key.number)
-		return []Item{{ID: m.key.number, Rows: append(m.bad, m.rows...), Reason: reason}}
+		return []Item{{Kind: m.kind, ID: m.key.number, Rows: append(m.bad, m.rows...), Reason: reason}}
 	}
 	type part struct {
 		kind mapping.Kind

@@ -14,6 +14,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/importer/mapping"
+	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/importer/source"
 )
 
 const (
@@ -49,9 +50,9 @@ func NewRepeats() (*Repeats, error) {
 	return r, nil
 }
 
-// Add notes a fact without a number.
-func (r *Repeats) Add(f mapping.Fact) error {
-	content, err := contentOf(f)
+// Add notes a fact without a number, or a row with an Err.
+func (r *Repeats) Add(row *source.Row, f mapping.Fact) error {
+	content, err := contentOf(row, f)
 	if err != nil {
 		return err
 	}

@@ -29,6 +29,9 @@ const (
 	Refunds  Kind = "refunds"
 )
 
+// KeepFirst is the RepeatedSKU of files that say something about products in many rows.
+const KeepFirst = "first"
+
 // What becomes of a row.
 const (
 	refuse    = "refuse"
@@ -85,12 +88,13 @@ type Mapping struct {
 	// further ones.
 	Properties     map[string]string `yaml:"properties"`
 	PropertiesFrom string            `yaml:"properties_from"`
-	TimeLayout     string            `yaml:"time_layout"` // rfc3339, unix, unix_ms, or a layout of Go's package time
-	TimeZone       string            `yaml:"time_zone"`   // of times that do not say theirs
-	Decimal        string            `yaml:"decimal"`     // between the whole and its fraction: . or ,
-	Thousands      string            `yaml:"thousands"`   // between groups of digits; none if it is empty
-	Rounding       string            `yaml:"rounding"`    // refuse or half_up, for amounts between two minor units
-	MissingUser    string            `yaml:"missing_user"`
+	TimeLayout     string            `yaml:"time_layout"`  // rfc3339, unix, unix_ms, or a layout of Go's package time
+	TimeZone       string            `yaml:"time_zone"`    // of times that do not say theirs
+	Decimal        string            `yaml:"decimal"`      // between the whole and its fraction: . or ,
+	Thousands      string            `yaml:"thousands"`    // between groups of digits; none if it is empty
+	Rounding       string            `yaml:"rounding"`     // refuse or half_up, for amounts between two minor units
+	MissingUser    string            `yaml:"missing_user"` // refuse, or anonymous: the order gets a user of its own
+	RepeatedSKU    string            `yaml:"repeated_sku"` // of products that have other content than an earlier row: refuse, or first
 	Returns        Returns           `yaml:"returns"`
 
 	zone   *time.Location
@@ -159,6 +163,7 @@ func (m *Mapping) checkChoices() error {
 	}
 	choose("rounding", &m.Rounding, refuse, halfUp)
 	choose("missing_user", &m.MissingUser, refuse, anonymous)
+	choose("repeated_sku", &m.RepeatedSKU, refuse, KeepFirst)
 	choose("returns.negative_quantity", &m.Returns.NegativeQuantity, refuse, refund)
 	choose("returns.negative_price", &m.Returns.NegativePrice, refuse, refund)
 	choose("decimal", &m.Decimal, ".", ",")
@@ -233,3 +238,6 @@ func (m *Mapping) Missing(header []string) []string {
 	}
 	return slices.Sorted(maps.Keys(missing))
 }
+
+// Numbered reports whether all rows have a number of their own or are known by their SKU, so that no id is made of the content.
+func (m *Mapping) Numbered() bool { return m.Rows == Products }
