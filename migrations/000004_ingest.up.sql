@@ -142,7 +142,7 @@ CREATE TABLE ingest.refunds (
 	user_n       bigint NOT NULL,
 	batch        bigint NOT NULL,
 	id           uuid NOT NULL,
-	order_id     uuid NOT NULL,
+	order_id     uuid,
 	project      smallint NOT NULL,
 	lines        smallint NOT NULL CHECK (lines > 0),
 	currency     text COLLATE "C" NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
@@ -151,17 +151,17 @@ CREATE TABLE ingest.refunds (
 	PRIMARY KEY (project, id)
 );
 CREATE INDEX refunds_ts_idx ON ingest.refunds (project, ts);
-CREATE INDEX refunds_order_idx ON ingest.refunds (project, order_id);
+CREATE INDEX refunds_order_idx ON ingest.refunds (project, order_id) WHERE order_id IS NOT NULL;
 COMMENT ON TABLE ingest.refunds IS 'Accepted refunds. The primary key deduplicates.';
 COMMENT ON COLUMN ingest.refunds.ts IS 'When it happened. A refund is counted on its own day, not on that of the order.';
 COMMENT ON COLUMN ingest.refunds.received_at IS 'When it was committed (start of the transaction).';
-COMMENT ON COLUMN ingest.refunds.user_n IS 'Who had bought: user_n of the order.';
+COMMENT ON COLUMN ingest.refunds.user_n IS 'Who had bought: user_n of the order, or whom a refund without an order names.';
 COMMENT ON COLUMN ingest.refunds.batch IS 'The batch that committed it.';
 COMMENT ON COLUMN ingest.refunds.id IS 'As ingest.events.id.';
-COMMENT ON COLUMN ingest.refunds.order_id IS 'The order.';
+COMMENT ON COLUMN ingest.refunds.order_id IS 'The order; NULL if nobody knows it, as in imported history.';
 COMMENT ON COLUMN ingest.refunds.project IS 'The project.';
 COMMENT ON COLUMN ingest.refunds.lines IS 'How many lines it has.';
-COMMENT ON COLUMN ingest.refunds.currency IS 'That of the order.';
+COMMENT ON COLUMN ingest.refunds.currency IS 'That of the order, if there is one.';
 COMMENT ON COLUMN ingest.refunds.reason IS 'Why, as the client says; NULL for no reason given.';
 COMMENT ON COLUMN ingest.refunds.content_hash IS 'SHA-256 of what the client sent, as for orders.';
 
@@ -174,13 +174,13 @@ CREATE TABLE ingest.refund_lines (
 	line         smallint NOT NULL CHECK (line > 0),
 	PRIMARY KEY (project, refund_id, line)
 );
-COMMENT ON TABLE ingest.refund_lines IS 'What a refund gives back of each line of the order. An amount without lines is distributed over the lines, so that products and totals agree.';
-COMMENT ON COLUMN ingest.refund_lines.amount_minor IS 'What is paid back for the line, in minor units of the order''s currency.';
+COMMENT ON TABLE ingest.refund_lines IS 'What a refund gives back of each line of the order, or of each product. An amount without lines is distributed over the lines, so that products and totals agree.';
+COMMENT ON COLUMN ingest.refund_lines.amount_minor IS 'What is paid back for the line, in minor units of the refund''s currency.';
 COMMENT ON COLUMN ingest.refund_lines.refund_id IS 'The refund.';
 COMMENT ON COLUMN ingest.refund_lines.product IS 'The product of the line.';
 COMMENT ON COLUMN ingest.refund_lines.units IS 'Units returned; 0 for an amount alone.';
 COMMENT ON COLUMN ingest.refund_lines.project IS 'The project.';
-COMMENT ON COLUMN ingest.refund_lines.line IS 'The line of the order.';
+COMMENT ON COLUMN ingest.refund_lines.line IS 'The line of the order; without an order, its number in the refund, from 1.';
 
 -- Ids of batches. Ingest takes them in blocks, so ids of two processes are in order only approximately.
 CREATE SEQUENCE ingest.batch_ids INCREMENT BY 1000;
@@ -266,6 +266,29 @@ COMMENT ON TABLE ingest.dropped_days IS 'Days whose raw events were dropped. The
 COMMENT ON COLUMN ingest.dropped_days.day IS 'The UTC day.';
 COMMENT ON COLUMN ingest.dropped_days.dropped_at IS 'When its partition was dropped.';
 
+-- An import of history announces its days: their events may be of any age, and their raw rows stay until they were recounted.
+CREATE TABLE ingest.imports (
+	project     smallint NOT NULL,
+	id          uuid NOT NULL,
+	first_day   date NOT NULL,
+	last_day    date NOT NULL,
+	begun_at    timestamptz NOT NULL DEFAULT now(),
+	finished_at timestamptz,
+	proven_at   timestamptz,
+	PRIMARY KEY (project, id),
+	CHECK (first_day <= last_day),
+	CHECK (proven_at IS NULL OR finished_at IS NOT NULL)
+);
+CREATE INDEX imports_unproven_idx ON ingest.imports (first_day, last_day) WHERE proven_at IS NULL;
+COMMENT ON TABLE ingest.imports IS 'Imports of history. Retention drops no day of an import before reconcile has proven it.';
+COMMENT ON COLUMN ingest.imports.project IS 'The project.';
+COMMENT ON COLUMN ingest.imports.id IS 'As ingest.events.id.';
+COMMENT ON COLUMN ingest.imports.first_day IS 'The first UTC day of its events.';
+COMMENT ON COLUMN ingest.imports.last_day IS 'The last UTC day of its events.';
+COMMENT ON COLUMN ingest.imports.begun_at IS 'When it was announced, for the last time if it was resumed. One that is not finished holds its days for 30 days.';
+COMMENT ON COLUMN ingest.imports.finished_at IS 'When its last event was stored; NULL while it runs.';
+COMMENT ON COLUMN ingest.imports.proven_at IS 'When reconcile found that the rollups of all its days are those of the raw rows.';
+
 -- The partitions are selected in a materialized CTE before their names are parsed as days: Postgres may evaluate conditions in
 -- any order, and would parse the names of all tables with another plan.
 CREATE VIEW ingest.whole_days AS
@@ -331,6 +354,11 @@ BEGIN
 		SELECT name, pg_total_relation_size(oid)
 		FROM partitions
 		WHERE to_date(right(name, 8), 'YYYYMMDD') < before_day
+		  AND NOT EXISTS (
+			SELECT FROM ingest.imports
+			WHERE proven_at IS NULL AND (finished_at IS NOT NULL OR begun_at > now() - interval '30 days')
+			  AND to_date(right(name, 8), 'YYYYMMDD') BETWEEN first_day AND last_day
+		)
 		ORDER BY right(name, 8), name
 	LOOP
 		IF NOT dry_run THEN
@@ -343,13 +371,15 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION ingest.drop_partitions_before(date, boolean) IS
-	'Drops the partitions of the days before a day and returns their names and sizes in bytes. With dry_run it only returns them.';
+	'Drops the partitions of the days before a day, except for days of imports that are not proven, and returns their names and sizes in bytes. With dry_run it only returns them.';
 REVOKE ALL ON FUNCTION ingest.ensure_partitions(date, date), ingest.drop_partitions_before(date, boolean) FROM PUBLIC;
 
 GRANT SELECT, INSERT ON ingest.events, ingest.clamped_events, ingest.orders, ingest.refunds, ingest.refund_lines, ingest.batches, ingest.idempotency_keys, ingest.names TO hp_ingest;
 GRANT SELECT, INSERT, UPDATE ON ingest.users TO hp_ingest;
 GRANT SELECT, INSERT, UPDATE (refunded_minor, refunded_units) ON ingest.order_lines TO hp_ingest;
 GRANT SELECT ON ingest.dropped_days TO hp_ingest;
+GRANT SELECT, INSERT, UPDATE (first_day, last_day, begun_at, finished_at, proven_at) ON ingest.imports TO hp_ingest;
+GRANT SELECT, UPDATE (proven_at) ON ingest.imports TO hp_aggregator;
 GRANT USAGE ON SEQUENCE ingest.batch_ids TO hp_ingest;
 GRANT EXECUTE ON FUNCTION ingest.ensure_partitions(date, date) TO hp_ingest, hp_aggregator;
 GRANT EXECUTE ON FUNCTION ingest.drop_partitions_before(date, boolean) TO hp_aggregator;
