@@ -790,7 +790,47 @@ type Product struct {
 	Version int64 `json:"version"`
 }
 
-// ProductBulkRequest Products to create or update.
+// ProductBulkItem A product to create, or what is to change in a product.
+type ProductBulkItem struct {
+	// Attributes Free-form properties of the product.
+	//
+	// Example: {"color":"green","size":42}
+	Attributes Attributes `json:"attributes,omitempty,omitzero"`
+
+	// Category The category; may be empty.
+	Category string `json:"category,omitempty,omitzero"`
+
+	// Currency The code of a currency in ISO 4217. Metals, test codes and `XXX` are refused.
+	//
+	// Example: EUR
+	Currency Currency `json:"currency,omitempty,omitzero"`
+
+	// Description A text about the product; may be empty.
+	Description string `json:"description,omitempty,omitzero"`
+
+	// Name The name to show.
+	Name string `json:"name,omitempty,omitzero"`
+
+	// PriceMinor The price in minor units.
+	PriceMinor int64 `json:"price_minor,omitempty,omitzero"`
+
+	// Prices Prices in further currencies, in minor units by ISO 4217 code. The currency of `price_minor` is not one of them.
+	//
+	// Example: {"JPY":21000,"USD":13900}
+	Prices Prices `json:"prices,omitempty,omitzero"`
+
+	// SKU The shop's own name of the product, unique in its project: any printable text of up to 200 bytes in UTF-8, except `.` and `..`. White space around it is removed, and it is brought to Unicode normalization form C; otherwise two SKUs are the same only if all their characters are, capitals included.
+	//
+	// Example: SHOE-TRAIL-42
+	SKU SKU `json:"sku"`
+
+	// Status Whether lists show the product by default. Events and purchases of an archived product are still counted.
+	//
+	// Example: active
+	Status ProductStatus `json:"status,omitempty,omitzero"`
+}
+
+// ProductBulkRequest Products to create or to change.
 type ProductBulkRequest struct {
 	// Products The products; each SKU once.
 	Products []ProductCreateRequest `json:"products"`
@@ -798,16 +838,22 @@ type ProductBulkRequest struct {
 
 // ProductBulkResult What happened to the products of a bulk request.
 type ProductBulkResult struct {
+	// Archived How many of them are archived now: a product stays archived unless its item has `status: active`.
+	Archived int `json:"archived"`
+
 	// Created How many are new.
 	Created int `json:"created"`
 
 	// Errors The products that were not written.
 	Errors []ItemError `json:"errors"`
 
+	// Reactivated How many were archived and are active now.
+	Reactivated int `json:"reactivated"`
+
 	// Unchanged How many already had this content.
 	Unchanged int `json:"unchanged"`
 
-	// Updated How many have changed.
+	// Updated How many have changed, without those in `reactivated`.
 	Updated int `json:"updated"`
 }
 
@@ -2061,9 +2107,22 @@ func (c *Client) CreateProduct(ctx context.Context, body ProductCreateRequest, o
 	return result, err
 }
 
-// BulkUpsertProducts calls POST /products/bulk: create or update many products by SKU.
+// BulkUpsertProducts calls POST /products/bulk: create or change many products by SKU.
 //
-// Each product is created when its SKU is new and updated to exactly the given content when it is not; its status stays. A bad product does not fail the others: it is listed in `errors` with its index, and the others are written. The codes are those of `POST /products` for a field; in addition `duplicate_sku` (an earlier item has the same SKU). More than 1,000 products, or none, are refused as a whole. Needs the role `owner` or the scope `admin`.
+// Takes up to 1,000 products and 16 MiB (decoded), as one JSON document or as NDJSON (`application/x-ndjson`; the names
+// `application/ndjson` and `application/jsonl` work as well), optionally compressed with gzip or zstd. Needs the role
+// `owner` or the scope `admin`.
+//
+// A SKU that the project does not have is a new product, which needs `name`, `price_minor` and `currency`. For a SKU that it
+// has, the members that are there replace those of the product, and absent ones stay: a price list needs `sku` and
+// `price_minor` only. `prices` and `attributes` are replaced as a whole. `status: active` brings an archived product back;
+// without `status`, it stays archived. Any other member than `status` ends that a product is a placeholder.
+//
+// A bad product does not fail the others: it is listed in `errors` with its index (for NDJSON the line, counted from 0
+// without empty lines), and the others are written. Every other product is counted in exactly one of `created`, `updated`,
+// `reactivated` and `unchanged`. The codes are those of `POST /products` and of `PATCH /products/{id}` for a field; in
+// addition `duplicate_sku` (an earlier item has the same SKU) and `malformed_json` (an item that is not JSON, or not valid
+// text: half of a surrogate pair, for example).
 func (c *Client) BulkUpsertProducts(ctx context.Context, body ProductBulkRequest, options ...CallOption) (result ProductBulkResult, err error) {
 	call := &call{
 		operation: "bulkUpsertProducts", method: http.MethodPost,

@@ -60,7 +60,7 @@ func TestBadInput(t *testing.T) {
 		"empty bulk":        {post, "/products/bulk", `{"products":[]}`, 422, "validation_failed", []string{"/products too_short"}},
 		"no products":       {post, "/products/bulk", `{"items":[]}`, 422, "validation_failed", []string{"/items unknown_field", "/products required"}},
 		"too many products": {post, "/products/bulk", `{"products":[` + strings.Repeat(`{},`, 1000) + `{}]}`, 422, "validation_failed", []string{"/products too_long"}},
-		"huge bulk":         {post, "/products/bulk", `{"products":["` + long(5<<20) + `"]}`, 413, "body_too_large", nil},
+		"huge bulk":         {post, "/products/bulk", `{"products":["` + long(16<<20) + `"]}`, 413, "body_too_large", nil},
 
 		"patch of nothing known":    {patch, "/products/" + uuid.NewString(), `{}`, 404, "product_not_found", nil},
 		"patch of no id":            {patch, "/products/SHOE", `{}`, 404, "not_found", nil},

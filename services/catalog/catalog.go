@@ -8,13 +8,16 @@ package catalog
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/go-chi/chi/v5"
 
 	"github.com/hp-analytics/hp-analytics/internal/openapi"
 	"github.com/hp-analytics/hp-analytics/internal/openapi/edge"
+	"github.com/hp-analytics/hp-analytics/internal/platform/body"
 	"github.com/hp-analytics/hp-analytics/internal/platform/cache"
+	"github.com/hp-analytics/hp-analytics/internal/platform/inflight"
 	"github.com/hp-analytics/hp-analytics/internal/platform/lifecycle"
 	"github.com/hp-analytics/hp-analytics/internal/platform/service"
 	"github.com/hp-analytics/hp-analytics/internal/platform/service/frame"
@@ -27,6 +30,12 @@ import (
 // replicas.
 const localTTL = time.Second
 
+// A body that pauses for longer than bodyStall, or brings fewer bytes a second than minBodyRate on average, is not waited for.
+const (
+	bodyStall   = 5 * time.Second
+	minBodyRate = 16 << 10
+)
+
 // New builds the service. It opens no connection yet.
 func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, error) {
 	f, err := frame.Open(ctx, cfg.Config, deps, frame.Spec{
@@ -38,7 +47,11 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 	products := cache.New(cache.Options{
 		Name: "products", LocalTTL: localTTL, RedisTTL: cfg.CacheTTL, MaxBytes: uint64(cfg.CacheBytes),
 	}, f.Redis, f.Logger, f.Registerer)
-	server := api.NewServer(postgres.New(f.Pool), products, f.Logger)
+	budget := inflight.NewBudget("catalog", inflight.Limits{
+		Total: cfg.MaxInflightBytes, Caller: math.MaxInt64, Address: math.MaxInt64, // only admins send large bodies
+	}, f.Registerer)
+	bodies := body.NewOpener(budget, body.Pace{Stall: bodyStall, Rate: minBodyRate, Total: cfg.HTTP.ReadTimeout})
+	server := api.NewServer(postgres.New(f.Pool), products, bodies, f.Logger)
 	return f.Service(frame.Parts{
 		Mount: func(router chi.Router) error {
 			openapi.Mount(router)

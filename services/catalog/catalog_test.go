@@ -50,7 +50,7 @@ func TestLifeOfAProduct(t *testing.T) {
 	}
 
 	result := want[bulkResult](admin, http.StatusOK, http.MethodPost, "/products/bulk",
-		`{"products":[`+document("SOCK")+`,`+document("SHOE-42")+`]}`)
+		`{"products":[`+document("SOCK")+`,`+document("SHOE-42", `"attributes":{}`)+`]}`)
 	if diff := cmp.Diff(bulkResult{Created: 1, Updated: 1, Errors: []itemError{}}, result); diff != "" {
 		t.Errorf("bulk (-want +got):\n%s", diff)
 	}

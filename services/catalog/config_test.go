@@ -17,9 +17,9 @@ func TestConfig(t *testing.T) {
 		t.Errorf("what has no default is given: %v", err)
 	}
 
-	bad := slices.Concat(needed, []string{"CATALOG_CACHE_TTL=10ms", "CATALOG_CACHE_BYTES=5", "JWKS_URL=nowhere", "SHUTDOWN_DRAIN_DELAY=-1s", "HTTP_ADDR=8080"})
+	bad := slices.Concat(needed, []string{"CATALOG_CACHE_TTL=10ms", "CATALOG_CACHE_BYTES=5", "CATALOG_MAX_INFLIGHT_BYTES=16777216", "JWKS_URL=nowhere", "SHUTDOWN_DRAIN_DELAY=-1s", "HTTP_ADDR=8080"})
 	err := config.Load(t.Context(), &cfg, config.Environ(bad, ""))
-	for _, name := range []string{"CATALOG_CACHE_TTL", "CATALOG_CACHE_BYTES", "JWKS_URL", "SHUTDOWN_DRAIN_DELAY", "HTTP_ADDR"} {
+	for _, name := range []string{"CATALOG_CACHE_TTL", "CATALOG_CACHE_BYTES", "CATALOG_MAX_INFLIGHT_BYTES", "JWKS_URL", "SHUTDOWN_DRAIN_DELAY", "HTTP_ADDR"} {
 		if err == nil || !strings.Contains(err.Error(), name+":") {
 			t.Errorf("the problem of %s is not listed: %v", name, err)
 		}

@@ -61,7 +61,7 @@ func (s *shop) start() client {
 			Config:   service.Config{HTTP: httpserver.Config{AccessLog: "errors", RequestTimeout: time.Minute}},
 			Postgres: s.postgres, Redis: s.redis,
 		},
-		Auth: s.auth.Config(), CacheTTL: s.cacheTTL, CacheBytes: 1 << 20,
+		Auth: s.auth.Config(), CacheTTL: s.cacheTTL, CacheBytes: 1 << 20, MaxInflightBytes: 64 << 20,
 	}
 	svc, err := catalog.New(ctx, cfg, platformtest.Deps(s.t))
 	if err != nil {
@@ -165,10 +165,12 @@ func (l list) skus() []string {
 }
 
 type bulkResult struct {
-	Created   int         `json:"created"`
-	Updated   int         `json:"updated"`
-	Unchanged int         `json:"unchanged"`
-	Errors    []itemError `json:"errors"`
+	Created     int         `json:"created"`
+	Updated     int         `json:"updated"`
+	Reactivated int         `json:"reactivated"`
+	Unchanged   int         `json:"unchanged"`
+	Archived    int         `json:"archived"`
+	Errors      []itemError `json:"errors"`
 }
 
 type itemError struct {

@@ -168,7 +168,7 @@ func (s stack) compression(t *testing.T) {
 	}
 }
 
-// bodyLimits checks the limits: 5 MiB for bulk requests of events and products, 64 KiB elsewhere.
+// bodyLimits checks the limits: 5 MiB for bulk requests of events, 64 KiB elsewhere.
 func (s stack) bodyLimits(t *testing.T) {
 	const limit = 5 << 20
 	s.send(t, http.MethodPost, "/events/bulk", make([]byte, limit+1)).wantProblem(t, 413, "body_too_large")

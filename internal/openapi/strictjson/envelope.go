@@ -5,9 +5,10 @@ import (
 	"unicode/utf8"
 )
 
-// ParseEnvelope is Parse for an object whose member of the given name is an array of items that are judged one by one: each
-// item is nil in the result, and of its content only the grammar is checked. What else Parse refuses (duplicate names, half
-// a surrogate pair, bytes that are not UTF-8, deep nesting) is for the reader of the item.
+// ParseEnvelope is Parse for an object whose member of the given name is an array of items that are judged one by one. That
+// array is a []json.RawMessage in the result, whose elements share the memory of data. Of an item only the grammar is checked.
+// What else Parse refuses (duplicate names, half a surrogate pair, bytes that are not UTF-8, deep nesting) is for the reader of
+// the item.
 func ParseEnvelope(data []byte, member string) (any, error) {
 	if !json.Valid(data) {
 		return Parse(data) // says what is wrong
@@ -22,13 +23,14 @@ func ParseEnvelope(data []byte, member string) (any, error) {
 
 var errUTF8 = &failure{detail: "The body is not valid UTF-8."}
 
-// skipItems reads the array at the next byte and returns a nil for each of its items. The document is valid JSON.
-func (p *parser) skipItems() []any {
+// skipItems reads the array at the next byte and returns its items. The document is valid JSON.
+func (p *parser) skipItems() []json.RawMessage {
 	p.at++
-	items := []any{}
+	items := []json.RawMessage{}
 	for p.next() != ']' {
+		start := p.at
 		p.skipValue()
-		items = append(items, nil)
+		items = append(items, p.data[start:p.at:p.at])
 		p.take(',')
 	}
 	p.at++

@@ -120,14 +120,23 @@ func FuzzParse(f *testing.F) {
 
 func TestParseEnvelope(t *testing.T) {
 	t.Parallel()
-	const items = `[{"a":1,"a":2}, "\ud83d", null,1.5e3 ,true, [[]],{"b":"]}\"\\"},` + "\"\xff\"" + `]`
+	raw := func(items ...string) []json.RawMessage {
+		list := make([]json.RawMessage, len(items))
+		for i, item := range items {
+			list[i] = json.RawMessage(item)
+		}
+		return list
+	}
+	items := []string{`{"a":1,"a":2}`, `"\ud83d"`, `null`, `1.5e3`, `true`, `[[]]`, `{"b":"]}\"\\"}`, "\"\xff\""}
+	deep := strings.Repeat("[", 70) + strings.Repeat("]", 70)
 	for in, want := range map[string]any{
-		` {"items": ` + items + `, "x":["y"]} `: map[string]any{"items": make([]any, 8), "x": []any{"y"}},
-		`{"items":[ ]}`:                         map[string]any{"items": []any{}},
-		`{"items":{"a":1}}`:                     map[string]any{"items": map[string]any{"a": json.Number("1")}},
-		`[{"items":[1]}]`:                       []any{map[string]any{"items": []any{json.Number("1")}}},
-		`{"x":{"items":[1]}}`:                   map[string]any{"x": map[string]any{"items": []any{json.Number("1")}}},
-		`{"items":[` + strings.Repeat("[", 70) + strings.Repeat("]", 70) + `]}`: map[string]any{"items": make([]any, 1)},
+		` {"items": [` + strings.Join(items, ", ") + `], "x":["y"]} `: map[string]any{"items": raw(items...), "x": []any{"y"}},
+		`{"items":[ 1 ]}`:          map[string]any{"items": raw("1 ")},
+		`{"items":[ ]}`:            map[string]any{"items": raw()},
+		`{"items":{"a":1}}`:        map[string]any{"items": map[string]any{"a": json.Number("1")}},
+		`[{"items":[1]}]`:          []any{map[string]any{"items": []any{json.Number("1")}}},
+		`{"x":{"items":[1]}}`:      map[string]any{"x": map[string]any{"items": []any{json.Number("1")}}},
+		`{"items":[` + deep + `]}`: map[string]any{"items": raw(deep)},
 	} {
 		if got, err := strictjson.ParseEnvelope([]byte(in), "items"); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %#v, %v, want %#v", in, got, err, want)

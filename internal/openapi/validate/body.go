@@ -27,45 +27,28 @@ var bodyOptions = append(contract.Formats(), openapi3.VisitAsRequest(), openapi3
 
 // body is what the contract says about the body of an operation.
 type body struct {
-	content map[string]content // by media type
-	names   string             // the media types, for people
+	content map[string]*openapi3.Schema // by media type
+	names   string                      // the media types, for people
 	limit   int64
 	patch   bool // null removes a member
-}
-
-// content is what a body of one media type holds.
-type content struct {
-	schema *openapi3.Schema
-	items  string // see itemsOf
 }
 
 func newBody(spec *openapi3.RequestBody, method string) *body {
 	b := &body{
 		patch:   method == http.MethodPatch,
-		content: map[string]content{},
+		content: map[string]*openapi3.Schema{},
 		names:   strings.Join(slices.Sorted(maps.Keys(spec.Content)), " or "),
 		limit:   contract.MaxBody(spec),
 	}
 	for name, media := range spec.Content {
-		b.content[name] = content{schema: media.Schema.Value, items: itemsOf(media.Schema.Value)}
+		b.content[name] = media.Schema.Value
 	}
 	return b
 }
 
-// itemsOf returns the member of a body whose items the handler judges one by one, so that a bad item does not fail the
-// others: the contract allows anything there (anyOf). It is empty if there is none.
-func itemsOf(schema *openapi3.Schema) string {
-	for name, member := range schema.Properties {
-		if items := member.Value.Items; items != nil && len(items.Value.AnyOf) > 0 {
-			return name
-		}
-	}
-	return ""
-}
-
 // check reads the body, leaves it to be read again, and returns its value and its problems.
 func (b *body) check(w http.ResponseWriter, r *http.Request) (any, []errs.Field, error) {
-	content, err := b.contentOf(r)
+	schema, err := b.schemaOf(r)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -81,34 +64,29 @@ func (b *body) check(w http.ResponseWriter, r *http.Request) (any, []errs.Field,
 	if len(bytes.TrimSpace(data)) == 0 {
 		return nil, nil, errs.New(errs.Malformed, "body_required", "This request needs a JSON body.")
 	}
-	var value any
-	if content.items != "" {
-		value, err = strictjson.ParseEnvelope(data, content.items)
-	} else {
-		value, err = strictjson.Parse(data)
-	}
+	value, err := strictjson.Parse(data)
 	if err != nil {
 		return nil, nil, err
 	}
-	return value, b.checkValue(content.schema, value), nil
+	return value, b.checkValue(schema, value), nil
 }
 
-// contentOf returns the content of the body's media type. A body without a Content-Type is JSON.
-func (b *body) contentOf(r *http.Request) (content, error) {
+// schemaOf returns the schema of the body's media type. A body without a Content-Type is JSON.
+func (b *body) schemaOf(r *http.Request) (*openapi3.Schema, error) {
 	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
-		return content{}, errs.New(errs.UnsupportedMedia, "unsupported_encoding", "Send this body without a Content-Encoding.")
+		return nil, errs.New(errs.UnsupportedMedia, "unsupported_encoding", "Send this body without a Content-Encoding.")
 	}
 	name, charset := jsonType, ""
 	if header := r.Header.Get("Content-Type"); header != "" && header != jsonType {
 		parsed, params, err := mime.ParseMediaType(header)
 		if err != nil {
-			return content{}, b.unsupported().Because(err)
+			return nil, b.unsupported().Because(err)
 		}
 		name, charset = parsed, params["charset"]
 	}
 	found, known := b.content[name]
 	if !known || charset != "" && !strings.EqualFold(charset, "utf-8") {
-		return content{}, b.unsupported()
+		return nil, b.unsupported()
 	}
 	return found, nil
 }

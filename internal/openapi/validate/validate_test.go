@@ -151,7 +151,6 @@ func TestRefused(t *testing.T) {
 		{name: "empty list", method: "POST", target: "/auth/api-keys", body: `{"name":"a","scopes":[]}`, status: 422, errors: []string{"/scopes too_short"}},
 		{name: "equal items", method: "POST", target: "/auth/api-keys", body: `{"name":"a","scopes":["read","read"]}`, status: 422, errors: []string{"/scopes duplicate_item"}},
 		{name: "bad item", method: "POST", target: "/auth/api-keys", body: `{"name":"a","scopes":["read","root"]}`, status: 422, errors: []string{"/scopes/1 invalid_enum"}},
-		{name: "too many items", method: "POST", target: "/products/bulk", body: `{"products":[` + strings.Repeat("{},", 1000) + `{}]}`, status: 422, errors: []string{"/products too_long"}},
 
 		// Parameters.
 		{name: "limit too small", method: "GET", target: "/products?limit=0", status: 422, errors: []string{"/query/limit too_small"}},
@@ -203,7 +202,7 @@ func TestAccepted(t *testing.T) {
 		{"POST", "/products", "application/json", product(`,"attributes":{"any":[1.5,1e3,null,{"thing":true}]}`)},
 		{"PATCH", "/products/" + id, "application/merge-patch+json", `{"description":null,"attributes":null}`},
 		{"PATCH", "/products/" + id, "application/json", `{}`},
-		{"POST", "/products/bulk", "application/json", `{"products":[` + product(`,"description":"\u0000"`) + `,{"price_minor":1e3},null]}`}, // the handler validates each item
+		{"POST", "/products/bulk", "text/plain", `{"products":[`}, // the handler validates it
 		{"GET", "/products?limit=100&status=all&category=caf%C3%A9&q=%25", "", ""},
 		{"POST", "/products", "application/json", product(`,"category":null,"description":null,"attributes":null`)}, // absent
 		{"GET", "/products/" + strings.ToUpper(id), "", ""},
@@ -264,7 +263,7 @@ func (e *endless) Read(p []byte) (int, error) {
 func TestBodyLimits(t *testing.T) {
 	t.Parallel()
 	h := behind(t, accept)
-	for target, limit := range map[string]int{"/auth/login": 64 << 10, "/products": 64 << 10, "/products/bulk": 5 << 20} {
+	for target, limit := range map[string]int{"/auth/login": 64 << 10, "/products": 64 << 10} {
 		body := &endless{t: t}
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, target, body))

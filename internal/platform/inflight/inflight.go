@@ -51,7 +51,7 @@ func NewBudget(service string, limits Limits, registerer prometheus.Registerer) 
 		}),
 		greedy: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: metric + "_shares_exceeded_total",
-			Help: "Requests turned away because their caller or address has too much in flight (" + setting + "_MAX_CALLER_BYTES, " + setting + "_MAX_ADDRESS_BYTES).",
+			Help: "Requests turned away because their caller or address has as much in flight as one may.",
 		}),
 	}
 	registerer.MustRegister(b.denied, b.greedy,

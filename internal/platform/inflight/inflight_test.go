@@ -72,7 +72,7 @@ func TestBudget(t *testing.T) {
 		# HELP hpa_ingest_overloads_total Requests turned away because those in flight use all the memory they may (INGEST_MAX_INFLIGHT_BYTES).
 		# TYPE hpa_ingest_overloads_total counter
 		hpa_ingest_overloads_total 2
-		# HELP hpa_ingest_shares_exceeded_total Requests turned away because their caller or address has too much in flight (INGEST_MAX_CALLER_BYTES, INGEST_MAX_ADDRESS_BYTES).
+		# HELP hpa_ingest_shares_exceeded_total Requests turned away because their caller or address has as much in flight as one may.
 		# TYPE hpa_ingest_shares_exceeded_total counter
 		hpa_ingest_shares_exceeded_total 0
 	`

@@ -22,7 +22,14 @@ func (d *Deployment) Fill(ctx context.Context, products []client.ProductCreateRe
 	if err != nil {
 		return "", nil, err
 	}
-	result, err := c.BulkUpsertProducts(ctx, client.ProductBulkRequest{Products: products})
+	items := make([]client.ProductBulkItem, len(products))
+	for i, p := range products {
+		items[i] = client.ProductBulkItem{
+			SKU: p.SKU, Name: &p.Name, Description: &p.Description, Category: &p.Category,
+			PriceMinor: &p.PriceMinor, Currency: &p.Currency, Prices: p.Prices, Attributes: p.Attributes,
+		}
+	}
+	result, err := c.BulkUpsertProducts(ctx, client.ProductBulkRequest{Products: items})
 	if err != nil {
 		return "", nil, err
 	}

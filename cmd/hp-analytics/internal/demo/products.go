@@ -19,11 +19,11 @@ const (
 
 // createProducts writes the shop's products to the catalog and returns their ids, in the order of the shop.
 func createProducts(ctx context.Context, admin *client.Client, s *shop.Shop) ([]uuid.UUID, error) {
-	products := make([]client.ProductCreateRequest, len(s.Products))
+	products := make([]client.ProductBulkItem, len(s.Products))
 	for i, p := range s.Products {
-		products[i] = client.ProductCreateRequest{
-			SKU: p.SKU, Name: p.Name, Description: p.Description, Category: p.Category,
-			PriceMinor: p.PriceMinor, Currency: shop.Currency, Attributes: client.Attributes{"color": p.Color},
+		products[i] = client.ProductBulkItem{
+			SKU: p.SKU, Name: &p.Name, Description: &p.Description, Category: &p.Category,
+			PriceMinor: &p.PriceMinor, Currency: new(shop.Currency), Attributes: client.Attributes{"color": p.Color},
 		}
 	}
 	for bulk := range slices.Chunk(products, maxBulk) {

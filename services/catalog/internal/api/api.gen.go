@@ -41,18 +41,6 @@ type Attributes = json.RawMessage
 // Example: EUR
 type Currency = string
 
-// ItemError Why one item of a bulk request was refused.
-type ItemError struct {
-	// Code A stable reason for programs.
-	Code string `json:"code"`
-
-	// Detail A sentence for people.
-	Detail string `json:"detail"`
-
-	// Index The position of the item in the request, from 0.
-	Index int `json:"index"`
-}
-
 // Prices Prices in further currencies, in minor units by ISO 4217 code. The currency of `price_minor` is not one of them.
 //
 // Example: {"JPY":21000,"USD":13900}
@@ -111,27 +99,6 @@ type Product struct {
 
 	// Version Grows with every change; the ETag.
 	Version int64 `json:"version"`
-}
-
-// ProductBulkRequest Products to create or update.
-type ProductBulkRequest struct {
-	// Products The products; each SKU once.
-	Products []json.RawMessage `json:"products"`
-}
-
-// ProductBulkResult What happened to the products of a bulk request.
-type ProductBulkResult struct {
-	// Created How many are new.
-	Created int `json:"created"`
-
-	// Errors The products that were not written.
-	Errors []ItemError `json:"errors"`
-
-	// Unchanged How many already had this content.
-	Unchanged int `json:"unchanged"`
-
-	// Updated How many have changed.
-	Updated int `json:"updated"`
 }
 
 // ProductCreateRequest A product to create.
@@ -274,9 +241,6 @@ type UpdateProductParams struct {
 // CreateProductJSONRequestBody defines body for CreateProduct for application/json ContentType.
 type CreateProductJSONRequestBody = ProductCreateRequest
 
-// BulkUpsertProductsJSONRequestBody defines body for BulkUpsertProducts for application/json ContentType.
-type BulkUpsertProductsJSONRequestBody = ProductBulkRequest
-
 // UpdateProductJSONRequestBody defines body for UpdateProduct for application/json ContentType.
 type UpdateProductJSONRequestBody = ProductPatch
 
@@ -288,9 +252,6 @@ type ServerInterface interface {
 	// CreateProduct Create a product
 	// (POST /products)
 	CreateProduct(w http.ResponseWriter, r *http.Request)
-	// BulkUpsertProducts Create or update many products by SKU
-	// (POST /products/bulk)
-	BulkUpsertProducts(w http.ResponseWriter, r *http.Request)
 	// ArchiveProduct Archive a product
 	// (DELETE /products/{id})
 	ArchiveProduct(w http.ResponseWriter, r *http.Request, id openapi_types.UUID, params ArchiveProductParams)
@@ -315,12 +276,6 @@ func (_ Unimplemented) ListProducts(w http.ResponseWriter, r *http.Request, para
 // CreateProduct Create a product
 // (POST /products)
 func (_ Unimplemented) CreateProduct(w http.ResponseWriter, r *http.Request) {
-	w.WriteHeader(http.StatusNotImplemented)
-}
-
-// BulkUpsertProducts Create or update many products by SKU
-// (POST /products/bulk)
-func (_ Unimplemented) BulkUpsertProducts(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -454,20 +409,6 @@ func (siw *ServerInterfaceWrapper) CreateProduct(w http.ResponseWriter, r *http.
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.CreateProduct(w, r)
-	}))
-
-	for _, middleware := range siw.HandlerMiddlewares {
-		handler = middleware(handler)
-	}
-
-	handler.ServeHTTP(w, r)
-}
-
-// BulkUpsertProducts operation middleware
-func (siw *ServerInterfaceWrapper) BulkUpsertProducts(w http.ResponseWriter, r *http.Request) {
-
-	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.BulkUpsertProducts(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -755,9 +696,6 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	r.Group(func(r chi.Router) {
 		r.Patch(options.BaseURL+"/products/{id}", wrapper.UpdateProduct)
 	})
-	r.Group(func(r chi.Router) {
-		r.Post(options.BaseURL+"/products/bulk", wrapper.BulkUpsertProducts)
-	})
 
 	return r
 }
@@ -812,28 +750,6 @@ func (response CreateProduct201JSONResponse) VisitCreateProductResponse(w http.R
 	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type BulkUpsertProductsRequestObject struct {
-	Body *BulkUpsertProductsJSONRequestBody
-}
-
-type BulkUpsertProductsResponseObject interface {
-	VisitBulkUpsertProductsResponse(w http.ResponseWriter) error
-}
-
-type BulkUpsertProducts200JSONResponse ProductBulkResult
-
-func (response BulkUpsertProducts200JSONResponse) VisitBulkUpsertProductsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -944,9 +860,6 @@ type StrictServerInterface interface {
 	// CreateProduct Create a product
 	// (POST /products)
 	CreateProduct(ctx context.Context, request CreateProductRequestObject) (CreateProductResponseObject, error)
-	// BulkUpsertProducts Create or update many products by SKU
-	// (POST /products/bulk)
-	BulkUpsertProducts(ctx context.Context, request BulkUpsertProductsRequestObject) (BulkUpsertProductsResponseObject, error)
 	// ArchiveProduct Archive a product
 	// (DELETE /products/{id})
 	ArchiveProduct(ctx context.Context, request ArchiveProductRequestObject) (ArchiveProductResponseObject, error)
@@ -1047,37 +960,6 @@ func (sh *strictHandler) CreateProduct(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(CreateProductResponseObject); ok {
 		if err := validResponse.VisitCreateProductResponse(w); err != nil {
-			sh.options.ResponseErrorHandlerFunc(w, r, err)
-		}
-	} else if response != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
-	}
-}
-
-// BulkUpsertProducts operation middleware
-func (sh *strictHandler) BulkUpsertProducts(w http.ResponseWriter, r *http.Request) {
-	var request BulkUpsertProductsRequestObject
-
-	var body BulkUpsertProductsJSONRequestBody
-	if err := runtime.BindJSONBody(r, &body); err != nil {
-		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
-		return
-	}
-	request.Body = &body
-
-	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.BulkUpsertProducts(ctx, request.(BulkUpsertProductsRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "BulkUpsertProducts")
-	}
-
-	response, err := handler(r.Context(), w, r, request)
-
-	if err != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(BulkUpsertProductsResponseObject); ok {
-		if err := validResponse.VisitBulkUpsertProductsResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

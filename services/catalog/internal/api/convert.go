@@ -38,19 +38,6 @@ func listAnswer(filter product.Filter, items []product.Product, more bool) Produ
 	return list
 }
 
-func bulkAnswer(bulk *product.Bulk) ProductBulkResult {
-	result := ProductBulkResult{
-		Created:   bulk.Created,
-		Updated:   len(bulk.Updated),
-		Unchanged: bulk.Unchanged,
-		Errors:    make([]ItemError, len(bulk.Refusals)),
-	}
-	for i, r := range bulk.Refusals {
-		result.Errors[i] = ItemError{Index: r.Index, Code: r.Code, Detail: r.Detail}
-	}
-	return result
-}
-
 // pageOf returns the page of a project that the parameters of a list request. Without a SKU it is one of active products by
 // default.
 func pageOf(project int16, params ListProductsParams) (product.Page, error) {

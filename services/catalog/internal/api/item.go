@@ -12,92 +12,107 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/catalog/internal/product"
 )
 
-// required are the members that every product must have.
-var required = []string{"sku", "name", "price_minor", "currency"}
-
-// optional are the other members of a product.
-var optional = []string{"description", "category", "prices", "attributes"}
-
-// parseItem decodes one product of a bulk request. The contract does not validate the items, because one bad item must not
-// fail the request. Package product checks the values.
-func parseItem(raw json.RawMessage) (product.Content, error) {
+// parseItem decodes one product of a bulk request: its SKU and what to write. Package product checks the values. A null means
+// that the member is absent.
+func parseItem(raw json.RawMessage) (sku string, patch product.Patch, err error) {
 	value, err := strictjson.Parse(raw)
 	if refusal, ok := errors.AsType[*errs.Error](err); ok {
 		code := refusal.Code
 		if len(refusal.Fields) > 0 {
 			code = refusal.Fields[0].Code
 		}
-		return product.Content{}, itemError(code, strings.Replace(refusal.Detail, "The body", "The product", 1))
+		return "", product.Patch{}, refused(code, strings.Replace(refusal.Detail, "The body", "The product", 1))
 	}
 	members, ok := value.(map[string]any)
 	if !ok {
-		return product.Content{}, itemError("wrong_type", "The product must be a JSON object.")
+		return "", product.Patch{}, refused("wrong_type", "The product must be a JSON object.")
 	}
-	for _, name := range required {
-		if _, ok := members[name]; !ok {
-			return product.Content{}, itemError("required", name+" is missing.")
-		}
-	}
-	var c product.Content
+	patch.Whole = true
 	for _, name := range slices.Sorted(maps.Keys(members)) { // sorted, so that the same item always gets the same answer
-		if members[name] == nil && slices.Contains(optional, name) {
-			continue // null means absent
+		known, ok := true, true
+		if name == "sku" && members[name] != nil {
+			sku, ok = members[name].(string)
+		} else if name != "sku" {
+			known, ok = assign(&patch, name, members[name])
 		}
-		known, ok := assign(&c, name, members[name])
 		if !known {
-			return product.Content{}, itemError("unknown_field", "The product has a member that products do not have.")
+			return "", product.Patch{}, refused("unknown_field", "The product has a member that products do not have.")
 		}
 		if !ok {
-			return product.Content{}, itemError("wrong_type", name+" has the wrong type.")
+			return "", product.Patch{}, refused("wrong_type", name+" has the wrong type.")
 		}
 	}
-	return c, nil
+	if members["sku"] == nil {
+		return "", product.Patch{}, refused("required", "sku is missing.")
+	}
+	return sku, patch, nil
 }
 
-// assign sets the member of c with this name. It reports whether there is such a member, and whether value has its type.
-func assign(c *product.Content, name string, value any) (known, ok bool) {
+// assign sets the member of patch with this name, unless value is null. It reports whether there is such a member, and whether
+// value has its type.
+func assign(patch *product.Patch, name string, value any) (known, ok bool) {
 	switch name {
-	case "sku":
-		c.SKU, ok = value.(string)
 	case "name":
-		c.Name, ok = value.(string)
+		patch.Name, ok = pointer[string](value)
 	case "description":
-		c.Description, ok = value.(string)
+		patch.Description, ok = pointer[string](value)
 	case "category":
-		c.Category, ok = value.(string)
+		patch.Category, ok = pointer[string](value)
 	case "currency":
-		c.Currency, ok = value.(string)
+		patch.Currency, ok = pointer[string](value)
+	case "status":
+		var status *string
+		status, ok = pointer[string](value)
+		patch.Status = (*product.Status)(status)
 	case "price_minor":
-		c.PriceMinor, ok = integer(value)
+		patch.PriceMinor, ok = integer(value)
 	case "prices":
-		c.Prices, ok = integers(value)
+		patch.Prices, ok = integers(value)
 	case "attributes":
+		if value == nil {
+			return true, true
+		}
 		var err error
-		c.Attributes, err = json.Marshal(value)
-		ok = err == nil && value != nil
+		patch.Attributes, err = json.Marshal(value)
+		ok = err == nil
 	default:
 		return false, false
 	}
 	return true, ok
 }
 
-func integer(value any) (int64, bool) {
-	literal, ok := value.(json.Number)
-	if !ok {
-		return 0, false
+// pointer returns value, nil for null, and whether it has the type T.
+func pointer[T any](value any) (*T, bool) {
+	if value == nil {
+		return nil, true
 	}
-	n, err := literal.Int64()
-	return n, err == nil
+	v, ok := value.(T)
+	return &v, ok
 }
 
-func integers(value any) (map[string]int64, bool) {
-	object, ok := value.(map[string]any)
-	all := make(map[string]int64, len(object))
-	for name, member := range object {
+func integer(value any) (*int64, bool) {
+	literal, ok := pointer[json.Number](value)
+	if !ok || literal == nil {
+		return nil, ok
+	}
+	n, err := literal.Int64()
+	return &n, err == nil
+}
+
+// integers returns an object of integers, without the members that are null, or nil for null.
+func integers(value any) (map[string]*int64, bool) {
+	object, ok := pointer[map[string]any](value)
+	if !ok || object == nil {
+		return nil, ok
+	}
+	all := make(map[string]*int64, len(*object))
+	for name, member := range *object {
 		n, isInteger := integer(member)
-		all[name], ok = n, ok && isInteger
+		if ok = ok && isInteger; n != nil {
+			all[name] = n
+		}
 	}
 	return all, ok
 }
 
-func itemError(code, detail string) error { return errs.New(errs.Invalid, code, detail) }
+func refused(code, detail string) error { return errs.New(errs.Invalid, code, detail) }

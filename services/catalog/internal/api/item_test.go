@@ -12,44 +12,55 @@ import (
 
 func TestParseItem(t *testing.T) {
 	t.Parallel()
-	shortest := product.Content{SKU: "A", Name: "a", PriceMinor: 1, Currency: "EUR"}
+	const full = `{"sku":"A","name":"a","price_minor":1,"currency":"EUR"`
+	shortest := product.Patch{Name: new("a"), PriceMinor: new(int64(1)), Currency: new("EUR"), Whole: true}
 	tests := map[string]struct {
 		raw  string
-		want product.Content
+		want product.Patch
 		code string
 	}{
-		"shortest": {raw: `{"sku":"A","name":"a","price_minor":1,"currency":"EUR"}`, want: shortest},
+		"new product": {raw: full + `}`, want: shortest},
+		"price only":  {raw: `{"sku":"A","price_minor":1}`, want: product.Patch{PriceMinor: new(int64(1)), Whole: true}},
+		"status only": {raw: `{"sku":"A","status":"active"}`, want: product.Patch{Status: new(product.Active), Whole: true}},
+		"nothing":     {raw: `{"sku":"A"}`, want: product.Patch{Whole: true}},
 		"everything": {
-			raw: `{"sku":"A","name":"a","description":"b","category":"c","price_minor":0,"currency":"EUR","prices":{"JPY":2},"attributes":{"d":[null]}}`,
-			want: product.Content{
-				SKU: "A", Name: "a", Description: "b", Category: "c", Currency: "EUR", Prices: map[string]int64{"JPY": 2},
-				Attributes: json.RawMessage(`{"d":[null]}`),
+			raw: `{"sku":"A","name":"a","description":"b","category":"c","price_minor":0,"currency":"EUR","prices":{"JPY":2,"USD":null},
+				"status":"archived","attributes":{"d":[null]}}`,
+			want: product.Patch{
+				Name: new("a"), Description: new("b"), Category: new("c"), PriceMinor: new(int64(0)), Currency: new("EUR"),
+				Prices: map[string]*int64{"JPY": new(int64(2))}, Status: new(product.Archived),
+				Attributes: json.RawMessage(`{"d":[null]}`), Whole: true,
 			},
 		},
-		"no object":       {raw: `[]`, code: "wrong_type"},
-		"null":            {raw: `null`, code: "wrong_type"},
-		"price missing":   {raw: `{"sku":"A","name":"a","currency":"EUR"}`, code: "required"},
-		"unknown member":  {raw: `{"sku":"A","name":"a","price_minor":1,"currency":"EUR","id":"x"}`, code: "unknown_field"},
-		"names have case": {raw: `{"sku":"A","name":"a","price_minor":1,"currency":"EUR","Category":"x"}`, code: "unknown_field"},
-		"null name":       {raw: `{"sku":"A","name":null,"price_minor":1,"currency":"EUR"}`, code: "wrong_type"},
 		"null is absent": {
-			raw:  `{"sku":"A","name":"a","price_minor":1,"currency":"EUR","attributes":null,"prices":null,"category":null,"description":null}`,
-			want: product.Content{SKU: "A", Name: "a", PriceMinor: 1, Currency: "EUR"},
+			raw: `{"sku":"A","name":null,"price_minor":null,"currency":null,"attributes":null,"prices":null,"category":null,
+				"description":null,"status":null}`,
+			want: product.Patch{Whole: true},
 		},
-		"null of no member":  {raw: `{"sku":"A","name":"a","price_minor":1,"currency":"EUR","colour":null}`, code: "unknown_field"},
-		"half an emoji":      {raw: `{"sku":"A","name":"Hoodie \ud83d","price_minor":1,"currency":"EUR"}`, code: "malformed_json"},
-		"a member twice":     {raw: `{"sku":"A","sku":"B","name":"a","price_minor":1,"currency":"EUR"}`, code: "duplicate_field"},
-		"price is a text":    {raw: `{"sku":"A","name":"a","price_minor":"1","currency":"EUR"}`, code: "wrong_type"},
-		"price is no int":    {raw: `{"sku":"A","name":"a","price_minor":1.5,"currency":"EUR"}`, code: "wrong_type"},
-		"price is no int64":  {raw: `{"sku":"A","name":"a","price_minor":9223372036854775808,"currency":"EUR"}`, code: "wrong_type"},
-		"price is no number": {raw: `{"sku":"A","name":"a","price_minor":1,"currency":"EUR","prices":{"JPY":"2","USD":1}}`, code: "wrong_type"},
-		"prices are a list":  {raw: `{"sku":"A","name":"a","price_minor":1,"currency":"EUR","prices":[1]}`, code: "wrong_type"},
-		"category is number": {raw: `{"sku":"A","name":"a","price_minor":1,"currency":"EUR","category":1}`, code: "wrong_type"},
+		"no object":           {raw: `[]`, code: "wrong_type"},
+		"null":                {raw: `null`, code: "wrong_type"},
+		"no JSON":             {raw: `{"sku":"A",}`, code: "malformed_json"},
+		"two objects":         {raw: full + `}{}`, code: "malformed_json"},
+		"no sku":              {raw: `{"name":"a","price_minor":1,"currency":"EUR"}`, code: "required"},
+		"sku is null":         {raw: `{"sku":null}`, code: "required"},
+		"sku is a number":     {raw: `{"sku":1}`, code: "wrong_type"},
+		"unknown member":      {raw: full + `,"id":"x"}`, code: "unknown_field"},
+		"names have case":     {raw: full + `,"Category":"x"}`, code: "unknown_field"},
+		"null of no member":   {raw: full + `,"colour":null}`, code: "unknown_field"},
+		"half an emoji":       {raw: `{"sku":"A","name":"Hoodie \ud83d"}`, code: "malformed_json"},
+		"a member twice":      {raw: `{"sku":"A","sku":"B"}`, code: "duplicate_field"},
+		"price is a text":     {raw: `{"sku":"A","price_minor":"1"}`, code: "wrong_type"},
+		"price is no int":     {raw: `{"sku":"A","price_minor":1.5}`, code: "wrong_type"},
+		"price is no int64":   {raw: `{"sku":"A","price_minor":9223372036854775808}`, code: "wrong_type"},
+		"a price is a text":   {raw: `{"sku":"A","prices":{"JPY":"2","USD":1}}`, code: "wrong_type"},
+		"prices are a list":   {raw: `{"sku":"A","prices":[1]}`, code: "wrong_type"},
+		"category is number":  {raw: `{"sku":"A","category":1}`, code: "wrong_type"},
+		"status is a boolean": {raw: `{"sku":"A","status":true}`, code: "wrong_type"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := parseItem(json.RawMessage(test.raw))
+			sku, got, err := parseItem(json.RawMessage(test.raw))
 			if test.code != "" {
 				if !errs.Is(err, errs.Invalid) || errs.CodeOf(err) != test.code {
 					t.Fatalf("gives %+v, %v; want %s", got, err, test.code)
@@ -59,28 +70,29 @@ func TestParseItem(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(test.want, got); diff != "" {
-				t.Errorf("content (-want +got):\n%s", diff)
+			if diff := cmp.Diff(test.want, got); sku != "A" || diff != "" {
+				t.Errorf("sku %s, patch (-want +got):\n%s", sku, diff)
 			}
 		})
 	}
 }
 
-// FuzzParseItem checks that whatever an item is, it becomes a product's content or the fault of its sender.
+// FuzzParseItem checks that whatever an item is, it becomes a product or the fault of its sender.
 func FuzzParseItem(f *testing.F) {
 	f.Add(`{"sku":"A","name":"a","price_minor":1,"currency":"EUR","attributes":{"b":[1e5,null]}}`)
 	f.Add(`{"sku":"A","name":"a\u0000","price_minor":-1,"currency":"EUR"}`)
 	f.Add(`[null]`)
 	f.Fuzz(func(t *testing.T, raw string) {
-		content, err := parseItem(json.RawMessage(raw))
+		sku, patch, err := parseItem(json.RawMessage(raw))
+		var next product.Product
 		if err == nil {
-			content, err = content.Validate()
+			next, err = product.Item{SKU: sku, Patch: patch}.Next(nil)
 		}
 		switch {
 		case err != nil && !errs.Is(err, errs.Invalid):
 			t.Fatalf("%s: %v", raw, err)
-		case err == nil && !json.Valid(content.Attributes):
-			t.Fatalf("%s: attributes %s", raw, content.Attributes)
+		case err == nil && !json.Valid(next.Attributes):
+			t.Fatalf("%s: attributes %s", raw, next.Attributes)
 		}
 	})
 }

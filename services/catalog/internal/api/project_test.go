@@ -12,7 +12,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/platform/body"
 	"github.com/hp-analytics/hp-analytics/internal/platform/cache"
+	"github.com/hp-analytics/hp-analytics/internal/platform/inflight"
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
@@ -33,8 +35,10 @@ func newHandler(t *testing.T) (handler http.Handler, second int16) {
 	cached := cache.New(cache.Options{Name: "products", LocalTTL: time.Minute, RedisTTL: time.Minute, MaxBytes: 1 << 20},
 		redistest.Client(t, redistest.New(t)), platformtest.Logger(t), prometheus.NewRegistry())
 	t.Cleanup(cached.Close)
+	budget := inflight.NewBudget("catalog", inflight.Limits{Total: 1 << 30, Caller: 1 << 30, Address: 1 << 30}, prometheus.NewRegistry())
+	bodies := body.NewOpener(budget, body.Pace{Stall: time.Minute, Rate: 1, Total: time.Minute})
 	router := chi.NewRouter()
-	api.NewServer(postgres.New(db.Pool("hp_catalog")), cached, platformtest.Logger(t)).Mount(router)
+	api.NewServer(postgres.New(db.Pool("hp_catalog")), cached, bodies, platformtest.Logger(t)).Mount(router)
 	return router, second
 }
 

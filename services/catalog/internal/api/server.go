@@ -10,6 +10,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/platform/body"
 	"github.com/hp-analytics/hp-analytics/internal/platform/cache"
 	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
 	"github.com/hp-analytics/hp-analytics/services/catalog/internal/postgres"
@@ -22,14 +23,15 @@ const defaultLimit = 20
 // Server implements the operations of the contract with the tag catalog.
 type Server struct {
 	store   *postgres.Store
+	bodies  *body.Opener
 	answers *answers
 }
 
 var _ StrictServerInterface = (*Server)(nil)
 
-// NewServer returns a server that reads single products through cached.
-func NewServer(store *postgres.Store, cached *cache.Cache, logger *slog.Logger) *Server {
-	return &Server{store: store, answers: &answers{store: store, cache: cached, logger: logger}}
+// NewServer returns a server that reads single products through cached, and the bodies of bulk requests through bodies.
+func NewServer(store *postgres.Store, cached *cache.Cache, bodies *body.Opener, logger *slog.Logger) *Server {
+	return &Server{store: store, bodies: bodies, answers: &answers{store: store, cache: cached, logger: logger}}
 }
 
 // Mount adds the handlers of the operations to r.
@@ -37,6 +39,7 @@ func (s *Server) Mount(r chi.Router) {
 	strict := NewStrictHandlerWithOptions(s, nil, StrictHTTPServerOptions{
 		RequestErrorHandlerFunc: problem.Write, ResponseErrorHandlerFunc: problem.Write,
 	})
+	r.Post("/products/bulk", s.BulkUpsertProducts)
 	HandlerWithOptions(strict, ChiServerOptions{BaseRouter: r, ErrorHandlerFunc: problem.Write})
 }
 
@@ -75,23 +78,6 @@ func (s *Server) CreateProduct(ctx context.Context, request CreateProductRequest
 		Body:    answer(p),
 		Headers: CreateProduct201ResponseHeaders{ETag: etag(p.Version), Location: "/products/" + p.ID.String()},
 	}, nil
-}
-
-// BulkUpsertProducts implements StrictServerInterface.
-func (s *Server) BulkUpsertProducts(ctx context.Context, request BulkUpsertProductsRequestObject) (BulkUpsertProductsResponseObject, error) {
-	var bulk product.Bulk
-	for i, raw := range request.Body.Products {
-		if content, err := parseItem(raw); err != nil {
-			bulk.Refuse(i, err)
-		} else {
-			bulk.Add(product.Item{Index: i, Content: content})
-		}
-	}
-	if err := s.store.Upsert(ctx, project(ctx), &bulk); err != nil {
-		return nil, err
-	}
-	s.answers.changed(ctx, project(ctx), bulk.Updated...)
-	return BulkUpsertProducts200JSONResponse(bulkAnswer(&bulk)), nil
 }
 
 // GetProduct implements StrictServerInterface.

@@ -6,75 +6,124 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/services/catalog/internal/product"
 )
 
-// Upsert creates or updates the products of bulk.Items in a project by SKU in one transaction, and adds the outcomes to bulk.
+// maxRounds bounds how often Upsert tries to create a product while others take its SKU, and then give it up.
+const maxRounds = 10
+
+var errContended = errs.New(errs.Unavailable, "products_contended", "Others change the same products all the time. Send the request again.")
+
+// Upsert creates or changes the products of bulk.Items in a project by SKU, and adds the outcomes to bulk. It reads the products,
+// applies the items, and writes what differs unless somebody else has written it since; so a product that stays as it is costs
+// one read and is not locked. Then it does the same with the rest, whose rows it locks as it reads them. Each round is a
+// transaction: an error can follow after a part of the items was written.
 func (s *Store) Upsert(ctx context.Context, project int16, bulk *product.Bulk) error {
-	if len(bulk.Items) == 0 {
-		return nil
-	}
-	// The statement locks rows in the order of its input. All upserts sort by SKU, so they cannot deadlock.
+	// All upserts lock rows and insert keys in the order of their SKUs, so they cannot deadlock.
 	items := slices.SortedFunc(slices.Values(bulk.Items), func(a, b product.Item) int { return cmp.Compare(a.SKU, b.SKU) })
-	var written []product.Product
-	err := postgres.InTx(ctx, s.pool, pgx.TxOptions{}, func(tx pgx.Tx) (err error) {
-		written, err = upsert(ctx, tx, project, items)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("upsert %d products: %w", len(items), postgres.Classify(err))
-	}
-	for _, p := range written {
-		if p.Version == 1 {
-			bulk.Created++
-		} else {
-			bulk.Updated = append(bulk.Updated, p)
+	lock := ""
+	for range maxRounds {
+		if len(items) == 0 {
+			return nil
 		}
+		left, err := s.round(ctx, project, bulk, items, lock)
+		if err != nil {
+			return fmt.Errorf("upsert %d products: %w", len(items), postgres.Classify(err))
+		}
+		items, lock = left, ` ORDER BY sku FOR NO KEY UPDATE OF products`
 	}
-	bulk.Unchanged += len(items) - len(written)
-	return nil
+	return errContended
 }
 
-// upsert writes items in their order and returns the new and changed products. It also locks the unchanged rows.
-func upsert(ctx context.Context, tx pgx.Tx, project int16, items []product.Item) ([]product.Product, error) {
-	const statement = `
-		INSERT INTO catalog.products AS old (project, id, sku, name, description, category, price_minor, currency, prices, attributes)
-		SELECT $1, id, sku, name, description, category, price_minor, currency, prices, attributes::jsonb
-		FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::jsonb[], $10::text[])
-			AS given (id, sku, name, description, category, price_minor, currency, prices, attributes)
-		ON CONFLICT (project, sku) DO UPDATE
-		SET name = excluded.name, description = excluded.description, category = excluded.category,
-			price_minor = excluded.price_minor, currency = excluded.currency, prices = excluded.prices, attributes = excluded.attributes,
-			placeholder = false, version = old.version + 1, updated_at = now()
-		WHERE (old.name, old.description, old.category, old.price_minor, old.currency, old.prices, old.attributes, old.placeholder)
-			IS DISTINCT FROM (excluded.name, excluded.description, excluded.category, excluded.price_minor, excluded.currency,
-				excluded.prices, excluded.attributes, false)
-		RETURNING ` + columns
-	rows, err := tx.Query(ctx, statement, project,
-		column(items, func(product.Item) uuid.UUID { return newID() }),
-		column(items, func(i product.Item) string { return i.SKU }),
-		column(items, func(i product.Item) string { return i.Name }),
-		column(items, func(i product.Item) string { return i.Description }),
-		column(items, func(i product.Item) string { return i.Category }),
-		column(items, func(i product.Item) int64 { return i.PriceMinor }),
-		column(items, func(i product.Item) string { return i.Currency }),
-		column(items, func(i product.Item) map[string]int64 { return i.Prices }),
-		column(items, func(i product.Item) string { return string(i.Attributes) }),
-	)
+// round does what can be done at once, and returns the items that were not written.
+func (s *Store) round(ctx context.Context, project int16, bulk *product.Bulk, items []product.Item, lock string) (left []product.Item, err error) {
+	var p plan
+	var written map[string]product.Product
+	err = postgres.InTx(ctx, s.pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
+		old, err := findAll(ctx, tx, project, items, lock)
+		if err != nil {
+			return err
+		}
+		p = newPlan(bulk, items, old)
+		if written, err = updateAll(ctx, tx, project, p.updates); err != nil {
+			return err
+		}
+		return insertAll(ctx, tx, project, p.inserts, written)
+	})
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, scan)
+	for _, e := range p.unchanged {
+		bulk.Count(e.old, e.now)
+	}
+	for _, e := range slices.Concat(p.updates, p.inserts) {
+		if now, ok := written[e.item.SKU]; ok {
+			bulk.Count(e.old, now)
+		} else {
+			left = append(left, e.item)
+		}
+	}
+	return left, nil
 }
 
-func column[T any](items []product.Item, value func(product.Item) T) []T {
-	values := make([]T, len(items))
-	for i, item := range items {
-		values[i] = value(item)
+// findAll returns the products that have the SKUs of items, with lock at the end of the query.
+func findAll(ctx context.Context, tx pgx.Tx, project int16, items []product.Item, lock string) (map[string]*product.Product, error) {
+	const query = `
+		SELECT ` + columns + `
+		FROM unnest($2::text[]) AS given (sku)
+		JOIN catalog.products USING (sku)
+		WHERE project = $1` // sku = ANY would compare every SKU with every row when all rows are read
+	rows, err := tx.Query(ctx, query+lock, project, column(items, func(i product.Item) string { return i.SKU }))
+	if err != nil {
+		return nil, err
+	}
+	found, err := pgx.CollectRows(rows, scan)
+	old := make(map[string]*product.Product, len(found))
+	for i := range found {
+		old[found[i].SKU] = &found[i]
+	}
+	return old, err
+}
+
+// edit is what an item does to its product.
+type edit struct {
+	item product.Item
+	old  *product.Product // nil for a new product
+	now  product.Product
+}
+
+// plan is what the items of a round do, in their order.
+type plan struct{ inserts, updates, unchanged []edit }
+
+// newPlan applies items to the products that there are. It refuses those whose outcome is not valid.
+func newPlan(bulk *product.Bulk, items []product.Item, old map[string]*product.Product) (p plan) {
+	for _, item := range items {
+		e := edit{item: item, old: old[item.SKU]}
+		var err error
+		if e.now, err = item.Next(e.old); err != nil {
+			bulk.Refuse(item.Index, err)
+			continue
+		}
+		switch {
+		case e.old == nil:
+			p.inserts = append(p.inserts, e)
+		case e.old.Same(e.now):
+			p.unchanged = append(p.unchanged, e)
+		default:
+			p.updates = append(p.updates, e)
+		}
+	}
+	return p
+}
+
+func column[T, V any](rows []T, value func(T) V) []V {
+	values := make([]V, len(rows))
+	for i, row := range rows {
+		values[i] = value(row)
 	}
 	return values
 }

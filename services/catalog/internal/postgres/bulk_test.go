@@ -17,9 +17,21 @@ import (
 func bulkOf(contents ...product.Content) *product.Bulk {
 	var bulk product.Bulk
 	for i, c := range contents {
-		bulk.Add(product.Item{Index: i, Content: c})
+		bulk.Add(i, c.SKU, patchOf(c))
 	}
 	return &bulk
+}
+
+// patchOf returns the patch that gives a product this content.
+func patchOf(c product.Content) product.Patch {
+	patch := product.Patch{
+		Name: &c.Name, Description: &c.Description, Category: &c.Category, PriceMinor: &c.PriceMinor, Currency: &c.Currency,
+		Prices: make(map[string]*int64), Attributes: c.Attributes, Whole: true,
+	}
+	for code, minor := range c.Prices {
+		patch.Prices[code] = &minor
+	}
+	return patch
 }
 
 func upsert(t *testing.T, s *postgres.Store, bulk *product.Bulk) {
@@ -42,21 +54,21 @@ func TestUpsert(t *testing.T) {
 	}
 
 	other := content("CHANGED")
-	other.Name, other.Attributes = "New name", nil
+	other.Name, other.Attributes = "New name", json.RawMessage(`{}`)
 	otherCurrency := content("DOLLARS")
 	otherCurrency.Currency, otherCurrency.PriceMinor, otherCurrency.Prices = "USD", 1, nil
 	bulk := bulkOf(content("NEW"), other, otherCurrency, content("SAME"), content("ALSO-NEW"))
 	upsert(t, s, bulk)
 
-	if bulk.Created != 2 || bulk.Unchanged != 1 {
-		t.Errorf("created %d, unchanged %d; want 2 and 1", bulk.Created, bulk.Unchanged)
+	if bulk.Created != 2 || bulk.Unchanged != 1 || bulk.Updated != 2 || bulk.Archived != 1 {
+		t.Errorf("created %d, unchanged %d, updated %d, archived %d; want 2, 1, 2 and 1", bulk.Created, bulk.Unchanged, bulk.Updated, bulk.Archived)
 	}
 	want := archived // the status stays, as everything that a bulk request does not have
 	want.Version, want.Name, want.Attributes = 3, "New name", json.RawMessage(`{}`)
 	wantDollars := dollars
 	wantDollars.Version, wantDollars.Content = 2, otherCurrency
 	wantDollars.Prices = map[string]int64{}
-	if diff := cmp.Diff([]product.Product{want, wantDollars}, bulk.Updated, byMeaning, cmpopts.IgnoreFields(product.Product{}, "UpdatedAt")); diff != "" {
+	if diff := cmp.Diff([]product.Product{want, wantDollars}, bulk.Changed, byMeaning, cmpopts.IgnoreFields(product.Product{}, "UpdatedAt")); diff != "" {
 		t.Errorf("updated (-want +got):\n%s", diff)
 	}
 	if found, err := s.Find(t.Context(), project, same.ID); err != nil || !cmp.Equal(same, found) {
@@ -71,7 +83,7 @@ func TestUpsertNothing(t *testing.T) {
 	t.Parallel()
 	bulk := bulkOf()
 	upsert(t, newStore(t), bulk)
-	if bulk.Created+bulk.Unchanged+len(bulk.Updated)+len(bulk.Refusals) > 0 {
+	if bulk.Created+bulk.Unchanged+bulk.Updated+len(bulk.Refusals) > 0 {
 		t.Errorf("nothing becomes %+v", bulk)
 	}
 }
@@ -99,8 +111,8 @@ func TestUpsertsDoNotDeadlock(t *testing.T) {
 					priced[i].PriceMinor = int64(1 + 2*round + writer) // always a change
 				}
 				bulk := bulkOf(priced...)
-				if err := s.Upsert(t.Context(), project, bulk); err != nil || len(bulk.Updated) != products {
-					t.Errorf("writer %d, round %d: %d updated, %v", writer, round, len(bulk.Updated), err)
+				if err := s.Upsert(t.Context(), project, bulk); err != nil || bulk.Updated != products {
+					t.Errorf("writer %d, round %d: %d updated, %v", writer, round, bulk.Updated, err)
 				}
 			}
 		})

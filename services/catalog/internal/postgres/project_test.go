@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"encoding/json"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -37,8 +38,8 @@ func TestProjectsNeverMeet(t *testing.T) {
 	theirs := content("A")
 	theirs.Name = "theirs"
 	bulk := bulkOf(theirs, content("B"))
-	if err := s.Upsert(t.Context(), second, bulk); err != nil || bulk.Created != 1 || len(bulk.Updated) != 1 {
-		t.Fatalf("bulk: created %d, updated %d, %v", bulk.Created, len(bulk.Updated), err)
+	if err := s.Upsert(t.Context(), second, bulk); err != nil || bulk.Created != 1 || bulk.Updated != 1 {
+		t.Fatalf("bulk: created %d, updated %d, %v", bulk.Created, bulk.Updated, err)
 	}
 	if found, err := s.Find(t.Context(), project, ours.ID); err != nil || !cmp.Equal(ours, found) {
 		t.Errorf("after the writes of the other project: %+v, %v", found, err)
@@ -84,9 +85,9 @@ func TestDescribedPlaceholders(t *testing.T) {
 		}
 	}
 
-	bulk := bulkOf(product.Content{SKU: "BULK", Name: "BULK", Currency: "EUR"}) // what it has already
+	bulk := bulkOf(product.Content{SKU: "BULK", Name: "BULK", Currency: "EUR", Attributes: json.RawMessage(`{}`)}) // what it has already
 	upsert(t, s, bulk)
-	if len(bulk.Updated) != 1 || bulk.Updated[0].Placeholder {
-		t.Errorf("after a bulk request: %+v", bulk.Updated)
+	if len(bulk.Changed) != 1 || bulk.Changed[0].Placeholder {
+		t.Errorf("after a bulk request: %+v", bulk.Changed)
 	}
 }

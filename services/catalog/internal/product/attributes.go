@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -40,6 +43,42 @@ func canonicalAttributes(raw json.RawMessage) (json.RawMessage, *errs.Field) {
 		return nil, attributesProblem(tooLarge, fmt.Sprintf("must be at most %d bytes of JSON", maxAttributesBytes))
 	}
 	return canonical, nil
+}
+
+// sameAttributes compares what is stored, which Postgres writes in its own way, with canonical attributes.
+func sameAttributes(stored, canonical json.RawMessage) bool {
+	if bytes.Equal(stored, canonical) {
+		return true
+	}
+	a, err := parseObject(stored)
+	if err != nil {
+		return false
+	}
+	b, err := parseObject(canonical)
+	return err == nil && sameValue(a, b)
+}
+
+func sameValue(a, b any) bool {
+	switch a := a.(type) {
+	case map[string]any:
+		b, ok := b.(map[string]any)
+		return ok && maps.EqualFunc(a, b, sameValue)
+	case []any:
+		b, ok := b.([]any)
+		return ok && slices.EqualFunc(a, b, sameValue)
+	case json.Number: // Postgres writes 1e3 as 1000
+		b, ok := b.(json.Number)
+		return ok && (a == b || sameNumber(a.String(), b.String()))
+	default:
+		return a == b
+	}
+}
+
+// sameNumber compares literals that checkNumber has accepted, so their exponents are small.
+func sameNumber(a, b string) bool {
+	x, okX := new(big.Rat).SetString(a)
+	y, okY := new(big.Rat).SetString(b)
+	return okX && okY && x.Cmp(y) == 0
 }
 
 func attributesProblem(code, rule string) *errs.Field {

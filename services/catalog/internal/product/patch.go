@@ -21,6 +21,7 @@ type Patch struct {
 	NoPrices    bool              // removes the prices in further currencies, before Prices adds some
 	Status      *Status
 	Attributes  json.RawMessage // a merge patch of its own; the JSON null empties the attributes
+	Whole       bool            // Prices and Attributes replace the old ones, instead of being merged into them
 }
 
 // describes reports whether the patch says more about a product than its SKU and its status.
@@ -29,10 +30,13 @@ func (patch Patch) describes() bool {
 		patch.Currency != nil || patch.Prices != nil || patch.NoPrices || patch.Attributes != nil
 }
 
-// Apply returns p after the patch. The result is valid, but may be equal to p.
+// Apply returns p after the patch. The result is valid, but may be equal to p. Before a first patch, p has a SKU and a status.
 func (patch Patch) Apply(p Product) (Product, error) {
 	if patch.Currency != nil && *patch.Currency != p.Currency && patch.PriceMinor == nil {
 		return Product{}, errPriceRequired
+	}
+	if patch.Status != nil && *patch.Status != Active && *patch.Status != Archived {
+		return Product{}, errStatus
 	}
 	set(&p.SKU, patch.SKU)
 	set(&p.Name, patch.Name)
@@ -40,10 +44,13 @@ func (patch Patch) Apply(p Product) (Product, error) {
 	set(&p.Category, patch.Category)
 	set(&p.PriceMinor, patch.PriceMinor)
 	set(&p.Currency, patch.Currency)
-	if patch.NoPrices {
+	if patch.NoPrices || patch.Whole && patch.Prices != nil {
 		p.Prices = nil
 	}
 	p.Prices = mergePrices(p.Prices, patch.Prices)
+	if patch.Whole && patch.Attributes != nil {
+		p.Attributes, patch.Attributes = patch.Attributes, nil
+	}
 	set(&p.Status, patch.Status)
 	p.Placeholder = p.Placeholder && !patch.describes()
 	attributes, err := mergeAttributes(p.Attributes, patch.Attributes)
@@ -56,6 +63,11 @@ func (patch Patch) Apply(p Product) (Product, error) {
 	}
 	return p, nil
 }
+
+var errStatus = func() error {
+	const detail = "status must be active or archived."
+	return errs.New(errs.Invalid, "validation_failed", detail, errs.Field{Pointer: "/status", Code: "invalid_enum", Detail: detail})
+}()
 
 func set[T any](target, value *T) {
 	if value != nil {

@@ -35,6 +35,14 @@ func TestApply(t *testing.T) {
 			product.Patch{Attributes: json.RawMessage(`null`)},
 			func(p *product.Product) { p.Attributes = json.RawMessage(`{}`) }, nil,
 		},
+		"whole": {
+			product.Patch{Whole: true, Prices: map[string]*int64{"JPY": new(int64(2))}, Attributes: json.RawMessage(`{"width":null}`)},
+			func(p *product.Product) {
+				p.Prices, p.Attributes = map[string]int64{"JPY": 2}, json.RawMessage(`{"width":null}`)
+			}, nil,
+		},
+		"whole without both": {product.Patch{Whole: true, Name: new("New")}, func(p *product.Product) { p.Name = "New" }, nil},
+		"odd status":         {product.Patch{Status: new(product.Status("gone"))}, nil, []string{"/status invalid_enum"}},
 		"one price more": {
 			product.Patch{Prices: map[string]*int64{"JPY": new(int64(2))}},
 			func(p *product.Product) { p.Prices = map[string]int64{"USD": 13_900, "JPY": 2} }, nil,
