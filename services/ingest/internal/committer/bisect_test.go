@@ -40,7 +40,7 @@ func (b *bench) flush(send func(user string) error, users []string) []error {
 
 func (b *bench) sendEvent(user string) error {
 	_, stored, err := b.CommitEvents(b.t.Context(), []event.Event{{Fact: event.Fact{UserID: user}}})
-	if err == nil && !slices.Equal(stored, []bool{true}) {
+	if err == nil && !slices.Equal(stored, []event.Status{event.Accepted}) {
 		return fmt.Errorf("stored %v", stored)
 	}
 	return err

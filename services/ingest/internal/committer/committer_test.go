@@ -3,6 +3,7 @@ package committer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -10,7 +11,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
@@ -27,6 +27,7 @@ type fakeStore struct {
 
 	mu       sync.Mutex
 	known    map[string]bool
+	batches  int64 // stored
 	flushes  [][]string
 	failures []error // of the next flushes; nil for one that goes on
 	woken    int
@@ -44,7 +45,7 @@ type rowError struct{ user string }
 func (e rowError) Error() string        { return "bad row of " + e.user }
 func (e rowError) Is(target error) bool { return target == ErrContent }
 
-func (s *fakeStore) transaction(ctx context.Context, users []string) ([]bool, error) {
+func (s *fakeStore) transaction(ctx context.Context, users []string) ([]event.Status, error) {
 	s.mu.Lock()
 	s.flushes = append(s.flushes, users)
 	s.mu.Unlock()
@@ -71,18 +72,23 @@ func (s *fakeStore) transaction(ctx context.Context, users []string) ([]bool, er
 			return nil, rowError{user}
 		}
 	}
-	stored := make([]bool, len(users))
+	stored := make([]event.Status, len(users))
 	for i, user := range users {
-		stored[i] = !s.known[user]
+		if stored[i] = event.Accepted; s.known[user] {
+			stored[i] = event.Duplicate
+		}
 		s.known[user] = true
 	}
+	s.batches++
 	return stored, nil
 }
 
-func (s *fakeStore) StoreEvents(ctx context.Context, _ uuid.UUID, events []event.Event) ([]bool, error) {
+func (s *fakeStore) StoreEvents(ctx context.Context, events []event.Event) (Stored, error) {
 	var users []string
+	batches := map[int16]int64{}
 	for _, e := range events {
 		users = append(users, e.UserID)
+		batches[e.Project] = 0
 	}
 	obstacles := event.BlockedError{}
 	for i, user := range users {
@@ -92,12 +98,15 @@ func (s *fakeStore) StoreEvents(ctx context.Context, _ uuid.UUID, events []event
 	}
 	stored, err := s.transaction(ctx, users)
 	if err == nil && len(obstacles) > 0 {
-		return nil, obstacles
+		return Stored{}, obstacles
 	}
-	return stored, err
+	for project := range batches {
+		batches[project] = 100*s.batches + int64(project)
+	}
+	return Stored{Batches: batches, Statuses: stored}, err
 }
 
-func (s *fakeStore) StorePurchases(ctx context.Context, _ uuid.UUID, orders []event.Order) ([]Outcome, error) {
+func (s *fakeStore) StorePurchases(ctx context.Context, orders []event.Order) ([]Outcome, error) {
 	var users []string
 	for _, o := range orders {
 		users = append(users, o.UserID)
@@ -108,7 +117,7 @@ func (s *fakeStore) StorePurchases(ctx context.Context, _ uuid.UUID, orders []ev
 	}
 	outcomes := make([]Outcome, len(orders))
 	for i, o := range orders {
-		outcomes[i] = Outcome{Purchase: o.Purchase, Replayed: !stored[i]}
+		outcomes[i] = Outcome{Purchase: o.Purchase, Replayed: stored[i] == event.Duplicate}
 		if o.UserID == "taken" {
 			outcomes[i] = Outcome{Err: event.ErrIDTaken}
 		}
@@ -152,8 +161,8 @@ func inBubble(t *testing.T, maxWaiting int, test func(t *testing.T, b *bench)) {
 
 // outcome is what came of a request.
 type outcome struct {
-	batch  uuid.UUID
-	stored []bool
+	batch  int64
+	stored []event.Status
 	err    error
 }
 
@@ -161,7 +170,7 @@ type outcome struct {
 func (b *bench) send(ctx context.Context, users ...string) <-chan outcome {
 	events := make([]event.Event, len(users))
 	for i, user := range users {
-		events[i].UserID = user
+		events[i].UserID, events[i].Project = user, 1
 	}
 	result := make(chan outcome, 1)
 	go func() {
@@ -177,19 +186,19 @@ func TestRequestsShareAFlush(t *testing.T) {
 	inBubble(t, 100, func(t *testing.T, b *bench) {
 		begin := time.Now()
 		alone := b.send(t.Context(), "a")
-		with := []<-chan outcome{b.send(t.Context(), "b", "c"), b.send(t.Context(), "a", "d"), b.send(t.Context()), b.send(t.Context(), "d")}
-		if got := <-alone; got.err != nil || !slices.Equal(got.stored, []bool{true}) || time.Since(begin) != time.Second {
+		with := []<-chan outcome{b.send(t.Context(), "b", "c"), b.send(t.Context(), "a", "d"), b.send(t.Context(), "d")}
+		if got := <-alone; got.err != nil || !slices.Equal(got.stored, []event.Status{event.Accepted}) || time.Since(begin) != time.Second {
 			t.Errorf("the first one, which found nobody waiting: %+v after %s", got, time.Since(begin))
 		}
-		var batches []uuid.UUID
-		for i, want := range [][]bool{{true, true}, {false, true}, {}, {false}} {
+		var batches []int64
+		for i, want := range [][]event.Status{{event.Accepted, event.Accepted}, {event.Duplicate, event.Accepted}, {event.Duplicate}} {
 			got := <-with[i]
 			if got.err != nil || !slices.Equal(got.stored, want) {
 				t.Errorf("request %d: %+v, want %v", i, got, want)
 			}
 			batches = append(batches, got.batch)
 		}
-		if len(slices.Compact(batches)) != 1 || batches[0] == uuid.Nil {
+		if len(slices.Compact(batches)) != 1 || batches[0] != 201 {
 			t.Errorf("the requests of one flush have the batches %v", batches)
 		}
 		if took := time.Since(begin); took != 2*time.Second {
@@ -205,12 +214,32 @@ func TestRequestsShareAFlush(t *testing.T) {
 	})
 }
 
+// TestProjectsShareAFlush sends requests of two projects while the writer is busy. Each is told the batch of its project.
+func TestProjectsShareAFlush(t *testing.T) {
+	t.Parallel()
+	inBubble(t, 100, func(t *testing.T, b *bench) {
+		busy := b.send(t.Context(), "a")
+		batches := make([]int64, 4)
+		var sent sync.WaitGroup
+		for i := range batches {
+			sent.Go(func() {
+				user := event.Fact{Project: int16(1 + i%2), UserID: fmt.Sprint("user ", i)}
+				batches[i], _, _ = b.CommitEvents(t.Context(), []event.Event{{Fact: user}})
+			})
+		}
+		<-busy
+		sent.Wait()
+		if diff := cmp.Diff([]int64{201, 202, 201, 202}, batches); diff != "" || len(b.store.flushes) != 2 {
+			t.Errorf("%d flushes; batches (-want +got):\n%s", len(b.store.flushes), diff)
+		}
+	})
+}
+
 func TestNothingNewWakesNobody(t *testing.T) {
 	t.Parallel()
 	inBubble(t, 100, func(t *testing.T, b *bench) {
 		<-b.send(t.Context(), "a")
 		<-b.send(t.Context(), "a")
-		<-b.send(t.Context())
 		b.stop()
 		if b.store.woken != 1 {
 			t.Errorf("woken %d times, want once", b.store.woken)
@@ -233,7 +262,7 @@ func TestAnOutageFailsTheRequestsOfItsFlush(t *testing.T) {
 				t.Errorf("second: %+v", got)
 			}
 		}
-		if got := <-third; got.err != nil || !slices.Equal(got.stored, []bool{true}) {
+		if got := <-third; got.err != nil || !slices.Equal(got.stored, []event.Status{event.Accepted}) {
 			t.Errorf("third: %+v", got)
 		}
 		if len(b.store.flushes) != 3 {

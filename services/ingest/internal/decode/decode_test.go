@@ -3,6 +3,7 @@ package decode
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,16 +23,18 @@ const (
 func TestEvent(t *testing.T) {
 	t.Parallel()
 	got, err := Event([]byte(` {"id":"` + eventID + `", "type":"vi\u0065w", "product_id":"` + productID + `", "sku":"A/1",
-		"user_id":"customer-17", "ts":"2026-03-14T10:26:53.5+01:00", "properties":{"a":[1,2.5e3,"\ud83d\ude00",null]}} `))
+		"user_id":"customer-17", "anonymous_id":"visitor 4", "sent_at":"2026-03-14T09:27:00Z", "ts":"2026-03-14T10:26:53.5+01:00", "properties":{"a":[1,2.5e3,"\ud83d\ude00",null]}} `))
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := event.FieldID | event.FieldTS | event.FieldProductID | event.FieldSKU | event.FieldUserID | event.FieldType | event.FieldProperties
+	all := event.FieldID | event.FieldTS | event.FieldProductID | event.FieldSKU | event.FieldUserID | event.FieldType | event.FieldProperties |
+		event.FieldAnonymousID | event.FieldSentAt
 	want := event.Draft{
 		FactDraft: event.FactDraft{
 			Sent: all, Good: all,
 			ID: uuid.MustParse(eventID), TS: time.Date(2026, 3, 14, 9, 26, 53, 5e8, time.UTC),
-			Product: event.Ref{ID: uuid.MustParse(productID), SKU: "A/1"}, UserID: "customer-17",
+			ProductID: uuid.MustParse(productID), SKU: "A/1", UserID: "customer-17", AnonymousID: "visitor 4",
+			SentAt: time.Date(2026, 3, 14, 9, 27, 0, 0, time.UTC),
 		},
 		Type: "view", Properties: []byte(`{"a":[1,2.5e3,"\ud83d\ude00",null]}`),
 	}
@@ -48,7 +51,7 @@ func TestPurchase(t *testing.T) {
 	}
 	all := event.FieldSKU | event.FieldQuantity | event.FieldAmount | event.FieldCurrency
 	want := event.PurchaseDraft{
-		FactDraft: event.FactDraft{Sent: all, Good: all, Product: event.Ref{SKU: "A"}}, Quantity: 2, AmountMinor: 25800, Currency: "EUR",
+		FactDraft: event.FactDraft{Sent: all, Good: all, SKU: "A"}, Quantity: 2, AmountMinor: 25800, Currency: "EUR",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("purchase (-want +got):\n%s", diff)
@@ -87,10 +90,11 @@ func TestEventProblems(t *testing.T) {
 		"twice":                  {body: `{"type":"a","type":"a"}`, want: []string{"/type duplicate_field"}},
 		"twice, second wrong":    {body: `{"type":"a","type":1}`, want: []string{"/type duplicate_field"}},
 		"properties twice":       {body: `{"properties":{},"properties":{}}`, want: []string{"/properties duplicate_field"}},
-		"id not a uuid":          {body: `{"id":"17"}`, want: []string{"/id invalid_value"}},
-		"id in braces":           {body: `{"id":"{` + eventID + `}"}`, want: []string{"/id invalid_value"}},
-		"id without hyphens":     {body: `{"id":"` + strings.ReplaceAll(eventID, "-", "") + `"}`, want: []string{"/id invalid_value"}},
-		"nil id":                 {body: `{"id":"00000000-0000-0000-0000-000000000000"}`, want: []string{"/id invalid_value"}},
+		"any id":                 {body: `{"id":"ajs-next-1732600000000-6f1c"}`},
+		"bad sent_at":            {body: `{"sent_at":"noon"}`, want: []string{"/sent_at invalid_value"}},
+		"product id not a uuid":  {body: `{"product_id":"17"}`, want: []string{"/product_id invalid_value"}},
+		"product id in braces":   {body: `{"product_id":"{` + eventID + `}"}`, want: []string{"/product_id invalid_value"}},
+		"nil product id":         {body: `{"product_id":"00000000-0000-0000-0000-000000000000"}`, want: []string{"/product_id invalid_value"}},
 		"ts without zone":        {body: `{"ts":"2026-03-14T09:26:53"}`, want: []string{"/ts invalid_value"}},
 		"ts as a number":         {body: `{"ts":1773480413}`, want: []string{"/ts wrong_type"}},
 		"ts on no day":           {body: `{"ts":"2026-02-30T09:26:53Z"}`, want: []string{"/ts invalid_value"}},
@@ -124,7 +128,7 @@ func TestOtherWaysToSayTheSame(t *testing.T) {
 		`{"type":"view","ts":"2026-03-14t09:26:53z"}`,
 		`{"type":"view","ts":"2026-03-14t10:26:53+01:00"}`,
 		"\ufeff" + `{"type":"view","ts":"2026-03-14T09:26:53Z"}`,
-		`{"ts":null,"type":"view","id":null,"product_id":null,"sku":null,"user_id":null,"properties":null,"ts":"2026-03-14T09:26:53Z"}`,
+		`{"ts":null,"type":"view","id":null,"product_id":null,"sku":null,"user_id":null,"anonymous_id":null,"sent_at":null,"properties":null,"ts":"2026-03-14T09:26:53Z"}`,
 	} {
 		got := readDraft(t, body)
 		if got.TS = got.TS.UTC(); !cmp.Equal(got, want) {
@@ -342,5 +346,44 @@ func checkDraft(t *testing.T, data []byte, d event.FactDraft) {
 		if len(p.Pointer) > 1024 || len(p.Detail) > 1024 {
 			t.Fatalf("%q: an endless problem %+v", data, p)
 		}
+	}
+}
+
+// TestIDsAreTexts reads ids that are no UUIDs, in any spelling of JSON.
+func TestIDsAreTexts(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]event.FactDraft{
+		`{"id":"01ARZ3NDEKTSV4RRFFQ69G5FAV"}`:           {IDText: "01ARZ3NDEKTSV4RRFFQ69G5FAV"},
+		`{"id":"\u0061js-1"}`:                           {IDText: "ajs-1"},
+		`{"id":"` + strings.ToUpper(eventID) + `"}`:     {ID: uuid.MustParse(eventID)},
+		`{"id":"{` + eventID + `}"}`:                    {IDText: "{" + eventID + "}"},
+		`{"id":"00000000-0000-0000-0000-000000000000"}`: {IDText: "00000000-0000-0000-0000-000000000000"},
+	} {
+		if got := readDraft(t, body); got.ID != want.ID || got.IDText != want.IDText || !got.Has(event.FieldID) {
+			t.Errorf("%s: %s, %q", body, got.ID, got.IDText)
+		}
+	}
+}
+
+// TestTheEnvelopeSaysWhenItWasSent gives sent_at for the events that have none of their own, wherever it stands.
+func TestTheEnvelopeSaysWhenItWasSent(t *testing.T) {
+	t.Parallel()
+	const events = `"events":[{"type":"view"},{"type":"view","sent_at":"2026-03-14T10:00:00Z"},{"type":"view","sent_at":7},{"type":"view","sent_at":null}]`
+	for _, body := range []string{`{"sent_at":"2026-03-14T09:00:00Z",` + events + `}`, `{` + events + `,"sent_at":"2026-03-14T09:00:00Z"}`} {
+		drafts, err := Bulk([]byte(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var hours []int
+		for _, d := range drafts {
+			hours = append(hours, d.SentAt.Hour())
+		}
+		if diff := cmp.Diff([]int{9, 10, 0, 9}, hours); diff != "" || !drafts[2].Refused() || drafts[2].Has(event.FieldSentAt) {
+			t.Errorf("%s: hours of sent_at (-want +got):\n%s", body, diff)
+		}
+	}
+	_, err := Bulk([]byte(`{"sent_at":"noon",` + events + `}`))
+	if refusal, ok := errors.AsType[*errs.Error](err); !ok || !slices.Equal(problems(refusal.Fields), []string{"/sent_at invalid_value"}) {
+		t.Errorf("a bad sent_at: %v", err)
 	}
 }

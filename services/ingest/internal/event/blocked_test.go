@@ -14,10 +14,11 @@ func TestFormerProductsAreExaminedAgain(t *testing.T) {
 	t.Parallel()
 	w, recorder := newWorld()
 	successor := Product{ID: NewID(), Currency: "EUR"}
-	w.products[Ref{SKU: "SHOE"}] = successor // the SKU was given to another product
-	w.former = map[Ref]Product{{SKU: "SHOE"}: shoe, {SKU: "OLD"}: {ID: w.products[Ref{SKU: "OLD"}].ID}}
+	w.products[Ref{Project: 1, SKU: "SHOE"}] = successor // the SKU was given to another product
+	w.former = map[Ref]Product{{Project: 1, SKU: "SHOE"}: shoe, {Project: 1, SKU: "OLD"}: w.products[Ref{Project: 1, SKU: "OLD"}]}
+	delete(w.products, Ref{Project: 1, SKU: "OLD"}) // has another SKU now
 	drafts := []Draft{goodDraft(), withSKU(goodDraft(), "OLD"), withSKU(goodDraft(), "GOLD")}
-	_, verdicts, err := recorder.Events(t.Context(), Caller{}, drafts)
+	_, verdicts, err := recorder.Events(t.Context(), shop, drafts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,16 +26,16 @@ func TestFormerProductsAreExaminedAgain(t *testing.T) {
 	if diff := cmp.Diff([]Status{Accepted, Rejected, Accepted}, got); diff != "" {
 		t.Errorf("verdicts (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"/sku archived_product"}, codes(drafts[1].Problems)); diff != "" {
-		t.Errorf("the event of the archived product (-want +got):\n%s", diff)
+	if diff := cmp.Diff([]string{"/sku unknown_product"}, codes(drafts[1].Problems)); diff != "" {
+		t.Errorf("the event of the renamed product (-want +got):\n%s", diff)
 	}
 	if e := w.events[verdicts[0].ID]; e.ProductID != successor.ID || len(w.receipts) != 1 {
 		t.Errorf("stored %+v in %d batches, want product %s in one", e, len(w.receipts), successor.ID)
 	}
 
-	_, _, err = recorder.Event(t.Context(), Caller{}, withSKU(goodDraft(), "OLD"))
+	_, _, err = recorder.Event(t.Context(), shop, new(withSKU(goodDraft(), "OLD")))
 	refusal, _ := errors.AsType[*errs.Error](err)
-	if refusal == nil || len(refusal.Fields) != 1 || refusal.Fields[0].Code != CodeArchivedProduct || len(w.receipts) != 1 {
+	if refusal == nil || len(refusal.Fields) != 1 || refusal.Fields[0].Code != CodeUnknownProduct || len(w.receipts) != 1 {
 		t.Errorf("one event alone: %v, %d batches", err, len(w.receipts))
 	}
 }
@@ -44,10 +45,10 @@ func TestAProductThatAlwaysChanges(t *testing.T) {
 	t.Parallel()
 	w, recorder := newWorld()
 	w.refuse = func(Event) error { return ErrProductChanged }
-	if _, _, err := recorder.Event(t.Context(), Caller{}, goodDraft()); !errs.Is(err, errs.Unavailable) {
+	if _, _, err := recorder.Event(t.Context(), shop, new(goodDraft())); !errs.Is(err, errs.Unavailable) {
 		t.Errorf("one event: got %v, want unavailable", err)
 	}
-	if _, _, err := recorder.Events(t.Context(), Caller{}, []Draft{goodDraft()}); !errs.Is(err, errs.Unavailable) {
+	if _, _, err := recorder.Events(t.Context(), shop, []Draft{goodDraft()}); !errs.Is(err, errs.Unavailable) {
 		t.Errorf("bulk: got %v, want unavailable", err)
 	}
 	if len(w.lookups) != 2*(1+maxAttempts) {
@@ -64,7 +65,7 @@ func TestPurchasesTakeThePriceOfTheCatalog(t *testing.T) {
 			d.AmountMinor = minor
 		}
 	}
-	customer, shop := Caller{Subject: "customer-17", Customer: true}, Caller{}
+	customer := Caller{Project: shop.Project, Subject: "customer-17", Guest: true}
 	for name, tc := range map[string]struct {
 		caller Caller
 		change func(*PurchaseDraft)
@@ -75,9 +76,9 @@ func TestPurchasesTakeThePriceOfTheCatalog(t *testing.T) {
 		"a shop names the former amount": {caller: shop, change: amount(38700), amount: 38700},
 		"a user at the new price":        {caller: customer, change: amount(15000), amount: 15000},
 		"a user at the former price":     {caller: customer, change: amount(38700), want: CodePriceForbidden},
-		"former price was too high":      {caller: shop, change: func(d *PurchaseDraft) { d.Product.SKU, d.Quantity = "GOLD", 1_000_000 }, amount: 1_000_000},
+		"former price was too high":      {caller: shop, change: func(d *PurchaseDraft) { d.SKU, d.Quantity = "GOLD", 1_000_000 }, amount: 1_000_000},
 		"was of another currency": {caller: shop, change: func(d *PurchaseDraft) {
-			d.Product.SKU, d.Currency = "EURO", "EUR"
+			d.SKU, d.Currency = "EURO", "EUR"
 			d.set(FieldCurrency)
 		}, amount: 3},
 	} {
@@ -87,11 +88,11 @@ func TestPurchasesTakeThePriceOfTheCatalog(t *testing.T) {
 			cheaper := shoe
 			cheaper.PriceMinor = 5000
 			w.former = map[Ref]Product{
-				{SKU: "SHOE"}: shoe, {SKU: "GOLD"}: w.products[Ref{SKU: "GOLD"}], {SKU: "EURO"}: {ID: NewID(), PriceMinor: 1, Currency: "USD"},
+				{Project: 1, SKU: "SHOE"}: shoe, {Project: 1, SKU: "GOLD"}: w.products[Ref{Project: 1, SKU: "GOLD"}], {Project: 1, SKU: "EURO"}: {ID: NewID(), PriceMinor: 1, Currency: "USD"},
 			}
-			w.products[Ref{SKU: "SHOE"}] = cheaper
-			w.products[Ref{SKU: "GOLD"}] = Product{ID: w.former[Ref{SKU: "GOLD"}].ID, PriceMinor: 1, Currency: "EUR"}
-			w.products[Ref{SKU: "EURO"}] = Product{ID: NewID(), PriceMinor: 1, Currency: "EUR"}
+			w.products[Ref{Project: 1, SKU: "SHOE"}] = cheaper
+			w.products[Ref{Project: 1, SKU: "GOLD"}] = Product{ID: w.former[Ref{Project: 1, SKU: "GOLD"}].ID, PriceMinor: 1, Currency: "EUR"}
+			w.products[Ref{Project: 1, SKU: "EURO"}] = Product{ID: NewID(), PriceMinor: 1, Currency: "EUR"}
 			draft := goodPurchase()
 			if tc.change != nil {
 				tc.change(&draft)
@@ -103,7 +104,7 @@ func TestPurchasesTakeThePriceOfTheCatalog(t *testing.T) {
 				}
 				return
 			}
-			if err != nil || p.AmountMinor != tc.amount || p.Currency != "EUR" || p.ProductID != w.products[draft.Product].ID {
+			if err != nil || p.AmountMinor != tc.amount || p.Currency != "EUR" || p.ProductID != w.products[Ref{Project: 1, SKU: draft.SKU}].ID {
 				t.Errorf("got %+v, %v; want %d EUR", p, err, tc.amount)
 			}
 		})

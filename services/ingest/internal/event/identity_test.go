@@ -14,7 +14,7 @@ func TestIdentity(t *testing.T) {
 	t.Run("a retry with id and ts has the same key", func(t *testing.T) {
 		t.Parallel()
 		d := FactDraft{Sent: FieldID | FieldTS, Good: FieldID | FieldTS, ID: v7, TS: sent}
-		id, ts := rules.identify(&d, now)
+		id, ts := rules.identify(&d, Caller{}, now)
 		if want := time.Date(2026, 3, 14, 9, 0, 0, 123_456_000, time.UTC); id != v7 || ts != want {
 			t.Errorf("got %s %s, want %s %s: what was sent, in UTC and microseconds", id, ts, v7, want)
 		}
@@ -22,7 +22,7 @@ func TestIdentity(t *testing.T) {
 	t.Run("a UUIDv7 alone is a whole key", func(t *testing.T) {
 		t.Parallel()
 		d := FactDraft{Sent: FieldID, Good: FieldID, ID: v7}
-		id, ts := rules.identify(&d, now)
+		id, ts := rules.identify(&d, Caller{}, now)
 		if want := now.Add(-time.Hour); id != v7 || ts != want {
 			t.Errorf("got %s %s, want the time inside of the id, %s", id, ts, want)
 		}
@@ -30,7 +30,7 @@ func TestIdentity(t *testing.T) {
 	t.Run("ts alone gets an id", func(t *testing.T) {
 		t.Parallel()
 		d := FactDraft{Sent: FieldTS, Good: FieldTS, TS: sent}
-		id, ts := rules.identify(&d, now)
+		id, ts := rules.identify(&d, Caller{}, now)
 		if id.Version() != 7 || !ts.Equal(sent.Truncate(time.Microsecond)) {
 			t.Errorf("got %s %s", id, ts)
 		}
@@ -38,7 +38,7 @@ func TestIdentity(t *testing.T) {
 	t.Run("nothing gets an id and its time", func(t *testing.T) {
 		t.Parallel()
 		var d FactDraft
-		id, ts := rules.identify(&d, time.Now())
+		id, ts := rules.identify(&d, Caller{}, time.Now())
 		if inside, ok := timeOf(id); !ok || !inside.Equal(ts) || time.Since(ts).Abs() > time.Minute || d.Refused() {
 			t.Errorf("got %s %s, problems %v", id, ts, d.Problems)
 		}

@@ -1,8 +1,10 @@
 package event
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 )
 
@@ -18,9 +21,12 @@ type world struct {
 	products map[Ref]Product
 	lookups  [][]Ref
 	events   map[uuid.UUID]Event
-	receipts []uuid.UUID
+	receipts []int64
 	purchase *Purchase // the answer to the one idempotency key
 	failure  error
+	room     int      // for placeholder products
+	created  []string // SKUs of placeholder products
+	clamped  map[Clamp]time.Time
 	// former are products as a cache still has them. What was examined with them is not stored.
 	former map[Ref]Product
 	// refuse, if it is set, decides what the store says of an event.
@@ -46,17 +52,60 @@ func (w *world) Reload(_ context.Context, refs []Ref) ([]Product, error) {
 	return found, nil
 }
 
+func (w *world) CreatePlaceholders(_ context.Context, refs []Ref, currency string) error {
+	for _, ref := range refs {
+		if len(w.created) < w.room {
+			w.created = append(w.created, ref.SKU)
+			w.products[ref] = Product{ID: NewID(), N: 100, Currency: currency}
+		}
+	}
+	return nil
+}
+
+func (w *world) Users(_ context.Context, _ int16, refs []UserRef) ([]User, error) {
+	users := make([]User, len(refs))
+	for i, ref := range refs {
+		if ref != (UserRef{}) {
+			users[i].N = int64(len(ref.UserID + ref.AnonymousID))
+		}
+	}
+	return users, nil
+}
+
+func (w *world) Names(_ context.Context, _ int16, names []string) ([]int16, error) {
+	numbers := make([]int16, len(names))
+	for i, name := range names {
+		if name != "one too many" {
+			numbers[i] = int16(len(name))
+		}
+	}
+	return numbers, nil
+}
+
+func (w *world) Clamp(_ context.Context, clamps []Clamp) ([]Clamp, error) {
+	first := slices.Clone(clamps)
+	for i, c := range clamps {
+		c.Sent, c.TS = c.Sent.UTC(), time.Time{}
+		if ts, known := w.clamped[c]; known {
+			first[i].TS = ts
+		} else {
+			w.clamped[c] = clamps[i].TS
+		}
+	}
+	return first, nil
+}
+
 // changed returns an error unless the product of a fact is what the catalog has.
 func (w *world) changed(f *Fact) error {
-	if p := w.products[f.ref()]; p.ID != f.ProductID || p.Archived {
+	if p := w.products[f.ref()]; p.ID != f.ProductID {
 		return ErrProductChanged
 	}
 	return nil
 }
 
-func (w *world) CommitEvents(_ context.Context, events []Event) (uuid.UUID, []bool, error) {
+func (w *world) CommitEvents(_ context.Context, events []Event) (int64, []Status, error) {
 	if w.failure != nil {
-		return uuid.Nil, nil, w.failure
+		return 0, nil, w.failure
 	}
 	obstacles := BlockedError{}
 	for i := range events {
@@ -69,14 +118,21 @@ func (w *world) CommitEvents(_ context.Context, events []Event) (uuid.UUID, []bo
 		}
 	}
 	if len(obstacles) > 0 {
-		return uuid.Nil, nil, obstacles
+		return 0, nil, obstacles
 	}
-	batch := NewID()
+	batch := int64(len(w.receipts) + 1)
 	w.receipts = append(w.receipts, batch)
-	stored := make([]bool, len(events))
+	stored := make([]Status, len(events))
 	for i, e := range events {
-		_, old := w.events[e.ID]
-		w.events[e.ID], stored[i] = e, !old
+		before, old := w.events[e.ID]
+		switch {
+		case !old:
+			w.events[e.ID], stored[i] = e, Accepted
+		case before.Name == e.Name && bytes.Equal(before.Properties, e.Properties):
+			stored[i] = Duplicate
+		default:
+			stored[i] = Conflicting
+		}
 	}
 	return batch, stored, nil
 }
@@ -101,28 +157,35 @@ func (w *world) Replay(context.Context, IdempotencyKey) (Purchase, bool, error) 
 	return *w.purchase, true, nil
 }
 
-var shoe = Product{ID: uuid.MustParse("0195a3f2-7c1e-7b3a-9d54-2f6b1c8e4a10"), PriceMinor: 12900, Currency: "EUR"}
+// shop is a caller with an API key.
+var shop = Caller{Project: authn.Project{ID: 1}}
+
+var shoe = Product{N: 7, ID: uuid.MustParse("0195a3f2-7c1e-7b3a-9d54-2f6b1c8e4a10"), PriceMinor: 12900, Currency: "EUR"}
 
 func newWorld() (*world, *Recorder) {
 	w := &world{
 		products: map[Ref]Product{
-			{SKU: "SHOE"}: shoe,
-			{SKU: "OLD"}:  {ID: NewID(), Archived: true, Currency: "EUR"},
-			{SKU: "GOLD"}: {ID: NewID(), PriceMinor: 2_000_000, Currency: "EUR"},
+			{Project: 1, SKU: "SHOE"}: shoe,
+			{Project: 1, SKU: "OLD"}:  {ID: NewID(), Archived: true, Currency: "EUR"},
+			{Project: 1, SKU: "GOLD"}: {ID: NewID(), PriceMinor: 2_000_000, Currency: "EUR"},
 		},
-		events: map[uuid.UUID]Event{},
+		events: map[uuid.UUID]Event{}, clamped: map[Clamp]time.Time{},
 	}
-	return w, NewRecorder(rules, w, w, w)
+	return w, NewRecorder(rules, Deps{Catalog: w, Dictionary: w, Clamps: w, Committer: w, Answers: w})
 }
+
+// sentTime is that of the events with an id.
+var sentTime = time.Now().Add(-time.Minute)
 
 func withID(d Draft, id uuid.UUID) Draft {
 	d.set(FieldID)
-	d.ID = id
+	d.set(FieldTS)
+	d.ID, d.TS = id, sentTime
 	return d
 }
 
 func withSKU(d Draft, sku string) Draft {
-	d.Product.SKU = sku
+	d.SKU = sku
 	return d
 }
 
@@ -130,7 +193,7 @@ func TestEventsOfOneRequest(t *testing.T) {
 	t.Parallel()
 	w, recorder := newWorld()
 	known, twice := NewID(), NewID()
-	w.events[known] = Event{}
+	w.events[known] = Event{Name: 4}
 	wrongType := goodDraft()
 	wrongType.Refuse("/ts", CodeWrongType, "ts must be a string.")
 	drafts := []Draft{
@@ -142,7 +205,7 @@ func TestEventsOfOneRequest(t *testing.T) {
 		withSKU(goodDraft(), "OLD"),
 		wrongType,
 	}
-	batch, verdicts, err := recorder.Events(t.Context(), Caller{}, drafts)
+	batch, verdicts, err := recorder.Events(t.Context(), shop, drafts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,10 +213,10 @@ func TestEventsOfOneRequest(t *testing.T) {
 	for _, v := range verdicts {
 		got = append(got, v.Status)
 	}
-	if diff := cmp.Diff([]Status{Accepted, Duplicate, Rejected, Accepted, Duplicate, Rejected, Rejected}, got); diff != "" {
+	if diff := cmp.Diff([]Status{Accepted, Duplicate, Rejected, Accepted, Duplicate, Accepted, Rejected}, got); diff != "" {
 		t.Errorf("verdicts (-want +got):\n%s", diff)
 	}
-	for i, want := range map[int]string{2: CodeUnknownProduct, 5: CodeArchivedProduct, 6: CodeWrongType} {
+	for i, want := range map[int]string{2: CodeUnknownProduct, 6: CodeWrongType} {
 		if got := drafts[i].Problems[0].Code; got != want {
 			t.Errorf("event %d is refused with %s, want %s", i, got, want)
 		}
@@ -164,20 +227,95 @@ func TestEventsOfOneRequest(t *testing.T) {
 	if len(w.lookups) != 1 {
 		t.Errorf("products were looked up %d times, want once for all", len(w.lookups))
 	}
-	if !slices.Equal(w.receipts, []uuid.UUID{batch}) {
-		t.Errorf("stored as %v, answered with %s", w.receipts, batch)
+	if !slices.Equal(w.receipts, []int64{batch}) {
+		t.Errorf("stored as %v, answered with %d", w.receipts, batch)
 	}
 }
 
-func TestNothingNewStillHasAReceipt(t *testing.T) {
+func TestWhatIsRefusedWholeIsNotStored(t *testing.T) {
 	t.Parallel()
 	w, recorder := newWorld()
-	batch, verdicts, err := recorder.Events(t.Context(), Caller{}, []Draft{withSKU(goodDraft(), "NONE")})
-	if err != nil || verdicts[0].Status != Rejected {
-		t.Fatalf("got %v, %v", verdicts, err)
+	batch, verdicts, err := recorder.Events(t.Context(), shop, []Draft{withSKU(goodDraft(), "NONE")})
+	if err != nil || verdicts[0].Status != Rejected || batch != 0 || len(w.receipts) != 0 {
+		t.Fatalf("got %v, %v, batch %d of %v", verdicts, err, batch, w.receipts)
 	}
-	if !slices.Equal(w.receipts, []uuid.UUID{batch}) {
-		t.Errorf("receipts %v, answered with %s", w.receipts, batch)
+}
+
+// TestTheSameIdentityWithOtherContent sends an id and ts again, in one request and in another one.
+func TestTheSameIdentityWithOtherContent(t *testing.T) {
+	t.Parallel()
+	w, recorder := newWorld()
+	id := NewID()
+	first, other, more := withID(goodDraft(), id), withID(goodDraft(), id), withID(goodDraft(), id)
+	other.Type = "add_to_cart"
+	more.Properties = []byte(`{"a":1}`)
+	for _, drafts := range [][]Draft{{first, other, first, more, other}, {other, first, more, first}} {
+		_, verdicts, err := recorder.Events(t.Context(), shop, drafts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range verdicts {
+			if same := drafts[i].Type == "view" && drafts[i].Properties == nil; same == (v.Status == Conflicting) {
+				t.Errorf("event %d (%s) has status %d", i, drafts[i].Type, v.Status)
+			}
+			if v.Status == Conflicting && !slices.Equal(codes(drafts[i].Problems), []string{"/id conflict"}) {
+				t.Errorf("event %d: problems %v", i, drafts[i].Problems)
+			}
+		}
+	}
+	if _, _, err := recorder.Event(t.Context(), shop, new(other)); !errors.Is(err, ErrConflict) {
+		t.Errorf("alone: got %v", err)
+	}
+	if len(w.events) != 1 || w.events[id].Type != "view" {
+		t.Errorf("stored %+v", w.events)
+	}
+}
+
+func TestNamesBeyondTheLimitAreRefused(t *testing.T) {
+	t.Parallel()
+	_, recorder := newWorld()
+	drafts := []Draft{goodDraft(), goodDraft()}
+	drafts[1].Type = "one too many"
+	_, verdicts, err := recorder.Events(t.Context(), shop, drafts)
+	if err != nil || verdicts[0].Status != Accepted || !slices.Equal(codes(drafts[1].Problems), []string{"/type too_many_event_types"}) {
+		t.Errorf("got %v, %v, %v", verdicts, err, drafts[1].Problems)
+	}
+}
+
+// TestUnknownSKUsBecomeProducts sends unknown SKUs with a key that wants that, up to the limits of a request and of a project.
+func TestUnknownSKUsBecomeProducts(t *testing.T) {
+	t.Parallel()
+	w, recorder := newWorld()
+	w.room = maxNewProducts - 1
+	caller := shop
+	caller.CreateProducts, caller.Project.Currency = true, "JPY"
+	var drafts []Draft
+	for i := range maxNewProducts + 2 {
+		drafts = append(drafts, withSKU(goodDraft(), fmt.Sprint("NEW ", i)))
+	}
+	byID := goodDraft()
+	byID.unset(FieldSKU)
+	byID.set(FieldProductID)
+	byID.ProductID = NewID()
+	drafts = append(drafts, withSKU(goodDraft(), "NEW 0"), byID)
+	_, verdicts, err := recorder.Events(t.Context(), caller, drafts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range map[int]string{
+		0: "", maxNewProducts - 2: "", maxNewProducts - 1: "/sku too_many_new_products", maxNewProducts: "/sku too_many_new_products",
+		maxNewProducts + 1: "/sku too_many_new_products", maxNewProducts + 2: "", maxNewProducts + 3: "/product_id unknown_product",
+	} {
+		got := codes(drafts[i].Problems)
+		if want == "" && (len(got) > 0 || verdicts[i].Status != Accepted) || want != "" && !slices.Equal(got, []string{want}) {
+			t.Errorf("event %d: %v, status %d; want %q", i, got, verdicts[i].Status, want)
+		}
+	}
+	if p := w.products[Ref{Project: 1, SKU: "NEW 0"}]; len(w.created) != w.room || p.Currency != "JPY" {
+		t.Errorf("created %d products, such as %+v", len(w.created), p)
+	}
+	if _, _, err := recorder.Event(t.Context(), shop, new(withSKU(goodDraft(), "NEWER"))); !errs.Is(err, errs.Invalid) {
+		t.Errorf("a key that refuses: %v", err)
 	}
 }
 
@@ -186,7 +324,7 @@ func TestOneRefusedEventStoresNothing(t *testing.T) {
 	w, recorder := newWorld()
 	draft := withSKU(goodDraft(), "NONE")
 	draft.unset(FieldType)
-	_, _, err := recorder.Event(t.Context(), Caller{}, draft)
+	_, _, err := recorder.Event(t.Context(), shop, &draft)
 	refusal, ok := errors.AsType[*errs.Error](err)
 	if !ok || refusal.Kind != errs.Invalid {
 		t.Fatalf("got %v", err)
@@ -203,10 +341,10 @@ func TestAFailedCommitIsTold(t *testing.T) {
 	t.Parallel()
 	w, recorder := newWorld()
 	w.failure = errors.New("connection lost")
-	if _, _, err := recorder.Event(t.Context(), Caller{}, goodDraft()); !errors.Is(err, w.failure) {
+	if _, _, err := recorder.Event(t.Context(), shop, new(goodDraft())); !errors.Is(err, w.failure) {
 		t.Errorf("event: got %v", err)
 	}
-	if _, _, err := recorder.Purchase(t.Context(), Caller{}, goodPurchase(), nil); !errors.Is(err, w.failure) {
+	if _, _, err := recorder.Purchase(t.Context(), shop, goodPurchase(), nil); !errors.Is(err, w.failure) {
 		t.Errorf("purchase: got %v", err)
 	}
 }
@@ -229,9 +367,8 @@ func TestPurchaseTakesPriceAndCurrencyFromTheProduct(t *testing.T) {
 		"given amount":       {change: func(d *PurchaseDraft) { d.set(FieldAmount); d.AmountMinor = 5 }, amount: 5},
 		"right currency":     {change: func(d *PurchaseDraft) { d.set(FieldCurrency); d.Currency = "EUR" }, amount: 38700},
 		"other currency":     {change: func(d *PurchaseDraft) { d.set(FieldCurrency); d.Currency = "USD" }, want: CodeCurrencyMismatch},
-		"price overflows":    {change: func(d *PurchaseDraft) { d.Product.SKU, d.Quantity = "GOLD", 500_001 }, want: CodeAmountTooLarge},
-		"price just fits":    {change: func(d *PurchaseDraft) { d.Product.SKU, d.Quantity = "GOLD", 500_000 }, amount: 1e12},
-		"archived product":   {change: func(d *PurchaseDraft) { d.Product.SKU = "OLD" }, want: CodeArchivedProduct},
+		"price overflows":    {change: func(d *PurchaseDraft) { d.SKU, d.Quantity = "GOLD", 500_001 }, want: CodeAmountTooLarge},
+		"price just fits":    {change: func(d *PurchaseDraft) { d.SKU, d.Quantity = "GOLD", 500_000 }, amount: 1e12},
 		"quantity of nought": {change: func(d *PurchaseDraft) { d.Quantity = 0 }, want: CodeInvalidValue},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -241,7 +378,7 @@ func TestPurchaseTakesPriceAndCurrencyFromTheProduct(t *testing.T) {
 			if tc.change != nil {
 				tc.change(&draft)
 			}
-			p, replayed, err := recorder.Purchase(t.Context(), Caller{}, draft, nil)
+			p, replayed, err := recorder.Purchase(t.Context(), shop, draft, nil)
 			if tc.want != "" {
 				if refusal, ok := errors.AsType[*errs.Error](err); !ok || refusal.Fields[0].Code != tc.want {
 					t.Errorf("got %v, want %s", err, tc.want)
@@ -259,14 +396,12 @@ func TestARepeatedKeyIsAnsweredInSpiteOfTheRules(t *testing.T) {
 	t.Parallel()
 	w, recorder := newWorld()
 	key := &IdempotencyKey{Principal: "key:1", Key: "order-1"}
-	first, _, err := recorder.Purchase(t.Context(), Caller{}, goodPurchase(), key)
+	first, _, err := recorder.Purchase(t.Context(), shop, goodPurchase(), key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	archived := shoe
-	archived.Archived = true
-	w.products[Ref{SKU: "SHOE"}] = archived
-	again, replayed, err := recorder.Purchase(t.Context(), Caller{}, goodPurchase(), key)
+	delete(w.products, Ref{Project: 1, SKU: "SHOE"})
+	again, replayed, err := recorder.Purchase(t.Context(), shop, goodPurchase(), key)
 	if err != nil || !replayed {
 		t.Fatalf("replayed %t, %v", replayed, err)
 	}
@@ -278,7 +413,7 @@ func TestARepeatedKeyIsAnsweredInSpiteOfTheRules(t *testing.T) {
 func TestPurchaseTimeIsNow(t *testing.T) {
 	t.Parallel()
 	_, recorder := newWorld()
-	p, _, err := recorder.Purchase(t.Context(), Caller{}, goodPurchase(), nil)
+	p, _, err := recorder.Purchase(t.Context(), shop, goodPurchase(), nil)
 	if err != nil || time.Since(p.TS).Abs() > time.Minute || p.ID.Version() != 7 {
 		t.Errorf("got %+v, %v", p, err)
 	}

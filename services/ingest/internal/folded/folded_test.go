@@ -3,13 +3,13 @@ package folded_test
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
@@ -21,19 +21,19 @@ const timeout = 5 * time.Second
 // store knows what is folded. It notes what it is asked for.
 type store struct {
 	mu     sync.Mutex
-	folded map[uuid.UUID]bool
+	folded map[int64]bool
 	away   error
-	asked  [][]uuid.UUID
+	asked  [][]int64
 }
 
-func (s *store) Pending(_ context.Context, batches []uuid.UUID) ([]uuid.UUID, error) {
+func (s *store) Pending(_ context.Context, batches []int64) ([]int64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked = append(s.asked, batches)
-	return slices.DeleteFunc(slices.Clone(batches), func(id uuid.UUID) bool { return s.folded[id] }), s.away
+	return slices.DeleteFunc(slices.Clone(batches), func(id int64) bool { return s.folded[id] }), s.away
 }
 
-func (s *store) fold(batches ...uuid.UUID) {
+func (s *store) fold(batches ...int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, id := range batches {
@@ -41,7 +41,7 @@ func (s *store) fold(batches ...uuid.UUID) {
 	}
 }
 
-func (s *store) queries() [][]uuid.UUID {
+func (s *store) queries() [][]int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.asked)
@@ -57,7 +57,7 @@ type bench struct {
 
 func run(t *testing.T, maxBatches int) *bench {
 	t.Helper()
-	b := &bench{store: &store{folded: map[uuid.UUID]bool{}}, metrics: prometheus.NewRegistry()}
+	b := &bench{store: &store{folded: map[int64]bool{}}, metrics: prometheus.NewRegistry()}
 	b.Watcher = folded.New(b.store, folded.Options{Timeout: timeout, MaxBatches: maxBatches}, platformtest.Logger(t), b.metrics)
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
@@ -74,7 +74,7 @@ type result struct {
 }
 
 // wait begins to wait.
-func (b *bench) wait(ctx context.Context, batches ...uuid.UUID) <-chan result {
+func (b *bench) wait(ctx context.Context, batches ...int64) <-chan result {
 	ended, begin := make(chan result, 1), time.Now()
 	go func() {
 		ok := b.Wait(ctx, batches...)
@@ -100,10 +100,10 @@ func (b *bench) value(t *testing.T, name, outcome string) float64 {
 	return 0
 }
 
-func ids(n int) []uuid.UUID {
-	all := make([]uuid.UUID, n)
+func ids(n int) []int64 {
+	all := make([]int64, n)
 	for i := range all {
-		all[i] = uuid.New()
+		all[i] = rand.Int64()
 	}
 	return all
 }
@@ -143,7 +143,7 @@ func TestWaitEndsWithTheLastFold(t *testing.T) {
 func TestOneQueryForAllAndNoneForNobody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b, id := run(t, 1000), uuid.New()
+		b, id := run(t, 1000), rand.Int64()
 		<-time.After(time.Hour)
 		if n := len(b.store.queries()); n != 0 {
 			t.Errorf("%d queries though nobody waits", n)
@@ -157,7 +157,7 @@ func TestOneQueryForAllAndNoneForNobody(t *testing.T) {
 			t.Errorf("%d queries in a second, want about 50", n)
 		}
 		for _, asked := range b.store.queries() {
-			if !slices.Equal(asked, []uuid.UUID{id}) {
+			if !slices.Equal(asked, []int64{id}) {
 				t.Fatalf("asked for %v, want the one batch once", asked)
 			}
 		}
@@ -183,8 +183,8 @@ func TestWaitsThatEndWithoutAFold(t *testing.T) {
 		short, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 
-		client, deadline := b.wait(gone, uuid.New()), b.wait(short, uuid.New())
-		if r := <-b.wait(t.Context(), uuid.New()); r.folded || r.took != 0 {
+		client, deadline := b.wait(gone, rand.Int64()), b.wait(short, rand.Int64())
+		if r := <-b.wait(t.Context(), rand.Int64()); r.folded || r.took != 0 {
 			t.Errorf("one more than may wait: %v, want false at once", r)
 		}
 		leave()
@@ -201,12 +201,12 @@ func TestWaitsThatEndWithoutAFold(t *testing.T) {
 		if r := <-b.wait(t.Context(), ids(2)...); r.folded || r.took != timeout {
 			t.Errorf("never folded: %v, want false after %s", r, timeout)
 		}
-		stopped := b.wait(t.Context(), uuid.New())
+		stopped := b.wait(t.Context(), rand.Int64())
 		b.stop()
 		if r := <-stopped; r.folded || r.took != 0 {
 			t.Errorf("the service stops: %v, want false at once", r)
 		}
-		if r := <-b.wait(t.Context(), uuid.New()); r.folded || r.took != 0 {
+		if r := <-b.wait(t.Context(), rand.Int64()); r.folded || r.took != 0 {
 			t.Errorf("after the stop: %v, want false at once", r)
 		}
 		for outcome, want := range map[string]float64{"gone": 1, "late": 2, "turned_away": 4, "folded": 0} {
@@ -220,7 +220,7 @@ func TestWaitsThatEndWithoutAFold(t *testing.T) {
 func TestPostgresAway(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b, id := run(t, 2), uuid.New()
+		b, id := run(t, 2), rand.Int64()
 		set := func(err error) {
 			b.store.mu.Lock()
 			defer b.store.mu.Unlock()

@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -15,7 +14,6 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/committer"
-	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 )
 
 type nobody struct{}
@@ -32,17 +30,13 @@ func TestOneBadRowCostsNoNeighbour(t *testing.T) {
 	// The requests wait for a committer that does not run yet, so they share a flush.
 	const n, badOne = 1000, 617
 	var sent sync.WaitGroup
-	errsOfEvents, errsOfPurchases := make([]error, n), make([]error, n)
+	errsOfEvents := make([]error, n)
 	for i := range n {
-		e, o := someEvents(1), order("")
-		if i%2 == 0 {
-			o = order(fmt.Sprint("order-", i))
-		}
+		e := someEvents(1)
 		if i == badOne {
-			e[0].UserID, o.Currency = "NUL \x00", "\xff"
+			e[0].Properties = []byte("no JSON")
 		}
 		sent.Go(func() { _, _, errsOfEvents[i] = c.CommitEvents(t.Context(), e) })
-		sent.Go(func() { _, _, errsOfPurchases[i] = c.CommitPurchase(t.Context(), o) })
 	}
 	waitForRows(t, registry, n)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -52,23 +46,21 @@ func TestOneBadRowCostsNoNeighbour(t *testing.T) {
 	cancel()
 	running.Wait()
 
-	for kind, all := range map[string][]error{"events": errsOfEvents, "purchases": errsOfPurchases} {
-		for i, err := range all {
-			if bad := i == badOne; bad != (err != nil) || bad && (!errors.Is(err, committer.ErrContent) || errs.KindOf(err) != errs.Internal) {
-				t.Errorf("%s: request %d: %v", kind, i, err)
-			}
+	for i, err := range errsOfEvents {
+		if bad := i == badOne; bad != (err != nil) || bad && (!errors.Is(err, committer.ErrContent) || errs.KindOf(err) != errs.Internal) {
+			t.Errorf("request %d: %v", i, err)
 		}
-		var rows, batches int
-		if err := database.Pool("").QueryRow(t.Context(), `SELECT sum(rows), count(*) FROM ingest.batches WHERE kind = $1`, kind).Scan(&rows, &batches); err != nil {
-			t.Fatal(err)
-		}
-		if rows != n-1 || batches > 11 { // of 1,000, 500, 250 … one half is stored at each of ten steps
-			t.Errorf("%s: %d rows in %d batches, want %d in at most 11", kind, rows, batches, n-1)
-		}
+	}
+	var rows, batches int
+	if err := database.Pool("").QueryRow(t.Context(), `SELECT sum(rows), count(*) FROM ingest.batches`).Scan(&rows, &batches); err != nil {
+		t.Fatal(err)
+	}
+	if rows != n-1 || batches > 11 { // of 1,000, 500, 250 … one half is stored at each of ten steps
+		t.Errorf("%d rows in %d batches, want %d in at most 11", rows, batches, n-1)
 	}
 }
 
-// waitForRows waits until n rows of each kind wait for a writer.
+// waitForRows waits until n events wait for a writer.
 func waitForRows(t *testing.T, registry *prometheus.Registry, n float64) {
 	t.Helper()
 	platformtest.Eventually(t, time.Minute, "all requests wait", func() bool {
@@ -78,7 +70,7 @@ func waitForRows(t *testing.T, registry *prometheus.Registry, n float64) {
 		}
 		for _, family := range families {
 			if family.GetName() == "hpa_ingest_waiting_rows" {
-				return !slices.ContainsFunc(family.GetMetric(), func(m *dto.Metric) bool { return m.GetGauge().GetValue() != n })
+				return slices.ContainsFunc(family.GetMetric(), func(m *dto.Metric) bool { return m.GetGauge().GetValue() == n })
 			}
 		}
 		return false
@@ -98,10 +90,9 @@ func TestErrorsOfTheDatabaseAreNotErrorsOfARow(t *testing.T) {
 		if _, err := owner.Exec(t.Context(), statements[0]); err != nil {
 			t.Fatal(err)
 		}
-		_, err := store.StoreEvents(t.Context(), event.NewID(), someEvents(2))
-		_, err2 := store.StorePurchases(t.Context(), event.NewID(), []event.Order{order(""), order("key")})
-		if err == nil || errors.Is(err, committer.ErrContent) || err2 == nil || errors.Is(err2, committer.ErrContent) {
-			t.Errorf("%s: %v; %v", name, err, err2)
+		_, err := store.StoreEvents(t.Context(), someEvents(2))
+		if err == nil || errors.Is(err, committer.ErrContent) {
+			t.Errorf("%s: %v", name, err)
 		}
 		if _, err := owner.Exec(t.Context(), statements[1]); err != nil {
 			t.Fatal(err)
@@ -109,7 +100,7 @@ func TestErrorsOfTheDatabaseAreNotErrorsOfARow(t *testing.T) {
 	}
 	expired, cancel := context.WithTimeout(t.Context(), 0)
 	defer cancel()
-	if _, err := store.StoreEvents(expired, event.NewID(), someEvents(2)); !errs.Is(err, errs.Unavailable) || errors.Is(err, committer.ErrContent) {
+	if _, err := store.StoreEvents(expired, someEvents(2)); !errs.Is(err, errs.Unavailable) || errors.Is(err, committer.ErrContent) {
 		t.Errorf("after the deadline: %v", err)
 	}
 }

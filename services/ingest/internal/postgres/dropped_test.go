@@ -48,48 +48,34 @@ func TestADroppedDayTakesNoRows(t *testing.T) {
 	store, database := newStore(t)
 	events := someEvents(3)
 	events[1].TS = earlier
-	if _, err := store.StoreEvents(t.Context(), event.NewID(), events); err != nil {
+	if _, err := store.StoreEvents(t.Context(), events); err != nil {
 		t.Fatal(err)
 	}
-	old, keyed, now := order(""), order("key"), order("")
-	old.TS, keyed.TS = earlier, earlier
-	first := storePurchases(t, store, event.NewID(), old, keyed)
 	execute(t, database, dropEarlier)
 
 	for range 2 { // the second time the day is known
-		_, err := store.StoreEvents(t.Context(), event.NewID(), events)
+		_, err := store.StoreEvents(t.Context(), events)
 		wantDropped(t, err, 1)
 	}
-	if alone := storePurchases(t, store, event.NewID(), old); !errors.Is(alone[0].Err, event.ErrDayDropped) {
-		t.Errorf("a purchase alone: %+v", alone[0])
-	}
-	outcomes := storePurchases(t, store, event.NewID(), old, keyed, now)
-	if !errors.Is(outcomes[0].Err, event.ErrDayDropped) || outcomes[2].Err != nil {
-		t.Errorf("outcomes %+v", outcomes)
-	}
-	if got := outcomes[1]; !got.Replayed || got.Purchase.BatchID != first[1].Purchase.BatchID {
-		t.Errorf("the answer to a key outlives the rows of its day: %+v", got)
-	}
-	if n := count(t, database, `SELECT (SELECT count(*) FROM ingest.events WHERE ts < current_date - 4) + (SELECT count(*) FROM ingest.purchases WHERE ts < current_date - 4)`); n != 0 {
+	if n := count(t, database, `SELECT count(*) FROM ingest.events WHERE ts < current_date - 4`); n != 0 {
 		t.Errorf("the dropped day has %d rows", n)
 	}
-	if n := count(t, database, `SELECT sum(rows)::integer FROM ingest.batches`); n != 3+2+1 {
-		t.Errorf("%d rows are to be counted, want 6", n)
+	if n := count(t, database, `SELECT sum(rows)::integer FROM ingest.batches`); n != 3 {
+		t.Errorf("%d rows are to be counted, want 3", n)
 	}
 }
 
-// TestAKnownDroppedDayFailsNoFlush holds the lock that is needed to make partitions. Orders of a day that is known to be dropped are
-// refused without it, and the others are stored.
-func TestAKnownDroppedDayFailsNoFlush(t *testing.T) {
+// TestAKnownDroppedDayNeedsNoPartition holds the lock that is needed to make partitions. Events of a day that is known to be
+// dropped are refused without it.
+func TestAKnownDroppedDayNeedsNoPartition(t *testing.T) {
 	t.Parallel()
 	store, database := newStore(t)
-	old := order("")
-	old.TS = earlier
+	events := someEvents(2)
+	events[1].TS = earlier
 	execute(t, database, `SELECT ingest.ensure_partitions(current_date - 5, current_date)`)
 	execute(t, database, dropEarlier)
-	if alone := storePurchases(t, store, event.NewID(), old); !errors.Is(alone[0].Err, event.ErrDayDropped) {
-		t.Fatalf("a purchase alone: %+v", alone[0])
-	}
+	_, err := store.StoreEvents(t.Context(), events)
+	wantDropped(t, err, 1)
 	held, err := database.Pool("").Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -98,11 +84,8 @@ func TestAKnownDroppedDayFailsNoFlush(t *testing.T) {
 	if _, err := held.Exec(t.Context(), `SELECT pg_advisory_xact_lock($1, $2)`, locks.Partitions.Class(), locks.Partitions.ID()); err != nil {
 		t.Fatal(err)
 	}
-	old.ID = event.NewID()
-	outcomes := storePurchases(t, store, event.NewID(), order(""), old)
-	if outcomes[0].Err != nil || !errors.Is(outcomes[1].Err, event.ErrDayDropped) {
-		t.Errorf("outcomes %+v", outcomes)
-	}
+	_, err = store.StoreEvents(t.Context(), events)
+	wantDropped(t, err, 1)
 }
 
 // TestADropBesideAFlush lets a flush begin while its day is being dropped. The flush waits for the drop, so its transaction
@@ -115,7 +98,7 @@ func TestADropBesideAFlush(t *testing.T) {
 			store, database := newStore(t)
 			first := someEvents(1)
 			first[0].TS = earlier
-			if _, err := store.StoreEvents(t.Context(), event.NewID(), first); err != nil {
+			if _, err := store.StoreEvents(t.Context(), first); err != nil {
 				t.Fatal(err)
 			}
 			drop, err := database.Pool("").Begin(t.Context())
@@ -130,7 +113,7 @@ func TestADropBesideAFlush(t *testing.T) {
 			events[1] = first[0] // sent again
 			flushed := make(chan error, 1)
 			go func() {
-				_, err := store.StoreEvents(t.Context(), event.NewID(), events)
+				_, err := store.StoreEvents(t.Context(), events)
 				flushed <- err
 			}()
 			platformtest.Eventually(t, time.Minute, "the flush waits for the drop", func() bool {

@@ -71,14 +71,14 @@ func startFrozenFlush(t *testing.T, database *dbtest.Database, events []event.Ev
 		t.Fatal(err)
 	}
 	store := New(pool, prometheus.NewRegistry())
-	if _, err := store.StoreEvents(t.Context(), event.NewID(), someEvents(250)); err != nil { // prepares its statement
+	if _, err := store.StoreEvents(t.Context(), someEvents(250)); err != nil { // prepares its statement
 		t.Fatal(err)
 	}
 	allowed.Store(part)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_, _ = store.StoreEvents(context.WithoutCancel(t.Context()), event.NewID(), events)
+		_, _ = store.StoreEvents(context.WithoutCancel(t.Context()), events)
 	}()
 	t.Cleanup(func() {
 		close(thaw)
@@ -101,7 +101,7 @@ func TestAFrozenFlushHoldsNoRows(t *testing.T) {
 			startFrozenFlush(t, database, events, part)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			if stored, err := store.StoreEvents(ctx, event.NewID(), events); err != nil || slices.Contains(stored, false) {
+			if stored, err := store.StoreEvents(ctx, events); err != nil || slices.Contains(stored.Statuses, event.Duplicate) {
 				t.Errorf("%d events whose first %d bytes another process has sent: %v", len(events), part, err)
 			}
 		})

@@ -1,21 +1,17 @@
 package postgres
 
-import (
-	"testing"
-
-	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
-)
+import "testing"
 
 func TestABatchOfDuplicatesIsReceivedAndAggregatedAtOnce(t *testing.T) {
 	t.Parallel()
 	store, _ := newStore(t)
 	events := someEvents(3)
 	for range 2 {
-		batch := event.NewID()
-		if _, err := store.StoreEvents(t.Context(), batch, events); err != nil {
+		stored, err := store.StoreEvents(t.Context(), events)
+		if err != nil {
 			t.Fatal(err)
 		}
-		receipt, err := store.Receipt(t.Context(), batch)
+		receipt, err := store.Receipt(t.Context(), 1, stored.Batches[1])
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -36,10 +36,17 @@ func (c *catalog) Products(_ context.Context, refs []event.Ref) (map[event.Ref]e
 	return found, c.failure
 }
 
+func (c *catalog) CreatePlaceholders(_ context.Context, refs []event.Ref, currency string) error {
+	for _, ref := range refs {
+		c.products[ref] = event.Product{ID: uuid.New(), Currency: currency}
+	}
+	return c.failure
+}
+
 var (
-	shoe = event.Ref{SKU: "SHOE"}
-	hat  = event.Ref{ID: uuid.MustParse("0195a3f2-7c1e-7b3a-9d54-2f6b1c8e4a10")}
-	none = event.Ref{SKU: "NONE"}
+	shoe = event.Ref{Project: 1, SKU: "SHOE"}
+	hat  = event.Ref{Project: 1, ID: uuid.MustParse("0195a3f2-7c1e-7b3a-9d54-2f6b1c8e4a10")}
+	none = event.Ref{Project: 1, SKU: "NONE"}
 )
 
 func newCatalog() *catalog {
@@ -72,20 +79,32 @@ func TestOneQueryForAllThatIsNotKnown(t *testing.T) {
 	}
 }
 
-// TestOnlyAcceptanceIsRemembered looks up what is refused: nothing checks a refusal later on, so it must not be out of date.
-func TestOnlyAcceptanceIsRemembered(t *testing.T) {
+// TestOnlyExistenceIsRemembered looks up what is refused: nothing checks a refusal later on, so it must not be out of date.
+func TestOnlyExistenceIsRemembered(t *testing.T) {
 	t.Parallel()
 	source := newCatalog()
 	cache := products.New(source, prometheus.NewRegistry())
 	t.Cleanup(cache.Close)
-	source.products[shoe] = event.Product{ID: uuid.New(), Archived: true}
-	if found := lookUp(t, cache, shoe, none); !found[0].Archived || found[1].Exists() {
+	if found := lookUp(t, cache, none); found[0].Exists() {
 		t.Errorf("found %+v", found)
 	}
-	source.products[shoe] = event.Product{ID: uuid.New()}
-	source.products[none] = event.Product{ID: uuid.New()}
-	if found := lookUp(t, cache, shoe, none); found[0].Archived || !found[1].Exists() {
-		t.Errorf("a product that was brought back, and a new one: %+v", found)
+	if err := cache.CreatePlaceholders(t.Context(), []event.Ref{none}, "JPY"); err != nil {
+		t.Fatal(err)
+	}
+	if found := lookUp(t, cache, none); found[0].Currency != "JPY" {
+		t.Errorf("a product that was created: %+v", found)
+	}
+}
+
+// TestProjectsHaveTheirOwnProducts looks up the same SKU in two projects.
+func TestProjectsHaveTheirOwnProducts(t *testing.T) {
+	t.Parallel()
+	source := newCatalog()
+	cache := products.New(source, prometheus.NewRegistry())
+	t.Cleanup(cache.Close)
+	other := event.Ref{Project: 2, SKU: shoe.SKU}
+	if found := lookUp(t, cache, shoe, other); !found[0].Exists() || found[1].Exists() {
+		t.Errorf("found %+v", found)
 	}
 }
 
