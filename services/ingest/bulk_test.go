@@ -49,9 +49,9 @@ func TestOneBadEventCostsOnlyItself(t *testing.T) {
 	events := []string{
 		view(""), // 0
 		`{"type":"view","sku":"NONE","user_id":"u"}`,
-		`{"type":"view","sku":"HAT","user_id":"u"}`,
-		view(""), // 3
-		view(`"ts":"` + ago(-2*time.Hour) + `",`),
+		`{"type":"view","sku":"HAT","user_id":"u"}`, // 2: facts about archived products count
+		view(""),
+		view(`"ts":"` + ago(-2*time.Hour) + `",`), // 4: is clamped
 		view(`"ts":"` + ago(100*24*time.Hour) + `",`),
 		view(`"id":"` + uuid.NewString() + `",`),
 		view(`"properties":{"a":"` + strings.Repeat("x", 33<<10) + `"},`),
@@ -63,27 +63,46 @@ func TestOneBadEventCostsOnlyItself(t *testing.T) {
 		view(""), // 13
 	}
 	wrong := []string{
-		"1 unknown_product", "2 archived_product", "4 ts_in_future", "5 ts_too_old", "6 id_without_time", "7 event_too_large",
+		"1 unknown_product", "5 ts_too_old", "6 id_without_time", "7 event_too_large",
 		"9 invalid_value", "10 unknown_field", "11 wrong_type", "12 user_id_required",
 	}
 	a := p.post("/events/bulk", p.ingestKey, bulk(events...))
-	a.expectBulk(t, 4, 0, wrong...)
-	if n := p.count(`SELECT count(*) FROM ingest.events WHERE batch_id = $1`, a.string("batch_id")); n != 4 {
-		t.Errorf("%d rows are stored, want 4", n)
+	a.expectBulk(t, 6, 0, wrong...)
+	if n := p.count(`SELECT count(*) FROM ingest.events WHERE batch = $1::bigint`, a.string("batch_id")); n != 6 {
+		t.Errorf("%d rows are stored, want 6", n)
 	}
 	lines := strings.Join(append(events, `{"type":`), "\n")
-	p.post("/events/bulk", p.ingestKey, lines, "Content-Type", "application/x-ndjson").expectBulk(t, 4, 0, append(wrong, "14 malformed_json")...)
+	p.post("/events/bulk", p.ingestKey, lines, "Content-Type", "application/x-ndjson").expectBulk(t, 6, 0, append(wrong, "14 malformed_json")...)
 }
 
-func TestAllBadIsStillAnAnswerWithAReceipt(t *testing.T) {
+// TestABulkOfBadEventsFails refuses all events, in each format. The answer names each, and there is no receipt of nothing.
+func TestABulkOfBadEventsFails(t *testing.T) {
 	t.Parallel()
 	p := start(t)
-	a := p.post("/events/bulk", p.ingestKey, bulk(`{"type":"view","sku":"NONE","user_id":"u"}`))
-	a.expectBulk(t, 0, 0, "0 unknown_product")
-	receipt := p.get("/events/batches/"+a.string("batch_id"), p.ingestKey)
-	receipt.expect(t, http.StatusOK, "")
-	if receipt.number("events") != 0 || receipt.string("state") != "aggregated" {
-		t.Errorf("receipt %v", receipt.object)
+	const bad = `{"type":"view","sku":"NONE","user_id":"u"}`
+	for media, body := range map[string]string{"application/json": bulk(bad, bad), "application/x-ndjson": bad + "\n" + bad} {
+		a := p.post("/events/bulk?wait=aggregated", p.ingestKey, body, "Content-Type", media)
+		a.expectBulk(t, 0, 0, "0 unknown_product", "1 unknown_product")
+		if _, has := a.object["batch_id"]; has || a.header.Get("Events-Rejected") != "2" {
+			t.Errorf("%s: %v", media, a.object)
+		}
+	}
+	if n := p.count(`SELECT count(*) FROM ingest.batches`); n != 0 {
+		t.Errorf("%d receipts", n)
+	}
+}
+
+// TestOddLines sends NDJSON as spreadsheets and other systems write it.
+func TestOddLines(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	for name, lines := range map[string]string{
+		"byte order mark": "\ufeff" + view("") + "\n" + view("") + "\n", "CRLF": view("") + "\r\n" + view("") + "\r\n", "no last break": view("") + "\n" + view(""),
+		"empty lines": "\n" + view("") + "\n\r\n\n" + view("") + "\n\n", "nulls": view(`"ts":null,"id":null,"properties":null,"anonymous_id":null,`) + "\n" + view(""),
+	} {
+		if a := p.post("/events/bulk", p.ingestKey, lines, "Content-Type", "application/x-ndjson"); a.number("accepted") != 2 || a.number("rejected") != 0 {
+			t.Errorf("%s: %v", name, a.object)
+		}
 	}
 }
 
@@ -204,7 +223,7 @@ func TestMetricsTellWhatBecameOfEvents(t *testing.T) {
 	p := start(t)
 	twice := view(`"id":"` + v7(time.Now()).String() + `",`)
 	p.post("/events/bulk", p.ingestKey, bulk(twice, twice, `{"type":"view","sku":"NONE","user_id":"u"}`)).expectBulk(t, 1, 1, "2 unknown_product")
-	p.post("/events", p.ingestKey, `{"type":"view","sku":"HAT","user_id":"u"}`).expect(t, http.StatusUnprocessableEntity, "validation_failed")
+	p.post("/events", p.ingestKey, `{"type":"view","sku":"HAT"}`).expect(t, http.StatusUnprocessableEntity, "validation_failed")
 	families, err := p.deps.Gatherer.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -223,7 +242,7 @@ func TestMetricsTellWhatBecameOfEvents(t *testing.T) {
 		"hpa_ingest_events_total accepted":                  1,
 		"hpa_ingest_events_total duplicate":                 1,
 		"hpa_ingest_events_rejected_total unknown_product":  1,
-		"hpa_ingest_events_rejected_total archived_product": 1,
+		"hpa_ingest_events_rejected_total user_id_required": 1,
 		"hpa_ingest_flush_rows":                             1,
 	} {
 		if got[name] != want {

@@ -30,13 +30,13 @@ func TestConnectionCutWhileAnEventIsCommitted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p, between := startBehindProxy(t)
-			user := "cut-" + uuid.NewString() // found in the bytes of the insert, and nowhere else
-			event := `{"id":"` + v7(time.Now()).String() + `","type":"view","sku":"SHOE","user_id":"` + user + `"}`
+			mark := "cut-" + uuid.NewString() // found in the bytes of the insert, and nowhere else
+			event := `{"id":"` + v7(time.Now()).String() + `","type":"view","sku":"SHOE","user_id":"customer-17","properties":{"mark":"` + mark + `"}}`
 			p.post("/events", p.ingestKey, view("")).expect(t, http.StatusAccepted, "") // the statement is prepared from here on
 
-			between.cutAt(user, reaches)
+			between.cutAt(mark, reaches)
 			unavailable(t, "the first try", p.post("/events", p.ingestKey, event))
-			stored := func() int { return p.count(`SELECT count(*) FROM ingest.events WHERE user_id = $1`, user) }
+			stored := func() int { return p.count(`SELECT count(*) FROM ingest.events WHERE properties->>'mark' = $1`, mark) }
 			want := "accepted"
 			if reaches {
 				want = "duplicate"

@@ -55,10 +55,12 @@ func TestAnAcceptedEventIsStored(t *testing.T) {
 		t.Errorf("got %v", a.object)
 	}
 	// From another connection: what was answered with 202 is committed.
-	if n := p.count(`SELECT count(*) FROM ingest.events JOIN ingest.batches b ON b.id = batch_id
-		WHERE events.id = $1 AND type = 'add_to_cart' AND product_id = $2 AND user_id = 'customer-17'
-		AND properties = '{"n": 1.50, "size": 42}' AND b.id = $3 AND b.kind = 'events' AND b.rows = 1
-		AND b.min_ts = ts AND b.max_ts = ts AND b.received_at >= events.received_at AND b.aggregated_at IS NULL`,
+	if n := p.count(`SELECT count(*) FROM ingest.events AS e
+		JOIN ingest.batches AS b USING (project) JOIN catalog.products AS p ON p.n = e.product
+		JOIN ingest.users AS u ON u.project = e.project AND u.n = e.user_n JOIN ingest.names AS names ON names.project = e.project AND names.n = e.name
+		WHERE e.project = 1 AND e.batch = b.id AND e.id = $1 AND names.name = 'add_to_cart' AND names.n = 3 AND p.id = $2
+		AND u.id = 'customer-17' AND NOT u.anonymous AND u.first_seen = ts AND properties = '{"n": 1.50, "size": 42}'
+		AND b.id = $3::bigint AND b.kind = 'events' AND b.rows = 1 AND b.min_ts = ts AND b.max_ts = ts AND b.aggregated_at IS NULL`,
 		id, shoeID, a.string("batch_id")); n != 1 {
 		t.Errorf("%d such rows, want 1", n)
 	}
@@ -106,15 +108,12 @@ func TestBadEvents(t *testing.T) {
 		"not an object":    {body: `[{` + good + `}]`, status: 422, code: "validation_failed", errors: []string{" wrong_type"}},
 		"many problems": {
 			body: `{"typ":"view","user_id":7,"ts":"noon","properties":[]}`, status: 422, code: "validation_failed",
-			errors: []string{"/typ unknown_field", "/user_id wrong_type", "/ts invalid_value", "/properties wrong_type", "/type required", "/product_id product_required"},
+			errors: []string{"/typ unknown_field", "/user_id wrong_type", "/ts invalid_value", "/properties wrong_type", "/type required"},
 		},
 		"twice":            {body: `{"type":"click",` + good + `}`, status: 422, code: "validation_failed", errors: []string{"/type duplicate_field"}},
 		"two products":     {body: `{"product_id":"` + shoeID + `",` + good + `}`, status: 422, code: "validation_failed", errors: []string{"/sku product_ambiguous"}},
 		"unknown product":  {body: `{"type":"view","sku":"NONE","user_id":"u"}`, status: 422, code: "validation_failed", errors: []string{"/sku unknown_product"}},
 		"unknown id":       {body: `{"type":"view","product_id":"` + uuid.NewString() + `","user_id":"u"}`, status: 422, code: "validation_failed", errors: []string{"/product_id unknown_product"}},
-		"archived product": {body: `{"type":"view","product_id":"` + hatID + `","user_id":"u"}`, status: 422, code: "validation_failed", errors: []string{"/product_id archived_product"}},
-		"archived sku":     {body: `{"type":"view","sku":"HAT","user_id":"u"}`, status: 422, code: "validation_failed", errors: []string{"/sku archived_product"}},
-		"ts in future":     {body: `{"ts":"` + ago(-2*time.Hour) + `",` + good + `}`, status: 422, code: "validation_failed", errors: []string{"/ts ts_in_future"}},
 		"ts too old":       {body: `{"ts":"` + ago(91*24*time.Hour) + `",` + good + `}`, status: 422, code: "validation_failed", errors: []string{"/ts ts_too_old"}},
 		"id without time":  {body: `{"id":"` + uuid.NewString() + `",` + good + `}`, status: 422, code: "validation_failed", errors: []string{"/id id_without_time"}},
 		"no user":          {body: `{"type":"view","sku":"SHOE"}`, status: 422, code: "validation_failed", errors: []string{"/user_id user_id_required"}},
@@ -202,7 +201,7 @@ func TestAUsersEventIsThatUsers(t *testing.T) {
 	t.Parallel()
 	p := start(t)
 	a := p.post("/events", p.auth.Token(authn.User, aliceID), `{"type":"view","sku":"SHOE"}`)
-	if n := p.count(`SELECT count(*) FROM ingest.events WHERE id = $1 AND user_id = $2`, a.string("id"), aliceID); n != 1 {
+	if n := p.count(`SELECT count(*) FROM ingest.events WHERE id = $1 AND user_n = (SELECT n FROM ingest.users WHERE id = $2 AND NOT anonymous)`, a.string("id"), aliceID); n != 1 {
 		t.Errorf("%d rows of the user", n)
 	}
 }

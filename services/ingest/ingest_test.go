@@ -216,7 +216,11 @@ func (a answer) expect(t *testing.T, status int, code string) {
 // expectBulk checks the counts and errors of a bulk answer.
 func (a answer) expectBulk(t *testing.T, accepted, duplicates int, errors ...string) {
 	t.Helper()
-	a.expect(t, http.StatusAccepted, "")
+	status := http.StatusAccepted
+	if accepted+duplicates == 0 {
+		status = http.StatusUnprocessableEntity
+	}
+	a.expect(t, status, "")
 	got := []int{a.number("accepted"), a.number("duplicates"), a.number("rejected")}
 	if diff := cmp.Diff([]int{accepted, duplicates, len(errors)}, got); diff != "" {
 		t.Errorf("accepted, duplicates, rejected (-want +got):\n%s", diff)

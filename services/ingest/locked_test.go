@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
-	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 )
 
 // TestLockedRowsHoldUpNobodyElse keeps a transaction open that has written an event, as one does whose commit waits for a standby. The
@@ -25,12 +23,9 @@ func TestLockedRowsHoldUpNobodyElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tx.Rollback(context.Background()) // it may be over
-	var owner string
-	if err := tx.QueryRow(t.Context(), `SELECT coalesce(owner, id)::text FROM auth.api_keys`).Scan(&owner); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := tx.Exec(t.Context(), `INSERT INTO ingest.events (owner, ts, id, product_id, batch_id, user_id, type, received_at)
-		VALUES ($1, $2, $3, $4, $3, 'customer-17', 'view', now())`, event.OwnerOf(owner), ts, id, shoeID); err != nil {
+	p.post("/events", p.ingestKey, view("")).expect(t, http.StatusAccepted, "") // makes the user and the name
+	if _, err := tx.Exec(t.Context(), `INSERT INTO ingest.events (project, ts, id, user_n, product, name, batch)
+		SELECT 1, $1, $2, u.n, p.n, 1, 1 FROM ingest.users AS u, catalog.products AS p WHERE u.id = 'customer-17' AND p.id = $3`, ts, id, shoeID); err != nil {
 		t.Fatal(err)
 	}
 	held := fmt.Sprintf(`{"id":%q,"ts":%q,"type":"view","sku":"SHOE","user_id":"customer-17"}`, id, ts.Format(time.RFC3339Nano))

@@ -48,7 +48,7 @@ func TestQuotaCountsEventsNotRequests(t *testing.T) {
 	t.Parallel()
 	p := start(t, quota(1000))
 	refused := strings.Repeat(`{"type":"view","sku":"NONE","user_id":"u"}`+"\n", 600)
-	p.post("/events/bulk", p.ingestKey, refused, "Content-Type", "application/x-ndjson").expect(t, http.StatusAccepted, "")
+	p.post("/events/bulk", p.ingestKey, refused, "Content-Type", "application/x-ndjson").expect(t, http.StatusUnprocessableEntity, "")
 	p.post("/events/bulk", p.ingestKey, refused, "Content-Type", "application/x-ndjson").expect(t, http.StatusTooManyRequests, "rate_limited")
 }
 

@@ -23,11 +23,11 @@ func TestReceipt(t *testing.T) {
 	if stored.string("batch_id") != batch || stored.number("events") != 2 || stored.string("state") != "stored" || stored.object["aggregated_at"] != nil {
 		t.Errorf("before the aggregator: %v", stored.object)
 	}
-	p.exec(`UPDATE ingest.batches SET failed_at = now(), next_attempt_at = now(), failure = 'rows are missing' WHERE id = $1`, batch)
+	p.exec(`UPDATE ingest.batches SET failed_at = now(), next_attempt_at = now(), failure = 'rows are missing' WHERE id = $1::bigint`, batch)
 	if failed := p.get("/events/batches/"+batch, p.ingestKey); failed.string("state") != "failed" || failed.object["aggregated_at"] != nil {
 		t.Errorf("set aside by the aggregator: %v", failed.object)
 	}
-	p.exec(`UPDATE ingest.batches SET failed_at = NULL, next_attempt_at = NULL, failure = NULL, aggregated_at = '2026-03-14T09:26:54.48Z' WHERE id = $1`, batch)
+	p.exec(`UPDATE ingest.batches SET failed_at = NULL, next_attempt_at = NULL, failure = NULL, aggregated_at = '2026-03-14T09:26:54.48Z' WHERE id = $1::bigint`, batch)
 	aggregated := p.get("/events/batches/"+batch, p.ingestKey)
 	if aggregated.string("state") != "aggregated" || aggregated.string("aggregated_at") != "2026-03-14T09:26:54.48Z" {
 		t.Errorf("after the aggregator: %v", aggregated.object)
@@ -46,7 +46,7 @@ func TestWhoMayReadReceipts(t *testing.T) {
 func TestReceiptsThatThereAreNot(t *testing.T) {
 	t.Parallel()
 	p := start(t)
-	for _, id := range []string{uuid.NewString(), "17", "%00", "a%2Fb"} {
+	for _, id := range []string{uuid.NewString(), "17", "0", "-1", "99999999999999999999", "0x11", "a%2Fb"} {
 		p.get("/events/batches/"+id, p.ingestKey).expect(t, http.StatusNotFound, "not_found")
 	}
 }
@@ -71,7 +71,7 @@ func TestReceiptsOfEveryKind(t *testing.T) {
 		if a := p.get(path, p.ingestKey); a.string("state") != "aggregated" || a.string("aggregated_at") < stored.string("received_at") {
 			t.Errorf("%s, aggregated: %v", name, a.object)
 		}
-		p.exec(`DELETE FROM ingest.batches WHERE id = $1`, batch)
+		p.exec(`DELETE FROM ingest.batches WHERE id = $1::bigint`, batch)
 		p.get(path, p.ingestKey).expect(t, http.StatusNotFound, "not_found")
 	}
 }

@@ -12,18 +12,32 @@ import (
 // noticed is how soon the end of a key has to count here, whatever is remembered in between.
 const noticed = 5 * time.Second
 
-// TestAnArchivedProductIsRefused archives a product that the service has just used, on both ways of naming it.
-func TestAnArchivedProductIsRefused(t *testing.T) {
+// TestArchivedProductsCount archives a product that the service has just used, on both ways of naming it.
+func TestArchivedProductsCount(t *testing.T) {
 	t.Parallel()
 	p := start(t)
 	byID := `{"type":"view","product_id":"` + shoeID + `","user_id":"customer-17"}`
-	for range 2 {
-		p.post("/events/bulk", p.ingestKey, bulk(view(""), byID)).expectBulk(t, 2, 0)
-		p.exec(`UPDATE catalog.products SET status = 'archived' WHERE id = $1`, shoeID)
-		p.post("/events/bulk", p.ingestKey, bulk(view(""), byID)).expectBulk(t, 0, 0, "0 archived_product", "1 archived_product")
-		p.post("/purchases", p.ingestKey, twoShoes).expect(t, http.StatusUnprocessableEntity, "validation_failed")
-		p.exec(`UPDATE catalog.products SET status = 'active' WHERE id = $1`, shoeID)
+	p.post("/events/bulk", p.ingestKey, bulk(view(""), byID)).expectBulk(t, 2, 0)
+	p.exec(`UPDATE catalog.products SET status = 'archived' WHERE id = $1`, shoeID)
+	p.post("/events/bulk", p.ingestKey, bulk(view(""), byID)).expectBulk(t, 2, 0)
+}
+
+// TestASKUThatMoves gives the SKU of a product that the service has just used to another product, and then to none.
+func TestASKUThatMoves(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	const rename = `UPDATE catalog.products SET sku = $2 WHERE id = $1`
+	p.post("/events", p.ingestKey, view("")).expect(t, http.StatusAccepted, "")
+	p.exec(rename, shoeID, "BOOT")
+	p.exec(rename, hatID, "SHOE")
+	moved := p.post("/events", p.ingestKey, view(""))
+	if n := p.count(`SELECT count(*) FROM ingest.events AS e JOIN catalog.products AS p ON p.n = e.product WHERE e.id = $1 AND p.id = $2`, moved.string("id"), hatID); n != 1 {
+		t.Errorf("%v is not an event of the new product", moved.object)
 	}
+	p.exec(rename, hatID, "HAT")
+	p.post("/events", p.ingestKey, view("")).expect(t, http.StatusUnprocessableEntity, "validation_failed")
+	p.exec(rename, shoeID, "SHOE")
+	p.post("/events", p.ingestKey, view("")).expect(t, http.StatusAccepted, "")
 }
 
 // TestARevokedKeyIsRefused revokes a key that the service has just used, while it is in use.

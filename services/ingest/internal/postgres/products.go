@@ -74,14 +74,18 @@ func (s *Store) Products(ctx context.Context, refs []event.Ref) (map[event.Ref]e
 // import of the catalog, cannot deadlock.
 func (s *Store) CreatePlaceholders(ctx context.Context, refs []event.Ref, currency string) error {
 	const insert = `
-		WITH room AS (
-			SELECT $5 - count(*) AS n
-			FROM (SELECT FROM catalog.products WHERE project = $1 AND placeholder LIMIT $5) AS known
+		WITH known AS (
+			SELECT count(*) AS n FROM (SELECT FROM catalog.products WHERE project = $1 AND placeholder LIMIT $5) AS placeholders
+		), unknown AS (
+			SELECT id, sku, row_number() OVER (ORDER BY sku COLLATE "C") AS n
+			FROM unnest($2::uuid[], $3::text[]) AS sent (id, sku)
+			WHERE NOT EXISTS (SELECT FROM catalog.products AS p WHERE p.project = $1 AND p.sku = sent.sku)
 		)
 		INSERT INTO catalog.products (id, project, placeholder, sku, name, price_minor, currency)
 		SELECT id, $1, true, sku, sku, 0, $4
-		FROM unnest($2::uuid[], $3::text[]) WITH ORDINALITY AS sent (id, sku, n)
-		WHERE sent.n <= (SELECT n FROM room)
+		FROM unknown
+		WHERE unknown.n <= $5 - (SELECT n FROM known)
+		ORDER BY unknown.n
 		ON CONFLICT (project, sku) DO NOTHING`
 	ordered := slices.Clone(refs)
 	slices.SortFunc(ordered, func(a, b event.Ref) int { return cmp.Compare(a.SKU, b.SKU) })
