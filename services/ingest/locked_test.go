@@ -22,7 +22,7 @@ func TestLockedRowsHoldUpNobodyElse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer tx.Rollback(context.Background()) // it may be over
+	defer tx.Rollback(context.Background())                                     // it may be over
 	p.post("/events", p.ingestKey, view("")).expect(t, http.StatusAccepted, "") // makes the user and the name
 	if _, err := tx.Exec(t.Context(), `INSERT INTO ingest.events (project, ts, id, user_n, product, name, batch)
 		SELECT 1, $1, $2, u.n, p.n, 1, 1 FROM ingest.users AS u, catalog.products AS p WHERE u.id = 'customer-17' AND p.id = $3`, ts, id, shoeID); err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/order"
 )
 
 // flush sends one request of each user while the writer is busy, so that all share a flush, and returns their errors. The
@@ -46,10 +47,10 @@ func (b *bench) sendEvent(user string) error {
 	return err
 }
 
-func (b *bench) sendPurchase(user string) error {
-	p, replayed, err := b.CommitPurchase(b.t.Context(), event.Order{Purchase: event.Purchase{Fact: event.Fact{UserID: user}}})
-	if err == nil && (p.UserID != user || replayed) {
-		return fmt.Errorf("answered with the purchase of %s, replayed %t", p.UserID, replayed)
+func (b *bench) sendOrder(user string) error {
+	outcomes, err := b.CommitOrders(b.t.Context(), []order.Order{{UserID: user, Lines: make([]order.Line, 1)}})
+	if err == nil && (len(outcomes) != 1 || outcomes[0].Order.UserID != user || outcomes[0].Replayed) {
+		return fmt.Errorf("answered with %+v", outcomes)
 	}
 	return err
 }
@@ -77,8 +78,8 @@ func TestBadRowsCostTheirOwnRequestsOnly(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for kind, send := range map[string]func(*bench) func(string) error{
-				"events":    func(b *bench) func(string) error { return b.sendEvent },
-				"purchases": func(b *bench) func(string) error { return b.sendPurchase },
+				"events": func(b *bench) func(string) error { return b.sendEvent },
+				"orders": func(b *bench) func(string) error { return b.sendOrder },
 			} {
 				inBubble(t, n, func(t *testing.T, b *bench) {
 					b.store.duration = time.Millisecond
@@ -226,8 +227,8 @@ func TestLockedRowsCostTheirOwnRequestsOnly(t *testing.T) {
 	t.Parallel()
 	for _, at := range []int{0, 1234, maxFlush - 1} {
 		for kind, send := range map[string]func(*bench) func(string) error{
-			"events":    func(b *bench) func(string) error { return b.sendEvent },
-			"purchases": func(b *bench) func(string) error { return b.sendPurchase },
+			"events": func(b *bench) func(string) error { return b.sendEvent },
+			"orders": func(b *bench) func(string) error { return b.sendOrder },
 		} {
 			inBubble(t, maxFlush, func(t *testing.T, b *bench) {
 				b.store.duration = time.Millisecond

@@ -15,6 +15,7 @@ import (
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/order"
 )
 
 // fakeStore stores by user id, so that tests can name what they send.
@@ -106,24 +107,32 @@ func (s *fakeStore) StoreEvents(ctx context.Context, events []event.Event) (Stor
 	return Stored{Batches: batches, Statuses: stored}, err
 }
 
-func (s *fakeStore) StorePurchases(ctx context.Context, orders []event.Order) ([]Outcome, error) {
+func (s *fakeStore) StoreOrders(ctx context.Context, orders []order.Order) ([]order.Outcome, error) {
 	var users []string
-	for _, o := range orders {
-		users = append(users, o.UserID)
+	for i := range orders {
+		users = append(users, orders[i].UserID)
 	}
 	stored, err := s.transaction(ctx, users)
 	if err != nil {
 		return nil, err
 	}
-	outcomes := make([]Outcome, len(orders))
-	for i, o := range orders {
-		outcomes[i] = Outcome{Purchase: o.Purchase, Replayed: stored[i] == event.Duplicate}
-		if o.UserID == "taken" {
-			outcomes[i] = Outcome{Err: event.ErrIDTaken}
+	outcomes := make([]order.Outcome, len(orders))
+	for i := range orders {
+		outcomes[i] = order.Outcome{Order: orders[i], Replayed: stored[i] == event.Duplicate}
+		if orders[i].UserID == "taken" {
+			outcomes[i] = order.Outcome{Err: errTaken}
 		}
 	}
 	return outcomes, nil
 }
+
+func (s *fakeStore) StoreRefunds(ctx context.Context, refunds []order.Refund) ([]order.RefundOutcome, error) {
+	_, err := s.transaction(ctx, make([]string, len(refunds)))
+	return make([]order.RefundOutcome, len(refunds)), err
+}
+
+// errTaken is the outcome of an order whose id another one has.
+var errTaken = errors.New("the id is taken")
 
 func (s *fakeStore) Wake() {
 	s.mu.Lock()
@@ -391,15 +400,18 @@ func TestABacklogGetsASecondWriter(t *testing.T) {
 }
 
 func (b *bench) buy(user, key string) <-chan error {
-	order := event.Order{Purchase: event.Purchase{Fact: event.Fact{UserID: user}}}
+	o := order.Order{UserID: user, Lines: make([]order.Line, 1)}
 	if key != "" {
-		order.Key = &event.IdempotencyKey{Principal: "key:1", Key: key}
+		o.Idempotency = &order.IdempotencyKey{Key: key}
 	}
 	result := make(chan error, 1)
 	go func() {
-		p, replayed, err := b.CommitPurchase(b.t.Context(), order)
-		if err == nil && (p.UserID != user || replayed != (user == "known")) {
-			err = errors.New("answered with another purchase")
+		outcomes, err := b.CommitOrders(b.t.Context(), []order.Order{o})
+		if err == nil {
+			err = outcomes[0].Err
+		}
+		if err == nil && (outcomes[0].Order.UserID != user || outcomes[0].Replayed != (user == "known")) {
+			err = errors.New("answered with another order")
 		}
 		result <- err
 	}()
@@ -407,23 +419,23 @@ func (b *bench) buy(user, key string) <-chan error {
 	return result
 }
 
-func TestPurchasesShareAFlush(t *testing.T) {
+func TestOrdersShareAFlush(t *testing.T) {
 	t.Parallel()
 	inBubble(t, 100, func(t *testing.T, b *bench) {
 		b.store.known["known"] = true
 		first := b.buy("a", "1")
 		results := []<-chan error{b.buy("b", ""), b.buy("known", "2"), b.buy("c", "3")}
 		refused := b.buy("taken", "")
-		if err := <-b.buy("d", "3"); !errors.Is(err, event.ErrKeyInFlight) {
+		if err := <-b.buy("d", "3"); !errors.Is(err, order.ErrKeyInFlight) {
 			t.Errorf("a key in flight: %v", err)
 		}
 		for i, result := range append(results, first) {
 			if err := <-result; err != nil {
-				t.Errorf("purchase %d: %v", i, err)
+				t.Errorf("order %d: %v", i, err)
 			}
 		}
-		if err := <-refused; !errors.Is(err, event.ErrIDTaken) {
-			t.Errorf("another user's id: %v", err)
+		if err := <-refused; !errors.Is(err, errTaken) {
+			t.Errorf("the id of another order: %v", err)
 		}
 		if diff := cmp.Diff([][]string{{"a"}, {"b", "known", "c", "taken"}}, b.store.flushes); diff != "" {
 			t.Errorf("flushes (-want +got):\n%s", diff)
@@ -434,7 +446,7 @@ func TestPurchasesShareAFlush(t *testing.T) {
 	})
 }
 
-func TestReplayedPurchasesWakeNobody(t *testing.T) {
+func TestReplayedOrdersWakeNobody(t *testing.T) {
 	t.Parallel()
 	inBubble(t, 100, func(t *testing.T, b *bench) {
 		b.store.known["known"] = true

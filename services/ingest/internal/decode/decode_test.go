@@ -43,21 +43,6 @@ func TestEvent(t *testing.T) {
 	}
 }
 
-func TestPurchase(t *testing.T) {
-	t.Parallel()
-	got, err := Purchase([]byte(`{"sku":"A","quantity":2,"amount_minor":25800,"currency":"EUR"}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	all := event.FieldSKU | event.FieldQuantity | event.FieldAmount | event.FieldCurrency
-	want := event.PurchaseDraft{
-		FactDraft: event.FactDraft{Sent: all, Good: all, SKU: "A"}, Quantity: 2, AmountMinor: 25800, Currency: "EUR",
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("purchase (-want +got):\n%s", diff)
-	}
-}
-
 // problems lists what is wrong as "pointer code".
 func problems(list []errs.Field) []string {
 	var found []string
@@ -139,10 +124,6 @@ func TestOtherWaysToSayTheSame(t *testing.T) {
 		if drafts, err := Bulk([]byte(body)); err != nil || len(drafts) != 1 || drafts[0].Type != "view" || drafts[0].Refused() {
 			t.Errorf("%s: %+v, %v", body, drafts, err)
 		}
-	}
-	p, err := Purchase([]byte("\ufeff" + `{"quantity":null,"amount_minor":null,"currency":null}`))
-	if err != nil || p.Sent != 0 || p.Refused() {
-		t.Errorf("purchase of nulls: %+v, %v", p, err)
 	}
 	for _, ts := range []string{"2026-03-14T09:26:53+24:00", "2026-03-14T09:26:53+01:60", "2026-03-14 09:26:53Z", "2026-03-14T09:26:53", "nullT"} {
 		if d := readDraft(t, `{"ts":"`+ts+`"}`); len(d.Problems) != 1 || d.Problems[0].Code != event.CodeInvalidValue {

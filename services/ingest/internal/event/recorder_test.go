@@ -22,7 +22,6 @@ type world struct {
 	lookups  [][]Ref
 	events   map[uuid.UUID]Event
 	receipts []int64
-	purchase *Purchase // the answer to the one idempotency key
 	failure  error
 	room     int      // for placeholder products
 	created  []string // SKUs of placeholder products
@@ -137,26 +136,6 @@ func (w *world) CommitEvents(_ context.Context, events []Event) (int64, []Status
 	return batch, stored, nil
 }
 
-func (w *world) CommitPurchase(_ context.Context, order Order) (Purchase, bool, error) {
-	if err := w.changed(&order.Fact); err != nil {
-		return Purchase{}, false, err
-	}
-	if order.ListPrice != nil && *order.ListPrice != w.products[order.ref()].PriceMinor {
-		return Purchase{}, false, ErrProductChanged
-	}
-	if order.Key != nil {
-		w.purchase = &order.Purchase
-	}
-	return order.Purchase, false, w.failure
-}
-
-func (w *world) Replay(context.Context, IdempotencyKey) (Purchase, bool, error) {
-	if w.purchase == nil {
-		return Purchase{}, false, nil
-	}
-	return *w.purchase, true, nil
-}
-
 // shop is a caller with an API key.
 var shop = Caller{Project: authn.Project{ID: 1}}
 
@@ -171,7 +150,7 @@ func newWorld() (*world, *Recorder) {
 		},
 		events: map[uuid.UUID]Event{}, clamped: map[Clamp]time.Time{},
 	}
-	return w, NewRecorder(rules, Deps{Catalog: w, Dictionary: w, Clamps: w, Committer: w, Answers: w})
+	return w, NewRecorder(rules, Deps{Catalog: w, Dictionary: w, Clamps: w, Committer: w})
 }
 
 // sentTime is that of the events with an id.
@@ -343,78 +322,5 @@ func TestAFailedCommitIsTold(t *testing.T) {
 	w.failure = errors.New("connection lost")
 	if _, _, err := recorder.Event(t.Context(), shop, new(goodDraft())); !errors.Is(err, w.failure) {
 		t.Errorf("event: got %v", err)
-	}
-	if _, _, err := recorder.Purchase(t.Context(), shop, goodPurchase(), nil); !errors.Is(err, w.failure) {
-		t.Errorf("purchase: got %v", err)
-	}
-}
-
-func goodPurchase() PurchaseDraft {
-	d := PurchaseDraft{FactDraft: goodDraft().FactDraft, Quantity: 3}
-	d.unset(FieldType)
-	d.set(FieldQuantity)
-	return d
-}
-
-func TestPurchaseTakesPriceAndCurrencyFromTheProduct(t *testing.T) {
-	t.Parallel()
-	for name, tc := range map[string]struct {
-		change func(*PurchaseDraft)
-		amount int64
-		want   string
-	}{
-		"list price":         {amount: 38700},
-		"given amount":       {change: func(d *PurchaseDraft) { d.set(FieldAmount); d.AmountMinor = 5 }, amount: 5},
-		"right currency":     {change: func(d *PurchaseDraft) { d.set(FieldCurrency); d.Currency = "EUR" }, amount: 38700},
-		"other currency":     {change: func(d *PurchaseDraft) { d.set(FieldCurrency); d.Currency = "USD" }, want: CodeCurrencyMismatch},
-		"price overflows":    {change: func(d *PurchaseDraft) { d.SKU, d.Quantity = "GOLD", 500_001 }, want: CodeAmountTooLarge},
-		"price just fits":    {change: func(d *PurchaseDraft) { d.SKU, d.Quantity = "GOLD", 500_000 }, amount: 1e12},
-		"quantity of nought": {change: func(d *PurchaseDraft) { d.Quantity = 0 }, want: CodeInvalidValue},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			_, recorder := newWorld()
-			draft := goodPurchase()
-			if tc.change != nil {
-				tc.change(&draft)
-			}
-			p, replayed, err := recorder.Purchase(t.Context(), shop, draft, nil)
-			if tc.want != "" {
-				if refusal, ok := errors.AsType[*errs.Error](err); !ok || refusal.Fields[0].Code != tc.want {
-					t.Errorf("got %v, want %s", err, tc.want)
-				}
-				return
-			}
-			if err != nil || replayed || p.AmountMinor != tc.amount || p.Currency != "EUR" {
-				t.Errorf("got %+v, %t, %v; want %d EUR", p, replayed, err, tc.amount)
-			}
-		})
-	}
-}
-
-func TestARepeatedKeyIsAnsweredInSpiteOfTheRules(t *testing.T) {
-	t.Parallel()
-	w, recorder := newWorld()
-	key := &IdempotencyKey{Principal: "key:1", Key: "order-1"}
-	first, _, err := recorder.Purchase(t.Context(), shop, goodPurchase(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	delete(w.products, Ref{Project: 1, SKU: "SHOE"})
-	again, replayed, err := recorder.Purchase(t.Context(), shop, goodPurchase(), key)
-	if err != nil || !replayed {
-		t.Fatalf("replayed %t, %v", replayed, err)
-	}
-	if diff := cmp.Diff(first, again); diff != "" {
-		t.Errorf("the repeated answer differs (-first +again):\n%s", diff)
-	}
-}
-
-func TestPurchaseTimeIsNow(t *testing.T) {
-	t.Parallel()
-	_, recorder := newWorld()
-	p, _, err := recorder.Purchase(t.Context(), shop, goodPurchase(), nil)
-	if err != nil || time.Since(p.TS).Abs() > time.Minute || p.ID.Version() != 7 {
-		t.Errorf("got %+v, %v", p, err)
 	}
 }

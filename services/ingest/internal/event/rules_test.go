@@ -207,40 +207,6 @@ func TestIDsOfGuestsAreApart(t *testing.T) {
 	}
 }
 
-func TestPurchaseRules(t *testing.T) {
-	t.Parallel()
-	for name, tc := range map[string]struct {
-		change func(*PurchaseDraft)
-		want   []string
-	}{
-		"good":            {},
-		"no quantity":     {change: func(d *PurchaseDraft) { d.unset(FieldQuantity) }, want: []string{"/quantity required"}},
-		"zero":            {change: func(d *PurchaseDraft) { d.Quantity = 0 }, want: []string{"/quantity invalid_value"}},
-		"most":            {change: func(d *PurchaseDraft) { d.Quantity = 1_000_000 }},
-		"too many":        {change: func(d *PurchaseDraft) { d.Quantity = 1_000_001 }, want: []string{"/quantity invalid_value"}},
-		"free":            {change: func(d *PurchaseDraft) { d.set(FieldAmount); d.AmountMinor = 0 }},
-		"negative amount": {change: func(d *PurchaseDraft) { d.set(FieldAmount); d.AmountMinor = -1 }, want: []string{"/amount_minor invalid_value"}},
-		"largest amount":  {change: func(d *PurchaseDraft) { d.set(FieldAmount); d.AmountMinor = 1e12 }},
-		"huge amount":     {change: func(d *PurchaseDraft) { d.set(FieldAmount); d.AmountMinor = 1e12 + 1 }, want: []string{"/amount_minor invalid_value"}},
-		"bad currency":    {change: func(d *PurchaseDraft) { d.set(FieldCurrency); d.Currency = "eur" }, want: []string{"/currency invalid_value"}},
-		"common rules":    {change: func(d *PurchaseDraft) { d.unset(FieldSKU) }, want: []string{"/product_id product_required"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			draft := PurchaseDraft{FactDraft: goodDraft().FactDraft, Quantity: 1}
-			draft.unset(FieldType)
-			draft.set(FieldQuantity)
-			if tc.change != nil {
-				tc.change(&draft)
-			}
-			rules.purchase(&draft, Caller{}, now)
-			if diff := cmp.Diff(tc.want, codes(draft.Problems)); diff != "" {
-				t.Errorf("problems (-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
 func TestProblemsOfOneItemAreBounded(t *testing.T) {
 	t.Parallel()
 	var d FactDraft

@@ -15,8 +15,8 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 )
 
-// earlier is a time of a day that the tests drop.
-var earlier = time.Now().UTC().Truncate(day).AddDate(0, 0, -5).Add(time.Hour)
+// longAgo is a time of a day that the tests drop.
+var longAgo = time.Now().UTC().Truncate(day).AddDate(0, 0, -5).Add(time.Hour)
 
 const dropEarlier = `SELECT ingest.drop_partitions_before(current_date - 4, false)`
 
@@ -47,7 +47,7 @@ func TestADroppedDayTakesNoRows(t *testing.T) {
 	t.Parallel()
 	store, database := newStore(t)
 	events := someEvents(3)
-	events[1].TS = earlier
+	events[1].TS = longAgo
 	if _, err := store.StoreEvents(t.Context(), events); err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func TestAKnownDroppedDayNeedsNoPartition(t *testing.T) {
 	t.Parallel()
 	store, database := newStore(t)
 	events := someEvents(2)
-	events[1].TS = earlier
+	events[1].TS = longAgo
 	execute(t, database, `SELECT ingest.ensure_partitions(current_date - 5, current_date)`)
 	execute(t, database, dropEarlier)
 	_, err := store.StoreEvents(t.Context(), events)
@@ -97,7 +97,7 @@ func TestADropBesideAFlush(t *testing.T) {
 			t.Parallel()
 			store, database := newStore(t)
 			first := someEvents(1)
-			first[0].TS = earlier
+			first[0].TS = longAgo
 			if _, err := store.StoreEvents(t.Context(), first); err != nil {
 				t.Fatal(err)
 			}
