@@ -142,7 +142,7 @@ func (d *document) element() error {
 	}
 	d.drafts = append(d.drafts, event.Draft{})
 	draft := &d.drafts[len(d.drafts)-1]
-	d.spare.give(draft)
+	d.spare.give(&draft.FactDraft)
 	d.peek()
 	start := d.pos
 	if err := d.event(draft); err != nil {
@@ -151,7 +151,7 @@ func (d *document) element() error {
 	if d.pos-start > event.MaxBytes {
 		refuseTooLarge(draft)
 	}
-	d.spare.take(draft)
+	d.spare.take(&draft.FactDraft)
 	return nil
 }
 

@@ -112,9 +112,9 @@ func (b *lineBatch) add(line []byte, tooLong bool) error {
 	}
 	b.drafts = append(b.drafts, event.Draft{})
 	d := &b.drafts[len(b.drafts)-1]
-	b.spare.give(d)
+	b.spare.give(&d.FactDraft)
 	b.decode(d, line, tooLong)
-	b.spare.take(d)
+	b.spare.take(&d.FactDraft)
 	texts := 0
 	for _, p := range d.Problems {
 		texts += problemSize + len(p.Pointer) + len(p.Detail)

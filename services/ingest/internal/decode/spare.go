@@ -10,9 +10,9 @@ const maxSpare = 1000
 type spare struct{ used int }
 
 // give sets how many problems the next item may have.
-func (s *spare) give(d *event.Draft) {
+func (s *spare) give(d *event.FactDraft) {
 	d.Bound = uint8(min(event.MaxProblems, 1+max(0, maxSpare-s.used)))
 }
 
 // take counts the problems of an item.
-func (s *spare) take(d *event.Draft) { s.used += max(0, len(d.Problems)-1) }
+func (s *spare) take(d *event.FactDraft) { s.used += max(0, len(d.Problems)-1) }

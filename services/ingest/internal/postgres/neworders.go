@@ -102,7 +102,7 @@ func (s *Store) insertOrders(ctx context.Context, orders []order.Order, open []i
 		c.lines.project, c.lines.id, c.lines.product, c.lines.sku, c.lines.listPrice, c.lines.currency,
 		c.project, c.id, c.ts, c.user, c.batch, c.count, c.currency, c.number, c.hash, c.properties, c.facts, c.principal, c.key, c.bodyHash,
 		c.lines.line, c.lines.ts, c.lines.quantity, c.lines.amount, facts.AppendHeader(nil, c.base),
-		earlier(c.user, news)).
+		mayLower(c.user, news)).
 		Scan(&result.receivedAt, &stored.project, &stored.id, &inFlight.project, &inFlight.id, &changed.project, &changed.id)
 	if err != nil {
 		return inserted{}, err
@@ -208,8 +208,8 @@ func newOrderColumns(orders []order.Order, open []int, batches map[int16]int64) 
 	return c
 }
 
-// earlier tells for each row of some users whether it may lower the first_seen of its user: one of news.
-func earlier(users []int64, news []sighting) []bool {
+// mayLower tells for each row of some users whether it may lower the first_seen of its user: one of news.
+func mayLower(users []int64, news []sighting) []bool {
 	may := make(map[int64]struct{}, len(news)) // numbers of users differ in all projects
 	for _, n := range news {
 		may[n.user] = struct{}{}

@@ -86,7 +86,7 @@ func (s *Store) insertRefunds(ctx context.Context, planned []plannedRefund, orde
 	var stored keyColumns
 	err = s.pool.QueryRow(ctx, insertRefunds,
 		c.before.project, c.before.id, c.before.line, c.before.units, c.before.amount,
-		c.project, c.id, c.order, c.ts, c.user, c.batch, c.count, c.currency, c.reason, c.hash, c.facts, earlier(c.user, news),
+		c.project, c.id, c.order, c.ts, c.user, c.batch, c.count, c.currency, c.reason, c.hash, c.facts, mayLower(c.user, news),
 		c.lines.project, c.lines.refund, c.lines.id, c.lines.line, c.lines.product, c.lines.units, c.lines.amount,
 		facts.AppendHeader(nil, c.base)).Scan(&receivedAt, &stored.project, &stored.id)
 	if err != nil {
