@@ -683,6 +683,153 @@ type Metric string
 // NewPassword 10 to 128 characters in Unicode NFC; not the e-mail address and not among the 20,000 most common passwords.
 type NewPassword = string
 
+// Order A stored order with its refunds.
+type Order struct {
+	// AmountMinor What was paid for all lines, in minor units.
+	AmountMinor int64 `json:"amount_minor"`
+
+	// AnonymousID The visitor who bought; null if nobody named one.
+	AnonymousID string `json:"anonymous_id"`
+
+	// BatchID The receipt: `GET /events/batches/{id}`. Requests of a project that were committed together share it.
+	//
+	// Example: 41007
+	BatchID BatchID `json:"batch_id"`
+
+	// Currency The code of a currency in ISO 4217. Metals, test codes and `XXX` are refused.
+	//
+	// Example: EUR
+	Currency Currency `json:"currency"`
+
+	// ID The id of the order.
+	ID openapi_types.UUID `json:"id"`
+
+	// Lines What was bought.
+	Lines []OrderLine `json:"lines"`
+
+	// Number The id that the client gave it if that is no UUID; null otherwise.
+	Number string `json:"number"`
+
+	// Properties Any other data about the order.
+	Properties map[string]interface{} `json:"properties"`
+
+	// ReceivedAt When it was stored.
+	ReceivedAt time.Time `json:"received_at"`
+
+	// RefundedMinor What was paid back of it.
+	RefundedMinor int64 `json:"refunded_minor"`
+
+	// Refunds Its refunds, the earliest first.
+	Refunds []Refund `json:"refunds"`
+
+	// TS When it happened.
+	TS time.Time `json:"ts"`
+
+	// UserID Who bought; null if only the anonymous id is known.
+	UserID string `json:"user_id"`
+
+	// Warnings What was changed in items that were taken; absent if nothing was.
+	Warnings ItemWarnings `json:"warnings,omitempty,omitzero"`
+}
+
+// OrderBulkRequest Orders to record.
+type OrderBulkRequest struct {
+	// Orders The orders.
+	Orders []OrderRequest `json:"orders"`
+}
+
+// OrderBulkResult What happened to the purchases or orders of a request.
+type OrderBulkResult struct {
+	// Accepted How many are new and stored.
+	Accepted int `json:"accepted"`
+
+	// BatchIDs The receipts of all that is stored, of duplicates too.
+	BatchIDs []BatchID `json:"batch_ids"`
+
+	// Duplicates How many were stored before, or are in this request twice.
+	Duplicates int `json:"duplicates"`
+
+	// Errors The refused items, by index.
+	Errors []ItemError `json:"errors"`
+
+	// Rejected How many were refused.
+	Rejected int `json:"rejected"`
+
+	// Warnings What was changed in items that were taken; absent if nothing was.
+	Warnings ItemWarnings `json:"warnings,omitempty,omitzero"`
+}
+
+// OrderLine A line of a stored order.
+type OrderLine struct {
+	// AmountMinor What was paid for them, in minor units.
+	AmountMinor int64 `json:"amount_minor"`
+
+	// LeftMinor What can still be paid back.
+	LeftMinor int64 `json:"left_minor"`
+
+	// LeftQuantity How many units were not returned.
+	LeftQuantity int64 `json:"left_quantity"`
+
+	// Line Its number in the order, from 1.
+	Line int `json:"line"`
+
+	// ProductID The product.
+	ProductID openapi_types.UUID `json:"product_id"`
+
+	// Quantity How many units were bought.
+	Quantity int64 `json:"quantity"`
+}
+
+// OrderLineRequest A line of an order. Exactly one of `product_id` and `sku` names the product.
+type OrderLineRequest struct {
+	// AmountMinor What was paid for the line, in minor units. The product's price times `quantity` by default. All lines together cost as much at most.
+	AmountMinor int64 `json:"amount_minor,omitempty,omitzero"`
+
+	// ProductID The product by its id.
+	ProductID openapi_types.UUID `json:"product_id,omitempty,omitzero"`
+
+	// Quantity How many units.
+	Quantity int64 `json:"quantity"`
+
+	// SKU The shop's own name of the product, unique in its project: any printable text of up to 200 bytes in UTF-8, except `.` and `..`. White space around it is removed, and it is brought to Unicode normalization form C; otherwise two SKUs are the same only if all their characters are, capitals included.
+	//
+	// Example: SHOE-TRAIL-42
+	SKU SKU `json:"sku,omitempty,omitzero"`
+}
+
+// OrderRequest An order.
+type OrderRequest struct {
+	// AnonymousID The visitor who bought, as in `EventInput`.
+	AnonymousID string `json:"anonymous_id,omitempty,omitzero"`
+
+	// Currency The code of a currency in ISO 4217. Metals, test codes and `XXX` are refused.
+	//
+	// Example: EUR
+	Currency Currency `json:"currency"`
+
+	// ID The client's own id, which makes retries safe: any text, unique in the project for ever. Answers give its UUID, which is the text itself if it is one, and the text as `number` otherwise.
+	//
+	// Example: web-1003
+	ID OwnID `json:"id"`
+
+	// Lines What was bought.
+	Lines []OrderLineRequest `json:"lines"`
+
+	// Properties Any other data about the order. Names that begin with `$` are the platform's.
+	Properties map[string]interface{} `json:"properties,omitempty,omitzero"`
+
+	// SentAt When it was sent, by the client's clock.
+	SentAt time.Time `json:"sent_at,omitempty,omitzero"`
+
+	// TS When it happened; the time in a UUIDv7 `id` or of arrival by default.
+	TS time.Time `json:"ts,omitempty,omitzero"`
+
+	// UserID The user who did it: any printable text of up to 200 bytes in UTF-8, except `me`. With an API key, required unless there is an `anonymous_id`; with a user's token, absent or the user's own id.
+	//
+	// Example: customer-17
+	UserID UserID `json:"user_id,omitempty,omitzero"`
+}
+
 // OwnID The client's own id, which makes retries safe: any text, unique in the project for ever. Answers give its UUID, which is the text itself if it is one, and the text as `number` otherwise.
 //
 // Example: web-1003
@@ -1031,6 +1178,12 @@ type Purchase struct {
 	Warnings ItemWarnings `json:"warnings,omitempty,omitzero"`
 }
 
+// PurchaseBulkRequest Purchases to record.
+type PurchaseBulkRequest struct {
+	// Purchases The purchases.
+	Purchases []PurchaseRequest `json:"purchases"`
+}
+
 // PurchaseRequest A purchase. Exactly one of `product_id` and `sku` names the product.
 type PurchaseRequest struct {
 	// AmountMinor What was paid in all, in minor units. The product's price times `quantity` by default.
@@ -1076,6 +1229,101 @@ type PurchaseRequest struct {
 type RefreshRequest struct {
 	// RefreshToken The `refresh_token` of the last answer.
 	RefreshToken string `json:"refresh_token"`
+}
+
+// Refund A stored refund.
+type Refund struct {
+	// AmountMinor What is paid back in all, in minor units.
+	AmountMinor int64 `json:"amount_minor"`
+
+	// BatchID The receipt: `GET /events/batches/{id}`. Requests of a project that were committed together share it.
+	//
+	// Example: 41007
+	BatchID BatchID `json:"batch_id"`
+
+	// Currency The code of a currency in ISO 4217. Metals, test codes and `XXX` are refused.
+	//
+	// Example: EUR
+	Currency Currency `json:"currency"`
+
+	// ID The id of the refund.
+	ID openapi_types.UUID `json:"id"`
+
+	// Lines What comes back of each line.
+	Lines []RefundLine `json:"lines"`
+
+	// OrderID The id of the order.
+	OrderID openapi_types.UUID `json:"order_id"`
+
+	// Reason Why; null for no reason given.
+	Reason string `json:"reason"`
+
+	// ReceivedAt When it was stored.
+	ReceivedAt time.Time `json:"received_at"`
+
+	// TS When it happened.
+	TS time.Time `json:"ts"`
+
+	// Warnings What was changed in items that were taken; absent if nothing was.
+	Warnings ItemWarnings `json:"warnings,omitempty,omitzero"`
+}
+
+// RefundLine What a refund gives back of a line of the order.
+type RefundLine struct {
+	// AmountMinor What is paid back, in minor units.
+	AmountMinor int64 `json:"amount_minor"`
+
+	// Line The number of the line.
+	Line int `json:"line"`
+
+	// ProductID The product.
+	ProductID openapi_types.UUID `json:"product_id"`
+
+	// Quantity How many units are returned; 0 for an amount alone.
+	Quantity int64 `json:"quantity"`
+}
+
+// RefundLineRequest What comes back of a line, or of all lines with a product, in their order. Exactly one of `line`, `product_id` and `sku` names them. Without `quantity` and `amount_minor`, all that is left of them.
+type RefundLineRequest struct {
+	// AmountMinor What is paid back for them, in minor units. Can be 0 only with a `quantity`.
+	AmountMinor int64 `json:"amount_minor,omitempty,omitzero"`
+
+	// Line The number of the line in the order.
+	Line int64 `json:"line,omitempty,omitzero"`
+
+	// ProductID The product by its id.
+	ProductID openapi_types.UUID `json:"product_id,omitempty,omitzero"`
+
+	// Quantity How many units are returned.
+	Quantity int64 `json:"quantity,omitempty,omitzero"`
+
+	// SKU The shop's own name of the product, unique in its project: any printable text of up to 200 bytes in UTF-8, except `.` and `..`. White space around it is removed, and it is brought to Unicode normalization form C; otherwise two SKUs are the same only if all their characters are, capitals included.
+	//
+	// Example: SHOE-TRAIL-42
+	SKU SKU `json:"sku,omitempty,omitzero"`
+}
+
+// RefundRequest A refund. It has `lines` or `amount_minor` or, for all that is left, neither.
+type RefundRequest struct {
+	// AmountMinor What is paid back in all, in minor units of the order's currency.
+	AmountMinor int64 `json:"amount_minor,omitempty,omitzero"`
+
+	// ID The client's own id, which makes retries safe: any text, unique in the project for ever. Answers give its UUID, which is the text itself if it is one, and the text as `number` otherwise.
+	//
+	// Example: web-1003
+	ID OwnID `json:"id"`
+
+	// Lines What comes back. A line may be there more than once.
+	Lines []RefundLineRequest `json:"lines,omitempty,omitzero"`
+
+	// Reason Why.
+	Reason string `json:"reason,omitempty,omitzero"`
+
+	// SentAt When it was sent, by the client's clock.
+	SentAt time.Time `json:"sent_at,omitempty,omitzero"`
+
+	// TS When it happened; the time in a UUIDv7 `id` or of arrival by default.
+	TS time.Time `json:"ts,omitempty,omitzero"`
 }
 
 // RegisterRequest An account to create.
@@ -1379,6 +1627,9 @@ type From = openapi_types.Date
 // IfMatch defines model for IfMatch.
 type IfMatch = string
 
+// OrderID defines model for OrderID.
+type OrderID = string
+
 // RankingCurrency defines model for RankingCurrency.
 type RankingCurrency = string
 
@@ -1486,6 +1737,24 @@ type CreateEventsBulkParams struct {
 	Wait Wait `form:"wait,omitempty" json:"wait,omitempty,omitzero"`
 }
 
+// CreateOrderParams defines parameters for CreateOrder.
+type CreateOrderParams struct {
+	// Wait `aggregated` delays the answer until everything that was sent, duplicates included, is part of the numbers. The status is then 200. If that takes longer than the service waits (5 s unless configured otherwise), the answer is 202: the write is stored, and its receipt says when it is aggregated.
+	Wait Wait `form:"wait,omitempty" json:"wait,omitempty,omitzero"`
+}
+
+// CreateOrdersBulkParams defines parameters for CreateOrdersBulk.
+type CreateOrdersBulkParams struct {
+	// Wait `aggregated` delays the answer until everything that was sent, duplicates included, is part of the numbers. The status is then 200. If that takes longer than the service waits (5 s unless configured otherwise), the answer is 202: the write is stored, and its receipt says when it is aggregated.
+	Wait Wait `form:"wait,omitempty" json:"wait,omitempty,omitzero"`
+}
+
+// CreateRefundParams defines parameters for CreateRefund.
+type CreateRefundParams struct {
+	// Wait `aggregated` delays the answer until everything that was sent, duplicates included, is part of the numbers. The status is then 200. If that takes longer than the service waits (5 s unless configured otherwise), the answer is 202: the write is stored, and its receipt says when it is aggregated.
+	Wait Wait `form:"wait,omitempty" json:"wait,omitempty,omitzero"`
+}
+
 // ListProductsParams defines parameters for ListProducts.
 type ListProductsParams struct {
 	// Limit How many products a page holds at most.
@@ -1532,6 +1801,12 @@ type CreatePurchaseParams struct {
 
 	// IdempotencyKey Any text that is unique for this purchase, for example a UUID.
 	IdempotencyKey string `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// CreatePurchasesBulkParams defines parameters for CreatePurchasesBulk.
+type CreatePurchasesBulkParams struct {
+	// Wait `aggregated` delays the answer until everything that was sent, duplicates included, is part of the numbers. The status is then 200. If that takes longer than the service waits (5 s unless configured otherwise), the answer is 202: the write is stored, and its receipt says when it is aggregated.
+	Wait Wait `form:"wait,omitempty" json:"wait,omitempty,omitzero"`
 }
 
 // Getter for additional properties for EventProperties. Returns the specified
@@ -2075,6 +2350,85 @@ func (c *Client) CreateEventsBulk(ctx context.Context, body EventBulkRequest, pa
 	return result, err
 }
 
+// CreateOrder calls POST /orders: record an order.
+//
+// An order has 1 to 500 lines and is stored as a whole or not at all. It is durable when this answers with success. The amount of a line
+// defaults to the product's price in the order's currency times `quantity`. Several lines may have the same product.
+//
+// Amounts are in the minor units of the currency (ISO 4217): 100 JPY are 100, 1.00 EUR is 100, 1.000 KWD is 1000.
+//
+// Retries are safe for ever, and recognised before anything else is checked: sending the same `id` again is answered with the
+// stored order and `Idempotency-Replayed: true`, also with another `ts` or `sent_at`; other content under this `id` is refused with
+// 409 `conflict`. Purchases and orders share their ids.
+//
+// Needs an API key with the scope `ingest`, or an access token of a member of the project (the order is that user's).
+//
+// Codes of refused orders: those of `POST /purchases`, and `too_many_lines`.
+func (c *Client) CreateOrder(ctx context.Context, body OrderRequest, params *CreateOrderParams, options ...CallOption) (result Order, err error) {
+	call := &call{
+		operation: "createOrder", method: http.MethodPost,
+		path: "/orders",
+	}
+	if params != nil {
+		call.setQuery("wait", params.Wait)
+	}
+	err = c.do(ctx, call, &body, &result, options)
+	return result, err
+}
+
+// CreateOrdersBulk calls POST /orders/bulk: record many orders.
+//
+// Takes up to 1,000 orders with 10,000 lines in all and 5 MiB (decoded), as one JSON document or as NDJSON, with the media types, limits
+// and answers of `POST /events/bulk`. Each order is stored as a whole or not at all, and a bad one does not fail the others: it is
+// listed in `errors` with its index and a code of `POST /orders`, such as `conflict` for an `id` that was used with other
+// content. An order that was stored before is one of `duplicates`.
+func (c *Client) CreateOrdersBulk(ctx context.Context, body OrderBulkRequest, params *CreateOrdersBulkParams, options ...CallOption) (result OrderBulkResult, err error) {
+	call := &call{
+		operation: "createOrdersBulk", method: http.MethodPost,
+		path: "/orders/bulk",
+	}
+	if params != nil {
+		call.setQuery("wait", params.Wait)
+	}
+	err = c.do(ctx, call, &body, &result, options)
+	return result, err
+}
+
+// GetOrder calls GET /orders/{id}: an order with its refunds.
+//
+// Also a purchase. Says what is left of each line to be refunded. Needs an API key with the scope `read`, or the access token of an owner or analyst of the project, or of the buyer; any other user gets 404.
+func (c *Client) GetOrder(ctx context.Context, id OrderID, options ...CallOption) (result Order, err error) {
+	call := &call{
+		operation: "getOrder", method: http.MethodGet,
+		path: fmt.Sprintf("/orders/%s", pathSegment(id)),
+	}
+	err = c.do(ctx, call, nil, &result, options)
+	return result, err
+}
+
+// CreateRefund calls POST /orders/{id}/refunds: refund an order.
+//
+// Without `lines` and `amount_minor`, all that is left of the order is refunded. With `lines`, units or amounts of these lines;
+// a `quantity` alone brings its part of what is left to be paid back of the line, rounded down, and the last unit the rest. With
+// `amount_minor` alone, the amount is distributed over what is left of the lines, so that the sums of products and of orders agree.
+// A refund is counted on its own day.
+//
+// More than is left is refused with 422 `refund_too_large`, however many refunds of the order are sent at once. A line or product
+// that the order does not have is `not_in_order`. Retries are recognised as for `POST /orders`.
+//
+// Needs an API key with the scope `ingest`, or the access token of an owner of the project.
+func (c *Client) CreateRefund(ctx context.Context, id OrderID, body RefundRequest, params *CreateRefundParams, options ...CallOption) (result Refund, err error) {
+	call := &call{
+		operation: "createRefund", method: http.MethodPost,
+		path: fmt.Sprintf("/orders/%s/refunds", pathSegment(id)),
+	}
+	if params != nil {
+		call.setQuery("wait", params.Wait)
+	}
+	err = c.do(ctx, call, &body, &result, options)
+	return result, err
+}
+
 // ListProducts calls GET /products: list products.
 //
 // Pages through the catalog of the project, newest products first. Needs no credentials; invalid ones are refused.
@@ -2201,6 +2555,24 @@ func (c *Client) CreatePurchase(ctx context.Context, body PurchaseRequest, param
 	if params != nil {
 		call.setQuery("wait", params.Wait)
 		call.setHeader("Idempotency-Key", params.IdempotencyKey)
+	}
+	err = c.do(ctx, call, &body, &result, options)
+	return result, err
+}
+
+// CreatePurchasesBulk calls POST /purchases/bulk: record many purchases.
+//
+// Takes up to 1,000 purchases and 5 MiB (decoded), as one JSON document or as NDJSON, with the media types, limits and answers
+// of `POST /events/bulk`. A bad purchase does not fail the others: it is listed in `errors` with its index and a code of
+// `POST /purchases`, such as `conflict` for an `id` that was used with other content. A purchase that was stored before is one
+// of `duplicates`.
+func (c *Client) CreatePurchasesBulk(ctx context.Context, body PurchaseBulkRequest, params *CreatePurchasesBulkParams, options ...CallOption) (result OrderBulkResult, err error) {
+	call := &call{
+		operation: "createPurchasesBulk", method: http.MethodPost,
+		path: "/purchases/bulk",
+	}
+	if params != nil {
+		call.setQuery("wait", params.Wait)
 	}
 	err = c.do(ctx, call, &body, &result, options)
 	return result, err

@@ -216,8 +216,11 @@ func TestMissing(t *testing.T) {
 func TestOperations(t *testing.T) {
 	t.Parallel()
 	for tag, want := range map[string][]string{
-		"catalog":    {"archiveProduct", "bulkUpsertProducts", "createProduct", "getProduct", "listProducts", "updateProduct"},
-		"ingest":     {"createEvent", "createEventsBulk", "createPurchase", "getBatchReceipt"},
+		"catalog": {"archiveProduct", "bulkUpsertProducts", "createProduct", "getProduct", "listProducts", "updateProduct"},
+		"ingest": {
+			"createEvent", "createEventsBulk", "createOrder", "createOrdersBulk", "createPurchase", "createPurchasesBulk", "createRefund",
+			"getBatchReceipt", "getOrder",
+		},
 		"analytics":  {"mySummary", "productTimeseries", "topProducts", "userSummary"},
 		"operations": {"getDocs", "getHealth", "getMetrics", "getOpenAPI", "getReadiness"},
 	} {

@@ -6,6 +6,6 @@ package host
 var segments = map[string][]string{
 	"auth":      {"auth"},
 	"catalog":   {"products"},
-	"ingest":    {"events", "purchases"},
+	"ingest":    {"events", "orders", "purchases"},
 	"analytics": {"analytics"},
 }

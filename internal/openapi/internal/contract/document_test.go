@@ -60,9 +60,14 @@ func TestPaths(t *testing.T) {
 		"catalog   POST   /products                          createProduct",
 		"catalog   POST   /products/bulk                     bulkUpsertProducts",
 		"ingest    GET    /events/batches/{id}               getBatchReceipt",
+		"ingest    GET    /orders/{id}                       getOrder",
 		"ingest    POST   /events                            createEvent",
 		"ingest    POST   /events/bulk                       createEventsBulk",
+		"ingest    POST   /orders                            createOrder",
+		"ingest    POST   /orders/bulk                       createOrdersBulk",
+		"ingest    POST   /orders/{id}/refunds               createRefund",
 		"ingest    POST   /purchases                         createPurchase",
+		"ingest    POST   /purchases/bulk                    createPurchasesBulk",
 		"operations GET    /docs                              getDocs",
 		"operations GET    /health                            getHealth",
 		"operations GET    /metrics                           getMetrics",
@@ -181,7 +186,11 @@ func checkErrorResponse(t *testing.T, o *contract.Operation, name string, respon
 		return
 	}
 	media := response.Value.Content["application/problem+json"]
-	if media == nil || media.Schema.Ref != "#/components/schemas/Problem" || len(response.Value.Content) != 1 {
+	most := 1
+	if strings.HasSuffix(o.Path, "/bulk") && o.Service == "ingest" && status == 422 {
+		most = 2 // the result of a bulk request of which every item was refused
+	}
+	if media == nil || media.Schema.Ref != "#/components/schemas/Problem" || len(response.Value.Content) > most {
 		t.Errorf("%s must be a Problem", name)
 		return
 	}

@@ -193,6 +193,153 @@ type ItemWarning struct {
 // ItemWarnings What was changed in items that were taken; absent if nothing was.
 type ItemWarnings = []ItemWarning
 
+// Order A stored order with its refunds.
+type Order struct {
+	// AmountMinor What was paid for all lines, in minor units.
+	AmountMinor int64 `json:"amount_minor"`
+
+	// AnonymousID The visitor who bought; null if nobody named one.
+	AnonymousID *string `json:"anonymous_id"`
+
+	// BatchID The receipt: `GET /events/batches/{id}`. Requests of a project that were committed together share it.
+	//
+	// Example: 41007
+	BatchID BatchID `json:"batch_id"`
+
+	// Currency The code of a currency in ISO 4217. Metals, test codes and `XXX` are refused.
+	//
+	// Example: EUR
+	Currency Currency `json:"currency"`
+
+	// ID The id of the order.
+	ID openapi_types.UUID `json:"id"`
+
+	// Lines What was bought.
+	Lines []OrderLine `json:"lines"`
+
+	// Number The id that the client gave it if that is no UUID; null otherwise.
+	Number *string `json:"number"`
+
+	// Properties Any other data about the order.
+	Properties json.RawMessage `json:"properties"`
+
+	// ReceivedAt When it was stored.
+	ReceivedAt time.Time `json:"received_at"`
+
+	// RefundedMinor What was paid back of it.
+	RefundedMinor int64 `json:"refunded_minor"`
+
+	// Refunds Its refunds, the earliest first.
+	Refunds []Refund `json:"refunds"`
+
+	// TS When it happened.
+	TS time.Time `json:"ts"`
+
+	// UserID Who bought; null if only the anonymous id is known.
+	UserID *string `json:"user_id"`
+
+	// Warnings What was changed in items that were taken; absent if nothing was.
+	Warnings ItemWarnings `json:"warnings,omitempty"`
+}
+
+// OrderBulkRequest Orders to record.
+type OrderBulkRequest struct {
+	// Orders The orders.
+	Orders []OrderRequest `json:"orders"`
+}
+
+// OrderBulkResult What happened to the purchases or orders of a request.
+type OrderBulkResult struct {
+	// Accepted How many are new and stored.
+	Accepted int `json:"accepted"`
+
+	// BatchIDs The receipts of all that is stored, of duplicates too.
+	BatchIDs []BatchID `json:"batch_ids"`
+
+	// Duplicates How many were stored before, or are in this request twice.
+	Duplicates int `json:"duplicates"`
+
+	// Errors The refused items, by index.
+	Errors []ItemError `json:"errors"`
+
+	// Rejected How many were refused.
+	Rejected int `json:"rejected"`
+
+	// Warnings What was changed in items that were taken; absent if nothing was.
+	Warnings ItemWarnings `json:"warnings,omitempty"`
+}
+
+// OrderLine A line of a stored order.
+type OrderLine struct {
+	// AmountMinor What was paid for them, in minor units.
+	AmountMinor int64 `json:"amount_minor"`
+
+	// LeftMinor What can still be paid back.
+	LeftMinor int64 `json:"left_minor"`
+
+	// LeftQuantity How many units were not returned.
+	LeftQuantity int64 `json:"left_quantity"`
+
+	// Line Its number in the order, from 1.
+	Line int `json:"line"`
+
+	// ProductID The product.
+	ProductID openapi_types.UUID `json:"product_id"`
+
+	// Quantity How many units were bought.
+	Quantity int64 `json:"quantity"`
+}
+
+// OrderLineRequest A line of an order. Exactly one of `product_id` and `sku` names the product.
+type OrderLineRequest struct {
+	// AmountMinor What was paid for the line, in minor units. The product's price times `quantity` by default. All lines together cost as much at most.
+	AmountMinor *int64 `json:"amount_minor,omitempty"`
+
+	// ProductID The product by its id.
+	ProductID *openapi_types.UUID `json:"product_id,omitempty"`
+
+	// Quantity How many units.
+	Quantity int64 `json:"quantity"`
+
+	// SKU The shop's own name of the product, unique in its project: any printable text of up to 200 bytes in UTF-8, except `.` and `..`. White space around it is removed, and it is brought to Unicode normalization form C; otherwise two SKUs are the same only if all their characters are, capitals included.
+	//
+	// Example: SHOE-TRAIL-42
+	SKU *SKU `json:"sku,omitempty"`
+}
+
+// OrderRequest An order.
+type OrderRequest struct {
+	// AnonymousID The visitor who bought, as in `EventInput`.
+	AnonymousID *string `json:"anonymous_id,omitempty"`
+
+	// Currency The code of a currency in ISO 4217. Metals, test codes and `XXX` are refused.
+	//
+	// Example: EUR
+	Currency Currency `json:"currency"`
+
+	// ID The client's own id, which makes retries safe: any text, unique in the project for ever. Answers give its UUID, which is the text itself if it is one, and the text as `number` otherwise.
+	//
+	// Example: web-1003
+	ID OwnID `json:"id"`
+
+	// Lines What was bought.
+	Lines []OrderLineRequest `json:"lines"`
+
+	// Properties Any other data about the order. Names that begin with `$` are the platform's.
+	Properties json.RawMessage `json:"properties,omitempty"`
+
+	// SentAt When it was sent, by the client's clock.
+	SentAt *time.Time `json:"sent_at,omitempty"`
+
+	// TS When it happened; the time in a UUIDv7 `id` or of arrival by default.
+	TS *time.Time `json:"ts,omitempty"`
+
+	// UserID The user who did it: any printable text of up to 200 bytes in UTF-8, except `me`. With an API key, required unless there is an `anonymous_id`; with a user's token, absent or the user's own id.
+	//
+	// Example: customer-17
+	UserID *UserID `json:"user_id,omitempty"`
+}
+
 // OwnID The client's own id, which makes retries safe: any text, unique in the project for ever. Answers give its UUID, which is the text itself if it is one, and the text as `number` otherwise.
 //
 // Example: web-1003
@@ -241,6 +388,12 @@ type Purchase struct {
 	Warnings ItemWarnings `json:"warnings,omitempty"`
 }
 
+// PurchaseBulkRequest Purchases to record.
+type PurchaseBulkRequest struct {
+	// Purchases The purchases.
+	Purchases []PurchaseRequest `json:"purchases"`
+}
+
 // PurchaseRequest A purchase. Exactly one of `product_id` and `sku` names the product.
 type PurchaseRequest struct {
 	// AmountMinor What was paid in all, in minor units. The product's price times `quantity` by default.
@@ -282,6 +435,101 @@ type PurchaseRequest struct {
 	UserID *UserID `json:"user_id,omitempty"`
 }
 
+// Refund A stored refund.
+type Refund struct {
+	// AmountMinor What is paid back in all, in minor units.
+	AmountMinor int64 `json:"amount_minor"`
+
+	// BatchID The receipt: `GET /events/batches/{id}`. Requests of a project that were committed together share it.
+	//
+	// Example: 41007
+	BatchID BatchID `json:"batch_id"`
+
+	// Currency The code of a currency in ISO 4217. Metals, test codes and `XXX` are refused.
+	//
+	// Example: EUR
+	Currency Currency `json:"currency"`
+
+	// ID The id of the refund.
+	ID openapi_types.UUID `json:"id"`
+
+	// Lines What comes back of each line.
+	Lines []RefundLine `json:"lines"`
+
+	// OrderID The id of the order.
+	OrderID openapi_types.UUID `json:"order_id"`
+
+	// Reason Why; null for no reason given.
+	Reason *string `json:"reason"`
+
+	// ReceivedAt When it was stored.
+	ReceivedAt time.Time `json:"received_at"`
+
+	// TS When it happened.
+	TS time.Time `json:"ts"`
+
+	// Warnings What was changed in items that were taken; absent if nothing was.
+	Warnings ItemWarnings `json:"warnings,omitempty"`
+}
+
+// RefundLine What a refund gives back of a line of the order.
+type RefundLine struct {
+	// AmountMinor What is paid back, in minor units.
+	AmountMinor int64 `json:"amount_minor"`
+
+	// Line The number of the line.
+	Line int `json:"line"`
+
+	// ProductID The product.
+	ProductID openapi_types.UUID `json:"product_id"`
+
+	// Quantity How many units are returned; 0 for an amount alone.
+	Quantity int64 `json:"quantity"`
+}
+
+// RefundLineRequest What comes back of a line, or of all lines with a product, in their order. Exactly one of `line`, `product_id` and `sku` names them. Without `quantity` and `amount_minor`, all that is left of them.
+type RefundLineRequest struct {
+	// AmountMinor What is paid back for them, in minor units. Can be 0 only with a `quantity`.
+	AmountMinor *int64 `json:"amount_minor,omitempty"`
+
+	// Line The number of the line in the order.
+	Line *int64 `json:"line,omitempty"`
+
+	// ProductID The product by its id.
+	ProductID *openapi_types.UUID `json:"product_id,omitempty"`
+
+	// Quantity How many units are returned.
+	Quantity *int64 `json:"quantity,omitempty"`
+
+	// SKU The shop's own name of the product, unique in its project: any printable text of up to 200 bytes in UTF-8, except `.` and `..`. White space around it is removed, and it is brought to Unicode normalization form C; otherwise two SKUs are the same only if all their characters are, capitals included.
+	//
+	// Example: SHOE-TRAIL-42
+	SKU *SKU `json:"sku,omitempty"`
+}
+
+// RefundRequest A refund. It has `lines` or `amount_minor` or, for all that is left, neither.
+type RefundRequest struct {
+	// AmountMinor What is paid back in all, in minor units of the order's currency.
+	AmountMinor *int64 `json:"amount_minor,omitempty"`
+
+	// ID The client's own id, which makes retries safe: any text, unique in the project for ever. Answers give its UUID, which is the text itself if it is one, and the text as `number` otherwise.
+	//
+	// Example: web-1003
+	ID OwnID `json:"id"`
+
+	// Lines What comes back. A line may be there more than once.
+	Lines *[]RefundLineRequest `json:"lines,omitempty"`
+
+	// Reason Why.
+	Reason *string `json:"reason,omitempty"`
+
+	// SentAt When it was sent, by the client's clock.
+	SentAt *time.Time `json:"sent_at,omitempty"`
+
+	// TS When it happened; the time in a UUIDv7 `id` or of arrival by default.
+	TS *time.Time `json:"ts,omitempty"`
+}
+
 // SKU The shop's own name of the product, unique in its project: any printable text of up to 200 bytes in UTF-8, except `.` and `..`. White space around it is removed, and it is brought to Unicode normalization form C; otherwise two SKUs are the same only if all their characters are, capitals included.
 //
 // Example: SHOE-TRAIL-42
@@ -296,6 +544,9 @@ type UserID = string
 //
 // Example: aggregated
 type WaitFor string
+
+// OrderID defines model for OrderID.
+type OrderID = string
 
 // Wait What the answer to a write waits for, besides the write itself.
 //
@@ -314,6 +565,24 @@ type CreateEventsBulkParams struct {
 	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
 }
 
+// CreateOrderParams defines parameters for CreateOrder.
+type CreateOrderParams struct {
+	// Wait `aggregated` delays the answer until everything that was sent, duplicates included, is part of the numbers. The status is then 200. If that takes longer than the service waits (5 s unless configured otherwise), the answer is 202: the write is stored, and its receipt says when it is aggregated.
+	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
+}
+
+// CreateOrdersBulkParams defines parameters for CreateOrdersBulk.
+type CreateOrdersBulkParams struct {
+	// Wait `aggregated` delays the answer until everything that was sent, duplicates included, is part of the numbers. The status is then 200. If that takes longer than the service waits (5 s unless configured otherwise), the answer is 202: the write is stored, and its receipt says when it is aggregated.
+	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
+}
+
+// CreateRefundParams defines parameters for CreateRefund.
+type CreateRefundParams struct {
+	// Wait `aggregated` delays the answer until everything that was sent, duplicates included, is part of the numbers. The status is then 200. If that takes longer than the service waits (5 s unless configured otherwise), the answer is 202: the write is stored, and its receipt says when it is aggregated.
+	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
+}
+
 // CreatePurchaseParams defines parameters for CreatePurchase.
 type CreatePurchaseParams struct {
 	// Wait `aggregated` delays the answer until everything that was sent, duplicates included, is part of the numbers. The status is then 200. If that takes longer than the service waits (5 s unless configured otherwise), the answer is 202: the write is stored, and its receipt says when it is aggregated.
@@ -323,14 +592,32 @@ type CreatePurchaseParams struct {
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
 }
 
+// CreatePurchasesBulkParams defines parameters for CreatePurchasesBulk.
+type CreatePurchasesBulkParams struct {
+	// Wait `aggregated` delays the answer until everything that was sent, duplicates included, is part of the numbers. The status is then 200. If that takes longer than the service waits (5 s unless configured otherwise), the answer is 202: the write is stored, and its receipt says when it is aggregated.
+	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
+}
+
 // CreateEventJSONRequestBody defines body for CreateEvent for application/json ContentType.
 type CreateEventJSONRequestBody = EventInput
 
 // CreateEventsBulkJSONRequestBody defines body for CreateEventsBulk for application/json ContentType.
 type CreateEventsBulkJSONRequestBody = EventBulkRequest
 
+// CreateOrderJSONRequestBody defines body for CreateOrder for application/json ContentType.
+type CreateOrderJSONRequestBody = OrderRequest
+
+// CreateOrdersBulkJSONRequestBody defines body for CreateOrdersBulk for application/json ContentType.
+type CreateOrdersBulkJSONRequestBody = OrderBulkRequest
+
+// CreateRefundJSONRequestBody defines body for CreateRefund for application/json ContentType.
+type CreateRefundJSONRequestBody = RefundRequest
+
 // CreatePurchaseJSONRequestBody defines body for CreatePurchase for application/json ContentType.
 type CreatePurchaseJSONRequestBody = PurchaseRequest
+
+// CreatePurchasesBulkJSONRequestBody defines body for CreatePurchasesBulk for application/json ContentType.
+type CreatePurchasesBulkJSONRequestBody = PurchaseBulkRequest
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -343,9 +630,24 @@ type ServerInterface interface {
 	// CreateEventsBulk Record many events
 	// (POST /events/bulk)
 	CreateEventsBulk(w http.ResponseWriter, r *http.Request, params CreateEventsBulkParams)
+	// CreateOrder Record an order
+	// (POST /orders)
+	CreateOrder(w http.ResponseWriter, r *http.Request, params CreateOrderParams)
+	// CreateOrdersBulk Record many orders
+	// (POST /orders/bulk)
+	CreateOrdersBulk(w http.ResponseWriter, r *http.Request, params CreateOrdersBulkParams)
+	// GetOrder An order with its refunds
+	// (GET /orders/{id})
+	GetOrder(w http.ResponseWriter, r *http.Request, id OrderID)
+	// CreateRefund Refund an order
+	// (POST /orders/{id}/refunds)
+	CreateRefund(w http.ResponseWriter, r *http.Request, id OrderID, params CreateRefundParams)
 	// CreatePurchase Record a purchase
 	// (POST /purchases)
 	CreatePurchase(w http.ResponseWriter, r *http.Request, params CreatePurchaseParams)
+	// CreatePurchasesBulk Record many purchases
+	// (POST /purchases/bulk)
+	CreatePurchasesBulk(w http.ResponseWriter, r *http.Request, params CreatePurchasesBulkParams)
 }
 
 // Unimplemented server implementation that returns http.StatusNotImplemented for each endpoint.
@@ -370,9 +672,39 @@ func (_ Unimplemented) CreateEventsBulk(w http.ResponseWriter, r *http.Request, 
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// CreateOrder Record an order
+// (POST /orders)
+func (_ Unimplemented) CreateOrder(w http.ResponseWriter, r *http.Request, params CreateOrderParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreateOrdersBulk Record many orders
+// (POST /orders/bulk)
+func (_ Unimplemented) CreateOrdersBulk(w http.ResponseWriter, r *http.Request, params CreateOrdersBulkParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetOrder An order with its refunds
+// (GET /orders/{id})
+func (_ Unimplemented) GetOrder(w http.ResponseWriter, r *http.Request, id OrderID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreateRefund Refund an order
+// (POST /orders/{id}/refunds)
+func (_ Unimplemented) CreateRefund(w http.ResponseWriter, r *http.Request, id OrderID, params CreateRefundParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // CreatePurchase Record a purchase
 // (POST /purchases)
 func (_ Unimplemented) CreatePurchase(w http.ResponseWriter, r *http.Request, params CreatePurchaseParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreatePurchasesBulk Record many purchases
+// (POST /purchases/bulk)
+func (_ Unimplemented) CreatePurchasesBulk(w http.ResponseWriter, r *http.Request, params CreatePurchasesBulkParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -477,6 +809,140 @@ func (siw *ServerInterfaceWrapper) CreateEventsBulk(w http.ResponseWriter, r *ht
 	handler.ServeHTTP(w, r)
 }
 
+// CreateOrder operation middleware
+func (siw *ServerInterfaceWrapper) CreateOrder(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateOrderParams
+
+	// ------------- Optional query parameter "wait" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "wait", r.URL.Query(), &params.Wait, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "wait"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "wait", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateOrder(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateOrdersBulk operation middleware
+func (siw *ServerInterfaceWrapper) CreateOrdersBulk(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateOrdersBulkParams
+
+	// ------------- Optional query parameter "wait" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "wait", r.URL.Query(), &params.Wait, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "wait"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "wait", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateOrdersBulk(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetOrder operation middleware
+func (siw *ServerInterfaceWrapper) GetOrder(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id OrderID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetOrder(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateRefund operation middleware
+func (siw *ServerInterfaceWrapper) CreateRefund(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id OrderID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateRefundParams
+
+	// ------------- Optional query parameter "wait" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "wait", r.URL.Query(), &params.Wait, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "wait"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "wait", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateRefund(w, r, id, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // CreatePurchase operation middleware
 func (siw *ServerInterfaceWrapper) CreatePurchase(w http.ResponseWriter, r *http.Request) {
 
@@ -522,6 +988,39 @@ func (siw *ServerInterfaceWrapper) CreatePurchase(w http.ResponseWriter, r *http
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.CreatePurchase(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreatePurchasesBulk operation middleware
+func (siw *ServerInterfaceWrapper) CreatePurchasesBulk(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreatePurchasesBulkParams
+
+	// ------------- Optional query parameter "wait" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "wait", r.URL.Query(), &params.Wait, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "wait"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "wait", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreatePurchasesBulk(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -654,7 +1153,22 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Post(options.BaseURL+"/events/bulk", wrapper.CreateEventsBulk)
 	})
 	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/orders", wrapper.CreateOrder)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/orders/{id}", wrapper.GetOrder)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/orders/{id}/refunds", wrapper.CreateRefund)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/orders/bulk", wrapper.CreateOrdersBulk)
+	})
+	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/purchases", wrapper.CreatePurchase)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/purchases/bulk", wrapper.CreatePurchasesBulk)
 	})
 
 	return r

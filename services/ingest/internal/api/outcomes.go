@@ -14,6 +14,7 @@ type outcomes struct {
 	events   *prometheus.CounterVec
 	rejected *prometheus.CounterVec
 	orders   *prometheus.CounterVec
+	refunds  *prometheus.CounterVec
 }
 
 func newOutcomes(registerer prometheus.Registerer) *outcomes {
@@ -26,6 +27,7 @@ func newOutcomes(registerer prometheus.Registerer) *outcomes {
 		events:   counter("hpa_ingest_events_total", "Events answered as stored, by status: accepted or duplicate.", "status"),
 		rejected: counter("hpa_ingest_events_rejected_total", "Events refused, by the code of their first problem.", "code"),
 		orders:   counter("hpa_ingest_orders_total", "Orders and purchases by status: stored, replayed or rejected.", "status"),
+		refunds:  counter("hpa_ingest_refunds_total", "Refunds by status: stored, replayed or rejected.", "status"),
 	}
 }
 
@@ -49,13 +51,17 @@ func (o *outcomes) refused(err error) {
 }
 
 // order counts an order or a purchase.
-func (o *outcomes) order(replayed bool, err error) {
+func (o *outcomes) order(replayed bool, err error) { countStored(o.orders, replayed, err) }
+
+func (o *outcomes) refund(replayed bool, err error) { countStored(o.refunds, replayed, err) }
+
+func countStored(counter *prometheus.CounterVec, replayed bool, err error) {
 	switch {
 	case err == nil && replayed:
-		o.orders.WithLabelValues("replayed").Inc()
+		counter.WithLabelValues("replayed").Inc()
 	case err == nil:
-		o.orders.WithLabelValues("stored").Inc()
-	case errs.Is(err, errs.Invalid) || errs.Is(err, errs.Conflict):
-		o.orders.WithLabelValues("rejected").Inc()
+		counter.WithLabelValues("stored").Inc()
+	case errs.Is(err, errs.Invalid) || errs.Is(err, errs.Conflict) || errs.Is(err, errs.NotFound):
+		counter.WithLabelValues("rejected").Inc()
 	}
 }

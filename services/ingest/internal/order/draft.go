@@ -38,6 +38,7 @@ type RefundDraft struct {
 	event.FactDraft
 	Reason      string
 	AmountMinor int64
+	Clamped     bool // as of Draft
 	Lines       []LineDraft
 }
 

@@ -38,6 +38,7 @@ func (r *Recorder) Refund(ctx context.Context, caller event.Caller, order uuid.U
 // it.
 func readRefund(rules event.Rules, d *RefundDraft, caller event.Caller, order uuid.UUID, now time.Time) Refund {
 	moment := rules.Moment(&d.FactDraft, caller, now)
+	d.Clamped = moment.Clamped
 	if !d.Has(event.FieldID) && !d.SentBadly(event.FieldID) {
 		d.Refuse("/id", event.CodeRequired, "id is required: it makes retries safe.")
 	}

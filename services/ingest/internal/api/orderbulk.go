@@ -1,0 +1,141 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/platform/body"
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/decode"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/order"
+)
+
+// CreatePurchasesBulk answers POST /purchases/bulk.
+func (s *Server) CreatePurchasesBulk(w http.ResponseWriter, r *http.Request, params CreatePurchasesBulkParams) {
+	if err := s.createOrdersBulk(w, r, decode.Purchases(), params.Wait); err != nil {
+		problem.Write(w, r, err)
+	}
+}
+
+// CreateOrdersBulk answers POST /orders/bulk.
+func (s *Server) CreateOrdersBulk(w http.ResponseWriter, r *http.Request, params CreateOrdersBulkParams) {
+	if err := s.createOrdersBulk(w, r, decode.Orders(), params.Wait); err != nil {
+		problem.Write(w, r, err)
+	}
+}
+
+func (s *Server) createOrdersBulk(w http.ResponseWriter, r *http.Request, kind decode.OrderKind, wait *Wait) error {
+	caller, err := authn.Require(r.Context())
+	if err == nil {
+		err = checkWait(wait)
+	}
+	if err != nil {
+		return err
+	}
+	result, batches, err := s.storeOrders(w, r, caller, kind)
+	if err != nil {
+		return err
+	}
+	status := http.StatusAccepted
+	switch {
+	case result.Accepted+result.Duplicates == 0: // a client that looks at the status only would not see that nothing was accepted
+		status = http.StatusUnprocessableEntity
+	case wait != nil && s.folded.Wait(r.Context(), batches...):
+		status = http.StatusOK
+	}
+	return respond(w, status, result)
+}
+
+// storeOrders stores the orders of the body and returns the batches of all that are stored. The memory of the body is released when
+// it returns.
+func (s *Server) storeOrders(w http.ResponseWriter, r *http.Request, caller authn.Principal, kind decode.OrderKind) (OrderBulkResult, []int64, error) {
+	quota := s.bill(r.Context(), w, caller)
+	drafts, release, err := s.readOrders(w, r, kind, terms(r, caller, event.MaxBatchBytes, errBodyTooLarge, quota))
+	if err != nil {
+		return OrderBulkResult{}, nil, err
+	}
+	defer release()
+	if err := quota.events(len(drafts)); err != nil {
+		return OrderBulkResult{}, nil, err
+	}
+	outcomes, err := s.orders.Orders(r.Context(), callerOf(caller), drafts, nil)
+	if err != nil {
+		return OrderBulkResult{}, nil, err
+	}
+	for i := range outcomes {
+		s.outcomes.order(outcomes[i].Replayed, outcomes[i].Err)
+		if err := outcomes[i].Err; err != nil && errs.Is(err, errs.Internal) {
+			s.logger.ErrorContext(r.Context(), "store an order of a bulk request", "index", i, "err", err)
+		}
+	}
+	result, batches := orderBulkResult(outcomes, drafts)
+	return result, batches, nil
+}
+
+// readOrders decodes the orders of a bulk request. release returns the memory of the body to the budget.
+func (s *Server) readOrders(w http.ResponseWriter, r *http.Request, kind decode.OrderKind, terms body.Terms) (drafts []order.Draft, release func(), err error) {
+	media, err := mediaOf(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	content, err := s.bodies.Open(w, r, terms)
+	if err != nil {
+		return nil, nil, err
+	}
+	data, err := content.ReadAll()
+	switch {
+	case err != nil:
+	case media == ndjson:
+		drafts, err = kind.Lines(data)
+	default:
+		drafts, err = kind.Document(data)
+	}
+	if err != nil {
+		content.Close()
+		return nil, nil, err
+	}
+	return drafts, content.Close, nil
+}
+
+func orderBulkResult(outcomes []order.Outcome, drafts []order.Draft) (OrderBulkResult, []int64) {
+	result := OrderBulkResult{BatchIDs: []BatchID{}, Errors: []ItemError{}}
+	var batches []int64
+	for i := range outcomes {
+		o := &outcomes[i]
+		switch {
+		case o.Err != nil:
+			result.Rejected++
+			result.Errors = append(result.Errors, itemErrorOf(i, o.Err))
+			continue
+		case o.Replayed:
+			result.Duplicates++
+		default:
+			result.Accepted++
+			result.Warnings = append(result.Warnings, itemWarnings(i, drafts[i].Clamped, drafts[i].Replaced)...)
+		}
+		if !slices.Contains(batches, o.Order.Batch) {
+			batches = append(batches, o.Order.Batch)
+		}
+	}
+	for _, batch := range batches {
+		result.BatchIDs = append(result.BatchIDs, batchID(batch))
+	}
+	return result, batches
+}
+
+// itemErrorOf returns why an item was not stored: its first problem, or the reason that concerns it as a whole.
+func itemErrorOf(index int, err error) ItemError {
+	public, ok := errors.AsType[*errs.Error](err)
+	switch {
+	case !ok:
+		return ItemError{Index: index, Code: errs.CodeOf(err), Detail: "The item could not be stored. Send it again."}
+	case len(public.Fields) > 0:
+		return itemError(index, public.Fields)
+	default:
+		return ItemError{Index: index, Code: public.Code, Detail: public.Detail}
+	}
+}

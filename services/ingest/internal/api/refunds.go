@@ -1,0 +1,68 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/decode"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/order"
+)
+
+// CreateRefund answers POST /orders/{id}/refunds.
+func (s *Server) CreateRefund(w http.ResponseWriter, r *http.Request, id OrderID, params CreateRefundParams) {
+	if err := s.createRefund(w, r, id, params.Wait); err != nil {
+		problem.Write(w, r, err)
+	}
+}
+
+func (s *Server) createRefund(w http.ResponseWriter, r *http.Request, id string, wait *Wait) error {
+	caller, err := authn.Require(r.Context())
+	if err == nil {
+		err = checkWait(wait)
+	}
+	if err != nil {
+		return err
+	}
+	draft, stored, err := s.storeRefund(w, r, caller, id)
+	if err != nil {
+		return err
+	}
+	answer := refundAnswer(&stored.Refund)
+	if !stored.Replayed {
+		answer.Warnings = itemWarnings(0, draft.Clamped, false)
+	}
+	return respond(w, s.createdStatus(r.Context(), w, wait, stored.Replayed, stored.Refund.Batch), answer)
+}
+
+// storeRefund stores the refund of the body. The memory of the body is released when it returns.
+func (s *Server) storeRefund(w http.ResponseWriter, r *http.Request, caller authn.Principal, id string) (order.RefundDraft, order.RefundOutcome, error) {
+	of, err := orderID(caller, id)
+	if err != nil {
+		return order.RefundDraft{}, order.RefundOutcome{}, err
+	}
+	quota := s.bill(r.Context(), w, caller)
+	data, release, err := s.readDocument(w, r, terms(r, caller, order.MaxBytes, errOrderTooLarge, quota))
+	if err != nil {
+		return order.RefundDraft{}, order.RefundOutcome{}, err
+	}
+	defer release()
+	draft, err := decode.Refund(data)
+	if err != nil {
+		return order.RefundDraft{}, order.RefundOutcome{}, err
+	}
+	stored, err := s.orders.Refund(r.Context(), callerOf(caller), of, &draft)
+	s.outcomes.refund(stored.Replayed, err)
+	return draft, stored, err
+}
+
+func refundAnswer(r *order.Refund) Refund {
+	answer := Refund{
+		ID: r.ID, OrderID: r.Order, BatchID: batchID(r.Batch), Currency: r.Currency, AmountMinor: r.TotalMinor(),
+		Reason: optional(r.Reason), TS: r.TS.UTC(), ReceivedAt: r.ReceivedAt.UTC(), Lines: make([]RefundLine, len(r.Lines)),
+	}
+	for i, l := range r.Lines {
+		answer.Lines[i] = RefundLine{Line: int(l.Line), ProductID: l.ProductID, Quantity: l.Units, AmountMinor: l.AmountMinor}
+	}
+	return answer
+}
