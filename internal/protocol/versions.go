@@ -1,6 +1,9 @@
 package protocol
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 // Version tokens invalidate cached answers. After each commit the aggregator sets the fields of the products and users that it
 // changed to new random values. Analytics makes the tokens part of its cache keys, so older answers become unreachable. Tokens
@@ -14,22 +17,30 @@ const (
 	buckets = 256
 )
 
+// The fields of all buckets. A fold looks one up for each product and user that it changes.
+var (
+	projectFields = fields("j:")
+	productFields = fields("p:")
+	userFields    = fields("u:")
+)
+
+func fields(prefix string) (all [buckets]string) {
+	for n := range all {
+		all[n] = prefix + strconv.Itoa(n)
+	}
+	return all
+}
+
 // ProjectField is the field of the token for what is counted over all products of a project.
-func ProjectField(project int16) string { return "j:" + bucket(int64(project)) }
+func ProjectField(project int16) string { return projectFields[uint16(project)%buckets] }
 
 // ProductField is the field of a product's token, by its number.
-func ProductField(product int32) string { return "p:" + bucket(int64(product)) }
+func ProductField(product int32) string { return productFields[uint32(product)%buckets] }
 
 // UserField is the field of a user's token, by its number.
-func UserField(user int64) string { return "u:" + bucket(user) }
+func UserField(user int64) string { return userFields[uint64(user)%buckets] }
 
 // AllFields returns every possible field.
 func AllFields() []string {
-	var fields []string
-	for n := range int64(buckets) {
-		fields = append(fields, "j:"+bucket(n), "p:"+bucket(n), "u:"+bucket(n))
-	}
-	return fields
+	return slices.Concat(projectFields[:], productFields[:], userFields[:])
 }
-
-func bucket(n int64) string { return strconv.FormatInt(n%buckets, 10) }

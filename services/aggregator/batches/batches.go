@@ -4,7 +4,6 @@ package batches
 import (
 	"context"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
@@ -19,7 +18,7 @@ func List(ctx context.Context, pool *pgxpool.Pool) ([]Failed, error) {
 }
 
 // Release makes failed batches due now and returns those that it found. Ids that are not failed batches are left out.
-func Release(ctx context.Context, pool *pgxpool.Pool, ids []uuid.UUID) ([]uuid.UUID, error) {
+func Release(ctx context.Context, pool *pgxpool.Pool, ids []int64) ([]int64, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
@@ -27,6 +26,6 @@ func Release(ctx context.Context, pool *pgxpool.Pool, ids []uuid.UUID) ([]uuid.U
 }
 
 // ReleaseAll makes all failed batches due now and returns them.
-func ReleaseAll(ctx context.Context, pool *pgxpool.Pool) ([]uuid.UUID, error) {
+func ReleaseAll(ctx context.Context, pool *pgxpool.Pool) ([]int64, error) {
 	return postgres.Store{Pool: pool}.Release(ctx)
 }

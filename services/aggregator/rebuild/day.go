@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/hp-analytics/hp-analytics/internal/localtime"
 	aggregatorpostgres "github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/redis"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/rollup"
@@ -19,11 +20,11 @@ const (
 )
 
 // day rebuilds one day.
-func (r *rebuild) day(ctx context.Context, d time.Time) (Day, error) {
+func (r *rebuild) day(ctx context.Context, d localtime.Day) (Day, error) {
 	begin := time.Now()
 	var swapped postgres.Swapped
 	changed := rollup.Changed{}
-	ok, err := r.session.Read(ctx, d, func(snapshot *aggregatorpostgres.Snapshot) error {
+	ok, err := r.session.Read(ctx, r.project, d, func(snapshot *aggregatorpostgres.Snapshot) error {
 		rows, err := r.session.Count(ctx, snapshot)
 		if err != nil {
 			return err
@@ -34,11 +35,11 @@ func (r *rebuild) day(ctx context.Context, d time.Time) (Day, error) {
 	if err != nil {
 		return Day{}, err
 	}
-	if !ok { // its partitions expired after the check of the whole range
-		return Day{}, &NoRawRowsError{Days: []time.Time{d}}
+	if !ok { // its raw events expired after the check of the whole range
+		return Day{}, &NoRawRowsError{Project: r.project.Slug, Days: []localtime.Day{d}}
 	}
 	done := Day{
-		Day: d, Rows: swapped.Rows, Late: swapped.Late, Before: swapped.Before, After: swapped.After,
+		Project: r.project.Slug, Day: d, Rows: swapped.Rows, Late: swapped.Late, Before: swapped.Before, After: swapped.After,
 		Removed: swapped.Removed, Added: swapped.Added, Locked: swapped.Locked, Took: time.Since(begin),
 	}
 	if r.options.Redis != nil {
@@ -48,9 +49,9 @@ func (r *rebuild) day(ctx context.Context, d time.Time) (Day, error) {
 }
 
 // swap tries to replace the rollups of a day until no fold is in the way.
-func (r *rebuild) swap(ctx context.Context, snapshot *aggregatorpostgres.Snapshot, d time.Time, rows int64, changed rollup.Changed) (postgres.Swapped, error) {
+func (r *rebuild) swap(ctx context.Context, snapshot *aggregatorpostgres.Snapshot, d localtime.Day, rows int64, changed rollup.Changed) (postgres.Swapped, error) {
 	for attempt := 1; ; attempt++ {
-		swapped, err := r.session.Swap(ctx, snapshot, r.id, d, rows, changed.Note)
+		swapped, err := r.session.Swap(ctx, snapshot, r.id, postgres.Day{Project: r.project, Day: d}, rows, changed)
 		if !errors.Is(err, postgres.ErrBusy) || attempt == swapAttempts {
 			return swapped, err
 		}

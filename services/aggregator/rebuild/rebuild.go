@@ -1,4 +1,4 @@
-// Package rebuild recomputes the rollups of whole days from their raw rows, while ingest, folds and readers continue.
+// Package rebuild recomputes the rollups of whole days of projects from their raw rows, while ingest, folds and readers continue.
 //
 // A day is first counted into shadow tables from one snapshot, which blocks nobody however long it takes. Then one
 // transaction locks the rollups for writers, adds what was folded since the snapshot, replaces the rows that differ and
@@ -8,6 +8,7 @@ package rebuild
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,8 +16,10 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/hp-analytics/hp-analytics/internal/localtime"
 	platformpostgres "github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	platformredis "github.com/hp-analytics/hp-analytics/internal/platform/redis"
+	aggregatorpostgres "github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/redis"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/rebuild/internal/postgres"
 )
@@ -28,22 +31,29 @@ const resumable = 24 * time.Hour
 // ErrRunning means that another rebuild is running.
 var ErrRunning = postgres.ErrRunning
 
-// NoRawRowsError lists the days that cannot be rebuilt.
-type NoRawRowsError struct{ Days []time.Time }
+// ErrNoProject means that there is no project of the given name.
+var ErrNoProject = errors.New("there is no such project")
+
+// NoRawRowsError lists the days of a project that cannot be rebuilt.
+type NoRawRowsError struct {
+	Project string // its slug
+	Days    []localtime.Day
+}
 
 // Error implements error.
 func (e *NoRawRowsError) Error() string {
 	days := make([]string, len(e.Days))
 	for i, d := range e.Days {
-		days[i] = d.Format(time.DateOnly)
+		days[i] = d.String()
 	}
-	return "the raw rows of " + strings.Join(days, ", ") + " are gone (retention) or never were; rollups without raw rows stay as they are"
+	return "raw events of " + strings.Join(days, ", ") + " in the project " + e.Project + " were dropped (retention); the rollups of these days stay as they are"
 }
 
 // Options say what is rebuilt.
 type Options struct {
-	From, To time.Time // inclusive UTC days
-	Restart  bool      // do not resume an interrupted rebuild of the same days
+	Project  string        // the slug of a project; empty for all of them
+	From, To localtime.Day // inclusive days of each project
+	Restart  bool          // do not resume an interrupted rebuild of the same days
 	// Redis is where version tokens are published, to invalidate cached answers. Without it they live until they expire.
 	// May be nil.
 	Redis *platformredis.Client
@@ -52,8 +62,9 @@ type Options struct {
 
 // Day describes what was done for a day.
 type Day struct {
-	Day           time.Time
-	Rows          int64         // raw rows that are counted now
+	Project       string // its slug
+	Day           localtime.Day
+	Rows          int64         // raw rows that are counted now: events and the lines of orders and refunds
 	Late          int64         // those of them that were folded after the snapshot
 	Before, After int64         // rollup rows
 	Removed       int64         // rollup rows that differed, were surplus, or were in a lane other than 0
@@ -65,63 +76,82 @@ type Day struct {
 // Report is the outcome.
 type Report struct {
 	Done    []Day
-	Resumed []time.Time // days that an interrupted attempt had done
+	Resumed int // days that an interrupted attempt had done
 }
 
-// rebuild is one attempt.
+// rebuild is one attempt for a project.
 type rebuild struct {
 	session *postgres.Session
 	options Options
+	project aggregatorpostgres.Project
 	id      int64 // in stats.rebuilds
 }
 
-// Run rebuilds day by day. After an error the days that were done stay done.
+// Run rebuilds project by project and day by day. After an error the days that were done stay done.
 func Run(ctx context.Context, pool *pgxpool.Pool, o Options) (Report, error) {
 	session, err := postgres.Start(ctx, pool)
 	if err != nil {
 		return Report{}, platformpostgres.Classify(fmt.Errorf("rebuild: %w", err))
 	}
 	defer session.Close(ctx)
-	r := &rebuild{session: session, options: o}
-	report, err := r.run(ctx)
-	if err != nil {
+	var report Report
+	if err := runAll(ctx, session, o, &report); err != nil {
 		return report, platformpostgres.Classify(fmt.Errorf("rebuild: %w", err))
 	}
 	return report, nil
 }
 
-func (r *rebuild) run(ctx context.Context) (Report, error) {
-	from, to := r.options.From, r.options.To
-	missing, err := r.session.DaysWithoutRawRows(ctx, from, to)
+// runAll refuses days without raw rows before it changes anything.
+func runAll(ctx context.Context, session *postgres.Session, o Options, report *Report) error {
+	projects, err := session.Projects(ctx, o.Project)
 	if err != nil {
-		return Report{}, err
+		return err
 	}
-	if len(missing) > 0 {
-		return Report{}, &NoRawRowsError{Days: missing}
+	if len(projects) == 0 {
+		return fmt.Errorf("%w: %s", ErrNoProject, o.Project)
 	}
-	record, err := r.session.Begin(ctx, from, to, resumable, r.options.Restart)
+	for _, project := range projects {
+		missing, err := session.DaysWithoutRawRows(ctx, project, o.From, o.To)
+		if err != nil {
+			return err
+		}
+		if len(missing) > 0 {
+			return &NoRawRowsError{Project: project.Slug, Days: missing}
+		}
+	}
+	for _, project := range projects {
+		r := &rebuild{session: session, options: o, project: project}
+		if err := r.run(ctx, report); err != nil {
+			return fmt.Errorf("project %s: %w", project.Slug, err)
+		}
+	}
+	return nil
+}
+
+func (r *rebuild) run(ctx context.Context, report *Report) error {
+	record, err := r.session.Begin(ctx, r.project, r.options.From, r.options.To, resumable, r.options.Restart)
 	if err != nil {
-		return Report{}, err
+		return err
 	}
 	r.id = record.ID
-	report := Report{Resumed: record.Done}
+	report.Resumed += len(record.Done)
 	if len(record.Done) > 0 && r.options.Redis != nil {
 		// The interrupted attempt may have ended before it published its last tokens. Publishing is best effort: without it
 		// cached answers expire within seconds.
 		_ = (redis.Versions{Client: r.options.Redis}).PublishAll(ctx)
 	}
-	for d := from; !d.After(to); d = d.AddDate(0, 0, 1) {
-		if slices.ContainsFunc(record.Done, d.Equal) {
+	for d := r.options.From; d <= r.options.To; d++ {
+		if slices.Contains(record.Done, d) {
 			continue
 		}
 		day, err := r.day(ctx, d)
 		if err != nil {
-			return report, fmt.Errorf("%s: %w", d.Format(time.DateOnly), err)
+			return fmt.Errorf("%s: %w", d, err)
 		}
 		report.Done = append(report.Done, day)
 		if r.options.Done != nil {
 			r.options.Done(day)
 		}
 	}
-	return report, r.session.Finish(ctx, r.id)
+	return r.session.Finish(ctx, r.id)
 }

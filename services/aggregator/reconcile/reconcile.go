@@ -1,10 +1,11 @@
 // Package reconcile recounts every rollup from the raw rows and reports each difference. It is the oracle for the promise
 // that the numbers are right, so it is independent of the folding: all counting is SQL over the raw rows, and even the list
-// of counters is its own. It may share with the fold only the format of sketches.
+// of counters is its own. It may share with the fold only the formats of sketches and sets of users, and when days begin.
 package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -19,42 +20,54 @@ import (
 
 // Options say what is recounted.
 type Options struct {
-	From, To *time.Time // inclusive UTC days; nil means no bound
-	// Details is where each difference is written, one a line, as it is found.
+	Project  string     // the slug of a project; empty for all of them
+	From, To *time.Time // inclusive days of each project; nil means no bound
+	// Details is where each difference is written, one a line.
 	Details io.Writer
 }
 
 // Report is the outcome.
 type Report struct {
-	Days        int   // days that were recounted
-	Rows        int64 // raw events and purchases of those days
+	Projects    int
+	Days        int   // days of projects that were recounted
+	Rows        int64 // raw events and lines of orders and refunds of those days
 	Compared    int64 // rollup rows that were compared
 	Differences int
-	Tables      []Table       // those with differences, by name
-	Unchecked   []time.Time   // days that have rollups but whose raw rows are gone (retention)
+	Tables      []Table       // those with differences, by project and name
+	Unchecked   []Unchecked   // days that have rollups but whose raw events were dropped (retention), by project
 	PendingRows int64         // rows of pending batches, which must not be in the rollups yet
 	Failed      []FailedBatch // batches that are set aside, whose rows must not be in the rollups either
 }
 
-// Table sums up the differences of a table.
+// Table sums up the differences of a table in a project.
 type Table struct {
+	Project     string // its slug
 	Name        string
 	Differences int
 	First, Last time.Time // days with differences; zero if the table has no days
 }
 
+// Unchecked are days of a project that could not be recounted.
+type Unchecked struct {
+	Project string // its slug
+	Days    []time.Time
+}
+
 // FailedBatch is a batch that the aggregator could not fold.
 type FailedBatch = postgres.FailedBatch
+
+// ErrNoProject means that there is no project of the given name.
+var ErrNoProject = errors.New("there is no such project")
+
+// workers is how many sessions recount at once. Each keeps a core busy.
+const workers = 2
 
 // Run recounts in one snapshot, while the platform continues to work. It reads a span of days at a time. Postgres joins the
 // recount with the rollups, so only differences leave the database. An error means that the recount failed; differences
 // are no error.
 func Run(ctx context.Context, pool *pgxpool.Pool, o Options) (Report, error) {
 	r := &run{options: o}
-	err := postgres.Read(ctx, pool, func(snapshot postgres.Snapshot) error {
-		r.snapshot = snapshot
-		return r.all(ctx)
-	})
+	err := postgres.Read(ctx, pool, workers, func(snapshots []postgres.Snapshot) error { return r.all(ctx, snapshots) })
 	if err != nil {
 		return Report{}, platformpostgres.Classify(fmt.Errorf("reconcile: %w", err))
 	}
@@ -63,69 +76,117 @@ func Run(ctx context.Context, pool *pgxpool.Pool, o Options) (Report, error) {
 
 // run is one reconciliation.
 type run struct {
-	snapshot postgres.Snapshot
-	options  Options
-	report   Report
+	options Options
+	report  Report
 }
 
-func (r *run) all(ctx context.Context) error {
+func (r *run) all(ctx context.Context, snapshots []postgres.Snapshot) error {
+	first := snapshots[0]
 	var err error
-	if r.report.PendingRows, err = r.snapshot.PendingRows(ctx); err != nil {
+	if r.report.PendingRows, err = first.PendingRows(ctx); err != nil {
 		return err
 	}
-	if r.report.Failed, err = r.snapshot.FailedBatches(ctx); err != nil {
+	if r.report.Failed, err = first.FailedBatches(ctx); err != nil {
 		return err
 	}
-	days, err := r.snapshot.Days(ctx, r.options.From, r.options.To)
+	projects, err := first.Projects(ctx, r.options.Project)
 	if err != nil {
 		return err
 	}
-	for _, d := range days {
-		if d.Raw {
-			r.report.Days++
-		} else {
-			r.report.Unchecked = append(r.report.Unchecked, d.Day)
-		}
+	if len(projects) == 0 {
+		return fmt.Errorf("%w: %s", ErrNoProject, r.options.Project)
 	}
-	for _, span := range spans(days) {
-		for _, check := range []func(context.Context, postgres.Span) error{r.checkCounts, r.checkSketches, r.checkReferences} {
-			if err := check(ctx, span); err != nil {
-				return fmt.Errorf("from %s: %w", span.From.Format(time.DateOnly), err)
-			}
+	r.report.Projects = len(projects)
+	var checks []*check
+	for _, p := range projects {
+		ofProject, err := r.checksOf(ctx, first, p)
+		if err != nil {
+			return err
 		}
+		checks = append(checks, ofProject...)
 	}
-	return r.checkReceipts(ctx)
+	checks = append(checks, &check{what: "receipts", run: r.checkReceipts})
+	return r.run(ctx, snapshots, checks)
 }
 
-// differ reports a difference in a table. day is zero for a table without days, and key may be empty.
-func (r *run) differ(table string, day time.Time, key, format string, args ...any) error {
-	r.report.note(table, day)
-	where := []string{table}
-	if !day.IsZero() {
-		where = append(where, day.Format(time.DateOnly))
+// checksOf returns the checks of a project. The long ones come first.
+func (r *run) checksOf(ctx context.Context, snapshot postgres.Snapshot, p postgres.Project) ([]*check, error) {
+	days, err := snapshot.Days(ctx, p, r.options.From, r.options.To)
+	if err != nil {
+		return nil, err
 	}
-	if key != "" {
-		where = append(where, key)
+	unchecked := Unchecked{Project: p.Slug}
+	for _, d := range days {
+		if d.Dropped {
+			unchecked.Days = append(unchecked.Days, d.Day)
+		} else {
+			r.report.Days++
+		}
 	}
-	if _, err := fmt.Fprintf(r.options.Details, "%s: %s\n", strings.Join(where, " "), fmt.Sprintf(format, args...)); err != nil {
-		return fmt.Errorf("print a difference: %w", err)
+	if len(unchecked.Days) > 0 {
+		r.report.Unchecked = append(r.report.Unchecked, unchecked)
+	}
+	all, err := spans(p, days)
+	if err != nil {
+		return nil, err
+	}
+	checks := []*check{
+		{what: "users of " + p.Slug, run: func(ctx context.Context, s postgres.Snapshot, f *findings) error {
+			return s.WrongUsers(ctx, p, f.fault)
+		}},
+		{what: "orders of " + p.Slug, run: func(ctx context.Context, s postgres.Snapshot, f *findings) error {
+			return s.WrongOrders(ctx, p, f.fault)
+		}},
+	}
+	for _, span := range all {
+		checks = append(checks, &check{what: p.Slug + " from " + span.Day.Format(time.DateOnly), run: func(ctx context.Context, s postgres.Snapshot, f *findings) error {
+			return checkSpan(ctx, s, span, f)
+		}})
+	}
+	return checks, nil
+}
+
+func (r *run) checkReceipts(ctx context.Context, s postgres.Snapshot, f *findings) error {
+	return s.IncompleteBatches(ctx, r.options.From, r.options.To, f.fault)
+}
+
+// take adds what a check has found to the report and prints it.
+func (r *run) take(f *findings) error {
+	r.report.Rows += f.rows
+	r.report.Compared += f.compared
+	for _, d := range f.differences {
+		r.report.note(d)
+		where := []string{d.Project, d.Table}
+		if !d.Day.IsZero() {
+			where = append(where, d.Day.Format(time.DateOnly))
+		}
+		if d.Key != "" {
+			where = append(where, d.Key)
+		}
+		if _, err := fmt.Fprintf(r.options.Details, "%s: %s\n", strings.Join(where, " "), d.Text); err != nil {
+			return fmt.Errorf("print a difference: %w", err)
+		}
 	}
 	return nil
 }
 
 // note counts a difference.
-func (r *Report) note(name string, day time.Time) {
+func (r *Report) note(d postgres.Fault) {
 	r.Differences++
-	i, found := slices.BinarySearchFunc(r.Tables, name, func(t Table, name string) int { return strings.Compare(t.Name, name) })
+	i, found := slices.BinarySearchFunc(r.Tables, d, func(t Table, d postgres.Fault) int {
+		return slices.Compare([]string{t.Project, t.Name}, []string{d.Project, d.Table})
+	})
 	if !found {
-		r.Tables = slices.Insert(r.Tables, i, Table{Name: name, First: day, Last: day})
+		r.Tables = slices.Insert(r.Tables, i, Table{Project: d.Project, Name: d.Table, First: d.Day, Last: d.Day})
 	}
 	t := &r.Tables[i]
 	t.Differences++
-	if day.Before(t.First) {
-		t.First = day
-	}
-	if day.After(t.Last) {
-		t.Last = day
+	if day := d.Day; !day.IsZero() {
+		if t.First.IsZero() || day.Before(t.First) {
+			t.First = day
+		}
+		if day.After(t.Last) {
+			t.Last = day
+		}
 	}
 }

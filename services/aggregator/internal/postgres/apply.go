@@ -1,20 +1,14 @@
 package postgres
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"iter"
-	"slices"
 	"strconv"
 	"strings"
-	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/hp-analytics/hp-analytics/internal/stats"
-	"github.com/hp-analytics/hp-analytics/internal/stats/sketch"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/rollup"
 )
 
@@ -28,306 +22,205 @@ const (
 	Shadow Tables = "shadow"
 )
 
+// Qualified lists the tables, in the order in which all writers lock them.
+func (t Tables) Qualified() string {
+	names := make([]string, len(rollup.Tables))
+	for i, table := range rollup.Tables {
+		names[i] = string(t) + "." + table.Name
+	}
+	return strings.Join(names, ", ")
+}
+
 // Add adds deltas to the rollups of a lane. The transaction must hold the lane.
 func (t Tables) Add(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
-	if d.Empty() {
-		return nil
-	}
 	if err := d.Err(); err != nil {
 		return fmt.Errorf("add up rows: %w: %w", err, errContent)
 	}
-	for _, step := range []struct {
-		what string
-		run  func(context.Context, pgx.Tx, int16, *rollup.Deltas) error
-	}{
-		{"product days", t.addProducts},
-		{"product types", t.addTypes},
-		{"types", t.addDayTypes},
-		{"user days", t.addUsers},
-		{"days", t.addDays},
-		{"users of products", t.addProductUsers},
-		{"users of days", t.addDayUsers},
-	} {
-		if err := step.run(ctx, tx, lane, d); err != nil {
-			return fmt.Errorf("add %s: %w", step.what, err)
+	for _, table := range rollup.Tables {
+		add := t.addSums
+		if table.Blobs() {
+			add = t.addBlobs
+		}
+		if err := add(ctx, tx, lane, table, d); err != nil {
+			return fmt.Errorf("add to %s.%s: %w", t, table.Name, err)
 		}
 	}
 	return nil
 }
 
-// countArrays holds a column of values for each counter, to be unnested.
-type countArrays [len(stats.Counts{})][]int64
-
-func columnsOf(all []*stats.Counts) *countArrays {
-	var a countArrays
-	for _, counts := range all {
-		for i, n := range counts {
-			a[i] = append(a[i], n)
-		}
-	}
-	return &a
-}
-
 // The rows of one statement. Its arguments exist several times until it is sent: as arrays, encoded, and in the buffer of the
-// connection. A row of sketches takes up to 20 KB then, others 500 bytes.
+// connection. A row of blobs takes up to 20 KB then, others 500 bytes.
 const (
-	addChunk    = 5000
-	sketchChunk = 250
+	sumsChunk  = 5000
+	blobsChunk = 250
 )
 
-// chunked passes a sequence to add, in chunks of at most size.
-func chunked[K, V any](all iter.Seq2[K, V], size int, add func(keys []K, values []V) error) error {
-	var keys []K
-	var values []V
-	for key, value := range all {
-		keys, values = append(keys, key), append(values, value)
-		if len(keys) < size {
-			continue
+func (t Tables) addSums(ctx context.Context, tx pgx.Tx, lane int16, table *rollup.Table, d *rollup.Deltas) error {
+	keys := newKeyArrays(table)
+	values := make([][]int64, len(table.Values))
+	flush := func() error {
+		arguments := keys.arguments(lane)
+		for _, column := range values {
+			arguments = append(arguments, column)
 		}
-		if err := add(keys, values); err != nil {
+		_, err := tx.Exec(ctx, statements[t][table].upsert, arguments...)
+		keys.clear()
+		for i := range values {
+			values[i] = values[i][:0]
+		}
+		return err
+	}
+	for key, sums := range table.SumsOf(d) {
+		keys.add(key)
+		for i, sum := range sums {
+			values[i] = append(values[i], sum)
+		}
+		if len(keys.projects) == sumsChunk {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	if len(keys.projects) == 0 {
+		return nil
+	}
+	return flush()
+}
+
+// addBlobs reads the stored blobs, merges the new ones with them and writes those that have changed. No row lock is needed,
+// because the transaction holds the lane.
+func (t Tables) addBlobs(ctx context.Context, tx pgx.Tx, lane int16, table *rollup.Table, d *rollup.Deltas) error {
+	for keys, blobs := range chunked(table.BlobsOf(d), blobsChunk) {
+		if err := t.mergeBlobs(ctx, tx, lane, table, keys, blobs); err != nil {
 			return err
 		}
-		keys, values = keys[:0], values[:0]
 	}
-	if len(keys) == 0 {
+	return nil
+}
+
+func (t Tables) mergeBlobs(ctx context.Context, tx pgx.Tx, lane int16, table *rollup.Table, keys []rollup.Key, blobs []rollup.Blob) error {
+	wanted := newKeyArrays(table)
+	for _, key := range keys {
+		wanted.add(key)
+	}
+	rows, err := tx.Query(ctx, statements[t][table].stored, wanted.arguments(lane)...)
+	if err != nil {
+		return err
+	}
+	stored := make([][]byte, len(keys))
+	var n int
+	var data []byte
+	if _, err := pgx.ForEachRow(rows, []any{&n, &data}, func() error {
+		stored[n-1], data = data, nil
+		return nil
+	}); err != nil {
+		return err
+	}
+	changed, merged := newKeyArrays(table), [][]byte{}
+	for i, blob := range blobs {
+		data, err := blob.Merge(stored[i])
+		if err != nil {
+			return fmt.Errorf("merge the users of %+v: %w: %w", keys[i], err, errContent)
+		}
+		if data != nil {
+			changed.add(keys[i])
+			merged = append(merged, data)
+		}
+	}
+	if len(merged) == 0 {
 		return nil
 	}
-	return add(keys, values)
+	_, err = tx.Exec(ctx, statements[t][table].upsert, append(changed.arguments(lane), merged)...)
+	return err
 }
 
-// countTable is a rollup table with a column for each counter.
-type countTable struct {
-	upsert map[Tables]string // adds counts to rows: its arguments are the lane, and arrays for the key and the counters
+// chunked yields a sequence in chunks of at most size. A chunk is valid until the next one.
+func chunked[K, V any](all iter.Seq2[K, V], size int) iter.Seq2[[]K, []V] {
+	return func(yield func([]K, []V) bool) {
+		var keys []K
+		var values []V
+		for key, value := range all {
+			keys, values = append(keys, key), append(values, value)
+			if len(keys) < size {
+				continue
+			}
+			if !yield(keys, values) {
+				return
+			}
+			keys, values = keys[:0], values[:0]
+		}
+		if len(keys) > 0 {
+			yield(keys, values)
+		}
+	}
 }
 
-var (
-	productCounts = newCountTable("product_daily_stats", "product_id", "uuid", "day", "date")
-	userCounts    = newCountTable("user_daily_stats", "user_id", "text", "day", "date")
-	dayCounts     = newCountTable("daily_stats", "day", "date")
-)
+// statements are those that add to each table of each schema. Their arguments are the lane, an array for the project, one for
+// each column of the key, and in an upsert one for each value.
+var statements = map[Tables]map[*rollup.Table]struct{ upsert, stored string }{
+	Stats:  statementsOf(Stats),
+	Shadow: statementsOf(Shadow),
+}
 
-// newCountTable returns a table whose primary key is the given pairs of column and type, and the lane.
-func newCountTable(name string, key ...string) countTable {
-	columns, arrays, target := []string{"lane"}, []string{}, []string{}
+func statementsOf(t Tables) map[*rollup.Table]struct{ upsert, stored string } {
+	all := map[*rollup.Table]struct{ upsert, stored string }{}
+	for _, table := range rollup.Tables {
+		all[table] = struct{ upsert, stored string }{t.upsert(table), t.stored(table)}
+	}
+	return all
+}
+
+// arrays lists the unnested arrays of a statement: of the project, of the key and of values of a type.
+func arrays(table *rollup.Table, valueType string, values ...string) (columns, unnested []string) {
 	add := func(column, sqlType string) {
 		columns = append(columns, column)
-		arrays = append(arrays, "$"+strconv.Itoa(len(columns))+"::"+sqlType+"[]")
+		unnested = append(unnested, "$"+strconv.Itoa(len(columns)+1)+"::"+sqlType+"[]")
 	}
-	for pair := range slices.Chunk(key, 2) {
-		add(pair[0], pair[1])
-		target = append(target, pair[0])
+	add("project", "smallint")
+	for _, column := range table.Key {
+		add(string(column), keyTypes[column])
 	}
-	var sums []string
-	for _, column := range stats.Columns() {
-		add(column, "bigint")
-		sums = append(sums, column+" = s."+column+" + excluded."+column)
+	for _, value := range values {
+		add(value, valueType)
 	}
-	t := countTable{upsert: map[Tables]string{}}
-	for _, schema := range []Tables{Stats, Shadow} {
-		t.upsert[schema] = `
-			INSERT INTO ` + string(schema) + `.` + name + ` AS s (` + strings.Join(columns, ", ") + `)
-			SELECT $1::smallint, *
-			FROM unnest(` + strings.Join(arrays, ", ") + `)
-			ON CONFLICT (` + strings.Join(target, ", ") + `, lane) DO UPDATE SET ` + strings.Join(sums, ", ")
-	}
-	return t
+	return columns, unnested
 }
 
-// addCounts adds counts to the rows of a table. keys are the arrays of its key columns.
-func (t Tables) addCounts(ctx context.Context, tx pgx.Tx, lane int16, table countTable, counts *countArrays, keys ...any) error {
-	arguments := append([]any{lane}, keys...)
-	for _, values := range counts {
-		arguments = append(arguments, values)
+func (t Tables) upsert(table *rollup.Table) string {
+	valueType := "bigint"
+	if table.Blobs() {
+		valueType = "bytea"
 	}
-	_, err := tx.Exec(ctx, table.upsert[t], arguments...)
-	return err
-}
-
-func (t Tables) addProducts(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
-	return chunked(d.Products(), addChunk, func(keys []rollup.ProductDay, added []*stats.Counts) error {
-		var products [][16]byte // pgx encodes a [16]byte in binary, and a uuid.UUID through its text
-		var days []time.Time
-		for _, key := range keys {
-			products, days = append(products, key.ProductID), append(days, key.Day.Time())
+	columns, unnested := arrays(table, valueType, table.Values...)
+	target := columns[:len(columns)-len(table.Values)]
+	selected := make([]string, len(columns))
+	for i, column := range columns {
+		selected[i] = fromArray(column)
+	}
+	var updates []string
+	for _, value := range table.Values {
+		update := value + " = excluded." + value
+		if !table.Blobs() {
+			update = value + " = s." + value + " + excluded." + value
 		}
-		return t.addCounts(ctx, tx, lane, productCounts, columnsOf(added), products, days)
-	})
+		updates = append(updates, update)
+	}
+	return `
+		INSERT INTO ` + string(t) + `.` + table.Name + ` AS s (lane, ` + strings.Join(columns, ", ") + `)
+		SELECT $1::smallint, ` + strings.Join(selected, ", ") + `
+		FROM unnest(` + strings.Join(unnested, ", ") + `) AS n (` + strings.Join(columns, ", ") + `)
+		ON CONFLICT (` + strings.Join(target, ", ") + `, lane) DO UPDATE SET ` + strings.Join(updates, ", ")
 }
 
-func (t Tables) addUsers(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
-	return chunked(d.Users(), addChunk, func(keys []rollup.UserDay, added []*stats.Counts) error {
-		var users []string
-		var days []time.Time
-		for _, key := range keys {
-			users, days = append(users, key.UserID), append(days, key.Day.Time())
-		}
-		return t.addCounts(ctx, tx, lane, userCounts, columnsOf(added), users, days)
-	})
-}
-
-func (t Tables) addDays(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
-	return chunked(d.Days(), addChunk, func(keys []rollup.Day, added []*stats.Counts) error {
-		var days []time.Time
-		for _, day := range keys {
-			days = append(days, day.Time())
-		}
-		return t.addCounts(ctx, tx, lane, dayCounts, columnsOf(added), days)
-	})
-}
-
-func (t Tables) addTypes(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
-	upsert := `
-		INSERT INTO ` + string(t) + `.product_type_daily_stats AS s (lane, product_id, day, type, events)
-		SELECT $1::smallint, *
-		FROM unnest($2::uuid[], $3::date[], $4::text[], $5::bigint[])
-		ON CONFLICT (product_id, day, type, lane) DO UPDATE SET events = s.events + excluded.events`
-	return chunked(d.Types(), addChunk, func(keys []rollup.ProductTypeDay, events []int64) error {
-		var products [][16]byte // pgx encodes a [16]byte in binary, and a uuid.UUID through its text
-		var days []time.Time
-		var types []string
-		for _, key := range keys {
-			products, days, types = append(products, key.ProductID), append(days, key.Day.Time()), append(types, key.Type)
-		}
-		_, err := tx.Exec(ctx, upsert, lane, products, days, types, events)
-		return err
-	})
-}
-
-func (t Tables) addDayTypes(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
-	upsert := `
-		INSERT INTO ` + string(t) + `.type_daily_stats AS s (lane, day, type, events)
-		SELECT $1::smallint, *
-		FROM unnest($2::date[], $3::text[], $4::bigint[])
-		ON CONFLICT (day, type, lane) DO UPDATE SET events = s.events + excluded.events`
-	return chunked(d.DayTypes(), addChunk, func(keys []rollup.TypeDay, events []int64) error {
-		var days []time.Time
-		var types []string
-		for _, key := range keys {
-			days, types = append(days, key.Day.Time()), append(types, key.Type)
-		}
-		_, err := tx.Exec(ctx, upsert, lane, days, types, events)
-		return err
-	})
-}
-
-// Sketches are read, merged and written back. No row lock is needed, because the transaction holds the lane.
-
-func (t Tables) addProductUsers(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
-	return chunked(d.ProductUsers(), sketchChunk, func(keys []rollup.ProductDay, added []*sketch.Sketch) error {
-		return t.mergeProductUsers(ctx, tx, lane, keys, added)
-	})
-}
-
-func (t Tables) mergeProductUsers(ctx context.Context, tx pgx.Tx, lane int16, keys []rollup.ProductDay, added []*sketch.Sketch) error {
-	stored := `
-		SELECT product_id, day, sketch
-		FROM unnest($2::uuid[], $3::date[]) AS wanted(product_id, day)
-		JOIN ` + string(t) + `.product_daily_users USING (product_id, day)
-		WHERE lane = $1`
-	upsert := `
-		INSERT INTO ` + string(t) + `.product_daily_users AS s (lane, product_id, day, sketch)
-		SELECT $1::smallint, *
-		FROM unnest($2::uuid[], $3::date[], $4::bytea[])
-		ON CONFLICT (product_id, day, lane) DO UPDATE SET sketch = excluded.sketch`
-	products, days := productDayColumns(keys)
-	rows, err := tx.Query(ctx, stored, lane, products, days)
-	if err != nil {
-		return err
+// stored selects blobs with their numbers in the arrays, from 1.
+func (t Tables) stored(table *rollup.Table) string {
+	columns, unnested := arrays(table, "")
+	var equal []string
+	for _, column := range columns {
+		equal = append(equal, "s."+column+" = "+fromArray(column))
 	}
-	var product uuid.UUID
-	var day time.Time
-	var data []byte
-	have := map[rollup.ProductDay][]byte{}
-	_, err = pgx.ForEachRow(rows, []any{&product, &day, &data}, func() error {
-		have[rollup.ProductDay{ProductID: product, Day: rollup.DayOf(day)}] = bytes.Clone(data)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	changed, sketches, err := mergeSketches(keys, added, have)
-	if err != nil || len(changed) == 0 {
-		return err
-	}
-	products, days = productDayColumns(changed)
-	_, err = tx.Exec(ctx, upsert, lane, products, days, sketches)
-	return err
-}
-
-// productDayColumns returns keys as arrays.
-func productDayColumns(keys []rollup.ProductDay) (products [][16]byte, days []time.Time) {
-	for _, key := range keys { // pgx encodes a [16]byte in binary, and a uuid.UUID through its text
-		products, days = append(products, key.ProductID), append(days, key.Day.Time())
-	}
-	return products, days
-}
-
-func (t Tables) addDayUsers(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas) error {
-	return chunked(d.DayUsers(), sketchChunk, func(keys []rollup.Day, added []*sketch.Sketch) error {
-		return t.mergeDayUsers(ctx, tx, lane, keys, added)
-	})
-}
-
-func (t Tables) mergeDayUsers(ctx context.Context, tx pgx.Tx, lane int16, keys []rollup.Day, added []*sketch.Sketch) error {
-	stored := `SELECT day, sketch FROM ` + string(t) + `.daily_users WHERE lane = $1 AND day = ANY($2)`
-	upsert := `
-		INSERT INTO ` + string(t) + `.daily_users AS s (lane, day, sketch)
-		SELECT $1::smallint, *
-		FROM unnest($2::date[], $3::bytea[])
-		ON CONFLICT (day, lane) DO UPDATE SET sketch = excluded.sketch`
-	var days []time.Time
-	for _, day := range keys {
-		days = append(days, day.Time())
-	}
-	rows, err := tx.Query(ctx, stored, lane, days)
-	if err != nil {
-		return err
-	}
-	var day time.Time
-	var data []byte
-	have := map[rollup.Day][]byte{}
-	_, err = pgx.ForEachRow(rows, []any{&day, &data}, func() error {
-		have[rollup.DayOf(day)] = bytes.Clone(data)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	changed, sketches, err := mergeSketches(keys, added, have)
-	if err != nil || len(changed) == 0 {
-		return err
-	}
-	days = days[:0]
-	for _, key := range changed {
-		days = append(days, key.Time())
-	}
-	_, err = tx.Exec(ctx, upsert, lane, days, sketches)
-	return err
-}
-
-// mergeSketches merges new sketches into stored ones and returns those that have changed. On a busy day most users were
-// seen before, so most sketches stay the same and need not be written.
-func mergeSketches[K comparable](keys []K, added []*sketch.Sketch, stored map[K][]byte) (changed []K, data [][]byte, err error) {
-	for i, key := range keys {
-		users := added[i]
-		before, ok := stored[key]
-		if ok {
-			merged := sketch.New()
-			if err := merged.UnmarshalBinary(before); err != nil {
-				return nil, nil, fmt.Errorf("read the stored sketch of %v: %w: %w", key, err, errContent)
-			}
-			if err := merged.Merge(users); err != nil {
-				return nil, nil, err
-			}
-			users = merged
-		}
-		after, err := users.MarshalBinary()
-		if err != nil {
-			return nil, nil, err
-		}
-		if !ok || !bytes.Equal(before, after) {
-			changed, data = append(changed, key), append(data, after)
-		}
-	}
-	return changed, data, nil
+	return `
+		SELECT n.i, s.` + table.Values[0] + `
+		FROM unnest(` + strings.Join(unnested, ", ") + `) WITH ORDINALITY AS n (` + strings.Join(columns, ", ") + `, i)
+		JOIN ` + string(t) + `.` + table.Name + ` AS s ON s.lane = $1 AND ` + strings.Join(equal, " AND ")
 }

@@ -8,11 +8,11 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	"github.com/hp-analytics/hp-analytics/internal/protocol/facts"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/rollup"
 )
 
@@ -29,7 +29,7 @@ var errContent = errors.New("the content of a batch cannot be folded")
 // isContent reports whether the content of a batch causes err, so that other batches can be folded without it. Anything
 // else, such as a lost connection, a timeout, a lock or a missing privilege, concerns every batch and marks none.
 func isContent(err error) bool {
-	if errors.Is(err, errContent) {
+	if errors.Is(err, errContent) || errors.Is(err, facts.ErrDamaged) {
 		return true
 	}
 	if _, ok := errors.AsType[pgx.ScanArgError](err); ok { // a value that no row can have
@@ -46,7 +46,8 @@ func isContent(err error) bool {
 
 // Failure is a batch that could not be folded and was set aside.
 type Failure struct {
-	Batch    uuid.UUID
+	Batch    int64
+	Project  string    // its slug
 	Attempts int       // how many times folding it alone has failed
 	Next     time.Time // when it is tried again
 	Err      error
@@ -81,7 +82,7 @@ func (s Store) bisect(ctx context.Context, done *Folded, batches []batch) error 
 func (s Store) RetryFailed(ctx context.Context) (Folded, error) {
 	done := Folded{Changed: rollup.Changed{}}
 	const query = `
-		SELECT id, kind, rows, min_ts, max_ts
+		SELECT ` + batchColumns + `
 		FROM ingest.batches
 		WHERE aggregated_at IS NULL AND failed_at IS NOT NULL AND next_attempt_at <= clock_timestamp()
 		ORDER BY next_attempt_at
@@ -139,17 +140,20 @@ func (s Store) foldAlone(ctx context.Context, done *Folded, claim func(context.C
 	return true, nil
 }
 
+// slug is the slug of a batch's project, or its number if there is no such project.
+const slug = `coalesce((SELECT slug FROM auth.projects WHERE projects.id = batches.project), project::text)`
+
 // setAside marks a batch as failed. The pause before the next attempt doubles from a minute up to an hour.
 func setAside(ctx context.Context, tx pgx.Tx, b batch, cause error) (*Failure, error) {
 	const mark = `
 		UPDATE ingest.batches
 		SET failed_at = clock_timestamp(), attempts = attempts + 1, failure = $2,
 		    next_attempt_at = clock_timestamp() + least(interval '1 hour', interval '1 minute' * power(2, least(attempts, 6)))
-		WHERE id = $1 AND aggregated_at IS NULL
-		RETURNING attempts, next_attempt_at`
+		WHERE project = $3 AND id = $1 AND aggregated_at IS NULL
+		RETURNING ` + slug + `, attempts, next_attempt_at`
 	f := &Failure{Batch: b.id, Err: cause}
-	if err := tx.QueryRow(ctx, mark, b.id, bounded(cause.Error())).Scan(&f.Attempts, &f.Next); err != nil {
-		return nil, fmt.Errorf("set batch %s aside: %w", b.id, err)
+	if err := tx.QueryRow(ctx, mark, b.id, bounded(cause.Error()), b.project).Scan(&f.Project, &f.Attempts, &f.Next); err != nil {
+		return nil, fmt.Errorf("set batch %d aside: %w", b.id, err)
 	}
 	return f, nil
 }
@@ -169,8 +173,9 @@ func bounded(text string) string {
 
 // FailedBatch is a batch that is set aside.
 type FailedBatch struct {
-	ID         uuid.UUID
-	Kind       string // of its rows: events or purchases
+	ID         int64
+	Project    string // its slug
+	Kind       string // of its rows: events, orders or refunds
 	Rows       int64
 	ReceivedAt time.Time
 	FailedAt   time.Time
@@ -182,7 +187,7 @@ type FailedBatch struct {
 // Failed lists the failed batches, those that are retried first at the beginning.
 func (s Store) Failed(ctx context.Context) ([]FailedBatch, error) {
 	const query = `
-		SELECT id, kind, rows, received_at, failed_at, next_attempt_at, attempts, failure
+		SELECT id, ` + slug + `, kind, rows, received_at, failed_at, next_attempt_at, attempts, failure
 		FROM ingest.batches
 		WHERE aggregated_at IS NULL AND failed_at IS NOT NULL
 		ORDER BY next_attempt_at, id`
@@ -196,17 +201,17 @@ func (s Store) Failed(ctx context.Context) ([]FailedBatch, error) {
 
 // Release makes failed batches due now, all of them without ids, and returns those that it found. The leader folds each
 // alone, so a batch that is still damaged is set aside again.
-func (s Store) Release(ctx context.Context, batches ...uuid.UUID) ([]uuid.UUID, error) {
+func (s Store) Release(ctx context.Context, batches ...int64) ([]int64, error) {
 	const release = `
 		UPDATE ingest.batches
 		SET next_attempt_at = clock_timestamp()
-		WHERE aggregated_at IS NULL AND failed_at IS NOT NULL AND (cardinality($1::uuid[]) = 0 OR id = ANY($1))
+		WHERE aggregated_at IS NULL AND failed_at IS NOT NULL AND (cardinality($1::bigint[]) = 0 OR id = ANY($1))
 		RETURNING id`
 	if batches == nil {
-		batches = []uuid.UUID{}
+		batches = []int64{}
 	}
 	rows, _ := s.Pool.Query(ctx, release, batches) // CollectRows returns its error
-	released, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	released, err := pgx.CollectRows(rows, pgx.RowTo[int64])
 	if err != nil {
 		return nil, postgres.Classify(fmt.Errorf("release failed batches: %w", err))
 	}

@@ -24,8 +24,8 @@ func (s Store) EnsurePartitions(ctx context.Context, from, to time.Time) (int, e
 func (s Store) PruneBatches(ctx context.Context, age time.Duration) (int64, error) {
 	return s.prune(ctx, age, `
 		DELETE FROM ingest.batches
-		WHERE id IN (
-			SELECT id FROM ingest.batches
+		WHERE (project, id) IN (
+			SELECT project, id FROM ingest.batches
 			WHERE aggregated_at IS NOT NULL AND received_at < now() - $1::interval
 			LIMIT $2)`)
 }
@@ -34,8 +34,8 @@ func (s Store) PruneBatches(ctx context.Context, age time.Duration) (int64, erro
 func (s Store) PruneIdempotencyKeys(ctx context.Context, age time.Duration) (int64, error) {
 	return s.prune(ctx, age, `
 		DELETE FROM ingest.idempotency_keys
-		WHERE (principal, key) IN (
-			SELECT principal, key FROM ingest.idempotency_keys
+		WHERE (project, principal, key) IN (
+			SELECT project, principal, key FROM ingest.idempotency_keys
 			WHERE created_at < now() - $1::interval
 			LIMIT $2)`)
 }

@@ -1,154 +1,158 @@
 package postgres
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
-	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hp-analytics/hp-analytics/internal/localtime"
 	"github.com/hp-analytics/hp-analytics/internal/protocol"
+	"github.com/hp-analytics/hp-analytics/internal/protocol/facts"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/rollup"
 )
 
-// selection is a set of batches of one kind, and the time range of their rows.
-type selection struct {
-	ids      [][16]byte
-	from, to time.Time
-	rows     int
-}
-
-// add adds a batch. A batch without rows has no time range and adds nothing.
-func (s *selection) add(b batch) {
-	if b.rows == 0 || b.minTS == nil || b.maxTS == nil {
-		return
+// read folds the facts of locked batches into parts and returns the number of rows. It fails when the facts of a batch are not
+// those of as many rows as the batch records.
+func read(ctx context.Context, tx pgx.Tx, batches []batch, parts *rollup.Parts) (rows int, err error) {
+	clocks, err := clocksOf(ctx, tx, batches)
+	if err != nil {
+		return 0, err
 	}
-	if len(s.ids) == 0 || b.minTS.Before(s.from) {
-		s.from = *b.minTS
-	}
-	if len(s.ids) == 0 || b.maxTS.After(s.to) {
-		s.to = *b.maxTS
-	}
-	s.ids = append(s.ids, b.id)
-	s.rows += b.rows
-}
-
-// within returns the selection limited to rows from one time up to, but not including, another.
-func (s selection) within(from, to time.Time) selection {
-	if s.from.Before(from) {
-		s.from = from
-	}
-	if last := to.Add(-time.Microsecond); s.to.After(last) { // times are stored in microseconds
-		s.to = last
-	}
-	return s
-}
-
-// read folds the rows of the claimed batches into parts. It fails when their number differs from what the batches record.
-func read(ctx context.Context, tx pgx.Tx, batches []batch, parts *rollup.Parts) (int, error) {
-	var events, purchases selection
 	for _, b := range batches {
-		if b.kind == protocol.KindPurchases {
-			purchases.add(b)
-		} else {
-			events.add(b)
+		n, err := b.readFacts(clocks[b.project], parts)
+		if err != nil {
+			return 0, fmt.Errorf("read the facts of batch %d: %w", b.id, err)
+		}
+		if n != b.rows {
+			return 0, fmt.Errorf("batch %d records %d rows but has the facts of %d: %w", b.id, b.rows, n, errContent)
+		}
+		rows += n
+	}
+	return rows, parts.Flush()
+}
+
+// clocksOf returns the clocks of the projects of batches.
+func clocksOf(ctx context.Context, tx pgx.Tx, batches []batch) (map[int16]*rollup.Clock, error) {
+	clocks := map[int16]*rollup.Clock{}
+	var projects []int16
+	for _, b := range batches {
+		if _, ok := clocks[b.project]; !ok {
+			clocks[b.project] = nil
+			projects = append(projects, b.project)
 		}
 	}
-	// The rows of a batch are adjacent, so the index is right. A new partition has no statistics that would tell the planner.
-	if _, err := tx.Exec(ctx, `SET LOCAL enable_seqscan = off`); err != nil {
-		return 0, fmt.Errorf("read rows: %w", err)
+	rows, err := tx.Query(ctx, `SELECT id, time_zone FROM auth.projects WHERE id = ANY($1)`, projects)
+	if err != nil {
+		return nil, fmt.Errorf("read the zones of projects: %w", err)
 	}
-	got, err := readEvents(ctx, tx, events, parts)
-	if err := cmp.Or(err, events.complete("events", got)); err != nil {
-		return 0, err
-	}
-	got, err = readPurchases(ctx, tx, purchases, parts)
-	if err := cmp.Or(err, purchases.complete("purchases", got)); err != nil {
-		return 0, err
-	}
-	return events.rows + purchases.rows, parts.Flush()
-}
-
-// readEvents adds the events of a selection to parts and returns how many there are.
-func readEvents(ctx context.Context, tx pgx.Tx, s selection, parts *rollup.Parts) (int64, error) {
-	const query = `
-		SELECT product_id, ts, user_id, type
-		FROM ingest.events
-		WHERE batch_id = ANY($1) AND ts BETWEEN $2 AND $3`
-	var e rollup.Event
-	var ts time.Time
-	n, err := s.each(ctx, tx, "folded_events", query, parts, []any{&e.ProductID, &ts, &e.UserID, &e.Type}, func() error {
-		e.Day = rollup.DayOf(ts)
-		parts.Deltas.AddEvent(e)
+	var project int16
+	var name string
+	_, err = pgx.ForEachRow(rows, []any{&project, &name}, func() error {
+		zone, err := localtime.Load(name)
+		if err != nil {
+			return fmt.Errorf("of project %d: %w: %w", project, err, errContent)
+		}
+		clocks[project] = rollup.NewClock(zone)
 		return nil
 	})
 	if err != nil {
-		return 0, fmt.Errorf("read events: %w", err)
+		return nil, fmt.Errorf("read the zones of projects: %w", err)
 	}
-	return n, nil
+	return clocks, nil
 }
 
-// readPurchases adds the purchases of a selection to parts and returns how many there are.
-func readPurchases(ctx context.Context, tx pgx.Tx, s selection, parts *rollup.Parts) (int64, error) {
-	const query = `
-		SELECT product_id, ts, user_id, quantity, amount_minor
-		FROM ingest.purchases
-		WHERE batch_id = ANY($1) AND ts BETWEEN $2 AND $3`
-	var p rollup.Purchase
-	var ts time.Time
-	n, err := s.each(ctx, tx, "folded_purchases", query, parts, []any{&p.ProductID, &ts, &p.UserID, &p.Quantity, &p.AmountMinor}, func() error {
-		p.Day = rollup.DayOf(ts)
-		parts.Deltas.AddPurchase(p)
-		return nil
-	})
-	if err != nil {
-		return 0, fmt.Errorf("read purchases: %w", err)
+// readFacts adds the facts of the batch to parts and returns how many there are.
+func (b *batch) readFacts(clock *rollup.Clock, parts *rollup.Parts) (int, error) {
+	if clock == nil {
+		return 0, fmt.Errorf("there is no project %d: %w", b.project, errContent)
 	}
-	return n, nil
-}
-
-// The sizes of a fetch. There are few, because each is a prepared statement.
-var fetchSizes = [...]int{10_000, 1000, 100, 10, 1}
-
-// each calls row for each row of a query on the selection. A cursor lets parts be stored in the same transaction in between.
-func (s selection) each(ctx context.Context, tx pgx.Tx, cursor, query string, parts *rollup.Parts, fields []any, row func() error) (total int64, err error) {
-	if len(s.ids) == 0 {
+	if b.rows == 0 && len(b.facts) == 0 {
 		return 0, nil
 	}
-	if _, err := tx.Exec(ctx, `DECLARE `+cursor+` NO SCROLL CURSOR FOR `+query, s.ids, s.from, s.to); err != nil {
+	r, err := facts.NewReader(b.facts)
+	if err != nil {
 		return 0, err
 	}
-	for {
-		room, err := parts.Next()
-		if err != nil {
-			return 0, err
-		}
-		size := fetchSizes[slices.IndexFunc(fetchSizes[:], func(size int) bool { return size <= room })]
-		rows, err := tx.Query(ctx, `FETCH `+strconv.Itoa(size)+` FROM `+cursor)
-		if err != nil {
-			return 0, err
-		}
-		tag, err := pgx.ForEachRow(rows, fields, row)
-		if err != nil {
-			return 0, err
-		}
-		total += tag.RowsAffected()
-		if tag.RowsAffected() < int64(size) {
-			break
-		}
+	switch b.kind {
+	case protocol.KindEvents:
+		return b.readEvents(r, clock, parts)
+	case protocol.KindOrders:
+		return b.readLines(r, parts, func(l facts.Line) { parts.Deltas.AddOrderLine(b.project, clock, l) })
+	case protocol.KindRefunds:
+		return b.readLines(r, parts, func(l facts.Line) { parts.Deltas.AddRefundLine(b.project, clock, l) })
+	default:
+		return 0, fmt.Errorf("it is of the unknown kind %q: %w", b.kind, errContent)
 	}
-	_, err = tx.Exec(ctx, `CLOSE `+cursor)
-	return total, err
 }
 
-// complete fails when rows are missing. Rows and batch were committed together, so somebody has deleted the rows. Folding
-// the remainder would hide that.
-func (s selection) complete(what string, got int64) error {
-	if got != int64(s.rows) {
-		return fmt.Errorf("read %s: %d batches record %d rows but have %d: %w", what, len(s.ids), s.rows, got, errContent)
+func (b *batch) readEvents(r *facts.Reader, clock *rollup.Clock, parts *rollup.Parts) (n int, err error) {
+	room := 0
+	for e := (facts.Event{}); r.Event(&e); n++ {
+		if e.User == 0 || e.Name == 0 {
+			return 0, fmt.Errorf("an event without a user or a name: %w", facts.ErrDamaged)
+		}
+		if room == 0 {
+			if room, err = parts.Next(); err != nil {
+				return 0, err
+			}
+		}
+		room--
+		parts.Deltas.AddEvent(b.project, clock, e)
 	}
-	return nil
+	return n, r.Err()
+}
+
+func (b *batch) readLines(r *facts.Reader, parts *rollup.Parts, add func(facts.Line)) (n int, err error) {
+	room := 0
+	for l := (facts.Line{}); r.Line(&l); n++ {
+		if l.User == 0 || l.Product == 0 {
+			return 0, fmt.Errorf("a line without a user or a product: %w", facts.ErrDamaged)
+		}
+		if room == 0 {
+			if room, err = parts.Next(); err != nil {
+				return 0, err
+			}
+		}
+		room--
+		add(l)
+	}
+	return n, r.Err()
+}
+
+// batch is one claimed batch.
+type batch struct {
+	id           int64
+	project      int16
+	kind         string
+	rows         int
+	minTS, maxTS *time.Time
+	facts        []byte
+}
+
+// keysOf returns the primary keys of batches as arrays.
+func keysOf(batches []batch) (projects []int16, ids []int64) {
+	projects, ids = make([]int16, len(batches)), make([]int64, len(batches))
+	for i, b := range batches {
+		projects[i], ids[i] = b.project, b.id
+	}
+	return projects, ids
+}
+
+// batchColumns are what collectBatches scans; batchColumnsAlone leaves out the facts.
+const (
+	batchColumns      = `id, project, kind, rows, min_ts, max_ts, facts`
+	batchColumnsAlone = `id, project, kind, rows, min_ts, max_ts, NULL::bytea`
+)
+
+func collectBatches(ctx context.Context, tx pgx.Tx, query string, args ...any) ([]batch, error) {
+	rows, err := tx.Query(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (b batch, err error) {
+		err = row.Scan(&b.id, &b.project, &b.kind, &b.rows, &b.minTS, &b.maxTS, &b.facts)
+		return b, err
+	})
 }

@@ -11,14 +11,14 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 )
 
-// Partition is a day of raw rows.
+// Partition is a UTC day of raw events.
 type Partition struct {
 	Name  string
 	Bytes int64 // on disk, indexes included
 	Rows  int64 // the planner's estimate; -1 before the first analyze
 }
 
-// Expired are the raw rows past their retention.
+// Expired are the raw events past their retention. Orders and refunds are kept.
 type Expired struct {
 	Partitions []Partition
 	// PendingBatches counts the pending and failed batches with rows of those days, and PendingRows all rows of these
@@ -63,7 +63,7 @@ func (s Store) DropExpired(ctx context.Context, before time.Time) ([]Partition, 
 // of these partitions, and rows that they committed must be folded before they are dropped.
 func checkNothingPending(ctx context.Context, tx pgx.Tx, before time.Time) error {
 	var pending bool
-	const query = `SELECT EXISTS (SELECT FROM ingest.unfolded_batches WHERE min_ts < $1::date)`
+	const query = `SELECT EXISTS (SELECT FROM ingest.unfolded_batches WHERE kind = 'events' AND min_ts < $1::date)`
 	if err := tx.QueryRow(ctx, query, before).Scan(&pending); err != nil {
 		return fmt.Errorf("look for pending batches again: %w", err)
 	}
@@ -75,7 +75,7 @@ func checkNothingPending(ctx context.Context, tx pgx.Tx, before time.Time) error
 
 // expiredBefore lists the partitions of the days before a day. It drops them unless dryRun is set or batches are pending.
 func expiredBefore(ctx context.Context, tx pgx.Tx, before time.Time, dryRun bool) (e Expired, err error) {
-	const pending = `SELECT count(*), coalesce(sum(rows), 0)::bigint FROM ingest.unfolded_batches WHERE min_ts < $1::date`
+	const pending = `SELECT count(*), coalesce(sum(rows), 0)::bigint FROM ingest.unfolded_batches WHERE kind = 'events' AND min_ts < $1::date`
 	if err := tx.QueryRow(ctx, pending, before).Scan(&e.PendingBatches, &e.PendingRows); err != nil {
 		return Expired{}, fmt.Errorf("look for pending batches: %w", err)
 	}
@@ -84,7 +84,7 @@ func expiredBefore(ctx context.Context, tx pgx.Tx, before time.Time, dryRun bool
 		WITH known AS MATERIALIZED (
 			SELECT c.relname, c.reltuples::bigint AS rows
 			FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-			WHERE i.inhparent IN ('ingest.events'::regclass, 'ingest.purchases'::regclass)
+			WHERE i.inhparent = 'ingest.events'::regclass
 		)
 		SELECT partition, bytes, coalesce((SELECT rows FROM known WHERE relname = partition), -1)
 		FROM ingest.drop_partitions_before($1::date, $2)`

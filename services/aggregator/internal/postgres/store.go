@@ -1,4 +1,4 @@
-// Package postgres holds the exactly-once protocol: a fold claims pending batches, adds their rows to the rollups and
+// Package postgres holds the exactly-once protocol: a fold claims pending batches, adds their facts to the rollups and
 // marks them aggregated, in one transaction. A fold that dies leaves the batches pending and the rollups unchanged. A
 // second fold of the same batches finds nothing pending.
 package postgres
@@ -88,13 +88,22 @@ func (f *Folded) count(batches, rows int, parts *rollup.Parts, changed rollup.Ch
 
 // parts returns parts that are added to the rollups of a lane, all in the transaction of the fold.
 func (s Store) parts(ctx context.Context, tx pgx.Tx, lane int16, changed rollup.Changed) *rollup.Parts {
-	return rollup.NewParts(s.Bytes, func(deltas *rollup.Deltas) error {
+	locked := false
+	return rollup.NewParts(s.Bytes, func(deltas *rollup.Deltas, last bool) error {
+		if !last && !locked {
+			// A later part may write a table that no earlier one did. The swap of a rebuild locks the tables in their order, so
+			// taking an earlier one late could be a deadlock.
+			if _, err := tx.Exec(ctx, `LOCK TABLE `+Stats.Qualified()+` IN ROW EXCLUSIVE MODE`); err != nil {
+				return fmt.Errorf("lock the rollups: %w", err)
+			}
+			locked = true
+		}
 		deltas.Note(changed)
 		return Stats.Add(ctx, tx, lane, deltas)
 	})
 }
 
-// add adds the rows of locked batches to the rollups in parts, marks the batches, and returns the number of rows.
+// add adds the facts of locked batches to the rollups in parts, marks the batches, and returns the number of rows.
 func add(ctx context.Context, tx pgx.Tx, batches []batch, parts *rollup.Parts) (int, error) {
 	rows, err := read(ctx, tx, batches, parts)
 	if err != nil {
@@ -124,14 +133,16 @@ func (s Store) takeLane(ctx context.Context, tx pgx.Tx) (lane int16, ok bool, er
 	return lanes[0], true, nil
 }
 
-// markAggregated turns pending or failed batches into receipts.
+// markAggregated turns pending or failed batches into receipts, which need no facts.
 func markAggregated(ctx context.Context, tx pgx.Tx, batches []batch) error {
 	// Not now(), which is the start of this transaction: a batch may have been committed after that.
 	const mark = `
-		UPDATE ingest.batches
-		SET aggregated_at = clock_timestamp(), failed_at = NULL, next_attempt_at = NULL, failure = NULL
-		WHERE id = ANY($1) AND aggregated_at IS NULL`
-	tag, err := tx.Exec(ctx, mark, ids(batches))
+		UPDATE ingest.batches AS b
+		SET aggregated_at = clock_timestamp(), failed_at = NULL, next_attempt_at = NULL, failure = NULL, facts = NULL
+		FROM unnest($1::smallint[], $2::bigint[]) AS folded (project, id)
+		WHERE b.project = folded.project AND b.id = folded.id AND b.aggregated_at IS NULL`
+	projects, ids := keysOf(batches)
+	tag, err := tx.Exec(ctx, mark, projects, ids)
 	if err != nil {
 		return fmt.Errorf("mark batches: %w", err)
 	}

@@ -10,14 +10,14 @@ import (
 // of fields is bounded, so it stays small however much has changed.
 type Changed map[string]struct{}
 
-// Note adds the fields that depend on a changed rollup row: of a product, of a user, or, with neither, of a day.
-func (c Changed) Note(product, user *string) {
-	c[protocol.TopField] = struct{}{}
-	if product != nil {
-		c[protocol.ProductField(*product)] = struct{}{}
+// Note adds the fields that depend on a changed rollup row: that of its project and, if it has one, of its product or user.
+func (c Changed) Note(key Key) {
+	c[protocol.ProjectField(key.Project)] = struct{}{}
+	if key.Product != 0 {
+		c[protocol.ProductField(key.Product)] = struct{}{}
 	}
-	if user != nil {
-		c[protocol.UserField(*user)] = struct{}{}
+	if key.User != 0 {
+		c[protocol.UserField(key.User)] = struct{}{}
 	}
 }
 
@@ -26,11 +26,19 @@ func (c Changed) Merge(other Changed) { maps.Copy(c, other) }
 
 // Note adds what deltas change.
 func (d *Deltas) Note(changed Changed) {
-	for key := range d.products {
-		product := key.ProductID.String()
-		changed.Note(&product, nil)
-	}
-	for key := range d.users {
-		changed.Note(nil, &key.UserID)
+	for key, of := range d.days {
+		changed.Note(Key{Project: key.project})
+		for product := range of.products {
+			changed.Note(Key{Project: key.project, Product: product})
+		}
+		for user := range of.users {
+			changed.Note(Key{Project: key.project, User: user})
+		}
+		for product := range of.productMoney {
+			changed.Note(Key{Project: key.project, Product: product.product})
+		}
+		for user := range of.userMoney {
+			changed.Note(Key{Project: key.project, User: user.user})
+		}
 	}
 }

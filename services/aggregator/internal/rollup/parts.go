@@ -5,19 +5,19 @@ import (
 	"math"
 )
 
-// Parts folds rows into deltas that stay within a bound of memory. The rows must be added one fetch after the other, with
-// Next in between.
+// Parts folds rows into deltas that stay within a bound of memory, if Next is called in between.
 type Parts struct {
 	Deltas *Deltas // of the rows since the last flush
 	Most   int     // the largest Bytes of the deltas so far
 	Count  int     // how often deltas were flushed
 
 	budget int
-	flush  func(*Deltas) error
+	flush  func(d *Deltas, last bool) error
 }
 
-// NewParts returns parts that pass their deltas to flush when they are about to exceed budget bytes; 0 means no bound.
-func NewParts(budget int, flush func(*Deltas) error) *Parts {
+// NewParts returns parts that pass their deltas to flush when they are about to exceed budget bytes; 0 means no bound. flush is
+// told whether Flush calls it, after which nothing more may be added.
+func NewParts(budget int, flush func(d *Deltas, last bool) error) *Parts {
 	return &Parts{Deltas: New(), budget: cmp.Or(budget, math.MaxInt), flush: flush}
 }
 
@@ -33,11 +33,13 @@ func (p *Parts) Next() (rows int, err error) {
 	if room >= min(leastRoom, all) || p.Deltas.Empty() {
 		return max(1, room), nil
 	}
-	return all, p.Flush()
+	return all, p.pass(false)
 }
 
 // Flush passes on what is left.
-func (p *Parts) Flush() error {
+func (p *Parts) Flush() error { return p.pass(true) }
+
+func (p *Parts) pass(last bool) error {
 	p.Most = max(p.Most, p.Deltas.Bytes())
 	if p.Deltas.Empty() {
 		return nil
@@ -45,5 +47,5 @@ func (p *Parts) Flush() error {
 	full := p.Deltas
 	p.Deltas = New()
 	p.Count++
-	return p.flush(full)
+	return p.flush(full, last)
 }

@@ -41,7 +41,7 @@ func New(store Store, versions Versions, logger *slog.Logger, registerer prometh
 	w := &Worker{
 		store: store, versions: versions, logger: logger,
 		rows: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "hpa_aggregator_folded_rows_total", Help: "Events and purchases folded into the rollups.",
+			Name: "hpa_aggregator_folded_rows_total", Help: "Events and lines of orders and refunds folded into the rollups.",
 		}),
 		batches: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "hpa_aggregator_folded_batches_total", Help: "Batches folded into the rollups.",
@@ -95,7 +95,7 @@ func (w *Worker) run(ctx context.Context, fold func(context.Context) (postgres.F
 	}
 	for _, f := range done.Failed {
 		w.failures.Inc()
-		w.logger.ErrorContext(ctx, "a batch cannot be folded and is set aside", "batch", f.Batch, "attempts", f.Attempts, "next_attempt", f.Next, "err", f.Err)
+		w.logger.ErrorContext(ctx, "a batch cannot be folded and is set aside", "project", f.Project, "batch", f.Batch, "attempts", f.Attempts, "next_attempt", f.Next, "err", f.Err)
 	}
 	if did {
 		w.last.Store(time.Now().UnixNano())

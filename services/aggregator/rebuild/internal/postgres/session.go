@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/hp-analytics/hp-analytics/internal/localtime"
 	"github.com/hp-analytics/hp-analytics/internal/locks"
 	platformpostgres "github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
@@ -64,28 +65,28 @@ func (s *Session) Close(ctx context.Context) {
 	_ = s.conn.Close(ctx)                                      // Postgres ends the session without a goodbye, too
 }
 
-// DaysWithoutRawRows returns the days of an inclusive range whose raw rows are gone or never existed.
-func (s *Session) DaysWithoutRawRows(ctx context.Context, from, to time.Time) ([]time.Time, error) {
-	const query = `
-		SELECT day::date
-		FROM generate_series($1::date, $2::date, interval '1 day') AS day
-		WHERE day::date NOT IN (SELECT whole.day FROM ingest.whole_days AS whole)
-		   OR to_regclass('ingest.events_p' || to_char(day, 'YYYYMMDD')) IS NULL
-		   OR to_regclass('ingest.purchases_p' || to_char(day, 'YYYYMMDD')) IS NULL
-		ORDER BY day`
-	rows, err := s.conn.Query(ctx, query, from, to)
-	if err != nil {
-		return nil, fmt.Errorf("look for raw rows: %w", err)
-	}
-	days, err := pgx.CollectRows(rows, pgx.RowTo[time.Time])
-	if err != nil {
-		return nil, fmt.Errorf("look for raw rows: %w", err)
+// Projects returns the project of a slug, or all of them without a slug.
+func (s *Session) Projects(ctx context.Context, slug string) ([]postgres.Project, error) {
+	return postgres.Projects(ctx, s.conn, slug)
+}
+
+// DaysWithoutRawRows returns the days of a project in an inclusive range of which raw events were dropped.
+func (s *Session) DaysWithoutRawRows(ctx context.Context, project postgres.Project, from, to localtime.Day) (days []localtime.Day, err error) {
+	for day := from; day <= to; day++ {
+		ok, err := postgres.HasAllRows(ctx, s.conn, project, day)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			days = append(days, day)
+		}
 	}
 	return days, nil
 }
 
-// Read calls fn with a snapshot of the raw rows of a day. It reports false, without calling fn, when the day has none.
-func (s *Session) Read(ctx context.Context, day time.Time, fn func(*postgres.Snapshot) error) (ok bool, err error) {
+// Read calls fn with a snapshot of the raw rows of a day of a project. It reports false, without calling fn, when raw events of
+// the day were dropped.
+func (s *Session) Read(ctx context.Context, project postgres.Project, day localtime.Day, fn func(*postgres.Snapshot) error) (ok bool, err error) {
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	err = platformpostgres.InTx(ctx, s.pool, options, func(tx pgx.Tx) error {
 		// It is idle while the rows are counted on the other connection, but not for ever: retention and migrations wait for it.
@@ -93,7 +94,7 @@ func (s *Session) Read(ctx context.Context, day time.Time, fn func(*postgres.Sna
 			return fmt.Errorf("prepare the snapshot: %w", err)
 		}
 		var snapshot *postgres.Snapshot
-		if snapshot, ok, err = postgres.TakeSnapshot(ctx, tx, day); err != nil || !ok {
+		if snapshot, ok, err = postgres.TakeSnapshot(ctx, tx, project, day); err != nil || !ok {
 			return err
 		}
 		return fn(snapshot)

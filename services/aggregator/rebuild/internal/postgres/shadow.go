@@ -17,7 +17,7 @@ const memory = 64 << 20
 
 // Count replaces the content of the shadow tables by the rollups of a snapshot and returns the number of raw rows.
 func (s *Session) Count(ctx context.Context, snapshot *postgres.Snapshot) (int64, error) {
-	if _, err := s.conn.Exec(ctx, `TRUNCATE `+qualified("shadow")); err != nil {
+	if _, err := s.conn.Exec(ctx, `TRUNCATE `+postgres.Shadow.Qualified()); err != nil {
 		return 0, fmt.Errorf("empty the shadow tables: %w", err)
 	}
 	return snapshot.Count(ctx, memory, func(deltas *rollup.Deltas) error {

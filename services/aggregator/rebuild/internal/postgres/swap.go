@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hp-analytics/hp-analytics/internal/localtime"
 	platformpostgres "github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/rollup"
@@ -24,6 +24,12 @@ const lockNotAvailable = "55P03"
 // ErrBusy means that folds held the rollups for longer than lockTimeout. Nothing was changed; the swap can be tried again.
 var ErrBusy = errors.New("folds hold the rollups")
 
+// Day is a day of a project.
+type Day struct {
+	Project postgres.Project
+	Day     localtime.Day
+}
+
 // Swapped describes the replacement of the rollups of a day.
 type Swapped struct {
 	Rows          int64         // raw rows counted, the late ones included
@@ -35,10 +41,9 @@ type Swapped struct {
 }
 
 // Swap makes the rollups of a day what the shadow tables hold plus what was folded since the snapshot, and records the day,
-// in one transaction. rows is the number of raw rows in the shadow tables. Swap calls changed with the product or the user
-// of each row that it changes, or with neither for rows of the whole day.
+// in one transaction. rows is the number of raw rows in the shadow tables. Swap notes in changed what it changes.
 func (s *Session) Swap(
-	ctx context.Context, snapshot *postgres.Snapshot, rebuild int64, day time.Time, rows int64, changed func(product, user *string),
+	ctx context.Context, snapshot *postgres.Snapshot, rebuild int64, day Day, rows int64, changed rollup.Changed,
 ) (Swapped, error) {
 	var done Swapped
 	var locked time.Time
@@ -54,12 +59,12 @@ func (s *Session) Swap(
 			return err
 		}
 		done = Swapped{Rows: rows + late, Late: late}
-		for _, t := range tables {
-			if err := t.replace(ctx, tx, day, &done, changed); err != nil {
-				return fmt.Errorf("replace the rows of %s: %w", t.name, err)
+		for _, t := range rollup.Tables {
+			if err := replace(ctx, tx, t, day, &done, changed); err != nil {
+				return fmt.Errorf("replace the rows of %s: %w", t.Name, err)
 			}
 		}
-		return recordDay(ctx, tx, rebuild, day, done)
+		return recordDay(ctx, tx, rebuild, day.Day, done)
 	})
 	if _, timeout := platformpostgres.IsCode(err, lockNotAvailable); timeout {
 		return Swapped{}, fmt.Errorf("%w: %w", ErrBusy, err)
@@ -72,50 +77,9 @@ func (s *Session) Swap(
 // nothing, and they also stop an aggregator of an older version. A fold that finds the rollups locked waits before it
 // writes its first row. Its batches are still pending then, so the swap does not count them as late.
 func lockRollups(ctx context.Context, tx pgx.Tx) error {
-	lock := fmt.Sprintf(`SET LOCAL lock_timeout = %d; LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE`, lockTimeout.Milliseconds(), qualified("stats"))
+	lock := fmt.Sprintf(`SET LOCAL lock_timeout = %d; LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE`, lockTimeout.Milliseconds(), postgres.Stats.Qualified())
 	if _, err := tx.Exec(ctx, lock); err != nil {
 		return fmt.Errorf("lock the rollups: %w", err)
 	}
-	return nil
-}
-
-// replace makes the rows of a day those of the shadow table. Rows that are right are not touched.
-func (t table) replace(ctx context.Context, tx pgx.Tx, day time.Time, done *Swapped, changed func(product, user *string)) error {
-	columns := strings.Join(t.columns(), ", ")
-	remove := `
-		DELETE FROM stats.` + t.name + ` AS s
-		WHERE day = $1 AND NOT EXISTS (SELECT FROM shadow.` + t.name + ` AS n WHERE ` + t.equal("n", "s") + `)
-		RETURNING ` + t.subject()
-	add := `
-		INSERT INTO stats.` + t.name + ` AS s (` + columns + `)
-		SELECT ` + columns + ` FROM shadow.` + t.name + ` AS n
-		WHERE day = $1 AND NOT EXISTS (SELECT FROM stats.` + t.name + ` AS s WHERE ` + t.equal("s", "n") + `)
-		RETURNING ` + t.subject()
-	run := func(statement string) (int64, error) {
-		rows, err := tx.Query(ctx, statement, day)
-		if err != nil {
-			return 0, err
-		}
-		var product, user *string
-		tag, err := pgx.ForEachRow(rows, []any{&product, &user}, func() error {
-			changed(product, user)
-			return nil
-		})
-		return tag.RowsAffected(), err
-	}
-	removed, err := run(remove)
-	if err != nil {
-		return err
-	}
-	added, err := run(add)
-	if err != nil {
-		return err
-	}
-	var after int64
-	if err := tx.QueryRow(ctx, `SELECT count(*) FROM shadow.`+t.name).Scan(&after); err != nil {
-		return err
-	}
-	done.Removed, done.Added = done.Removed+removed, done.Added+added
-	done.After, done.Before = done.After+after, done.Before+after-added+removed
 	return nil
 }

@@ -5,32 +5,49 @@ package postgres
 import (
 	"context"
 	"fmt"
-	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	platformpostgres "github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 )
 
-// Snapshot is one consistent state of the database.
+// Snapshot is a consistent state of the database. Each is a session of its own, to be used by one goroutine at a time.
 type Snapshot struct{ tx pgx.Tx }
 
-// Read calls fn with a snapshot. Writers are not blocked by it.
-func Read(ctx context.Context, pool *pgxpool.Pool, fn func(Snapshot) error) error {
+// Read calls fn with at most n snapshots of the same state, as many as the pool has connections. Writers are not blocked by
+// them.
+func Read(ctx context.Context, pool *pgxpool.Pool, n int, fn func([]Snapshot) error) error {
+	return open(ctx, pool, min(n, int(pool.Config().MaxConns)), nil, "", fn)
+}
+
+// open opens the snapshots that are missing, each in a transaction around those of the next, and calls fn.
+func open(ctx context.Context, pool *pgxpool.Pool, n int, opened []Snapshot, exported string, fn func([]Snapshot) error) error {
+	if len(opened) == n {
+		return fn(opened)
+	}
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	return platformpostgres.InTx(ctx, pool, options, func(tx pgx.Tx) error {
+		if exported != "" {
+			if _, err := tx.Exec(ctx, `SET TRANSACTION SNAPSHOT '`+exported+`'`); err != nil {
+				return fmt.Errorf("share the snapshot: %w", err)
+			}
+		}
 		// One statement sorts and joins many rows. That takes longer than a request may, and more memory. Compiling takes longer
 		// than it saves, and a plan for any span would be one for all partitions. The snapshot may be idle while rows are compared,
 		// but not for ever: retention and migrations wait for it.
 		const settings = `
 			SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = '10min'; SET LOCAL work_mem = '64MB';
-			SET LOCAL jit = off; SET LOCAL plan_cache_mode = force_custom_plan`
+			SET LOCAL jit = off; SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL max_parallel_workers_per_gather = 0`
 		if _, err := tx.Exec(ctx, settings); err != nil {
 			return fmt.Errorf("prepare the snapshot: %w", err)
 		}
-		return fn(Snapshot{tx: tx})
+		if exported == "" && n > 1 {
+			if err := tx.QueryRow(ctx, `SELECT pg_export_snapshot()`).Scan(&exported); err != nil {
+				return fmt.Errorf("share the snapshot: %w", err)
+			}
+		}
+		return open(ctx, pool, n, append(opened, Snapshot{tx: tx}), exported, fn)
 	})
 }
 
@@ -45,61 +62,23 @@ func (s Snapshot) PendingRows(ctx context.Context) (rows int64, err error) {
 
 // FailedBatch is a batch that the aggregator could not fold and set aside.
 type FailedBatch struct {
-	ID      uuid.UUID
+	ID      int64
+	Project string // its slug
 	Rows    int64
 	Failure string // why
 }
 
 // FailedBatches returns the batches that are set aside, oldest first.
 func (s Snapshot) FailedBatches(ctx context.Context) ([]FailedBatch, error) {
-	const query = `SELECT id, rows, failure FROM ingest.batches WHERE aggregated_at IS NULL AND failed_at IS NOT NULL ORDER BY id`
+	const query = `
+		SELECT b.id, coalesce(p.slug, b.project::text), b.rows, b.failure
+		FROM ingest.batches AS b LEFT JOIN auth.projects AS p ON p.id = b.project
+		WHERE b.aggregated_at IS NULL AND b.failed_at IS NOT NULL
+		ORDER BY b.id`
 	rows, _ := s.tx.Query(ctx, query) // CollectRows returns its error
 	failed, err := pgx.CollectRows(rows, pgx.RowToStructByPos[FailedBatch])
 	if err != nil {
 		return nil, fmt.Errorf("list failed batches: %w", err)
 	}
 	return failed, nil
-}
-
-// Day is a day that has raw rows or rollups or both.
-type Day struct {
-	Day time.Time
-	Raw bool // all of its raw rows still exist
-	// Rows is how many the rollups say that it has. It may be wrong: use it only to estimate.
-	Rows int64
-}
-
-// Span is a range of whole UTC days.
-type Span struct {
-	From time.Time // inclusive
-	To   time.Time // exclusive
-}
-
-// Days lists the days of a range, oldest first; nil means that the range has no bound there.
-func (s Snapshot) Days(ctx context.Context, from, to *time.Time) ([]Day, error) {
-	const query = `
-		WITH raw AS (
-			SELECT day FROM ingest.whole_days
-		), stored AS (
-			SELECT day FROM stats.daily_stats
-			UNION SELECT day FROM stats.product_daily_stats
-			UNION SELECT day FROM stats.user_daily_stats
-			UNION SELECT day FROM stats.product_type_daily_stats
-			UNION SELECT day FROM stats.type_daily_stats
-			UNION SELECT day FROM stats.product_daily_users
-			UNION SELECT day FROM stats.daily_users
-		)
-		SELECT day, raw.day IS NOT NULL, coalesce(total.events + total.purchases, 0)
-		FROM raw FULL JOIN stored USING (day) LEFT JOIN stats.daily AS total USING (day)
-		WHERE ($1::date IS NULL OR day >= $1) AND ($2::date IS NULL OR day <= $2)
-		ORDER BY day`
-	rows, err := s.tx.Query(ctx, query, from, to)
-	if err != nil {
-		return nil, fmt.Errorf("list days: %w", err)
-	}
-	days, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Day])
-	if err != nil {
-		return nil, fmt.Errorf("list days: %w", err)
-	}
-	return days, nil
 }

@@ -1,0 +1,101 @@
+package postgres
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/hp-analytics/hp-analytics/internal/localtime"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/rollup"
+)
+
+// replace makes the rows of a day those of the shadow table. Rows that are right are not touched.
+func replace(ctx context.Context, tx pgx.Tx, t *rollup.Table, day Day, done *Swapped, changed rollup.Changed) error {
+	columns := strings.Join(columnsOf(t), ", ")
+	remove := `
+		DELETE FROM stats.` + t.Name + ` AS s
+		WHERE ` + ofDay(t, "s") + ` AND NOT EXISTS (SELECT FROM shadow.` + t.Name + ` AS n WHERE ` + equal(t, "n", "s") + `)
+		RETURNING ` + subject(t)
+	add := `
+		INSERT INTO stats.` + t.Name + ` AS s (` + columns + `)
+		SELECT ` + columns + ` FROM shadow.` + t.Name + ` AS n
+		WHERE ` + ofDay(t, "n") + ` AND NOT EXISTS (SELECT FROM stats.` + t.Name + ` AS s WHERE ` + equal(t, "s", "n") + `)
+		RETURNING ` + subject(t)
+	removed, err := day.change(ctx, tx, t, remove, changed)
+	if err != nil {
+		return err
+	}
+	added, err := day.change(ctx, tx, t, add, changed)
+	if err != nil {
+		return err
+	}
+	var after int64
+	if err := tx.QueryRow(ctx, `SELECT count(*) FROM shadow.`+t.Name).Scan(&after); err != nil {
+		return err
+	}
+	done.Removed, done.Added = done.Removed+removed, done.Added+added
+	done.After, done.Before = done.After+after, done.Before+after-added+removed
+	return nil
+}
+
+// change runs a statement on the rows of the day, notes what it changes and returns how many rows these are.
+func (d Day) change(ctx context.Context, tx pgx.Tx, t *rollup.Table, statement string, changed rollup.Changed) (int64, error) {
+	arguments := []any{d.Project.ID, d.Day.Date()}
+	if isHourly(t) {
+		arguments = []any{
+			d.Project.ID, localtime.HourOf(d.Day.Start(d.Project.Zone), d.Project.Zone), localtime.HourOf((d.Day + 1).Start(d.Project.Zone), d.Project.Zone),
+		}
+	}
+	rows, err := tx.Query(ctx, statement, arguments...)
+	if err != nil {
+		return 0, err
+	}
+	key := rollup.Key{Project: d.Project.ID}
+	tag, err := pgx.ForEachRow(rows, []any{&key.Product, &key.User}, func() error {
+		changed.Note(key)
+		return nil
+	})
+	return tag.RowsAffected(), err
+}
+
+func isHourly(t *rollup.Table) bool { return slices.Contains(t.Key, rollup.Hour) }
+
+// ofDay is the condition that a row belongs to the day: to the project $1, and to the day $2 or the hours from $2 to $3.
+func ofDay(t *rollup.Table, row string) string {
+	if isHourly(t) {
+		return row + ".project = $1 AND " + row + ".hour >= $2 AND " + row + ".hour < $3"
+	}
+	return row + ".project = $1 AND " + row + ".day = $2"
+}
+
+// columnsOf lists all columns of a table.
+func columnsOf(t *rollup.Table) []string {
+	columns := []string{"project", "lane"}
+	for _, column := range t.Key {
+		columns = append(columns, string(column))
+	}
+	return append(columns, t.Values...)
+}
+
+// equal is the condition that the rows a and b are equal in all columns.
+func equal(t *rollup.Table, a, b string) string {
+	var conditions []string
+	for _, c := range columnsOf(t) {
+		conditions = append(conditions, a+"."+c+" = "+b+"."+c)
+	}
+	return strings.Join(conditions, " AND ")
+}
+
+// subject selects the product and the user of a row s, whose cached answers depend on it; 0 where it has none.
+func subject(t *rollup.Table) string {
+	product, user := "0::integer", "0::bigint"
+	if slices.Contains(t.Key, rollup.Product) {
+		product = "s.product"
+	}
+	if slices.Contains(t.Key, rollup.User) {
+		user = "s.user_n"
+	}
+	return product + ", " + user
+}

@@ -1,0 +1,108 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Project is a project whose rollups are recounted.
+type Project struct {
+	ID   int16
+	Slug string
+	Zone string // IANA name of the time zone whose days and hours its rollups have
+}
+
+// Projects lists the projects, or the one with a slug.
+func (s Snapshot) Projects(ctx context.Context, slug string) ([]Project, error) {
+	rows, _ := s.tx.Query(ctx, `SELECT id, slug, time_zone FROM auth.projects WHERE $1 IN ('', slug) ORDER BY slug`, slug) // as above
+	projects, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Project])
+	if err != nil {
+		return nil, fmt.Errorf("list projects: %w", err)
+	}
+	return projects, nil
+}
+
+// Day is a day of a project that can have raw rows or has rollups or both.
+type Day struct {
+	Day     time.Time // midnight in UTC stands for the date
+	Dropped bool      // raw events of it were dropped
+	// Rows is how many the rollups say that it has. It may be wrong: use it only to estimate.
+	Rows int64
+}
+
+// Span is a range of days of a project.
+type Span struct {
+	Project  Project
+	Day, End time.Time // the dates of the first day, and of that after the last
+	From, To time.Time // when these days begin
+}
+
+// arguments are those of statements about the raw rows and rollups of a span: $1 to $6.
+func (s Span) arguments() []any {
+	return []any{s.Project.ID, s.From, s.To, s.Project.Zone, s.Day, s.End}
+}
+
+// The conditions of a span: of its raw rows, and of its rollups by day and by hour.
+const (
+	rawOfSpan     = `raw.project = $1 AND raw.ts >= $2 AND raw.ts < $3`
+	dailyOfSpan   = `project = $1 AND day >= $5::date AND day < $6::date`
+	hourlyOfSpan  = `project = $1 AND hour >= $2 AND hour < $3`
+	dayOfRow      = `(raw.ts AT TIME ZONE $4)::date`
+	hourOfRow     = `date_trunc('hour', raw.ts, $4)`
+	isNotUnfolded = `NOT EXISTS (SELECT FROM ingest.unfolded_batches AS b WHERE b.project = raw.project AND b.id = raw.batch)`
+)
+
+// Days lists the days of a project in a range, oldest first; nil means that the range has no bound there. Days of events are
+// those of the partitions, so a project may have nothing on some of them.
+func (s Snapshot) Days(ctx context.Context, p Project, from, to *time.Time) ([]Day, error) {
+	const query = `
+		WITH partitions AS (
+			SELECT day FROM ingest.whole_days UNION SELECT day FROM ingest.dropped_days
+		), local AS (
+			SELECT (at AT TIME ZONE $2)::date AS day
+			FROM partitions, unnest(ARRAY[day::timestamp AT TIME ZONE 'UTC', (day + 1)::timestamp AT TIME ZONE 'UTC' - interval '1 microsecond']) AS at
+			UNION SELECT (ts AT TIME ZONE $2)::date FROM ingest.orders WHERE project = $1
+			UNION SELECT (ts AT TIME ZONE $2)::date FROM ingest.refunds WHERE project = $1
+		), stored AS (
+			SELECT day FROM stats.daily_stats WHERE project = $1
+			UNION SELECT day FROM stats.product_daily_stats WHERE project = $1
+			UNION SELECT day FROM stats.user_daily_stats WHERE project = $1
+			UNION SELECT day FROM stats.name_daily_stats WHERE project = $1
+			UNION SELECT day FROM stats.product_name_daily_stats WHERE project = $1
+			UNION SELECT day FROM stats.daily_revenue WHERE project = $1
+			UNION SELECT day FROM stats.product_daily_revenue WHERE project = $1
+			UNION SELECT day FROM stats.user_daily_revenue WHERE project = $1
+			UNION SELECT day FROM stats.daily_users WHERE project = $1
+			UNION SELECT day FROM stats.product_daily_users WHERE project = $1
+			UNION SELECT day FROM stats.name_daily_users WHERE project = $1
+			UNION SELECT day FROM stats.daily_user_sets WHERE project = $1
+			UNION SELECT (hour AT TIME ZONE $2)::date FROM (
+				SELECT hour FROM stats.hourly_stats WHERE project = $1
+				UNION SELECT hour FROM stats.product_hourly_stats WHERE project = $1
+				UNION SELECT hour FROM stats.name_hourly_stats WHERE project = $1
+				UNION SELECT hour FROM stats.hourly_revenue WHERE project = $1
+				UNION SELECT hour FROM stats.product_hourly_revenue WHERE project = $1
+			) AS hours
+		), dropped AS (
+			SELECT (at AT TIME ZONE $2)::date AS day
+			FROM ingest.dropped_days, unnest(ARRAY[day::timestamp AT TIME ZONE 'UTC', (day + 1)::timestamp AT TIME ZONE 'UTC' - interval '1 microsecond']) AS at
+		)
+		SELECT every.day, every.day IN (SELECT day FROM dropped), coalesce(total.events + total.units, 0)
+		FROM (SELECT day FROM local UNION SELECT day FROM stored) AS every
+		LEFT JOIN stats.daily AS total ON total.project = $1 AND total.day = every.day
+		WHERE ($3::date IS NULL OR every.day >= $3) AND ($4::date IS NULL OR every.day <= $4)
+			AND (every.day IN (SELECT day FROM stored) OR every.day NOT IN (SELECT day FROM dropped))
+		ORDER BY every.day`
+	rows, err := s.tx.Query(ctx, query, p.ID, p.Zone, from, to)
+	if err != nil {
+		return nil, fmt.Errorf("list days: %w", err)
+	}
+	days, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Day])
+	if err != nil {
+		return nil, fmt.Errorf("list days: %w", err)
+	}
+	return days, nil
+}
