@@ -1,6 +1,6 @@
-// Package aggregator is the service that folds raw events and purchases into the daily rollups, exactly once.
+// Package aggregator is the service that folds events, orders and refunds into the rollups of their projects, exactly once.
 //
-// A wake-up task leads to a fold: internal/postgres claims pending batches, reads their rows into internal/rollup, adds
+// A wake-up task leads to a fold: internal/postgres claims pending batches, reads their facts into internal/rollup, adds
 // the result to the rollups and marks the batches, in one transaction. The other packages make that happen soon and often
 // enough: internal/worker listens for tasks, internal/schedule replaces lost tasks and maintains the partitions (in one
 // process at a time), internal/progress notices when nothing is folded. Package reconcile recounts everything.

@@ -9,11 +9,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/hibiken/asynq"
 
 	"github.com/hp-analytics/hp-analytics/internal/locks"
 	"github.com/hp-analytics/hp-analytics/internal/openapi/openapitest"
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/config"
 	"github.com/hp-analytics/hp-analytics/internal/platform/httpserver"
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
@@ -76,10 +76,10 @@ func (p *plant) start(change ...func(*aggregator.Config)) service.Service {
 }
 
 // write commits a batch.
-func (p *plant) write() uuid.UUID {
+func (p *plant) write() {
 	n := p.Size(50)
 	p.rows += int64(n)
-	return p.Batch(n)
+	p.Batch(n)
 }
 
 // wake enqueues a task, as ingest does after a commit.
@@ -112,7 +112,9 @@ func TestATaskIsFollowedByAFold(t *testing.T) {
 	// The versions that caches look at change with the numbers.
 	redis := redistest.ClientOf(t, p.redis, platformpostgres.Identity(p.database.Pool("hp_aggregator")))
 	versions := redistest.Key(t, redis, protocol.VersionsKey)
-	version := func() string { return redis.HGet(t.Context(), versions, protocol.TopField).Val() }
+	version := func() string {
+		return redis.HGet(t.Context(), versions, protocol.ProjectField(authn.DefaultProject)).Val()
+	}
 	for range 3 {
 		before := version()
 		begin := time.Now()

@@ -63,9 +63,11 @@ func TestFoldedWhileCounting(t *testing.T) {
 	platformtest.Eventually(t, 30*time.Second, "the swap waits", func() bool { return b.waiting() > 0 })
 	b.write(5)
 	late := b.count(`SELECT sum(n) FROM (
-		SELECT count(*) AS n FROM ingest.events e JOIN ingest.batches b ON b.id = e.batch_id WHERE b.aggregated_at IS NULL AND e.ts < '2026-01-02'
+		SELECT count(*) AS n FROM ingest.events e JOIN ingest.batches b ON b.id = e.batch WHERE b.aggregated_at IS NULL AND e.ts < '2026-01-02'
 		UNION ALL
-		SELECT count(*) FROM ingest.purchases e JOIN ingest.batches b ON b.id = e.batch_id WHERE b.aggregated_at IS NULL AND e.ts < '2026-01-02') AS parts`)
+		SELECT sum(e.lines) FROM ingest.orders e JOIN ingest.batches b ON b.id = e.batch WHERE b.aggregated_at IS NULL AND e.ts < '2026-01-02'
+		UNION ALL
+		SELECT sum(e.lines) FROM ingest.refunds e JOIN ingest.batches b ON b.id = e.batch WHERE b.aggregated_at IS NULL AND e.ts < '2026-01-02') AS parts`)
 	b.fold() // waits behind the waiting swap, but no longer than the swap's lock timeout
 	b.exec(`DELETE FROM ingest.batches WHERE id = (SELECT id FROM ingest.batches ORDER BY id OFFSET 42 LIMIT 1)`)
 	if err := folding.Rollback(t.Context()); err != nil {
@@ -97,7 +99,7 @@ func TestFoldedBehindAnOldTransaction(t *testing.T) {
 	b.fold()
 	for _, d := range b.rebuild().Done {
 		if d.Late != 0 {
-			t.Errorf("%s: %d rows came late, though all were folded before", d.Day.Format(time.DateOnly), d.Late)
+			t.Errorf("%s: %d rows came late, though all were folded before", d.Day, d.Late)
 		}
 	}
 	b.mustBeRight()
@@ -115,7 +117,7 @@ func TestFoldsWaitForTheSwapAndReadersDoNot(t *testing.T) {
 	}
 	done := make(chan error, 1)
 	go func() {
-		_, err := rebuild.Run(t.Context(), b.pool, rebuild.Options{From: b.First, To: b.First})
+		_, err := rebuild.Run(t.Context(), b.pool, rebuild.Options{From: b.day(0), To: b.day(0)})
 		done <- err
 	}()
 	platformtest.Eventually(t, 30*time.Second, "the swap waits for folds", func() bool { return b.waiting() == 1 })
@@ -190,7 +192,7 @@ func (b *books) tracedPool(tracer pgx.QueryTracer) *pgxpool.Pool {
 // work ingests, folds and reads until the context ends, at least once.
 func (b *books) work(ctx context.Context) error {
 	// A mix of old and new would not add up.
-	const query = `SELECT (SELECT sum(events) FROM stats.daily WHERE day = $1) <> (SELECT sum(events) FROM stats.product_daily WHERE day = $1)`
+	const query = `SELECT (SELECT sum(events) FROM stats.daily WHERE day = $1) <> (SELECT sum(events) FROM stats.name_daily WHERE day = $1)`
 	for first := true; first || ctx.Err() == nil; first = false {
 		b.write(1)
 		if _, err := b.store.Fold(b.t.Context()); err != nil {
@@ -211,7 +213,7 @@ func TestRebuildCutBeforeEachStatement(t *testing.T) {
 	b := newBooks(t)
 	tracer := &cutTracer{}
 	pool := b.tracedPool(tracer)
-	options := rebuild.Options{From: b.First, To: b.First, Restart: true}
+	options := rebuild.Options{From: b.day(0), To: b.day(0), Restart: true}
 	cuts := 0
 	for n, survived := int64(1), false; !survived; n++ {
 		ctx, stop := context.WithCancel(t.Context())

@@ -4,10 +4,10 @@ import (
 	"context"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/hp-analytics/hp-analytics/internal/localtime"
 	"github.com/hp-analytics/hp-analytics/internal/locks"
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
@@ -73,10 +73,12 @@ func (b *books) fold() {
 	}
 }
 
-// last is the last day that has rows.
-func (b *books) last() time.Time { return b.First.AddDate(0, 0, b.Days-1) }
+// day returns the nth day that has rows, from 0.
+func (b *books) day(n int) localtime.Day { return localtime.DayOfDate(b.First) + localtime.Day(n) }
 
-func (b *books) options() rebuild.Options { return rebuild.Options{From: b.First, To: b.last()} }
+func (b *books) options() rebuild.Options {
+	return rebuild.Options{From: b.day(0), To: b.day(b.Days - 1)}
+}
 
 func (b *books) rebuild() rebuild.Report {
 	b.t.Helper()

@@ -29,8 +29,12 @@ func TestTheSnapshotMayBeIdle(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer session.Close(t.Context())
+	projects, err := session.Projects(t.Context(), "")
+	if err != nil || len(projects) != 1 {
+		t.Fatalf("%+v, %v", projects, err)
+	}
 	var rows int64
-	ok, err := session.Read(t.Context(), b.First, func(snapshot *aggregatorpostgres.Snapshot) (err error) {
+	ok, err := session.Read(t.Context(), projects[0], b.day(0), func(snapshot *aggregatorpostgres.Snapshot) (err error) {
 		if _, err := b.pool.Exec(t.Context(), `SELECT pg_sleep(4)`); err != nil {
 			return err
 		}

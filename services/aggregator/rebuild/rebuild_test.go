@@ -3,42 +3,43 @@ package rebuild_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/hp-analytics/hp-analytics/internal/localtime"
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/rollup"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/rebuild"
 )
 
 func TestEveryTamperingIsRepaired(t *testing.T) {
 	t.Parallel()
 	// Each breaks at least one row.
-	for name, tamper := range map[string]string{
-		"a count too many":  `UPDATE stats.product_daily_stats SET views = views + 1 WHERE ctid = (SELECT ctid FROM stats.product_daily_stats LIMIT 1)`,
-		"a user's count":    `UPDATE stats.user_daily_stats SET clicks = clicks + 2 WHERE ctid = (SELECT ctid FROM stats.user_daily_stats LIMIT 1)`,
-		"a custom type":     `UPDATE stats.product_type_daily_stats SET events = events + 1 WHERE ctid = (SELECT ctid FROM stats.product_type_daily_stats LIMIT 1)`,
-		"a day's total":     `UPDATE stats.daily_stats SET revenue_minor = 0 WHERE day = '2026-01-04'`,
-		"products missing":  `DELETE FROM stats.product_daily_stats WHERE lane = 0`,
-		"users missing":     `DELETE FROM stats.user_daily_stats WHERE lane = 1`,
-		"types missing":     `DELETE FROM stats.product_type_daily_stats`,
-		"a type's total":    `UPDATE stats.type_daily_stats SET events = events + 1 WHERE ctid = (SELECT ctid FROM stats.type_daily_stats LIMIT 1)`,
-		"days missing":      `DELETE FROM stats.daily_stats`,
-		"sketches missing":  `DELETE FROM stats.product_daily_users`,
-		"a product made up": `INSERT INTO stats.product_daily_stats (product_id, day, lane, views) VALUES (gen_random_uuid(), '2026-01-02', 3, 1)`,
-		"a user made up":    `INSERT INTO stats.user_daily_stats (user_id, day, lane, events) VALUES ('nobody', '2026-01-03', 0, 1)`,
-		"a type made up":    `INSERT INTO stats.product_type_daily_stats (product_id, day, type, lane, events) VALUES (gen_random_uuid(), '2026-01-02', 'nothing', 0, 1)`,
-		"counted twice": `INSERT INTO stats.daily_stats (day, lane, events, views, clicks, add_to_carts, purchases, units, revenue_minor)
-		                  SELECT day, lane + 7, events, views, clicks, add_to_carts, purchases, units, revenue_minor FROM stats.daily_stats`,
+	tests := map[string]string{
+		"a product made up":   `INSERT INTO stats.product_daily_stats (project, product, day, lane, views) VALUES (1, 99, '2026-01-02', 3, 1)`,
+		"an hour made up":     `INSERT INTO stats.hourly_stats (project, hour, lane, views) VALUES (1, '2026-01-02 12:34Z', 3, 1)`,
+		"a user made up":      `INSERT INTO stats.user_daily_stats (project, user_n, day, lane, events) VALUES (1, 99, '2026-01-03', 0, 1)`,
+		"a currency made up":  `INSERT INTO stats.hourly_revenue (project, hour, currency, lane, orders) VALUES (1, '2026-01-03 23:00Z', 'XAU', 0, 1)`,
+		"counted twice":       `INSERT INTO stats.daily_stats SELECT project, day, lane + 7, events, views, clicks, add_to_carts, purchases, units FROM stats.daily_stats`,
 		"other users":         `UPDATE stats.daily_users SET sketch = (SELECT sketch FROM stats.product_daily_users ORDER BY length(sketch) LIMIT 1)`,
-		"users of nothing":    `INSERT INTO stats.product_daily_users (product_id, day, lane, sketch) SELECT gen_random_uuid(), day, lane, sketch FROM stats.daily_users LIMIT 1`,
+		"users of nothing":    `INSERT INTO stats.product_daily_users (project, product, day, lane, sketch) SELECT 1, 99, day, lane, sketch FROM stats.daily_users LIMIT 1`,
+		"a chunk of nothing":  `INSERT INTO stats.daily_user_sets (project, day, chunk, lane, users) SELECT 1, day, 99, lane, users FROM stats.daily_user_sets LIMIT 1`,
 		"a sketch of garbage": `UPDATE stats.product_daily_users SET sketch = '\x0102' WHERE ctid = (SELECT ctid FROM stats.product_daily_users LIMIT 1)`,
-	} {
+	}
+	for _, table := range rollup.Tables {
+		tests[table.Name+" is empty"] = `DELETE FROM stats.` + table.Name
+		if !table.Blobs() {
+			tests[table.Name+" counts too many"] = `UPDATE stats.` + table.Name + ` SET ` + table.Values[0] + ` = ` + table.Values[0] + ` + 1
+				WHERE ctid = (SELECT ctid FROM stats.` + table.Name + ` LIMIT 1)`
+		}
+	}
+	b := newBooks(t)
+	b.mustBeRight()
+	for name, tamper := range tests {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			b := newBooks(t)
-			b.mustBeRight()
 			if b.exec(tamper) == 0 {
 				t.Fatal("nothing was tampered with")
 			}
@@ -54,10 +55,11 @@ func TestEveryTamperingIsRepaired(t *testing.T) {
 func TestReportAndLanes(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
-	const rollups = `
-		SELECT (SELECT count(*) FROM stats.product_daily_stats) + (SELECT count(*) FROM stats.product_daily_users)
-		     + (SELECT count(*) FROM stats.product_type_daily_stats) + (SELECT count(*) FROM stats.user_daily_stats)
-		     + (SELECT count(*) FROM stats.type_daily_stats) + (SELECT count(*) FROM stats.daily_stats) + (SELECT count(*) FROM stats.daily_users)`
+	var counts []string
+	for _, table := range rollup.Tables {
+		counts = append(counts, `(SELECT count(*) FROM stats.`+table.Name+`)`)
+	}
+	rollups := `SELECT ` + strings.Join(counts, " + ")
 	before := b.count(rollups)
 	sum := func(r rebuild.Report) (all rebuild.Day) {
 		for _, d := range r.Done {
@@ -94,15 +96,15 @@ func TestRangeAndPendingRows(t *testing.T) {
 	counted := b.rows
 	b.write(10)
 	b.exec(`UPDATE stats.daily_stats SET events = events + 1 WHERE lane = 0`)
-	second, third := b.First.AddDate(0, 0, 1), b.First.AddDate(0, 0, 2)
+	second, third := b.day(1), b.day(2)
 	if _, err := rebuild.Run(t.Context(), b.pool, rebuild.Options{From: second, To: third}); err != nil {
 		t.Fatal(err)
 	}
 	out, rows := b.differences()
 	var wrong []string
-	for d := b.First; !d.After(b.last()); d = d.AddDate(0, 0, 1) {
-		if day := d.Format(time.DateOnly); !d.Equal(second) && !d.Equal(third) {
-			wrong = append(wrong, day)
+	for d := b.day(0); d <= b.day(b.Days-1); d++ {
+		if d != second && d != third {
+			wrong = append(wrong, d.String())
 		}
 	}
 	if rows != counted {
@@ -132,7 +134,7 @@ func TestDaysWithoutRawRowsAreRefused(t *testing.T) {
 	if !ok {
 		t.Fatalf("rebuild: %v", err)
 	}
-	if diff := cmp.Diff([]time.Time{b.First, b.First.AddDate(0, 0, 1)}, gone.Days); diff != "" {
+	if diff := cmp.Diff([]localtime.Day{b.day(0), b.day(1)}, gone.Days); diff != "" {
 		t.Errorf("days without raw rows (-want +got):\n%s", diff)
 	}
 	if after := b.count(sum); after != before {
@@ -159,7 +161,7 @@ func TestInterruptedRebuildGoesOn(t *testing.T) {
 			ctx, interrupt := context.WithCancel(t.Context())
 			options := b.options()
 			options.Done = func(d rebuild.Day) {
-				if d.Day.Equal(b.First.AddDate(0, 0, 1)) {
+				if d.Day == b.day(1) {
 					interrupt()
 				}
 			}
@@ -178,8 +180,8 @@ func TestInterruptedRebuildGoesOn(t *testing.T) {
 				}
 				return err == nil
 			})
-			if len(report.Resumed) != test.resumed || len(report.Done) != test.done {
-				t.Errorf("%d days were done before and %d now, want %d and %d", len(report.Resumed), len(report.Done), test.resumed, test.done)
+			if report.Resumed != test.resumed || len(report.Done) != test.done {
+				t.Errorf("%d days were done before and %d now, want %d and %d", report.Resumed, len(report.Done), test.resumed, test.done)
 			}
 			b.mustBeRight()
 		})
@@ -191,7 +193,7 @@ func TestOneRebuildAfterAnother(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
 	for range 30 {
-		b.rebuildWith(rebuild.Options{From: b.First, To: b.First, Restart: true})
+		b.rebuildWith(rebuild.Options{From: b.day(0), To: b.day(0), Restart: true})
 	}
 }
 

@@ -18,7 +18,7 @@ func TestCachesAreTold(t *testing.T) {
 	options := b.options()
 	options.Redis = client
 	tamper := func() {
-		b.exec(`UPDATE stats.product_daily_stats SET views = views + 1 WHERE day = '2026-01-02' AND product_id = $1`, b.Products[0])
+		b.exec(`UPDATE stats.product_daily_stats SET views = views + 1 WHERE day = '2026-01-02' AND product = $1`, b.Products[0])
 	}
 	run := func() (unpublished int) {
 		t.Helper()
@@ -37,7 +37,7 @@ func TestCachesAreTold(t *testing.T) {
 		t.Errorf("%d days could not be published", n)
 	}
 	tokens := client.HGetAll(t.Context(), versions).Val()
-	if len(tokens) != 2 || tokens[protocol.TopField] == "" || tokens[protocol.ProductField(b.Products[0].String())] == "" {
+	if len(tokens) != 2 || tokens[protocol.ProjectField(1)] == "" || tokens[protocol.ProductField(b.Products[0])] == "" {
 		t.Errorf("tokens: %v", tokens)
 	}
 	tamper()

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hp-analytics/hp-analytics/internal/localtime"
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/batchtest"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
@@ -29,9 +30,7 @@ func BenchmarkReconcile(b *testing.B) {
 	database := dbtest.New(b)
 	w := batchtest.New(b, database, 21)
 	w.Days = *benchDays
-	if _, err := w.Pool.Exec(b.Context(), `SELECT ingest.ensure_partitions($1, $2)`, w.First, w.First.AddDate(0, 0, w.Days)); err != nil {
-		b.Fatal(err)
-	}
+	w.Partitions(w.First, w.Days)
 	begin := time.Now()
 	events := w.Fill(*benchEvents, 1000, 100_000)
 	b.Logf("filled in %s", time.Since(begin).Round(time.Second))
@@ -60,7 +59,7 @@ func BenchmarkReconcile(b *testing.B) {
 	b.ReportMetric(peakMiB(b), "peak-MiB")
 	b.ReportMetric(float64(tempBytes(b, w)-temp)/float64(b.N)/(1<<20), "temp-MiB")
 
-	report, err := rebuild.Run(b.Context(), pool, rebuild.Options{From: w.First, To: w.First})
+	report, err := rebuild.Run(b.Context(), pool, rebuild.Options{From: localtime.DayOfDate(w.First), To: localtime.DayOfDate(w.First)})
 	if err != nil {
 		b.Fatal(err)
 	}

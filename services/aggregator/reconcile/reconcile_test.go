@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
+	"github.com/hp-analytics/hp-analytics/internal/stats"
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/batchtest"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
@@ -63,62 +64,129 @@ func (b *books) reconcile(from, to *time.Time) (reconcile.Report, string) {
 func TestEveryTamperingIsFound(t *testing.T) {
 	t.Parallel()
 	// Each changes one row.
-	for name, test := range map[string]struct{ tamper, want string }{
-		"a count too many": {
-			`UPDATE stats.product_daily_stats SET views = views + 1 WHERE ctid = (SELECT ctid FROM stats.product_daily_stats ORDER BY views DESC LIMIT 1)`,
-			"stats.product_daily 2026-01-",
-		},
+	const day = `'2026-01-02'`
+	one := func(table, condition string) string {
+		return ` WHERE ctid = (SELECT ctid FROM ` + table + ` WHERE ` + condition + ` LIMIT 1)`
+	}
+	// ofEvent selects one raw event: its partition has to be named, because ctid is that within a partition.
+	const ofEvent = ` WHERE (ts, id) = (SELECT ts, id FROM ingest.events ORDER BY ts LIMIT 1)`
+	tests := map[string]struct{ tamper, want string }{
 		"money missing": {
-			`UPDATE stats.product_daily_stats SET revenue_minor = revenue_minor - 1 WHERE ctid = (SELECT ctid FROM stats.product_daily_stats WHERE revenue_minor > 0 LIMIT 1)`,
-			"revenue_minor is ",
+			`UPDATE stats.product_daily_revenue SET gross_minor = gross_minor - 1` + one("stats.product_daily_revenue", "gross_minor > 0"),
+			"gross_minor is ",
 		},
-		"a row missing":     {`DELETE FROM stats.product_daily_stats WHERE ctid = (SELECT ctid FROM stats.product_daily_stats WHERE events > 0 LIMIT 1)`, "stats.product_daily 2026-01-"},
-		"a row too many":    {`INSERT INTO stats.product_daily_stats (product_id, day, lane, views) VALUES (gen_random_uuid(), '2026-01-02', 3, 1)`, "views is 1, recounted 0"},
-		"a user's count":    {`UPDATE stats.user_daily_stats SET clicks = clicks + 2 WHERE ctid = (SELECT ctid FROM stats.user_daily_stats LIMIT 1)`, "stats.user_daily 2026-01-"},
-		"a user made up":    {`INSERT INTO stats.user_daily_stats (user_id, day, lane, events) VALUES ('nobody', '2026-01-03', 0, 1)`, "stats.user_daily 2026-01-03 nobody: events is 1, recounted 0"},
-		"a custom type":     {`UPDATE stats.product_type_daily_stats SET events = events + 1 WHERE ctid = (SELECT ctid FROM stats.product_type_daily_stats LIMIT 1)`, "stats.product_type_daily 2026-01-"},
-		"a day's total":     {`UPDATE stats.daily_stats SET events = events + 1 WHERE day = '2026-01-04'`, "stats.daily 2026-01-04"},
-		"a product's users": {`DELETE FROM stats.product_daily_users WHERE ctid = (SELECT ctid FROM stats.product_daily_users LIMIT 1)`, "unique users are about 0, recounted about "},
-		"a day's users":     {`DELETE FROM stats.daily_users WHERE day = '2026-01-01'`, "stats.daily_users 2026-01-01: unique users are about 0"},
-		"a user missing":    {`DELETE FROM stats.user_daily_stats WHERE ctid = (SELECT ctid FROM stats.user_daily_stats WHERE events > 0 LIMIT 1)`, "events is 0, recounted "},
-		"a type made up":    {`INSERT INTO stats.product_type_daily_stats (product_id, day, type, lane, events) VALUES (gen_random_uuid(), '2026-01-02', 'nothing', 0, 1)`, " nothing: events is 1, recounted 0"},
-		"a type missing":    {`DELETE FROM stats.product_type_daily_stats WHERE ctid = (SELECT ctid FROM stats.product_type_daily_stats LIMIT 1)`, "events is 0, recounted "},
-		"a type's total":    {`UPDATE stats.type_daily_stats SET events = events + 1 WHERE ctid = (SELECT ctid FROM stats.type_daily_stats LIMIT 1)`, "stats.type_daily 2026-01-"},
-		"a total made up":   {`INSERT INTO stats.type_daily_stats (day, type, lane, events) VALUES ('2026-01-02', 'nothing', 0, 1)`, "stats.type_daily 2026-01-02 nothing: events is 1, recounted 0"},
-		"a total missing":   {`DELETE FROM stats.type_daily_stats WHERE ctid = (SELECT ctid FROM stats.type_daily_stats LIMIT 1)`, "stats.type_daily 2026-01-"},
-		"other users": {
-			`UPDATE stats.product_daily_users SET sketch = (SELECT sketch FROM stats.product_daily_users ORDER BY length(sketch) DESC LIMIT 1)
-			 WHERE ctid = (SELECT ctid FROM stats.product_daily_users ORDER BY length(sketch) LIMIT 1)`,
-			"unique users are about ",
-		},
-		"an unreadable sketch": {
-			`UPDATE stats.product_daily_users SET sketch = '\x0102' WHERE ctid = (SELECT ctid FROM stats.product_daily_users LIMIT 1)`,
-			"unique users cannot be read",
-		},
-		"users of nothing": {
-			`INSERT INTO stats.product_daily_users (product_id, day, lane, sketch) SELECT gen_random_uuid(), day, lane, sketch FROM stats.daily_users LIMIT 1`,
-			"recounted about 0",
-		},
-		"a raw row lost":      {`DELETE FROM ingest.events WHERE ctid IN (SELECT ctid FROM ingest.events WHERE ts < '2026-01-02' LIMIT 1) AND ts < '2026-01-02'`, "recounted "},
-		"a receipt too large": {`UPDATE ingest.batches SET rows = rows + 1 WHERE id = (SELECT id FROM ingest.batches LIMIT 1)`, "the receipt says "},
-		"a product deleted":   {`DELETE FROM catalog.products WHERE sku = 'sku-1'`, "rows are about product 00000000-0000-7000-8000-000000000001"},
-		"a batch not folded":  {`UPDATE ingest.batches SET aggregated_at = NULL WHERE id = (SELECT id FROM ingest.batches WHERE rows > 0 LIMIT 1)`, "recounted "},
+		"a user made up":            {`INSERT INTO stats.user_daily_stats (project, user_n, day, lane, events) VALUES (1, 99, ` + day + `, 0, 1)`, "default stats.user_daily 2026-01-02 99: events is 1, recounted 0"},
+		"an hour made up":           {`INSERT INTO stats.hourly_stats (project, hour, lane, views) VALUES (1, '2026-01-03 12:34Z', 0, 1)`, "default stats.hourly 2026-01-03 12:34: views is 1, recounted 0"},
+		"a currency made up":        {`INSERT INTO stats.daily_revenue (project, day, currency, lane, orders) VALUES (1, ` + day + `, 'XAU', 0, 1)`, "default stats.daily_money 2026-01-02 XAU: orders is 1, recounted 0"},
+		"a number of no product":    {`INSERT INTO stats.product_daily_stats (project, product, day, lane, views) VALUES (1, 123456, ` + day + `, 3, 1)`, "2026-01-02 123456: views is 1, recounted 0"},
+		"the name of a usual event": {`INSERT INTO stats.product_name_daily_stats (project, product, name, day, lane, events) SELECT 1, n, 1, ` + day + `, 0, 1 FROM catalog.products LIMIT 1`, "stats.product_name_daily 2026-01-02 sku-1 view: events is 1, recounted 0"},
+		"another project's row":     {`UPDATE stats.name_daily_stats SET project = 2` + one("stats.name_daily_stats", "true"), "events is 0, recounted "},
+		"other users": {`UPDATE stats.product_daily_users SET sketch = (SELECT sketch FROM stats.product_daily_users ORDER BY length(sketch) DESC LIMIT 1)
+			 WHERE ctid = (SELECT ctid FROM stats.product_daily_users ORDER BY length(sketch) LIMIT 1)`, "unique users are about "},
+		"an unreadable sketch":     {`UPDATE stats.product_daily_users SET sketch = '\x0102'` + one("stats.product_daily_users", "true"), "unique users cannot be read"},
+		"users of nothing":         {`INSERT INTO stats.product_daily_users (project, product, day, lane, sketch) SELECT 1, 99, day, lane, sketch FROM stats.daily_users LIMIT 1`, "recounted about 0"},
+		"a set of nothing":         {`INSERT INTO stats.daily_user_sets (project, day, chunk, lane, users) SELECT 1, day, 7, 0, users FROM stats.daily_user_sets LIMIT 1`, "users are missing"},
+		"an unreadable set":        {`UPDATE stats.daily_user_sets SET users = '\x0102'` + one("stats.daily_user_sets", "true"), "the users cannot be read"},
+		"a raw row lost":           {`DELETE FROM ingest.events` + ofEvent, "recounted "},
+		"an event at another hour": {`UPDATE ingest.events SET ts = date_trunc('day', ts) + (extract(hour FROM ts)::int + 12) % 24 * interval '1 hour'` + ofEvent, "stats.hourly"},
+		"an event of another user": {`UPDATE ingest.events SET user_n = (SELECT max(n) FROM ingest.users WHERE project = 1)` + ofEvent, "stats.user_daily"},
+		"a receipt too large":      {`UPDATE ingest.batches SET rows = rows + 1` + one("ingest.batches", "true"), "the receipt says "},
+		"a batch not folded":       {`UPDATE ingest.batches SET aggregated_at = NULL` + one("ingest.batches", "rows > 0"), "recounted "},
+		"a product deleted":        {`DELETE FROM catalog.products WHERE project = 1 AND sku = 'sku-1'`, "default catalog.products number "},
+		"a name deleted":           {`DELETE FROM ingest.names WHERE project = 1 AND name = 'Signed Up'`, "default ingest.names number 18: "},
+		"a user deleted":           {`DELETE FROM ingest.users WHERE project = 1 AND id = 'user-1'`, "the project has no such user"},
+		"a user's time too late":   {`UPDATE ingest.users SET first_seen = first_seen + interval '1 us'` + one("ingest.users", "first_seen IS NOT NULL"), ": first_seen is "},
+		"a user's time too early":  {`UPDATE ingest.users SET first_seen = first_seen - interval '1 us'` + one("ingest.users", "first_seen IS NOT NULL"), ": first_seen is "},
+		"a user's time missing":    {`UPDATE ingest.users SET first_seen = NULL` + one("ingest.users", "first_seen IS NOT NULL"), "first_seen is missing"},
+		"a user without rows":      {`INSERT INTO ingest.users (project, anonymous, id, first_seen) VALUES (1, true, 'ghost', '2026-01-02')`, "default ingest.users ghost: first_seen is 2026-01-02 00:00:00+00, but there are no raw rows"},
+		"a line of an order lost":  {`DELETE FROM ingest.order_lines` + one("ingest.order_lines", "refunded_minor = 0 AND refunded_units = 0"), "it says "},
+		"a line of a refund lost":  {`DELETE FROM ingest.refund_lines` + one("ingest.refund_lines", "amount_minor > 0"), "its refunds are of "},
+		"an order lost":            {`DELETE FROM ingest.orders` + one("ingest.orders", "true"), "there is no such order"},
+		"a line at another time":   {`UPDATE ingest.order_lines SET ts = ts + interval '1 s'` + one("ingest.order_lines", "true"), "that of the order is "},
+		"a refund of more":         {`UPDATE ingest.order_lines SET refunded_minor = refunded_minor + 1` + one("ingest.order_lines", "refunded_minor < amount_minor"), "its refunds are of "},
+		"a refund of nothing":      {`UPDATE ingest.refunds SET order_id = gen_random_uuid()` + one("ingest.refunds", "true"), "ingest.refunds "},
+		"a refund of another user": {`UPDATE ingest.refunds SET user_n = user_n + 1` + one("ingest.refunds", "true"), "its user or currency is not that of the order"},
+		"a refund of another line": {`UPDATE ingest.refund_lines SET line = 99` + one("ingest.refund_lines", "true"), "the order has no such line of this product"},
+	}
+	// Each value of each rollup of sums is a little too large, and a row of each rollup is missing.
+	for table, values := range map[string][]string{
+		"daily": stats.Columns(), "hourly": stats.Columns(), "product_daily": stats.Columns(), "product_hourly": stats.Columns(), "user_daily": stats.Columns(),
+		"name_daily": {"events"}, "name_hourly": {"events"}, "product_name_daily": {"events"},
+		"daily_revenue": stats.MoneyColumns(), "hourly_revenue": stats.MoneyColumns(), "product_daily_revenue": stats.MoneyColumns(),
+		"product_hourly_revenue": stats.MoneyColumns(), "user_daily_revenue": stats.MoneyColumns(),
 	} {
+		stored, view := "stats."+table, "stats."+table
+		if name, ok := strings.CutSuffix(view, "_revenue"); ok {
+			view = name + "_money"
+		} else {
+			stored += "_stats"
+		}
+		add := strings.Join(values, " + 1, ")
+		tests[table+": too large"] = struct{ tamper, want string }{
+			`UPDATE ` + stored + ` SET (` + strings.Join(values, ", ") + `) = ROW (` + add + ` + 1)` + one(stored, "true"), "default " + view + " 2026-01-",
+		}
+		tests[table+": missing"] = struct{ tamper, want string }{`DELETE FROM ` + stored + one(stored, "true"), "default " + view + " 2026-01-"}
+	}
+	for _, table := range []string{"product_daily_users", "name_daily_users", "daily_users", "daily_user_sets"} {
+		tests[table+": missing"] = struct{ tamper, want string }{`DELETE FROM stats.` + table + one("stats."+table, "true"), "default stats." + table + " 2026-01-"}
+	}
+	b := newBooks(t)
+	if report, out := b.reconcile(nil, nil); report.Differences != 0 || report.Rows != b.rows || report.Compared == 0 {
+		t.Fatalf("before: %+v, %d rows were written:\n%s", report, b.rows, out)
+	}
+	b.save()
+	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			b := newBooks(t)
-			if report, out := b.reconcile(nil, nil); report.Differences != 0 || report.Rows != b.rows || report.Compared == 0 {
-				t.Fatalf("before: %+v, %d rows were written:\n%s", report, b.rows, out)
-			}
 			tag, err := b.Pool.Exec(t.Context(), test.tamper)
 			if err != nil || tag.RowsAffected() != 1 {
 				t.Fatalf("tampered with %d rows, %v", tag.RowsAffected(), err)
 			}
 			report, out := b.reconcile(nil, nil)
+			b.restore()
 			if report.Differences == 0 || strings.Count(out, "\n") != report.Differences || !strings.Contains(out, test.want) {
 				t.Errorf("%d differences, no %q in:\n%s", report.Differences, test.want, out)
 			}
 		})
+	}
+	if report, out := b.reconcile(nil, nil); report.Differences != 0 || report.Rows != b.rows {
+		t.Errorf("after: %+v, %d rows were written:\n%s", report, b.rows, out)
+	}
+}
+
+// save remembers the content of all tables that are recounted or referred to.
+func (b *books) save() {
+	b.t.Helper()
+	b.exec(`
+		CREATE SCHEMA saved;
+		DO $$ DECLARE t record; BEGIN
+			FOR t IN
+				SELECT table_schema AS s, table_name AS n FROM information_schema.tables
+				WHERE table_type = 'BASE TABLE' AND (table_schema = 'stats' AND table_name NOT LIKE 'rebuild%'
+					OR (table_schema, table_name) IN (('catalog', 'products'), ('ingest', 'users'), ('ingest', 'names'), ('ingest', 'batches'), ('ingest', 'events'),
+						('ingest', 'orders'), ('ingest', 'order_lines'), ('ingest', 'refunds'), ('ingest', 'refund_lines')))
+			LOOP
+				EXECUTE format('CREATE TABLE saved.%I AS SELECT * FROM %I.%I', t.s || '.' || t.n, t.s, t.n);
+			END LOOP;
+		END $$`)
+}
+
+// restore brings back what save has remembered.
+func (b *books) restore() {
+	b.t.Helper()
+	b.exec(`
+		DO $$ DECLARE t record; BEGIN
+			FOR t IN SELECT table_name AS saved, split_part(table_name, '.', 1) AS s, split_part(table_name, '.', 2) AS n FROM information_schema.tables WHERE table_schema = 'saved'
+			LOOP
+				EXECUTE format('DELETE FROM %I.%I', t.s, t.n);
+				EXECUTE format('INSERT INTO %I.%I OVERRIDING SYSTEM VALUE SELECT * FROM saved.%I', t.s, t.n, t.saved);
+			END LOOP;
+		END $$`)
+}
+
+func (b *books) exec(sql string, args ...any) {
+	b.t.Helper()
+	if _, err := b.Pool.Exec(b.t.Context(), sql, args...); err != nil {
+		b.t.Fatal(err)
 	}
 }
 
@@ -127,8 +195,8 @@ func TestDifferencesAreSummedUp(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
 	for _, tamper := range []string{
-		`INSERT INTO stats.user_daily_stats (user_id, day, lane, events) SELECT 'nobody', day, 0, 1 FROM stats.daily WHERE day IN ('2026-01-02', '2026-01-04')`,
-		`INSERT INTO stats.type_daily_stats (day, type, lane, events) VALUES ('2026-01-03', 'nothing', 0, 1)`,
+		`INSERT INTO stats.user_daily_stats (project, user_n, day, lane, events) SELECT 1, 99, day, 0, 1 FROM stats.daily WHERE day IN ('2026-01-02', '2026-01-04')`,
+		`INSERT INTO stats.name_daily_stats (project, name, day, lane, events) VALUES (1, 99, '2026-01-03', 0, 1)`,
 		`UPDATE ingest.batches SET rows = rows + 1 WHERE id = (SELECT id FROM ingest.batches LIMIT 1)`,
 	} {
 		if _, err := b.Pool.Exec(t.Context(), tamper); err != nil {
@@ -138,9 +206,9 @@ func TestDifferencesAreSummedUp(t *testing.T) {
 	report, out := b.reconcile(nil, nil)
 	day := func(n int) time.Time { return time.Date(2026, 1, n, 0, 0, 0, 0, time.UTC) }
 	want := []reconcile.Table{
-		{Name: "ingest.batches", Differences: 1},
-		{Name: "stats.type_daily", Differences: 1, First: day(3), Last: day(3)},
-		{Name: "stats.user_daily", Differences: 2, First: day(2), Last: day(4)},
+		{Project: "default", Name: "ingest.batches", Differences: 1},
+		{Project: "default", Name: "stats.name_daily", Differences: 1, First: day(3), Last: day(3)},
+		{Project: "default", Name: "stats.user_daily", Differences: 2, First: day(2), Last: day(4)},
 	}
 	if diff := cmp.Diff(want, report.Tables); diff != "" || report.Differences != 4 {
 		t.Errorf("%d differences (-want +got):\n%s\n%s", report.Differences, diff, out)
@@ -171,7 +239,7 @@ func TestFailedBatchesAreNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	report, out := b.reconcile(nil, nil)
-	want := []reconcile.FailedBatch{{ID: failed, Rows: 7, Failure: "why"}}
+	want := []reconcile.FailedBatch{{ID: failed, Project: "default", Rows: 7, Failure: "why"}}
 	if diff := cmp.Diff(want, report.Failed); diff != "" || report.Differences != 0 || report.Rows != folded || report.PendingRows != 0 {
 		t.Errorf("%+v, failed (-want +got):\n%s\n%s", report, diff, out)
 	}
@@ -207,21 +275,31 @@ func TestEveryRollupNamesItsDays(t *testing.T) {
 	b := newBooks(t)
 	var want []time.Time
 	for i, insert := range []string{
-		`stats.daily_stats (day, lane) VALUES ($1, 0)`,
-		`stats.product_daily_stats (day, lane, product_id) VALUES ($1, 0, gen_random_uuid())`,
-		`stats.user_daily_stats (day, lane, user_id) VALUES ($1, 0, 'ada')`,
-		`stats.product_type_daily_stats (day, lane, product_id, type, events) VALUES ($1, 0, gen_random_uuid(), 'search', 1)`,
-		`stats.type_daily_stats (day, lane, type, events) VALUES ($1, 0, 'search', 1)`,
-		`stats.product_daily_users (day, lane, product_id, sketch) VALUES ($1, 0, gen_random_uuid(), '')`,
-		`stats.daily_users (day, lane, sketch) VALUES ($1, 0, '')`,
+		`daily_stats (project, day, lane) VALUES (1, $1, 0)`,
+		`hourly_stats (project, hour, lane) VALUES (1, $1, 0)`,
+		`product_daily_stats (project, day, lane, product) VALUES (1, $1, 0, 9)`,
+		`product_hourly_stats (project, hour, lane, product) VALUES (1, $1, 0, 9)`,
+		`user_daily_stats (project, day, lane, user_n) VALUES (1, $1, 0, 9)`,
+		`name_daily_stats (project, day, lane, name) VALUES (1, $1, 0, 9)`,
+		`name_hourly_stats (project, hour, lane, name) VALUES (1, $1, 0, 9)`,
+		`product_name_daily_stats (project, day, lane, product, name) VALUES (1, $1, 0, 9, 99)`,
+		`daily_revenue (project, day, lane, currency) VALUES (1, $1, 0, 'EUR')`,
+		`hourly_revenue (project, hour, lane, currency) VALUES (1, $1, 0, 'EUR')`,
+		`product_daily_revenue (project, day, lane, product, currency) VALUES (1, $1, 0, 9, 'EUR')`,
+		`product_hourly_revenue (project, hour, lane, product, currency) VALUES (1, $1, 0, 9, 'EUR')`,
+		`user_daily_revenue (project, day, lane, user_n, currency) VALUES (1, $1, 0, 9, 'EUR')`,
+		`daily_users (project, day, lane, sketch) VALUES (1, $1, 0, '')`,
+		`product_daily_users (project, day, lane, product, sketch) VALUES (1, $1, 0, 9, '')`,
+		`name_daily_users (project, day, lane, name, sketch) VALUES (1, $1, 0, 9, '')`,
+		`daily_user_sets (project, day, lane, chunk, users) VALUES (1, $1, 0, 9, '')`,
 	} {
-		want = append(want, time.Date(2025, 1, 1+i, 0, 0, 0, 0, time.UTC))
-		if _, err := b.Pool.Exec(t.Context(), `INSERT INTO `+insert, want[i]); err != nil {
-			t.Fatal(err)
-		}
+		day := time.Date(2025, 1, 1+i, 0, 0, 0, 0, time.UTC)
+		want = append(want, day)
+		b.exec(`INSERT INTO stats.`+insert, day)
+		b.exec(`INSERT INTO ingest.dropped_days (day) VALUES ($1)`, day)
 	}
 	report, _ := b.reconcile(nil, nil)
-	if diff := cmp.Diff(want, report.Unchecked); diff != "" {
+	if diff := cmp.Diff([]reconcile.Unchecked{{Project: "default", Days: want}}, report.Unchecked); diff != "" {
 		t.Errorf("unchecked days (-want +got):\n%s", diff)
 	}
 }
@@ -236,7 +314,7 @@ func TestDaysWithoutRawRows(t *testing.T) {
 		t.Fatal(err)
 	}
 	report, out := b.reconcile(nil, nil)
-	if diff := cmp.Diff([]time.Time{b.First, b.First.AddDate(0, 0, 1)}, report.Unchecked); diff != "" || report.Differences != 0 {
+	if diff := cmp.Diff([]reconcile.Unchecked{{Project: "default", Days: []time.Time{b.First, b.First.AddDate(0, 0, 1)}}}, report.Unchecked); diff != "" || report.Differences != 0 {
 		t.Errorf("%d differences:\n%sunchecked (-want +got):\n%s", report.Differences, out, diff)
 	}
 }

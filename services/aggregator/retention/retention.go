@@ -1,5 +1,5 @@
-// Package retention shows and drops raw rows past their retention, by the rules of the aggregator's maintenance. Rollups are
-// kept.
+// Package retention shows and drops raw events past their retention, by the rules of the aggregator's maintenance. Rollups,
+// orders and refunds are kept.
 package retention
 
 import (
@@ -12,13 +12,13 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/schedule"
 )
 
-// Partition has the raw rows of one kind and day.
+// Partition has the raw events of a UTC day.
 type Partition = postgres.Partition
 
-// Expired are the raw rows past their retention.
+// Expired are the raw events past their retention.
 type Expired = postgres.Expired
 
-// FirstKept returns the first day whose raw rows are kept.
+// FirstKept returns the first UTC day whose raw events are kept.
 func FirstKept(now time.Time, days int) time.Time {
 	return schedule.Expiry(now, time.Duration(days)*24*time.Hour)
 }

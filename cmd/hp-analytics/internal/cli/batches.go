@@ -4,14 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	"github.com/hp-analytics/hp-analytics/internal/protocol"
 	failedbatches "github.com/hp-analytics/hp-analytics/services/aggregator/batches"
 )
 
@@ -53,15 +54,15 @@ hour at most. It uses the database of DATABASE_URL, or else the private one of D
 }
 
 // batchIDs parses the arguments of release. It returns none for all.
-func batchIDs(args []string, all bool) ([]uuid.UUID, error) {
+func batchIDs(args []string, all bool) ([]int64, error) {
 	if all == (len(args) > 0) {
 		return nil, errors.New("release needs the ids of batches, or --all")
 	}
-	var ids []uuid.UUID
+	var ids []int64
 	for _, arg := range args {
-		id, err := uuid.Parse(arg)
-		if err != nil {
-			return nil, fmt.Errorf("%q is not the id of a batch (a UUID)", arg)
+		id, err := strconv.ParseInt(arg, 10, 64)
+		if err != nil || id < 0 {
+			return nil, fmt.Errorf("%q is not the id of a batch (a number)", arg)
 		}
 		ids = append(ids, id)
 	}
@@ -91,16 +92,24 @@ func (e environment) listBatches(ctx context.Context, pool *pgxpool.Pool) error 
 	var rows int64
 	for _, b := range failed {
 		rows += b.Rows
-		_, _ = fmt.Fprintf(e.stdout, "%s: %d %s, received %s, failed %d times, next attempt %s: %s\n",
-			b.ID, b.Rows, b.Kind, b.ReceivedAt.UTC().Format(time.RFC3339), b.Attempts, b.Next.UTC().Format(time.RFC3339), b.Failure)
+		_, _ = fmt.Fprintf(e.stdout, "%s %d: %d %s, received %s, failed %d times, next attempt %s: %s\n",
+			b.Project, b.ID, b.Rows, unit(b.Kind), b.ReceivedAt.UTC().Format(time.RFC3339), b.Attempts, b.Next.UTC().Format(time.RFC3339), b.Failure)
 	}
 	_, err = fmt.Fprintf(e.stdout, "%s set aside; %s missing from the numbers.\n", count(len(failed), "batch"), count(rows, "row"))
 	return err
 }
 
+// unit is what the rows of a kind of batch are.
+func unit(kind string) string {
+	if kind == protocol.KindEvents {
+		return kind
+	}
+	return "lines of " + kind
+}
+
 // releaseBatches releases batches by their ids, or all of them without ids.
-func (e environment) releaseBatches(ctx context.Context, pool *pgxpool.Pool, ids []uuid.UUID) error {
-	var released []uuid.UUID
+func (e environment) releaseBatches(ctx context.Context, pool *pgxpool.Pool, ids []int64) error {
+	var released []int64
 	var err error
 	if len(ids) == 0 {
 		released, err = failedbatches.ReleaseAll(ctx, pool)

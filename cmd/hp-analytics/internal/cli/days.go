@@ -13,7 +13,7 @@ type dayRange struct{ from, to string }
 
 // define adds the flags. The texts say which days are meant without them.
 func (r *dayRange) define(cmd *cobra.Command, withoutFrom, withoutTo string) {
-	cmd.Flags().StringVar(&r.from, "from", "", "first day (YYYY-MM-DD, UTC"+withoutFrom+")")
+	cmd.Flags().StringVar(&r.from, "from", "", "first day (YYYY-MM-DD, in the time zone of each project"+withoutFrom+")")
 	cmd.Flags().StringVar(&r.to, "to", "", "last day, included"+withoutTo)
 }
 
@@ -36,4 +36,9 @@ func parseDay(flag, text string) (*time.Time, error) {
 		return nil, fmt.Errorf("%s: must be a day like 2026-03-14, not %q", flag, text)
 	}
 	return &day, nil
+}
+
+// defineProject adds the flag --project.
+func defineProject(cmd *cobra.Command, slug *string) {
+	cmd.Flags().StringVar(slug, "project", "", "slug of a project (default: all of them)")
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.opentelemetry.io/otel/trace/noop"
 
+	"github.com/hp-analytics/hp-analytics/internal/localtime"
 	"github.com/hp-analytics/hp-analytics/internal/platform/config"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/internal/platform/redis"
@@ -19,14 +20,15 @@ import (
 func rebuildCommand(env environment) *cobra.Command {
 	var days dayRange
 	var restart bool
+	var project string
 	cmd := &cobra.Command{
 		Use:   "rebuild --from DAY --to DAY",
 		Short: "Recompute the rollups of a range of days from the raw rows while the platform runs",
 		Long: `Recompute the rollups of a range of days from the raw rows while the platform runs.
 
-Each day is computed separately and swapped in at once, so readers see the old numbers or the new ones. Identical rows are
-not touched. An interrupted rebuild continues where it stopped when it is run again for the same days. Days whose raw rows were
-dropped (retention) are refused. "hp-analytics reconcile" tells whether a rebuild is needed.
+Days are those of the time zone of each project. Each is computed separately and swapped in at once, so readers see the old numbers or the new ones. Identical rows are
+not touched. An interrupted rebuild continues where it stopped when it is run again for the same days. Days of which
+raw events were dropped (retention) are refused. "hp-analytics reconcile" tells whether a rebuild is needed.
 
 It uses the database of DATABASE_URL, or else the private one of DATA_DIR (default .data). With REDIS_URL it invalidates the
 caches of analytics; without it cached numbers stay until they expire.`,
@@ -36,11 +38,12 @@ caches of analytics; without it cached numbers stay until they expire.`,
 			if err != nil {
 				return usageError{err}
 			}
-			options.Restart = restart
+			options.Restart, options.Project = restart, project
 			return env.rebuild(cmd.Context(), options)
 		},
 	}
 	days.define(cmd, "", "")
+	defineProject(cmd, &project)
 	cmd.Flags().BoolVar(&restart, "restart", false, "start over instead of continuing an interrupted rebuild of the same days")
 	return cmd
 }
@@ -53,7 +56,7 @@ func rebuildOptions(days dayRange) (rebuild.Options, error) {
 	case from == nil || to == nil:
 		return rebuild.Options{}, errors.New("--from and --to: both are required")
 	}
-	return rebuild.Options{From: *from, To: *to}, nil
+	return rebuild.Options{From: localtime.DayOfDate(*from), To: localtime.DayOfDate(*to)}, nil
 }
 
 func (e environment) rebuild(ctx context.Context, o rebuild.Options) error {
@@ -97,21 +100,21 @@ func (e environment) rebuild(ctx context.Context, o rebuild.Options) error {
 }
 
 // possibleDays says which day of the range is the first that can be rebuilt.
-func possibleDays(o rebuild.Options, missing []time.Time) string {
-	for day := o.From; !day.After(o.To); day = day.AddDate(0, 0, 1) {
-		if !slices.ContainsFunc(missing, day.Equal) {
-			return "the first day of the range that can be rebuilt is " + day.Format(time.DateOnly)
+func possibleDays(o rebuild.Options, missing []localtime.Day) string {
+	for day := o.From; day <= o.To; day++ {
+		if !slices.Contains(missing, day) {
+			return "the first day of the range that can be rebuilt is " + day.String()
 		}
 	}
 	return "no day of the range can be rebuilt"
 }
 
 func (e environment) printRebuiltDay(d rebuild.Day) {
-	_, _ = fmt.Fprintf(e.stdout, "%s: %d raw rows (%d of them arrived during the rebuild), %d rollup rows before, %d after, %d removed, %d added, in %s, writers waited %s\n",
-		d.Day.Format(time.DateOnly), d.Rows, d.Late, d.Before, d.After, d.Removed, d.Added,
+	_, _ = fmt.Fprintf(e.stdout, "%s %s: %d raw rows (%d of them arrived during the rebuild), %d rollup rows before, %d after, %d removed, %d added, in %s, writers waited %s\n",
+		d.Project, d.Day, d.Rows, d.Late, d.Before, d.After, d.Removed, d.Added,
 		d.Took.Round(time.Millisecond), d.Locked.Round(time.Millisecond))
 	if d.Unpublished != nil {
-		_, _ = fmt.Fprintf(e.stdout, "%s: the caches were not invalidated, cached numbers stay until they expire: %v\n", d.Day.Format(time.DateOnly), d.Unpublished)
+		_, _ = fmt.Fprintf(e.stdout, "%s %s: the caches were not invalidated, cached numbers stay until they expire: %v\n", d.Project, d.Day, d.Unpublished)
 	}
 }
 
@@ -120,8 +123,8 @@ func (e environment) printRebuilt(r rebuild.Report, took time.Duration, invalida
 	for _, d := range r.Done {
 		rows, removed, added = rows+d.Rows, removed+d.Removed, added+d.Added
 	}
-	if len(r.Resumed) > 0 {
-		_, _ = fmt.Fprintf(e.stdout, "Already done before the interruption: %s.\n", count(len(r.Resumed), "day"))
+	if r.Resumed > 0 {
+		_, _ = fmt.Fprintf(e.stdout, "Already done before the interruption: %s.\n", count(r.Resumed, "day"))
 	}
 	if !invalidated && removed+added > 0 {
 		_, _ = fmt.Fprintln(e.stdout, "REDIS_URL is not set: cached numbers stay until they expire.")

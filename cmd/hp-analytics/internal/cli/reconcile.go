@@ -16,6 +16,7 @@ import (
 func reconcileCommand(env environment) *cobra.Command {
 	var days dayRange
 	var details bool
+	var project string
 	cmd := &cobra.Command{
 		Use:   "reconcile",
 		Short: "Recount every rollup from the raw rows, print the differences, exit 1 if there is any",
@@ -31,7 +32,7 @@ DATA_DIR (default .data).`,
 			if err != nil {
 				return usageError{err}
 			}
-			options := reconcile.Options{From: from, To: to, Details: env.stdout}
+			options := reconcile.Options{Project: project, From: from, To: to, Details: env.stdout}
 			if !details {
 				options.Details = &firstLines{out: env.stdout, left: shownDifferences}
 			}
@@ -39,6 +40,7 @@ DATA_DIR (default .data).`,
 		},
 	}
 	days.define(cmd, "; default: the first with data", " (default: the last with data)")
+	defineProject(cmd, &project)
 	cmd.Flags().BoolVar(&details, "details", false, "print every difference")
 	return cmd
 }
@@ -92,19 +94,19 @@ func (e environment) report(r reconcile.Report, took time.Duration) error {
 		if !t.First.IsZero() {
 			days = fmt.Sprintf(", %s to %s", t.First.Format(time.DateOnly), t.Last.Format(time.DateOnly))
 		}
-		_, _ = fmt.Fprintf(e.stdout, "%s: %s%s\n", t.Name, count(t.Differences, "difference"), days)
+		_, _ = fmt.Fprintf(e.stdout, "%s %s: %s%s\n", t.Project, t.Name, count(t.Differences, "difference"), days)
 	}
-	if n := len(r.Unchecked); n > 0 {
-		_, _ = fmt.Fprintf(e.stdout, "%s dropped (%s to %s): not checked, because the raw rows are gone (retention)\n",
-			count(n, "day"), r.Unchecked[0].Format(time.DateOnly), r.Unchecked[n-1].Format(time.DateOnly))
+	for _, u := range r.Unchecked {
+		_, _ = fmt.Fprintf(e.stdout, "%s: %s dropped (%s to %s): not checked, because raw events are gone (retention)\n",
+			u.Project, count(len(u.Days), "day"), u.Days[0].Format(time.DateOnly), u.Days[len(u.Days)-1].Format(time.DateOnly))
 	}
 	if r.PendingRows > 0 {
 		_, _ = fmt.Fprintf(e.stdout, "not folded yet and therefore not counted: %s\n", count(r.PendingRows, "row"))
 	}
 	for _, b := range r.Failed {
-		_, _ = fmt.Fprintf(e.stdout, "batch %s: %s missing from the numbers, because it cannot be folded: %s\n", b.ID, count(b.Rows, "row"), b.Failure)
+		_, _ = fmt.Fprintf(e.stdout, "%s batch %d: %s missing from the numbers, because it cannot be folded: %s\n", b.Project, b.ID, count(b.Rows, "row"), b.Failure)
 	}
-	_, _ = fmt.Fprintf(e.stdout, "Recounted %s, %s, %s in %s: %s.\n", count(r.Days, "day"), count(r.Rows, "raw row"),
+	_, _ = fmt.Fprintf(e.stdout, "Recounted %s, %s, %s, %s in %s: %s.\n", count(r.Projects, "project"), count(r.Days, "day"), count(r.Rows, "raw row"),
 		count(r.Compared, "rollup row"), took.Round(time.Millisecond), count(r.Differences, "difference"))
 	if r.Days == 0 && len(r.Unchecked) == 0 {
 		_, _ = fmt.Fprintln(e.stdout, "Nothing was checked: there are no data of these days.")

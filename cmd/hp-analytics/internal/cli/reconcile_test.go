@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hp-analytics/hp-analytics/internal/localtime"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/rebuild"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/reconcile"
 )
@@ -18,10 +19,10 @@ func TestReconcileNamesDroppedDaysOnce(t *testing.T) {
 		days = append(days, first.AddDate(0, 0, i))
 	}
 	var out strings.Builder
-	if err := (environment{stdout: &out}).report(reconcile.Report{Unchecked: days}, time.Second); err != nil {
+	if err := (environment{stdout: &out}).report(reconcile.Report{Unchecked: []reconcile.Unchecked{{Project: "shop", Days: days}}}, time.Second); err != nil {
 		t.Fatal(err)
 	}
-	if got := out.String(); !strings.HasPrefix(got, "400 days dropped (2026-01-01 to 2027-02-04): not checked") || strings.Count(got, "\n") != 2 {
+	if got := out.String(); !strings.HasPrefix(got, "shop: 400 days dropped (2026-01-01 to 2027-02-04): not checked") || strings.Count(got, "\n") != 2 {
 		t.Errorf("reconcile says:\n%s", got)
 	}
 }
@@ -41,13 +42,13 @@ func TestReconcileSumsUp(t *testing.T) {
 	}
 	first := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	err := (environment{stdout: &out}).report(reconcile.Report{Differences: 5, Tables: []reconcile.Table{
-		{Name: "ingest.batches", Differences: 1},
-		{Name: "stats.daily", Differences: 4, First: first, Last: first.AddDate(0, 0, 2)},
+		{Project: "default", Name: "ingest.batches", Differences: 1},
+		{Project: "shop", Name: "stats.daily", Differences: 4, First: first, Last: first.AddDate(0, 0, 2)},
 	}}, time.Second)
 	if err == nil {
 		t.Error("differences are no error")
 	}
-	const want = "a difference\na difference\ningest.batches: 1 difference\nstats.daily: 4 differences, 2026-01-01 to 2026-01-03\n"
+	const want = "a difference\na difference\ndefault ingest.batches: 1 difference\nshop stats.daily: 4 differences, 2026-01-01 to 2026-01-03\n"
 	if got := out.String(); !strings.HasPrefix(got, want) {
 		t.Errorf("reconcile says:\n%s", got)
 	}
@@ -56,12 +57,12 @@ func TestReconcileSumsUp(t *testing.T) {
 // The refusal of a rebuild names the first day that can be rebuilt.
 func TestPossibleDays(t *testing.T) {
 	t.Parallel()
-	day := func(d int) time.Time { return time.Date(2026, 3, d, 0, 0, 0, 0, time.UTC) }
+	day := func(d int) localtime.Day { return localtime.DayOfDate(time.Date(2026, 3, d, 0, 0, 0, 0, time.UTC)) }
 	days := rebuild.Options{From: day(1), To: day(3)}
-	if got := possibleDays(days, []time.Time{day(1)}); !strings.HasSuffix(got, " is 2026-03-02") {
+	if got := possibleDays(days, []localtime.Day{day(1)}); !strings.HasSuffix(got, " is 2026-03-02") {
 		t.Error(got)
 	}
-	if got := possibleDays(days, []time.Time{day(1), day(2), day(3)}); !strings.HasPrefix(got, "no day ") {
+	if got := possibleDays(days, []localtime.Day{day(1), day(2), day(3)}); !strings.HasPrefix(got, "no day ") {
 		t.Error(got)
 	}
 }

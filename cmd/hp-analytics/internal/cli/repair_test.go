@@ -25,17 +25,18 @@ func TestRebuildCommand(t *testing.T) {
 		}
 	}
 	execute(t, database.URL(), `SELECT ingest.ensure_partitions('2026-01-01', '2026-01-02')`)
-	const wrong = `INSERT INTO stats.product_daily_stats (product_id, day, lane, views) VALUES (gen_random_uuid(), '2026-01-01', 0, 1)`
+	execute(t, database.URL(), `INSERT INTO ingest.dropped_days (day) VALUES ('2026-01-03'), ('2026-01-04')`)
+	const wrong = `INSERT INTO stats.product_daily_stats (project, product, day, lane, views) VALUES (1, 7, '2026-01-01', 0, 1)`
 	execute(t, database.URL(), wrong)
 	command(exitFailure, "views is 1, recounted 0", environ, "reconcile")
 	command(exitOK, "REDIS_URL is not set", environ, "rebuild", "--from=2026-01-01", "--to=2026-01-02")
 	command(exitOK, ": 0 differences.", environ, "reconcile")
-	command(exitFailure, "hp-analytics: rebuild: the raw rows of 2026-01-03, 2026-01-04 are gone", environ, "rebuild", "--from=2026-01-02", "--to=2026-01-04")
+	command(exitFailure, "hp-analytics: rebuild: raw events of 2026-01-03, 2026-01-04 in the project default were dropped", environ, "rebuild", "--from=2026-01-02", "--to=2026-01-04")
 	command(exitFailure, "the first day of the range that can be rebuilt is 2026-01-02", environ, "rebuild", "--from=2026-01-02", "--to=2026-01-04")
 
 	execute(t, database.URL(), wrong)
 	told := append([]string{"REDIS_URL=" + string(redistest.New(t).URL)}, environ...)
-	command(exitOK, "2026-01-01: 0 raw rows (0 of them arrived during the rebuild), 1 rollup rows before, 0 after, 1 removed, 0 added", told, "rebuild", "--from=2026-01-01", "--to=2026-01-01")
+	command(exitOK, "default 2026-01-01: 0 raw rows (0 of them arrived during the rebuild), 1 rollup rows before, 0 after, 1 removed, 0 added", told, "rebuild", "--from=2026-01-01", "--to=2026-01-01")
 	command(exitOK, "Rebuilt 1 day from 0 raw rows", told, "rebuild", "--from=2026-01-01", "--to=2026-01-01", "--restart")
 }
 
@@ -52,17 +53,17 @@ func TestBatchesCommand(t *testing.T) {
 		}
 	}
 	command(exitOK, "0 batches set aside", "batches", "list")
-	const id = "0195a3f4-11d5-7a02-9e1c-4d6f8a0b2c3e"
+	const id = "1700123"
 	execute(t, database.URL(), `
-		INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts, failed_at, next_attempt_at, attempts, failure)
-		VALUES ('`+id+`', 'events', 7, now(), now(), now(), now() + interval '1 hour', 3, 'rows are missing')`)
-	command(exitOK, id+": 7 events, received ", "batches", "list")
+		INSERT INTO ingest.batches (project, id, kind, rows, min_ts, max_ts, failed_at, next_attempt_at, attempts, failure)
+		VALUES (1, '`+id+`', 'events', 7, now(), now(), now(), now() + interval '1 hour', 3, 'rows are missing')`)
+	command(exitOK, "default "+id+": 7 events, received ", "batches", "list")
 	command(exitOK, "failed 3 times", "batches", "list")
-	command(exitFailure, "batch "+id+": 7 rows missing from the numbers", "reconcile")
+	command(exitFailure, "default batch "+id+": 7 rows missing from the numbers", "reconcile")
 	command(exitUsage, "needs the ids of batches, or --all", "batches", "release")
 	command(exitUsage, "needs the ids of batches, or --all", "batches", "release", "--all", id)
-	command(exitUsage, "is not the id of a batch", "batches", "release", "17")
-	command(exitFailure, "1 of 1 ids name no batch", "batches", "release", "0195a3f4-0000-7000-8000-000000000000")
+	command(exitUsage, "is not the id of a batch", "batches", "release", "0195a3f4-11d5-7a02-9e1c-4d6f8a0b2c3e")
+	command(exitFailure, "1 of 1 ids name no batch", "batches", "release", "17")
 	command(exitOK, "Released 1 batch,", "batches", "release", id)
 	command(exitOK, "Released 1 batch,", "batches", "release", "--all")
 	execute(t, database.URL(), `DO $$ BEGIN ASSERT (SELECT next_attempt_at <= clock_timestamp() FROM ingest.batches); END $$`)
@@ -88,18 +89,18 @@ func TestRetentionCommand(t *testing.T) {
 	show, drop := []string{"retention"}, []string{"retention", "--apply"}
 	command(exitOK, drop, "0 partitions of 0 bytes are older than ")
 	execute(t, database.URL(), `SELECT ingest.ensure_partitions('2020-01-01', '2020-01-02'), ingest.ensure_partitions(current_date, current_date)`)
-	execute(t, database.URL(), `INSERT INTO ingest.batches (id, kind, rows, min_ts, max_ts) VALUES (gen_random_uuid(), 'events', 7, '2020-01-02', '2020-01-02')`)
+	execute(t, database.URL(), `INSERT INTO ingest.batches (project, id, kind, rows, min_ts, max_ts) VALUES (1, 5, 'events', 7, '2020-01-02', '2020-01-02')`)
 	execute(t, database.URL(), `
-		INSERT INTO ingest.events (owner, ts, received_at, id, product_id, batch_id, user_id, type)
-		SELECT 1, '2020-01-01', now(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'ada', 'view' FROM generate_series(1, 3)`)
+		INSERT INTO ingest.events (project, ts, id, batch, user_n, name)
+		SELECT 1, '2020-01-01', gen_random_uuid(), 4, 3, 1 FROM generate_series(1, 3)`)
 	execute(t, database.URL(), `ANALYZE ingest.events_p20200101`)
-	execute(t, database.URL(), `INSERT INTO stats.daily_stats (day, lane) VALUES ('2020-01-01', 0)`)
+	execute(t, database.URL(), `INSERT INTO stats.daily_stats (project, day, lane) VALUES (1, '2020-01-01', 0)`)
 	pending := "while 1 batches of 7 rows, some of them of those days, are not folded"
-	command(exitOK, show, "ingest.events_p20200101: about 3 rows, ", "ingest.purchases_p20200102: an unknown number of rows", "kept for now", pending)
+	command(exitOK, show, "ingest.events_p20200101: about 3 rows, ", "ingest.events_p20200102: an unknown number of rows", "kept for now", pending)
 	command(exitFailure, drop, "Dropped 0 partitions.", pending)
 	execute(t, database.URL(), `UPDATE ingest.batches SET aggregated_at = now()`)
-	command(exitOK, show, "4 partitions of ")
-	command(exitOK, drop, "Dropped 4 partitions.")
+	command(exitOK, show, "2 partitions of ")
+	command(exitOK, drop, "Dropped 2 partitions.")
 	command(exitOK, show, "0 partitions of ")
 	// Newer rows and the rollups are still there.
 	execute(t, database.URL(), `DO $$ BEGIN
@@ -138,12 +139,12 @@ func TestRepairBesideTheRunningPlatform(t *testing.T) {
 	var day string
 	query(t, database.URL(), `SELECT min(day)::text FROM stats.daily_stats`, &day)
 	code, out := run(t, []string{"reconcile"}, environ...)
-	if code != exitFailure || !strings.Contains(out, "stats.daily "+day+": views is ") || !strings.Contains(out, ": 1 difference.") {
+	if code != exitFailure || !strings.Contains(out, "default stats.daily "+day+": views is ") || !strings.Contains(out, ": 1 difference.") {
 		t.Errorf("reconcile does not name the corrupted row: exit code %d:\n%s", code, out)
 	}
 	client := redistest.ClientOf(t, cache, postgres.Identity(database.Pool("")))
 	versions := redistest.Key(t, client, protocol.VersionsKey)
-	before := client.HGet(t.Context(), versions, protocol.TopField).Val()
+	before := client.HGet(t.Context(), versions, protocol.ProjectField(1)).Val()
 	code, out = run(t, []string{"rebuild", "--from", day, "--to", day}, environ...)
 	// The output counts more than the corrupted row: the bytes of a sketch depend on the order of folds, so rebuild replaces
 	// sketches that are equal in value as well.
@@ -151,7 +152,7 @@ func TestRepairBesideTheRunningPlatform(t *testing.T) {
 	if code != exitOK || repaired != correct || !strings.Contains(out, "Rebuilt 1 day ") || strings.Contains(out, "caches") {
 		t.Errorf("rebuild: exit code %d, %d views instead of %d:\n%s", code, repaired, correct, out)
 	}
-	if after := client.HGet(t.Context(), versions, protocol.TopField).Val(); after == before {
+	if after := client.HGet(t.Context(), versions, protocol.ProjectField(1)).Val(); after == before {
 		t.Errorf("the version token of rankings is still %q", after)
 	}
 	wantNoDifferences(t, environ...)

@@ -12,9 +12,9 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/aggregator/retention"
 )
 
-// RetentionConfig says how long raw rows are kept. The aggregator has the same setting.
+// RetentionConfig says how long raw events are kept. The aggregator has the same setting.
 type RetentionConfig struct {
-	// RetentionDays is how long raw rows are kept; rollups stay.
+	// RetentionDays is how long raw events are kept; rollups, orders and refunds stay.
 	RetentionDays int `env:"RETENTION_DAYS, default=90"`
 }
 
@@ -30,11 +30,11 @@ func retentionCommand(env environment) *cobra.Command {
 	apply := false
 	cmd := &cobra.Command{
 		Use:   "retention",
-		Short: "Show which raw rows are older than RETENTION_DAYS; --apply drops them now",
-		Long: `Show which raw rows are older than RETENTION_DAYS (default 90), and what keeps them from being dropped.
+		Short: "Show which raw events are older than RETENTION_DAYS; --apply drops them now",
+		Long: `Show which raw events are older than RETENTION_DAYS (default 90), and what keeps them from being dropped.
 
-The aggregator drops them within the hour; --apply does it now, by the same rules. Rollups stay. It uses the database of
-DATABASE_URL, or else the private one of DATA_DIR (default .data).`,
+The aggregator drops them within the hour; --apply does it now, by the same rules. Rollups, orders and refunds stay.
+It uses the database of DATABASE_URL, or else the private one of DATA_DIR (default .data).`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return env.retention(cmd.Context(), apply) },
 	}
@@ -95,6 +95,6 @@ func (e environment) printExpired(expired retention.Expired, firstKept time.Time
 	if expired.PendingBatches > 0 {
 		_, _ = fmt.Fprintf(e.stdout, "Nothing is dropped while %d batches of %d rows, some of them of those days, are not folded.\n", expired.PendingBatches, expired.PendingRows)
 	}
-	_, _ = fmt.Fprintf(e.stdout, "%d partitions of %d bytes are older than %s, the first day that is kept. Rollups stay.\n",
+	_, _ = fmt.Fprintf(e.stdout, "%d partitions of %d bytes are older than %s, the first day that is kept. Rollups, orders and refunds stay.\n",
 		len(expired.Partitions), bytes, firstKept.Format(time.DateOnly))
 }

@@ -17,13 +17,17 @@ import (
 )
 
 // hot are the tables that folds update all the time. Sketches stop changing once they have seen most users.
-var hot = []string{"stats.product_daily_stats", "stats.product_type_daily_stats", "stats.user_daily_stats", "stats.daily_stats"}
+var hot = []string{
+	"stats.product_daily_stats", "stats.product_hourly_stats", "stats.product_name_daily_stats", "stats.name_daily_stats", "stats.name_hourly_stats",
+	"stats.user_daily_stats", "stats.hourly_stats", "stats.daily_stats", "stats.product_daily_revenue", "stats.user_daily_revenue",
+	"stats.hourly_revenue", "stats.daily_revenue",
+}
 
 // sizes returns the bytes on disk of the tables that folds write, indexes included.
 func sizes(t *testing.T, w *batchtest.Writer) map[string]int64 {
 	t.Helper()
 	size := map[string]int64{}
-	for _, table := range append([]string{"stats.product_daily_users", "stats.daily_users"}, hot...) {
+	for _, table := range append([]string{"stats.product_daily_users", "stats.name_daily_users", "stats.daily_users", "stats.daily_user_sets"}, hot...) {
 		var bytes int64
 		if err := w.Pool.QueryRow(t.Context(), `SELECT pg_total_relation_size($1::regclass)`, table).Scan(&bytes); err != nil {
 			t.Fatal(err)
@@ -127,7 +131,7 @@ func BenchmarkClaimBesideLongReader(b *testing.B) {
 			if _, err := reader.Exec(b.Context(), `SELECT count(*) FROM ingest.batches`); err != nil {
 				b.Fatal(err)
 			}
-			const write = `INSERT INTO ingest.batches (id, kind, rows) SELECT ('01800000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'events', 0 FROM generate_series(1, $1::int) n`
+			const write = `INSERT INTO ingest.batches (project, id, kind, rows) SELECT 1, n, 'events', 0 FROM generate_series(1, $1::int) n`
 			for _, sql := range []string{write, `UPDATE ingest.batches SET aggregated_at = now() WHERE $1::int >= 0`} {
 				if _, err := w.Pool.Exec(b.Context(), sql, folded); err != nil {
 					b.Fatal(err)

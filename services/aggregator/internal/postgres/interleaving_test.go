@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/hp-analytics/hp-analytics/internal/localtime"
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
 )
@@ -51,13 +53,15 @@ func interleave(t *testing.T, seed uint64, steps int) {
 	}()
 	database := dbtest.New(t)
 	random := rand.New(rand.NewPCG(seed, 0))
-	insert := ingestStatements(t)
-	clients := &client{random: random, sent: map[string][]fact{}}
-	m := newModel(t)
 	s := &scheduler{t: t, random: random, admin: database.Pool(""), orders: map[order]int{}}
 	s.exec(`SELECT ingest.ensure_partitions($1::date, $1::date + 2)`, firstDay)
-	s.exec(`INSERT INTO catalog.products (id, sku, name, price_minor, currency)
-		SELECT id, 'P-' || n, 'Product', 100, 'EUR' FROM unnest($1::uuid[]) WITH ORDINALITY AS given (id, n)`, products[:])
+	s.exec(`INSERT INTO auth.projects (slug, name, time_zone) VALUES ('second', 'Second', 'Asia/Kolkata')`)
+	kolkata, err := localtime.Load("Asia/Kolkata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	clients := &client{random: random, projects: []int16{1, 2}, sent: map[string][]row{}}
+	m := newModel(t, map[int16]*time.Location{1: time.UTC, 2: kolkata})
 	for i := range 4 {
 		w := newWorker(t, database, fmt.Sprintf("folder %d", i), "hp_aggregator")
 		w.folds = true
@@ -78,7 +82,7 @@ func interleave(t *testing.T, seed uint64, steps int) {
 		}
 		batch := clients.batch()
 		m.begin(batch)
-		w.start(func(ctx context.Context, pool *pgxpool.Pool) error { return batch.run(ctx, pool, insert) },
+		w.start(func(ctx context.Context, pool *pgxpool.Pool) error { return batch.run(ctx, pool) },
 			func(err error) { m.end(batch, err, w) })
 	}
 	snapshot := func() tables {
@@ -109,7 +113,7 @@ func interleave(t *testing.T, seed uint64, steps int) {
 	m.check(got)
 	for id, r := range got.receipts {
 		if r.aggregated == nil {
-			t.Errorf("batch %s pends, though nothing is left to fold", id)
+			t.Errorf("batch %d pends, though nothing is left to fold", id)
 		}
 	}
 	if before == 0 || len(m.folded) < steps/50 {

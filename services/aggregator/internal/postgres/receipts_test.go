@@ -4,8 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/batchtest"
@@ -36,8 +34,8 @@ func TestBatchThatIsYoungerThanItsFold(t *testing.T) {
 		folded <- err
 	}()
 	platformtest.Eventually(t, 10*time.Second, "the fold has begun", func() bool { return len(waiters(t, w.Pool)) == 1 })
-	const insert = `INSERT INTO ingest.batches (id, kind, rows, received_at) VALUES ($1, 'events', 0, clock_timestamp())`
-	if _, err := blocker.Exec(t.Context(), insert, uuid.New()); err != nil {
+	const insert = `INSERT INTO ingest.batches (project, id, kind, rows, received_at) VALUES (1, 17, 'events', 0, clock_timestamp())`
+	if _, err := blocker.Exec(t.Context(), insert); err != nil {
 		t.Fatal(err)
 	}
 	if err := blocker.Commit(t.Context()); err != nil {

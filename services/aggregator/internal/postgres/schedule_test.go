@@ -104,11 +104,11 @@ func (s *scheduler) hold(w *worker) (release func()) {
 	}
 	s.t.Cleanup(func() { _ = tx.Rollback(ctx) }) // a second one does nothing
 	const insert = `
-		INSERT INTO stats.daily_stats AS s (day, lane)
-		SELECT $2::date + n, l.objid::bigint - $3
+		INSERT INTO stats.daily_stats AS s (project, day, lane)
+		SELECT 1, $2::date + n, l.objid::bigint - $3
 		FROM generate_series(0, 9) n, pg_locks l
 		WHERE l.pid = $1 AND l.locktype = 'advisory' AND l.objid::bigint >= $3
-		ON CONFLICT (day, lane) DO UPDATE SET events = s.events`
+		ON CONFLICT (project, day, lane) DO UPDATE SET events = s.events`
 	if tag, err := tx.Exec(ctx, insert, w.at.pid, firstDay, int64(locks.Lane(0).ID())); err != nil || tag.RowsAffected() == 0 {
 		s.t.Fatalf("hold the rows of a lane: %d rows, %v", tag.RowsAffected(), err)
 	}

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -220,7 +221,7 @@ func holdDay(t *testing.T, pool *pgxpool.Pool, lane int) pgx.Tx {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) })
-	if _, err := tx.Exec(t.Context(), `INSERT INTO stats.daily_stats (day, lane) SELECT '2026-01-01'::date + n, $1 FROM generate_series(0, 4) n`, lane); err != nil {
+	if _, err := tx.Exec(t.Context(), `INSERT INTO stats.daily_stats (project, day, lane) SELECT 1, '2026-01-01'::date + n, $1 FROM generate_series(0, 4) n`, lane); err != nil {
 		t.Fatal(err)
 	}
 	return tx
@@ -291,24 +292,56 @@ func TestFoldCutBeforeEachStatement(t *testing.T) {
 	}
 }
 
-// Rows that a batch promises but that are gone must not be passed over.
+// Facts that a batch promises but that are gone, or are others, must not be passed over.
 func TestFoldRefusesIncompleteBatches(t *testing.T) {
 	t.Parallel()
+	for name, test := range map[string]struct{ damage, want string }{
+		"a row more":     {`UPDATE ingest.batches SET rows = 11 WHERE id = $1`, "records 11 rows but has the facts of 10"},
+		"a row fewer":    {`UPDATE ingest.batches SET rows = 9 WHERE id = $1`, "records 9 rows but has the facts of 10"},
+		"no facts":       {`UPDATE ingest.batches SET facts = NULL WHERE id = $1`, "the facts of the batch are damaged: no header"},
+		"half the facts": {`UPDATE ingest.batches SET facts = substring(facts FOR length(facts) - 1) WHERE id = $1`, "the facts of the batch are damaged: it ends within"},
+		"other facts":    {`UPDATE ingest.batches SET facts = '\x0200' WHERE id = $1`, "the facts of the batch are damaged"},
+		"no user":        {`UPDATE ingest.batches SET facts = '\x01000000010100000101' WHERE id = $1`, "an event without a user or a name"},
+		"no project":     {`UPDATE ingest.batches SET project = 99 WHERE id = $1`, "there is no project 99"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			database := dbtest.New(t)
+			w := batchtest.New(t, database, 6)
+			id := w.Events(10)
+			if _, err := w.Pool.Exec(t.Context(), test.damage, id); err != nil {
+				t.Fatal(err)
+			}
+			other := w.Orders(3)
+			done, err := postgres.Store{Pool: database.Pool("hp_aggregator"), Lanes: 1, Rows: 100}.Fold(t.Context())
+			if err != nil || done.Batches != 1 || len(done.Failed) != 1 || !strings.Contains(done.Failed[0].Err.Error(), test.want) {
+				t.Fatalf("Fold = %+v, %v", done, err)
+			}
+			var folded []int64
+			if err := w.Pool.QueryRow(t.Context(), `SELECT array_agg(id) FROM ingest.batches WHERE aggregated_at IS NOT NULL`).Scan(&folded); err != nil || !slices.Equal(folded, []int64{other}) {
+				t.Errorf("folded %v, %v", folded, err)
+			}
+		})
+	}
+}
+
+// What is folded needs no facts any more, and what failed keeps them.
+func TestFactsAreRemoved(t *testing.T) {
+	t.Parallel()
 	database := dbtest.New(t)
-	w := batchtest.New(t, database, 6)
-	id := w.Batch(10)
-	for _, table := range []string{"events", "purchases"} {
-		if _, err := w.Pool.Exec(t.Context(), `DELETE FROM ingest.`+table+` WHERE id IN (SELECT id FROM ingest.`+table+` WHERE batch_id = $1 LIMIT 1)`, id); err != nil {
-			t.Fatal(err)
-		}
+	w := batchtest.New(t, database, 16)
+	failed := w.Events(10)
+	if _, err := w.Pool.Exec(t.Context(), `UPDATE ingest.batches SET rows = 11`); err != nil {
+		t.Fatal(err)
 	}
-	done, err := postgres.Store{Pool: database.Pool("hp_aggregator"), Lanes: 1, Rows: 100}.Fold(t.Context())
-	if err != nil || done.Batches != 0 || len(done.Failed) != 1 || !strings.Contains(done.Failed[0].Err.Error(), "record 10 rows but have 9") {
-		t.Errorf("Fold = %+v, %v", done, err)
+	w.Events(1000) // of a size that Postgres stores apart
+	w.Orders(5)
+	if err := drain(t.Context(), postgres.Store{Pool: database.Pool("hp_aggregator"), Lanes: 1, Rows: 10_000}); err != nil {
+		t.Fatal(err)
 	}
-	var folded bool
-	if err := w.Pool.QueryRow(t.Context(), `SELECT aggregated_at IS NOT NULL FROM ingest.batches WHERE id = $1`, id).Scan(&folded); err != nil || folded {
-		t.Errorf("the batch was marked as folded: %t, %v", folded, err)
+	var with []int64
+	if err := w.Pool.QueryRow(t.Context(), `SELECT array_agg(id) FROM ingest.batches WHERE facts IS NOT NULL`).Scan(&with); err != nil || !slices.Equal(with, []int64{failed}) {
+		t.Errorf("batches with facts: %v, %v; want %d", with, err, failed)
 	}
 }
 
@@ -319,10 +352,10 @@ func TestUpkeep(t *testing.T) {
 	store := postgres.Store{Pool: database.Pool("hp_aggregator"), Lanes: 1, Rows: 1000}
 	old, young, pending := w.Batch(1), w.Batch(1), w.Batch(1)
 	for sql, args := range map[string][]any{
-		`UPDATE ingest.batches SET received_at = now() - interval '8 days', aggregated_at = now() WHERE id = $1`:                          {old},
-		`UPDATE ingest.batches SET aggregated_at = now() WHERE id = $1`:                                                                   {young},
-		`UPDATE ingest.batches SET received_at = now() - interval '9 days' WHERE id = $1`:                                                 {pending},
-		`INSERT INTO ingest.idempotency_keys VALUES ('p', 'old', '', '{}', now() - interval '25 hours'), ('p', 'young', '', '{}', now())`: nil,
+		`UPDATE ingest.batches SET received_at = now() - interval '8 days', aggregated_at = now() WHERE id = $1`:                                                                  {old},
+		`UPDATE ingest.batches SET aggregated_at = now() WHERE id = $1`:                                                                                                           {young},
+		`UPDATE ingest.batches SET received_at = now() - interval '9 days' WHERE id = $1`:                                                                                         {pending},
+		`INSERT INTO ingest.idempotency_keys VALUES (1, 'p', 'old', '', '{}', now() - interval '25 hours'), (1, 'p', 'young', '', '{}', now()), (2, 'p', 'old', '', '{}', now())`: nil,
 	} {
 		if _, err := w.Pool.Exec(t.Context(), sql, args...); err != nil {
 			t.Fatal(err)
@@ -344,7 +377,7 @@ func TestUpkeep(t *testing.T) {
 		t.Errorf("PruneIdempotencyKeys = %d, %v", n, err)
 	}
 	day := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
-	for _, want := range []int{6, 0} {
+	for _, want := range []int{3, 0} {
 		if made, err := store.EnsurePartitions(t.Context(), day, day.AddDate(0, 0, 2)); err != nil || made != want {
 			t.Errorf("EnsurePartitions = %d, %v; want %d", made, err, want)
 		}

@@ -1,186 +1,157 @@
 package postgres_test
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"math/rand/v2"
-	"path/filepath"
-	"slices"
-	"strconv"
-	"testing"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/hp-analytics/hp-analytics/internal/locks"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/internal/protocol"
+	"github.com/hp-analytics/hp-analytics/internal/protocol/facts"
 )
 
-// fact is a raw row as its client sends it. The client sends the same under the same identity, however often.
-type fact struct {
-	ts               time.Time
-	id, product      uuid.UUID
-	user, typ        string // a purchase has no type
-	quantity, amount int64
+// row is an event, or an order of one or two lines, as its client sends it. The client sends the same under the same identity,
+// however often.
+type row struct {
+	project int16
+	ts      time.Time
+	id      uuid.UUID
+	user    int64
+	product int32      // of an event; 0 for none
+	name    int16      // of an event; 0 for an order
+	lines   []lineSent // of an order
 }
 
-// identity is the key of a raw row.
+type lineSent struct {
+	product       int32
+	units, amount int64
+}
+
+// identity is the key of a raw row: an order has no time in it.
 type identity struct {
-	micros int64
-	id     uuid.UUID
+	project int16
+	micros  int64
+	id      uuid.UUID
 }
 
-func (f fact) identity() identity { return identity{f.ts.UnixMicro(), f.id} }
+func (r row) identity() identity {
+	if r.name == 0 {
+		return identity{r.project, 0, r.id}
+	}
+	return identity{r.project, r.ts.UnixMicro(), r.id}
+}
 
 // write is one batch on its way into the database.
 type write struct {
-	id    uuid.UUID
-	kind  string
-	facts []fact
-	inTx  bool // three statements instead of one, so that others come in between
-	rows  int  // that were new, as the database has answered
+	id      int64
+	project int16
+	kind    string
+	sent    []row
+	inTx    bool // three statements instead of one, so that others come in between
+	rows    int  // that were new, as the database has answered; for orders: their lines
 }
 
-// statements are those by which ingest commits batches.
-type statements struct{ events, purchases string }
-
-// ingestStatements reads the statements from the source of ingest: its packages are closed to this service, and a copy
-// would only prove something about the copy.
-func ingestStatements(t *testing.T) statements {
-	t.Helper()
-	dir := filepath.Join("..", "..", "..", "ingest", "internal", "postgres")
-	paths, err := filepath.Glob(filepath.Join(dir, "*.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	source := source{}
-	for _, path := range paths {
-		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		source = append(source, file)
-	}
-	find := func(name, function string) string {
-		value, err := source.constant(name, function)
-		if err != nil {
-			t.Fatalf("%s: %v", dir, err)
-		}
-		return value
-	}
-	return statements{events: find("insertChecked", ""), purchases: find("insert", "insertCheckedPurchases")}
-}
-
-// source are the files of a package.
-type source []*ast.File
-
-// constant returns the value of a string constant of the package, or of one of its functions.
-func (s source) constant(name, function string) (value string, err error) {
-	err = fmt.Errorf("no string constant %s in the scope of %q", name, function)
-	for _, file := range s {
-		for _, declaration := range file.Decls {
-			if f, ok := declaration.(*ast.FuncDecl); ok != (function != "") || ok && f.Name.Name != function {
-				continue
-			}
-			ast.Inspect(declaration, func(node ast.Node) bool {
-				if spec, ok := node.(*ast.ValueSpec); ok && spec.Names[0].Name == name && len(spec.Values) == 1 {
-					value, err = s.evaluate(spec.Values[0])
-				}
-				return true
-			})
-		}
-	}
-	return value, err
-}
-
-// evaluate returns the string of a constant expression.
-func (s source) evaluate(expression ast.Expr) (string, error) {
-	switch e := expression.(type) {
-	case *ast.BasicLit:
-		return strconv.Unquote(e.Value)
-	case *ast.BinaryExpr:
-		left, leftErr := s.evaluate(e.X)
-		right, rightErr := s.evaluate(e.Y)
-		return left + right, errors.Join(leftErr, rightErr)
-	case *ast.Ident:
-		return s.constant(e.Name, "")
-	case *ast.SelectorExpr:
-		if e.Sel.Name == "IdempotencyKey" {
-			return locks.IdempotencyKey, nil
-		}
-	}
-	return "", fmt.Errorf("an expression of type %T is not supported", expression)
-}
+// The statements are in the shape of those by which ingest commits batches: one statement inserts rows, leaves out those that
+// are there, and puts together the facts of the others.
+const (
+	insertEvents = `
+		WITH sent AS MATERIALIZED (
+			SELECT * FROM unnest($1::timestamptz[], $2::uuid[], $3::bigint[], $4::integer[], $5::smallint[], $6::bytea[]) AS sent (ts, id, user_n, product, name, record)
+		), stored AS (
+			INSERT INTO ingest.events (project, ts, id, user_n, product, name, batch)
+			SELECT DISTINCT ON (ts, id) $7::smallint, ts, id, user_n, nullif(product, 0), name, $8::bigint FROM sent ORDER BY ts, id
+			ON CONFLICT (project, ts, id) DO NOTHING
+			RETURNING ts, id
+		), counted AS (
+			SELECT count(*) AS rows, min(ts) AS min_ts, max(ts) AS max_ts, string_agg(record, '') AS records
+			FROM (SELECT DISTINCT ON (ts, id) ts, record FROM stored JOIN sent USING (ts, id)) AS new
+		), receipt AS (
+			INSERT INTO ingest.batches (kind, id, project, rows, min_ts, max_ts, facts, aggregated_at)
+			SELECT 'events', $8, $7, rows, min_ts, max_ts, $9::bytea || records, CASE WHEN rows = 0 THEN clock_timestamp() END FROM counted
+		)
+		SELECT rows FROM counted`
+	insertOrders = `
+		WITH sent AS MATERIALIZED (
+			SELECT * FROM unnest($1::timestamptz[], $2::uuid[], $3::bigint[], $4::integer[], $5::smallint[], $6::bytea[]) AS sent (ts, id, user_n, product, line, record)
+		), stored AS (
+			INSERT INTO ingest.orders (project, ts, id, user_n, batch, lines, currency, content_hash)
+			SELECT $7::smallint, min(ts), id, min(user_n), $8::bigint, count(*), 'EUR', '' FROM sent GROUP BY id ORDER BY id
+			ON CONFLICT (project, id) DO NOTHING
+			RETURNING ts, id
+		), lines AS (
+			INSERT INTO ingest.order_lines (project, order_id, line, ts, product, quantity, amount_minor)
+			SELECT $7, id, line, ts, product, 1, 100 FROM stored JOIN sent USING (ts, id)
+		), counted AS (
+			SELECT count(*) AS rows, min(ts) AS min_ts, max(ts) AS max_ts, string_agg(record, '') AS records FROM stored JOIN sent USING (ts, id)
+		), receipt AS (
+			INSERT INTO ingest.batches (kind, id, project, rows, min_ts, max_ts, facts, aggregated_at)
+			SELECT 'orders', $8, $7, rows, min_ts, max_ts, $9::bytea || records, CASE WHEN rows = 0 THEN clock_timestamp() END FROM counted
+		)
+		SELECT rows FROM counted`
+)
 
 // run commits the batch, as ingest does.
-func (w *write) run(ctx context.Context, pool *pgxpool.Pool, s statements) error {
+func (w *write) run(ctx context.Context, pool *pgxpool.Pool) error {
 	if !w.inTx {
-		return w.insert(ctx, pool, s)
+		return w.insert(ctx, pool)
 	}
-	return postgres.InTx(ctx, pool, pgx.TxOptions{}, func(tx pgx.Tx) error { return w.insert(ctx, tx, s) })
+	return postgres.InTx(ctx, pool, pgx.TxOptions{}, func(tx pgx.Tx) error { return w.insert(ctx, tx) })
 }
 
-// insert runs the one statement. Rows are in key order, each identity once or twice.
+// insert runs the one statement.
 func (w *write) insert(ctx context.Context, db interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
-}, s statements) error {
-	facts := slices.SortedFunc(slices.Values(w.facts), func(a, b fact) int {
-		return cmp.Or(a.ts.Compare(b.ts), slices.Compare(a.id[:], b.id[:]))
-	})
-	var ids, products, changed []uuid.UUID // nothing changes here
+}) error {
+	base := firstDay
+	statement := insertEvents
 	var times []time.Time
-	var users, types []string
-	var quantities, amounts []int64
-	for _, f := range facts {
-		ids, products, times = append(ids, f.id), append(products, f.product), append(times, f.ts)
-		users, types = append(users, f.user), append(types, f.typ)
-		quantities, amounts = append(quantities, f.quantity), append(amounts, f.amount)
+	var ids []uuid.UUID
+	var users []int64
+	var products []int32
+	var numbers []int16 // of names or lines
+	var records [][]byte
+	add := func(r row, product int32, number int16, record []byte) {
+		times, ids, users = append(times, r.ts), append(ids, r.id), append(users, r.user)
+		products, numbers, records = append(products, product), append(numbers, number), append(records, record)
 	}
-	n := len(facts)
-	owners := slices.Repeat([]int64{1}, n)
-	skus := make([]string, n) // products are named by their ids
-	var storedOwners, ownersChanged []int64
-	if w.kind == protocol.KindEvents {
-		var storedIDs []uuid.UUID
-		var storedTimes []time.Time
-		return db.QueryRow(ctx, s.events, w.id, w.kind, ids, times, products, users, types, make([][]byte, n), n, owners,
-			products, skus).
-			Scan(&w.rows, &storedIDs, &storedTimes, &storedOwners, &changed, &skus)
+	for _, r := range w.sent {
+		if w.kind == protocol.KindEvents {
+			add(r, r.product, r.name, facts.AppendEvent(nil, base, facts.Event{TS: r.ts, User: r.user, Product: r.product, Name: r.name}))
+			continue
+		}
+		statement = insertOrders
+		for i, l := range r.lines {
+			add(r, l.product, int16(i+1), facts.AppendLine(nil, base, facts.Line{
+				TS: r.ts, User: r.user, Product: l.product, Currency: [3]byte([]byte("EUR")), Units: 1, AmountMinor: 100,
+				First: i == 0, FirstOf: i == 0 || l.product != r.lines[0].product,
+			}))
+		}
 	}
-	currencies := slices.Repeat([]string{"EUR"}, n)
-	var at time.Time
-	var stored, inFlight []uuid.UUID
-	var ownersInFlight []int64
-	err := db.QueryRow(ctx, s.purchases, w.id, w.kind, ids, times, products, users, quantities, amounts, currencies,
-		make([]*string, n), make([]*string, n), make([][]byte, n), owners, skus, make([]*int64, n)).
-		Scan(&at, &storedOwners, &stored, &ownersInFlight, &inFlight, &ownersChanged, &changed)
-	w.rows = len(stored)
-	return err
+	err := db.QueryRow(ctx, statement, times, ids, users, products, numbers, records, w.project, w.id, facts.AppendHeader(nil, base)).Scan(&w.rows)
+	if err != nil {
+		return fmt.Errorf("write batch %d: %w", w.id, err)
+	}
+	return nil
 }
 
-// client makes batches: few products, users and days, so that folders meet in the same rows of the rollups, and some of
-// what was sent before, as clients do that got no answer.
+// client makes batches for two projects: few products, users and days, so that folders meet in the same rows of the rollups, and
+// some of what was sent before, as clients do that got no answer.
 type client struct {
-	random *rand.Rand
-	made   uint64
-	sent   map[string][]fact // by kind
+	random   *rand.Rand
+	made     uint64
+	projects []int16
+	sent     map[string][]row // by kind and project
 }
 
-// products are those of all batches.
-var products = [...]uuid.UUID{{15: 1}, {15: 2}, {15: 3}}
-
-// firstDay is the first of the three days that events are of.
+// firstDay is the first of the three days that rows are of.
 var firstDay = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// newID returns an id that is greater than those before, as a UUIDv7 is.
+// newID returns an id that was not returned before.
 func (c *client) newID() (id uuid.UUID) {
 	c.made++
 	for i := range 6 {
@@ -192,39 +163,41 @@ func (c *client) newID() (id uuid.UUID) {
 
 // batch returns the next batch to be sent.
 func (c *client) batch() *write {
-	w := &write{id: c.newID(), kind: protocol.KindEvents, inTx: c.random.IntN(2) == 0}
+	c.made++
+	w := &write{id: int64(c.made), project: c.projects[c.random.IntN(len(c.projects))], kind: protocol.KindEvents, inTx: c.random.IntN(2) == 0}
 	if c.random.IntN(4) == 0 {
-		w.kind = protocol.KindPurchases
+		w.kind = protocol.KindOrders
 	}
+	key := fmt.Sprint(w.kind, w.project)
 	taken := map[identity]bool{}
 	for range 1 + c.random.IntN(12) {
-		f := c.fact(w.kind)
-		if sent := c.sent[w.kind]; len(sent) > 0 && c.random.IntN(4) == 0 {
-			f = sent[len(sent)-1-c.random.IntN(min(len(sent), 30))]
+		r := c.row(w.project, w.kind)
+		if sent := c.sent[key]; len(sent) > 0 && c.random.IntN(4) == 0 {
+			r = sent[len(sent)-1-c.random.IntN(min(len(sent), 30))]
 		}
-		if w.kind == protocol.KindPurchases && taken[f.identity()] {
-			continue // ingest sends a purchase once in a batch; of events the database takes one
+		if w.kind == protocol.KindOrders && taken[r.identity()] {
+			continue // ingest sends an order once in a batch; of events the database takes one
 		}
-		taken[f.identity()] = true
-		w.facts = append(w.facts, f)
+		taken[r.identity()] = true
+		w.sent = append(w.sent, r)
 	}
-	c.sent[w.kind] = append(c.sent[w.kind], w.facts...)
+	c.sent[key] = append(c.sent[key], w.sent...)
 	return w
 }
 
-// fact returns something that was never sent before.
-func (c *client) fact(kind string) fact {
-	types := []string{"view", "click", "add_to_cart", "search", "share:mail"}
-	f := fact{
-		ts:      firstDay.Add(time.Duration(c.random.Int64N(int64(72 * time.Hour)))).Truncate(time.Microsecond),
-		id:      c.newID(),
-		product: products[c.random.IntN(len(products))],
-		user:    "user-" + strconv.Itoa(c.random.IntN(6)),
+// row returns something that was never sent before.
+func (c *client) row(project int16, kind string) row {
+	names := []int16{1, 2, 3, 16, 17, 70}
+	r := row{
+		project: project, ts: firstDay.Add(time.Duration(c.random.Int64N(int64(72 * time.Hour)))).Truncate(time.Microsecond),
+		id: c.newID(), user: int64(project)*65_534 + c.random.Int64N(6), // in several chunks
 	}
-	if kind == protocol.KindPurchases {
-		f.quantity, f.amount = 1+c.random.Int64N(3), c.random.Int64N(10_000)
-	} else {
-		f.typ = types[c.random.IntN(len(types))]
+	if kind == protocol.KindEvents {
+		r.product, r.name = int32(c.random.IntN(4)), names[c.random.IntN(len(names))]
+		return r
 	}
-	return f
+	for range 1 + c.random.IntN(2) {
+		r.lines = append(r.lines, lineSent{product: 1 + int32(c.random.IntN(3)), units: 1, amount: 100})
+	}
+	return r
 }

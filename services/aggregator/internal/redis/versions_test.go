@@ -4,13 +4,14 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/uuid"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
 	"github.com/hp-analytics/hp-analytics/internal/protocol"
+	"github.com/hp-analytics/hp-analytics/internal/protocol/facts"
 	"github.com/hp-analytics/hp-analytics/internal/stats"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/redis"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/rollup"
@@ -34,24 +35,23 @@ func TestPublishChangesWhatWasTouched(t *testing.T) {
 	if tokens := publish(rollup.New()); len(tokens) > 0 {
 		t.Errorf("nothing changed, yet there are tokens: %v", tokens)
 	}
-	shoe := uuid.MustParse("00000000-0000-7000-8000-000000000001")
-	sock := uuid.MustParse("00000000-0000-7000-8000-000000000002")
-
+	const project, shoe, sock, ada = 4, 5, 6, 7
+	clock := rollup.NewClock(time.UTC)
 	events := rollup.New()
-	events.AddEvent(rollup.Event{ProductID: shoe, Day: 20_000, UserID: "ada", Type: stats.TypeView})
+	events.AddEvent(project, clock, facts.Event{User: ada, Product: shoe, Name: stats.View})
 	first := publish(events)
-	want := []string{protocol.ProductField(shoe.String()), protocol.TopField, protocol.UserField("ada")}
+	want := []string{protocol.ProjectField(project), protocol.ProductField(shoe), protocol.UserField(ada)}
 	slices.Sort(want)
 	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(first))); diff != "" {
 		t.Errorf("tokens (-want +got):\n%s", diff)
 	}
 
-	purchases := rollup.New()
-	purchases.AddPurchase(rollup.Purchase{ProductID: sock, Day: 20_000, UserID: "ada", Quantity: 1, AmountMinor: 1})
-	second := publish(purchases)
+	refunds := rollup.New()
+	refunds.AddRefundLine(project, clock, facts.Line{User: ada, Product: sock, Units: 1, AmountMinor: 1})
+	second := publish(refunds)
 	for field, changed := range map[string]bool{
-		protocol.TopField: true, protocol.UserField("ada"): true,
-		protocol.ProductField(sock.String()): true, protocol.ProductField(shoe.String()): false,
+		protocol.ProjectField(project): true, protocol.UserField(ada): true,
+		protocol.ProductField(sock): true, protocol.ProductField(shoe): false,
 	} {
 		if second[field] == "" || (first[field] != second[field]) != changed {
 			t.Errorf("%s was %q and is %q, want changed: %t", field, first[field], second[field], changed)
@@ -60,7 +60,7 @@ func TestPublishChangesWhatWasTouched(t *testing.T) {
 
 	// A token that comes back after Redis was wiped would bring old answers back.
 	client.FlushDB(t.Context())
-	if third := publish(purchases); third[protocol.TopField] == second[protocol.TopField] {
+	if third := publish(refunds); third[protocol.ProjectField(project)] == second[protocol.ProjectField(project)] {
 		t.Error("the same token again")
 	}
 }
@@ -70,7 +70,7 @@ func TestPublishTellsWhenItCannot(t *testing.T) {
 	server := redistest.StartServer(t)
 	client := redistest.Client(t, server.Config())
 	server.Stop()
-	if err := (redis.Versions{Client: client}).Publish(t.Context(), rollup.Changed{protocol.TopField: {}}); err == nil {
+	if err := (redis.Versions{Client: client}).Publish(t.Context(), rollup.Changed{protocol.ProjectField(1): {}}); err == nil {
 		t.Error("Publish succeeds without Redis")
 	}
 }

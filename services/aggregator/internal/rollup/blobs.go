@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2"
 
@@ -35,7 +33,7 @@ func dayUsers(d *Deltas, yield func(Key, Blob) bool) {
 			continue
 		}
 		users := sketch.New()
-		for user := range of.users {
+		for _, user := range of.sortedUsers() { // the order is part of how a sketch is encoded
 			users.Insert(user)
 		}
 		if !yield(key, sketchBlob{users}) {
@@ -46,7 +44,7 @@ func dayUsers(d *Deltas, yield func(Key, Blob) bool) {
 
 func dayUserSets(d *Deltas, yield func(Key, Blob) bool) {
 	for key, of := range d.eachDay {
-		users := slices.Sorted(maps.Keys(of.users))
+		users := of.sortedUsers()
 		for len(users) > 0 {
 			key.Chunk = chunkOf(users[0])
 			n := 1

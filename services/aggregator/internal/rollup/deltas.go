@@ -44,6 +44,7 @@ type day struct {
 	money        map[currency]*stats.Money
 	productMoney map[productCurrency]*stats.Money
 	userMoney    map[userCurrency]*stats.Money
+	sorted       []int64 // see sortedUsers
 }
 
 // hour is what is counted of an hour of a project.

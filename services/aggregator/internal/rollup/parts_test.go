@@ -1,21 +1,18 @@
 package rollup
 
 import (
-	"encoding/binary"
-	"fmt"
 	"math/rand/v2"
 	"runtime"
 	"testing"
+	"time"
 
-	"github.com/google/uuid"
-
+	"github.com/hp-analytics/hp-analytics/internal/protocol/facts"
 	"github.com/hp-analytics/hp-analytics/internal/stats"
 )
 
-// product returns the id of the nth product.
-func product(n int) (id uuid.UUID) {
-	binary.BigEndian.PutUint64(id[:8], uint64(n))
-	return id
+// event returns an event of the nth product and the mth user, at the same time as all others.
+func event(product, user int, name stats.Name) facts.Event {
+	return facts.Event{TS: time.Unix(0, 0), Product: int32(product + 1), User: int64(user + 1), Name: name}
 }
 
 // TestPartsStayWithinTheirBudget folds rows of many users and products. No part takes more than the budget, and together the
@@ -25,16 +22,17 @@ func TestPartsStayWithinTheirBudget(t *testing.T) {
 	const budget, total = 256 << 10, 30_000
 	random := rand.New(rand.NewPCG(1, 2))
 	var rows, parts int64
-	largest := 0
-	p := NewParts(budget, func(d *Deltas) error {
+	largest, clock := 0, NewClock(time.UTC)
+	p := NewParts(budget, func(d *Deltas, _ bool) error {
 		if d.Bytes() > budget {
 			t.Errorf("a part takes %d bytes, more than %d", d.Bytes(), budget)
 		}
 		largest = max(largest, d.Bytes())
 		parts++
-		for _, counts := range d.Days() {
+		days(d, func(_ Key, counts []int64) bool {
 			rows += counts[stats.Events]
-		}
+			return true
+		})
 		return nil
 	})
 	for added := 0; added < total; {
@@ -43,10 +41,9 @@ func TestPartsStayWithinTheirBudget(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range min(room, total-added) {
-			p.Deltas.AddEvent(Event{
-				ProductID: product(random.IntN(2000)), Day: Day(random.IntN(3)),
-				UserID: fmt.Sprintf("user-%0120d", random.IntN(10_000)), Type: fmt.Sprintf("type-%055d", random.IntN(50)),
-			})
+			e := event(random.IntN(2000), random.IntN(10_000), stats.Name(1+random.IntN(50)))
+			e.TS = e.TS.Add(time.Duration(random.IntN(72)) * time.Hour)
+			p.Deltas.AddEvent(1, clock, e)
 			added++
 		}
 	}
@@ -62,9 +59,10 @@ func TestPartsStayWithinTheirBudget(t *testing.T) {
 func TestKnownRowsNeedFewCalls(t *testing.T) {
 	t.Parallel()
 	const budget = 1 << 20
-	p := NewParts(budget, func(*Deltas) error { return nil })
+	clock := NewClock(time.UTC)
+	p := NewParts(budget, func(*Deltas, bool) error { return nil })
 	add := func(n int) {
-		p.Deltas.AddEvent(Event{ProductID: product(n), UserID: fmt.Sprintf("user-%d", n), Type: stats.TypeView})
+		p.Deltas.AddEvent(1, clock, event(n, n, stats.View))
 	}
 	users := 0
 	for ; p.Deltas.Bytes() < budget-5*MaxRowBytes; users++ {
@@ -89,12 +87,12 @@ func TestKnownRowsNeedFewCalls(t *testing.T) {
 // TestASmallBudgetStillMakesProgress has a budget that no row fits.
 func TestASmallBudgetStillMakesProgress(t *testing.T) {
 	t.Parallel()
-	p := NewParts(1, func(*Deltas) error { return nil })
+	p := NewParts(1, func(*Deltas, bool) error { return nil })
 	for range 3 {
 		if room, err := p.Next(); err != nil || room != 1 {
 			t.Fatalf("room for %d rows, %v; want 1", room, err)
 		}
-		p.Deltas.AddEvent(Event{UserID: "u", Type: stats.TypeView})
+		p.Deltas.AddEvent(1, NewClock(time.UTC), event(0, 0, stats.View))
 	}
 	if p.Count != 2 {
 		t.Errorf("%d parts, want one for each row before the last", p.Count)
@@ -112,24 +110,23 @@ func TestBytesCoversTheHeap(t *testing.T) {
 		runtime.ReadMemStats(&m)
 		return int(m.HeapAlloc)
 	}
-	for _, shape := range []struct{ products, usersOfEach, users int }{
-		{20_000, 1, 1}, {5000, 8, 8}, {2000, 64, 64}, {1000, 256, 256}, {300, 3000, 3000}, {1, 50_000, 50_000},
+	for _, shape := range []struct{ products, usersOfEach, users, hours int }{
+		{20_000, 1, 1, 1}, {5000, 8, 8, 24}, {2000, 64, 64, 24}, {1000, 256, 256, 24}, {300, 3000, 3000, 24}, {1, 50_000, 50_000, 1},
+		{5000, 1, 5000, 5000}, {20_000, 1, 20_000, 24},
 	} {
-		users := make([]string, shape.users)
-		for i := range users {
-			users[i] = fmt.Sprintf("user-%d", i)
-		}
 		before := heap()
-		d := New()
+		d, clock := New(), NewClock(time.UTC)
 		for n := range shape.products {
-			for _, user := range users[:shape.usersOfEach] {
-				d.AddEvent(Event{ProductID: product(n), Day: 1, UserID: user, Type: stats.TypeView})
+			for user := range shape.usersOfEach {
+				e := event(n, (n*shape.usersOfEach+user)%shape.users, stats.View)
+				e.TS = e.TS.Add(time.Duration(n%shape.hours) * time.Hour)
+				d.AddEvent(1, clock, e)
 			}
 		}
 		used := heap() - before
 		if bytes := d.Bytes(); used > bytes+64<<10 {
 			t.Errorf("%+v: the deltas take %d bytes, more than the estimate of %d", shape, used, bytes)
 		}
-		runtime.KeepAlive(users)
+		runtime.KeepAlive(d)
 	}
 }

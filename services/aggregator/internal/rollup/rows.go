@@ -68,11 +68,22 @@ func nameHours(d *Deltas, yield func(Key, []int64) bool) {
 }
 
 func userDays(d *Deltas, yield func(Key, []int64) bool) {
-	eachIn(d.eachDay, func(of *day) map[int64]*userDay { return of.users }, cmp.Compare[int64],
-		func(key Key, user int64, of *userDay) bool {
+	for key, of := range d.eachDay {
+		for _, user := range of.sortedUsers() {
 			key.User = user
-			return yield(key, of.counts[:])
-		})
+			if !yield(key, of.users[user].counts[:]) {
+				return
+			}
+		}
+	}
+}
+
+// sortedUsers returns the numbers of the users in ascending order. Three tables need them.
+func (of *day) sortedUsers() []int64 {
+	if len(of.sorted) != len(of.users) {
+		of.sorted = slices.Sorted(maps.Keys(of.users))
+	}
+	return of.sorted
 }
 
 func dayMoney(d *Deltas, yield func(Key, []int64) bool) {
