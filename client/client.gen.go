@@ -510,7 +510,7 @@ type Invitation struct {
 	// CreatedAt When it was made.
 	CreatedAt time.Time `json:"created_at"`
 
-	// CreatedBy The admin who made it; null if a command did.
+	// CreatedBy The account that made it; null if a command did.
 	CreatedBy openapi_types.UUID `json:"created_by"`
 
 	// ExpiresAt Until when it can be used.
@@ -518,6 +518,12 @@ type Invitation struct {
 
 	// ID The id.
 	ID openapi_types.UUID `json:"id"`
+
+	// Project The slug of the project that whoever uses it joins; null for none.
+	Project string `json:"project"`
+
+	// ProjectRole The role in that project; null for none.
+	ProjectRole string `json:"project_role"`
 
 	// RevokedAt When it was revoked; null if it was not.
 	RevokedAt time.Time `json:"revoked_at"`
@@ -530,8 +536,14 @@ type Invitation struct {
 	// UsedAt When it was used; null if it was not.
 	UsedAt time.Time `json:"used_at"`
 
-	// UsedBy The account that was made with it.
+	// UsedBy The account that was made, or joined, with it.
 	UsedBy openapi_types.UUID `json:"used_by"`
+}
+
+// InvitationAcceptRequest An invitation to use.
+type InvitationAcceptRequest struct {
+	// Invitation The `token` of an invitation.
+	Invitation string `json:"invitation"`
 }
 
 // InvitationCreateRequest An invitation to make.
@@ -652,6 +664,70 @@ type LoginRequest struct {
 
 	// Password The password of the account.
 	Password string `json:"password"`
+}
+
+// Me The account of the caller, with its memberships.
+type Me struct {
+	// CreatedAt When the account was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Email An e-mail address; compared without regard to case.
+	//
+	// Example: ada@example.com
+	Email Email `json:"email"`
+
+	// ID The id; also the `user_id` of what the user does.
+	ID openapi_types.UUID `json:"id"`
+
+	// Name The display name; empty when none was given.
+	Name string `json:"name"`
+
+	// Projects The projects that the account is a member of, in the order of their slugs, at most 100 (`GET /auth/projects` pages through all). Without any, it is a guest of the default project.
+	Projects []ProjectMembership `json:"projects"`
+
+	// Role What an account may do in the installation. An `admin` manages accounts, invitations and projects, and acts as owner in every project. What a `user` may do in a project is said by the memberships of the account.
+	//
+	// Example: user
+	Role Role `json:"role"`
+}
+
+// Member A member of a project.
+type Member struct {
+	// CreatedAt When the account became a member.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Email An e-mail address; compared without regard to case.
+	//
+	// Example: ada@example.com
+	Email Email `json:"email"`
+
+	// Name The display name of the account; empty when none was given.
+	Name string `json:"name"`
+
+	// Role What a member may do in a project. A `viewer` reads the numbers of the project and of products. An `analyst` reads those of users, too. An `owner` does everything in the project, with its products, API keys, members and settings.
+	//
+	// Example: viewer
+	Role ProjectRole `json:"role"`
+
+	// UserID The id of the account.
+	UserID openapi_types.UUID `json:"user_id"`
+}
+
+// MemberList A page of members.
+type MemberList struct {
+	// Items The members.
+	Items []Member `json:"items"`
+
+	// NextCursor The `cursor` of the next page; null on the last.
+	NextCursor openapi_types.UUID `json:"next_cursor"`
+}
+
+// MemberRequest The role of a member.
+type MemberRequest struct {
+	// Role What a member may do in a project. A `viewer` reads the numbers of the project and of products. An `analyst` reads those of users, too. An `owner` does everything in the project, with its products, API keys, members and settings.
+	//
+	// Example: viewer
+	Role ProjectRole `json:"role"`
 }
 
 // Meta How fresh an answer is. All numbers are those of the project in which the caller acts.
@@ -1128,6 +1204,163 @@ type ProductTotals struct {
 
 	// Views Events named `view`.
 	Views int64 `json:"views"`
+}
+
+// ProjectCreateRequest A project to create.
+type ProjectCreateRequest struct {
+	// Currency The ISO 4217 code of the currency of rankings that name none; EUR by default.
+	//
+	// Example: EUR
+	Currency string `json:"currency,omitempty,omitzero"`
+
+	// EventsPerSecond How many events all callers of the project together may send per second, on average over ten seconds. Null is no limit of its own.
+	EventsPerSecond int `json:"events_per_second,omitempty,omitzero"`
+
+	// MaxEventAgeDays How many days ago an event may have happened when it is sent. Null is the setting of the installation, which is also the most.
+	MaxEventAgeDays int `json:"max_event_age_days,omitempty,omitzero"`
+
+	// Name The display name.
+	Name string `json:"name"`
+
+	// Slug The name of a project in the header `Project` and in paths. It never changes.
+	//
+	// Example: default
+	Slug Slug `json:"slug"`
+
+	// TimeZone The IANA name of the time zone by whose days and hours events are counted; UTC by default.
+	//
+	// Example: Europe/Berlin
+	TimeZone string `json:"time_zone,omitempty,omitzero"`
+
+	// WeekStart The day on which weeks begin: 1 is Monday, 7 is Sunday; 1 by default.
+	WeekStart int `json:"week_start,omitempty,omitzero"`
+}
+
+// ProjectDetails A project.
+type ProjectDetails struct {
+	// CreatedAt When the project was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Currency The ISO 4217 code of the currency of rankings that name none.
+	//
+	// Example: EUR
+	Currency string `json:"currency"`
+
+	// EventsPerSecond How many events all callers of the project together may send per second, on average over ten seconds. Null is no limit of its own.
+	EventsPerSecond int `json:"events_per_second"`
+
+	// MaxEventAgeDays How many days ago an event may have happened when it is sent. Null is the setting of the installation, which is also the most.
+	MaxEventAgeDays int `json:"max_event_age_days"`
+
+	// Name The display name.
+	Name string `json:"name"`
+
+	// Role What a member may do in a project. A `viewer` reads the numbers of the project and of products. An `analyst` reads those of users, too. An `owner` does everything in the project, with its products, API keys, members and settings.
+	//
+	// Example: viewer
+	Role ProjectRole `json:"role"`
+
+	// Slug The name of a project in the header `Project` and in paths. It never changes.
+	//
+	// Example: default
+	Slug Slug `json:"slug"`
+
+	// TimeZone The IANA name of the time zone by whose days and hours events are counted.
+	//
+	// Example: Europe/Berlin
+	TimeZone string `json:"time_zone"`
+
+	// UpdatedAt When the project last changed.
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// Version Grows with every change; the ETag.
+	Version int64 `json:"version"`
+
+	// WeekStart The day on which weeks begin: 1 is Monday, 7 is Sunday.
+	WeekStart int `json:"week_start"`
+}
+
+// ProjectInvitationCreated An invitation that was made.
+type ProjectInvitationCreated struct {
+	// ExpiresAt Until when it can be used.
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// ID The id.
+	ID openapi_types.UUID `json:"id"`
+
+	// Project The name of a project in the header `Project` and in paths. It never changes.
+	//
+	// Example: default
+	Project Slug `json:"project"`
+
+	// Role What a member may do in a project. A `viewer` reads the numbers of the project and of products. An `analyst` reads those of users, too. An `owner` does everything in the project, with its products, API keys, members and settings.
+	//
+	// Example: viewer
+	Role ProjectRole `json:"role"`
+
+	// Token What the person sends as `invitation` to `POST /auth/register` or `POST /auth/invitations/accept`.
+	Token string `json:"token"`
+}
+
+// ProjectInvitationRequest An invitation to make.
+type ProjectInvitationRequest struct {
+	// Role What a member may do in a project. A `viewer` reads the numbers of the project and of products. An `analyst` reads those of users, too. An `owner` does everything in the project, with its products, API keys, members and settings.
+	//
+	// Example: viewer
+	Role ProjectRole `json:"role"`
+
+	// ValidHours For how many hours it can be used.
+	ValidHours int `json:"valid_hours,omitempty,omitzero"`
+}
+
+// ProjectList A page of projects.
+type ProjectList struct {
+	// Items The projects, in the order of their slugs.
+	Items []ProjectDetails `json:"items"`
+
+	// NextCursor The `cursor` of the next page; null on the last.
+	NextCursor string `json:"next_cursor"`
+}
+
+// ProjectMembership A project that an account is a member of.
+type ProjectMembership struct {
+	// Name The display name of the project.
+	Name string `json:"name"`
+
+	// Role What a member may do in a project. A `viewer` reads the numbers of the project and of products. An `analyst` reads those of users, too. An `owner` does everything in the project, with its products, API keys, members and settings.
+	//
+	// Example: viewer
+	Role ProjectRole `json:"role"`
+
+	// Slug The name of a project in the header `Project` and in paths. It never changes.
+	//
+	// Example: default
+	Slug Slug `json:"slug"`
+}
+
+// ProjectPatch Changes to a project (RFC 7396); absent members stay.
+type ProjectPatch struct {
+	// Currency The ISO 4217 code of the currency of rankings that name none.
+	//
+	// Example: EUR
+	Currency string `json:"currency,omitempty,omitzero"`
+
+	// EventsPerSecond How many events all callers of the project together may send per second, on average over ten seconds. Null is no limit of its own.
+	EventsPerSecond int `json:"events_per_second,omitempty,omitzero"`
+
+	// MaxEventAgeDays How many days ago an event may have happened when it is sent. Null is the setting of the installation, which is also the most.
+	MaxEventAgeDays int `json:"max_event_age_days,omitempty,omitzero"`
+
+	// Name The display name.
+	Name string `json:"name,omitempty,omitzero"`
+
+	// TimeZone The IANA name of the time zone by whose days and hours events are counted.
+	//
+	// Example: Europe/Berlin
+	TimeZone string `json:"time_zone,omitempty,omitzero"`
+
+	// WeekStart The day on which weeks begin: 1 is Monday, 7 is Sunday.
+	WeekStart int `json:"week_start,omitempty,omitzero"`
 }
 
 // ProjectRole What a member may do in a project. A `viewer` reads the numbers of the project and of products. An `analyst` reads those of users, too. An `owner` does everything in the project, with its products, API keys, members and settings.
@@ -1627,6 +1860,9 @@ type From = openapi_types.Date
 // IfMatch defines model for IfMatch.
 type IfMatch = string
 
+// IfMatchProject defines model for IfMatchProject.
+type IfMatchProject = string
+
 // OrderID defines model for OrderID.
 type OrderID = string
 
@@ -1707,6 +1943,39 @@ type UserSummaryParams struct {
 // ListInvitationsParams defines parameters for ListInvitations.
 type ListInvitationsParams struct {
 	// Limit How many invitations a page holds at most.
+	Limit int `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+
+	// Cursor The `next_cursor` of the previous page.
+	Cursor openapi_types.UUID `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+}
+
+// ListProjectsParams defines parameters for ListProjects.
+type ListProjectsParams struct {
+	// Limit How many projects a page holds at most.
+	Limit int `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+
+	// Cursor The `next_cursor` of the previous page.
+	Cursor string `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+}
+
+// UpdateProjectParams defines parameters for UpdateProject.
+type UpdateProjectParams struct {
+	// IfMatch An `ETag` seen before; when the project has changed since, the answer is 412 and nothing changes.
+	IfMatch IfMatchProject `json:"If-Match,omitempty,omitzero"`
+}
+
+// ListProjectInvitationsParams defines parameters for ListProjectInvitations.
+type ListProjectInvitationsParams struct {
+	// Limit How many invitations a page holds at most.
+	Limit int `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+
+	// Cursor The `next_cursor` of the previous page.
+	Cursor openapi_types.UUID `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+}
+
+// ListMembersParams defines parameters for ListMembers.
+type ListMembersParams struct {
+	// Limit How many members a page holds at most.
 	Limit int `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
 
 	// Cursor The `next_cursor` of the previous page.
@@ -2131,6 +2400,18 @@ func (c *Client) CreateInvitation(ctx context.Context, body InvitationCreateRequ
 	return result, err
 }
 
+// AcceptInvitation calls POST /auth/invitations/accept: join a project.
+//
+// Uses an invitation to a project: the account becomes a member with the role of the invitation. An invitation that is unknown, used, expired, revoked, for a new account, or whose maker may not make it any more, is answered with 403 `invalid_invitation`, at most 20 times an hour for a network. A member is answered with 409 `already_member`, and the invitation can still be used.
+func (c *Client) AcceptInvitation(ctx context.Context, body InvitationAcceptRequest, options ...CallOption) (result ProjectMembership, err error) {
+	call := &call{
+		operation: "acceptInvitation", method: http.MethodPost,
+		path: "/auth/invitations/accept",
+	}
+	err = c.do(ctx, call, &body, &result, options)
+	return result, err
+}
+
 // RevokeInvitation calls DELETE /auth/invitations/{id}: revoke an invitation.
 //
 // The invitation cannot be used any more. Revoking again answers 204 again. One that was used is answered with 409 `invitation_used`, which names the account: that stays, and can be disabled. Needs the role `admin`; API keys are refused.
@@ -2168,7 +2449,7 @@ func (c *Client) Logout(ctx context.Context, body RefreshRequest, options ...Cal
 // GetMe calls GET /auth/me: the account behind the access token.
 //
 // Needs an access token of a user; an API key is answered with 403 because it has no account.
-func (c *Client) GetMe(ctx context.Context, options ...CallOption) (result User, err error) {
+func (c *Client) GetMe(ctx context.Context, options ...CallOption) (result Me, err error) {
 	call := &call{
 		operation: "getMe", method: http.MethodGet,
 		path: "/auth/me",
@@ -2189,6 +2470,139 @@ func (c *Client) ChangePassword(ctx context.Context, body PasswordChangeRequest,
 	return result, err
 }
 
+// ListProjects calls GET /auth/projects: list projects.
+//
+// Pages through the projects that the account is a member of, in the order of their slugs, with its role in each. Admins see all projects, as owners. API keys are refused.
+func (c *Client) ListProjects(ctx context.Context, params *ListProjectsParams, options ...CallOption) (result ProjectList, err error) {
+	call := &call{
+		operation: "listProjects", method: http.MethodGet,
+		path: "/auth/projects",
+	}
+	if params != nil {
+		call.setQuery("limit", params.Limit)
+		call.setQuery("cursor", params.Cursor)
+	}
+	err = c.do(ctx, call, nil, &result, options)
+	return result, err
+}
+
+// CreateProject calls POST /auth/projects: create a project.
+//
+// The account becomes its owner. A slug that is taken is answered with 409 `slug_taken`, a time zone or a currency that does not exist with 422 `unknown_time_zone` or `unknown_currency`. Needs the role `admin`; API keys are refused.
+func (c *Client) CreateProject(ctx context.Context, body ProjectCreateRequest, options ...CallOption) (result ProjectDetails, err error) {
+	call := &call{
+		operation: "createProject", method: http.MethodPost,
+		path: "/auth/projects",
+	}
+	err = c.do(ctx, call, &body, &result, options)
+	return result, err
+}
+
+// GetProject calls GET /auth/projects/{project}: get a project.
+//
+// Its settings, and the role of the caller. A key with any scope reads those of its own project.
+func (c *Client) GetProject(ctx context.Context, project string, options ...CallOption) (result ProjectDetails, err error) {
+	call := &call{
+		operation: "getProject", method: http.MethodGet,
+		path: fmt.Sprintf("/auth/projects/%s", pathSegment(project)),
+	}
+	err = c.do(ctx, call, nil, &result, options)
+	return result, err
+}
+
+// UpdateProject calls PATCH /auth/projects/{project}: change the settings of a project.
+//
+// A JSON merge patch (RFC 7396): members that are absent stay, `null` clears. A patch that changes nothing keeps the version. The time zone is fixed once the project has events (409 `time_zone_in_use`): they are counted by its days. Services use new settings at most 5 seconds later. Needs the role `owner` in the project, or an API key of it with the scope `admin`.
+func (c *Client) UpdateProject(ctx context.Context, project string, body ProjectPatch, params *UpdateProjectParams, options ...CallOption) (result ProjectDetails, err error) {
+	call := &call{
+		operation: "updateProject", method: http.MethodPatch,
+		path: fmt.Sprintf("/auth/projects/%s", pathSegment(project)),
+	}
+	if params != nil {
+		call.setHeader("If-Match", params.IfMatch)
+	}
+	err = c.do(ctx, call, &body, &result, options)
+	return result, err
+}
+
+// ListProjectInvitations calls GET /auth/projects/{project}/invitations: list the invitations to a project.
+//
+// Pages through them, newest first, used ones included. Never shows their tokens. Needs the role `owner` in the project; API keys are refused.
+func (c *Client) ListProjectInvitations(ctx context.Context, project string, params *ListProjectInvitationsParams, options ...CallOption) (result InvitationList, err error) {
+	call := &call{
+		operation: "listProjectInvitations", method: http.MethodGet,
+		path: fmt.Sprintf("/auth/projects/%s/invitations", pathSegment(project)),
+	}
+	if params != nil {
+		call.setQuery("limit", params.Limit)
+		call.setQuery("cursor", params.Cursor)
+	}
+	err = c.do(ctx, call, nil, &result, options)
+	return result, err
+}
+
+// CreateProjectInvitation calls POST /auth/projects/{project}/invitations: invite a person to a project.
+//
+// Makes an invitation, with which one person becomes a member: with a new account by `POST /auth/register`, or with an account that exists by `POST /auth/invitations/accept`. Its token is shown in this answer only; it is stored as a hash. It is void as soon as its maker is disabled, or neither an owner of the project nor an admin any more. Needs the role `owner` in the project; API keys are refused.
+func (c *Client) CreateProjectInvitation(ctx context.Context, project string, body ProjectInvitationRequest, options ...CallOption) (result ProjectInvitationCreated, err error) {
+	call := &call{
+		operation: "createProjectInvitation", method: http.MethodPost,
+		path: fmt.Sprintf("/auth/projects/%s/invitations", pathSegment(project)),
+	}
+	err = c.do(ctx, call, &body, &result, options)
+	return result, err
+}
+
+// RevokeProjectInvitation calls DELETE /auth/projects/{project}/invitations/{id}: revoke an invitation to a project.
+//
+// The invitation cannot be used any more. Revoking again answers 204 again. One that was used is answered with 409 `invitation_used`. Needs the role `owner` in the project; API keys are refused.
+func (c *Client) RevokeProjectInvitation(ctx context.Context, project string, id openapi_types.UUID, options ...CallOption) error {
+	call := &call{
+		operation: "revokeProjectInvitation", method: http.MethodDelete,
+		path: fmt.Sprintf("/auth/projects/%s/invitations/%s", pathSegment(project), pathSegment(id)),
+	}
+	return c.do(ctx, call, nil, nil, options)
+}
+
+// ListMembers calls GET /auth/projects/{project}/members: list the members of a project.
+//
+// Pages through the members, those with the newest accounts first. Needs the role `owner` in the project; API keys are refused.
+func (c *Client) ListMembers(ctx context.Context, project string, params *ListMembersParams, options ...CallOption) (result MemberList, err error) {
+	call := &call{
+		operation: "listMembers", method: http.MethodGet,
+		path: fmt.Sprintf("/auth/projects/%s/members", pathSegment(project)),
+	}
+	if params != nil {
+		call.setQuery("limit", params.Limit)
+		call.setQuery("cursor", params.Cursor)
+	}
+	err = c.do(ctx, call, nil, &result, options)
+	return result, err
+}
+
+// RemoveMember calls DELETE /auth/projects/{project}/members/{user_id}: end a membership.
+//
+// Services refuse the account in the project at most 5 seconds later, as they do the API keys that it made as an owner. Members may end their own membership. The last owner stays, unless an admin ends it (409 `last_owner`). Needs the role `owner` in the project, or the own account; API keys are refused.
+func (c *Client) RemoveMember(ctx context.Context, project string, userID openapi_types.UUID, options ...CallOption) error {
+	call := &call{
+		operation: "removeMember", method: http.MethodDelete,
+		path: fmt.Sprintf("/auth/projects/%s/members/%s", pathSegment(project), pathSegment(userID)),
+	}
+	return c.do(ctx, call, nil, nil, options)
+}
+
+// PutMember calls PUT /auth/projects/{project}/members/{user_id}: give an account a role in a project.
+//
+// Changes the role of a member. Admins also make other accounts members; owners invite them, because an account does not act in a project without its consent (403 `invitation_required`). The last owner keeps that role, unless an admin takes it (409 `last_owner`). API keys that the member made stop working with the role `owner`. Needs the role `owner` in the project; API keys are refused.
+func (c *Client) PutMember(ctx context.Context, project string, userID openapi_types.UUID, body MemberRequest, options ...CallOption) (result Member, err error) {
+	call := &call{
+		operation: "putMember", method: http.MethodPut,
+		path: fmt.Sprintf("/auth/projects/%s/members/%s", pathSegment(project), pathSegment(userID)),
+	}
+	err = c.do(ctx, call, &body, &result, options)
+	return result, err
+}
+
 // Refresh calls POST /auth/refresh: exchange a refresh token for new tokens.
 //
 // Refresh tokens rotate: each is exchanged for its successor. For 30 s, sending a token again gets the same successor, as long as that was not used, so a lost answer or a second tab does not end the login. Any other second use revokes every token of the same login, because one of the two callers must have stolen it.
@@ -2203,7 +2617,7 @@ func (c *Client) Refresh(ctx context.Context, body RefreshRequest, options ...Ca
 
 // Register calls POST /auth/register: create an account.
 //
-// Creates an account, with the role `user` or that of the `invitation`. Who may register is a setting of the installation: everybody, only with an invitation, or nobody; the others are answered with 403 `registration_closed`. An invitation that is unknown, used, expired or revoked, or whose maker is no enabled admin any more, is answered with 403 `invalid_invitation`. E-mail addresses are unique without regard to case; one that has an account is answered with 409 `email_taken`. A network gets the last two answers 20 times an hour at most. After that each registration from it is answered with 429, with a valid invitation too, until `Retry-After` has passed.
+// Creates an account, with the role `user` or that of the `invitation`, which may also make it a member of a project. Who may register is a setting of the installation: everybody, only with an invitation, or nobody; the others are answered with 403 `registration_closed`. An invitation that is unknown, used, expired or revoked, or whose maker is no enabled admin any more, is answered with 403 `invalid_invitation`. E-mail addresses are unique without regard to case; one that has an account is answered with 409 `email_taken`. A network gets the last two answers 20 times an hour at most. After that each registration from it is answered with 429, with a valid invitation too, until `Retry-After` has passed.
 func (c *Client) Register(ctx context.Context, body RegisterRequest, options ...CallOption) (result User, err error) {
 	call := &call{
 		operation: "register", method: http.MethodPost,

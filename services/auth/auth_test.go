@@ -47,7 +47,7 @@ func TestAccountLifecycle(t *testing.T) {
 	list := want[struct{ Items []apiKey }](admin, http.StatusOK, http.MethodGet, "/auth/api-keys", "").Items
 	root := want[user](admin, http.StatusOK, http.MethodGet, "/auth/me", "")
 	listed := apiKey{
-		ID: created.ID, Name: "shop", Prefix: created.Key[:8], Scopes: []string{"ingest", "read"}, CreatedAt: created.CreatedAt,
+		ID: created.ID, Project: "default", UnknownProducts: "refuse", Name: "shop", Prefix: created.Key[:8], Scopes: []string{"ingest", "read"}, CreatedAt: created.CreatedAt,
 		CreatedBy: "user:" + root.ID, Account: root.Email,
 	}
 	if diff := cmp.Diff([]apiKey{listed}, list); diff != "" {
@@ -75,6 +75,24 @@ func TestAccountLifecycle(t *testing.T) {
 	invitation := want[invitation](admin, http.StatusCreated, http.MethodPost, "/auth/invitations", `{"role":"user"}`)
 	want[any](admin, http.StatusOK, http.MethodGet, "/auth/invitations", "")
 	want[any](admin, http.StatusNoContent, http.MethodDelete, "/auth/invitations/"+invitation.ID, "")
+
+	want[any](admin, http.StatusCreated, http.MethodPost, "/auth/projects", `{"slug":"shop","name":"Shop"}`)
+	want[any](admin, http.StatusOK, http.MethodGet, "/auth/projects", "")
+	want[any](admin, http.StatusOK, http.MethodGet, "/auth/projects/shop", "")
+	want[any](admin, http.StatusOK, http.MethodPatch, "/auth/projects/shop", `{"currency":"JPY"}`)
+	want[any](admin, http.StatusOK, http.MethodPut, "/auth/projects/shop/members/"+ada.ID, `{"role":"viewer"}`)
+	want[any](admin, http.StatusOK, http.MethodGet, "/auth/projects/shop/members", "")
+	want[any](admin, http.StatusNoContent, http.MethodDelete, "/auth/projects/shop/members/"+ada.ID, "")
+	for _, path := range []string{"/auth/projects/shop/invitations", "/auth/projects/default/invitations"} {
+		joined := want[struct{ ID, Token string }](admin, http.StatusCreated, http.MethodPost, path, `{"role":"viewer"}`)
+		want[any](admin, http.StatusOK, http.MethodGet, path, "")
+		want[any](admin, http.StatusNoContent, http.MethodDelete, path+"/"+joined.ID, "")
+	}
+
+	anyone.register("bob@example.com")
+	bob := anyone.as(anyone.login("bob@example.com", goodPassword).AccessToken)
+	open := want[struct{ Token string }](admin, http.StatusCreated, http.MethodPost, "/auth/projects/shop/invitations", `{"role":"viewer"}`)
+	want[any](bob, http.StatusOK, http.MethodPost, "/auth/invitations/accept", `{"invitation":"`+open.Token+`"}`)
 
 	keys := want[struct{ Keys []map[string]string }](anyone, http.StatusOK, http.MethodGet, "/auth/.well-known/jwks.json", "").Keys
 	if len(keys) != 1 || keys[0]["kty"] != "OKP" || keys[0]["crv"] != "Ed25519" || keys[0]["d"] != "" {

@@ -125,6 +125,7 @@ type client struct {
 	handler http.Handler
 	token   string
 	address string // of the client; "" for the default
+	project string // that requests name in a header; "" for none
 }
 
 func (c client) as(token string) client {
@@ -145,6 +146,9 @@ func (c client) do(method, target, body string, headers ...string) *httptest.Res
 	}
 	if c.address != "" {
 		r.RemoteAddr = c.address
+	}
+	if c.project != "" {
+		r.Header.Set("Project", c.project)
 	}
 	for _, line := range headers {
 		name, value, _ := strings.Cut(line, ": ")
@@ -187,7 +191,10 @@ type tokens struct {
 }
 
 type apiKey struct {
-	ID         string     `json:"id"`
+	ID              string `json:"id"`
+	Project         string `json:"project"`
+	UnknownProducts string `json:"unknown_products"`
+
 	Name       string     `json:"name"`
 	Prefix     string     `json:"prefix"`
 	Scopes     []string   `json:"scopes"`

@@ -16,7 +16,7 @@ import (
 // pool must act as hp_auth.
 func Invite(ctx context.Context, pool *pgxpool.Pool, role authn.Role, life time.Duration) (id, secret string, err error) {
 	secret = token.NewInvitation()
-	i, err := postgres.Store{Pool: pool}.CreateInvitation(ctx, secret, role, nil, life)
+	i, err := postgres.Store{Pool: pool}.CreateInvitation(ctx, secret, postgres.Offer{Role: role}, nil, life)
 	if err != nil {
 		return "", "", err
 	}
@@ -26,5 +26,5 @@ func Invite(ctx context.Context, pool *pgxpool.Pool, role authn.Role, life time.
 // RevokeInvitation revokes an invitation. It returns NotFound for an unknown one and Conflict for a used one. The
 // pool must act as hp_auth.
 func RevokeInvitation(ctx context.Context, pool *pgxpool.Pool, id uuid.UUID) error {
-	return postgres.Store{Pool: pool}.RevokeInvitation(ctx, id)
+	return postgres.Store{Pool: pool}.RevokeInvitation(ctx, 0, id)
 }

@@ -37,22 +37,33 @@ func TestPaths(t *testing.T) {
 		"analytics GET    /analytics/users/{id}/summary      userSummary",
 		"auth      DELETE /auth/api-keys/{id}                revokeAPIKey",
 		"auth      DELETE /auth/invitations/{id}             revokeInvitation",
+		"auth      DELETE /auth/projects/{project}/invitations/{id} revokeProjectInvitation",
+		"auth      DELETE /auth/projects/{project}/members/{user_id} removeMember",
 		"auth      DELETE /auth/sessions                     endOwnSessions",
 		"auth      DELETE /auth/users/{id}/sessions          endSessions",
 		"auth      GET    /auth/.well-known/jwks.json        getJWKS",
 		"auth      GET    /auth/api-keys                     listAPIKeys",
 		"auth      GET    /auth/invitations                  listInvitations",
 		"auth      GET    /auth/me                           getMe",
+		"auth      GET    /auth/projects                     listProjects",
+		"auth      GET    /auth/projects/{project}           getProject",
+		"auth      GET    /auth/projects/{project}/invitations listProjectInvitations",
+		"auth      GET    /auth/projects/{project}/members   listMembers",
 		"auth      GET    /auth/users                        listUsers",
+		"auth      PATCH  /auth/projects/{project}           updateProject",
 		"auth      PATCH  /auth/users/{id}                   updateUser",
 		"auth      POST   /auth/api-keys                     createAPIKey",
 		"auth      POST   /auth/invitations                  createInvitation",
+		"auth      POST   /auth/invitations/accept           acceptInvitation",
 		"auth      POST   /auth/login                        login",
 		"auth      POST   /auth/logout                       logout",
 		"auth      POST   /auth/password                     changePassword",
+		"auth      POST   /auth/projects                     createProject",
+		"auth      POST   /auth/projects/{project}/invitations createProjectInvitation",
 		"auth      POST   /auth/refresh                      refresh",
 		"auth      POST   /auth/register                     register",
 		"auth      POST   /auth/users/{id}/password          resetPassword",
+		"auth      PUT    /auth/projects/{project}/members/{user_id} putMember",
 		"catalog   DELETE /products/{id}                     archiveProduct",
 		"catalog   GET    /products                          listProducts",
 		"catalog   GET    /products/{id}                     getProduct",
@@ -155,7 +166,10 @@ func TestErrorsAreDocumented(t *testing.T) {
 		if len(o.Limits) > 0 {
 			need = append(need, 429)
 		}
-		if o.InProject { // project_required, project_forbidden
+		switch {
+		case o.ProjectInPath: // unknown_project
+			need = append(need, 404)
+		case o.InProject: // project_required, project_forbidden
 			need = append(need, 400, 403)
 		}
 		for _, p := range o.Parameters {

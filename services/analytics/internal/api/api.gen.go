@@ -327,6 +327,9 @@ type UserSummary struct {
 // From defines model for From.
 type From = openapi_types.Date
 
+// OrderID defines model for OrderID.
+type OrderID = string
+
 // RankingCurrency defines model for RankingCurrency.
 type RankingCurrency = string
 

@@ -37,6 +37,13 @@ const (
 	JWKUseSig JWKUse = "sig"
 )
 
+// Defines values for ProjectRole.
+const (
+	ProjectRoleAnalyst ProjectRole = "analyst"
+	ProjectRoleOwner   ProjectRole = "owner"
+	ProjectRoleViewer  ProjectRole = "viewer"
+)
+
 // Defines values for Role.
 const (
 	RoleAdmin Role = "admin"
@@ -226,7 +233,7 @@ type Invitation struct {
 	// CreatedAt When it was made.
 	CreatedAt time.Time `json:"created_at"`
 
-	// CreatedBy The admin who made it; null if a command did.
+	// CreatedBy The account that made it; null if a command did.
 	CreatedBy *openapi_types.UUID `json:"created_by"`
 
 	// ExpiresAt Until when it can be used.
@@ -234,6 +241,12 @@ type Invitation struct {
 
 	// ID The id.
 	ID openapi_types.UUID `json:"id"`
+
+	// Project The slug of the project that whoever uses it joins; null for none.
+	Project *string `json:"project"`
+
+	// ProjectRole The role in that project; null for none.
+	ProjectRole *string `json:"project_role"`
 
 	// RevokedAt When it was revoked; null if it was not.
 	RevokedAt *time.Time `json:"revoked_at"`
@@ -246,8 +259,14 @@ type Invitation struct {
 	// UsedAt When it was used; null if it was not.
 	UsedAt *time.Time `json:"used_at"`
 
-	// UsedBy The account that was made with it.
+	// UsedBy The account that was made, or joined, with it.
 	UsedBy *openapi_types.UUID `json:"used_by"`
+}
+
+// InvitationAcceptRequest An invitation to use.
+type InvitationAcceptRequest struct {
+	// Invitation The `token` of an invitation.
+	Invitation string `json:"invitation"`
 }
 
 // InvitationCreateRequest An invitation to make.
@@ -340,6 +359,70 @@ type LoginRequest struct {
 	Password string `json:"password"`
 }
 
+// Me The account of the caller, with its memberships.
+type Me struct {
+	// CreatedAt When the account was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Email An e-mail address; compared without regard to case.
+	//
+	// Example: ada@example.com
+	Email Email `json:"email"`
+
+	// ID The id; also the `user_id` of what the user does.
+	ID openapi_types.UUID `json:"id"`
+
+	// Name The display name; empty when none was given.
+	Name string `json:"name"`
+
+	// Projects The projects that the account is a member of, in the order of their slugs, at most 100 (`GET /auth/projects` pages through all). Without any, it is a guest of the default project.
+	Projects []ProjectMembership `json:"projects"`
+
+	// Role What an account may do in the installation. An `admin` manages accounts, invitations and projects, and acts as owner in every project. What a `user` may do in a project is said by the memberships of the account.
+	//
+	// Example: user
+	Role Role `json:"role"`
+}
+
+// Member A member of a project.
+type Member struct {
+	// CreatedAt When the account became a member.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Email An e-mail address; compared without regard to case.
+	//
+	// Example: ada@example.com
+	Email Email `json:"email"`
+
+	// Name The display name of the account; empty when none was given.
+	Name string `json:"name"`
+
+	// Role What a member may do in a project. A `viewer` reads the numbers of the project and of products. An `analyst` reads those of users, too. An `owner` does everything in the project, with its products, API keys, members and settings.
+	//
+	// Example: viewer
+	Role ProjectRole `json:"role"`
+
+	// UserID The id of the account.
+	UserID openapi_types.UUID `json:"user_id"`
+}
+
+// MemberList A page of members.
+type MemberList struct {
+	// Items The members.
+	Items []Member `json:"items"`
+
+	// NextCursor The `cursor` of the next page; null on the last.
+	NextCursor *openapi_types.UUID `json:"next_cursor"`
+}
+
+// MemberRequest The role of a member.
+type MemberRequest struct {
+	// Role What a member may do in a project. A `viewer` reads the numbers of the project and of products. An `analyst` reads those of users, too. An `owner` does everything in the project, with its products, API keys, members and settings.
+	//
+	// Example: viewer
+	Role ProjectRole `json:"role"`
+}
+
 // NewPassword 10 to 128 characters in Unicode NFC; not the e-mail address and not among the 20,000 most common passwords.
 type NewPassword = string
 
@@ -360,6 +443,168 @@ type PasswordChanged struct {
 	// Tokens An access token and the refresh token that gets the next one.
 	Tokens TokenPair `json:"tokens"`
 }
+
+// ProjectCreateRequest A project to create.
+type ProjectCreateRequest struct {
+	// Currency The ISO 4217 code of the currency of rankings that name none; EUR by default.
+	//
+	// Example: EUR
+	Currency *string `json:"currency,omitempty"`
+
+	// EventsPerSecond How many events all callers of the project together may send per second, on average over ten seconds. Null is no limit of its own.
+	EventsPerSecond *int `json:"events_per_second,omitempty"`
+
+	// MaxEventAgeDays How many days ago an event may have happened when it is sent. Null is the setting of the installation, which is also the most.
+	MaxEventAgeDays *int `json:"max_event_age_days,omitempty"`
+
+	// Name The display name.
+	Name string `json:"name"`
+
+	// Slug The name of a project in the header `Project` and in paths. It never changes.
+	//
+	// Example: default
+	Slug Slug `json:"slug"`
+
+	// TimeZone The IANA name of the time zone by whose days and hours events are counted; UTC by default.
+	//
+	// Example: Europe/Berlin
+	TimeZone *string `json:"time_zone,omitempty"`
+
+	// WeekStart The day on which weeks begin: 1 is Monday, 7 is Sunday; 1 by default.
+	WeekStart *int `json:"week_start,omitempty"`
+}
+
+// ProjectDetails A project.
+type ProjectDetails struct {
+	// CreatedAt When the project was created.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Currency The ISO 4217 code of the currency of rankings that name none.
+	//
+	// Example: EUR
+	Currency string `json:"currency"`
+
+	// EventsPerSecond How many events all callers of the project together may send per second, on average over ten seconds. Null is no limit of its own.
+	EventsPerSecond *int `json:"events_per_second"`
+
+	// MaxEventAgeDays How many days ago an event may have happened when it is sent. Null is the setting of the installation, which is also the most.
+	MaxEventAgeDays *int `json:"max_event_age_days"`
+
+	// Name The display name.
+	Name string `json:"name"`
+
+	// Role What a member may do in a project. A `viewer` reads the numbers of the project and of products. An `analyst` reads those of users, too. An `owner` does everything in the project, with its products, API keys, members and settings.
+	//
+	// Example: viewer
+	Role ProjectRole `json:"role"`
+
+	// Slug The name of a project in the header `Project` and in paths. It never changes.
+	//
+	// Example: default
+	Slug Slug `json:"slug"`
+
+	// TimeZone The IANA name of the time zone by whose days and hours events are counted.
+	//
+	// Example: Europe/Berlin
+	TimeZone string `json:"time_zone"`
+
+	// UpdatedAt When the project last changed.
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// Version Grows with every change; the ETag.
+	Version int64 `json:"version"`
+
+	// WeekStart The day on which weeks begin: 1 is Monday, 7 is Sunday.
+	WeekStart int `json:"week_start"`
+}
+
+// ProjectInvitationCreated An invitation that was made.
+type ProjectInvitationCreated struct {
+	// ExpiresAt Until when it can be used.
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// ID The id.
+	ID openapi_types.UUID `json:"id"`
+
+	// Project The name of a project in the header `Project` and in paths. It never changes.
+	//
+	// Example: default
+	Project Slug `json:"project"`
+
+	// Role What a member may do in a project. A `viewer` reads the numbers of the project and of products. An `analyst` reads those of users, too. An `owner` does everything in the project, with its products, API keys, members and settings.
+	//
+	// Example: viewer
+	Role ProjectRole `json:"role"`
+
+	// Token What the person sends as `invitation` to `POST /auth/register` or `POST /auth/invitations/accept`.
+	Token string `json:"token"`
+}
+
+// ProjectInvitationRequest An invitation to make.
+type ProjectInvitationRequest struct {
+	// Role What a member may do in a project. A `viewer` reads the numbers of the project and of products. An `analyst` reads those of users, too. An `owner` does everything in the project, with its products, API keys, members and settings.
+	//
+	// Example: viewer
+	Role ProjectRole `json:"role"`
+
+	// ValidHours For how many hours it can be used.
+	ValidHours *int `json:"valid_hours,omitempty"`
+}
+
+// ProjectList A page of projects.
+type ProjectList struct {
+	// Items The projects, in the order of their slugs.
+	Items []ProjectDetails `json:"items"`
+
+	// NextCursor The `cursor` of the next page; null on the last.
+	NextCursor *string `json:"next_cursor"`
+}
+
+// ProjectMembership A project that an account is a member of.
+type ProjectMembership struct {
+	// Name The display name of the project.
+	Name string `json:"name"`
+
+	// Role What a member may do in a project. A `viewer` reads the numbers of the project and of products. An `analyst` reads those of users, too. An `owner` does everything in the project, with its products, API keys, members and settings.
+	//
+	// Example: viewer
+	Role ProjectRole `json:"role"`
+
+	// Slug The name of a project in the header `Project` and in paths. It never changes.
+	//
+	// Example: default
+	Slug Slug `json:"slug"`
+}
+
+// ProjectPatch Changes to a project (RFC 7396); absent members stay.
+type ProjectPatch struct {
+	// Currency The ISO 4217 code of the currency of rankings that name none.
+	//
+	// Example: EUR
+	Currency *string `json:"currency,omitempty"`
+
+	// EventsPerSecond How many events all callers of the project together may send per second, on average over ten seconds. Null is no limit of its own.
+	EventsPerSecond json.RawMessage `json:"events_per_second,omitempty"`
+
+	// MaxEventAgeDays How many days ago an event may have happened when it is sent. Null is the setting of the installation, which is also the most.
+	MaxEventAgeDays json.RawMessage `json:"max_event_age_days,omitempty"`
+
+	// Name The display name.
+	Name *string `json:"name,omitempty"`
+
+	// TimeZone The IANA name of the time zone by whose days and hours events are counted.
+	//
+	// Example: Europe/Berlin
+	TimeZone *string `json:"time_zone,omitempty"`
+
+	// WeekStart The day on which weeks begin: 1 is Monday, 7 is Sunday.
+	WeekStart *int `json:"week_start,omitempty"`
+}
+
+// ProjectRole What a member may do in a project. A `viewer` reads the numbers of the project and of products. An `analyst` reads those of users, too. An `owner` does everything in the project, with its products, API keys, members and settings.
+//
+// Example: viewer
+type ProjectRole string
 
 // RefreshRequest A refresh token.
 type RefreshRequest struct {
@@ -459,9 +704,48 @@ type UserUpdateRequest struct {
 	Disabled bool `json:"disabled"`
 }
 
+// IfMatchProject defines model for IfMatchProject.
+type IfMatchProject = string
+
+// OrderID defines model for OrderID.
+type OrderID = string
+
 // ListInvitationsParams defines parameters for ListInvitations.
 type ListInvitationsParams struct {
 	// Limit How many invitations a page holds at most.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the previous page.
+	Cursor *openapi_types.UUID `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListProjectsParams defines parameters for ListProjects.
+type ListProjectsParams struct {
+	// Limit How many projects a page holds at most.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the previous page.
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// UpdateProjectParams defines parameters for UpdateProject.
+type UpdateProjectParams struct {
+	// IfMatch An `ETag` seen before; when the project has changed since, the answer is 412 and nothing changes.
+	IfMatch *IfMatchProject `json:"If-Match,omitempty"`
+}
+
+// ListProjectInvitationsParams defines parameters for ListProjectInvitations.
+type ListProjectInvitationsParams struct {
+	// Limit How many invitations a page holds at most.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the previous page.
+	Cursor *openapi_types.UUID `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListMembersParams defines parameters for ListMembers.
+type ListMembersParams struct {
+	// Limit How many members a page holds at most.
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The `next_cursor` of the previous page.
@@ -486,6 +770,9 @@ type CreateAPIKeyJSONRequestBody = APIKeyCreateRequest
 // CreateInvitationJSONRequestBody defines body for CreateInvitation for application/json ContentType.
 type CreateInvitationJSONRequestBody = InvitationCreateRequest
 
+// AcceptInvitationJSONRequestBody defines body for AcceptInvitation for application/json ContentType.
+type AcceptInvitationJSONRequestBody = InvitationAcceptRequest
+
 // LoginJSONRequestBody defines body for Login for application/json ContentType.
 type LoginJSONRequestBody = LoginRequest
 
@@ -494,6 +781,18 @@ type LogoutJSONRequestBody = RefreshRequest
 
 // ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
 type ChangePasswordJSONRequestBody = PasswordChangeRequest
+
+// CreateProjectJSONRequestBody defines body for CreateProject for application/json ContentType.
+type CreateProjectJSONRequestBody = ProjectCreateRequest
+
+// UpdateProjectJSONRequestBody defines body for UpdateProject for application/json ContentType.
+type UpdateProjectJSONRequestBody = ProjectPatch
+
+// CreateProjectInvitationJSONRequestBody defines body for CreateProjectInvitation for application/json ContentType.
+type CreateProjectInvitationJSONRequestBody = ProjectInvitationRequest
+
+// PutMemberJSONRequestBody defines body for PutMember for application/json ContentType.
+type PutMemberJSONRequestBody = MemberRequest
 
 // RefreshJSONRequestBody defines body for Refresh for application/json ContentType.
 type RefreshJSONRequestBody = RefreshRequest
@@ -524,6 +823,9 @@ type ServerInterface interface {
 	// CreateInvitation Invite a person
 	// (POST /auth/invitations)
 	CreateInvitation(w http.ResponseWriter, r *http.Request)
+	// AcceptInvitation Join a project
+	// (POST /auth/invitations/accept)
+	AcceptInvitation(w http.ResponseWriter, r *http.Request)
 	// RevokeInvitation Revoke an invitation
 	// (DELETE /auth/invitations/{id})
 	RevokeInvitation(w http.ResponseWriter, r *http.Request, id openapi_types.UUID)
@@ -539,6 +841,36 @@ type ServerInterface interface {
 	// ChangePassword Change one's own password
 	// (POST /auth/password)
 	ChangePassword(w http.ResponseWriter, r *http.Request)
+	// ListProjects List projects
+	// (GET /auth/projects)
+	ListProjects(w http.ResponseWriter, r *http.Request, params ListProjectsParams)
+	// CreateProject Create a project
+	// (POST /auth/projects)
+	CreateProject(w http.ResponseWriter, r *http.Request)
+	// GetProject Get a project
+	// (GET /auth/projects/{project})
+	GetProject(w http.ResponseWriter, r *http.Request, project string)
+	// UpdateProject Change the settings of a project
+	// (PATCH /auth/projects/{project})
+	UpdateProject(w http.ResponseWriter, r *http.Request, project string, params UpdateProjectParams)
+	// ListProjectInvitations List the invitations to a project
+	// (GET /auth/projects/{project}/invitations)
+	ListProjectInvitations(w http.ResponseWriter, r *http.Request, project string, params ListProjectInvitationsParams)
+	// CreateProjectInvitation Invite a person to a project
+	// (POST /auth/projects/{project}/invitations)
+	CreateProjectInvitation(w http.ResponseWriter, r *http.Request, project string)
+	// RevokeProjectInvitation Revoke an invitation to a project
+	// (DELETE /auth/projects/{project}/invitations/{id})
+	RevokeProjectInvitation(w http.ResponseWriter, r *http.Request, project string, id openapi_types.UUID)
+	// ListMembers List the members of a project
+	// (GET /auth/projects/{project}/members)
+	ListMembers(w http.ResponseWriter, r *http.Request, project string, params ListMembersParams)
+	// RemoveMember End a membership
+	// (DELETE /auth/projects/{project}/members/{user_id})
+	RemoveMember(w http.ResponseWriter, r *http.Request, project string, userID openapi_types.UUID)
+	// PutMember Give an account a role in a project
+	// (PUT /auth/projects/{project}/members/{user_id})
+	PutMember(w http.ResponseWriter, r *http.Request, project string, userID openapi_types.UUID)
 	// Refresh Exchange a refresh token for new tokens
 	// (POST /auth/refresh)
 	Refresh(w http.ResponseWriter, r *http.Request)
@@ -602,6 +934,12 @@ func (_ Unimplemented) CreateInvitation(w http.ResponseWriter, r *http.Request) 
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// AcceptInvitation Join a project
+// (POST /auth/invitations/accept)
+func (_ Unimplemented) AcceptInvitation(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // RevokeInvitation Revoke an invitation
 // (DELETE /auth/invitations/{id})
 func (_ Unimplemented) RevokeInvitation(w http.ResponseWriter, r *http.Request, id openapi_types.UUID) {
@@ -629,6 +967,66 @@ func (_ Unimplemented) GetMe(w http.ResponseWriter, r *http.Request) {
 // ChangePassword Change one's own password
 // (POST /auth/password)
 func (_ Unimplemented) ChangePassword(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListProjects List projects
+// (GET /auth/projects)
+func (_ Unimplemented) ListProjects(w http.ResponseWriter, r *http.Request, params ListProjectsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreateProject Create a project
+// (POST /auth/projects)
+func (_ Unimplemented) CreateProject(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetProject Get a project
+// (GET /auth/projects/{project})
+func (_ Unimplemented) GetProject(w http.ResponseWriter, r *http.Request, project string) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// UpdateProject Change the settings of a project
+// (PATCH /auth/projects/{project})
+func (_ Unimplemented) UpdateProject(w http.ResponseWriter, r *http.Request, project string, params UpdateProjectParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListProjectInvitations List the invitations to a project
+// (GET /auth/projects/{project}/invitations)
+func (_ Unimplemented) ListProjectInvitations(w http.ResponseWriter, r *http.Request, project string, params ListProjectInvitationsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreateProjectInvitation Invite a person to a project
+// (POST /auth/projects/{project}/invitations)
+func (_ Unimplemented) CreateProjectInvitation(w http.ResponseWriter, r *http.Request, project string) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// RevokeProjectInvitation Revoke an invitation to a project
+// (DELETE /auth/projects/{project}/invitations/{id})
+func (_ Unimplemented) RevokeProjectInvitation(w http.ResponseWriter, r *http.Request, project string, id openapi_types.UUID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListMembers List the members of a project
+// (GET /auth/projects/{project}/members)
+func (_ Unimplemented) ListMembers(w http.ResponseWriter, r *http.Request, project string, params ListMembersParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// RemoveMember End a membership
+// (DELETE /auth/projects/{project}/members/{user_id})
+func (_ Unimplemented) RemoveMember(w http.ResponseWriter, r *http.Request, project string, userID openapi_types.UUID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// PutMember Give an account a role in a project
+// (PUT /auth/projects/{project}/members/{user_id})
+func (_ Unimplemented) PutMember(w http.ResponseWriter, r *http.Request, project string, userID openapi_types.UUID) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -811,6 +1209,20 @@ func (siw *ServerInterfaceWrapper) CreateInvitation(w http.ResponseWriter, r *ht
 	handler.ServeHTTP(w, r)
 }
 
+// AcceptInvitation operation middleware
+func (siw *ServerInterfaceWrapper) AcceptInvitation(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AcceptInvitation(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // RevokeInvitation operation middleware
 func (siw *ServerInterfaceWrapper) RevokeInvitation(w http.ResponseWriter, r *http.Request) {
 
@@ -884,6 +1296,383 @@ func (siw *ServerInterfaceWrapper) ChangePassword(w http.ResponseWriter, r *http
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ChangePassword(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListProjects operation middleware
+func (siw *ServerInterfaceWrapper) ListProjects(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListProjectsParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListProjects(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateProject operation middleware
+func (siw *ServerInterfaceWrapper) CreateProject(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateProject(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetProject operation middleware
+func (siw *ServerInterfaceWrapper) GetProject(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "project" -------------
+	var project string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project", chi.URLParam(r, "project"), &project, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "project", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetProject(w, r, project)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UpdateProject operation middleware
+func (siw *ServerInterfaceWrapper) UpdateProject(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "project" -------------
+	var project string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project", chi.URLParam(r, "project"), &project, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "project", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateProjectParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatchProject
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UpdateProject(w, r, project, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListProjectInvitations operation middleware
+func (siw *ServerInterfaceWrapper) ListProjectInvitations(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "project" -------------
+	var project string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project", chi.URLParam(r, "project"), &project, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "project", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListProjectInvitationsParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListProjectInvitations(w, r, project, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateProjectInvitation operation middleware
+func (siw *ServerInterfaceWrapper) CreateProjectInvitation(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "project" -------------
+	var project string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project", chi.URLParam(r, "project"), &project, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "project", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateProjectInvitation(w, r, project)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RevokeProjectInvitation operation middleware
+func (siw *ServerInterfaceWrapper) RevokeProjectInvitation(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "project" -------------
+	var project string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project", chi.URLParam(r, "project"), &project, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "project", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "id" -------------
+	var id openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RevokeProjectInvitation(w, r, project, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListMembers operation middleware
+func (siw *ServerInterfaceWrapper) ListMembers(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "project" -------------
+	var project string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project", chi.URLParam(r, "project"), &project, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "project", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListMembersParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListMembers(w, r, project, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RemoveMember operation middleware
+func (siw *ServerInterfaceWrapper) RemoveMember(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "project" -------------
+	var project string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project", chi.URLParam(r, "project"), &project, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "project", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "user_id" -------------
+	var userID openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user_id", chi.URLParam(r, "user_id"), &userID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "user_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RemoveMember(w, r, project, userID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// PutMember operation middleware
+func (siw *ServerInterfaceWrapper) PutMember(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "project" -------------
+	var project string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "project", chi.URLParam(r, "project"), &project, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "project", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "user_id" -------------
+	var userID openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user_id", chi.URLParam(r, "user_id"), &userID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "user_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.PutMember(w, r, project, userID)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1207,6 +1996,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Delete(options.BaseURL+"/auth/invitations/{id}", wrapper.RevokeInvitation)
 	})
 	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/auth/invitations/accept", wrapper.AcceptInvitation)
+	})
+	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/auth/login", wrapper.Login)
 	})
 	r.Group(func(r chi.Router) {
@@ -1217,6 +2009,36 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/auth/password", wrapper.ChangePassword)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/auth/projects", wrapper.ListProjects)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/auth/projects", wrapper.CreateProject)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/auth/projects/{project}", wrapper.GetProject)
+	})
+	r.Group(func(r chi.Router) {
+		r.Patch(options.BaseURL+"/auth/projects/{project}", wrapper.UpdateProject)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/auth/projects/{project}/invitations", wrapper.ListProjectInvitations)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/auth/projects/{project}/invitations", wrapper.CreateProjectInvitation)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/auth/projects/{project}/invitations/{id}", wrapper.RevokeProjectInvitation)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/auth/projects/{project}/members", wrapper.ListMembers)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/auth/projects/{project}/members/{user_id}", wrapper.RemoveMember)
+	})
+	r.Group(func(r chi.Router) {
+		r.Put(options.BaseURL+"/auth/projects/{project}/members/{user_id}", wrapper.PutMember)
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/auth/refresh", wrapper.Refresh)
@@ -1401,6 +2223,28 @@ func (response CreateInvitation201JSONResponse) VisitCreateInvitationResponse(w 
 	return err
 }
 
+type AcceptInvitationRequestObject struct {
+	Body *AcceptInvitationJSONRequestBody
+}
+
+type AcceptInvitationResponseObject interface {
+	VisitAcceptInvitationResponse(w http.ResponseWriter) error
+}
+
+type AcceptInvitation200JSONResponse ProjectMembership
+
+func (response AcceptInvitation200JSONResponse) VisitAcceptInvitationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RevokeInvitationRequestObject struct {
 	ID openapi_types.UUID `json:"id"`
 }
@@ -1470,7 +2314,7 @@ type GetMeResponseObject interface {
 	VisitGetMeResponse(w http.ResponseWriter) error
 }
 
-type GetMe200JSONResponse User
+type GetMe200JSONResponse Me
 
 func (response GetMe200JSONResponse) VisitGetMeResponse(w http.ResponseWriter) error {
 
@@ -1509,6 +2353,259 @@ func (response ChangePassword200JSONResponse) VisitChangePasswordResponse(w http
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListProjectsRequestObject struct {
+	Params ListProjectsParams
+}
+
+type ListProjectsResponseObject interface {
+	VisitListProjectsResponse(w http.ResponseWriter) error
+}
+
+type ListProjects200JSONResponse ProjectList
+
+func (response ListProjects200JSONResponse) VisitListProjectsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateProjectRequestObject struct {
+	Body *CreateProjectJSONRequestBody
+}
+
+type CreateProjectResponseObject interface {
+	VisitCreateProjectResponse(w http.ResponseWriter) error
+}
+
+type CreateProject201ResponseHeaders struct {
+	ETag     string
+	Location string
+}
+
+type CreateProject201JSONResponse struct {
+	Body    ProjectDetails
+	Headers CreateProject201ResponseHeaders
+}
+
+func (response CreateProject201JSONResponse) VisitCreateProjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetProjectRequestObject struct {
+	Project string `json:"project"`
+}
+
+type GetProjectResponseObject interface {
+	VisitGetProjectResponse(w http.ResponseWriter) error
+}
+
+type GetProject200ResponseHeaders struct {
+	ETag string
+}
+
+type GetProject200JSONResponse struct {
+	Body    ProjectDetails
+	Headers GetProject200ResponseHeaders
+}
+
+func (response GetProject200JSONResponse) VisitGetProjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateProjectRequestObject struct {
+	Project string `json:"project"`
+	Params  UpdateProjectParams
+	Body    *UpdateProjectJSONRequestBody
+}
+
+type UpdateProjectResponseObject interface {
+	VisitUpdateProjectResponse(w http.ResponseWriter) error
+}
+
+type UpdateProject200ResponseHeaders struct {
+	ETag string
+}
+
+type UpdateProject200JSONResponse struct {
+	Body    ProjectDetails
+	Headers UpdateProject200ResponseHeaders
+}
+
+func (response UpdateProject200JSONResponse) VisitUpdateProjectResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListProjectInvitationsRequestObject struct {
+	Project string `json:"project"`
+	Params  ListProjectInvitationsParams
+}
+
+type ListProjectInvitationsResponseObject interface {
+	VisitListProjectInvitationsResponse(w http.ResponseWriter) error
+}
+
+type ListProjectInvitations200JSONResponse InvitationList
+
+func (response ListProjectInvitations200JSONResponse) VisitListProjectInvitationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateProjectInvitationRequestObject struct {
+	Project string `json:"project"`
+	Body    *CreateProjectInvitationJSONRequestBody
+}
+
+type CreateProjectInvitationResponseObject interface {
+	VisitCreateProjectInvitationResponse(w http.ResponseWriter) error
+}
+
+type CreateProjectInvitation201ResponseHeaders struct {
+	CacheControl string
+	Location     string
+}
+
+type CreateProjectInvitation201JSONResponse struct {
+	Body    ProjectInvitationCreated
+	Headers CreateProjectInvitation201ResponseHeaders
+}
+
+func (response CreateProjectInvitation201JSONResponse) VisitCreateProjectInvitationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeProjectInvitationRequestObject struct {
+	Project string             `json:"project"`
+	ID      openapi_types.UUID `json:"id"`
+}
+
+type RevokeProjectInvitationResponseObject interface {
+	VisitRevokeProjectInvitationResponse(w http.ResponseWriter) error
+}
+
+type RevokeProjectInvitation204Response struct {
+}
+
+func (response RevokeProjectInvitation204Response) VisitRevokeProjectInvitationResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type ListMembersRequestObject struct {
+	Project string `json:"project"`
+	Params  ListMembersParams
+}
+
+type ListMembersResponseObject interface {
+	VisitListMembersResponse(w http.ResponseWriter) error
+}
+
+type ListMembers200JSONResponse MemberList
+
+func (response ListMembers200JSONResponse) VisitListMembersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveMemberRequestObject struct {
+	Project string             `json:"project"`
+	UserID  openapi_types.UUID `json:"user_id"`
+}
+
+type RemoveMemberResponseObject interface {
+	VisitRemoveMemberResponse(w http.ResponseWriter) error
+}
+
+type RemoveMember204Response struct {
+}
+
+func (response RemoveMember204Response) VisitRemoveMemberResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type PutMemberRequestObject struct {
+	Project string             `json:"project"`
+	UserID  openapi_types.UUID `json:"user_id"`
+	Body    *PutMemberJSONRequestBody
+}
+
+type PutMemberResponseObject interface {
+	VisitPutMemberResponse(w http.ResponseWriter) error
+}
+
+type PutMember200JSONResponse Member
+
+func (response PutMember200JSONResponse) VisitPutMemberResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -1700,6 +2797,9 @@ type StrictServerInterface interface {
 	// CreateInvitation Invite a person
 	// (POST /auth/invitations)
 	CreateInvitation(ctx context.Context, request CreateInvitationRequestObject) (CreateInvitationResponseObject, error)
+	// AcceptInvitation Join a project
+	// (POST /auth/invitations/accept)
+	AcceptInvitation(ctx context.Context, request AcceptInvitationRequestObject) (AcceptInvitationResponseObject, error)
 	// RevokeInvitation Revoke an invitation
 	// (DELETE /auth/invitations/{id})
 	RevokeInvitation(ctx context.Context, request RevokeInvitationRequestObject) (RevokeInvitationResponseObject, error)
@@ -1715,6 +2815,36 @@ type StrictServerInterface interface {
 	// ChangePassword Change one's own password
 	// (POST /auth/password)
 	ChangePassword(ctx context.Context, request ChangePasswordRequestObject) (ChangePasswordResponseObject, error)
+	// ListProjects List projects
+	// (GET /auth/projects)
+	ListProjects(ctx context.Context, request ListProjectsRequestObject) (ListProjectsResponseObject, error)
+	// CreateProject Create a project
+	// (POST /auth/projects)
+	CreateProject(ctx context.Context, request CreateProjectRequestObject) (CreateProjectResponseObject, error)
+	// GetProject Get a project
+	// (GET /auth/projects/{project})
+	GetProject(ctx context.Context, request GetProjectRequestObject) (GetProjectResponseObject, error)
+	// UpdateProject Change the settings of a project
+	// (PATCH /auth/projects/{project})
+	UpdateProject(ctx context.Context, request UpdateProjectRequestObject) (UpdateProjectResponseObject, error)
+	// ListProjectInvitations List the invitations to a project
+	// (GET /auth/projects/{project}/invitations)
+	ListProjectInvitations(ctx context.Context, request ListProjectInvitationsRequestObject) (ListProjectInvitationsResponseObject, error)
+	// CreateProjectInvitation Invite a person to a project
+	// (POST /auth/projects/{project}/invitations)
+	CreateProjectInvitation(ctx context.Context, request CreateProjectInvitationRequestObject) (CreateProjectInvitationResponseObject, error)
+	// RevokeProjectInvitation Revoke an invitation to a project
+	// (DELETE /auth/projects/{project}/invitations/{id})
+	RevokeProjectInvitation(ctx context.Context, request RevokeProjectInvitationRequestObject) (RevokeProjectInvitationResponseObject, error)
+	// ListMembers List the members of a project
+	// (GET /auth/projects/{project}/members)
+	ListMembers(ctx context.Context, request ListMembersRequestObject) (ListMembersResponseObject, error)
+	// RemoveMember End a membership
+	// (DELETE /auth/projects/{project}/members/{user_id})
+	RemoveMember(ctx context.Context, request RemoveMemberRequestObject) (RemoveMemberResponseObject, error)
+	// PutMember Give an account a role in a project
+	// (PUT /auth/projects/{project}/members/{user_id})
+	PutMember(ctx context.Context, request PutMemberRequestObject) (PutMemberResponseObject, error)
 	// Refresh Exchange a refresh token for new tokens
 	// (POST /auth/refresh)
 	Refresh(ctx context.Context, request RefreshRequestObject) (RefreshResponseObject, error)
@@ -1939,6 +3069,37 @@ func (sh *strictHandler) CreateInvitation(w http.ResponseWriter, r *http.Request
 	}
 }
 
+// AcceptInvitation operation middleware
+func (sh *strictHandler) AcceptInvitation(w http.ResponseWriter, r *http.Request) {
+	var request AcceptInvitationRequestObject
+
+	var body AcceptInvitationJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.AcceptInvitation(ctx, request.(AcceptInvitationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AcceptInvitation")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(AcceptInvitationResponseObject); ok {
+		if err := validResponse.VisitAcceptInvitationResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // RevokeInvitation operation middleware
 func (sh *strictHandler) RevokeInvitation(w http.ResponseWriter, r *http.Request, id openapi_types.UUID) {
 	var request RevokeInvitationRequestObject
@@ -2075,6 +3236,298 @@ func (sh *strictHandler) ChangePassword(w http.ResponseWriter, r *http.Request) 
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ChangePasswordResponseObject); ok {
 		if err := validResponse.VisitChangePasswordResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListProjects operation middleware
+func (sh *strictHandler) ListProjects(w http.ResponseWriter, r *http.Request, params ListProjectsParams) {
+	var request ListProjectsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListProjects(ctx, request.(ListProjectsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListProjects")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListProjectsResponseObject); ok {
+		if err := validResponse.VisitListProjectsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateProject operation middleware
+func (sh *strictHandler) CreateProject(w http.ResponseWriter, r *http.Request) {
+	var request CreateProjectRequestObject
+
+	var body CreateProjectJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateProject(ctx, request.(CreateProjectRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateProject")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateProjectResponseObject); ok {
+		if err := validResponse.VisitCreateProjectResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetProject operation middleware
+func (sh *strictHandler) GetProject(w http.ResponseWriter, r *http.Request, project string) {
+	var request GetProjectRequestObject
+
+	request.Project = project
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetProject(ctx, request.(GetProjectRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetProject")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetProjectResponseObject); ok {
+		if err := validResponse.VisitGetProjectResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UpdateProject operation middleware
+func (sh *strictHandler) UpdateProject(w http.ResponseWriter, r *http.Request, project string, params UpdateProjectParams) {
+	var request UpdateProjectRequestObject
+
+	request.Project = project
+	request.Params = params
+
+	var body UpdateProjectJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateProject(ctx, request.(UpdateProjectRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateProject")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UpdateProjectResponseObject); ok {
+		if err := validResponse.VisitUpdateProjectResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListProjectInvitations operation middleware
+func (sh *strictHandler) ListProjectInvitations(w http.ResponseWriter, r *http.Request, project string, params ListProjectInvitationsParams) {
+	var request ListProjectInvitationsRequestObject
+
+	request.Project = project
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListProjectInvitations(ctx, request.(ListProjectInvitationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListProjectInvitations")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListProjectInvitationsResponseObject); ok {
+		if err := validResponse.VisitListProjectInvitationsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateProjectInvitation operation middleware
+func (sh *strictHandler) CreateProjectInvitation(w http.ResponseWriter, r *http.Request, project string) {
+	var request CreateProjectInvitationRequestObject
+
+	request.Project = project
+
+	var body CreateProjectInvitationJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateProjectInvitation(ctx, request.(CreateProjectInvitationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateProjectInvitation")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateProjectInvitationResponseObject); ok {
+		if err := validResponse.VisitCreateProjectInvitationResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RevokeProjectInvitation operation middleware
+func (sh *strictHandler) RevokeProjectInvitation(w http.ResponseWriter, r *http.Request, project string, id openapi_types.UUID) {
+	var request RevokeProjectInvitationRequestObject
+
+	request.Project = project
+	request.ID = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RevokeProjectInvitation(ctx, request.(RevokeProjectInvitationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RevokeProjectInvitation")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RevokeProjectInvitationResponseObject); ok {
+		if err := validResponse.VisitRevokeProjectInvitationResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListMembers operation middleware
+func (sh *strictHandler) ListMembers(w http.ResponseWriter, r *http.Request, project string, params ListMembersParams) {
+	var request ListMembersRequestObject
+
+	request.Project = project
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListMembers(ctx, request.(ListMembersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListMembers")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListMembersResponseObject); ok {
+		if err := validResponse.VisitListMembersResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RemoveMember operation middleware
+func (sh *strictHandler) RemoveMember(w http.ResponseWriter, r *http.Request, project string, userID openapi_types.UUID) {
+	var request RemoveMemberRequestObject
+
+	request.Project = project
+	request.UserID = userID
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RemoveMember(ctx, request.(RemoveMemberRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RemoveMember")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RemoveMemberResponseObject); ok {
+		if err := validResponse.VisitRemoveMemberResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// PutMember operation middleware
+func (sh *strictHandler) PutMember(w http.ResponseWriter, r *http.Request, project string, userID openapi_types.UUID) {
+	var request PutMemberRequestObject
+
+	request.Project = project
+	request.UserID = userID
+
+	var body PutMemberJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.PutMember(ctx, request.(PutMemberRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PutMember")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(PutMemberResponseObject); ok {
+		if err := validResponse.VisitPutMemberResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

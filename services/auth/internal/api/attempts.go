@@ -21,7 +21,7 @@ type Attempts struct {
 	Network *ratelimit.Limiter
 	// Account counts wrong passwords of an account over all networks, slowly, against tries that are spread over many.
 	Account *ratelimit.Limiter
-	// Refused counts, for a network, registrations that are refused because the e-mail address is taken, which tells who has an
+	// Refused counts, for a network, registrations and invitations that are refused because the e-mail address is taken, which tells who has an
 	// account, or because the invitation is invalid, which may be a guess.
 	Refused *ratelimit.Limiter
 }
@@ -43,7 +43,7 @@ func (a Attempts) charges(ctx context.Context, request any) []charge {
 		email = request.Body.Email
 	case ChangePasswordRequestObject:
 		email = callerOf(ctx).Email
-	case RegisterRequestObject:
+	case RegisterRequestObject, AcceptInvitationRequestObject:
 		return []charge{{a.Refused, httpserver.ClientNetwork(ctx)}}
 	default:
 		return nil

@@ -82,7 +82,18 @@ func (s *Server) Logout(ctx context.Context, request LogoutRequestObject) (Logou
 
 // GetMe implements StrictServerInterface.
 func (s *Server) GetMe(ctx context.Context, _ GetMeRequestObject) (GetMeResponseObject, error) {
-	return GetMe200JSONResponse(userAnswer(callerOf(ctx))), nil
+	a := callerOf(ctx)
+	projects, err := s.Store.Projects(ctx, a.ID, false, "", maxOwnProjects)
+	if err != nil {
+		return nil, err
+	}
+	me := GetMe200JSONResponse{
+		CreatedAt: a.CreatedAt.UTC(), Email: a.Email, ID: a.ID, Name: a.Name, Role: Role(a.Role), Projects: []ProjectMembership{},
+	}
+	for _, p := range projects {
+		me.Projects = append(me.Projects, ProjectMembership{Slug: p.Slug, Name: p.Name, Role: ProjectRole(p.Role)})
+	}
+	return me, nil
 }
 
 // GetJWKS implements StrictServerInterface.

@@ -26,10 +26,7 @@ func (s *Server) audit(ctx context.Context, action string, target ...any) {
 
 // ListUsers implements StrictServerInterface.
 func (s *Server) ListUsers(ctx context.Context, request ListUsersRequestObject) (ListUsersResponseObject, error) {
-	limit, email := defaultLimit, ""
-	if request.Params.Limit != nil {
-		limit = *request.Params.Limit
-	}
+	limit, email := pageLimit(request.Params.Limit), ""
 	if request.Params.Email != nil {
 		email = account.NormalizeEmail(*request.Params.Email)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/account"
+	"github.com/hp-analytics/hp-analytics/services/auth/internal/postgres"
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/token"
 )
 
@@ -86,7 +87,7 @@ func TestNothingOutlivesTheRightsOfItsCaller(t *testing.T) {
 		},
 		"invite": func(s tester, caller authn.Principal, _ uuid.UUID) error {
 			maker := uuid.MustParse(caller.Subject)
-			_, err := s.For(caller).CreateInvitation(s.t.Context(), token.NewInvitation(), authn.Admin, &maker, time.Hour)
+			_, err := s.For(caller).CreateInvitation(s.t.Context(), token.NewInvitation(), postgres.Offer{Role: authn.Admin}, &maker, time.Hour)
 			return err
 		},
 		"make a key": func(s tester, caller authn.Principal, _ uuid.UUID) error {

@@ -13,25 +13,34 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/account"
+	"github.com/hp-analytics/hp-analytics/services/auth/internal/project"
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/token"
 )
 
 // errInvitation is the same for all reasons, so that it tells nothing about invitations of others.
 var errInvitation = errs.New(errs.Forbidden, account.InvitationInvalid,
-	"The invitation cannot be used: it is unknown, used, expired, revoked, or its maker is no admin any more. Ask for another one.")
+	"The invitation cannot be used: it is unknown, used, expired, revoked, or its maker may not invite any more. Ask for another one.")
+
+// Offer is what an invitation offers: an account with a role, and, unless Project is 0, a membership of a project.
+type Offer struct {
+	Role       authn.Role
+	Project    int16
+	Membership authn.Role
+}
 
 // CreateInvitation stores an invitation by the hash of its token. A nil maker stands for the command line.
-func (s Store) CreateInvitation(ctx context.Context, invitation string, role authn.Role, maker *uuid.UUID, life time.Duration) (i account.Invitation, err error) {
+func (s Store) CreateInvitation(ctx context.Context, invitation string, offer Offer, maker *uuid.UUID, life time.Duration) (i account.Invitation, err error) {
 	const insert = `
-		INSERT INTO auth.invitations (id, token_hash, role, created_by, expires_at)
-		VALUES ($1, $2, $3, $4, now() + $5::interval)
+		INSERT INTO auth.invitations (id, token_hash, role, project, membership, created_by, expires_at)
+		VALUES ($1, $2, $3, nullif($4, 0::smallint), nullif($5, ''), $6, now() + $7::interval)
 		RETURNING created_at, expires_at`
-	i = account.Invitation{ID: uuid.Must(uuid.NewV7()), Role: role, CreatedBy: maker}
+	i = account.Invitation{ID: uuid.Must(uuid.NewV7()), Role: offer.Role, CreatedBy: maker}
 	err = postgres.InTx(ctx, s.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
 		if err := s.lockAccounts(ctx, tx, uuid.Nil); err != nil {
 			return err
 		}
-		err := tx.QueryRow(ctx, insert, i.ID, token.HashSecret(invitation), role, maker, life).Scan(&i.CreatedAt, &i.ExpiresAt)
+		err := tx.QueryRow(ctx, insert, i.ID, token.HashSecret(invitation), offer.Role, offer.Project, offer.Membership, maker, life).
+			Scan(&i.CreatedAt, &i.ExpiresAt)
 		if err != nil {
 			return fmt.Errorf("insert an invitation: %w", err)
 		}
@@ -43,11 +52,14 @@ func (s Store) CreateInvitation(ctx context.Context, invitation string, role aut
 	return i, nil
 }
 
-// usable selects the invitation of a token that can be used now.
+// usable selects the invitation of a token that can be used now: its maker is enabled, and an admin, or an owner of the project.
 const usable = `
 	token_hash = $1 AND used_at IS NULL AND revoked_at IS NULL AND expires_at > now() AND (
 		created_by IS NULL OR
-		EXISTS (SELECT FROM auth.users maker WHERE maker.id = created_by AND maker.role = 'admin' AND maker.disabled_at IS NULL))`
+		EXISTS (
+			SELECT FROM auth.users maker
+			WHERE maker.id = created_by AND maker.disabled_at IS NULL AND (maker.role = 'admin' OR EXISTS (
+				SELECT FROM auth.members m WHERE m.project = invitations.project AND m.user_id = maker.id AND m.role = 'owner'))))`
 
 // CheckInvitation returns an error with the code account.InvitationInvalid unless the invitation can be used.
 func (s Store) CheckInvitation(ctx context.Context, invitation string) error {
@@ -65,27 +77,24 @@ func (s Store) CheckInvitation(ctx context.Context, invitation string) error {
 	return nil
 }
 
-// AcceptInvitation uses an invitation and stores the account, with the role of the invitation, in one transaction. It returns
-// errors like those of CheckInvitation and CreateAccount, after which the invitation can still be used.
+// AcceptInvitation uses an invitation and stores the account, with the role of the invitation and its membership, in one
+// transaction. It returns errors like those of CheckInvitation and CreateAccount, after which the invitation can still be used.
 func (s Store) AcceptInvitation(ctx context.Context, invitation string, a account.Account) (account.Account, error) {
 	err := postgres.InTx(ctx, s.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
-		// The row is locked from here on. Another registration with the same invitation waits, and then finds it used.
-		const use = `UPDATE auth.invitations SET used_at = now() WHERE ` + usable + ` RETURNING id, role`
-		var id uuid.UUID
-		err := tx.QueryRow(ctx, use, token.HashSecret(invitation)).Scan(&id, &a.Role)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return errInvitation.Because(err)
-		}
+		id, offer, err := useInvitation(ctx, tx, invitation)
 		if err != nil {
-			return fmt.Errorf("use an invitation: %w", err)
+			return err
 		}
+		a.Role = offer.Role
 		if a, err = insertAccount(ctx, tx, a); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `UPDATE auth.invitations SET used_by = $2 WHERE id = $1`, id, a.ID); err != nil {
-			return fmt.Errorf("note who used an invitation: %w", err)
+		if a.Role == authn.Admin {
+			if err := setMember(ctx, tx, authn.DefaultProject, a.ID, authn.Owner); err != nil {
+				return err
+			}
 		}
-		return nil
+		return offer.fulfil(ctx, tx, id, a.ID)
 	})
 	if err != nil {
 		return account.Account{}, postgres.Classify(err)
@@ -93,15 +102,89 @@ func (s Store) AcceptInvitation(ctx context.Context, invitation string, a accoun
 	return a, nil
 }
 
-// Invitations returns up to limit invitations, newest first. They follow the invitation after, if it is not nil.
-func (s Store) Invitations(ctx context.Context, after *uuid.UUID, limit int) ([]account.Invitation, error) {
+// JoinProject uses an invitation to a project for the account of the caller, and returns the project with its role there. It
+// returns an error with the code account.InvitationInvalid for an invitation to no project, and Conflict for a member; then the
+// invitation can still be used.
+func (s Store) JoinProject(ctx context.Context, invitation string) (p project.Project, err error) {
+	if !token.IsInvitation(invitation) {
+		return project.Project{}, errInvitation
+	}
+	user, err := uuid.Parse(s.caller.Subject)
+	if err != nil {
+		return project.Project{}, fmt.Errorf("the subject of a caller: %w", err)
+	}
+	err = postgres.InTx(ctx, s.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
+		if err := s.lockAccounts(ctx, tx, uuid.Nil); err != nil {
+			return err
+		}
+		id, offer, err := useInvitation(ctx, tx, invitation)
+		if err != nil {
+			return err
+		}
+		if offer.Project == 0 {
+			return errInvitation
+		}
+		if p, err = scanProject(tx.QueryRow(ctx, `SELECT `+projectColumns+` FROM auth.projects p WHERE id = $1`, offer.Project)); err != nil {
+			return fmt.Errorf("find the project of an invitation: %w", err)
+		}
+		role, err := roleOf(ctx, tx, offer.Project, user)
+		if err == nil && role != "" {
+			err = errs.New(errs.Conflict, account.AlreadyMember,
+				"The account is a member of the project "+p.Slug+" already, with the role "+string(role)+". An owner can change that.")
+		}
+		if err != nil {
+			return err
+		}
+		p.Role = offer.Membership
+		return offer.fulfil(ctx, tx, id, user)
+	})
+	if err != nil {
+		return project.Project{}, postgres.Classify(err)
+	}
+	return p, nil
+}
+
+// useInvitation uses an invitation and returns its id and what it offers. Its row is locked until tx ends: another user of the
+// same invitation waits, and then finds it used.
+func useInvitation(ctx context.Context, tx pgx.Tx, invitation string) (id uuid.UUID, offer Offer, err error) {
+	const use = `
+		UPDATE auth.invitations SET used_at = now()
+		WHERE ` + usable + `
+		RETURNING id, role, coalesce(project, 0), coalesce(membership, '')`
+	err = tx.QueryRow(ctx, use, token.HashSecret(invitation)).Scan(&id, &offer.Role, &offer.Project, &offer.Membership)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return uuid.Nil, Offer{}, errInvitation.Because(err)
+	}
+	if err != nil {
+		return uuid.Nil, Offer{}, fmt.Errorf("use an invitation: %w", err)
+	}
+	return id, offer, nil
+}
+
+// fulfil makes an account a member, if that is offered, and records that it used the invitation.
+func (o Offer) fulfil(ctx context.Context, tx pgx.Tx, invitation, user uuid.UUID) error {
+	if o.Project != 0 {
+		if err := setMember(ctx, tx, o.Project, user, o.Membership); err != nil {
+			return err
+		}
+	}
+	if _, err := tx.Exec(ctx, `UPDATE auth.invitations SET used_by = $2 WHERE id = $1`, invitation, user); err != nil {
+		return fmt.Errorf("note who used an invitation: %w", err)
+	}
+	return nil
+}
+
+// Invitations returns up to limit invitations to a project, or, for project 0, all, newest first. They follow the invitation
+// after, if it is not nil.
+func (s Store) Invitations(ctx context.Context, project int16, after *uuid.UUID, limit int) ([]account.Invitation, error) {
 	const query = `
-		SELECT id, role, created_by, created_at, expires_at, used_at, used_by, revoked_at
-		FROM auth.invitations
-		WHERE $1::uuid IS NULL OR id < $1
-		ORDER BY id DESC
-		LIMIT $2`
-	rows, err := s.Pool.Query(ctx, query, after, limit)
+		SELECT i.id, i.role, p.slug, i.membership, i.created_by, i.created_at, i.expires_at, i.used_at, i.used_by, i.revoked_at
+		FROM auth.invitations i
+		LEFT JOIN auth.projects p ON p.id = i.project
+		WHERE ($1 = 0 OR i.project = $1) AND ($2::uuid IS NULL OR i.id < $2)
+		ORDER BY i.id DESC
+		LIMIT $3`
+	rows, err := s.Pool.Query(ctx, query, project, after, limit)
 	if err != nil {
 		return nil, postgres.Classify(fmt.Errorf("list invitations: %w", err))
 	}
@@ -112,15 +195,15 @@ func (s Store) Invitations(ctx context.Context, after *uuid.UUID, limit int) ([]
 	return invitations, nil
 }
 
-// RevokeInvitation revokes an invitation. It is idempotent. It returns NotFound for an unknown invitation, and Conflict for a used
+// RevokeInvitation revokes an invitation to a project, or, for project 0, any. It is idempotent. It returns NotFound for an unknown invitation, and Conflict for a used
 // one, because revoking that does not stop the account that was made with it.
-func (s Store) RevokeInvitation(ctx context.Context, id uuid.UUID) error {
+func (s Store) RevokeInvitation(ctx context.Context, project int16, id uuid.UUID) error {
 	const revoke = `
 		UPDATE auth.invitations SET revoked_at = CASE WHEN used_at IS NULL THEN coalesce(revoked_at, now()) END
-		WHERE id = $1
+		WHERE id = $1 AND ($2 = 0 OR project = $2)
 		RETURNING used_at IS NOT NULL`
 	var used bool
-	err := s.Pool.QueryRow(ctx, revoke, id).Scan(&used)
+	err := s.Pool.QueryRow(ctx, revoke, id, project).Scan(&used)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return errs.New(errs.NotFound, "unknown_invitation", "There is no invitation with this id.")
 	}
@@ -140,5 +223,5 @@ func (s Store) RevokeInvitation(ctx context.Context, id uuid.UUID) error {
 		return postgres.Classify(fmt.Errorf("find who used an invitation: %w", err))
 	}
 	return errs.New(errs.Conflict, "invitation_used",
-		"An account was registered with the invitation: "+email+". The invitation lets nobody else in. To stop the account, disable it.")
+		"An account used the invitation: "+email+". The invitation lets nobody else in. To stop the account, end its membership or disable it.")
 }

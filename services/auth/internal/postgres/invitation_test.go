@@ -10,6 +10,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/account"
+	"github.com/hp-analytics/hp-analytics/services/auth/internal/postgres"
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/token"
 )
 
@@ -19,7 +20,7 @@ const lockInvitations = `SELECT FROM auth.invitations FOR UPDATE`
 func (s tester) invite(role authn.Role, maker *uuid.UUID) string {
 	s.t.Helper()
 	secret := token.NewInvitation()
-	if _, err := s.CreateInvitation(s.t.Context(), secret, role, maker, time.Hour); err != nil {
+	if _, err := s.CreateInvitation(s.t.Context(), secret, postgres.Offer{Role: role}, maker, time.Hour); err != nil {
 		s.t.Fatal(err)
 	}
 	return secret
@@ -68,7 +69,7 @@ func TestARevokedInvitationIsNotUsed(t *testing.T) {
 	var err error
 	s.inTurn(lockInvitations,
 		func() {
-			if err := s.RevokeInvitation(t.Context(), id); err != nil {
+			if err := s.RevokeInvitation(t.Context(), 0, id); err != nil {
 				t.Error(err)
 			}
 		},
@@ -96,19 +97,19 @@ func TestAUsedInvitationIsNotRevoked(t *testing.T) {
 	t.Parallel()
 	s := tester{newStore(t), t}
 	secret := s.invite(authn.Admin, nil)
-	invitations, err := s.Invitations(t.Context(), nil, 1)
+	invitations, err := s.Invitations(t.Context(), 0, nil, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var acceptErr, revokeErr error
 	s.inTurn(lockInvitations,
 		func() { _, acceptErr = s.accept("eve@example.com", secret) },
-		func() { revokeErr = s.RevokeInvitation(t.Context(), invitations[0].ID) },
+		func() { revokeErr = s.RevokeInvitation(t.Context(), 0, invitations[0].ID) },
 	)
 	if acceptErr != nil || errs.CodeOf(revokeErr) != "invitation_used" || !strings.Contains(revokeErr.Error(), "eve@example.com") {
 		t.Errorf("the registration: %v; the revocation: %v", acceptErr, revokeErr)
 	}
-	if invitations, err = s.Invitations(t.Context(), nil, 1); err != nil || invitations[0].UsedAt == nil || invitations[0].RevokedAt != nil {
+	if invitations, err = s.Invitations(t.Context(), 0, nil, 1); err != nil || invitations[0].UsedAt == nil || invitations[0].RevokedAt != nil {
 		t.Errorf("the invitation is listed as %+v, %v", invitations, err)
 	}
 }

@@ -15,9 +15,12 @@ import (
 
 // The codes of errors about projects.
 const (
-	SlugTaken      = "slug_taken"
-	TimeZoneInUse  = "time_zone_in_use"
-	UnknownProject = "unknown_project"
+	SlugTaken          = "slug_taken"
+	TimeZoneInUse      = "time_zone_in_use"
+	UnknownProject     = "unknown_project"
+	UnknownMember      = "unknown_member"
+	LastOwner          = "last_owner"
+	InvitationRequired = "invitation_required"
 )
 
 // MaxZone is how many characters the name of a time zone may have.

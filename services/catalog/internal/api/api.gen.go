@@ -199,6 +199,9 @@ type SKU = string
 // IfMatch defines model for IfMatch.
 type IfMatch = string
 
+// OrderID defines model for OrderID.
+type OrderID = string
+
 // ListProductsParams defines parameters for ListProducts.
 type ListProductsParams struct {
 	// Limit How many products a page holds at most.
