@@ -322,6 +322,66 @@ type BatchReceipt struct {
 // Example: aggregated
 type BatchState string
 
+// Change How a number differs from that of the previous period.
+type Change struct {
+	// Absolute The number less the previous one; null if the previous period is not complete.
+	Absolute int64 `json:"absolute"`
+
+	// Relative The difference as a part of the previous number: 0.5 is half as much again. Null if the previous number is not positive or its period not complete.
+	Relative float64 `json:"relative"`
+}
+
+// Changes How the totals differ from those of the previous period.
+type Changes struct {
+	// AddToCarts How a number differs from that of the previous period.
+	AddToCarts Change `json:"add_to_carts"`
+
+	// Clicks How a number differs from that of the previous period.
+	Clicks Change `json:"clicks"`
+
+	// Events How a number differs from that of the previous period.
+	Events Change `json:"events"`
+
+	// Purchases How a number differs from that of the previous period.
+	Purchases Change `json:"purchases"`
+
+	// Revenue By currency, sorted by code; of those of either period.
+	Revenue []RevenueChange `json:"revenue"`
+
+	// UniqueUsers How a number differs from that of the previous period.
+	UniqueUsers Change `json:"unique_users"`
+
+	// Units How a number differs from that of the previous period.
+	Units Change `json:"units"`
+
+	// Views How a number differs from that of the previous period.
+	Views Change `json:"views"`
+}
+
+// Conversion The way from a view to a purchase, in counts of the range. Each ratio is of two counts of the same range and null if there is nothing to divide by. It is no share of users: one user can view often, and one order can hold what was put into the cart before the range. So a ratio can exceed 1.
+type Conversion struct {
+	// AddToCarts Events named `add_to_cart`.
+	AddToCarts int64 `json:"add_to_carts"`
+
+	// AddToCartsPerView Events named `add_to_cart` for each event named `view`.
+	AddToCartsPerView float64 `json:"add_to_carts_per_view"`
+
+	// Purchases Orders.
+	Purchases int64 `json:"purchases"`
+
+	// PurchasesPerAddToCart Orders for each event named `add_to_cart`.
+	PurchasesPerAddToCart float64 `json:"purchases_per_add_to_cart"`
+
+	// PurchasesPerUser Orders for each unique user with an event or an order.
+	PurchasesPerUser float64 `json:"purchases_per_user"`
+
+	// PurchasesPerView Orders for each event named `view`.
+	PurchasesPerView float64 `json:"purchases_per_view"`
+
+	// Views Events named `view`.
+	Views int64 `json:"views"`
+}
+
 // Counts Counts over a period. Guests do not get purchases, units and revenue of products.
 type Counts struct {
 	// AddToCarts Events named `add_to_cart`.
@@ -452,6 +512,62 @@ type EventInput struct {
 // Example: Signed Up
 type EventName = string
 
+// EventNameCount The events of a name.
+type EventNameCount struct {
+	// Events How many there are.
+	Events int64 `json:"events"`
+
+	// Rank The place, from 1.
+	Rank int `json:"rank"`
+
+	// Type The name of an event (its `type`), in any script.
+	//
+	// Example: Signed Up
+	Type EventName `json:"type"`
+
+	// UniqueUsers Distinct users with such an event.
+	UniqueUsers int64 `json:"unique_users"`
+
+	// UniqueUsersExact Whether `unique_users` is exact or estimated.
+	UniqueUsersExact bool `json:"unique_users_exact"`
+}
+
+// EventNames A page of the names of events.
+type EventNames struct {
+	// From The first day.
+	From openapi_types.Date `json:"from"`
+
+	// Items The names, most frequent first.
+	Items []EventNameCount `json:"items"`
+
+	// Meta How fresh an answer is. All numbers are those of the project in which the caller acts.
+	Meta Meta `json:"meta"`
+
+	// NextCursor The `cursor` of the next page; null on the last.
+	NextCursor string `json:"next_cursor"`
+
+	// To The last day.
+	To openapi_types.Date `json:"to"`
+}
+
+// EventPoint The events of one interval.
+type EventPoint struct {
+	// Complete Whether the interval ended before `complete_until` and the range has all of it.
+	Complete bool `json:"complete"`
+
+	// Events How many there are.
+	Events int64 `json:"events"`
+
+	// Start When the interval begins, as in other series.
+	Start time.Time `json:"start"`
+
+	// UniqueUsers Distinct users with such an event. Hours have none.
+	UniqueUsers int64 `json:"unique_users,omitempty,omitzero"`
+
+	// UniqueUsersExact Whether `unique_users` is exact or estimated.
+	UniqueUsersExact bool `json:"unique_users_exact,omitempty,omitzero"`
+}
+
 // EventProperties Any other data about the event. The listed names mean the same to everybody. Names that begin with `$` are the platform's.
 type EventProperties struct {
 	// Device The kind of device, such as `mobile`.
@@ -483,10 +599,44 @@ type EventProperties struct {
 	AdditionalProperties map[string]interface{} `json:"-"`
 }
 
+// EventSeries The events of a name over time.
+type EventSeries struct {
+	// Interval The length of a point in a series, by the clocks of the project. Weeks begin on the day that the project says. A range by `hour` spans at most 31 days; a day has 23 or 25 hours when the clocks change.
+	//
+	// Example: day
+	Interval Interval `json:"interval"`
+
+	// Meta How fresh an answer is. All numbers are those of the project in which the caller acts.
+	Meta Meta `json:"meta"`
+
+	// Points One point for each interval, oldest first.
+	Points []EventPoint `json:"points"`
+
+	// Totals The events of a name.
+	Totals EventTotals `json:"totals"`
+
+	// Type The name of an event (its `type`), in any script.
+	//
+	// Example: Signed Up
+	Type EventName `json:"type"`
+}
+
 // EventStatus `duplicate` when an event with this id and time was stored before.
 //
 // Example: accepted
 type EventStatus string
+
+// EventTotals The events of a name.
+type EventTotals struct {
+	// Events How many there are.
+	Events int64 `json:"events"`
+
+	// UniqueUsers Distinct users with such an event.
+	UniqueUsers int64 `json:"unique_users"`
+
+	// UniqueUsersExact Whether `unique_users` is exact or estimated.
+	UniqueUsersExact bool `json:"unique_users_exact"`
+}
 
 // FieldError One problem inside a request.
 type FieldError struct {
@@ -906,6 +1056,41 @@ type OrderRequest struct {
 	UserID UserID `json:"user_id,omitempty,omitzero"`
 }
 
+// Overview The numbers of a project over a range.
+type Overview struct {
+	// Change How the totals differ from those of the previous period.
+	Change Changes `json:"change"`
+
+	// Complete Whether the range ended before `complete_until`. If not, a change compares a part of it with the whole previous period.
+	Complete bool `json:"complete"`
+
+	// Conversion The way from a view to a purchase, in counts of the range. Each ratio is of two counts of the same range and null if there is nothing to divide by. It is no share of users: one user can view often, and one order can hold what was put into the cart before the range. So a ratio can exceed 1.
+	Conversion Conversion `json:"conversion"`
+
+	// From The first day.
+	From openapi_types.Date `json:"from"`
+
+	// Interval The length of a point in a series, by the clocks of the project. Weeks begin on the day that the project says. A range by `hour` spans at most 31 days; a day has 23 or 25 hours when the clocks change.
+	//
+	// Example: day
+	Interval Interval `json:"interval"`
+
+	// Meta How fresh an answer is. All numbers are those of the project in which the caller acts.
+	Meta Meta `json:"meta"`
+
+	// Points One point for each interval, oldest first.
+	Points []SeriesPoint `json:"points"`
+
+	// Previous The period of equal length that ends the day before the range.
+	Previous PreviousPeriod `json:"previous"`
+
+	// To The last day.
+	To openapi_types.Date `json:"to"`
+
+	// Totals Counts over a period. Guests do not get purchases, units and revenue of products.
+	Totals Counts `json:"totals"`
+}
+
 // OwnID The client's own id, which makes retries safe: any text, unique in the project for ever. Answers give its UUID, which is the text itself if it is one, and the text as `number` otherwise.
 //
 // Example: web-1003
@@ -927,6 +1112,21 @@ type PasswordChanged struct {
 
 	// Tokens An access token and the refresh token that gets the next one.
 	Tokens TokenPair `json:"tokens"`
+}
+
+// PreviousPeriod The period of equal length that ends the day before the range.
+type PreviousPeriod struct {
+	// Complete Whether it ended before `complete_until`.
+	Complete bool `json:"complete"`
+
+	// From Its first day.
+	From openapi_types.Date `json:"from"`
+
+	// To Its last day.
+	To openapi_types.Date `json:"to"`
+
+	// Totals Counts over a period. Guests do not get purchases, units and revenue of products.
+	Totals Counts `json:"totals"`
 }
 
 // Prices Prices in further currencies, in minor units by ISO 4217 code. The currency of `price_minor` is not one of them.
@@ -1597,6 +1797,27 @@ type Revenue struct {
 	Units int64 `json:"units"`
 }
 
+// RevenueChange How money in one currency differs from that of the previous period.
+type RevenueChange struct {
+	// Currency ISO 4217 code.
+	Currency string `json:"currency"`
+
+	// GrossMinor How a number differs from that of the previous period.
+	GrossMinor Change `json:"gross_minor"`
+
+	// NetMinor How a number differs from that of the previous period.
+	NetMinor Change `json:"net_minor"`
+
+	// Orders How a number differs from that of the previous period.
+	Orders Change `json:"orders"`
+
+	// RefundedMinor How a number differs from that of the previous period.
+	RefundedMinor Change `json:"refunded_minor"`
+
+	// Units How a number differs from that of the previous period.
+	Units Change `json:"units"`
+}
+
 // Role What an account may do in the installation. An `admin` manages accounts, invitations and projects, and acts as owner in every project. What a `user` may do in a project is said by the memberships of the account.
 //
 // Example: user
@@ -1755,6 +1976,50 @@ type TopProducts struct {
 	Type EventName `json:"type,omitempty,omitzero"`
 }
 
+// TopUser One place of a ranking of users. It has a `user_id` or an `anonymous_id`.
+type TopUser struct {
+	// AnonymousID The anonymous id of a user who was not identified.
+	AnonymousID string `json:"anonymous_id,omitempty,omitzero"`
+
+	// Counts Counts over a period. Guests do not get purchases, units and revenue of products.
+	Counts Counts `json:"counts"`
+
+	// Rank The place, from 1.
+	Rank int `json:"rank"`
+
+	// UserID The user.
+	UserID string `json:"user_id,omitempty,omitzero"`
+
+	// Value The number by which the users are ranked.
+	Value int64 `json:"value"`
+}
+
+// TopUsers A page of a ranking of users.
+type TopUsers struct {
+	// Currency The currency of a ranking by money.
+	Currency string `json:"currency,omitempty,omitzero"`
+
+	// From The first day.
+	From openapi_types.Date `json:"from"`
+
+	// Items The users, highest first.
+	Items []TopUser `json:"items"`
+
+	// Meta How fresh an answer is. All numbers are those of the project in which the caller acts.
+	Meta Meta `json:"meta"`
+
+	// Metric What users are ranked by, as for products.
+	//
+	// Example: net_minor
+	Metric UserMetric `json:"metric"`
+
+	// NextCursor The `cursor` of the next page; null on the last.
+	NextCursor string `json:"next_cursor"`
+
+	// To The last day.
+	To openapi_types.Date `json:"to"`
+}
+
 // UnknownProducts What becomes of an item with an unknown SKU. It is refused, or a placeholder product is created.
 //
 // Example: refuse
@@ -1883,6 +2148,63 @@ type To = openapi_types.Date
 // Example: aggregated
 type Wait = WaitFor
 
+// EventNamesParams defines parameters for EventNames.
+type EventNamesParams struct {
+	// From The first day of the project (inclusive). 29 days before `to` by default; a range spans at most 400 days.
+	From From `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To The last day of the project (inclusive). Today, where the project lives, by default.
+	To To `form:"to,omitempty" json:"to,omitempty,omitzero"`
+
+	// Limit How many places a page has at most.
+	Limit RankingLimit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+
+	// Cursor The `next_cursor` of the previous page. It is opaque, and valid only with the parameters of that page apart from `limit` (422 `cursor_mismatch`). Each page is read at its own time: what changes its place between two pages can be missing or come twice. Over days whose numbers do not change any more, pages are exact.
+	Cursor RankingCursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+}
+
+// EventTimeseriesParams defines parameters for EventTimeseries.
+type EventTimeseriesParams struct {
+	// Type The name of the events.
+	Type EventName `form:"type" json:"type"`
+
+	// From The first day of the project (inclusive). 29 days before `to` by default; a range spans at most 400 days.
+	From From `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To The last day of the project (inclusive). Today, where the project lives, by default.
+	To To `form:"to,omitempty" json:"to,omitempty,omitzero"`
+
+	// Interval The length of a point.
+	Interval Interval `form:"interval,omitempty" json:"interval,omitempty,omitzero"`
+}
+
+// OverviewParams defines parameters for Overview.
+type OverviewParams struct {
+	// From The first day of the project (inclusive). 29 days before `to` by default; a range spans at most 400 days.
+	From From `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To The last day of the project (inclusive). Today, where the project lives, by default.
+	To To `form:"to,omitempty" json:"to,omitempty,omitzero"`
+
+	// Interval The length of a point.
+	Interval Interval `form:"interval,omitempty" json:"interval,omitempty,omitzero"`
+}
+
+// ProductTimeseriesBySKUParams defines parameters for ProductTimeseriesBySKU.
+type ProductTimeseriesBySKUParams struct {
+	// SKU The SKU, as text with any characters.
+	SKU string `form:"sku" json:"sku"`
+
+	// From The first day of the project (inclusive). 29 days before `to` by default; a range spans at most 400 days.
+	From From `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To The last day of the project (inclusive). Today, where the project lives, by default.
+	To To `form:"to,omitempty" json:"to,omitempty,omitzero"`
+
+	// Interval The length of a point.
+	Interval Interval `form:"interval,omitempty" json:"interval,omitempty,omitzero"`
+}
+
 // TopProductsParams defines parameters for TopProducts.
 type TopProductsParams struct {
 	// Metric What to rank by. Not together with `type` (422 `metric_and_type`).
@@ -1929,6 +2251,27 @@ type MySummaryParams struct {
 
 	// To The last day of the project (inclusive). Today, where the project lives, by default.
 	To To `form:"to,omitempty" json:"to,omitempty,omitzero"`
+}
+
+// TopUsersParams defines parameters for TopUsers.
+type TopUsersParams struct {
+	// Metric What to rank by.
+	Metric UserMetric `form:"metric,omitempty" json:"metric,omitempty,omitzero"`
+
+	// Currency The currency of a ranking by money, that of the project by default. Together with anything else it is refused (422 `currency_without_money`).
+	Currency RankingCurrency `form:"currency,omitempty" json:"currency,omitempty,omitzero"`
+
+	// From The first day of the project (inclusive). 29 days before `to` by default; a range spans at most 400 days.
+	From From `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To The last day of the project (inclusive). Today, where the project lives, by default.
+	To To `form:"to,omitempty" json:"to,omitempty,omitzero"`
+
+	// Limit How many places a page has at most.
+	Limit RankingLimit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+
+	// Cursor The `next_cursor` of the previous page. It is opaque, and valid only with the parameters of that page apart from `limit` (422 `cursor_mismatch`). Each page is read at its own time: what changes its place between two pages can be missing or come twice. Over days whose numbers do not change any more, pages are exact.
+	Cursor RankingCursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
 }
 
 // UserSummaryParams defines parameters for UserSummary.
@@ -2248,6 +2591,77 @@ func (a EventProperties) MarshalJSON() ([]byte, error) {
 	return json.Marshal(object)
 }
 
+// EventNames calls GET /analytics/events: the names of events.
+//
+// The names of the events of the project in a range, those with a counter of their own included, with the most frequent first; of equal ones, the name that was seen first. Names without an event in the range are left out. Needs a member of the project or an API key with the scope `read`.
+func (c *Client) EventNames(ctx context.Context, params *EventNamesParams, options ...CallOption) (result EventNames, err error) {
+	call := &call{
+		operation: "eventNames", method: http.MethodGet,
+		path: "/analytics/events",
+	}
+	if params != nil {
+		call.setQuery("from", params.From)
+		call.setQuery("to", params.To)
+		call.setQuery("limit", params.Limit)
+		call.setQuery("cursor", params.Cursor)
+	}
+	err = c.do(ctx, call, nil, &result, options)
+	return result, err
+}
+
+// EventTimeseries calls GET /analytics/events/timeseries: the events of a name over time.
+//
+// One point for each interval that the range touches, zeros included; all are zero for a name that the project has never seen. Needs a member of the project or an API key with the scope `read`.
+func (c *Client) EventTimeseries(ctx context.Context, params *EventTimeseriesParams, options ...CallOption) (result EventSeries, err error) {
+	call := &call{
+		operation: "eventTimeseries", method: http.MethodGet,
+		path: "/analytics/events/timeseries",
+	}
+	if params != nil {
+		call.setQuery("type", params.Type)
+		call.setQuery("from", params.From)
+		call.setQuery("to", params.To)
+		call.setQuery("interval", params.Interval)
+	}
+	err = c.do(ctx, call, nil, &result, options)
+	return result, err
+}
+
+// Overview calls GET /analytics/overview: the numbers of the project.
+//
+// Totals of all events and orders of the project, how they compare with the period of equal length that ends the day before `from`, the conversion from views to purchases, and a series. Needs a member of the project or an API key with the scope `read`.
+func (c *Client) Overview(ctx context.Context, params *OverviewParams, options ...CallOption) (result Overview, err error) {
+	call := &call{
+		operation: "overview", method: http.MethodGet,
+		path: "/analytics/overview",
+	}
+	if params != nil {
+		call.setQuery("from", params.From)
+		call.setQuery("to", params.To)
+		call.setQuery("interval", params.Interval)
+	}
+	err = c.do(ctx, call, nil, &result, options)
+	return result, err
+}
+
+// ProductTimeseriesBySKU calls GET /analytics/products/timeseries: the counts of a product over time, by its SKU.
+//
+// The answer of `/analytics/products/{id}/timeseries` for the product that has the SKU in the project.
+func (c *Client) ProductTimeseriesBySKU(ctx context.Context, params *ProductTimeseriesBySKUParams, options ...CallOption) (result Series, err error) {
+	call := &call{
+		operation: "productTimeseriesBySKU", method: http.MethodGet,
+		path: "/analytics/products/timeseries",
+	}
+	if params != nil {
+		call.setQuery("sku", params.SKU)
+		call.setQuery("from", params.From)
+		call.setQuery("to", params.To)
+		call.setQuery("interval", params.Interval)
+	}
+	err = c.do(ctx, call, nil, &result, options)
+	return result, err
+}
+
 // TopProducts calls GET /analytics/products/top: the products with the highest count.
 //
 // Ranks the products of the project over inclusive days: by a count, by money in one currency, or by the number of events of a name. Products for which it is 0 are left out; of equal ones, the older product comes first. Needs an access token or an API key with the scope `read`. Guests get no purchases, units and revenue, and cannot rank by them (`sales_forbidden`).
@@ -2298,6 +2712,26 @@ func (c *Client) MySummary(ctx context.Context, params *MySummaryParams, options
 	if params != nil {
 		call.setQuery("from", params.From)
 		call.setQuery("to", params.To)
+	}
+	err = c.do(ctx, call, nil, &result, options)
+	return result, err
+}
+
+// TopUsers calls GET /analytics/users/top: the users with the highest count.
+//
+// Ranks the users of the project over inclusive days, by a count or by money in one currency. Anonymous ids that were identified count for their user; others are users of their own. Users for whom it is 0 are left out. Needs the role `analyst` or more in the project, or an API key with the scope `read`.
+func (c *Client) TopUsers(ctx context.Context, params *TopUsersParams, options ...CallOption) (result TopUsers, err error) {
+	call := &call{
+		operation: "topUsers", method: http.MethodGet,
+		path: "/analytics/users/top",
+	}
+	if params != nil {
+		call.setQuery("metric", params.Metric)
+		call.setQuery("currency", params.Currency)
+		call.setQuery("from", params.From)
+		call.setQuery("to", params.To)
+		call.setQuery("limit", params.Limit)
+		call.setQuery("cursor", params.Cursor)
 	}
 	err = c.do(ctx, call, nil, &result, options)
 	return result, err

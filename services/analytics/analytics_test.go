@@ -308,16 +308,25 @@ func TestWhoMayAskForWhat(t *testing.T) {
 	const top = "/analytics/products/top"
 	series := "/analytics/products/" + id.String() + "/timeseries"
 	const mine, other = "/analytics/users/me/summary", "/analytics/users/somebody/summary"
-	cases := []struct {
+	const bySKU = "/analytics/products/timeseries?sku=sku-1"
+	type access struct {
 		path, credential string
 		status           int
-	}{
+	}
+	cases := []access{
 		{top, "", 401}, {top, "nonsense", 401}, {top, expired, 401}, {top, unsigned, 401}, {top, "hpa_unknown", 401},
 		{top, user, 200}, {top, reads, 200}, {top, all, 200}, {top, ingests, 403},
 		{series, "", 401}, {series, user, 200}, {series, ingests, 403},
 		{mine, "", 401}, {mine, user, 200}, {mine, reads, 403},
 		{other, "", 401}, {other, user, 403}, {other, analyst, 200}, {other, admin, 200}, {other, reads, 200}, {other, all, 200}, {other, ingests, 403},
 		{"/analytics/users/" + me + "/summary", user, 200},
+		{bySKU, "", 401}, {bySKU, user, 200}, {bySKU, reads, 200}, {bySKU, ingests, 403},
+	}
+	// What a whole project does, and who its users are, is for its members.
+	for _, path := range []string{"/analytics/overview", "/analytics/events", "/analytics/events/timeseries?type=view", "/analytics/users/top"} {
+		for credential, status := range map[string]int{"": 401, user: 403, ingests: 403, analyst: 200, admin: 200, reads: 200, all: 200} {
+			cases = append(cases, access{path, credential, status})
+		}
 	}
 	for _, c := range cases {
 		if w := f.get(c.path, c.credential); w.Code != c.status {

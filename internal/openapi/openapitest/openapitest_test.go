@@ -221,7 +221,9 @@ func TestOperations(t *testing.T) {
 			"createEvent", "createEventsBulk", "createOrder", "createOrdersBulk", "createPurchase", "createPurchasesBulk", "createRefund",
 			"getBatchReceipt", "getOrder",
 		},
-		"analytics":  {"mySummary", "productTimeseries", "topProducts", "userSummary"},
+		"analytics": {
+			"eventNames", "eventTimeseries", "mySummary", "overview", "productTimeseries", "productTimeseriesBySKU", "topProducts", "topUsers", "userSummary",
+		},
 		"operations": {"getDocs", "getHealth", "getMetrics", "getOpenAPI", "getReadiness"},
 	} {
 		if diff := cmp.Diff(want, openapitest.Operations(t, tag)); diff != "" {

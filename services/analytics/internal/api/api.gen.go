@@ -39,6 +39,79 @@ const (
 	MetricViews         Metric = "views"
 )
 
+// Defines values for UserMetric.
+const (
+	UserMetricAddToCarts    UserMetric = "add_to_carts"
+	UserMetricClicks        UserMetric = "clicks"
+	UserMetricEvents        UserMetric = "events"
+	UserMetricGrossMinor    UserMetric = "gross_minor"
+	UserMetricNetMinor      UserMetric = "net_minor"
+	UserMetricPurchases     UserMetric = "purchases"
+	UserMetricRefundedMinor UserMetric = "refunded_minor"
+	UserMetricUnits         UserMetric = "units"
+	UserMetricViews         UserMetric = "views"
+)
+
+// Change How a number differs from that of the previous period.
+type Change struct {
+	// Absolute The number less the previous one; null if the previous period is not complete.
+	Absolute *int64 `json:"absolute"`
+
+	// Relative The difference as a part of the previous number: 0.5 is half as much again. Null if the previous number is not positive or its period not complete.
+	Relative *float64 `json:"relative"`
+}
+
+// Changes How the totals differ from those of the previous period.
+type Changes struct {
+	// AddToCarts How a number differs from that of the previous period.
+	AddToCarts Change `json:"add_to_carts"`
+
+	// Clicks How a number differs from that of the previous period.
+	Clicks Change `json:"clicks"`
+
+	// Events How a number differs from that of the previous period.
+	Events Change `json:"events"`
+
+	// Purchases How a number differs from that of the previous period.
+	Purchases Change `json:"purchases"`
+
+	// Revenue By currency, sorted by code; of those of either period.
+	Revenue []RevenueChange `json:"revenue"`
+
+	// UniqueUsers How a number differs from that of the previous period.
+	UniqueUsers Change `json:"unique_users"`
+
+	// Units How a number differs from that of the previous period.
+	Units Change `json:"units"`
+
+	// Views How a number differs from that of the previous period.
+	Views Change `json:"views"`
+}
+
+// Conversion The way from a view to a purchase, in counts of the range. Each ratio is of two counts of the same range and null if there is nothing to divide by. It is no share of users: one user can view often, and one order can hold what was put into the cart before the range. So a ratio can exceed 1.
+type Conversion struct {
+	// AddToCarts Events named `add_to_cart`.
+	AddToCarts int64 `json:"add_to_carts"`
+
+	// AddToCartsPerView Events named `add_to_cart` for each event named `view`.
+	AddToCartsPerView *float64 `json:"add_to_carts_per_view"`
+
+	// Purchases Orders.
+	Purchases int64 `json:"purchases"`
+
+	// PurchasesPerAddToCart Orders for each event named `add_to_cart`.
+	PurchasesPerAddToCart *float64 `json:"purchases_per_add_to_cart"`
+
+	// PurchasesPerUser Orders for each unique user with an event or an order.
+	PurchasesPerUser *float64 `json:"purchases_per_user"`
+
+	// PurchasesPerView Orders for each event named `view`.
+	PurchasesPerView *float64 `json:"purchases_per_view"`
+
+	// Views Events named `view`.
+	Views int64 `json:"views"`
+}
+
 // Counts Counts over a period. Guests do not get purchases, units and revenue of products.
 type Counts struct {
 	// AddToCarts Events named `add_to_cart`.
@@ -74,6 +147,96 @@ type Counts struct {
 // Example: Signed Up
 type EventName = string
 
+// EventNameCount The events of a name.
+type EventNameCount struct {
+	// Events How many there are.
+	Events int64 `json:"events"`
+
+	// Rank The place, from 1.
+	Rank int `json:"rank"`
+
+	// Type The name of an event (its `type`), in any script.
+	//
+	// Example: Signed Up
+	Type EventName `json:"type"`
+
+	// UniqueUsers Distinct users with such an event.
+	UniqueUsers int64 `json:"unique_users"`
+
+	// UniqueUsersExact Whether `unique_users` is exact or estimated.
+	UniqueUsersExact bool `json:"unique_users_exact"`
+}
+
+// EventNames A page of the names of events.
+type EventNames struct {
+	// From The first day.
+	From openapi_types.Date `json:"from"`
+
+	// Items The names, most frequent first.
+	Items []EventNameCount `json:"items"`
+
+	// Meta How fresh an answer is. All numbers are those of the project in which the caller acts.
+	Meta Meta `json:"meta"`
+
+	// NextCursor The `cursor` of the next page; null on the last.
+	NextCursor *string `json:"next_cursor"`
+
+	// To The last day.
+	To openapi_types.Date `json:"to"`
+}
+
+// EventPoint The events of one interval.
+type EventPoint struct {
+	// Complete Whether the interval ended before `complete_until` and the range has all of it.
+	Complete bool `json:"complete"`
+
+	// Events How many there are.
+	Events int64 `json:"events"`
+
+	// Start When the interval begins, as in other series.
+	Start time.Time `json:"start"`
+
+	// UniqueUsers Distinct users with such an event. Hours have none.
+	UniqueUsers *int64 `json:"unique_users,omitempty"`
+
+	// UniqueUsersExact Whether `unique_users` is exact or estimated.
+	UniqueUsersExact *bool `json:"unique_users_exact,omitempty"`
+}
+
+// EventSeries The events of a name over time.
+type EventSeries struct {
+	// Interval The length of a point in a series, by the clocks of the project. Weeks begin on the day that the project says. A range by `hour` spans at most 31 days; a day has 23 or 25 hours when the clocks change.
+	//
+	// Example: day
+	Interval Interval `json:"interval"`
+
+	// Meta How fresh an answer is. All numbers are those of the project in which the caller acts.
+	Meta Meta `json:"meta"`
+
+	// Points One point for each interval, oldest first.
+	Points []EventPoint `json:"points"`
+
+	// Totals The events of a name.
+	Totals EventTotals `json:"totals"`
+
+	// Type The name of an event (its `type`), in any script.
+	//
+	// Example: Signed Up
+	Type EventName `json:"type"`
+}
+
+// EventTotals The events of a name.
+type EventTotals struct {
+	// Events How many there are.
+	Events int64 `json:"events"`
+
+	// UniqueUsers Distinct users with such an event.
+	UniqueUsers int64 `json:"unique_users"`
+
+	// UniqueUsersExact Whether `unique_users` is exact or estimated.
+	UniqueUsersExact bool `json:"unique_users_exact"`
+}
+
 // Interval The length of a point in a series, by the clocks of the project. Weeks begin on the day that the project says. A range by `hour` spans at most 31 days; a day has 23 or 25 hours when the clocks change.
 //
 // Example: day
@@ -104,6 +267,56 @@ type Meta struct {
 //
 // Example: views
 type Metric string
+
+// Overview The numbers of a project over a range.
+type Overview struct {
+	// Change How the totals differ from those of the previous period.
+	Change Changes `json:"change"`
+
+	// Complete Whether the range ended before `complete_until`. If not, a change compares a part of it with the whole previous period.
+	Complete bool `json:"complete"`
+
+	// Conversion The way from a view to a purchase, in counts of the range. Each ratio is of two counts of the same range and null if there is nothing to divide by. It is no share of users: one user can view often, and one order can hold what was put into the cart before the range. So a ratio can exceed 1.
+	Conversion Conversion `json:"conversion"`
+
+	// From The first day.
+	From openapi_types.Date `json:"from"`
+
+	// Interval The length of a point in a series, by the clocks of the project. Weeks begin on the day that the project says. A range by `hour` spans at most 31 days; a day has 23 or 25 hours when the clocks change.
+	//
+	// Example: day
+	Interval Interval `json:"interval"`
+
+	// Meta How fresh an answer is. All numbers are those of the project in which the caller acts.
+	Meta Meta `json:"meta"`
+
+	// Points One point for each interval, oldest first.
+	Points []SeriesPoint `json:"points"`
+
+	// Previous The period of equal length that ends the day before the range.
+	Previous PreviousPeriod `json:"previous"`
+
+	// To The last day.
+	To openapi_types.Date `json:"to"`
+
+	// Totals Counts over a period. Guests do not get purchases, units and revenue of products.
+	Totals Counts `json:"totals"`
+}
+
+// PreviousPeriod The period of equal length that ends the day before the range.
+type PreviousPeriod struct {
+	// Complete Whether it ended before `complete_until`.
+	Complete bool `json:"complete"`
+
+	// From Its first day.
+	From openapi_types.Date `json:"from"`
+
+	// To Its last day.
+	To openapi_types.Date `json:"to"`
+
+	// Totals Counts over a period. Guests do not get purchases, units and revenue of products.
+	Totals Counts `json:"totals"`
+}
 
 // ProductRef Identifies a product.
 type ProductRef struct {
@@ -160,6 +373,27 @@ type Revenue struct {
 
 	// Units Units bought, those returned included.
 	Units int64 `json:"units"`
+}
+
+// RevenueChange How money in one currency differs from that of the previous period.
+type RevenueChange struct {
+	// Currency ISO 4217 code.
+	Currency string `json:"currency"`
+
+	// GrossMinor How a number differs from that of the previous period.
+	GrossMinor Change `json:"gross_minor"`
+
+	// NetMinor How a number differs from that of the previous period.
+	NetMinor Change `json:"net_minor"`
+
+	// Orders How a number differs from that of the previous period.
+	Orders Change `json:"orders"`
+
+	// RefundedMinor How a number differs from that of the previous period.
+	RefundedMinor Change `json:"refunded_minor"`
+
+	// Units How a number differs from that of the previous period.
+	Units Change `json:"units"`
 }
 
 // Series The counts of a product over time.
@@ -273,6 +507,50 @@ type TopProducts struct {
 	Type *EventName `json:"type,omitempty"`
 }
 
+// TopUser One place of a ranking of users. It has a `user_id` or an `anonymous_id`.
+type TopUser struct {
+	// AnonymousID The anonymous id of a user who was not identified.
+	AnonymousID *string `json:"anonymous_id,omitempty"`
+
+	// Counts Counts over a period. Guests do not get purchases, units and revenue of products.
+	Counts Counts `json:"counts"`
+
+	// Rank The place, from 1.
+	Rank int `json:"rank"`
+
+	// UserID The user.
+	UserID *string `json:"user_id,omitempty"`
+
+	// Value The number by which the users are ranked.
+	Value int64 `json:"value"`
+}
+
+// TopUsers A page of a ranking of users.
+type TopUsers struct {
+	// Currency The currency of a ranking by money.
+	Currency *string `json:"currency,omitempty"`
+
+	// From The first day.
+	From openapi_types.Date `json:"from"`
+
+	// Items The users, highest first.
+	Items []TopUser `json:"items"`
+
+	// Meta How fresh an answer is. All numbers are those of the project in which the caller acts.
+	Meta Meta `json:"meta"`
+
+	// Metric What users are ranked by, as for products.
+	//
+	// Example: net_minor
+	Metric UserMetric `json:"metric"`
+
+	// NextCursor The `cursor` of the next page; null on the last.
+	NextCursor *string `json:"next_cursor"`
+
+	// To The last day.
+	To openapi_types.Date `json:"to"`
+}
+
 // UserDay The counts of one day.
 type UserDay struct {
 	// AddToCarts Events named `add_to_cart`.
@@ -302,6 +580,11 @@ type UserDay struct {
 	// Views Events named `view`.
 	Views int64 `json:"views"`
 }
+
+// UserMetric What users are ranked by, as for products.
+//
+// Example: net_minor
+type UserMetric string
 
 // UserSummary The counts of a user, and of the anonymous ids that were identified as this user.
 type UserSummary struct {
@@ -341,6 +624,63 @@ type RankingLimit = int
 
 // To defines model for To.
 type To = openapi_types.Date
+
+// EventNamesParams defines parameters for EventNames.
+type EventNamesParams struct {
+	// From The first day of the project (inclusive). 29 days before `to` by default; a range spans at most 400 days.
+	From *From `form:"from,omitempty" json:"from,omitempty"`
+
+	// To The last day of the project (inclusive). Today, where the project lives, by default.
+	To *To `form:"to,omitempty" json:"to,omitempty"`
+
+	// Limit How many places a page has at most.
+	Limit *RankingLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the previous page. It is opaque, and valid only with the parameters of that page apart from `limit` (422 `cursor_mismatch`). Each page is read at its own time: what changes its place between two pages can be missing or come twice. Over days whose numbers do not change any more, pages are exact.
+	Cursor *RankingCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// EventTimeseriesParams defines parameters for EventTimeseries.
+type EventTimeseriesParams struct {
+	// Type The name of the events.
+	Type EventName `form:"type" json:"type"`
+
+	// From The first day of the project (inclusive). 29 days before `to` by default; a range spans at most 400 days.
+	From *From `form:"from,omitempty" json:"from,omitempty"`
+
+	// To The last day of the project (inclusive). Today, where the project lives, by default.
+	To *To `form:"to,omitempty" json:"to,omitempty"`
+
+	// Interval The length of a point.
+	Interval *Interval `form:"interval,omitempty" json:"interval,omitempty"`
+}
+
+// OverviewParams defines parameters for Overview.
+type OverviewParams struct {
+	// From The first day of the project (inclusive). 29 days before `to` by default; a range spans at most 400 days.
+	From *From `form:"from,omitempty" json:"from,omitempty"`
+
+	// To The last day of the project (inclusive). Today, where the project lives, by default.
+	To *To `form:"to,omitempty" json:"to,omitempty"`
+
+	// Interval The length of a point.
+	Interval *Interval `form:"interval,omitempty" json:"interval,omitempty"`
+}
+
+// ProductTimeseriesBySKUParams defines parameters for ProductTimeseriesBySKU.
+type ProductTimeseriesBySKUParams struct {
+	// SKU The SKU, as text with any characters.
+	SKU string `form:"sku" json:"sku"`
+
+	// From The first day of the project (inclusive). 29 days before `to` by default; a range spans at most 400 days.
+	From *From `form:"from,omitempty" json:"from,omitempty"`
+
+	// To The last day of the project (inclusive). Today, where the project lives, by default.
+	To *To `form:"to,omitempty" json:"to,omitempty"`
+
+	// Interval The length of a point.
+	Interval *Interval `form:"interval,omitempty" json:"interval,omitempty"`
+}
 
 // TopProductsParams defines parameters for TopProducts.
 type TopProductsParams struct {
@@ -390,6 +730,27 @@ type MySummaryParams struct {
 	To *To `form:"to,omitempty" json:"to,omitempty"`
 }
 
+// TopUsersParams defines parameters for TopUsers.
+type TopUsersParams struct {
+	// Metric What to rank by.
+	Metric *UserMetric `form:"metric,omitempty" json:"metric,omitempty"`
+
+	// Currency The currency of a ranking by money, that of the project by default. Together with anything else it is refused (422 `currency_without_money`).
+	Currency *RankingCurrency `form:"currency,omitempty" json:"currency,omitempty"`
+
+	// From The first day of the project (inclusive). 29 days before `to` by default; a range spans at most 400 days.
+	From *From `form:"from,omitempty" json:"from,omitempty"`
+
+	// To The last day of the project (inclusive). Today, where the project lives, by default.
+	To *To `form:"to,omitempty" json:"to,omitempty"`
+
+	// Limit How many places a page has at most.
+	Limit *RankingLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the previous page. It is opaque, and valid only with the parameters of that page apart from `limit` (422 `cursor_mismatch`). Each page is read at its own time: what changes its place between two pages can be missing or come twice. Over days whose numbers do not change any more, pages are exact.
+	Cursor *RankingCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
 // UserSummaryParams defines parameters for UserSummary.
 type UserSummaryParams struct {
 	// From The first day of the project (inclusive). 29 days before `to` by default; a range spans at most 400 days.
@@ -401,6 +762,18 @@ type UserSummaryParams struct {
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// EventNames The names of events
+	// (GET /analytics/events)
+	EventNames(w http.ResponseWriter, r *http.Request, params EventNamesParams)
+	// EventTimeseries The events of a name over time
+	// (GET /analytics/events/timeseries)
+	EventTimeseries(w http.ResponseWriter, r *http.Request, params EventTimeseriesParams)
+	// Overview The numbers of the project
+	// (GET /analytics/overview)
+	Overview(w http.ResponseWriter, r *http.Request, params OverviewParams)
+	// ProductTimeseriesBySKU The counts of a product over time, by its SKU
+	// (GET /analytics/products/timeseries)
+	ProductTimeseriesBySKU(w http.ResponseWriter, r *http.Request, params ProductTimeseriesBySKUParams)
 	// TopProducts The products with the highest count
 	// (GET /analytics/products/top)
 	TopProducts(w http.ResponseWriter, r *http.Request, params TopProductsParams)
@@ -410,6 +783,9 @@ type ServerInterface interface {
 	// MySummary The counts of the caller
 	// (GET /analytics/users/me/summary)
 	MySummary(w http.ResponseWriter, r *http.Request, params MySummaryParams)
+	// TopUsers The users with the highest count
+	// (GET /analytics/users/top)
+	TopUsers(w http.ResponseWriter, r *http.Request, params TopUsersParams)
 	// UserSummary The counts of a user
 	// (GET /analytics/users/{id}/summary)
 	UserSummary(w http.ResponseWriter, r *http.Request, id string, params UserSummaryParams)
@@ -418,6 +794,30 @@ type ServerInterface interface {
 // Unimplemented server implementation that returns http.StatusNotImplemented for each endpoint.
 
 type Unimplemented struct{}
+
+// EventNames The names of events
+// (GET /analytics/events)
+func (_ Unimplemented) EventNames(w http.ResponseWriter, r *http.Request, params EventNamesParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// EventTimeseries The events of a name over time
+// (GET /analytics/events/timeseries)
+func (_ Unimplemented) EventTimeseries(w http.ResponseWriter, r *http.Request, params EventTimeseriesParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// Overview The numbers of the project
+// (GET /analytics/overview)
+func (_ Unimplemented) Overview(w http.ResponseWriter, r *http.Request, params OverviewParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ProductTimeseriesBySKU The counts of a product over time, by its SKU
+// (GET /analytics/products/timeseries)
+func (_ Unimplemented) ProductTimeseriesBySKU(w http.ResponseWriter, r *http.Request, params ProductTimeseriesBySKUParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
 
 // TopProducts The products with the highest count
 // (GET /analytics/products/top)
@@ -437,6 +837,12 @@ func (_ Unimplemented) MySummary(w http.ResponseWriter, r *http.Request, params 
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// TopUsers The users with the highest count
+// (GET /analytics/users/top)
+func (_ Unimplemented) TopUsers(w http.ResponseWriter, r *http.Request, params TopUsersParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // UserSummary The counts of a user
 // (GET /analytics/users/{id}/summary)
 func (_ Unimplemented) UserSummary(w http.ResponseWriter, r *http.Request, id string, params UserSummaryParams) {
@@ -451,6 +857,281 @@ type ServerInterfaceWrapper struct {
 }
 
 type MiddlewareFunc func(http.Handler) http.Handler
+
+// EventNames operation middleware
+func (siw *ServerInterfaceWrapper) EventNames(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params EventNamesParams
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", r.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "from"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "from", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", r.URL.Query(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "to"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "to", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.EventNames(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// EventTimeseries operation middleware
+func (siw *ServerInterfaceWrapper) EventTimeseries(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params EventTimeseriesParams
+
+	// ------------- Required query parameter "type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "type", r.URL.Query(), &params.Type, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "type"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "type", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", r.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "from"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "from", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", r.URL.Query(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "to"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "to", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "interval" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "interval", r.URL.Query(), &params.Interval, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "interval"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "interval", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.EventTimeseries(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// Overview operation middleware
+func (siw *ServerInterfaceWrapper) Overview(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params OverviewParams
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", r.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "from"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "from", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", r.URL.Query(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "to"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "to", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "interval" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "interval", r.URL.Query(), &params.Interval, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "interval"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "interval", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.Overview(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ProductTimeseriesBySKU operation middleware
+func (siw *ServerInterfaceWrapper) ProductTimeseriesBySKU(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ProductTimeseriesBySKUParams
+
+	// ------------- Required query parameter "sku" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "sku", r.URL.Query(), &params.SKU, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "sku"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "sku", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", r.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "from"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "from", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", r.URL.Query(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "to"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "to", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "interval" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "interval", r.URL.Query(), &params.Interval, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "interval"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "interval", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ProductTimeseriesBySKU(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
 
 // TopProducts operation middleware
 func (siw *ServerInterfaceWrapper) TopProducts(w http.ResponseWriter, r *http.Request) {
@@ -690,6 +1371,104 @@ func (siw *ServerInterfaceWrapper) MySummary(w http.ResponseWriter, r *http.Requ
 	handler.ServeHTTP(w, r)
 }
 
+// TopUsers operation middleware
+func (siw *ServerInterfaceWrapper) TopUsers(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params TopUsersParams
+
+	// ------------- Optional query parameter "metric" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "metric", r.URL.Query(), &params.Metric, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "metric"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "metric", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "currency" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "currency", r.URL.Query(), &params.Currency, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "currency"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "currency", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", r.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "from"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "from", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", r.URL.Query(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "to"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "to", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.TopUsers(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // UserSummary operation middleware
 func (siw *ServerInterfaceWrapper) UserSummary(w http.ResponseWriter, r *http.Request) {
 
@@ -859,7 +1638,19 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	}
 
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/analytics/events", wrapper.EventNames)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/analytics/events/timeseries", wrapper.EventTimeseries)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/analytics/overview", wrapper.Overview)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/analytics/products/{id}/timeseries", wrapper.ProductTimeseries)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/analytics/products/timeseries", wrapper.ProductTimeseriesBySKU)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/analytics/products/top", wrapper.TopProducts)
@@ -870,8 +1661,99 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/analytics/users/me/summary", wrapper.MySummary)
 	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/analytics/users/top", wrapper.TopUsers)
+	})
 
 	return r
+}
+
+type EventNamesRequestObject struct {
+	Params EventNamesParams
+}
+
+type EventNamesResponseObject interface {
+	VisitEventNamesResponse(w http.ResponseWriter) error
+}
+
+type EventNames200JSONResponse EventNames
+
+func (response EventNames200JSONResponse) VisitEventNamesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EventTimeseriesRequestObject struct {
+	Params EventTimeseriesParams
+}
+
+type EventTimeseriesResponseObject interface {
+	VisitEventTimeseriesResponse(w http.ResponseWriter) error
+}
+
+type EventTimeseries200JSONResponse EventSeries
+
+func (response EventTimeseries200JSONResponse) VisitEventTimeseriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type OverviewRequestObject struct {
+	Params OverviewParams
+}
+
+type OverviewResponseObject interface {
+	VisitOverviewResponse(w http.ResponseWriter) error
+}
+
+type Overview200JSONResponse Overview
+
+func (response Overview200JSONResponse) VisitOverviewResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ProductTimeseriesBySKURequestObject struct {
+	Params ProductTimeseriesBySKUParams
+}
+
+type ProductTimeseriesBySKUResponseObject interface {
+	VisitProductTimeseriesBySKUResponse(w http.ResponseWriter) error
+}
+
+type ProductTimeseriesBySKU200JSONResponse Series
+
+func (response ProductTimeseriesBySKU200JSONResponse) VisitProductTimeseriesBySKUResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type TopProductsRequestObject struct {
@@ -941,6 +1823,28 @@ func (response MySummary200JSONResponse) VisitMySummaryResponse(w http.ResponseW
 	return err
 }
 
+type TopUsersRequestObject struct {
+	Params TopUsersParams
+}
+
+type TopUsersResponseObject interface {
+	VisitTopUsersResponse(w http.ResponseWriter) error
+}
+
+type TopUsers200JSONResponse TopUsers
+
+func (response TopUsers200JSONResponse) VisitTopUsersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type UserSummaryRequestObject struct {
 	ID     string `json:"id"`
 	Params UserSummaryParams
@@ -966,6 +1870,18 @@ func (response UserSummary200JSONResponse) VisitUserSummaryResponse(w http.Respo
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// EventNames The names of events
+	// (GET /analytics/events)
+	EventNames(ctx context.Context, request EventNamesRequestObject) (EventNamesResponseObject, error)
+	// EventTimeseries The events of a name over time
+	// (GET /analytics/events/timeseries)
+	EventTimeseries(ctx context.Context, request EventTimeseriesRequestObject) (EventTimeseriesResponseObject, error)
+	// Overview The numbers of the project
+	// (GET /analytics/overview)
+	Overview(ctx context.Context, request OverviewRequestObject) (OverviewResponseObject, error)
+	// ProductTimeseriesBySKU The counts of a product over time, by its SKU
+	// (GET /analytics/products/timeseries)
+	ProductTimeseriesBySKU(ctx context.Context, request ProductTimeseriesBySKURequestObject) (ProductTimeseriesBySKUResponseObject, error)
 	// TopProducts The products with the highest count
 	// (GET /analytics/products/top)
 	TopProducts(ctx context.Context, request TopProductsRequestObject) (TopProductsResponseObject, error)
@@ -975,6 +1891,9 @@ type StrictServerInterface interface {
 	// MySummary The counts of the caller
 	// (GET /analytics/users/me/summary)
 	MySummary(ctx context.Context, request MySummaryRequestObject) (MySummaryResponseObject, error)
+	// TopUsers The users with the highest count
+	// (GET /analytics/users/top)
+	TopUsers(ctx context.Context, request TopUsersRequestObject) (TopUsersResponseObject, error)
 	// UserSummary The counts of a user
 	// (GET /analytics/users/{id}/summary)
 	UserSummary(ctx context.Context, request UserSummaryRequestObject) (UserSummaryResponseObject, error)
@@ -1017,6 +1936,110 @@ type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
 	options     StrictHTTPServerOptions
+}
+
+// EventNames operation middleware
+func (sh *strictHandler) EventNames(w http.ResponseWriter, r *http.Request, params EventNamesParams) {
+	var request EventNamesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.EventNames(ctx, request.(EventNamesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EventNames")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(EventNamesResponseObject); ok {
+		if err := validResponse.VisitEventNamesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// EventTimeseries operation middleware
+func (sh *strictHandler) EventTimeseries(w http.ResponseWriter, r *http.Request, params EventTimeseriesParams) {
+	var request EventTimeseriesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.EventTimeseries(ctx, request.(EventTimeseriesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EventTimeseries")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(EventTimeseriesResponseObject); ok {
+		if err := validResponse.VisitEventTimeseriesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// Overview operation middleware
+func (sh *strictHandler) Overview(w http.ResponseWriter, r *http.Request, params OverviewParams) {
+	var request OverviewRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.Overview(ctx, request.(OverviewRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "Overview")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(OverviewResponseObject); ok {
+		if err := validResponse.VisitOverviewResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ProductTimeseriesBySKU operation middleware
+func (sh *strictHandler) ProductTimeseriesBySKU(w http.ResponseWriter, r *http.Request, params ProductTimeseriesBySKUParams) {
+	var request ProductTimeseriesBySKURequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ProductTimeseriesBySKU(ctx, request.(ProductTimeseriesBySKURequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ProductTimeseriesBySKU")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ProductTimeseriesBySKUResponseObject); ok {
+		if err := validResponse.VisitProductTimeseriesBySKUResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
 }
 
 // TopProducts operation middleware
@@ -1091,6 +2114,32 @@ func (sh *strictHandler) MySummary(w http.ResponseWriter, r *http.Request, param
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(MySummaryResponseObject); ok {
 		if err := validResponse.VisitMySummaryResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// TopUsers operation middleware
+func (sh *strictHandler) TopUsers(w http.ResponseWriter, r *http.Request, params TopUsersParams) {
+	var request TopUsersRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.TopUsers(ctx, request.(TopUsersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TopUsers")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(TopUsersResponseObject); ok {
+		if err := validResponse.VisitTopUsersResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -29,22 +29,27 @@ var countFieldsOf = map[reflect.Type]countFields{
 // findCountFields finds the fields by their names in JSON. That of a counter is the name of its column, so the list of
 // counters is not repeated here. A field that is missing has the index -1: a test proves that there is none.
 func findCountFields[T withCounts]() (fields countFields) {
-	names := map[string]int{}
 	of := reflect.TypeFor[T]()
-	for i := range of.NumField() {
-		names[of.Field(i).Tag.Get("json")] = i
+	fields.counters, fields.revenue = counterFields(of), fieldNamed(of, "revenue")
+	return fields
+}
+
+// counterFields returns the index of the field of each counter in a generated type.
+func counterFields(of reflect.Type) (fields [len(stats.Counts{})]int) {
+	for i, column := range stats.Columns() {
+		fields[i] = fieldNamed(of, column)
 	}
-	find := func(name string) int {
-		if i, ok := names[name]; ok {
+	return fields
+}
+
+// fieldNamed returns the index of the field with a name in JSON.
+func fieldNamed(of reflect.Type, name string) int {
+	for i := range of.NumField() {
+		if of.Field(i).Tag.Get("json") == name {
 			return i
 		}
-		return -1
 	}
-	for i, column := range stats.Columns() {
-		fields.counters[i] = find(column)
-	}
-	fields.revenue = find("revenue")
-	return fields
+	return -1
 }
 
 // setCounts sets the fields of to that show counts.

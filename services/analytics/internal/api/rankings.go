@@ -44,7 +44,7 @@ func (s *Server) TopProducts(ctx context.Context, request TopProductsRequestObje
 	if withoutSales && q.Metric.IsSales() {
 		return nil, errSales
 	}
-	asked := fmt.Sprintf("top:%s:%s:%s:%q:%q", q.Metric, q.Currency, q.Range, q.Type, q.Category)
+	asked := fmt.Sprintf("top:%d:%s:%s:%s:%q:%q", project.ID, q.Metric, q.Currency, q.Range, q.Type, q.Category)
 	if q.After, err = readCursor(asked, p.Cursor); err != nil {
 		return nil, err
 	}

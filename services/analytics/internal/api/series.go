@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/hp-analytics/hp-analytics/internal/identifier"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/postgres"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/report"
 )
@@ -12,6 +13,16 @@ import (
 func (s *Server) ProductTimeseries(ctx context.Context, request ProductTimeseriesRequestObject) (ProductTimeseriesResponseObject, error) {
 	p := request.Params
 	return s.productSeries(ctx, postgres.ProductRef{ID: request.ID}, p.From, p.To, p.Interval)
+}
+
+// ProductTimeseriesBySKU implements GET /analytics/products/timeseries.
+func (s *Server) ProductTimeseriesBySKU(ctx context.Context, request ProductTimeseriesBySKURequestObject) (ProductTimeseriesBySKUResponseObject, error) {
+	p := request.Params
+	sku, err := identifier.Text(p.SKU)
+	if err != nil {
+		return nil, queryError("sku", "invalid_value", "sku "+err.Error()+".")
+	}
+	return s.productSeries(ctx, postgres.ProductRef{SKU: sku}, p.From, p.To, p.Interval)
 }
 
 func (s *Server) productSeries(ctx context.Context, ref postgres.ProductRef, from, to *From, given *Interval) (encoded, error) {

@@ -163,3 +163,18 @@ func (e encoded) VisitMySummaryResponse(w http.ResponseWriter) error { return e.
 
 // VisitUserSummaryResponse implements UserSummaryResponseObject.
 func (e encoded) VisitUserSummaryResponse(w http.ResponseWriter) error { return e.write(w) }
+
+// VisitProductTimeseriesBySKUResponse implements ProductTimeseriesBySKUResponseObject.
+func (e encoded) VisitProductTimeseriesBySKUResponse(w http.ResponseWriter) error { return e.write(w) }
+
+// VisitOverviewResponse implements OverviewResponseObject.
+func (e encoded) VisitOverviewResponse(w http.ResponseWriter) error { return e.write(w) }
+
+// VisitEventNamesResponse implements EventNamesResponseObject.
+func (e encoded) VisitEventNamesResponse(w http.ResponseWriter) error { return e.write(w) }
+
+// VisitEventTimeseriesResponse implements EventTimeseriesResponseObject.
+func (e encoded) VisitEventTimeseriesResponse(w http.ResponseWriter) error { return e.write(w) }
+
+// VisitTopUsersResponse implements TopUsersResponseObject.
+func (e encoded) VisitTopUsersResponse(w http.ResponseWriter) error { return e.write(w) }

@@ -30,6 +30,13 @@ func (s source) relation(suffix string) string {
 	return "stats." + s.name + "_" + suffix
 }
 
+// between returns the arguments of s with a range.
+func (s source) between(first, last time.Time) pgx.NamedArgs {
+	args := maps.Clone(s.args)
+	args["first"], args["last"] = first, last
+	return args
+}
+
 // span is a range of days or hours as the rollups have them.
 type span struct {
 	column, unit string // "day" and "daily", or "hour" and "hourly"
@@ -55,8 +62,7 @@ func sums(columns []string) string {
 // rows returns the days of a range, or its hours, of which anything is stored, oldest first.
 func (s source) rows(ctx context.Context, tx pgx.Tx, c report.Calendar, r report.Range, interval report.Interval) ([]report.Row, error) {
 	at := spanOf(c, r, interval)
-	args := maps.Clone(s.args)
-	args["first"], args["last"] = at.first, at.last
+	args := s.between(at.first, at.last)
 	from := func(suffix string) string {
 		return ` FROM ` + s.relation(suffix) + ` WHERE project = @project AND ` + s.where + ` AND ` + at.column + ` BETWEEN @first AND @last`
 	}
@@ -101,9 +107,7 @@ func (s source) rows(ctx context.Context, tx pgx.Tx, c report.Calendar, r report
 func (s source) sketches(ctx context.Context, tx pgx.Tx, r report.Range) (map[time.Time]*sketch.Sketch, error) {
 	query := `SELECT day, sketch FROM ` + s.relation("daily_users") +
 		` WHERE project = @project AND ` + s.where + ` AND day BETWEEN @first AND @last`
-	args := maps.Clone(s.args)
-	args["first"], args["last"] = r.From, r.To
-	return readSketches[time.Time](ctx, tx, query, args)
+	return readSketches[time.Time](ctx, tx, query, s.between(r.From, r.To))
 }
 
 // readSketches runs a query that returns rows of a key and a sketch, and merges the sketches with the same key: those of

@@ -1,0 +1,141 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hp-analytics/hp-analytics/internal/localtime"
+	"github.com/hp-analytics/hp-analytics/internal/openapi/edge"
+	"github.com/hp-analytics/hp-analytics/internal/openapi/openapitest"
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/platform/cache"
+	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
+	platformpostgres "github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
+	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
+	"github.com/hp-analytics/hp-analytics/services/analytics/internal/api"
+	"github.com/hp-analytics/hp-analytics/services/analytics/internal/postgres"
+	"github.com/hp-analytics/hp-analytics/services/analytics/internal/redis"
+)
+
+func TestMain(m *testing.M) { platformtest.Main(m, dbtest.Stop, redistest.Stop) }
+
+// world is an installation with several projects, whose rollups the test writes.
+type world struct {
+	t       *testing.T
+	db      *pgxpool.Pool // as superuser
+	now     time.Time     // of the service
+	handler http.Handler
+	checker *openapitest.Checker
+	callers callers
+}
+
+// callers are principals by their credentials.
+type callers map[string]authn.Principal
+
+// Authenticate implements edge.Authenticator.
+func (c callers) Authenticate(_ context.Context, header string) (authn.Principal, error) {
+	p, ok := c[strings.TrimPrefix(header, "Bearer ")]
+	if !ok {
+		return p, authn.ErrNoCredentials
+	}
+	return p, nil
+}
+
+// Enter implements edge.Authenticator: each caller acts in one project.
+func (c callers) Enter(_ context.Context, caller authn.Principal, _ string) (authn.Principal, error) {
+	return caller, nil
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	database := dbtest.New(t)
+	w := &world{t: t, db: database.Pool(""), now: time.Now(), checker: openapitest.New(t), callers: callers{}}
+	logger := platformtest.Logger(t)
+	client := redistest.ClientOf(t, redistest.New(t), platformpostgres.Identity(w.db))
+	answers := cache.New(cache.Options{Name: "analytics", LocalTTL: time.Second, RedisTTL: 10 * time.Second, MaxBytes: 1 << 20}, client, logger, prometheus.NewRegistry())
+	reports := postgres.New(database.Pool("hp_analytics"))
+	server := &api.Server{
+		Reports: reports, Numbers: api.NewNumbers(reports), Cache: answers, Versions: redis.NewVersions(client, logger), OpenToUsers: true,
+		Now: func() time.Time { return w.now },
+	}
+	t.Cleanup(func() {
+		server.Versions.Close()
+		server.Numbers.Close()
+		answers.Close()
+	})
+	router := chi.NewRouter()
+	options := edge.Options{Authenticator: w.callers, Limits: map[string]edge.Limit{"analytics": edge.ChargedByHandler()}}
+	if err := edge.Mount(router, "analytics", options, server.Mount); err != nil {
+		t.Fatal(err)
+	}
+	w.handler = w.checker.Handler(router)
+	return w
+}
+
+func (w *world) exec(sql string, args ...any) {
+	w.t.Helper()
+	if _, err := w.db.Exec(w.t.Context(), sql, args...); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// number runs an INSERT that returns a number.
+func (w *world) number(sql string, args ...any) (n int64) {
+	w.t.Helper()
+	if err := w.db.QueryRow(w.t.Context(), sql, args...).Scan(&n); err != nil {
+		w.t.Fatal(err)
+	}
+	return n
+}
+
+// project makes a project with a key that may read it, whose credential is the slug.
+func (w *world) project(slug, zone, currency string) *project {
+	w.t.Helper()
+	location, err := localtime.Load(zone)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	id := w.number(`INSERT INTO auth.projects (slug, name, time_zone, currency) VALUES ($1, $1, $2, $3) RETURNING id`, slug, zone, currency)
+	p := &project{w: w, Project: authn.Project{ID: int16(id), Slug: slug, Zone: location, Currency: currency, WeekStart: time.Monday}}
+	p.calls(slug, authn.Principal{KeyID: uuid.NewString(), Scopes: []authn.Scope{authn.ScopeRead}})
+	return p
+}
+
+// calls adds a caller in the project.
+func (p *project) calls(credential string, caller authn.Principal) {
+	caller.Project = p.Project
+	p.w.callers[credential] = caller
+}
+
+// get asks with a credential.
+func (w *world) get(credential, path string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodGet, path, nil)
+	r.Header.Set("Authorization", "Bearer "+credential)
+	recorder := httptest.NewRecorder()
+	w.handler.ServeHTTP(recorder, r)
+	return recorder
+}
+
+// ask asks with the key of the project, and decodes a 200.
+func ask[T any](p *project, path string) (answer T) {
+	p.w.t.Helper()
+	got := p.w.get(p.Slug, path)
+	if got.Code != http.StatusOK {
+		p.w.t.Fatalf("GET %s in %s: %d %s", path, p.Slug, got.Code, got.Body)
+	}
+	if err := json.Unmarshal(got.Body.Bytes(), &answer); err != nil {
+		p.w.t.Fatal(err)
+	}
+	return answer
+}
