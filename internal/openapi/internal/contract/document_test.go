@@ -31,9 +31,14 @@ func TestPaths(t *testing.T) {
 	}
 	slices.Sort(got)
 	want := []string{
+		"analytics GET    /analytics/events                  eventNames",
+		"analytics GET    /analytics/events/timeseries       eventTimeseries",
+		"analytics GET    /analytics/overview                overview",
+		"analytics GET    /analytics/products/timeseries     productTimeseriesBySKU",
 		"analytics GET    /analytics/products/top            topProducts",
 		"analytics GET    /analytics/products/{id}/timeseries productTimeseries",
 		"analytics GET    /analytics/users/me/summary        mySummary",
+		"analytics GET    /analytics/users/top               topUsers",
 		"analytics GET    /analytics/users/{id}/summary      userSummary",
 		"auth      DELETE /auth/api-keys/{id}                revokeAPIKey",
 		"auth      DELETE /auth/invitations/{id}             revokeInvitation",
