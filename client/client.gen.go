@@ -101,6 +101,13 @@ const (
 	ScopeRead   Scope = "read"
 )
 
+// Defines values for TimelineKind.
+const (
+	TimelineKindEvent  TimelineKind = "event"
+	TimelineKindOrder  TimelineKind = "order"
+	TimelineKindRefund TimelineKind = "refund"
+)
+
 // Defines values for TokenPairTokenType.
 const (
 	TokenPairTokenTypeBearer TokenPairTokenType = "Bearer"
@@ -321,6 +328,9 @@ type BatchReceipt struct {
 //
 // Example: aggregated
 type BatchState string
+
+// CSV Rows as comma-separated values (RFC 4180) in UTF-8. The first line has the names of the columns.
+type CSV = string
 
 // Change How a number differs from that of the previous period.
 type Change struct {
@@ -636,6 +646,144 @@ type EventTotals struct {
 
 	// UniqueUsersExact Whether `unique_users` is exact or estimated.
 	UniqueUsersExact bool `json:"unique_users_exact"`
+}
+
+// ExportedEvent A row of an export of events. CSV has these columns.
+type ExportedEvent struct {
+	// AnonymousID The visitor it was stored for; null for a user.
+	AnonymousID string `json:"anonymous_id"`
+
+	// BatchID The batch it was stored with.
+	BatchID string `json:"batch_id"`
+
+	// Cursor For `after`.
+	Cursor string `json:"cursor"`
+
+	// ID The id.
+	ID openapi_types.UUID `json:"id"`
+
+	// ProductID The product; null for none.
+	ProductID openapi_types.UUID `json:"product_id"`
+
+	// Properties Its properties.
+	Properties map[string]interface{} `json:"properties"`
+
+	// ReceivedAt When it was received; null once the receipt of an event is no longer kept.
+	ReceivedAt time.Time `json:"received_at"`
+
+	// SKU Its SKU today; null without a product.
+	SKU string `json:"sku"`
+
+	// TS When it happened.
+	TS time.Time `json:"ts"`
+
+	// Type The name of the event.
+	Type string `json:"type"`
+
+	// UserID The user it was stored for; null for a visitor.
+	UserID string `json:"user_id"`
+}
+
+// ExportedOrderLine A row of an export of orders. CSV has these columns.
+type ExportedOrderLine struct {
+	// AmountMinor What was paid for the line, in minor units.
+	AmountMinor int64 `json:"amount_minor"`
+
+	// AnonymousID The visitor it was stored for; null for a user.
+	AnonymousID string `json:"anonymous_id"`
+
+	// BatchID The batch it was stored with.
+	BatchID string `json:"batch_id"`
+
+	// Currency The currency of the amounts.
+	Currency string `json:"currency"`
+
+	// Cursor For `after`.
+	Cursor string `json:"cursor"`
+
+	// ID The id.
+	ID openapi_types.UUID `json:"id"`
+
+	// Line The number of the line.
+	Line int32 `json:"line"`
+
+	// Number The client's id if it is no UUID.
+	Number string `json:"number"`
+
+	// ProductID The product.
+	ProductID openapi_types.UUID `json:"product_id"`
+
+	// Properties Its properties.
+	Properties map[string]interface{} `json:"properties"`
+
+	// Quantity Units bought.
+	Quantity int64 `json:"quantity"`
+
+	// ReceivedAt When it was received; null once the receipt of an event is no longer kept.
+	ReceivedAt time.Time `json:"received_at"`
+
+	// RefundedMinor What was paid back until now.
+	RefundedMinor int64 `json:"refunded_minor"`
+
+	// RefundedQuantity Units returned until now.
+	RefundedQuantity int64 `json:"refunded_quantity"`
+
+	// SKU Its SKU today.
+	SKU string `json:"sku"`
+
+	// TS When it happened.
+	TS time.Time `json:"ts"`
+
+	// UserID The user it was stored for; null for a visitor.
+	UserID string `json:"user_id"`
+}
+
+// ExportedRefundLine A row of an export of refunds. CSV has these columns.
+type ExportedRefundLine struct {
+	// AmountMinor What is paid back for the line, in minor units.
+	AmountMinor int64 `json:"amount_minor"`
+
+	// AnonymousID The visitor it was stored for; null for a user.
+	AnonymousID string `json:"anonymous_id"`
+
+	// BatchID The batch it was stored with.
+	BatchID string `json:"batch_id"`
+
+	// Currency The currency of the amounts.
+	Currency string `json:"currency"`
+
+	// Cursor For `after`.
+	Cursor string `json:"cursor"`
+
+	// ID The id.
+	ID openapi_types.UUID `json:"id"`
+
+	// Line The line of the order.
+	Line int32 `json:"line"`
+
+	// OrderID The order; null if the refund has none.
+	OrderID openapi_types.UUID `json:"order_id"`
+
+	// ProductID The product.
+	ProductID openapi_types.UUID `json:"product_id"`
+
+	// Quantity Units returned; 0 for an amount alone.
+	Quantity int64 `json:"quantity"`
+
+	// Reason Why, as the client says.
+	Reason string `json:"reason"`
+
+	// ReceivedAt When it was received; null once the receipt of an event is no longer kept.
+	ReceivedAt time.Time `json:"received_at"`
+
+	// SKU Its SKU today.
+	SKU string `json:"sku"`
+
+	// TS When it happened.
+	TS time.Time `json:"ts"`
+
+	// UserID The user it was stored for; null for a visitor.
+	UserID string `json:"user_id"`
 }
 
 // FieldError One problem inside a request.
@@ -1658,6 +1806,156 @@ type PurchaseRequest struct {
 	UserID UserID `json:"user_id,omitempty,omitzero"`
 }
 
+// RawEvent A stored event.
+type RawEvent struct {
+	// AnonymousID The visitor it was stored for; null for a user.
+	AnonymousID string `json:"anonymous_id"`
+
+	// BatchID The batch it was stored with.
+	BatchID string `json:"batch_id"`
+
+	// ID The id.
+	ID openapi_types.UUID `json:"id"`
+
+	// ProductID The product; null for none.
+	ProductID openapi_types.UUID `json:"product_id"`
+
+	// Properties Its properties.
+	Properties map[string]interface{} `json:"properties"`
+
+	// ReceivedAt When it was received; null once the receipt of an event is no longer kept.
+	ReceivedAt time.Time `json:"received_at"`
+
+	// SKU Its SKU today; null without a product.
+	SKU string `json:"sku"`
+
+	// TS When it happened.
+	TS time.Time `json:"ts"`
+
+	// Type The name of the event.
+	Type string `json:"type"`
+
+	// UserID The user it was stored for; null for a visitor.
+	UserID string `json:"user_id"`
+}
+
+// RawEventPage A page of events.
+type RawEventPage struct {
+	// Items The events, newest first.
+	Items []RawEvent `json:"items"`
+
+	// NextCursor The cursor of the next page; null at the end.
+	NextCursor string `json:"next_cursor"`
+}
+
+// RawOrder A stored order or purchase.
+type RawOrder struct {
+	// AnonymousID The visitor it was stored for; null for a user.
+	AnonymousID string `json:"anonymous_id"`
+
+	// BatchID The batch it was stored with.
+	BatchID string `json:"batch_id"`
+
+	// Currency The currency of the amounts.
+	Currency string `json:"currency"`
+
+	// ID The id.
+	ID openapi_types.UUID `json:"id"`
+
+	// Lines Its lines.
+	Lines []RawOrderLine `json:"lines"`
+
+	// Number The client's id if it is no UUID.
+	Number string `json:"number"`
+
+	// Properties Its properties.
+	Properties map[string]interface{} `json:"properties"`
+
+	// ReceivedAt When it was received; null once the receipt of an event is no longer kept.
+	ReceivedAt time.Time `json:"received_at"`
+
+	// TS When it happened.
+	TS time.Time `json:"ts"`
+
+	// UserID The user it was stored for; null for a visitor.
+	UserID string `json:"user_id"`
+}
+
+// RawOrderLine A line of a stored order.
+type RawOrderLine struct {
+	// AmountMinor What was paid for the line, in minor units.
+	AmountMinor int64 `json:"amount_minor"`
+
+	// Line The number of the line.
+	Line int32 `json:"line"`
+
+	// ProductID The product.
+	ProductID openapi_types.UUID `json:"product_id"`
+
+	// Quantity Units bought.
+	Quantity int64 `json:"quantity"`
+
+	// RefundedMinor What was paid back until now.
+	RefundedMinor int64 `json:"refunded_minor"`
+
+	// RefundedQuantity Units returned until now.
+	RefundedQuantity int64 `json:"refunded_quantity"`
+
+	// SKU Its SKU today.
+	SKU string `json:"sku"`
+}
+
+// RawRefund A stored refund.
+type RawRefund struct {
+	// AnonymousID The visitor it was stored for; null for a user.
+	AnonymousID string `json:"anonymous_id"`
+
+	// BatchID The batch it was stored with.
+	BatchID string `json:"batch_id"`
+
+	// Currency The currency of the amounts.
+	Currency string `json:"currency"`
+
+	// ID The id.
+	ID openapi_types.UUID `json:"id"`
+
+	// Lines Its lines.
+	Lines []RawRefundLine `json:"lines"`
+
+	// OrderID The order; null if the refund has none.
+	OrderID openapi_types.UUID `json:"order_id"`
+
+	// Reason Why, as the client says.
+	Reason string `json:"reason"`
+
+	// ReceivedAt When it was received; null once the receipt of an event is no longer kept.
+	ReceivedAt time.Time `json:"received_at"`
+
+	// TS When it happened.
+	TS time.Time `json:"ts"`
+
+	// UserID The user it was stored for; null for a visitor.
+	UserID string `json:"user_id"`
+}
+
+// RawRefundLine What a refund gives back of a line.
+type RawRefundLine struct {
+	// AmountMinor What is paid back for the line, in minor units.
+	AmountMinor int64 `json:"amount_minor"`
+
+	// Line The line of the order.
+	Line int32 `json:"line"`
+
+	// ProductID The product.
+	ProductID openapi_types.UUID `json:"product_id"`
+
+	// Quantity Units returned; 0 for an amount alone.
+	Quantity int64 `json:"quantity"`
+
+	// SKU Its SKU today.
+	SKU string `json:"sku"`
+}
+
 // RefreshRequest A refresh token.
 type RefreshRequest struct {
 	// RefreshToken The `refresh_token` of the last answer.
@@ -1903,6 +2201,40 @@ type TemporaryPassword struct {
 	Password string `json:"password"`
 }
 
+// TimelineItem Something a user did. It has the member that `kind` names.
+type TimelineItem struct {
+	// Event A stored event.
+	Event RawEvent `json:"event,omitempty,omitzero"`
+
+	// Kind What an item of a timeline is.
+	//
+	// Example: order
+	Kind TimelineKind `json:"kind"`
+
+	// Order A stored order or purchase.
+	Order RawOrder `json:"order,omitempty,omitzero"`
+
+	// Refund A stored refund.
+	Refund RawRefund `json:"refund,omitempty,omitzero"`
+
+	// TS When it happened.
+	TS time.Time `json:"ts"`
+}
+
+// TimelineKind What an item of a timeline is.
+//
+// Example: order
+type TimelineKind string
+
+// TimelinePage A page of a timeline.
+type TimelinePage struct {
+	// Items The items, newest first.
+	Items []TimelineItem `json:"items"`
+
+	// NextCursor The cursor of the next page; null at the end.
+	NextCursor string `json:"next_cursor"`
+}
+
 // TokenPair An access token and the refresh token that gets the next one.
 type TokenPair struct {
 	// AccessToken Send it as `Authorization: Bearer …`.
@@ -2119,8 +2451,26 @@ type UserUpdateRequest struct {
 // Example: aggregated
 type WaitFor string
 
+// ExportAfter defines model for ExportAfter.
+type ExportAfter = string
+
+// ExportDay defines model for ExportDay.
+type ExportDay = openapi_types.Date
+
 // From defines model for From.
 type From = openapi_types.Date
+
+// HistoryCursor defines model for HistoryCursor.
+type HistoryCursor = string
+
+// HistoryFrom defines model for HistoryFrom.
+type HistoryFrom = string
+
+// HistoryLimit defines model for HistoryLimit.
+type HistoryLimit = int
+
+// HistoryTo defines model for HistoryTo.
+type HistoryTo = string
 
 // IfMatch defines model for IfMatch.
 type IfMatch = string
@@ -2337,6 +2687,36 @@ type ListUsersParams struct {
 	Email string `form:"email,omitempty" json:"email,omitempty,omitzero"`
 }
 
+// ListEventsParams defines parameters for ListEvents.
+type ListEventsParams struct {
+	// Type Only events of this type.
+	Type string `form:"type,omitempty" json:"type,omitempty,omitzero"`
+
+	// UserID Only events of this user. Not together with `anonymous_id` (422 `user_ambiguous`).
+	UserID string `form:"user_id,omitempty" json:"user_id,omitempty,omitzero"`
+
+	// AnonymousID Only events of this visitor.
+	AnonymousID string `form:"anonymous_id,omitempty" json:"anonymous_id,omitempty,omitzero"`
+
+	// ProductID Only events with this product. Not together with `sku` (422 `product_ambiguous`).
+	ProductID openapi_types.UUID `form:"product_id,omitempty" json:"product_id,omitempty,omitzero"`
+
+	// SKU Only events with the product with this SKU.
+	SKU string `form:"sku,omitempty" json:"sku,omitempty,omitzero"`
+
+	// From The earliest time (inclusive): a day of the project, or an instant with an offset.
+	From HistoryFrom `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To The latest time: a day of the project (inclusive), or an instant with an offset (exclusive).
+	To HistoryTo `form:"to,omitempty" json:"to,omitempty,omitzero"`
+
+	// Limit How many items a page has at most.
+	Limit HistoryLimit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+
+	// Cursor The `next_cursor` of the previous page. It is opaque, and valid only with the parameters of that page apart from `limit` (422 `cursor_mismatch`).
+	Cursor HistoryCursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+}
+
 // CreateEventParams defines parameters for CreateEvent.
 type CreateEventParams struct {
 	// Wait `aggregated` delays the answer until everything that was sent, duplicates included, is part of the numbers. The status is then 200. If that takes longer than the service waits (5 s unless configured otherwise), the answer is 202: the write is stored, and its receipt says when it is aggregated.
@@ -2349,6 +2729,15 @@ type CreateEventsBulkParams struct {
 	Wait Wait `form:"wait,omitempty" json:"wait,omitempty,omitzero"`
 }
 
+// ExportEventsParams defines parameters for ExportEvents.
+type ExportEventsParams struct {
+	// Day The day, by the clocks of the project.
+	Day ExportDay `form:"day" json:"day"`
+
+	// After The `cursor` of the last row that was received. The answer begins with the row after it.
+	After ExportAfter `form:"after,omitempty" json:"after,omitempty,omitzero"`
+}
+
 // CreateOrderParams defines parameters for CreateOrder.
 type CreateOrderParams struct {
 	// Wait `aggregated` delays the answer until everything that was sent, duplicates included, is part of the numbers. The status is then 200. If that takes longer than the service waits (5 s unless configured otherwise), the answer is 202: the write is stored, and its receipt says when it is aggregated.
@@ -2359,6 +2748,15 @@ type CreateOrderParams struct {
 type CreateOrdersBulkParams struct {
 	// Wait `aggregated` delays the answer until everything that was sent, duplicates included, is part of the numbers. The status is then 200. If that takes longer than the service waits (5 s unless configured otherwise), the answer is 202: the write is stored, and its receipt says when it is aggregated.
 	Wait Wait `form:"wait,omitempty" json:"wait,omitempty,omitzero"`
+}
+
+// ExportOrdersParams defines parameters for ExportOrders.
+type ExportOrdersParams struct {
+	// Day The day, by the clocks of the project.
+	Day ExportDay `form:"day" json:"day"`
+
+	// After The `cursor` of the last row that was received. The answer begins with the row after it.
+	After ExportAfter `form:"after,omitempty" json:"after,omitempty,omitzero"`
 }
 
 // CreateRefundParams defines parameters for CreateRefund.
@@ -2419,6 +2817,30 @@ type CreatePurchaseParams struct {
 type CreatePurchasesBulkParams struct {
 	// Wait `aggregated` delays the answer until everything that was sent, duplicates included, is part of the numbers. The status is then 200. If that takes longer than the service waits (5 s unless configured otherwise), the answer is 202: the write is stored, and its receipt says when it is aggregated.
 	Wait Wait `form:"wait,omitempty" json:"wait,omitempty,omitzero"`
+}
+
+// ExportRefundsParams defines parameters for ExportRefunds.
+type ExportRefundsParams struct {
+	// Day The day, by the clocks of the project.
+	Day ExportDay `form:"day" json:"day"`
+
+	// After The `cursor` of the last row that was received. The answer begins with the row after it.
+	After ExportAfter `form:"after,omitempty" json:"after,omitempty,omitzero"`
+}
+
+// ListUserEventsParams defines parameters for ListUserEvents.
+type ListUserEventsParams struct {
+	// From The earliest time (inclusive): a day of the project, or an instant with an offset.
+	From HistoryFrom `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To The latest time: a day of the project (inclusive), or an instant with an offset (exclusive).
+	To HistoryTo `form:"to,omitempty" json:"to,omitempty,omitzero"`
+
+	// Limit How many items a page has at most.
+	Limit HistoryLimit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+
+	// Cursor The `next_cursor` of the previous page. It is opaque, and valid only with the parameters of that page apart from `limit` (422 `cursor_mismatch`).
+	Cursor HistoryCursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
 }
 
 // Getter for additional properties for EventProperties. Returns the specified
@@ -3124,6 +3546,37 @@ func (c *Client) EndSessions(ctx context.Context, id openapi_types.UUID, options
 	return c.do(ctx, call, nil, nil, options)
 }
 
+// ListEvents calls GET /events: the latest raw events.
+//
+// Stored events as they are, newest first, while their raw rows are kept. Filters can be combined; a user, product or type
+// that does not exist has no events. `user_id` finds the events stored for this user, `anonymous_id` those stored for a
+// visitor before somebody was identified; `GET /users/{id}/events` has both.
+//
+// A request examines a bounded number of events. With filters that few events pass, a page can have fewer items than
+// `limit`, or none, although there are more: the list ends where `next_cursor` is null.
+//
+// Needs the role `analyst` or higher, or an API key with the scope `read`. A guest gets only own events. Everybody else is
+// answered with 403. The quota `history` counts requests.
+func (c *Client) ListEvents(ctx context.Context, params *ListEventsParams, options ...CallOption) (result RawEventPage, err error) {
+	call := &call{
+		operation: "listEvents", method: http.MethodGet,
+		path: "/events",
+	}
+	if params != nil {
+		call.setQuery("type", params.Type)
+		call.setQuery("user_id", params.UserID)
+		call.setQuery("anonymous_id", params.AnonymousID)
+		call.setQuery("product_id", params.ProductID)
+		call.setQuery("sku", params.SKU)
+		call.setQuery("from", params.From)
+		call.setQuery("to", params.To)
+		call.setQuery("limit", params.Limit)
+		call.setQuery("cursor", params.Cursor)
+	}
+	err = c.do(ctx, call, nil, &result, options)
+	return result, err
+}
+
 // CreateEvent calls POST /events: record an event.
 //
 // The event is durable when this answers 202; the numbers follow within seconds. Sending the same `id` and `ts` again
@@ -3198,6 +3651,32 @@ func (c *Client) CreateEventsBulk(ctx context.Context, body EventBulkRequest, pa
 	return result, err
 }
 
+// ExportEvents calls GET /events/export: all events of a day.
+//
+// Every raw event of a day of the project, in the order of `ts` and `id`, as one snapshot of the database has them. The header `Accept` chooses NDJSON
+// (`application/x-ndjson`, the default) or CSV (`text/csv`, RFC 4180). A text in CSV that a spreadsheet would take for a
+// formula has an apostrophe in front.
+//
+// The answer is a stream. If it breaks, which a client notices because the last chunk is missing, repeat the request with the
+// `cursor` of the last complete row in `after`. A complete answer has the trailers `Export-Rows` and `Export-Cursor`. The
+// platform ends an export whose reader is too slow, and one that takes longer than 5 minutes (unless configured
+// otherwise). A row that is stored behind the cursor after the export began is not part of it.
+//
+// At most 2 exports run at a time in a process (unless configured otherwise); another one is answered with 503
+// `too_many_exports`. Needs the role `analyst` or higher, or an API key with the scope `read`. An export takes 20 units of
+// the quota `history`.
+func (c *Client) ExportEvents(ctx context.Context, params *ExportEventsParams, options ...CallOption) error {
+	call := &call{
+		operation: "exportEvents", method: http.MethodGet,
+		path: "/events/export",
+	}
+	if params != nil {
+		call.setQuery("day", params.Day)
+		call.setQuery("after", params.After)
+	}
+	return c.do(ctx, call, nil, nil, options)
+}
+
 // CreateOrder calls POST /orders: record an order.
 //
 // An order has 1 to 500 lines and is stored as a whole or not at all. It is durable when this answers with success. The amount of a line
@@ -3240,6 +3719,32 @@ func (c *Client) CreateOrdersBulk(ctx context.Context, body OrderBulkRequest, pa
 	}
 	err = c.do(ctx, call, &body, &result, options)
 	return result, err
+}
+
+// ExportOrders calls GET /orders/export: all orders of a day.
+//
+// Every line of every order of a day of the project, in the order of `ts` and `id`, as one snapshot of the database has them. The header `Accept` chooses NDJSON
+// (`application/x-ndjson`, the default) or CSV (`text/csv`, RFC 4180). A text in CSV that a spreadsheet would take for a
+// formula has an apostrophe in front.
+//
+// The answer is a stream. If it breaks, which a client notices because the last chunk is missing, repeat the request with the
+// `cursor` of the last complete row in `after`. A complete answer has the trailers `Export-Rows` and `Export-Cursor`. The
+// platform ends an export whose reader is too slow, and one that takes longer than 5 minutes (unless configured
+// otherwise). A row that is stored behind the cursor after the export began is not part of it.
+//
+// At most 2 exports run at a time in a process (unless configured otherwise); another one is answered with 503
+// `too_many_exports`. Needs the role `analyst` or higher, or an API key with the scope `read`. An export takes 20 units of
+// the quota `history`.
+func (c *Client) ExportOrders(ctx context.Context, params *ExportOrdersParams, options ...CallOption) error {
+	call := &call{
+		operation: "exportOrders", method: http.MethodGet,
+		path: "/orders/export",
+	}
+	if params != nil {
+		call.setQuery("day", params.Day)
+		call.setQuery("after", params.After)
+	}
+	return c.do(ctx, call, nil, nil, options)
 }
 
 // GetOrder calls GET /orders/{id}: an order with its refunds.
@@ -3423,5 +3928,55 @@ func (c *Client) CreatePurchasesBulk(ctx context.Context, body PurchaseBulkReque
 		call.setQuery("wait", params.Wait)
 	}
 	err = c.do(ctx, call, &body, &result, options)
+	return result, err
+}
+
+// ExportRefunds calls GET /refunds/export: all refunds of a day.
+//
+// Every line of every refund of a day of the project, in the order of `ts` and `id`, as one snapshot of the database has them. The header `Accept` chooses NDJSON
+// (`application/x-ndjson`, the default) or CSV (`text/csv`, RFC 4180). A text in CSV that a spreadsheet would take for a
+// formula has an apostrophe in front.
+//
+// The answer is a stream. If it breaks, which a client notices because the last chunk is missing, repeat the request with the
+// `cursor` of the last complete row in `after`. A complete answer has the trailers `Export-Rows` and `Export-Cursor`. The
+// platform ends an export whose reader is too slow, and one that takes longer than 5 minutes (unless configured
+// otherwise). A row that is stored behind the cursor after the export began is not part of it.
+//
+// At most 2 exports run at a time in a process (unless configured otherwise); another one is answered with 503
+// `too_many_exports`. Needs the role `analyst` or higher, or an API key with the scope `read`. An export takes 20 units of
+// the quota `history`.
+func (c *Client) ExportRefunds(ctx context.Context, params *ExportRefundsParams, options ...CallOption) error {
+	call := &call{
+		operation: "exportRefunds", method: http.MethodGet,
+		path: "/refunds/export",
+	}
+	if params != nil {
+		call.setQuery("day", params.Day)
+		call.setQuery("after", params.After)
+	}
+	return c.do(ctx, call, nil, nil, options)
+}
+
+// ListUserEvents calls GET /users/{id}/events: what a user did.
+//
+// Events, orders and refunds of a user in one timeline, newest first. What was sent with an anonymous id before it was
+// identified as this user is part of it (of the 100 anonymous ids that were identified last). Orders and refunds are kept
+// for ever, events while their raw rows are. A user that does not exist has an empty timeline.
+//
+// As with `GET /events`, a page can be short although there are more items: the list ends where `next_cursor` is null.
+//
+// Needs the role `analyst` or higher, or an API key with the scope `read`, or the user's own access token.
+func (c *Client) ListUserEvents(ctx context.Context, id string, params *ListUserEventsParams, options ...CallOption) (result TimelinePage, err error) {
+	call := &call{
+		operation: "listUserEvents", method: http.MethodGet,
+		path: fmt.Sprintf("/users/%s/events", pathSegment(id)),
+	}
+	if params != nil {
+		call.setQuery("from", params.From)
+		call.setQuery("to", params.To)
+		call.setQuery("limit", params.Limit)
+		call.setQuery("cursor", params.Cursor)
+	}
+	err = c.do(ctx, call, nil, &result, options)
 	return result, err
 }

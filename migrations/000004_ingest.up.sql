@@ -151,6 +151,7 @@ CREATE TABLE ingest.refunds (
 	PRIMARY KEY (project, id)
 );
 CREATE INDEX refunds_ts_idx ON ingest.refunds (project, ts);
+CREATE INDEX refunds_user_ts_idx ON ingest.refunds (user_n, ts);
 CREATE INDEX refunds_order_idx ON ingest.refunds (project, order_id) WHERE order_id IS NOT NULL;
 COMMENT ON TABLE ingest.refunds IS 'Accepted refunds. The primary key deduplicates.';
 COMMENT ON COLUMN ingest.refunds.ts IS 'When it happened. A refund is counted on its own day, not on that of the order.';

@@ -68,6 +68,16 @@ type Config struct {
 	// MaxWaits bounds the batches that requests with ?wait=aggregated wait for at the same time: one per request, or more if
 	// it contains duplicates of several batches. Requests beyond it are answered with 202 at once.
 	MaxWaits int `env:"INGEST_MAX_WAITS, default=1000"`
+	// HistoryLimit is how many pages of raw rows one user or API key may read per RateWindow; an export counts as 20. 0 means no
+	// limit.
+	HistoryLimit int `env:"INGEST_HISTORY_LIMIT, default=1200"`
+	// Exports bounds the exports of raw rows that run at the same time; further ones are answered with 503. Each holds a database
+	// connection and a snapshot, which keeps Postgres from removing dead rows until it ends.
+	Exports int `env:"INGEST_EXPORTS, default=2"`
+	// ExportTimeout bounds one export. A client continues a longer one where it ended.
+	ExportTimeout time.Duration `env:"INGEST_EXPORT_TIMEOUT, default=5m"`
+	// ExportStall is how long the reader of an export may take for 64 KiB. Slower readers are ended.
+	ExportStall time.Duration `env:"INGEST_EXPORT_STALL, default=5s"`
 }
 
 // Validate implements config.Validator.
@@ -123,5 +133,23 @@ func (c *Config) Validate() error {
 	if c.MaxWaits < 0 {
 		problems = append(problems, fmt.Errorf("INGEST_MAX_WAITS: must be 0 (no request waits) or more, not %d", c.MaxWaits))
 	}
+	problems = append(problems, c.checkHistory()...)
 	return errors.Join(problems...)
+}
+
+// checkHistory returns what is wrong with the settings of reads of raw rows.
+func (c *Config) checkHistory() (problems []error) {
+	if c.HistoryLimit < 0 {
+		problems = append(problems, fmt.Errorf("INGEST_HISTORY_LIMIT: must not be negative, not %d", c.HistoryLimit))
+	}
+	if c.Exports < 1 || c.Exports+2*c.Writers > int(c.Postgres.MaxConns) {
+		problems = append(problems, fmt.Errorf("INGEST_EXPORTS: must be at least 1, and together with twice INGEST_WRITERS at most DATABASE_MAX_CONNS, not %d", c.Exports))
+	}
+	if c.ExportTimeout < time.Second {
+		problems = append(problems, fmt.Errorf("INGEST_EXPORT_TIMEOUT: must be at least 1s, not %s", c.ExportTimeout))
+	}
+	if idle := c.Postgres.IdleTransactionTimeout; c.ExportStall <= 0 || idle > 0 && c.ExportStall >= idle {
+		problems = append(problems, fmt.Errorf("INGEST_EXPORT_STALL: must be positive and shorter than DATABASE_IDLE_TRANSACTION_TIMEOUT, not %s", c.ExportStall))
+	}
+	return problems
 }

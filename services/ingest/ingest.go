@@ -72,7 +72,8 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 		lifecycle.Loop("committer", writer.Run), // last: its final flush still wakes and is watched
 	}
 	limits := api.Limits{Users: newLimiter("ingest-users", cfg.UserRateLimit, cfg, f), Others: newLimiter("ingest", cfg.RateLimit, cfg, f)}
-	for _, limiter := range []*ratelimit.Limiter{limits.Users, limits.Others} {
+	reads := newLimiter("history", cfg.HistoryLimit, cfg, f)
+	for _, limiter := range []*ratelimit.Limiter{limits.Users, limits.Others, reads} {
 		if limiter != nil {
 			background = append(background, lifecycle.OnStop("rate limit", limiter.Close))
 		}
@@ -85,13 +86,15 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 	recorder := event.NewRecorder(rules, event.Deps{Catalog: known, Dictionary: numbers, Clamps: store, Committer: writer})
 	orders := order.NewRecorder(rules, order.Deps{Catalog: known, Dictionary: numbers, Committer: writer, Archive: store})
 	server := api.New(recorder, orders, store, bodies, watcher, limits, f.Logger, f.Registerer)
+	server.History = api.NewHistory(store, api.HistoryOptions{Limiter: reads, Exports: cfg.Exports, Timeout: cfg.ExportTimeout, Stall: cfg.ExportStall}, f.Logger)
 	return f.Service(frame.Parts{
 		Mount: func(router chi.Router) error {
 			openapi.Mount(router)
 			return edge.Mount(router, "ingest", edge.Options{
 				Authenticator: f.Verifier,
 				// The quota counts events. How many there are is known after the body is decoded.
-				Limits: map[string]edge.Limit{"ingest": edge.ChargedByHandler()},
+				// That of history counts requests, and an export counts more.
+				Limits: map[string]edge.Limit{"ingest": edge.ChargedByHandler(), "history": edge.ChargedByHandler()},
 			}, server.Mount)
 		},
 		Background: background,

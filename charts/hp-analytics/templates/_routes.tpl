@@ -9,6 +9,8 @@ controllers that compare prefixes as text route in the same way. There is no rou
 - {path: /events, type: Prefix, service: ingest}
 - {path: /orders, type: Prefix, service: ingest}
 - {path: /purchases, type: Prefix, service: ingest}
+- {path: /refunds, type: Prefix, service: ingest}
+- {path: /users, type: Prefix, service: ingest}
 - {path: /analytics, type: Prefix, service: analytics}
 - {path: /docs, type: Prefix, service: auth}
 - {path: /openapi.yaml, type: Exact, service: auth}

@@ -219,7 +219,7 @@ func TestOperations(t *testing.T) {
 		"catalog": {"archiveProduct", "bulkUpsertProducts", "createProduct", "getProduct", "listProducts", "updateProduct"},
 		"ingest": {
 			"createEvent", "createEventsBulk", "createOrder", "createOrdersBulk", "createPurchase", "createPurchasesBulk", "createRefund",
-			"getBatchReceipt", "getOrder",
+			"exportEvents", "exportOrders", "exportRefunds", "getBatchReceipt", "getOrder", "listEvents", "listUserEvents",
 		},
 		"analytics": {
 			"eventNames", "eventTimeseries", "mySummary", "overview", "productTimeseries", "productTimeseriesBySKU", "topProducts", "topUsers", "userSummary",

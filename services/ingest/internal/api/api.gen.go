@@ -28,6 +28,13 @@ const (
 	EventStatusDuplicate EventStatus = "duplicate"
 )
 
+// Defines values for TimelineKind.
+const (
+	TimelineKindEvent  TimelineKind = "event"
+	TimelineKindOrder  TimelineKind = "order"
+	TimelineKindRefund TimelineKind = "refund"
+)
+
 // Defines values for WaitFor.
 const (
 	WaitForAggregated WaitFor = "aggregated"
@@ -64,6 +71,9 @@ type BatchReceipt struct {
 //
 // Example: aggregated
 type BatchState string
+
+// CSV Rows as comma-separated values (RFC 4180) in UTF-8. The first line has the names of the columns.
+type CSV = string
 
 // Currency The code of a currency in ISO 4217. Metals, test codes and `XXX` are refused.
 //
@@ -162,6 +172,144 @@ type EventProperties = json.RawMessage
 //
 // Example: accepted
 type EventStatus string
+
+// ExportedEvent A row of an export of events. CSV has these columns.
+type ExportedEvent struct {
+	// AnonymousID The visitor it was stored for; null for a user.
+	AnonymousID *string `json:"anonymous_id"`
+
+	// BatchID The batch it was stored with.
+	BatchID string `json:"batch_id"`
+
+	// Cursor For `after`.
+	Cursor string `json:"cursor"`
+
+	// ID The id.
+	ID openapi_types.UUID `json:"id"`
+
+	// ProductID The product; null for none.
+	ProductID *openapi_types.UUID `json:"product_id"`
+
+	// Properties Its properties.
+	Properties json.RawMessage `json:"properties"`
+
+	// ReceivedAt When it was received; null once the receipt of an event is no longer kept.
+	ReceivedAt *time.Time `json:"received_at"`
+
+	// SKU Its SKU today; null without a product.
+	SKU *string `json:"sku"`
+
+	// TS When it happened.
+	TS time.Time `json:"ts"`
+
+	// Type The name of the event.
+	Type string `json:"type"`
+
+	// UserID The user it was stored for; null for a visitor.
+	UserID *string `json:"user_id"`
+}
+
+// ExportedOrderLine A row of an export of orders. CSV has these columns.
+type ExportedOrderLine struct {
+	// AmountMinor What was paid for the line, in minor units.
+	AmountMinor int64 `json:"amount_minor"`
+
+	// AnonymousID The visitor it was stored for; null for a user.
+	AnonymousID *string `json:"anonymous_id"`
+
+	// BatchID The batch it was stored with.
+	BatchID string `json:"batch_id"`
+
+	// Currency The currency of the amounts.
+	Currency string `json:"currency"`
+
+	// Cursor For `after`.
+	Cursor string `json:"cursor"`
+
+	// ID The id.
+	ID openapi_types.UUID `json:"id"`
+
+	// Line The number of the line.
+	Line int32 `json:"line"`
+
+	// Number The client's id if it is no UUID.
+	Number *string `json:"number"`
+
+	// ProductID The product.
+	ProductID openapi_types.UUID `json:"product_id"`
+
+	// Properties Its properties.
+	Properties json.RawMessage `json:"properties"`
+
+	// Quantity Units bought.
+	Quantity int64 `json:"quantity"`
+
+	// ReceivedAt When it was received; null once the receipt of an event is no longer kept.
+	ReceivedAt *time.Time `json:"received_at"`
+
+	// RefundedMinor What was paid back until now.
+	RefundedMinor int64 `json:"refunded_minor"`
+
+	// RefundedQuantity Units returned until now.
+	RefundedQuantity int64 `json:"refunded_quantity"`
+
+	// SKU Its SKU today.
+	SKU string `json:"sku"`
+
+	// TS When it happened.
+	TS time.Time `json:"ts"`
+
+	// UserID The user it was stored for; null for a visitor.
+	UserID *string `json:"user_id"`
+}
+
+// ExportedRefundLine A row of an export of refunds. CSV has these columns.
+type ExportedRefundLine struct {
+	// AmountMinor What is paid back for the line, in minor units.
+	AmountMinor int64 `json:"amount_minor"`
+
+	// AnonymousID The visitor it was stored for; null for a user.
+	AnonymousID *string `json:"anonymous_id"`
+
+	// BatchID The batch it was stored with.
+	BatchID string `json:"batch_id"`
+
+	// Currency The currency of the amounts.
+	Currency string `json:"currency"`
+
+	// Cursor For `after`.
+	Cursor string `json:"cursor"`
+
+	// ID The id.
+	ID openapi_types.UUID `json:"id"`
+
+	// Line The line of the order.
+	Line int32 `json:"line"`
+
+	// OrderID The order; null if the refund has none.
+	OrderID *openapi_types.UUID `json:"order_id"`
+
+	// ProductID The product.
+	ProductID openapi_types.UUID `json:"product_id"`
+
+	// Quantity Units returned; 0 for an amount alone.
+	Quantity int64 `json:"quantity"`
+
+	// Reason Why, as the client says.
+	Reason *string `json:"reason"`
+
+	// ReceivedAt When it was received; null once the receipt of an event is no longer kept.
+	ReceivedAt *time.Time `json:"received_at"`
+
+	// SKU Its SKU today.
+	SKU string `json:"sku"`
+
+	// TS When it happened.
+	TS time.Time `json:"ts"`
+
+	// UserID The user it was stored for; null for a visitor.
+	UserID *string `json:"user_id"`
+}
 
 // ItemError Why one item of a bulk request was refused.
 type ItemError struct {
@@ -435,6 +583,156 @@ type PurchaseRequest struct {
 	UserID *UserID `json:"user_id,omitempty"`
 }
 
+// RawEvent A stored event.
+type RawEvent struct {
+	// AnonymousID The visitor it was stored for; null for a user.
+	AnonymousID *string `json:"anonymous_id"`
+
+	// BatchID The batch it was stored with.
+	BatchID string `json:"batch_id"`
+
+	// ID The id.
+	ID openapi_types.UUID `json:"id"`
+
+	// ProductID The product; null for none.
+	ProductID *openapi_types.UUID `json:"product_id"`
+
+	// Properties Its properties.
+	Properties json.RawMessage `json:"properties"`
+
+	// ReceivedAt When it was received; null once the receipt of an event is no longer kept.
+	ReceivedAt *time.Time `json:"received_at"`
+
+	// SKU Its SKU today; null without a product.
+	SKU *string `json:"sku"`
+
+	// TS When it happened.
+	TS time.Time `json:"ts"`
+
+	// Type The name of the event.
+	Type string `json:"type"`
+
+	// UserID The user it was stored for; null for a visitor.
+	UserID *string `json:"user_id"`
+}
+
+// RawEventPage A page of events.
+type RawEventPage struct {
+	// Items The events, newest first.
+	Items []RawEvent `json:"items"`
+
+	// NextCursor The cursor of the next page; null at the end.
+	NextCursor *string `json:"next_cursor"`
+}
+
+// RawOrder A stored order or purchase.
+type RawOrder struct {
+	// AnonymousID The visitor it was stored for; null for a user.
+	AnonymousID *string `json:"anonymous_id"`
+
+	// BatchID The batch it was stored with.
+	BatchID string `json:"batch_id"`
+
+	// Currency The currency of the amounts.
+	Currency string `json:"currency"`
+
+	// ID The id.
+	ID openapi_types.UUID `json:"id"`
+
+	// Lines Its lines.
+	Lines []RawOrderLine `json:"lines"`
+
+	// Number The client's id if it is no UUID.
+	Number *string `json:"number"`
+
+	// Properties Its properties.
+	Properties json.RawMessage `json:"properties"`
+
+	// ReceivedAt When it was received; null once the receipt of an event is no longer kept.
+	ReceivedAt *time.Time `json:"received_at"`
+
+	// TS When it happened.
+	TS time.Time `json:"ts"`
+
+	// UserID The user it was stored for; null for a visitor.
+	UserID *string `json:"user_id"`
+}
+
+// RawOrderLine A line of a stored order.
+type RawOrderLine struct {
+	// AmountMinor What was paid for the line, in minor units.
+	AmountMinor int64 `json:"amount_minor"`
+
+	// Line The number of the line.
+	Line int32 `json:"line"`
+
+	// ProductID The product.
+	ProductID openapi_types.UUID `json:"product_id"`
+
+	// Quantity Units bought.
+	Quantity int64 `json:"quantity"`
+
+	// RefundedMinor What was paid back until now.
+	RefundedMinor int64 `json:"refunded_minor"`
+
+	// RefundedQuantity Units returned until now.
+	RefundedQuantity int64 `json:"refunded_quantity"`
+
+	// SKU Its SKU today.
+	SKU string `json:"sku"`
+}
+
+// RawRefund A stored refund.
+type RawRefund struct {
+	// AnonymousID The visitor it was stored for; null for a user.
+	AnonymousID *string `json:"anonymous_id"`
+
+	// BatchID The batch it was stored with.
+	BatchID string `json:"batch_id"`
+
+	// Currency The currency of the amounts.
+	Currency string `json:"currency"`
+
+	// ID The id.
+	ID openapi_types.UUID `json:"id"`
+
+	// Lines Its lines.
+	Lines []RawRefundLine `json:"lines"`
+
+	// OrderID The order; null if the refund has none.
+	OrderID *openapi_types.UUID `json:"order_id"`
+
+	// Reason Why, as the client says.
+	Reason *string `json:"reason"`
+
+	// ReceivedAt When it was received; null once the receipt of an event is no longer kept.
+	ReceivedAt *time.Time `json:"received_at"`
+
+	// TS When it happened.
+	TS time.Time `json:"ts"`
+
+	// UserID The user it was stored for; null for a visitor.
+	UserID *string `json:"user_id"`
+}
+
+// RawRefundLine What a refund gives back of a line.
+type RawRefundLine struct {
+	// AmountMinor What is paid back for the line, in minor units.
+	AmountMinor int64 `json:"amount_minor"`
+
+	// Line The line of the order.
+	Line int32 `json:"line"`
+
+	// ProductID The product.
+	ProductID openapi_types.UUID `json:"product_id"`
+
+	// Quantity Units returned; 0 for an amount alone.
+	Quantity int64 `json:"quantity"`
+
+	// SKU Its SKU today.
+	SKU string `json:"sku"`
+}
+
 // Refund A stored refund.
 type Refund struct {
 	// AmountMinor What is paid back in all, in minor units.
@@ -535,6 +833,40 @@ type RefundRequest struct {
 // Example: SHOE-TRAIL-42
 type SKU = string
 
+// TimelineItem Something a user did. It has the member that `kind` names.
+type TimelineItem struct {
+	// Event A stored event.
+	Event *RawEvent `json:"event,omitempty"`
+
+	// Kind What an item of a timeline is.
+	//
+	// Example: order
+	Kind TimelineKind `json:"kind"`
+
+	// Order A stored order or purchase.
+	Order *RawOrder `json:"order,omitempty"`
+
+	// Refund A stored refund.
+	Refund *RawRefund `json:"refund,omitempty"`
+
+	// TS When it happened.
+	TS time.Time `json:"ts"`
+}
+
+// TimelineKind What an item of a timeline is.
+//
+// Example: order
+type TimelineKind string
+
+// TimelinePage A page of a timeline.
+type TimelinePage struct {
+	// Items The items, newest first.
+	Items []TimelineItem `json:"items"`
+
+	// NextCursor The cursor of the next page; null at the end.
+	NextCursor *string `json:"next_cursor"`
+}
+
 // UserID The user who did it: any printable text of up to 200 bytes in UTF-8, except `me`. With an API key, required unless there is an `anonymous_id`; with a user's token, absent or the user's own id.
 //
 // Example: customer-17
@@ -545,6 +877,24 @@ type UserID = string
 // Example: aggregated
 type WaitFor string
 
+// ExportAfter defines model for ExportAfter.
+type ExportAfter = string
+
+// ExportDay defines model for ExportDay.
+type ExportDay = openapi_types.Date
+
+// HistoryCursor defines model for HistoryCursor.
+type HistoryCursor = string
+
+// HistoryFrom defines model for HistoryFrom.
+type HistoryFrom = string
+
+// HistoryLimit defines model for HistoryLimit.
+type HistoryLimit = int
+
+// HistoryTo defines model for HistoryTo.
+type HistoryTo = string
+
 // OrderID defines model for OrderID.
 type OrderID = string
 
@@ -552,6 +902,36 @@ type OrderID = string
 //
 // Example: aggregated
 type Wait = WaitFor
+
+// ListEventsParams defines parameters for ListEvents.
+type ListEventsParams struct {
+	// Type Only events of this type.
+	Type *string `form:"type,omitempty" json:"type,omitempty"`
+
+	// UserID Only events of this user. Not together with `anonymous_id` (422 `user_ambiguous`).
+	UserID *string `form:"user_id,omitempty" json:"user_id,omitempty"`
+
+	// AnonymousID Only events of this visitor.
+	AnonymousID *string `form:"anonymous_id,omitempty" json:"anonymous_id,omitempty"`
+
+	// ProductID Only events with this product. Not together with `sku` (422 `product_ambiguous`).
+	ProductID *openapi_types.UUID `form:"product_id,omitempty" json:"product_id,omitempty"`
+
+	// SKU Only events with the product with this SKU.
+	SKU *string `form:"sku,omitempty" json:"sku,omitempty"`
+
+	// From The earliest time (inclusive): a day of the project, or an instant with an offset.
+	From *HistoryFrom `form:"from,omitempty" json:"from,omitempty"`
+
+	// To The latest time: a day of the project (inclusive), or an instant with an offset (exclusive).
+	To *HistoryTo `form:"to,omitempty" json:"to,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *HistoryLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the previous page. It is opaque, and valid only with the parameters of that page apart from `limit` (422 `cursor_mismatch`).
+	Cursor *HistoryCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
 
 // CreateEventParams defines parameters for CreateEvent.
 type CreateEventParams struct {
@@ -565,6 +945,15 @@ type CreateEventsBulkParams struct {
 	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
 }
 
+// ExportEventsParams defines parameters for ExportEvents.
+type ExportEventsParams struct {
+	// Day The day, by the clocks of the project.
+	Day ExportDay `form:"day" json:"day"`
+
+	// After The `cursor` of the last row that was received. The answer begins with the row after it.
+	After *ExportAfter `form:"after,omitempty" json:"after,omitempty"`
+}
+
 // CreateOrderParams defines parameters for CreateOrder.
 type CreateOrderParams struct {
 	// Wait `aggregated` delays the answer until everything that was sent, duplicates included, is part of the numbers. The status is then 200. If that takes longer than the service waits (5 s unless configured otherwise), the answer is 202: the write is stored, and its receipt says when it is aggregated.
@@ -575,6 +964,15 @@ type CreateOrderParams struct {
 type CreateOrdersBulkParams struct {
 	// Wait `aggregated` delays the answer until everything that was sent, duplicates included, is part of the numbers. The status is then 200. If that takes longer than the service waits (5 s unless configured otherwise), the answer is 202: the write is stored, and its receipt says when it is aggregated.
 	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
+}
+
+// ExportOrdersParams defines parameters for ExportOrders.
+type ExportOrdersParams struct {
+	// Day The day, by the clocks of the project.
+	Day ExportDay `form:"day" json:"day"`
+
+	// After The `cursor` of the last row that was received. The answer begins with the row after it.
+	After *ExportAfter `form:"after,omitempty" json:"after,omitempty"`
 }
 
 // CreateRefundParams defines parameters for CreateRefund.
@@ -596,6 +994,30 @@ type CreatePurchaseParams struct {
 type CreatePurchasesBulkParams struct {
 	// Wait `aggregated` delays the answer until everything that was sent, duplicates included, is part of the numbers. The status is then 200. If that takes longer than the service waits (5 s unless configured otherwise), the answer is 202: the write is stored, and its receipt says when it is aggregated.
 	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
+}
+
+// ExportRefundsParams defines parameters for ExportRefunds.
+type ExportRefundsParams struct {
+	// Day The day, by the clocks of the project.
+	Day ExportDay `form:"day" json:"day"`
+
+	// After The `cursor` of the last row that was received. The answer begins with the row after it.
+	After *ExportAfter `form:"after,omitempty" json:"after,omitempty"`
+}
+
+// ListUserEventsParams defines parameters for ListUserEvents.
+type ListUserEventsParams struct {
+	// From The earliest time (inclusive): a day of the project, or an instant with an offset.
+	From *HistoryFrom `form:"from,omitempty" json:"from,omitempty"`
+
+	// To The latest time: a day of the project (inclusive), or an instant with an offset (exclusive).
+	To *HistoryTo `form:"to,omitempty" json:"to,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *HistoryLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the previous page. It is opaque, and valid only with the parameters of that page apart from `limit` (422 `cursor_mismatch`).
+	Cursor *HistoryCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // CreateEventJSONRequestBody defines body for CreateEvent for application/json ContentType.
@@ -621,6 +1043,9 @@ type CreatePurchasesBulkJSONRequestBody = PurchaseBulkRequest
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// ListEvents The latest raw events
+	// (GET /events)
+	ListEvents(w http.ResponseWriter, r *http.Request, params ListEventsParams)
 	// CreateEvent Record an event
 	// (POST /events)
 	CreateEvent(w http.ResponseWriter, r *http.Request, params CreateEventParams)
@@ -630,12 +1055,18 @@ type ServerInterface interface {
 	// CreateEventsBulk Record many events
 	// (POST /events/bulk)
 	CreateEventsBulk(w http.ResponseWriter, r *http.Request, params CreateEventsBulkParams)
+	// ExportEvents All events of a day
+	// (GET /events/export)
+	ExportEvents(w http.ResponseWriter, r *http.Request, params ExportEventsParams)
 	// CreateOrder Record an order
 	// (POST /orders)
 	CreateOrder(w http.ResponseWriter, r *http.Request, params CreateOrderParams)
 	// CreateOrdersBulk Record many orders
 	// (POST /orders/bulk)
 	CreateOrdersBulk(w http.ResponseWriter, r *http.Request, params CreateOrdersBulkParams)
+	// ExportOrders All orders of a day
+	// (GET /orders/export)
+	ExportOrders(w http.ResponseWriter, r *http.Request, params ExportOrdersParams)
 	// GetOrder An order with its refunds
 	// (GET /orders/{id})
 	GetOrder(w http.ResponseWriter, r *http.Request, id OrderID)
@@ -648,11 +1079,23 @@ type ServerInterface interface {
 	// CreatePurchasesBulk Record many purchases
 	// (POST /purchases/bulk)
 	CreatePurchasesBulk(w http.ResponseWriter, r *http.Request, params CreatePurchasesBulkParams)
+	// ExportRefunds All refunds of a day
+	// (GET /refunds/export)
+	ExportRefunds(w http.ResponseWriter, r *http.Request, params ExportRefundsParams)
+	// ListUserEvents What a user did
+	// (GET /users/{id}/events)
+	ListUserEvents(w http.ResponseWriter, r *http.Request, id string, params ListUserEventsParams)
 }
 
 // Unimplemented server implementation that returns http.StatusNotImplemented for each endpoint.
 
 type Unimplemented struct{}
+
+// ListEvents The latest raw events
+// (GET /events)
+func (_ Unimplemented) ListEvents(w http.ResponseWriter, r *http.Request, params ListEventsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
 
 // CreateEvent Record an event
 // (POST /events)
@@ -672,6 +1115,12 @@ func (_ Unimplemented) CreateEventsBulk(w http.ResponseWriter, r *http.Request, 
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// ExportEvents All events of a day
+// (GET /events/export)
+func (_ Unimplemented) ExportEvents(w http.ResponseWriter, r *http.Request, params ExportEventsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // CreateOrder Record an order
 // (POST /orders)
 func (_ Unimplemented) CreateOrder(w http.ResponseWriter, r *http.Request, params CreateOrderParams) {
@@ -681,6 +1130,12 @@ func (_ Unimplemented) CreateOrder(w http.ResponseWriter, r *http.Request, param
 // CreateOrdersBulk Record many orders
 // (POST /orders/bulk)
 func (_ Unimplemented) CreateOrdersBulk(w http.ResponseWriter, r *http.Request, params CreateOrdersBulkParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ExportOrders All orders of a day
+// (GET /orders/export)
+func (_ Unimplemented) ExportOrders(w http.ResponseWriter, r *http.Request, params ExportOrdersParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -708,6 +1163,18 @@ func (_ Unimplemented) CreatePurchasesBulk(w http.ResponseWriter, r *http.Reques
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// ExportRefunds All refunds of a day
+// (GET /refunds/export)
+func (_ Unimplemented) ExportRefunds(w http.ResponseWriter, r *http.Request, params ExportRefundsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListUserEvents What a user did
+// (GET /users/{id}/events)
+func (_ Unimplemented) ListUserEvents(w http.ResponseWriter, r *http.Request, id string, params ListUserEventsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // ServerInterfaceWrapper converts contexts to parameters.
 type ServerInterfaceWrapper struct {
 	Handler            ServerInterface
@@ -716,6 +1183,143 @@ type ServerInterfaceWrapper struct {
 }
 
 type MiddlewareFunc func(http.Handler) http.Handler
+
+// ListEvents operation middleware
+func (siw *ServerInterfaceWrapper) ListEvents(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListEventsParams
+
+	// ------------- Optional query parameter "type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "type", r.URL.Query(), &params.Type, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "type"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "type", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "user_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "user_id", r.URL.Query(), &params.UserID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "user_id"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "user_id", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "anonymous_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "anonymous_id", r.URL.Query(), &params.AnonymousID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "anonymous_id"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "anonymous_id", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "product_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "product_id", r.URL.Query(), &params.ProductID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "product_id"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "product_id", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "sku" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sku", r.URL.Query(), &params.SKU, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "sku"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "sku", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", r.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "from"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "from", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", r.URL.Query(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "to"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "to", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListEvents(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
 
 // CreateEvent operation middleware
 func (siw *ServerInterfaceWrapper) CreateEvent(w http.ResponseWriter, r *http.Request) {
@@ -809,6 +1413,52 @@ func (siw *ServerInterfaceWrapper) CreateEventsBulk(w http.ResponseWriter, r *ht
 	handler.ServeHTTP(w, r)
 }
 
+// ExportEvents operation middleware
+func (siw *ServerInterfaceWrapper) ExportEvents(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExportEventsParams
+
+	// ------------- Required query parameter "day" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "day", r.URL.Query(), &params.Day, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "day"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "day", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", r.URL.Query(), &params.After, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "after"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "after", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ExportEvents(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // CreateOrder operation middleware
 func (siw *ServerInterfaceWrapper) CreateOrder(w http.ResponseWriter, r *http.Request) {
 
@@ -866,6 +1516,52 @@ func (siw *ServerInterfaceWrapper) CreateOrdersBulk(w http.ResponseWriter, r *ht
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.CreateOrdersBulk(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ExportOrders operation middleware
+func (siw *ServerInterfaceWrapper) ExportOrders(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExportOrdersParams
+
+	// ------------- Required query parameter "day" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "day", r.URL.Query(), &params.Day, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "day"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "day", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", r.URL.Query(), &params.After, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "after"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "after", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ExportOrders(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1030,6 +1726,133 @@ func (siw *ServerInterfaceWrapper) CreatePurchasesBulk(w http.ResponseWriter, r 
 	handler.ServeHTTP(w, r)
 }
 
+// ExportRefunds operation middleware
+func (siw *ServerInterfaceWrapper) ExportRefunds(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExportRefundsParams
+
+	// ------------- Required query parameter "day" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "day", r.URL.Query(), &params.Day, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "day"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "day", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", r.URL.Query(), &params.After, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "after"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "after", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ExportRefunds(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListUserEvents operation middleware
+func (siw *ServerInterfaceWrapper) ListUserEvents(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListUserEventsParams
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", r.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "from"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "from", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", r.URL.Query(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "to"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "to", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListUserEvents(w, r, id, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 type UnescapedCookieParamError struct {
 	ParamName string
 	Err       error
@@ -1144,6 +1967,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	}
 
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/events", wrapper.ListEvents)
+	})
+	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/events", wrapper.CreateEvent)
 	})
 	r.Group(func(r chi.Router) {
@@ -1151,6 +1977,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/events/bulk", wrapper.CreateEventsBulk)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/events/export", wrapper.ExportEvents)
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/orders", wrapper.CreateOrder)
@@ -1165,10 +1994,19 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Post(options.BaseURL+"/orders/bulk", wrapper.CreateOrdersBulk)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/orders/export", wrapper.ExportOrders)
+	})
+	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/purchases", wrapper.CreatePurchase)
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/purchases/bulk", wrapper.CreatePurchasesBulk)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/refunds/export", wrapper.ExportRefunds)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/users/{id}/events", wrapper.ListUserEvents)
 	})
 
 	return r

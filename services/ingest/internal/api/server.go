@@ -25,6 +25,8 @@ import (
 
 // Server implements the operations of the contract with the tag ingest.
 type Server struct {
+	*History // answers reads of raw rows
+
 	recorder *event.Recorder
 	orders   *order.Recorder
 	store    *postgres.Store

@@ -1,0 +1,167 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
+	"github.com/hp-analytics/hp-analytics/internal/platform/rows"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/history"
+)
+
+// emit writes a row of an export.
+type emit func(row any, mark history.Mark) error
+
+// ExportEvents answers GET /events/export.
+func (h *History) ExportEvents(w http.ResponseWriter, r *http.Request, params ExportEventsParams) {
+	h.export(w, r, params.Day, params.After, eventColumns, func(ctx context.Context, e history.Export, emit emit) error {
+		return h.store.ExportEvents(ctx, e, func(event history.Event, m history.Mark) error { return emit(exportedEvent(event, m), m) })
+	})
+}
+
+// ExportOrders answers GET /orders/export.
+func (h *History) ExportOrders(w http.ResponseWriter, r *http.Request, params ExportOrdersParams) {
+	h.export(w, r, params.Day, params.After, orderLineColumns, func(ctx context.Context, e history.Export, emit emit) error {
+		return h.store.ExportOrders(ctx, e, func(o history.Order, m history.Mark) error { return emit(exportedOrderLine(o, m), m) })
+	})
+}
+
+// ExportRefunds answers GET /refunds/export.
+func (h *History) ExportRefunds(w http.ResponseWriter, r *http.Request, params ExportRefundsParams) {
+	h.export(w, r, params.Day, params.After, refundLineColumns, func(ctx context.Context, e history.Export, emit emit) error {
+		return h.store.ExportRefunds(ctx, e, func(f history.Refund, m history.Mark) error { return emit(exportedRefundLine(f, m), m) })
+	})
+}
+
+var errTooManyExports = errs.New(errs.Unavailable, "too_many_exports", "Other exports are running. Try again later.").After(10 * time.Second)
+
+// export answers with the rows that read emits. An error before the first byte is answered; later, the connection is aborted, so
+// that the client cannot take what it has for all there is.
+func (h *History) export(
+	w http.ResponseWriter, r *http.Request, day ExportDay, after *string, columns []string,
+	read func(ctx context.Context, e history.Export, emit emit) error,
+) {
+	answer := &exportAnswer{
+		w: w, controller: http.NewResponseController(w), stall: h.options.Stall, format: rows.Negotiate(r.Header, rows.NDJSON, rows.CSV),
+	}
+	err := h.runExport(r, answer, day, after, columns, read)
+	switch {
+	case err == nil:
+	case !answer.begun:
+		problem.Write(w, r, err)
+	default:
+		h.logger.WarnContext(r.Context(), "an export was ended before all rows were sent", "rows", answer.sent, "err", err)
+		panic(http.ErrAbortHandler)
+	}
+}
+
+func (h *History) runExport(
+	r *http.Request, answer *exportAnswer, day ExportDay, after *string, columns []string,
+	read func(ctx context.Context, e history.Export, emit emit) error,
+) error {
+	caller, err := h.charge(r.Context(), answer.w, exportCost)
+	if err != nil {
+		return err
+	}
+	e := history.Export{Project: caller.Project.ID}
+	if e.Range, err = history.DayRange(day.Format(time.DateOnly), zoneOf(caller)); err != nil {
+		return err
+	}
+	if after != nil {
+		if e.After, err = history.ParseMark(*after, e.Range); err != nil {
+			return err
+		}
+	}
+	select {
+	case h.slots <- struct{}{}:
+		defer func() { <-h.slots }()
+	default:
+		return errTooManyExports
+	}
+	if r.Method == http.MethodHead {
+		answer.begin()
+		return nil
+	}
+	// An export may take longer than other requests. When the client is gone, writing fails.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), h.options.Timeout)
+	defer cancel()
+	return answer.send(columns, func(emit emit) error { return read(ctx, e, emit) })
+}
+
+// exportAnswer is the answer to an export. As an io.Writer it fails when the client takes nothing for too long.
+type exportAnswer struct {
+	w          http.ResponseWriter
+	controller *http.ResponseController
+	stall      time.Duration
+	format     rows.Format
+	begun      bool
+	sent       int
+}
+
+// The trailers of a complete export.
+const (
+	trailerRows   = "Export-Rows"
+	trailerCursor = "Export-Cursor"
+)
+
+// send writes the rows that read emits.
+func (a *exportAnswer) send(columns []string, read func(emit emit) error) error {
+	writer, err := rows.NewWriter(a, a.format, columns)
+	if err != nil {
+		return err
+	}
+	var last history.Mark
+	err = read(func(row any, mark history.Mark) error {
+		encoded, err := json.Marshal(row)
+		if err != nil {
+			return fmt.Errorf("encode a row: %w", err)
+		}
+		a.sent, last = a.sent+1, mark
+		return writer.Write(encoded)
+	})
+	if err != nil {
+		return err
+	}
+	a.begin()
+	if err := writer.Flush(); err != nil {
+		return err
+	}
+	header := a.w.Header()
+	header.Set(trailerRows, strconv.Itoa(a.sent))
+	if a.sent > 0 {
+		header.Set(trailerCursor, last.Cursor())
+	}
+	return nil
+}
+
+// begin sends the header, once.
+func (a *exportAnswer) begin() {
+	if a.begun {
+		return
+	}
+	a.begun = true
+	header := a.w.Header()
+	header.Set("Content-Type", a.format.ContentType())
+	header.Set("Cache-Control", "no-store")
+	header.Set("Trailer", trailerRows+", "+trailerCursor)
+	a.w.WriteHeader(http.StatusOK)
+}
+
+// Write implements io.Writer.
+func (a *exportAnswer) Write(p []byte) (int, error) {
+	a.begin()
+	if err := a.controller.SetWriteDeadline(time.Now().Add(a.stall)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return 0, fmt.Errorf("limit the time of a write: %w", err)
+	}
+	n, err := a.w.Write(p)
+	if err != nil {
+		return n, fmt.Errorf("the client is gone or too slow: %w", err)
+	}
+	return n, nil
+}
