@@ -798,6 +798,39 @@ type FieldError struct {
 	Pointer string `json:"pointer"`
 }
 
+// Import An import of history.
+type Import struct {
+	// BegunAt When it was announced the last time.
+	BegunAt time.Time `json:"begun_at"`
+
+	// FinishedAt When it was finished; null while it runs.
+	FinishedAt time.Time `json:"finished_at"`
+
+	// From The first day (UTC) of its events.
+	From openapi_types.Date `json:"from"`
+
+	// ID The id of the import.
+	ID openapi_types.UUID `json:"id"`
+
+	// ProvenAt When reconcile found the numbers of its days right; null until then.
+	ProvenAt time.Time `json:"proven_at"`
+
+	// To The last day (UTC) of its events.
+	To openapi_types.Date `json:"to"`
+}
+
+// ImportRequest An import of history.
+type ImportRequest struct {
+	// From The first day (UTC) of its events.
+	From openapi_types.Date `json:"from"`
+
+	// ID The client's own id of the import. Any text, unique in the project; answers give its UUID.
+	ID string `json:"id"`
+
+	// To The last day (UTC) of its events, at most 20,000 days after the first.
+	To openapi_types.Date `json:"to"`
+}
+
 // Interval The length of a point in a series, by the clocks of the project. Weeks begin on the day that the project says. A range by `hour` spans at most 31 days; a day has 23 or 25 hours when the clocks change.
 //
 // Example: day
@@ -2727,6 +2760,9 @@ type CreateEventParams struct {
 type CreateEventsBulkParams struct {
 	// Wait `aggregated` delays the answer until everything that was sent, duplicates included, is part of the numbers. The status is then 200. If that takes longer than the service waits (5 s unless configured otherwise), the answer is 202: the write is stored, and its receipt says when it is aggregated.
 	Wait Wait `form:"wait,omitempty" json:"wait,omitempty,omitzero"`
+
+	// Import The import of history that the events belong to, as in `POST /imports`: those of its days may be of any age. An import that does not run is answered with 422 `unknown_import`. Needs the role `owner` or the scope `admin`.
+	Import string `json:"Import,omitempty,omitzero"`
 }
 
 // ExportEventsParams defines parameters for ExportEvents.
@@ -3646,6 +3682,7 @@ func (c *Client) CreateEventsBulk(ctx context.Context, body EventBulkRequest, pa
 	}
 	if params != nil {
 		call.setQuery("wait", params.Wait)
+		call.setHeader("Import", params.Import)
 	}
 	err = c.do(ctx, call, &body, &result, options)
 	return result, err
@@ -3675,6 +3712,48 @@ func (c *Client) ExportEvents(ctx context.Context, params *ExportEventsParams, o
 		call.setQuery("after", params.After)
 	}
 	return c.do(ctx, call, nil, nil, options)
+}
+
+// BeginImport calls POST /imports: announce an import of history.
+//
+// Events of the announced days may be of any age when `POST /events/bulk` names the import in the header `Import`. Their raw rows
+// are kept, however old they are, until `hp-analytics reconcile` has proven the numbers of these days; an import that is not
+// finished keeps them for 30 days. Days whose raw rows were dropped before take no events. Announcing an import again, after it
+// was interrupted or finished, opens it again and adds the days to those that it had. Orders and refunds may be of any age
+// without an import.
+//
+// Needs the role `owner` or the scope `admin`.
+func (c *Client) BeginImport(ctx context.Context, body ImportRequest, options ...CallOption) (result Import, err error) {
+	call := &call{
+		operation: "beginImport", method: http.MethodPost,
+		path: "/imports",
+	}
+	err = c.do(ctx, call, &body, &result, options)
+	return result, err
+}
+
+// FinishImport calls DELETE /imports/{id}: finish an import of history.
+//
+// From now on its days take no events that are too old. What was imported stays. Finishing twice answers the same. Needs the role `owner` or the scope `admin`.
+func (c *Client) FinishImport(ctx context.Context, id string, options ...CallOption) (result Import, err error) {
+	call := &call{
+		operation: "finishImport", method: http.MethodDelete,
+		path: fmt.Sprintf("/imports/%s", pathSegment(id)),
+	}
+	err = c.do(ctx, call, nil, &result, options)
+	return result, err
+}
+
+// GetImport calls GET /imports/{id}: an import of history.
+//
+// Says whether it is finished and proven. Needs the role `owner` or the scope `admin`.
+func (c *Client) GetImport(ctx context.Context, id string, options ...CallOption) (result Import, err error) {
+	call := &call{
+		operation: "getImport", method: http.MethodGet,
+		path: fmt.Sprintf("/imports/%s", pathSegment(id)),
+	}
+	err = c.do(ctx, call, nil, &result, options)
+	return result, err
 }
 
 // CreateOrder calls POST /orders: record an order.

@@ -7,6 +7,7 @@ controllers that compare prefixes as text route in the same way. There is no rou
 - {path: /auth, type: Prefix, service: auth}
 - {path: /products, type: Prefix, service: catalog}
 - {path: /events, type: Prefix, service: ingest}
+- {path: /imports, type: Prefix, service: ingest}
 - {path: /orders, type: Prefix, service: ingest}
 - {path: /purchases, type: Prefix, service: ingest}
 - {path: /refunds, type: Prefix, service: ingest}

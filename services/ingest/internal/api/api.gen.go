@@ -311,6 +311,39 @@ type ExportedRefundLine struct {
 	UserID *string `json:"user_id"`
 }
 
+// Import An import of history.
+type Import struct {
+	// BegunAt When it was announced the last time.
+	BegunAt time.Time `json:"begun_at"`
+
+	// FinishedAt When it was finished; null while it runs.
+	FinishedAt *time.Time `json:"finished_at"`
+
+	// From The first day (UTC) of its events.
+	From openapi_types.Date `json:"from"`
+
+	// ID The id of the import.
+	ID openapi_types.UUID `json:"id"`
+
+	// ProvenAt When reconcile found the numbers of its days right; null until then.
+	ProvenAt *time.Time `json:"proven_at"`
+
+	// To The last day (UTC) of its events.
+	To openapi_types.Date `json:"to"`
+}
+
+// ImportRequest An import of history.
+type ImportRequest struct {
+	// From The first day (UTC) of its events.
+	From openapi_types.Date `json:"from"`
+
+	// ID The client's own id of the import. Any text, unique in the project; answers give its UUID.
+	ID string `json:"id"`
+
+	// To The last day (UTC) of its events, at most 20,000 days after the first.
+	To openapi_types.Date `json:"to"`
+}
+
 // ItemError Why one item of a bulk request was refused.
 type ItemError struct {
 	// Code A stable reason for programs.
@@ -943,6 +976,9 @@ type CreateEventParams struct {
 type CreateEventsBulkParams struct {
 	// Wait `aggregated` delays the answer until everything that was sent, duplicates included, is part of the numbers. The status is then 200. If that takes longer than the service waits (5 s unless configured otherwise), the answer is 202: the write is stored, and its receipt says when it is aggregated.
 	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
+
+	// Import The import of history that the events belong to, as in `POST /imports`: those of its days may be of any age. An import that does not run is answered with 422 `unknown_import`. Needs the role `owner` or the scope `admin`.
+	Import *string `json:"Import,omitempty"`
 }
 
 // ExportEventsParams defines parameters for ExportEvents.
@@ -1026,6 +1062,9 @@ type CreateEventJSONRequestBody = EventInput
 // CreateEventsBulkJSONRequestBody defines body for CreateEventsBulk for application/json ContentType.
 type CreateEventsBulkJSONRequestBody = EventBulkRequest
 
+// BeginImportJSONRequestBody defines body for BeginImport for application/json ContentType.
+type BeginImportJSONRequestBody = ImportRequest
+
 // CreateOrderJSONRequestBody defines body for CreateOrder for application/json ContentType.
 type CreateOrderJSONRequestBody = OrderRequest
 
@@ -1058,6 +1097,15 @@ type ServerInterface interface {
 	// ExportEvents All events of a day
 	// (GET /events/export)
 	ExportEvents(w http.ResponseWriter, r *http.Request, params ExportEventsParams)
+	// BeginImport Announce an import of history
+	// (POST /imports)
+	BeginImport(w http.ResponseWriter, r *http.Request)
+	// FinishImport Finish an import of history
+	// (DELETE /imports/{id})
+	FinishImport(w http.ResponseWriter, r *http.Request, id string)
+	// GetImport An import of history
+	// (GET /imports/{id})
+	GetImport(w http.ResponseWriter, r *http.Request, id string)
 	// CreateOrder Record an order
 	// (POST /orders)
 	CreateOrder(w http.ResponseWriter, r *http.Request, params CreateOrderParams)
@@ -1118,6 +1166,24 @@ func (_ Unimplemented) CreateEventsBulk(w http.ResponseWriter, r *http.Request, 
 // ExportEvents All events of a day
 // (GET /events/export)
 func (_ Unimplemented) ExportEvents(w http.ResponseWriter, r *http.Request, params ExportEventsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// BeginImport Announce an import of history
+// (POST /imports)
+func (_ Unimplemented) BeginImport(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// FinishImport Finish an import of history
+// (DELETE /imports/{id})
+func (_ Unimplemented) FinishImport(w http.ResponseWriter, r *http.Request, id string) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetImport An import of history
+// (GET /imports/{id})
+func (_ Unimplemented) GetImport(w http.ResponseWriter, r *http.Request, id string) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1402,6 +1468,27 @@ func (siw *ServerInterfaceWrapper) CreateEventsBulk(w http.ResponseWriter, r *ht
 		return
 	}
 
+	headers := r.Header
+
+	// ------------- Optional header parameter "Import" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Import")]; found {
+		var Import string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Import", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Import", valueList[0], &Import, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Import", Err: err})
+			return
+		}
+
+		params.Import = &Import
+
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.CreateEventsBulk(w, r, params)
 	}))
@@ -1450,6 +1537,72 @@ func (siw *ServerInterfaceWrapper) ExportEvents(w http.ResponseWriter, r *http.R
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ExportEvents(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// BeginImport operation middleware
+func (siw *ServerInterfaceWrapper) BeginImport(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.BeginImport(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// FinishImport operation middleware
+func (siw *ServerInterfaceWrapper) FinishImport(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.FinishImport(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetImport operation middleware
+func (siw *ServerInterfaceWrapper) GetImport(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetImport(w, r, id)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1980,6 +2133,15 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/events/export", wrapper.ExportEvents)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/imports", wrapper.BeginImport)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/imports/{id}", wrapper.FinishImport)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/imports/{id}", wrapper.GetImport)
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/orders", wrapper.CreateOrder)

@@ -75,20 +75,24 @@ func (s *Server) storeEvent(w http.ResponseWriter, r *http.Request, caller authn
 
 // CreateEventsBulk answers POST /events/bulk.
 func (s *Server) CreateEventsBulk(w http.ResponseWriter, r *http.Request, params CreateEventsBulkParams) {
-	if err := s.createEventsBulk(w, r, params.Wait); err != nil {
+	if err := s.createEventsBulk(w, r, params); err != nil {
 		problem.Write(w, r, err)
 	}
 }
 
-func (s *Server) createEventsBulk(w http.ResponseWriter, r *http.Request, wait *Wait) error {
+func (s *Server) createEventsBulk(w http.ResponseWriter, r *http.Request, params CreateEventsBulkParams) error {
 	caller, err := authn.Require(r.Context())
 	if err == nil {
-		err = checkWait(wait)
+		err = checkWait(params.Wait)
+	}
+	var history *event.Import
+	if err == nil {
+		history, err = s.history(r, caller, params.Import)
 	}
 	if err != nil {
 		return err
 	}
-	result, batch, verdicts, err := s.storeEvents(w, r, caller)
+	result, batch, verdicts, err := s.storeEvents(w, r, caller, history)
 	if err != nil {
 		return err
 	}
@@ -96,7 +100,7 @@ func (s *Server) createEventsBulk(w http.ResponseWriter, r *http.Request, wait *
 	switch {
 	case result.Rejected == len(verdicts):
 		status = http.StatusUnprocessableEntity
-	case wait != nil && s.eventsFolded(r.Context(), batch, verdicts...):
+	case params.Wait != nil && s.eventsFolded(r.Context(), batch, verdicts...):
 		status = http.StatusOK
 	}
 	// A client that looks at the status only would not see that nothing was accepted.
@@ -106,7 +110,9 @@ func (s *Server) createEventsBulk(w http.ResponseWriter, r *http.Request, wait *
 }
 
 // storeEvents stores the events of the body. The memory of the body is released when it returns.
-func (s *Server) storeEvents(w http.ResponseWriter, r *http.Request, caller authn.Principal) (_ EventBulkResult, batch int64, _ []event.Verdict, _ error) {
+func (s *Server) storeEvents(
+	w http.ResponseWriter, r *http.Request, caller authn.Principal, history *event.Import,
+) (_ EventBulkResult, batch int64, _ []event.Verdict, _ error) {
 	quota := s.bill(r.Context(), w, caller)
 	drafts, release, err := s.readEvents(w, r, terms(r, caller, event.MaxBatchBytes, errBodyTooLarge, quota))
 	if err != nil {
@@ -116,7 +122,9 @@ func (s *Server) storeEvents(w http.ResponseWriter, r *http.Request, caller auth
 	if err := quota.events(len(drafts)); err != nil {
 		return EventBulkResult{}, 0, nil, err
 	}
-	batch, verdicts, err := s.recorder.Events(r.Context(), callerOf(caller), drafts)
+	sender := callerOf(caller)
+	sender.Import = history
+	batch, verdicts, err := s.recorder.Events(r.Context(), sender, drafts)
 	if err != nil {
 		return EventBulkResult{}, 0, nil, err
 	}

@@ -37,7 +37,7 @@ func (r Rules) identify(d *FactDraft, caller Caller, now time.Time) (uuid.UUID, 
 			return uuid.Nil, time.Time{}
 		}
 	}
-	if age := r.maxAge(caller); ts.Before(now.Add(-age)) {
+	if age := r.maxAge(caller); ts.Before(now.Add(-age)) && !caller.Import.covers(ts) {
 		d.refuseTooOld("is more than " + days(age) + " ago, which is the maximum age of an event here")
 	}
 	return id, ts

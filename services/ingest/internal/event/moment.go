@@ -19,7 +19,8 @@ type Moment struct {
 	skew time.Duration // of the client's clock, if it sent its time
 }
 
-// Moment checks the id and the time of an order or a refund. Without ts, its time is that in a UUIDv7, or else the time of receipt.
+// Moment checks the id and the time of an order or a refund. Without ts, its time is that in a UUIDv7, or else the time of receipt. It
+// may be of any age: orders and refunds are kept for ever, so a retry is recognized.
 func (r Rules) Moment(d *FactDraft, caller Caller, now time.Time) (m Moment) {
 	if d.sentBadly(FieldID | FieldTS) {
 		return m
@@ -40,9 +41,6 @@ func (r Rules) Moment(d *FactDraft, caller Caller, now time.Time) (m Moment) {
 	}
 	if m.sent = m.TS; d.ahead(m.TS, now) {
 		m.TS, m.Clamped = received, true
-	}
-	if age := r.maxAge(caller); m.TS.Before(now.Add(-age)) {
-		d.refuseTooOld("is more than " + days(age) + " ago, which is the maximum age here")
 	}
 	return m
 }

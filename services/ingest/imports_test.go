@@ -1,0 +1,105 @@
+package ingest_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+)
+
+// visit is an event of a time.
+func visit(user, ts string) string {
+	return `{"type":"view","sku":"SHOE","user_id":"` + user + `","id":"` + user + ts + `","ts":"` + ts + `"}`
+}
+
+// withImport sends a bulk request that names an import.
+func (p *platform) withImport(key, name, body string) answer {
+	return p.post("/events/bulk", key, body, "Import", name)
+}
+
+func TestAnnouncedHistoryIsOfAnyAge(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	admin := p.apiKey("admin")
+	old, older := visit("a", "2011-03-04T05:06:07Z"), visit("b", "2010-12-31T23:59:59Z")
+	refused := p.post("/events/bulk", admin, `{"events":[`+old+`]}`)
+	refused.expect(t, http.StatusUnprocessableEntity, "")
+	p.withImport(admin, "uci", `{"events":[`+old+`]}`).expect(t, http.StatusUnprocessableEntity, "unknown_import")
+
+	begun := p.post("/imports", admin, `{"id":"uci","from":"2011-01-01","to":"2011-12-31"}`)
+	begun.expect(t, http.StatusOK, "")
+	answer := p.withImport(admin, "uci", `{"events":[`+old+`,`+older+`]}`)
+	answer.expect(t, http.StatusAccepted, "")
+	if answer.number("accepted") != 1 || answer.number("rejected") != 1 {
+		t.Errorf("an event of the import and one of the day before it: %v", answer.object)
+	}
+	// Announced again, it has more days.
+	again := p.post("/imports", admin, `{"id":"uci","from":"2010-12-01","to":"2010-12-31"}`)
+	if again.string("from") != "2010-12-01" || again.string("to") != "2011-12-31" || again.string("id") != begun.string("id") {
+		t.Errorf("announced again: %v", again.object)
+	}
+	answer = p.withImport(admin, "uci", `{"events":[`+old+`,`+older+`]}`)
+	if answer.number("accepted") != 1 || answer.number("duplicates") != 1 {
+		t.Errorf("sent again: %v", answer.object)
+	}
+	if n := p.count(`SELECT count(*) FROM ingest.events WHERE ts < '2012-01-01'`); n != 2 {
+		t.Errorf("%d events are stored", n)
+	}
+
+	for range 2 {
+		finished := p.send(http.MethodDelete, "/imports/uci", admin, nil)
+		finished.expect(t, http.StatusOK, "")
+		if finished.object["finished_at"] == nil || finished.object["proven_at"] != nil {
+			t.Errorf("finished: %v", finished.object)
+		}
+	}
+	p.withImport(admin, "uci", `{"events":[`+old+`]}`).expect(t, http.StatusUnprocessableEntity, "unknown_import")
+	p.get("/imports/"+begun.string("id"), admin).expect(t, http.StatusOK, "")
+}
+
+func TestWhoMayImport(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	const body = `{"id":"x","from":"2011-01-01","to":"2011-12-31"}`
+	p.post("/imports", p.ingestKey, body).expect(t, http.StatusForbidden, "forbidden")
+	p.post("/imports", p.apiKey("admin"), body).expect(t, http.StatusOK, "")
+	p.withImport(p.ingestKey, "x", bulk(view(""))).expect(t, http.StatusForbidden, "forbidden")
+	p.get("/imports/x", p.ingestKey).expect(t, http.StatusForbidden, "forbidden")
+	p.get("/imports/y", p.apiKey("admin")).expect(t, http.StatusNotFound, "not_found")
+}
+
+func TestImportsThatCannotBe(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	admin := p.apiKey("admin")
+	for _, body := range []string{
+		`{"id":"x","from":"2011-01-02","to":"2011-01-01"}`, `{"id":"x","from":"1900-01-01","to":"2011-01-01"}`, `{"from":"2011-01-02","to":"2011-01-03"}`,
+		`{"id":"x","from":"2011-02-30","to":"2011-03-01"}`,
+	} {
+		p.post("/imports", admin, body).expect(t, http.StatusUnprocessableEntity, "validation_failed")
+	}
+}
+
+// TestUnprovenDaysAreKept until reconcile has proven them, or until nobody goes on with the import.
+func TestUnprovenDaysAreKept(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	admin := p.apiKey("admin")
+	p.post("/imports", admin, `{"id":"x","from":"2011-03-04","to":"2011-03-04"}`).expect(t, http.StatusOK, "")
+	p.withImport(admin, "x", `{"events":[`+visit("a", "2011-03-04T05:06:07Z")+`]}`).expect(t, http.StatusAccepted, "")
+	dropped := func() int {
+		return p.count(`SELECT count(*) FROM ingest.drop_partitions_before($1::date, true)`, time.Now().AddDate(0, 0, -200).Format(time.DateOnly))
+	}
+	for _, step := range []struct {
+		change string
+		want   int
+	}{
+		{`SELECT`, 0},
+		{`UPDATE ingest.imports SET begun_at = now() - interval '31 days'`, 1},
+		{`UPDATE ingest.imports SET finished_at = now()`, 0},
+		{`UPDATE ingest.imports SET proven_at = now()`, 1},
+	} {
+		if p.exec(step.change); dropped() != step.want {
+			t.Errorf("after %s: %d partitions would be dropped, want %d", step.change, dropped(), step.want)
+		}
+	}
+}

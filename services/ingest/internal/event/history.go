@@ -1,0 +1,32 @@
+package event
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+)
+
+// MaxImportDays bounds the days of an import. Each that has events is a partition.
+const MaxImportDays = 20_000
+
+// ErrUnknownImport is the answer to events of an import that does not run.
+var ErrUnknownImport = errs.New(errs.Invalid, "unknown_import", "There is no such import, or it is finished. Announce it with POST /imports.",
+	errs.Field{Pointer: "/header/Import", Code: "unknown_import", Detail: "Is no import that runs."})
+
+// Import is an import of history: events of its days may be of any age.
+type Import struct {
+	Project int16
+	ID      uuid.UUID
+	// First and Last are its first and its last day: midnight in UTC.
+	First, Last time.Time
+	BegunAt     time.Time
+	FinishedAt  *time.Time // nil while it runs
+	ProvenAt    *time.Time // when reconcile found its numbers right; nil until then
+}
+
+// covers reports whether ts is on one of the days. No day is one of a nil import.
+func (i *Import) covers(ts time.Time) bool {
+	return i != nil && !ts.Before(i.First) && ts.Before(i.Last.AddDate(0, 0, 1))
+}
