@@ -140,11 +140,11 @@ func (s *Server) storeEvents(
 
 // readEvents decodes the events of a bulk request. release returns their memory to the budget.
 func (s *Server) readEvents(w http.ResponseWriter, r *http.Request, terms body.Terms) (drafts []event.Draft, release func(), err error) {
-	kind, err := mediaOf(r)
+	format, err := body.FormatOf(r)
 	if err != nil {
 		return nil, nil, err
 	}
-	if kind == jsonDocument {
+	if format == body.JSON {
 		data, release, err := s.readDocument(w, r, terms)
 		if err != nil {
 			return nil, nil, err
