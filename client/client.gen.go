@@ -1402,7 +1402,7 @@ type ProductBulkItem struct {
 	Attributes Attributes `json:"attributes,omitempty,omitzero"`
 
 	// Category The category; may be empty.
-	Category string `json:"category,omitempty,omitzero"`
+	Category *string `json:"category,omitempty"`
 
 	// Currency The code of a currency in ISO 4217. Metals, test codes and `XXX` are refused.
 	//
@@ -1410,13 +1410,13 @@ type ProductBulkItem struct {
 	Currency Currency `json:"currency,omitempty,omitzero"`
 
 	// Description A text about the product; may be empty.
-	Description string `json:"description,omitempty,omitzero"`
+	Description *string `json:"description,omitempty"`
 
 	// Name The name to show.
 	Name string `json:"name,omitempty,omitzero"`
 
 	// PriceMinor The price in minor units.
-	PriceMinor int64 `json:"price_minor,omitempty,omitzero"`
+	PriceMinor *int64 `json:"price_minor,omitempty"`
 
 	// Prices Prices in further currencies, in minor units by ISO 4217 code. The currency of `price_minor` is not one of them.
 	//

@@ -25,8 +25,8 @@ func (d *Deployment) Fill(ctx context.Context, products []client.ProductCreateRe
 	items := make([]client.ProductBulkItem, len(products))
 	for i, p := range products {
 		items[i] = client.ProductBulkItem{
-			SKU: p.SKU, Name: &p.Name, Description: &p.Description, Category: &p.Category,
-			PriceMinor: &p.PriceMinor, Currency: &p.Currency, Prices: p.Prices, Attributes: p.Attributes,
+			SKU: p.SKU, Name: p.Name, Description: &p.Description, Category: &p.Category,
+			PriceMinor: &p.PriceMinor, Currency: p.Currency, Prices: p.Prices, Attributes: p.Attributes,
 		}
 	}
 	result, err := c.BulkUpsertProducts(ctx, client.ProductBulkRequest{Products: items})

@@ -22,8 +22,8 @@ func createProducts(ctx context.Context, admin *client.Client, s *shop.Shop) ([]
 	products := make([]client.ProductBulkItem, len(s.Products))
 	for i, p := range s.Products {
 		products[i] = client.ProductBulkItem{
-			SKU: p.SKU, Name: &p.Name, Description: &p.Description, Category: &p.Category,
-			PriceMinor: &p.PriceMinor, Currency: new(shop.Currency), Attributes: client.Attributes{"color": p.Color},
+			SKU: p.SKU, Name: p.Name, Description: &p.Description, Category: &p.Category,
+			PriceMinor: &p.PriceMinor, Currency: shop.Currency, Attributes: client.Attributes{"color": p.Color},
 		}
 	}
 	for bulk := range slices.Chunk(products, maxBulk) {

@@ -78,7 +78,7 @@ func (s *Server) storeOrders(w http.ResponseWriter, r *http.Request, caller auth
 
 // readOrders decodes the orders of a bulk request. release returns the memory of the body to the budget.
 func (s *Server) readOrders(w http.ResponseWriter, r *http.Request, kind decode.OrderKind, terms body.Terms) (drafts []order.Draft, release func(), err error) {
-	media, err := mediaOf(r)
+	media, err := body.FormatOf(r)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -89,7 +89,7 @@ func (s *Server) readOrders(w http.ResponseWriter, r *http.Request, kind decode.
 	data, err := content.ReadAll()
 	switch {
 	case err != nil:
-	case media == ndjson:
+	case media == body.NDJSON:
 		drafts, err = kind.Lines(data)
 	default:
 		drafts, err = kind.Document(data)
