@@ -4,7 +4,6 @@ package client
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"time"
@@ -579,35 +578,7 @@ type EventPoint struct {
 }
 
 // EventProperties Any other data about the event. The listed names mean the same to everybody. Names that begin with `$` are the platform's.
-type EventProperties struct {
-	// Device The kind of device, such as `mobile`.
-	Device string `json:"device,omitempty,omitzero"`
-
-	// Referrer The page before it.
-	Referrer string `json:"referrer,omitempty,omitzero"`
-
-	// SessionID The visit that the event is part of.
-	SessionID string `json:"session_id,omitempty,omitzero"`
-
-	// URL The page.
-	URL string `json:"url,omitempty,omitzero"`
-
-	// UtmCampaign By which campaign.
-	UtmCampaign string `json:"utm_campaign,omitempty,omitzero"`
-
-	// UtmContent By which of several links.
-	UtmContent string `json:"utm_content,omitempty,omitzero"`
-
-	// UtmMedium By which kind of link, such as `email`.
-	UtmMedium string `json:"utm_medium,omitempty,omitzero"`
-
-	// UtmSource Where the visit came from.
-	UtmSource string `json:"utm_source,omitempty,omitzero"`
-
-	// UtmTerm For which search words.
-	UtmTerm              string                 `json:"utm_term,omitempty,omitzero"`
-	AdditionalProperties map[string]interface{} `json:"-"`
-}
+type EventProperties = map[string]any
 
 // EventSeries The events of a name over time.
 type EventSeries struct {
@@ -1190,7 +1161,7 @@ type OrderLine struct {
 // OrderLineRequest A line of an order. Exactly one of `product_id` and `sku` names the product.
 type OrderLineRequest struct {
 	// AmountMinor What was paid for the line, in minor units. The product's price times `quantity` by default. All lines together cost as much at most.
-	AmountMinor int64 `json:"amount_minor,omitempty,omitzero"`
+	AmountMinor *int64 `json:"amount_minor,omitempty"`
 
 	// ProductID The product by its id.
 	ProductID openapi_types.UUID `json:"product_id,omitempty,omitzero"`
@@ -1437,7 +1408,7 @@ type ProductBulkItem struct {
 // ProductBulkRequest Products to create or to change.
 type ProductBulkRequest struct {
 	// Products The products; each SKU once.
-	Products []ProductCreateRequest `json:"products"`
+	Products []ProductBulkItem `json:"products"`
 }
 
 // ProductBulkResult What happened to the products of a bulk request.
@@ -1528,7 +1499,7 @@ type ProductPatch struct {
 	PriceMinor *int64 `json:"price_minor,omitempty"`
 
 	// Prices A merge patch of the prices in further currencies; null removes them all.
-	Prices map[string]*int64 `json:"prices,omitempty,omitzero"`
+	Prices nullable.Nullable[map[string]*int64] `json:"prices,omitempty,omitzero"`
 
 	// SKU The shop's own name of the product, unique in its project: any printable text of up to 200 bytes in UTF-8, except `.` and `..`. White space around it is removed, and it is brought to Unicode normalization form C; otherwise two SKUs are the same only if all their characters are, capitals included.
 	//
@@ -2050,7 +2021,7 @@ type RefundLine struct {
 // RefundLineRequest What comes back of a line, or of all lines with a product, in their order. Exactly one of `line`, `product_id` and `sku` names them. Without `quantity` and `amount_minor`, all that is left of them.
 type RefundLineRequest struct {
 	// AmountMinor What is paid back for them, in minor units. Can be 0 only with a `quantity`.
-	AmountMinor int64 `json:"amount_minor,omitempty,omitzero"`
+	AmountMinor *int64 `json:"amount_minor,omitempty"`
 
 	// Line The number of the line in the order.
 	Line int64 `json:"line,omitempty,omitzero"`
@@ -2877,176 +2848,6 @@ type ListUserEventsParams struct {
 
 	// Cursor The `next_cursor` of the previous page. It is opaque, and valid only with the parameters of that page apart from `limit` (422 `cursor_mismatch`).
 	Cursor HistoryCursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
-}
-
-// Getter for additional properties for EventProperties. Returns the specified
-// element and whether it was found
-func (a EventProperties) Get(fieldName string) (value interface{}, found bool) {
-	if a.AdditionalProperties != nil {
-		value, found = a.AdditionalProperties[fieldName]
-	}
-	return
-}
-
-// Setter for additional properties for EventProperties
-func (a *EventProperties) Set(fieldName string, value interface{}) {
-	if a.AdditionalProperties == nil {
-		a.AdditionalProperties = make(map[string]interface{})
-	}
-	a.AdditionalProperties[fieldName] = value
-}
-
-// Override default JSON handling for EventProperties to handle AdditionalProperties
-func (a *EventProperties) UnmarshalJSON(b []byte) error {
-	object := make(map[string]json.RawMessage)
-	err := json.Unmarshal(b, &object)
-	if err != nil {
-		return err
-	}
-
-	if raw, found := object["device"]; found {
-		err = json.Unmarshal(raw, &a.Device)
-		if err != nil {
-			return fmt.Errorf("error reading 'device': %w", err)
-		}
-		delete(object, "device")
-	}
-
-	if raw, found := object["referrer"]; found {
-		err = json.Unmarshal(raw, &a.Referrer)
-		if err != nil {
-			return fmt.Errorf("error reading 'referrer': %w", err)
-		}
-		delete(object, "referrer")
-	}
-
-	if raw, found := object["session_id"]; found {
-		err = json.Unmarshal(raw, &a.SessionID)
-		if err != nil {
-			return fmt.Errorf("error reading 'session_id': %w", err)
-		}
-		delete(object, "session_id")
-	}
-
-	if raw, found := object["url"]; found {
-		err = json.Unmarshal(raw, &a.URL)
-		if err != nil {
-			return fmt.Errorf("error reading 'url': %w", err)
-		}
-		delete(object, "url")
-	}
-
-	if raw, found := object["utm_campaign"]; found {
-		err = json.Unmarshal(raw, &a.UtmCampaign)
-		if err != nil {
-			return fmt.Errorf("error reading 'utm_campaign': %w", err)
-		}
-		delete(object, "utm_campaign")
-	}
-
-	if raw, found := object["utm_content"]; found {
-		err = json.Unmarshal(raw, &a.UtmContent)
-		if err != nil {
-			return fmt.Errorf("error reading 'utm_content': %w", err)
-		}
-		delete(object, "utm_content")
-	}
-
-	if raw, found := object["utm_medium"]; found {
-		err = json.Unmarshal(raw, &a.UtmMedium)
-		if err != nil {
-			return fmt.Errorf("error reading 'utm_medium': %w", err)
-		}
-		delete(object, "utm_medium")
-	}
-
-	if raw, found := object["utm_source"]; found {
-		err = json.Unmarshal(raw, &a.UtmSource)
-		if err != nil {
-			return fmt.Errorf("error reading 'utm_source': %w", err)
-		}
-		delete(object, "utm_source")
-	}
-
-	if raw, found := object["utm_term"]; found {
-		err = json.Unmarshal(raw, &a.UtmTerm)
-		if err != nil {
-			return fmt.Errorf("error reading 'utm_term': %w", err)
-		}
-		delete(object, "utm_term")
-	}
-
-	if len(object) != 0 {
-		a.AdditionalProperties = make(map[string]interface{})
-		for fieldName, fieldBuf := range object {
-			var fieldVal interface{}
-			err := json.Unmarshal(fieldBuf, &fieldVal)
-			if err != nil {
-				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
-			}
-			a.AdditionalProperties[fieldName] = fieldVal
-		}
-	}
-	return nil
-}
-
-// Override default JSON handling for EventProperties to handle AdditionalProperties
-func (a EventProperties) MarshalJSON() ([]byte, error) {
-	var err error
-	object := make(map[string]json.RawMessage)
-
-	object["device"], err = json.Marshal(a.Device)
-	if err != nil {
-		return nil, fmt.Errorf("error marshaling 'device': %w", err)
-	}
-
-	object["referrer"], err = json.Marshal(a.Referrer)
-	if err != nil {
-		return nil, fmt.Errorf("error marshaling 'referrer': %w", err)
-	}
-
-	object["session_id"], err = json.Marshal(a.SessionID)
-	if err != nil {
-		return nil, fmt.Errorf("error marshaling 'session_id': %w", err)
-	}
-
-	object["url"], err = json.Marshal(a.URL)
-	if err != nil {
-		return nil, fmt.Errorf("error marshaling 'url': %w", err)
-	}
-
-	object["utm_campaign"], err = json.Marshal(a.UtmCampaign)
-	if err != nil {
-		return nil, fmt.Errorf("error marshaling 'utm_campaign': %w", err)
-	}
-
-	object["utm_content"], err = json.Marshal(a.UtmContent)
-	if err != nil {
-		return nil, fmt.Errorf("error marshaling 'utm_content': %w", err)
-	}
-
-	object["utm_medium"], err = json.Marshal(a.UtmMedium)
-	if err != nil {
-		return nil, fmt.Errorf("error marshaling 'utm_medium': %w", err)
-	}
-
-	object["utm_source"], err = json.Marshal(a.UtmSource)
-	if err != nil {
-		return nil, fmt.Errorf("error marshaling 'utm_source': %w", err)
-	}
-
-	object["utm_term"], err = json.Marshal(a.UtmTerm)
-	if err != nil {
-		return nil, fmt.Errorf("error marshaling 'utm_term': %w", err)
-	}
-
-	for fieldName, field := range a.AdditionalProperties {
-		object[fieldName], err = json.Marshal(field)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
-		}
-	}
-	return json.Marshal(object)
 }
 
 // EventNames calls GET /analytics/events: the names of events.

@@ -16,8 +16,8 @@ func NewID() (uuid.UUID, error) {
 	return id, nil
 }
 
-// identify gives events and purchases without an id one, so that a second attempt is recognized as such. The caller's
-// slice of events is not changed.
+// identify gives events and purchases without an id one, so that a second attempt is recognized as such. Orders
+// and refunds always have one. The caller's slices are not changed.
 func (c *call) identify(body any) (err error) {
 	switch body := body.(type) {
 	case *EventInput:
@@ -31,6 +31,13 @@ func (c *call) identify(body any) (err error) {
 		}
 	case *PurchaseRequest:
 		return ensureText(&body.ID)
+	case *PurchaseBulkRequest:
+		body.Purchases = slices.Clone(body.Purchases)
+		for i := range body.Purchases {
+			if err := ensureText(&body.Purchases[i].ID); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

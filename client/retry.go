@@ -142,7 +142,8 @@ func (c *call) isRepeatable() bool {
 		return true
 	}
 	switch c.operation {
-	case "login", "logout", "bulkUpsertProducts", "createEvent", "createEventsBulk", "createPurchase":
+	case "login", "logout", "bulkUpsertProducts", "createEvent", "createEventsBulk", "createPurchase", "createPurchasesBulk",
+		"createOrder", "createOrdersBulk", "createRefund":
 		return true
 	default:
 		return false

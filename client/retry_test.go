@@ -176,9 +176,25 @@ func TestLostAnswers(t *testing.T) {
 		"bulk": func(c *client.Client) error {
 			events := []client.EventInput{view, view}
 			_, err := c.CreateEventsBulk(t.Context(), client.EventBulkRequest{Events: events}, nil)
-			if events[0].ID != uuid.Nil {
+			if events[0].ID != "" {
 				t.Error("the caller's events were changed")
 			}
+			return err
+		},
+		"purchases": func(c *client.Client) error {
+			purchases := []client.PurchaseRequest{{SKU: "S", Quantity: 1, UserID: "u"}}
+			_, err := c.CreatePurchasesBulk(t.Context(), client.PurchaseBulkRequest{Purchases: purchases}, nil)
+			if purchases[0].ID != "" {
+				t.Error("the caller's purchases were changed")
+			}
+			return err
+		},
+		"order": func(c *client.Client) error {
+			_, err := c.CreateOrder(t.Context(), client.OrderRequest{ID: "17", Lines: []client.OrderLineRequest{{SKU: "S", Quantity: 1}}}, nil)
+			return err
+		},
+		"refund": func(c *client.Client) error {
+			_, err := c.CreateRefund(t.Context(), "17", client.RefundRequest{ID: "17-1"}, nil)
 			return err
 		},
 		"purchase": func(c *client.Client) error {
