@@ -20,9 +20,9 @@ var longAgo = time.Now().UTC().Truncate(day).AddDate(0, 0, -5).Add(time.Hour)
 
 const dropEarlier = `SELECT ingest.drop_partitions_before(current_date - 4, false)`
 
-func count(t *testing.T, database *dbtest.Database, query string) (n int) {
+func count(t *testing.T, database *dbtest.Database, query string, args ...any) (n int) {
 	t.Helper()
-	if err := database.Pool("").QueryRow(t.Context(), query).Scan(&n); err != nil {
+	if err := database.Pool("").QueryRow(t.Context(), query, args...).Scan(&n); err != nil {
 		t.Fatal(err)
 	}
 	return n
