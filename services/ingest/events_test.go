@@ -33,6 +33,11 @@ func TestEveryOperationIsServed(t *testing.T) {
 	accepted.expect(t, http.StatusAccepted, "")
 	p.post("/events/bulk", p.ingestKey, `{"events":[{"type":"view","sku":"SHOE","user_id":"customer-17"}]}`).expectBulk(t, 1, 0)
 	p.post("/purchases", p.ingestKey, `{"sku":"SHOE","quantity":1,"user_id":"customer-17"}`).expect(t, http.StatusCreated, "")
+	p.post("/purchases/bulk", p.ingestKey, `{"purchases":[{"sku":"SHOE","quantity":1,"user_id":"customer-17"}]}`).expectBulk(t, 1, 0)
+	p.post("/orders", p.ingestKey, anOrder).expect(t, http.StatusCreated, "")
+	p.post("/orders/bulk", p.ingestKey, `{"orders":[`+anOrder+`]}`).expectBulk(t, 0, 1)
+	p.get("/orders/web-1001", p.apiKey("read")).expect(t, http.StatusOK, "")
+	p.post("/orders/web-1001/refunds", p.ingestKey, `{"id":"r"}`).expect(t, http.StatusCreated, "")
 	p.get("/events/batches/"+accepted.string("batch_id"), p.ingestKey).expect(t, http.StatusOK, "")
 	for _, path := range []string{"/health", "/ready", "/metrics", "/openapi.yaml", "/docs"} {
 		p.get(path, "").expect(t, http.StatusOK, "")

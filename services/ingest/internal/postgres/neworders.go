@@ -58,6 +58,8 @@ const insertOrders = `
 		FROM fresh, moment
 		ON CONFLICT (project, id) DO NOTHING
 		RETURNING project, id
+	), added AS MATERIALIZED (
+		SELECT fresh.* FROM fresh JOIN stored USING (project, id)
 	), stored_lines AS (
 		INSERT INTO ingest.order_lines (project, order_id, line, ts, product, quantity, amount_minor)
 		SELECT project, id, sent.line, sent.ts, sent.product, sent.quantity, sent.amount_minor
@@ -66,21 +68,21 @@ const insertOrders = `
 		JOIN stored USING (project, id)
 	), keys AS (
 		INSERT INTO ingest.idempotency_keys (project, principal, key, body_hash, response)
-		SELECT project, fresh.principal, fresh.key, fresh.body_hash, jsonb_build_object('id', id)
-		FROM fresh JOIN stored USING (project, id)
-		WHERE fresh.key IS NOT NULL
+		SELECT project, principal, key, body_hash, jsonb_build_object('id', id)
+		FROM added
+		WHERE key IS NOT NULL
 	), receipts AS (
 		INSERT INTO ingest.batches (project, id, kind, rows, min_ts, max_ts, received_at, facts)
-		SELECT project, fresh.batch, 'orders', sum(fresh.lines), min(fresh.ts), max(fresh.ts), (SELECT received_at FROM moment),
-		       $25::bytea || string_agg(fresh.facts, ''::bytea)
-		FROM fresh JOIN stored USING (project, id)
-		GROUP BY project, fresh.batch
+		SELECT project, batch, 'orders', sum(lines), min(ts), max(ts), (SELECT received_at FROM moment),
+		       $25::bytea || string_agg(facts, ''::bytea)
+		FROM added
+		GROUP BY project, batch
 	), seen AS MATERIALIZED (
-		SELECT project, fresh.user_n, min(fresh.ts) AS ts
-		FROM fresh JOIN stored USING (project, id)
-		WHERE fresh.earlier
-		GROUP BY project, fresh.user_n
-		ORDER BY project, fresh.user_n
+		SELECT project, user_n, min(ts) AS ts
+		FROM added
+		WHERE earlier
+		GROUP BY project, user_n
+		ORDER BY project, user_n
 	), lowered AS (` + lowerFirstSeen + `
 	)
 	SELECT (SELECT received_at FROM moment), array_agg(project), array_agg(id),
