@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -24,9 +25,10 @@ type Config struct {
 
 	// RetentionDays is that of the aggregator. Days whose raw rows it has dropped take no events, whatever this value is.
 	RetentionDays int `env:"RETENTION_DAYS, default=90"`
-	// MaxEventAge is how long ago an event may have happened when it arrives; a project may set less. It must not be longer than
-	// RETENTION_DAYS: the raw rows of older days are dropped, and without them a retry counts twice.
-	MaxEventAge time.Duration `env:"INGEST_MAX_EVENT_AGE, default=2160h"`
+	// MaxEventAge is how long ago an event may have happened when it arrives; a project may set less. 0 is 90 days, or
+	// RETENTION_DAYS if that is less. It must not be longer than RETENTION_DAYS: the raw rows of older days are dropped, and
+	// without them a retry counts twice.
+	MaxEventAge time.Duration `env:"INGEST_MAX_EVENT_AGE, default=0"`
 	// RateLimit is how many events and purchases one user or API key may send per RateWindow, in one burst or spread out; 0
 	// means no limit. A body costs at least one for each 4 KiB, whatever it holds.
 	RateLimit int `env:"INGEST_RATE_LIMIT, default=600000"`
@@ -80,14 +82,22 @@ type Config struct {
 	ExportStall time.Duration `env:"INGEST_EXPORT_STALL, default=5s"`
 }
 
+func (c *Config) retention() time.Duration { return time.Duration(c.RetentionDays) * 24 * time.Hour }
+
+// maxEventAge is MaxEventAge, or its default.
+func (c *Config) maxEventAge() time.Duration {
+	const usual = 90 * 24 * time.Hour
+	return cmp.Or(c.MaxEventAge, min(usual, c.retention()))
+}
+
 // Validate implements config.Validator.
 func (c *Config) Validate() error {
 	var problems []error
 	if c.RetentionDays < 1 {
 		problems = append(problems, fmt.Errorf("RETENTION_DAYS: must be at least 1, not %d", c.RetentionDays))
 	}
-	if longest := time.Duration(c.RetentionDays) * 24 * time.Hour; c.MaxEventAge < time.Hour || c.MaxEventAge > longest {
-		problems = append(problems, fmt.Errorf("INGEST_MAX_EVENT_AGE: must be from 1h to RETENTION_DAYS, %s, not %s", longest, c.MaxEventAge))
+	if longest := c.retention(); c.MaxEventAge != 0 && (c.MaxEventAge < time.Hour || c.MaxEventAge > longest) {
+		problems = append(problems, fmt.Errorf("INGEST_MAX_EVENT_AGE: must be 0, or from 1h to RETENTION_DAYS (%s), not %s", longest, c.MaxEventAge))
 	}
 	if c.UserRateLimit < 0 {
 		problems = append(problems, fmt.Errorf("INGEST_USER_RATE_LIMIT: must not be negative, not %d", c.UserRateLimit))

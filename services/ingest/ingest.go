@@ -78,7 +78,7 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 			background = append(background, lifecycle.OnStop("rate limit", limiter.Close))
 		}
 	}
-	rules := event.Rules{MaxEventAge: cfg.MaxEventAge}
+	rules := event.Rules{MaxEventAge: cfg.maxEventAge()}
 	budget := inflight.NewBudget("ingest", inflight.Limits{
 		Total: cfg.MaxInflightBytes, Caller: cfg.MaxCallerBytes, Address: cfg.MaxAddressBytes,
 	}, f.Registerer)

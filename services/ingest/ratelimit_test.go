@@ -102,7 +102,7 @@ func TestUsersHaveASmallQuota(t *testing.T) {
 	}
 	p.post("/events", p.auth.Token(authn.User, bobID), `{"type":"view","sku":"SHOE"}`).expect(t, http.StatusAccepted, "")
 	for range 5 {
-		p.post("/events", p.auth.Token(authn.Analyst, aliceID), `{"type":"custom","sku":"SHOE"}`).expect(t, http.StatusAccepted, "")
+		p.post("/events", p.auth.Token(authn.Admin, aliceID), `{"type":"custom","sku":"SHOE"}`).expect(t, http.StatusAccepted, "")
 	}
 }
 

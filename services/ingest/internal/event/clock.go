@@ -81,12 +81,12 @@ func (e *Event) setSkew(skew time.Duration) {
 
 // withMember returns a JSON object with one more member. Of two members with the same name the last one is stored.
 func withMember(object []byte, name, value string) []byte {
-	object = bytes.TrimRight(object, " \t\r\n")
+	object = bytes.TrimSpace(object)
 	member := strconv.Quote(name) + ":" + value + "}"
 	if len(object) == 0 {
 		return []byte("{" + member)
 	}
-	body := bytes.TrimRight(object[:len(object)-1], " \t\r\n")
+	body := bytes.TrimSpace(object[:len(object)-1])
 	longer := append(make([]byte, 0, len(body)+1+len(member)), body...)
 	if !bytes.Equal(body, []byte("{")) {
 		longer = append(longer, ',')

@@ -32,7 +32,7 @@ const numberUsers = `
 	), added AS (
 		INSERT INTO ingest.users (project, anonymous, id)
 		SELECT project, anonymous, id FROM sent WHERE n IS NULL
-		ON CONFLICT DO NOTHING
+		ON CONFLICT (project, anonymous, id) DO NOTHING
 		RETURNING project, anonymous, id, n
 	)
 	SELECT project, anonymous, id, n, coalesce(person, 0) FROM sent WHERE n IS NOT NULL

@@ -46,7 +46,7 @@ func addProducts(tb testing.TB, database *dbtest.Database) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if _, err := database.Pool("").Exec(tb.Context(), `ALTER SEQUENCE catalog.products_n_seq RESTART WITH 1000`); err != nil {
+	if _, err := database.Pool("").Exec(tb.Context(), `ALTER SEQUENCE catalog.products_n_seq RESTART WITH 1000; ALTER SEQUENCE ingest.users_n_seq RESTART WITH 1000000`); err != nil {
 		tb.Fatal(err)
 	}
 	// The users of someEvents, with the numbers that their ids end with.

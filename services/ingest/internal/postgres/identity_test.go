@@ -1,0 +1,201 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+)
+
+// TestOtherContentIsAConflict sends the id and ts of an event again with each part of its content changed, in a flush with it and
+// in a later one.
+func TestOtherContentIsAConflict(t *testing.T) {
+	t.Parallel()
+	first := someEvents(1)[0]
+	first.Product, first.Properties, first.User = 1, []byte(`{"a": 1.50, "b": {}}`), 4
+	change := func(change func(*event.Event)) event.Event {
+		e := first
+		change(&e)
+		return e
+	}
+	others := []event.Event{
+		first,
+		change(func(e *event.Event) { e.Properties = []byte(`{"b":{},"a":1.5,"$skew_ms":-70000}`) }),
+		change(func(e *event.Event) { e.User, e.Anonymous = 5, 4 }), // stored before the visitor was known
+		change(func(e *event.Event) { e.Name++ }),
+		change(func(e *event.Event) { e.Product = 2 }),
+		change(func(e *event.Event) { e.Product = 0 }),
+		change(func(e *event.Event) { e.User = 5 }),
+		change(func(e *event.Event) { e.Properties = nil }),
+		change(func(e *event.Event) { e.Properties = []byte(`{"a": 1.51, "b": {}}`) }),
+	}
+	want := slices.Concat(statuses(3, event.Duplicate), statuses(6, event.Conflicting))
+	for _, together := range []bool{true, false} {
+		t.Run(strconv.FormatBool(together), func(t *testing.T) {
+			t.Parallel()
+			s, database := newStore(t)
+			got := []event.Status{event.Accepted}
+			if together {
+				stored, err := s.StoreEvents(t.Context(), slices.Concat([]event.Event{first}, others))
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = stored.Statuses
+			} else {
+				store(t, s, []event.Event{first})
+				for _, other := range others {
+					stored, err := s.StoreEvents(t.Context(), []event.Event{other})
+					if err != nil {
+						t.Fatal(err)
+					}
+					got = append(got, stored.Statuses...)
+				}
+			}
+			if !slices.Equal(got, slices.Concat([]event.Status{event.Accepted}, want)) {
+				t.Errorf("got %v", got)
+			}
+			compareStored(t, database, []event.Event{{Fact: event.Fact{Project: 1, ID: first.ID, TS: first.TS, Product: 1, User: 4}, Name: first.Name, Properties: first.Properties}})
+			if n := count(t, database, `SELECT sum(rows) FROM ingest.batches`); n != 1 {
+				t.Errorf("the batches count %d rows", n)
+			}
+			if n := count(t, database, `SELECT count(*) FROM ingest.users WHERE first_seen IS NOT NULL`); n != 1 {
+				t.Errorf("%d users were seen, want only that of the stored row", n)
+			}
+		})
+	}
+}
+
+// TestFirstSeenOnlyFalls stores events of a user in several orders, in both ways, by two processes.
+func TestFirstSeenOnlyFalls(t *testing.T) {
+	t.Parallel()
+	s, database := newStore(t)
+	other := New(database.Pool("hp_ingest"), prometheus.NewRegistry())
+	base := time.Now().UTC().Truncate(time.Microsecond)
+	for i, step := range []struct {
+		store   *Store
+		ago     time.Duration
+		checked bool
+		want    time.Duration
+	}{
+		{s, 2 * time.Hour, false, 2 * time.Hour}, {other, time.Hour, false, 2 * time.Hour}, {s, 3 * time.Hour, true, 3 * time.Hour},
+		{other, 150 * time.Minute, false, 3 * time.Hour}, {s, 4 * time.Hour, false, 4 * time.Hour}, {other, time.Minute, true, 4 * time.Hour},
+	} {
+		if step.checked {
+			step.store.events.conflicted()
+		}
+		e := someEvents(1)
+		e[0].TS = base.Add(-step.ago)
+		store(t, step.store, e)
+		var seen time.Time
+		if err := database.Pool("").QueryRow(t.Context(), `SELECT first_seen FROM ingest.users WHERE project = 1 AND n = 1`).Scan(&seen); err != nil || !seen.Equal(base.Add(-step.want)) {
+			t.Errorf("step %d: first seen %s ago, %v; want %s", i, base.Sub(seen), err, step.want)
+		}
+	}
+}
+
+// TestKnownUsersAreNotTouched stores events of a user whose first_seen cannot fall: no row of a user is locked.
+func TestKnownUsersAreNotTouched(t *testing.T) {
+	t.Parallel()
+	s, database := newStore(t)
+	events := someEvents(9)
+	store(t, s, events)
+	held, err := database.Pool("").Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Rollback(context.WithoutCancel(t.Context()))
+	if _, err := held.Exec(t.Context(), `SELECT FROM ingest.users FOR UPDATE`); err != nil {
+		t.Fatal(err)
+	}
+	for i := range events {
+		events[i].ID, events[i].TS = uuid.New(), events[i].TS.Add(time.Millisecond)
+	}
+	store(t, s, events)
+}
+
+// TestWritersOfTheSameUsersDoNotDeadlock lowers first_seen of the same users from many flushes at once, beside joins.
+func TestWritersOfTheSameUsersDoNotDeadlock(t *testing.T) {
+	t.Parallel()
+	s, database := newStore(t)
+	const writers, users = 6, 300
+	var writing sync.WaitGroup
+	base := someEvents(users)
+	for w := range writers {
+		events := slices.Clone(base)
+		for i := range events {
+			events[i].ID, events[i].TS = uuid.New(), events[i].TS.Add(-time.Duration((w+i)%writers)*time.Minute)
+		}
+		if w%2 == 1 {
+			slices.Reverse(events)
+		}
+		writing.Go(func() { store(t, s, events) })
+	}
+	writing.Wait()
+	if n := count(t, database, `SELECT count(*) FROM ingest.users AS u
+		JOIN (SELECT project, user_n, min(ts) AS ts FROM ingest.events GROUP BY 1, 2) AS e ON e.project = u.project AND e.user_n = u.n AND e.ts = u.first_seen`); n != users {
+		t.Errorf("%d users have the right first_seen, want %d", n, users)
+	}
+}
+
+// TestClampsAreRemembered records when events are counted that were too far ahead, from many goroutines, and sends one of them again
+// when its ts is not ahead any more.
+func TestClampsAreRemembered(t *testing.T) {
+	t.Parallel()
+	s, database := newStore(t)
+	at := time.Now().UTC().Truncate(time.Microsecond)
+	events := someEvents(20)
+	wanted := make([]event.Clamp, len(events))
+	for i, e := range events {
+		wanted[i] = event.Clamp{Project: 1, ID: e.ID, Sent: e.TS}
+	}
+	answers := make([][]event.Clamp, 5)
+	var clamping sync.WaitGroup
+	for i := range answers {
+		mine := slices.Clone(wanted)
+		for n := range mine {
+			mine[n].TS = at.Add(-time.Duration(i) * time.Second)
+		}
+		clamping.Go(func() {
+			var err error
+			if answers[i], err = s.Clamp(t.Context(), mine); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	clamping.Wait()
+	for i := range answers {
+		if !slices.Equal(answers[i], answers[0]) {
+			t.Errorf("answers differ: %v, %v", answers[i], answers[0])
+		}
+	}
+
+	first := events[7]
+	first.TS = answers[0][7].TS
+	store(t, s, []event.Event{first})
+	for _, checked := range []bool{false, true} {
+		if checked {
+			s.events.conflicted()
+		}
+		again := someEvents(9)
+		again[3] = events[7]
+		_, err := s.StoreEvents(t.Context(), again)
+		obstacles, _ := errors.AsType[event.BlockedError](err)
+		if clamped, ok := errors.AsType[event.ClampedError](obstacles[3]); !ok || len(obstacles) != 1 || !clamped.TS.Equal(first.TS) {
+			t.Errorf("checked %t: got %v", checked, err)
+		}
+	}
+	near := someEvents(1)
+	near[0].TS = events[7].TS // another event at the same time
+	store(t, s, near)
+	if n := count(t, database, `SELECT count(*) FROM ingest.events`); n != 2 {
+		t.Errorf("%d rows", n)
+	}
+}
