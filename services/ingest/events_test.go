@@ -39,11 +39,15 @@ func TestEveryOperationIsServed(t *testing.T) {
 	p.get("/orders/web-1001", p.apiKey("read")).expect(t, http.StatusOK, "")
 	p.post("/orders/web-1001/refunds", p.ingestKey, `{"id":"r"}`).expect(t, http.StatusCreated, "")
 	p.get("/events/batches/"+accepted.string("batch_id"), p.ingestKey).expect(t, http.StatusOK, "")
+	read := p.apiKey("read")
+	for _, path := range []string{"/events", "/users/customer-17/events", "/events/export?day=2026-03-14", "/orders/export?day=2026-03-14", "/refunds/export?day=2026-03-14"} {
+		p.get(path, read).expect(t, http.StatusOK, "")
+	}
 	for _, path := range []string{"/health", "/ready", "/metrics", "/openapi.yaml", "/docs"} {
 		p.get(path, "").expect(t, http.StatusOK, "")
 	}
 	p.get("/nowhere", "").expect(t, http.StatusNotFound, "no_such_path")
-	p.get("/events", "").expect(t, http.StatusMethodNotAllowed, "method_not_allowed")
+	p.get("/purchases", "").expect(t, http.StatusMethodNotAllowed, "method_not_allowed")
 	if missing := p.checker.Missing("ingest"); len(missing) > 0 {
 		t.Errorf("operations without a good answer: %v", missing)
 	}

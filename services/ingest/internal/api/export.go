@@ -91,6 +91,7 @@ func (h *History) runExport(
 	// An export may take longer than other requests. When the client is gone, writing fails.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), h.options.Timeout)
 	defer cancel()
+	answer.until, _ = ctx.Deadline()
 	return answer.send(columns, func(emit emit) error { return read(ctx, e, emit) })
 }
 
@@ -99,6 +100,7 @@ type exportAnswer struct {
 	w          http.ResponseWriter
 	controller *http.ResponseController
 	stall      time.Duration
+	until      time.Time // when the export has to end
 	format     rows.Format
 	begun      bool
 	sent       int
@@ -156,7 +158,11 @@ func (a *exportAnswer) begin() {
 // Write implements io.Writer.
 func (a *exportAnswer) Write(p []byte) (int, error) {
 	a.begin()
-	if err := a.controller.SetWriteDeadline(time.Now().Add(a.stall)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	deadline := time.Now().Add(a.stall)
+	if a.until.Before(deadline) {
+		deadline = a.until
+	}
+	if err := a.controller.SetWriteDeadline(deadline); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return 0, fmt.Errorf("limit the time of a write: %w", err)
 	}
 	n, err := a.w.Write(p)
