@@ -2923,7 +2923,7 @@ func (c *Client) ProductTimeseriesBySKU(ctx context.Context, params *ProductTime
 
 // TopProducts calls GET /analytics/products/top: the products with the highest count.
 //
-// Ranks the products of the project over inclusive days: by a count, by money in one currency, or by the number of events of a name. Products for which it is 0 are left out; of equal ones, the older product comes first. Needs an access token or an API key with the scope `read`. Guests get no purchases, units and revenue, and cannot rank by them (`sales_forbidden`).
+// Ranks the products of the project over inclusive days: by a count, by money in one currency, or by the number of events of a name. Products for which it is 0 are left out; of equal ones, the older product comes first. Needs an access token or an API key with the scope `read`. Guests get no purchases, units and revenue, and cannot rank by them or by events of other names than view, click and add_to_cart (`sales_forbidden`).
 func (c *Client) TopProducts(ctx context.Context, params *TopProductsParams, options ...CallOption) (result TopProducts, err error) {
 	call := &call{
 		operation: "topProducts", method: http.MethodGet,

@@ -20,9 +20,10 @@ type Config struct {
 	// CacheBytes bounds the memory for answers in the process.
 	CacheBytes int64 `env:"ANALYTICS_CACHE_BYTES, default=67108864"`
 	// CostLimit is the quota of a caller for answers that are not in the cache, per minute; 0 is no limit. A series or summary
-	// costs 1 for each of its days, a ranking 10, a ranking by unique users 50, and twenty times as much for the role user.
+	// costs 1 for each of its days, or 24 by the hour, an overview twice that, a ranking 10, a ranking of users or by unique users
+	// 50, and each twenty times as much for guests.
 	CostLimit int `env:"ANALYTICS_COST_LIMIT, default=600000"`
-	// OpenToUsers lets accounts of the role user read rankings and series of products, without purchases, units and revenue.
+	// OpenToUsers lets guests of the default project read rankings and series of products, without purchases, units and revenue.
 	// Without it, they read only their own summary.
 	OpenToUsers bool `env:"ANALYTICS_OPEN_TO_USERS, default=true"`
 }

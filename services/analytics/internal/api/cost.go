@@ -46,5 +46,5 @@ func (s *Server) charge(ctx context.Context, cost int) error {
 	if isGuest(caller) {
 		cost *= guestWeight
 	}
-	return s.Limiter.Allow(ctx, http.Header{}, caller.ID(), min(cost, s.MaxCost)) // one answer is always possible
+	return s.Limiter.Allow(ctx, http.Header{}, caller.QuotaKey(), min(cost, s.MaxCost)) // one answer is always possible
 }

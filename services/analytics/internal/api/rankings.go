@@ -41,7 +41,7 @@ func (s *Server) TopProducts(ctx context.Context, request TopProductsRequestObje
 	if err != nil {
 		return nil, err
 	}
-	if withoutSales && q.Metric.IsSales() {
+	if withoutSales && showsSales(q) {
 		return nil, errSales
 	}
 	asked := fmt.Sprintf("top:%d:%s:%s:%s:%q:%q", project.ID, q.Metric, q.Currency, q.Range, q.Type, q.Category)

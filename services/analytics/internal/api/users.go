@@ -9,6 +9,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/stats"
+	"github.com/hp-analytics/hp-analytics/services/analytics/internal/report"
 )
 
 // A guest of a shop sees how products are used, but not what they earn: sales are hidden. Its own summary has its own orders.
@@ -19,7 +20,7 @@ var sales = []string{stats.Purchases.Column(), stats.Units.Column(), "revenue"}
 var (
 	errClosedToUsers error = errs.New(errs.Forbidden, "closed_to_users", "The numbers of products are not open to users.")
 	errSales         error = errs.New(errs.Forbidden, "sales_forbidden",
-		"Rankings by purchases, units and money are for members of the project and API keys with the scope read.")
+		"Rankings by purchases, units and money, and by events of other names than view, click and add_to_cart, are for members of the project and API keys with the scope read.")
 )
 
 // isGuest reports whether the caller does not take part in the project.
@@ -36,6 +37,16 @@ func (s *Server) withoutSales(ctx context.Context) (bool, error) {
 		return false, errClosedToUsers
 	}
 	return true, nil
+}
+
+// showsSales reports whether a ranking shows what is sold. Events of a name that the project chose, such as "Order Completed",
+// can show that, too.
+func showsSales(q report.Ranking) bool {
+	if q.Type == "" {
+		return q.Metric.IsSales()
+	}
+	_, counted := stats.NameOf(q.Type)
+	return !counted
 }
 
 // hideSales removes sales from an encoded answer.
