@@ -1066,7 +1066,7 @@ type Order struct {
 	// AmountMinor What was paid for all lines, in minor units.
 	AmountMinor int64 `json:"amount_minor"`
 
-	// AnonymousID The visitor who bought; null if nobody named one.
+	// AnonymousID The visitor who bought; null if the user is known.
 	AnonymousID string `json:"anonymous_id"`
 
 	// BatchID The receipt: `GET /events/batches/{id}`. Requests of a project that were committed together share it.
@@ -1725,7 +1725,7 @@ type Purchase struct {
 	// AmountMinor What was paid in all, in minor units.
 	AmountMinor int64 `json:"amount_minor"`
 
-	// AnonymousID The visitor who bought; null if nobody named one.
+	// AnonymousID The visitor who bought; null if the user is known.
 	AnonymousID string `json:"anonymous_id"`
 
 	// BatchID The receipt: `GET /events/batches/{id}`. Requests of a project that were committed together share it.

@@ -108,8 +108,8 @@ COMMENT ON COLUMN ingest.orders.id IS 'As ingest.events.id.';
 COMMENT ON COLUMN ingest.orders.project IS 'The project.';
 COMMENT ON COLUMN ingest.orders.lines IS 'How many lines it has.';
 COMMENT ON COLUMN ingest.orders.currency IS 'ISO 4217 code of all its amounts.';
-COMMENT ON COLUMN ingest.orders.number IS 'The client''s id if it is no UUID.';
-COMMENT ON COLUMN ingest.orders.content_hash IS 'SHA-256 of what the client sent, to distinguish a retry from another order with the same id.';
+COMMENT ON COLUMN ingest.orders.number IS 'The client''s own id, if it is not the column id: it is no UUID, or that of a guest.';
+COMMENT ON COLUMN ingest.orders.content_hash IS 'SHA-256 of what the client sent, times excepted, to distinguish a retry from another order with the same id.';
 COMMENT ON COLUMN ingest.orders.properties IS 'Properties given by the client, a JSON object; NULL for none.';
 
 CREATE TABLE ingest.order_lines (

@@ -192,6 +192,7 @@ func (x *examination) commit(ctx context.Context, good []int) (changed []int, er
 	if err != nil {
 		return nil, err
 	}
+	x.name(ctx, users, outcomes)
 	for n, i := range good {
 		if errors.Is(outcomes[n].Err, ErrProductChanged) {
 			changed = append(changed, i)
@@ -200,4 +201,32 @@ func (x *examination) commit(ctx context.Context, good []int) (changed []int, er
 		}
 	}
 	return changed, nil
+}
+
+// name sets who the new orders are of to who bought by what is stored, so that a retry is answered in the same way: the user if it is
+// known, and for an anonymous id that belongs to somebody, this person. The orders are stored, so a failed look-up leaves the
+// anonymous id and does not fail the request.
+func (x *examination) name(ctx context.Context, users []event.User, outcomes []Outcome) {
+	var joined []Order
+	var index []int
+	for n := range outcomes {
+		o := &outcomes[n].Order
+		switch {
+		case outcomes[n].Err != nil || outcomes[n].Replayed:
+		case o.UserID != "":
+			o.AnonymousID = ""
+		case users[n].N != users[n].Anonymous:
+			joined, index = append(joined, *o), append(index, n)
+		}
+	}
+	if len(joined) == 0 {
+		return
+	}
+	known, err := x.deps.Archive.Known(ctx, joined)
+	if err != nil {
+		return
+	}
+	for n := range known {
+		outcomes[index[n]].Order = known[n].Order
+	}
 }
