@@ -1987,7 +1987,7 @@ type Refund struct {
 	// Lines What comes back of each line.
 	Lines []RefundLine `json:"lines"`
 
-	// OrderID The id of the order.
+	// OrderID The id of the order; null for a refund without one.
 	OrderID openapi_types.UUID `json:"order_id"`
 
 	// Reason Why; null for no reason given.
@@ -2003,12 +2003,12 @@ type Refund struct {
 	Warnings ItemWarnings `json:"warnings,omitempty,omitzero"`
 }
 
-// RefundLine What a refund gives back of a line of the order.
+// RefundLine What a refund gives back of a line of the order, or of a product.
 type RefundLine struct {
 	// AmountMinor What is paid back, in minor units.
 	AmountMinor int64 `json:"amount_minor"`
 
-	// Line The number of the line.
+	// Line The number of the line in the order; without an order, in the refund.
 	Line int `json:"line"`
 
 	// ProductID The product.
@@ -2195,6 +2195,62 @@ type SeriesPoint struct {
 //
 // Example: default
 type Slug = string
+
+// StandaloneRefundBulkRequest Refunds without an order.
+type StandaloneRefundBulkRequest struct {
+	// Refunds The refunds.
+	Refunds []StandaloneRefundRequest `json:"refunds"`
+}
+
+// StandaloneRefundLineRequest What comes back of a product. Exactly one of `product_id` and `sku` names it.
+type StandaloneRefundLineRequest struct {
+	// AmountMinor What is paid back for them, in minor units. Can be 0 only with a `quantity`.
+	AmountMinor int64 `json:"amount_minor"`
+
+	// ProductID The product by its id.
+	ProductID openapi_types.UUID `json:"product_id,omitempty,omitzero"`
+
+	// Quantity How many units are returned; none without it.
+	Quantity int64 `json:"quantity,omitempty,omitzero"`
+
+	// SKU The shop's own name of the product, unique in its project: any printable text of up to 200 bytes in UTF-8, except `.` and `..`. White space around it is removed, and it is brought to Unicode normalization form C; otherwise two SKUs are the same only if all their characters are, capitals included.
+	//
+	// Example: SHOE-TRAIL-42
+	SKU SKU `json:"sku,omitempty,omitzero"`
+}
+
+// StandaloneRefundRequest A refund without an order.
+type StandaloneRefundRequest struct {
+	// AnonymousID The visitor who had bought, as in `EventInput`.
+	AnonymousID string `json:"anonymous_id,omitempty,omitzero"`
+
+	// Currency The code of a currency in ISO 4217. Metals, test codes and `XXX` are refused.
+	//
+	// Example: EUR
+	Currency Currency `json:"currency"`
+
+	// ID The client's own id, which makes retries safe: any text, unique in the project for ever. Answers give its UUID, which is the text itself if it is one, and the text as `number` otherwise.
+	//
+	// Example: web-1003
+	ID OwnID `json:"id"`
+
+	// Lines What comes back.
+	Lines []StandaloneRefundLineRequest `json:"lines"`
+
+	// Reason Why.
+	Reason string `json:"reason,omitempty,omitzero"`
+
+	// SentAt When it was sent, by the client's clock.
+	SentAt time.Time `json:"sent_at,omitempty,omitzero"`
+
+	// TS When it happened; the time in a UUIDv7 `id` or of arrival by default.
+	TS time.Time `json:"ts,omitempty,omitzero"`
+
+	// UserID The user who did it: any printable text of up to 200 bytes in UTF-8, except `me`. With an API key, required unless there is an `anonymous_id`; with a user's token, absent or the user's own id.
+	//
+	// Example: customer-17
+	UserID UserID `json:"user_id,omitempty,omitzero"`
+}
 
 // TemporaryPassword A password that must be replaced at the next login.
 type TemporaryPassword struct {
@@ -2822,6 +2878,18 @@ type CreatePurchaseParams struct {
 
 // CreatePurchasesBulkParams defines parameters for CreatePurchasesBulk.
 type CreatePurchasesBulkParams struct {
+	// Wait `aggregated` delays the answer until everything that was sent, duplicates included, is part of the numbers. The status is then 200. If that takes longer than the service waits (5 s unless configured otherwise), the answer is 202: the write is stored, and its receipt says when it is aggregated.
+	Wait Wait `form:"wait,omitempty" json:"wait,omitempty,omitzero"`
+}
+
+// CreateStandaloneRefundParams defines parameters for CreateStandaloneRefund.
+type CreateStandaloneRefundParams struct {
+	// Wait `aggregated` delays the answer until everything that was sent, duplicates included, is part of the numbers. The status is then 200. If that takes longer than the service waits (5 s unless configured otherwise), the answer is 202: the write is stored, and its receipt says when it is aggregated.
+	Wait Wait `form:"wait,omitempty" json:"wait,omitempty,omitzero"`
+}
+
+// CreateStandaloneRefundsBulkParams defines parameters for CreateStandaloneRefundsBulk.
+type CreateStandaloneRefundsBulkParams struct {
 	// Wait `aggregated` delays the answer until everything that was sent, duplicates included, is part of the numbers. The status is then 200. If that takes longer than the service waits (5 s unless configured otherwise), the answer is 202: the write is stored, and its receipt says when it is aggregated.
 	Wait Wait `form:"wait,omitempty" json:"wait,omitempty,omitzero"`
 }
@@ -3559,7 +3627,7 @@ func (c *Client) GetImport(ctx context.Context, id string, options ...CallOption
 
 // CreateOrder calls POST /orders: record an order.
 //
-// An order has 1 to 500 lines and is stored as a whole or not at all. It is durable when this answers with success. The amount of a line
+// An order has 1 to 2,000 lines and is stored as a whole or not at all. It is durable when this answers with success. The amount of a line
 // defaults to the product's price in the order's currency times `quantity`. Several lines may have the same product.
 //
 // Amounts are in the minor units of the currency (ISO 4217): 100 JPY are 100, 1.00 EUR is 100, 1.000 KWD is 1000.
@@ -3803,6 +3871,42 @@ func (c *Client) CreatePurchasesBulk(ctx context.Context, body PurchaseBulkReque
 	call := &call{
 		operation: "createPurchasesBulk", method: http.MethodPost,
 		path: "/purchases/bulk",
+	}
+	if params != nil {
+		call.setQuery("wait", params.Wait)
+	}
+	err = c.do(ctx, call, &body, &result, options)
+	return result, err
+}
+
+// CreateStandaloneRefund calls POST /refunds: refund what is of no known order.
+//
+// For history in which a cancellation names no order: what came back counts for the products, the user and the day, but is taken
+// from no order, so nothing checks that it was bought. Use `POST /orders/{id}/refunds` whenever the order is known. Retries are
+// recognised as for `POST /orders`; all refunds share their ids.
+//
+// Needs an API key with the scope `ingest`, or the access token of an owner of the project. Codes of refused refunds: those of
+// `POST /orders`.
+func (c *Client) CreateStandaloneRefund(ctx context.Context, body StandaloneRefundRequest, params *CreateStandaloneRefundParams, options ...CallOption) (result Refund, err error) {
+	call := &call{
+		operation: "createStandaloneRefund", method: http.MethodPost,
+		path: "/refunds",
+	}
+	if params != nil {
+		call.setQuery("wait", params.Wait)
+	}
+	err = c.do(ctx, call, &body, &result, options)
+	return result, err
+}
+
+// CreateStandaloneRefundsBulk calls POST /refunds/bulk: record many refunds of no known order.
+//
+// Takes up to 1,000 refunds with 10,000 lines in all and 5 MiB (decoded), as one JSON document or as NDJSON, with the media types,
+// limits and answers of `POST /orders/bulk`.
+func (c *Client) CreateStandaloneRefundsBulk(ctx context.Context, body StandaloneRefundBulkRequest, params *CreateStandaloneRefundsBulkParams, options ...CallOption) (result OrderBulkResult, err error) {
+	call := &call{
+		operation: "createStandaloneRefundsBulk", method: http.MethodPost,
+		path: "/refunds/bulk",
 	}
 	if params != nil {
 		call.setQuery("wait", params.Wait)

@@ -93,7 +93,7 @@ func TestBadOrders(t *testing.T) {
 	t.Parallel()
 	p := start(t)
 	lines := func(lines string) string { return `{"id":"x","user_id":"u","currency":"EUR","lines":` + lines + `}` }
-	many := "[" + strings.Repeat(`{"sku":"SHOE","quantity":1},`, 500) + `{"sku":"SHOE","quantity":1}]`
+	many := "[" + strings.Repeat(`{"sku":"SHOE","quantity":1},`, 2000) + `{"sku":"SHOE","quantity":1}]`
 	for name, tc := range map[string]struct {
 		body   string
 		errors []string
@@ -125,7 +125,7 @@ func TestBadOrders(t *testing.T) {
 			t.Errorf("%s: errors (-want +got):\n%s", name, diff)
 		}
 	}
-	p.post("/orders", p.ingestKey, `{"x":"`+strings.Repeat("x", 129<<10)+`"}`).expect(t, http.StatusRequestEntityTooLarge, "body_too_large")
+	p.post("/orders", p.ingestKey, `{"x":"`+strings.Repeat("x", 513<<10)+`"}`).expect(t, http.StatusRequestEntityTooLarge, "body_too_large")
 	if n := p.count(`SELECT count(*) + (SELECT count(*) FROM ingest.order_lines) FROM ingest.orders`); n != 0 {
 		t.Errorf("%d rows are stored", n)
 	}

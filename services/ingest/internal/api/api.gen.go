@@ -787,8 +787,8 @@ type Refund struct {
 	// Lines What comes back of each line.
 	Lines []RefundLine `json:"lines"`
 
-	// OrderID The id of the order.
-	OrderID openapi_types.UUID `json:"order_id"`
+	// OrderID The id of the order; null for a refund without one.
+	OrderID *openapi_types.UUID `json:"order_id"`
 
 	// Reason Why; null for no reason given.
 	Reason *string `json:"reason"`
@@ -803,12 +803,12 @@ type Refund struct {
 	Warnings ItemWarnings `json:"warnings,omitempty"`
 }
 
-// RefundLine What a refund gives back of a line of the order.
+// RefundLine What a refund gives back of a line of the order, or of a product.
 type RefundLine struct {
 	// AmountMinor What is paid back, in minor units.
 	AmountMinor int64 `json:"amount_minor"`
 
-	// Line The number of the line.
+	// Line The number of the line in the order; without an order, in the refund.
 	Line int `json:"line"`
 
 	// ProductID The product.
@@ -865,6 +865,62 @@ type RefundRequest struct {
 //
 // Example: SHOE-TRAIL-42
 type SKU = string
+
+// StandaloneRefundBulkRequest Refunds without an order.
+type StandaloneRefundBulkRequest struct {
+	// Refunds The refunds.
+	Refunds []StandaloneRefundRequest `json:"refunds"`
+}
+
+// StandaloneRefundLineRequest What comes back of a product. Exactly one of `product_id` and `sku` names it.
+type StandaloneRefundLineRequest struct {
+	// AmountMinor What is paid back for them, in minor units. Can be 0 only with a `quantity`.
+	AmountMinor int64 `json:"amount_minor"`
+
+	// ProductID The product by its id.
+	ProductID *openapi_types.UUID `json:"product_id,omitempty"`
+
+	// Quantity How many units are returned; none without it.
+	Quantity *int64 `json:"quantity,omitempty"`
+
+	// SKU The shop's own name of the product, unique in its project: any printable text of up to 200 bytes in UTF-8, except `.` and `..`. White space around it is removed, and it is brought to Unicode normalization form C; otherwise two SKUs are the same only if all their characters are, capitals included.
+	//
+	// Example: SHOE-TRAIL-42
+	SKU *SKU `json:"sku,omitempty"`
+}
+
+// StandaloneRefundRequest A refund without an order.
+type StandaloneRefundRequest struct {
+	// AnonymousID The visitor who had bought, as in `EventInput`.
+	AnonymousID *string `json:"anonymous_id,omitempty"`
+
+	// Currency The code of a currency in ISO 4217. Metals, test codes and `XXX` are refused.
+	//
+	// Example: EUR
+	Currency Currency `json:"currency"`
+
+	// ID The client's own id, which makes retries safe: any text, unique in the project for ever. Answers give its UUID, which is the text itself if it is one, and the text as `number` otherwise.
+	//
+	// Example: web-1003
+	ID OwnID `json:"id"`
+
+	// Lines What comes back.
+	Lines []StandaloneRefundLineRequest `json:"lines"`
+
+	// Reason Why.
+	Reason *string `json:"reason,omitempty"`
+
+	// SentAt When it was sent, by the client's clock.
+	SentAt *time.Time `json:"sent_at,omitempty"`
+
+	// TS When it happened; the time in a UUIDv7 `id` or of arrival by default.
+	TS *time.Time `json:"ts,omitempty"`
+
+	// UserID The user who did it: any printable text of up to 200 bytes in UTF-8, except `me`. With an API key, required unless there is an `anonymous_id`; with a user's token, absent or the user's own id.
+	//
+	// Example: customer-17
+	UserID *UserID `json:"user_id,omitempty"`
+}
 
 // TimelineItem Something a user did. It has the member that `kind` names.
 type TimelineItem struct {
@@ -1032,6 +1088,18 @@ type CreatePurchasesBulkParams struct {
 	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
 }
 
+// CreateStandaloneRefundParams defines parameters for CreateStandaloneRefund.
+type CreateStandaloneRefundParams struct {
+	// Wait `aggregated` delays the answer until everything that was sent, duplicates included, is part of the numbers. The status is then 200. If that takes longer than the service waits (5 s unless configured otherwise), the answer is 202: the write is stored, and its receipt says when it is aggregated.
+	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
+}
+
+// CreateStandaloneRefundsBulkParams defines parameters for CreateStandaloneRefundsBulk.
+type CreateStandaloneRefundsBulkParams struct {
+	// Wait `aggregated` delays the answer until everything that was sent, duplicates included, is part of the numbers. The status is then 200. If that takes longer than the service waits (5 s unless configured otherwise), the answer is 202: the write is stored, and its receipt says when it is aggregated.
+	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
+}
+
 // ExportRefundsParams defines parameters for ExportRefunds.
 type ExportRefundsParams struct {
 	// Day The day, by the clocks of the project.
@@ -1080,6 +1148,12 @@ type CreatePurchaseJSONRequestBody = PurchaseRequest
 // CreatePurchasesBulkJSONRequestBody defines body for CreatePurchasesBulk for application/json ContentType.
 type CreatePurchasesBulkJSONRequestBody = PurchaseBulkRequest
 
+// CreateStandaloneRefundJSONRequestBody defines body for CreateStandaloneRefund for application/json ContentType.
+type CreateStandaloneRefundJSONRequestBody = StandaloneRefundRequest
+
+// CreateStandaloneRefundsBulkJSONRequestBody defines body for CreateStandaloneRefundsBulk for application/json ContentType.
+type CreateStandaloneRefundsBulkJSONRequestBody = StandaloneRefundBulkRequest
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
 	// ListEvents The latest raw events
@@ -1127,6 +1201,12 @@ type ServerInterface interface {
 	// CreatePurchasesBulk Record many purchases
 	// (POST /purchases/bulk)
 	CreatePurchasesBulk(w http.ResponseWriter, r *http.Request, params CreatePurchasesBulkParams)
+	// CreateStandaloneRefund Refund what is of no known order
+	// (POST /refunds)
+	CreateStandaloneRefund(w http.ResponseWriter, r *http.Request, params CreateStandaloneRefundParams)
+	// CreateStandaloneRefundsBulk Record many refunds of no known order
+	// (POST /refunds/bulk)
+	CreateStandaloneRefundsBulk(w http.ResponseWriter, r *http.Request, params CreateStandaloneRefundsBulkParams)
 	// ExportRefunds All refunds of a day
 	// (GET /refunds/export)
 	ExportRefunds(w http.ResponseWriter, r *http.Request, params ExportRefundsParams)
@@ -1226,6 +1306,18 @@ func (_ Unimplemented) CreatePurchase(w http.ResponseWriter, r *http.Request, pa
 // CreatePurchasesBulk Record many purchases
 // (POST /purchases/bulk)
 func (_ Unimplemented) CreatePurchasesBulk(w http.ResponseWriter, r *http.Request, params CreatePurchasesBulkParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreateStandaloneRefund Refund what is of no known order
+// (POST /refunds)
+func (_ Unimplemented) CreateStandaloneRefund(w http.ResponseWriter, r *http.Request, params CreateStandaloneRefundParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreateStandaloneRefundsBulk Record many refunds of no known order
+// (POST /refunds/bulk)
+func (_ Unimplemented) CreateStandaloneRefundsBulk(w http.ResponseWriter, r *http.Request, params CreateStandaloneRefundsBulkParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1879,6 +1971,72 @@ func (siw *ServerInterfaceWrapper) CreatePurchasesBulk(w http.ResponseWriter, r 
 	handler.ServeHTTP(w, r)
 }
 
+// CreateStandaloneRefund operation middleware
+func (siw *ServerInterfaceWrapper) CreateStandaloneRefund(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateStandaloneRefundParams
+
+	// ------------- Optional query parameter "wait" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "wait", r.URL.Query(), &params.Wait, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "wait"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "wait", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateStandaloneRefund(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateStandaloneRefundsBulk operation middleware
+func (siw *ServerInterfaceWrapper) CreateStandaloneRefundsBulk(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateStandaloneRefundsBulkParams
+
+	// ------------- Optional query parameter "wait" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "wait", r.URL.Query(), &params.Wait, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "wait"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "wait", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateStandaloneRefundsBulk(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ExportRefunds operation middleware
 func (siw *ServerInterfaceWrapper) ExportRefunds(w http.ResponseWriter, r *http.Request) {
 
@@ -2163,6 +2321,12 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/purchases/bulk", wrapper.CreatePurchasesBulk)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/refunds", wrapper.CreateStandaloneRefund)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/refunds/bulk", wrapper.CreateStandaloneRefundsBulk)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/refunds/export", wrapper.ExportRefunds)

@@ -3,6 +3,8 @@ package api
 import (
 	"net/http"
 
+	"github.com/google/uuid"
+
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/decode"
@@ -56,9 +58,17 @@ func (s *Server) storeRefund(w http.ResponseWriter, r *http.Request, caller auth
 	return draft, stored, err
 }
 
+// orderOf returns the order of a refund, or nil for none.
+func orderOf(r *order.Refund) *uuid.UUID {
+	if r.Order == uuid.Nil {
+		return nil
+	}
+	return &r.Order
+}
+
 func refundAnswer(r *order.Refund) Refund {
 	answer := Refund{
-		ID: r.ID, OrderID: r.Order, BatchID: batchID(r.Batch), Currency: r.Currency, AmountMinor: r.TotalMinor(),
+		ID: r.ID, OrderID: orderOf(r), BatchID: batchID(r.Batch), Currency: r.Currency, AmountMinor: r.TotalMinor(),
 		Reason: optional(r.Reason), TS: r.TS.UTC(), ReceivedAt: r.ReceivedAt.UTC(), Lines: make([]RefundLine, len(r.Lines)),
 	}
 	for i, l := range r.Lines {

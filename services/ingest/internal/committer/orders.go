@@ -15,8 +15,8 @@ type ordersRequest struct {
 }
 
 type refundRequest struct {
-	refund  order.Refund
-	outcome order.RefundOutcome
+	refunds  []order.Refund
+	outcomes []order.RefundOutcome
 }
 
 // CommitOrders implements order.Committer. Only a single order can have an Idempotency-Key.
@@ -39,8 +39,21 @@ func (c *Committer) CommitOrders(ctx context.Context, orders []order.Order) ([]o
 
 // CommitRefund implements order.Committer.
 func (c *Committer) CommitRefund(ctx context.Context, refund order.Refund) (order.RefundOutcome, error) {
-	r, err := c.refunds.do(ctx, refundRequest{refund: refund}, 1)
-	return r.outcome, err
+	outcomes, err := c.CommitRefunds(ctx, []order.Refund{refund})
+	if err != nil {
+		return order.RefundOutcome{}, err
+	}
+	return outcomes[0], nil
+}
+
+// CommitRefunds implements order.Committer.
+func (c *Committer) CommitRefunds(ctx context.Context, refunds []order.Refund) ([]order.RefundOutcome, error) {
+	rows := 0
+	for i := range refunds {
+		rows += max(1, len(refunds[i].Lines))
+	}
+	r, err := c.refunds.do(ctx, refundRequest{refunds: refunds}, rows)
+	return r.outcomes, err
 }
 
 // flushOrders writes and answers requests that share a transaction.
@@ -76,22 +89,24 @@ func (c *Committer) flushRefunds(ctx context.Context, members []*member[refundRe
 	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
 	bisect(members, func(members []*member[refundRequest]) error {
-		refunds := make([]order.Refund, len(members))
-		for i, m := range members {
-			refunds[i] = m.request.refund
+		var refunds []order.Refund
+		for _, m := range members {
+			refunds = append(refunds, m.request.refunds...)
 		}
 		outcomes, err := c.store.StoreRefunds(ctx, refunds)
 		if err != nil {
 			return err
 		}
 		c.requests.Observe(float64(len(members)))
-		wake := false
-		for i, m := range members {
-			m.request.outcome = outcomes[i]
-			wake = wake || outcomes[i].Err == nil && !outcomes[i].Replayed
+		for i := range outcomes {
+			if outcomes[i].Err == nil && !outcomes[i].Replayed {
+				c.waker.Wake()
+				break
+			}
 		}
-		if wake {
-			c.waker.Wake()
+		for _, m := range members {
+			n := len(m.request.refunds)
+			m.request.outcomes, outcomes = outcomes[:n:n], outcomes[n:]
 		}
 		return nil
 	})

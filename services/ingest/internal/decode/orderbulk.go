@@ -27,6 +27,11 @@ func Orders() OrderKind {
 	return OrderKind{name: "orders", item: (*scanner).order, maxBytes: order.MaxBytes}
 }
 
+// Refunds is the form of refunds without an order, whose drafts are those of orders.
+func Refunds() OrderKind {
+	return OrderKind{name: "refunds", item: (*scanner).standaloneRefund, maxBytes: order.MaxBytes}
+}
+
 var errTooManyOrders = errs.New(errs.TooLarge, "batch_too_large",
 	fmt.Sprintf("A batch holds at most %d items with %d lines in all.", event.MaxBatch, order.MaxBatchLines))
 

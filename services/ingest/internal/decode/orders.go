@@ -16,6 +16,11 @@ func Order(data []byte) (order.Draft, error) { return one(data, (*scanner).order
 // Refund reads the one refund that data holds, with errors as for Event.
 func Refund(data []byte) (order.RefundDraft, error) { return one(data, (*scanner).refund) }
 
+// StandaloneRefund reads the one refund without an order that data holds, with errors as for Event.
+func StandaloneRefund(data []byte) (order.Draft, error) {
+	return one(data, (*scanner).standaloneRefund)
+}
+
 // one reads the one item that data holds.
 func one[D any](data []byte, item func(*scanner, *D) error) (D, error) {
 	s := scanner{data: unmarked(data)}
@@ -76,6 +81,22 @@ func (s *scanner) refund(d *order.RefundDraft) error {
 			return s.lines(&d.FactDraft, &d.Lines, true)
 		default:
 			return s.moment(&d.FactDraft, name)
+		}
+	})
+}
+
+// standaloneRefund reads a refund without an order into d.
+func (s *scanner) standaloneRefund(d *order.Draft) error {
+	return s.item(&d.FactDraft, func(name []byte) error {
+		switch string(name) {
+		case "currency":
+			return s.string(&d.FactDraft, event.FieldCurrency, "currency", &d.Currency)
+		case "reason":
+			return s.string(&d.FactDraft, event.FieldReason, "reason", &d.Reason)
+		case "lines":
+			return s.lines(&d.FactDraft, &d.Lines, false)
+		default:
+			return s.buyer(&d.FactDraft, name)
 		}
 	})
 }

@@ -67,6 +67,15 @@ func ofOrder(d *Draft, buyer event.UserRef, refs []event.Ref) Hash {
 	return c.sum()
 }
 
+// ofStandalone returns the hash of a refund without an order.
+func ofStandalone(d *Draft, buyer event.UserRef, refs []event.Ref) Hash {
+	c := newContent()
+	c.text(d.Reason)
+	order := ofOrder(d, buyer, refs)
+	c.hash.Write(order[:])
+	return c.sum()
+}
+
 // ofRefund returns the hash of a refund.
 func ofRefund(d *RefundDraft, order uuid.UUID, refs []event.Ref) Hash {
 	c := newContent()

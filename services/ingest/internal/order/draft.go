@@ -18,6 +18,7 @@ type Draft struct {
 	Replaced   bool // characters of Properties were replaced, because they cannot be stored
 	Clamped    bool // the order is stored at another time than TS, which is too far ahead
 	Lines      []LineDraft
+	Reason     string // of a refund without an order
 }
 
 // LineDraft is a line of an order or a refund as it was sent.

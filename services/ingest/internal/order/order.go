@@ -14,8 +14,8 @@ import (
 
 // Limits of what one request may carry; openapi.yaml states them.
 const (
-	MaxLines      = 500       // of one order or refund
-	MaxBytes      = 128 << 10 // decoded bytes of one order or refund
+	MaxLines      = 2000      // of one order or refund
+	MaxBytes      = 512 << 10 // decoded bytes of one order or refund
 	MaxBatchLines = 10_000    // of all orders of a bulk request
 
 	maxQuantity    = 1_000_000

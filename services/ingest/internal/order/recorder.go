@@ -38,6 +38,8 @@ type Committer interface {
 	CommitOrders(ctx context.Context, orders []Order) ([]Outcome, error)
 	// CommitRefund stores a refund that is new and fits what is left of its order, or finds it.
 	CommitRefund(ctx context.Context, refund Refund) (RefundOutcome, error)
+	// CommitRefunds stores refunds of no order that are new, or finds them.
+	CommitRefunds(ctx context.Context, refunds []Refund) ([]RefundOutcome, error)
 }
 
 // Archive finds what was stored before.

@@ -8,10 +8,10 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 )
 
-// Refund is an accepted refund of an order.
+// Refund is an accepted refund of an order, or of no known one.
 type Refund struct {
 	Key
-	Order       uuid.UUID
+	Order       uuid.UUID // uuid.Nil for none; then User, Currency and Lines are known at once
 	TS          time.Time
 	Reason      string
 	Request     []RefundItem // what the sender wants back; empty for AmountMinor
@@ -19,7 +19,7 @@ type Refund struct {
 	ContentHash Hash
 
 	// Known once it is stored.
-	User       int64 // of the order
+	User       int64 // of the order, if there is one
 	Currency   string
 	Lines      []RefundLine
 	Batch      int64
@@ -45,9 +45,9 @@ type RefundItem struct {
 	AmountMinor *int64 // nil: in proportion to Quantity
 }
 
-// RefundLine is what a refund gives back of one line of the order.
+// RefundLine is what a refund gives back of one line of the order, or of a product.
 type RefundLine struct {
-	Line        int16 // its number in the order
+	Line        int16 // its number in the order; without an order, in the refund
 	Product     int32
 	ProductID   uuid.UUID
 	SKU         string

@@ -85,7 +85,7 @@ func refundItem(item *event.FactDraft, l *LineDraft, caller event.Caller) (asked
 	case l.Sent&(event.FieldProductID|event.FieldSKU) != 0:
 		item.Refuse("/line", event.CodeProductAmbiguous, "Name the line by its number or by its product, not by both.")
 	case l.Has(event.FieldLine) && (l.Line < 1 || l.Line > MaxLines):
-		item.Refuse("/line", event.CodeInvalidValue, "line must be from 1 to 500.")
+		item.Refuse("/line", event.CodeInvalidValue, "line must be from 1 to 2000.")
 	default:
 		asked.Line = l.Line
 	}

@@ -72,7 +72,7 @@ func checkLines(d *Draft, caller event.Caller) []event.Ref {
 	switch {
 	case d.SentBadly(event.FieldLines):
 	case len(d.Lines) == 0:
-		d.Refuse("/lines", event.CodeRequired, "lines is required: an order has 1 to 500 lines.")
+		d.Refuse("/lines", event.CodeRequired, "lines is required: an order has 1 to 2000 lines.")
 	}
 	refs := make([]event.Ref, len(d.Lines))
 	for i := range d.Lines {

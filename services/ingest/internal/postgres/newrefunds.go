@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/hp-analytics/hp-analytics/internal/protocol/facts"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/order"
 )
@@ -13,7 +15,7 @@ import (
 // one statement. $1 to $5 are all lines of these orders with what was refunded when the refunds were planned. The statement
 // locks the lines, which waits for refunds that other processes are storing; if an order has changed since, none of its refunds
 // is stored. Lines are locked in the order of their keys, so that two of these statements cannot deadlock. A refund whose id
-// exists fails the statement.
+// exists fails the statement. A refund of no order has the order $26 here, and needs no lines of one.
 const insertRefunds = `
 	WITH lines AS MATERIALIZED (
 		SELECT l.project, l.order_id, l.line, l.refunded_units = planned.units AND l.refunded_minor = planned.amount AS same
@@ -31,17 +33,19 @@ const insertRefunds = `
 		FROM unnest($6::smallint[], $7::uuid[], $8::uuid[], $9::timestamptz[], $10::bigint[], $11::bigint[], $12::smallint[],
 				$13::text[], $14::text[], $15::bytea[], $16::bytea[], $17::boolean[])
 			AS sent (project, id, order_id, ts, user_n, batch, lines, currency, reason, content_hash, facts, earlier)
-		JOIN same USING (project, order_id)
+		LEFT JOIN same USING (project, order_id)
+		WHERE same.order_id IS NOT NULL OR sent.order_id = $26
 	), stored AS (
 		INSERT INTO ingest.refunds (project, id, order_id, ts, received_at, user_n, batch, lines, currency, reason, content_hash)
-		SELECT project, id, order_id, ts, received_at, user_n, batch, lines, currency, reason, content_hash
+		SELECT project, id, nullif(order_id, $26), ts, received_at, user_n, batch, lines, currency, reason, content_hash
 		FROM fresh, moment
 		ORDER BY project, id
 	), back AS MATERIALIZED (
 		SELECT sent.*
 		FROM unnest($18::smallint[], $19::uuid[], $20::uuid[], $21::smallint[], $22::integer[], $23::integer[], $24::bigint[])
 			AS sent (project, refund_id, order_id, line, product, units, amount_minor)
-		JOIN same USING (project, order_id)
+		LEFT JOIN same USING (project, order_id)
+		WHERE same.order_id IS NOT NULL OR sent.order_id = $26
 	), stored_lines AS (
 		INSERT INTO ingest.refund_lines (project, refund_id, line, product, units, amount_minor)
 		SELECT project, refund_id, line, product, units, amount_minor FROM back
@@ -88,7 +92,7 @@ func (s *Store) insertRefunds(ctx context.Context, planned []plannedRefund, orde
 		c.before.project, c.before.id, c.before.line, c.before.units, c.before.amount,
 		c.project, c.id, c.order, c.ts, c.user, c.batch, c.count, c.currency, c.reason, c.hash, c.facts, mayLower(c.user, news),
 		c.lines.project, c.lines.refund, c.lines.id, c.lines.line, c.lines.product, c.lines.units, c.lines.amount,
-		facts.AppendHeader(nil, c.base)).Scan(&receivedAt, &stored.project, &stored.id)
+		facts.AppendHeader(nil, c.base), uuid.Nil).Scan(&receivedAt, &stored.project, &stored.id)
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +140,7 @@ func newRefundColumns(planned []plannedRefund, orders map[order.Key]order.Order,
 	for i := range planned {
 		r := &planned[i].Refund
 		c.add(r, batches[r.Project])
-		if _, again := seen[r.OrderKey()]; !again {
+		if _, again := seen[r.OrderKey()]; !again && r.Order != uuid.Nil {
 			seen[r.OrderKey()] = struct{}{}
 			c.before.addOrder(orders[r.OrderKey()])
 		}

@@ -13,7 +13,7 @@ import (
 
 // selectRefunds reads the refunds of the relation r with their lines.
 const selectRefunds = `
-	SELECT r.project, r.id, r.order_id, r.ts, coalesce(r.reason, ''), r.currency, r.user_n, r.content_hash, r.batch, r.received_at, l.*
+	SELECT r.project, r.id, coalesce(r.order_id, '00000000-0000-0000-0000-000000000000'), r.ts, coalesce(r.reason, ''), r.currency, r.user_n, r.content_hash, r.batch, r.received_at, l.*
 	FROM r
 	CROSS JOIN LATERAL (
 		SELECT array_agg(l.line ORDER BY l.line), array_agg(l.product ORDER BY l.line), array_agg(p.id ORDER BY l.line),

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/internal/protocol"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/order"
@@ -92,7 +94,9 @@ func undecidedRefunds(open []int, outcomes []order.RefundOutcome) []int {
 func ordersOf(refunds []order.Refund, open []int) []order.Key {
 	keys := map[order.Key]struct{}{}
 	for _, i := range open {
-		keys[refunds[i].OrderKey()] = struct{}{}
+		if refunds[i].Order != uuid.Nil {
+			keys[refunds[i].OrderKey()] = struct{}{}
+		}
 	}
 	return slices.SortedFunc(maps.Keys(keys), compareKeys)
 }
@@ -115,6 +119,10 @@ func planRefunds(refunds []order.Refund, open []int, orders map[order.Key]order.
 			continue
 		}
 		seen[r.Key] = struct{}{}
+		if r.Order == uuid.Nil {
+			planned = append(planned, plannedRefund{Refund: r, index: i})
+			continue
+		}
 		o, ok := orders[r.OrderKey()]
 		if !ok {
 			failed[i] = order.ErrUnknown

@@ -13,7 +13,7 @@ import (
 )
 
 // MaxLines is how many lines an order and a refund have at most.
-const MaxLines = 500
+const MaxLines = 2000
 
 // Single returns the item of one row.
 func Single(row *source.Row, f mapping.Fact, id string, derived bool) Item {

@@ -1,0 +1,111 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/decode"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/order"
+)
+
+// CreateStandaloneRefund answers POST /refunds.
+func (s *Server) CreateStandaloneRefund(w http.ResponseWriter, r *http.Request, params CreateStandaloneRefundParams) {
+	if err := s.createStandaloneRefund(w, r, params.Wait); err != nil {
+		problem.Write(w, r, err)
+	}
+}
+
+func (s *Server) createStandaloneRefund(w http.ResponseWriter, r *http.Request, wait *Wait) error {
+	caller, err := authn.Require(r.Context())
+	if err == nil {
+		err = checkWait(wait)
+	}
+	if err != nil {
+		return err
+	}
+	draft, stored, err := s.storeStandaloneRefund(w, r, caller)
+	if err != nil {
+		return err
+	}
+	answer := refundAnswer(&stored.Refund)
+	if !stored.Replayed {
+		answer.Warnings = itemWarnings(0, draft.Clamped, false)
+	}
+	return respond(w, s.createdStatus(r.Context(), w, wait, stored.Replayed, stored.Refund.Batch), answer)
+}
+
+// storeStandaloneRefund stores the refund of the body. The memory of the body is released when it returns.
+func (s *Server) storeStandaloneRefund(w http.ResponseWriter, r *http.Request, caller authn.Principal) (order.Draft, order.RefundOutcome, error) {
+	quota := s.bill(r.Context(), w, caller)
+	data, release, err := s.readDocument(w, r, terms(r, caller, order.MaxBytes, errOrderTooLarge, quota))
+	if err != nil {
+		return order.Draft{}, order.RefundOutcome{}, err
+	}
+	defer release()
+	drafts := make([]order.Draft, 1)
+	if drafts[0], err = decode.StandaloneRefund(data); err != nil {
+		return order.Draft{}, order.RefundOutcome{}, err
+	}
+	outcomes, err := s.orders.Refunds(r.Context(), callerOf(caller), drafts)
+	if err != nil {
+		return order.Draft{}, order.RefundOutcome{}, err
+	}
+	s.outcomes.refund(outcomes[0].Replayed, outcomes[0].Err)
+	return drafts[0], outcomes[0], outcomes[0].Err
+}
+
+// CreateStandaloneRefundsBulk answers POST /refunds/bulk.
+func (s *Server) CreateStandaloneRefundsBulk(w http.ResponseWriter, r *http.Request, params CreateStandaloneRefundsBulkParams) {
+	if err := s.createStandaloneRefundsBulk(w, r, params.Wait); err != nil {
+		problem.Write(w, r, err)
+	}
+}
+
+func (s *Server) createStandaloneRefundsBulk(w http.ResponseWriter, r *http.Request, wait *Wait) error {
+	caller, err := authn.Require(r.Context())
+	if err == nil {
+		err = checkWait(wait)
+	}
+	if err != nil {
+		return err
+	}
+	result, batches, err := s.storeStandaloneRefunds(w, r, caller)
+	if err != nil {
+		return err
+	}
+	status := http.StatusAccepted
+	switch {
+	case result.Accepted+result.Duplicates == 0:
+		status = http.StatusUnprocessableEntity
+	case wait != nil && s.folded.Wait(r.Context(), batches...):
+		status = http.StatusOK
+	}
+	return respond(w, status, result)
+}
+
+// storeStandaloneRefunds stores the refunds of the body and returns the batches of all that are stored. The memory of the body is
+// released when it returns.
+func (s *Server) storeStandaloneRefunds(w http.ResponseWriter, r *http.Request, caller authn.Principal) (OrderBulkResult, []int64, error) {
+	quota := s.bill(r.Context(), w, caller)
+	drafts, release, err := s.readOrders(w, r, decode.Refunds(), terms(r, caller, event.MaxBatchBytes, errBodyTooLarge, quota))
+	if err != nil {
+		return OrderBulkResult{}, nil, err
+	}
+	defer release()
+	if err := quota.events(len(drafts)); err != nil {
+		return OrderBulkResult{}, nil, err
+	}
+	stored, err := s.orders.Refunds(r.Context(), callerOf(caller), drafts)
+	if err != nil {
+		return OrderBulkResult{}, nil, err
+	}
+	outcomes := make([]order.Outcome, len(stored)) // what the answer says of both is the same
+	for i, o := range stored {
+		s.outcomes.refund(o.Replayed, o.Err)
+		outcomes[i] = order.Outcome{Order: order.Order{Batch: o.Refund.Batch}, Replayed: o.Replayed, Err: o.Err}
+	}
+	result, batches := orderBulkResult(outcomes, drafts)
+	return result, batches, nil
+}

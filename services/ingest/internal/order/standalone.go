@@ -1,0 +1,150 @@
+package order
+
+import (
+	"context"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+)
+
+// Refunds records the valid ones of some refunds without an order in one flush and returns what became of each. A refused one is
+// an Invalid error that lists its problems.
+func (r *Recorder) Refunds(ctx context.Context, caller event.Caller, drafts []Draft) ([]RefundOutcome, error) {
+	x := &examination{Recorder: r, caller: caller, drafts: drafts}
+	now := time.Now()
+	for i := range drafts {
+		x.candidates = append(x.candidates, readStandalone(r.rules, &drafts[i], caller, now))
+		if !drafts[i].Refused() {
+			x.open = append(x.open, i)
+		}
+	}
+	refunds, index, err := x.standalone(ctx)
+	if err != nil {
+		return nil, err
+	}
+	outcomes := make([]RefundOutcome, len(drafts))
+	for i := range drafts {
+		if drafts[i].Refused() {
+			outcomes[i].Err = event.Refusal(drafts[i].Problems)
+		}
+	}
+	if len(refunds) == 0 {
+		return outcomes, nil
+	}
+	stored, err := r.deps.Committer.CommitRefunds(ctx, refunds)
+	for n := range stored {
+		outcomes[index[n]] = stored[n]
+	}
+	return outcomes, err
+}
+
+// standalone returns the open refunds whose products exist, with their users, and their indexes. The candidates of refunds are
+// orders with the same content.
+func (x *examination) standalone(ctx context.Context) (refunds []Refund, index []int, err error) {
+	if len(x.open) == 0 {
+		return nil, nil, nil
+	}
+	var refs []event.Ref
+	for _, i := range x.open {
+		refs = append(refs, x.candidates[i].refs...)
+	}
+	products, err := x.deps.Catalog.Products(ctx, refs)
+	if err == nil {
+		products, err = x.certain(ctx, refs, products)
+	}
+	if err == nil && x.caller.CreateProducts {
+		err = x.createProducts(ctx, refs, products)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	var users []event.UserRef
+	for _, i := range x.open {
+		c := &x.candidates[i]
+		n := len(c.refs)
+		if x.exist(&x.drafts[i], c.refs, products[:n]) {
+			refunds, index = append(refunds, c.refund(&x.drafts[i], products[:n])), append(index, i)
+			users = append(users, event.UserRef{UserID: c.UserID, AnonymousID: c.AnonymousID})
+		}
+		products = products[n:]
+	}
+	if len(users) == 0 {
+		return nil, nil, nil
+	}
+	found, err := x.deps.Dictionary.Users(ctx, x.caller.Project.ID, users)
+	for n := range found {
+		refunds[n].User = found[n].N
+	}
+	return refunds, index, err
+}
+
+// certain looks products up again if one is unknown: what is known of products is a guess, and a refusal needs more.
+func (x *examination) certain(ctx context.Context, refs []event.Ref, products []event.Product) ([]event.Product, error) {
+	for i := range products {
+		if !products[i].Exists() {
+			return x.deps.Catalog.Reload(ctx, refs)
+		}
+	}
+	return products, nil
+}
+
+func (c *candidate) refund(d *Draft, products []event.Product) Refund {
+	refund := Refund{Key: c.Key, TS: c.TS, Reason: d.Reason, Currency: c.Currency, ContentHash: c.ContentHash, Lines: make([]RefundLine, len(products))}
+	for i, p := range products {
+		l := &d.Lines[i]
+		refund.Lines[i] = RefundLine{
+			Line: int16(i + 1), Product: p.N, ProductID: p.ID, SKU: c.refs[i].SKU, Units: l.Quantity, AmountMinor: l.AmountMinor,
+		}
+	}
+	return refund
+}
+
+// readStandalone checks a draft against the rules that concern nothing but itself.
+func readStandalone(rules event.Rules, d *Draft, caller event.Caller, now time.Time) candidate {
+	moment := rules.Moment(&d.FactDraft, caller, now)
+	d.Clamped = moment.Clamped
+	buyer := event.Buyer(&d.FactDraft, caller)
+	if !d.Has(event.FieldID) && !d.SentBadly(event.FieldID) {
+		d.Refuse("/id", event.CodeRequired, "id is required: it makes retries safe.")
+	}
+	if utf8.RuneCountInString(d.Reason) > maxReason {
+		d.Refuse("/reason", event.CodeInvalidValue, "reason must have at most 1000 characters.")
+	}
+	checkCurrency(d)
+	if len(d.Lines) == 0 && !d.SentBadly(event.FieldLines) {
+		d.Refuse("/lines", event.CodeRequired, "lines is required: a refund without an order has 1 to 2000 lines.")
+	}
+	c := candidate{refs: make([]event.Ref, len(d.Lines))}
+	var total int64
+	for i := range d.Lines {
+		l := &d.Lines[i]
+		item := l.fact()
+		c.refs[i] = event.ProductOf(&item, caller)
+		checkReturned(&item, l)
+		adopt(&d.FactDraft, d.pointer(i), &item)
+		total += l.AmountMinor
+	}
+	if !d.Refused() && total > maxAmountMinor {
+		d.Refuse("/lines", CodeAmountTooLarge, fmt.Sprintf("The lines pay back %d in all, which is more than 1000000000000.", total))
+	}
+	c.Order = Order{
+		Key: Key{Project: caller.Project.ID, ID: moment.ID}, TS: moment.TS, UserID: buyer.UserID, AnonymousID: buyer.AnonymousID,
+		Currency: d.Currency, ContentHash: ofStandalone(d, buyer, c.refs),
+	}
+	return c
+}
+
+// checkReturned checks what comes back of a product: units, an amount, or both.
+func checkReturned(item *event.FactDraft, l *LineDraft) {
+	least := int64(1)
+	if l.Has(event.FieldQuantity) {
+		checkQuantity(item, l)
+		least = 0 // units can come back for nothing
+	}
+	if !l.Has(event.FieldAmount) && !item.SentBadly(event.FieldAmount) {
+		item.Refuse("/amount_minor", event.CodeRequired, "amount_minor is required.")
+	}
+	checkAmount(item, l, least)
+}
