@@ -72,8 +72,9 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 		lifecycle.Loop("committer", writer.Run), // last: its final flush still wakes and is watched
 	}
 	limits := api.Limits{Users: newLimiter("ingest-users", cfg.UserRateLimit, cfg, f), Others: newLimiter("ingest", cfg.RateLimit, cfg, f)}
+	limits.Projects = ratelimit.New(f.Redis, ratelimit.Policy{Name: "project", Window: api.ProjectWindow}, f.Logger, f.Registerer)
 	reads := newLimiter("history", cfg.HistoryLimit, cfg, f)
-	for _, limiter := range []*ratelimit.Limiter{limits.Users, limits.Others, reads} {
+	for _, limiter := range []*ratelimit.Limiter{limits.Users, limits.Others, limits.Projects, reads} {
 		if limiter != nil {
 			background = append(background, lifecycle.OnStop("rate limit", limiter.Close))
 		}
@@ -92,9 +93,11 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 			openapi.Mount(router)
 			return edge.Mount(router, "ingest", edge.Options{
 				Authenticator: f.Verifier,
-				// The quota counts events. How many there are is known after the body is decoded.
+				// The quotas count events. How many there are is known after the body is decoded.
 				// That of history counts requests, and an export counts more.
-				Limits: map[string]edge.Limit{"ingest": edge.ChargedByHandler(), "history": edge.ChargedByHandler()},
+				Limits: map[string]edge.Limit{
+					"ingest": edge.ChargedByHandler(), "project": edge.ChargedByHandler(), "history": edge.ChargedByHandler(),
+				},
 			}, server.Mount)
 		},
 		Background: background,

@@ -37,9 +37,17 @@ type Policy struct {
 	Lease int
 }
 
+// Quota is a quota of a key that has its own. The window is that of the policy.
+type Quota struct {
+	Limit int // units per window on average
+	Burst int // units at once
+	Lease int // as that of a policy
+}
+
 // Limiter applies one policy. It is safe for concurrent use.
 type Limiter struct {
 	policy      Policy
+	quota       Quota  // of keys without a quota of their own
 	header      string // RateLimit-Policy
 	quotedName  string
 	client      *platformredis.Client
@@ -57,14 +65,16 @@ func New(client *platformredis.Client, policy Policy, logger *slog.Logger, regis
 	labels := prometheus.Labels{"policy": policy.Name}
 	l := &Limiter{
 		policy:     policy,
-		header:     fmt.Sprintf("%q;q=%d;w=%d", policy.Name, policy.Limit, seconds(policy.Window)),
+		quota:      Quota{Limit: policy.Limit, Burst: policy.Limit, Lease: policy.Lease},
 		quotedName: strconv.Quote(policy.Name),
 		client:     client,
 		redis:      redis_rate.NewLimiter(client),
 		local: otter.Must(&otter.Options[string, *rate.Limiter]{
 			MaximumSize: maxLocalKeys,
-			// A limiter that was not used for a window is full again, so it can be dropped.
-			ExpiryCalculator: otter.ExpiryAccessing[string, *rate.Limiter](policy.Window),
+			// A limiter that was not used for so long is full again, so it can be dropped.
+			ExpiryCalculator: otter.ExpiryAccessingFunc(func(entry otter.Entry[string, *rate.Limiter]) time.Duration {
+				return max(policy.Window, durationFor(float64(entry.Value.Burst()), entry.Value.Limit()))
+			}),
 		}),
 		leases: otter.Must(&otter.Options[string, *lease]{
 			MaximumSize:      maxLocalKeys,
@@ -79,7 +89,13 @@ func New(client *platformredis.Client, policy Policy, logger *slog.Logger, regis
 		}),
 	}
 	registerer.MustRegister(l.denied, l.unavailable)
+	l.header = l.policyHeader(l.quota)
 	return l
+}
+
+// policyHeader returns the value of RateLimit-Policy.
+func (l *Limiter) policyHeader(q Quota) string {
+	return fmt.Sprintf("%q;q=%d;w=%d", l.policy.Name, q.Limit, seconds(l.policy.Window))
 }
 
 // Close stops the goroutines that remove expired keys.
@@ -91,15 +107,25 @@ func (l *Limiter) Close() {
 // Allow takes n units of key's quota and describes the quota in the answer's headers: RateLimit and RateLimit-Policy
 // (draft-ietf-httpapi-ratelimit-headers). Over the quota it returns a TooMany error and takes nothing.
 func (l *Limiter) Allow(ctx context.Context, header http.Header, key string, n int) error {
-	decision := l.take(ctx, key, n)
-	header.Add("Ratelimit-Policy", l.header)
+	return l.allow(ctx, header, key, n, l.quota, l.header)
+}
+
+// AllowOf is Allow for a key that has a quota of its own. A quota that changes begins anew: what was used up of the former one,
+// which may take long to come back, is not held against the next.
+func (l *Limiter) AllowOf(ctx context.Context, header http.Header, key string, n int, q Quota) error {
+	return l.allow(ctx, header, fmt.Sprintf("%s:%d:%d", key, q.Limit, q.Burst), n, q, l.policyHeader(q))
+}
+
+func (l *Limiter) allow(ctx context.Context, header http.Header, key string, n int, q Quota, policy string) error {
+	decision := l.take(ctx, key, n, q)
+	header.Add("Ratelimit-Policy", policy)
 	header.Add("Ratelimit", l.quotedName+";r="+strconv.Itoa(decision.remaining)+";t="+strconv.Itoa(seconds(decision.reset)))
 	if decision.allowed {
 		return nil
 	}
 	l.denied.Inc()
 	return errs.New(errs.TooMany, "rate_limited",
-		"The quota of "+strconv.Itoa(l.policy.Limit)+" per "+unit(l.policy.Window)+" is used up.").After(decision.retry)
+		"The quota of "+strconv.Itoa(q.Limit)+" per "+unit(l.policy.Window)+" is used up.").After(decision.retry)
 }
 
 // unit returns how people say "per window".
@@ -123,8 +149,8 @@ type decision struct {
 
 // take asks the count of this process first, and Redis about what that allows. The count of the process is a part of the
 // quota, not one beside it: it is charged for every grant, and a recovered Redis cannot grant the same units again.
-func (l *Limiter) take(ctx context.Context, key string, n int) decision {
-	local := l.takeLocal(key, n)
+func (l *Limiter) take(ctx context.Context, key string, n int, q Quota) decision {
+	local := l.takeLocal(key, n, q)
 	if !local.allowed {
 		return local
 	}
@@ -132,7 +158,7 @@ func (l *Limiter) take(ctx context.Context, key string, n int) decision {
 		l.unavailable.Inc()
 		return local
 	}
-	d, err := l.takeLeased(ctx, key, n)
+	d, err := l.takeLeased(ctx, key, n, q)
 	switch {
 	case err != nil && ctx.Err() != nil: // the client is gone, which says nothing about Redis
 		return local
@@ -145,7 +171,7 @@ func (l *Limiter) take(ctx context.Context, key string, n int) decision {
 		l.logger.WarnContext(ctx, "rate limit without Redis", "policy", l.policy.Name, "err", err)
 		return local
 	case !d.allowed:
-		l.bucket(key).AllowN(time.Now(), -n)
+		l.bucket(key, q).AllowN(time.Now(), -n)
 	default:
 		d.remaining = min(d.remaining, local.remaining)
 	}
@@ -155,18 +181,18 @@ func (l *Limiter) take(ctx context.Context, key string, n int) decision {
 // Refund gives back n units that Allow has taken, for limits on failures of attempts that turned out well. It may leave one
 // unit taken, which comes back with time.
 func (l *Limiter) Refund(ctx context.Context, key string, n int) {
-	l.bucket(key).AllowN(time.Now(), -n)
+	l.bucket(key, l.quota).AllowN(time.Now(), -n)
 	if l.outage.Ongoing() {
 		return
 	}
-	if _, err := l.takeRedis(ctx, key, -n); err != nil && ctx.Err() == nil {
+	if _, err := l.takeRedis(ctx, key, -n, l.quota); err != nil && ctx.Err() == nil {
 		l.outage.Begin()
 		l.logger.WarnContext(ctx, "refund a rate limit without Redis", "policy", l.policy.Name, "err", err)
 	}
 }
 
-func (l *Limiter) takeRedis(ctx context.Context, key string, n int) (decision, error) {
-	limit := redis_rate.Limit{Rate: l.policy.Limit, Burst: l.policy.Limit, Period: l.policy.Window}
+func (l *Limiter) takeRedis(ctx context.Context, key string, n int, q Quota) (decision, error) {
+	limit := redis_rate.Limit{Rate: q.Limit, Burst: q.Burst, Period: l.policy.Window}
 	name, err := l.client.Key(ctx, l.policy.Name+":"+key)
 	if err != nil {
 		return decision{}, err
@@ -194,9 +220,9 @@ type lease struct {
 
 // takeLeased takes units from the lease. When the lease is used up it refills it from Redis, with more than n units if the
 // quota has them.
-func (l *Limiter) takeLeased(ctx context.Context, key string, n int) (decision, error) {
-	if l.policy.Lease == 0 {
-		return l.takeRedis(ctx, key, n)
+func (l *Limiter) takeLeased(ctx context.Context, key string, n int, q Quota) (decision, error) {
+	if q.Lease == 0 {
+		return l.takeRedis(ctx, key, n, q)
 	}
 	held, _ := l.leases.ComputeIfAbsent(key, func() (*lease, bool) { return &lease{}, false })
 	held.mu.Lock()
@@ -210,8 +236,8 @@ func (l *Limiter) takeLeased(ctx context.Context, key string, n int) (decision, 
 		return decision{}, errAway
 	}
 	if held.left < n {
-		for _, ahead := range []int{l.policy.Lease, 0} {
-			d, err := l.takeRedis(ctx, key, n-held.left+ahead)
+		for _, ahead := range []int{q.Lease, 0} {
+			d, err := l.takeRedis(ctx, key, n-held.left+ahead, q)
 			if err != nil {
 				return decision{}, err
 			}
@@ -231,26 +257,26 @@ func (l *Limiter) takeLeased(ctx context.Context, key string, n int) (decision, 
 }
 
 // bucket returns this process's own count of a key.
-func (l *Limiter) bucket(key string) *rate.Limiter {
+func (l *Limiter) bucket(key string, q Quota) *rate.Limiter {
 	bucket, _ := l.local.ComputeIfAbsent(key, func() (*rate.Limiter, bool) {
-		return rate.NewLimiter(l.perSecond(), l.policy.Limit), false
+		return rate.NewLimiter(l.perSecond(q), q.Burst), false
 	})
 	return bucket
 }
 
-func (l *Limiter) perSecond() rate.Limit {
-	return rate.Limit(float64(l.policy.Limit) / l.policy.Window.Seconds())
+func (l *Limiter) perSecond(q Quota) rate.Limit {
+	return rate.Limit(float64(q.Limit) / l.policy.Window.Seconds())
 }
 
 // takeLocal decides by this process's own count. With r replicas a key gets up to r times its quota while Redis is down;
 // that is better than refusing all requests.
-func (l *Limiter) takeLocal(key string, n int) decision {
-	perSecond, bucket := l.perSecond(), l.bucket(key)
+func (l *Limiter) takeLocal(key string, n int, q Quota) decision {
+	perSecond, bucket := l.perSecond(q), l.bucket(key, q)
 	now := time.Now()
 	d := decision{allowed: bucket.AllowN(now, n)}
 	tokens := bucket.TokensAt(now)
 	d.remaining = max(0, int(tokens))
-	d.reset = durationFor(float64(l.policy.Limit)-tokens, perSecond)
+	d.reset = durationFor(float64(q.Burst)-tokens, perSecond)
 	if !d.allowed {
 		d.retry = durationFor(float64(n)-tokens, perSecond)
 	}

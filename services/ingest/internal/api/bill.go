@@ -3,6 +3,8 @@ package api
 import (
 	"context"
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/ratelimit"
@@ -16,13 +18,17 @@ const unitBytes = 4 << 10
 // MaxUnits is what the largest request takes of a quota.
 const MaxUnits = max(event.MaxBatch, event.MaxBatchBytes/unitBytes)
 
-// bill is what a request has taken of its caller's quota: one unit for each event, or one for each unitBytes begun if that is
-// more. Bytes are charged while they are read, so a body costs its caller whatever it turns out to hold.
+// ProjectWindow is the time over which the limit of a project is an average.
+const ProjectWindow = 10 * time.Second
+
+// bill is what a request has taken of the quotas of its caller and of its project: one unit for each event, or one for each
+// unitBytes begun if that is more. Bytes are charged while they are read, so a body costs its caller whatever it turns out to hold.
 type bill struct {
 	ctx     context.Context
 	limiter *ratelimit.Limiter // nil: no limit
-	header  http.Header        // of the answer, where the quota is described
-	caller  string
+	project *ratelimit.Limiter // nil: no limit
+	header  http.Header        // of the answer, where the quotas are described
+	caller  authn.Principal
 	taken   int
 }
 
@@ -31,22 +37,47 @@ func (s *Server) bill(ctx context.Context, w http.ResponseWriter, caller authn.P
 	if caller.Guest {
 		limiter = s.limits.Users
 	}
-	return &bill{ctx: ctx, limiter: limiter, header: w.Header(), caller: caller.ID()}
+	b := &bill{ctx: ctx, limiter: limiter, header: w.Header(), caller: caller}
+	if caller.Project.EventsPerSecond > 0 {
+		b.project = s.limits.Projects
+	}
+	return b
 }
 
 // bytes charges for a body of n bytes so far.
 func (b *bill) bytes(n int64) error { return b.events(int((n + unitBytes - 1) / unitBytes)) }
 
-// events charges for n events. It returns TooMany if the quota does not hold what was not charged before.
+// events charges for n events. It returns TooMany if a quota does not hold what was not charged before.
 func (b *bill) events(n int) error {
-	if b.limiter == nil || n <= b.taken {
+	if b.limiter == nil && b.project == nil || n <= b.taken {
 		return nil
 	}
-	b.header.Del("Ratelimit") // describes the quota before
+	b.header.Del("Ratelimit") // describes the quotas before
 	b.header.Del("Ratelimit-Policy")
-	if err := b.limiter.Allow(b.ctx, b.header, b.caller, n-b.taken); err != nil {
+	if b.limiter != nil {
+		if err := b.limiter.Allow(b.ctx, b.header, b.caller.QuotaKey(), n-b.taken); err != nil {
+			return err
+		}
+	}
+	if err := b.ofProject(n - b.taken); err != nil {
+		if b.limiter != nil {
+			b.limiter.Refund(b.ctx, b.caller.QuotaKey(), n-b.taken)
+		}
 		return err
 	}
 	b.taken = n
 	return nil
 }
+
+// ofProject takes n units of the quota that all callers of the project share. It always holds the largest request.
+func (b *bill) ofProject(n int) error {
+	if b.project == nil {
+		return nil
+	}
+	limit := b.caller.Project.EventsPerSecond * int(ProjectWindow/time.Second)
+	quota := ratelimit.Quota{Limit: limit, Burst: max(limit, MaxUnits), Lease: limit / leaseShare}
+	return b.project.AllowOf(b.ctx, b.header, strconv.Itoa(int(b.caller.Project.ID)), n, quota)
+}
+
+// leaseShare is which part of the quota of a project a process takes in advance: a tenth of a second's.
+const leaseShare = 100

@@ -44,6 +44,8 @@ var _ ServerInterface = (*Server)(nil)
 type Limits struct {
 	Users  *ratelimit.Limiter // of callers with the role user
 	Others *ratelimit.Limiter
+	// Projects is of all callers of a project together. The project says how much.
+	Projects *ratelimit.Limiter
 }
 
 // New returns a server.
