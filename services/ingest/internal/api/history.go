@@ -102,7 +102,7 @@ func (h *History) charge(ctx context.Context, w http.ResponseWriter, n int) (aut
 	if err != nil || h.options.Limiter == nil {
 		return caller, err
 	}
-	return caller, h.options.Limiter.Allow(ctx, w.Header(), caller.ID(), n)
+	return caller, h.options.Limiter.Allow(ctx, w.Header(), caller.QuotaKey(), n)
 }
 
 // zoneOf returns the time zone of the caller's project.
