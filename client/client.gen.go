@@ -328,7 +328,7 @@ type BatchReceipt struct {
 // Example: aggregated
 type BatchState string
 
-// CSV Rows as comma-separated values (RFC 4180) in UTF-8. The first line has the names of the columns.
+// CSV Rows as comma-separated values (RFC 4180) in UTF-8. The first line has the names of the columns. Of a report they are the rows of its list (`items`, `points` or `days`) with the members in a fixed order, those of objects joined by dots (`product.sku`), and then the money of each currency that the rows have (`revenue.EUR.net_minor`). A text that a spreadsheet would take for a formula has an apostrophe in front.
 type CSV = string
 
 // Change How a number differs from that of the previous period.
@@ -1057,6 +1057,9 @@ type Meta struct {
 //
 // Example: views
 type Metric string
+
+// NDJSON The rows of the list of a report (`items`, `points` or `days`), each as one line with a JSON object.
+type NDJSON = string
 
 // NewPassword 10 to 128 characters in Unicode NFC; not the e-mail address and not among the 20,000 most common passwords.
 type NewPassword = string

@@ -47,7 +47,7 @@ var _ StrictServerInterface = (*Server)(nil)
 
 // Mount adds the handlers of the operations to r.
 func (s *Server) Mount(r chi.Router) {
-	strict := NewStrictHandlerWithOptions(s, nil, StrictHTTPServerOptions{
+	strict := NewStrictHandlerWithOptions(s, []StrictMiddlewareFunc{tabular}, StrictHTTPServerOptions{
 		RequestErrorHandlerFunc: problem.Write, ResponseErrorHandlerFunc: problem.Write,
 	})
 	HandlerWithOptions(strict, ChiServerOptions{BaseRouter: r, ErrorHandlerFunc: problem.Write})

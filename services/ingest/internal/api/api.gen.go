@@ -72,9 +72,6 @@ type BatchReceipt struct {
 // Example: aggregated
 type BatchState string
 
-// CSV Rows as comma-separated values (RFC 4180) in UTF-8. The first line has the names of the columns.
-type CSV = string
-
 // Currency The code of a currency in ISO 4217. Metals, test codes and `XXX` are refused.
 //
 // Example: EUR
