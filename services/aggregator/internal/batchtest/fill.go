@@ -15,7 +15,8 @@ import (
 // fillBatch is how many events a batch of Fill has.
 const fillBatch = 1000
 
-// Fill commits at least n pending events of many products and users, spread over the writer's days, in batches of 1,000.
+// Fill commits at least n pending events of many products and users, spread over the writer's days in the order of
+// time, in batches of 1,000.
 func (w *Writer) Fill(n, products, users int) (events int) {
 	w.tb.Helper()
 	numbers, people := w.products(products), w.users(users)
@@ -25,9 +26,10 @@ func (w *Writer) Fill(n, products, users int) (events int) {
 	batches := (n + fillBatch*w.Days - 1) / (fillBatch * w.Days)
 	for day := range w.Days {
 		first := w.First.AddDate(0, 0, day)
-		w.many(batches, fillBatch, func(int) facts.Event {
+		step := 24 * time.Hour / time.Duration(batches*fillBatch)
+		w.many(batches, fillBatch, func(n int) facts.Event {
 			return facts.Event{
-				TS: first.Add(time.Duration(w.random.Int64N(int64(24 * time.Hour)))).Truncate(time.Microsecond), User: people[index(users)],
+				TS: first.Add(time.Duration(n) * step).Add(time.Duration(w.random.Int64N(int64(step)))).Truncate(time.Microsecond), User: people[index(users)],
 				Product: numbers[index(products)], Name: names[w.random.IntN(len(names))],
 			}
 		})

@@ -170,11 +170,12 @@ func statementsOf(t Tables) map[*rollup.Table]struct{ upsert, stored string } {
 	return all
 }
 
-// arrays lists the unnested arrays of a statement: of the project, of the key and of values of a type.
+// arrays lists the unnested arrays of a statement: of the project, of the key and of values of a type. They are unnested in
+// a SELECT list, because in FROM Postgres would first copy each of them as a table.
 func arrays(table *rollup.Table, valueType string, values ...string) (columns, unnested []string) {
 	add := func(column, sqlType string) {
 		columns = append(columns, column)
-		unnested = append(unnested, "$"+strconv.Itoa(len(columns)+1)+"::"+sqlType+"[]")
+		unnested = append(unnested, "unnest($"+strconv.Itoa(len(columns)+1)+"::"+sqlType+"[]) AS "+column)
 	}
 	add("project", "smallint")
 	for _, column := range table.Key {
@@ -208,7 +209,7 @@ func (t Tables) upsert(table *rollup.Table) string {
 	return `
 		INSERT INTO ` + string(t) + `.` + table.Name + ` AS s (lane, ` + strings.Join(columns, ", ") + `)
 		SELECT $1::smallint, ` + strings.Join(selected, ", ") + `
-		FROM unnest(` + strings.Join(unnested, ", ") + `) AS n (` + strings.Join(columns, ", ") + `)
+		FROM (SELECT ` + strings.Join(unnested, ", ") + `) AS n
 		ON CONFLICT (` + strings.Join(target, ", ") + `, lane) DO UPDATE SET ` + strings.Join(updates, ", ")
 }
 
@@ -221,6 +222,6 @@ func (t Tables) stored(table *rollup.Table) string {
 	}
 	return `
 		SELECT n.i, s.` + table.Values[0] + `
-		FROM unnest(` + strings.Join(unnested, ", ") + `) WITH ORDINALITY AS n (` + strings.Join(columns, ", ") + `, i)
+		FROM (SELECT ` + strings.Join(unnested, ", ") + `, generate_series(1, cardinality($2)) AS i) AS n
 		JOIN ` + string(t) + `.` + table.Name + ` AS s ON s.lane = $1 AND ` + strings.Join(equal, " AND ")
 }
