@@ -358,6 +358,10 @@ COMMENT ON COLUMN stats.daily_user_sets.chunk IS 'The users whose number divided
 COMMENT ON COLUMN stats.daily_user_sets.lane IS 'The worker lane that wrote the row.';
 COMMENT ON COLUMN stats.daily_user_sets.users IS 'Roaring bitmap, in its portable format, of the remainders of the division. Unite the lanes.';
 
+-- sum(bigint) adds up in numeric, which costs more than all the rest of a comparison of millions of rows.
+CREATE AGGREGATE stats.total(bigint) (SFUNC = int8pl, STYPE = bigint, INITCOND = '0', COMBINEFUNC = int8pl, PARALLEL = SAFE);
+COMMENT ON AGGREGATE stats.total(bigint) IS 'The sum, as bigint; 0 of no rows. A sum that does not fit is an error.';
+
 -- Rankings read a range of days over all products.
 CREATE INDEX product_daily_stats_day_idx ON stats.product_daily_stats (project, day);
 CREATE INDEX product_daily_revenue_day_idx ON stats.product_daily_revenue (project, currency, day);

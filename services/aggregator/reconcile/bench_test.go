@@ -5,6 +5,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,6 +26,7 @@ var (
 //
 //	go test -run '^$' -bench Reconcile -benchtime 1x -timeout 1h ./services/aggregator/reconcile -args -events 10000000 -days 30
 //
+// cpu-µs/event is the CPU time of this process and Postgres together, which does not depend on what else the machine does.
 // peak-MiB is the most memory that this process had in the meantime, temp-MiB what Postgres wrote to temporary files.
 func BenchmarkReconcile(b *testing.B) {
 	database := dbtest.New(b)
@@ -47,6 +49,7 @@ func BenchmarkReconcile(b *testing.B) {
 	}
 	temp := tempBytes(b, w)
 	_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) // forget the peak of the folds
+	cpu := cpuTime(b, w)
 	b.ResetTimer()
 	for range b.N {
 		report, err := reconcile.Run(b.Context(), pool, reconcile.Options{Details: b.Output()})
@@ -56,6 +59,7 @@ func BenchmarkReconcile(b *testing.B) {
 	}
 	b.StopTimer()
 	b.ReportMetric(float64(events)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
+	b.ReportMetric(float64((cpuTime(b, w)-cpu).Microseconds())/float64(b.N)/float64(events), "cpu-µs/event")
 	b.ReportMetric(peakMiB(b), "peak-MiB")
 	b.ReportMetric(float64(tempBytes(b, w)-temp)/float64(b.N)/(1<<20), "temp-MiB")
 
@@ -64,6 +68,33 @@ func BenchmarkReconcile(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.Logf("rebuilt a day: %+v", report.Done[0])
+}
+
+// cpuTime is the CPU time of this process and of all sessions of the database, or 0 where the kernel does not tell it.
+func cpuTime(b *testing.B, w *batchtest.Writer) time.Duration {
+	b.Helper()
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		return 0
+	}
+	total := time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+	var pids []int
+	if err := w.Pool.QueryRow(b.Context(), `SELECT array_agg(pid) FROM pg_stat_activity WHERE datname = current_database()`).Scan(&pids); err != nil {
+		b.Fatal(err)
+	}
+	for _, pid := range pids {
+		stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/schedstat")
+		if err != nil {
+			return 0
+		}
+		onCPU, _, _ := strings.Cut(string(stat), " ")
+		n, err := strconv.ParseInt(onCPU, 10, 64)
+		if err != nil {
+			b.Fatal(err)
+		}
+		total += time.Duration(n)
+	}
+	return total
 }
 
 // peakMiB is the peak of the memory of this process.

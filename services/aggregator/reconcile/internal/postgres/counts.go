@@ -99,10 +99,10 @@ var compareCounts = `
 		FROM ingest.refunds AS raw JOIN ingest.refund_lines AS line ON line.project = raw.project AND line.refund_id = raw.id
 		WHERE ` + rawOfSpan + ` AND ` + isNotUnfolded + `
 	), both_sides (rollup, stored, day, hour, product, user_n, name, currency, v1, v2, v3, v4, v5, v6) AS (
-		SELECT GROUPING(day, hour, product, name), false, day, hour, product, NULL::bigint, name, NULL::text, sum(n)::bigint,
-			CASE WHEN GROUPING(name) = 1 THEN sum(n) FILTER (WHERE name = 1) END::bigint,
-			CASE WHEN GROUPING(name) = 1 THEN sum(n) FILTER (WHERE name = 2) END::bigint,
-			CASE WHEN GROUPING(name) = 1 THEN sum(n) FILTER (WHERE name = 3) END::bigint,
+		SELECT GROUPING(day, hour, product, name), false, day, hour, product, NULL::bigint, name, NULL::text, stats.total(n),
+			CASE WHEN GROUPING(name) = 1 THEN stats.total(n) FILTER (WHERE name = 1) END,
+			CASE WHEN GROUPING(name) = 1 THEN stats.total(n) FILTER (WHERE name = 2) END,
+			CASE WHEN GROUPING(name) = 1 THEN stats.total(n) FILTER (WHERE name = 3) END,
 			0::bigint, 0::bigint
 		FROM (SELECT day, hour, product, name, count(*) AS n FROM event GROUP BY 1, 2, 3, 4) AS counted
 		GROUP BY GROUPING SETS ((day), (hour), (day, product), (hour, product), (day, name), (hour, name), (day, product, name))
@@ -113,19 +113,19 @@ var compareCounts = `
 		FROM event GROUP BY day, user_n
 		UNION ALL
 		SELECT CASE GROUPING(day, hour, product, user_n) WHEN 6 THEN 3 ELSE GROUPING(day, hour, product, user_n) END,
-			false, day, hour, product, user_n, NULL, NULL, 0, 0, 0, 0, count(DISTINCT id), sum(quantity)::bigint
+			false, day, hour, product, user_n, NULL, NULL, 0, 0, 0, 0, count(DISTINCT id), stats.total(quantity)
 		FROM line
 		GROUP BY GROUPING SETS ((day), (hour), (day, product), (hour, product), (day, user_n))
 		HAVING count(*) > 0
 		UNION ALL
 		SELECT 20 + GROUPING(day, hour, product, user_n), false, day, hour, product, user_n, NULL, currency,
-			sum(amount_minor)::bigint, 0, count(DISTINCT id), sum(quantity)::bigint, 0, 0
+			stats.total(amount_minor), 0, count(DISTINCT id), stats.total(quantity), 0, 0
 		FROM line
 		GROUP BY GROUPING SETS ((day, currency), (hour, currency), (day, product, currency), (hour, product, currency), (day, user_n, currency))
 		HAVING count(*) > 0
 		UNION ALL
 		SELECT 20 + GROUPING(day, hour, product, user_n), false, day, hour, product, user_n, NULL, currency,
-			0, sum(amount_minor)::bigint, 0, 0, sum(units)::bigint, 0
+			0, stats.total(amount_minor), 0, 0, stats.total(units), 0
 		FROM refunded
 		GROUP BY GROUPING SETS ((day, currency), (hour, currency), (day, product, currency), (hour, product, currency), (day, user_n, currency))
 		HAVING count(*) > 0
@@ -160,7 +160,7 @@ func storedRollups() string {
 func sums(condition string) string {
 	each := make([]string, len(counters))
 	for i := range counters {
-		each[i] = fmt.Sprintf("coalesce(sum(v%d) FILTER (WHERE %s), 0)::bigint", i+1, condition)
+		each[i] = fmt.Sprintf("stats.total(v%d) FILTER (WHERE %s)", i+1, condition)
 	}
 	return "ARRAY[" + strings.Join(each, ", ") + "]"
 }
