@@ -46,7 +46,7 @@ const describe = `
 		UNION ALL
 		SELECT format('constraint %s %s', conname, pg_get_constraintdef(k.oid)) FROM ours JOIN pg_constraint k ON k.connamespace = ours.oid
 		UNION ALL
-		SELECT format('function %s %s', pg_get_functiondef(p.oid), p.proacl) FROM ours JOIN pg_proc p ON p.pronamespace = ours.oid
+		SELECT format('function %s %s %s', p.oid::regprocedure, CASE WHEN p.prokind <> 'a' THEN pg_get_functiondef(p.oid) END, p.proacl) FROM ours JOIN pg_proc p ON p.pronamespace = ours.oid
 	)
 	SELECT line FROM lines ORDER BY 1`
 
