@@ -61,7 +61,8 @@ type Config struct {
 	// LockTimeout is how long a transaction waits for a row that another one holds, such as one whose commit waits for a disk or
 	// a standby. A process that froze holds no rows: Postgres begins a flush when it has received all of it. The requests that
 	// repeat held rows are answered with 503 after this time, and the other requests that shared the transaction are stored
-	// without them. If it is shorter than a slow commit of the database, repeated events get 503 under load.
+	// without them, after twice this time at most. If it is shorter than a slow commit of the database, repeated events get 503
+	// under load.
 	LockTimeout time.Duration `env:"INGEST_LOCK_TIMEOUT, default=1s"`
 	// WaitTimeout bounds how long a request with ?wait=aggregated waits for the rollups after its commit. It must be shorter
 	// than HTTP_REQUEST_TIMEOUT and HTTP_SHUTDOWN_TIMEOUT, or a request whose events are stored could be answered with an

@@ -63,7 +63,7 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 	numbers := dictionary.New(store, f.Registerer)
 	waker := wakeup.New(tasks.NewClient(f.Redis, cfg.Redis.Timeout), f.Logger, f.Registerer)
 	watcher := folded.New(store, folded.Options{Timeout: cfg.WaitTimeout, MaxBatches: cfg.MaxWaits}, f.Logger, f.Registerer)
-	writer := committer.New(store, waker, committer.Options{Writers: cfg.Writers, MaxWaiting: cfg.MaxWaitingRows}, f.Registerer)
+	writer := committer.New(store, waker, committer.Options{Writers: cfg.Writers, MaxWaiting: cfg.MaxWaitingRows, LockWait: cfg.LockTimeout}, f.Registerer)
 	background := []lifecycle.Component{
 		lifecycle.OnStop("product cache", known.Close),
 		lifecycle.OnStop("dictionary", numbers.Close),

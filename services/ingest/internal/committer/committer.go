@@ -4,6 +4,7 @@
 package committer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -64,6 +65,8 @@ type Waker interface {
 type Options struct {
 	Writers    int // transactions at the same time, by kind; all but the first only work on a backlog
 	MaxWaiting int // rows that may wait for a writer; a request beyond that is answered with 503
+	// LockWait is how long a transaction waits for locked rows: the lock_timeout of the store's connections. 0 is a second.
+	LockWait time.Duration
 }
 
 // Committer implements event.Committer. Requests wait until Run runs.
@@ -71,6 +74,7 @@ type Committer struct {
 	store    Store
 	waker    Waker
 	writers  int
+	lockWait time.Duration
 	events   *group[eventsRequest]
 	orders   *group[ordersRequest]
 	refunds  *group[refundRequest]
@@ -88,7 +92,7 @@ type eventsRequest struct {
 
 // New returns a committer.
 func New(store Store, waker Waker, o Options, registerer prometheus.Registerer) *Committer {
-	c := &Committer{store: store, waker: waker, writers: o.Writers, requests: prometheus.NewHistogram(prometheus.HistogramOpts{
+	c := &Committer{store: store, waker: waker, writers: o.Writers, lockWait: cmp.Or(o.LockWait, time.Second), requests: prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "hpa_ingest_flush_requests", Help: "Requests that shared one transaction.", Buckets: []float64{1, 2, 4, 8, 16, 32, 64, 128, 256},
 	})}
 	c.events = newGroup(o.MaxWaiting, maxFlush, c.flushEvents)
@@ -129,7 +133,7 @@ func (c *Committer) CommitEvents(ctx context.Context, events []event.Event) (bat
 func (c *Committer) flushEvents(ctx context.Context, members []*member[eventsRequest]) {
 	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
-	bisect(members, func(members []*member[eventsRequest]) error {
+	bisect(ctx, c.lockWait, members, func(ctx context.Context, members []*member[eventsRequest]) error {
 		stored, err := c.store.StoreEvents(ctx, concatenate(members))
 		if err != nil {
 			return err
@@ -161,76 +165,4 @@ func concatenate(members []*member[eventsRequest]) []event.Event {
 		all = append(all, m.request.events...)
 	}
 	return all
-}
-
-// bisect stores members in one transaction and answers them.
-func bisect[R any](members []*member[R], store func([]*member[R]) error) {
-	conclude(members, store(members), store)
-}
-
-// conclude answers members, whose transaction ended with err. If the content of one of them failed it, each half is stored on
-// its own, and so on, until the member at fault is alone: k of n at fault cost O(k·log n) transactions, and every other
-// member is stored. If the store names the rows at fault, the others are stored at once. Any other error but a locked row
-// concerns all members, and halves would only meet it again.
-func conclude[R any](members []*member[R], err error, store func([]*member[R]) error) {
-	if obstacles, blocked := errors.AsType[event.BlockedError](err); blocked {
-		if rest := setAside(members, obstacles); len(rest) > 0 {
-			bisect(rest, store)
-		}
-		return
-	}
-	switch half := len(members) / 2; {
-	case half > 0 && errors.Is(err, ErrContent):
-		bisect(members[:half], store)
-		bisect(members[half:], store)
-	case half > 0 && errors.Is(err, ErrLocked):
-		storeUnlocked(members, store)
-	default:
-		for _, m := range members {
-			m.err = err
-			close(m.done)
-		}
-	}
-}
-
-// lockedParts is into how many parts members are split if one has locked rows. Each attempt that includes such rows costs a
-// wait for their lock, so few attempts may follow one another: three for the largest flush, twelve if it was halved.
-const lockedParts = 16
-
-// storeUnlocked stores the members whose rows are not locked, and answers all. It tries all parts before it splits one further, so that these
-// members wait for few attempts of the others.
-func storeUnlocked[R any](members []*member[R], store func([]*member[R]) error) {
-	var locked [][]*member[R]
-	for part := range slices.Chunk(members, (len(members)+lockedParts-1)/lockedParts) {
-		err := store(part)
-		if len(part) > 1 && errors.Is(err, ErrLocked) {
-			locked = append(locked, part)
-			continue
-		}
-		conclude(part, err, store)
-	}
-	for _, part := range locked {
-		storeUnlocked(part, store)
-	}
-}
-
-// setAside answers the members with obstacles, each with its own, and returns the others.
-func setAside[R any](members []*member[R], obstacles event.BlockedError) (others []*member[R]) {
-	first := 0 // row of the member
-	for _, m := range members {
-		own := event.BlockedError{}
-		for i := range m.rows {
-			if err, blocked := obstacles[first+i]; blocked {
-				own[i] = err
-			}
-		}
-		first += m.rows
-		if len(own) == 0 {
-			others = append(others, m)
-			continue
-		}
-		m.err = own
-		close(m.done)
-	}
-	return others
 }

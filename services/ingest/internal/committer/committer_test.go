@@ -23,8 +23,8 @@ type fakeStore struct {
 	duration time.Duration   // of a transaction
 	bad      map[string]bool // users whose rows fail a transaction
 	blocked  map[string]bool // users whose events are obstacles
-	locked   string          // a user whose rows another transaction holds
-	lockWait time.Duration   // until a transaction gives up waiting for them
+	locked   map[string]bool // users whose rows another transaction holds
+	waited   time.Duration   // for locked rows
 
 	mu       sync.Mutex
 	known    map[string]bool
@@ -55,8 +55,15 @@ func (s *fakeStore) transaction(ctx context.Context, users []string) ([]event.St
 	case <-ctx.Done():
 		return nil, errUnavailable.Because(ctx.Err())
 	}
-	if s.locked != "" && slices.Contains(users, s.locked) {
-		time.Sleep(s.lockWait) //nolint:forbidigo // synctest's clock
+	if slices.ContainsFunc(users, func(user string) bool { return s.locked[user] }) {
+		wait, short := LockWait(ctx)
+		if !short {
+			wait = time.Second
+		}
+		s.mu.Lock()
+		s.waited += wait
+		s.mu.Unlock()
+		time.Sleep(wait) //nolint:forbidigo // synctest's clock
 		return nil, ErrLocked
 	}
 	s.mu.Lock()

@@ -60,7 +60,7 @@ func (c *Committer) CommitRefunds(ctx context.Context, refunds []order.Refund) (
 func (c *Committer) flushOrders(ctx context.Context, members []*member[ordersRequest]) {
 	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
-	bisect(members, func(members []*member[ordersRequest]) error {
+	bisect(ctx, c.lockWait, members, func(ctx context.Context, members []*member[ordersRequest]) error {
 		var orders []order.Order
 		for _, m := range members {
 			orders = append(orders, m.request.orders...)
@@ -88,7 +88,7 @@ func (c *Committer) flushOrders(ctx context.Context, members []*member[ordersReq
 func (c *Committer) flushRefunds(ctx context.Context, members []*member[refundRequest]) {
 	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
-	bisect(members, func(members []*member[refundRequest]) error {
+	bisect(ctx, c.lockWait, members, func(ctx context.Context, members []*member[refundRequest]) error {
 		var refunds []order.Refund
 		for _, m := range members {
 			refunds = append(refunds, m.request.refunds...)

@@ -68,11 +68,13 @@ func (s *Store) storeCheckedEvents(ctx context.Context, f *flush, events []event
 	var times []time.Time
 	var ids []uuid.UUID
 	err := s.settled(ctx, f, func() error {
-		return s.pool.QueryRow(ctx, insertChecked,
-			c.project, c.ts, c.id, c.user, c.product, c.name, c.properties, c.batch, c.record,
-			protocol.KindEvents, c.batchID, c.batchProject, c.first, c.last, c.header,
-			len(c.id), c.guessedProduct, c.guessedSKU).
-			Scan(&n, &projects, &times, &ids, &found.product, &found.sku, &clamped.project, &clamped.sent, &clamped.id, &clamped.ts)
+		return s.onConnection(ctx, func(conn *pgx.Conn) error {
+			return conn.QueryRow(ctx, insertChecked,
+				c.project, c.ts, c.id, c.user, c.product, c.name, c.properties, c.batch, c.record,
+				protocol.KindEvents, c.batchID, c.batchProject, c.first, c.last, c.header,
+				len(c.id), c.guessedProduct, c.guessedSKU).
+				Scan(&n, &projects, &times, &ids, &found.product, &found.sku, &clamped.project, &clamped.sent, &clamped.id, &clamped.ts)
+		})
 	})
 	if err != nil {
 		return committer.Stored{}, err

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 )
@@ -61,17 +61,17 @@ var insertNew = `
 func (s *Store) insertNewEvents(ctx context.Context, f *flush, news []sighting) (found wrong, err error) {
 	sent := s.buffers.Get()
 	sent.fill(f, news)
-	err = s.pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error {
-		statement, err := conn.Conn().Prepare(ctx, "insert_new_events", insertNew) // once for each connection
+	err = s.onConnection(ctx, func(conn *pgx.Conn) error {
+		statement, err := conn.Prepare(ctx, "insert_new_events", insertNew) // once for each connection
 		if err != nil {
 			return fmt.Errorf("prepare the insert: %w", err)
 		}
 		binary := []int16{pgtype.BinaryFormatCode}
-		result := conn.Conn().PgConn().ExecPrepared(ctx, statement.Name, sent.values(), binary, binary).Read()
+		result := conn.PgConn().ExecPrepared(ctx, statement.Name, sent.values(), binary, binary).Read()
 		if result.Err != nil {
 			return result.Err
 		}
-		return found.scan(conn.Conn().TypeMap(), result.Rows[0])
+		return found.scan(conn.TypeMap(), result.Rows[0])
 	})
 	if err == nil {
 		s.buffers.Put(sent) // after a failure pgx may still be reading it

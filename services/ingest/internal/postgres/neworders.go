@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/hp-analytics/hp-analytics/internal/protocol/facts"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/order"
 )
@@ -100,12 +102,14 @@ func (s *Store) insertOrders(ctx context.Context, orders []order.Order, open []i
 	news := s.seen.earlier(c.sightings)
 	result := inserted{index: c.index}
 	var stored, inFlight, changed keyColumns
-	err = s.pool.QueryRow(ctx, insertOrders,
-		c.lines.project, c.lines.id, c.lines.product, c.lines.sku, c.lines.listPrice, c.lines.currency,
-		c.project, c.id, c.ts, c.user, c.batch, c.count, c.currency, c.number, c.hash, c.properties, c.facts, c.principal, c.key, c.bodyHash,
-		c.lines.line, c.lines.ts, c.lines.quantity, c.lines.amount, facts.AppendHeader(nil, c.base),
-		mayLower(c.user, news)).
-		Scan(&result.receivedAt, &stored.project, &stored.id, &inFlight.project, &inFlight.id, &changed.project, &changed.id)
+	err = s.onConnection(ctx, func(conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, insertOrders,
+			c.lines.project, c.lines.id, c.lines.product, c.lines.sku, c.lines.listPrice, c.lines.currency,
+			c.project, c.id, c.ts, c.user, c.batch, c.count, c.currency, c.number, c.hash, c.properties, c.facts, c.principal, c.key, c.bodyHash,
+			c.lines.line, c.lines.ts, c.lines.quantity, c.lines.amount, facts.AppendHeader(nil, c.base),
+			mayLower(c.user, news)).
+			Scan(&result.receivedAt, &stored.project, &stored.id, &inFlight.project, &inFlight.id, &changed.project, &changed.id)
+	})
 	if err != nil {
 		return inserted{}, err
 	}

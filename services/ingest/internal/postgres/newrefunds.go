@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/hp-analytics/hp-analytics/internal/protocol/facts"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/order"
@@ -88,11 +89,13 @@ func (s *Store) insertRefunds(ctx context.Context, planned []plannedRefund, orde
 	news := s.seen.earlier(c.sightings)
 	var receivedAt time.Time
 	var stored keyColumns
-	err = s.pool.QueryRow(ctx, insertRefunds,
-		c.before.project, c.before.id, c.before.line, c.before.units, c.before.amount,
-		c.project, c.id, c.order, c.ts, c.user, c.batch, c.count, c.currency, c.reason, c.hash, c.facts, mayLower(c.user, news),
-		c.lines.project, c.lines.refund, c.lines.id, c.lines.line, c.lines.product, c.lines.units, c.lines.amount,
-		facts.AppendHeader(nil, c.base), uuid.Nil).Scan(&receivedAt, &stored.project, &stored.id)
+	err = s.onConnection(ctx, func(conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, insertRefunds,
+			c.before.project, c.before.id, c.before.line, c.before.units, c.before.amount,
+			c.project, c.id, c.order, c.ts, c.user, c.batch, c.count, c.currency, c.reason, c.hash, c.facts, mayLower(c.user, news),
+			c.lines.project, c.lines.refund, c.lines.id, c.lines.line, c.lines.product, c.lines.units, c.lines.amount,
+			facts.AppendHeader(nil, c.base), uuid.Nil).Scan(&receivedAt, &stored.project, &stored.id)
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -66,7 +66,7 @@ func (s *Store) observe(kind string, rows int, start time.Time) {
 // classify gives the error of a write its kind, and marks it as committer.ErrContent or committer.ErrLocked if other rows could be stored.
 func classify(err error) error {
 	err = postgres.Classify(err)
-	if _, locked := postgres.IsCode(err, postgres.LockNotAvailable); locked {
+	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && pgErr.Code == postgres.LockNotAvailable && pgErr.Where != "" {
 		return fmt.Errorf("%w: %w", committer.ErrLocked, err)
 	}
 	if causedByContent(err) {
