@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -100,6 +102,27 @@ func TestExpensiveAnswersUseUpTheQuota(t *testing.T) {
 	}
 }
 
+// Every computed answer is charged, whatever is asked for.
+func TestEveryComputedAnswerIsCharged(t *testing.T) {
+	t.Parallel()
+	f := newFixtureWith(t, func(cfg *analytics.Config) { cfg.CostLimit, cfg.CacheTTL = 1, time.Hour }) // one answer is always possible
+	f.product(1)
+	for _, path := range []string{
+		"/analytics/products/top?", "/analytics/products/timeseries?sku=sku-1&", "/analytics/users/somebody/summary?", "/analytics/users/me/summary?",
+		"/analytics/users/top?", "/analytics/overview?", "/analytics/events?", "/analytics/events/timeseries?type=view&",
+	} {
+		caller := f.auth.Token(authn.Analyst, uuid.NewString())
+		for _, c := range []struct {
+			day    string
+			status int
+		}{{"2026-01-01", http.StatusOK}, {"2026-01-02", http.StatusTooManyRequests}, {"2026-01-01", http.StatusOK}} {
+			if w := f.get(path+"from="+c.day+"&to="+c.day, caller); w.Code != c.status {
+				t.Errorf("GET %s on %s: %d, want %d: %s", path, c.day, w.Code, c.status, w.Body)
+			}
+		}
+	}
+}
+
 // A ranking by users merges a bounded number of sketches, and says when that was not enough to be exact.
 func TestTopByUsersIsBounded(t *testing.T) {
 	t.Parallel()
@@ -120,6 +143,46 @@ func TestTopByUsersIsBounded(t *testing.T) {
 		if len(top.Items) != 2 || top.Exact != want.exact || top.Items[0].Product.SKU != want.first {
 			text, _ := json.Marshal(top)
 			t.Errorf("%s: %s, want %+v", query, text, want)
+		}
+	}
+}
+
+// A key reads the project that it belongs to, and a member the one that the header names, in its time zone and currency.
+func TestCallersReadTheirProject(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.count(f.product(1), "2026-01-01", 0, 10, 3, 1, 4)
+	f.exec(`INSERT INTO auth.projects (slug, name, time_zone, currency) VALUES ('other', 'Other', 'Asia/Kolkata', 'INR')`)
+	var other int16
+	if err := f.db.QueryRow(t.Context(), `SELECT id FROM auth.projects WHERE slug = 'other'`).Scan(&other); err != nil {
+		t.Fatal(err)
+	}
+	key := f.apiKey("other's", "read")
+	f.exec(`UPDATE auth.api_keys SET project = $1 WHERE name = 'other''s'`, other)
+	member := uuid.NewString()
+	token := f.auth.Token(authn.Analyst, member)
+	f.auth.Join(other, authn.Viewer, member)
+	for _, c := range []struct {
+		credential, project string
+		items               int
+		zone, currency      string
+	}{
+		{f.apiKey("default's", "read"), "", 1, "UTC", "EUR"}, {key, "", 0, "Asia/Kolkata", "INR"},
+		{token, "default", 1, "UTC", "EUR"}, {token, "other", 0, "Asia/Kolkata", "INR"},
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/analytics/products/top?metric=gross_minor&from=2026-01-01&to=2026-01-01", nil)
+		r.Header.Set("Authorization", "Bearer "+c.credential)
+		if c.project != "" {
+			r.Header.Set("Project", c.project)
+		}
+		w := httptest.NewRecorder()
+		f.handler.ServeHTTP(w, r)
+		var top api.TopProducts
+		if err := json.Unmarshal(w.Body.Bytes(), &top); err != nil || w.Code != http.StatusOK {
+			t.Fatalf("%+v: %d %s", c, w.Code, w.Body)
+		}
+		if len(top.Items) != c.items || top.Meta.TimeZone != c.zone || *top.Currency != c.currency {
+			t.Errorf("%+v: %d items, %s, %s", c, len(top.Items), top.Meta.TimeZone, *top.Currency)
 		}
 	}
 }

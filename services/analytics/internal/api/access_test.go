@@ -66,6 +66,16 @@ func TestWhoSeesWhatOfAProject(t *testing.T) {
 			}
 		}
 	}
+	for _, name := range []string{"timezone", "offset", "page"} {
+		for _, path := range []string{
+			"/analytics/products/top?", "/analytics/products/" + shop.id("sku") + "/timeseries?", "/analytics/products/timeseries?sku=sku&", "/analytics/overview?",
+			"/analytics/events?", "/analytics/events/timeseries?type=view&", "/analytics/users/top?", "/analytics/users/u/summary?", "/analytics/users/me/summary?",
+		} {
+			if got := w.get("owner", path+name+"=1"); got.Code != http.StatusUnprocessableEntity || !strings.Contains(got.Body.String(), `"/query/`+name+`"`) {
+				t.Errorf("GET %s%s=1: %d %s", path, name, got.Code, got.Body)
+			}
+		}
+	}
 	for _, path := range []string{"/analytics/users/me/summary?" + days, "/analytics/users/" + guest + "/summary?" + days} {
 		if got := w.get("guest", path).Body.String(); !strings.Contains(got, `"gross_minor":333`) || !strings.Contains(got, fmt.Sprintf("%q", guest)) {
 			t.Errorf("GET %s: %s", path, got)
