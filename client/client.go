@@ -21,6 +21,7 @@ type Client struct {
 	routes     map[string]string
 	http       *http.Client
 	userAgent  string
+	project    string // empty for the one that the platform chooses
 	credential credential
 	retry      RetryPolicy
 }
@@ -161,6 +162,9 @@ func (c *Client) request(ctx context.Context, call *call, token string) (*http.R
 	}
 	request.Header.Set("User-Agent", c.userAgent)
 	request.Header.Set("Accept", "application/json, application/problem+json")
+	if c.project != "" {
+		request.Header.Set("Project", c.project)
+	}
 	if token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
 	}

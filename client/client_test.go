@@ -59,7 +59,7 @@ func TestParametersAndHeaders(t *testing.T) {
 		got = r
 		w.Header().Set("Idempotency-Replayed", "true")
 		answer(http.StatusOK, `{"points":[{"start":"2026-03-01T00:00:00Z","views":3}],"meta":{"cached":true}}`)(w, r)
-	}, client.WithUserAgent("shop/1.2"))
+	}, client.WithUserAgent("shop/1.2"), client.WithProject("shop-b"))
 	day := client.Day(time.Date(2026, 3, 1, 23, 0, 0, 0, time.UTC))
 	id := uuid.MustParse("0195a3f4-11d2-7c9e-a6f0-8b3e5d7c2a91")
 	series, err := c.ProductTimeseries(t.Context(), id, &client.ProductTimeseriesParams{From: day, Interval: client.IntervalWeek})
@@ -69,8 +69,8 @@ func TestParametersAndHeaders(t *testing.T) {
 	if want := "/analytics/products/" + id.String() + "/timeseries?from=2026-03-01&interval=week"; got.URL.RequestURI() != want {
 		t.Errorf("called %s, want %s", got.URL.RequestURI(), want)
 	}
-	if got.UserAgent() != "shop/1.2" {
-		t.Errorf("User-Agent: %s", got.UserAgent())
+	if got.UserAgent() != "shop/1.2" || got.Header.Get("Project") != "shop-b" {
+		t.Errorf("User-Agent: %s, Project: %s", got.UserAgent(), got.Header.Get("Project"))
 	}
 	if _, err := c.UserSummary(t.Context(), "a/b c", nil); err != nil || got.URL.RequestURI() != "/analytics/users/a%2Fb%20c/summary" {
 		t.Errorf("called %s, %v", got.URL.RequestURI(), err)

@@ -52,6 +52,15 @@ func WithUserAgent(userAgent string) Option {
 	}
 }
 
+// WithProject makes a user act in the project with this name. Without it, it is the user's only project, or the default one. An
+// API key acts in its own project, whatever is said here.
+func WithProject(name string) Option {
+	return func(c *Client) error {
+		c.project = name
+		return nil
+	}
+}
+
 // WithRetryPolicy replaces the default RetryPolicy.
 func WithRetryPolicy(policy RetryPolicy) Option {
 	return func(c *Client) error {

@@ -32,6 +32,7 @@ type findings struct {
 	totals      tally.Counts // of all products of this demo
 	rankings    int
 	users       int
+	signUps     int64
 	differences []Difference
 }
 
@@ -49,12 +50,12 @@ func exactly(_ tally.Measure, platform, own int64) bool { return platform == own
 
 // check reads the platform's numbers and compares each with the demo's own. settled is the result of settle.
 func (d *demo) check(ctx context.Context, settled time.Time) (*findings, error) {
-	rankings := []tally.Measure{tally.Views, tally.RevenueMinor}
+	rankings := []tally.Measure{tally.Views, tally.GrossEuro, tally.NetYen}
 	users := d.sample()
-	d.progress.begin("comparing", len(d.ids)+len(rankings)+len(users))
+	d.progress.begin("comparing", len(d.ids)+len(rankings)+len(users)+len(signUpIntervals))
 	defer d.progress.end()
 
-	from, to := client.Day(d.shop.From), client.Day(d.shop.LastDay())
+	from, to := d.days()
 	series, err := gather(ctx, d, len(d.ids), func(ctx context.Context, i int) (client.Series, error) {
 		params := &client.ProductTimeseriesParams{From: from, To: to, Interval: client.IntervalDay}
 		return complete(ctx, d, settled,
@@ -69,7 +70,7 @@ func (d *demo) check(ctx context.Context, settled time.Time) (*findings, error) 
 	tops, err := gather(ctx, d, len(rankings), func(ctx context.Context, i int) (client.TopProducts, error) {
 		return complete(ctx, d, settled,
 			func(ctx context.Context) (client.TopProducts, error) {
-				return d.top(ctx, client.Metric(rankings[i]), rankingLength)
+				return d.top(ctx, rankings[i], rankingLength)
 			},
 			func(t client.TopProducts) client.Meta { return t.Meta })
 	})
@@ -88,9 +89,24 @@ func (d *demo) check(ctx context.Context, settled time.Time) (*findings, error) 
 		return nil, err
 	}
 
+	signUps, err := gather(ctx, d, len(signUpIntervals), func(ctx context.Context, i int) (client.EventSeries, error) {
+		return complete(ctx, d, settled,
+			func(ctx context.Context) (client.EventSeries, error) {
+				return d.signUps(ctx, signUpIntervals[i])
+			},
+			func(s client.EventSeries) client.Meta { return s.Meta })
+	})
+	if err != nil {
+		return nil, err
+	}
 	f := &findings{rankings: len(rankings), users: len(users)}
 	if err := d.checkProducts(f, series); err != nil {
 		return nil, err
+	}
+	for _, series := range signUps {
+		if err := d.checkSignUps(f, series); err != nil {
+			return nil, err
+		}
 	}
 	for i, top := range tops {
 		d.checkRanking(f, rankings[i], top)

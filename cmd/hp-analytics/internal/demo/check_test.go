@@ -27,7 +27,7 @@ func TestEstimatedUsersMayBeOff(t *testing.T) {
 		{tally.UniqueUsers, 910, 1_000, false},
 		{tally.UniqueUsers, 0, 1_000, false},
 		{tally.Views, 1_001, 1_000, false},
-		{tally.RevenueMinor, 1_000, 1_000, true},
+		{tally.GrossYen, 1_000, 1_000, true},
 	} {
 		if got := closely(c.measure, c.platform, c.own); got != c.want {
 			t.Errorf("%s of %d for %d: equal = %t", c.measure, c.platform, c.own, got)

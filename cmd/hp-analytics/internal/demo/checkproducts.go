@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hp-analytics/hp-analytics/client"
+	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/demo/shop"
 	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/demo/tally"
 	"github.com/hp-analytics/hp-analytics/internal/stats/sketch"
 )
@@ -42,24 +43,25 @@ func (d *demo) checkProducts(f *findings, series []client.Series) error {
 		totals := countsOf(s.Totals)
 		f.totals.Add(totals)
 		f.compare("product "+sku, totals, d.own.Products[i], closely)
-		if err := addDays(days, s, d.shop.From); err != nil {
+		if err := addDays(days, s, d.shop); err != nil {
 			return err
 		}
 	}
 	for i, day := range days {
-		f.compare("all products on "+d.shop.From.AddDate(0, 0, i).Format(time.DateOnly), day, d.own.Days[i], additive)
+		f.compare("all products on "+d.shop.Day(i).Format(time.DateOnly), day, d.own.Days[i], additive)
 	}
 	return nil
 }
 
-// addDays adds the points of s to days. There must be one point for each day, in order, beginning with from.
-func addDays(days []tally.Counts, s client.Series, from time.Time) error {
+// addDays adds the points of s to days. There must be one point for each day of the shop, in order, that begins when the day does
+// where the shop is.
+func addDays(days []tally.Counts, s client.Series, shop *shop.Shop) error {
 	if len(s.Points) != len(days) {
 		return fmt.Errorf("the series of product %s has %d days instead of %d", s.Product.SKU, len(s.Points), len(days))
 	}
 	for i, point := range s.Points {
-		if want := client.Day(from.AddDate(0, 0, i)); !point.Start.Equal(want.Time) {
-			return fmt.Errorf("the series of product %s has the day %s instead of %s", s.Product.SKU, point.Start, want)
+		if want := shop.DayStart(i); !point.Start.Equal(want) {
+			return fmt.Errorf("the series of product %s has a day from %s on instead of %s", s.Product.SKU, point.Start, want)
 		}
 		days[i].Add(countsOfPoint(point))
 	}

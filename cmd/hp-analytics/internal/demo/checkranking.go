@@ -62,7 +62,7 @@ func (d *demo) checkRanking(f *findings, by tally.Measure, top client.TopProduct
 func (d *demo) ranking(by tally.Measure) []place {
 	var places []place
 	for i, counts := range d.own.Products {
-		if value := by.Of(counts); value > 0 {
+		if value := by.Of(counts); value != 0 {
 			places = append(places, place{d.ids[i], value})
 		}
 	}

@@ -8,8 +8,8 @@
 //
 // # Running the same demo again
 //
-// A demo is fixed by its seed, its size and its time: the last Days whole days (UTC) up to the last full hour. SKUs, user
-// ids and event ids are derived from these, so that
+// A demo is fixed by its seed, its size, its time zone and its time: the last Days whole days there up to the last full hour. SKUs,
+// user ids and event ids are derived from these, so that
 //
 //   - the same demo in the same hour sends the same events: the platform recognizes them as duplicates, and its numbers
 //     stay equal to the demo's;
@@ -18,15 +18,17 @@
 //
 // # What is compared
 //
-// Every count of every product over all days; the counts of all products together on each day; the order and values of
-// rankings, as far as products of this demo are in them; and the counts of a sample of users. All must be equal, except
-// the unique users of products: the platform estimates them, and may be off by the known error of its estimate.
+// Every count of every product over all days, with the money in each currency; the counts of all products together on each day;
+// the order and values of rankings, as far as products of this demo are in them; the sign-ups, which concern no product, on each
+// day and in each hour of a day, one of 23 or 25 hours if the demo has one; and the counts of a sample of users. All must be
+// equal, except large numbers of unique users: the platform estimates them, and may be off by the known error of its estimate.
 //
 // The packages below do the parts: shop generates the events, tally counts them.
 package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync/atomic"
@@ -37,6 +39,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/client"
 	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/demo/shop"
 	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/demo/tally"
+	"github.com/hp-analytics/hp-analytics/internal/localtime"
 )
 
 const (
@@ -60,6 +63,9 @@ type Options struct {
 	Products int    // at most shop.MaxProducts
 	Users    int    // at most shop.MaxUsers
 	Seed     uint64 // another seed is another demo of the same size
+	// Zone is the IANA name of a time zone. The demo then acts in a project of its own with this zone, which it creates if need be.
+	// Empty: it acts in the admin's project, in its zone.
+	Zone string
 
 	Out io.Writer // progress and report; progress is a bar if it is a terminal
 
@@ -68,7 +74,14 @@ type Options struct {
 }
 
 // Validate returns every problem of the size at once, without calling the platform.
-func (o Options) Validate() error { return o.shop().Validate() }
+func (o Options) Validate() error {
+	err := o.shop().Validate()
+	if o.Zone != "" {
+		_, unknown := localtime.Load(o.Zone)
+		err = errors.Join(err, unknown)
+	}
+	return err
+}
 
 func (o Options) shop() shop.Config {
 	return shop.Config{Seed: o.Seed, Events: o.Events, Days: o.Days, Products: o.Products, Users: o.Users, Now: o.Now}
@@ -94,18 +107,25 @@ func Run(ctx context.Context, o Options) error {
 	if o.RetryTimeout == 0 {
 		o.RetryTimeout = defaultRetryTimeout
 	}
-	s, err := shop.New(o.shop())
-	if err != nil {
+	if err := o.Validate(); err != nil {
 		return err
 	}
 	a := &access{options: o, progress: newProgress(o.Out)}
-	admin, err := a.client(client.WithLogin(o.Email, o.Password))
+	admin, err := a.admin(ctx)
 	if err != nil {
 		return err
 	}
 	defer admin.CloseIdleConnections()
-	printIntro(o.Out, s, o.URL)
 	return a.withKey(ctx, admin, func(key *client.Client) error {
+		config := o.shop()
+		if config.Zone, err = zoneOf(ctx, key); err != nil {
+			return err
+		}
+		s, err := shop.New(config)
+		if err != nil {
+			return err
+		}
+		printIntro(o.Out, s, o.URL)
 		ids, err := createProducts(ctx, admin, s)
 		if err != nil {
 			return err

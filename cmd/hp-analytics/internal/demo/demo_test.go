@@ -108,7 +108,7 @@ func TestEveryWrongNumberIsFound(t *testing.T) {
 					return
 				}
 				changed++
-				add(c, measure, 1)
+				*measure.Field(c)++
 			}
 			report, err := run(t, p)
 			e, ok := errors.AsType[*DifferenceError](err)
@@ -123,14 +123,6 @@ func TestEveryWrongNumberIsFound(t *testing.T) {
 			}
 		})
 	}
-}
-
-// add adds n to one of the counts.
-func add(c *tally.Counts, m tally.Measure, n int64) {
-	*map[tally.Measure]*int64{
-		tally.Events: &c.Events, tally.Views: &c.Views, tally.Clicks: &c.Clicks, tally.AddToCarts: &c.AddToCarts,
-		tally.Purchases: &c.Purchases, tally.Units: &c.Units, tally.RevenueMinor: &c.RevenueMinor, tally.UniqueUsers: &c.UniqueUsers,
-	}[m] += n
 }
 
 func TestWrongNumbersInOtherAnswers(t *testing.T) {
@@ -156,6 +148,59 @@ func TestWrongNumbersInOtherAnswers(t *testing.T) {
 				t.Errorf("%#v\n%s", err, report)
 			}
 		})
+	}
+}
+
+// TestWrongSignUpsAreFound falsifies the events that concern no product.
+func TestWrongSignUpsAreFound(t *testing.T) {
+	t.Parallel()
+	for path, subject := range map[string]string{
+		"day 2026-03-16T": "the day of 2026-03-16T00:00:00Z", "hour 2026-03-17T09": "the hour of 2026-03-17T09:00:00Z", "all by day": "all days",
+	} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			p := newFakePlatform(t)
+			p.falsify = func(of string, c *tally.Counts) {
+				if strings.HasPrefix(of, path) {
+					c.Events++
+				}
+			}
+			report, err := run(t, p)
+			e, ok := errors.AsType[*DifferenceError](err)
+			if !ok || len(e.Differences) != 1 || e.Differences[0].Subject != subject || e.Differences[0].What != "sign-ups" {
+				t.Errorf("%#v\n%s", err, report)
+			}
+		})
+	}
+}
+
+// TestDemoOfAZone runs a demo in a project of its own, over a day of 25 hours.
+func TestDemoOfAZone(t *testing.T) {
+	t.Parallel()
+	p := newFakePlatform(t)
+	var err error
+	if p.zone, err = time.LoadLocation("Europe/Berlin"); err != nil {
+		t.Fatal(err)
+	}
+	p.project = "demo-europe-berlin"
+	var out strings.Builder
+	hours := map[string]bool{}
+	p.falsify = func(path string, _ *tally.Counts) {
+		if strings.HasPrefix(path, "hour ") {
+			hours[path] = true
+		}
+	}
+	options := p.options(&out)
+	options.Zone, options.Now = "Europe/Berlin", time.Date(2026, 10, 26, 12, 0, 0, 0, time.UTC)
+	if err := Run(t.Context(), options); err != nil || !strings.Contains(out.String(), "2026-10-24 to 2026-10-26 in Europe/Berlin") {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+	if len(hours) != 25 || !hours["hour 2026-10-25T02:00:00+02:00"] || !hours["hour 2026-10-25T02:00:00+01:00"] {
+		t.Errorf("hours that were compared: %v", hours)
+	}
+	options.Zone = "Europe/Atlantis"
+	if err := Run(t.Context(), options); err == nil || !strings.Contains(err.Error(), "Atlantis") {
+		t.Errorf("an unknown zone: %v", err)
 	}
 }
 

@@ -27,6 +27,8 @@ type fakePlatform struct {
 	server *httptest.Server
 
 	// Faults; nil for none.
+	zone    *time.Location
+	project string // the header Project of every request with a login; empty for none
 	falsify func(path string, c *tally.Counts)
 	refuse  func(event map[string]any) bool // refuses a valid event
 	disturb func(request int) disturbance
@@ -37,7 +39,8 @@ type fakePlatform struct {
 	keys       map[string]*fakeKey // by id
 	products   []fakeProduct
 	rows       map[string]row    // by time and id
-	idempotent map[string]string // answers by Idempotency-Key
+	idempotent map[string]string // answers by Idempotency-Key, and by the id of a refund
+	purchases  map[string]row    // by id
 	accepted   int
 	pending    int // how many more answers report pending events
 }
@@ -48,15 +51,22 @@ type fakeKey struct {
 }
 
 type fakeProduct struct {
-	ID         string `json:"id"`
-	SKU        string `json:"sku"`
-	PriceMinor int64  `json:"price_minor"`
+	ID         string           `json:"id"`
+	SKU        string           `json:"sku"`
+	PriceMinor int64            `json:"price_minor"`
+	Currency   string           `json:"currency"`
+	Prices     map[string]int64 `json:"prices"`
 }
 
 type row struct {
-	product, user, day string
-	counts             tally.Counts
+	product, user, name string // product and name may be empty
+	at                  time.Time
+	counts              tally.Counts
+	refund              bool // is nothing that the user did
 }
+
+// day returns the day of the row by the clocks of the platform's only project.
+func (p *fakePlatform) day(r row) string { return r.at.In(p.zone).Format(time.DateOnly) }
 
 // disturbance is a fault of one request.
 type disturbance int
@@ -68,7 +78,7 @@ const (
 )
 
 func newFakePlatform(t *testing.T) *fakePlatform {
-	p := &fakePlatform{t: t, keys: map[string]*fakeKey{}, rows: map[string]row{}, idempotent: map[string]string{}}
+	p := &fakePlatform{t: t, keys: map[string]*fakeKey{}, rows: map[string]row{}, idempotent: map[string]string{}, purchases: map[string]row{}, zone: time.UTC}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /auth/login", p.login)
 	mux.HandleFunc("POST /auth/api-keys", p.as("token", p.createKey))
@@ -79,6 +89,9 @@ func newFakePlatform(t *testing.T) *fakePlatform {
 	mux.HandleFunc("POST /events", p.as("hpa_", p.event))
 	mux.HandleFunc("POST /events/bulk", p.as("hpa_", p.bulk))
 	mux.HandleFunc("POST /purchases", p.as("hpa_", p.purchase))
+	mux.HandleFunc("POST /orders/{id}/refunds", p.as("hpa_", p.refund))
+	mux.HandleFunc("POST /auth/projects", p.as("token", p.createProject))
+	mux.HandleFunc("GET /analytics/events/timeseries", p.as("hpa_", p.events))
 	mux.HandleFunc("GET /analytics/products/top", p.as("hpa_", p.top))
 	mux.HandleFunc("GET /analytics/products/{id}/timeseries", p.as("hpa_", p.series))
 	mux.HandleFunc("GET /analytics/users/{id}/summary", p.as("hpa_", p.summary))
@@ -124,6 +137,9 @@ func (p *fakePlatform) as(prefix string, next http.HandlerFunc) http.HandlerFunc
 		if !strings.HasPrefix(token, prefix) || isKey && p.keys[id].revoked {
 			http.Error(w, `{"code":"credentials_required"}`, http.StatusUnauthorized)
 			return
+		}
+		if project := r.Header.Get("Project"); !isKey && r.URL.Path != "/auth/projects" && project != p.project {
+			p.t.Errorf("%s %s acts in the project %q instead of %q", r.Method, r.URL.Path, project, p.project)
 		}
 		next(w, r)
 	}
@@ -264,16 +280,34 @@ func (p *fakePlatform) store(fact map[string]any, counts tally.Counts) bool {
 	}
 	name, _ := cmp.Or(fact["sku"], fact["product_id"]).(string)
 	product := p.find(name)
-	key := ts.Format(time.RFC3339Nano) + id.String()
-	if _, ok := p.rows[key]; ok || product == nil {
-		if product == nil {
-			p.t.Errorf("product %q does not exist", name)
-		}
+	key := ts.UTC().Format(time.RFC3339Nano) + id.String()
+	if product == nil && name != "" {
+		p.t.Errorf("product %q does not exist", name)
+	}
+	if _, ok := p.rows[key]; ok {
 		return false
 	}
-	p.rows[key] = row{product: product.ID, user: fact["user_id"].(string), day: ts.Format(time.DateOnly), counts: counts}
+	r := row{user: fact["user_id"].(string), at: ts, counts: counts}
+	r.name, _ = fact["type"].(string)
+	if product != nil {
+		r.product = product.ID
+	}
+	p.rows[key] = r
 	p.pending = 3
 	return true
+}
+
+// createProject knows the one project that there may be, as on a second run.
+func (p *fakePlatform) createProject(w http.ResponseWriter, r *http.Request) {
+	var request struct {
+		Slug     string
+		TimeZone string `json:"time_zone"`
+	}
+	p.decode(r, &request)
+	if request.Slug != p.project || request.TimeZone != p.zone.String() {
+		p.t.Errorf("a project is created: %+v", request)
+	}
+	p.answer(w, http.StatusConflict, `{"code":"slug_taken"}`)
 }
 
 func (p *fakePlatform) purchase(w http.ResponseWriter, r *http.Request) {
@@ -286,13 +320,53 @@ func (p *fakePlatform) purchase(w http.ResponseWriter, r *http.Request) {
 	var purchase map[string]any
 	p.decode(r, &purchase)
 	quantity := int64(purchase["quantity"].(float64))
-	amount := quantity * p.find(purchase["sku"].(string)).PriceMinor
+	product, currency := p.find(purchase["sku"].(string)), purchase["currency"].(string)
+	amount := quantity * product.PriceMinor
+	if currency != product.Currency {
+		amount = quantity * product.Prices[currency]
+	}
 	if given, ok := purchase["amount_minor"].(float64); ok {
 		amount = int64(given)
 	}
-	p.store(purchase, tally.Counts{Purchases: 1, Units: quantity, RevenueMinor: amount})
+	counts := inCurrency(currency, tally.Money{GrossMinor: amount, NetMinor: amount, Orders: 1, Units: quantity})
+	counts.Purchases, counts.Units = 1, quantity
+	p.store(purchase, counts)
+	p.purchases[purchase["id"].(string)] = row{product: product.ID, user: purchase["user_id"].(string), name: currency, counts: counts}
 	p.idempotent[key] = fmt.Sprintf(`{"id":%q,"batch_id":%q}`, purchase["id"], uuid.NewString())
 	p.answer(w, http.StatusCreated, "%s", p.idempotent[key])
+}
+
+func inCurrency(currency string, m tally.Money) (c tally.Counts) {
+	*map[string]*tally.Money{"EUR": &c.Euro, "JPY": &c.Yen}[currency] = m
+	return c
+}
+
+func (p *fakePlatform) refund(w http.ResponseWriter, r *http.Request) {
+	var refund struct {
+		ID    string
+		TS    time.Time
+		Lines []struct {
+			AmountMinor int64 `json:"amount_minor"`
+		}
+	}
+	p.decode(r, &refund)
+	bought, ok := p.purchases[r.PathValue("id")]
+	if !ok {
+		p.t.Errorf("a refund of the unknown purchase %s", r.PathValue("id"))
+	}
+	if _, ok := p.idempotent[refund.ID]; !ok {
+		amount := bought.counts.Euro.GrossMinor + bought.counts.Yen.GrossMinor // one of them is 0
+		if len(refund.Lines) > 0 {
+			amount = refund.Lines[0].AmountMinor
+		}
+		p.rows[refund.ID] = row{
+			product: bought.product, user: bought.user, at: refund.TS, refund: true,
+			counts: inCurrency(bought.name, tally.Money{RefundedMinor: amount, NetMinor: -amount}),
+		}
+		p.pending = 3
+		p.idempotent[refund.ID] = fmt.Sprintf(`{"id":%q,"batch_id":"17"}`, refund.ID)
+	}
+	p.answer(w, http.StatusCreated, "%s", p.idempotent[refund.ID])
 }
 
 // count adds up the rows that match.
@@ -301,7 +375,9 @@ func (p *fakePlatform) count(path string, match func(r row) bool) (c tally.Count
 	for _, r := range p.rows {
 		if match(r) {
 			c.Add(r.counts)
-			users[r.user] = true
+			if !r.refund {
+				users[r.user] = true
+			}
 		}
 	}
 	c.UniqueUsers = int64(len(users))
@@ -320,27 +396,76 @@ func (p *fakePlatform) meta() string {
 			p.pending--
 		}
 	}
-	return fmt.Sprintf(`{"as_of":%q,"complete_until":%q,"pending_events":%d,"cached":false}`,
-		now.Format(time.RFC3339Nano), until.Format(time.RFC3339Nano), p.pending)
+	return fmt.Sprintf(`{"as_of":%q,"complete_until":%q,"pending_events":%d,"cached":false,"time_zone":%q}`,
+		now.Format(time.RFC3339Nano), until.Format(time.RFC3339Nano), p.pending, p.zone)
 }
 
 func (p *fakePlatform) series(w http.ResponseWriter, r *http.Request) {
 	product := p.find(r.PathValue("id"))
 	var points []string
-	from, _ := time.Parse(time.DateOnly, r.URL.Query().Get("from"))
-	to, _ := time.Parse(time.DateOnly, r.URL.Query().Get("to"))
-	for day := from; !day.After(to); day = day.AddDate(0, 0, 1) {
-		start := day.Format(time.DateOnly)
-		counts := p.count("point "+start, func(r row) bool { return r.product == product.ID && r.day == start })
-		points = append(points, fmt.Sprintf(`{"start":%q,%s`, start, p.json(counts)[1:]))
+	for _, day := range p.daysOf(r) {
+		name := day.Format(time.DateOnly)
+		counts := p.count("point "+name, func(r row) bool { return r.product == product.ID && p.day(r) == name })
+		points = append(points, fmt.Sprintf(`{"start":%q,%s`, day.Format(time.RFC3339), p.counts(counts)[1:]))
 	}
 	totals := p.count("series "+product.SKU, func(r row) bool { return r.product == product.ID })
 	p.answer(w, http.StatusOK, `{"product":{"id":%q,"sku":%q},"points":[%s],"totals":%s,"meta":%s}`,
-		product.ID, product.SKU, strings.Join(points, ","), p.json(totals), p.meta())
+		product.ID, product.SKU, strings.Join(points, ","), p.counts(totals), p.meta())
+}
+
+// daysOf returns when the days of a request begin.
+func (p *fakePlatform) daysOf(r *http.Request) (days []time.Time) {
+	from, err := time.ParseInLocation(time.DateOnly, r.URL.Query().Get("from"), p.zone)
+	p.check(err)
+	to, err := time.ParseInLocation(time.DateOnly, r.URL.Query().Get("to"), p.zone)
+	p.check(err)
+	for day := from; !day.After(to); day = day.AddDate(0, 0, 1) {
+		days = append(days, day)
+	}
+	return days
+}
+
+// events answers with the series of a name. The hours of the zones in these tests begin with those of UTC.
+func (p *fakePlatform) events(w http.ResponseWriter, r *http.Request) {
+	query := r.URL.Query()
+	starts, interval := p.daysOf(r), query.Get("interval")
+	end := starts[len(starts)-1].AddDate(0, 0, 1)
+	if interval == "hour" {
+		first := starts[0]
+		starts = nil
+		for hour := first; hour.Before(end); hour = hour.Add(time.Hour) {
+			starts = append(starts, hour)
+		}
+	}
+	var points []string
+	for i, start := range starts {
+		until := end
+		if i+1 < len(starts) {
+			until = starts[i+1]
+		}
+		counts := p.count(interval+" "+start.Format(time.RFC3339), func(r row) bool {
+			return r.name == query.Get("type") && !r.at.Before(start) && r.at.Before(until)
+		})
+		points = append(points, fmt.Sprintf(`{"start":%q,"events":%d,"unique_users":%d}`, start.Format(time.RFC3339), counts.Events, counts.UniqueUsers))
+	}
+	totals := p.count("all by "+interval, func(r row) bool { return r.name == query.Get("type") })
+	p.answer(w, http.StatusOK, `{"interval":%q,"points":[%s],"totals":{"events":%d,"unique_users":%d},"meta":%s}`,
+		interval, strings.Join(points, ","), totals.Events, totals.UniqueUsers, p.meta())
+}
+
+// counts returns the JSON of counts, with money by currency.
+func (p *fakePlatform) counts(c tally.Counts) string {
+	var revenue []string
+	for currency, m := range map[string]tally.Money{"EUR": c.Euro, "JPY": c.Yen} {
+		if m != (tally.Money{}) {
+			revenue = append(revenue, fmt.Sprintf(`{"currency":%q,%s`, currency, p.json(m)[1:]))
+		}
+	}
+	return strings.TrimSuffix(p.json(c), "}") + `,"revenue":[` + strings.Join(revenue, ",") + "]}"
 }
 
 func (p *fakePlatform) top(w http.ResponseWriter, r *http.Request) {
-	metric := tally.Measure(r.URL.Query().Get("metric"))
+	metric := tally.Measure(strings.TrimSpace(r.URL.Query().Get("metric") + " " + r.URL.Query().Get("currency")))
 	type place struct {
 		product fakeProduct
 		value   int64
@@ -348,7 +473,7 @@ func (p *fakePlatform) top(w http.ResponseWriter, r *http.Request) {
 	var places []place
 	for _, product := range p.products {
 		counts := p.count("top "+string(metric), func(r row) bool { return r.product == product.ID })
-		if value := metric.Of(counts); value > 0 {
+		if value := metric.Of(counts); value != 0 {
 			places = append(places, place{product, value})
 		}
 	}
@@ -365,7 +490,7 @@ func (p *fakePlatform) top(w http.ResponseWriter, r *http.Request) {
 func (p *fakePlatform) summary(w http.ResponseWriter, r *http.Request) {
 	counts := p.count("summary "+r.PathValue("id"), func(row row) bool { return row.user == r.PathValue("id") })
 	counts.UniqueUsers = min(counts.UniqueUsers, 1)
-	p.answer(w, http.StatusOK, `{"totals":%s,"meta":%s}`, p.json(counts), p.meta())
+	p.answer(w, http.StatusOK, `{"totals":%s,"meta":%s}`, p.counts(counts), p.meta())
 }
 
 func (p *fakePlatform) json(value any) string {

@@ -23,7 +23,7 @@ func createProducts(ctx context.Context, admin *client.Client, s *shop.Shop) ([]
 	for i, p := range s.Products {
 		products[i] = client.ProductBulkItem{
 			SKU: p.SKU, Name: p.Name, Description: &p.Description, Category: &p.Category,
-			PriceMinor: &p.PriceMinor, Currency: shop.Currency, Attributes: client.Attributes{"color": p.Color},
+			PriceMinor: &p.PriceMinor, Currency: shop.Euro, Prices: client.Prices{shop.Yen: p.PriceYen}, Attributes: client.Attributes{"color": p.Color},
 		}
 	}
 	for bulk := range slices.Chunk(products, maxBulk) {

@@ -18,9 +18,9 @@ const shownDifferences = 20
 
 // printIntro says what the demo is going to do.
 func printIntro(out io.Writer, s *shop.Shop, url string) {
-	_, _ = fmt.Fprintf(out, "Demo %s on %s: %s events by %s users with %s products, %s to %s\n",
+	_, _ = fmt.Fprintf(out, "Demo %s on %s: %s events by %s users with %s products, %s to %s in %s\n",
 		s.Tag(), url, grouped(int64(s.Events)), grouped(int64(s.Users)), grouped(int64(len(s.Products))),
-		s.From.Format(time.DateOnly), s.LastDay().Format(time.DateOnly))
+		s.Day(0).Format(time.DateOnly), s.Day(s.Days-1).Format(time.DateOnly), s.Zone)
 }
 
 // report prints what was sent, the platform's numbers, and their differences. complete is the time from the first request
@@ -30,8 +30,8 @@ func (d *demo) report(out io.Writer, sent *sent, found *findings, complete time.
 	text.WriteString("\n")
 	d.writeTable(&text, found)
 	writeSent(&text, sent, complete)
-	fmt.Fprintf(&text, "compared  %s products in all and by day, %d rankings, %d users\n\n",
-		grouped(int64(len(d.ids))), found.rankings, found.users)
+	fmt.Fprintf(&text, "compared  %s products in all and by day, %d rankings, %d users, %s sign-ups by day and by hour\n\n",
+		grouped(int64(len(d.ids))), found.rankings, found.users, grouped(found.signUps))
 	writeDifferences(&text, found.differences)
 	_, _ = io.WriteString(out, text.String())
 }
@@ -60,9 +60,9 @@ func verdict(m tally.Measure, platform, own int64) string {
 }
 
 func writeSent(out io.Writer, s *sent, complete time.Duration) {
-	_, _ = fmt.Fprintf(out, "sent      %s events in %s batches and %s single requests; %s purchases, %s of them twice; %s retries\n",
+	_, _ = fmt.Fprintf(out, "sent      %s events in %s batches and %s single requests; %s purchases, %s of them twice; %s refunds; %s retries\n",
 		grouped(int64(s.events)), grouped(int64(s.batches)), grouped(int64(s.single)),
-		grouped(int64(s.purchases)), grouped(int64(s.repeated)), grouped(s.retries))
+		grouped(int64(s.purchases)), grouped(int64(s.repeated)), grouped(int64(s.refunds)), grouped(s.retries))
 	_, _ = fmt.Fprintf(out, "answered  %s events accepted, %s duplicates, %s rejected\n",
 		grouped(int64(s.results.Accepted)), grouped(int64(s.results.Duplicates)), grouped(int64(s.results.Rejected)))
 	_, _ = fmt.Fprintf(out, "time      %s, %s events/s; all in the numbers after %s\n",

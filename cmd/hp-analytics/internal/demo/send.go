@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"reflect"
 	"sync"
 	"time"
 
@@ -21,6 +22,7 @@ type sent struct {
 	single    int
 	purchases int
 	repeated  int // purchases that were sent twice
+	refunds   int
 	results   client.EventBulkResult
 	took      time.Duration
 	retries   int64
@@ -171,26 +173,29 @@ func (s *sent) note(count func(), events int, results client.EventBulkResult) {
 	}
 }
 
-// event converts f to an event of the API, which names the product by its SKU or by its id.
+// event converts f to an event of the API, which names the product by its SKU or by its id, if it has one.
 func (d *demo) event(f shop.Fact, bySKU bool) client.EventInput {
-	e := client.EventInput{ID: f.ID, Type: f.Type, UserID: d.shop.UserID(f.User), TS: f.At, Properties: f.Properties}
-	if bySKU {
+	e := client.EventInput{ID: f.ID.String(), Type: f.Type, UserID: d.shop.UserID(f.User), TS: f.At, Properties: f.Properties}
+	switch {
+	case f.Product == shop.NoProduct:
+	case bySKU:
 		e.SKU = d.shop.Products[f.Product].SKU
-	} else {
+	default:
 		e.ProductID = d.ids[f.Product]
 	}
 	return e
 }
 
-// buy sends a purchase. With again it sends the purchase a second time with the same key, and requires the same answer.
+// buy sends a purchase, and then its refund if it has one. With again it sends both a second time, and requires the same answers.
 func (d *demo) buy(ctx context.Context, s *sent, f shop.Fact, again bool) error {
 	p := client.PurchaseRequest{
-		ID: f.ID, SKU: d.shop.Products[f.Product].SKU, Quantity: f.Quantity, UserID: d.shop.UserID(f.User), TS: f.At,
+		ID: f.ID.String(), SKU: d.shop.Products[f.Product].SKU, Quantity: f.Quantity, Currency: f.Currency,
+		UserID: d.shop.UserID(f.User), TS: f.At,
 	}
 	if f.Discounted {
 		p.AmountMinor = &f.PaidMinor
 	}
-	params := &client.CreatePurchaseParams{IdempotencyKey: "demo-order-" + p.ID.String()}
+	params := &client.CreatePurchaseParams{IdempotencyKey: "demo-order-" + p.ID}
 	first, err := d.key.CreatePurchase(ctx, p, params)
 	if err != nil {
 		return err
@@ -201,9 +206,14 @@ func (d *demo) buy(ctx context.Context, s *sent, f shop.Fact, again bool) error 
 		if err != nil {
 			return err
 		}
-		if replayed := header.Get("Idempotency-Replayed"); replayed != "true" || second != first {
+		if replayed := header.Get("Idempotency-Replayed"); replayed != "true" || !reflect.DeepEqual(second, first) {
 			return fmt.Errorf("purchase %s was sent twice with the same Idempotency-Key: the answers are %+v and %+v, Idempotency-Replayed is %q",
 				p.ID, first, second, replayed)
+		}
+	}
+	if f.Refund != nil {
+		if err := d.refund(ctx, f, again); err != nil {
+			return err
 		}
 	}
 	s.note(func() {
@@ -211,6 +221,26 @@ func (d *demo) buy(ctx context.Context, s *sent, f shop.Fact, again bool) error 
 		if again {
 			s.repeated++
 		}
+		if f.Refund != nil {
+			s.refunds++
+		}
 	}, 0, client.EventBulkResult{})
 	return nil
+}
+
+// refund sends what comes back of a purchase: the whole order, or units of its only line.
+func (d *demo) refund(ctx context.Context, f shop.Fact, again bool) error {
+	r := client.RefundRequest{ID: f.Refund.ID.String(), TS: f.Refund.At, Reason: "does not fit"}
+	if f.Refund.Quantity < f.Quantity {
+		r.Lines = []client.RefundLineRequest{{Line: 1, Quantity: f.Refund.Quantity, AmountMinor: &f.Refund.PaidMinor}}
+	}
+	first, err := d.key.CreateRefund(ctx, f.ID.String(), r, nil)
+	if err != nil || !again {
+		return err
+	}
+	second, err := d.key.CreateRefund(ctx, f.ID.String(), r, nil)
+	if err == nil && !reflect.DeepEqual(second, first) {
+		err = fmt.Errorf("refund %s was sent twice: the answers are %+v and %+v", r.ID, first, second)
+	}
+	return err
 }

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/hp-analytics/hp-analytics/client"
+	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/demo/tally"
 )
 
 // pollInterval is the time between two looks at the numbers while they are incomplete.
@@ -17,10 +19,17 @@ const pollInterval = 200 * time.Millisecond
 var errIncomplete = errors.New("the numbers did not become complete")
 
 // top returns a ranking over the days of this demo.
-func (d *demo) top(ctx context.Context, by client.Metric, limit int) (client.TopProducts, error) {
+func (d *demo) top(ctx context.Context, by tally.Measure, limit int) (client.TopProducts, error) {
+	metric, currency, _ := strings.Cut(string(by), " ")
+	from, to := d.days()
 	return d.key.TopProducts(ctx, &client.TopProductsParams{
-		Metric: by, From: client.Day(d.shop.From), To: client.Day(d.shop.LastDay()), Limit: limit,
+		Metric: client.Metric(metric), Currency: currency, From: from, To: to, Limit: limit,
 	})
+}
+
+// days returns the first and the last day of this demo.
+func (d *demo) days() (from, to client.From) {
+	return client.Day(d.shop.Day(0)), client.Day(d.shop.Day(d.shop.Days - 1))
 }
 
 // settle waits until the numbers include everything that was sent. It returns a time, by the platform's clock, after which
@@ -33,7 +42,7 @@ func (d *demo) settle(ctx context.Context) (time.Time, error) {
 	var settled time.Time
 	err := d.poll(ctx, func(ctx context.Context) (bool, client.Meta, error) {
 		// A random limit makes each request different from the last, so that it is seldom answered from a cache.
-		top, err := d.top(ctx, client.MetricEvents, 1+rand.IntN(rankingLength-1)) //nolint:gosec // G404: keeps no secret
+		top, err := d.top(ctx, tally.Events, 1+rand.IntN(rankingLength-1)) //nolint:gosec // G404: keeps no secret
 		meta := top.Meta
 		if err != nil {
 			return false, meta, err

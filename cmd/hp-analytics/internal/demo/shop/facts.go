@@ -9,7 +9,11 @@ import (
 	"github.com/google/uuid"
 )
 
-// Types of events. The first three have counts of their own on the platform, the others are counted by type.
+// NoProduct is the product of a fact that concerns none.
+const NoProduct = -1
+
+// Names of events. The first three have counters of their own on the platform, the others are counted by name. See also
+// Shop.SignUp.
 const (
 	View      = "view"
 	Click     = "click"
@@ -18,11 +22,11 @@ const (
 	Wishlist  = "wishlist.add"
 )
 
-// Fact is one thing that a user did with a product: an event or a purchase.
+// Fact is one thing that a user did: an event or a purchase.
 type Fact struct {
 	ID      uuid.UUID // a UUIDv7 whose time is At
 	At      time.Time // whole milliseconds, the resolution of ID
-	Product int       // an index of Shop.Products
+	Product int       // an index of Shop.Products, or NoProduct
 	User    int       // see Shop.UserID
 
 	// For events.
@@ -31,8 +35,18 @@ type Fact struct {
 
 	// For purchases.
 	Quantity   int64
-	PaidMinor  int64 // in total
-	Discounted bool  // PaidMinor is not the price of Quantity units
+	Currency   string
+	PaidMinor  int64   // in total
+	Discounted bool    // PaidMinor is not the price of Quantity units
+	Refund     *Refund // what comes back later; nil for nothing
+}
+
+// Refund is what a user gets back of a purchase: all of it, or one unit of several.
+type Refund struct {
+	ID        uuid.UUID
+	At        time.Time
+	Quantity  int64
+	PaidMinor int64
 }
 
 // IsPurchase reports whether f is a purchase and not an event.

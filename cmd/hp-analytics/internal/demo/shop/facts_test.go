@@ -51,13 +51,16 @@ type count struct {
 	byHour            [24]int
 	users             map[int]bool
 	ids               map[uuid.UUID]bool
+	signUps           int
+	refunds           int
+	byCurrency        map[string]int // purchases
 }
 
 func counted(t *testing.T, s *shop.Shop) count {
 	t.Helper()
 	c := count{
 		byType: map[string]int{}, views: make([]int, len(s.Products)), byDay: map[string]int{},
-		users: map[int]bool{}, ids: map[uuid.UUID]bool{},
+		users: map[int]bool{}, ids: map[uuid.UUID]bool{}, byCurrency: map[string]int{},
 	}
 	for f := range s.Facts() {
 		if f.At.Before(s.From) || !f.At.Before(s.Until) {
@@ -70,10 +73,23 @@ func counted(t *testing.T, s *shop.Shop) count {
 		c.users[f.User] = true
 		if f.IsPurchase() {
 			c.purchases++
-			if full := f.Quantity * s.Products[f.Product].PriceMinor; (f.PaidMinor == full) == f.Discounted {
+			c.byCurrency[f.Currency]++
+			if full := f.Quantity * s.Products[f.Product].Price(f.Currency); (f.PaidMinor == full) == f.Discounted {
 				t.Errorf("paid %d for goods of %d, discounted: %t", f.PaidMinor, full, f.Discounted)
 			}
+			if r := f.Refund; r != nil {
+				c.refunds++
+				c.ids[r.ID] = true
+				if !r.At.After(f.At) || !r.At.Before(s.Until) || r.Quantity < 1 || r.Quantity > f.Quantity || r.PaidMinor < 1 || r.PaidMinor > f.PaidMinor {
+					t.Errorf("of %+v comes back %+v", f, *r)
+				}
+			}
 			continue
+		}
+		if isSignUp := f.Type == s.SignUp(); isSignUp != (f.Product == shop.NoProduct) {
+			t.Errorf("%s concerns product %d", f.Type, f.Product)
+		} else if isSignUp {
+			c.signUps++
 		}
 		c.events++
 		c.byType[f.Type]++
@@ -83,8 +99,8 @@ func counted(t *testing.T, s *shop.Shop) count {
 			c.views[f.Product]++
 		}
 	}
-	if len(c.ids) != c.events+c.purchases {
-		t.Errorf("%d facts have %d ids", c.events+c.purchases, len(c.ids))
+	if facts := c.events + c.purchases + c.refunds; len(c.ids) != facts {
+		t.Errorf("%d facts have %d ids", facts, len(c.ids))
 	}
 	return c
 }
@@ -103,6 +119,15 @@ func TestShape(t *testing.T) {
 	}
 	if got.byType[shop.Search] == 0 || got.byType[shop.Wishlist] == 0 {
 		t.Errorf("types: %v", got.byType)
+	}
+	if got.signUps < views/100 || got.signUps > views/10 {
+		t.Errorf("%d sign-ups and %d views", got.signUps, views)
+	}
+	if yen, euro := got.byCurrency[shop.Yen], got.byCurrency[shop.Euro]; yen < got.purchases/10 || euro < yen || yen+euro != got.purchases {
+		t.Errorf("purchases by currency: %v", got.byCurrency)
+	}
+	if got.refunds < got.purchases/20 || got.refunds > got.purchases/3 {
+		t.Errorf("%d of %d purchases come back", got.refunds, got.purchases)
 	}
 	slices.Sort(got.views)
 	slices.Reverse(got.views)
@@ -145,6 +170,39 @@ func TestSmallestAndOtherSizes(t *testing.T) {
 	} {
 		if got := counted(t, newShop(t, c)); got.events != c.Events {
 			t.Errorf("%+v: %d events", c, got.events)
+		}
+	}
+}
+
+// TestDaysOfTheZone counts a week in which the clocks of Berlin change: all of it happens on its seven days, and by its clocks.
+func TestDaysOfTheZone(t *testing.T) {
+	t.Parallel()
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := config()
+	c.Days, c.Zone, c.Now = 7, berlin, time.Date(2026, 10, 27, 23, 10, 0, 0, time.UTC) // 00:10 on the 28th
+	s := newShop(t, c)
+	if first, last := s.Day(0).Format(time.DateOnly), s.Day(6).Format(time.DateOnly); first != "2026-10-21" || last != "2026-10-27" {
+		t.Fatalf("from %s to %s", first, last)
+	}
+	if length := s.DayStart(5).Sub(s.DayStart(4)); length != 25*time.Hour {
+		t.Errorf("%s has %s", s.Day(4).Format(time.DateOnly), length)
+	}
+	if !s.DayStart(0).Equal(s.From) || !s.DayStart(7).Equal(s.Until) {
+		t.Errorf("from %s until %s", s.From, s.Until)
+	}
+	got := counted(t, s)
+	if len(got.byDay) != 7 || got.byDay["2026-10-25"] < got.byDay["2026-10-22"] { // a Sunday, a Thursday
+		t.Errorf("events by day: %v", got.byDay)
+	}
+	if night, evening := got.byHour[3], got.byHour[19]; night*5 > evening {
+		t.Errorf("%d events at night, %d in the evening", night, evening)
+	}
+	for f := range s.Facts() {
+		if day := s.Day(s.DayOf(f.At)).Format(time.DateOnly); day != f.At.Format(time.DateOnly) {
+			t.Fatalf("%s is on %s", f.At, day)
 		}
 	}
 }

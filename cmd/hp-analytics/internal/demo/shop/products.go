@@ -5,8 +5,17 @@ import (
 	"math/rand/v2"
 )
 
-// Currency is the currency of all prices.
-const Currency = "EUR"
+// The currencies in which every product has a price. The first is its main one and has cents, the other one has no minor unit.
+const (
+	Euro = "EUR"
+	Yen  = "JPY"
+)
+
+// Currencies returns the currencies.
+func Currencies() []string { return []string{Euro, Yen} }
+
+// yenPerEuro is close to what a shop would take.
+const yenPerEuro = 160
 
 // Product is a product of the shop.
 type Product struct {
@@ -15,7 +24,16 @@ type Product struct {
 	Description string
 	Category    string
 	Color       string
-	PriceMinor  int64
+	PriceMinor  int64 // in euro cents
+	PriceYen    int64
+}
+
+// Price returns the price of a unit in a currency, in its minor units.
+func (p Product) Price(currency string) int64 {
+	if currency == Yen {
+		return p.PriceYen
+	}
+	return p.PriceMinor
 }
 
 // shelf is a category with its articles and their range of prices, in whole euros.
@@ -52,12 +70,14 @@ func makeProduct(random *rand.Rand, number int) Product {
 	from := shelves[random.IntN(len(shelves))]
 	thing, color := pick(random, from.things), pick(random, colors)
 	euros := from.cheapest + random.IntN(from.dear-from.cheapest+1)
+	cents := int64(euros)*100 - int64(random.IntN(2)*5) // 49.00 or 48.95
 	return Product{
 		Name:        fmt.Sprintf("%s %s %d", color, thing, number+1),
 		Description: fmt.Sprintf("A %s in %s. %s", thing, color, from.careInstruction),
 		Category:    from.category,
 		Color:       color,
-		PriceMinor:  int64(euros)*100 - int64(random.IntN(2)*5), // 49.00 or 48.95
+		PriceMinor:  cents,
+		PriceYen:    int64(euros) * yenPerEuro,
 	}
 }
 

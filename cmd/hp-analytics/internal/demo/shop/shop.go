@@ -1,5 +1,6 @@
 // Package shop simulates a web shop: a few products are popular and most are not; visitors look, click, fill a cart and
-// sometimes buy, and more of them come in the evening and at weekends.
+// sometimes buy, in one of two currencies, and some of them sign up or send something back. More of them come in the evening and
+// at weekends, by the clocks where the shop is.
 //
 // It is deterministic: a Config yields the same shop on every machine, byte for byte. Facts are generated lazily, so a shop
 // of ten million events needs no more memory than one of a thousand.
@@ -12,6 +13,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"github.com/hp-analytics/hp-analytics/internal/localtime"
 )
 
 const (
@@ -34,6 +37,8 @@ type Config struct {
 	Products int       // of which a few are popular
 	Users    int       // possible visitors; with few events not all of them visit
 	Now      time.Time // the current time, after which nothing happens
+	// Zone is where the shop is: its days are those of the clocks there. Nil is UTC.
+	Zone *time.Location
 }
 
 // Validate returns every problem at once.
@@ -57,10 +62,11 @@ func (c Config) Validate() error {
 // Shop is a shop and the period that is simulated.
 type Shop struct {
 	Config
-	From     time.Time // midnight (UTC) at the beginning of the first day
+	From     time.Time // the beginning of the first day, in the zone of the shop
 	Until    time.Time // the last full hour before Now: everything happens before it
 	Products []Product
 
+	firstDay localtime.Day
 	identity [sha256.Size]byte
 }
 
@@ -70,11 +76,15 @@ func New(c Config) (*Shop, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	until := c.Now.UTC().Truncate(time.Hour)
-	lastDay := until.Add(-time.Nanosecond).Truncate(24 * time.Hour)
-	s := &Shop{Config: c, From: lastDay.AddDate(0, 0, 1-c.Days), Until: until}
-	s.identity = sha256.Sum256(fmt.Appendf(nil, "hp-analytics demo 1: seed %d, %s to %s, %d events, %d products, %d users",
-		c.Seed, s.From.Format(time.RFC3339), s.Until.Format(time.RFC3339), c.Events, c.Products, c.Users))
+	if c.Zone == nil {
+		c.Zone = time.UTC
+	}
+	until := c.Now.UTC().Truncate(time.Hour).In(c.Zone)
+	lastDay := localtime.DayOf(until.Add(-time.Nanosecond), c.Zone)
+	s := &Shop{Config: c, Until: until, firstDay: lastDay - localtime.Day(c.Days) + 1}
+	s.From = s.firstDay.Start(c.Zone)
+	s.identity = sha256.Sum256(fmt.Appendf(nil, "hp-analytics demo 2: seed %d, %s to %s in %s, %d events, %d products, %d users",
+		c.Seed, s.From.Format(time.RFC3339), s.Until.Format(time.RFC3339), c.Zone, c.Events, c.Products, c.Users))
 	s.Products = s.makeProducts()
 	return s, nil
 }
@@ -83,8 +93,20 @@ func New(c Config) (*Shop, error) {
 // nor users, so each has its own numbers on the same platform.
 func (s *Shop) Tag() string { return fmt.Sprintf("%d-%s", s.Seed, hex.EncodeToString(s.identity[:4])) }
 
-// LastDay is the day of the last events, at midnight.
-func (s *Shop) LastDay() time.Time { return s.From.AddDate(0, 0, s.Days-1) }
+// Day returns the calendar day with this index, from 0 to Days-1, as midnight in UTC.
+func (s *Shop) Day(index int) time.Time { return (s.firstDay + localtime.Day(index)).Date() }
+
+// DayStart returns when the day with this index begins where the shop is. Days is the index of the day after the last.
+func (s *Shop) DayStart(index int) time.Time {
+	return (s.firstDay + localtime.Day(index)).Start(s.Zone)
+}
+
+// DayOf returns the index of the day of t.
+func (s *Shop) DayOf(t time.Time) int { return int(localtime.DayOf(t, s.Zone) - s.firstDay) }
+
+// SignUp is the name of the event with which a user signs up. It concerns no product, and has the tag of the shop, because events
+// are counted by name for the whole project.
+func (s *Shop) SignUp() string { return "Signed Up (demo " + s.Tag() + ")" }
 
 // UserID returns the id of a user from 0 to Users-1.
 func (s *Shop) UserID(user int) string { return fmt.Sprintf("demo-%s-u%05d", s.Tag(), user) }

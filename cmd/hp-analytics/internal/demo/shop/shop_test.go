@@ -43,7 +43,7 @@ func TestTimeInWhichTheShopIsWatched(t *testing.T) {
 		conf.Days = c.days
 		conf.Now, _ = time.Parse(time.RFC3339, c.now)
 		s := newShop(t, conf)
-		got := []string{s.From.Format(time.RFC3339), s.Until.Format(time.RFC3339), s.LastDay().Format(time.DateOnly)}
+		got := []string{s.From.Format(time.RFC3339), s.Until.Format(time.RFC3339), s.Day(s.Days - 1).Format(time.DateOnly)}
 		if got[0] != c.from || got[1] != c.until || got[2] != c.last {
 			t.Errorf("%s: %v, want %s, %s, %s", c.name, got, c.from, c.until, c.last)
 		}
@@ -66,6 +66,7 @@ func TestTagStandsForEverything(t *testing.T) {
 		"products": func(c *shop.Config) { c.Products++ },
 		"users":    func(c *shop.Config) { c.Users++ },
 		"now":      func(c *shop.Config) { c.Now = c.Now.Add(time.Hour) },
+		"zone":     func(c *shop.Config) { c.Zone = time.FixedZone("Etc/GMT-1", 3600) },
 	} {
 		c := config()
 		change(&c)
@@ -87,7 +88,7 @@ func TestProducts(t *testing.T) {
 			t.Errorf("SKU %s", p.SKU)
 		}
 		seen[p.SKU] = true
-		if p.Name == "" || p.Category == "" || p.PriceMinor < 100 {
+		if p.Name == "" || p.Category == "" || p.Price(shop.Euro) < 100 || p.Price(shop.Yen) < 100 {
 			t.Errorf("product %+v", p)
 		}
 	}

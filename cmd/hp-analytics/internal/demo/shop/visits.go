@@ -15,7 +15,15 @@ const (
 	looksFurther = 0.60 // at another product, after one
 	buysSeveral  = 0.20
 	hasDiscount  = 0.10
+	signsUp      = 0.05 // before the first view
+	sendsBack    = 0.15 // after buying
 )
+
+// Of so many users one pays in yen, the others in euros.
+const yenEvery = 4
+
+// longestReturn is the longest time between a purchase and its refund.
+const longestReturn = 72 * time.Hour
 
 // Popularity follows Zipf's law: views of the product of rank k are proportional to (zipfOffset+k)^-zipfExponent.
 const (
@@ -68,6 +76,9 @@ func (v *visits) visit(hour time.Time) bool {
 		user:   int(regular * regular * float64(v.shop.Users)), // low numbers visit more often
 		at:     hour.Add(time.Duration(v.random.IntN(int(time.Hour/time.Millisecond))) * time.Millisecond),
 	}
+	if w.chance(signsUp) && !w.event(NoProduct, v.shop.SignUp(), map[string]any{"referrer": pick(w.random, referrers)}) {
+		return !w.stopped
+	}
 	for w.lookAt(v.product[v.ranks.Uint64()]) && w.chance(looksFurther) {
 	}
 	return !w.stopped
@@ -97,15 +108,35 @@ func (w *walk) lookAt(product int) bool {
 }
 
 func (w *walk) buy(product int) bool {
-	f := Fact{Product: product, Quantity: 1}
+	f := Fact{Product: product, Quantity: 1, Currency: Euro}
+	if w.user%yenEvery == 0 {
+		f.Currency = Yen
+	}
 	if w.chance(buysSeveral) {
 		f.Quantity += 1 + int64(w.random.IntN(3))
 	}
-	f.PaidMinor = f.Quantity * w.shop.Products[product].PriceMinor
+	f.PaidMinor = f.Quantity * w.shop.Products[product].Price(f.Currency)
 	if f.Discounted = w.chance(hasDiscount); f.Discounted {
 		f.PaidMinor = f.PaidMinor * 9 / 10
 	}
+	if w.chance(sendsBack) {
+		f.Refund = w.sendBack(f)
+	}
 	return w.happens(f)
+}
+
+// sendBack returns the refund of a purchase at the present moment of the walk: one unit of several, or all. It is nil if the refund
+// would come after the end of the simulation.
+func (w *walk) sendBack(f Fact) *Refund {
+	at := w.at.Add(time.Minute + time.Duration(w.random.IntN(int(longestReturn/time.Millisecond)))*time.Millisecond)
+	r := &Refund{ID: newID(w.random, at), At: at, Quantity: f.Quantity, PaidMinor: f.PaidMinor}
+	if f.Quantity > 1 {
+		r.Quantity, r.PaidMinor = 1, f.PaidMinor/f.Quantity
+	}
+	if !at.Before(w.shop.Until) {
+		return nil
+	}
+	return r
 }
 
 func (w *walk) event(product int, kind string, properties map[string]any) bool {

@@ -2,16 +2,35 @@
 // with the platform.
 package tally
 
+// Money is what was earned in one currency, in its minor units.
+type Money struct {
+	GrossMinor    int64 `json:"gross_minor"`
+	RefundedMinor int64 `json:"refunded_minor"`
+	NetMinor      int64 `json:"net_minor"`
+	Orders        int64 `json:"orders"`
+	Units         int64 `json:"units"`
+}
+
+// Add adds o to m.
+func (m *Money) Add(o Money) {
+	m.GrossMinor += o.GrossMinor
+	m.RefundedMinor += o.RefundedMinor
+	m.NetMinor += o.NetMinor
+	m.Orders += o.Orders
+	m.Units += o.Units
+}
+
 // Counts are the counts of a product, user or day, as the platform's contract defines them.
 type Counts struct {
-	Events       int64 `json:"events"` // events of all types; purchases are not among them
-	Views        int64 `json:"views"`
-	Clicks       int64 `json:"clicks"`
-	AddToCarts   int64 `json:"add_to_carts"`
-	Purchases    int64 `json:"purchases"`
-	Units        int64 `json:"units"`
-	RevenueMinor int64 `json:"revenue_minor"`
-	UniqueUsers  int64 `json:"unique_users"`
+	Events      int64 `json:"events"` // events of all names; purchases are not among them
+	Views       int64 `json:"views"`
+	Clicks      int64 `json:"clicks"`
+	AddToCarts  int64 `json:"add_to_carts"`
+	Purchases   int64 `json:"purchases"`
+	Units       int64 `json:"units"`
+	UniqueUsers int64 `json:"unique_users"`
+	Euro        Money `json:"-"`
+	Yen         Money `json:"-"`
 }
 
 // Add adds o to c. The sum of UniqueUsers is not a number of users, but it can still be compared.
@@ -22,14 +41,15 @@ func (c *Counts) Add(o Counts) {
 	c.AddToCarts += o.AddToCarts
 	c.Purchases += o.Purchases
 	c.Units += o.Units
-	c.RevenueMinor += o.RevenueMinor
 	c.UniqueUsers += o.UniqueUsers
+	c.Euro.Add(o.Euro)
+	c.Yen.Add(o.Yen)
 }
 
-// Measure names one of the counts, as the platform does.
+// Measure names one of the counts.
 type Measure string
 
-// The measures.
+// The measures. Those of money have the currency behind the platform's name.
 const (
 	Events       Measure = "events"
 	Views        Measure = "views"
@@ -37,35 +57,43 @@ const (
 	AddToCarts   Measure = "add_to_carts"
 	Purchases    Measure = "purchases"
 	Units        Measure = "units"
-	RevenueMinor Measure = "revenue_minor"
+	GrossEuro    Measure = "gross_minor EUR"
+	RefundedEuro Measure = "refunded_minor EUR"
+	NetEuro      Measure = "net_minor EUR"
+	OrdersEuro   Measure = "orders EUR"
+	UnitsEuro    Measure = "units EUR"
+	GrossYen     Measure = "gross_minor JPY"
+	RefundedYen  Measure = "refunded_minor JPY"
+	NetYen       Measure = "net_minor JPY"
+	OrdersYen    Measure = "orders JPY"
+	UnitsYen     Measure = "units JPY"
 	UniqueUsers  Measure = "unique_users"
 )
 
 // Measures returns all measures in the order of the report.
 func Measures() []Measure {
-	return []Measure{Events, Views, Clicks, AddToCarts, Purchases, Units, RevenueMinor, UniqueUsers}
+	return []Measure{
+		Events, Views, Clicks, AddToCarts, Purchases, Units, GrossEuro, RefundedEuro, NetEuro, OrdersEuro, UnitsEuro,
+		GrossYen, RefundedYen, NetYen, OrdersYen, UnitsYen, UniqueUsers,
+	}
 }
 
 // Of returns the count of m.
 func (m Measure) Of(c Counts) int64 {
-	switch m {
-	case Events:
-		return c.Events
-	case Views:
-		return c.Views
-	case Clicks:
-		return c.Clicks
-	case AddToCarts:
-		return c.AddToCarts
-	case Purchases:
-		return c.Purchases
-	case Units:
-		return c.Units
-	case RevenueMinor:
-		return c.RevenueMinor
-	case UniqueUsers:
-		return c.UniqueUsers
-	default:
-		return 0
+	if field := m.Field(&c); field != nil {
+		return *field
 	}
+	return 0
+}
+
+// Field returns the field of c that m names.
+func (m Measure) Field(c *Counts) *int64 {
+	return map[Measure]*int64{
+		Events: &c.Events, Views: &c.Views, Clicks: &c.Clicks, AddToCarts: &c.AddToCarts, Purchases: &c.Purchases, Units: &c.Units,
+		GrossEuro: &c.Euro.GrossMinor, RefundedEuro: &c.Euro.RefundedMinor, NetEuro: &c.Euro.NetMinor,
+		OrdersEuro: &c.Euro.Orders, UnitsEuro: &c.Euro.Units,
+		GrossYen: &c.Yen.GrossMinor, RefundedYen: &c.Yen.RefundedMinor, NetYen: &c.Yen.NetMinor,
+		OrdersYen: &c.Yen.Orders, UnitsYen: &c.Yen.Units,
+		UniqueUsers: &c.UniqueUsers,
+	}[m]
 }
