@@ -9,8 +9,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -347,4 +350,52 @@ func TestExportsAreBoundedInTime(t *testing.T) {
 	if !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("the export ended with %v", err)
 	}
+}
+
+// examples are the requests of the documentation to a part of the platform.
+var examples = regexp.MustCompile(`curl .*"\$HPA(/[^"]*)"`)
+
+// The examples of the documentation work, the one that goes on after a break included.
+func TestExamplesOfTheDocumentation(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	text, err := os.ReadFile("../../docs/export.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	day := time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
+	p.fat(day)
+	read := p.apiKey("read")
+	first := p.export("/events/export?day=2026-03-14", read, "*/*")
+	last := regexp.MustCompile(`.*"cursor":"([^"]*)".*`).FindStringSubmatch(readLine(t, first.Body)) // what the example does with sed
+	first.Body.Close()
+	tried := 0
+	for _, example := range examples.FindAllStringSubmatch(string(text), -1) {
+		path := strings.ReplaceAll(example[1], "$LAST", last[1])
+		if strings.HasPrefix(path, "/analytics") {
+			continue
+		}
+		tried++
+		accept := "*/*"
+		if strings.Contains(example[0], "Accept: text/csv") {
+			accept = "text/csv"
+		}
+		response := p.export(path, read, accept)
+		if _, err := io.Copy(io.Discard, response.Body); err != nil || response.StatusCode != http.StatusOK {
+			t.Errorf("%s: %d, %v", example[0], response.StatusCode, err)
+		}
+		response.Body.Close()
+	}
+	if tried != 8 {
+		t.Errorf("%d examples were tried", tried)
+	}
+}
+
+func readLine(t *testing.T, from io.Reader) string {
+	t.Helper()
+	line, err := bufio.NewReader(from).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return line
 }

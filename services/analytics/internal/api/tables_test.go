@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -137,5 +139,25 @@ func TestGuestsGetNoSalesInCSV(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"99", "", ""}, []string{row["counts.views"], row["counts.purchases"], row["counts.units"]}); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// The examples of the documentation work.
+func TestExamplesOfTheDocumentation(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	shop, _ := sells(w)
+	text, err := os.ReadFile("../../../../docs/export.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`Accept: ([^']*)' "\$HPA(/analytics[^"]*)"`).FindAllStringSubmatch(string(text), -1)
+	for _, example := range found {
+		if got := w.getAs(shop.Slug, example[2], example[1]).Header().Get("Content-Type"); !strings.HasPrefix(got, example[1]) {
+			t.Errorf("%s is answered with %s", example[0], got)
+		}
+	}
+	if len(found) != 3 {
+		t.Errorf("%d examples were tried", len(found))
 	}
 }

@@ -151,6 +151,7 @@ func (a *exportAnswer) begin() {
 	header := a.w.Header()
 	header.Set("Content-Type", a.format.ContentType())
 	header.Set("Cache-Control", "no-store")
+	header.Set("X-Accel-Buffering", "no") // nginx passes the stream on and collects none of it on its disk
 	header.Set("Trailer", trailerRows+", "+trailerCursor)
 	a.w.WriteHeader(http.StatusOK)
 }
