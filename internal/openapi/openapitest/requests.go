@@ -19,16 +19,20 @@ type Request struct {
 	Method    string
 	Path      string            // the template
 	Params    map[string]string // values of the path parameters
+	Query     url.Values        // values of the required query parameters
 	Self      string            // the path parameter that x-access compares with the caller's id; may be empty
 	MediaType string            // of the body; empty without one
 	Body      string
 }
 
-// Target returns the path of the request.
+// Target returns the path of the request, with its query.
 func (r Request) Target() string {
 	path := r.Path
 	for name, value := range r.Params {
 		path = strings.ReplaceAll(path, "{"+name+"}", url.PathEscape(value))
+	}
+	if len(r.Query) > 0 {
+		path += "?" + r.Query.Encode()
 	}
 	return path
 }
@@ -75,12 +79,14 @@ func MaxBody(tb testing.TB, operation string) int64 {
 func requestOf(o *contract.Operation) (Request, error) {
 	r := Request{
 		Operation: o.ID, Service: o.Service, Method: o.Method, Path: o.Path,
-		Params: make(map[string]string), Self: o.Access.Self,
+		Params: make(map[string]string), Query: make(url.Values), Self: o.Access.Self,
 	}
 	for _, ref := range o.Parameters {
 		switch p := ref.Value; {
 		case p.In == "path":
 			r.Params[p.Name] = fmt.Sprint(p.Example)
+		case p.Required && p.In == "query":
+			r.Query.Set(p.Name, fmt.Sprint(p.Example))
 		case p.Required:
 			return Request{}, fmt.Errorf("parameter %s is required, which is not supported here", p.Name)
 		}

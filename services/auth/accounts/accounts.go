@@ -13,7 +13,8 @@ import (
 )
 
 // Put creates an account. If one with this e-mail address exists, it gets the password and the role, and its refresh tokens
-// are revoked. An empty role keeps that of an existing account and makes a new one an admin. E-mail address and password must follow the rules of POST /auth/register, or Put returns an Invalid error.
+// are revoked. An empty role keeps that of an existing account and makes a new one an admin. The roles Owner, Analyst and Viewer
+// make a user a member of the default project, and User ends that. E-mail address and password must follow the rules of POST /auth/register, or Put returns an Invalid error.
 // The pool must act as hp_auth.
 func Put(ctx context.Context, pool *pgxpool.Pool, email, plain string, role authn.Role) error {
 	a, err := account.New(email, plain, "", role)

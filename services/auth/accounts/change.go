@@ -70,10 +70,19 @@ func byEmail(ctx context.Context, store postgres.Store, email string) (account.A
 	return a, err
 }
 
-// Find returns the account of an e-mail address.
+// Find returns the account of an e-mail address. The role of a member of the default project is that of its membership.
 func Find(ctx context.Context, pool *pgxpool.Pool, email string) (Listed, error) {
-	a, err := byEmail(ctx, postgres.Store{Pool: pool}, email)
-	return listed(a), err
+	store := postgres.Store{Pool: pool}
+	a, err := byEmail(ctx, store, email)
+	found := listed(a)
+	if err != nil || a.Role == authn.Admin {
+		return found, err
+	}
+	role, err := store.RoleIn(ctx, authn.DefaultProject, a.ID)
+	if role != "" {
+		found.Role = role
+	}
+	return found, err
 }
 
 // Listed is an account in a list.

@@ -12,11 +12,20 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/token"
 )
 
-// Invite makes an invitation for one account with a role, and returns its id and the token, which is stored as a hash only. The
-// pool must act as hp_auth.
-func Invite(ctx context.Context, pool *pgxpool.Pool, role authn.Role, life time.Duration) (id, secret string, err error) {
+// Invite makes an invitation for one account with a role, and returns its id and the token, which is stored as a hash only. With
+// the role Owner, Analyst or Viewer, an account that exists can use it, too, and joins the project with a slug. The pool must act
+// as hp_auth.
+func Invite(ctx context.Context, pool *pgxpool.Pool, role authn.Role, project string, life time.Duration) (id, secret string, err error) {
+	store, offer := postgres.Store{Pool: pool}, postgres.Offer{Role: role}
+	if role != authn.Admin && role != authn.User {
+		in, err := store.Project(ctx, project)
+		if err != nil {
+			return "", "", err
+		}
+		offer = postgres.Offer{Role: authn.User, Project: in.ID, Membership: role}
+	}
 	secret = token.NewInvitation()
-	i, err := postgres.Store{Pool: pool}.CreateInvitation(ctx, secret, postgres.Offer{Role: role}, nil, life)
+	i, err := store.CreateInvitation(ctx, secret, offer, nil, life)
 	if err != nil {
 		return "", "", err
 	}

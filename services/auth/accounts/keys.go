@@ -18,6 +18,9 @@ type Key = account.APIKey
 // KeyRequest says what an API key shall be.
 type KeyRequest = account.KeyRequest
 
+// CreateUnknown makes a key create placeholder products for unknown SKUs.
+const CreateUnknown = account.CreateUnknown
+
 // Keys lists the API keys of the project with a slug, or of all projects for "", newest first. The pool must act as hp_auth.
 func Keys(ctx context.Context, pool *pgxpool.Pool, project string) ([]Key, error) {
 	store := postgres.Store{Pool: pool}

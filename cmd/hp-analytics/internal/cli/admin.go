@@ -40,8 +40,8 @@ func (c *AdminConfig) Validate() error {
 func adminCommand(env environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "admin",
-		Short: "Manage accounts and invitations without the API",
-		Long:  "Manage accounts and invitations without the API.\n\n" + whichDatabase,
+		Short: "Manage accounts, invitations and projects without the API",
+		Long:  "Manage accounts, invitations and projects without the API.\n\n" + whichDatabase,
 	}
 	var email, role string
 	var ifNone bool
@@ -51,7 +51,8 @@ func adminCommand(env environment) *cobra.Command {
 		Long: `Create an account with a role, or give an existing one a new password, which ends its logins.
 
 A new account is an admin unless --role is given. An existing account keeps its role unless --role is given, and stays disabled
-if it is. The API keys of an account stop when it is no admin any more.
+if it is. The roles owner, analyst and viewer are those of a member of the default project; for others see admin members. A user
+is no member of it. The API keys of an account stop where it is neither an admin nor an owner any more.
 
 The password is read from ACCOUNT_PASSWORD (or the file ACCOUNT_PASSWORD_FILE). Without it, a random one is printed. With
 --if-none the variable is ADMIN_PASSWORD, which belongs to the first admin and to no other account.`,
@@ -67,7 +68,7 @@ The password is read from ACCOUNT_PASSWORD (or the file ACCOUNT_PASSWORD_FILE). 
 	}
 	create.Flags().BoolVar(&ifNone, "if-none", false, "do nothing if there is an admin already, for installations that run this more than once")
 	create.Flags().StringVar(&email, "email", "", "the account's e-mail address (required)")
-	create.Flags().StringVar(&role, "role", "", "admin, analyst or user (default: admin for a new account, that of an existing one)")
+	create.Flags().StringVar(&role, "role", "", "admin, owner, analyst, viewer or user (default: admin for a new account, that of an existing one)")
 	if err := create.MarkFlagRequired("email"); err != nil {
 		panic(err) // the flag is defined above
 	}
@@ -75,6 +76,7 @@ The password is read from ACCOUNT_PASSWORD (or the file ACCOUNT_PASSWORD_FILE). 
 	cmd.AddCommand(accountCommands(env)...)
 	cmd.AddCommand(inviteCommand(env), revokeInvitationCommand(env))
 	nameDatabase(cmd.Commands())
+	cmd.AddCommand(projectsCommand(env), membersCommand(env))
 	return cmd
 }
 

@@ -15,7 +15,7 @@ import (
 const maxInvitation = 720 * time.Hour
 
 func inviteCommand(env environment) *cobra.Command {
-	var role string
+	var role, project string
 	life := duration(7 * 24 * time.Hour)
 	cmd := &cobra.Command{
 		Use: "invite", Short: "Print an invitation, with which one account can be registered", Args: cobra.NoArgs,
@@ -28,12 +28,13 @@ func inviteCommand(env environment) *cobra.Command {
 				return usageError{fmt.Errorf("--valid: must be between 1m and %s, not %s", maxInvitation, valid)}
 			}
 			return env.withAccounts(cmd.Context(), func(pool *pgxpool.Pool) error {
-				id, token, err := accounts.Invite(cmd.Context(), pool, authn.Role(role), valid)
-				return env.done(err, "invitation %s for an account with the role %s, valid for %s: %s\n", id, role, valid, token)
+				id, token, err := accounts.Invite(cmd.Context(), pool, authn.Role(role), project, valid)
+				return env.done(refused(err), "invitation %s for an account with the role %s, valid for %s: %s\n", id, role, valid, token)
 			})
 		},
 	}
-	cmd.Flags().StringVar(&role, "role", string(authn.User), "admin, analyst or user")
+	cmd.Flags().StringVar(&role, "role", string(authn.User), "admin, user, or, to join the project, owner, analyst or viewer")
+	cmd.Flags().StringVar(&project, "project", accounts.DefaultProject, "the slug of the project that an owner, analyst or viewer joins")
 	cmd.Flags().Var(&life, "valid", "how long it can be used, such as 7d or 36h")
 	return cmd
 }
@@ -56,8 +57,9 @@ func revokeInvitationCommand(env environment) *cobra.Command {
 
 // checkRole returns an error unless role is a role.
 func checkRole(role authn.Role) error {
-	if role != authn.Admin && role != authn.Analyst && role != authn.User {
-		return usageError{fmt.Errorf("--role: must be admin, analyst or user, not %q", role)}
+	switch role {
+	case authn.Admin, authn.Owner, authn.Analyst, authn.Viewer, authn.User:
+		return nil
 	}
-	return nil
+	return usageError{fmt.Errorf("--role: must be admin, owner, analyst, viewer or user, not %q", role)}
 }

@@ -21,14 +21,16 @@ func keysCommand(env environment) *cobra.Command {
 		Short: "List, create and revoke API keys without the API",
 		Long:  "List, create and revoke API keys without the API.\n\n" + whichDatabase,
 	}
+	var project string
 	list := &cobra.Command{
 		Use:   "list",
 		Short: "List all API keys: who made them, when they were used, when they expire",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return env.withAccounts(cmd.Context(), func(pool *pgxpool.Pool) error { return env.listKeys(cmd.Context(), pool) })
+			return env.withAccounts(cmd.Context(), func(pool *pgxpool.Pool) error { return refused(env.listKeys(cmd.Context(), pool, project)) })
 		},
 	}
+	list.Flags().StringVar(&project, "project", "", "the slug of the project (default: all projects)")
 	revoke := &cobra.Command{
 		Use:   "revoke ID",
 		Short: "Revoke an API key and all keys that were made with it",
@@ -54,12 +56,13 @@ func keysCommand(env environment) *cobra.Command {
 
 func createKeyCommand(env environment) *cobra.Command {
 	var request accounts.KeyRequest
-	var email string
+	var email, project string
+	var creates bool
 	var scopes []string
 	var life duration
 	cmd := &cobra.Command{
 		Use:   "create",
-		Short: "Create an API key for an admin; print it on stdout, and its id on stderr",
+		Short: "Create an API key for an admin or an owner; print it on stdout, and its id on stderr",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, scope := range scopes {
@@ -73,8 +76,11 @@ func createKeyCommand(env environment) *cobra.Command {
 			if cmd.Flags().Changed("expires-in") {
 				request.ExpiresAt = new(time.Now().Add(time.Duration(life)))
 			}
+			if creates {
+				request.UnknownProducts = accounts.CreateUnknown
+			}
 			return env.withAccounts(cmd.Context(), func(pool *pgxpool.Pool) error {
-				id, key, err := accounts.CreateKey(cmd.Context(), pool, email, request)
+				id, key, err := accounts.CreateKey(cmd.Context(), pool, project, email, request)
 				if err != nil {
 					return refused(err)
 				}
@@ -85,7 +91,9 @@ func createKeyCommand(env environment) *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&email, "account", "", "the e-mail address of the admin that the key acts for (required)")
+	flags.StringVar(&email, "account", "", "the e-mail address of the admin or owner that the key acts for (required)")
+	flags.StringVar(&project, "project", accounts.DefaultProject, "the slug of the project that the key acts in")
+	flags.BoolVar(&creates, "create-products", false, "create a placeholder product for an unknown SKU instead of refusing the item")
 	flags.StringVar(&request.Name, "name", "", "what the key is for (required)")
 	flags.StringSliceVar(&scopes, "scopes", nil, "what the key may do: ingest, read, admin, separated by commas (required)")
 	flags.Var(&life, "expires-in", "when the key stops working, such as 90d or 36h (default: never)")
@@ -98,17 +106,20 @@ func createKeyCommand(env environment) *cobra.Command {
 	return cmd
 }
 
-func (e environment) listKeys(ctx context.Context, pool *pgxpool.Pool) error {
-	keys, err := accounts.Keys(ctx, pool)
+func (e environment) listKeys(ctx context.Context, pool *pgxpool.Pool, project string) error {
+	keys, err := accounts.Keys(ctx, pool, project)
 	if err != nil {
 		return err
 	}
 	table := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "ID\tNAME\tPREFIX\tSCOPES\tMADE BY\tACCOUNT\tLAST USED\tEXPIRES\tREVOKED")
+	_, _ = fmt.Fprintln(table, "ID\tPROJECT\tNAME\tPREFIX\tSCOPES\tMADE BY\tACCOUNT\tLAST USED\tEXPIRES\tREVOKED")
 	for _, k := range keys {
 		var scopes []string
 		for _, scope := range k.Scopes {
 			scopes = append(scopes, string(scope))
+		}
+		if k.UnknownProducts == accounts.CreateUnknown {
+			scopes = append(scopes, "create-products")
 		}
 		if k.Delegate {
 			scopes = append(scopes, "delegate")
@@ -116,7 +127,7 @@ func (e environment) listKeys(ctx context.Context, pool *pgxpool.Pool) error {
 		if k.Stopped != "" {
 			k.Account += " (" + k.Stopped + ")"
 		}
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Prefix, strings.Join(scopes, ","),
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Project, k.Name, k.Prefix, strings.Join(scopes, ","),
 			k.CreatedBy, k.Account, orNever(k.LastUsedAt), orNever(k.ExpiresAt), orNever(k.RevokedAt))
 	}
 	return table.Flush()

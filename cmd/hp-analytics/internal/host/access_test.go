@@ -148,7 +148,7 @@ func (p *platform) callers() []caller {
 	p.t.Helper()
 	pool := p.database.Pool("hp_auth")
 	logins := map[authn.Role]string{}
-	for _, role := range []authn.Role{authn.User, authn.Analyst, authn.Admin} {
+	for _, role := range []authn.Role{authn.User, authn.Viewer, authn.Analyst, authn.Owner, authn.Admin} {
 		email := string(role) + "@example.com"
 		if err := accounts.Put(p.t.Context(), pool, email, password, role); err != nil {
 			p.t.Fatal(err)
@@ -176,7 +176,9 @@ func (p *platform) callers() []caller {
 		{name: "nobody"},
 		{name: "user", authorization: logins[authn.User]},
 		{name: "user itself", authorization: logins[authn.User], id: self},
+		{name: "viewer", authorization: logins[authn.Viewer]},
 		{name: "analyst", authorization: logins[authn.Analyst]},
+		{name: "owner", authorization: logins[authn.Owner]},
 		{name: "admin", authorization: admin},
 		{name: "key `ingest`", authorization: ingest},
 		{name: "key `read`", authorization: read},
@@ -222,7 +224,7 @@ func (p *platform) verdict(request openapitest.Request, c caller) string {
 	var problem struct{ Code string }
 	_ = json.Unmarshal(body, &problem) // not every answer is JSON
 	switch problem.Code {
-	case "credentials_required", "invalid_authorization", "invalid_token", "token_expired", "invalid_api_key", "api_key_expired", "forbidden":
+	case "credentials_required", "invalid_authorization", "invalid_token", "token_expired", "invalid_api_key", "api_key_expired", "forbidden", "project_forbidden":
 		return strconv.Itoa(status)
 	case "no_such_path", "method_not_allowed", "rate_limited":
 		p.t.Errorf("%s by %s does not reach its handler: %s", request.Operation, c.name, body)

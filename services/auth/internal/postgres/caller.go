@@ -102,6 +102,15 @@ func checkRole(ctx context.Context, db querier, a account.Account, caller authn.
 	return err
 }
 
+// RoleIn returns the role of an account in a project; empty if it is no member.
+func (s Store) RoleIn(ctx context.Context, project int16, user uuid.UUID) (authn.Role, error) {
+	role, err := roleOf(ctx, s.Pool, project, user)
+	if err != nil {
+		return "", postgres.Classify(err)
+	}
+	return role, nil
+}
+
 // roleOf returns the role of an account in a project; empty if it is no member.
 func roleOf(ctx context.Context, db querier, project int16, user uuid.UUID) (role authn.Role, err error) {
 	const query = `SELECT coalesce((SELECT role FROM auth.members WHERE project = $1 AND user_id = $2), '')`
