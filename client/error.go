@@ -15,6 +15,8 @@ type Error struct {
 	Problem
 	// RetryAfter is how long the platform asks to wait before the next attempt; 0 if it does not say.
 	RetryAfter time.Duration
+	// Body is the answer as it came. That of a bulk request of which every item was refused (422) is the result of the operation.
+	Body []byte
 }
 
 // Error returns the status, the code and every detail.
@@ -38,7 +40,7 @@ func (e *Error) Error() string {
 
 // answerError returns the error of an answer that is not a success.
 func answerError(response *http.Response, body []byte) error {
-	e := &Error{RetryAfter: retryAfter(response.Header)}
+	e := &Error{RetryAfter: retryAfter(response.Header), Body: body}
 	if err := json.Unmarshal(body, &e.Problem); err != nil || e.Code == "" {
 		e.Problem = Problem{}
 	}

@@ -143,7 +143,7 @@ func (c *call) isRepeatable() bool {
 	}
 	switch c.operation {
 	case "login", "logout", "bulkUpsertProducts", "createEvent", "createEventsBulk", "createPurchase", "createPurchasesBulk",
-		"createOrder", "createOrdersBulk", "createRefund":
+		"createOrder", "createOrdersBulk", "createRefund", "createStandaloneRefund", "createStandaloneRefundsBulk", "beginImport":
 		return true
 	default:
 		return false

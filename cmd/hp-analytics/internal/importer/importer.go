@@ -86,7 +86,7 @@ func (o Options) file(ctx context.Context, name string) (s Summary, err error) {
 		return s, err
 	}
 	defer input.remove()
-	repeats, err := o.repeats(ctx, input)
+	repeats, span, err := o.survey(ctx, input)
 	if err != nil {
 		return s, err
 	}
@@ -110,7 +110,7 @@ func (o Options) file(ctx context.Context, name string) (s Summary, err error) {
 	if err := repeats.Close(); err != nil {
 		return s, err
 	}
-	err = r.run(ctx)
+	err = r.history(ctx, span)
 	r.progress.end()
 	return state.summary(), errors.Join(err, state.close(err == nil))
 }
@@ -125,49 +125,6 @@ func (o Options) rows(f *source.File) (*source.Rows, error) {
 		return nil, fmt.Errorf("the file has no column %q; it has %q", missing, rows.Header)
 	}
 	return rows, nil
-}
-
-// repeats reads the file once to find what it says repeatedly, if its rows have no ids of their own.
-func (o Options) repeats(ctx context.Context, input input) (*group.Repeats, error) {
-	repeats, err := group.NewRepeats()
-	if err != nil || o.Mapping.Numbered() {
-		return repeats, err
-	}
-	if err := o.addRepeats(ctx, input, repeats); err != nil {
-		return nil, errors.Join(err, repeats.Close())
-	}
-	return repeats, nil
-}
-
-func (o Options) addRepeats(ctx context.Context, input input, repeats *group.Repeats) error {
-	f, err := source.Open(input.path, nil, o.Mapping.File)
-	if err != nil {
-		return err
-	}
-	defer f.Close() //nolint:errcheck // it was only read
-	rows, err := o.rows(f)
-	if err != nil {
-		return err
-	}
-	for ctx.Err() == nil {
-		row, err := rows.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		var fact mapping.Fact
-		if row.Err == nil {
-			fact, row.Err = o.Mapping.Fact(row)
-		}
-		if fact.Number == "" {
-			if err := repeats.Add(row, fact); err != nil {
-				return err
-			}
-		}
-	}
-	return context.Cause(ctx)
 }
 
 func hashOf(parts ...[]byte) string {

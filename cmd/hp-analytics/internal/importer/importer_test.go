@@ -50,6 +50,10 @@ func (s *shop) Send(ctx context.Context, kind mapping.Kind, items []group.Item) 
 	return outcomes, ctx.Err()
 }
 
+func (s *shop) Begin(context.Context, string, time.Time, time.Time) error { return nil }
+
+func (s *shop) Finish(context.Context) error { return nil }
+
 func (s *shop) store(kind mapping.Kind, i group.Item) importer.Outcome {
 	content := i.TS().Format(time.RFC3339)
 	for _, f := range i.Facts {

@@ -37,6 +37,10 @@ type Target interface {
 	// Send stores items of one kind and returns what became of each. It repeats what fails for reasons that pass. After an
 	// error nothing is known about the items.
 	Send(ctx context.Context, kind mapping.Kind, items []group.Item) ([]Outcome, error)
+	// Begin announces the events of some days, which may be of any age then, and Finish says that all are sent. The same id goes on
+	// with an announcement that was interrupted.
+	Begin(ctx context.Context, id string, first, last time.Time) error
+	Finish(ctx context.Context) error
 }
 
 // run is the import of one file.

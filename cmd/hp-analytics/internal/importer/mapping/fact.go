@@ -103,6 +103,9 @@ func (r reader) product(f *Fact) (err error) {
 	f.Product = Product{
 		Name: r.optional(fieldName), Description: r.optional(fieldDescription), Category: r.optional(fieldCategory), Status: r.optional(fieldStatus),
 	}
+	if r.has(fieldName) && f.Product.Name == nil {
+		f.Product.Name = &f.SKU // a new product needs a name
+	}
 	price := r.get(fieldPrice) + r.get(fieldPriceMinor) // one of them is mapped
 	if price == "" {
 		f.Currency = r.get(fieldCurrency)

@@ -238,6 +238,3 @@ func (m *Mapping) Missing(header []string) []string {
 	}
 	return slices.Sorted(maps.Keys(missing))
 }
-
-// Numbered reports whether all rows have a number of their own or are known by their SKU, so that no id is made of the content.
-func (m *Mapping) Numbered() bool { return m.Rows == Products }
