@@ -12,6 +12,7 @@ import (
 	"github.com/sethvargo/go-envconfig"
 	"github.com/spf13/cobra"
 
+	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/importer"
 	"github.com/hp-analytics/hp-analytics/internal/platform/config"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/service"
@@ -23,6 +24,7 @@ const (
 	exitOK      = 0
 	exitFailure = 1 // something went wrong, or a comparison found a difference
 	exitUsage   = 2 // the command line or the configuration is wrong
+	exitRefused = 3 // an import has read everything, and rows were refused
 )
 
 // usageError marks an error that the user made: wrong arguments or configuration.
@@ -79,6 +81,7 @@ func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		batchesCommand(env),
 		retentionCommand(env),
 		demoCommand(env),
+		importCommand(env),
 		healthcheckCommand(env),
 		versionCommand(env),
 	)
@@ -142,6 +145,9 @@ func exitCode(err error, stderr io.Writer) int {
 	_, _ = fmt.Fprintln(stderr, "hp-analytics:", err)
 	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage
+	}
+	if errors.Is(err, importer.ErrRefusedRows) {
+		return exitRefused
 	}
 	return exitFailure
 }

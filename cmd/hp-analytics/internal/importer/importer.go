@@ -127,6 +127,9 @@ func (o Options) rows(f *source.File) (*source.Rows, error) {
 	return rows, nil
 }
 
+// PlaceOf names a platform and a key in checkpoints, without telling the key.
+func PlaceOf(url, key string) string { return url + " " + hashOf([]byte(key)) }
+
 func hashOf(parts ...[]byte) string {
 	hash := sha256.New()
 	for _, part := range parts {

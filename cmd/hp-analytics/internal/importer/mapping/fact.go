@@ -103,8 +103,12 @@ func (r reader) product(f *Fact) (err error) {
 	f.Product = Product{
 		Name: r.optional(fieldName), Description: r.optional(fieldDescription), Category: r.optional(fieldCategory), Status: r.optional(fieldStatus),
 	}
-	if r.has(fieldName) && f.Product.Name == nil {
-		f.Product.Name = &f.SKU // a new product needs a name
+	if r.has(fieldName) {
+		name := f.SKU // a new product needs a name
+		if f.Product.Name != nil {
+			name = strings.Join(strings.Fields(*f.Product.Name), " ") // a name has no line breaks
+		}
+		f.Product.Name = &name
 	}
 	price := r.get(fieldPrice) + r.get(fieldPriceMinor) // one of them is mapped
 	if price == "" {
