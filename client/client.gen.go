@@ -2563,7 +2563,7 @@ type Wait = WaitFor
 
 // EventNamesParams defines parameters for EventNames.
 type EventNamesParams struct {
-	// From The first day of the project (inclusive). 29 days before `to` by default; a range spans at most 400 days.
+	// From The first day of the project (inclusive). 29 days before `to` by default. A range spans at most 400 days (422 `range_too_long`), 31 by `interval=hour`, between 1970-01-01 and 9998-12-31 (`range_out_of_time`).
 	From From `form:"from,omitempty" json:"from,omitempty,omitzero"`
 
 	// To The last day of the project (inclusive). Today, where the project lives, by default.
@@ -2581,7 +2581,7 @@ type EventTimeseriesParams struct {
 	// Type The name of the events.
 	Type EventName `form:"type" json:"type"`
 
-	// From The first day of the project (inclusive). 29 days before `to` by default; a range spans at most 400 days.
+	// From The first day of the project (inclusive). 29 days before `to` by default. A range spans at most 400 days (422 `range_too_long`), 31 by `interval=hour`, between 1970-01-01 and 9998-12-31 (`range_out_of_time`).
 	From From `form:"from,omitempty" json:"from,omitempty,omitzero"`
 
 	// To The last day of the project (inclusive). Today, where the project lives, by default.
@@ -2593,7 +2593,7 @@ type EventTimeseriesParams struct {
 
 // OverviewParams defines parameters for Overview.
 type OverviewParams struct {
-	// From The first day of the project (inclusive). 29 days before `to` by default; a range spans at most 400 days.
+	// From The first day of the project (inclusive). 29 days before `to` by default. A range spans at most 400 days (422 `range_too_long`), 31 by `interval=hour`, between 1970-01-01 and 9998-12-31 (`range_out_of_time`).
 	From From `form:"from,omitempty" json:"from,omitempty,omitzero"`
 
 	// To The last day of the project (inclusive). Today, where the project lives, by default.
@@ -2608,7 +2608,7 @@ type ProductTimeseriesBySKUParams struct {
 	// SKU The SKU, as text with any characters.
 	SKU string `form:"sku" json:"sku"`
 
-	// From The first day of the project (inclusive). 29 days before `to` by default; a range spans at most 400 days.
+	// From The first day of the project (inclusive). 29 days before `to` by default. A range spans at most 400 days (422 `range_too_long`), 31 by `interval=hour`, between 1970-01-01 and 9998-12-31 (`range_out_of_time`).
 	From From `form:"from,omitempty" json:"from,omitempty,omitzero"`
 
 	// To The last day of the project (inclusive). Today, where the project lives, by default.
@@ -2632,7 +2632,7 @@ type TopProductsParams struct {
 	// Category Only products of this category.
 	Category string `form:"category,omitempty" json:"category,omitempty,omitzero"`
 
-	// From The first day of the project (inclusive). 29 days before `to` by default; a range spans at most 400 days.
+	// From The first day of the project (inclusive). 29 days before `to` by default. A range spans at most 400 days (422 `range_too_long`), 31 by `interval=hour`, between 1970-01-01 and 9998-12-31 (`range_out_of_time`).
 	From From `form:"from,omitempty" json:"from,omitempty,omitzero"`
 
 	// To The last day of the project (inclusive). Today, where the project lives, by default.
@@ -2647,7 +2647,7 @@ type TopProductsParams struct {
 
 // ProductTimeseriesParams defines parameters for ProductTimeseries.
 type ProductTimeseriesParams struct {
-	// From The first day of the project (inclusive). 29 days before `to` by default; a range spans at most 400 days.
+	// From The first day of the project (inclusive). 29 days before `to` by default. A range spans at most 400 days (422 `range_too_long`), 31 by `interval=hour`, between 1970-01-01 and 9998-12-31 (`range_out_of_time`).
 	From From `form:"from,omitempty" json:"from,omitempty,omitzero"`
 
 	// To The last day of the project (inclusive). Today, where the project lives, by default.
@@ -2659,7 +2659,7 @@ type ProductTimeseriesParams struct {
 
 // MySummaryParams defines parameters for MySummary.
 type MySummaryParams struct {
-	// From The first day of the project (inclusive). 29 days before `to` by default; a range spans at most 400 days.
+	// From The first day of the project (inclusive). 29 days before `to` by default. A range spans at most 400 days (422 `range_too_long`), 31 by `interval=hour`, between 1970-01-01 and 9998-12-31 (`range_out_of_time`).
 	From From `form:"from,omitempty" json:"from,omitempty,omitzero"`
 
 	// To The last day of the project (inclusive). Today, where the project lives, by default.
@@ -2674,7 +2674,7 @@ type TopUsersParams struct {
 	// Currency The currency of a ranking by money, that of the project by default. Together with anything else it is refused (422 `currency_without_money`).
 	Currency RankingCurrency `form:"currency,omitempty" json:"currency,omitempty,omitzero"`
 
-	// From The first day of the project (inclusive). 29 days before `to` by default; a range spans at most 400 days.
+	// From The first day of the project (inclusive). 29 days before `to` by default. A range spans at most 400 days (422 `range_too_long`), 31 by `interval=hour`, between 1970-01-01 and 9998-12-31 (`range_out_of_time`).
 	From From `form:"from,omitempty" json:"from,omitempty,omitzero"`
 
 	// To The last day of the project (inclusive). Today, where the project lives, by default.
@@ -2689,7 +2689,7 @@ type TopUsersParams struct {
 
 // UserSummaryParams defines parameters for UserSummary.
 type UserSummaryParams struct {
-	// From The first day of the project (inclusive). 29 days before `to` by default; a range spans at most 400 days.
+	// From The first day of the project (inclusive). 29 days before `to` by default. A range spans at most 400 days (422 `range_too_long`), 31 by `interval=hour`, between 1970-01-01 and 9998-12-31 (`range_out_of_time`).
 	From From `form:"from,omitempty" json:"from,omitempty,omitzero"`
 
 	// To The last day of the project (inclusive). Today, where the project lives, by default.

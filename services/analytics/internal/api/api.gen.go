@@ -627,7 +627,7 @@ type To = openapi_types.Date
 
 // EventNamesParams defines parameters for EventNames.
 type EventNamesParams struct {
-	// From The first day of the project (inclusive). 29 days before `to` by default; a range spans at most 400 days.
+	// From The first day of the project (inclusive). 29 days before `to` by default. A range spans at most 400 days (422 `range_too_long`), 31 by `interval=hour`, between 1970-01-01 and 9998-12-31 (`range_out_of_time`).
 	From *From `form:"from,omitempty" json:"from,omitempty"`
 
 	// To The last day of the project (inclusive). Today, where the project lives, by default.
@@ -645,7 +645,7 @@ type EventTimeseriesParams struct {
 	// Type The name of the events.
 	Type EventName `form:"type" json:"type"`
 
-	// From The first day of the project (inclusive). 29 days before `to` by default; a range spans at most 400 days.
+	// From The first day of the project (inclusive). 29 days before `to` by default. A range spans at most 400 days (422 `range_too_long`), 31 by `interval=hour`, between 1970-01-01 and 9998-12-31 (`range_out_of_time`).
 	From *From `form:"from,omitempty" json:"from,omitempty"`
 
 	// To The last day of the project (inclusive). Today, where the project lives, by default.
@@ -657,7 +657,7 @@ type EventTimeseriesParams struct {
 
 // OverviewParams defines parameters for Overview.
 type OverviewParams struct {
-	// From The first day of the project (inclusive). 29 days before `to` by default; a range spans at most 400 days.
+	// From The first day of the project (inclusive). 29 days before `to` by default. A range spans at most 400 days (422 `range_too_long`), 31 by `interval=hour`, between 1970-01-01 and 9998-12-31 (`range_out_of_time`).
 	From *From `form:"from,omitempty" json:"from,omitempty"`
 
 	// To The last day of the project (inclusive). Today, where the project lives, by default.
@@ -672,7 +672,7 @@ type ProductTimeseriesBySKUParams struct {
 	// SKU The SKU, as text with any characters.
 	SKU string `form:"sku" json:"sku"`
 
-	// From The first day of the project (inclusive). 29 days before `to` by default; a range spans at most 400 days.
+	// From The first day of the project (inclusive). 29 days before `to` by default. A range spans at most 400 days (422 `range_too_long`), 31 by `interval=hour`, between 1970-01-01 and 9998-12-31 (`range_out_of_time`).
 	From *From `form:"from,omitempty" json:"from,omitempty"`
 
 	// To The last day of the project (inclusive). Today, where the project lives, by default.
@@ -696,7 +696,7 @@ type TopProductsParams struct {
 	// Category Only products of this category.
 	Category *string `form:"category,omitempty" json:"category,omitempty"`
 
-	// From The first day of the project (inclusive). 29 days before `to` by default; a range spans at most 400 days.
+	// From The first day of the project (inclusive). 29 days before `to` by default. A range spans at most 400 days (422 `range_too_long`), 31 by `interval=hour`, between 1970-01-01 and 9998-12-31 (`range_out_of_time`).
 	From *From `form:"from,omitempty" json:"from,omitempty"`
 
 	// To The last day of the project (inclusive). Today, where the project lives, by default.
@@ -711,7 +711,7 @@ type TopProductsParams struct {
 
 // ProductTimeseriesParams defines parameters for ProductTimeseries.
 type ProductTimeseriesParams struct {
-	// From The first day of the project (inclusive). 29 days before `to` by default; a range spans at most 400 days.
+	// From The first day of the project (inclusive). 29 days before `to` by default. A range spans at most 400 days (422 `range_too_long`), 31 by `interval=hour`, between 1970-01-01 and 9998-12-31 (`range_out_of_time`).
 	From *From `form:"from,omitempty" json:"from,omitempty"`
 
 	// To The last day of the project (inclusive). Today, where the project lives, by default.
@@ -723,7 +723,7 @@ type ProductTimeseriesParams struct {
 
 // MySummaryParams defines parameters for MySummary.
 type MySummaryParams struct {
-	// From The first day of the project (inclusive). 29 days before `to` by default; a range spans at most 400 days.
+	// From The first day of the project (inclusive). 29 days before `to` by default. A range spans at most 400 days (422 `range_too_long`), 31 by `interval=hour`, between 1970-01-01 and 9998-12-31 (`range_out_of_time`).
 	From *From `form:"from,omitempty" json:"from,omitempty"`
 
 	// To The last day of the project (inclusive). Today, where the project lives, by default.
@@ -738,7 +738,7 @@ type TopUsersParams struct {
 	// Currency The currency of a ranking by money, that of the project by default. Together with anything else it is refused (422 `currency_without_money`).
 	Currency *RankingCurrency `form:"currency,omitempty" json:"currency,omitempty"`
 
-	// From The first day of the project (inclusive). 29 days before `to` by default; a range spans at most 400 days.
+	// From The first day of the project (inclusive). 29 days before `to` by default. A range spans at most 400 days (422 `range_too_long`), 31 by `interval=hour`, between 1970-01-01 and 9998-12-31 (`range_out_of_time`).
 	From *From `form:"from,omitempty" json:"from,omitempty"`
 
 	// To The last day of the project (inclusive). Today, where the project lives, by default.
@@ -753,7 +753,7 @@ type TopUsersParams struct {
 
 // UserSummaryParams defines parameters for UserSummary.
 type UserSummaryParams struct {
-	// From The first day of the project (inclusive). 29 days before `to` by default; a range spans at most 400 days.
+	// From The first day of the project (inclusive). 29 days before `to` by default. A range spans at most 400 days (422 `range_too_long`), 31 by `interval=hour`, between 1970-01-01 and 9998-12-31 (`range_out_of_time`).
 	From *From `form:"from,omitempty" json:"from,omitempty"`
 
 	// To The last day of the project (inclusive). Today, where the project lives, by default.

@@ -19,6 +19,8 @@ const (
 	// numbersTTL is how long the numbers of a product or user are used without asking Postgres again: a SKU can move to
 	// another product, and an anonymous id can join a user.
 	numbersTTL = time.Second
+	// findTimeout bounds the search for the numbers of one product or user.
+	findTimeout = 5 * time.Second
 	// maxNumbers bounds how many products and users are remembered.
 	maxNumbers = 20_000
 )
@@ -50,16 +52,16 @@ func (n *Numbers) ofProduct(ctx context.Context, project int16, ref postgres.Pro
 	if ref.ID == uuid.Nil {
 		key = fmt.Sprintf("s:%d:%s", project, ref.SKU)
 	}
-	return n.fields.Get(ctx, key, otter.LoaderFunc[string, []string](func(ctx context.Context, _ string) ([]string, error) {
+	return n.get(ctx, key, func(ctx context.Context) ([]string, error) {
 		number, err := n.store.ProductNumber(ctx, project, ref)
 		return []string{protocol.ProductField(number)}, err
-	}))
+	})
 }
 
 // ofUser returns the fields of a user of a project; none for an unknown one.
 func (n *Numbers) ofUser(ctx context.Context, project int16, userID string) ([]string, error) {
 	key := fmt.Sprintf("u:%d:%s", project, userID)
-	return n.fields.Get(ctx, key, otter.LoaderFunc[string, []string](func(ctx context.Context, _ string) ([]string, error) {
+	return n.get(ctx, key, func(ctx context.Context) ([]string, error) {
 		numbers, err := n.store.UserNumbers(ctx, project, userID)
 		var fields []string
 		seen := map[string]bool{}
@@ -70,6 +72,16 @@ func (n *Numbers) ofUser(ctx context.Context, project int16, userID string) ([]s
 			}
 		}
 		return fields, err
+	})
+}
+
+// get returns the remembered fields of key, or finds them. Others may wait for the same, so it does not end with the request
+// that began it.
+func (n *Numbers) get(ctx context.Context, key string, find func(context.Context) ([]string, error)) ([]string, error) {
+	return n.fields.Get(ctx, key, otter.LoaderFunc[string, []string](func(ctx context.Context, _ string) ([]string, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), findTimeout)
+		defer cancel()
+		return find(ctx)
 	}))
 }
 

@@ -187,3 +187,21 @@ func TestUniqueUsersSayWhetherTheyAreExact(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+// The first and the last days of the calendar have answers, in every interval and zone.
+func TestTheEndsOfTheCalendar(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	shop := w.project("shop", "Asia/Kolkata", "EUR")
+	for _, day := range []string{"1970-01-01", "9998-12-31"} {
+		for _, interval := range []string{"hour", "day", "week", "month"} {
+			got := ask[api.Overview](shop, "/analytics/overview?from="+day+"&to="+day+"&interval="+interval)
+			if len(got.Points) == 0 || got.From.String() != day || got.Complete != (day == "1970-01-01") {
+				t.Errorf("%s by %s: %+v", day, interval, got)
+			}
+		}
+	}
+	if got := w.get("shop", "/analytics/overview?from=0000-01-01&to=0000-01-02&interval=week"); got.Code != http.StatusUnprocessableEntity {
+		t.Errorf("year 0: %d %s", got.Code, got.Body)
+	}
+}

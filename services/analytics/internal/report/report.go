@@ -20,6 +20,12 @@ const (
 	defaultDays = 30
 )
 
+// The days that a range can have. Intervals and previous periods that begin somewhat earlier can still be written in RFC 3339.
+var (
+	earliest = time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC)
+	latest   = time.Date(9998, 12, 31, 0, 0, 0, 0, time.UTC)
+)
+
 // Range is an inclusive range of days of a project. A day is its date at midnight UTC.
 type Range struct{ From, To time.Time }
 
@@ -38,6 +44,8 @@ func NewRange(from, to *time.Time, today time.Time, interval Interval) (Range, e
 		r.From = date(*from)
 	}
 	switch {
+	case r.From.Before(earliest) || r.To.After(latest):
+		return Range{}, invalidRange("range_out_of_time", "The range must be between 1970-01-01 and 9998-12-31.")
 	case r.From.After(r.To):
 		return Range{}, invalidRange("range_reversed", "from must not be after to.")
 	case r.Days() > most:

@@ -41,6 +41,11 @@ func TestNewRange(t *testing.T) {
 		{"the longest", "2025-01-01", "2026-02-04", "2025-01-01..2026-02-04", "", 400},
 		{"too long", "2025-01-01", "2026-02-05", "", "range_too_long", 0},
 		{"reversed", "2026-01-02", "2026-01-01", "", "range_reversed", 0},
+		{"before all clocks", "1969-12-31", "1970-01-05", "", "range_out_of_time", 0},
+		{"in year 0", "0000-01-01", "0000-01-02", "", "range_out_of_time", 0},
+		{"the last year of the calendar", "9999-01-01", "9999-01-02", "", "range_out_of_time", 0},
+		{"the first day", "1970-01-01", "1970-01-01", "1970-01-01..1970-01-01", "", 1},
+		{"the last day", "9998-12-31", "9998-12-31", "9998-12-31..9998-12-31", "", 1},
 		{"from after today", "2026-04-02", "", "", "range_reversed", 0},
 	}
 	for _, c := range cases {
