@@ -143,7 +143,7 @@ func (h hanging) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestRefusalsAreNotRepeated(t *testing.T) {
 	t.Parallel()
 	for status, code := range map[int]string{
-		400: "malformed_json", 401: "credentials_required", 403: "forbidden", 409: "purchase_id_taken", 422: "validation_failed", 500: "internal",
+		400: "malformed_json", 401: "credentials_required", 403: "forbidden", 409: "conflict", 422: "validation_failed", 500: "internal",
 	} {
 		handler, attempts := inTurn(refuse(status, code, ""))
 		_, err := local(t, handler).CreateEvent(t.Context(), view, nil)

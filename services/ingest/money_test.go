@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -147,7 +148,7 @@ func TestOrdersOfVisitors(t *testing.T) {
 	for i, step := range []struct{ who, user, anonymous string }{
 		{`"anonymous_id":"v"`, "", "v"}, {`"anonymous_id":"v","user_id":"u"`, "u", ""}, {`"anonymous_id":"v"`, "u", ""}, {`"user_id":"v"`, "v", ""},
 	} {
-		body := order(fmt.Sprint(i), step.who)
+		body := order(strconv.Itoa(i), step.who)
 		first, again := p.post("/orders", p.ingestKey, body), p.post("/orders", p.ingestKey, body)
 		first.expect(t, http.StatusCreated, "")
 		if first.string("user_id") != step.user || first.string("anonymous_id") != step.anonymous {

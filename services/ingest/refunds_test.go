@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 
 	"github.com/hp-analytics/hp-analytics/internal/identifier"
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
@@ -69,7 +70,9 @@ func TestRefundsOfAnOrder(t *testing.T) {
 	refund(`{"id":"1","amount_minor":3001}`).expect(t, http.StatusUnprocessableEntity, "refund_too_large")
 	refund(`{"id":"1","lines":[{"line":2,"quantity":3}]}`).expect(t, http.StatusUnprocessableEntity, "refund_too_large")
 	refund(`{"id":"1","lines":[{"line":4}]}`).expect(t, http.StatusUnprocessableEntity, "not_in_order")
-	p.post("/orders/web-9999/refunds", p.ingestKey, `{"id":"1"}`).expect(t, http.StatusNotFound, "not_found")
+	for _, unknown := range []string{"web-9999", uuid.NewString(), uuid.Nil.String()} {
+		p.post("/orders/"+unknown+"/refunds", p.ingestKey, `{"id":"1"}`).expect(t, http.StatusNotFound, "not_found")
+	}
 	for body, errors := range map[string][]string{
 		`{}`:                              {"/id required"},
 		`{"id":"1","amount_minor":0}`:     {"/amount_minor invalid_value"},

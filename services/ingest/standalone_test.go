@@ -56,7 +56,7 @@ func TestRefundsOfNoOrderInBulk(t *testing.T) {
 	for _, want := range []struct{ accepted, duplicates int }{{2, 1}, {0, 3}} {
 		got := p.post("/refunds/bulk", p.ingestKey, body)
 		got.expect(t, http.StatusAccepted, "")
-		if int(got.number("accepted")) != want.accepted || int(got.number("duplicates")) != want.duplicates || got.number("rejected") != 1 {
+		if got.number("accepted") != want.accepted || got.number("duplicates") != want.duplicates || got.number("rejected") != 1 {
 			t.Errorf("%v, want %+v and one rejected", got.object, want)
 		}
 	}

@@ -148,7 +148,7 @@ func orderAnswer(o *order.Order, refunds []order.Refund) Order {
 // orderID returns the order that the path of a refund names.
 func orderID(caller authn.Principal, id string) (uuid.UUID, error) {
 	mapped, err := identifier.ID(caller.Project.ID, "", id)
-	if err != nil {
+	if err != nil || mapped == uuid.Nil { // no order has the nil UUID, which stands for none
 		return uuid.Nil, order.ErrUnknown
 	}
 	return mapped, nil

@@ -23,8 +23,6 @@ func twoShoesAndAHat() *Order {
 	}}
 }
 
-func number(n int64) *int64 { return &n }
-
 // TestRefunds plans one refund after the other of the same order.
 func TestRefunds(t *testing.T) {
 	t.Parallel()
@@ -38,31 +36,31 @@ func TestRefunds(t *testing.T) {
 		code   string
 	}{
 		"two of three units, then the rest": {
-			{Refund{Request: []RefundItem{{Line: 1, Quantity: number(2)}}}, []back{{1, 2, 6666}}, ""},
-			{Refund{Request: []RefundItem{{Line: 1, Quantity: number(2)}}}, nil, CodeRefundTooLarge},
+			{Refund{Request: []RefundItem{{Line: 1, Quantity: new(int64(2))}}}, []back{{1, 2, 6666}}, ""},
+			{Refund{Request: []RefundItem{{Line: 1, Quantity: new(int64(2))}}}, nil, CodeRefundTooLarge},
 			{Refund{Request: []RefundItem{{Line: 1}}}, []back{{1, 1, 3334}}, ""},
 			{Refund{Request: []RefundItem{{Line: 1}}}, nil, CodeRefundTooLarge},
 			{Refund{}, []back{{2, 1, 1}, {3, 2, 5000}}, ""},
 			{Refund{}, nil, CodeRefundTooLarge},
 		},
 		"an amount alone": {
-			{Refund{AmountMinor: number(15002)}, nil, CodeRefundTooLarge},
-			{Refund{AmountMinor: number(100)}, []back{{1, 0, 67}, {3, 0, 33}}, ""},
-			{Refund{AmountMinor: number(14901)}, []back{{1, 0, 9933}, {2, 0, 1}, {3, 0, 4967}}, ""},
-			{Refund{AmountMinor: number(1)}, nil, CodeRefundTooLarge},
+			{Refund{AmountMinor: new(int64(15002))}, nil, CodeRefundTooLarge},
+			{Refund{AmountMinor: new(int64(100))}, []back{{1, 0, 67}, {3, 0, 33}}, ""},
+			{Refund{AmountMinor: new(int64(14901))}, []back{{1, 0, 9933}, {2, 0, 1}, {3, 0, 4967}}, ""},
+			{Refund{AmountMinor: new(int64(1))}, nil, CodeRefundTooLarge},
 			{Refund{}, []back{{1, 3, 0}, {2, 1, 0}, {3, 2, 0}}, ""},
 		},
 		"by product": {
-			{Refund{Request: []RefundItem{{Product: event.Ref{SKU: "SHOE"}, Quantity: number(4)}}}, []back{{1, 3, 10000}, {3, 1, 2500}}, ""},
-			{Refund{Request: []RefundItem{{Product: event.Ref{ID: shoe}, AmountMinor: number(2501)}}}, nil, CodeRefundTooLarge},
-			{Refund{Request: []RefundItem{{Product: event.Ref{ID: shoe}, AmountMinor: number(500)}}}, []back{{3, 0, 500}}, ""},
-			{Refund{Request: []RefundItem{{Product: event.Ref{ID: shoe}, Quantity: number(1), AmountMinor: number(0)}}}, []back{{3, 1, 0}}, ""},
+			{Refund{Request: []RefundItem{{Product: event.Ref{SKU: "SHOE"}, Quantity: new(int64(4))}}}, []back{{1, 3, 10000}, {3, 1, 2500}}, ""},
+			{Refund{Request: []RefundItem{{Product: event.Ref{ID: shoe}, AmountMinor: new(int64(2501))}}}, nil, CodeRefundTooLarge},
+			{Refund{Request: []RefundItem{{Product: event.Ref{ID: shoe}, AmountMinor: new(int64(500))}}}, []back{{3, 0, 500}}, ""},
+			{Refund{Request: []RefundItem{{Product: event.Ref{ID: shoe}, Quantity: new(int64(1)), AmountMinor: new(int64(0))}}}, []back{{3, 1, 0}}, ""},
 			{Refund{Request: []RefundItem{{Product: event.Ref{SKU: "SCARF"}}}}, nil, CodeNotInOrder},
 			{Refund{Request: []RefundItem{{Line: 4}}}, nil, CodeNotInOrder},
 		},
 		"a line twice in a refund": {
-			{Refund{Request: []RefundItem{{Line: 1, Quantity: number(1)}, {Line: 1, Quantity: number(1)}}}, []back{{1, 2, 6666}}, ""},
-			{Refund{Request: []RefundItem{{Line: 1, Quantity: number(1)}, {Line: 1, Quantity: number(1)}}}, nil, CodeRefundTooLarge},
+			{Refund{Request: []RefundItem{{Line: 1, Quantity: new(int64(1))}, {Line: 1, Quantity: new(int64(1))}}}, []back{{1, 2, 6666}}, ""},
+			{Refund{Request: []RefundItem{{Line: 1, Quantity: new(int64(1))}, {Line: 1, Quantity: new(int64(1))}}}, nil, CodeRefundTooLarge},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -165,7 +163,7 @@ func randomRefund(random *rand.Rand, o *Order, units, amounts []int64, left int6
 			return r, nil
 		}
 		part := new(big.Int).Mul(big.NewInt(line.AmountMinor-amounts[i]), big.NewInt(quantity))
-		return r, number(part.Quo(part, big.NewInt(leftUnits)).Int64())
+		return r, new(part.Quo(part, big.NewInt(leftUnits)).Int64())
 	default:
 		i := random.IntN(len(o.Lines))
 		line := &o.Lines[i]
@@ -173,6 +171,6 @@ func randomRefund(random *rand.Rand, o *Order, units, amounts []int64, left int6
 		if line.Quantity == units[i] && line.AmountMinor == amounts[i] {
 			return r, nil
 		}
-		return r, number(line.AmountMinor - amounts[i])
+		return r, new(line.AmountMinor - amounts[i])
 	}
 }

@@ -144,7 +144,7 @@ func (x *examination) attempt(ctx context.Context, lookUp lookUp, guess bool) er
 		return err
 	}
 	changed, err := x.commit(ctx, good)
-	x.open = append(again, changed...)
+	x.open = slices.Concat(again, changed)
 	slices.Sort(x.open)
 	return err
 }

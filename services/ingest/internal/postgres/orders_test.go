@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -65,7 +66,7 @@ func linesOf(t *testing.T, database *dbtest.Database, batch int64) (lines []fact
 func TestOrdersAreStoredAsTheyAre(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{1, 7, 2000} {
-		t.Run(fmt.Sprint(n), func(t *testing.T) {
+		t.Run(strconv.Itoa(n), func(t *testing.T) {
 			t.Parallel()
 			s, database := newStore(t)
 			other := addProject(t, database)
@@ -164,8 +165,8 @@ func TestEachOrderHasItsOwnOutcome(t *testing.T) {
 	dearer.Lines[0].ListPrice = &price
 	otherPrincipal := anOrder("known")
 	otherPrincipal.Idempotency.Principal = "guest"
-	twice, conflicting := anOrder(""), order.Order{}
-	conflicting = twice
+	twice := anOrder("")
+	conflicting := twice
 	conflicting.ContentHash = order.Hash{9}
 
 	orders := []order.Order{keyAgain, keyReused, sameIDNewKey, sameIDOther, renamed, dearer, locked, fresh, otherPrincipal, twice, twice, conflicting}
