@@ -3739,7 +3739,7 @@ func (c *Client) CreateRefund(ctx context.Context, id OrderID, body RefundReques
 func (c *Client) ListProducts(ctx context.Context, params *ListProductsParams, options ...CallOption) (result ProductList, err error) {
 	call := &call{
 		operation: "listProducts", method: http.MethodGet,
-		path: "/products", public: true,
+		path: "/products",
 	}
 	if params != nil {
 		call.setQuery("limit", params.Limit)
@@ -3810,7 +3810,7 @@ func (c *Client) ArchiveProduct(ctx context.Context, id openapi_types.UUID, para
 func (c *Client) GetProduct(ctx context.Context, id openapi_types.UUID, params *GetProductParams, options ...CallOption) (result Product, err error) {
 	call := &call{
 		operation: "getProduct", method: http.MethodGet,
-		path: fmt.Sprintf("/products/%s", pathSegment(id)), public: true,
+		path: fmt.Sprintf("/products/%s", pathSegment(id)),
 	}
 	if params != nil {
 		call.setHeader("If-None-Match", params.IfNoneMatch)

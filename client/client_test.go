@@ -85,6 +85,27 @@ func TestParametersAndHeaders(t *testing.T) {
 	}
 }
 
+// TestProductsAreThoseOfTheCaller sends the credential with what needs none, because it says whose project is meant.
+func TestProductsAreThoseOfTheCaller(t *testing.T) {
+	t.Parallel()
+	for want, options := range map[string][]client.Option{"": nil, "Bearer hpa_x": {client.WithAPIKey("hpa_x")}} {
+		var got []string
+		c := local(t, func(w http.ResponseWriter, r *http.Request) {
+			got = append(got, r.Header.Get("Authorization"))
+			answer(http.StatusOK, `{"items":[]}`)(w, r)
+		}, options...)
+		if _, err := c.ListProducts(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.GetProduct(t.Context(), uuid.Max, nil); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(got, []string{want, want}) {
+			t.Errorf("Authorization: %q, want %q", got, want)
+		}
+	}
+}
+
 func TestAllProductsFollowsPages(t *testing.T) {
 	t.Parallel()
 	c := local(t, func(w http.ResponseWriter, r *http.Request) {

@@ -159,7 +159,7 @@ func TestPublicOperationsSendNoCredential(t *testing.T) {
 		sent.Store(r.Header.Get("Authorization"))
 		answer(http.StatusOK, `{}`)(w, r)
 	}, client.WithAPIKey("hpa_x"))
-	if _, err := c.ListProducts(t.Context(), nil); err != nil || sent.Load() != "" {
+	if _, err := c.GetJWKS(t.Context()); err != nil || sent.Load() != "" {
 		t.Errorf("%v, Authorization %q", err, sent.Load())
 	}
 	if _, err := c.GetMe(t.Context()); err != nil || sent.Load() != "Bearer hpa_x" {

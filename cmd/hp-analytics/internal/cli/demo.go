@@ -33,7 +33,7 @@ It logs in as the admin of ADMIN_EMAIL and ADMIN_PASSWORD, or else as the one th
 	cmd.Flags().IntVar(&o.Products, "products", 100, "how many products the shop has")
 	cmd.Flags().IntVar(&o.Users, "users", 1_000, "how many users visit it")
 	cmd.Flags().Uint64Var(&o.Seed, "seed", 1, "seed of the shop: another seed simulates another shop")
-	cmd.Flags().StringVar(&o.Zone, "zone", "", "time zone, such as Europe/Berlin: the demo makes a project of its own there; the admin's project by default")
+	cmd.Flags().StringVar(&o.Zone, "zone", "", "time zone, such as Europe/Berlin: the demo makes a project of its own there; the default project without it")
 	return cmd
 }
 

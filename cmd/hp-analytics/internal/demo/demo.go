@@ -64,7 +64,7 @@ type Options struct {
 	Users    int    // at most shop.MaxUsers
 	Seed     uint64 // another seed is another demo of the same size
 	// Zone is the IANA name of a time zone. The demo then acts in a project of its own with this zone, which it creates if need be.
-	// Empty: it acts in the admin's project, in its zone.
+	// Empty: it acts in the default project, in its zone.
 	Zone string
 
 	Out io.Writer // progress and report; progress is a bar if it is a terminal

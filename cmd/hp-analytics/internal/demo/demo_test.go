@@ -241,6 +241,7 @@ func TestWrongPassword(t *testing.T) {
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	p := newFakePlatform(t)
+	p.cutOff = true
 	ctx, cancel := context.WithCancel(t.Context())
 	p.disturb = func(request int) disturbance {
 		if request == 20 {

@@ -28,11 +28,12 @@ type fakePlatform struct {
 
 	// Faults; nil for none.
 	zone    *time.Location
-	project string // the header Project of every request with a login; empty for none
+	project string // the header Project of every request with a login
 	falsify func(path string, c *tally.Counts)
 	refuse  func(event map[string]any) bool // refuses a valid event
 	disturb func(request int) disturbance
 	stuck   bool // pending events stay pending
+	cutOff  bool // the demo may end in the middle of a request
 
 	mu         sync.Mutex
 	requests   int
@@ -78,7 +79,7 @@ const (
 )
 
 func newFakePlatform(t *testing.T) *fakePlatform {
-	p := &fakePlatform{t: t, keys: map[string]*fakeKey{}, rows: map[string]row{}, idempotent: map[string]string{}, purchases: map[string]row{}, zone: time.UTC}
+	p := &fakePlatform{t: t, keys: map[string]*fakeKey{}, rows: map[string]row{}, idempotent: map[string]string{}, purchases: map[string]row{}, zone: time.UTC, project: "default"}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /auth/login", p.login)
 	mux.HandleFunc("POST /auth/api-keys", p.as("token", p.createKey))
@@ -512,6 +513,9 @@ func (p *fakePlatform) body(r *http.Request) []byte {
 	}
 	p.check(err)
 	data, err := io.ReadAll(body)
+	if err != nil && p.cutOff {
+		panic(http.ErrAbortHandler)
+	}
 	p.check(err)
 	return data
 }

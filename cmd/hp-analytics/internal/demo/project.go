@@ -15,29 +15,23 @@ import (
 // admin returns a client of the admin, who acts in the demo's project.
 func (a *access) admin(ctx context.Context) (*client.Client, error) {
 	login := client.WithLogin(a.options.Email, a.options.Password)
-	if a.options.Zone == "" {
-		return a.client(login)
+	// An admin may be a member of several projects, one of them made by an earlier demo.
+	inDefault, err := a.client(login, client.WithProject("default"))
+	if err != nil || a.options.Zone == "" {
+		return inDefault, err
 	}
+	defer inDefault.CloseIdleConnections()
 	slug := projectOf(a.options.Zone)
-	admin, err := a.client(login, client.WithProject(slug))
-	if err != nil {
+	if err := a.createProject(ctx, inDefault, slug); err != nil {
 		return nil, err
 	}
-	if err := a.createProject(ctx, slug); err != nil {
-		admin.CloseIdleConnections()
-		return nil, err
-	}
-	return admin, nil
+	return a.client(login, client.WithProject(slug))
 }
 
-// createProject creates the project of a zone unless an earlier demo has. It calls without a project, which does not exist yet.
-func (a *access) createProject(ctx context.Context, slug string) error {
-	creator, err := a.client(client.WithLogin(a.options.Email, a.options.Password))
-	if err != nil {
-		return err
-	}
-	defer creator.CloseIdleConnections()
-	_, err = creator.CreateProject(ctx, client.ProjectCreateRequest{Slug: slug, Name: "Demo in " + a.options.Zone, TimeZone: a.options.Zone}, client.Repeatable())
+// createProject creates the project of a zone unless an earlier demo has.
+func (a *access) createProject(ctx context.Context, creator *client.Client, slug string) error {
+	request := client.ProjectCreateRequest{Slug: slug, Name: "Demo in " + a.options.Zone, TimeZone: a.options.Zone}
+	_, err := creator.CreateProject(ctx, request, client.Repeatable())
 	if refusal, ok := errors.AsType[*client.Error](err); ok && refusal.Status == http.StatusConflict {
 		return nil
 	}
