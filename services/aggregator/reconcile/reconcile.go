@@ -36,6 +36,7 @@ type Report struct {
 	Tables      []Table       // those with differences, by project and name
 	Unchecked   []Unchecked   // days that have rollups but whose raw events were dropped (retention), by project
 	PendingRows int64         // rows of pending batches, which must not be in the rollups yet
+	Proven      int64         // imports of history whose days are proven now, so that retention may drop them
 	Failed      []FailedBatch // batches that are set aside, whose rows must not be in the rollups either
 }
 
@@ -68,21 +69,31 @@ const workers = 2
 func Run(ctx context.Context, pool *pgxpool.Pool, o Options) (Report, error) {
 	r := &run{options: o}
 	err := postgres.Read(ctx, pool, workers, func(snapshots []postgres.Snapshot) error { return r.all(ctx, snapshots) })
+	if err == nil && r.report.proves() {
+		r.report.Proven, err = postgres.Prove(ctx, pool, o.Project, o.From, o.To, r.begun)
+	}
 	if err != nil {
 		return Report{}, platformpostgres.Classify(fmt.Errorf("reconcile: %w", err))
 	}
 	return r.report, nil
 }
 
+// proves reports whether all that was stored is in the rollups, and nothing else.
+func (r *Report) proves() bool { return r.Differences == 0 && r.PendingRows == 0 && len(r.Failed) == 0 }
+
 // run is one reconciliation.
 type run struct {
 	options Options
 	report  Report
+	begun   time.Time // when the snapshot was taken
 }
 
 func (r *run) all(ctx context.Context, snapshots []postgres.Snapshot) error {
 	first := snapshots[0]
 	var err error
+	if r.begun, err = first.Begun(ctx); err != nil {
+		return err
+	}
 	if r.report.PendingRows, err = first.PendingRows(ctx); err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/reconcile"
 )
 
 var retailRows = flag.Int("rows", 4000, "rows of the retail data set; the published one has 541909")
@@ -159,6 +160,10 @@ func compareRetail(t *testing.T, db *pgxpool.Pool, shop *retailShop) {
 		err := db.QueryRow(t.Context(), `SELECT count(*) FROM ingest.unfolded_batches`).Scan(&pending)
 		return err == nil && pending == 0
 	})
+	report, err := reconcile.Run(t.Context(), db, reconcile.Options{Details: t.Output()})
+	if err != nil || report.Differences != 0 || report.Rows == 0 {
+		t.Errorf("reconcile: %d differences in %d rows, %v", report.Differences, report.Rows, err)
+	}
 	for _, c := range []struct {
 		name, query string
 		want        map[string]int64

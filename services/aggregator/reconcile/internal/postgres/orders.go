@@ -31,14 +31,14 @@ func (s Snapshot) WrongOrders(ctx context.Context, p Project, fn func(Fault)) er
 			OR l.refunded_minor <> coalesce(r.amount, 0) OR l.refunded_units <> coalesce(r.units, 0))
 		UNION ALL
 		SELECT $1, 'ingest.refunds', (r.ts AT TIME ZONE 'UTC')::date, r.id::text, CASE
-			WHEN o.id IS NULL THEN 'there is no such order: ' || r.order_id
+			WHEN o.id IS NULL AND r.order_id IS NOT NULL THEN 'there is no such order: ' || r.order_id
 			WHEN o.user_n <> r.user_n OR o.currency <> r.currency THEN 'its user or currency is not that of the order'
 			ELSE 'it says ' || r.lines || ' lines, there are ' || coalesce(l.n, 0)
 		END
 		FROM ingest.refunds AS r
 		LEFT JOIN ingest.orders AS o ON o.project = r.project AND o.id = r.order_id
 		LEFT JOIN (SELECT refund_id, count(*) AS n FROM ingest.refund_lines WHERE project = $1 GROUP BY refund_id) AS l ON l.refund_id = r.id
-		WHERE r.project = $1 AND (o.id IS NULL OR o.user_n <> r.user_n OR o.currency <> r.currency OR r.lines <> coalesce(l.n, 0))
+		WHERE r.project = $1 AND (o.id IS NULL AND r.order_id IS NOT NULL OR o.user_n <> r.user_n OR o.currency <> r.currency OR r.lines <> coalesce(l.n, 0))
 		UNION ALL
 		SELECT $1, 'ingest.refund_lines', NULL, f.refund_id || ' ' || f.line, CASE
 			WHEN r.id IS NULL THEN 'there is no such refund'
@@ -47,6 +47,6 @@ func (s Snapshot) WrongOrders(ctx context.Context, p Project, fn func(Fault)) er
 		FROM ingest.refund_lines AS f
 		LEFT JOIN ingest.refunds AS r ON r.project = f.project AND r.id = f.refund_id
 		LEFT JOIN ingest.order_lines AS l ON l.project = f.project AND l.order_id = r.order_id AND l.line = f.line AND l.product = f.product
-		WHERE f.project = $1 AND l.line IS NULL`
+		WHERE f.project = $1 AND l.line IS NULL AND (r.id IS NULL OR r.order_id IS NOT NULL)`
 	return s.faults(ctx, "orders", check, []any{p.ID}, fn)
 }

@@ -1,0 +1,64 @@
+package reconcile_test
+
+import (
+	"testing"
+	"time"
+)
+
+// proven returns whether the only import is proven.
+func (b *books) proven() (proven bool) {
+	b.t.Helper()
+	if err := b.pool.QueryRow(b.t.Context(), `SELECT count(proven_at) > 0 FROM ingest.imports`).Scan(&proven); err != nil {
+		b.t.Fatal(err)
+	}
+	return proven
+}
+
+// change runs a statement as superuser.
+func (b *books) change(sql string, args ...any) {
+	b.t.Helper()
+	if _, err := b.Pool.Exec(b.t.Context(), sql, args...); err != nil {
+		b.t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+func TestImportsAreProven(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	first, last := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
+	before, after := first.AddDate(0, 0, -1), last.AddDate(0, 0, 1)
+	b.change(`INSERT INTO ingest.imports (project, id, first_day, last_day) VALUES (1, gen_random_uuid(), $1, $2)`, first, last)
+	tamper := func(by string) { b.change(`UPDATE stats.daily_stats SET events = events ` + by + ` WHERE (project, day, lane) = (SELECT project, day, lane FROM stats.daily_stats ORDER BY project, day, lane LIMIT 1)`) }
+	for _, step := range []struct {
+		name     string
+		change   func()
+		from, to *time.Time
+		want     bool
+	}{
+		{"it runs", func() {}, nil, nil, false},
+		{"some of its days are not recounted", func() { b.change(`UPDATE ingest.imports SET finished_at = now()`) }, &first, &last, false},
+		{"there are differences", func() { tamper("+ 1") }, nil, nil, false},
+		{"all is right", func() { tamper("- 1") }, &before, &after, true},
+	} {
+		step.change()
+		report, _ := b.reconcile(step.from, step.to)
+		if got := b.proven(); got != step.want || report.Proven > 0 != step.want {
+			t.Errorf("%s: proven is %t, and %d in the report", step.name, got, report.Proven)
+		}
+	}
+	if report, _ := b.reconcile(nil, nil); report.Proven != 0 {
+		t.Errorf("%d are proven again", report.Proven)
+	}
+}
+
+// A refund of no order contradicts nothing.
+func TestRefundsOfNoOrderAreRight(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	_, before := b.reconcile(nil, nil)
+	b.change(`UPDATE ingest.order_lines SET refunded_minor = 0, refunded_units = 0`)
+	b.change(`UPDATE ingest.refunds SET order_id = NULL`)
+	if _, got := b.reconcile(nil, nil); before != "" || got != "" {
+		t.Errorf("before: %s\nwithout orders: %s", before, got)
+	}
+}
