@@ -28,7 +28,9 @@ func TestImportsAreProven(t *testing.T) {
 	first, last := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
 	before, after := first.AddDate(0, 0, -1), last.AddDate(0, 0, 1)
 	b.change(`INSERT INTO ingest.imports (project, id, first_day, last_day) VALUES (1, gen_random_uuid(), $1, $2)`, first, last)
-	tamper := func(by string) { b.change(`UPDATE stats.daily_stats SET events = events ` + by + ` WHERE (project, day, lane) = (SELECT project, day, lane FROM stats.daily_stats ORDER BY project, day, lane LIMIT 1)`) }
+	tamper := func(by string) {
+		b.change(`UPDATE stats.daily_stats SET events = events ` + by + ` WHERE (project, day, lane) = (SELECT project, day, lane FROM stats.daily_stats ORDER BY project, day, lane LIMIT 1)`)
+	}
 	for _, step := range []struct {
 		name     string
 		change   func()

@@ -111,6 +111,9 @@ func (e environment) report(r reconcile.Report, took time.Duration) error {
 	if r.Days == 0 && len(r.Unchecked) == 0 {
 		_, _ = fmt.Fprintln(e.stdout, "Nothing was checked: there are no data of these days.")
 	}
+	if r.Proven > 0 {
+		_, _ = fmt.Fprintf(e.stdout, "%s of history proven: retention may drop their days\n", count(r.Proven, "import"))
+	}
 	if r.Differences > 0 {
 		return fmt.Errorf("the rollups differ from the raw rows in %s", count(r.Differences, "place"))
 	}

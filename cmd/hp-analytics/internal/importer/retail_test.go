@@ -155,11 +155,7 @@ func TestRetailDataSet(t *testing.T) {
 // compareRetail waits until all is counted and compares what is.
 func compareRetail(t *testing.T, db *pgxpool.Pool, shop *retailShop) {
 	t.Helper()
-	platformtest.Eventually(t, 10*time.Minute, "everything is counted", func() bool {
-		var pending int
-		err := db.QueryRow(t.Context(), `SELECT count(*) FROM ingest.unfolded_batches`).Scan(&pending)
-		return err == nil && pending == 0
-	})
+	waitUntilCounted(t, db)
 	report, err := reconcile.Run(t.Context(), db, reconcile.Options{Details: t.Output()})
 	if err != nil || report.Differences != 0 || report.Rows == 0 {
 		t.Errorf("reconcile: %d differences in %d rows, %v", report.Differences, report.Rows, err)
@@ -207,4 +203,22 @@ func sums(t *testing.T, db *pgxpool.Pool, query string) map[string]int64 {
 		t.Fatal(rows.Err())
 	}
 	return found
+}
+
+func waitUntilCounted(t *testing.T, db *pgxpool.Pool) {
+	t.Helper()
+	platformtest.Eventually(t, 10*time.Minute, "everything is counted", func() bool {
+		var pending int
+		err := db.QueryRow(t.Context(), `SELECT count(*) FROM ingest.unfolded_batches`).Scan(&pending)
+		return err == nil && pending == 0
+	})
+}
+
+// compareCounts waits until all is counted and compares the sums of a query.
+func compareCounts(t *testing.T, db *pgxpool.Pool, query string, want map[string]int64) {
+	t.Helper()
+	waitUntilCounted(t, db)
+	if diff := cmp.Diff(want, sums(t, db, query)); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", query, diff)
+	}
 }
