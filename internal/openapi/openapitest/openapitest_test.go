@@ -45,7 +45,7 @@ const (
 	asJSON    = "Content-Type: application/json; charset=utf-8"
 	asProblem = "Content-Type: application/problem+json"
 
-	user       = `{"id":"0195a3ef-5d10-7a6b-8f3c-0e9d1b2a4c57","email":"a@b.c","name":"","role":"user","created_at":"2026-03-14T09:26:53.123456Z"}`
+	user       = `{"id":"0195a3ef-5d10-7a6b-8f3c-0e9d1b2a4c57","email":"a@b.c","name":"","role":"user","created_at":"2026-03-14T09:26:53.123456Z","projects":[]}`
 	notFound   = `{"type":"https://hp-analytics.dev/problems/not_found","title":"Not Found","status":404,"code":"not_found"}`
 	forbidden  = `{"type":"https://hp-analytics.dev/problems/forbidden","title":"Forbidden","status":403,"code":"forbidden"}`
 	notAllowed = `{"type":"https://hp-analytics.dev/problems/method_not_allowed","title":"Method Not Allowed","status":405,"code":"method_not_allowed"}`
@@ -205,8 +205,11 @@ func TestMissing(t *testing.T) {
 	h := checker.Handler(answering(200, user, asJSON))
 	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/auth/me", nil))
 	want := []string{
-		"changePassword", "createAPIKey", "createInvitation", "endOwnSessions", "endSessions", "getJWKS", "listAPIKeys", "listInvitations",
-		"listUsers", "login", "logout", "refresh", "register", "resetPassword", "revokeAPIKey", "revokeInvitation", "updateUser",
+		"acceptInvitation", "changePassword", "createAPIKey", "createInvitation", "createProject", "createProjectInvitation",
+		"endOwnSessions", "endSessions", "getJWKS", "getProject", "listAPIKeys", "listInvitations", "listMembers",
+		"listProjectInvitations", "listProjects", "listUsers", "login", "logout", "putMember", "refresh", "register",
+		"removeMember", "resetPassword", "revokeAPIKey", "revokeInvitation", "revokeProjectInvitation", "updateProject",
+		"updateUser",
 	}
 	if diff := cmp.Diff(want, checker.Missing("auth")); diff != "" {
 		t.Errorf("missing (-want +got):\n%s", diff)
@@ -218,8 +221,10 @@ func TestOperations(t *testing.T) {
 	for tag, want := range map[string][]string{
 		"catalog": {"archiveProduct", "bulkUpsertProducts", "createProduct", "getProduct", "listProducts", "updateProduct"},
 		"ingest": {
-			"createEvent", "createEventsBulk", "createOrder", "createOrdersBulk", "createPurchase", "createPurchasesBulk", "createRefund",
-			"exportEvents", "exportOrders", "exportRefunds", "getBatchReceipt", "getOrder", "listEvents", "listUserEvents",
+			"beginImport", "createEvent", "createEventsBulk", "createOrder", "createOrdersBulk", "createPurchase",
+			"createPurchasesBulk", "createRefund", "createStandaloneRefund", "createStandaloneRefundsBulk", "exportEvents",
+			"exportOrders", "exportRefunds", "finishImport", "getBatchReceipt", "getImport", "getOrder", "listEvents",
+			"listUserEvents",
 		},
 		"analytics": {
 			"eventNames", "eventTimeseries", "mySummary", "overview", "productTimeseries", "productTimeseriesBySKU", "topProducts", "topUsers", "userSummary",

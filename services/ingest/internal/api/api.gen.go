@@ -108,8 +108,10 @@ type EventBulkRequest struct {
 // EventBulkResult What happened to the events of a request.
 type EventBulkResult struct {
 	// Accepted How many are new and stored.
-	Accepted int     `json:"accepted"`
-	BatchID  BatchID `json:"batch_id,omitempty"`
+	Accepted int `json:"accepted"`
+
+	// BatchID The receipt of what is new; absent if nothing is.
+	BatchID BatchID `json:"batch_id,omitempty"`
 
 	// Duplicates How many were stored before, or are in this request twice.
 	Duplicates int `json:"duplicates"`
