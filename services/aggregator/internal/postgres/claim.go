@@ -60,9 +60,9 @@ func (s Store) claim(ctx context.Context, tx pgx.Tx, lane int16) ([]batch, error
 }
 
 // start returns the id after which a claim begins. Lane 0 begins at the oldest pending batch; a single worker always has
-// lane 0. The other lanes begin at different points of the pending ids, which are roughly in the order of time: the oldest batches are locked by the folds in
-// flight, and skipping thousands of locked batches costs as much as folding some. Lane 1 begins in the middle, lanes 2 and 3
-// at the quarters, and so on (bit reversal), which spreads any number of lanes.
+// lane 0. The other lanes begin at different points of the pending ids, which are roughly in the order of time: the oldest
+// batches are locked by the folds in flight, and skipping thousands of locked batches costs as much as folding some. Lane 1
+// begins in the middle, lanes 2 and 3 at the quarters, and so on (bit reversal), which spreads any number of lanes.
 func start(ctx context.Context, tx pgx.Tx, lane int16) (int64, error) {
 	if lane == 0 {
 		return 0, nil

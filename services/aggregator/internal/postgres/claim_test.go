@@ -81,3 +81,20 @@ func TestClaimPassesManyLockedBatches(t *testing.T) {
 		t.Errorf("fold beside locked batches: %+v, %v", done, err)
 	}
 }
+
+// A claim ends with the page in which its facts fill their share of the memory, however many rows it may still claim.
+func TestClaimIsBoundedByItsFacts(t *testing.T) {
+	t.Parallel()
+	database := dbtest.New(t)
+	w := batchtest.New(t, database, 17)
+	const first, all = 128, 200
+	w.Backlog(all, 1, 3, 5)
+	// More than 8 MiB are in the first page. Nothing can be folded then, so each batch of the claim is set aside.
+	if _, err := w.Pool.Exec(t.Context(), `UPDATE ingest.batches SET facts = facts || decode(repeat('00', 70 << 10), 'hex')`); err != nil {
+		t.Fatal(err)
+	}
+	done, err := postgres.Store{Pool: database.Pool("hp_aggregator"), Lanes: 1, Rows: 100_000}.Fold(t.Context())
+	if err != nil || len(done.Failed) != first || w.Pending() != all-first {
+		t.Errorf("%d batches failed, %d pend, %v; want a claim of %d", len(done.Failed), w.Pending(), err, first)
+	}
+}

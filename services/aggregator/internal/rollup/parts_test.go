@@ -110,9 +110,9 @@ func TestBytesCoversTheHeap(t *testing.T) {
 		runtime.ReadMemStats(&m)
 		return int(m.HeapAlloc)
 	}
-	for _, shape := range []struct{ products, usersOfEach, users, hours int }{
-		{20_000, 1, 1, 1}, {5000, 8, 8, 24}, {2000, 64, 64, 24}, {1000, 256, 256, 24}, {300, 3000, 3000, 24}, {1, 50_000, 50_000, 1},
-		{5000, 1, 5000, 5000}, {20_000, 1, 20_000, 24},
+	for _, shape := range []struct{ products, usersOfEach, users, hours, lines int }{
+		{20_000, 1, 1, 1, 0}, {5000, 8, 8, 24, 0}, {2000, 64, 64, 24, 0}, {1000, 256, 256, 24, 0}, {300, 3000, 3000, 24, 0}, {1, 50_000, 50_000, 1, 0},
+		{5000, 1, 5000, 5000, 0}, {20_000, 1, 20_000, 24, 0}, {5000, 0, 30_000, 24, 30_000},
 	} {
 		before := heap()
 		d, clock := New(), NewClock(time.UTC)
@@ -122,6 +122,12 @@ func TestBytesCoversTheHeap(t *testing.T) {
 				e.TS = e.TS.Add(time.Duration(n%shape.hours) * time.Hour)
 				d.AddEvent(1, clock, e)
 			}
+		}
+		for n := range shape.lines {
+			d.AddOrderLine(1, clock, facts.Line{
+				TS: time.Unix(int64(n%shape.hours)*3600, 0), User: int64(1 + n%shape.users), Product: int32(1 + n%shape.products),
+				Currency: [3]byte([]byte([]string{"EUR", "JPY", "KWD"}[n%3])), Units: 1, AmountMinor: 1, First: true, FirstOf: true,
+			})
 		}
 		used := heap() - before
 		if bytes := d.Bytes(); used > bytes+64<<10 {

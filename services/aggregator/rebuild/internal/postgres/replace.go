@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -31,13 +32,20 @@ func replace(ctx context.Context, tx pgx.Tx, t *rollup.Table, day Day, done *Swa
 	if err != nil {
 		return err
 	}
-	var after int64
-	if err := tx.QueryRow(ctx, `SELECT count(*) FROM shadow.`+t.Name).Scan(&after); err != nil {
-		return err
-	}
 	done.Removed, done.Added = done.Removed+removed, done.Added+added
-	done.After, done.Before = done.After+after, done.Before+after-added+removed
 	return nil
+}
+
+// countShadow returns how many rows the shadow tables have.
+func countShadow(ctx context.Context, tx pgx.Tx) (rows int64, err error) {
+	var counts []string
+	for _, t := range rollup.Tables {
+		counts = append(counts, `(SELECT count(*) FROM shadow.`+t.Name+`)`)
+	}
+	if err := tx.QueryRow(ctx, `SELECT `+strings.Join(counts, " + ")).Scan(&rows); err != nil {
+		return 0, fmt.Errorf("count the rows of the shadow tables: %w", err)
+	}
+	return rows, nil
 }
 
 // change runs a statement on the rows of the day, notes what it changes and returns how many rows these are.

@@ -64,6 +64,10 @@ func (s *Session) Swap(
 				return fmt.Errorf("replace the rows of %s: %w", t.Name, err)
 			}
 		}
+		if done.After, err = countShadow(ctx, tx); err != nil {
+			return err
+		}
+		done.Before = done.After - done.Added + done.Removed
 		return recordDay(ctx, tx, rebuild, day.Day, done)
 	})
 	if _, timeout := platformpostgres.IsCode(err, lockNotAvailable); timeout {
