@@ -52,7 +52,7 @@ CREATE TABLE ingest.events (
 	project    smallint NOT NULL,
 	name       smallint NOT NULL,
 	properties jsonb,
-	PRIMARY KEY (project, ts, id)
+	PRIMARY KEY (project, ts, id) WITH (fillfactor = 97) -- most rows are appended
 ) PARTITION BY RANGE (ts);
 CREATE INDEX events_product_ts_idx ON ingest.events (project, product, ts) WHERE product IS NOT NULL;
 CREATE INDEX events_user_ts_idx ON ingest.events (user_n, ts);

@@ -7,6 +7,7 @@ package dictionary
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -25,6 +26,8 @@ const (
 	maxNames = 20_000
 	// keep is how long what never changes stays in memory. It bounds what a database restored from a backup can do to us.
 	keep = time.Hour
+	// recent is how many names before one are looked at, because most requests have few different ones.
+	recent = 6
 )
 
 // Key identifies a user id or an anonymous id. Equal texts of the two kinds are different users.
@@ -110,6 +113,10 @@ func (c *Cache) Names(ctx context.Context, project int16, names []string) ([]int
 	var unknown []event.NameRef
 	seen := map[event.NameRef]struct{}{}
 	for i, name := range names {
+		if before := slices.Index(names[max(0, i-recent):i], name); before >= 0 && found[max(0, i-recent)+before] != 0 {
+			found[i] = found[max(0, i-recent)+before]
+			continue
+		}
 		ref := event.NameRef{Project: project, Name: name}
 		if n, ok := c.names.GetIfPresent(ref); ok {
 			found[i] = n

@@ -45,10 +45,12 @@ func (s *Store) storeEvents(ctx context.Context, events []event.Event) (committe
 		if err == nil {
 			return committer.Stored{Batches: f.byProject(), Statuses: slices.Repeat([]event.Status{event.Accepted}, len(events))}, nil
 		}
-		if !keyTaken(err) {
+		switch {
+		case keyTaken(err):
+			s.events.conflicted()
+		case !errors.Is(err, errNearClamped):
 			return committer.Stored{}, err
 		}
-		s.events.conflicted()
 	}
 	return s.storeCheckedEvents(ctx, f, events)
 }

@@ -2,10 +2,13 @@ package postgres
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
 	"github.com/maypok86/otter/v2"
+
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 )
 
 // maxSeen bounds the memory of firstSeen: about 20 MB.
@@ -51,13 +54,36 @@ func (s sightings) add(project int16, user int64, ts time.Time) {
 	}
 }
 
+// earlierOf does the same as earlier for events in the order of their keys. Nearly always there are none, and this costs one
+// look-up for each.
+func (f *firstSeen) earlierOf(rows []*event.Event) []sighting {
+	var all sightings
+	for _, e := range rows {
+		if bound, known := f.bounds.GetIfPresent(userKey{e.Project, e.User}); known && bound <= e.TS.UnixMicro() {
+			continue
+		}
+		if all == nil {
+			all = make(sightings)
+		}
+		all.add(e.Project, e.User, e.TS)
+	}
+	return all.sorted()
+}
+
 // earlier returns those of all that may lower first_seen, in the order in which statements lock users.
 func (f *firstSeen) earlier(all sightings) []sighting {
-	var news []sighting
-	for key, micros := range all {
-		if bound, known := f.bounds.GetIfPresent(key); !known || micros < bound {
-			news = append(news, sighting{key, micros})
-		}
+	maps.DeleteFunc(all, func(key userKey, micros int64) bool {
+		bound, known := f.bounds.GetIfPresent(key)
+		return known && bound <= micros
+	})
+	return all.sorted()
+}
+
+// sorted returns sightings in the order in which statements lock users.
+func (s sightings) sorted() []sighting {
+	news := make([]sighting, 0, len(s))
+	for key, micros := range s {
+		news = append(news, sighting{key, micros})
 	}
 	slices.SortFunc(news, func(a, b sighting) int {
 		return cmp.Or(cmp.Compare(a.project, b.project), cmp.Compare(a.user, b.user))

@@ -19,19 +19,16 @@ type flush struct {
 	batches []batch // in the order of the rows; rows of one project are together
 	batchOf []int64 // of each row
 	guesses []guess
-	seen    sightings
 }
 
 // newFlush orders events, and takes ids for their batches. All writers insert in this order, so two that insert the same keys
 // cannot deadlock, and index pages are filled one after the other.
 func (s *Store) newFlush(ctx context.Context, events []event.Event) (*flush, error) {
-	f := &flush{rows: make([]*event.Event, len(events)), batchOf: make([]int64, len(events)), seen: make(sightings)}
+	f := &flush{rows: make([]*event.Event, len(events)), batchOf: make([]int64, len(events))}
 	for i := range events {
 		f.rows[i] = &events[i]
 	}
-	slices.SortStableFunc(f.rows, func(a, b *event.Event) int {
-		return cmp.Or(cmp.Compare(a.Project, b.Project), a.TS.Compare(b.TS), bytes.Compare(a.ID[:], b.ID[:]))
-	})
+	f.sort()
 	for i, e := range f.rows {
 		if i == 0 || e.Project != f.rows[i-1].Project {
 			id, err := s.ids.take(ctx, s.pool)
@@ -43,10 +40,15 @@ func (s *Store) newFlush(ctx context.Context, events []event.Event) (*flush, err
 		b := &f.batches[len(f.batches)-1]
 		b.include(e.TS)
 		f.batchOf[i] = b.id
-		f.seen.add(e.Project, e.User, e.TS)
 	}
 	f.guesses = newGuesses(f.rows)
 	return f, nil
+}
+
+func (f *flush) sort() {
+	slices.SortStableFunc(f.rows, func(a, b *event.Event) int {
+		return cmp.Or(cmp.Compare(a.Project, b.Project), a.TS.Compare(b.TS), bytes.Compare(a.ID[:], b.ID[:]))
+	})
 }
 
 // usualRecord is about the size of the record of an event in bytes.

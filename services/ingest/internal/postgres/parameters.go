@@ -101,11 +101,17 @@ func (p *parameters) jsonbElement(value []byte) {
 	p.data = append(append(p.data, jsonbVersion), value...)
 }
 
-// fill replaces the parameters by those of insertNew.
-func (p *parameters) fill(f *flush, news []sighting) {
+// fill replaces the parameters by those of insertNew for a shape.
+func (p *parameters) fill(f *flush, news []sighting, s shape) {
 	p.reset()
 	rows, n := f.rows, len(f.rows)
-	p.array(pgtype.Int2OID, n, func(i int) { p.int2Element(rows[i].Project) })
+	if s.projects {
+		p.array(pgtype.Int2OID, n, func(i int) { p.int2Element(rows[i].Project) })
+		p.array(pgtype.Int8OID, n, func(i int) { p.int8Element(f.batchOf[i]) })
+	} else {
+		p.bytes(binary.BigEndian.AppendUint16(nil, uint16(f.batches[0].project)))
+		p.bytes(binary.BigEndian.AppendUint64(nil, uint64(f.batches[0].id)))
+	}
 	p.array(pgtype.TimestamptzOID, n, func(i int) { p.timeElement(rows[i].TS) })
 	p.array(pgtype.UUIDOID, n, func(i int) { p.uuidElement(rows[i].ID) })
 	p.array(pgtype.Int8OID, n, func(i int) { p.int8Element(rows[i].User) })
@@ -118,21 +124,27 @@ func (p *parameters) fill(f *flush, news []sighting) {
 	})
 	p.array(pgtype.Int2OID, n, func(i int) { p.int2Element(rows[i].Name) })
 	p.array(pgtype.JSONBOID, n, func(i int) { p.jsonbElement(rows[i].Properties) })
-	p.array(pgtype.Int8OID, n, func(i int) { p.int8Element(f.batchOf[i]) })
+	p.fillBatches(f.batches)
+	if s.guesses {
+		p.array(pgtype.Int4OID, len(f.guesses), func(i int) { p.int4Element(f.guesses[i].product) })
+		p.array(pgtype.TextOID, len(f.guesses), func(i int) { p.textElement(f.guesses[i].sku) })
+	}
+	if s.seen {
+		p.array(pgtype.Int2OID, len(news), func(i int) { p.int2Element(news[i].project) })
+		p.array(pgtype.Int8OID, len(news), func(i int) { p.int8Element(news[i].user) })
+		p.array(pgtype.TimestamptzOID, len(news), func(i int) { p.int8Element(news[i].micros - epoch) })
+	}
+}
+
+func (p *parameters) fillBatches(batches []batch) {
+	n := len(batches)
 	p.bytes([]byte(protocol.KindEvents))
-	batches := f.batches
-	n = len(batches)
 	p.array(pgtype.Int8OID, n, func(i int) { p.int8Element(batches[i].id) })
 	p.array(pgtype.Int2OID, n, func(i int) { p.int2Element(batches[i].project) })
 	p.array(pgtype.Int4OID, n, func(i int) { p.int4Element(int32(batches[i].rows)) })
 	p.array(pgtype.TimestamptzOID, n, func(i int) { p.timeElement(batches[i].first) })
 	p.array(pgtype.TimestamptzOID, n, func(i int) { p.timeElement(batches[i].last) })
 	p.array(pgtype.ByteaOID, n, func(i int) { p.bytesElement(batches[i].facts) })
-	p.array(pgtype.Int4OID, len(f.guesses), func(i int) { p.int4Element(f.guesses[i].product) })
-	p.array(pgtype.TextOID, len(f.guesses), func(i int) { p.textElement(f.guesses[i].sku) })
-	p.array(pgtype.Int2OID, len(news), func(i int) { p.int2Element(news[i].project) })
-	p.array(pgtype.Int8OID, len(news), func(i int) { p.int8Element(news[i].user) })
-	p.array(pgtype.TimestamptzOID, len(news), func(i int) { p.int8Element(news[i].micros - epoch) })
 }
 
 // maxKept bounds the memory of parameters that are kept: usual flushes fit, rare ones with large properties do not stay.
