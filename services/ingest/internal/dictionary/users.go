@@ -66,10 +66,12 @@ func (c *Cache) entries(ctx context.Context, project int16, refs []event.UserRef
 	pairs := make([]pair, len(refs))
 	var unknown []Key
 	seen := map[Key]struct{}{}
+	asked := 0
 	look := func(id string, anonymous bool) (e Entry) {
 		if id == "" {
 			return Entry{}
 		}
+		asked++
 		key := Key{Project: project, Anonymous: anonymous, ID: id}
 		e, ok := c.users.GetIfPresent(key)
 		if _, again := seen[key]; !ok && !again {
@@ -81,7 +83,7 @@ func (c *Cache) entries(ctx context.Context, project int16, refs []event.UserRef
 	for i, ref := range refs {
 		pairs[i] = pair{person: look(ref.UserID, false), anonymous: look(ref.AnonymousID, true)}
 	}
-	c.count("users", len(refs), len(unknown))
+	c.count("users", asked, len(unknown))
 	if len(unknown) == 0 {
 		return pairs, nil
 	}
