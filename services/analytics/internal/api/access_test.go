@@ -49,7 +49,7 @@ func TestWhoSeesWhatOfAProject(t *testing.T) {
 		{"/analytics/users/" + guest + "/summary?" + days, insiders + " guest"},
 		{"/analytics/users/me/summary?" + days, "owner analyst viewer guest"},
 	} {
-		for _, caller := range strings.Fields(all) {
+		for caller := range strings.FieldsSeq(all) {
 			got := w.get(caller, c.path)
 			want := http.StatusForbidden
 			if strings.Contains(" "+c.callers+" ", " "+caller+" ") {

@@ -3,6 +3,7 @@ package api_test
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -110,7 +111,7 @@ func TestTodayIsWhereTheProjectLives(t *testing.T) {
 	w := newWorld(t)
 	w.now = time.Date(2026, 3, 31, 20, 0, 0, 0, time.UTC)
 	for zone, want := range map[string]string{"UTC": "2026-03-31", "Asia/Kolkata": "2026-04-01", "America/St_Johns": "2026-03-31", "Australia/Lord_Howe": "2026-04-01"} {
-		shop := w.project("p"+fmt.Sprint(len(zone)), zone, "EUR")
+		shop := w.project("p"+strconv.Itoa(len(zone)), zone, "EUR")
 		if got := ask[api.TopProducts](shop, "/analytics/products/top").To.String(); got != want {
 			t.Errorf("in %s today is %s, want %s", zone, got, want)
 		}

@@ -32,11 +32,12 @@ func (d dimension) ruleOf(q report.Ranking, name int16) rule {
 		}
 		return rule{"stats." + d.name + "_name_daily_stats", "sum(r.events)", "r.name = @name"}
 	}
-	switch q.Metric {
-	case report.Gross, report.Refunded:
-		return rule{"stats." + d.name + "_daily_revenue", "sum(r." + string(q.Metric) + ")", "r.currency = @currency"}
-	case report.Net:
-		return rule{"stats." + d.name + "_daily_revenue", "sum(r.gross_minor) - sum(r.refunded_minor)", "r.currency = @currency"}
+	if q.Metric.IsMoney() {
+		value := "sum(r." + string(q.Metric) + ")"
+		if q.Metric == report.Net {
+			value = "sum(r.gross_minor) - sum(r.refunded_minor)"
+		}
+		return rule{"stats." + d.name + "_daily_revenue", value, "r.currency = @currency"}
 	}
 	counter, _ := q.Metric.Counter()
 	return rule{counts, "sum(r." + counter.Column() + ")", "true"}

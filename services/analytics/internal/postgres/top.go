@@ -108,7 +108,6 @@ func (d dimension) byUsers(ctx context.Context, tx pgx.Tx, q report.Ranking, arg
 	var best []report.Place
 	// done reports whether no product with this many rows, or fewer, belongs into the ranking.
 	done := func(rows int64) bool { return len(best) == wanted && best[wanted-1].Value > rows }
-	exact = true
 	for chunk := range slices.Chunk(candidates[:len(candidates)-len(beyond)], userChunk) {
 		if done(chunk[0].Value) {
 			return rankAfter(best, q.After), true, nil

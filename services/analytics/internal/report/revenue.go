@@ -23,7 +23,7 @@ func (r *Revenue) Add(currency string, m stats.Money) error {
 		*r = slices.Insert(*r, i, Amount{Currency: currency, Money: m})
 		return nil
 	}
-	if err := (*r)[i].Money.Add(m); err != nil {
+	if err := (*r)[i].Add(m); err != nil {
 		return ErrTooLarge.Because(err)
 	}
 	return nil
