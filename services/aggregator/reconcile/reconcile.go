@@ -94,10 +94,10 @@ func (r *run) all(ctx context.Context, snapshots []postgres.Snapshot) error {
 	if r.begun, err = first.Begun(ctx); err != nil {
 		return err
 	}
-	if r.report.PendingRows, err = first.PendingRows(ctx); err != nil {
+	if r.report.PendingRows, err = first.PendingRows(ctx, r.options.Project); err != nil {
 		return err
 	}
-	if r.report.Failed, err = first.FailedBatches(ctx); err != nil {
+	if r.report.Failed, err = first.FailedBatches(ctx, r.options.Project); err != nil {
 		return err
 	}
 	projects, err := first.Projects(ctx, r.options.Project)
@@ -158,7 +158,11 @@ func (r *run) checksOf(ctx context.Context, snapshot postgres.Snapshot, p postgr
 }
 
 func (r *run) checkReceipts(ctx context.Context, s postgres.Snapshot, f *findings) error {
-	return s.IncompleteBatches(ctx, r.options.From, r.options.To, f.fault)
+	return s.IncompleteBatches(ctx, r.options.From, r.options.To, func(d postgres.Fault) {
+		if r.options.Project == "" || d.Project == r.options.Project {
+			f.fault(d)
+		}
+	})
 }
 
 // take adds what a check has found to the report and prints it.

@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -316,5 +317,40 @@ func TestDaysWithoutRawRows(t *testing.T) {
 	report, out := b.reconcile(nil, nil)
 	if diff := cmp.Diff([]reconcile.Unchecked{{Project: "default", Days: []time.Time{b.First, b.First.AddDate(0, 0, 1)}}}, report.Unchecked); diff != "" || report.Differences != 0 {
 		t.Errorf("%d differences:\n%sunchecked (-want +got):\n%s", report.Differences, out, diff)
+	}
+}
+
+// TestOneProject checks that a reconciliation of one project leaves out what is wrong, pending and failed in others.
+func TestOneProject(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	shop := b.InProject("shop", "Asia/Kolkata")
+	shop.Events(20)
+	for b.Pending() > 0 {
+		if _, err := b.store.Fold(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.exec(`UPDATE stats.daily_stats SET views = views + 1`)
+	b.exec(`UPDATE ingest.batches SET rows = rows + 1`)
+	b.exec(`UPDATE ingest.batches SET failed_at = now(), next_attempt_at = now(), failure = 'why' WHERE id = $1`, b.Batch(3))
+	b.Batch(4)
+	run := func(project string) (reconcile.Report, error) {
+		return reconcile.Run(t.Context(), b.pool, reconcile.Options{Project: project, Details: t.Output()})
+	}
+	report, err := run("shop")
+	if err != nil || report.Projects != 1 || report.Rows != 20 || report.PendingRows != 0 || len(report.Failed) != 0 || report.Differences == 0 {
+		t.Errorf("%+v, %v", report, err)
+	}
+	for _, table := range report.Tables {
+		if table.Project != "shop" || table.Name != "stats.daily" && table.Name != "ingest.batches" {
+			t.Errorf("%+v", table)
+		}
+	}
+	if report, err := run("default"); err != nil || report.PendingRows != 4 || len(report.Failed) != 1 {
+		t.Errorf("the other one: %+v, %v", report, err)
+	}
+	if _, err := run("nowhere"); !errors.Is(err, reconcile.ErrNoProject) {
+		t.Errorf("a project that is not: %v", err)
 	}
 }

@@ -51,10 +51,12 @@ func open(ctx context.Context, pool *pgxpool.Pool, n int, opened []Snapshot, exp
 	})
 }
 
-// PendingRows returns the number of rows in pending batches.
-func (s Snapshot) PendingRows(ctx context.Context) (rows int64, err error) {
-	const query = `SELECT coalesce(sum(rows), 0)::bigint FROM ingest.unfolded_batches WHERE NOT failed`
-	if err := s.tx.QueryRow(ctx, query).Scan(&rows); err != nil {
+// PendingRows returns the number of rows in pending batches of the project with a slug, or of all projects without one.
+func (s Snapshot) PendingRows(ctx context.Context, slug string) (rows int64, err error) {
+	const query = `
+		SELECT coalesce(sum(rows), 0)::bigint FROM ingest.unfolded_batches
+		WHERE NOT failed AND ($1 = '' OR project = (SELECT id FROM auth.projects WHERE slug = $1))`
+	if err := s.tx.QueryRow(ctx, query, slug).Scan(&rows); err != nil {
 		return 0, fmt.Errorf("count pending rows: %w", err)
 	}
 	return rows, nil
@@ -68,14 +70,14 @@ type FailedBatch struct {
 	Failure string // why
 }
 
-// FailedBatches returns the batches that are set aside, oldest first.
-func (s Snapshot) FailedBatches(ctx context.Context) ([]FailedBatch, error) {
+// FailedBatches returns the batches that are set aside, oldest first, of the project with a slug or of all projects.
+func (s Snapshot) FailedBatches(ctx context.Context, slug string) ([]FailedBatch, error) {
 	const query = `
 		SELECT b.id, coalesce(p.slug, b.project::text), b.rows, b.failure
 		FROM ingest.batches AS b LEFT JOIN auth.projects AS p ON p.id = b.project
-		WHERE b.aggregated_at IS NULL AND b.failed_at IS NOT NULL
+		WHERE b.aggregated_at IS NULL AND b.failed_at IS NOT NULL AND ($1 = '' OR p.slug = $1)
 		ORDER BY b.id`
-	rows, _ := s.tx.Query(ctx, query) // CollectRows returns its error
+	rows, _ := s.tx.Query(ctx, query, slug) // CollectRows returns its error
 	failed, err := pgx.CollectRows(rows, pgx.RowToStructByPos[FailedBatch])
 	if err != nil {
 		return nil, fmt.Errorf("list failed batches: %w", err)
