@@ -63,7 +63,7 @@ func TestDamageIsNoticed(t *testing.T) {
 	for _, e := range whole {
 		data = AppendEvent(data, base, e)
 	}
-	for cut := range len(data) {
+	for cut := range data {
 		r, err := NewReader(data[:cut])
 		n := 0
 		if err == nil {

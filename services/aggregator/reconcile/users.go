@@ -140,8 +140,8 @@ func (c *userCheck) compareSketches() error {
 	table := map[postgres.Kind]string{
 		postgres.OfProduct: "stats.product_daily_users", postgres.OfName: "stats.name_daily_users", postgres.OfDay: "stats.daily_users",
 	}[c.current.Kind]
-	if c.one.broken != nil {
-		c.wrong = append(c.wrong, wrongUsers{table, c.current, fmt.Sprintf("unique users cannot be read: %v", c.one.broken)})
+	if c.one.broken != "" {
+		c.wrong = append(c.wrong, wrongUsers{table, c.current, "unique users cannot be read: " + c.one.broken})
 		return nil
 	}
 	equal, err := sketch.Equal(c.one.stored, c.one.recounted)
@@ -158,7 +158,7 @@ func (c *userCheck) compareSketches() error {
 // sketches are the two sides of a comparison.
 type sketches struct {
 	stored, recounted *sketch.Sketch
-	broken            error // why a stored sketch cannot be read
+	broken            string // why a stored sketch cannot be read; empty if all can
 }
 
 func newSketches() *sketches { return &sketches{stored: sketch.New(), recounted: sketch.New()} }
@@ -167,7 +167,7 @@ func newSketches() *sketches { return &sketches{stored: sketch.New(), recounted:
 func (s *sketches) addStored(data []byte) error {
 	lane := sketch.New()
 	if err := lane.UnmarshalBinary(data); err != nil {
-		s.broken = err
+		s.broken = err.Error()
 		return nil //nolint:nilerr // an unreadable sketch is a difference, and others may follow
 	}
 	return s.stored.Merge(lane)

@@ -67,7 +67,7 @@ func (w *Writer) many(batches, rows int, event func(n int) facts.Event) {
 	var receipts [][]any
 	var current *eventBatch
 	n := 0
-	next := func() ([]any, error) {
+	next := func() ([]any, error) { //nolint:unparam // the type is that of CopyFromFunc
 		if n == batches*rows {
 			return nil, nil
 		}

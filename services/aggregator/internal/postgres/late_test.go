@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -31,7 +32,7 @@ func TestLateEventsFoldIntoTheirOwnDay(t *testing.T) {
 		got := readTables(t, func() (pgx.Tx, error) { return w.Pool.Begin(t.Context()) })
 		rollups := map[string][]int64{}
 		for key := range want {
-			rollups[key] = append(got.rollups["1 "+key+"\n"], got.users["1 set "+key[len("day "):]+"\n"])
+			rollups[key] = slices.Concat(got.rollups["1 "+key+"\n"], []int64{got.users["1 set "+key[len("day "):]+"\n"]})
 		}
 		if diff := cmp.Diff(want, rollups); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", when, diff)

@@ -3,6 +3,7 @@ package rollup_test
 import (
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,14 +51,15 @@ func rows(t *testing.T, d *rollup.Deltas) map[string][]string {
 	all := map[string][]string{}
 	for _, table := range rollup.Tables {
 		add := func(key rollup.Key, value any) {
-			text := fmt.Sprint(key.Project)
+			columns := []any{key.Project}
 			for _, column := range table.Key {
-				text += " " + map[rollup.Column]string{
-					rollup.Product: fmt.Sprint(key.Product), rollup.User: fmt.Sprint(key.User), rollup.Name: fmt.Sprint(key.Name),
+				columns = append(columns, map[rollup.Column]any{
+					rollup.Product: key.Product, rollup.User: key.User, rollup.Name: key.Name,
 					rollup.Day: localtime.Day(key.At).String(), rollup.Hour: time.Unix(key.At, 0).UTC().Format("02T15:04"),
 					rollup.Currency: string(key.Currency[:]), rollup.Chunk: fmt.Sprint("chunk ", key.Chunk),
-				}[column]
+				}[column])
 			}
+			text := strings.TrimSpace(fmt.Sprintln(columns...))
 			all[table.Name] = append(all[table.Name], fmt.Sprint(text, ": ", value))
 		}
 		if table.Blobs() {
