@@ -86,10 +86,6 @@ func (o Options) file(ctx context.Context, name string) (s Summary, err error) {
 		return s, err
 	}
 	defer input.remove()
-	repeats, span, err := o.survey(ctx, input)
-	if err != nil {
-		return s, err
-	}
 	f, err := source.Open(input.path, nil, o.Mapping.File)
 	if err != nil {
 		return s, err
@@ -100,6 +96,10 @@ func (o Options) file(ctx context.Context, name string) (s Summary, err error) {
 		return s, err
 	}
 	state, err := o.resume(input, rows)
+	if err != nil || state.checkpoint.Complete {
+		return state.summary(), err
+	}
+	repeats, span, err := o.survey(ctx, input)
 	if err != nil {
 		return s, err
 	}

@@ -148,8 +148,17 @@ func TestASecondImportChangesNothing(t *testing.T) {
 	}
 	t.Run("its checkpoint says so", func(t *testing.T) {
 		s.sent = 0
+		write(t, strings.TrimSuffix(file, ".csv")+".rejects.csv", "somebody mends it")
 		if got := run(t, options(t, events, s, file)); got.Rows != n || got.Resumed != n || s.sent != 0 {
 			t.Errorf("%+v, %d sent", got, s.sent)
+		}
+	})
+	t.Run("mended rejects are kept", func(t *testing.T) {
+		o := options(t, events, s, file)
+		o.Again = true
+		run(t, o)
+		if text, err := os.ReadFile(strings.TrimSuffix(file, ".csv") + ".rejects.csv.old"); err != nil || string(text) != "somebody mends it" {
+			t.Errorf("%q, %v", text, err)
 		}
 	})
 	t.Run("without checkpoint", func(t *testing.T) {

@@ -134,7 +134,9 @@ func TestRetailDataSet(t *testing.T) {
 	t.Cleanup(c.CloseIdleConnections)
 	file, shop := retailFile(t, *retailRows)
 	target := importer.NewPlatform(c)
-	if got := run(t, options(t, retailProducts, target, file)).Items[mapping.Products]; got.Refused != 0 || got.Imported < 300 {
+	products := options(t, retailProducts, target, file)
+	products.Checkpoint = time.Second
+	if got := run(t, products).Items[mapping.Products]; got.Refused != 0 || got.Imported < 300 {
 		t.Fatalf("products: %+v", got)
 	}
 	o := options(t, retailOrders, target, file)

@@ -28,13 +28,13 @@ func (o Options) resume(i input, rows *source.Rows) (*state, error) {
 	s := &state{path: i.checkpointPath(), written: time.Now(), interval: o.Checkpoint}
 	identity, err := i.identity()
 	if err != nil {
-		return nil, err
+		return s, err
 	}
 	here := checkpoint{File: identity, Mapping: hashOf(o.MappingText), Place: o.Place}
 	if s.path != "" && !o.Again {
 		known, err := readCheckpoint(s.path)
 		if err != nil {
-			return nil, err
+			return s, err
 		}
 		if known.File == here.File && known.Mapping == here.Mapping && known.Place == here.Place {
 			here = known
@@ -44,6 +44,9 @@ func (o Options) resume(i input, rows *source.Rows) (*state, error) {
 	s.done = newDone(here.Below, here.Above)
 	s.rejects = rejects{path: o.rejectsPath(i, rows.Format), header: rows.HeaderText}
 	s.checkpoint.Summary.Resumed = here.Summary.Rows
+	if here.Complete {
+		return s, nil // the rejects may have been mended
+	}
 	return s, s.rejects.truncate(here.Rejects)
 }
 
@@ -130,12 +133,13 @@ type rejects struct {
 // byteOrderMark makes the file UTF-8 whatever charset the mapping declares for the original.
 const byteOrderMark = "\ufeff"
 
-// truncate removes what was written after the checkpoint: those rows are read again. A file without refused rows goes away.
+// truncate removes what was written after the checkpoint: those rows are read again. The file of an earlier import, which somebody
+// may have begun to mend, is kept under another name.
 func (r *rejects) truncate(size int64) error {
 	r.size = size
 	var err error
 	if size == 0 {
-		err = os.Remove(r.path)
+		err = os.Rename(r.path, r.path+".old")
 	} else {
 		err = os.Truncate(r.path, size)
 	}
