@@ -99,6 +99,7 @@ func TestBadOrders(t *testing.T) {
 		errors []string
 	}{
 		"no id":             {`{"user_id":"u","currency":"EUR","lines":[{"sku":"SHOE","quantity":1}]}`, []string{"/id required"}},
+		"an empty id":       {`{"id":"","user_id":"u","currency":"EUR","lines":[{"sku":"SHOE","quantity":1}]}`, []string{"/id invalid_value"}},
 		"no currency":       {`{"id":"x","user_id":"u","lines":[{"sku":"SHOE","quantity":1,"amount_minor":1}]}`, []string{"/currency required"}},
 		"unknown currency":  {`{"id":"x","user_id":"u","currency":"ZZZ","lines":[{"sku":"SHOE","quantity":1,"amount_minor":1}]}`, []string{"/currency invalid_value"}},
 		"nobody":            {`{"id":"x","currency":"EUR","lines":[{"sku":"SHOE","quantity":1}]}`, []string{"/user_id user_id_required"}},

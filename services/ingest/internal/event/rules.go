@@ -144,10 +144,10 @@ func eventID(d *FactDraft, caller Caller) (uuid.UUID, bool) {
 		return NewID(), true
 	}
 	id, text := d.ID, d.IDText
-	if text == "" && caller.own() == "" {
-		return id, true
-	}
-	if text == "" {
+	if id != uuid.Nil {
+		if caller.own() == "" {
+			return id, true
+		}
 		text = id.String()
 	}
 	id, err := identifier.ID(caller.Project.ID, caller.own(), text)
