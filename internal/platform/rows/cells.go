@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // cells sets to to the values of an object in the order of columns.
@@ -88,11 +89,8 @@ const formulaStarts = "=+-@\t\r\n＝＋－＠"
 // Harmless returns a text that no spreadsheet takes for a formula: one that could be has an apostrophe in front, as OWASP
 // recommends. Only texts need it. A negative number is a number.
 func Harmless(s string) string {
-	for _, first := range s {
-		if strings.ContainsRune(formulaStarts, first) {
-			return "'" + s
-		}
-		break
+	if first, _ := utf8.DecodeRuneInString(s); s != "" && strings.ContainsRune(formulaStarts, first) {
+		return "'" + s
 	}
 	return s
 }

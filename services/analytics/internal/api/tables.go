@@ -59,9 +59,9 @@ func tabular(next StrictHandlerFunc, operation string) StrictHandlerFunc {
 	return func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
 		w.Header().Add("Vary", "Accept")
 		response, err := next(ctx, w, r, request)
-		answer, encoded := response.(encoded)
+		answer, ok := response.(encoded)
 		format := rows.Negotiate(r.Header, rows.JSON, rows.CSV, rows.NDJSON)
-		if err != nil || !encoded || format == rows.JSON {
+		if err != nil || !ok || format == rows.JSON {
 			return response, err
 		}
 		return nil, tables[operation].write(w, format, answer)

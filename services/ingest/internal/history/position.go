@@ -69,7 +69,11 @@ func cursorField(pointer, code string) errs.Field {
 func (p Position) Cursor(asked string) string {
 	data := binary.BigEndian.AppendUint64(nil, uint64(p.TS.UnixMicro()))
 	data = append(append(data, byte(p.Kind)), p.ID[:]...)
-	data = append(data, map[bool]byte{true: 1}[p.Dense])
+	if p.Dense {
+		data = append(data, 1)
+	} else {
+		data = append(data, 0)
+	}
 	return base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint32(data, fingerprint(asked)))
 }
 
