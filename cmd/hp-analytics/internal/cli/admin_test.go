@@ -63,5 +63,5 @@ func TestKeysOfAStoppedAccount(t *testing.T) {
 	c.run(exitOK, ` ada@example.com \(disabled\) `, "keys", "list")
 	c.run(exitOK, "", "admin", "enable", "--email=ada@example.com")
 	c.run(exitOK, "its role was admin and is user now; 2 API keys of this account stopped", append(create, "--role=user")...)
-	c.run(exitOK, ` ada@example.com \(no admin\) `, "keys", "list")
+	c.run(exitOK, ` ada@example.com \(no owner\) `, "keys", "list")
 }

@@ -110,14 +110,14 @@ func TestOwnDatabase(t *testing.T) {
 	command("ADA@example.com is disabled", "admin", "disable", "--email=ADA@example.com")
 	command("ada@example.com is enabled", "admin", "enable", "--email=ada@example.com")
 	command("ada@example.com is logged out", "admin", "end-sessions", "--email=ada@example.com")
-	command("ada@example.com    analyst  ", "admin", "list")
+	command("ada@example.com    user   ", "admin", "list")
 	command("for an account with the role analyst, valid for 48h0m0s: hpi_", "admin", "invite", "--role=analyst", "--valid=48h")
 	const id = "0195a3f0-2b6d-7f21-8c4e-5a9d3e7b1f60"
 	execute(t, database.URL(), `UPDATE auth.invitations SET id = '`+id+`'`)
 	command("invitation "+id+" is revoked", "admin", "revoke-invitation", id)
 	execute(t, database.URL(), `UPDATE auth.invitations SET used_at = now(), revoked_at = NULL`)
 	var used strings.Builder
-	if code := Run(t.Context(), []string{"admin", "revoke-invitation", id}, environ, &used, &used); code != exitFailure || !strings.Contains(used.String(), "An account was registered with the invitation: one that is gone.") {
+	if code := Run(t.Context(), []string{"admin", "revoke-invitation", id}, environ, &used, &used); code != exitFailure || !strings.Contains(used.String(), "An account used the invitation: one that is gone.") {
 		t.Errorf("a used invitation is revoked: exit code %d: %s", code, used.String())
 	}
 	var nobody strings.Builder
@@ -128,11 +128,11 @@ func TestOwnDatabase(t *testing.T) {
 
 	execute(t, database.URL(), `SELECT ingest.ensure_partitions((now() AT TIME ZONE 'UTC')::date, (now() AT TIME ZONE 'UTC')::date)`)
 	execute(t, database.URL(), `
-		INSERT INTO stats.product_daily_stats (product_id, day, lane, views)
-		VALUES ('0195a3f2-7c1e-7b3a-9d54-2f6b1c8e4a10', (now() AT TIME ZONE 'UTC')::date, 0, 1)`)
+		INSERT INTO stats.product_daily_stats (project, product, day, lane, views)
+		VALUES (1, 4711, (now() AT TIME ZONE 'UTC')::date, 0, 1)`)
 	var out strings.Builder
 	code := Run(t.Context(), []string{"reconcile"}, environ, &out, &out)
-	if code != exitFailure || !strings.Contains(out.String(), "0195a3f2-7c1e-7b3a-9d54-2f6b1c8e4a10") {
+	if code != exitFailure || !strings.Contains(out.String(), "4711") {
 		t.Errorf("a made-up view: exit code %d:\n%s", code, out.String())
 	}
 }
