@@ -105,6 +105,33 @@ func TestHoursOfDaysWithAChangeOfClocks(t *testing.T) {
 	}
 }
 
+// Samoa had no 30 December 2011. The day has no points, and sales before and after it are on the days that its clocks showed.
+func TestADayThatTheZoneSkippedHasNoPoints(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	apia := w.project("apia", "Pacific/Apia", "EUR")
+	apia.order("u", "sku", "EUR", 1, 100, time.Date(2011, 12, 30, 9, 30, 0, 0, time.UTC))
+	apia.order("u", "sku", "EUR", 1, 1, time.Date(2011, 12, 30, 10, 30, 0, 0, time.UTC))
+	for query, want := range map[string][]int64{
+		"from=2011-12-30&to=2011-12-30&interval=hour": {},
+		"from=2011-12-30&to=2011-12-30":               {},
+		"from=2011-12-29&to=2011-12-31":               {1, 1},
+	} {
+		got := []int64{}
+		for _, p := range ask[api.Overview](apia, "/analytics/overview?"+query).Points {
+			got = append(got, p.Purchases)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: purchases of the points (-want +got):\n%s", query, diff)
+		}
+		for _, path := range []string{"/analytics/products/timeseries?sku=sku&", "/analytics/events/timeseries?type=x&"} {
+			if got := w.get("apia", path+query); got.Code != http.StatusOK {
+				t.Errorf("%s%s: %d: %s", path, query, got.Code, got.Body)
+			}
+		}
+	}
+}
+
 // Without to, a range ends on the day that the project has now.
 func TestTodayIsWhereTheProjectLives(t *testing.T) {
 	t.Parallel()

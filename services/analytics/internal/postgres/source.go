@@ -47,8 +47,11 @@ func spanOf(c report.Calendar, r report.Range, interval report.Interval) span {
 	if interval != report.Hourly {
 		return span{"day", "daily", r.From, r.To}
 	}
-	hours := c.Hours(r)
-	return span{"hour", "hourly", hours[0], hours[len(hours)-1]}
+	at := span{"hour", "hourly", time.Unix(0, 0).UTC(), time.Unix(-1, 0).UTC()} // no row is in it
+	if hours := c.Hours(r); len(hours) > 0 {
+		at.first, at.last = hours[0], hours[len(hours)-1]
+	}
+	return at
 }
 
 func sums(columns []string) string {

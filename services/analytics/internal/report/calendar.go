@@ -31,7 +31,7 @@ func (c Calendar) Starts(date time.Time) time.Time {
 	return localtime.DayOfDate(date).Start(c.Zone).In(c.Zone)
 }
 
-// Hours returns the starts of the hours of a range.
+// Hours returns the starts of the hours of a range. There are none if the range is a day that the zone skipped.
 func (c Calendar) Hours(r Range) []time.Time {
 	return localtime.Hours(c.Starts(r.From), c.Starts(r.To.AddDate(0, 0, 1)), c.Zone)
 }
@@ -43,7 +43,7 @@ type bucket struct {
 	whole      bool      // the range has all of it
 }
 
-// buckets returns the intervals that a range touches.
+// buckets returns the intervals that a range touches. A day that the zone skipped is none.
 func (c Calendar) buckets(r Range, interval Interval) (all []bucket) {
 	if interval == Hourly {
 		for _, hour := range c.Hours(r) {
@@ -54,10 +54,13 @@ func (c Calendar) buckets(r Range, interval Interval) (all []bucket) {
 	}
 	for first := c.first(r.From, interval); !first.After(r.To); {
 		next := c.next(first, interval)
-		all = append(all, bucket{
-			start: c.Starts(first), end: c.Starts(next), until: next,
-			whole: !first.Before(r.From) && !next.After(r.To.AddDate(0, 0, 1)),
-		})
+		start, end := c.Starts(first), c.Starts(next)
+		if start.Before(end) { // a zone that crosses the date line to the west skips a day
+			all = append(all, bucket{
+				start: start, end: end, until: next,
+				whole: !first.Before(r.From) && !next.After(r.To.AddDate(0, 0, 1)),
+			})
+		}
 		first = next
 	}
 	return all

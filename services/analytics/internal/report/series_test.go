@@ -124,6 +124,10 @@ func TestPointsStartWhereTheProjectLives(t *testing.T) {
 			starts(t, calendar(t, "Europe/Berlin"), "2026-03-28", "2026-03-30", report.Daily, "2026-03-29T21:59:59Z"),
 			[]string{"2026-03-28T00:00:00+01:00", "(2026-03-29T00:00:00+01:00)", "(2026-03-30T00:00:00+02:00)"},
 		},
+		"a day that the zone skipped has no point": {
+			starts(t, calendar(t, "Pacific/Apia"), "2011-12-29", "2011-12-31", report.Daily, "2012-01-01T00:00:00Z"),
+			[]string{"2011-12-29T00:00:00-10:00", "2011-12-31T00:00:00+14:00"},
+		},
 		"a day of 23 hours is over at 22:00 UTC": {
 			starts(t, calendar(t, "Europe/Berlin"), "2026-03-29", "2026-03-29", report.Daily, "2026-03-29T22:00:00Z"),
 			[]string{"2026-03-29T00:00:00+01:00"},
