@@ -71,7 +71,8 @@ func TestTheSameIDWithOtherContentIsAConflict(t *testing.T) {
 func TestClocksThatAreWrong(t *testing.T) {
 	t.Parallel()
 	p := start(t)
-	known := `{"id":"1","ts":"` + ago(-61*time.Minute) + `","sent_at":"` + ago(-61*time.Minute) + `","type":"a","user_id":"u"}`
+	ahead := `{"id":"1","ts":"` + ago(-61*time.Minute) + `","type":"a","user_id":"u"`
+	known := ahead + `,"sent_at":"` + ago(-61*time.Minute) + `"}`
 	for range 2 {
 		if a := p.post("/events", p.ingestKey, known); a.status != http.StatusAccepted || a.object["warnings"] != nil {
 			t.Errorf("a clock that is known to be ahead: %d %v", a.status, a.object)
@@ -79,6 +80,10 @@ func TestClocksThatAreWrong(t *testing.T) {
 	}
 	if n := p.count(`SELECT count(*) FROM ingest.events WHERE ts > now() + interval '55 minutes' AND (properties->>'$skew_ms')::bigint BETWEEN -3700000 AND -3600000`); n != 1 {
 		t.Errorf("%d rows with a skew", n)
+	}
+	// A retry after the clock was set right.
+	if a := p.post("/events", p.ingestKey, ahead+`,"sent_at":"`+ago(0)+`"}`); a.string("status") != "duplicate" || a.object["warnings"] != nil {
+		t.Errorf("by a clock that was set right: %v", a.object)
 	}
 	ts := time.Now().Add(61 * time.Minute).UTC().Truncate(time.Millisecond).Format(time.RFC3339Nano)
 	unknown := `{"id":"2","ts":"` + ts + `","type":"a","user_id":"u","properties":{"a":1}}`

@@ -30,7 +30,7 @@ type Clamp struct {
 // event.
 type Clamps interface {
 	// Clamp records clamps that are not known yet and returns for each the one that was recorded first. They are committed when
-	// it returns.
+	// it returns. An event that is stored at Sent already is counted then: it is not recorded, and its TS is Sent.
 	Clamp(ctx context.Context, clamps []Clamp) ([]Clamp, error)
 }
 
@@ -60,6 +60,9 @@ func (r *Recorder) clamp(ctx context.Context, drafts []Draft, events []Event, no
 		return err
 	}
 	for n, i := range ahead {
+		if known[n].TS.Equal(known[n].Sent) {
+			continue
+		}
 		events[i].clampTo(known[n].TS)
 		drafts[i].Clamped = true
 	}

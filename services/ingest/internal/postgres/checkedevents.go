@@ -22,7 +22,7 @@ var insertChecked = `
 		SELECT product, sku
 		FROM unnest($17::integer[], $18::text[]) AS sent (product, sku)
 		WHERE NOT ` + unchanged + `
-	), clamped AS MATERIALIZED (` + clampedBefore("unnest($12::smallint[], $13::timestamptz[], $14::timestamptz[])", "$2", "$3") + `
+	), clamped AS MATERIALIZED (` + clampedBefore("unnest($12::smallint[], $13::timestamptz[], $14::timestamptz[])", "$1", "$2", "$3") + `
 	), fine AS MATERIALIZED (
 		SELECT WHERE NOT EXISTS (SELECT FROM changed) AND NOT EXISTS (SELECT FROM clamped)
 	), sent AS MATERIALIZED (
@@ -108,13 +108,15 @@ func (s *Store) storeCheckedEvents(ctx context.Context, f *flush, events []event
 }
 
 // compare finds out which of some events are equal to the stored ones with their keys, and which are others. Properties of ours
-// are no part of the content. An anonymous user is the same as the person that it belongs to by now.
+// are no part of the content. An anonymous user is the same as the person that it belongs to by now, which
+// this process may not have learned yet.
 func (s *Store) compare(ctx context.Context, events []event.Event, others []int, statuses []event.Status) error {
 	if len(others) == 0 {
 		return nil
 	}
 	const query = `
-		SELECT sent.n - 1, stored.name = sent.name AND stored.user_n IN (sent.user_n, sent.anonymous)
+		SELECT sent.n - 1, stored.name = sent.name AND (stored.user_n IN (sent.user_n, sent.anonymous)
+				OR EXISTS (SELECT FROM ingest.users AS u WHERE u.project = sent.project AND u.n = sent.anonymous AND u.person = stored.user_n))
 			AND stored.product IS NOT DISTINCT FROM sent.product
 			AND coalesce(stored.properties - $9::text[], '{}') = coalesce(sent.properties - $9::text[], '{}')
 		FROM unnest($1::smallint[], $2::timestamptz[], $3::uuid[], $4::bigint[], $5::bigint[], $6::integer[], $7::smallint[], $8::jsonb[])

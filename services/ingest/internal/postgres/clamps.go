@@ -19,8 +19,8 @@ var _ event.Clamps = (*Store)(nil)
 
 // clampedBefore is a part of a statement that finds those of the rows sent that were clamped when they were received before. It
 // costs one look at an index for each project of a flush, unless some clamped ts are within the times of the flush. Rows have
-// the columns ts and id in the arrays of two parameters; spans (project, first_ts, last_ts) are those of the batches.
-func clampedBefore(spans, times, ids string) string {
+// the columns project, ts and id in the arrays of three parameters; spans (project, first_ts, last_ts) are those of the batches.
+func clampedBefore(spans, projects, times, ids string) string {
 	return `
 	SELECT c.project, c.ts_sent, c.id, c.ts
 	FROM ` + spans + ` AS span (project, first_ts, last_ts)
@@ -29,14 +29,21 @@ func clampedBefore(spans, times, ids string) string {
 		FROM ingest.clamped_events AS c
 		WHERE c.project = span.project AND c.ts_sent BETWEEN span.first_ts AND span.last_ts
 	) AS c
-	WHERE (c.ts_sent, c.id) IN (SELECT ts, id FROM unnest(` + times + `::timestamptz[], ` + ids + `::uuid[]) AS sent (ts, id))`
+	WHERE (c.project, c.ts_sent, c.id) IN (
+		SELECT project, ts, id
+		FROM unnest(` + projects + `::smallint[], ` + times + `::timestamptz[], ` + ids + `::uuid[]) AS sent (project, ts, id))`
 }
 
-// Clamp implements event.Clamps. Rows are inserted in the order of their keys, so two of these statements cannot deadlock.
+// Clamp implements event.Clamps. Rows are inserted in the order of their keys, so two of these statements cannot deadlock. An
+// event that is stored with its own ts was not too far ahead when it was first received, as far as its sender's clock told: it
+// keeps this ts.
 func (s *Store) Clamp(ctx context.Context, clamps []event.Clamp) ([]event.Clamp, error) {
 	const insert = `
 		INSERT INTO ingest.clamped_events (project, ts_sent, id, ts)
-		SELECT * FROM unnest($1::smallint[], $2::timestamptz[], $3::uuid[], $4::timestamptz[])
+		SELECT project, ts_sent, id, ts
+		FROM unnest($1::smallint[], $2::timestamptz[], $3::uuid[], $4::timestamptz[]) AS sent (project, ts_sent, id, ts)
+		WHERE coalesce((
+			SELECT false FROM ingest.events AS e WHERE e.project = sent.project AND e.ts = sent.ts_sent AND e.id = sent.id LIMIT 1), true)
 		ON CONFLICT DO NOTHING`
 	// Not in the statement above, whose snapshot may be older than a row that it waited for.
 	const query = `
@@ -56,6 +63,9 @@ func (s *Store) Clamp(ctx context.Context, clamps []event.Clamp) ([]event.Clamp,
 		return nil, postgres.Classify(fmt.Errorf("clamp %d events: %w", len(clamps), err))
 	}
 	first := slices.Clone(clamps)
+	for i := range first {
+		first[i].TS = first[i].Sent // unless it is found below
+	}
 	rows, _ := s.pool.Query(ctx, query, clampColumns(clamps, false)...) // ForEachRow returns its error
 	var i int
 	var ts time.Time

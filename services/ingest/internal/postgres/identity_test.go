@@ -199,3 +199,41 @@ func TestClampsAreRemembered(t *testing.T) {
 		t.Errorf("%d rows", n)
 	}
 }
+
+// TestAnEventThatIsStoredIsNotClamped asks for the time of an event that was stored with its own ts, although it is too far ahead by
+// the clock of its retry.
+func TestAnEventThatIsStoredIsNotClamped(t *testing.T) {
+	t.Parallel()
+	s, database := newStore(t)
+	stored, other := someEvents(1)[0], someEvents(1)[0]
+	stored.TS, other.TS = stored.TS.Add(2*time.Hour), other.TS.Add(2*time.Hour)
+	store(t, s, []event.Event{stored})
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	got, err := s.Clamp(t.Context(), []event.Clamp{
+		{Project: 1, ID: stored.ID, Sent: stored.TS, TS: now}, {Project: 1, ID: other.ID, Sent: other.TS, TS: now},
+	})
+	if err != nil || !got[0].TS.Equal(stored.TS) || !got[1].TS.Equal(now) {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if n := count(t, database, `SELECT count(*) FROM ingest.clamped_events`); n != 1 {
+		t.Errorf("%d clamps are recorded", n)
+	}
+}
+
+// TestARetryBeforeAProcessLearnsOfAPerson sends an event again to a process that does not know yet that its visitor is the person
+// for whom it is stored.
+func TestARetryBeforeAProcessLearnsOfAPerson(t *testing.T) {
+	t.Parallel()
+	s, database := newStore(t)
+	execute(t, database, `INSERT INTO ingest.users (project, anonymous, n, id, person, joined_at) OVERRIDING SYSTEM VALUE
+		VALUES (1, true, 900001, 'visitor', 5, now())`)
+	first := someEvents(1)[0]
+	first.User, first.Anonymous = 5, 900001
+	store(t, s, []event.Event{first})
+	retry, other := first, first
+	retry.User, other.User, other.Anonymous = 900001, 6, 6
+	got, err := s.StoreEvents(t.Context(), []event.Event{retry, other})
+	if want := []event.Status{event.Duplicate, event.Conflicting}; err != nil || !slices.Equal(got.Statuses, want) {
+		t.Errorf("got %v, %v", got.Statuses, err)
+	}
+}

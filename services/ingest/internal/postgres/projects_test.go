@@ -3,6 +3,7 @@ package postgres
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 )
@@ -47,6 +48,24 @@ func TestProjectsShareAFlush(t *testing.T) {
 				t.Error("a project can read another project's receipt")
 			}
 		}
+	}
+}
+
+// TestAClampIsOfItsProject stores an event of a project that has the id and the ts of a clamped event of another one, in a flush
+// whose times include that ts in both.
+func TestAClampIsOfItsProject(t *testing.T) {
+	t.Parallel()
+	s, database := newStore(t)
+	other := addProject(t, database)
+	theirs := someEvents(1)[0]
+	if _, err := s.Clamp(t.Context(), []event.Clamp{{Project: other, ID: theirs.ID, Sent: theirs.TS, TS: theirs.TS.Add(-2 * time.Hour)}}); err != nil {
+		t.Fatal(err)
+	}
+	same, near := theirs, someEvents(1)[0]
+	near.Project, near.TS = other, theirs.TS
+	stored, err := s.StoreEvents(t.Context(), []event.Event{same, near})
+	if err != nil || !slices.Equal(stored.Statuses, statuses(2, event.Accepted)) {
+		t.Errorf("got %v, %v", stored, err)
 	}
 }
 
