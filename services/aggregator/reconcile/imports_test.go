@@ -40,7 +40,15 @@ func TestImportsAreProven(t *testing.T) {
 		{"it runs", func() {}, nil, nil, false},
 		{"some of its days are not recounted", func() { b.change(`UPDATE ingest.imports SET finished_at = now()`) }, &first, &last, false},
 		{"there are differences", func() { tamper("+ 1") }, nil, nil, false},
-		{"all is right", func() { tamper("- 1") }, &before, &after, true},
+		{"a batch from before its end is pending", func() {
+			tamper("- 1")
+			b.write()
+			b.change(`UPDATE ingest.batches SET received_at = now() WHERE aggregated_at IS NULL`)
+			b.change(`UPDATE ingest.imports SET finished_at = now()`)
+		}, &before, &after, false},
+		{"only a later batch is pending", func() {
+			b.change(`UPDATE ingest.imports SET finished_at = (SELECT min(received_at) - interval '1 second' FROM ingest.batches WHERE aggregated_at IS NULL)`)
+		}, &before, &after, true},
 	} {
 		step.change()
 		report, _ := b.reconcile(step.from, step.to)

@@ -69,8 +69,8 @@ const workers = 2
 func Run(ctx context.Context, pool *pgxpool.Pool, o Options) (Report, error) {
 	r := &run{options: o}
 	err := postgres.Read(ctx, pool, workers, func(snapshots []postgres.Snapshot) error { return r.all(ctx, snapshots) })
-	if err == nil && r.report.proves() {
-		r.report.Proven, err = postgres.Prove(ctx, pool, o.Project, o.From, o.To, r.begun)
+	if err == nil && r.report.Differences == 0 && len(r.finished) > 0 {
+		r.report.Proven, err = postgres.Prove(ctx, pool, r.finished, r.begun)
 	}
 	if err != nil {
 		return Report{}, platformpostgres.Classify(fmt.Errorf("reconcile: %w", err))
@@ -78,20 +78,22 @@ func Run(ctx context.Context, pool *pgxpool.Pool, o Options) (Report, error) {
 	return r.report, nil
 }
 
-// proves reports whether all that was stored is in the rollups, and nothing else.
-func (r *Report) proves() bool { return r.Differences == 0 && r.PendingRows == 0 && len(r.Failed) == 0 }
-
 // run is one reconciliation.
 type run struct {
 	options Options
 	report  Report
 	begun   time.Time // when the snapshot was taken
+	// finished are the imports that are proven if there are no differences.
+	finished []postgres.Import
 }
 
 func (r *run) all(ctx context.Context, snapshots []postgres.Snapshot) error {
 	first := snapshots[0]
 	var err error
 	if r.begun, err = first.Begun(ctx); err != nil {
+		return err
+	}
+	if r.finished, err = first.FinishedImports(ctx, r.options.Project, r.options.From, r.options.To); err != nil {
 		return err
 	}
 	if r.report.PendingRows, err = first.PendingRows(ctx, r.options.Project); err != nil {
