@@ -1,6 +1,7 @@
 package event
 
 import (
+	"context"
 	"time"
 
 	"github.com/google/uuid"
@@ -29,4 +30,25 @@ type Import struct {
 // covers reports whether ts is on one of the days. No day is one of a nil import.
 func (i *Import) covers(ts time.Time) bool {
 	return i != nil && !ts.Before(i.First) && ts.Before(i.Last.AddDate(0, 0, 1))
+}
+
+// Days prepares the storage of days.
+type Days interface {
+	// PrepareDays prepares for events of some times. Without it the first commit with an event of a day does it, while the requests
+	// that share this commit wait.
+	PrepareDays(ctx context.Context, times []time.Time) error
+}
+
+// prepare prepares the days of the events of an import, which can be many.
+func (r *Recorder) prepare(ctx context.Context, caller Caller, drafts []Draft, events []Event) error {
+	if caller.Import == nil {
+		return nil
+	}
+	var times []time.Time
+	for i := range drafts {
+		if !drafts[i].Refused() {
+			times = append(times, events[i].TS)
+		}
+	}
+	return r.days.PrepareDays(ctx, times)
 }

@@ -20,6 +20,7 @@ type Deps struct {
 	Catalog    Catalog
 	Dictionary Dictionary
 	Clamps     Clamps
+	Days       Days
 	Committer  Committer
 }
 
@@ -29,13 +30,14 @@ type Recorder struct {
 	catalog    Catalog
 	dictionary Dictionary
 	clamps     Clamps
+	days       Days
 	store      Committer
 }
 
 // NewRecorder returns a recorder.
 func NewRecorder(rules Rules, deps Deps) *Recorder {
 	return &Recorder{
-		rules: rules, catalog: deps.Catalog, dictionary: deps.Dictionary, clamps: deps.Clamps, store: deps.Committer,
+		rules: rules, catalog: deps.Catalog, dictionary: deps.Dictionary, clamps: deps.Clamps, days: deps.Days, store: deps.Committer,
 	}
 }
 
@@ -77,6 +79,9 @@ func (r *Recorder) Event(ctx context.Context, caller Caller, draft *Draft) (batc
 // all were rejected.
 func (r *Recorder) Events(ctx context.Context, caller Caller, drafts []Draft) (batch int64, verdicts []Verdict, err error) {
 	events, err := r.examine(ctx, caller, drafts)
+	if err == nil {
+		err = r.prepare(ctx, caller, drafts, events)
+	}
 	if err != nil {
 		return 0, nil, err
 	}

@@ -26,6 +26,7 @@ type world struct {
 	room     int      // for placeholder products
 	created  []string // SKUs of placeholder products
 	clamped  map[Clamp]time.Time
+	prepared []time.Time
 	// former are products as a cache still has them. What was examined with them is not stored.
 	former map[Ref]Product
 	// refuse, if it is set, decides what the store says of an event.
@@ -94,6 +95,11 @@ func (w *world) Clamp(_ context.Context, clamps []Clamp) ([]Clamp, error) {
 	return first, nil
 }
 
+func (w *world) PrepareDays(_ context.Context, times []time.Time) error {
+	w.prepared = append(w.prepared, times...)
+	return w.failure
+}
+
 // changed returns an error unless the product of a fact is what the catalog has.
 func (w *world) changed(f *Fact) error {
 	if p := w.products[f.ref()]; p.ID != f.ProductID {
@@ -150,7 +156,7 @@ func newWorld() (*world, *Recorder) {
 		},
 		events: map[uuid.UUID]Event{}, clamped: map[Clamp]time.Time{},
 	}
-	return w, NewRecorder(rules, Deps{Catalog: w, Dictionary: w, Clamps: w, Committer: w})
+	return w, NewRecorder(rules, Deps{Catalog: w, Dictionary: w, Clamps: w, Days: w, Committer: w})
 }
 
 // sentTime is that of the events with an id.
@@ -322,5 +328,29 @@ func TestAFailedCommitIsTold(t *testing.T) {
 	w.failure = errors.New("connection lost")
 	if _, _, err := recorder.Event(t.Context(), shop, new(goodDraft())); !errors.Is(err, w.failure) {
 		t.Errorf("event: got %v", err)
+	}
+}
+
+// TestDaysOfAnImportArePrepared for the good events of an import, before they are committed, and for no other events.
+func TestDaysOfAnImportArePrepared(t *testing.T) {
+	t.Parallel()
+	w, recorder := newWorld()
+	old, refused := withID(goodDraft(), NewID()), withID(goodDraft(), NewID())
+	old.TS = time.Date(2011, 3, 4, 5, 6, 7, 0, time.UTC)
+	refused.TS, refused.SKU = old.TS.AddDate(0, 0, 1), "NONE"
+	refused.set(FieldSKU)
+	w.failure = errors.New("an outage")
+	importer := shop
+	importer.Import = &Import{Project: 1, First: old.TS.AddDate(0, 0, -9), Last: old.TS}
+	for _, caller := range []Caller{shop, importer} {
+		if _, _, err := recorder.Events(t.Context(), caller, []Draft{refused, withID(goodDraft(), NewID()), old}); !errors.Is(err, w.failure) {
+			t.Errorf("got %v", err)
+		}
+		if caller.Import == nil && w.prepared != nil {
+			t.Errorf("prepared %v for no import", w.prepared)
+		}
+	}
+	if len(w.prepared) != 2 || !w.prepared[1].Equal(old.TS) || len(w.receipts) != 0 {
+		t.Errorf("prepared %v", w.prepared)
 	}
 }

@@ -130,3 +130,20 @@ func TestADropBesideAFlush(t *testing.T) {
 		})
 	}
 }
+
+// TestDaysArePrepared makes the partitions of some days, all but a dropped one.
+func TestDaysArePrepared(t *testing.T) {
+	t.Parallel()
+	store, database := newStore(t)
+	first := time.Date(2011, 3, 4, 5, 6, 7, 0, time.UTC)
+	days := []time.Time{first, first.AddDate(0, 0, 2), first.Add(time.Hour), first.AddDate(0, 0, 7), time.Now()}
+	execute(t, database, `INSERT INTO ingest.dropped_days (day) VALUES ('2011-03-11')`)
+	for range 2 {
+		if err := store.PrepareDays(t.Context(), days); err != nil {
+			t.Fatal(err)
+		}
+		if n := count(t, database, `SELECT count(*) FROM ingest.whole_days WHERE day BETWEEN '2011-03-04' AND '2011-03-31'`); n != 2 {
+			t.Errorf("%d days have a partition", n)
+		}
+	}
+}

@@ -37,16 +37,44 @@ func (s *Store) withPartitions(ctx context.Context, times iter.Seq[time.Time], w
 	return write()
 }
 
-func (s *Store) makePartitions(ctx context.Context, times iter.Seq[time.Time]) error {
+// PrepareDays implements event.Days. It makes the partitions that are missing.
+func (s *Store) PrepareDays(ctx context.Context, times []time.Time) error {
+	const query = `
+		SELECT day FROM unnest($1::date[]) AS day
+		WHERE to_regclass('ingest.events_p' || to_char(day, 'YYYYMMDD')) IS NULL AND day NOT IN (SELECT day FROM ingest.dropped_days)`
+	rows, _ := s.pool.Query(ctx, query, daysOf(slices.Values(times))) // CollectRows returns its error
+	missing, err := pgx.CollectRows(rows, pgx.RowTo[time.Time])
+	if err == nil {
+		err = s.ensurePartitions(ctx, missing)
+	}
+	if err != nil {
+		return postgres.Classify(fmt.Errorf("prepare days: %w", err))
+	}
+	return nil
+}
+
+// daysOf returns the days of some times, in order.
+func daysOf(times iter.Seq[time.Time]) []time.Time {
 	days := map[time.Time]bool{}
 	for ts := range times {
 		days[dayOf(ts)] = true
 	}
-	wanted := slices.SortedFunc(maps.Keys(days), time.Time.Compare)
-	for _, d := range wanted {
+	return slices.SortedFunc(maps.Keys(days), time.Time.Compare)
+}
+
+func (s *Store) ensurePartitions(ctx context.Context, days []time.Time) error {
+	for _, d := range days {
 		if _, err := s.pool.Exec(ctx, `SELECT ingest.ensure_partitions($1::date, $1::date)`, d); err != nil {
 			return fmt.Errorf("make the partition of %s: %w", d.Format(time.DateOnly), err)
 		}
+	}
+	return nil
+}
+
+func (s *Store) makePartitions(ctx context.Context, times iter.Seq[time.Time]) error {
+	wanted := daysOf(times)
+	if err := s.ensurePartitions(ctx, wanted); err != nil {
+		return err
 	}
 	// Not in the statement above, whose snapshot may be older than a drop that it waits for.
 	rows, _ := s.pool.Query(ctx, `SELECT day FROM ingest.dropped_days WHERE day = ANY ($1::date[])`, wanted) // CollectRows returns its error

@@ -15,6 +15,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/committer"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/order"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/products"
 )
@@ -33,6 +34,7 @@ type Store struct {
 
 var (
 	_ committer.Store = (*Store)(nil)
+	_ event.Days      = (*Store)(nil)
 	_ order.Archive   = (*Store)(nil)
 	_ products.Source = (*Store)(nil)
 )
