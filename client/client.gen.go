@@ -3492,9 +3492,9 @@ func (c *Client) ListEvents(ctx context.Context, params *ListEventsParams, optio
 // The event is durable when this answers 202; the numbers follow within seconds. Sending the same `id` and `ts` again
 // is answered with `duplicate` and not counted.
 //
-// Needs an access token of a user (the event is that user's) or an API key with the scope `ingest` (then `user_id` is
-// required). The body may be compressed (`Content-Encoding: gzip` or `zstd`); limits apply to the decoded size. A
-// compressed body that decodes to more than 100 times its size and 512 KiB, or has more than twice the size of what it
+// Needs an access token of a user (the event is that user's) or an API key with the scope `ingest` (then `user_id`,
+// `anonymous_id` or both are required). The body may be compressed (`Content-Encoding: gzip` or `zstd`); limits apply to the
+// decoded size. A compressed body that decodes to more than 100 times its size and 512 KiB, or has more than twice the size of what it
 // holds and 64 KiB, is refused with 413 `compression_ratio`.
 //
 // The quota `ingest` counts events, refused ones too. A body takes at least one unit for each 4 KiB begun, decoded or as
