@@ -65,7 +65,6 @@ type Event struct {
 type Product struct {
 	ID         uuid.UUID
 	N          int32 // catalog.products.n
-	Archived   bool
 	PriceMinor int64
 	Currency   string
 	// Prices are those in further currencies. The map must not be changed.

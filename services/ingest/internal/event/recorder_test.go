@@ -151,7 +151,7 @@ func newWorld() (*world, *Recorder) {
 	w := &world{
 		products: map[Ref]Product{
 			{Project: 1, SKU: "SHOE"}: shoe,
-			{Project: 1, SKU: "OLD"}:  {ID: NewID(), Archived: true, Currency: "EUR"},
+			{Project: 1, SKU: "OLD"}:  {ID: NewID(), Currency: "EUR"},
 			{Project: 1, SKU: "GOLD"}: {ID: NewID(), PriceMinor: 2_000_000, Currency: "EUR"},
 		},
 		events: map[uuid.UUID]Event{}, clamped: map[Clamp]time.Time{},

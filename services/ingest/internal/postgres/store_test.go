@@ -260,7 +260,7 @@ func TestProductsByIDAndBySKU(t *testing.T) {
 	want := map[event.Ref]event.Product{
 		{Project: 1, ID: shoe}:        own,
 		{Project: 1, SKU: "SHOE"}:     own,
-		{Project: 1, SKU: "HAT"}:      {ID: hat, N: 502, PriceMinor: 900, Currency: "USD", Archived: true},
+		{Project: 1, SKU: "HAT"}:      {ID: hat, N: 502, PriceMinor: 900, Currency: "USD"},
 		{Project: other, ID: foreign}: theirs,
 		{Project: other, SKU: "SHOE"}: theirs,
 	}

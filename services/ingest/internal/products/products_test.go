@@ -116,7 +116,7 @@ func TestReloadReplaces(t *testing.T) {
 	t.Cleanup(cache.Close)
 	lookUp(t, cache, shoe, hat)
 	source.products[shoe] = event.Product{ID: uuid.New(), PriceMinor: 5000}
-	source.products[hat] = event.Product{ID: hat.ID, Archived: true}
+	source.products[hat] = event.Product{ID: hat.ID, PriceMinor: 900}
 	found, err := cache.Reload(t.Context(), []event.Ref{shoe, {}, hat})
 	want := []event.Product{source.products[shoe], {}, source.products[hat]}
 	if diff := cmp.Diff(want, found); err != nil || diff != "" {
@@ -177,7 +177,7 @@ func TestLookupsShareQueries(t *testing.T) {
 		}
 		start(false)
 		start(false)
-		source.products[none] = event.Product{ID: uuid.New(), Archived: true} // answered to its writer before the next look-ups
+		source.products[none] = event.Product{ID: uuid.New(), PriceMinor: 900} // answered to its writer before the next look-ups
 		for range 100 {
 			start(true)
 		}
