@@ -38,6 +38,14 @@ func TestEveryOperationIsServed(t *testing.T) {
 	p.post("/orders/bulk", p.ingestKey, `{"orders":[`+anOrder+`]}`).expectBulk(t, 0, 1)
 	p.get("/orders/web-1001", p.apiKey("read")).expect(t, http.StatusOK, "")
 	p.post("/orders/web-1001/refunds", p.ingestKey, `{"id":"r"}`).expect(t, http.StatusCreated, "")
+	loose := `{"id":"loose","user_id":"customer-17","currency":"EUR","lines":[{"sku":"SHOE","quantity":1,"amount_minor":100}]}`
+	p.post("/refunds", p.ingestKey, loose).expect(t, http.StatusCreated, "")
+	p.post("/refunds/bulk", p.ingestKey, `{"refunds":[`+loose+`]}`).expectBulk(t, 0, 1)
+	owner := p.apiKey("admin")
+	history := p.post("/imports", owner, `{"id":"history","from":"2011-01-01","to":"2011-01-31"}`)
+	history.expect(t, http.StatusOK, "")
+	p.get("/imports/"+history.string("id"), owner).expect(t, http.StatusOK, "")
+	p.send(http.MethodDelete, "/imports/"+history.string("id"), owner, nil).expect(t, http.StatusOK, "")
 	p.get("/events/batches/"+accepted.string("batch_id"), p.ingestKey).expect(t, http.StatusOK, "")
 	read := p.apiKey("read")
 	for _, path := range []string{"/events", "/users/customer-17/events", "/events/export?day=2026-03-14", "/orders/export?day=2026-03-14", "/refunds/export?day=2026-03-14"} {

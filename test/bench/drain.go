@@ -45,7 +45,7 @@ func (p *platform) drain(ctx context.Context, name string, workers int, duration
 	}
 	after := p.subject().cpu() // includes the start of the worker
 	var begin time.Time        // when the first transaction ended, before the worker reported that it was ready
-	if err := p.DB.QueryRow(ctx, `SELECT min(aggregated_at) FROM ingest.batches JOIN bench_backlog USING (id)`).Scan(&begin); err != nil {
+	if err := p.DB.QueryRow(ctx, `SELECT min(aggregated_at) FROM ingest.batches JOIN bench.backlog USING (id)`).Scan(&begin); err != nil {
 		return row{}, fmt.Errorf("read the time of the first fold: %w", err)
 	}
 	if took := end.Sub(begin); took > 0 {
@@ -54,18 +54,21 @@ func (p *platform) drain(ctx context.Context, name string, workers int, duration
 	return row{}, errors.New("nothing was folded")
 }
 
-// backlog returns the number of rows of the batches in the table bench_backlog. They are at least n, which it sends if need be. A
-// fold removes the facts of a batch, so the table keeps them.
+// backlog returns the number of rows of the batches in the table bench.backlog. They are at least n, which it sends if need be. A
+// fold removes the facts of a batch, so the table keeps them. Beside it are the rollups of everything that was folded before.
 func (p *platform) backlog(ctx context.Context, n int) (rows int, err error) {
+	if err := p.saveRollups(ctx); err != nil {
+		return 0, err
+	}
 	const table = `
-		CREATE TABLE IF NOT EXISTS bench_backlog (id bigint PRIMARY KEY, rows integer NOT NULL, facts bytea NOT NULL);
-		INSERT INTO bench_backlog SELECT id, rows, facts FROM ingest.batches WHERE facts IS NOT NULL AND rows > 0
+		CREATE TABLE IF NOT EXISTS bench.backlog (id bigint PRIMARY KEY, rows integer NOT NULL, facts bytea NOT NULL);
+		INSERT INTO bench.backlog SELECT id, rows, facts FROM ingest.batches WHERE facts IS NOT NULL AND rows > 0
 		ON CONFLICT (id) DO NOTHING`
 	for {
 		if _, err := p.DB.Exec(ctx, table); err != nil {
 			return 0, fmt.Errorf("keep the backlog: %w", err)
 		}
-		if err := p.DB.QueryRow(ctx, `SELECT coalesce(sum(rows), 0) FROM bench_backlog`).Scan(&rows); err != nil {
+		if err := p.DB.QueryRow(ctx, `SELECT coalesce(sum(rows), 0) FROM bench.backlog`).Scan(&rows); err != nil {
 			return 0, fmt.Errorf("count rows: %w", err)
 		}
 		if rows >= n {
@@ -75,6 +78,39 @@ func (p *platform) backlog(ctx context.Context, n int) (rows int, err error) {
 			return 0, err
 		}
 	}
+}
+
+// saveRollups copies the rollups, unless there is a copy.
+func (p *platform) saveRollups(ctx context.Context) error {
+	var saved bool
+	if err := p.DB.QueryRow(ctx, `SELECT to_regnamespace('bench') IS NOT NULL`).Scan(&saved); err != nil || saved {
+		return err
+	}
+	tables, err := p.rollups(ctx)
+	if err != nil {
+		return err
+	}
+	statements := []string{`CREATE SCHEMA bench`}
+	for _, name := range tables {
+		statements = append(statements, `CREATE TABLE bench.`+name+` AS TABLE stats.`+name)
+	}
+	if _, err := p.DB.Exec(ctx, strings.Join(statements, ";")); err != nil {
+		return fmt.Errorf("save the rollups: %w", err)
+	}
+	return nil
+}
+
+// rollups returns the names of the rollup tables.
+func (p *platform) rollups(ctx context.Context) ([]string, error) {
+	tables, err := p.DB.Query(ctx, `SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'stats' AND tablename !~ '^rebuild'`)
+	if err != nil {
+		return nil, fmt.Errorf("list the rollups: %w", err)
+	}
+	names, err := pgx.CollectRows(tables, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("list the rollups: %w", err)
+	}
+	return names, nil
 }
 
 // addBacklog sends events until n more are stored.
@@ -96,22 +132,23 @@ func (p *platform) addBacklog(ctx context.Context, n int) error {
 	return nil
 }
 
-// unfold empties the rollups, makes every batch of the backlog pending again, and enqueues enough tasks to fold all of them.
+// unfold makes the rollups those from before the backlog, makes every batch of the backlog pending again, and enqueues enough
+// tasks to fold all of them.
 func (p *platform) unfold(ctx context.Context, rows, workers int) error {
-	tables, err := p.DB.Query(ctx, `SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname = 'stats'`)
+	tables, err := p.rollups(ctx)
 	if err != nil {
-		return fmt.Errorf("list the rollups: %w", err)
+		return err
 	}
-	names, err := pgx.CollectRows(tables, pgx.RowTo[string])
-	if err != nil {
-		return fmt.Errorf("list the rollups: %w", err)
+	var statements []string
+	for _, name := range tables {
+		statements = append(statements, `TRUNCATE stats.`+name, `INSERT INTO stats.`+name+` SELECT * FROM bench.`+name)
 	}
-	for _, statement := range []string{
-		`TRUNCATE ` + strings.Join(names, ", "),
-		`UPDATE ingest.batches AS b SET aggregated_at = NULL, facts = k.facts FROM bench_backlog AS k WHERE b.id = k.id`,
+	statements = append(statements,
+		`UPDATE ingest.batches AS b SET aggregated_at = NULL, facts = k.facts FROM bench.backlog AS k WHERE b.id = k.id`,
 		`VACUUM ANALYZE ingest.batches`,
 		`CHECKPOINT`,
-	} {
+	)
+	for _, statement := range statements {
 		if _, err := p.DB.Exec(ctx, statement); err != nil {
 			return fmt.Errorf("make batches pending: %w", err)
 		}
