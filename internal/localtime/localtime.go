@@ -8,10 +8,11 @@ import (
 	_ "time/tzdata" // the zones, for images without a time zone database
 )
 
-// Load returns a time zone by its IANA name. Unlike time.LoadLocation it refuses "" and "Local", which name the zone of a
-// machine.
+// Load returns a time zone by its IANA name, all of which begin with a capital. Unlike time.LoadLocation it refuses "", "Local" and
+// "localtime", which name the zone of a machine, "Factory", which is that of a machine without one, and what only some machines
+// have (posixrules, posix/Europe/Berlin).
 func Load(name string) (*time.Location, error) {
-	if name == "" || name == "Local" {
+	if name == "" || name[0] < 'A' || name[0] > 'Z' || name == "Local" || name == "Factory" {
 		return nil, fmt.Errorf("unknown time zone %q", name)
 	}
 	return time.LoadLocation(name)
