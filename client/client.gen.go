@@ -3593,7 +3593,7 @@ func (c *Client) ExportEvents(ctx context.Context, params *ExportEventsParams, o
 // Events of the announced days may be of any age when `POST /events/bulk` names the import in the header `Import`. Their raw rows
 // are kept, however old they are, until `hp-analytics reconcile` has proven the numbers of these days; an import that is not
 // finished keeps them for 30 days. Days whose raw rows were dropped before take no events. Announcing an import again, after it
-// was interrupted or finished, opens it again and adds the days to those that it had. Orders and refunds may be of any age
+// was interrupted or finished, opens it again and adds the days to those that it had. Orders and refunds may be as old as 1970-01-02
 // without an import.
 //
 // Needs the role `owner` or the scope `admin`.

@@ -25,6 +25,7 @@ var (
 	ErrTooLong     = errors.New("must have at most 200 bytes in UTF-8")
 	ErrTooManyChar = errors.New("must have at most 200 characters")
 	ErrUnprintable = errors.New("must have printable characters only, without line breaks, control and invisible formatting characters")
+	ErrUnstorable  = errors.New("must not have the NUL character, U+FFFD, or what is no Unicode character, such as half an emoji")
 	ErrDots        = errors.New(`must not be "." or "..", because no path can name it`)
 )
 
@@ -92,6 +93,7 @@ var namespace = uuid.MustParse("6f6c1c52-33a5-4c0b-9a5b-0d3d5f6a4b11")
 
 // ID returns the id of an event, order or refund of a project: a UUID is itself, and any other text is a UUIDv5 of the project
 // and the text. own is empty, or the account of a guest, whose ids are apart from those of all others: then a UUID is mapped, too.
+// Decoders put U+FFFD in the place of what is no Unicode character, so two texts with it may have been different ids.
 func ID(project int16, own, id string) (uuid.UUID, error) {
 	if id == "" {
 		return uuid.Nil, ErrEmpty
@@ -103,6 +105,9 @@ func ID(project int16, own, id string) (uuid.UUID, error) {
 	}
 	if utf8.RuneCountInString(id) > MaxChars {
 		return uuid.Nil, ErrTooManyChar
+	}
+	if strings.ContainsAny(id, "\x00\ufffd") || !utf8.ValidString(id) {
+		return uuid.Nil, ErrUnstorable
 	}
 	return uuid.NewSHA1(namespace, []byte(strconv.Itoa(int(project))+"\n"+own+"\n"+id)), nil
 }

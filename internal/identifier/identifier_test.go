@@ -76,4 +76,9 @@ func TestIDs(t *testing.T) {
 	if _, err := ID(1, "", strings.Repeat("x", MaxChars+1)); !errors.Is(err, ErrTooManyChar) {
 		t.Error(err)
 	}
+	for _, text := range []string{"a\x00b", "a\ufffd", "a\xff"} {
+		if id, err := ID(1, "", text); !errors.Is(err, ErrUnstorable) {
+			t.Errorf("%q has the id %s, %v", text, id, err)
+		}
+	}
 }

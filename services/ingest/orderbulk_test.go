@@ -20,8 +20,9 @@ func TestBulkOrders(t *testing.T) {
 	items := []string{
 		order("a", ""), anOrder, order("b", `,"amount_minor":-1`), order("c", ""), order("a", ""), // the last one repeats the first
 		strings.Replace(anOrder, "2000", "2001", 1), `7`, order("d", `,"x":1`), order("a", `,"amount_minor":5`),
+		order(`a\u0000`, ""),
 	}
-	want := []string{"2 invalid_value", "5 conflict", "6 wrong_type", "7 unknown_field", "8 conflict"}
+	want := []string{"2 invalid_value", "5 conflict", "6 wrong_type", "7 unknown_field", "8 conflict", "9 invalid_value"}
 	a := p.post("/orders/bulk", p.ingestKey, `{"orders":[`+strings.Join(items, ",")+`]}`)
 	a.expectBulk(t, 2, 2, want...)
 	if n := p.count(`SELECT count(*) FROM ingest.orders WHERE number IN ('a', 'c')`); n != 2 {
@@ -36,7 +37,7 @@ func TestBulkOrders(t *testing.T) {
 	lines := "\ufeff" + onOneLine.Replace(strings.Join(items, "\r")) // which JSON has nowhere else
 	lines = strings.ReplaceAll(lines, "\r", "\r\n\r\n") + "\r\n" + `{"id":`
 	again := p.post("/orders/bulk", p.ingestKey, lines, "Content-Type", "application/x-ndjson")
-	again.expectBulk(t, 0, 4, append(want, "9 malformed_json")...)
+	again.expectBulk(t, 0, 4, append(want, "10 malformed_json")...)
 }
 
 func TestBulkPurchases(t *testing.T) {

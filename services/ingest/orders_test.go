@@ -100,6 +100,10 @@ func TestBadOrders(t *testing.T) {
 	}{
 		"no id":             {`{"user_id":"u","currency":"EUR","lines":[{"sku":"SHOE","quantity":1}]}`, []string{"/id required"}},
 		"an empty id":       {`{"id":"","user_id":"u","currency":"EUR","lines":[{"sku":"SHOE","quantity":1}]}`, []string{"/id invalid_value"}},
+		"an id with NUL":    {`{"id":"a\u0000","user_id":"u","currency":"EUR","lines":[{"sku":"SHOE","quantity":1}]}`, []string{"/id invalid_value"}},
+		"half an emoji":     {`{"id":"a\ud83d","user_id":"u","currency":"EUR","lines":[{"sku":"SHOE","quantity":1}]}`, []string{"/id invalid_value"}},
+		"the zero time":     {`{"ts":"0001-01-01T00:00:00Z",` + lines(`[{"sku":"SHOE","quantity":1}]`)[1:], []string{"/ts ts_too_old"}},
+		"the Unix time 0":   {`{"ts":"1970-01-01T00:00:00Z",` + lines(`[{"sku":"SHOE","quantity":1}]`)[1:], []string{"/ts ts_too_old"}},
 		"no currency":       {`{"id":"x","user_id":"u","lines":[{"sku":"SHOE","quantity":1,"amount_minor":1}]}`, []string{"/currency required"}},
 		"unknown currency":  {`{"id":"x","user_id":"u","currency":"ZZZ","lines":[{"sku":"SHOE","quantity":1,"amount_minor":1}]}`, []string{"/currency invalid_value"}},
 		"nobody":            {`{"id":"x","currency":"EUR","lines":[{"sku":"SHOE","quantity":1}]}`, []string{"/user_id user_id_required"}},

@@ -3,6 +3,7 @@ package order
 import (
 	"context"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -42,9 +43,7 @@ func readRefund(rules event.Rules, d *RefundDraft, caller event.Caller, order uu
 	if !d.Has(event.FieldID) && !d.SentBadly(event.FieldID) {
 		d.Refuse("/id", event.CodeRequired, "id is required: it makes retries safe.")
 	}
-	if utf8.RuneCountInString(d.Reason) > maxReason {
-		d.Refuse("/reason", event.CodeInvalidValue, "reason must have at most 1000 characters.")
-	}
+	checkReason(&d.FactDraft, d.Reason)
 	refund := Refund{
 		Key: Key{Project: caller.Project.ID, ID: moment.ID}, Order: order, TS: moment.TS, Reason: d.Reason,
 	}
@@ -102,4 +101,14 @@ func refundItem(item *event.FactDraft, l *LineDraft, caller event.Caller) (asked
 		checkAmount(item, l, least)
 	}
 	return asked, ref
+}
+
+// checkReason refuses what the database cannot store.
+func checkReason(d *event.FactDraft, reason string) {
+	switch {
+	case utf8.RuneCountInString(reason) > maxReason:
+		d.Refuse("/reason", event.CodeInvalidValue, "reason must have at most 1000 characters.")
+	case strings.Contains(reason, "\x00"):
+		d.Refuse("/reason", event.CodeInvalidValue, "reason must not have the NUL character.")
+	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"time"
-	"unicode/utf8"
 
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 )
@@ -109,9 +108,7 @@ func readStandalone(rules event.Rules, d *Draft, caller event.Caller, now time.T
 	if !d.Has(event.FieldID) && !d.SentBadly(event.FieldID) {
 		d.Refuse("/id", event.CodeRequired, "id is required: it makes retries safe.")
 	}
-	if utf8.RuneCountInString(d.Reason) > maxReason {
-		d.Refuse("/reason", event.CodeInvalidValue, "reason must have at most 1000 characters.")
-	}
+	checkReason(&d.FactDraft, d.Reason)
 	checkCurrency(d)
 	if len(d.Lines) == 0 && !d.SentBadly(event.FieldLines) {
 		d.Refuse("/lines", event.CodeRequired, "lines is required: a refund without an order has 1 to 2000 lines.")
