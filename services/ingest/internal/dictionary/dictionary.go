@@ -67,8 +67,12 @@ type Cache struct {
 	numbers *lookup.Loader[Key, Entry]
 	joins   *lookup.Loader[Join, int64]
 	words   *lookup.Loader[event.NameRef, int16]
-	hits    *prometheus.CounterVec
+	ofUsers sources
+	ofNames sources
 }
+
+// sources count the look-ups of a dictionary by where the answer came from.
+type sources struct{ process, postgres prometheus.Counter }
 
 var _ event.Dictionary = (*Cache)(nil)
 
@@ -78,6 +82,9 @@ func New(source Source, registerer prometheus.Registerer) *Cache {
 		Name: "hpa_ingest_dictionary_lookups_total", Help: "Look-ups of users and names of events by where the answer came from.",
 	}, []string{"dictionary", "source"})
 	registerer.MustRegister(lookups)
+	of := func(dictionary string) sources {
+		return sources{lookups.WithLabelValues(dictionary, "process"), lookups.WithLabelValues(dictionary, "postgres")}
+	}
 	return &Cache{
 		users: otter.Must(&otter.Options[Key, Entry]{
 			MaximumSize: maxUsers,
@@ -94,7 +101,8 @@ func New(source Source, registerer prometheus.Registerer) *Cache {
 		numbers: lookup.NewLoader(source.NumberUsers),
 		joins:   lookup.NewLoader(source.JoinUsers),
 		words:   lookup.NewLoader(source.NumberNames),
-		hits:    lookups,
+		ofUsers: of("users"),
+		ofNames: of("names"),
 	}
 }
 
@@ -127,7 +135,7 @@ func (c *Cache) Names(ctx context.Context, project int16, names []string) ([]int
 			unknown = append(unknown, ref)
 		}
 	}
-	c.count("names", len(names), len(unknown))
+	c.ofNames.count(len(names), len(unknown))
 	if len(unknown) == 0 {
 		return found, nil
 	}
@@ -148,7 +156,9 @@ func (c *Cache) Names(ctx context.Context, project int16, names []string) ([]int
 	return found, nil
 }
 
-func (c *Cache) count(dictionary string, asked, missed int) {
-	c.hits.WithLabelValues(dictionary, "process").Add(float64(asked - missed))
-	c.hits.WithLabelValues(dictionary, "postgres").Add(float64(missed))
+func (s sources) count(asked, missed int) {
+	s.process.Add(float64(asked - missed))
+	if missed > 0 {
+		s.postgres.Add(float64(missed))
+	}
 }

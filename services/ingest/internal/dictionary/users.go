@@ -9,7 +9,7 @@ import (
 // Users implements event.Dictionary.
 func (c *Cache) Users(ctx context.Context, project int16, refs []event.UserRef) ([]event.User, error) {
 	if users, known := c.known(project, refs); known {
-		c.count("users", len(refs), 0)
+		c.ofUsers.count(len(refs), 0)
 		return users, nil
 	}
 	known, err := c.entries(ctx, project, refs)
@@ -83,7 +83,7 @@ func (c *Cache) entries(ctx context.Context, project int16, refs []event.UserRef
 	for i, ref := range refs {
 		pairs[i] = pair{person: look(ref.UserID, false), anonymous: look(ref.AnonymousID, true)}
 	}
-	c.count("users", asked, len(unknown))
+	c.ofUsers.count(asked, len(unknown))
 	if len(unknown) == 0 {
 		return pairs, nil
 	}

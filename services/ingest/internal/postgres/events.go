@@ -41,14 +41,14 @@ func (s *Store) storeEvents(ctx context.Context, events []event.Event) (committe
 		return committer.Stored{}, err
 	}
 	if s.events.assumeNew() {
-		err := s.storeNewEvents(ctx, f, events)
+		err := s.storeNewEvents(ctx, f)
 		if err == nil {
 			return committer.Stored{Batches: f.byProject(), Statuses: slices.Repeat([]event.Status{event.Accepted}, len(events))}, nil
 		}
 		switch {
 		case keyTaken(err):
 			s.events.conflicted()
-		case !errors.Is(err, errNearClamped):
+		case !errors.Is(err, errNotStored):
 			return committer.Stored{}, err
 		}
 	}

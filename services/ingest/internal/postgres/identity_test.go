@@ -192,6 +192,12 @@ func TestClampsAreRemembered(t *testing.T) {
 			t.Errorf("checked %t: got %v", checked, err)
 		}
 	}
+	s.events.toCheck.Store(0)
+	_, err := s.StoreEvents(t.Context(), events[7:8])
+	alone, _ := errors.AsType[event.BlockedError](err)
+	if clamped, ok := errors.AsType[event.ClampedError](alone[0]); !ok || !clamped.TS.Equal(first.TS) {
+		t.Errorf("alone: got %v", err)
+	}
 	near := someEvents(1)
 	near[0].TS = events[7].TS // another event at the same time
 	store(t, s, near)

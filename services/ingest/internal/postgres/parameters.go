@@ -6,16 +6,18 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgtype"
-
-	"github.com/hp-analytics/hp-analytics/internal/protocol"
 )
 
 // parameters are those of a statement in the binary format of Postgres. pgx's own encoder takes a boxed value for each
 // element of an array, which costs more than all the rest that ingest does for an event of a bulk request.
 type parameters struct {
-	data []byte
-	ends []int // of each parameter in data
+	data   []byte
+	spans  []span
+	single bool // arrays have one element and are sent as this element
 }
+
+// span is where a parameter is in the data. It begins at -1 if the parameter is NULL.
+type span struct{ begin, end int }
 
 const (
 	arrayFlags   = 1 // elements may be NULL
@@ -26,27 +28,32 @@ const (
 // epoch is where Postgres begins to count microseconds.
 var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
 
-func (p *parameters) reset() { p.data, p.ends = p.data[:0], p.ends[:0] }
-
-// end ends a parameter.
-func (p *parameters) end() { p.ends = append(p.ends, len(p.data)) }
+func (p *parameters) reset() { p.data, p.spans, p.single = p.data[:0], p.spans[:0], false }
 
 // values returns the parameters. They are valid until the next change.
 func (p *parameters) values() [][]byte {
-	all, begin := make([][]byte, len(p.ends)), 0
-	for i, end := range p.ends {
-		all[i], begin = p.data[begin:end:end], end
+	all := make([][]byte, len(p.spans))
+	for i, s := range p.spans {
+		if s.begin >= 0 {
+			all[i] = p.data[s.begin:s.end:s.end]
+		}
 	}
 	return all
 }
 
 func (p *parameters) bytes(value []byte) {
+	begin := len(p.data)
 	p.data = append(p.data, value...)
-	p.end()
+	p.spans = append(p.spans, span{begin, len(p.data)})
 }
 
 // array adds an array of n elements, of which element appends each with its length.
 func (p *parameters) array(oid uint32, n int, element func(i int)) {
+	begin := len(p.data)
+	if p.single {
+		p.value(element)
+		return
+	}
 	const lowerBound = 1
 	dimensions := min(n, 1)
 	for _, word := range []uint32{uint32(dimensions), arrayFlags, oid, uint32(n), lowerBound}[:3+2*dimensions] {
@@ -55,7 +62,18 @@ func (p *parameters) array(oid uint32, n int, element func(i int)) {
 	for i := range n {
 		element(i)
 	}
-	p.end()
+	p.spans = append(p.spans, span{begin, len(p.data)})
+}
+
+// value adds the only element of an array without its length.
+func (p *parameters) value(element func(i int)) {
+	length := len(p.data)
+	element(0)
+	begin := length + 4
+	if binary.BigEndian.Uint32(p.data[length:]) == null {
+		begin = -1
+	}
+	p.spans = append(p.spans, span{begin, len(p.data)})
 }
 
 func (p *parameters) word(value uint32) { p.data = binary.BigEndian.AppendUint32(p.data, value) }
@@ -104,11 +122,9 @@ func (p *parameters) jsonbElement(value []byte) {
 // fill replaces the parameters by those of insertNew for a shape.
 func (p *parameters) fill(f *flush, news []sighting, s shape) {
 	p.reset()
+	p.single = s.single
 	rows, n := f.rows, len(f.rows)
-	if s.projects {
-		p.array(pgtype.Int2OID, n, func(i int) { p.int2Element(rows[i].Project) })
-		p.array(pgtype.Int8OID, n, func(i int) { p.int8Element(f.batchOf[i]) })
-	} else {
+	if !s.projects {
 		p.bytes(binary.BigEndian.AppendUint16(nil, uint16(f.batches[0].project)))
 		p.bytes(binary.BigEndian.AppendUint64(nil, uint64(f.batches[0].id)))
 	}
@@ -124,6 +140,10 @@ func (p *parameters) fill(f *flush, news []sighting, s shape) {
 	})
 	p.array(pgtype.Int2OID, n, func(i int) { p.int2Element(rows[i].Name) })
 	p.array(pgtype.JSONBOID, n, func(i int) { p.jsonbElement(rows[i].Properties) })
+	if s.projects {
+		p.array(pgtype.Int2OID, n, func(i int) { p.int2Element(rows[i].Project) })
+		p.array(pgtype.Int8OID, n, func(i int) { p.int8Element(f.batchOf[i]) })
+	}
 	p.fillBatches(f.batches)
 	if s.guesses {
 		p.array(pgtype.Int4OID, len(f.guesses), func(i int) { p.int4Element(f.guesses[i].product) })
@@ -138,7 +158,6 @@ func (p *parameters) fill(f *flush, news []sighting, s shape) {
 
 func (p *parameters) fillBatches(batches []batch) {
 	n := len(batches)
-	p.bytes([]byte(protocol.KindEvents))
 	p.array(pgtype.Int8OID, n, func(i int) { p.int8Element(batches[i].id) })
 	p.array(pgtype.Int2OID, n, func(i int) { p.int2Element(batches[i].project) })
 	p.array(pgtype.Int4OID, n, func(i int) { p.int4Element(int32(batches[i].rows)) })

@@ -117,6 +117,21 @@ func TestEventsAreStoredAsTheyAre(t *testing.T) {
 	}
 }
 
+// TestASingleEventIsStoredAsItIs stores an event alone, with a product that is named by its SKU and without properties.
+func TestASingleEventIsStoredAsItIs(t *testing.T) {
+	t.Parallel()
+	s, database := newStore(t)
+	events := someEvents(2)[1:]
+	events[0].SKU = "P-1"
+	batch := store(t, s, events)
+	events[0].SKU = "" // not stored
+	compareStored(t, database, events)
+	compareFacts(t, database, batch, events)
+	if n := count(t, database, `SELECT count(*) FROM ingest.events WHERE product = 2 AND properties IS NULL`); n != 1 {
+		t.Errorf("%d rows", n)
+	}
+}
+
 // compareStored compares what is stored with what was sent, and first_seen of the users.
 func compareStored(t *testing.T, database *dbtest.Database, events []event.Event) {
 	t.Helper()

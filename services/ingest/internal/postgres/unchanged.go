@@ -57,7 +57,6 @@ func newGuesses(events []*event.Event) []guess {
 // wrong is what kept a statement from storing a flush: guesses that did not hold, and events that were clamped when they were
 // received before.
 type wrong struct {
-	near    bool // events may have been clamped, and it is not known which
 	product []int32
 	sku     []string
 	clamped []clampedRow
