@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -220,7 +221,7 @@ func (w *benchmark) cpu() (ours, backend time.Duration) {
 	}
 	var stat [100]byte // nanoseconds on a CPU, and two more numbers
 	n, err := w.stat.ReadAt(stat[:], 0)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		w.Fatal(err)
 	}
 	ns, err := strconv.ParseInt(strings.Fields(string(stat[:n]))[0], 10, 64)

@@ -44,12 +44,12 @@ type placeholders struct {
 }
 
 // relation returns the relation sent of the next parameters, which are its columns in turn: arrays, or the values of a single row.
-// Columns are pairs of a name and a type.
+// A column is a name and a type.
 func (p *placeholders) relation(columns ...string) string {
 	var values, names []string
-	for i := 0; i < len(columns); i += 2 {
+	for _, column := range columns {
 		p.n++
-		name, kind := columns[i], columns[i+1]
+		name, kind, _ := strings.Cut(column, " ")
 		if p.single {
 			values = append(values, fmt.Sprintf("$%d::%s AS %s", p.n, kind, name))
 		} else {
@@ -70,21 +70,21 @@ func (p *placeholders) relation(columns ...string) string {
 func insertNew(s shape) string {
 	p := placeholders{single: s.single, n: 2}
 	project, batch := "$1::smallint", "$2::bigint"
-	columns := []string{"ts", "timestamptz", "id", "uuid", "user_n", "bigint", "product", "integer", "name", "smallint", "properties", "jsonb"}
+	columns := []string{"ts timestamptz", "id uuid", "user_n bigint", "product integer", "name smallint", "properties jsonb"}
 	if s.projects {
 		p.n, project, batch = 0, "sent.project", "sent.batch"
-		columns = append(columns, "project", "smallint", "batch", "bigint")
+		columns = append(columns, "project smallint", "batch bigint")
 	}
 	rows := p.relation(columns...)
-	batches := p.relation("id", "bigint", "project", "smallint", "rows", "integer",
-		"min_ts", "timestamptz", "max_ts", "timestamptz", "facts", "bytea")
+	batches := p.relation("id bigint", "project smallint", "rows integer",
+		"min_ts timestamptz", "max_ts timestamptz", "facts bytea")
 	// Events that were clamped before are rare. LIMIT makes it one look-up by key for each batch.
 	fine := `NOT EXISTS (SELECT FROM ` + batches + ` CROSS JOIN LATERAL (
 			SELECT FROM ingest.clamped_events AS c
 			WHERE c.project = sent.project AND c.ts_sent BETWEEN sent.min_ts AND sent.max_ts
 			LIMIT 1) AS clamped)`
 	if s.guesses {
-		fine += ` AND NOT EXISTS (SELECT FROM ` + p.relation("product", "integer", "sku", "text") + ` WHERE NOT ` + unchanged + `)`
+		fine += ` AND NOT EXISTS (SELECT FROM ` + p.relation("product integer", "sku text") + ` WHERE NOT ` + unchanged + `)`
 	}
 	text := `
 		WITH fine AS MATERIALIZED (SELECT WHERE ` + fine + `), receipts AS (
@@ -93,7 +93,7 @@ func insertNew(s shape) string {
 		)`
 	if s.seen {
 		text += `, seen AS MATERIALIZED (
-			SELECT sent.* FROM fine, ` + p.relation("project", "smallint", "user_n", "bigint", "ts", "timestamptz") + `
+			SELECT sent.* FROM fine, ` + p.relation("project smallint", "user_n bigint", "ts timestamptz") + `
 		), lowered AS (` + lowerFirstSeen + `)`
 	}
 	return text + `
