@@ -34,6 +34,7 @@ const (
 	hatID   = "0195a3f2-7c1e-7b3a-9d54-2f6b1c8e4a11" // HAT, archived
 	aliceID = "0195a3ef-5d10-7a6b-8f3c-0e9d1b2a4c57"
 	bobID   = "0195a3ef-5d10-7a6b-8f3c-0e9d1b2a4c58"
+	carolID = "0195a3ef-5d10-7a6b-8f3c-0e9d1b2a4c5f"
 )
 
 // platform is an ingest service with all it needs. Every answer is held against openapi.yaml.

@@ -69,6 +69,10 @@ func TestAPurchaseByAUser(t *testing.T) {
 		if diff := cmp.Diff([]string{"/amount_minor price_forbidden"}, refused.problems()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", body, diff)
 		}
+		analyst := p.post("/purchases", p.auth.Token(authn.Analyst, carolID), body)
+		if diff := cmp.Diff([]string{"/amount_minor price_forbidden"}, analyst.problems()); diff != "" {
+			t.Errorf("an analyst: %s (-want +got):\n%s", body, diff)
+		}
 		p.post("/purchases", p.auth.Token(authn.Admin, bobID), body).expect(t, http.StatusCreated, "")
 	}
 	p.post("/purchases", alice, `{"sku":"SHOE","quantity":1,"user_id":"`+bobID+`"}`).expect(t, http.StatusUnprocessableEntity, "validation_failed")

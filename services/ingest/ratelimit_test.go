@@ -54,6 +54,19 @@ func TestQuotaCountsEventsNotRequests(t *testing.T) {
 	p.post("/events/bulk", p.ingestKey, refused, "Content-Type", "application/x-ndjson").expect(t, http.StatusTooManyRequests, "rate_limited")
 }
 
+// A line of an order is stored as an event is, so it is charged as one.
+func TestQuotaCountsLines(t *testing.T) {
+	t.Parallel()
+	p := start(t, quota(1000))
+	order := func(id string) string {
+		lines := strings.Repeat(`{"sku":"SHOE","quantity":1},`, 599) + `{"sku":"SHOE","quantity":1}`
+		return `{"id":"` + id + `","user_id":"u","currency":"EUR","lines":[` + lines + `]}`
+	}
+	p.post("/orders", p.ingestKey, order("a")).expect(t, http.StatusCreated, "")
+	p.post("/orders", p.ingestKey, order("b")).expect(t, http.StatusTooManyRequests, "rate_limited")
+	p.post("/orders/bulk", p.ingestKey, `{"orders":[`+order("c")+`]}`).expect(t, http.StatusTooManyRequests, "rate_limited")
+}
+
 // TestGarbageTakesTheQuota sends what holds no event at all: a body costs its caller for its bytes.
 func TestGarbageTakesTheQuota(t *testing.T) {
 	t.Parallel()

@@ -84,13 +84,16 @@ func (p parameter) check(r *http.Request, query url.Values) []errs.Field {
 		value := contract.PathParameter(r, p.spec.Name)
 		values, input.PathParams = []string{value}, map[string]string{p.spec.Name: value}
 	}
-	if len(values) == 0 && !p.spec.Required {
+	if len(values) == 0 {
+		if p.spec.Required {
+			return []errs.Field{{Pointer: p.pointer, Code: "required", Detail: p.spec.Name + " is required."}}
+		}
 		return nil
 	}
 	if len(values) > 1 {
 		return []errs.Field{{Pointer: p.pointer, Code: "invalid_value", Detail: "Must be given once."}}
 	}
-	if len(values) == 1 && (!utf8.ValidString(values[0]) || strings.ContainsRune(values[0], 0)) {
+	if !utf8.ValidString(values[0]) || strings.ContainsRune(values[0], 0) {
 		return []errs.Field{{Pointer: p.pointer, Code: "invalid_value", Detail: textDetail}}
 	}
 	if err := openapi3filter.ValidateParameter(r.Context(), input, p.spec); err != nil {

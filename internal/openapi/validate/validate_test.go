@@ -159,6 +159,7 @@ func TestRefused(t *testing.T) {
 		{name: "limit is empty", method: "GET", target: "/products?limit=", status: 422, errors: []string{"/query/limit invalid_value"}},
 		{name: "limit twice", method: "GET", target: "/products?limit=1&limit=2", status: 422, errors: []string{"/query/limit invalid_value"}},
 		{name: "all parameters", method: "GET", target: "/products?status=new&cursor=%3D&q=", status: 422, errors: []string{"/query/cursor invalid_format", "/query/status invalid_enum", "/query/q too_short"}},
+		{name: "a parameter is missing", method: "GET", target: "/analytics/events/timeseries", status: 422, errors: []string{"/query/type required"}},
 		{name: "NUL in a parameter", method: "GET", target: "/products?q=a%00b", status: 422, errors: []string{"/query/q invalid_value"}},
 		{name: "parameter is not UTF-8", method: "GET", target: "/products?q=%FF", status: 422, errors: []string{"/query/q invalid_value"}},
 		{name: "query cannot be decoded", method: "GET", target: "/products?q=%zz", status: 400, code: "malformed_query"},

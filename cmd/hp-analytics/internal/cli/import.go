@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -55,6 +57,22 @@ Exit codes: 0 all rows are imported, 1 the import has not ended, 2 the command l
 	return cmd
 }
 
+// reached returns an error unless something answers at url. A platform that restarts during an import is waited for; one that was
+// never there is more likely a wrong URL.
+func reached(ctx context.Context, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(url, "/")+"/health", http.NoBody)
+	if err != nil {
+		return usageError{err}
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return fmt.Errorf("nothing answers at %s (--url names the platform): %w", url, err)
+	}
+	return response.Body.Close()
+}
+
 func (e environment) importFiles(ctx context.Context, o importer.Options, url, mappingFile string) error {
 	if err := o.Validate(); err != nil {
 		return usageError{err}
@@ -79,6 +97,9 @@ func (e environment) importFiles(ctx context.Context, o importer.Options, url, m
 		return usageError{err}
 	}
 	defer c.CloseIdleConnections()
+	if err := reached(ctx, url); err != nil {
+		return err
+	}
 	o.Target, o.Place, o.Out, o.Stdin = importer.NewPlatform(c), importer.PlaceOf(url, string(cfg.Key)), e.stdout, os.Stdin
 	_, err = importer.Run(ctx, o)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {

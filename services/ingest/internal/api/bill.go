@@ -9,6 +9,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/ratelimit"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/order"
 )
 
 // unitBytes is how many bytes of a body, decoded or as they were sent, take one unit of the quota if its events take less.
@@ -21,7 +22,7 @@ const MaxUnits = max(event.MaxBatch, event.MaxBatchBytes/unitBytes)
 // ProjectWindow is the time over which the limit of a project is an average.
 const ProjectWindow = 10 * time.Second
 
-// bill is what a request has taken of the quotas of its caller and of its project: one unit for each event, or one for each
+// bill is what a request has taken of the quotas of its caller and of its project: one unit for each event and each line, or one for each
 // unitBytes begun if that is more. Bytes are charged while they are read, so a body costs its caller whatever it turns out to hold.
 type bill struct {
 	ctx     context.Context
@@ -67,6 +68,15 @@ func (b *bill) events(n int) error {
 	}
 	b.taken = n
 	return nil
+}
+
+// lines charges for the lines of orders and refunds, each of which is stored as an event is, up to what the largest request may take.
+func (b *bill) lines(drafts []order.Draft) error {
+	n := 0
+	for i := range drafts {
+		n += max(1, len(drafts[i].Lines))
+	}
+	return b.events(min(n, MaxUnits))
 }
 
 // ofProject takes n units of the quota that all callers of the project share. It always holds the largest request.

@@ -15,7 +15,7 @@ import (
 const maxDetail = 1024
 
 func callerOf(p authn.Principal) event.Caller {
-	return event.Caller{Project: p.Project, Subject: p.Subject, Guest: p.Guest, CreateProducts: p.CreateProducts}
+	return event.Caller{Project: p.Project, Subject: p.Subject, Guest: p.Guest, ListPrice: p.IsUser() && p.Role != authn.Owner, CreateProducts: p.CreateProducts}
 }
 
 func eventAccepted(batch int64, v event.Verdict, draft event.Draft) EventAccepted {

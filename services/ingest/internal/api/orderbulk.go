@@ -59,7 +59,7 @@ func (s *Server) storeOrders(w http.ResponseWriter, r *http.Request, caller auth
 		return OrderBulkResult{}, nil, err
 	}
 	defer release()
-	if err := quota.events(len(drafts)); err != nil {
+	if err := quota.lines(drafts); err != nil {
 		return OrderBulkResult{}, nil, err
 	}
 	outcomes, err := s.orders.Orders(r.Context(), callerOf(caller), drafts, nil)

@@ -33,7 +33,7 @@ func (s *Server) createOrder(w http.ResponseWriter, r *http.Request, wait *Wait)
 		return err
 	}
 	quota := s.bill(r.Context(), w, caller)
-	draft, stored, err := s.storeOrder(w, r, caller, nil, decode.Order, terms(r, caller, order.MaxBytes, errOrderTooLarge, quota))
+	draft, stored, err := s.storeOrder(w, r, caller, nil, decode.Order, quota, terms(r, caller, order.MaxBytes, errOrderTooLarge, quota))
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func (s *Server) createOrder(w http.ResponseWriter, r *http.Request, wait *Wait)
 // storeOrder stores the order or purchase of the body. The memory of the body is released when it returns.
 func (s *Server) storeOrder(
 	w http.ResponseWriter, r *http.Request, caller authn.Principal, key *order.IdempotencyKey,
-	read func([]byte) (order.Draft, error), terms body.Terms,
+	read func([]byte) (order.Draft, error), quota *bill, terms body.Terms,
 ) (draft order.Draft, stored order.Outcome, err error) {
 	data, release, err := s.readDocument(w, r, terms)
 	if err != nil {
@@ -63,6 +63,9 @@ func (s *Server) storeOrder(
 	defer release()
 	drafts := make([]order.Draft, 1)
 	if drafts[0], err = read(data); err != nil {
+		return order.Draft{}, order.Outcome{}, err
+	}
+	if err := quota.lines(drafts); err != nil {
 		return order.Draft{}, order.Outcome{}, err
 	}
 	outcomes, err := s.orders.Orders(r.Context(), callerOf(caller), drafts, key)

@@ -42,7 +42,7 @@ func (s *Server) createPurchase(w http.ResponseWriter, r *http.Request, params C
 		return err
 	}
 	quota := s.bill(r.Context(), w, caller)
-	draft, stored, err := s.storeOrder(w, r, caller, key, decode.Purchase, terms(r, caller, event.MaxBytes, errPurchaseTooLarge, quota))
+	draft, stored, err := s.storeOrder(w, r, caller, key, decode.Purchase, quota, terms(r, caller, event.MaxBytes, errPurchaseTooLarge, quota))
 	if err != nil {
 		return err
 	}

@@ -48,6 +48,9 @@ func (s *Server) storeStandaloneRefund(w http.ResponseWriter, r *http.Request, c
 	if drafts[0], err = decode.StandaloneRefund(data); err != nil {
 		return order.Draft{}, order.RefundOutcome{}, err
 	}
+	if err := quota.lines(drafts); err != nil {
+		return order.Draft{}, order.RefundOutcome{}, err
+	}
 	outcomes, err := s.orders.Refunds(r.Context(), callerOf(caller), drafts)
 	if err != nil {
 		return order.Draft{}, order.RefundOutcome{}, err
@@ -94,7 +97,7 @@ func (s *Server) storeStandaloneRefunds(w http.ResponseWriter, r *http.Request, 
 		return OrderBulkResult{}, nil, err
 	}
 	defer release()
-	if err := quota.events(len(drafts)); err != nil {
+	if err := quota.lines(drafts); err != nil {
 		return OrderBulkResult{}, nil, err
 	}
 	stored, err := s.orders.Refunds(r.Context(), callerOf(caller), drafts)

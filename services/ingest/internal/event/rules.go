@@ -17,6 +17,8 @@ type Caller struct {
 	// Guest is a user that anybody may be where registration is open. It sends what a visitor of a shop does: events of the
 	// usual names, and purchases at the price of the catalog. Its ids are apart from those of all others.
 	Guest bool
+	// ListPrice says that the caller is a user who buys at the price of the catalog: everybody but owners and API keys.
+	ListPrice bool
 	// Import is the import of history that the events belong to; nil for none.
 	Import *Import
 	// CreateProducts says that an unknown SKU creates a placeholder product.

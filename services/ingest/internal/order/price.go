@@ -25,7 +25,7 @@ func (c *candidate) complete(d *Draft, caller event.Caller, products []event.Pro
 func line(item *event.FactDraft, d *LineDraft, ref event.Ref, product event.Product, currency string, caller event.Caller) Line {
 	l := Line{Product: product.N, ProductID: product.ID, SKU: ref.SKU, Quantity: d.Quantity, AmountMinor: d.AmountMinor}
 	named := d.Has(event.FieldAmount)
-	if named && !caller.Guest {
+	if named && !caller.ListPrice {
 		return l
 	}
 	price, ok := product.Price(currency)
@@ -37,7 +37,7 @@ func line(item *event.FactDraft, d *LineDraft, ref event.Ref, product event.Prod
 		item.Refuse("/quantity", CodeAmountTooLarge, "The product's price times quantity is more than 1000000000000; give amount_minor.")
 		return l
 	case named && d.AmountMinor != price*d.Quantity:
-		item.Refuse("/amount_minor", CodePriceForbidden, "A user who is no member buys at the price of the catalog; leave amount_minor out.")
+		item.Refuse("/amount_minor", CodePriceForbidden, "A user who is no owner of the project buys at the price of the catalog; leave amount_minor out.")
 		return l
 	}
 	l.AmountMinor, l.ListPrice = price*d.Quantity, &price
