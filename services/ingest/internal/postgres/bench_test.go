@@ -28,15 +28,18 @@ import (
 // BenchmarkSchemas stores the same events in the schema and in the one before it, by turns, and reports bytes, WAL and CPU time for
 // each row. One iteration is enough: go test -run - -bench Schemas -benchtime 1x.
 func BenchmarkSchemas(b *testing.B) {
-	for _, size := range []struct{ flush, rows int }{{1, 2000}, {1000, 60_000}, {4000, 60_000}} {
+	for _, size := range []struct{ flush, turn, rows int }{{1, 50, 4000}, {1000, 1, 60_000}, {4000, 1, 60_000}} {
 		b.Run(strconv.Itoa(size.flush), func(b *testing.B) {
 			w := newBenchmark(b)
 			before, after := side{name: "old", table: "old.events_today"}, side{name: "new", table: w.partition()}
 			for b.Loop() {
-				for range size.rows / size.flush {
-					events := w.events(size.flush)
-					w.measure(&before, len(events), func() error { return w.old.store(b.Context(), events) })
-					w.measure(&after, len(events), func() error { return w.storeNew(events) })
+				for range size.rows / size.flush / size.turn {
+					flushes := make([][]event.Event, size.turn)
+					for i := range flushes {
+						flushes[i] = w.events(size.flush)
+					}
+					w.measureAll(&before, flushes, func(events []event.Event) error { return w.old.store(b.Context(), events) })
+					w.measureAll(&after, flushes, w.storeNew)
 				}
 			}
 			w.report(before, after)
@@ -201,6 +204,20 @@ func (w *benchmark) measure(s *side, rows int, write func() error) {
 	oursAfter, backendAfter := w.cpu()
 	s.rows, s.wal = s.rows+rows, s.wal+w.wal()-wal
 	s.ours, s.postgres = s.ours+oursAfter-ours, s.postgres+backendAfter-backend
+}
+
+// measureAll adds what writing some flushes costs to a side. The CPU time of a backend that still runs is not known exactly, so
+// small flushes are measured together.
+func (w *benchmark) measureAll(s *side, flushes [][]event.Event, write func([]event.Event) error) {
+	w.Helper()
+	w.measure(s, len(flushes)*len(flushes[0]), func() error {
+		for _, events := range flushes {
+			if err := write(events); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 func (w *benchmark) wal() (position int64) {
