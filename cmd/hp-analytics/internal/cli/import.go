@@ -81,7 +81,7 @@ func (e environment) importFiles(ctx context.Context, o importer.Options, url, m
 		return usageError{errors.New("name the mapping file with --mapping (docs/import.md)")}
 	}
 	var err error
-	if o.MappingText, err = os.ReadFile(mappingFile); err != nil { //nolint:gosec // G304: the user names the file
+	if o.MappingText, err = os.ReadFile(mappingFile); err != nil {
 		return usageError{fmt.Errorf("read the mapping: %w", err)}
 	}
 	if o.Mapping, err = mapping.Parse(o.MappingText); err != nil {

@@ -25,7 +25,7 @@ type checkpoint struct {
 // readCheckpoint returns the checkpoint in a file, or an empty one if there is none.
 func readCheckpoint(path string) (checkpoint, error) {
 	var c checkpoint
-	text, err := os.ReadFile(path) //nolint:gosec // G304: beside the file that the user names
+	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return c, nil
 	}

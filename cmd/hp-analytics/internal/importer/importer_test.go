@@ -55,10 +55,11 @@ func (s *shop) Begin(context.Context, string, time.Time, time.Time) error { retu
 func (s *shop) Finish(context.Context) error { return nil }
 
 func (s *shop) store(kind mapping.Kind, i group.Item) importer.Outcome {
-	content := i.TS().Format(time.RFC3339)
+	words := []string{i.TS().Format(time.RFC3339)}
 	for _, f := range i.Facts {
-		content += fmt.Sprintf(" %s%s %dx%s %s", f.UserID, f.AnonymousID, f.Units, f.SKU, f.Type)
+		words = append(words, fmt.Sprintf("%s%s %dx%s %s", f.UserID, f.AnonymousID, f.Units, f.SKU, f.Type))
 	}
+	content := strings.Join(words, " ")
 	key := string(kind) + " " + i.ID
 	if s.refuse != nil {
 		if reason := s.refuse(i); reason != "" {

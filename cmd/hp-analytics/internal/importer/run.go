@@ -176,11 +176,11 @@ func (r *run) items(row *source.Row) ([]group.Item, error) {
 		return nil, nil
 	case unread:
 		r.groups.Unread()
-		return []group.Item{{ID: id, Derived: derived, Rows: []*source.Row{row}, Reason: row.Err.Error()}}, nil
+		return []group.Item{{ID: id, Derived: derived, Rows: []*source.Row{row}, Reason: row.Err.Error()}}, nil //nolint:nilerr // the item says it
 	case fact.Number != "" && fact.Kind != mapping.Events:
 		return r.groups.Add(row, fact), nil
 	case row.Err != nil:
-		return []group.Item{{Kind: fact.Kind, ID: id, Derived: derived, Rows: []*source.Row{row}, Reason: row.Err.Error()}}, nil
+		return []group.Item{{Kind: fact.Kind, ID: id, Derived: derived, Rows: []*source.Row{row}, Reason: row.Err.Error()}}, nil //nolint:nilerr // likewise
 	case fact.Kind == mapping.Products:
 		return r.product(row, fact)
 	default:

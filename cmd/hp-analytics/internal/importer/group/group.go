@@ -94,7 +94,7 @@ func (g *Groups) Unread() {
 }
 
 func membersOf(element *list.Element) *members {
-	return element.Value.(*members) //nolint:forcetypeassert // the list has nothing else
+	return element.Value.(*members) //nolint:errcheck,forcetypeassert // the list has nothing else
 }
 
 // Complete returns the items that are complete when the file is read up to a row.

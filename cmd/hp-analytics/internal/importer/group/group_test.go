@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,10 +35,11 @@ func grouped(window int64, facts []mapping.Fact) (got []string) {
 	groups := group.NewGroups(window)
 	note := func(items []group.Item) {
 		for _, i := range items {
-			text := fmt.Sprintf("%s %s %s", i.Kind, i.ID, i.TS().Format(time.RFC3339))
+			words := []string{string(i.Kind), i.ID, i.TS().Format(time.RFC3339)}
 			for _, f := range i.Facts {
-				text += fmt.Sprintf(" %s%s:%dx%s", f.UserID, f.AnonymousID, f.Units, f.SKU)
+				words = append(words, fmt.Sprintf("%s%s:%dx%s", f.UserID, f.AnonymousID, f.Units, f.SKU))
 			}
+			text := strings.Join(words, " ")
 			if i.Reason != "" {
 				text += " " + i.Reason
 			}

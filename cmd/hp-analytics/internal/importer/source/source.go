@@ -54,7 +54,7 @@ func (f Format) delimiter() (byte, error) {
 	switch {
 	case f.Delimiter == "":
 		return ',', nil
-	case len(f.Delimiter) != 1 || strings.Contains("\"\r\n", f.Delimiter) || f.Delimiter[0] >= 0x80:
+	case len(f.Delimiter) != 1 || strings.ContainsAny(f.Delimiter, "\"\r\n") || f.Delimiter[0] >= 0x80:
 		return 0, fmt.Errorf(`delimiter must be one ASCII character, such as ";" or "\t", not %q`, f.Delimiter)
 	}
 	return f.Delimiter[0], nil
@@ -91,9 +91,9 @@ func (f *File) Read() int64 { return f.read.Load() }
 // Open opens a file, or stdin if its name is Stdin.
 func Open(name string, stdin io.Reader, format Format) (*File, error) {
 	f := &File{Name: name}
-	var raw io.Reader = stdin
+	raw := stdin
 	if name != Stdin {
-		file, err := os.Open(name) //nolint:gosec // G304: the user names the file
+		file, err := os.Open(name)
 		if err != nil {
 			return nil, err
 		}

@@ -26,7 +26,7 @@ func read(t testing.TB, text string, format source.Format) []string {
 	if err != nil {
 		return []string{err.Error()}
 	}
-	defer f.Close() //nolint:errcheck // it was only read
+	defer f.Close()
 	rows, err := source.NewRows(f, format)
 	if err != nil {
 		return []string{err.Error()}
