@@ -108,6 +108,8 @@ func (s *fakeStore) StoreEvents(ctx context.Context, events []event.Event) (Stor
 	if err == nil && len(obstacles) > 0 {
 		return Stored{}, obstacles
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for project := range batches {
 		batches[project] = 100*s.batches + int64(project)
 	}
