@@ -269,7 +269,7 @@ func takeTour(t *testing.T, url, dir string) {
 	}
 	for _, want := range []string{
 		`"created":2`, `"accepted":4`, `"rejected":1`, `"code":"unknown_product"`, `"amount_minor":25800`,
-		`"sku":"SHOE-42"`, `"gross_minor":25800`, `"pending_events":0`,
+		`"sku":"SHOE-42"`, `"gross_minor":38700`, `"number":"web-1002"`, `"refunded_minor":1333`, `"pending_events":0`,
 	} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("the tour does not show %s:\n%s", want, out)
