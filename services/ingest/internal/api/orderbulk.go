@@ -16,19 +16,23 @@ import (
 
 // CreatePurchasesBulk answers POST /purchases/bulk.
 func (s *Server) CreatePurchasesBulk(w http.ResponseWriter, r *http.Request, params CreatePurchasesBulkParams) {
-	if err := s.createOrdersBulk(w, r, decode.Purchases(), params.Wait); err != nil {
+	if err := s.createBulk(w, r, params.Wait, s.storeOrders(decode.Purchases())); err != nil {
 		problem.Write(w, r, err)
 	}
 }
 
 // CreateOrdersBulk answers POST /orders/bulk.
 func (s *Server) CreateOrdersBulk(w http.ResponseWriter, r *http.Request, params CreateOrdersBulkParams) {
-	if err := s.createOrdersBulk(w, r, decode.Orders(), params.Wait); err != nil {
+	if err := s.createBulk(w, r, params.Wait, s.storeOrders(decode.Orders())); err != nil {
 		problem.Write(w, r, err)
 	}
 }
 
-func (s *Server) createOrdersBulk(w http.ResponseWriter, r *http.Request, kind decode.OrderKind, wait *Wait) error {
+// storeBulk stores the items of the body and returns the batches of all that are stored. The memory of the body is released when it
+// returns.
+type storeBulk func(w http.ResponseWriter, r *http.Request, caller authn.Principal) (OrderBulkResult, []int64, error)
+
+func (s *Server) createBulk(w http.ResponseWriter, r *http.Request, wait *Wait, store storeBulk) error {
 	caller, err := authn.Require(r.Context())
 	if err == nil {
 		err = checkWait(wait)
@@ -36,7 +40,7 @@ func (s *Server) createOrdersBulk(w http.ResponseWriter, r *http.Request, kind d
 	if err != nil {
 		return err
 	}
-	result, batches, err := s.storeOrders(w, r, caller, kind)
+	result, batches, err := store(w, r, caller)
 	if err != nil {
 		return err
 	}
@@ -50,30 +54,31 @@ func (s *Server) createOrdersBulk(w http.ResponseWriter, r *http.Request, kind d
 	return respond(w, status, result)
 }
 
-// storeOrders stores the orders of the body and returns the batches of all that are stored. The memory of the body is released when
-// it returns.
-func (s *Server) storeOrders(w http.ResponseWriter, r *http.Request, caller authn.Principal, kind decode.OrderKind) (OrderBulkResult, []int64, error) {
-	quota := s.bill(r.Context(), w, caller)
-	drafts, release, err := s.readOrders(w, r, kind, terms(r, caller, event.MaxBatchBytes, errBodyTooLarge, quota))
-	if err != nil {
-		return OrderBulkResult{}, nil, err
-	}
-	defer release()
-	if err := quota.lines(drafts); err != nil {
-		return OrderBulkResult{}, nil, err
-	}
-	outcomes, err := s.orders.Orders(r.Context(), callerOf(caller), drafts, nil)
-	if err != nil {
-		return OrderBulkResult{}, nil, err
-	}
-	for i := range outcomes {
-		s.outcomes.order(outcomes[i].Replayed, outcomes[i].Err)
-		if err := outcomes[i].Err; err != nil && errs.Is(err, errs.Internal) {
-			s.logger.ErrorContext(r.Context(), "store an order of a bulk request", "index", i, "err", err)
+// storeOrders stores orders or purchases.
+func (s *Server) storeOrders(kind decode.OrderKind) storeBulk {
+	return func(w http.ResponseWriter, r *http.Request, caller authn.Principal) (OrderBulkResult, []int64, error) {
+		quota := s.bill(r.Context(), w, caller)
+		drafts, release, err := s.readOrders(w, r, kind, terms(r, caller, event.MaxBatchBytes, errBodyTooLarge, quota))
+		if err != nil {
+			return OrderBulkResult{}, nil, err
 		}
+		defer release()
+		if err := quota.lines(drafts); err != nil {
+			return OrderBulkResult{}, nil, err
+		}
+		outcomes, err := s.orders.Orders(r.Context(), callerOf(caller), drafts, nil)
+		if err != nil {
+			return OrderBulkResult{}, nil, err
+		}
+		for i := range outcomes {
+			s.outcomes.order(outcomes[i].Replayed, outcomes[i].Err)
+			if err := outcomes[i].Err; err != nil && errs.Is(err, errs.Internal) {
+				s.logger.ErrorContext(r.Context(), "store an order of a bulk request", "index", i, "err", err)
+			}
+		}
+		result, batches := orderBulkResult(outcomes, drafts)
+		return result, batches, nil
 	}
-	result, batches := orderBulkResult(outcomes, drafts)
-	return result, batches, nil
 }
 
 // readOrders decodes the orders of a bulk request. release returns the memory of the body to the budget.

@@ -61,35 +61,12 @@ func (s *Server) storeStandaloneRefund(w http.ResponseWriter, r *http.Request, c
 
 // CreateStandaloneRefundsBulk answers POST /refunds/bulk.
 func (s *Server) CreateStandaloneRefundsBulk(w http.ResponseWriter, r *http.Request, params CreateStandaloneRefundsBulkParams) {
-	if err := s.createStandaloneRefundsBulk(w, r, params.Wait); err != nil {
+	if err := s.createBulk(w, r, params.Wait, s.storeStandaloneRefunds); err != nil {
 		problem.Write(w, r, err)
 	}
 }
 
-func (s *Server) createStandaloneRefundsBulk(w http.ResponseWriter, r *http.Request, wait *Wait) error {
-	caller, err := authn.Require(r.Context())
-	if err == nil {
-		err = checkWait(wait)
-	}
-	if err != nil {
-		return err
-	}
-	result, batches, err := s.storeStandaloneRefunds(w, r, caller)
-	if err != nil {
-		return err
-	}
-	status := http.StatusAccepted
-	switch {
-	case result.Accepted+result.Duplicates == 0:
-		status = http.StatusUnprocessableEntity
-	case wait != nil && s.folded.Wait(r.Context(), batches...):
-		status = http.StatusOK
-	}
-	return respond(w, status, result)
-}
-
-// storeStandaloneRefunds stores the refunds of the body and returns the batches of all that are stored. The memory of the body is
-// released when it returns.
+// storeStandaloneRefunds is a storeBulk of refunds without an order.
 func (s *Server) storeStandaloneRefunds(w http.ResponseWriter, r *http.Request, caller authn.Principal) (OrderBulkResult, []int64, error) {
 	quota := s.bill(r.Context(), w, caller)
 	drafts, release, err := s.readOrders(w, r, decode.Refunds(), terms(r, caller, event.MaxBatchBytes, errBodyTooLarge, quota))
