@@ -8,6 +8,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -17,6 +19,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/hp-analytics/hp-analytics/internal/localruntime/localpg"
 	"github.com/hp-analytics/hp-analytics/internal/platform/config"
@@ -179,6 +182,43 @@ func TestOpenSetsRole(t *testing.T) {
 	}
 	if _, err := pool.Exec(t.Context(), `SELECT * FROM secret`); err == nil {
 		t.Error("the role can read a table without a grant")
+	}
+}
+
+// Connections that a pool opens at the same time, with no role to add, once wrote their settings into one array where that
+// had room for one more. The race detector sees it.
+func TestConnectionsThatBeginTogetherShareNothing(t *testing.T) {
+	t.Parallel()
+	extra := []postgres.Setting{{Name: "work_mem", Value: "8MB"}, {Name: "jit", Value: "off"}, {Name: "geqo", Value: "off"}}
+	for n := range len(extra) + 1 {
+		pool, err := postgres.Open(t.Context(), cfg(), "", "test", nil, extra[:n]...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(pool.Close)
+		markers := make([]string, cfg().MaxConns)
+		var all sync.WaitGroup // a connection is held until each has its own, so all of them are new
+		all.Add(len(markers))
+		var group errgroup.Group
+		for i := range markers {
+			group.Go(func() error {
+				conn, err := pool.Acquire(t.Context())
+				all.Done()
+				if err != nil {
+					return err
+				}
+				defer conn.Release()
+				all.Wait()
+				return conn.QueryRow(t.Context(), `SELECT current_setting('hp_analytics.session')`).Scan(&markers[i])
+			})
+		}
+		if err := group.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(markers)
+		if different := len(slices.Compact(slices.Clone(markers))); different != len(markers) || markers[0] == "" {
+			t.Errorf("%d connections have %d markers: %q", len(markers), different, markers)
+		}
 	}
 }
 

@@ -27,8 +27,9 @@ const sessionKey = "session"
 
 // begin sets up the session of a new connection and checks it.
 func begin(ctx context.Context, conn *pgx.Conn, role string, settings []Setting) error {
+	settings = slices.Clone(settings) // connections of one pool begin side by side
 	if role != "" {
-		settings = append(slices.Clone(settings), Setting{Name: "role", Value: role})
+		settings = append(settings, Setting{Name: "role", Value: role})
 	}
 	s := session{role: role}
 	for _, setting := range append(settings, Setting{Name: marker, Value: rand.Text()}) {
