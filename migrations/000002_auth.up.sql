@@ -185,3 +185,56 @@ GRANT SELECT (id, owner, project, key_hash, scopes, unknown_products, expires_at
 	TO hp_catalog, hp_ingest, hp_analytics;
 GRANT SELECT ON auth.projects TO hp_catalog, hp_ingest, hp_analytics, hp_aggregator;
 GRANT SELECT ON auth.members TO hp_catalog, hp_ingest, hp_analytics;
+
+CREATE SCHEMA audit;
+COMMENT ON SCHEMA audit IS 'The audit log. Services add rows; only the auth service reads them, and nobody changes them.';
+GRANT USAGE ON SCHEMA audit TO hp_auth, hp_catalog, hp_ingest, hp_aggregator;
+
+CREATE TABLE audit.log (
+	id         uuid PRIMARY KEY,
+	at         timestamptz NOT NULL DEFAULT now(),
+	actor_kind text NOT NULL CHECK (actor_kind IN ('user', 'key', 'command', 'service')),
+	actor      text NOT NULL CHECK (octet_length(actor) BETWEEN 1 AND 200),
+	project    smallint,
+	action     text COLLATE "C" NOT NULL CHECK (action ~ '^[a-z_]+(\.[a-z_]+)+$' AND length(action) <= 64),
+	subject    text NOT NULL DEFAULT '' CHECK (octet_length(subject) <= 300),
+	details    jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(details) = 'object' AND octet_length(details::text) <= 8192),
+	request_id text CHECK (length(request_id) BETWEEN 1 AND 64),
+	address    inet
+);
+CREATE INDEX log_at_idx ON audit.log (at, id);
+CREATE INDEX log_project_at_idx ON audit.log (project, at, id);
+COMMENT ON TABLE audit.log IS 'Who has done what to accounts, keys, projects and the installation. A row is written in the transaction of its action, so neither is there without the other.';
+COMMENT ON COLUMN audit.log.id IS 'UUIDv7.';
+COMMENT ON COLUMN audit.log.at IS 'When the transaction of the action began, by the clock of the database.';
+COMMENT ON COLUMN audit.log.actor_kind IS 'user: an account. key: an API key. command: who ran hp-analytics beside the database. service: a job without a caller.';
+COMMENT ON COLUMN audit.log.actor IS 'The id of the account or key, the user of the operating system, or the name of the service.';
+COMMENT ON COLUMN audit.log.project IS 'The project in which it was done. Null for the whole installation.';
+COMMENT ON COLUMN audit.log.action IS 'What was done, as x-audit in openapi.yaml names it, such as key.created. Names do not change.';
+COMMENT ON COLUMN audit.log.subject IS 'What it was done to: a kind and an id, such as account:0195a3f2-….';
+COMMENT ON COLUMN audit.log.details IS 'What changed. It has no passwords, hashes, keys or tokens.';
+COMMENT ON COLUMN audit.log.request_id IS 'The X-Request-Id of the request, as in the access log. Null for a command.';
+COMMENT ON COLUMN audit.log.address IS 'The address of the client behind the trusted proxies. Null for a command.';
+-- No role may choose the time of a row, change a row or delete one.
+GRANT INSERT (id, actor_kind, actor, project, action, subject, details, request_id, address) ON audit.log TO hp_auth, hp_catalog, hp_ingest, hp_aggregator;
+GRANT SELECT ON audit.log TO hp_auth;
+
+-- Deletes what is older than the retention of the log.
+CREATE FUNCTION audit.prune(keep interval) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	deleted bigint;
+BEGIN
+	IF keep IS NULL OR keep < interval '30 days' THEN
+		RAISE EXCEPTION 'audit.prune: rows are kept for 30 days at least, not %', keep
+			USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	DELETE FROM audit.log WHERE at < now() - keep;
+	GET DIAGNOSTICS deleted = ROW_COUNT;
+	RETURN deleted;
+END
+$$;
+COMMENT ON FUNCTION audit.prune(interval) IS
+	'Deletes the rows of the audit log that are older than an interval of at least 30 days, and returns how many. It is the only way in which a service can delete rows.';
+REVOKE ALL ON FUNCTION audit.prune(interval) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.prune(interval) TO hp_auth;

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) { platformtest.Main(m, dbtest.Stop) }
 // describe lists everything in the schemas of the platform: columns, indexes, constraints, functions, grants, comments.
 const describe = `
 	WITH ours AS (
-		SELECT oid, nspname FROM pg_namespace WHERE nspname IN ('auth', 'catalog', 'ingest', 'stats', 'shadow')
+		SELECT oid, nspname FROM pg_namespace WHERE nspname IN ('audit', 'auth', 'catalog', 'ingest', 'stats', 'shadow')
 	), lines AS (
 		SELECT 'schema ' || nspname || coalesce(' ' || obj_description(oid, 'pg_namespace'), '') AS line FROM ours
 		UNION ALL
@@ -148,15 +148,15 @@ func TestEverythingHasAComment(t *testing.T) {
 	const query = `
 		SELECT format('%s.%s', nspname, c.relname)
 		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE nspname IN ('auth', 'catalog', 'ingest', 'stats', 'shadow') AND relkind IN ('r', 'p', 'v') AND obj_description(c.oid, 'pg_class') IS NULL
+		WHERE nspname IN ('audit', 'auth', 'catalog', 'ingest', 'stats', 'shadow') AND relkind IN ('r', 'p', 'v') AND obj_description(c.oid, 'pg_class') IS NULL
 		UNION ALL
 		SELECT format('%s.%s.%s', nspname, c.relname, attname)
 		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
-		WHERE nspname IN ('auth', 'catalog', 'ingest', 'stats', 'shadow') AND relkind IN ('r', 'p') AND attnum > 0 AND col_description(c.oid, attnum) IS NULL
+		WHERE nspname IN ('audit', 'auth', 'catalog', 'ingest', 'stats', 'shadow') AND relkind IN ('r', 'p') AND attnum > 0 AND col_description(c.oid, attnum) IS NULL
 		UNION ALL
 		SELECT format('%s.%s()', nspname, proname)
 		FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-		WHERE nspname IN ('auth', 'catalog', 'ingest', 'stats', 'shadow') AND obj_description(p.oid, 'pg_proc') IS NULL`
+		WHERE nspname IN ('audit', 'auth', 'catalog', 'ingest', 'stats', 'shadow') AND obj_description(p.oid, 'pg_proc') IS NULL`
 	rows, err := dbtest.New(t).Pool("").Query(t.Context(), query)
 	if err != nil {
 		t.Fatal(err)
@@ -238,6 +238,20 @@ func TestRolesMayTouchOnlyWhatIsTheirs(t *testing.T) {
 		{"hp_aggregator", `TRUNCATE stats.daily_stats`, false},
 		{"hp_analytics", `SELECT * FROM shadow.daily_stats`, false},
 		{"hp_analytics", `SELECT * FROM stats.rebuilds`, false},
+		{"hp_auth", insertAudit, true},
+		{"hp_catalog", insertAudit, true},
+		{"hp_ingest", insertAudit, true},
+		{"hp_aggregator", insertAudit, true},
+		{"hp_analytics", insertAudit, false},
+		{"hp_auth", `INSERT INTO audit.log (id, at, actor_kind, actor, action) VALUES (gen_random_uuid(), '2020-01-01', 'command', 'ada', 'a.b')`, false},
+		{"hp_auth", `SELECT * FROM audit.log`, true},
+		{"hp_ingest", `SELECT * FROM audit.log`, false},
+		{"hp_auth", `UPDATE audit.log SET subject = ''`, false},
+		{"hp_auth", `DELETE FROM audit.log`, false},
+		{"hp_auth", `TRUNCATE audit.log`, false},
+		{"hp_aggregator", `DELETE FROM audit.log`, false},
+		{"hp_auth", `SELECT audit.prune(interval '400 days')`, true},
+		{"hp_aggregator", `SELECT audit.prune(interval '400 days')`, false},
 	}
 	for _, c := range cases {
 		_, err := database.Pool(c.role).Exec(t.Context(), c.statement)
@@ -245,6 +259,31 @@ func TestRolesMayTouchOnlyWhatIsTheirs(t *testing.T) {
 		if c.allowed && err != nil || !c.allowed && !refused {
 			t.Errorf("%s: %s: %v, want allowed: %t", c.role, c.statement, err, c.allowed)
 		}
+	}
+}
+
+const insertAudit = `INSERT INTO audit.log (id, actor_kind, actor, action) VALUES (gen_random_uuid(), 'command', 'ada', 'a.b')`
+
+// The retention of the audit log deletes old rows only, and keeps a month whatever the service asks for.
+func TestAuditLogIsPruned(t *testing.T) {
+	t.Parallel()
+	database := dbtest.New(t)
+	const rows = `
+		INSERT INTO audit.log (id, at, actor_kind, actor, action)
+		SELECT gen_random_uuid(), now() - days * interval '1 day', 'command', 'ada', 'a.b' FROM unnest(ARRAY[0, 20, 399, 401, 900]) AS days`
+	if _, err := database.Pool("").Exec(t.Context(), rows); err != nil {
+		t.Fatal(err)
+	}
+	db := database.Pool("hp_auth")
+	if _, err := db.Exec(t.Context(), `SELECT audit.prune(interval '29 days')`); err == nil {
+		t.Error("rows of the last month can be deleted")
+	}
+	var deleted, left int
+	if err := db.QueryRow(t.Context(), `SELECT audit.prune(interval '400 days')`).Scan(&deleted); err != nil || deleted != 2 {
+		t.Errorf("deleted %d, %v", deleted, err)
+	}
+	if err := db.QueryRow(t.Context(), `SELECT count(*) FROM audit.log`).Scan(&left); err != nil || left != 3 {
+		t.Errorf("left %d, %v", left, err)
 	}
 }
 

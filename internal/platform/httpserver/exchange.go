@@ -58,3 +58,12 @@ func ClientAddress(ctx context.Context) netip.Addr {
 	}
 	return clientAddress(x.request, x.hops)
 }
+
+// RequestID returns the request id of the request of ctx, as in the answer and in the access log. It is empty outside a request.
+func RequestID(ctx context.Context) string {
+	x, ok := ctx.Value(exchangeKey{}).(*exchange)
+	if !ok {
+		return ""
+	}
+	return x.id
+}
