@@ -773,7 +773,7 @@ type FieldError struct {
 
 // Import An import of history.
 type Import struct {
-	// BegunAt When it was announced the last time.
+	// BegunAt When it was announced. Announcing it again changes this only after 90 days, when it no longer keeps its days.
 	BegunAt time.Time `json:"begun_at"`
 
 	// FinishedAt When it was finished; null while it runs.
@@ -794,7 +794,7 @@ type Import struct {
 
 // ImportRequest An import of history.
 type ImportRequest struct {
-	// From The first day (UTC) of its events.
+	// From The first day (UTC) of its events, not before 1970-01-02.
 	From openapi_types.Date `json:"from"`
 
 	// ID The client's own id of the import. Any text, unique in the project; answers give its UUID.
@@ -3513,7 +3513,7 @@ func (c *Client) ListEvents(ctx context.Context, params *ListEventsParams, optio
 // unknown SKUs creates at most 100 with a request, and a project has at most 10,000 that nobody has described),
 // `too_many_event_types` (a project has at most 10,000 types), `type_forbidden` (a user who is no member sends view, click
 // and add_to_cart), `user_id_required`, `user_id_mismatch`, `anonymous_id_forbidden`, `ts_too_old` (more than 90 days ago,
-// unless the project or the installation say otherwise), `id_without_time`, `unknown_field`, `duplicate_field`,
+// unless the project or the installation say otherwise), `too_many_days` (see `POST /imports`), `id_without_time`, `unknown_field`, `duplicate_field`,
 // `wrong_type`, `required` and `invalid_value`.
 func (c *Client) CreateEvent(ctx context.Context, body EventInput, params *CreateEventParams, options ...CallOption) (result EventAccepted, err error) {
 	call := &call{
@@ -3591,10 +3591,13 @@ func (c *Client) ExportEvents(ctx context.Context, params *ExportEventsParams, o
 // BeginImport calls POST /imports: announce an import of history.
 //
 // Events of the announced days may be of any age when `POST /events/bulk` names the import in the header `Import`. Their raw rows
-// are kept, however old they are, until `hp-analytics reconcile` has proven the numbers of these days; an import that is not
-// finished keeps them for 30 days. Days whose raw rows were dropped before take no events. Announcing an import again, after it
+// are kept, however old they are, until `hp-analytics reconcile` has proven the numbers of these days, and no longer than 90 days.
+// Days of which the project had raw rows that were dropped take no events (`ts_too_old`). Announcing an import again, after it
 // was interrupted or finished, opens it again and adds the days to those that it had. Orders and refunds may be as old as 1970-01-02
 // without an import.
+//
+// Only the days that events really fall on are opened. A project opens at most 5,000 days that are more than a month old and that
+// no other project has opened; events of further days are refused with `too_many_days` until retention has dropped days.
 //
 // Needs the role `owner` or the scope `admin`.
 func (c *Client) BeginImport(ctx context.Context, body ImportRequest, options ...CallOption) (result Import, err error) {

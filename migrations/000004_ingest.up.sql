@@ -258,14 +258,30 @@ COMMENT ON COLUMN ingest.idempotency_keys.response IS 'Names the order that answ
 COMMENT ON COLUMN ingest.idempotency_keys.created_at IS 'When the key was first used. The row is pruned a day later.';
 
 -- A row whose partition was dropped no longer shows that a retry is a retry: the event would be stored and counted a second
--- time. So a day that was dropped never gets a partition again, and no row of it can be inserted.
+-- time. So a project that had rows of a dropped day takes none of this day any more. Other projects may bring the partition back.
 CREATE TABLE ingest.dropped_days (
-	day        date PRIMARY KEY,
-	dropped_at timestamptz NOT NULL DEFAULT now()
+	project    smallint NOT NULL,
+	day        date NOT NULL,
+	dropped_at timestamptz NOT NULL DEFAULT now(),
+	PRIMARY KEY (project, day)
 );
-COMMENT ON TABLE ingest.dropped_days IS 'Days whose raw events were dropped. Their rollups can no longer be recounted or rebuilt.';
+CREATE INDEX dropped_days_day_idx ON ingest.dropped_days (day);
+COMMENT ON TABLE ingest.dropped_days IS 'Days whose raw events were dropped, for each project that had some. Their rollups can no longer be recounted or rebuilt.';
+COMMENT ON COLUMN ingest.dropped_days.project IS 'The project.';
 COMMENT ON COLUMN ingest.dropped_days.day IS 'The UTC day.';
 COMMENT ON COLUMN ingest.dropped_days.dropped_at IS 'When its partition was dropped.';
+
+-- Every partition costs each plan and each lock of ingest.events, so a project cannot make as many as it likes.
+CREATE TABLE ingest.opened_days (
+	project   smallint NOT NULL,
+	day       date NOT NULL,
+	opened_at timestamptz NOT NULL DEFAULT now(),
+	PRIMARY KEY (project, day)
+);
+COMMENT ON TABLE ingest.opened_days IS 'Days of history that got their partition because of an event of a project. A row is removed with the partition.';
+COMMENT ON COLUMN ingest.opened_days.project IS 'The project.';
+COMMENT ON COLUMN ingest.opened_days.day IS 'The UTC day.';
+COMMENT ON COLUMN ingest.opened_days.opened_at IS 'When its partition was made.';
 
 -- An import of history announces its days: their events may be of any age, and their raw rows stay until they were recounted.
 CREATE TABLE ingest.imports (
@@ -281,36 +297,60 @@ CREATE TABLE ingest.imports (
 	CHECK (proven_at IS NULL OR finished_at IS NOT NULL)
 );
 CREATE INDEX imports_unproven_idx ON ingest.imports (first_day, last_day) WHERE proven_at IS NULL;
-COMMENT ON TABLE ingest.imports IS 'Imports of history. Retention drops no day of an import before reconcile has proven it.';
+COMMENT ON TABLE ingest.imports IS 'Imports of history. Retention keeps those days of an import on which its project has rows, until reconcile has proven it, and no longer than 90 days.';
 COMMENT ON COLUMN ingest.imports.project IS 'The project.';
 COMMENT ON COLUMN ingest.imports.id IS 'As ingest.events.id.';
 COMMENT ON COLUMN ingest.imports.first_day IS 'The first UTC day of its events.';
 COMMENT ON COLUMN ingest.imports.last_day IS 'The last UTC day of its events.';
-COMMENT ON COLUMN ingest.imports.begun_at IS 'When it was announced, for the last time if it was resumed. One that is not finished holds its days for 30 days.';
+COMMENT ON COLUMN ingest.imports.begun_at IS 'When it was announced. Announcing it again changes this only after 90 days, when it no longer keeps its days.';
 COMMENT ON COLUMN ingest.imports.finished_at IS 'When its last event was stored; NULL while it runs.';
 COMMENT ON COLUMN ingest.imports.proven_at IS 'When reconcile found that the rollups of all its days are those of the raw rows.';
 
 -- The partitions are selected in a materialized CTE before their names are parsed as days: Postgres may evaluate conditions in
 -- any order, and would parse the names of all tables with another plan.
-CREATE VIEW ingest.whole_days AS
+CREATE VIEW ingest.partitions AS
 WITH partitions AS MATERIALIZED (
-	SELECT c.relname::text AS name
+	SELECT c.oid, c.relname::text AS name
 	FROM pg_inherits i
 	JOIN pg_class c ON c.oid = i.inhrelid
 	WHERE i.inhparent = 'ingest.events'::regclass
 )
-SELECT to_date(right(name, 8), 'YYYYMMDD') AS day FROM partitions
-EXCEPT
-SELECT day FROM ingest.dropped_days;
-COMMENT ON VIEW ingest.whole_days IS 'UTC days that have a partition and whose raw events were never dropped.';
+SELECT to_date(right(name, 8), 'YYYYMMDD') AS day, name, oid FROM partitions;
+COMMENT ON VIEW ingest.partitions IS 'The partitions of events, with their UTC days.';
 
--- Creates the daily partitions of events. A partition is created as a separate table and then attached, because
--- CREATE TABLE … PARTITION OF would block every reader and writer of the parent.
+-- A partition is created as a separate table and then attached, because CREATE TABLE … PARTITION OF would block every reader and
+-- writer of the parent. It refuses rows of projects whose rows of this day were dropped, so that inserts need not look for them.
+CREATE FUNCTION ingest.make_partition(wanted date) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	child   text := 'events_p' || to_char(wanted, 'YYYYMMDD');
+	dropped smallint[];
+BEGIN
+	IF to_regclass(format('ingest.%I', child)) IS NOT NULL THEN
+		RETURN false;
+	END IF;
+	EXECUTE format(
+		'CREATE TABLE ingest.%I (LIKE ingest.events INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES)
+		 WITH (autovacuum_vacuum_insert_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.1)',
+		child);
+	SELECT array_agg(project ORDER BY project) INTO dropped FROM ingest.dropped_days WHERE day = wanted;
+	IF dropped IS NOT NULL THEN
+		EXECUTE format('ALTER TABLE ingest.%I ADD CONSTRAINT dropped_projects CHECK (project <> ALL (%L::smallint[]))', child, dropped);
+	END IF;
+	EXECUTE format(
+		'ALTER TABLE ingest.events ATTACH PARTITION ingest.%I FOR VALUES FROM (%L) TO (%L)',
+		child, (wanted::timestamp AT TIME ZONE 'UTC'), ((wanted + 1)::timestamp AT TIME ZONE 'UTC'));
+	EXECUTE format('COMMENT ON TABLE ingest.%I IS %L', child, 'events of ' || wanted || ' (UTC)');
+	RETURN true;
+END
+$$;
+COMMENT ON FUNCTION ingest.make_partition(date) IS
+	'Creates the partition of events of a UTC day and returns true, or false if it is there. The caller holds the advisory lock of partitions.';
+
 CREATE FUNCTION ingest.ensure_partitions(from_day date, to_day date) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	wanted date;
-	child  text;
 	made   integer := 0;
 BEGIN
 	IF to_day - from_day >= 1000 THEN
@@ -320,60 +360,87 @@ BEGIN
 	-- Two sessions that need the same day must not both create it. The key is locks.Partitions in internal/locks.
 	PERFORM pg_advisory_xact_lock(4823, 1);
 	FOR wanted IN SELECT generate_series(from_day, to_day, interval '1 day')::date LOOP
-		CONTINUE WHEN EXISTS (SELECT FROM ingest.dropped_days WHERE day = wanted);
-		child := 'events_p' || to_char(wanted, 'YYYYMMDD');
-		CONTINUE WHEN to_regclass(format('ingest.%I', child)) IS NOT NULL;
-		EXECUTE format(
-			'CREATE TABLE ingest.%I (LIKE ingest.events INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES)
-			 WITH (autovacuum_vacuum_insert_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.1)',
-			child);
-		EXECUTE format(
-			'ALTER TABLE ingest.events ATTACH PARTITION ingest.%I FOR VALUES FROM (%L) TO (%L)',
-			child, (wanted::timestamp AT TIME ZONE 'UTC'), ((wanted + 1)::timestamp AT TIME ZONE 'UTC'));
-		EXECUTE format('COMMENT ON TABLE ingest.%I IS %L', child, 'events of ' || wanted || ' (UTC)');
-		made := made + 1;
+		IF ingest.make_partition(wanted) THEN
+			made := made + 1;
+		END IF;
 	END LOOP;
 	RETURN made;
 END
 $$;
 COMMENT ON FUNCTION ingest.ensure_partitions(date, date) IS
-	'Creates the missing partitions of events for each UTC day of an inclusive range, except for dropped days, and returns how many it created.';
+	'Creates the missing partitions of events for each UTC day of an inclusive range, and returns how many it created.';
 
--- Drops the raw events of whole days. The rollups are kept.
+-- An event of any day may ask for its partition. Days of the last month are no history: the aggregator makes their partitions,
+-- and no limit may refuse the events of today.
+CREATE FUNCTION ingest.open_day(for_project smallint, wanted date, max_days integer) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	history boolean := wanted < current_date - 31;
+BEGIN
+	PERFORM pg_advisory_xact_lock(4823, 1);
+	IF EXISTS (SELECT FROM ingest.dropped_days WHERE project = for_project AND day = wanted) THEN
+		RETURN 'dropped';
+	END IF;
+	IF to_regclass(format('ingest.%I', 'events_p' || to_char(wanted, 'YYYYMMDD'))) IS NOT NULL THEN
+		RETURN 'open';
+	END IF;
+	IF history AND (SELECT count(*) FROM ingest.opened_days WHERE project = for_project) >= max_days THEN
+		RETURN 'too many';
+	END IF;
+	PERFORM ingest.make_partition(wanted);
+	IF history THEN
+		INSERT INTO ingest.opened_days (project, day) VALUES (for_project, wanted);
+	END IF;
+	RETURN 'open';
+END
+$$;
+COMMENT ON FUNCTION ingest.open_day(smallint, date, integer) IS
+	'Creates the partition of a UTC day for a project if it is missing, and returns open. It returns dropped if rows of the project were dropped with this day, and too many if the project has opened max_days days of history that are still there.';
+
+-- Drops the raw events of whole days. The rollups are kept. The parent is locked before the partition, as writers do, and the
+-- projects are read when no writer is left.
 CREATE FUNCTION ingest.drop_partitions_before(before_day date, dry_run boolean)
 RETURNS TABLE (partition text, bytes bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	expired date;
+	held    boolean;
 BEGIN
 	PERFORM pg_advisory_xact_lock(4823, 1);
-	FOR partition, bytes IN
-		WITH partitions AS MATERIALIZED (
-			SELECT c.oid, c.relname::text AS name
-			FROM pg_inherits i
-			JOIN pg_class c ON c.oid = i.inhrelid
-			WHERE i.inhparent = 'ingest.events'::regclass
-		)
-		SELECT name, pg_total_relation_size(oid)
-		FROM partitions
-		WHERE to_date(right(name, 8), 'YYYYMMDD') < before_day
-		  AND NOT EXISTS (
-			SELECT FROM ingest.imports
-			WHERE proven_at IS NULL AND (finished_at IS NOT NULL OR begun_at > now() - interval '30 days')
-			  AND to_date(right(name, 8), 'YYYYMMDD') BETWEEN first_day AND last_day
-		)
-		ORDER BY right(name, 8), name
+	FOR expired, partition, bytes IN
+		SELECT day, name, pg_total_relation_size(oid) FROM ingest.partitions WHERE day < before_day ORDER BY day, name
 	LOOP
+		EXECUTE format(
+			'SELECT EXISTS (
+				SELECT FROM ingest.imports AS i
+				WHERE i.proven_at IS NULL AND i.begun_at > now() - interval ''90 days'' AND $1 BETWEEN i.first_day AND i.last_day
+				  AND EXISTS (SELECT FROM ingest.%I AS e WHERE e.project = i.project))', partition)
+			INTO held USING expired;
+		CONTINUE WHEN held;
 		IF NOT dry_run THEN
+			LOCK TABLE ONLY ingest.events IN ACCESS EXCLUSIVE MODE;
+			EXECUTE format('LOCK TABLE ingest.%I IN ACCESS EXCLUSIVE MODE', partition);
+			-- One look at the index for each project.
+			EXECUTE format(
+				'WITH RECURSIVE present AS (
+					SELECT min(project) AS project FROM ingest.%1$I
+					UNION ALL
+					SELECT (SELECT min(e.project) FROM ingest.%1$I AS e WHERE e.project > present.project) FROM present WHERE project IS NOT NULL
+				)
+				INSERT INTO ingest.dropped_days (project, day) SELECT project, $1 FROM present WHERE project IS NOT NULL ON CONFLICT DO NOTHING', partition)
+				USING expired;
 			EXECUTE format('DROP TABLE ingest.%I', partition);
-			DELETE FROM ingest.clamped_events WHERE ts < before_day::timestamp AT TIME ZONE 'UTC';
-			INSERT INTO ingest.dropped_days (day) VALUES (to_date(right(partition, 8), 'YYYYMMDD')) ON CONFLICT DO NOTHING;
+			DELETE FROM ingest.clamped_events
+			WHERE ts >= expired::timestamp AT TIME ZONE 'UTC' AND ts < (expired + 1)::timestamp AT TIME ZONE 'UTC';
+			DELETE FROM ingest.opened_days WHERE day = expired;
 		END IF;
 		RETURN NEXT;
 	END LOOP;
 END
 $$;
 COMMENT ON FUNCTION ingest.drop_partitions_before(date, boolean) IS
-	'Drops the partitions of the days before a day, except for days of imports that are not proven, and returns their names and sizes in bytes. With dry_run it only returns them.';
-REVOKE ALL ON FUNCTION ingest.ensure_partitions(date, date), ingest.drop_partitions_before(date, boolean) FROM PUBLIC;
+	'Drops the partitions of the days before a day, except for those with rows of a project whose import keeps them, and returns their names and sizes in bytes. With dry_run it only returns them.';
+REVOKE ALL ON FUNCTION ingest.make_partition(date), ingest.ensure_partitions(date, date), ingest.open_day(smallint, date, integer), ingest.drop_partitions_before(date, boolean) FROM PUBLIC;
 
 GRANT SELECT, INSERT ON ingest.events, ingest.clamped_events, ingest.orders, ingest.refunds, ingest.refund_lines, ingest.batches, ingest.idempotency_keys, ingest.names TO hp_ingest;
 GRANT SELECT, INSERT, UPDATE ON ingest.users TO hp_ingest;
@@ -382,12 +449,13 @@ GRANT SELECT ON ingest.dropped_days TO hp_ingest;
 GRANT SELECT, INSERT, UPDATE (first_day, last_day, begun_at, finished_at, proven_at) ON ingest.imports TO hp_ingest;
 GRANT SELECT, UPDATE (proven_at) ON ingest.imports TO hp_aggregator;
 GRANT USAGE ON SEQUENCE ingest.batch_ids TO hp_ingest;
-GRANT EXECUTE ON FUNCTION ingest.ensure_partitions(date, date) TO hp_ingest, hp_aggregator;
+GRANT EXECUTE ON FUNCTION ingest.ensure_partitions(date, date) TO hp_aggregator;
+GRANT EXECUTE ON FUNCTION ingest.open_day(smallint, date, integer) TO hp_ingest;
 GRANT EXECUTE ON FUNCTION ingest.drop_partitions_before(date, boolean) TO hp_aggregator;
 GRANT SELECT ON ingest.events, ingest.orders, ingest.order_lines, ingest.refunds, ingest.refund_lines, ingest.users, ingest.names TO hp_aggregator;
 GRANT SELECT, UPDATE, DELETE ON ingest.batches TO hp_aggregator;
 GRANT SELECT, DELETE ON ingest.idempotency_keys TO hp_aggregator;
-GRANT SELECT ON ingest.dropped_days, ingest.whole_days TO hp_aggregator;
+GRANT SELECT ON ingest.dropped_days, ingest.partitions TO hp_aggregator;
 GRANT SELECT ON ingest.batches, ingest.users, ingest.names TO hp_analytics;
 GRANT SELECT ON ingest.unfolded_batches TO hp_aggregator, hp_analytics;
 -- Auth asks whether a project has raw rows, before it changes its time zone.

@@ -212,7 +212,8 @@ func TestRolesMayTouchOnlyWhatIsTheirs(t *testing.T) {
 		{"hp_ingest", `UPDATE ingest.order_lines SET amount_minor = 0`, false},
 		{"hp_ingest", `SELECT nextval('ingest.batch_ids')`, true},
 		{"hp_ingest", `UPDATE ingest.batches SET aggregated_at = now()`, false},
-		{"hp_ingest", `SELECT ingest.ensure_partitions('2026-01-01', '2026-01-01')`, true},
+		{"hp_ingest", `SELECT ingest.open_day(1::smallint, '2026-01-01', 5)`, true},
+		{"hp_ingest", `SELECT ingest.make_partition('2026-01-01')`, false},
 		{"hp_ingest", `SELECT ingest.drop_partitions_before('2026-01-01', true)`, false},
 		{"hp_ingest", `SELECT * FROM stats.daily_stats`, false},
 		{"hp_analytics", `SELECT * FROM stats.product_daily`, true},
@@ -293,7 +294,7 @@ const insertEvent = `
 
 func TestEnsurePartitions(t *testing.T) {
 	t.Parallel()
-	db := dbtest.New(t).Pool("hp_ingest")
+	db := dbtest.New(t).Pool("")
 	ensure := func(from, to string) (made int, err error) {
 		err = db.QueryRow(t.Context(), `SELECT ingest.ensure_partitions($1::text::date, $2::text::date)`, from, to).Scan(&made)
 		return made, err
@@ -338,7 +339,7 @@ func TestEnsurePartitions(t *testing.T) {
 // Making a partition must not wait for writers, nor make them wait.
 func TestEnsurePartitionsBesideOpenTransactions(t *testing.T) {
 	t.Parallel()
-	db := dbtest.New(t).Pool("hp_ingest")
+	db := dbtest.New(t).Pool("")
 	exec := func(ctx context.Context, db interface {
 		QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 	}, day string) error {
@@ -373,8 +374,12 @@ func TestEnsurePartitionsBesideOpenTransactions(t *testing.T) {
 
 func TestDropPartitionsBefore(t *testing.T) {
 	t.Parallel()
-	db := dbtest.New(t).Pool("hp_aggregator")
+	database := dbtest.New(t)
+	db, ingest := database.Pool("hp_aggregator"), database.Pool("hp_ingest")
 	if err := db.QueryRow(t.Context(), `SELECT ingest.ensure_partitions('2026-01-01', '2026-01-03')`).Scan(new(int)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ingest.Exec(t.Context(), insertEvent, time.Date(2026, 1, 1, 1, 0, 0, 0, time.UTC)); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{"events_p20260101", "events_p20260102"}
@@ -391,10 +396,16 @@ func TestDropPartitionsBefore(t *testing.T) {
 			t.Errorf("dry run %t: %v (-want +got):\n%s", step.dryRun, err, diff)
 		}
 	}
-	// Dropped days do not come back.
+	// A dropped day comes back, but not for the projects that had rows of it.
 	var made int
-	if err := db.QueryRow(t.Context(), `SELECT ingest.ensure_partitions('2026-01-01', '2026-01-04')`).Scan(&made); err != nil || made != 1 {
-		t.Errorf("made %d partitions, %v; want that of 4 January", made, err)
+	if err := db.QueryRow(t.Context(), `SELECT ingest.ensure_partitions('2026-01-01', '2026-01-04')`).Scan(&made); err != nil || made != 3 {
+		t.Errorf("made %d partitions, %v; want those of the 1st, the 2nd and the 4th", made, err)
+	}
+	for hour, want := range map[int]string{0: "dropped_projects", 24: ""} {
+		_, err := ingest.Exec(t.Context(), insertEvent, time.Date(2026, 1, 1, hour, 0, 0, 0, time.UTC))
+		if constraint, _ := postgres.IsCode(err, postgres.CheckViolation); constraint != want || want == "" && err != nil {
+			t.Errorf("a row %d hours after the begin of a day with rows: %v", hour, err)
+		}
 	}
 }
 
@@ -484,8 +495,8 @@ func TestEveryKeyBeginsWithTheProject(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	// A dropped day is dropped for all projects, and a rebuild has an id of its own.
-	want := []string{"ingest.dropped_days", "stats.rebuild_days", "stats.rebuilds"}
+	// A rebuild has an id of its own.
+	want := []string{"stats.rebuild_days", "stats.rebuilds"}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}

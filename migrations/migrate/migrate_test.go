@@ -142,7 +142,7 @@ func TestServicesServeDuringAMigration(t *testing.T) {
 		if err := postgres.SchemaReady(ingest, next, true)(t.Context()); err == nil {
 			t.Fatal("a service of the schema after is ready before the migration is done")
 		}
-		if _, err := ingest.Exec(t.Context(), `SELECT ingest.ensure_partitions('2026-01-01', '2026-01-02')`); err != nil {
+		if _, err := ingest.Exec(t.Context(), `SELECT ingest.open_day(1::smallint, '2026-01-01', 5)`); err != nil {
 			t.Fatal(err)
 		}
 	}

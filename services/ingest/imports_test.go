@@ -1,7 +1,9 @@
 package ingest_test
 
 import (
+	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 )
@@ -73,10 +75,15 @@ func TestImportsThatCannotBe(t *testing.T) {
 	admin := p.apiKey("admin")
 	for _, body := range []string{
 		`{"id":"x","from":"2011-01-02","to":"2011-01-01"}`, `{"id":"x","from":"1900-01-01","to":"2011-01-01"}`, `{"from":"2011-01-02","to":"2011-01-03"}`,
-		`{"id":"x","from":"2011-02-30","to":"2011-03-01"}`,
+		`{"id":"x","from":"2011-02-30","to":"2011-03-01"}`, `{"id":"x","from":"1970-01-01","to":"1970-01-05"}`,
 	} {
 		p.post("/imports", admin, body).expect(t, http.StatusUnprocessableEntity, "validation_failed")
 	}
+	early := p.post("/imports", admin, `{"id":"x","from":"1969-12-31","to":"1970-01-05"}`)
+	if got := fmt.Sprint(early.object["errors"]); !strings.Contains(got, "from must not be before 1970-01-02") {
+		t.Errorf("the earliest day is not named: %s", got)
+	}
+	p.post("/imports", admin, `{"id":"x","from":"1970-01-02","to":"1970-01-05"}`).expect(t, http.StatusOK, "")
 }
 
 // TestUnprovenDaysAreKept until reconcile has proven them, or until nobody goes on with the import.
@@ -94,12 +101,20 @@ func TestUnprovenDaysAreKept(t *testing.T) {
 		want   int
 	}{
 		{`SELECT`, 0},
-		{`UPDATE ingest.imports SET begun_at = now() - interval '31 days'`, 1},
-		{`UPDATE ingest.imports SET finished_at = now()`, 0},
+		{`UPDATE ingest.imports SET begun_at = now() - interval '91 days'`, 1},
+		{`UPDATE ingest.imports SET finished_at = now()`, 1},
+		{`UPDATE ingest.imports SET begun_at = now() - interval '89 days'`, 0},
 		{`UPDATE ingest.imports SET proven_at = now()`, 1},
+		{`UPDATE ingest.imports SET proven_at = NULL, project = 2`, 1}, // a project without rows of the day
 	} {
 		if p.exec(step.change); dropped() != step.want {
 			t.Errorf("after %s: %d partitions would be dropped, want %d", step.change, dropped(), step.want)
 		}
+	}
+	// Announcing an import again does not prolong the 90 days.
+	p.exec(`UPDATE ingest.imports SET project = 1, begun_at = now() - interval '89 days'`)
+	p.post("/imports", admin, `{"id":"x","from":"2011-03-04","to":"2011-03-04"}`).expect(t, http.StatusOK, "")
+	if n := p.count(`SELECT count(*) FROM ingest.imports WHERE begun_at < now() - interval '88 days'`); n != 1 {
+		t.Error("announced again, the days are kept for longer")
 	}
 }

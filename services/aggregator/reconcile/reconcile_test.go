@@ -297,7 +297,7 @@ func TestEveryRollupNamesItsDays(t *testing.T) {
 		day := time.Date(2025, 1, 1+i, 0, 0, 0, 0, time.UTC)
 		want = append(want, day)
 		b.exec(`INSERT INTO stats.`+insert, day)
-		b.exec(`INSERT INTO ingest.dropped_days (day) VALUES ($1)`, day)
+		b.exec(`INSERT INTO ingest.dropped_days (project, day) VALUES (1, $1)`, day)
 	}
 	report, _ := b.reconcile(nil, nil)
 	if diff := cmp.Diff([]reconcile.Unchecked{{Project: "default", Days: want}}, report.Unchecked); diff != "" {

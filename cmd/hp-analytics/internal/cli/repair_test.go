@@ -25,7 +25,7 @@ func TestRebuildCommand(t *testing.T) {
 		}
 	}
 	execute(t, database.URL(), `SELECT ingest.ensure_partitions('2026-01-01', '2026-01-02')`)
-	execute(t, database.URL(), `INSERT INTO ingest.dropped_days (day) VALUES ('2026-01-03'), ('2026-01-04')`)
+	execute(t, database.URL(), `INSERT INTO ingest.dropped_days (project, day) VALUES (1, '2026-01-03'), (1, '2026-01-04')`)
 	const wrong = `INSERT INTO stats.product_daily_stats (project, product, day, lane, views) VALUES (1, 7, '2026-01-01', 0, 1)`
 	execute(t, database.URL(), wrong)
 	command(exitFailure, "views is 1, recounted 0", environ, "reconcile")

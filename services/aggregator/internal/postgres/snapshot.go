@@ -27,16 +27,16 @@ type Snapshot struct {
 // missed.
 const slowestWrite = 24 * time.Hour
 
-// incomplete is the condition that raw events of the days from $1 up to, but not including, $2 were dropped.
+// incomplete is the condition that raw events of the project $3 from $1 up to, but not including, $2 were dropped.
 const incomplete = `EXISTS (
 	SELECT FROM ingest.dropped_days
-	WHERE (day + 1)::timestamp AT TIME ZONE 'UTC' > $1::timestamptz AND day::timestamp AT TIME ZONE 'UTC' < $2::timestamptz)`
+	WHERE project = $3 AND (day + 1)::timestamp AT TIME ZONE 'UTC' > $1::timestamptz AND day::timestamp AT TIME ZONE 'UTC' < $2::timestamptz)`
 
 // HasAllRows reports whether no raw events of a day of a project were dropped. A local day can be part of two UTC days.
 func HasAllRows(ctx context.Context, db interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }, project Project, day localtime.Day) (ok bool, err error) {
-	err = db.QueryRow(ctx, `SELECT NOT `+incomplete, day.Start(project.Zone), (day + 1).Start(project.Zone)).Scan(&ok)
+	err = db.QueryRow(ctx, `SELECT NOT `+incomplete, day.Start(project.Zone), (day + 1).Start(project.Zone), project.ID).Scan(&ok)
 	if err != nil {
 		return false, fmt.Errorf("look for raw rows: %w", err)
 	}
@@ -51,8 +51,8 @@ func TakeSnapshot(ctx context.Context, tx pgx.Tx, project Project, day localtime
 		return nil, false, fmt.Errorf("keep partitions: %w", err)
 	}
 	s = &Snapshot{tx: tx, project: project, from: day.Start(project.Zone), to: (day + 1).Start(project.Zone)}
-	const moment = `SELECT now() - $3::interval, pg_snapshot_xmin(pg_current_snapshot())::text, NOT ` + incomplete
-	if err := tx.QueryRow(ctx, moment, s.from, s.to, slowestWrite).Scan(&s.since, &s.xmin, &ok); err != nil {
+	const moment = `SELECT now() - $4::interval, pg_snapshot_xmin(pg_current_snapshot())::text, NOT ` + incomplete
+	if err := tx.QueryRow(ctx, moment, s.from, s.to, project.ID, slowestWrite).Scan(&s.since, &s.xmin, &ok); err != nil {
 		return nil, false, fmt.Errorf("take a snapshot: %w", err)
 	}
 	const pending = `

@@ -312,7 +312,7 @@ type ExportedRefundLine struct {
 
 // Import An import of history.
 type Import struct {
-	// BegunAt When it was announced the last time.
+	// BegunAt When it was announced. Announcing it again changes this only after 90 days, when it no longer keeps its days.
 	BegunAt time.Time `json:"begun_at"`
 
 	// FinishedAt When it was finished; null while it runs.
@@ -333,7 +333,7 @@ type Import struct {
 
 // ImportRequest An import of history.
 type ImportRequest struct {
-	// From The first day (UTC) of its events.
+	// From The first day (UTC) of its events, not before 1970-01-02.
 	From openapi_types.Date `json:"from"`
 
 	// ID The client's own id of the import. Any text, unique in the project; answers give its UUID.

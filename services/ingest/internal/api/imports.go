@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/google/uuid"
 	openapi_types "github.com/oapi-codegen/runtime/types"
@@ -47,6 +48,11 @@ func importOf(caller authn.Principal, request ImportRequest) (event.Import, erro
 		return event.Import{}, event.Refusal([]errs.Field{{Pointer: "/id", Code: event.CodeInvalidValue, Detail: "id " + err.Error() + "."}})
 	}
 	first, last := request.From.UTC(), request.To.UTC()
+	if first.Before(event.Earliest) {
+		return event.Import{}, event.Refusal([]errs.Field{{
+			Pointer: "/from", Code: event.CodeInvalidValue, Detail: "from must not be before " + event.Earliest.Format(time.DateOnly) + ", the earliest day that every report shows.",
+		}})
+	}
 	if last.Before(first) || last.After(first.AddDate(0, 0, event.MaxImportDays)) {
 		return event.Import{}, event.Refusal([]errs.Field{{
 			Pointer: "/to", Code: event.CodeInvalidValue, Detail: fmt.Sprintf("to must be from 0 to %d days after from.", event.MaxImportDays),

@@ -16,6 +16,9 @@ var ErrProductChanged = errors.New("the product has changed since it was looked 
 // the day takes no items any more.
 var ErrDayDropped = errors.New("the raw rows of the day were dropped")
 
+// ErrTooManyDays says that an item needs the partition of a day, and its project has MaxOpenDays.
+var ErrTooManyDays = errors.New("the project has too many days of history")
+
 // BlockedError says for events of a request, by index, why they could not be stored as they are. No event of the request is
 // stored.
 type BlockedError map[int]error
@@ -37,7 +40,20 @@ func (o BlockedError) at(index []int) BlockedError {
 	return moved
 }
 
-const dayDropped = "is of a day whose events are no longer kept"
+// refuseDay refuses an item because its day takes none: ErrDayDropped or ErrTooManyDays. It reports false for other reasons.
+func (d *FactDraft) refuseDay(reason error) bool {
+	switch {
+	case errors.Is(reason, ErrDayDropped):
+		d.refuseTooOld("is of a day whose events are no longer kept")
+	case errors.Is(reason, ErrTooManyDays):
+		pointer, _ := d.sourceOfTime()
+		d.Refuse(pointer, CodeTooManyDays, fmt.Sprintf("The project has opened %d days of history for its events, and this would be another one. "+
+			"Import fewer years, or wait until retention has dropped the oldest ones.", MaxOpenDays))
+	default:
+		return false
+	}
+	return true
+}
 
 // maxAttempts bounds how often an item is examined and stored. A further attempt is needed only if its product changes again
 // within the milliseconds since the last one.
@@ -46,8 +62,8 @@ const maxAttempts = 4
 // errUnsettled is the answer after maxAttempts.
 var errUnsettled = errs.New(errs.Unavailable, "overloaded", "A product of the request changes all the time. Try again shortly.")
 
-// reexamine examines the events again that a commit could not store, with their products as they are now. Events of dropped
-// days are refused. again is false if err is no such error; then it is returned as it is.
+// reexamine examines the events again that a commit could not store, with their products as they are now. Events of days that
+// take none are refused. again is false if err is no such error; then it is returned as it is.
 func (r *Recorder) reexamine(ctx context.Context, drafts []Draft, events []Event, err error) (again bool, _ error) {
 	obstacles, blocked := errors.AsType[BlockedError](err)
 	if !blocked {
@@ -55,8 +71,7 @@ func (r *Recorder) reexamine(ctx context.Context, drafts []Draft, events []Event
 	}
 	refs, index := make([]Ref, 0, len(obstacles)), make([]int, 0, len(obstacles))
 	for i, reason := range obstacles {
-		if errors.Is(reason, ErrDayDropped) {
-			drafts[i].refuseTooOld(dayDropped)
+		if drafts[i].refuseDay(reason) {
 			continue
 		}
 		if clamped, ok := errors.AsType[ClampedError](reason); ok {

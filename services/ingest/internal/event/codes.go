@@ -25,6 +25,7 @@ const (
 	CodeTooManyProducts  = "too_many_new_products"
 	CodeConflict         = "conflict"
 	CodeTooOld           = "ts_too_old"
+	CodeTooManyDays      = "too_many_days"
 	CodeIDWithoutTime    = "id_without_time"
 	CodeTypeForbidden    = "type_forbidden"
 

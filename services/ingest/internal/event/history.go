@@ -9,8 +9,12 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 )
 
-// MaxImportDays bounds the days of an import. Each that has events is a partition.
+// MaxImportDays bounds the days of an import.
 const MaxImportDays = 20_000
+
+// MaxOpenDays bounds the days of history for which a project has partitions made. The days of the last month do not count, nor those
+// for which another project had them made.
+const MaxOpenDays = 5_000
 
 // ErrUnknownImport is the answer to events of an import that does not run.
 var ErrUnknownImport = errs.New(errs.Invalid, "unknown_import", "There is no such import, or it is finished. Announce it with POST /imports.",
@@ -35,20 +39,29 @@ func (i *Import) covers(ts time.Time) bool {
 // Days prepares the storage of days.
 type Days interface {
 	// PrepareDays prepares for events of some times. Without it the first commit with an event of a day does it, while the requests
-	// that share this commit wait.
-	PrepareDays(ctx context.Context, times []time.Time) error
+	// that share this commit wait. It returns for each time why its day takes no events of the project, or nil if it takes them:
+	// ErrDayDropped or ErrTooManyDays.
+	PrepareDays(ctx context.Context, project int16, times []time.Time) ([]error, error)
 }
 
-// prepare prepares the days of the events of an import, which can be many.
+// prepare prepares the days of the events of an import, which can be many, and refuses the events of days that take none.
 func (r *Recorder) prepare(ctx context.Context, caller Caller, drafts []Draft, events []Event) error {
 	if caller.Import == nil {
 		return nil
 	}
 	var times []time.Time
+	var index []int
 	for i := range drafts {
 		if !drafts[i].Refused() {
-			times = append(times, events[i].TS)
+			times, index = append(times, events[i].TS), append(index, i)
 		}
 	}
-	return r.days.PrepareDays(ctx, times)
+	reasons, err := r.days.PrepareDays(ctx, caller.Project.ID, times)
+	if err != nil {
+		return err
+	}
+	for n, i := range index {
+		drafts[i].refuseDay(reasons[n])
+	}
+	return nil
 }

@@ -19,9 +19,9 @@ type Moment struct {
 	skew time.Duration // of the client's clock, if it sent its time
 }
 
-// earliest is when an order or a refund can have happened at the earliest: the first day that reports show, in every zone. A client
+// Earliest is when an event of an import, an order or a refund can have happened at the earliest: the first day that reports show, in every zone. A client
 // that sends less has no time (the zero time of Go, a Unix time of 0).
-var earliest = time.Date(1970, 1, 2, 0, 0, 0, 0, time.UTC)
+var Earliest = time.Date(1970, 1, 2, 0, 0, 0, 0, time.UTC)
 
 // Moment checks the id and the time of an order or a refund. Without ts, its time is that in a UUIDv7, or else the time of receipt. It
 // may be of any age: orders and refunds are kept for ever, so a retry is recognized.
@@ -40,7 +40,7 @@ func (r Rules) Moment(d *FactDraft, caller Caller, now time.Time) (m Moment) {
 	} else if inside, ok := timeOf(d.ID); ok {
 		m.TS = inside
 	}
-	if m.TS.Before(earliest) {
+	if m.TS.Before(Earliest) {
 		d.refuseTooOld("is before 1970-01-02, the first day that every report shows")
 	}
 	if d.Has(FieldSentAt) {

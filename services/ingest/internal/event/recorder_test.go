@@ -27,6 +27,7 @@ type world struct {
 	created  []string // SKUs of placeholder products
 	clamped  map[Clamp]time.Time
 	prepared []time.Time
+	closed   map[time.Time]error // days that take no events, by the times of these
 	// former are products as a cache still has them. What was examined with them is not stored.
 	former map[Ref]Product
 	// refuse, if it is set, decides what the store says of an event.
@@ -95,9 +96,13 @@ func (w *world) Clamp(_ context.Context, clamps []Clamp) ([]Clamp, error) {
 	return first, nil
 }
 
-func (w *world) PrepareDays(_ context.Context, times []time.Time) error {
+func (w *world) PrepareDays(_ context.Context, _ int16, times []time.Time) ([]error, error) {
 	w.prepared = append(w.prepared, times...)
-	return w.failure
+	reasons := make([]error, len(times))
+	for i, ts := range times {
+		reasons[i] = w.closed[ts]
+	}
+	return reasons, w.failure
 }
 
 // changed returns an error unless the product of a fact is what the catalog has.
@@ -352,5 +357,24 @@ func TestDaysOfAnImportArePrepared(t *testing.T) {
 	}
 	if len(w.prepared) != 2 || !w.prepared[1].Equal(old.TS) || len(w.receipts) != 0 {
 		t.Errorf("prepared %v", w.prepared)
+	}
+}
+
+// TestDaysThatTakeNoEventsAreRefusedBeforeTheCommit with the reason, and the other events are stored.
+func TestDaysThatTakeNoEventsAreRefusedBeforeTheCommit(t *testing.T) {
+	t.Parallel()
+	w, recorder := newWorld()
+	dropped, many := time.Date(2011, 3, 4, 5, 6, 7, 0, time.UTC), time.Date(2011, 3, 5, 5, 6, 7, 0, time.UTC)
+	w.closed = map[time.Time]error{dropped: ErrDayDropped, many: ErrTooManyDays}
+	importer := shop
+	importer.Import = &Import{Project: 1, First: dropped.AddDate(0, 0, -9), Last: many}
+	drafts := []Draft{withID(goodDraft(), NewID()), withID(goodDraft(), NewID()), withID(goodDraft(), NewID())}
+	drafts[0].TS, drafts[1].TS = dropped, many
+	_, verdicts, err := recorder.Events(t.Context(), importer, drafts)
+	if err != nil || verdicts[2].Status != Accepted || len(drafts[0].Problems) != 1 || len(drafts[1].Problems) != 1 {
+		t.Fatalf("%v, %v, %v", err, verdicts, drafts)
+	}
+	if a, b := drafts[0].Problems[0], drafts[1].Problems[0]; a.Code != CodeTooOld || b.Code != CodeTooManyDays || b.Pointer != "/ts" {
+		t.Errorf("got %v and %v", a, b)
 	}
 }

@@ -149,7 +149,7 @@ func (s *Store) compare(ctx context.Context, events []event.Event, others []int,
 	}
 	for _, i := range others {
 		if statuses[i] == event.Rejected { // its partition was dropped since the insert
-			return droppedDaysError{dayOf(events[i].TS): true}
+			return closedDaysError{projectDay{events[i].Project, dayOf(events[i].TS)}: event.ErrDayDropped}
 		}
 	}
 	return nil

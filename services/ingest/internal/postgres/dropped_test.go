@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/hp-analytics/hp-analytics/internal/locks"
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
@@ -72,7 +74,9 @@ func TestAKnownDroppedDayNeedsNoPartition(t *testing.T) {
 	store, database := newStore(t)
 	events := someEvents(2)
 	events[1].TS = longAgo
-	execute(t, database, `SELECT ingest.ensure_partitions(current_date - 5, current_date)`)
+	if _, err := store.StoreEvents(t.Context(), events); err != nil {
+		t.Fatal(err)
+	}
 	execute(t, database, dropEarlier)
 	_, err := store.StoreEvents(t.Context(), events)
 	wantDropped(t, err, 1)
@@ -131,18 +135,86 @@ func TestADropBesideAFlush(t *testing.T) {
 	}
 }
 
+// TestADayIsDroppedForItsProject lets another project bring a dropped day back. The first one's rows stay refused, though the
+// partition is there: by a process that knows that the day was dropped, and by one that does not.
+func TestADayIsDroppedForItsProject(t *testing.T) {
+	t.Parallel()
+	store, database := newStore(t)
+	other := addProject(t, database)
+	events := someEvents(2)
+	events[1].TS = longAgo
+	if _, err := store.StoreEvents(t.Context(), events); err != nil {
+		t.Fatal(err)
+	}
+	execute(t, database, dropEarlier)
+	visitor := someEvents(1)
+	visitor[0].Project, visitor[0].TS = other, longAgo
+	if _, err := store.StoreEvents(t.Context(), visitor); err != nil {
+		t.Fatalf("another project has no rows of the day: %v", err)
+	}
+	both := append(someEvents(1), events[1], visitor[0])
+	for name, s := range map[string]*Store{"knows the day": store, "new process": New(database.Pool("hp_ingest"), prometheus.NewRegistry())} {
+		for range 2 {
+			_, err := s.StoreEvents(t.Context(), both)
+			if wantDropped(t, err, 1); t.Failed() {
+				t.Fatal(name)
+			}
+		}
+	}
+	if n := count(t, database, `SELECT count(*) FROM ingest.events WHERE ts < current_date - 4`); n != 1 {
+		t.Errorf("the day has %d rows, want that of the other project", n)
+	}
+	// It is dropped again, and now the other project has lost rows, too.
+	execute(t, database, `UPDATE ingest.batches SET aggregated_at = now()`)
+	execute(t, database, dropEarlier)
+	_, err := store.StoreEvents(t.Context(), visitor)
+	wantDropped(t, err, 0)
+}
+
+// TestAProjectOpensFewDays stops a project at its limit, and neither another project nor the days of the last month.
+func TestAProjectOpensFewDays(t *testing.T) {
+	t.Parallel()
+	store, database := newStore(t)
+	other := addProject(t, database)
+	execute(t, database, `INSERT INTO ingest.opened_days (project, day) SELECT 1, date '1990-01-01' + n FROM generate_series(1, $1::integer) AS n`, event.MaxOpenDays-1)
+	first := time.Date(2011, 3, 4, 5, 6, 7, 0, time.UTC)
+	times := []time.Time{first, first.AddDate(0, 0, 1), first.Add(time.Hour), time.Now()}
+	reasons, err := store.PrepareDays(t.Context(), 1, times)
+	if err != nil || reasons[0] != nil || !errors.Is(reasons[1], event.ErrTooManyDays) || reasons[2] != nil || reasons[3] != nil {
+		t.Errorf("one day is left: %v, %v", reasons, err)
+	}
+	events := someEvents(2)
+	events[1].TS = times[1]
+	_, err = store.StoreEvents(t.Context(), events)
+	if blocked, _ := errors.AsType[event.BlockedError](err); len(blocked) != 1 || !errors.Is(blocked[1], event.ErrTooManyDays) {
+		t.Errorf("stored without preparing: %v", err)
+	}
+	if reasons, err := store.PrepareDays(t.Context(), other, times); err != nil || !slices.Equal(reasons, make([]error, len(times))) {
+		t.Errorf("another project: %v, %v", reasons, err)
+	}
+	if _, err := store.StoreEvents(t.Context(), events); err != nil {
+		t.Errorf("the other project has opened the day: %v", err)
+	}
+	// Days that retention drops do not count any more.
+	execute(t, database, `SELECT ingest.drop_partitions_before('2011-03-05', false)`)
+	if reasons, err := store.PrepareDays(t.Context(), 1, []time.Time{first.AddDate(0, 0, -1)}); err != nil || reasons[0] != nil {
+		t.Errorf("after a day was dropped: %v, %v", reasons, err)
+	}
+}
+
 // TestDaysArePrepared makes the partitions of some days, all but a dropped one.
 func TestDaysArePrepared(t *testing.T) {
 	t.Parallel()
 	store, database := newStore(t)
 	first := time.Date(2011, 3, 4, 5, 6, 7, 0, time.UTC)
 	days := []time.Time{first, first.AddDate(0, 0, 2), first.Add(time.Hour), first.AddDate(0, 0, 7), time.Now()}
-	execute(t, database, `INSERT INTO ingest.dropped_days (day) VALUES ('2011-03-11')`)
+	execute(t, database, `INSERT INTO ingest.dropped_days (project, day) VALUES (1, '2011-03-11')`)
 	for range 2 {
-		if err := store.PrepareDays(t.Context(), days); err != nil {
-			t.Fatal(err)
+		reasons, err := store.PrepareDays(t.Context(), 1, days)
+		if err != nil || !errors.Is(reasons[3], event.ErrDayDropped) || reasons[0] != nil || reasons[4] != nil {
+			t.Fatalf("%v, %v", reasons, err)
 		}
-		if n := count(t, database, `SELECT count(*) FROM ingest.whole_days WHERE day BETWEEN '2011-03-04' AND '2011-03-31'`); n != 2 {
+		if n := count(t, database, `SELECT count(*) FROM ingest.partitions WHERE day BETWEEN '2011-03-04' AND '2011-03-31'`); n != 2 {
 			t.Errorf("%d days have a partition", n)
 		}
 	}

@@ -23,8 +23,8 @@ func (s *Store) StoreEvents(ctx context.Context, events []event.Event) (committe
 		}
 	}
 	stored, err := s.storeEvents(ctx, events)
-	if dropped, ok := errors.AsType[droppedDaysError](err); ok {
-		return committer.Stored{}, dropped.blocked(events)
+	if closed, ok := errors.AsType[closedDaysError](err); ok {
+		return committer.Stored{}, closed.blocked(events)
 	}
 	if _, blocked := errors.AsType[event.BlockedError](err); blocked {
 		return committer.Stored{}, err
@@ -61,12 +61,12 @@ const maxDeadlocks = 3
 // settled runs write, which is one transaction, until it is no victim of a deadlock, and makes missing partitions.
 func (s *Store) settled(ctx context.Context, f *flush, write func() error) error {
 	for range maxDeadlocks {
-		err := s.withPartitions(ctx, f.times, write)
+		err := s.withPartitions(ctx, f, write)
 		if _, deadlock := postgres.IsCode(err, postgres.DeadlockDetected); !deadlock {
 			return err
 		}
 	}
-	return s.withPartitions(ctx, f.times, write)
+	return s.withPartitions(ctx, f, write)
 }
 
 // keyTaken reports whether err says that a row with the same key exists.

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -71,13 +70,15 @@ func factOf(e *event.Event) facts.Event {
 	return facts.Event{TS: e.TS, User: e.User, Product: e.Product, Name: e.Name}
 }
 
-// times calls yield with the time of each row.
-func (f *flush) times(yield func(time.Time) bool) {
+// days returns the days of the rows, in order.
+func (f *flush) days() []projectDay {
+	var days []projectDay
 	for _, e := range f.rows {
-		if !yield(e.TS) {
-			return
+		if d := (projectDay{e.Project, dayOf(e.TS)}); len(days) == 0 || days[len(days)-1] != d {
+			days = append(days, d)
 		}
 	}
+	return days
 }
 
 // byProject returns the ids of the batches.

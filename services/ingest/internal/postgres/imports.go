@@ -15,13 +15,14 @@ import (
 
 const importColumns = ` project, id, first_day, last_day, begun_at, finished_at, proven_at `
 
-// BeginImport opens an import, again if it is known. It adds the days to those that the import has.
+// BeginImport opens an import, again if it is known. It adds the days to those that the import has. It keeps
+// its days for 90 days from when it was announced first, and again when these are over: nobody keeps them for ever.
 func (s *Store) BeginImport(ctx context.Context, i event.Import) (event.Import, error) {
 	const query = `
 		INSERT INTO ingest.imports AS i (project, id, first_day, last_day) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (project, id) DO UPDATE SET
 			first_day = least(i.first_day, excluded.first_day), last_day = greatest(i.last_day, excluded.last_day),
-			begun_at = now(), finished_at = NULL, proven_at = NULL
+			begun_at = CASE WHEN i.begun_at > now() - interval '90 days' THEN i.begun_at ELSE now() END, finished_at = NULL, proven_at = NULL
 		RETURNING` + importColumns
 	return s.importOf(ctx, query, i.Project, i.ID, i.First, i.Last)
 }

@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"fmt"
-	"iter"
 	"maps"
 	"slices"
 	"sync"
@@ -21,127 +20,133 @@ const day = 24 * time.Hour
 // maxMakes bounds how often partitions are made for one write. Once is enough unless they are dropped in between.
 const maxMakes = 3
 
+// projectDay is a UTC day of a project.
+type projectDay struct {
+	project int16
+	day     time.Time
+}
+
 // withPartitions runs write. Partitions are made ahead for the days around today; when a row of another day finds
-// none, they are made for all days of times and write runs again. Nothing of the first run remains: the missing
-// partition is an error that ends its transaction. Days that were dropped get no partition: they are a droppedDaysError.
-func (s *Store) withPartitions(ctx context.Context, times iter.Seq[time.Time], write func() error) error {
+// none, they are made for all days of the flush and write runs again. Nothing of the first run remains: the refused
+// row is an error that ends its transaction. Days that take no rows of their project are a closedDaysError.
+func (s *Store) withPartitions(ctx context.Context, f *flush, write func() error) error {
 	for range maxMakes {
 		err := write()
-		if !partitionMissing(err) {
+		if !refusedByDay(err) {
 			return err
 		}
-		if err := s.makePartitions(ctx, times); err != nil {
+		closed, err := s.openDays(ctx, f.days())
+		if err != nil {
 			return err
+		}
+		if len(closed) > 0 {
+			return closed
 		}
 	}
 	return write()
 }
 
 // PrepareDays implements event.Days. It makes the partitions that are missing.
-func (s *Store) PrepareDays(ctx context.Context, times []time.Time) error {
-	const query = `
-		SELECT day FROM unnest($1::date[]) AS day
-		WHERE to_regclass('ingest.events_p' || to_char(day, 'YYYYMMDD')) IS NULL AND day NOT IN (SELECT day FROM ingest.dropped_days)`
-	rows, _ := s.pool.Query(ctx, query, daysOf(slices.Values(times))) // CollectRows returns its error
+func (s *Store) PrepareDays(ctx context.Context, project int16, times []time.Time) ([]error, error) {
+	const query = `SELECT day FROM unnest($1::date[]) AS day WHERE to_regclass('ingest.events_p' || to_char(day, 'YYYYMMDD')) IS NULL`
+	all := map[time.Time]bool{}
+	for _, ts := range times {
+		all[dayOf(ts)] = true
+	}
+	rows, _ := s.pool.Query(ctx, query, slices.SortedFunc(maps.Keys(all), time.Time.Compare)) // CollectRows returns its error
 	missing, err := pgx.CollectRows(rows, pgx.RowTo[time.Time])
+	var closed closedDaysError
 	if err == nil {
-		err = s.ensurePartitions(ctx, missing)
+		days := make([]projectDay, len(missing))
+		for i, d := range missing {
+			days[i] = projectDay{project, dayOf(d)}
+		}
+		closed, err = s.openDays(ctx, days)
 	}
 	if err != nil {
-		return postgres.Classify(fmt.Errorf("prepare days: %w", err))
+		return nil, postgres.Classify(fmt.Errorf("prepare days: %w", err))
 	}
-	return nil
+	reasons := make([]error, len(times))
+	for i, ts := range times {
+		reasons[i] = closed[projectDay{project, dayOf(ts)}]
+	}
+	return reasons, nil
 }
 
-// daysOf returns the days of some times, in order.
-func daysOf(times iter.Seq[time.Time]) []time.Time {
-	days := map[time.Time]bool{}
-	for ts := range times {
-		days[dayOf(ts)] = true
-	}
-	return slices.SortedFunc(maps.Keys(days), time.Time.Compare)
-}
-
-func (s *Store) ensurePartitions(ctx context.Context, days []time.Time) error {
+// openDays makes the partitions of days and returns those days that take no rows.
+func (s *Store) openDays(ctx context.Context, days []projectDay) (closedDaysError, error) {
+	closed := closedDaysError{}
 	for _, d := range days {
-		if _, err := s.pool.Exec(ctx, `SELECT ingest.ensure_partitions($1::date, $1::date)`, d); err != nil {
-			return fmt.Errorf("make the partition of %s: %w", d.Format(time.DateOnly), err)
+		var state string
+		err := s.pool.QueryRow(ctx, `SELECT ingest.open_day($1, $2, $3)`, d.project, d.day, event.MaxOpenDays).Scan(&state)
+		if err != nil {
+			return nil, fmt.Errorf("open the day %s of project %d: %w", d.day.Format(time.DateOnly), d.project, err)
+		}
+		switch state {
+		case "dropped":
+			closed[d] = event.ErrDayDropped
+			s.dropped.add(d)
+		case "too many":
+			closed[d] = event.ErrTooManyDays
 		}
 	}
-	return nil
-}
-
-func (s *Store) makePartitions(ctx context.Context, times iter.Seq[time.Time]) error {
-	wanted := daysOf(times)
-	if err := s.ensurePartitions(ctx, wanted); err != nil {
-		return err
-	}
-	// Not in the statement above, whose snapshot may be older than a drop that it waits for.
-	rows, _ := s.pool.Query(ctx, `SELECT day FROM ingest.dropped_days WHERE day = ANY ($1::date[])`, wanted) // CollectRows returns its error
-	gone, err := pgx.CollectRows(rows, pgx.RowTo[time.Time])
-	if err != nil {
-		return fmt.Errorf("look for dropped days: %w", err)
-	}
-	if len(gone) == 0 {
-		return nil
-	}
-	dropped := droppedDaysError{}
-	for _, d := range gone {
-		dropped[dayOf(d)] = true
-	}
-	s.dropped.add(dropped)
-	return dropped
+	return closed, nil
 }
 
 func dayOf(ts time.Time) time.Time { return ts.UTC().Truncate(day) }
 
-// droppedDaysError are days that take no rows any more.
-type droppedDaysError map[time.Time]bool
+// closedDaysError are days that take no rows of a project, each with the reason.
+type closedDaysError map[projectDay]error
 
 // Error implements error.
-func (d droppedDaysError) Error() string { return fmt.Sprintf("%d days were dropped", len(d)) }
+func (c closedDaysError) Error() string { return fmt.Sprintf("%d days take no rows", len(c)) }
 
 // blocked returns the events of these days. It is nil if there are none.
-func (d droppedDaysError) blocked(events []event.Event) event.BlockedError {
+func (c closedDaysError) blocked(events []event.Event) event.BlockedError {
 	var blocked event.BlockedError
 	for i := range events {
-		if !d[dayOf(events[i].TS)] {
+		reason := c[projectDay{events[i].Project, dayOf(events[i].TS)}]
+		if reason == nil {
 			continue
 		}
 		if blocked == nil {
 			blocked = event.BlockedError{}
 		}
-		blocked[i] = event.ErrDayDropped
+		blocked[i] = reason
 	}
 	return blocked
 }
 
 // droppedDays remembers the days that flushes have found to be dropped, so that later ones need not fail. A dropped day never
-// comes back. It is safe for concurrent use.
+// comes back to its project. It is safe for concurrent use.
 type droppedDays struct {
 	mu   sync.Mutex // of writers
-	days atomic.Pointer[droppedDaysError]
+	days atomic.Pointer[closedDaysError]
 }
 
 // known returns the days. The caller must not change them.
-func (d *droppedDays) known() droppedDaysError {
+func (d *droppedDays) known() closedDaysError {
 	if days := d.days.Load(); days != nil {
 		return *days
 	}
 	return nil
 }
 
-func (d *droppedDays) add(more droppedDaysError) {
+func (d *droppedDays) add(more projectDay) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	all := maps.Clone(more)
+	all := closedDaysError{more: event.ErrDayDropped}
 	maps.Copy(all, d.known())
 	d.days.Store(&all)
 }
 
-// partitionMissing reports whether err is "no partition of relation found for row". It shares its code with violated
-// check constraints, but those have a name.
-func partitionMissing(err error) bool {
+// droppedProjects is the constraint of a partition that was made again after it was dropped: it takes no rows of the projects that
+// had some.
+const droppedProjects = "dropped_projects"
+
+// refusedByDay reports whether err is "no partition of relation found for row" or a violation of droppedProjects. The former
+// shares its code with violated check constraints, but those have a name.
+func refusedByDay(err error) bool {
 	constraint, ok := postgres.IsCode(err, postgres.CheckViolation)
-	return ok && constraint == ""
+	return ok && (constraint == "" || constraint == droppedProjects)
 }

@@ -60,7 +60,7 @@ const (
 func (s Snapshot) Days(ctx context.Context, p Project, from, to *time.Time) ([]Day, error) {
 	const query = `
 		WITH partitions AS (
-			SELECT day FROM ingest.whole_days UNION SELECT day FROM ingest.dropped_days
+			SELECT day FROM ingest.partitions UNION SELECT day FROM ingest.dropped_days WHERE project = $1
 		), local AS (
 			SELECT (at AT TIME ZONE $2)::date AS day
 			FROM partitions, unnest(ARRAY[day::timestamp AT TIME ZONE 'UTC', (day + 1)::timestamp AT TIME ZONE 'UTC' - interval '1 microsecond']) AS at
@@ -89,6 +89,7 @@ func (s Snapshot) Days(ctx context.Context, p Project, from, to *time.Time) ([]D
 		), dropped AS (
 			SELECT (at AT TIME ZONE $2)::date AS day
 			FROM ingest.dropped_days, unnest(ARRAY[day::timestamp AT TIME ZONE 'UTC', (day + 1)::timestamp AT TIME ZONE 'UTC' - interval '1 microsecond']) AS at
+			WHERE project = $1
 		)
 		SELECT every.day, every.day IN (SELECT day FROM dropped), coalesce(total.events + total.units, 0)
 		FROM (SELECT day FROM local UNION SELECT day FROM stored) AS every

@@ -78,7 +78,7 @@ func (s Snapshot) WrongUsers(ctx context.Context, p Project, fn func(Fault)) err
 		FULL JOIN (SELECT n, id, first_seen FROM ingest.users WHERE project = $1) AS u ON u.n = raw.user_n
 		WHERE u.n IS NULL OR u.first_seen > raw.first OR (u.first_seen IS NULL AND raw.first IS NOT NULL)
 			OR (u.first_seen < coalesce(raw.first_or_refund, 'infinity')
-				AND u.first_seen >= coalesce((SELECT (max(day) + 1)::timestamp AT TIME ZONE 'UTC' FROM ingest.dropped_days), '-infinity'))`
+				AND u.first_seen >= coalesce((SELECT (max(day) + 1)::timestamp AT TIME ZONE 'UTC' FROM ingest.dropped_days WHERE project = $1), '-infinity'))`
 	return s.faults(ctx, "users", query, []any{p.ID}, fn)
 }
 
@@ -107,7 +107,7 @@ func (s Snapshot) IncompleteBatches(ctx context.Context, from, to *time.Time, fn
 		FROM ingest.batches AS b LEFT JOIN present ON present.project = b.project AND present.batch = b.id
 		WHERE b.rows <> coalesce(present.n, 0)
 		  AND (b.rows = 0 OR b.kind <> 'events'
-			OR b.min_ts >= coalesce((SELECT (max(day) + 1)::timestamp AT TIME ZONE 'UTC' FROM ingest.dropped_days), '-infinity'))
+			OR b.min_ts >= coalesce((SELECT (max(day) + 1)::timestamp AT TIME ZONE 'UTC' FROM ingest.dropped_days AS d WHERE d.project = b.project), '-infinity'))
 		  AND ($1::date IS NULL OR b.max_ts >= $1) AND ($2::date IS NULL OR b.min_ts < $2::date + 1)`
 	return s.faults(ctx, "receipts", query, []any{from, to}, fn)
 }
