@@ -19,11 +19,11 @@ CREATE TABLE ingest.users (
 	CHECK ((person IS NULL) = (joined_at IS NULL) AND (anonymous OR person IS NULL))
 );
 CREATE INDEX users_person_idx ON ingest.users (project, person) WHERE person IS NOT NULL;
-COMMENT ON TABLE ingest.users IS 'The users of raw rows and rollups. A row is inserted in a short transaction before the first flush that needs it, and is never removed by retention.';
+COMMENT ON TABLE ingest.users IS 'The users of raw rows and rollups. A row is inserted in a short transaction before the first flush that needs it, and is never removed by retention. An erasure removes it, and the same id is a new user then.';
 COMMENT ON COLUMN ingest.users.project IS 'The project.';
 COMMENT ON COLUMN ingest.users.anonymous IS 'Whether id is an anonymous id. Anonymous ids and user ids are apart: equal texts are different users.';
 COMMENT ON COLUMN ingest.users.n IS 'The user in raw rows and rollups. Different in all projects.';
-COMMENT ON COLUMN ingest.users.person IS 'Of an anonymous id that was identified: n of the user that it belongs to. It never changes.';
+COMMENT ON COLUMN ingest.users.person IS 'Of an anonymous id that was identified: n of the user that it belongs to. It never changes. Both are erased together.';
 COMMENT ON COLUMN ingest.users.first_seen IS 'The earliest ts of the user''s rows, kept for ever. Written by the statement that stores the row. Null until a row is stored.';
 COMMENT ON COLUMN ingest.users.joined_at IS 'When the anonymous id was identified. Its rows from then on are stored for person.';
 COMMENT ON COLUMN ingest.users.id IS 'The customer''s own id: the user_id or the anonymous_id.';
@@ -56,15 +56,15 @@ CREATE TABLE ingest.events (
 ) PARTITION BY RANGE (ts);
 CREATE INDEX events_product_ts_idx ON ingest.events (project, product, ts) WHERE product IS NOT NULL;
 CREATE INDEX events_user_ts_idx ON ingest.events (user_n, ts);
-COMMENT ON TABLE ingest.events IS 'Accepted events, one partition per UTC day. The primary key deduplicates: a retry hits the same row.';
+COMMENT ON TABLE ingest.events IS 'Accepted events, one partition per UTC day. The primary key deduplicates: a retry hits the same row. So an event of an erased user stays as one of nobody, with what the sums are made of.';
 COMMENT ON COLUMN ingest.events.ts IS 'When it happened by the client''s clock, or else the time in a UUIDv7 id, or else when it was received.';
-COMMENT ON COLUMN ingest.events.user_n IS 'The user (ingest.users.n).';
+COMMENT ON COLUMN ingest.events.user_n IS 'The user (ingest.users.n); 0 is nobody: the user was erased.';
 COMMENT ON COLUMN ingest.events.batch IS 'The batch that committed it.';
 COMMENT ON COLUMN ingest.events.id IS 'The client''s id if it is a UUID, else a UUIDv5 of it in the project, or made by the server.';
 COMMENT ON COLUMN ingest.events.product IS 'The product (catalog.products.n); NULL for none.';
 COMMENT ON COLUMN ingest.events.project IS 'The project.';
 COMMENT ON COLUMN ingest.events.name IS 'The name of the event (ingest.names.n).';
-COMMENT ON COLUMN ingest.events.properties IS 'Properties given by the client, a JSON object; NULL for none. Members that begin with $ may be ours: $skew_ms is the time of receipt minus sent_at, $ts_sent is ts of a clamped event as it was sent.';
+COMMENT ON COLUMN ingest.events.properties IS 'Properties given by the client, a JSON object; NULL for none, and of nobody. Members that begin with $ may be ours: $skew_ms is the time of receipt minus sent_at, $ts_sent is ts of a clamped event as it was sent.';
 
 -- An event whose ts is too far ahead is counted when it is received. A retry is received at another time, so the first one is
 -- recorded before the event is stored, and the retry is stored with it, too.
@@ -102,7 +102,7 @@ CREATE INDEX orders_user_ts_idx ON ingest.orders (user_n, ts);
 COMMENT ON TABLE ingest.orders IS 'Accepted orders and purchases. The primary key deduplicates.';
 COMMENT ON COLUMN ingest.orders.ts IS 'When it happened.';
 COMMENT ON COLUMN ingest.orders.received_at IS 'When it was committed (start of the transaction).';
-COMMENT ON COLUMN ingest.orders.user_n IS 'Who bought (ingest.users.n).';
+COMMENT ON COLUMN ingest.orders.user_n IS 'Who bought (ingest.users.n); 0 is nobody: the user was erased. The order stays, because it is part of the books and because its id keeps a retry from being counted.';
 COMMENT ON COLUMN ingest.orders.batch IS 'The batch that committed it.';
 COMMENT ON COLUMN ingest.orders.id IS 'As ingest.events.id.';
 COMMENT ON COLUMN ingest.orders.project IS 'The project.';
@@ -110,7 +110,7 @@ COMMENT ON COLUMN ingest.orders.lines IS 'How many lines it has.';
 COMMENT ON COLUMN ingest.orders.currency IS 'ISO 4217 code of all its amounts.';
 COMMENT ON COLUMN ingest.orders.number IS 'The client''s own id, if it is not the column id: it is no UUID, or that of a guest.';
 COMMENT ON COLUMN ingest.orders.content_hash IS 'SHA-256 of what the client sent, times excepted, to distinguish a retry from another order with the same id.';
-COMMENT ON COLUMN ingest.orders.properties IS 'Properties given by the client, a JSON object; NULL for none.';
+COMMENT ON COLUMN ingest.orders.properties IS 'Properties given by the client, a JSON object; NULL for none, and of nobody.';
 
 CREATE TABLE ingest.order_lines (
 	ts              timestamptz NOT NULL,
@@ -156,14 +156,14 @@ CREATE INDEX refunds_order_idx ON ingest.refunds (project, order_id) WHERE order
 COMMENT ON TABLE ingest.refunds IS 'Accepted refunds. The primary key deduplicates.';
 COMMENT ON COLUMN ingest.refunds.ts IS 'When it happened. A refund is counted on its own day, not on that of the order.';
 COMMENT ON COLUMN ingest.refunds.received_at IS 'When it was committed (start of the transaction).';
-COMMENT ON COLUMN ingest.refunds.user_n IS 'Who had bought: user_n of the order, or whom a refund without an order names.';
+COMMENT ON COLUMN ingest.refunds.user_n IS 'Who had bought: user_n of the order, or whom a refund without an order names; 0 is nobody.';
 COMMENT ON COLUMN ingest.refunds.batch IS 'The batch that committed it.';
 COMMENT ON COLUMN ingest.refunds.id IS 'As ingest.events.id.';
 COMMENT ON COLUMN ingest.refunds.order_id IS 'The order; NULL if nobody knows it, as in imported history.';
 COMMENT ON COLUMN ingest.refunds.project IS 'The project.';
 COMMENT ON COLUMN ingest.refunds.lines IS 'How many lines it has.';
 COMMENT ON COLUMN ingest.refunds.currency IS 'That of the order, if there is one.';
-COMMENT ON COLUMN ingest.refunds.reason IS 'Why, as the client says; NULL for no reason given.';
+COMMENT ON COLUMN ingest.refunds.reason IS 'Why, as the client says; NULL for no reason given, and of nobody.';
 COMMENT ON COLUMN ingest.refunds.content_hash IS 'SHA-256 of what the client sent, as for orders.';
 
 CREATE TABLE ingest.refund_lines (
@@ -305,6 +305,102 @@ COMMENT ON COLUMN ingest.imports.last_day IS 'The last UTC day of its events.';
 COMMENT ON COLUMN ingest.imports.begun_at IS 'When it was announced. Announcing it again changes this only after 90 days, when it no longer keeps its days.';
 COMMENT ON COLUMN ingest.imports.finished_at IS 'When its last event was stored; NULL while it runs.';
 COMMENT ON COLUMN ingest.imports.proven_at IS 'When reconcile found that the rollups of all its days are those of the raw rows.';
+
+-- Erasures: who is forgotten, and the receipts of that.
+CREATE TABLE ingest.erasure_epochs (
+	project smallint PRIMARY KEY,
+	epoch   bigint NOT NULL CHECK (epoch > 0)
+);
+COMMENT ON TABLE ingest.erasure_epochs IS 'How often users of a project were removed from ingest.users; no row is never. The statement that stores rows compares it with the epoch at which their users were looked up.';
+COMMENT ON COLUMN ingest.erasure_epochs.project IS 'The project.';
+COMMENT ON COLUMN ingest.erasure_epochs.epoch IS 'Raised by the transaction that removes users.';
+
+CREATE TABLE ingest.erasures (
+	project      smallint NOT NULL,
+	id           uuid NOT NULL,
+	anonymous    boolean NOT NULL,
+	subject      text COLLATE "C",
+	salt         bytea NOT NULL CHECK (octet_length(salt) = 32),
+	digest       bytea NOT NULL CHECK (octet_length(digest) = 32),
+	state        text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'running', 'done')),
+	phase        text NOT NULL DEFAULT 'users' CHECK (phase IN ('users', 'writers', 'rows', 'rollups', 'done')),
+	epoch        bigint,
+	reached      date,
+	days         date[] NOT NULL DEFAULT '{}',
+	removed      jsonb NOT NULL DEFAULT '{}',
+	sketch_days  integer NOT NULL DEFAULT 0,
+	held_by      bigint[] NOT NULL DEFAULT '{}',
+	last_error   text CHECK (octet_length(last_error) <= 1000),
+	requested_by text NOT NULL,
+	requested_at timestamptz NOT NULL DEFAULT now(),
+	started_at   timestamptz,
+	finished_at  timestamptz,
+	PRIMARY KEY (project, id),
+	CHECK ((state = 'done') = (subject IS NULL) AND (state = 'done') = (finished_at IS NOT NULL) AND (state = 'done') = (phase = 'done')),
+	CHECK ((state = 'waiting') = (started_at IS NULL) AND (state = 'waiting') = (phase = 'users') AND (state = 'waiting') = (epoch IS NULL))
+);
+CREATE UNIQUE INDEX erasures_waiting_idx ON ingest.erasures (project, anonymous, subject) WHERE state = 'waiting';
+CREATE INDEX erasures_open_idx ON ingest.erasures (project, id) WHERE state <> 'done';
+COMMENT ON TABLE ingest.erasures IS 'Requests to forget a user, and then their receipts, which are kept for ever.';
+COMMENT ON COLUMN ingest.erasures.project IS 'The project.';
+COMMENT ON COLUMN ingest.erasures.id IS 'UUIDv7.';
+COMMENT ON COLUMN ingest.erasures.anonymous IS 'Whether the subject is an anonymous id.';
+COMMENT ON COLUMN ingest.erasures.subject IS 'The id that was asked for. NULL once it is done.';
+COMMENT ON COLUMN ingest.erasures.salt IS 'Random: the key of the digests of this receipt.';
+COMMENT ON COLUMN ingest.erasures.digest IS 'HMAC-SHA-256 of the subject, with its kind. It tells who knows the id that the receipt is of it.';
+COMMENT ON COLUMN ingest.erasures.state IS 'waiting, running or done.';
+COMMENT ON COLUMN ingest.erasures.phase IS 'What is done next: users leaves the dictionary, writers waits for transactions and batches that still have the numbers, rows makes raw rows those of nobody, rollups removes the user from counts.';
+COMMENT ON COLUMN ingest.erasures.epoch IS 'The epoch that it raised. Erasures of a project with the same epoch are done together. NULL while it waits.';
+COMMENT ON COLUMN ingest.erasures.reached IS 'The last day of the phase that is done: a UTC day of rows, a day of the project of rollups.';
+COMMENT ON COLUMN ingest.erasures.days IS 'The days of the project on which the user was counted. Empty once it is done.';
+COMMENT ON COLUMN ingest.erasures.removed IS 'How many rows were removed, or made those of nobody, by table.';
+COMMENT ON COLUMN ingest.erasures.sketch_days IS 'On how many days the user stays part of sketches of unique users, because their raw rows had expired. A sketch holds no id and no number.';
+COMMENT ON COLUMN ingest.erasures.held_by IS 'Failed batches that hold it up (the first 100). Empty unless it waits for them.';
+COMMENT ON COLUMN ingest.erasures.last_error IS 'Why the last attempt to go on failed; NULL if it did not.';
+COMMENT ON COLUMN ingest.erasures.requested_by IS 'The account or the key that asked.';
+COMMENT ON COLUMN ingest.erasures.requested_at IS 'When it was asked for.';
+COMMENT ON COLUMN ingest.erasures.started_at IS 'When the user left the dictionary.';
+COMMENT ON COLUMN ingest.erasures.finished_at IS 'When nothing was left.';
+
+CREATE TABLE ingest.erased_users (
+	project   smallint NOT NULL,
+	n         bigint NOT NULL,
+	erasure   uuid NOT NULL,
+	digest    bytea NOT NULL CHECK (octet_length(digest) = 32),
+	anonymous boolean NOT NULL,
+	PRIMARY KEY (project, n),
+	FOREIGN KEY (project, erasure) REFERENCES ingest.erasures (project, id)
+);
+CREATE INDEX erased_users_erasure_idx ON ingest.erased_users (project, erasure);
+COMMENT ON TABLE ingest.erased_users IS 'The former numbers of users that were erased, for verification. Nothing says whose they were.';
+COMMENT ON COLUMN ingest.erased_users.project IS 'The project.';
+COMMENT ON COLUMN ingest.erased_users.n IS 'The number, which no user will have again.';
+COMMENT ON COLUMN ingest.erased_users.erasure IS 'The receipt.';
+COMMENT ON COLUMN ingest.erased_users.digest IS 'HMAC-SHA-256 of the id with the salt of the receipt, as ingest.erasures.digest.';
+COMMENT ON COLUMN ingest.erased_users.anonymous IS 'Whether the id was an anonymous id.';
+
+CREATE TABLE ingest.user_exports (
+	project      smallint NOT NULL,
+	id           uuid NOT NULL,
+	anonymous    boolean NOT NULL,
+	salt         bytea NOT NULL CHECK (octet_length(salt) = 32),
+	digest       bytea NOT NULL CHECK (octet_length(digest) = 32),
+	counts       jsonb NOT NULL,
+	sha256       bytea NOT NULL CHECK (octet_length(sha256) = 32),
+	requested_by text NOT NULL,
+	finished_at  timestamptz NOT NULL DEFAULT now(),
+	PRIMARY KEY (project, id)
+);
+COMMENT ON TABLE ingest.user_exports IS 'Receipts of exports of what is kept about a user.';
+COMMENT ON COLUMN ingest.user_exports.project IS 'The project.';
+COMMENT ON COLUMN ingest.user_exports.id IS 'UUIDv7.';
+COMMENT ON COLUMN ingest.user_exports.anonymous IS 'Whether the id that was asked for is an anonymous id.';
+COMMENT ON COLUMN ingest.user_exports.salt IS 'Random: the key of the digest.';
+COMMENT ON COLUMN ingest.user_exports.digest IS 'HMAC-SHA-256 of the id, as ingest.erasures.digest.';
+COMMENT ON COLUMN ingest.user_exports.counts IS 'How many lines of each kind it has.';
+COMMENT ON COLUMN ingest.user_exports.sha256 IS 'SHA-256 of all lines before the last one.';
+COMMENT ON COLUMN ingest.user_exports.requested_by IS 'The account or the key that asked.';
+COMMENT ON COLUMN ingest.user_exports.finished_at IS 'When its last line was sent.';
 
 -- The partitions are selected in a materialized CTE before their names are parsed as days: Postgres may evaluate conditions in
 -- any order, and would parse the names of all tables with another plan.
@@ -458,6 +554,15 @@ GRANT SELECT, DELETE ON ingest.idempotency_keys TO hp_aggregator;
 GRANT SELECT ON ingest.dropped_days, ingest.partitions TO hp_aggregator;
 GRANT SELECT ON ingest.batches, ingest.users, ingest.names TO hp_analytics;
 GRANT SELECT ON ingest.unfolded_batches TO hp_aggregator, hp_analytics;
+GRANT SELECT, INSERT ON ingest.erasures, ingest.user_exports TO hp_ingest;
+GRANT SELECT ON ingest.erasure_epochs, ingest.erased_users TO hp_ingest;
+-- The aggregator erases. It may change nothing of a raw row but what came from the person.
+GRANT SELECT, UPDATE ON ingest.erasures TO hp_aggregator;
+GRANT SELECT, INSERT, UPDATE ON ingest.erasure_epochs TO hp_aggregator;
+GRANT SELECT, INSERT ON ingest.erased_users TO hp_aggregator;
+GRANT DELETE, UPDATE (person) ON ingest.users TO hp_aggregator;
+GRANT UPDATE (user_n, properties) ON ingest.events, ingest.orders TO hp_aggregator;
+GRANT UPDATE (user_n, reason) ON ingest.refunds TO hp_aggregator;
 -- Auth asks whether a project has raw rows, before it changes its time zone.
 GRANT USAGE ON SCHEMA ingest TO hp_auth;
 GRANT SELECT (project) ON ingest.users TO hp_auth;

@@ -11,6 +11,9 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/aggregator/reconcile/internal/postgres"
 )
 
+// nobody is the user of the rows of erased users. It counts in sums, and is no user.
+const nobody = 0
+
 // userCheck compares the sketches and sets of users of a span with those made from the users in the raw rows.
 type userCheck struct {
 	span     postgres.Span
@@ -76,6 +79,9 @@ func (c *userCheck) add(u postgres.Users) error {
 		c.found.rows += int64(len(u.Users))
 	}
 	for _, user := range u.Users {
+		if user == nobody {
+			continue
+		}
 		if u.Kind != postgres.OfDay {
 			c.one.recounted.Insert(user)
 		}

@@ -15,7 +15,7 @@ func productDayUsers(d *Deltas, yield func(Key, Blob) bool) {
 	eachIn(d.eachDay, func(of *day) map[int32]*productDay { return of.products }, cmp.Compare[int32],
 		func(key Key, product int32, of *productDay) bool {
 			key.Product = product
-			return yield(key, sketchBlob{of.users})
+			return of.users == nil || yield(key, sketchBlob{of.users})
 		})
 }
 
@@ -23,7 +23,7 @@ func nameDayUsers(d *Deltas, yield func(Key, Blob) bool) {
 	eachIn(d.eachDay, func(of *day) map[stats.Name]*nameDay { return of.names }, cmp.Compare[stats.Name],
 		func(key Key, name stats.Name, of *nameDay) bool {
 			key.Name = name
-			return yield(key, sketchBlob{of.users})
+			return of.users == nil || yield(key, sketchBlob{of.users})
 		})
 }
 

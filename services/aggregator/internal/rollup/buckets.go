@@ -87,6 +87,9 @@ func (d *Deltas) hourOf(key hourKey) *hour {
 
 // user returns what is counted of a user on a day.
 func (d *Deltas) user(day *day, n int64) *userDay {
+	if n == Nobody {
+		return &day.nobody
+	}
 	of, ok := day.users[n]
 	if !ok {
 		of = &userDay{}

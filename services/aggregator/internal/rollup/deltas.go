@@ -34,6 +34,9 @@ type (
 	}
 )
 
+// Nobody is the user of rows whose user was erased. It counts in all sums but in those of users, and is no unique user.
+const Nobody int64 = 0
+
 // day is what is counted of a day of a project. Its users are in the sketch and the sets of the day.
 type day struct {
 	counts       stats.Counts
@@ -45,6 +48,7 @@ type day struct {
 	productMoney map[productCurrency]*stats.Money
 	userMoney    map[userCurrency]*stats.Money
 	sorted       []int64 // see sortedUsers
+	nobody       userDay // is counted in no rollup
 }
 
 // hour is what is counted of an hour of a project.
@@ -58,12 +62,12 @@ type hour struct {
 
 type productDay struct {
 	counts stats.Counts
-	users  *sketch.Sketch
+	users  *sketch.Sketch // nil for none
 }
 
 type nameDay struct {
 	events int64
-	users  *sketch.Sketch
+	users  *sketch.Sketch // nil for none
 }
 
 // userDay also remembers what the user is already part of: most facts of a user are about the product and have a name of an
@@ -143,15 +147,18 @@ func (d *Deltas) addToProduct(day *day, hour *hour, product int32, user *userDay
 	d.add(ofHour, counts)
 	ofDay, ok := day.products[product]
 	if !ok {
-		ofDay = &productDay{users: sketch.New()}
+		ofDay = &productDay{}
 		day.products[product] = ofDay
 		d.bytes += productBytes
 	}
 	d.add(&ofDay.counts, counts)
-	if user.product == product {
+	if n == Nobody || user.product == product {
 		return 0
 	}
 	user.product = product
+	if ofDay.users == nil {
+		ofDay.users = sketch.New()
+	}
 	if rows := ofDay.counts[stats.Events] + ofDay.counts[stats.Purchases]; rows <= sketchRows {
 		d.bytes += sketchBytes / sketchRows
 	}
@@ -169,11 +176,17 @@ func (d *Deltas) addName(day *day, hour *hour, name stats.Name, user *userDay, n
 	}
 	ofDay, ok := day.names[name]
 	if !ok {
-		ofDay = &nameDay{users: sketch.New()}
+		ofDay = &nameDay{}
 		day.names[name] = ofDay
 		d.bytes += nameBytes
 	}
 	ofDay.events++
+	if n == Nobody {
+		return
+	}
+	if ofDay.users == nil {
+		ofDay.users = sketch.New()
+	}
 	if name < 64 {
 		if user.names&(1<<name) != 0 {
 			return
@@ -202,7 +215,9 @@ func (d *Deltas) addMoney(day *day, hour *hour, l facts.Line, money, ofProduct s
 	product := productCurrency{l.Product, l.Currency}
 	addTo(d, day.money, l.Currency, money)
 	addTo(d, hour.money, l.Currency, money)
-	addTo(d, day.userMoney, userCurrency{l.User, l.Currency}, money)
+	if l.User != Nobody {
+		addTo(d, day.userMoney, userCurrency{l.User, l.Currency}, money)
+	}
 	addTo(d, day.productMoney, product, ofProduct)
 	addTo(d, hour.productMoney, product, ofProduct)
 }

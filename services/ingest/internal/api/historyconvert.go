@@ -56,12 +56,12 @@ func orNil[T comparable](value T) *T {
 	return &value
 }
 
-// userIDs returns a user as the members user_id and anonymous_id.
+// userIDs returns a user as the members user_id and anonymous_id; nobody has neither.
 func userIDs(u history.User) (userID, anonymousID *string) {
 	if u.Anonymous {
-		return nil, &u.ID
+		return nil, orNil(u.ID)
 	}
-	return &u.ID, nil
+	return orNil(u.ID), nil
 }
 
 func receiptID(r history.Receipt) string { return strconv.FormatInt(r.Batch, 10) }

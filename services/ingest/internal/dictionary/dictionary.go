@@ -1,6 +1,7 @@
 // Package dictionary caches the numbers of users and of names of events, so that facts of known ones cost no query.
 //
-// A number never changes, so a cached one is right for ever. What can change is that an anonymous id gets a person: until a
+// A number never changes, so a cached one is right until its user is erased. The statement that stores a fact notices that by
+// the epoch at which the user was looked up, and Expire makes the cache forget. What can change besides is that an anonymous id gets a person: until a
 // replica learns of it, within AnonymousTTL, it stores facts with this id alone for the anonymous user, as if they had come
 // before.
 package dictionary
@@ -8,6 +9,7 @@ package dictionary
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -41,6 +43,7 @@ type Key struct {
 type Entry struct {
 	N      int64
 	Person int64 // of an anonymous id: the number of the user that it belongs to; 0 for none
+	Epoch  int64 // of the project, in the snapshot that the entry was read in
 }
 
 // Join gives an anonymous id a person. Both are numbers of users of the project.
@@ -53,7 +56,8 @@ type Join struct {
 type Source interface {
 	// NumberUsers returns the entries of all keys. It inserts unknown ones.
 	NumberUsers(ctx context.Context, keys []Key) (map[Key]Entry, error)
-	// JoinUsers records the joins of anonymous ids that have no person yet. It returns the person that each has then.
+	// JoinUsers records the joins of anonymous ids that have no person yet. It returns the person that each has then: 0 for
+	// none, because one of the two was erased.
 	JoinUsers(ctx context.Context, joins []Join) (map[Join]int64, error)
 	// NumberNames returns the numbers of names. It inserts unknown ones as long as their project has fewer than
 	// event.MaxNames; the others are not in the answer.
@@ -66,6 +70,7 @@ type Cache struct {
 	names   *otter.Cache[event.NameRef, int16]
 	numbers *lookup.Loader[Key, Entry]
 	joins   *lookup.Loader[Join, int64]
+	epochs  sync.Map // by project, the epoch that entries must have at least
 	words   *lookup.Loader[event.NameRef, int16]
 	ofUsers sources
 	ofNames sources
@@ -113,6 +118,28 @@ func (c *Cache) Close() {
 	c.words.Close()
 	c.users.StopAllGoroutines()
 	c.names.StopAllGoroutines()
+}
+
+// Expire implements event.Dictionary.
+func (c *Cache) Expire(project int16, epoch int64) {
+	for {
+		known, some := c.epochs.LoadOrStore(project, epoch)
+		if !some || known.(int64) >= epoch || c.epochs.CompareAndSwap(project, known, epoch) {
+			return
+		}
+	}
+}
+
+// get returns the entry of a key that is in memory and has not expired.
+func (c *Cache) get(key Key) (Entry, bool) {
+	e, ok := c.users.GetIfPresent(key)
+	if !ok {
+		return Entry{}, false
+	}
+	if epoch, some := c.epochs.Load(key.Project); some && e.Epoch < epoch.(int64) {
+		return Entry{}, false
+	}
+	return e, true
 }
 
 // Names implements event.Dictionary.

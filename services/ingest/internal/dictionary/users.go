@@ -33,10 +33,10 @@ func (c *Cache) known(project int16, refs []event.UserRef) ([]event.User, bool) 
 		var p pair
 		ok := true
 		if ref.UserID != "" {
-			p.person, ok = c.users.GetIfPresent(Key{Project: project, ID: ref.UserID})
+			p.person, ok = c.get(Key{Project: project, ID: ref.UserID})
 		}
 		if ok && ref.AnonymousID != "" {
-			p.anonymous, ok = c.users.GetIfPresent(Key{Project: project, Anonymous: true, ID: ref.AnonymousID})
+			p.anonymous, ok = c.get(Key{Project: project, Anonymous: true, ID: ref.AnonymousID})
 			ok = ok && (ref.UserID == "" || p.anonymous.Person != 0)
 		}
 		if !ok {
@@ -53,11 +53,11 @@ type pair struct{ person, anonymous Entry }
 func (p pair) user(ref event.UserRef) event.User {
 	switch {
 	case ref.UserID != "":
-		return event.User{N: p.person.N}
+		return event.User{N: p.person.N, Epoch: p.person.Epoch}
 	case p.anonymous.Person != 0:
-		return event.User{N: p.anonymous.Person, Anonymous: p.anonymous.N}
+		return event.User{N: p.anonymous.Person, Anonymous: p.anonymous.N, Epoch: p.anonymous.Epoch}
 	default:
-		return event.User{N: p.anonymous.N, Anonymous: p.anonymous.N}
+		return event.User{N: p.anonymous.N, Anonymous: p.anonymous.N, Epoch: p.anonymous.Epoch}
 	}
 }
 
@@ -73,7 +73,7 @@ func (c *Cache) entries(ctx context.Context, project int16, refs []event.UserRef
 		}
 		asked++
 		key := Key{Project: project, Anonymous: anonymous, ID: id}
-		e, ok := c.users.GetIfPresent(key)
+		e, ok := c.get(key)
 		if _, again := seen[key]; !ok && !again {
 			seen[key] = struct{}{}
 			unknown = append(unknown, key)

@@ -19,6 +19,15 @@ var ErrDayDropped = errors.New("the raw rows of the day were dropped")
 // ErrTooManyDays says that an item needs the partition of a day, and its project has MaxOpenDays.
 var ErrTooManyDays = errors.New("the project has too many days of history")
 
+// ExpiredError says that users of the project were erased since the user of an event was looked up. The event can be examined and
+// stored again.
+type ExpiredError struct{ Epoch int64 } // of the project now
+
+// Error implements error.
+func (e ExpiredError) Error() string {
+	return fmt.Sprintf("users were erased since the user was looked up; the epoch is %d", e.Epoch)
+}
+
 // BlockedError says for events of a request, by index, why they could not be stored as they are. No event of the request is
 // stored.
 type BlockedError map[int]error
@@ -55,21 +64,23 @@ func (d *FactDraft) refuseDay(reason error) bool {
 	return true
 }
 
-// maxAttempts bounds how often an item is examined and stored. A further attempt is needed only if its product changes again
-// within the milliseconds since the last one.
+// maxAttempts bounds how often an item is examined and stored. A further attempt is needed only if its product changes again,
+// or users of the project are erased again, within the milliseconds since the last one.
 const maxAttempts = 4
 
 // errUnsettled is the answer after maxAttempts.
 var errUnsettled = errs.New(errs.Unavailable, "overloaded", "A product of the request changes all the time. Try again shortly.")
 
-// reexamine examines the events again that a commit could not store, with their products as they are now. Events of days that
-// take none are refused. again is false if err is no such error; then it is returned as it is.
+// reexamine examines the events again that a commit could not store, with their products and users as they are now. Events of days
+// that take none are refused. again is false if err is no such error; then it is returned as it is.
 func (r *Recorder) reexamine(ctx context.Context, drafts []Draft, events []Event, err error) (again bool, _ error) {
 	obstacles, blocked := errors.AsType[BlockedError](err)
 	if !blocked {
 		return false, err
 	}
 	refs, index := make([]Ref, 0, len(obstacles)), make([]int, 0, len(obstacles))
+	var expired *ExpiredError
+	var project int16
 	for i, reason := range obstacles {
 		if drafts[i].refuseDay(reason) {
 			continue
@@ -79,7 +90,17 @@ func (r *Recorder) reexamine(ctx context.Context, drafts []Draft, events []Event
 			drafts[i].Clamped = true
 			continue
 		}
+		if e, ok := errors.AsType[ExpiredError](reason); ok {
+			expired, project = &e, events[i].Project
+			continue
+		}
 		refs, index = append(refs, events[i].ref()), append(index, i)
+	}
+	if expired != nil {
+		r.dictionary.Expire(project, expired.Epoch)
+		if err := r.number(ctx, project, drafts, events); err != nil {
+			return false, err
+		}
 	}
 	if len(refs) == 0 {
 		return true, nil

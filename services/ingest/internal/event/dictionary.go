@@ -14,6 +14,9 @@ type User struct {
 	// Anonymous is the number of the anonymous id if the sender named nothing else, otherwise 0. It differs from N once the
 	// id belongs to a person. A retry of a fact that was stored before that has the same content.
 	Anonymous int64
+	// Epoch is that of the project when the numbers were looked up. When users are erased, the project gets a higher one, and
+	// facts with a lower one are not stored: their numbers may be those of erased users.
+	Epoch int64
 }
 
 // NameRef names a kind of events in a project.
@@ -28,6 +31,8 @@ type Dictionary interface {
 	// anonymous id to it, unless it belongs to somebody already: from then on facts with the anonymous id alone are those of
 	// its person. Other replicas learn of it within seconds (dictionary.AnonymousTTL).
 	Users(ctx context.Context, project int16, refs []UserRef) ([]User, error)
+	// Expire makes the next call of Users look the users of a project up again that were looked up before an epoch.
+	Expire(project int16, epoch int64)
 	// Names returns the number of each name, in their order. It is 0 for the empty name, and for an unknown one if the project
 	// has MaxNames.
 	Names(ctx context.Context, project int16, names []string) ([]int16, error)

@@ -29,6 +29,7 @@ type Fact struct {
 	AnonymousID string
 	// Anonymous is User.Anonymous.
 	Anonymous int64
+	Epoch     int64 // User.Epoch
 }
 
 // ref returns how the sender named the product; the zero Ref if it named none.

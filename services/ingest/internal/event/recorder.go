@@ -143,7 +143,7 @@ func (r *Recorder) number(ctx context.Context, project int16, drafts []Draft, ev
 		return err
 	}
 	for i, u := range users {
-		events[i].User, events[i].Anonymous = u.N, u.Anonymous
+		events[i].User, events[i].Anonymous, events[i].Epoch = u.N, u.Anonymous, u.Epoch
 	}
 	return nil
 }

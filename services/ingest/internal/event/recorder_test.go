@@ -63,6 +63,8 @@ func (w *world) CreatePlaceholders(_ context.Context, refs []Ref, currency strin
 	return nil
 }
 
+func (w *world) Expire(int16, int64) {}
+
 func (w *world) Users(_ context.Context, _ int16, refs []UserRef) ([]User, error) {
 	users := make([]User, len(refs))
 	for i, ref := range refs {

@@ -36,8 +36,9 @@ type Key struct {
 type Order struct {
 	Key
 	Number      string // the client's own id, if it is no UUID
-	User        int64  // ingest.users.n
-	UserID      string // empty if only AnonymousID is known
+	User        int64  // ingest.users.n; 0 for nobody: the user was erased
+	Epoch       int64  // event.User.Epoch
+	UserID      string // empty if only AnonymousID is known, or nobody
 	AnonymousID string
 	TS          time.Time // UTC, in microseconds
 	Currency    string

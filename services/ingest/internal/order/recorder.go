@@ -34,11 +34,13 @@ func (o *RefundOutcome) Decided() bool { return o.Err != nil || o.Refund.Batch !
 // After an Unavailable error they may be committed or not; sending the same again settles it.
 type Committer interface {
 	// CommitOrders stores each order that is new, and finds those that were stored before. An outcome has the error
-	// ErrProductChanged if its order was made for a former version of a product.
+	// ErrProductChanged if its order was made for a former version of a product, and event.ExpiredError if its user may have been
+	// erased.
 	CommitOrders(ctx context.Context, orders []Order) ([]Outcome, error)
 	// CommitRefund stores a refund that is new and fits what is left of its order, or finds it.
 	CommitRefund(ctx context.Context, refund Refund) (RefundOutcome, error)
-	// CommitRefunds stores refunds of no order that are new, or finds them.
+	// CommitRefunds stores refunds of no order that are new, or finds them. An outcome has an event.ExpiredError if its user may
+	// have been erased.
 	CommitRefunds(ctx context.Context, refunds []Refund) ([]RefundOutcome, error)
 }
 
@@ -67,8 +69,8 @@ type Recorder struct {
 // NewRecorder returns a recorder.
 func NewRecorder(rules event.Rules, deps Deps) *Recorder { return &Recorder{rules: rules, deps: deps} }
 
-// maxAttempts bounds how often an order is examined and stored. A further attempt is needed only if a product changes again
-// within the milliseconds since the last one.
+// maxAttempts bounds how often an order is examined and stored. A further attempt is needed only if a product changes again,
+// or users are erased again, within the milliseconds since the last one.
 const maxAttempts = 4
 
 // errUnsettled is the answer after maxAttempts.
@@ -188,7 +190,7 @@ func (x *examination) commit(ctx context.Context, good []int) (changed []int, er
 	orders := make([]Order, len(good))
 	for n, i := range good {
 		orders[n] = x.candidates[i].Order
-		orders[n].User = users[n].N
+		orders[n].User, orders[n].Epoch = users[n].N, users[n].Epoch
 	}
 	outcomes, err := x.deps.Committer.CommitOrders(ctx, orders)
 	if err != nil {
@@ -196,7 +198,11 @@ func (x *examination) commit(ctx context.Context, good []int) (changed []int, er
 	}
 	x.name(ctx, users, outcomes)
 	for n, i := range good {
-		if errors.Is(outcomes[n].Err, ErrProductChanged) {
+		expired, again := errors.AsType[event.ExpiredError](outcomes[n].Err)
+		if again {
+			x.deps.Dictionary.Expire(x.caller.Project.ID, expired.Epoch)
+		}
+		if again || errors.Is(outcomes[n].Err, ErrProductChanged) {
 			changed = append(changed, i)
 		} else {
 			x.outcomes[i] = outcomes[n]

@@ -20,6 +20,7 @@ type Refund struct {
 
 	// Known once it is stored.
 	User       int64 // of the order, if there is one
+	Epoch      int64 // event.User.Epoch; that of a refund of an order is read with the order
 	Currency   string
 	Lines      []RefundLine
 	Batch      int64

@@ -2,7 +2,9 @@ package order
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
@@ -19,7 +21,7 @@ func (r *Recorder) Refunds(ctx context.Context, caller event.Caller, drafts []Dr
 			x.open = append(x.open, i)
 		}
 	}
-	refunds, index, err := x.standalone(ctx)
+	refunds, users, index, err := x.standalone(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -29,21 +31,55 @@ func (r *Recorder) Refunds(ctx context.Context, caller event.Caller, drafts []Dr
 			outcomes[i].Err = event.Refusal(drafts[i].Problems)
 		}
 	}
-	if len(refunds) == 0 {
-		return outcomes, nil
+	for range maxAttempts {
+		if len(refunds) == 0 {
+			return outcomes, nil
+		}
+		stored, err := x.commitRefunds(ctx, refunds, users)
+		if err != nil {
+			return nil, err
+		}
+		open := 0
+		for n, i := range index {
+			if outcomes[i] = stored[n]; x.expired(&stored[n]) {
+				refunds[open], users[open], index[open] = refunds[n], users[n], i
+				open++
+			}
+		}
+		refunds, users, index = refunds[:open], users[:open], index[:open]
 	}
-	stored, err := r.deps.Committer.CommitRefunds(ctx, refunds)
-	for n := range stored {
-		outcomes[index[n]] = stored[n]
+	for _, i := range index {
+		outcomes[i].Err = errUnsettled
 	}
-	return outcomes, err
+	return outcomes, nil
 }
 
-// standalone returns the open refunds whose products exist, with their users, and their indexes. The candidates of refunds are
-// orders with the same content.
-func (x *examination) standalone(ctx context.Context) (refunds []Refund, index []int, err error) {
+// expired reports whether a refund was not stored because its user may have been erased. The next look-up finds the user anew.
+func (x *examination) expired(outcome *RefundOutcome) bool {
+	e, expired := errors.AsType[event.ExpiredError](outcome.Err)
+	if expired {
+		x.deps.Dictionary.Expire(x.caller.Project.ID, e.Epoch)
+	}
+	return expired
+}
+
+// commitRefunds stores refunds of users.
+func (x *examination) commitRefunds(ctx context.Context, refunds []Refund, users []event.UserRef) ([]RefundOutcome, error) {
+	found, err := x.deps.Dictionary.Users(ctx, x.caller.Project.ID, users)
+	if err != nil {
+		return nil, err
+	}
+	for n := range found {
+		refunds[n].User, refunds[n].Epoch = found[n].N, found[n].Epoch
+	}
+	return x.deps.Committer.CommitRefunds(ctx, slices.Clone(refunds))
+}
+
+// standalone returns the open refunds whose products exist, their users, and their indexes. The candidates of refunds are orders
+// with the same content.
+func (x *examination) standalone(ctx context.Context) (refunds []Refund, users []event.UserRef, index []int, err error) {
 	if len(x.open) == 0 {
-		return nil, nil, nil
+		return nil, nil, nil, nil
 	}
 	var refs []event.Ref
 	for _, i := range x.open {
@@ -57,9 +93,8 @@ func (x *examination) standalone(ctx context.Context) (refunds []Refund, index [
 		err = x.createProducts(ctx, refs, products)
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	var users []event.UserRef
 	for _, i := range x.open {
 		c := &x.candidates[i]
 		n := len(c.refs)
@@ -69,14 +104,7 @@ func (x *examination) standalone(ctx context.Context) (refunds []Refund, index [
 		}
 		products = products[n:]
 	}
-	if len(users) == 0 {
-		return nil, nil, nil
-	}
-	found, err := x.deps.Dictionary.Users(ctx, x.caller.Project.ID, users)
-	for n := range found {
-		refunds[n].User = found[n].N
-	}
-	return refunds, index, err
+	return refunds, users, index, nil
 }
 
 // certain looks products up again if one is unknown: what is known of products is a guess, and a refusal needs more.

@@ -38,13 +38,17 @@ type batch struct {
 	id      int64
 	project int16
 	rows    int
+	epoch   int64 // the lowest at which users of the rows were looked up
 	// first and last are the earliest and the latest ts.
 	first, last time.Time
 	facts       []byte // see package internal/protocol/facts
 }
 
-// include adds the time of a row.
-func (b *batch) include(ts time.Time) {
+// include adds the time of a row, and the epoch of its user.
+func (b *batch) include(ts time.Time, epoch int64) {
+	if b.rows == 0 || epoch < b.epoch {
+		b.epoch = epoch
+	}
 	if b.rows == 0 || ts.Before(b.first) {
 		b.first = ts
 	}

@@ -23,8 +23,11 @@ var insertChecked = `
 		FROM unnest($17::integer[], $18::text[]) AS sent (product, sku)
 		WHERE NOT ` + unchanged + `
 	), clamped AS MATERIALIZED (` + clampedBefore("unnest($12::smallint[], $13::timestamptz[], $14::timestamptz[])", "$1", "$2", "$3") + `
+	), expired AS MATERIALIZED (
+		SELECT expired.*
+		FROM unnest($12::smallint[], $19::bigint[]) AS sent (project, epoch) CROSS JOIN LATERAL (` + expired + ` LIMIT 1) AS expired
 	), fine AS MATERIALIZED (
-		SELECT WHERE NOT EXISTS (SELECT FROM changed) AND NOT EXISTS (SELECT FROM clamped)
+		SELECT WHERE NOT EXISTS (SELECT FROM changed) AND NOT EXISTS (SELECT FROM clamped) AND NOT EXISTS (SELECT FROM expired)
 	), sent AS MATERIALIZED (
 		SELECT sent.*
 		FROM fine, unnest($1::smallint[], $2::timestamptz[], $3::uuid[], $4::bigint[], $5::integer[], $6::smallint[], $7::jsonb[], $8::bigint[], $9::bytea[])
@@ -55,7 +58,8 @@ var insertChecked = `
 	       CASE WHEN count(*) < $16 THEN array_agg(id) END,
 	       (SELECT array_agg(product) FROM changed), (SELECT array_agg(sku) FROM changed),
 	       (SELECT array_agg(project) FROM clamped), (SELECT array_agg(ts_sent) FROM clamped),
-	       (SELECT array_agg(id) FROM clamped), (SELECT array_agg(ts) FROM clamped)
+	       (SELECT array_agg(id) FROM clamped), (SELECT array_agg(ts) FROM clamped),
+	       (SELECT array_agg(project) FROM expired), (SELECT array_agg(epoch) FROM expired)
 	FROM stored`
 
 // storeCheckedEvents stores those of the events that are new, and finds out about the others whether they are the stored ones.
@@ -72,8 +76,9 @@ func (s *Store) storeCheckedEvents(ctx context.Context, f *flush, events []event
 			return conn.QueryRow(ctx, insertChecked,
 				c.project, c.ts, c.id, c.user, c.product, c.name, c.properties, c.batch, c.record,
 				protocol.KindEvents, c.batchID, c.batchProject, c.first, c.last, c.header,
-				len(c.id), c.guessedProduct, c.guessedSKU).
-				Scan(&n, &projects, &times, &ids, &found.product, &found.sku, &clamped.project, &clamped.sent, &clamped.id, &clamped.ts)
+				len(c.id), c.guessedProduct, c.guessedSKU, c.epoch).
+				Scan(&n, &projects, &times, &ids, &found.product, &found.sku, &clamped.project, &clamped.sent, &clamped.id, &clamped.ts,
+					&found.project, &found.epoch)
 		})
 	})
 	if err != nil {
@@ -109,16 +114,16 @@ func (s *Store) storeCheckedEvents(ctx context.Context, f *flush, events []event
 
 // compare finds out which of some events are equal to the stored ones with their keys, and which are others. Properties of ours
 // are no part of the content. An anonymous user is the same as the person that it belongs to by now, which
-// this process may not have learned yet.
+// this process may not have learned yet. Of an erased user neither the user nor the properties are left to compare.
 func (s *Store) compare(ctx context.Context, events []event.Event, others []int, statuses []event.Status) error {
 	if len(others) == 0 {
 		return nil
 	}
 	const query = `
-		SELECT sent.n - 1, stored.name = sent.name AND (stored.user_n IN (sent.user_n, sent.anonymous)
-				OR EXISTS (SELECT FROM ingest.users AS u WHERE u.project = sent.project AND u.n = sent.anonymous AND u.person = stored.user_n))
-			AND stored.product IS NOT DISTINCT FROM sent.product
-			AND coalesce(stored.properties - $9::text[], '{}') = coalesce(sent.properties - $9::text[], '{}')
+		SELECT sent.n - 1, stored.name = sent.name AND stored.product IS NOT DISTINCT FROM sent.product
+			AND (stored.user_n = 0 OR (stored.user_n IN (sent.user_n, sent.anonymous)
+					OR EXISTS (SELECT FROM ingest.users AS u WHERE u.project = sent.project AND u.n = sent.anonymous AND u.person = stored.user_n))
+				AND coalesce(stored.properties - $9::text[], '{}') = coalesce(sent.properties - $9::text[], '{}'))
 		FROM unnest($1::smallint[], $2::timestamptz[], $3::uuid[], $4::bigint[], $5::bigint[], $6::integer[], $7::smallint[], $8::jsonb[])
 			WITH ORDINALITY AS sent (project, ts, id, user_n, anonymous, product, name, properties, n)
 		CROSS JOIN LATERAL (
@@ -192,6 +197,7 @@ type eventColumns struct {
 	record         [][]byte
 	batchID        []int64
 	batchProject   []int16
+	epoch          []int64
 	first, last    []time.Time
 	header         [][]byte
 	guessedProduct []int32
@@ -209,6 +215,7 @@ func newEventColumns(f *flush) eventColumns {
 	base := make(map[int16]time.Time, len(f.batches))
 	for _, b := range f.batches {
 		c.batchID, c.batchProject = append(c.batchID, b.id), append(c.batchProject, b.project)
+		c.epoch = append(c.epoch, b.epoch)
 		c.first, c.last = append(c.first, b.first), append(c.last, b.last)
 		c.header = append(c.header, facts.AppendHeader(nil, b.first))
 		base[b.project] = b.first

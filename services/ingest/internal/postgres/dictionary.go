@@ -35,9 +35,12 @@ const numberUsers = `
 		ON CONFLICT (project, anonymous, id) DO NOTHING
 		RETURNING project, anonymous, id, n
 	)
-	SELECT project, anonymous, id, n, coalesce(person, 0) FROM sent WHERE n IS NOT NULL
-	UNION ALL
-	SELECT project, anonymous, id, n, 0 FROM added`
+	SELECT known.*, coalesce((SELECT epoch FROM ingest.erasure_epochs AS e WHERE e.project = known.project), 0)
+	FROM (
+		SELECT project, anonymous, id, n, coalesce(person, 0) FROM sent WHERE n IS NOT NULL
+		UNION ALL
+		SELECT project, anonymous, id, n, 0 FROM added
+	) AS known`
 
 // maxNumberings bounds the statements that number the same keys. The second one finds what others have inserted meanwhile.
 const maxNumberings = 4
@@ -59,7 +62,7 @@ func (s *Store) NumberUsers(ctx context.Context, keys []dictionary.Key) (map[dic
 		rows, _ := s.pool.Query(ctx, numberUsers, projects, kinds, ids) // ForEachRow returns its error
 		var key dictionary.Key
 		var entry dictionary.Entry
-		_, err := pgx.ForEachRow(rows, []any{&key.Project, &key.Anonymous, &key.ID, &entry.N, &entry.Person}, func() error {
+		_, err := pgx.ForEachRow(rows, []any{&key.Project, &key.Anonymous, &key.ID, &entry.N, &entry.Person, &entry.Epoch}, func() error {
 			found[key] = entry
 			return nil
 		})
@@ -75,16 +78,23 @@ func (s *Store) NumberUsers(ctx context.Context, keys []dictionary.Key) (map[dic
 }
 
 // joinUsers gives anonymous users a person. Rows are locked in the order of their numbers, as flushes do when they lower
-// first_seen. A row that has a person already is only read.
+// first_seen. A row that has a person already is only read. The lock on a person makes an erasure of it wait, which removes the
+// anonymous user, too; a person that is erased already gets none.
 const joinUsers = `
 	WITH sent AS MATERIALIZED (
 		SELECT s.project, s.n, s.person, u.person AS before
 		FROM unnest($1::smallint[], $2::bigint[], $3::bigint[]) AS s (project, n, person)
 		CROSS JOIN LATERAL (SELECT person FROM ingest.users AS u WHERE u.project = s.project AND u.n = s.n LIMIT 1) AS u
+	), there AS MATERIALIZED (
+		SELECT p.project, p.n
+		FROM ingest.users AS p
+		WHERE (p.project, p.n) IN (SELECT project, person FROM sent WHERE before IS NULL)
+		ORDER BY p.project, p.n
+		FOR KEY SHARE OF p
 	), joined AS (
 		UPDATE ingest.users AS u
 		SET person = sent.person, joined_at = now()
-		FROM sent
+		FROM sent JOIN there ON there.project = sent.project AND there.n = sent.person
 		WHERE u.project = sent.project AND u.n = sent.n AND sent.before IS NULL AND u.person IS NULL AND u.anonymous
 		RETURNING u.project, u.n, u.person
 	)

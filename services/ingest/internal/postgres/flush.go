@@ -37,7 +37,7 @@ func (s *Store) newFlush(ctx context.Context, events []event.Event) (*flush, err
 			f.batches = append(f.batches, batch{id: id, project: e.Project})
 		}
 		b := &f.batches[len(f.batches)-1]
-		b.include(e.TS)
+		b.include(e.TS, e.Epoch)
 		f.batchOf[i] = b.id
 	}
 	f.guesses = newGuesses(f.rows)

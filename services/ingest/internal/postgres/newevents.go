@@ -13,9 +13,9 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/protocol"
 )
 
-// errNotStored says that a flush cannot be stored as it is: a product has changed, or an event may have been clamped when it was
-// received before. The checked insert finds out which.
-var errNotStored = errors.New("a product has changed, or a clamped event has a ts within the times of the flush")
+// errNotStored says that a flush cannot be stored as it is: a product has changed, users were erased, or an event may have been
+// clamped when it was received before. The checked insert finds out which.
+var errNotStored = errors.New("a product has changed, users were erased, or a clamped event has a ts within the times of the flush")
 
 // storeNewEvents stores a flush, or nothing if one of the keys is already there or if something of it is wrong. The latter is
 // errNotStored.
@@ -77,19 +77,20 @@ func insertNew(s shape) string {
 	}
 	rows := p.relation(columns...)
 	batches := p.relation("id bigint", "project smallint", "rows integer",
-		"min_ts timestamptz", "max_ts timestamptz", "facts bytea")
+		"min_ts timestamptz", "max_ts timestamptz", "facts bytea", "epoch bigint")
 	// Events that were clamped before are rare. LIMIT makes it one look-up by key for each batch.
 	fine := `NOT EXISTS (SELECT FROM ` + batches + ` CROSS JOIN LATERAL (
 			SELECT FROM ingest.clamped_events AS c
 			WHERE c.project = sent.project AND c.ts_sent BETWEEN sent.min_ts AND sent.max_ts
-			LIMIT 1) AS clamped)`
+			LIMIT 1) AS clamped)
+		AND NOT EXISTS (SELECT FROM ` + batches + ` CROSS JOIN LATERAL (` + expired + ` LIMIT 1) AS expired)`
 	if s.guesses {
 		fine += ` AND NOT EXISTS (SELECT FROM ` + p.relation("product integer", "sku text") + ` WHERE NOT ` + unchanged + `)`
 	}
 	text := `
 		WITH fine AS MATERIALIZED (SELECT WHERE ` + fine + `), receipts AS (
 			INSERT INTO ingest.batches (kind, id, project, rows, min_ts, max_ts, facts)
-			SELECT '` + protocol.KindEvents + `', sent.* FROM fine, ` + batches + `
+			SELECT '` + protocol.KindEvents + `', id, project, rows, min_ts, max_ts, facts FROM fine, ` + batches + `
 		)`
 	if s.seen {
 		text += `, seen AS MATERIALIZED (

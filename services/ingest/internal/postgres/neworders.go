@@ -21,14 +21,15 @@ type inserted struct {
 	stored     map[order.Key]int64 // the batch of each new one
 	inFlight   map[order.Key]bool  // have an Idempotency-Key that another transaction works on
 	changed    map[order.Key]bool  // were made for a former version of a product
+	epochs     map[int16]int64     // of projects whose users were erased since those of some orders were looked up
 }
 
 // insertOrders stores the new ones of some orders with their lines, Idempotency-Keys, receipts and the first_seen of their
 // users. It is one statement and so one transaction, and Postgres begins it when it has received all of it: a process that
 // freezes while it sends holds nothing.
 //
-// An order is new if its Idempotency-Key is not stored and not locked by another transaction, its id is not stored, and the
-// products of its lines have not changed. If another transaction commits one of the keys between this statement's snapshot and
+// An order is new if its Idempotency-Key is not stored and not locked by another transaction, its id is not stored, the
+// products of its lines have not changed, and no users of the project were erased since those of the orders were looked up. If another transaction commits one of the keys between this statement's snapshot and
 // its insert, the key's uniqueness is violated and nothing is stored.
 //
 // The clock is read while the statement holds its locks, because analytics tells by those locks up to when its numbers are
@@ -42,6 +43,9 @@ const insertOrders = `
 		FROM unnest($1::smallint[], $2::uuid[], $3::integer[], $4::text[], $5::bigint[], $6::text[])
 			AS sent (project, order_id, product, sku, list_price, currency)
 		WHERE NOT ` + unchangedLine + `
+	), expired AS MATERIALIZED (
+		SELECT expired.*
+		FROM unnest($27::smallint[], $28::bigint[]) AS sent (project, epoch) CROSS JOIN LATERAL (` + expired + ` LIMIT 1) AS expired
 	), sent AS MATERIALIZED (
 		SELECT sent.*, sent.key IS NULL OR ` + lockKey + ` AS locked
 		FROM unnest($7::smallint[], $8::uuid[], $9::timestamptz[], $10::bigint[], $11::bigint[], $12::smallint[], $13::text[],
@@ -50,7 +54,7 @@ const insertOrders = `
 	), fresh AS MATERIALIZED (
 		SELECT *
 		FROM sent
-		WHERE CASE WHEN locked THEN (project, id) NOT IN (SELECT project, order_id FROM changed) END AND NOT coalesce((
+		WHERE CASE WHEN locked THEN (project, id) NOT IN (SELECT project, order_id FROM changed) AND project NOT IN (SELECT project FROM expired) END AND NOT coalesce((
 			SELECT true FROM ingest.idempotency_keys AS k
 			WHERE k.project = sent.project AND k.principal = sent.principal AND k.key = sent.key LIMIT 1), false)
 	), stored AS (
@@ -88,7 +92,8 @@ const insertOrders = `
 	)
 	SELECT (SELECT received_at FROM moment), array_agg(project), array_agg(id),
 	       (SELECT array_agg(project) FROM sent WHERE NOT locked), (SELECT array_agg(id) FROM sent WHERE NOT locked),
-	       (SELECT array_agg(project) FROM changed), (SELECT array_agg(order_id) FROM changed)
+	       (SELECT array_agg(project) FROM changed), (SELECT array_agg(order_id) FROM changed),
+	       (SELECT array_agg(project) FROM expired), (SELECT array_agg(epoch) FROM expired)
 	FROM stored`
 
 // insertOrders stores the new ones of the open orders.
@@ -101,13 +106,14 @@ func (s *Store) insertOrders(ctx context.Context, orders []order.Order, open []i
 	news := s.seen.earlier(c.sightings)
 	result := inserted{index: c.index}
 	var stored, inFlight, changed keyColumns
+	var erased epochColumns
 	err = s.onConnection(ctx, func(conn *pgx.Conn) error {
 		return conn.QueryRow(ctx, insertOrders,
 			c.lines.project, c.lines.id, c.lines.product, c.lines.sku, c.lines.listPrice, c.lines.currency,
 			c.project, c.id, c.ts, c.user, c.batch, c.count, c.currency, c.number, c.hash, c.properties, c.facts, c.principal, c.key, c.bodyHash,
 			c.lines.line, c.lines.ts, c.lines.quantity, c.lines.amount, facts.AppendHeader(nil, c.base),
-			mayLower(c.user, news)).
-			Scan(&result.receivedAt, &stored.project, &stored.id, &inFlight.project, &inFlight.id, &changed.project, &changed.id)
+			mayLower(c.user, news), c.epochs.project, c.epochs.epoch).
+			Scan(&result.receivedAt, &stored.project, &stored.id, &inFlight.project, &inFlight.id, &changed.project, &changed.id, &erased.project, &erased.epoch)
 	})
 	if err != nil {
 		return inserted{}, err
@@ -115,7 +121,7 @@ func (s *Store) insertOrders(ctx context.Context, orders []order.Order, open []i
 	if len(stored.id) == len(c.index) {
 		s.seen.committed(news)
 	}
-	result.inFlight, result.changed = inFlight.set(), changed.set()
+	result.inFlight, result.changed, result.epochs = inFlight.set(), changed.set(), erased.byProject()
 	result.stored = make(map[order.Key]int64, len(stored.id))
 	for key := range stored.set() {
 		result.stored[key] = batches[key.Project]
@@ -147,6 +153,29 @@ func (s *Store) batchOf(ctx context.Context, projects []int16) (map[int16]int64,
 	return batches, nil
 }
 
+// epochColumns are epochs of projects as arrays.
+type epochColumns struct {
+	project []int16
+	epoch   []int64
+}
+
+// add notes the epoch at which a user was looked up. Only the lowest of each project counts.
+func (c *epochColumns) add(project int16, epoch int64) {
+	if i := slices.Index(c.project, project); i >= 0 {
+		c.epoch[i] = min(c.epoch[i], epoch)
+		return
+	}
+	c.project, c.epoch = append(c.project, project), append(c.epoch, epoch)
+}
+
+func (c *epochColumns) byProject() map[int16]int64 {
+	epochs := make(map[int16]int64, len(c.project))
+	for i, project := range c.project {
+		epochs[project] = c.epoch[i]
+	}
+	return epochs
+}
+
 // keyColumns are keys as arrays.
 type keyColumns struct {
 	project []int16
@@ -166,6 +195,7 @@ type orderColumns struct {
 	index          []int // of the order that a row comes from
 	base           time.Time
 	sightings      sightings
+	epochs         epochColumns
 	project        []int16
 	id             [][16]byte // pgx encodes these directly; it converts a uuid.UUID to text first
 	ts             []time.Time
@@ -234,6 +264,7 @@ func (c *orderColumns) add(o *order.Order, batch int64) {
 	c.project, c.id, c.ts = append(c.project, o.Project), append(c.id, o.ID), append(c.ts, o.TS)
 	c.user, c.batch = append(c.user, o.User), append(c.batch, batch)
 	c.sightings.add(o.Project, o.User, o.TS)
+	c.epochs.add(o.Project, o.Epoch)
 	c.count, c.currency, c.number = append(c.count, int16(len(o.Lines))), append(c.currency, o.Currency), append(c.number, optional(o.Number))
 	c.hash, c.properties = append(c.hash, o.ContentHash[:]), append(c.properties, o.Properties)
 	c.facts = append(c.facts, o.AppendFacts(nil, c.base))

@@ -9,6 +9,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/internal/protocol"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/order"
 )
 
@@ -84,7 +85,11 @@ func (s *Store) storeOrders(ctx context.Context, orders []order.Order, open []in
 		return open, err
 	}
 	for _, i := range open {
-		if result.changed[orders[i].Key] && !outcomes[i].Decided() {
+		switch epoch := result.epochs[orders[i].Project]; {
+		case outcomes[i].Decided():
+		case orders[i].Epoch < epoch:
+			outcomes[i].Err = event.ExpiredError{Epoch: epoch}
+		case result.changed[orders[i].Key]:
 			outcomes[i].Err = order.ErrProductChanged
 		}
 	}

@@ -164,6 +164,7 @@ func (p *parameters) fillBatches(batches []batch) {
 	p.array(pgtype.TimestamptzOID, n, func(i int) { p.timeElement(batches[i].first) })
 	p.array(pgtype.TimestamptzOID, n, func(i int) { p.timeElement(batches[i].last) })
 	p.array(pgtype.ByteaOID, n, func(i int) { p.bytesElement(batches[i].facts) })
+	p.array(pgtype.Int8OID, n, func(i int) { p.int8Element(batches[i].epoch) })
 }
 
 // maxKept bounds the memory of parameters that are kept: usual flushes fit, rare ones with large properties do not stay.

@@ -13,7 +13,7 @@ import (
 // selectOrders reads orders with their lines. LIMIT keeps the planner to one look-up by key for each, whatever it believes of
 // sizes.
 const selectOrders = `
-	SELECT o.*, buyer.anonymous, buyer.id, l.*
+	SELECT o.*, coalesce(buyer.anonymous, false), coalesce(buyer.id, ''), l.*
 	FROM unnest($1::smallint[], $2::uuid[]) AS sent (project, id)
 	CROSS JOIN LATERAL (
 		SELECT project, id, coalesce(number, ''), user_n, ts, currency, properties, content_hash, batch, received_at
@@ -21,9 +21,9 @@ const selectOrders = `
 		WHERE o.project = sent.project AND o.id = sent.id
 		LIMIT 1
 	) AS o
-	CROSS JOIN LATERAL (
+	LEFT JOIN LATERAL (
 		SELECT u.anonymous, u.id FROM ingest.users AS u WHERE u.project = sent.project AND u.n = o.user_n LIMIT 1
-	) AS buyer
+	) AS buyer ON true
 	CROSS JOIN LATERAL (
 		SELECT array_agg(l.product ORDER BY l.line), array_agg(p.id ORDER BY l.line), array_agg(p.sku ORDER BY l.line),
 		       array_agg(l.quantity ORDER BY l.line), array_agg(l.amount_minor ORDER BY l.line),
@@ -70,9 +70,12 @@ func scanOrder(row pgx.CollectableRow) (order.Order, error) {
 	}
 	o.TS, o.ReceivedAt = o.TS.UTC(), o.ReceivedAt.UTC()
 	copy(o.ContentHash[:], hash)
-	if anonymous {
+	switch {
+	case user == "":
+		o.User = 0 // erased, even if the row still has the number
+	case anonymous:
 		o.AnonymousID = user
-	} else {
+	default:
 		o.UserID = user
 	}
 	o.Lines = make([]order.Line, len(products))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/internal/protocol"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/order"
 )
 
@@ -58,7 +59,12 @@ func (s *Store) storeRefunds(ctx context.Context, refunds []order.Refund, open [
 		return open, err
 	}
 	open = undecidedRefunds(open, outcomes)
-	orders, err := s.ordersByKey(ctx, ordersOf(refunds, open))
+	keys := ordersOf(refunds, open)
+	epochs, err := s.epochsOf(ctx, keys) // before the orders, whose users are those of this epoch or a later one
+	if err != nil {
+		return open, err
+	}
+	orders, err := s.ordersByKey(ctx, keys)
 	if err != nil {
 		return open, err
 	}
@@ -67,8 +73,8 @@ func (s *Store) storeRefunds(ctx context.Context, refunds []order.Refund, open [
 		o.Lines = slices.Clone(o.Lines)
 		before[key] = o
 	}
-	planned, failed := planRefunds(refunds, open, orders)
-	stored, err := s.insertRefunds(ctx, planned, before)
+	planned, failed := planRefunds(refunds, open, orders, epochs)
+	stored, erased, err := s.insertRefunds(ctx, planned, before)
 	if keyTaken(err) {
 		return open, nil // the next round finds it
 	}
@@ -81,6 +87,8 @@ func (s *Store) storeRefunds(ctx context.Context, refunds []order.Refund, open [
 			outcomes[i].Err = failed[i]
 		case ok && r.index == i:
 			outcomes[i].Refund = r.Refund
+		case refunds[i].Order == uuid.Nil && refunds[i].Epoch < erased[refunds[i].Project]:
+			outcomes[i].Err = event.ExpiredError{Epoch: erased[refunds[i].Project]}
 		}
 	}
 	return undecidedRefunds(open, outcomes), nil
@@ -109,8 +117,8 @@ type plannedRefund struct {
 }
 
 // planRefunds plans the open refunds in their order, each after the others of its order, and returns the errors of those that
-// cannot be, by index. Of several with the same key only the first is planned.
-func planRefunds(refunds []order.Refund, open []int, orders map[order.Key]order.Order) (planned []plannedRefund, failed map[int]error) {
+// cannot be, by index. Of several with the same key only the first is planned. epochs are those at which the orders were read.
+func planRefunds(refunds []order.Refund, open []int, orders map[order.Key]order.Order, epochs map[int16]int64) (planned []plannedRefund, failed map[int]error) {
 	seen := make(map[order.Key]struct{}, len(open))
 	failed = map[int]error{}
 	for _, i := range open {
@@ -134,6 +142,7 @@ func planRefunds(refunds []order.Refund, open []int, orders map[order.Key]order.
 			failed[i] = err
 			continue
 		}
+		r.Epoch = epochs[r.Project]
 		orders[r.OrderKey()] = attempt
 		planned = append(planned, plannedRefund{Refund: r, index: i})
 	}

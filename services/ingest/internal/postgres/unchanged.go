@@ -25,6 +25,10 @@ const unchangedLine = `coalesce((
 	WHERE p.n = sent.product
 	LIMIT 1), false)`
 
+// expired selects a row if users of the project of the row sent were erased since those of its rows were looked up, at its epoch.
+// Without erasures the table is empty.
+const expired = `SELECT e.project, e.epoch FROM ingest.erasure_epochs AS e WHERE e.project = sent.project AND e.epoch > sent.epoch`
+
 // guess is what the events of a flush take for granted: a product has the SKU by which it was named. Each statement that stores
 // events compares it with the catalog in its own snapshot, so that a change of a product counts for every request that begins
 // after the change was answered.
@@ -54,12 +58,14 @@ func newGuesses(events []*event.Event) []guess {
 	return guesses
 }
 
-// wrong is what kept a statement from storing a flush: guesses that did not hold, and events that were clamped when they were
-// received before.
+// wrong is what kept a statement from storing a flush: guesses that did not hold, events that were clamped when they were
+// received before, and projects whose users were erased, with their epochs.
 type wrong struct {
 	product []int32
 	sku     []string
 	clamped []clampedRow
+	project []int16
+	epoch   []int64
 }
 
 // clampedRow is a row of ingest.clamped_events.
@@ -71,8 +77,12 @@ type clampedRow struct {
 
 // obstacles returns the events that cannot be stored as they are; nil if there are none.
 func (w *wrong) obstacles(events []event.Event) error {
-	if len(w.product) == 0 && len(w.clamped) == 0 {
+	if len(w.product) == 0 && len(w.clamped) == 0 && len(w.project) == 0 {
 		return nil
+	}
+	epochs := make(map[int16]int64, len(w.project))
+	for i, project := range w.project {
+		epochs[project] = w.epoch[i]
 	}
 	changed := make(map[guess]struct{}, len(w.product))
 	for i := range w.product {
@@ -88,6 +98,8 @@ func (w *wrong) obstacles(events []event.Event) error {
 			obstacles[i] = event.ErrProductChanged
 		} else if ts, blocked := clamped[identityOf(&events[i].Fact)]; blocked {
 			obstacles[i] = event.ClampedError{TS: ts}
+		} else if epoch := epochs[events[i].Project]; events[i].Epoch < epoch {
+			obstacles[i] = event.ExpiredError{Epoch: epoch}
 		}
 	}
 	return obstacles

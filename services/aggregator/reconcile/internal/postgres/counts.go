@@ -80,6 +80,9 @@ func (r rollup) stored(number int) string {
 	return fmt.Sprintf("SELECT %d, true, %s FROM stats.%s WHERE %s", number, strings.Join(selected, ", "), r.table, condition)
 }
 
+// ofSomebody leaves out the group of nobody, the user of the rows of erased users. It counts in sums, and is no user.
+const ofSomebody = `(GROUPING(user_n) = 1 OR user_n <> 0)`
+
 // compareCounts compares all rollups of sums with a recount of a span. It returns a row for each difference, with the values of
 // both sides as arrays, and before them one row with the number of compared rows, which is of no rollup.
 //
@@ -110,25 +113,25 @@ var compareCounts = `
 		UNION ALL
 		SELECT 3, false, day, NULL, NULL, user_n, NULL, NULL, count(*), count(*) FILTER (WHERE name = 1), count(*) FILTER (WHERE name = 2),
 			count(*) FILTER (WHERE name = 3), 0, 0
-		FROM event GROUP BY day, user_n
+		FROM event WHERE user_n <> 0 GROUP BY day, user_n
 		UNION ALL
 		SELECT CASE GROUPING(day, hour, product, user_n) WHEN 6 THEN 3 ELSE GROUPING(day, hour, product, user_n) END,
 			false, day, hour, product, user_n, NULL, NULL, 0, 0, 0, 0, count(DISTINCT id), stats.total(quantity)
 		FROM line
 		GROUP BY GROUPING SETS ((day), (hour), (day, product), (hour, product), (day, user_n))
-		HAVING count(*) > 0
+		HAVING count(*) > 0 AND ` + ofSomebody + `
 		UNION ALL
 		SELECT 20 + GROUPING(day, hour, product, user_n), false, day, hour, product, user_n, NULL, currency,
 			stats.total(amount_minor), 0, count(DISTINCT id), stats.total(quantity), 0, 0
 		FROM line
 		GROUP BY GROUPING SETS ((day, currency), (hour, currency), (day, product, currency), (hour, product, currency), (day, user_n, currency))
-		HAVING count(*) > 0
+		HAVING count(*) > 0 AND ` + ofSomebody + `
 		UNION ALL
 		SELECT 20 + GROUPING(day, hour, product, user_n), false, day, hour, product, user_n, NULL, currency,
 			0, stats.total(amount_minor), 0, 0, stats.total(units), 0
 		FROM refunded
 		GROUP BY GROUPING SETS ((day, currency), (hour, currency), (day, product, currency), (hour, product, currency), (day, user_n, currency))
-		HAVING count(*) > 0
+		HAVING count(*) > 0 AND ` + ofSomebody + `
 		UNION ALL
 		` + storedRollups() + `
 	), compared AS MATERIALIZED (

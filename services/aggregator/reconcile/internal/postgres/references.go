@@ -55,7 +55,7 @@ func (s Snapshot) MissingReferences(ctx context.Context, p Project, products, na
 
 // WrongUsers calls fn for each user of raw rows who does not exist in the project, and for each user whose first_seen is not
 // the time of the earliest raw row. A user who was first seen before the last day whose events were dropped may have been seen
-// in a row that is gone. Refunds are no activity of a user, but may be earlier than anything else that is left.
+// in a row that is gone. Rows of nobody are those of erased users. Refunds are no activity of a user, but may be earlier than anything else that is left.
 func (s Snapshot) WrongUsers(ctx context.Context, p Project, fn func(Fault)) error {
 	const query = `
 		SELECT $1::smallint, 'ingest.users', NULL::date, coalesce(u.id, 'number ' || raw.user_n), CASE
@@ -73,6 +73,7 @@ func (s Snapshot) WrongUsers(ctx context.Context, p Project, fn func(Fault)) err
 				UNION ALL
 				SELECT user_n, NULL, min(ts) FROM ingest.refunds WHERE project = $1 GROUP BY user_n
 			) AS row
+			WHERE user_n <> 0
 			GROUP BY user_n
 		) AS raw
 		FULL JOIN (SELECT n, id, first_seen FROM ingest.users WHERE project = $1) AS u ON u.n = raw.user_n
