@@ -560,6 +560,33 @@ COMMENT ON COLUMN stats.rebuild_days.added IS 'Rollup rows that replaced them or
 COMMENT ON COLUMN stats.rebuild_days.swapped_at IS 'When its rollups were replaced.';
 GRANT SELECT, INSERT, UPDATE, DELETE ON stats.rebuilds, stats.rebuild_days TO hp_aggregator;
 
+-- The results of `hp-analytics reconcile`, which metrics and `hp-analytics doctor` read.
+CREATE TABLE stats.reconciles (
+	id          bigint GENERATED ALWAYS AS IDENTITY,
+	begun_at    timestamptz NOT NULL,
+	finished_at timestamptz NOT NULL DEFAULT now(),
+	from_day    date,
+	to_day      date,
+	rows        bigint NOT NULL,
+	compared    bigint NOT NULL,
+	days        integer NOT NULL,
+	differences integer NOT NULL,
+	project     smallint NOT NULL,
+	PRIMARY KEY (project, id)
+);
+COMMENT ON TABLE stats.reconciles IS 'Results of reconciliations, one row for each project that was recounted. The newest 100 of a project are kept.';
+COMMENT ON COLUMN stats.reconciles.id IS 'Ascending.';
+COMMENT ON COLUMN stats.reconciles.begun_at IS 'When its snapshot was taken.';
+COMMENT ON COLUMN stats.reconciles.finished_at IS 'When it was done.';
+COMMENT ON COLUMN stats.reconciles.from_day IS 'The first day that it was asked for. NULL for no bound.';
+COMMENT ON COLUMN stats.reconciles.to_day IS 'The last day that it was asked for (inclusive). NULL for no bound.';
+COMMENT ON COLUMN stats.reconciles.rows IS 'Raw rows that were counted.';
+COMMENT ON COLUMN stats.reconciles.compared IS 'Rollup rows that were compared.';
+COMMENT ON COLUMN stats.reconciles.days IS 'Days of the project that were recounted.';
+COMMENT ON COLUMN stats.reconciles.differences IS 'Differences that were found.';
+COMMENT ON COLUMN stats.reconciles.project IS 'The project.';
+GRANT SELECT, INSERT, DELETE ON stats.reconciles TO hp_aggregator;
+
 -- A rebuild counts a day of a project into these tables, then replaces the rows of the day in stats. They are unlogged, because
 -- after any interruption, a crash of Postgres included, the day starts again.
 CREATE SCHEMA shadow;

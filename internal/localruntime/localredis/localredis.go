@@ -151,6 +151,7 @@ func configuration(data string, port int, password string) string {
 		"appendonly yes",
 		"appendfsync everysec",
 		"aof-load-truncated yes",         // a truncated tail after a crash is normal
+		"maxmemory 512mb",                // or the operating system ends it when the machine's memory is used up
 		"maxmemory-policy noeviction",    // Asynq's keys must not be evicted
 		"stop-writes-on-bgsave-error no", // everything in Redis can be lost
 		"",

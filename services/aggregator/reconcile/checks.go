@@ -13,6 +13,7 @@ import (
 // check is a part of a reconciliation that one session does alone.
 type check struct {
 	what  string
+	slug  string // of the project; empty for a check of all of them
 	run   func(context.Context, postgres.Snapshot, *findings) error
 	found findings
 	done  chan struct{} // closed when found is complete
@@ -53,7 +54,7 @@ func (r *run) run(ctx context.Context, snapshots []postgres.Snapshot, checks []*
 			case <-ctx.Done():
 				return nil // a check has failed, and its error counts
 			}
-			if err := r.take(&c.found); err != nil {
+			if err := r.take(c.slug, &c.found); err != nil {
 				return err
 			}
 			c.found = findings{}

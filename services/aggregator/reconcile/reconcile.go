@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -67,8 +68,11 @@ const workers = 2
 // recount with the rollups, so only differences leave the database. An error means that the recount failed; differences
 // are no error.
 func Run(ctx context.Context, pool *pgxpool.Pool, o Options) (Report, error) {
-	r := &run{options: o}
+	r := &run{options: o, results: map[string]*postgres.Result{}}
 	err := postgres.Read(ctx, pool, workers, func(snapshots []postgres.Snapshot) error { return r.all(ctx, snapshots) })
+	if err == nil {
+		err = postgres.Record(ctx, pool, slices.Collect(maps.Values(r.results)), r.begun, o.From, o.To)
+	}
 	if err == nil && r.report.Differences == 0 && len(r.finished) > 0 {
 		r.report.Proven, err = postgres.Prove(ctx, pool, r.finished, r.begun)
 	}
@@ -83,6 +87,8 @@ type run struct {
 	options Options
 	report  Report
 	begun   time.Time // when the snapshot was taken
+	// results are what is recorded of each project, by its slug.
+	results map[string]*postgres.Result
 	// finished are the imports that are proven if there are no differences.
 	finished []postgres.Import
 }
@@ -112,6 +118,7 @@ func (r *run) all(ctx context.Context, snapshots []postgres.Snapshot) error {
 	r.report.Projects = len(projects)
 	var checks []*check
 	for _, p := range projects {
+		r.results[p.Slug] = &postgres.Result{Project: p.ID}
 		ofProject, err := r.checksOf(ctx, first, p)
 		if err != nil {
 			return err
@@ -134,6 +141,7 @@ func (r *run) checksOf(ctx context.Context, snapshot postgres.Snapshot, p postgr
 			unchecked.Days = append(unchecked.Days, d.Day)
 		} else {
 			r.report.Days++
+			r.results[p.Slug].Days++
 		}
 	}
 	if len(unchecked.Days) > 0 {
@@ -144,15 +152,15 @@ func (r *run) checksOf(ctx context.Context, snapshot postgres.Snapshot, p postgr
 		return nil, err
 	}
 	checks := []*check{
-		{what: "users of " + p.Slug, run: func(ctx context.Context, s postgres.Snapshot, f *findings) error {
+		{what: "users of " + p.Slug, slug: p.Slug, run: func(ctx context.Context, s postgres.Snapshot, f *findings) error {
 			return s.WrongUsers(ctx, p, f.fault)
 		}},
-		{what: "orders of " + p.Slug, run: func(ctx context.Context, s postgres.Snapshot, f *findings) error {
+		{what: "orders of " + p.Slug, slug: p.Slug, run: func(ctx context.Context, s postgres.Snapshot, f *findings) error {
 			return s.WrongOrders(ctx, p, f.fault)
 		}},
 	}
 	for _, span := range all {
-		checks = append(checks, &check{what: p.Slug + " from " + span.Day.Format(time.DateOnly), run: func(ctx context.Context, s postgres.Snapshot, f *findings) error {
+		checks = append(checks, &check{what: p.Slug + " from " + span.Day.Format(time.DateOnly), slug: p.Slug, run: func(ctx context.Context, s postgres.Snapshot, f *findings) error {
 			return checkSpan(ctx, s, span, f)
 		}})
 	}
@@ -167,12 +175,19 @@ func (r *run) checkReceipts(ctx context.Context, s postgres.Snapshot, f *finding
 	})
 }
 
-// take adds what a check has found to the report and prints it.
-func (r *run) take(f *findings) error {
+// take adds what a check of a project, or of all of them, has found to the report and to the results, and prints it.
+func (r *run) take(slug string, f *findings) error {
+	if result := r.results[slug]; result != nil {
+		result.Rows += f.rows
+		result.Compared += f.compared
+	}
 	r.report.Rows += f.rows
 	r.report.Compared += f.compared
 	for _, d := range f.differences {
 		r.report.note(d)
+		if result := r.results[d.Project]; result != nil {
+			result.Differences++
+		}
 		where := []string{d.Project, d.Table}
 		if !d.Day.IsZero() {
 			where = append(where, d.Day.Format(time.DateOnly))

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
@@ -352,5 +353,33 @@ func TestOneProject(t *testing.T) {
 	}
 	if _, err := run("nowhere"); !errors.Is(err, reconcile.ErrNoProject) {
 		t.Errorf("a project that is not: %v", err)
+	}
+}
+
+// The result of each reconciliation is recorded by project, with what it has found.
+func TestResultsAreRecorded(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	report, _ := b.reconcile(nil, nil)
+	if _, err := b.pool.Exec(t.Context(), `INSERT INTO stats.daily_stats (project, day, lane, views) VALUES (1, '2026-01-02', 99, 1)`); err != nil {
+		t.Fatal(err)
+	}
+	day := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
+	b.reconcile(&day, &day)
+	type result struct {
+		Rows                       int64
+		Days, Differences, Unbound int
+	}
+	rows, _ := b.pool.Query(t.Context(), `SELECT sum(rows)::bigint, sum(days)::int, sum(differences)::int, count(*) FILTER (WHERE from_day IS NULL AND to_day IS NULL)::int
+		FROM stats.reconciles WHERE begun_at <= finished_at GROUP BY begun_at ORDER BY begun_at`) // CollectRows returns its error
+	got, err := pgx.CollectRows(rows, pgx.RowToStructByPos[result])
+	if err != nil || len(got) != 2 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if want := (result{report.Rows, report.Days, 0, report.Projects}); got[0] != want {
+		t.Errorf("recorded %+v, want %+v", got[0], want)
+	}
+	if got[1].Differences != 1 || got[1].Unbound != 0 || got[1].Days >= got[0].Days {
+		t.Errorf("recorded %+v of a day with a difference", got[1])
 	}
 }

@@ -23,7 +23,7 @@ import (
 const (
 	exitOK      = 0
 	exitFailure = 1 // something went wrong, or a comparison found a difference
-	exitUsage   = 2 // the command line or the configuration is wrong
+	exitUsage   = 2 // the command line or the configuration is wrong, or doctor has found a problem
 	exitRefused = 3 // an import has read everything, and rows were refused
 )
 
@@ -76,6 +76,8 @@ func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		migrateCommand(env),
 		adminCommand(env),
 		keysCommand(env),
+		doctorCommand(env),
+		queueCommand(env),
 		reconcileCommand(env),
 		rebuildCommand(env),
 		batchesCommand(env),
@@ -144,6 +146,9 @@ func exitCode(err error, stderr io.Writer) int {
 	}
 	_, _ = fmt.Fprintln(stderr, "hp-analytics:", err)
 	if _, ok := errors.AsType[usageError](err); ok {
+		return exitUsage
+	}
+	if errors.Is(err, errProblems) {
 		return exitUsage
 	}
 	if errors.Is(err, importer.ErrRefusedRows) {

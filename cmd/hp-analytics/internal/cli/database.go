@@ -39,9 +39,16 @@ func nameDatabase(commands []*cobra.Command) {
 // withDatabase runs fn with the URL of the database that commands use: DATABASE_URL if it is set, else the private Postgres
 // of DATA_DIR. If no `up` is running there, it starts that Postgres until fn returns.
 func (e environment) withDatabase(ctx context.Context, fn func(url string) error) error {
+	return e.attach(ctx, false, func(a embedded.Attached) error { return fn(a.DatabaseURL) })
+}
+
+// attach runs fn with the URLs of the databases that commands use, as withDatabase says. With redis, that of the private Redis is
+// among them if the private Postgres is used; REDIS_URL takes precedence, and is used with DATABASE_URL.
+func (e environment) attach(ctx context.Context, redis bool, fn func(embedded.Attached) error) error {
 	var cfg struct {
 		DataConfig
-		URL config.URL `env:"DATABASE_URL"`
+		URL      config.URL `env:"DATABASE_URL"`
+		RedisURL config.URL `env:"REDIS_URL"`
 	}
 	if err := e.load(ctx, &cfg); err != nil {
 		return err
@@ -50,20 +57,23 @@ func (e environment) withDatabase(ctx context.Context, fn func(url string) error
 		if err := postgres.CheckURL(cfg.URL); err != nil {
 			return usageError{fmt.Errorf("DATABASE_URL: %w", err)}
 		}
-		return fn(string(cfg.URL))
+		return fn(embedded.Attached{DatabaseURL: string(cfg.URL), RedisURL: string(cfg.RedisURL)})
 	}
 	logger, err := e.logger(ctx)
 	if err != nil {
 		return err
 	}
-	url, release, err := embedded.Attach(ctx, cfg.DataDir, logger)
+	attached, release, err := embedded.Attach(ctx, cfg.DataDir, redis && cfg.RedisURL == "", logger)
 	if errors.Is(err, embedded.ErrNoData) {
 		return usageError{fmt.Errorf("no database: set DATABASE_URL, or DATA_DIR to that of `hp-analytics up` (%w)", err)}
 	}
 	if err != nil {
 		return err
 	}
-	return errors.Join(fn(url), release())
+	if cfg.RedisURL != "" {
+		attached.RedisURL = string(cfg.RedisURL)
+	}
+	return errors.Join(fn(attached), release())
 }
 
 func migrateCommand(env environment) *cobra.Command {

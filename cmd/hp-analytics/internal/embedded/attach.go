@@ -16,25 +16,48 @@ import (
 // ErrNoData says that a directory holds no private Postgres.
 var ErrNoData = errors.New("it holds no data of HP Analytics")
 
-// Attach returns the database URL of the private Postgres in dir. If a platform runs there, it uses that platform's server;
-// otherwise it starts the server until release is called.
-func Attach(ctx context.Context, dir string, logger *slog.Logger) (url string, release func() error, err error) {
+// Attached are private servers that a command uses.
+type Attached struct {
+	DatabaseURL string
+	RedisURL    string // empty if Redis was not asked for, or if the platform that runs uses another one
+}
+
+// Attach returns the URLs of the private Postgres in dir and, with redis, of the private Redis. If a platform runs there, these
+// are that platform's servers; otherwise it starts them until release is called.
+func Attach(ctx context.Context, dir string, redis bool, logger *slog.Logger) (a Attached, release func() error, err error) {
 	if _, err := os.Stat(filepath.Join(dir, "postgres")); errors.Is(err, fs.ErrNotExist) {
-		return "", nil, fmt.Errorf("%s: %w", dir, ErrNoData)
+		return Attached{}, nil, fmt.Errorf("%s: %w", dir, ErrNoData)
 	}
 	databases, err := Open(dir)
 	if err == nil {
-		if err := databases.Start(ctx, Options{Postgres: true, Logger: logger}); err != nil {
-			return "", nil, errors.Join(err, databases.Stop(ctx))
+		if err := databases.Start(ctx, Options{Postgres: true, Redis: redis, Logger: logger}); err != nil {
+			return Attached{}, nil, errors.Join(err, databases.Stop(ctx))
 		}
-		return databases.DatabaseURL(), func() error { return databases.Stop(ctx) }, nil
+		return Attached{databases.DatabaseURL(), databases.RedisURL()}, func() error { return databases.Stop(ctx) }, nil
 	}
 	if _, held := errors.AsType[*localproc.LockedError](err); !held {
-		return "", nil, err
+		return Attached{}, nil, err
 	}
-	content, readErr := os.ReadFile(urlFile(dir))
-	if readErr != nil {
-		return "", nil, fmt.Errorf("the platform in %s is starting or stopping: %w", dir, errors.Join(err, readErr))
+	if a, err = running(dir, redis); err != nil {
+		return Attached{}, nil, fmt.Errorf("the platform in %s is starting or stopping: %w", dir, err)
 	}
-	return strings.TrimSpace(string(content)), func() error { return nil }, nil
+	return a, func() error { return nil }, nil
+}
+
+// running returns the URLs that the platform that holds dir has written.
+func running(dir string, redis bool) (a Attached, err error) {
+	database, err := os.ReadFile(urlFile(dir, "database"))
+	if err != nil {
+		return Attached{}, err
+	}
+	a.DatabaseURL = strings.TrimSpace(string(database))
+	if !redis {
+		return a, nil
+	}
+	cache, err := os.ReadFile(urlFile(dir, "redis"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Attached{}, err
+	}
+	a.RedisURL = strings.TrimSpace(string(cache))
+	return a, nil
 }

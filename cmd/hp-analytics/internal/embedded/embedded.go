@@ -4,6 +4,7 @@
 //	  lock              held (flock) by the process that owns the directory
 //	  postgres/ redis/  the data and passwords, or a pointer to it if the unprivileged user cannot enter this directory
 //	  database-url      the URL of the database while the owner runs, for the other commands; mode 0600
+//	  redis-url         the same of Redis
 package embedded
 
 import (
@@ -68,7 +69,7 @@ func (d *Databases) Start(ctx context.Context, o Options) (err error) {
 		if err != nil {
 			return fmt.Errorf("private Postgres: %w", err)
 		}
-		if err := os.WriteFile(urlFile(d.dir), []byte(d.postgres.URL()), 0o600); err != nil {
+		if err := os.WriteFile(urlFile(d.dir, "database"), []byte(d.postgres.URL()), 0o600); err != nil {
 			return fmt.Errorf("write the database URL: %w", err)
 		}
 	}
@@ -77,11 +78,15 @@ func (d *Databases) Start(ctx context.Context, o Options) (err error) {
 		if err != nil {
 			return fmt.Errorf("private Redis: %w", err)
 		}
+		if err := os.WriteFile(urlFile(d.dir, "redis"), []byte(d.redis.URL()), 0o600); err != nil {
+			return fmt.Errorf("write the Redis URL: %w", err)
+		}
 	}
 	return nil
 }
 
-func urlFile(dir string) string { return filepath.Join(dir, "database-url") }
+// urlFile is the file that holds the URL of a server, "database" or "redis".
+func urlFile(dir, server string) string { return filepath.Join(dir, server+"-url") }
 
 // DatabaseURL returns the URL of the private Postgres, or "" if there is none.
 func (d *Databases) DatabaseURL() string {
@@ -141,10 +146,11 @@ func (d *Databases) Stop(ctx context.Context) error {
 	var problems []error
 	if d.redis != nil {
 		problems = append(problems, d.redis.Stop(ctx))
+		_ = os.Remove(urlFile(d.dir, "redis"))
 	}
 	if d.postgres != nil {
 		problems = append(problems, d.postgres.Stop(ctx))
-		_ = os.Remove(urlFile(d.dir)) // a leftover file does no harm: the lock tells whether the platform runs
+		_ = os.Remove(urlFile(d.dir, "database")) // a leftover file does no harm: the lock tells whether the platform runs
 	}
 	return errors.Join(append(problems, d.release())...)
 }

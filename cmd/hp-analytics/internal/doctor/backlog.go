@@ -1,0 +1,69 @@
+package doctor
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	pendingOld  = time.Minute // as of PROGRESS_DEADLINE
+	pendingLate = 10 * time.Minute
+	deadMany    = 50_000 // dead rows
+	indexLarge  = 1 << 20
+	entryLarge  = 200 // bytes of the index of pending batches for each of them
+)
+
+func pendingBatches(ctx context.Context, s *Site) ([]Finding, error) {
+	const query = `
+		SELECT count(*), coalesce(sum(rows), 0)::bigint, coalesce(now() - min(received_at), interval '0')
+		FROM ingest.batches WHERE aggregated_at IS NULL AND failed_at IS NULL`
+	var batches, rows int64
+	var age time.Duration
+	if err := s.Data.QueryRow(ctx, query).Scan(&batches, &rows, &age); err != nil {
+		return nil, err
+	}
+	age = age.Round(time.Second)
+	const do = "look at the log and /ready of the aggregator; start more of it (AGGREGATOR_CONCURRENCY, replicas) if it is busy"
+	switch {
+	case age >= pendingLate:
+		return one(problem(do, "%d batches with %d rows are pending, the oldest for %s: the numbers are that old", batches, rows, age))
+	case age >= pendingOld:
+		return one(warning(do, "%d batches with %d rows are pending, the oldest for %s", batches, rows, age))
+	}
+	return one(fine("%d batches with %d rows are pending, the oldest for %s", batches, rows, age))
+}
+
+func failedBatches(ctx context.Context, s *Site) ([]Finding, error) {
+	const query = `SELECT count(*), coalesce(sum(rows), 0)::bigint FROM ingest.unfolded_batches WHERE failed`
+	var batches, rows int64
+	if err := s.Data.QueryRow(ctx, query).Scan(&batches, &rows); err != nil {
+		return nil, err
+	}
+	if batches > 0 {
+		return one(problem("hp-analytics batches list says why; after the repair: hp-analytics batches release --all",
+			"%d batches cannot be folded: %d rows are missing from the numbers", batches, rows))
+	}
+	return one(fine("no batch is set aside"))
+}
+
+// deadRows looks at the table of batches, of which every row is updated once: without vacuum its indexes slow every fold down.
+func deadRows(ctx context.Context, s *Site) ([]Finding, error) {
+	const query = `
+		SELECT n_live_tup, n_dead_tup, pg_relation_size('ingest.batches_pending_idx'),
+			(SELECT count(*) FROM ingest.batches WHERE aggregated_at IS NULL AND failed_at IS NULL)
+		FROM pg_stat_user_tables WHERE relid = 'ingest.batches'::regclass`
+	var live, dead, index, pending int64
+	if err := s.Data.QueryRow(ctx, query).Scan(&live, &dead, &index, &pending); err != nil {
+		return nil, err
+	}
+	var findings []Finding
+	if dead >= deadMany && dead >= live/5 {
+		findings = append(findings, warning("end long transactions (sessions, above); then VACUUM ingest.batches",
+			"ingest.batches has %d dead rows beside %d: vacuum does not keep up", dead, live))
+	}
+	if index >= indexLarge && index >= entryLarge*pending {
+		findings = append(findings, warning("REINDEX INDEX CONCURRENTLY ingest.batches_pending_idx",
+			"the index of pending batches has %s for %d batches: every fold reads it", size(float64(index)), pending))
+	}
+	return orFine(findings, "ingest.batches has %d dead rows beside %d, and %s of index for %d pending batches", dead, live, size(float64(index)), pending)
+}

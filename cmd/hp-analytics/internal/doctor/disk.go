@@ -1,0 +1,178 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"net/netip"
+	"os"
+	"syscall"
+
+	"github.com/hp-analytics/hp-analytics/services/aggregator/retention"
+)
+
+const (
+	daysLow, daysGone = 30, 7      // days until the disk is full
+	freeLow, freeGone = 0.10, 0.05 // part of the disk that is free
+)
+
+// usage is what a database needs, and the disk of its server if that can be seen from here.
+type usage struct {
+	database int64   // bytes
+	perDay   float64 // bytes, by the days of raw events that are over; NaN if there are none
+	free     int64   // bytes; -1: not known
+	disk     int64   // bytes
+}
+
+// disk measures the growth by the partitions of the last seven days that are over, which is the most of it.
+func disk(ctx context.Context, s *Site) ([]Finding, error) {
+	u := usage{free: -1}
+	const query = `
+		WITH days AS MATERIALIZED (
+			SELECT c.oid, to_date(right(c.relname, 8), 'YYYYMMDD') AS day
+			FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
+			WHERE i.inhparent = 'ingest.events'::regclass AND c.relname ~ '[0-9]{8}$'
+		)
+		SELECT pg_database_size(current_database()), coalesce((
+			SELECT avg(pg_total_relation_size(oid))::float8 FROM days
+			WHERE day < (now() AT TIME ZONE 'UTC')::date AND day >= (now() AT TIME ZONE 'UTC')::date - 7
+		), 'NaN')`
+	if err := s.Login.QueryRow(ctx, query).Scan(&u.database, &u.perDay); err != nil {
+		return nil, err
+	}
+	dir, err := s.dataDir(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if dir != "" {
+		var stat syscall.Statfs_t
+		if err := syscall.Statfs(dir, &stat); err != nil {
+			return nil, fmt.Errorf("look at the disk of %s: %w", dir, err)
+		}
+		u.free, u.disk = int64(stat.Bavail)*stat.Bsize, int64(stat.Blocks)*stat.Bsize
+	}
+	return one(u.judge())
+}
+
+// dataDir returns the directory of the data of Postgres if it is on this machine, else "".
+func (s *Site) dataDir(ctx context.Context) (string, error) {
+	if s.DataDir != "" {
+		return s.DataDir, nil
+	}
+	var dir, address string
+	const query = `
+		SELECT coalesce(host(inet_server_addr()), ''),
+			CASE WHEN pg_has_role('pg_read_all_settings', 'MEMBER') THEN current_setting('data_directory') ELSE '' END`
+	if err := s.Login.QueryRow(ctx, query).Scan(&address, &dir); err != nil {
+		return "", err
+	}
+	addr, err := netip.ParseAddr(address)
+	if address != "" && (err != nil || !addr.IsLoopback()) {
+		return "", nil //nolint:nilerr // the server is elsewhere
+	}
+	if _, err := os.Stat(dir); err != nil {
+		return "", nil //nolint:nilerr // it is in a container, or cannot be entered
+	}
+	return dir, nil
+}
+
+func (u usage) judge() Finding {
+	text := "the database has " + size(float64(u.database))
+	if !math.IsNaN(u.perDay) {
+		text += ", a day of raw events " + size(u.perDay)
+	}
+	if u.free < 0 {
+		return fine("%s; how much is free cannot be seen from here", text)
+	}
+	text += fmt.Sprintf("; %s of %s are free", size(float64(u.free)), size(float64(u.disk)))
+	days := math.Inf(1)
+	if u.perDay > 0 {
+		days = float64(u.free) / u.perDay
+		if days < 10*daysLow {
+			text += fmt.Sprintf(", enough for %.0f days", math.Floor(days))
+		}
+	}
+	const do = "enlarge the disk, or lower RETENTION_DAYS: the raw events of older days are dropped within the hour"
+	switch part := float64(u.free) / float64(u.disk); {
+	case days < daysGone || part < freeGone:
+		return problem(do, "%s", text)
+	case days < daysLow || part < freeLow:
+		return warning(do, "%s", text)
+	}
+	return fine("%s", text)
+}
+
+// size formats bytes.
+func size(bytes float64) string {
+	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
+	n := 0
+	for bytes >= 1024 && n < len(units)-1 {
+		bytes /= 1024
+		n++
+	}
+	return fmt.Sprintf("%.4g %s", bytes, units[n])
+}
+
+// daysAhead is how many days of partitions the aggregator makes beyond today.
+const daysAhead = 3
+
+func partitionsAhead(ctx context.Context, s *Site) ([]Finding, error) {
+	var standard bool
+	const rest = `SELECT EXISTS (SELECT FROM pg_partitioned_table WHERE partrelid = 'ingest.events'::regclass AND partdefid <> 0)`
+	if err := s.Data.QueryRow(ctx, rest).Scan(&standard); err != nil {
+		return nil, err
+	}
+	if standard { // the days of partitions can only be read from their names
+		return one(problem("move its rows to partitions of their days, and drop it",
+			"ingest.events has a default partition: its rows have no day, and retention fails"))
+	}
+	const query = `
+		SELECT count(*), coalesce(bool_or(day = today), false)
+		FROM (SELECT (now() AT TIME ZONE 'UTC')::date AS today) AS t JOIN ingest.whole_days ON day BETWEEN today AND today + $1::int`
+	var ahead int
+	var today bool
+	if err := s.Data.QueryRow(ctx, query, daysAhead).Scan(&ahead, &today); err != nil {
+		return nil, err
+	}
+	const do = "look at the log of the aggregator for \"maintenance\"; as the owner: SELECT ingest.ensure_partitions(current_date, current_date + 3)"
+	switch {
+	case !today:
+		return one(problem(do, "there is no partition for the events of today: the first of them waits for a lock"))
+	case ahead <= daysAhead:
+		return one(warning(do, "there are partitions for %d days, today included, and not for %d: is the aggregator running?", ahead, daysAhead+1))
+	}
+	return one(fine("there are partitions for today and %d days more", daysAhead))
+}
+
+// expired looks for raw events that should have been dropped a day ago.
+func expired(ctx context.Context, s *Site) ([]Finding, error) {
+	kept := retention.FirstKept(s.Now(), s.RetentionDays)
+	e, err := retention.Show(ctx, s.Data, kept.AddDate(0, 0, -1))
+	if err != nil {
+		return nil, err
+	}
+	switch n := len(e.Partitions); {
+	case n > 0 && e.PendingBatches > 0:
+		return one(warning("hp-analytics batches list, and see why these batches are not folded",
+			"%d days of raw events are past the retention of %d days and kept, because %d batches with rows of such days are not folded", n, s.RetentionDays, e.PendingBatches))
+	case n > 0:
+		return one(warning("check that RETENTION_DAYS is the same here and for the aggregator; then hp-analytics retention --apply",
+			"%d days of raw events are past the retention of %d days", n, s.RetentionDays))
+	}
+	return one(fine("no raw events are older than %d days", s.RetentionDays))
+}
+
+// importsWait is how long a finished import may wait for its proof.
+const importsWait = "7 days"
+
+func unprovenImports(ctx context.Context, s *Site) ([]Finding, error) {
+	var n int
+	const query = `SELECT count(*) FROM ingest.imports WHERE proven_at IS NULL AND finished_at < now() - $1::text::interval`
+	if err := s.Data.QueryRow(ctx, query, importsWait).Scan(&n); err != nil {
+		return nil, err
+	}
+	if n > 0 {
+		return one(warning("hp-analytics reconcile", "%d imports of history were finished more than %s ago and are not proven: their raw events stay on the disk", n, importsWait))
+	}
+	return one(fine("no import of history waits to be proven"))
+}

@@ -1,0 +1,76 @@
+package doctor
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/hp-analytics/hp-analytics/internal/protocol"
+)
+
+const (
+	latencyHigh = 10 * time.Second // of the oldest task that waits
+	retryMany   = 100              // tasks that wait for another try
+)
+
+// queueTasks looks at the queue of wake-up tasks. A lost task delays a fold by seconds, so only its whole is judged.
+func queueTasks(ctx context.Context, s *Site) ([]Finding, error) {
+	name, known, err := s.queue(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !known {
+		return one(fine("the queue %s is new: no task was enqueued since Redis was last wiped", name))
+	}
+	info, err := s.Queue.GetQueueInfo(name)
+	if err != nil {
+		return nil, err
+	}
+	var findings []Finding
+	if info.Paused {
+		findings = append(findings, problem("hp-analytics queue resume", "the queue is paused: only the sweeper folds"))
+	}
+	if info.Pending > 0 && info.Latency >= s.atLeast(latencyHigh) {
+		findings = append(findings, warning("look whether aggregators run and fold (hp-analytics queue); start more of them",
+			"the oldest of %d waiting tasks has waited for %s", info.Pending, info.Latency.Round(time.Second)))
+	}
+	if info.Archived > 0 {
+		findings = append(findings, warning("hp-analytics queue list archived says why; hp-analytics queue delete --archived",
+			"%d tasks failed so often that they are not tried again; the sweeper did their work", info.Archived))
+	}
+	if info.Retry >= retryMany {
+		findings = append(findings, warning("hp-analytics queue list retry says why; look at the log of the aggregator", "%d tasks have failed and are tried again", info.Retry))
+	}
+	return orFine(findings, "%d tasks wait, %d run, %d are tried again; today %d were done, %d of them failed", info.Pending, info.Active, info.Retry, info.Processed, info.Failed)
+}
+
+// queue returns the name of the queue, and whether Asynq knows it.
+func (s *Site) queue(ctx context.Context) (name string, known bool, err error) {
+	if name, err = s.Redis.Queue(ctx, protocol.BatchReady.Queue); err != nil {
+		return "", false, err
+	}
+	all, err := s.Queue.Queues()
+	return name, slices.Contains(all, name), err
+}
+
+func queueWorkers(ctx context.Context, s *Site) ([]Finding, error) {
+	name, _, err := s.queue(ctx)
+	if err != nil {
+		return nil, err
+	}
+	servers, err := s.Queue.Servers()
+	if err != nil {
+		return nil, err
+	}
+	processes, folds := 0, 0
+	for _, server := range servers {
+		if _, ours := server.Queues[name]; ours && server.Status == "active" {
+			processes++
+			folds += server.Concurrency
+		}
+	}
+	if processes == 0 {
+		return one(problem("start the aggregator; if it runs, compare its REDIS_URL and REDIS_NAMESPACE with those used here", "no aggregator takes tasks from the queue %s", name))
+	}
+	return one(fine("%d aggregators take tasks, %d at once", processes, folds))
+}
