@@ -127,8 +127,13 @@ func partitionsAhead(ctx context.Context, s *Site) ([]Finding, error) {
 			"ingest.events has a default partition: its rows have no day, and retention fails"))
 	}
 	const query = `
+		WITH partitions AS MATERIALIZED (
+			SELECT to_date(right(c.relname, 8), 'YYYYMMDD') AS day
+			FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
+			WHERE i.inhparent = 'ingest.events'::regclass
+		)
 		SELECT count(*), coalesce(bool_or(day = today), false)
-		FROM (SELECT (now() AT TIME ZONE 'UTC')::date AS today) AS t JOIN ingest.whole_days ON day BETWEEN today AND today + $1::int`
+		FROM (SELECT (now() AT TIME ZONE 'UTC')::date AS today) AS t JOIN partitions ON day BETWEEN today AND today + $1::int`
 	var ahead int
 	var today bool
 	if err := s.Data.QueryRow(ctx, query, daysAhead).Scan(&ahead, &today); err != nil {
