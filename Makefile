@@ -84,8 +84,9 @@ generate: $(OAPI_CODEGEN) $(CONTROLLER_GEN) $(HELM_DOCS) ## regenerate code from
 	@$(HELM_DOCS) --chart-search-root charts --log-level warning
 
 .PHONY: bench
-bench: deps build bin/baseline ## measure the platform over HTTP, as separate processes (ARGS="-duration 5s -only bulk"); see BENCHMARKS.md
-	@go run ./test/bench $(ARGS)
+bench: deps build bin/baseline ## measure the platform over HTTP, as separate processes, and replace the tables of BENCHMARKS.md (ARGS="-short -peer DIR")
+	@infra/debian/install nginx
+	@go run ./test/bench -page BENCHMARKS.md $(ARGS)
 
 .PHONY: torture
 torture: deps build ## kill, pause, wipe and disconnect the platform under load, then check every number (ARGS="-seed 7 -duration 5m")
@@ -150,8 +151,8 @@ deps: ## install the missing packages for running: PostgreSQL and Redis (Debian 
 	@infra/debian/install postgres redis
 
 .PHONY: test-deps
-test-deps: ## install the missing packages for the tests: the same, a C compiler (for the race detector), curl and PgBouncer
-	@infra/debian/install postgres redis gcc curl pgbouncer
+test-deps: ## install the missing packages for the tests: the same, a C compiler (for the race detector), curl, PgBouncer and nginx
+	@infra/debian/install postgres redis gcc curl pgbouncer nginx
 
 .PHONY: clean
 clean: ## remove build results; keep DATA_DIR

@@ -4,13 +4,17 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
-// line is a row of the printed table.
+// line is a row of a printed table.
 type line map[string]string
 
 // number reads a cell.
@@ -18,39 +22,23 @@ func (l line) number(t *testing.T, column string) float64 {
 	t.Helper()
 	n, err := strconv.ParseFloat(strings.ReplaceAll(l[column], ",", ""), 64)
 	if err != nil {
-		t.Errorf("%s: not a number in column %s: %q", l["work"], column, l[column])
+		t.Errorf("%v: not a number in column %s: %q", l, column, l[column])
 	}
 	return n
 }
 
-func parseTable(t *testing.T, out string) (lines []line) {
-	t.Helper()
-	cells := func(s string) []string {
-		parts := strings.Split(strings.Trim(s, "|"), "|")
-		for i := range parts {
-			parts[i] = strings.TrimSpace(parts[i])
+// lines returns the rows of a table.
+func (t table) lines(tb testing.TB) (all []line) {
+	tb.Helper()
+	columns := slices.Concat(t.keys, t.numbers)
+	for _, cells := range t.rows {
+		l := line{}
+		for i, name := range columns {
+			l[name] = cells[i]
 		}
-		return parts
+		all = append(all, l)
 	}
-	var header []string
-	for s := range strings.Lines(out) {
-		s = strings.TrimSpace(s)
-		switch {
-		case !strings.HasPrefix(s, "|"), strings.HasPrefix(s, "|---"):
-		case header == nil:
-			header = cells(s)
-		default:
-			values, l := cells(s), line{}
-			if len(values) != len(header) {
-				t.Fatalf("%d cells below %d headings: %s", len(values), len(header), s)
-			}
-			for i, name := range header {
-				l[name] = values[i]
-			}
-			lines = append(lines, l)
-		}
-	}
-	return lines
+	return all
 }
 
 // expected describes a row, which is found by the beginning of its name.
@@ -104,13 +92,23 @@ func TestBench(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build the programs: %v\n%s", err, out)
 	}
+	page := filepath.Join(t.TempDir(), "page.md")
+	var places strings.Builder
+	for _, s := range sections() {
+		begin, end := markers(s.name)
+		places.WriteString(begin + end)
+	}
+	if err := os.WriteFile(page, []byte(places.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	var stdout, stderr bytes.Buffer
 	begin := time.Now()
-	if code := run([]string{"-bin", bin, "-duration", "400ms", "-connections", "8"}, &stdout, &stderr); code != 0 {
+	if code := run([]string{"-bin", bin, "-root", "../..", "-page", page, "-short", "-duration", "400ms", "-connections", "8", "-products", "1000"}, &stdout, &stderr); code != 0 {
 		t.Fatalf("exit code %d\n%s%s", code, stderr.String(), stdout.String())
 	}
 	t.Logf("after %s:\n%s", time.Since(begin).Round(time.Millisecond), stdout.String())
-	lines, want := parseTable(t, stdout.String()), expectedRows()
+	checkReads(t, tableOn(t, page, "reads"))
+	lines, want := tableOn(t, page, "writes").lines(t), expectedRows()
 	if len(lines) != len(want) {
 		t.Fatalf("%d rows, want %d", len(lines), len(want))
 	}
@@ -121,6 +119,54 @@ func TestBench(t *testing.T) {
 		if !strings.Contains(stdout.String(), note) {
 			t.Errorf("the notes below the table lack %q", note)
 		}
+	}
+}
+
+// tableOn reads a table of the page.
+func tableOn(t *testing.T, page, name string) table {
+	t.Helper()
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin, end := markers(name)
+	_, rest, _ := strings.Cut(string(text), begin)
+	inside, _, _ := strings.Cut(rest, end)
+	if !strings.Contains(inside, " cores") || !strings.Contains(inside, "400ms a load") {
+		t.Errorf("the caption of %s does not say where it was measured: %.200s", name, inside)
+	}
+	return parse(inside)
+}
+
+// checkReads checks that every read was measured under all conditions of the short run.
+func checkReads(t *testing.T, reads table) {
+	t.Helper()
+	conditions := []string{
+		"one warm 8 direct", "all cold 8 direct", "all warm 8 direct", "one warm 64 direct", "one warm 8 nginx", "one warm 64 nginx",
+	}
+	var want []string
+	for _, read := range []string{"product", "list of 20", "top", "series", "user summary", "overview", "health"} {
+		for _, c := range conditions {
+			if read != "health" || strings.HasPrefix(c, "one") {
+				want = append(want, read+" "+c)
+			}
+		}
+	}
+	want = append(want, "raw: net/http with the bytes of a product one  8 direct")
+	var got []string
+	for _, l := range reads.lines(t) {
+		name := strings.Join([]string{l["read"], l["keys"], l["cache"], l["connections"], l["via"]}, " ")
+		got = append(got, name)
+		mean, p50, p95, p99 := l.number(t, "mean ms"), l.number(t, "p50 ms"), l.number(t, "p95 ms"), l.number(t, "p99 ms")
+		if p50 > p95 || p95 > p99 || mean <= 0 || l["errors"] != "0" || l.number(t, rateColumn) < 1 || l.number(t, "CPU µs/request") <= 0 {
+			t.Errorf("implausible: %v", l)
+		}
+		if l["via"] == "nginx" && l.number(t, "nginx") <= 0 {
+			t.Errorf("%s: no CPU time of nginx", name)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("reads (-want +got):\n%s", diff)
 	}
 }
 

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -16,11 +16,13 @@ type comparison struct {
 	ours    func(ctx context.Context, b *bench) (row, error)
 	theirs  func(ctx context.Context, b *bench, v *reference) (row, error)
 	goal    goal
+	long    bool // the peer needs long for it; left out with -short
 }
 
 // goal is the ratio to the peer that the platform aims for; 0 is no goal.
 type goal struct {
 	rate, cpu float64
+	p99       float64       // how many times shorter the p99 is to be
 	after     time.Duration // from the end of the load until the rollups are correct
 }
 
@@ -28,17 +30,48 @@ type goal struct {
 func comparisons() []comparison {
 	bulkJob := "BULK_JOB=1" // one job per request instead of one per event: the peer at its best
 	return []comparison{
-		{"events", "", oursSent(singleEvents, false), theirsSent(singleEvents, false), goal{rate: 5, cpu: 5}},
-		{"events, worker on", "", oursSent(singleEvents, true), theirsSent(singleEvents, true), goal{5, 8, time.Second}},
-		{"events, worker on", "MICRO=1", oursSent(singleEvents, true), theirsSent(singleEvents, true, "MICRO=1"), goal{cpu: 2.5, after: time.Second}},
-		{"purchases", "", oursSent(singlePurchases, false), theirsSent(singlePurchases, false), goal{rate: 5, cpu: 5}},
-		{"bulk of 100", "", oursSent(bulkOf100, false), theirsSent(bulkOf100, false), goal{}},
-		{"bulk of 1,000", "", oursSent(bulkOf1000, false), theirsSent(bulkOf1000, false), goal{rate: 4, cpu: 5}},
-		{"bulk of 1,000", bulkJob, oursSent(bulkOf1000, false), theirsSent(bulkOf1000, false, bulkJob), goal{}},
-		{"bulk of 1,000, worker on", bulkJob, oursSent(bulkOf1000, true), theirsSent(bulkOf1000, true, bulkJob), goal{after: time.Second}},
-		{"bulk of 100, worker on", "", oursSent(bulkOf100, true), theirsSent(bulkOf100, true), goal{after: time.Second}},
-		{"drain, 1 worker", "", oursDrained, theirsDrained(singleEvents), goal{rate: 50}},
-		{"drain, 1 worker", bulkJob, oursDrained, theirsDrained(bulkOf1000, bulkJob), goal{}},
+		oursAndTheirs("product", "/products/%d", goal{rate: 1.8, cpu: 2, p99: 2}),
+		oursAndTheirs("top", "/analytics/products/top?days=30&limit=10", goal{cpu: topGoal, p99: 2}),
+		oursAndTheirs("series", "/analytics/products/%d/timeseries?days=30", goal{cpu: seriesGoal, p99: 2}),
+		oursAndTheirs("health", "/health", goal{p99: 2}),
+		{"events", "", oursSent(singleEvents, false), theirsSent(singleEvents, false), goal{rate: 5, cpu: 5}, false},
+		{"events, worker on", "", oursSent(singleEvents, true), theirsSent(singleEvents, true), goal{rate: 5, cpu: 8, after: time.Second}, false},
+		{"events, worker on", "MICRO=1", oursSent(singleEvents, true), theirsSent(singleEvents, true, "MICRO=1"), goal{cpu: 2.5, after: time.Second}, true},
+		{"purchases", "", oursSent(singlePurchases, false), theirsSent(singlePurchases, false), goal{rate: 5, cpu: 5}, false},
+		{"bulk of 100", "", oursSent(bulkOf100, false), theirsSent(bulkOf100, false), goal{}, false},
+		{"bulk of 1,000", "", oursSent(bulkOf1000, false), theirsSent(bulkOf1000, false), goal{rate: 4, cpu: 5}, false},
+		{"bulk of 1,000", bulkJob, oursSent(bulkOf1000, false), theirsSent(bulkOf1000, false, bulkJob), goal{}, false},
+		{"bulk of 1,000, worker on", bulkJob, oursSent(bulkOf1000, true), theirsSent(bulkOf1000, true, bulkJob), goal{after: time.Second}, true},
+		{"bulk of 100, worker on", "", oursSent(bulkOf100, true), theirsSent(bulkOf100, true), goal{after: time.Second}, true},
+		{"drain, 1 worker", "", oursDrained, theirsDrained(singleEvents), goal{rate: 50}, false},
+		{"drain, 1 worker", bulkJob, oursDrained, theirsDrained(bulkOf1000, bulkJob), goal{}, true},
+	}
+}
+
+// The goals of top and series are three and ten times less CPU time than before the work on reads. The platform of that time is
+// not measured in the same run. Beside the peer it needed 1.2 and 4.2 times less CPU time than the peer, so the goals are that
+// many times as far from the peer.
+const (
+	topGoal    = 3 * 1.2
+	seriesGoal = 10 * 4.2
+)
+
+// oursAndTheirs compares a read with warm caches. path is that of the peer; %d in it is the number of a product. Both
+// systems are asked for the same number of products in turn.
+func oursAndTheirs(name, path string, goal goal) comparison {
+	return comparison{
+		name: name, goal: goal,
+		ours: func(ctx context.Context, b *bench) (row, error) {
+			for _, r := range reads() {
+				if r.name == name {
+					return b.platform.read(ctx, b.options, r, conditions{hot: !strings.Contains(path, "%d"), keys: products, connections: b.connections})
+				}
+			}
+			return row{}, fmt.Errorf("there is no read %q", name)
+		},
+		theirs: func(ctx context.Context, b *bench, v *reference) (row, error) {
+			return v.read(ctx, b.options, path)
+		},
 	}
 }
 
@@ -70,29 +103,28 @@ type result struct {
 	ours, theirs []row
 }
 
-// compare measures the platform and the peer by turns, round after round, so that other load on the machine affects both.
-// It prints the medians.
-func (b *bench) compare(ctx context.Context, out io.Writer) (err error) {
+// peerTable measures the platform and the peer by turns, round after round, so that other load on the machine affects both.
+// The table has the medians.
+func peerTable(ctx context.Context, b *bench) (t table, err error) {
 	peer, err := newPeer(ctx, b.options)
 	defer func() { err = errors.Join(err, peer.Stop()) }()
 	if err != nil {
-		return err
+		return table{}, err
 	}
 	var results []*result
 	for _, c := range comparisons() {
-		if b.wants(c.name) {
+		if b.wants(c.name) && !(b.short && c.long) {
 			results = append(results, &result{comparison: c})
 		}
 	}
-	defer func() { printResults(out, results) }()
 	for round := range b.rounds {
 		for _, r := range results {
 			if err := b.measureBoth(ctx, r, peer, round); err != nil {
-				return fmt.Errorf("%s %s: %w", r.name, r.variant, err)
+				return newComparisons(results), fmt.Errorf("%s %s: %w", r.name, r.variant, err)
 			}
 		}
 	}
-	return nil
+	return newComparisons(results), nil
 }
 
 // measureBoth runs one round of a comparison. The platform begins in every other round.
@@ -117,9 +149,12 @@ func (b *bench) measureBoth(ctx context.Context, r *result, peer *reference, rou
 	return nil
 }
 
-func printResults(out io.Writer, results []*result) {
-	_, _ = fmt.Fprintln(out, "| work | Fastify + BullMQ | HP Analytics | rate | goal | CPU | goal | rollups correct after (theirs, ours) | goal |")
-	_, _ = fmt.Fprintln(out, "|---|---|---|--:|--:|--:|--:|--:|--:|")
+// newComparisons returns the table of comparisons that were measured on both sides.
+func newComparisons(results []*result) table {
+	t := table{keys: []string{"work"}, numbers: []string{
+		"peer/s", "ours/s", "rate", "goal", "CPU µs of the peer", "CPU µs of ours", "CPU", "goal", "p50 ms of the peer", "p50 ms of ours",
+		"p99 ms of the peer", "p99 ms of ours", "p99", "goal", "errors of the peer", "errors of ours", "correct after s, peer", "correct after s, ours", "goal",
+	}}
 	for _, r := range results {
 		if len(r.ours) == 0 || len(r.theirs) == 0 {
 			continue
@@ -129,35 +164,57 @@ func printResults(out io.Writer, results []*result) {
 			name += ", peer with " + r.variant
 		}
 		ours, theirs := median(r.ours), median(r.theirs)
-		after, most := "", ""
+		rates, cpu := ours.events/theirs.events, theirs.total/ours.total
+		cells := []string{
+			name, rate(theirs.events), rate(ours.events), times(rates), reached(rates, r.goal.rate),
+			micros(theirs.total), micros(ours.total), times(cpu), reached(cpu, r.goal.cpu), milliseconds(theirs.p50), milliseconds(ours.p50),
+			milliseconds(theirs.p99), milliseconds(ours.p99),
+		}
+		if shorter := ratio(theirs.p99, ours.p99); shorter > 0 {
+			cells = append(cells, times(shorter), reached(shorter, r.goal.p99))
+		} else {
+			cells = append(cells, "", "")
+		}
+		cells = append(cells, theirs.errors(), ours.errors())
 		if ours.after > 0 && theirs.after > 0 {
-			after = fmt.Sprintf("%.2f s, %.2f s", theirs.after.Seconds(), ours.after.Seconds())
+			cells = append(cells, fmt.Sprintf("%.2f", theirs.after.Seconds()), fmt.Sprintf("%.2f", ours.after.Seconds()))
+		} else {
+			cells = append(cells, "", "")
 		}
-		if r.goal.after > 0 {
-			most = fmt.Sprintf("≤ %s", r.goal.after)
-		}
-		_, _ = fmt.Fprintf(out, "| %s | %s | %s | %.1fx | %s | %.1fx | %s | %s | %s |\n", name, theirs.brief(), ours.brief(),
-			ours.events/theirs.events, atLeast(r.goal.rate), theirs.total/ours.total, atLeast(r.goal.cpu), after, most)
+		t.add(append(cells, within(ours.after, r.goal.after))...)
 	}
+	return t
 }
 
-func atLeast(times float64) string {
-	if times == 0 {
+func times(ratio float64) string { return fmt.Sprintf("%.1fx", ratio) }
+
+// ratio returns how many times shorter ours is; 0 if either is unknown.
+func ratio(theirs, ours time.Duration) float64 {
+	if ours <= 0 {
+		return 0
+	}
+	return float64(theirs) / float64(ours)
+}
+
+// reached says what the goal is and whether it is reached.
+func reached(ratio, goal float64) string {
+	switch {
+	case goal == 0:
 		return ""
+	case ratio >= goal:
+		return fmt.Sprintf("≥ %gx: reached", goal)
 	}
-	return fmt.Sprintf("≥ %gx", times)
+	return fmt.Sprintf("≥ %gx: **missed**", goal)
 }
 
-// brief returns a row as the text of one cell.
-func (r row) brief() string {
-	s := fmt.Sprintf("%s/s, %.1f µs", thousands(r.events), r.total)
-	if r.p99 > 0 {
-		s += ", p50 " + milliseconds(r.p50) + " ms, p99 " + milliseconds(r.p99) + " ms"
+func within(took, most time.Duration) string {
+	switch {
+	case most == 0:
+		return ""
+	case took <= most:
+		return fmt.Sprintf("≤ %s: reached", most)
 	}
-	if e := r.errors(); e != "" && e != "0" {
-		s += ", errors " + e
-	}
-	return s
+	return fmt.Sprintf("≤ %s: **missed**", most)
 }
 
 // median returns the median of each number by itself, and the sum of the failures.
@@ -165,6 +222,7 @@ func median(rows []row) row {
 	m := row{failed: map[string]int{}}
 	m.events = middle(rows, func(r row) float64 { return r.events })
 	m.total = middle(rows, func(r row) float64 { return r.total })
+	m.mean = middle(rows, func(r row) time.Duration { return r.mean })
 	m.p50 = middle(rows, func(r row) time.Duration { return r.p50 })
 	m.p99 = middle(rows, func(r row) time.Duration { return r.p99 })
 	m.after = middle(rows, func(r row) time.Duration { return r.after })

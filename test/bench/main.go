@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -24,12 +25,17 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 type options struct {
 	bin         string
 	dir         string
+	root        string
+	page        string
+	tables      string
 	duration    time.Duration
 	connections int
+	products    int
 	only        string
 	profiles    string
 	peer        string
 	rounds      int
+	short       bool
 }
 
 func run(args []string, stdout, stderr io.Writer) int {
@@ -38,13 +44,22 @@ func run(args []string, stdout, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	flags.StringVar(&o.bin, "bin", "bin", "directory of the programs (make build bin/baseline)")
 	flags.StringVar(&o.dir, "dir", "", "directory of the databases' files and the logs; default: a temporary directory")
-	flags.DurationVar(&o.duration, "duration", 8*time.Second, "how long each load lasts, after a warm-up of a second or half of it")
-	flags.IntVar(&o.connections, "connections", 64, "connections for single events, purchases and bulk of 100; bulk of 1,000 uses an eighth")
+	flags.StringVar(&o.root, "root", ".", "directory of the repository, which has the configuration of nginx")
+	flags.StringVar(&o.page, "page", "", "page whose tables are replaced by those of this run; rows that -only leaves out are lost; default: none")
+	flags.StringVar(&o.tables, "tables", "", "tables to measure, such as writes,reads; default: all, that of the peer only with -peer")
+	flags.DurationVar(&o.duration, "duration", 0, "how long each load lasts, after a warm-up of a second or half of it; default: 8s, or 2s with -short")
+	flags.BoolVar(&o.short, "short", false, "shorter loads, fewer rows of reads and of the peer, one round: some minutes in all")
+	flags.IntVar(&o.connections, "connections", 64, "connections for single events, purchases, bulk of 100 and reads; bulk of 1,000 uses an eighth, and reads are measured with eight times as many, too")
+	flags.IntVar(&o.products, "products", 10_000, "products with thirty days of numbers, at least 1,000")
 	flags.StringVar(&o.only, "only", "", "measure only work whose name contains this, such as bulk")
 	flags.StringVar(&o.profiles, "profile", "", "directory for CPU profiles of every service under every load; profiling makes the numbers a little worse")
-	flags.StringVar(&o.peer, "peer", "", "directory of a Fastify + BullMQ service (src/server.js, src/worker.js, sql/, node_modules); measures it and the platform by turns instead of printing the table")
-	flags.IntVar(&o.rounds, "rounds", 3, "with -peer: how often each is measured; the report shows medians")
+	flags.StringVar(&o.peer, "peer", "", "directory of a Fastify + BullMQ service (src/server.js, src/worker.js, sql/, node_modules); measures it and the platform by turns")
+	flags.IntVar(&o.rounds, "rounds", 3, "with -peer: how often each is measured; the table shows medians")
 	if err := flags.Parse(args); err != nil {
+		return 2
+	}
+	if err := o.complete(); err != nil {
+		_, _ = fmt.Fprintln(stderr, "bench:", err)
 		return 2
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -56,6 +71,28 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
+// complete sets what depends on other options, and checks them.
+func (o *options) complete() error {
+	if o.duration == 0 {
+		o.duration = 8 * time.Second
+		if o.short {
+			o.duration = 2 * time.Second
+		}
+	}
+	if o.short {
+		o.rounds = 1
+	}
+	if o.products < products {
+		return fmt.Errorf("-products: must be at least %d, not %d", products, o.products)
+	}
+	for name := range strings.SplitSeq(o.tables, ",") {
+		if name != "" && !slices.ContainsFunc(sections(), func(s section) bool { return s.name == name }) {
+			return fmt.Errorf("-tables: there is no table %q", name)
+		}
+	}
+	return nil
+}
+
 // bench is a run.
 type bench struct {
 	options
@@ -63,7 +100,7 @@ type bench struct {
 	platform *platform
 	baseline *reference // nil until it is needed
 	rows     []row
-	notes    []string // under the table
+	notes    []string // under the table of writes
 }
 
 // start prepares the directories, starts the platform, measures and prints.
@@ -85,49 +122,98 @@ func start(ctx context.Context, o options, out, progress io.Writer) (err error) 
 			return fmt.Errorf("make a directory for profiles: %w", err)
 		}
 	}
-	p, err := startPlatform(ctx, o)
+	p, err := startPlatform(ctx, o, "platform")
 	defer func() { err = errors.Join(err, p.Stop()) }()
 	if err != nil {
 		return err
 	}
 	b := &bench{options: o, progress: progress, platform: p}
-	if o.peer != "" {
-		return b.compare(ctx, out)
+	var problems []error
+	for _, s := range sections() {
+		if b.includes(s) && ctx.Err() == nil {
+			problems = append(problems, b.run(ctx, s, out))
+		}
 	}
-	return b.table(ctx, out)
+	return errors.Join(problems...)
 }
 
-// table measures every workload and prints the table. After a failure it prints the rows that it has.
-func (b *bench) table(ctx context.Context, out io.Writer) error {
+// section is a table of the page.
+type section struct {
+	name    string
+	measure func(ctx context.Context, b *bench) (table, error)
+}
+
+// sections returns all tables in the order in which they are measured.
+func sections() []section {
+	return []section{{"reads", readTable}, {"writes", writeTable}, {"peer", peerTable}}
+}
+
+// includes reports whether a table is measured.
+func (o options) includes(s section) bool {
+	if s.name == "peer" && o.peer == "" {
+		return false
+	}
+	return o.tables == "" || slices.Contains(strings.Split(o.tables, ","), s.name)
+}
+
+// run measures a table, prints it and replaces it in the page. After a failure it prints the rows that it has, and leaves the
+// page as it is.
+func (b *bench) run(ctx context.Context, s section, out io.Writer) error {
+	t, err := s.measure(ctx, b)
+	t.print(out)
+	_, _ = fmt.Fprintln(out)
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.name, err)
+	}
+	if b.page == "" || len(t.rows) == 0 {
+		return nil
+	}
+	page, err := os.ReadFile(b.page)
+	if err != nil {
+		return fmt.Errorf("read the page: %w", err)
+	}
+	text, err := rewritten(string(page), s.name, b.caption(ctx), t)
+	if err != nil {
+		return fmt.Errorf("rewrite %s: %w", b.page, err)
+	}
+	if err := os.WriteFile(b.page, []byte(text), 0o644); err != nil { //nolint:gosec // a page of the repository
+		return fmt.Errorf("write the page: %w", err)
+	}
+	return nil
+}
+
+// writeTable measures the workloads of writes.
+func writeTable(ctx context.Context, b *bench) (table, error) {
 	var problem error
 	for _, w := range workloads() {
 		if !b.wants(w.name) {
 			continue
+		}
+		if problem = b.platform.emptyLogs(); problem != nil {
+			break
 		}
 		rows, err := w.measure(ctx, b)
 		if err != nil {
 			problem = fmt.Errorf("%s: %w", w.name, err)
 			break
 		}
-		b.add(rows)
+		b.rows = append(b.rows, rows...)
+		for _, r := range rows {
+			b.report(r)
+		}
 	}
-	printTable(out, b.rows)
-	for _, note := range append(b.notes, b.copyShares()...) {
-		_, _ = fmt.Fprintf(out, "\n%s\n", note)
-	}
-	return problem
+	t := newWrites(b.rows)
+	t.notes = append(b.notes, b.copyShares()...)
+	return t, problem
 }
 
 // wants reports whether -only selects a workload.
 func (o options) wants(name string) bool { return strings.Contains(name, o.only) }
 
-// add appends rows to the table and reports them as progress.
-func (b *bench) add(rows []row) {
-	b.rows = append(b.rows, rows...)
-	for _, r := range rows {
-		_, _ = fmt.Fprintf(b.progress, "%s  %s: %s events/s, %.1f µs, p50 %s ms, p99 %s ms\n",
-			time.Now().Format(time.TimeOnly), r.name, thousands(r.events), r.total, milliseconds(r.p50), milliseconds(r.p99))
-	}
+// report prints a row as progress.
+func (b *bench) report(r row, labels ...string) {
+	_, _ = fmt.Fprintf(b.progress, "%s  %s: %s events/s, %.1f µs, p50 %s ms, p99 %s ms\n", time.Now().Format(time.TimeOnly),
+		strings.Join(append([]string{r.name}, labels...), ", "), thousands(r.events), r.total, milliseconds(r.p50), milliseconds(r.p99))
 }
 
 // find returns the row of a name, if it was measured.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -12,7 +13,7 @@ import (
 )
 
 const (
-	products = 1000
+	products = 1000 // that are written to; there may be more to read
 	users    = 1000
 )
 
@@ -26,10 +27,12 @@ type platform struct {
 	products  []string          // ids
 }
 
-// startPlatform starts everything and fills the catalog. stop must be called even after an error.
-func startPlatform(ctx context.Context, o options) (p *platform, err error) {
+// startPlatform starts everything in a directory of its own and fills it. Stop must be called even after an error.
+func startPlatform(ctx context.Context, o options, dir string, environ ...string) (p *platform, err error) {
 	p = &platform{profiles: o.profiles, profilers: map[string]string{}}
-	if p.Deployment, err = deployment.Start(ctx, deployment.Config{Bin: o.bin, Dir: filepath.Join(o.dir, "platform")}); err != nil {
+	// As in deployment: the quota is for callers beside others.
+	environ = append(environ, "ANALYTICS_COST_LIMIT=1000000000")
+	if p.Deployment, err = deployment.Start(ctx, deployment.Config{Bin: o.bin, Dir: filepath.Join(o.dir, dir), Environ: environ}); err != nil {
 		return p, err
 	}
 	for _, name := range []string{"catalog", "ingest", "analytics", "aggregator"} {
@@ -37,7 +40,10 @@ func startPlatform(ctx context.Context, o options) (p *platform, err error) {
 			return p, err
 		}
 	}
-	return p, p.fill(ctx)
+	if err := p.fill(ctx, o.products); err != nil {
+		return p, err
+	}
+	return p, p.seed(ctx)
 }
 
 // start starts a service, with a profiler if profiles are wanted.
@@ -69,11 +75,11 @@ func (p *platform) stopAggregator() error {
 func (p *platform) ingestURL() string { return p.Service("ingest").URL() }
 
 // fill creates the API key and the products.
-func (p *platform) fill(ctx context.Context) error {
-	wanted := make([]client.ProductCreateRequest, products)
+func (p *platform) fill(ctx context.Context, n int) error {
+	wanted := make([]client.ProductCreateRequest, n)
 	for i := range wanted {
 		wanted[i] = client.ProductCreateRequest{
-			SKU: fmt.Sprintf("BENCH-%04d", i), Name: fmt.Sprintf("Product %d", i), PriceMinor: int64(100 + i), Currency: "EUR",
+			SKU: fmt.Sprintf("BENCH-%06d", i), Name: fmt.Sprintf("Product %d", i), PriceMinor: int64(100 + i), Currency: "EUR",
 		}
 	}
 	key, stored, err := p.Fill(ctx, wanted)
@@ -104,6 +110,23 @@ func (p *platform) subject() subject {
 		pids[column] = append(pids[column], s.PID())
 	}
 	return newSubject(p.Databases, pids, p.Service("ingest").PID())
+}
+
+// largestLog is the size in bytes from which a log is emptied before a row: every request writes a line.
+const largestLog = 64 << 20
+
+// emptyLogs empties the large logs of the services, so that they do not fill the disk.
+func (p *platform) emptyLogs() error {
+	logs, _ := filepath.Glob(filepath.Join(p.Dir, "*.log")) // the pattern is good
+	for _, log := range logs {
+		if info, err := os.Stat(log); err != nil || info.Size() < largestLog {
+			continue
+		}
+		if err := os.Truncate(log, 0); err != nil {
+			return fmt.Errorf("empty a log: %w", err)
+		}
+	}
+	return nil
 }
 
 // settle waits until every batch is folded.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -101,6 +102,28 @@ func (v *reference) send(ctx context.Context, o options, name string, s scenario
 	})
 	r.after = time.Since(begin)
 	return r, err
+}
+
+// read measures a read with warm caches over the products of the service. %d in path is the number of a product.
+func (v *reference) read(ctx context.Context, o options, path string) (r row, err error) {
+	service, url, err := v.startService(ctx, nil)
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, service.Stop()) }()
+	paths := []string{path}
+	if strings.Contains(path, "%d") {
+		paths = nil
+		for k := range products {
+			paths = append(paths, fmt.Sprintf(path, productOf(k)+1))
+		}
+	}
+	token := ""
+	if strings.HasPrefix(path, "/analytics/") {
+		token = v.tokens[0]
+	}
+	l := load.Load{URL: url, Requests: gets(url, paths, token), Connections: o.connections, Duration: o.duration}
+	return measure(ctx, "", l, 1, newSubject(v.Databases, map[string][]int{"service": {service.PID()}}, service.PID()))
 }
 
 func (v *reference) startService(ctx context.Context, environ []string) (*deployment.Process, string, error) {

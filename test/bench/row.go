@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/hp-analytics/hp-analytics/test/bench/internal/load"
@@ -14,9 +15,11 @@ type row struct {
 	name     string
 	requests float64 // per second
 	events   float64 // per second
+	mean     time.Duration
 	p50, p95 time.Duration
 	p99      time.Duration
-	once     bool // p50 is a single measurement, not a percentile
+	noise    float64 // largest relative deviation of the rate or the CPU time of a third of the load from those of all of it
+	once     bool    // p50 is a single measurement, not a percentile
 	answered int
 	failed   map[string]int     // requests, by status
 	cpu      map[string]float64 // µs per event, by column
@@ -32,7 +35,7 @@ const tolerated = 0.05
 // newRow returns the row of a load.
 func newRow(name string, o load.Outcome, perRequest int) row {
 	return row{
-		name: name, p50: o.Percentile(50), p95: o.Percentile(95), p99: o.Percentile(99), answered: o.Answered, failed: o.Failed,
+		name: name, mean: o.Mean(), p50: o.Percentile(50), p95: o.Percentile(95), p99: o.Percentile(99), answered: o.Answered, failed: o.Failed,
 		requests: float64(o.Answered) / o.Took.Seconds(), events: float64(o.Answered*perRequest) / o.Took.Seconds(),
 	}
 }
@@ -63,23 +66,29 @@ func warmUp(duration time.Duration) time.Duration {
 	return max(duration/8, min(duration/2, time.Second))
 }
 
-// measure runs a load and returns its row.
+// parts is how many parts of a load are compared, to learn how much its numbers vary.
+const parts = 3
+
+// measure runs a load and returns its row. A load that sends every request once has no warm-up.
 func measure(ctx context.Context, name string, l load.Load, perRequest int, s subject) (row, error) {
 	if err := s.checkpoint(ctx); err != nil {
 		return row{}, err
 	}
-	warm := l
-	warm.Duration = warmUp(l.Duration)
-	if _, err := warm.Run(ctx); err != nil {
-		return row{}, err
+	if !l.Once {
+		warm := l
+		warm.Duration = warmUp(l.Duration)
+		if _, err := warm.Run(ctx); err != nil {
+			return row{}, err
+		}
+		l.Parts = parts
 	}
 	memory := func() usage.Memory { return usage.Memory{} }
 	if s.main != 0 {
 		memory = usage.Watch(s.main)
 	}
-	before, own := s.cpu(), usage.OwnCPU()
+	own, sampled := usage.OwnCPU(), s.sample(l.Duration, l.Parts)
 	result, err := l.Run(ctx)
-	watched := memory()
+	watched, samples := memory(), sampled()
 	if err != nil {
 		return row{}, err
 	}
@@ -87,11 +96,40 @@ func measure(ctx context.Context, name string, l load.Load, perRequest int, s su
 		return row{}, fmt.Errorf("under load: %w", err)
 	}
 	r := newRow(name, result, perRequest)
-	r.charge(result.Answered*perRequest, before, s.cpu())
+	r.charge(result.Answered*perRequest, samples[0], samples[len(samples)-1])
+	r.noise = noise(result.Parts, samples)
 	r.load = float64((usage.OwnCPU() - own).Microseconds()) / float64(max(1, result.Answered*perRequest))
 	r.memory = watched
 	if all := result.Answered + result.FailedTotal(); result.Answered == 0 || float64(result.FailedTotal()) > tolerated*float64(all) {
 		return r, fmt.Errorf("of %d requests %d failed: %v", all, result.FailedTotal(), result.Failed)
 	}
 	return r, nil
+}
+
+// noise returns the largest relative deviation of the rate or the CPU time per answer of a part from the mean of all parts;
+// 0 if it is not known. samples are the CPU times at the beginning and at the end of each part.
+func noise(answers []int, samples []map[string]time.Duration) (most float64) {
+	if len(answers) < 2 || len(samples) != len(answers)+1 {
+		return 0
+	}
+	all := 0
+	for _, n := range answers {
+		all += n
+	}
+	rate := float64(all) / float64(len(answers))
+	perAnswer := float64(sum(samples[len(answers)])-sum(samples[0])) / float64(max(1, all))
+	for i, n := range answers {
+		most = max(most, math.Abs(float64(n)/rate-1))
+		if perAnswer > 0 && n > 0 {
+			most = max(most, math.Abs(float64(sum(samples[i+1])-sum(samples[i]))/float64(n)/perAnswer-1))
+		}
+	}
+	return most
+}
+
+func sum(columns map[string]time.Duration) (all time.Duration) {
+	for _, used := range columns {
+		all += used
+	}
+	return all
 }

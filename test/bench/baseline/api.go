@@ -128,10 +128,14 @@ func (a api) store(ctx context.Context, user int64, e event) error {
 	return nil
 }
 
-// bare decodes a request of single or many events and discards it.
-func bare() http.Handler {
+// bare decodes a request of a single event and discards it, and answers every request for a product with body.
+func bare(body []byte) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /health", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("GET /products/{id}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(body)
+	})
 	mux.HandleFunc("POST /events", func(w http.ResponseWriter, r *http.Request) {
 		var event map[string]any
 		if err := json.NewDecoder(r.Body).Decode(&event); err != nil {

@@ -2,8 +2,8 @@
 // request, one task an event, one upsert an event and rollup; no cache, no batches, foreign keys. It is written with care,
 // on the same libraries, and only ever run by bench.
 //
-// Arguments: "schema" makes the tables, "api" serves, "worker" works; "bare" is a server that only decodes JSON, the limit
-// of net/http. Configuration: DATABASE_URL, REDIS_URL, JWT_SECRET, HTTP_ADDR.
+// Arguments: "schema" makes the tables, "api" serves, "worker" works; "bare" is a server that only decodes JSON, or
+// answers with BODY, the limit of net/http. Configuration: DATABASE_URL, REDIS_URL, JWT_SECRET, HTTP_ADDR, BODY.
 package main
 
 import (
@@ -45,7 +45,7 @@ func do(ctx context.Context, args []string) error {
 		return errors.New("one argument: schema, api, worker or bare")
 	}
 	if args[0] == "bare" {
-		return serve(ctx, bare())
+		return serve(ctx, bare([]byte(os.Getenv("BODY"))))
 	}
 	config, err := pgxpool.ParseConfig(os.Getenv("DATABASE_URL"))
 	if err != nil {

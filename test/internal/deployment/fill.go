@@ -9,8 +9,10 @@ import (
 	"github.com/hp-analytics/hp-analytics/client"
 )
 
-// Fill creates an API key that may ingest and read, and the given products, at most 1,000. It returns the products in the
-// order of their SKUs. The catalog must run.
+// bulkProducts is the number of products that one request may hold.
+const bulkProducts = 1000
+
+// Fill creates an API key that may ingest and read, and the given products. It returns the products in the order of their SKUs. The catalog must run.
 func (d *Deployment) Fill(ctx context.Context, products []client.ProductCreateRequest) (key string, stored []client.Product, err error) {
 	c, err := client.New(d.Service("auth").URL(),
 		client.WithRoute("products", d.Service("catalog").URL()), client.WithLogin(adminEmail, adminPassword))
@@ -29,12 +31,14 @@ func (d *Deployment) Fill(ctx context.Context, products []client.ProductCreateRe
 			PriceMinor: &p.PriceMinor, Currency: p.Currency, Prices: p.Prices, Attributes: p.Attributes,
 		}
 	}
-	result, err := c.BulkUpsertProducts(ctx, client.ProductBulkRequest{Products: items})
-	if err != nil {
-		return "", nil, err
-	}
-	if len(result.Errors) > 0 {
-		return "", nil, fmt.Errorf("create products: %+v", result.Errors)
+	for some := range slices.Chunk(items, bulkProducts) {
+		result, err := c.BulkUpsertProducts(ctx, client.ProductBulkRequest{Products: some})
+		if err != nil {
+			return "", nil, err
+		}
+		if len(result.Errors) > 0 {
+			return "", nil, fmt.Errorf("create products: %+v", result.Errors)
+		}
 	}
 	for product, err := range c.AllProducts(ctx, &client.ListProductsParams{Limit: 100}) {
 		if err != nil {

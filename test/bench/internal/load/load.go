@@ -24,6 +24,10 @@ type Load struct {
 	// Rate is how many requests a second are due over all connections, whether answers come or not (open model); 0
 	// means as many as are answered (closed model).
 	Rate float64
+	// Once ends the load when every request was sent once, or after Duration.
+	Once bool
+	// Parts is the number of equal parts of Duration of which Outcome.Parts tells the answers; 0 for none.
+	Parts int
 }
 
 // Outcome is what a load has seen.
@@ -32,6 +36,19 @@ type Outcome struct {
 	Failed    map[string]int // by status; "connection" when it broke, "unsent" when it was due but not sent
 	Took      time.Duration
 	Latencies []time.Duration // of what was answered, sorted
+	Parts     []int           // answers in each part of the duration; late ones are in the last
+}
+
+// Mean returns the mean latency.
+func (o Outcome) Mean() time.Duration {
+	if len(o.Latencies) == 0 {
+		return 0
+	}
+	var sum time.Duration
+	for _, latency := range o.Latencies {
+		sum += latency
+	}
+	return sum / time.Duration(len(o.Latencies))
 }
 
 // FailedTotal returns how many requests failed.
@@ -63,15 +80,18 @@ func (l Load) Run(ctx context.Context) (Outcome, error) {
 	begin := time.Now()
 	var wg sync.WaitGroup
 	for i := range connections {
-		connections[i] = connection{load: l, host: parsed.Host, number: i, begin: begin, failed: map[string]int{}}
+		connections[i] = connection{load: l, host: parsed.Host, number: i, begin: begin, failed: map[string]int{}, parts: make([]int, l.Parts)}
 		wg.Go(func() { problems[i] = connections[i].run(ctx) })
 	}
 	wg.Wait()
-	all := Outcome{Took: time.Since(begin), Failed: map[string]int{}}
+	all := Outcome{Took: time.Since(begin), Failed: map[string]int{}, Parts: make([]int, l.Parts)}
 	for _, c := range connections {
 		all.Latencies = append(all.Latencies, c.latencies...)
 		for why, n := range c.failed {
 			all.Failed[why] += n
+		}
+		for i, n := range c.parts {
+			all.Parts[i] += n
 		}
 	}
 	all.Answered = len(all.Latencies)
@@ -89,6 +109,7 @@ type connection struct {
 	reader    *bufio.Reader
 	latencies []time.Duration
 	failed    map[string]int
+	parts     []int
 }
 
 // reconnectPause keeps a client from hammering a server that is gone.
@@ -110,6 +131,10 @@ func (c *connection) run(ctx context.Context) error {
 		}
 	}
 	for n := 0; ctx.Err() == nil; n++ {
+		number := n*c.load.Connections + c.number
+		if c.load.Once && number >= len(c.load.Requests) {
+			break
+		}
 		due, open := c.due(n)
 		if !due.Before(c.begin.Add(c.load.Duration)) {
 			break
@@ -121,21 +146,32 @@ func (c *connection) run(ctx context.Context) error {
 			c.failed["unsent"]++
 			continue
 		}
-		status, err := c.ask(c.load.Requests[(n*c.load.Connections+c.number)%len(c.load.Requests)])
+		answer, err := c.ask(c.load.Requests[number%len(c.load.Requests)])
 		switch {
 		case err != nil:
 			c.failed["connection"]++
+		case answer.status >= 400:
+			c.failed[strconv.Itoa(answer.status)]++
+		default:
+			c.count(due)
+		}
+		if err != nil || answer.last {
 			_ = c.conn.Close()
 			if c.connect(ctx) != nil {
 				pause(reconnectPause)
 			}
-		case status >= 400:
-			c.failed[strconv.Itoa(status)]++
-		default:
-			c.latencies = append(c.latencies, time.Since(due))
 		}
 	}
 	return nil
+}
+
+// count records an answer that comes now to a request that was due at a time.
+func (c *connection) count(due time.Time) {
+	now := time.Now()
+	c.latencies = append(c.latencies, now.Sub(due))
+	if parts := c.load.Parts; parts > 0 {
+		c.parts[min(parts-1, int(now.Sub(c.begin)*time.Duration(parts)/c.load.Duration))]++
+	}
 }
 
 // due returns when the n-th request of this connection is to be sent.
@@ -157,9 +193,9 @@ func (c *connection) connect(ctx context.Context) error {
 }
 
 // ask sends one request and reads the answer to its end.
-func (c *connection) ask(request []byte) (status int, err error) {
+func (c *connection) ask(request []byte) (answer, error) {
 	if _, err := c.conn.Write(request); err != nil {
-		return 0, fmt.Errorf("send: %w", err)
+		return answer{}, fmt.Errorf("send: %w", err)
 	}
 	return readAnswer(c.reader)
 }

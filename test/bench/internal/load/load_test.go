@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -91,5 +92,63 @@ func TestPercentile(t *testing.T) {
 		if got := o.Percentile(p); got != want {
 			t.Errorf("p%g of 1..200 = %d, want %d", p, got, want)
 		}
+	}
+}
+
+// TestOnce checks that a load with Once sends every request exactly once, over connections that the server closes.
+func TestOnce(t *testing.T) {
+	t.Parallel()
+	var asked [10]atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		asked[body[0]-'0'].Add(1)
+		w.Header().Set("Connection", "close")
+	}))
+	defer server.Close()
+	l := load.Load{URL: server.URL, Connections: 4, Duration: time.Minute, Once: true, Parts: 2}
+	for i := range asked {
+		l.Requests = append(l.Requests, post(string(rune('0'+i))))
+	}
+	got, err := l.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Answered != len(asked) || got.FailedTotal() > 0 {
+		t.Errorf("%d answered, failed %v; want %d, and a closed connection is no failure", got.Answered, got.Failed, len(asked))
+	}
+	if got.Parts[0] != len(asked) || got.Parts[1] != 0 {
+		t.Errorf("parts %v: all answers came in the first half of a minute", got.Parts)
+	}
+	for i := range asked {
+		if n := asked[i].Load(); n != 1 {
+			t.Errorf("request %d was sent %d times", i, n)
+		}
+	}
+}
+
+func TestMean(t *testing.T) {
+	t.Parallel()
+	if got := (load.Outcome{}).Mean(); got != 0 {
+		t.Errorf("the mean of nothing is %s", got)
+	}
+	if got := (load.Outcome{Latencies: []time.Duration{1, 2, 6}}).Mean(); got != 3 {
+		t.Errorf("the mean of 1, 2 and 6 is %d", got)
+	}
+}
+
+// TestChunks checks that answers without a Content-Length are read to their end: the next one on the connection is read as well.
+func TestChunks(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for range 3 {
+			_, _ = io.WriteString(w, strings.Repeat("x", 5000))
+			_ = http.NewResponseController(w).Flush()
+		}
+	}))
+	defer server.Close()
+	l := load.Load{URL: server.URL, Connections: 1, Duration: time.Minute, Once: true, Requests: [][]byte{post("0"), post("1"), post("2")}}
+	got, err := l.Run(t.Context())
+	if err != nil || got.Answered != 3 || got.FailedTotal() > 0 {
+		t.Errorf("%d answered, failed %v, %v", got.Answered, got.Failed, err)
 	}
 }
