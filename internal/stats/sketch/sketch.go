@@ -9,7 +9,6 @@
 package sketch
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 
@@ -79,36 +78,4 @@ func (s *Sketch) UnmarshalBinary(data []byte) error {
 	}
 	s.hll = &hll
 	return nil
-}
-
-// Equal reports whether two sketches represent the same set of users. The encoding of the same users depends on the order of
-// insertion and on when the list became registers, so the registers are compared.
-func Equal(a, b *Sketch) (bool, error) {
-	registersA, err := a.registers()
-	if err != nil {
-		return false, err
-	}
-	registersB, err := b.registers()
-	if err != nil {
-		return false, err
-	}
-	return bytes.Equal(registersA, registersB), nil
-}
-
-// registers returns the canonical encoding of a sketch.
-func (s *Sketch) registers() ([]byte, error) {
-	dense, err := hyperloglog.NewSketch(precision, false)
-	if err != nil {
-		return nil, fmt.Errorf("compare sketches: %w", err)
-	}
-	if s != nil {
-		if err := dense.Merge(s.hll); err != nil {
-			return nil, fmt.Errorf("compare sketches: %w", err)
-		}
-	}
-	data, err := dense.MarshalBinary()
-	if err != nil {
-		return nil, fmt.Errorf("compare sketches: %w", err)
-	}
-	return data, nil
 }

@@ -18,13 +18,17 @@ import (
 )
 
 var (
-	benchEvents = flag.Int("events", 200_000, "how many events BenchmarkReconcile recounts")
-	benchDays   = flag.Int("days", 30, "over how many days the events of BenchmarkReconcile are spread")
+	benchEvents   = flag.Int("events", 200_000, "how many events BenchmarkReconcile recounts")
+	benchDays     = flag.Int("days", 30, "over how many days the events of BenchmarkReconcile are spread")
+	benchProducts = flag.Int("products", 1000, "how many products the events of BenchmarkReconcile are about")
+	benchUsers    = flag.Int("users", 100_000, "how many users the events of BenchmarkReconcile are of")
 )
 
 // BenchmarkReconcile recounts many events of 1,000 products and 100,000 users, and rebuilds one of the days:
 //
 //	go test -run '^$' -bench Reconcile -benchtime 1x -timeout 1h ./services/aggregator/reconcile -args -events 10000000 -days 30
+//
+// What takes most memory is a day of as many users and products as rows: -events 1000000 -days 1 -products 100000 -users 1000000.
 //
 // cpu-µs/event is the CPU time of this process and Postgres together, which does not depend on what else the machine does.
 // peak-MiB is the most memory that this process had in the meantime, temp-MiB what Postgres wrote to temporary files.
@@ -34,7 +38,7 @@ func BenchmarkReconcile(b *testing.B) {
 	w.Days = *benchDays
 	w.Partitions(w.First, w.Days)
 	begin := time.Now()
-	events := w.Fill(*benchEvents, 1000, 100_000)
+	events := w.Fill(*benchEvents, *benchProducts, *benchUsers)
 	b.Logf("filled in %s", time.Since(begin).Round(time.Second))
 	begin = time.Now()
 	pool := database.Pool("hp_aggregator")

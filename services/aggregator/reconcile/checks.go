@@ -3,7 +3,6 @@ package reconcile
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -26,6 +25,13 @@ type findings struct {
 }
 
 func (f *findings) fault(d postgres.Fault) { f.differences = append(f.differences, d) }
+
+// add adds what a part of the check has found.
+func (f *findings) add(part *findings) {
+	f.rows += part.rows
+	f.compared += part.compared
+	f.differences = append(f.differences, part.differences...)
+}
 
 // run lets each snapshot do one check after the other. What they find is reported in the order of the checks.
 func (r *run) run(ctx context.Context, snapshots []postgres.Snapshot, checks []*check) error {
@@ -62,25 +68,4 @@ func (r *run) run(ctx context.Context, snapshots []postgres.Snapshot, checks []*
 		return nil
 	})
 	return group.Wait() //nolint:wrapcheck // the errors say which check has failed
-}
-
-// checkSpan compares the rollups of a span with its raw rows.
-func checkSpan(ctx context.Context, s postgres.Snapshot, span postgres.Span, f *findings) error {
-	compared, err := s.CompareCounts(ctx, span, func(d postgres.Difference) {
-		var values []string
-		for _, v := range d.Values {
-			values = append(values, fmt.Sprintf("%s is %d, recounted %d", v.Column, v.Stored, v.Recounted))
-		}
-		f.fault(postgres.Fault{Project: span.Project.Slug, Table: d.Rollup, Day: d.Day, Key: d.Key, Text: strings.Join(values, "; ")})
-	})
-	if err != nil {
-		return err
-	}
-	f.compared += compared
-	lines, err := s.RefundLines(ctx, span)
-	if err != nil {
-		return err
-	}
-	f.rows += lines
-	return checkUsers(ctx, s, span, f)
 }

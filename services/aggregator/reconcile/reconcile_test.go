@@ -2,6 +2,7 @@ package reconcile_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -55,13 +56,22 @@ func (b *books) write() {
 // reconcile returns the report and the differences that were printed.
 func (b *books) reconcile(from, to *time.Time) (reconcile.Report, string) {
 	b.t.Helper()
+	return b.run(reconcile.Options{From: from, To: to})
+}
+
+func (b *books) run(o reconcile.Options) (reconcile.Report, string) {
+	b.t.Helper()
 	var out strings.Builder
-	report, err := reconcile.Run(b.t.Context(), b.pool, reconcile.Options{From: from, To: to, Details: &out})
+	o.Details = &out
+	report, err := reconcile.Run(b.t.Context(), b.pool, o)
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	return report, out.String()
 }
+
+// littleMemory makes a reconciliation divide the days of these tests by their products and users.
+const littleMemory = 20_000
 
 func TestEveryTamperingIsFound(t *testing.T) {
 	t.Parallel()
@@ -144,7 +154,12 @@ func TestEveryTamperingIsFound(t *testing.T) {
 				t.Fatalf("tampered with %d rows, %v", tag.RowsAffected(), err)
 			}
 			report, out := b.reconcile(nil, nil)
+			divided, ofDivided := b.run(reconcile.Options{}.Within(littleMemory))
 			b.restore()
+			if divided.Differences != report.Differences || divided.Rows != report.Rows || !slices.Equal(sortedLines(ofDivided), sortedLines(out)) {
+				t.Errorf("with little memory %d differences, %d rows, want %d and %d:\n%s\nwant:\n%s",
+					divided.Differences, divided.Rows, report.Differences, report.Rows, ofDivided, out)
+			}
 			if report.Differences == 0 || strings.Count(out, "\n") != report.Differences || !strings.Contains(out, test.want) {
 				t.Errorf("%d differences, no %q in:\n%s", report.Differences, test.want, out)
 			}
@@ -154,6 +169,8 @@ func TestEveryTamperingIsFound(t *testing.T) {
 		t.Errorf("after: %+v, %d rows were written:\n%s", report, b.rows, out)
 	}
 }
+
+func sortedLines(text string) []string { return slices.Sorted(strings.Lines(text)) }
 
 // save remembers the content of all tables that are recounted or referred to.
 func (b *books) save() {

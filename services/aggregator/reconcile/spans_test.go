@@ -37,3 +37,50 @@ func TestSpans(t *testing.T) {
 		t.Errorf("spans (-want +got):\n%s", diff)
 	}
 }
+
+// TestDivide divides spans until that is not possible any more, and checks that nothing is lost or counted twice.
+func TestDivide(t *testing.T) {
+	t.Parallel()
+	day := func(n int) time.Time { return time.Date(2026, 3, n, 0, 0, 0, 0, time.UTC) }
+	project := postgres.Project{ID: 3, Slug: "shop", Zone: "Europe/Berlin"}
+	all, err := spans(project, []postgres.Day{{Day: day(28), Rows: 1}, {Day: day(29), Rows: 1}, {Day: day(30), Rows: 5*partRows + 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) != 7 {
+		t.Fatalf("%d spans, want one of two days and six parts of the third", len(all))
+	}
+	const users = 2 * mostParts
+	seen := map[time.Time][]int{} // of each day, how many spans have the totals, and how many have each user
+	for len(all) > 0 {
+		span := all[0]
+		smaller, err := divide(span)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(smaller, all[1:]...)
+		if len(smaller) > 0 {
+			continue
+		}
+		if !span.End.Equal(span.Day.AddDate(0, 0, 1)) || span.To.Sub(span.From) > 24*time.Hour || span.Part.Of > 2*mostParts {
+			t.Fatalf("%+v cannot be divided", span)
+		}
+		if seen[span.Day] == nil {
+			seen[span.Day] = make([]int, 1+users)
+		}
+		if span.Part.Totals() {
+			seen[span.Day][0]++
+			continue
+		}
+		for user := span.Part.N; user < users; user += span.Part.Of {
+			seen[span.Day][1+user]++
+		}
+	}
+	for _, at := range []time.Time{day(28), day(29), day(30)} {
+		for i, n := range seen[at] {
+			if n != 1 {
+				t.Fatalf("%s: %d spans have the user %d (-1 are the totals), want one", at, n, i-1)
+			}
+		}
+	}
+}

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/hp-analytics/hp-analytics/services/aggregator/reconcile/internal/recount"
 )
 
 // Project is a project whose rollups are recounted.
@@ -13,11 +15,18 @@ type Project struct {
 	ID   int16
 	Slug string
 	Zone string // IANA name of the time zone whose days and hours its rollups have
+	// Unfolded is whether any of its batches is pending or failed.
+	Unfolded bool
 }
 
 // Projects lists the projects, or the one with a slug.
 func (s Snapshot) Projects(ctx context.Context, slug string) ([]Project, error) {
-	rows, _ := s.tx.Query(ctx, `SELECT id, slug, time_zone FROM auth.projects WHERE $1 IN ('', slug) ORDER BY slug`, slug) // as above
+	const query = `
+		SELECT p.id, p.slug, p.time_zone, EXISTS (SELECT FROM ingest.unfolded_batches AS b WHERE b.project = p.id)
+		FROM auth.projects AS p
+		WHERE $1 IN ('', p.slug)
+		ORDER BY p.slug`
+	rows, _ := s.tx.Query(ctx, query, slug) // CollectRows returns its error
 	projects, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Project])
 	if err != nil {
 		return nil, fmt.Errorf("list projects: %w", err)
@@ -33,27 +42,49 @@ type Day struct {
 	Rows int64
 }
 
-// Span is a range of days of a project.
+// Span is a range of days of a project, or a part of what they have.
 type Span struct {
 	Project  Project
 	Day, End time.Time // the dates of the first day, and of that after the last
 	From, To time.Time // when these days begin
+	Part     recount.Part
 }
 
-// arguments are those of statements about the raw rows and rollups of a span: $1 to $6.
-func (s Span) arguments() []any {
-	return []any{s.Project.ID, s.From, s.To, s.Project.Zone, s.Day, s.End}
+// arguments are those of statements about the rows of a span from $2 up to, but not including, $3.
+func (s Span) arguments(from, to any) []any {
+	arguments := []any{s.Project.ID, from, to}
+	if !s.Part.Whole() && !s.Part.Totals() {
+		arguments = append(arguments, s.Part.Of, s.Part.N)
+	}
+	return arguments
 }
 
-// The conditions of a span: of its raw rows, and of its rollups by day and by hour.
-const (
-	rawOfSpan     = `raw.project = $1 AND raw.ts >= $2 AND raw.ts < $3`
-	dailyOfSpan   = `project = $1 AND day >= $5::date AND day < $6::date`
-	hourlyOfSpan  = `project = $1 AND hour >= $2 AND hour < $3`
-	dayOfRow      = `(raw.ts AT TIME ZONE $4)::date`
-	hourOfRow     = `date_trunc('hour', raw.ts, $4)`
-	isNotUnfolded = `NOT EXISTS (SELECT FROM ingest.unfolded_batches AS b WHERE b.project = raw.project AND b.id = raw.batch)`
-)
+// rawOfSpan is the condition of the raw rows of a span.
+const rawOfSpan = `raw.project = $1 AND raw.ts >= $2 AND raw.ts < $3`
+
+// ofPart continues a condition with that of rows whose user or product is of the part.
+func (s Span) ofPart(user, product string) string {
+	if s.Part.Whole() || s.Part.Totals() {
+		return ""
+	}
+	return ` AND (` + user + ` % $4::bigint = $5::bigint OR ` + product + ` % $4::bigint = $5::bigint)`
+}
+
+// ofSubject continues a condition with that of rollup rows whose subject is of the part.
+func (s Span) ofSubject(subject recount.Subject) string {
+	if s.Part.Whole() || s.Part.Totals() {
+		return ""
+	}
+	return ` AND ` + string(subject) + ` % $4::bigint = $5::bigint`
+}
+
+// isFolded is whether the batch of a raw row is folded.
+func (s Span) isFolded() string {
+	if !s.Project.Unfolded {
+		return "true"
+	}
+	return `NOT EXISTS (SELECT FROM ingest.unfolded_batches AS b WHERE b.project = raw.project AND b.id = raw.batch)`
+}
 
 // Days lists the days of a project in a range, oldest first; nil means that the range has no bound there. Days of events are
 // those of the partitions, so a project may have nothing on some of them.

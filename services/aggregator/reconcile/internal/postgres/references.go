@@ -43,7 +43,7 @@ func (s Snapshot) faults(ctx context.Context, what, query string, args []any, fn
 }
 
 // MissingReferences calls fn for each of some products and names of the raw rows of a project that does not exist in it.
-func (s Snapshot) MissingReferences(ctx context.Context, p Project, products, names []int64, fn func(Fault)) error {
+func (s Snapshot) MissingReferences(ctx context.Context, p Project, products []int32, names []int16, fn func(Fault)) error {
 	const query = `
 		SELECT $1::smallint, 'catalog.products', NULL::date, 'number ' || n, 'raw rows are about it, but the project has no such product'
 		FROM unnest($2::bigint[]) AS n WHERE NOT EXISTS (SELECT FROM catalog.products AS p WHERE p.project = $1 AND p.n = n.n)
