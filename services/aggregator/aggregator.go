@@ -3,7 +3,7 @@
 // A wake-up task leads to a fold: internal/postgres claims pending batches, reads their facts into internal/rollup, adds
 // the result to the rollups and marks the batches, in one transaction. The other packages make that happen soon and often
 // enough: internal/worker listens for tasks, internal/schedule replaces lost tasks and maintains the partitions (in one
-// process at a time), internal/progress notices when nothing is folded. Package reconcile recounts everything.
+// process at a time), internal/erase forgets users (in the same process), internal/progress notices when nothing is folded. Package reconcile recounts everything.
 package aggregator
 
 import (
@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/hp-analytics/hp-analytics/internal/locks"
 	"github.com/hp-analytics/hp-analytics/internal/openapi"
@@ -21,6 +22,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/service/frame"
 	"github.com/hp-analytics/hp-analytics/internal/platform/tasks"
 	"github.com/hp-analytics/hp-analytics/migrations"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/erase"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/progress"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/redis"
@@ -54,6 +56,7 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 		Now:         time.Now,
 		Logger:      f.Logger,
 	}, f.Registerer)
+	eraser := &erase.Eraser{Pool: f.Pool, Redis: f.Redis, Logger: f.Logger}
 	leader := &platformpostgres.Leader{Pool: f.Pool, Lock: locks.AggregatorLeader, Retry: leaderRetry, Logger: f.Logger}
 	return f.Service(frame.Parts{
 		Mount: func(router chi.Router) error {
@@ -67,7 +70,18 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 				ready()
 				return worker.Run(ctx, f.Redis, foldWorker, cfg.Concurrency, f.TracerProvider, f.Logger)
 			}},
-			lifecycle.Loop("leader", func(ctx context.Context) { leader.Run(ctx, work.Run) }),
+			lifecycle.Loop("leader", func(ctx context.Context) { leader.Run(ctx, lead(work.Run, eraser.Run)) }),
 		},
 	})
+}
+
+// lead returns the work of the leader: all of some work at the same time.
+func lead(all ...func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		group, ctx := errgroup.WithContext(ctx)
+		for _, work := range all {
+			group.Go(func() error { return work(ctx) })
+		}
+		return group.Wait() //nolint:wrapcheck // it is that of the work
+	}
 }
