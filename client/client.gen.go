@@ -487,7 +487,7 @@ type EventInput struct {
 	// Example: 7f3c9a2e-visitor
 	AnonymousID string `json:"anonymous_id,omitempty,omitzero"`
 
-	// ID Makes retries safe, together with `ts`. Any text; answers give its UUID, which is the text itself if it is one. Without `ts` a UUIDv7, whose time becomes `ts`. Made by the server when absent.
+	// ID Makes retries safe, together with `ts`. Any text; answers give its UUID, which is the text itself if it is one. Without `ts`, the time in a UUIDv7 or a ULID becomes `ts`; with any other id, that of the first receipt of the id in the project, which is remembered as long as the event is kept. Made by the server when absent.
 	ID string `json:"id,omitempty,omitzero"`
 
 	// ProductID The product by its id.
@@ -1204,7 +1204,7 @@ type OrderRequest struct {
 	// SentAt When it was sent, by the client's clock.
 	SentAt time.Time `json:"sent_at,omitempty,omitzero"`
 
-	// TS When it happened; the time in a UUIDv7 `id` or of arrival by default.
+	// TS When it happened; the time in a UUIDv7 or ULID `id` or of the first receipt by default.
 	TS time.Time `json:"ts,omitempty,omitzero"`
 
 	// UserID The user who did it: any printable text of up to 200 bytes in UTF-8, except `me`. With an API key, required unless there is an `anonymous_id`; with a user's token, absent or the user's own id.
@@ -1806,7 +1806,7 @@ type PurchaseRequest struct {
 	// Example: SHOE-TRAIL-42
 	SKU SKU `json:"sku,omitempty,omitzero"`
 
-	// TS When it happened; the time in a UUIDv7 `id` or of arrival by default.
+	// TS When it happened; the time in a UUIDv7 or ULID `id` or of the first receipt by default.
 	TS time.Time `json:"ts,omitempty,omitzero"`
 
 	// UserID The user who did it: any printable text of up to 200 bytes in UTF-8, except `me`. With an API key, required unless there is an `anonymous_id`; with a user's token, absent or the user's own id.
@@ -2062,7 +2062,7 @@ type RefundRequest struct {
 	// SentAt When it was sent, by the client's clock.
 	SentAt time.Time `json:"sent_at,omitempty,omitzero"`
 
-	// TS When it happened; the time in a UUIDv7 `id` or of arrival by default.
+	// TS When it happened; the time in a UUIDv7 or ULID `id` or of the first receipt by default.
 	TS time.Time `json:"ts,omitempty,omitzero"`
 }
 
@@ -2248,7 +2248,7 @@ type StandaloneRefundRequest struct {
 	// SentAt When it was sent, by the client's clock.
 	SentAt time.Time `json:"sent_at,omitempty,omitzero"`
 
-	// TS When it happened; the time in a UUIDv7 `id` or of arrival by default.
+	// TS When it happened; the time in a UUIDv7 or ULID `id` or of the first receipt by default.
 	TS time.Time `json:"ts,omitempty,omitzero"`
 
 	// UserID The user who did it: any printable text of up to 200 bytes in UTF-8, except `me`. With an API key, required unless there is an `anonymous_id`; with a user's token, absent or the user's own id.
@@ -3508,13 +3508,14 @@ func (c *Client) ListEvents(ctx context.Context, params *ListEventsParams, optio
 // in milliseconds, if it is more than a second. An event whose `ts` is more than an hour ahead, even after correction by that
 // difference (of at most a day), is counted when it is received: the answer has the warning `ts_clamped`, and the property
 // `$ts_sent` keeps its `ts`. Retries of such an event are recognised by its own `id` and `ts`.
+// Of two requests with one event that differ in `sent_at`, the first one decides.
 //
 // Codes of refused events: `product_ambiguous`, `unknown_product`, `too_many_new_products` (a key that creates products for
 // unknown SKUs creates at most 100 with a request, and a project has at most 10,000 that nobody has described),
 // `too_many_event_types` (a project has at most 10,000 types), `type_forbidden` (a user who is no member sends view, click
 // and add_to_cart), `user_id_required`, `user_id_mismatch`, `anonymous_id_forbidden`, `ts_too_old` (more than 90 days ago,
-// unless the project or the installation say otherwise), `too_many_days` (see `POST /imports`), `id_without_time`, `unknown_field`, `duplicate_field`,
-// `wrong_type`, `required` and `invalid_value`.
+// unless the project or the installation say otherwise), `too_many_days` (see `POST /imports`), `unknown_field`,
+// `duplicate_field`, `wrong_type`, `required` and `invalid_value`.
 func (c *Client) CreateEvent(ctx context.Context, body EventInput, params *CreateEventParams, options ...CallOption) (result EventAccepted, err error) {
 	call := &call{
 		operation: "createEvent", method: http.MethodPost,

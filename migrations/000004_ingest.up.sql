@@ -57,7 +57,7 @@ CREATE TABLE ingest.events (
 CREATE INDEX events_product_ts_idx ON ingest.events (project, product, ts) WHERE product IS NOT NULL;
 CREATE INDEX events_user_ts_idx ON ingest.events (user_n, ts);
 COMMENT ON TABLE ingest.events IS 'Accepted events, one partition per UTC day. The primary key deduplicates: a retry hits the same row. So an event of an erased user stays as one of nobody, with what the sums are made of.';
-COMMENT ON COLUMN ingest.events.ts IS 'When it happened by the client''s clock, or else the time in a UUIDv7 id, or else when it was received.';
+COMMENT ON COLUMN ingest.events.ts IS 'When it happened by the client''s clock, or else the time in its id (a UUIDv7 or a ULID), or else when it was first received.';
 COMMENT ON COLUMN ingest.events.user_n IS 'The user (ingest.users.n); 0 is nobody: the user was erased.';
 COMMENT ON COLUMN ingest.events.batch IS 'The batch that committed it.';
 COMMENT ON COLUMN ingest.events.id IS 'The client''s id if it is a UUID, else a UUIDv5 of it in the project, or made by the server.';
@@ -66,21 +66,23 @@ COMMENT ON COLUMN ingest.events.project IS 'The project.';
 COMMENT ON COLUMN ingest.events.name IS 'The name of the event (ingest.names.n).';
 COMMENT ON COLUMN ingest.events.properties IS 'Properties given by the client, a JSON object; NULL for none, and of nobody. Members that begin with $ may be ours: $skew_ms is the time of receipt minus sent_at, $ts_sent is ts of a clamped event as it was sent.';
 
--- An event whose ts is too far ahead is counted when it is received. A retry is received at another time, so the first one is
--- recorded before the event is stored, and the retry is stored with it, too.
-CREATE TABLE ingest.clamped_events (
+-- When an event is counted can depend on when it is received: its ts is far ahead, or it has none. A retry is received at another
+-- time, so the first receipt is recorded before the event is stored, and the retry is stored with the same ts.
+CREATE TABLE ingest.event_times (
 	project smallint NOT NULL,
 	ts_sent timestamptz NOT NULL,
 	id      uuid NOT NULL,
 	ts      timestamptz NOT NULL,
 	PRIMARY KEY (project, ts_sent, id)
 );
-CREATE INDEX clamped_events_ts_idx ON ingest.clamped_events (ts);
-COMMENT ON TABLE ingest.clamped_events IS 'The times of events whose ts was too far ahead. A row is kept as long as the raw row.';
-COMMENT ON COLUMN ingest.clamped_events.project IS 'The project.';
-COMMENT ON COLUMN ingest.clamped_events.ts_sent IS 'ts as the client sent it.';
-COMMENT ON COLUMN ingest.clamped_events.id IS 'As ingest.events.id.';
-COMMENT ON COLUMN ingest.clamped_events.ts IS 'ts of the raw row: when the event was first received.';
+CREATE INDEX event_times_ts_idx ON ingest.event_times (ts);
+-- Those that flushes look for.
+CREATE INDEX event_times_moved_idx ON ingest.event_times (project, ts_sent) WHERE ts <> ts_sent;
+COMMENT ON TABLE ingest.event_times IS 'When events are counted whose ts is far ahead or missing. A row is kept as long as the raw row.';
+COMMENT ON COLUMN ingest.event_times.project IS 'The project.';
+COMMENT ON COLUMN ingest.event_times.ts_sent IS 'ts as the client sent it; -infinity for none.';
+COMMENT ON COLUMN ingest.event_times.id IS 'As ingest.events.id.';
+COMMENT ON COLUMN ingest.event_times.ts IS 'ts of the raw row: ts_sent, or when the event was first received.';
 
 -- Orders are unique by id for ever, so they are not partitioned by time and are kept. A purchase is an order of one line.
 CREATE TABLE ingest.orders (
@@ -526,7 +528,7 @@ BEGIN
 				INSERT INTO ingest.dropped_days (project, day) SELECT project, $1 FROM present WHERE project IS NOT NULL ON CONFLICT DO NOTHING', partition)
 				USING expired;
 			EXECUTE format('DROP TABLE ingest.%I', partition);
-			DELETE FROM ingest.clamped_events
+			DELETE FROM ingest.event_times
 			WHERE ts >= expired::timestamp AT TIME ZONE 'UTC' AND ts < (expired + 1)::timestamp AT TIME ZONE 'UTC';
 			DELETE FROM ingest.opened_days WHERE day = expired;
 		END IF;
@@ -538,7 +540,7 @@ COMMENT ON FUNCTION ingest.drop_partitions_before(date, boolean) IS
 	'Drops the partitions of the days before a day, except for those with rows of a project whose import keeps them, and returns their names and sizes in bytes. With dry_run it only returns them.';
 REVOKE ALL ON FUNCTION ingest.make_partition(date), ingest.ensure_partitions(date, date), ingest.open_day(smallint, date, integer), ingest.drop_partitions_before(date, boolean) FROM PUBLIC;
 
-GRANT SELECT, INSERT ON ingest.events, ingest.clamped_events, ingest.orders, ingest.refunds, ingest.refund_lines, ingest.batches, ingest.idempotency_keys, ingest.names TO hp_ingest;
+GRANT SELECT, INSERT ON ingest.events, ingest.event_times, ingest.orders, ingest.refunds, ingest.refund_lines, ingest.batches, ingest.idempotency_keys, ingest.names TO hp_ingest;
 GRANT SELECT, INSERT, UPDATE ON ingest.users TO hp_ingest;
 GRANT SELECT, INSERT, UPDATE (refunded_minor, refunded_units) ON ingest.order_lines TO hp_ingest;
 GRANT SELECT ON ingest.dropped_days TO hp_ingest;

@@ -53,7 +53,7 @@ func TestOneBadEventCostsOnlyItself(t *testing.T) {
 		view(""),
 		view(`"ts":"` + ago(-2*time.Hour) + `",`), // 4: is clamped
 		view(`"ts":"` + ago(100*24*time.Hour) + `",`),
-		view(`"id":"` + uuid.NewString() + `",`),
+		view(`"id":"` + uuid.NewString() + `",`), // 6: its time is that of its first receipt
 		view(`"properties":{"a":"` + strings.Repeat("x", 33<<10) + `"},`),
 		view(`"properties":{"a":"\ud800"},`), // 8: jsonb would refuse it, so it is replaced
 		view(`"properties":{"a":1e999999},`),
@@ -63,16 +63,16 @@ func TestOneBadEventCostsOnlyItself(t *testing.T) {
 		view(""), // 13
 	}
 	wrong := []string{
-		"1 unknown_product", "5 ts_too_old", "6 id_without_time", "7 event_too_large",
+		"1 unknown_product", "5 ts_too_old", "7 event_too_large",
 		"9 invalid_value", "10 unknown_field", "11 wrong_type", "12 user_id_required",
 	}
 	a := p.post("/events/bulk", p.ingestKey, bulk(events...))
-	a.expectBulk(t, 6, 0, wrong...)
-	if n := p.count(`SELECT count(*) FROM ingest.events WHERE batch = $1::bigint`, a.string("batch_id")); n != 6 {
-		t.Errorf("%d rows are stored, want 6", n)
+	a.expectBulk(t, 7, 0, wrong...)
+	if n := p.count(`SELECT count(*) FROM ingest.events WHERE batch = $1::bigint`, a.string("batch_id")); n != 7 {
+		t.Errorf("%d rows are stored, want 7", n)
 	}
 	lines := strings.Join(append(events, `{"type":`), "\n")
-	p.post("/events/bulk", p.ingestKey, lines, "Content-Type", "application/x-ndjson").expectBulk(t, 6, 0, append(wrong, "14 malformed_json")...)
+	p.post("/events/bulk", p.ingestKey, lines, "Content-Type", "application/x-ndjson").expectBulk(t, 6, 1, append(wrong, "14 malformed_json")...)
 }
 
 // TestABulkOfBadEventsFails refuses all events, in each format. The answer names each, and there is no receipt of nothing.

@@ -132,7 +132,6 @@ func TestBadEvents(t *testing.T) {
 		"unknown product": {body: `{"type":"view","sku":"NONE","user_id":"u"}`, status: 422, code: "validation_failed", errors: []string{"/sku unknown_product"}},
 		"unknown id":      {body: `{"type":"view","product_id":"` + uuid.NewString() + `","user_id":"u"}`, status: 422, code: "validation_failed", errors: []string{"/product_id unknown_product"}},
 		"ts too old":      {body: `{"ts":"` + ago(91*24*time.Hour) + `",` + good + `}`, status: 422, code: "validation_failed", errors: []string{"/ts ts_too_old"}},
-		"id without time": {body: `{"id":"` + uuid.NewString() + `",` + good + `}`, status: 422, code: "validation_failed", errors: []string{"/id id_without_time"}},
 		"no user":         {body: `{"type":"view","sku":"SHOE"}`, status: 422, code: "validation_failed", errors: []string{"/user_id user_id_required"}},
 		"too large":       {body: `{"properties":{"a":"` + strings.Repeat("x", 33<<10) + `"},` + good + `}`, status: 413, code: "event_too_large"},
 		"a media type":    {body: `{` + good + `}`, header: []string{"Content-Type", "text/plain"}, status: 415, code: "unsupported_media_type"},

@@ -84,7 +84,7 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 		Total: cfg.MaxInflightBytes, Caller: cfg.MaxCallerBytes, Address: cfg.MaxAddressBytes,
 	}, f.Registerer)
 	bodies := body.NewOpener(budget, body.Pace{Stall: cfg.BodyStall, Rate: cfg.MinBodyRate, Total: cfg.HTTP.ReadTimeout})
-	recorder := event.NewRecorder(rules, event.Deps{Catalog: known, Dictionary: numbers, Clamps: store, Days: store, Committer: writer})
+	recorder := event.NewRecorder(rules, event.Deps{Catalog: known, Dictionary: numbers, Times: store, Days: store, Committer: writer})
 	orders := order.NewRecorder(rules, order.Deps{Catalog: known, Dictionary: numbers, Committer: writer, Archive: store})
 	server := api.New(recorder, orders, store, bodies, watcher, limits, f.Logger, f.Registerer)
 	server.History = api.NewHistory(store, api.HistoryOptions{Limiter: reads, Exports: cfg.Exports, Timeout: cfg.ExportTimeout, Stall: cfg.ExportStall}, f.Logger)

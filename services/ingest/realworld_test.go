@@ -98,12 +98,12 @@ func TestClocksThatAreWrong(t *testing.T) {
 		t.Errorf("%d clamped rows", n)
 	}
 	// When its time is not too far ahead any more, it is still the same event.
-	p.exec(`UPDATE ingest.clamped_events SET ts_sent = ts_sent - interval '30 minutes'`)
+	p.exec(`UPDATE ingest.event_times SET ts_sent = ts_sent - interval '40 minutes' WHERE ts <> ts_sent`)
 	sent, err := time.Parse(time.RFC3339Nano, ts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	later := `{"id":"2","ts":"` + sent.Add(-30*time.Minute).Truncate(time.Microsecond).Format(time.RFC3339Nano) + `","type":"a","user_id":"u","properties":{"a":1}}`
+	later := `{"id":"2","ts":"` + sent.Add(-40*time.Minute).Truncate(time.Microsecond).Format(time.RFC3339Nano) + `","type":"a","user_id":"u","properties":{"a":1}}`
 	if a := p.post("/events/bulk", p.ingestKey, bulk(view(""), later)); a.number("accepted") != 1 || a.number("duplicates") != 1 {
 		t.Errorf("later: %v", a.object)
 	}

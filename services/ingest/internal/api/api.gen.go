@@ -133,7 +133,7 @@ type EventInput struct {
 	// Example: 7f3c9a2e-visitor
 	AnonymousID *string `json:"anonymous_id,omitempty"`
 
-	// ID Makes retries safe, together with `ts`. Any text; answers give its UUID, which is the text itself if it is one. Without `ts` a UUIDv7, whose time becomes `ts`. Made by the server when absent.
+	// ID Makes retries safe, together with `ts`. Any text; answers give its UUID, which is the text itself if it is one. Without `ts`, the time in a UUIDv7 or a ULID becomes `ts`; with any other id, that of the first receipt of the id in the project, which is remembered as long as the event is kept. Made by the server when absent.
 	ID *string `json:"id,omitempty"`
 
 	// ProductID The product by its id.
@@ -511,7 +511,7 @@ type OrderRequest struct {
 	// SentAt When it was sent, by the client's clock.
 	SentAt *time.Time `json:"sent_at,omitempty"`
 
-	// TS When it happened; the time in a UUIDv7 `id` or of arrival by default.
+	// TS When it happened; the time in a UUIDv7 or ULID `id` or of the first receipt by default.
 	TS *time.Time `json:"ts,omitempty"`
 
 	// UserID The user who did it: any printable text of up to 200 bytes in UTF-8, except `me`. With an API key, required unless there is an `anonymous_id`; with a user's token, absent or the user's own id.
@@ -606,7 +606,7 @@ type PurchaseRequest struct {
 	// Example: SHOE-TRAIL-42
 	SKU *SKU `json:"sku,omitempty"`
 
-	// TS When it happened; the time in a UUIDv7 `id` or of arrival by default.
+	// TS When it happened; the time in a UUIDv7 or ULID `id` or of the first receipt by default.
 	TS *time.Time `json:"ts,omitempty"`
 
 	// UserID The user who did it: any printable text of up to 200 bytes in UTF-8, except `me`. With an API key, required unless there is an `anonymous_id`; with a user's token, absent or the user's own id.
@@ -856,7 +856,7 @@ type RefundRequest struct {
 	// SentAt When it was sent, by the client's clock.
 	SentAt *time.Time `json:"sent_at,omitempty"`
 
-	// TS When it happened; the time in a UUIDv7 `id` or of arrival by default.
+	// TS When it happened; the time in a UUIDv7 or ULID `id` or of the first receipt by default.
 	TS *time.Time `json:"ts,omitempty"`
 }
 
@@ -912,7 +912,7 @@ type StandaloneRefundRequest struct {
 	// SentAt When it was sent, by the client's clock.
 	SentAt *time.Time `json:"sent_at,omitempty"`
 
-	// TS When it happened; the time in a UUIDv7 `id` or of arrival by default.
+	// TS When it happened; the time in a UUIDv7 or ULID `id` or of the first receipt by default.
 	TS *time.Time `json:"ts,omitempty"`
 
 	// UserID The user who did it: any printable text of up to 200 bytes in UTF-8, except `me`. With an API key, required unless there is an `anonymous_id`; with a user's token, absent or the user's own id.

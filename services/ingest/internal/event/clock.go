@@ -15,23 +15,29 @@ const (
 	PropertySent = "$ts_sent" // ts of a clamped event as it was sent
 )
 
+// certain is how far ts may be ahead for an event to be counted then in any case. Whether one that is further ahead is too far ahead
+// depends on what a request says of the client's clock, and two requests with the same event may say different things at the same
+// time: the first one decides (Times). It is so much less than maxAhead that no request is in progress, and no clocks of
+// two replicas differ, for the time between.
+const certain = maxAhead / 2
+
 // minSkew is the smallest skew worth a property: less is the way from the client to here.
 const minSkew = time.Second
 
-// Clamp is an event whose ts is too far ahead to be counted then.
-type Clamp struct {
+// Receipt is an event that was received while its ts could not say when it is counted.
+type Receipt struct {
 	Project int16
 	ID      uuid.UUID
-	Sent    time.Time // its ts
-	TS      time.Time // the time at which it is counted
+	Sent    time.Time // its ts; zero for none
+	TS      time.Time // the time at which it is counted if this is the first receipt
 }
 
-// Clamps remembers when clamped events are counted. The time of receipt differs from retry to retry, so it cannot identify an
-// event.
-type Clamps interface {
-	// Clamp records clamps that are not known yet and returns for each the one that was recorded first. They are committed when
-	// it returns. An event that is stored at Sent already is counted then: it is not recorded, and its TS is Sent.
-	Clamp(ctx context.Context, clamps []Clamp) ([]Clamp, error)
+// Times remembers when events are counted whose ts alone does not decide it. The time of receipt differs from retry to retry, so it
+// cannot identify an event.
+type Times interface {
+	// FirstTimes records receipts of events that are not known yet and returns for each the TS of the one that was recorded
+	// first. They are committed when it returns. An event that is stored at Sent already is counted then, and not recorded.
+	FirstTimes(ctx context.Context, receipts []Receipt) ([]time.Time, error)
 }
 
 // ClampedError says that an event was received before while its ts was too far ahead. It is the row with the time TS.
@@ -42,29 +48,43 @@ func (e ClampedError) Error() string {
 	return "the event was received before and is counted at " + e.TS.Format(time.RFC3339Nano)
 }
 
-// clamp moves events that are too far ahead to the time of their first receipt. Their own ts remains a property.
-func (r *Recorder) clamp(ctx context.Context, drafts []Draft, events []Event, now time.Time) error {
-	var ahead []int
-	var clamps []Clamp
+// settleTimes sets the times of events that depend on when they are received. Those that are too far ahead are moved to their first
+// receipt, and their own ts remains a property.
+func (r *Recorder) settleTimes(ctx context.Context, drafts []Draft, events []Event, now time.Time) error {
+	received := now.UTC().Truncate(time.Microsecond)
+	var index []int
+	var receipts []Receipt
 	for i := range drafts {
-		if d, e := &drafts[i], &events[i]; !d.Refused() && d.ahead(e.TS, now) {
-			ahead = append(ahead, i)
-			clamps = append(clamps, Clamp{Project: e.Project, ID: e.ID, Sent: e.TS, TS: now.UTC().Truncate(time.Microsecond)})
+		d, e := &drafts[i], &events[i]
+		if d.Refused() {
+			continue
 		}
+		receipt := Receipt{Project: e.Project, ID: e.ID, Sent: e.TS, TS: e.TS}
+		switch {
+		case d.timeless():
+			receipt.Sent = time.Time{}
+		case d.ahead(e.TS, now):
+			receipt.TS = received
+		case !e.TS.After(now.Add(certain)):
+			continue
+		}
+		index, receipts = append(index, i), append(receipts, receipt)
 	}
-	if len(ahead) == 0 {
+	if len(index) == 0 {
 		return nil
 	}
-	known, err := r.clamps.Clamp(ctx, clamps)
+	first, err := r.times.FirstTimes(ctx, receipts)
 	if err != nil {
 		return err
 	}
-	for n, i := range ahead {
-		if known[n].TS.Equal(known[n].Sent) {
-			continue
+	for n, i := range index {
+		switch {
+		case receipts[n].Sent.IsZero():
+			events[i].TS = first[n]
+		case !first[n].Equal(receipts[n].Sent):
+			events[i].clampTo(first[n])
+			drafts[i].Clamped = true
 		}
-		events[i].clampTo(known[n].TS)
-		drafts[i].Clamped = true
 	}
 	return nil
 }

@@ -2,10 +2,13 @@ package event
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"github.com/oklog/ulid/v2"
 )
 
 // sent returns a draft that was sent with a ts so far ahead, by a clock that is so far ahead (0: it does not say).
@@ -117,5 +120,86 @@ func TestAClampedEventIsKnownWhenItsTimeHasCome(t *testing.T) {
 	_, verdicts, err := recorder.Events(t.Context(), shop, drafts)
 	if err != nil || verdicts[0].Status != Duplicate || !verdicts[0].TS.Equal(at) || !drafts[0].Clamped {
 		t.Errorf("got %+v, %v", verdicts, err)
+	}
+}
+
+// TestTheFirstRequestDecidesWhatIsTooFarAhead sends an event by a client that says that its clock is ahead, and by one that does
+// not say it, at the same time: neither has stored it when the other asks.
+func TestTheFirstRequestDecidesWhatIsTooFarAhead(t *testing.T) {
+	t.Parallel()
+	for name, known := range map[string]bool{"the clock is known first": true, "the clock is known later": false} {
+		w, recorder := newWorld()
+		draft := withID(goodDraft(), NewID())
+		draft.TS = time.Now().Add(90 * time.Minute).Truncate(time.Microsecond)
+		said := draft
+		said.set(FieldSentAt)
+		said.SentAt = draft.TS
+		orders := []Draft{draft, said}
+		if known {
+			orders = []Draft{said, draft}
+		}
+		var times []time.Time
+		for i := range orders {
+			w.events = map[uuid.UUID]Event{} // the other one is not committed yet
+			_, verdict, err := recorder.Event(t.Context(), shop, &orders[i])
+			if err != nil {
+				t.Fatal(err)
+			}
+			times = append(times, verdict.TS)
+		}
+		if !times[0].Equal(times[1]) || times[0].Equal(draft.TS.UTC()) != known {
+			t.Errorf("%s: counted at %v, ts is %v", name, times, draft.TS)
+		}
+	}
+}
+
+// TestAnIDWithoutTimeIsCountedWhenItIsFirstReceived sends events with an id and no ts twice, in one request and in two.
+func TestAnIDWithoutTimeIsCountedWhenItIsFirstReceived(t *testing.T) {
+	t.Parallel()
+	w, recorder := newWorld()
+	for _, set := range []func(d *Draft){
+		func(d *Draft) { d.ID = uuid.New() },
+		func(d *Draft) { d.IDText = "ajs-next-1732600000000-6f1c" },
+		func(d *Draft) { d.IDText = "ZZZZZZZZZZZZZZZZZZZZZZZZZZ" },
+		func(d *Draft) { d.IDText = "7ZZZZZZZZZZZZZZZZZZZZZZZZZ" }, // a ULID of the year 10889, or some other text
+	} {
+		draft := goodDraft()
+		draft.set(FieldID)
+		set(&draft)
+		_, first, err := recorder.Events(t.Context(), shop, []Draft{draft, draft})
+		if err != nil || first[0].Status != Accepted || first[1].Status != Duplicate || time.Since(first[0].TS).Abs() > time.Minute {
+			t.Fatalf("%+v, %v", first, err)
+		}
+		again := draft
+		_, second, err := recorder.Event(t.Context(), shop, &again)
+		if err != nil || second.Status != Duplicate || second.Identity != first[0].Identity || again.Clamped {
+			t.Errorf("again: %+v, want %+v; %v", second, first[0], err)
+		}
+	}
+	if len(w.times) != 4 {
+		t.Errorf("%d receipts are recorded", len(w.times))
+	}
+}
+
+// TestATimeInAnIDIsTaken of a UUIDv7 and of a ULID: nothing needs to be recorded.
+func TestATimeInAnIDIsTaken(t *testing.T) {
+	t.Parallel()
+	w, recorder := newWorld()
+	at := time.Now().Add(-time.Hour).UTC().Truncate(time.Millisecond)
+	var id ulid.ULID
+	if err := id.SetTime(ulid.Timestamp(at)); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{id.String(), strings.ToLower(id.String())} {
+		draft := goodDraft()
+		draft.set(FieldID)
+		draft.IDText = text
+		_, verdict, err := recorder.Event(t.Context(), shop, &draft)
+		if err != nil || !verdict.TS.Equal(at) {
+			t.Errorf("%s: %+v, %v, want %s", text, verdict, err, at)
+		}
+	}
+	if len(w.times) != 0 {
+		t.Errorf("%v are recorded", w.times)
 	}
 }

@@ -26,7 +26,6 @@ const (
 	CodeConflict         = "conflict"
 	CodeTooOld           = "ts_too_old"
 	CodeTooManyDays      = "too_many_days"
-	CodeIDWithoutTime    = "id_without_time"
 	CodeTypeForbidden    = "type_forbidden"
 
 	// The warnings.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/oklog/ulid/v2"
 )
 
 const (
@@ -17,7 +18,7 @@ const (
 )
 
 // identify returns the identity of an item. It depends only on what the client sent, so that a retry has the same identity;
-// only fields that the client left out are filled in.
+// only fields that the client left out are filled in. The time of a timeless item is still to be settled.
 func (r Rules) identify(d *FactDraft, caller Caller, now time.Time) (uuid.UUID, time.Time) {
 	if d.sentBadly(FieldID | FieldTS) {
 		return uuid.Nil, time.Time{}
@@ -32,9 +33,8 @@ func (r Rules) identify(d *FactDraft, caller Caller, now time.Time) (uuid.UUID, 
 	case !d.Has(FieldID):
 		ts = now.UTC().Truncate(time.Millisecond)
 	default:
-		if ts, ok = timeOf(d.ID); !ok {
-			d.Refuse("/id", CodeIDWithoutTime, "Without ts, id must be a UUIDv7, whose time becomes ts.")
-			return uuid.Nil, time.Time{}
+		if ts, ok = d.timeInID(); !ok {
+			ts = now.UTC().Truncate(time.Microsecond) // unless a former request has the id
 		}
 	}
 	if age := r.maxAge(caller); ts.Before(now.Add(-age)) && !caller.Import.covers(ts) {
@@ -88,10 +88,41 @@ func (d *FactDraft) sourceOfTime() (pointer, name string) {
 // NewID returns a UUIDv7. Its ids ascend, so index pages fill from the right.
 func NewID() uuid.UUID { return uuid.Must(uuid.NewV7()) } // fails only without a source of randomness
 
+// timeless reports whether an item has an id, but neither ts nor a time in the id: when it was first received is then recorded by
+// its id.
+func (d *FactDraft) timeless() bool {
+	if d.Has(FieldTS) || !d.Has(FieldID) {
+		return false
+	}
+	_, inside := d.timeInID()
+	return !inside
+}
+
+// timeInID returns the time inside a UUIDv7 or a ULID.
+func (d *FactDraft) timeInID() (time.Time, bool) {
+	if d.ID != uuid.Nil {
+		return timeOf(d.ID)
+	}
+	return timeOfULID(d.IDText)
+}
+
 // timeOf returns the time inside a UUIDv7 (RFC 9562, section 5.7: milliseconds in the first 48 bits).
 func timeOf(id uuid.UUID) (time.Time, bool) {
 	if id.Version() != 7 || id.Variant() != uuid.RFC4122 {
 		return time.Time{}, false
 	}
 	return time.UnixMilli(int64(binary.BigEndian.Uint64(id[:8]) >> 16)).UTC(), true
+}
+
+// The times that a text which looks like a ULID can have. One with another time is some other text of 26 characters.
+var firstULID, lastULID = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// timeOfULID returns the time inside a ULID: milliseconds in the first 48 bits.
+func timeOfULID(text string) (time.Time, bool) {
+	id, err := ulid.ParseStrict(text)
+	if err != nil {
+		return time.Time{}, false
+	}
+	ts := ulid.Time(id.Time()).UTC()
+	return ts, !ts.Before(firstULID) && ts.Before(lastULID)
 }

@@ -23,7 +23,7 @@ type Moment struct {
 // that sends less has no time (the zero time of Go, a Unix time of 0).
 var Earliest = time.Date(1970, 1, 2, 0, 0, 0, 0, time.UTC)
 
-// Moment checks the id and the time of an order or a refund. Without ts, its time is that in a UUIDv7, or else the time of receipt. It
+// Moment checks the id and the time of an order or a refund. Without ts, its time is that in a UUIDv7 or a ULID, or else the time of receipt. It
 // may be of any age: orders and refunds are kept for ever, so a retry is recognized.
 func (r Rules) Moment(d *FactDraft, caller Caller, now time.Time) (m Moment) {
 	if d.sentBadly(FieldID | FieldTS) {
@@ -37,7 +37,7 @@ func (r Rules) Moment(d *FactDraft, caller Caller, now time.Time) (m Moment) {
 	m.TS = received
 	if d.Has(FieldTS) {
 		m.TS = d.TS.UTC().Truncate(time.Microsecond)
-	} else if inside, ok := timeOf(d.ID); ok {
+	} else if inside, ok := d.timeInID(); ok {
 		m.TS = inside
 	}
 	if m.TS.Before(Earliest) {

@@ -19,7 +19,7 @@ type Committer interface {
 type Deps struct {
 	Catalog    Catalog
 	Dictionary Dictionary
-	Clamps     Clamps
+	Times      Times
 	Days       Days
 	Committer  Committer
 }
@@ -29,7 +29,7 @@ type Recorder struct {
 	rules      Rules
 	catalog    Catalog
 	dictionary Dictionary
-	clamps     Clamps
+	times      Times
 	days       Days
 	store      Committer
 }
@@ -37,7 +37,7 @@ type Recorder struct {
 // NewRecorder returns a recorder.
 func NewRecorder(rules Rules, deps Deps) *Recorder {
 	return &Recorder{
-		rules: rules, catalog: deps.Catalog, dictionary: deps.Dictionary, clamps: deps.Clamps, days: deps.Days, store: deps.Committer,
+		rules: rules, catalog: deps.Catalog, dictionary: deps.Dictionary, times: deps.Times, days: deps.Days, store: deps.Committer,
 	}
 }
 
@@ -112,7 +112,7 @@ func (r *Recorder) examine(ctx context.Context, caller Caller, drafts []Draft) (
 	if err := r.number(ctx, caller.Project.ID, drafts, events); err != nil {
 		return nil, err
 	}
-	return events, r.clamp(ctx, drafts, events, now)
+	return events, r.settleTimes(ctx, drafts, events, now)
 }
 
 // number fills in the numbers of names and users.

@@ -23,9 +23,9 @@ type world struct {
 	events   map[uuid.UUID]Event
 	receipts []int64
 	failure  error
-	room     int      // for placeholder products
-	created  []string // SKUs of placeholder products
-	clamped  map[Clamp]time.Time
+	room     int                   // for placeholder products
+	created  []string              // SKUs of placeholder products
+	times    map[Receipt]time.Time // without TS
 	prepared []time.Time
 	closed   map[time.Time]error // days that take no events, by the times of these
 	// former are products as a cache still has them. What was examined with them is not stored.
@@ -85,15 +85,15 @@ func (w *world) Names(_ context.Context, _ int16, names []string) ([]int16, erro
 	return numbers, nil
 }
 
-func (w *world) Clamp(_ context.Context, clamps []Clamp) ([]Clamp, error) {
-	first := slices.Clone(clamps)
-	for i, c := range clamps {
-		c.Sent, c.TS = c.Sent.UTC(), time.Time{}
-		if ts, known := w.clamped[c]; known {
-			first[i].TS = ts
-		} else {
-			w.clamped[c] = clamps[i].TS
+func (w *world) FirstTimes(_ context.Context, receipts []Receipt) ([]time.Time, error) {
+	first := make([]time.Time, len(receipts))
+	for i, r := range receipts {
+		ts := r.TS
+		r.Sent, r.TS = r.Sent.UTC(), time.Time{}
+		if _, known := w.times[r]; !known {
+			w.times[r] = ts
 		}
+		first[i] = w.times[r]
 	}
 	return first, nil
 }
@@ -161,9 +161,9 @@ func newWorld() (*world, *Recorder) {
 			{Project: 1, SKU: "OLD"}:  {ID: NewID(), Currency: "EUR"},
 			{Project: 1, SKU: "GOLD"}: {ID: NewID(), PriceMinor: 2_000_000, Currency: "EUR"},
 		},
-		events: map[uuid.UUID]Event{}, clamped: map[Clamp]time.Time{},
+		events: map[uuid.UUID]Event{}, times: map[Receipt]time.Time{},
 	}
-	return w, NewRecorder(rules, Deps{Catalog: w, Dictionary: w, Clamps: w, Days: w, Committer: w})
+	return w, NewRecorder(rules, Deps{Catalog: w, Dictionary: w, Times: w, Days: w, Committer: w})
 }
 
 // sentTime is that of the events with an id.

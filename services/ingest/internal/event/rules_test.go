@@ -94,7 +94,6 @@ func TestEventRules(t *testing.T) {
 		"longest user":               {change: func(d *Draft) { d.UserID = strings.Repeat("ü", 100) }},
 		"long user":                  {change: func(d *Draft) { d.UserID = strings.Repeat("ü", 101) }, want: []string{"/user_id invalid_value"}},
 		"id of any version with ts":  {change: func(d *Draft) { d.set(FieldID | FieldTS); d.ID, d.TS = anyID, now }},
-		"id without time":            {change: func(d *Draft) { d.set(FieldID); d.ID = anyID }, want: []string{"/id id_without_time"}},
 		"ts an hour ahead":           {change: func(d *Draft) { d.set(FieldTS); d.TS = now.Add(time.Hour) }},
 		"ts further ahead":           {change: func(d *Draft) { d.set(FieldTS); d.TS = now.Add(time.Hour + time.Microsecond) }},
 		"id from the future":         {change: func(d *Draft) { d.set(FieldID); d.ID = idAt(now.Add(2 * time.Hour)) }},
@@ -102,7 +101,7 @@ func TestEventRules(t *testing.T) {
 			d.set(FieldID | FieldTS)
 			d.ID, d.IDText, d.TS = uuid.Nil, "01ARZ3NDEKTSV4RRFFQ69G5FAV", now
 		}},
-		"a ULID without ts":   {change: func(d *Draft) { d.set(FieldID); d.IDText = "01ARZ3NDEKTSV4RRFFQ69G5FAV" }, want: []string{"/id id_without_time"}},
+		"an old ULID, no ts":  {change: func(d *Draft) { d.set(FieldID); d.IDText = "01ARZ3NDEKTSV4RRFFQ69G5FAV" }, want: []string{"/id ts_too_old"}},
 		"nil id":              {change: func(d *Draft) { d.set(FieldID | FieldTS); d.IDText, d.TS = uuid.Nil.String(), now }, want: []string{"/id invalid_value"}},
 		"long id":             {change: func(d *Draft) { d.set(FieldID | FieldTS); d.IDText, d.TS = strings.Repeat("x", 201), now }, want: []string{"/id invalid_value"}},
 		"ts as old as can be": {change: func(d *Draft) { d.set(FieldTS); d.TS = now.Add(-90 * 24 * time.Hour) }},

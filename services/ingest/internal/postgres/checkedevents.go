@@ -22,12 +22,12 @@ var insertChecked = `
 		SELECT product, sku
 		FROM unnest($17::integer[], $18::text[]) AS sent (product, sku)
 		WHERE NOT ` + unchanged + `
-	), clamped AS MATERIALIZED (` + clampedBefore("unnest($12::smallint[], $13::timestamptz[], $14::timestamptz[])", "$1", "$2", "$3") + `
+	), moved AS MATERIALIZED (` + movedBefore("unnest($12::smallint[], $13::timestamptz[], $14::timestamptz[])", "$1", "$2", "$3") + `
 	), expired AS MATERIALIZED (
 		SELECT expired.*
 		FROM unnest($12::smallint[], $19::bigint[]) AS sent (project, epoch) CROSS JOIN LATERAL (` + expired + ` LIMIT 1) AS expired
 	), fine AS MATERIALIZED (
-		SELECT WHERE NOT EXISTS (SELECT FROM changed) AND NOT EXISTS (SELECT FROM clamped) AND NOT EXISTS (SELECT FROM expired)
+		SELECT WHERE NOT EXISTS (SELECT FROM changed) AND NOT EXISTS (SELECT FROM moved) AND NOT EXISTS (SELECT FROM expired)
 	), sent AS MATERIALIZED (
 		SELECT sent.*
 		FROM fine, unnest($1::smallint[], $2::timestamptz[], $3::uuid[], $4::bigint[], $5::integer[], $6::smallint[], $7::jsonb[], $8::bigint[], $9::bytea[])
@@ -57,8 +57,8 @@ var insertChecked = `
 	SELECT count(*), CASE WHEN count(*) < $16 THEN array_agg(project) END, CASE WHEN count(*) < $16 THEN array_agg(ts) END,
 	       CASE WHEN count(*) < $16 THEN array_agg(id) END,
 	       (SELECT array_agg(product) FROM changed), (SELECT array_agg(sku) FROM changed),
-	       (SELECT array_agg(project) FROM clamped), (SELECT array_agg(ts_sent) FROM clamped),
-	       (SELECT array_agg(id) FROM clamped), (SELECT array_agg(ts) FROM clamped),
+	       (SELECT array_agg(project) FROM moved), (SELECT array_agg(ts_sent) FROM moved),
+	       (SELECT array_agg(id) FROM moved), (SELECT array_agg(ts) FROM moved),
 	       (SELECT array_agg(project) FROM expired), (SELECT array_agg(epoch) FROM expired)
 	FROM stored`
 
@@ -67,7 +67,7 @@ func (s *Store) storeCheckedEvents(ctx context.Context, f *flush, events []event
 	c := newEventColumns(f)
 	var n int
 	var found wrong
-	var clamped clampedColumns
+	var moved movedColumns
 	var projects []int16
 	var times []time.Time
 	var ids []uuid.UUID
@@ -77,14 +77,14 @@ func (s *Store) storeCheckedEvents(ctx context.Context, f *flush, events []event
 				c.project, c.ts, c.id, c.user, c.product, c.name, c.properties, c.batch, c.record,
 				protocol.KindEvents, c.batchID, c.batchProject, c.first, c.last, c.header,
 				len(c.id), c.guessedProduct, c.guessedSKU, c.epoch).
-				Scan(&n, &projects, &times, &ids, &found.product, &found.sku, &clamped.project, &clamped.sent, &clamped.id, &clamped.ts,
+				Scan(&n, &projects, &times, &ids, &found.product, &found.sku, &moved.project, &moved.sent, &moved.id, &moved.ts,
 					&found.project, &found.epoch)
 		})
 	})
 	if err != nil {
 		return committer.Stored{}, err
 	}
-	found.clamped = clamped.rows()
+	found.moved = moved.rows()
 	if err := found.obstacles(events); err != nil {
 		return committer.Stored{}, err
 	}

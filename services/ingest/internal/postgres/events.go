@@ -46,9 +46,9 @@ func (s *Store) storeEvents(ctx context.Context, events []event.Event) (committe
 			return committer.Stored{Batches: f.byProject(), Statuses: slices.Repeat([]event.Status{event.Accepted}, len(events))}, nil
 		}
 		switch {
-		case keyTaken(err):
+		case keyTaken(err), errors.Is(err, errNotStored):
 			s.events.conflicted()
-		case !errors.Is(err, errNotStored):
+		default:
 			return committer.Stored{}, err
 		}
 	}

@@ -145,40 +145,43 @@ func TestWritersOfTheSameUsersDoNotDeadlock(t *testing.T) {
 	}
 }
 
-// TestClampsAreRemembered records when events are counted that were too far ahead, from many goroutines, and sends one of them again
-// when its ts is not ahead any more.
-func TestClampsAreRemembered(t *testing.T) {
+// TestFirstReceiptsAreRemembered records when events are counted that were too far ahead or had no ts, from many goroutines, and sends
+// one of them again when its ts is not ahead any more.
+func TestFirstReceiptsAreRemembered(t *testing.T) {
 	t.Parallel()
 	s, database := newStore(t)
 	at := time.Now().UTC().Truncate(time.Microsecond)
 	events := someEvents(20)
-	wanted := make([]event.Clamp, len(events))
+	wanted := make([]event.Receipt, len(events))
 	for i, e := range events {
-		wanted[i] = event.Clamp{Project: 1, ID: e.ID, Sent: e.TS}
+		wanted[i] = event.Receipt{Project: 1, ID: e.ID, Sent: e.TS}
+		if i >= 15 {
+			wanted[i].Sent = time.Time{}
+		}
 	}
-	answers := make([][]event.Clamp, 5)
-	var clamping sync.WaitGroup
+	answers := make([][]time.Time, 5)
+	var receiving sync.WaitGroup
 	for i := range answers {
 		mine := slices.Clone(wanted)
 		for n := range mine {
 			mine[n].TS = at.Add(-time.Duration(i) * time.Second)
 		}
-		clamping.Go(func() {
+		receiving.Go(func() {
 			var err error
-			if answers[i], err = s.Clamp(t.Context(), mine); err != nil {
+			if answers[i], err = s.FirstTimes(t.Context(), mine); err != nil {
 				t.Error(err)
 			}
 		})
 	}
-	clamping.Wait()
+	receiving.Wait()
 	for i := range answers {
-		if !slices.Equal(answers[i], answers[0]) {
+		if !slices.Equal(answers[i], answers[0]) || answers[i][16].After(at) || answers[i][16].Before(at.Add(-time.Minute)) {
 			t.Errorf("answers differ: %v, %v", answers[i], answers[0])
 		}
 	}
 
 	first := events[7]
-	first.TS = answers[0][7].TS
+	first.TS = answers[0][7]
 	store(t, s, []event.Event{first})
 	for _, checked := range []bool{false, true} {
 		if checked {
@@ -206,23 +209,23 @@ func TestClampsAreRemembered(t *testing.T) {
 	}
 }
 
-// TestAnEventThatIsStoredIsNotClamped asks for the time of an event that was stored with its own ts, although it is too far ahead by
+// TestAnEventThatIsStoredIsNotMoved asks for the time of an event that was stored with its own ts, although it is too far ahead by
 // the clock of its retry.
-func TestAnEventThatIsStoredIsNotClamped(t *testing.T) {
+func TestAnEventThatIsStoredIsNotMoved(t *testing.T) {
 	t.Parallel()
 	s, database := newStore(t)
 	stored, other := someEvents(1)[0], someEvents(1)[0]
 	stored.TS, other.TS = stored.TS.Add(2*time.Hour), other.TS.Add(2*time.Hour)
 	store(t, s, []event.Event{stored})
 	now := time.Now().UTC().Truncate(time.Microsecond)
-	got, err := s.Clamp(t.Context(), []event.Clamp{
+	got, err := s.FirstTimes(t.Context(), []event.Receipt{
 		{Project: 1, ID: stored.ID, Sent: stored.TS, TS: now}, {Project: 1, ID: other.ID, Sent: other.TS, TS: now},
 	})
-	if err != nil || !got[0].TS.Equal(stored.TS) || !got[1].TS.Equal(now) {
+	if err != nil || !got[0].Equal(stored.TS) || !got[1].Equal(now) {
 		t.Errorf("got %v, %v", got, err)
 	}
-	if n := count(t, database, `SELECT count(*) FROM ingest.clamped_events`); n != 1 {
-		t.Errorf("%d clamps are recorded", n)
+	if n := count(t, database, `SELECT count(*) FROM ingest.event_times`); n != 1 {
+		t.Errorf("%d times are recorded", n)
 	}
 }
 
@@ -242,4 +245,56 @@ func TestARetryBeforeAProcessLearnsOfAPerson(t *testing.T) {
 	if want := []event.Status{event.Duplicate, event.Conflicting}; err != nil || !slices.Equal(got.Statuses, want) {
 		t.Errorf("got %v, %v", got.Statuses, err)
 	}
+}
+
+// TestManyMovedEventsAreNotRead stores a flush whose times include those of thousands of events that were moved. Each of its rows costs
+// one look-up by key. Events that keep their time cost nothing: the insert of new rows stores the flush.
+func TestManyMovedEventsAreNotRead(t *testing.T) {
+	t.Parallel()
+	s, database := newStore(t)
+	execute(t, database, `INSERT INTO ingest.event_times (project, ts_sent, id, ts)
+		SELECT 1, now() - n * interval '1 second', gen_random_uuid(), now() - n * interval '1 second' - moved
+		FROM generate_series(1, 10000) AS n, (VALUES (interval '0'), (interval '2 hours')) AS m (moved)`)
+	execute(t, database, `ANALYZE ingest.event_times`)
+	events := someEvents(10) // of the last hours
+	f, err := s.newFlush(t.Context(), events)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newEventColumns(f)
+	read := func(query string, args ...any) (rows int) {
+		var plans []struct{ Plan planNode }
+		if err := database.Pool("").QueryRow(t.Context(), `EXPLAIN (ANALYZE, FORMAT JSON) `+query, args...).Scan(&plans); err != nil {
+			t.Fatal(err)
+		}
+		return plans[0].Plan.rowsOf("event_times")
+	}
+	batches := "unnest($4::smallint[], $5::timestamptz[], $6::timestamptz[])"
+	if n := read(movedBefore(batches, "$1", "$2", "$3"), c.project, c.ts, c.id, c.batchProject, c.first, c.last); n > len(events)+len(c.batchID) {
+		t.Errorf("%d rows are read for %d events", n, len(events))
+	}
+
+	execute(t, database, `DELETE FROM ingest.event_times WHERE ts <> ts_sent`)
+	if err := s.storeNewEvents(t.Context(), f); err != nil {
+		t.Errorf("among events that keep their time: %v", err)
+	}
+}
+
+// planNode is a node of an EXPLAIN in JSON, as far as it tells how many rows were read.
+type planNode struct {
+	Relation string  `json:"Relation Name"`
+	Rows     float64 `json:"Actual Rows"`
+	Removed  float64 `json:"Rows Removed by Filter"`
+	Loops    float64 `json:"Actual Loops"`
+	Plans    []planNode
+}
+
+func (p planNode) rowsOf(relation string) (rows int) {
+	if p.Relation == relation {
+		rows = int((p.Rows + p.Removed) * p.Loops)
+	}
+	for _, child := range p.Plans {
+		rows += child.rowsOf(relation)
+	}
+	return rows
 }

@@ -14,8 +14,8 @@ import (
 )
 
 // errNotStored says that a flush cannot be stored as it is: a product has changed, users were erased, or an event may have been
-// clamped when it was received before. The checked insert finds out which.
-var errNotStored = errors.New("a product has changed, users were erased, or a clamped event has a ts within the times of the flush")
+// moved to the time of its first receipt. The checked insert finds out which.
+var errNotStored = errors.New("a product has changed, users were erased, or an event with a ts within the times of the flush is counted at another time")
 
 // storeNewEvents stores a flush, or nothing if one of the keys is already there or if something of it is wrong. The latter is
 // errNotStored.
@@ -78,11 +78,8 @@ func insertNew(s shape) string {
 	rows := p.relation(columns...)
 	batches := p.relation("id bigint", "project smallint", "rows integer",
 		"min_ts timestamptz", "max_ts timestamptz", "facts bytea", "epoch bigint")
-	// Events that were clamped before are rare. LIMIT makes it one look-up by key for each batch.
-	fine := `NOT EXISTS (SELECT FROM ` + batches + ` CROSS JOIN LATERAL (
-			SELECT FROM ingest.clamped_events AS c
-			WHERE c.project = sent.project AND c.ts_sent BETWEEN sent.min_ts AND sent.max_ts
-			LIMIT 1) AS clamped)
+	// Moved events are rare, and so are erasures. LIMIT makes it one look-up by key for each batch.
+	fine := `NOT EXISTS (SELECT FROM ` + batches + ` WHERE ` + movedWithin("sent", "min_ts", "max_ts") + `)
 		AND NOT EXISTS (SELECT FROM ` + batches + ` CROSS JOIN LATERAL (` + expired + ` LIMIT 1) AS expired)`
 	if s.guesses {
 		fine += ` AND NOT EXISTS (SELECT FROM ` + p.relation("product integer", "sku text") + ` WHERE NOT ` + unchanged + `)`

@@ -51,14 +51,14 @@ func TestProjectsShareAFlush(t *testing.T) {
 	}
 }
 
-// TestAClampIsOfItsProject stores an event of a project that has the id and the ts of a clamped event of another one, in a flush
+// TestAMovedEventIsOfItsProject stores an event of a project that has the id and the ts of a moved event of another one, in a flush
 // whose times include that ts in both.
-func TestAClampIsOfItsProject(t *testing.T) {
+func TestAMovedEventIsOfItsProject(t *testing.T) {
 	t.Parallel()
 	s, database := newStore(t)
 	other := addProject(t, database)
 	theirs := someEvents(1)[0]
-	if _, err := s.Clamp(t.Context(), []event.Clamp{{Project: other, ID: theirs.ID, Sent: theirs.TS, TS: theirs.TS.Add(-2 * time.Hour)}}); err != nil {
+	if _, err := s.FirstTimes(t.Context(), []event.Receipt{{Project: other, ID: theirs.ID, Sent: theirs.TS, TS: theirs.TS.Add(-2 * time.Hour)}}); err != nil {
 		t.Fatal(err)
 	}
 	same, near := theirs, someEvents(1)[0]

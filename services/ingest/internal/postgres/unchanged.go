@@ -58,18 +58,18 @@ func newGuesses(events []*event.Event) []guess {
 	return guesses
 }
 
-// wrong is what kept a statement from storing a flush: guesses that did not hold, events that were clamped when they were
-// received before, and projects whose users were erased, with their epochs.
+// wrong is what kept a statement from storing a flush: guesses that did not hold, events that were received before and are counted
+// at another time, and projects whose users were erased, with their epochs.
 type wrong struct {
 	product []int32
 	sku     []string
-	clamped []clampedRow
+	moved   []movedRow
 	project []int16
 	epoch   []int64
 }
 
-// clampedRow is a row of ingest.clamped_events.
-type clampedRow struct {
+// movedRow is a row of ingest.event_times that moves an event.
+type movedRow struct {
 	identity
 
 	ts time.Time
@@ -77,7 +77,7 @@ type clampedRow struct {
 
 // obstacles returns the events that cannot be stored as they are; nil if there are none.
 func (w *wrong) obstacles(events []event.Event) error {
-	if len(w.product) == 0 && len(w.clamped) == 0 && len(w.project) == 0 {
+	if len(w.product) == 0 && len(w.moved) == 0 && len(w.project) == 0 {
 		return nil
 	}
 	epochs := make(map[int16]int64, len(w.project))
@@ -88,15 +88,15 @@ func (w *wrong) obstacles(events []event.Event) error {
 	for i := range w.product {
 		changed[guess{w.product[i], w.sku[i]}] = struct{}{}
 	}
-	clamped := make(map[identity]time.Time, len(w.clamped))
-	for _, row := range w.clamped {
-		clamped[row.identity] = row.ts
+	moved := make(map[identity]time.Time, len(w.moved))
+	for _, row := range w.moved {
+		moved[row.identity] = row.ts
 	}
 	obstacles := event.BlockedError{}
 	for i := range events {
 		if _, blocked := changed[guessOf(&events[i])]; blocked {
 			obstacles[i] = event.ErrProductChanged
-		} else if ts, blocked := clamped[identityOf(&events[i].Fact)]; blocked {
+		} else if ts, blocked := moved[identityOf(&events[i].Fact)]; blocked {
 			obstacles[i] = event.ClampedError{TS: ts}
 		} else if epoch := epochs[events[i].Project]; events[i].Epoch < epoch {
 			obstacles[i] = event.ExpiredError{Epoch: epoch}
