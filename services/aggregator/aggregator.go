@@ -44,11 +44,13 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 	store := postgres.Store{Pool: f.Pool, Lanes: cfg.Lanes, Rows: cfg.FoldRows, Bytes: cfg.FoldBytes / cfg.folds()}
 	foldWorker := worker.New(store, redis.Versions{Client: f.Redis}, f.Logger, f.Registerer)
 	monitor := progress.New(progress.Options{
-		Pending: store.Pending, Last: foldWorker.Last, Deadline: cfg.ProgressDeadline, Logger: f.Logger,
+		Pending: store.Pending, Reconciled: store.Reconciled, Last: foldWorker.Last, Deadline: cfg.ProgressDeadline, Logger: f.Logger,
 	}, f.Registerer)
+	queue := schedule.NewAsynqQueue(f.Redis, tasks.NewClient(f.Redis, cfg.Redis.Timeout))
+	measured := schedule.NewQueueMetrics(queue, f.Registerer)
 	work := schedule.New(schedule.Options{
 		Store:       store,
-		Queue:       schedule.NewAsynqQueue(f.Redis, tasks.NewClient(f.Redis, cfg.Redis.Timeout)),
+		Queue:       queue,
 		Fold:        foldWorker.Fold,
 		RetryFailed: foldWorker.RetryFailed,
 		ReceiptLife: time.Duration(cfg.ReceiptDays) * 24 * time.Hour,
@@ -66,6 +68,7 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 		Checks: []httpserver.Check{{Name: "progress", Run: monitor.Ready}},
 		Background: []lifecycle.Component{
 			lifecycle.Loop("progress monitor", monitor.Run),
+			lifecycle.Loop("queue monitor", measured.Run),
 			{Name: "worker", Run: func(ctx context.Context, ready func()) error {
 				ready()
 				return worker.Run(ctx, f.Redis, foldWorker, cfg.Concurrency, f.TracerProvider, f.Logger)

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.yaml.in/yaml/v4"
 
@@ -65,6 +66,24 @@ func TestMetricsExist(t *testing.T) {
 		if !known[name] && !known[base] {
 			t.Errorf("%s asks for %s, which nothing shows", where, name)
 		}
+	}
+}
+
+// TestOperatorMetricsAreDocumented compares docs/metrics.md with the source of the operator. Those of the services are compared
+// where all of them can be started.
+func TestOperatorMetricsAreDocumented(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(page), "\n## Of the operator\n")
+	documented := map[string]bool{}
+	for _, match := range regexp.MustCompile("(?m)^\\| `(hpa_[a-z_]+)` \\|").FindAllStringSubmatch(table, -1) {
+		documented[match[1]] = true
+	}
+	if diff := cmp.Diff(documented, operatorMetrics(t)); diff != "" {
+		t.Errorf("-documented +in the source:\n%s", diff)
 	}
 }
 

@@ -110,7 +110,7 @@ func (e *edge) recover(x *exchange, r *http.Request) {
 // finish records the metrics of a request and logs it, after the handler has returned.
 func (e *edge) finish(x *exchange, r *http.Request, span trace.Span) {
 	duration, status, route := time.Since(x.start), cmp.Or(x.status, http.StatusOK), routeOf(r)
-	e.metrics.duration.WithLabelValues(methodLabel(r.Method), route, strconv.Itoa(status)).Observe(duration.Seconds())
+	e.metrics.observe(r.Method, route, status, duration, span.SpanContext())
 	if span.IsRecording() {
 		describe(span, r, route, status)
 	}
@@ -172,6 +172,18 @@ func newRequestMetrics(registerer prometheus.Registerer) *requestMetrics {
 	}
 	registerer.MustRegister(m.duration, m.inFlight)
 	return m
+}
+
+// observe records an answer. One that is traced leaves the id of its trace as an exemplar, which leads from a slow bucket of a
+// dashboard to a request.
+func (m *requestMetrics) observe(method, route string, status int, duration time.Duration, span trace.SpanContext) {
+	observer := m.duration.WithLabelValues(methodLabel(method), route, strconv.Itoa(status))
+	traced, ok := observer.(prometheus.ExemplarObserver)
+	if !ok || !span.IsSampled() { // nobody could look the id up
+		observer.Observe(duration.Seconds())
+		return
+	}
+	traced.ObserveWithExemplar(duration.Seconds(), prometheus.Labels{"trace_id": span.TraceID().String()})
 }
 
 // routeOf returns the template of the matched route. Metric labels must not contain ids or arbitrary paths.

@@ -35,7 +35,7 @@ func NewRouter(o RouterOptions) chi.Router {
 	r.MethodNotAllowed(methodNotAllowed(r))
 	r.Get("/health", o.Health.ServeLive)
 	r.Get("/ready", o.Health.ServeReady)
-	r.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(o.Gatherer, promhttp.HandlerOpts{}))
+	r.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(o.Gatherer, promhttp.HandlerOpts{EnableOpenMetrics: true})) // exemplars need OpenMetrics
 	return r
 }
 

@@ -36,6 +36,25 @@ func (s Store) Pending(ctx context.Context) (Backlog, error) {
 	return b, nil
 }
 
+// Reconciled sums up the newest reconciliation of each project that has one.
+type Reconciled struct {
+	Oldest      time.Time // when the project that was recounted longest ago was; zero if none was
+	Differences int64
+}
+
+// Reconciled reads the results that package reconcile has recorded.
+func (s Store) Reconciled(ctx context.Context) (r Reconciled, err error) {
+	const query = `
+		SELECT coalesce(min(finished_at), '0001-01-01Z'), coalesce(sum(differences), 0)::bigint
+		FROM auth.projects AS p, LATERAL (
+			SELECT finished_at, differences FROM stats.reconciles WHERE project = p.id ORDER BY id DESC LIMIT 1
+		) AS newest`
+	if err := s.Pool.QueryRow(ctx, query).Scan(&r.Oldest, &r.Differences); err != nil {
+		return Reconciled{}, postgres.Classify(fmt.Errorf("read the results of reconcile: %w", err))
+	}
+	return r, nil
+}
+
 // Work returns how many folds the pending batches need that were committed longer than grace ago, if each fold claims all
 // it may. Like Pending it reads the partial index.
 func (s Store) Work(ctx context.Context, grace time.Duration) (folds int, err error) {

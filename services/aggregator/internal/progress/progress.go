@@ -19,10 +19,12 @@ const interval = 5 * time.Second
 
 // Options say what a Monitor measures and when it calls that a lack of progress.
 type Options struct {
-	Pending  func(ctx context.Context) (postgres.Backlog, error)
-	Last     func() time.Time // when this process last folded something
-	Deadline time.Duration    // a batch that is pending for longer, while nothing is folded, means no progress
-	Logger   *slog.Logger
+	Pending func(ctx context.Context) (postgres.Backlog, error)
+	// Reconciled returns what the last reconciliations have found.
+	Reconciled func(ctx context.Context) (postgres.Reconciled, error)
+	Last       func() time.Time // when this process last folded something
+	Deadline   time.Duration    // a batch that is pending for longer, while nothing is folded, means no progress
+	Logger     *slog.Logger
 }
 
 // Monitor measures the backlog and judges progress.
@@ -32,6 +34,8 @@ type Monitor struct {
 	batches, rows, oldest prometheus.Gauge
 	failedBatches         prometheus.Gauge
 	failedRows            prometheus.Gauge
+	reconciled            prometheus.Gauge
+	differences           prometheus.Gauge
 }
 
 // New returns a monitor. Its gauges describe the whole platform, so take the maximum over replicas, not the sum.
@@ -46,8 +50,10 @@ func New(options Options, registerer prometheus.Registerer) *Monitor {
 		oldest:        gauge("oldest_pending_seconds", "Age of the oldest batch that waits to be folded."),
 		failedBatches: gauge("failed_batches", "Batches that cannot be folded and are set aside (hp-analytics batches list)."),
 		failedRows:    gauge("failed_events", "Events and purchases of the batches that are set aside; they are missing from the numbers."),
+		reconciled:    gauge("reconcile_timestamp_seconds", "When the project that was recounted longest ago was (hp-analytics reconcile); 0 if none was."),
+		differences:   gauge("reconcile_differences", "Differences that the newest reconcile of each project has found, together."),
 	}
-	registerer.MustRegister(m.batches, m.rows, m.oldest, m.failedBatches, m.failedRows)
+	registerer.MustRegister(m.batches, m.rows, m.oldest, m.failedBatches, m.failedRows, m.reconciled, m.differences)
 	return m
 }
 
@@ -79,6 +85,21 @@ func (m *Monitor) measure(ctx context.Context) {
 	m.oldest.Set(backlog.Oldest.Seconds())
 	m.failedBatches.Set(float64(backlog.FailedBatches))
 	m.failedRows.Set(float64(backlog.FailedRows))
+	m.measureReconciled(ctx)
+}
+
+func (m *Monitor) measureReconciled(ctx context.Context) {
+	r, err := m.options.Reconciled(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			m.options.Logger.WarnContext(ctx, "measure the last reconcile", "err", err)
+		}
+		return
+	}
+	if !r.Oldest.IsZero() {
+		m.reconciled.Set(float64(r.Oldest.Unix()))
+	}
+	m.differences.Set(float64(r.Differences))
 }
 
 // Ready is a readiness check: it fails when a batch has been pending, and this process has folded nothing, for longer than

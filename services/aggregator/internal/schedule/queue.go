@@ -29,23 +29,32 @@ func NewAsynqQueue(client *redis.Client, enqueue *tasks.Client) *AsynqQueue {
 // Waiting implements Queue. It does not count tasks in progress: their worker may have died, which Asynq notices only after
 // more than a minute.
 func (q *AsynqQueue) Waiting(ctx context.Context) (int, error) {
+	info, err := q.info(ctx)
+	if err != nil || info == nil {
+		return 0, err
+	}
+	return info.Pending, nil
+}
+
+// info inspects the queue. It is nil if the queue was not used since Redis was last wiped.
+func (q *AsynqQueue) info(ctx context.Context) (*asynq.QueueInfo, error) {
 	name, err := q.redis.Queue(ctx, protocol.BatchReady.Queue)
 	if err != nil {
-		return 0, fmt.Errorf("name the queue: %w", err)
+		return nil, fmt.Errorf("name the queue: %w", err)
 	}
 	// GetQueueInfo returns the same error for a missing queue as for other failures, so check that the queue exists.
 	queues, err := q.inspector.Queues()
 	if err != nil {
-		return 0, fmt.Errorf("list the queues: %w", err)
+		return nil, fmt.Errorf("list the queues: %w", err)
 	}
 	if !slices.Contains(queues, name) {
-		return 0, nil // not used since Redis was last wiped
+		return nil, nil //nolint:nilnil // there is none
 	}
 	info, err := q.inspector.GetQueueInfo(name)
 	if err != nil {
-		return 0, fmt.Errorf("inspect the queue: %w", err)
+		return nil, fmt.Errorf("inspect the queue: %w", err)
 	}
-	return info.Pending, nil
+	return info, nil
 }
 
 // Clear implements Queue. It keeps tasks in progress.
