@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
+	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
@@ -35,11 +36,12 @@ func NewClient(client *redis.Client, timeout time.Duration) *Client {
 	return &Client{redis: client, timeout: timeout}
 }
 
-// Enqueue adds a task. The trace context of ctx travels in the task's headers. The caller logs and counts the error;
-// a lost task only delays the work.
-func (t Type) Enqueue(ctx context.Context, c *Client) error {
+// Enqueue adds a task. The trace context of ctx travels in the task's headers, and so do links to the work that the task is for.
+// The caller logs and counts the error; a lost task only delays the work.
+func (t Type) Enqueue(ctx context.Context, c *Client, links ...trace.Link) error {
 	headers := propagation.MapCarrier{}
 	propagation.TraceContext{}.Inject(ctx, headers)
+	addLinks(headers, links)
 	// The task is still needed if the request ends before Redis answers.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.timeout)
 	defer cancel()
@@ -58,14 +60,20 @@ func (t Type) Enqueue(ctx context.Context, c *Client) error {
 	return nil
 }
 
-// Handle registers handle for tasks of type t. Each run continues the trace of the enqueuer.
+// Handle registers handle for tasks of type t. Each run continues the trace of the enqueuer, and has the links of the task.
 func (t Type) Handle(mux *asynq.ServeMux, tracing trace.TracerProvider, handle func(ctx context.Context) error) {
 	tracer := tracing.Tracer("tasks")
 	mux.HandleFunc(t.Name, func(ctx context.Context, task *asynq.Task) error {
 		ctx = propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier(task.Headers()))
-		ctx, span := tracer.Start(ctx, t.Name, trace.WithSpanKind(trace.SpanKindConsumer))
+		links := linksOf(task.Headers())
+		ctx, span := tracer.Start(ctx, t.Name, trace.WithSpanKind(trace.SpanKindConsumer), trace.WithLinks(links...))
 		defer span.End()
-		return handle(ctx)
+		err := handle(context.WithValue(ctx, linksKey{}, links))
+		if err != nil {
+			span.RecordError(err)
+			span.SetStatus(codes.Error, "the task failed")
+		}
+		return err
 	})
 }
 

@@ -24,10 +24,14 @@ func TestTaskCarriesTraceContext(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Client(t, redistest.New(t))
 	tracing := sdktrace.NewTracerProvider()
-	runs := make(chan trace.TraceID, 1)
+	type run struct {
+		trace trace.TraceID
+		links []trace.Link
+	}
+	runs := make(chan run, 1)
 	mux := asynq.NewServeMux()
 	greeting.Handle(mux, tracing, func(ctx context.Context) error {
-		runs <- trace.SpanContextFromContext(ctx).TraceID()
+		runs <- run{trace.SpanContextFromContext(ctx).TraceID(), tasks.Links(ctx)}
 		return nil
 	})
 	server := asynq.NewServerFromRedisClient(redis, asynq.Config{
@@ -41,13 +45,18 @@ func TestTaskCarriesTraceContext(t *testing.T) {
 	ctx, span := tracing.Tracer("test").Start(t.Context(), "request")
 	ctx, cancel := context.WithCancel(ctx)
 	cancel() // the request has ended, but the task is still needed
-	if err := greeting.Enqueue(ctx, tasks.NewClient(redis, time.Minute)); err != nil {
+	_, other := tracing.Tracer("test").Start(t.Context(), "another request")
+	nowhere := trace.Link{}
+	if err := greeting.Enqueue(ctx, tasks.NewClient(redis, time.Minute), nowhere, trace.Link{SpanContext: other.SpanContext()}); err != nil {
 		t.Fatal(err)
 	}
 	select {
 	case got := <-runs:
-		if got != span.SpanContext().TraceID() {
-			t.Errorf("the task ran in trace %s, want %s", got, span.SpanContext().TraceID())
+		if got.trace != span.SpanContext().TraceID() {
+			t.Errorf("the task ran in trace %s, want %s", got.trace, span.SpanContext().TraceID())
+		}
+		if len(got.links) != 1 || got.links[0].SpanContext.SpanID() != other.SpanContext().SpanID() {
+			t.Errorf("the task has the links %v", got.links)
 		}
 	case <-time.After(time.Minute):
 		t.Fatal("the task was not run")

@@ -99,8 +99,8 @@ func startPlatform(t *testing.T) *platform {
 	return startPlatformOn(t, string(redistest.New(t).URL))
 }
 
-// startPlatformOn starts a platform with the Redis at a URL.
-func startPlatformOn(t *testing.T, redis string) *platform {
+// startPlatformOn starts a platform with the Redis at a URL, and with additional settings.
+func startPlatformOn(t *testing.T, redis string, environ ...string) *platform {
 	t.Helper()
 	database := dbtest.New(t)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -115,11 +115,11 @@ func startPlatformOn(t *testing.T, redis string) *platform {
 	ready, stopped := make(chan struct{}), make(chan error, 1)
 	options := host.Options{
 		Targets: names, Listener: listener, Logger: platformtest.Logger(t), Ready: func() { close(ready) },
-		Environ: []string{
+		Environ: append([]string{
 			"DATABASE_URL=" + database.URL(), "REDIS_URL=" + redis, "JWKS_URL=" + base + "/auth/.well-known/jwks.json",
 			"SHUTDOWN_DRAIN_DELAY=0s", "HTTP_ACCESS_LOG=none", "REGISTRATION=open",
 			"LOGIN_LIMIT_ACCOUNT=1000", "LOGIN_LIMIT_ADDRESS=1000", "REGISTER_LIMIT_ADDRESS=1000",
-		},
+		}, environ...),
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	go func() { stopped <- host.Run(ctx, options) }()

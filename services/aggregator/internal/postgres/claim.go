@@ -8,6 +8,8 @@ import (
 	"math/bits"
 
 	"github.com/jackc/pgx/v5"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // FoldBatches bounds the batches of one fold, however few rows they have. Marking a batch costs more than reading a row, so
@@ -45,6 +47,9 @@ func (c *claim) full() bool { return c.room <= 0 || c.budget <= 0 || c.bytes <= 
 // claim locks pending batches up to the row budget; the last one may exceed it. It skips batches that another fold has
 // locked, so folds never wait for each other.
 func (s Store) claim(ctx context.Context, tx pgx.Tx, lane int16) ([]batch, error) {
+	tracer := trace.SpanFromContext(ctx).TracerProvider().Tracer("github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres")
+	ctx, span := tracer.Start(ctx, "claim", trace.WithAttributes(attribute.Int("hpa.lane", int(lane))))
+	defer span.End()
 	c := &claim{room: FoldBatches, budget: s.Rows, bytes: factsBytes, rest: min(FoldBatches, s.Rows) / 8}
 	from, err := start(ctx, tx, lane)
 	if err != nil {

@@ -8,7 +8,10 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/tasks"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/rollup"
 )
@@ -79,9 +82,14 @@ func (w *Worker) RetryFailed(ctx context.Context) error {
 
 // run folds with fold. What is committed counts and is published, whatever came after it.
 func (w *Worker) run(ctx context.Context, fold func(context.Context) (postgres.Folded, error)) (bool, error) {
+	// In the trace of the task; a fold of the sweeper is in none.
+	tracer := trace.SpanFromContext(ctx).TracerProvider().Tracer("github.com/hp-analytics/hp-analytics/services/aggregator/internal/worker")
+	ctx, span := tracer.Start(ctx, "fold", trace.WithLinks(tasks.Links(ctx)...))
+	defer span.End()
 	begin := time.Now()
 	done, err := fold(ctx)
 	did := done.Batches > 0 || len(done.Failed) > 0
+	span.SetAttributes(attribute.Int("hpa.batches", done.Batches), attribute.Int("hpa.rows", done.Rows), attribute.Int("hpa.failed_batches", len(done.Failed)))
 	switch {
 	case err != nil:
 		w.outcomes.WithLabelValues("error").Inc()

@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/hp-analytics/hp-analytics/internal/protocol"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/order"
 )
@@ -56,9 +57,10 @@ var ErrContent = errors.New("the database refuses the content of a row")
 // others can be stored.
 var ErrLocked = errors.New("another transaction holds the rows")
 
-// Waker wakes the aggregators after a commit. It is best effort and does not block: a lost call costs latency only.
+// Waker wakes the aggregators after a commit. It is best effort and does not block: a lost call costs latency only. The task
+// continues the trace of ctx.
 type Waker interface {
-	Wake()
+	Wake(ctx context.Context)
 }
 
 // Options tune a committer.
@@ -133,6 +135,8 @@ func (c *Committer) CommitEvents(ctx context.Context, events []event.Event) (bat
 func (c *Committer) flushEvents(ctx context.Context, members []*member[eventsRequest]) {
 	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
+	ctx, span := traced(ctx, protocol.KindEvents, members)
+	defer span.End()
 	bisect(ctx, c.lockWait, members, func(ctx context.Context, members []*member[eventsRequest]) error {
 		stored, err := c.store.StoreEvents(ctx, concatenate(members))
 		if err != nil {
@@ -140,7 +144,7 @@ func (c *Committer) flushEvents(ctx context.Context, members []*member[eventsReq
 		}
 		c.requests.Observe(float64(len(members)))
 		if slices.Contains(stored.Statuses, event.Accepted) {
-			c.waker.Wake()
+			c.waker.Wake(ctx)
 		}
 		rest := stored.Statuses
 		for _, m := range members {

@@ -143,7 +143,7 @@ func (s *fakeStore) StoreRefunds(ctx context.Context, refunds []order.Refund) ([
 // errTaken is the outcome of an order whose id another one has.
 var errTaken = errors.New("the id is taken")
 
-func (s *fakeStore) Wake() {
+func (s *fakeStore) Wake(context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.woken++

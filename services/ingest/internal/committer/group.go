@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/inflight"
 )
@@ -16,6 +18,7 @@ var errTooLong = errs.New(errs.Unavailable, "overloaded", "Storing takes longer 
 type member[R any] struct {
 	request R
 	rows    int
+	span    trace.Span // of the request
 	done    chan struct{}
 	err     error // valid after done is closed
 }
@@ -42,7 +45,7 @@ func newGroup[R any](maxWaiting, maxFlush int, flush func(context.Context, []*me
 // do waits until request is written and returns it with its outcome. A request whose context ends before a writer takes it
 // is not written. Once it is taken, do waits for the writer, which still uses its memory.
 func (g *group[R]) do(ctx context.Context, request R, rows int) (R, error) {
-	m := &member[R]{request: request, rows: rows, done: make(chan struct{})}
+	m := &member[R]{request: request, rows: rows, span: trace.SpanFromContext(ctx), done: make(chan struct{})}
 	if err := g.join(m); err != nil {
 		return request, err
 	}

@@ -3,6 +3,7 @@ package committer
 import (
 	"context"
 
+	"github.com/hp-analytics/hp-analytics/internal/protocol"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/order"
 )
 
@@ -60,6 +61,8 @@ func (c *Committer) CommitRefunds(ctx context.Context, refunds []order.Refund) (
 func (c *Committer) flushOrders(ctx context.Context, members []*member[ordersRequest]) {
 	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
+	ctx, span := traced(ctx, protocol.KindOrders, members)
+	defer span.End()
 	bisect(ctx, c.lockWait, members, func(ctx context.Context, members []*member[ordersRequest]) error {
 		var orders []order.Order
 		for _, m := range members {
@@ -72,7 +75,7 @@ func (c *Committer) flushOrders(ctx context.Context, members []*member[ordersReq
 		c.requests.Observe(float64(len(members)))
 		for i := range outcomes {
 			if outcomes[i].Err == nil && !outcomes[i].Replayed {
-				c.waker.Wake()
+				c.waker.Wake(ctx)
 				break
 			}
 		}
@@ -88,6 +91,8 @@ func (c *Committer) flushOrders(ctx context.Context, members []*member[ordersReq
 func (c *Committer) flushRefunds(ctx context.Context, members []*member[refundRequest]) {
 	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
+	ctx, span := traced(ctx, protocol.KindRefunds, members)
+	defer span.End()
 	bisect(ctx, c.lockWait, members, func(ctx context.Context, members []*member[refundRequest]) error {
 		var refunds []order.Refund
 		for _, m := range members {
@@ -100,7 +105,7 @@ func (c *Committer) flushRefunds(ctx context.Context, members []*member[refundRe
 		c.requests.Observe(float64(len(members)))
 		for i := range outcomes {
 			if outcomes[i].Err == nil && !outcomes[i].Replayed {
-				c.waker.Wake()
+				c.waker.Wake(ctx)
 				break
 			}
 		}

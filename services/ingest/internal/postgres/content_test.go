@@ -18,7 +18,7 @@ import (
 
 type nobody struct{}
 
-func (nobody) Wake() {}
+func (nobody) Wake(context.Context) {}
 
 // TestOneBadRowCostsNoNeighbour commits many requests at once, one of which Postgres refuses.
 func TestOneBadRowCostsNoNeighbour(t *testing.T) {

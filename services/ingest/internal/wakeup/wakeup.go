@@ -4,9 +4,11 @@ package wakeup
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/redis"
 	"github.com/hp-analytics/hp-analytics/internal/platform/tasks"
@@ -19,6 +21,9 @@ import (
 // event does. If a backlog builds up all the same, the aggregator's sweeper adds tasks in proportion to it.
 const pause = 200 * time.Millisecond
 
+// maxLinks bounds the flushes that a task is linked to.
+const maxLinks = 32
+
 // Waker enqueues tasks: at once after a single commit, and one task per pause under load. It enqueues while Run runs,
 // and is safe for concurrent use.
 type Waker struct {
@@ -27,6 +32,9 @@ type Waker struct {
 	outage redis.Outage
 	wanted chan struct{} // holds a signal while a task is to be enqueued; further calls coalesce into it
 	lost   prometheus.Counter
+
+	mu      sync.Mutex
+	flushes []trace.Span // traced ones that the next task is for, at most maxLinks
 }
 
 var _ committer.Waker = (*Waker)(nil)
@@ -44,7 +52,14 @@ func New(client *tasks.Client, logger *slog.Logger, registerer prometheus.Regist
 }
 
 // Wake implements committer.Waker. It does not wait for Redis.
-func (w *Waker) Wake() {
+func (w *Waker) Wake(ctx context.Context) {
+	if flush := trace.SpanFromContext(ctx); flush.SpanContext().IsSampled() {
+		w.mu.Lock()
+		if len(w.flushes) < maxLinks {
+			w.flushes = append(w.flushes, flush)
+		}
+		w.mu.Unlock()
+	}
 	select {
 	case w.wanted <- struct{}{}:
 	default: // the task already wanted is enqueued later than this commit, so it covers it
@@ -74,13 +89,35 @@ func (w *Waker) Run(ctx context.Context) {
 }
 
 func (w *Waker) enqueue(ctx context.Context) {
+	ctx, links := w.traced(ctx)
+	defer trace.SpanFromContext(ctx).End()
 	if w.outage.Ongoing() {
 		w.lost.Inc()
 		return
 	}
-	if err := protocol.BatchReady.Enqueue(ctx, w.tasks); err != nil {
+	if err := protocol.BatchReady.Enqueue(ctx, w.tasks, links...); err != nil {
 		w.outage.Begin()
 		w.lost.Inc()
 		w.logger.WarnContext(ctx, "wake-up task lost, the sweeper folds the batch", "err", err)
 	}
+}
+
+// traced starts the span of a task, in the trace of the first flush that it is for, and returns links to all of them. Without a
+// traced flush there is no span.
+func (w *Waker) traced(ctx context.Context) (context.Context, []trace.Link) {
+	w.mu.Lock()
+	flushes := w.flushes
+	w.flushes = nil
+	w.mu.Unlock()
+	if len(flushes) == 0 {
+		return ctx, nil
+	}
+	links := make([]trace.Link, len(flushes))
+	for i, flush := range flushes {
+		links[i] = trace.Link{SpanContext: flush.SpanContext()}
+	}
+	tracer := flushes[0].TracerProvider().Tracer("github.com/hp-analytics/hp-analytics/services/ingest/internal/wakeup")
+	ctx, _ = tracer.Start(trace.ContextWithSpan(ctx, flushes[0]), "enqueue "+protocol.BatchReady.Name,
+		trace.WithSpanKind(trace.SpanKindProducer), trace.WithLinks(links[1:]...))
+	return ctx, links
 }

@@ -7,6 +7,9 @@ import (
 
 	"github.com/hibiken/asynq"
 	"github.com/prometheus/client_golang/prometheus"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
@@ -53,10 +56,10 @@ func TestEveryCallIsFollowedByATask(t *testing.T) {
 	t.Parallel()
 	waker := start(t)
 	for n := range 3 {
-		waker.Wake()
+		waker.Wake(t.Context())
 		platformtest.Eventually(t, time.Minute, "a task for the call", func() bool { return waker.enqueued() == n+1 })
 	}
-	waker.Wake()
+	waker.Wake(t.Context())
 	waker.stop()
 	if n := waker.enqueued(); n != 4 {
 		t.Errorf("%d tasks, want 4: the call before the stop was lost", n)
@@ -68,10 +71,35 @@ func TestABurstOfCallsIsOneTaskPerPause(t *testing.T) {
 	waker := start(t)
 	begin := time.Now()
 	for range 10_000 {
-		waker.Wake()
+		waker.Wake(t.Context())
 	}
 	waker.stop()
 	if n, most := waker.enqueued(), 2+int(time.Since(begin)/pause); n < 1 || n > most {
 		t.Errorf("10,000 calls led to %d tasks, want 1 to %d", n, most)
+	}
+}
+
+// A task continues the trace of the first flush that wanted it, and is linked to the other ones.
+func TestTaskIsTraced(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Client(t, redistest.New(t))
+	spans := tracetest.NewSpanRecorder()
+	tracer := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans)).Tracer("test")
+	waker := New(tasks.NewClient(redis, time.Minute), platformtest.Logger(t), prometheus.NewRegistry())
+	var flushes []trace.SpanContext
+	for range maxLinks + 5 {
+		ctx, span := tracer.Start(t.Context(), "flush")
+		flushes = append(flushes, span.SpanContext())
+		waker.Wake(ctx)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	waker.Run(ctx) // enqueues the one that is wanted
+	ended := spans.Ended()
+	if len(ended) != 1 || ended[0].Name() != "enqueue aggregate:batch" || !ended[0].Parent().Equal(flushes[0]) {
+		t.Fatalf("ended %v", ended)
+	}
+	if links := ended[0].Links(); len(links) != maxLinks-1 || !links[0].SpanContext.Equal(flushes[1]) {
+		t.Errorf("%d links", len(links))
 	}
 }
