@@ -77,7 +77,7 @@ COMMENT ON TABLE auth.projects IS 'Projects. Everything that is stored and count
 COMMENT ON COLUMN auth.projects.id IS 'The first column of every key in the schemas ingest and stats.';
 COMMENT ON COLUMN auth.projects.slug IS 'Its name in the header Project and in paths.';
 COMMENT ON COLUMN auth.projects.name IS 'Display name.';
-COMMENT ON COLUMN auth.projects.time_zone IS 'IANA name of the time zone whose days and hours the rollups count. It is fixed once the project has raw rows.';
+COMMENT ON COLUMN auth.projects.time_zone IS 'IANA name of the time zone whose days and hours the rollups shall count. stats.zones says by which they count now.';
 COMMENT ON COLUMN auth.projects.currency IS 'ISO 4217 code of the currency that a ranking by revenue has unless the request names one.';
 COMMENT ON COLUMN auth.projects.week_start IS 'The day on which weeks begin: 1 is Monday, 7 is Sunday (ISO 8601).';
 COMMENT ON COLUMN auth.projects.max_event_age_days IS 'How many days ago an event may have happened when it is sent. Null for the setting of the installation, which is also the most.';

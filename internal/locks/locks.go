@@ -23,6 +23,9 @@ const (
 	AuthLeader postgres.AdvisoryLock = class<<32 | 4
 	// Migration is held by the one process that migrates the schema.
 	Migration postgres.AdvisoryLock = class<<32 | 5
+	// Zones is held by every fold that goes by the time zones of projects, shared, until its transaction ends. Whoever changes
+	// stats.zones holds it alone.
+	Zones postgres.AdvisoryLock = class<<32 | 6
 	// firstLane is lane 0. Lane n is n above it.
 	firstLane postgres.AdvisoryLock = class<<32 | 1000
 )
@@ -38,6 +41,7 @@ func All() map[string]postgres.AdvisoryLock {
 		"Rebuild":          Rebuild,
 		"AuthLeader":       AuthLeader,
 		"Migration":        Migration,
+		"Zones":            Zones,
 	}
 }
 

@@ -90,7 +90,8 @@ func (p *platform) fill(ctx context.Context) (key string, catalog []traffic.Prod
 			SKU: fmt.Sprintf("TORTURE-%02d", i), Name: fmt.Sprintf("Product %d", i), PriceMinor: int64(100 + 7*i), Currency: "EUR",
 		}
 	}
-	if _, err := p.DB.Exec(ctx, `UPDATE auth.projects SET time_zone = $1`, zone); err != nil {
+	const set = `WITH wanted AS (UPDATE auth.projects SET time_zone = $1) UPDATE stats.zones SET time_zone = $1`
+	if _, err := p.DB.Exec(ctx, set, zone); err != nil {
 		return "", nil, fmt.Errorf("set the time zone: %w", err)
 	}
 	key, stored, err := p.Fill(ctx, wanted)

@@ -22,16 +22,8 @@ const (
 // day rebuilds one day.
 func (r *rebuild) day(ctx context.Context, d localtime.Day) (Day, error) {
 	begin := time.Now()
-	var swapped postgres.Swapped
 	changed := rollup.Changed{}
-	ok, err := r.session.Read(ctx, r.project, d, func(snapshot *aggregatorpostgres.Snapshot) error {
-		rows, err := r.session.Count(ctx, snapshot)
-		if err != nil {
-			return err
-		}
-		swapped, err = r.swap(ctx, snapshot, d, rows, changed)
-		return err
-	})
+	swapped, ok, err := recount(ctx, r.session, aggregatorpostgres.ScopeOf(r.project, d, d), postgres.DayOf(r.id, d), changed)
 	if err != nil {
 		return Day{}, err
 	}
@@ -48,10 +40,25 @@ func (r *rebuild) day(ctx context.Context, d localtime.Day) (Day, error) {
 	return done, nil
 }
 
-// swap tries to replace the rollups of a day until no fold is in the way.
-func (r *rebuild) swap(ctx context.Context, snapshot *aggregatorpostgres.Snapshot, d localtime.Day, rows int64, changed rollup.Changed) (postgres.Swapped, error) {
+// recount counts a scope, replaces its rollups and records that. ok is false, and nothing changes, when raw events of it were dropped.
+func recount(
+	ctx context.Context, session *postgres.Session, scope aggregatorpostgres.Scope, record postgres.Record, changed rollup.Changed,
+) (swapped postgres.Swapped, ok bool, err error) {
+	ok, err = session.Read(ctx, scope, func(snapshot *aggregatorpostgres.Snapshot) error {
+		rows, err := session.Count(ctx, snapshot)
+		if err != nil {
+			return err
+		}
+		swapped, err = swap(ctx, func() (postgres.Swapped, error) { return session.Swap(ctx, snapshot, scope, rows, record, changed) })
+		return err
+	})
+	return swapped, ok, err
+}
+
+// swap tries to replace rollups until no fold is in the way.
+func swap(ctx context.Context, try func() (postgres.Swapped, error)) (postgres.Swapped, error) {
 	for attempt := 1; ; attempt++ {
-		swapped, err := r.session.Swap(ctx, snapshot, r.id, postgres.Day{Project: r.project, Day: d}, rows, changed)
+		swapped, err := try()
 		if !errors.Is(err, postgres.ErrBusy) || attempt == swapAttempts {
 			return swapped, err
 		}

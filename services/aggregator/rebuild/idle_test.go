@@ -34,7 +34,7 @@ func TestTheSnapshotMayBeIdle(t *testing.T) {
 		t.Fatalf("%+v, %v", projects, err)
 	}
 	var rows int64
-	ok, err := session.Read(t.Context(), projects[0], b.day(0), func(snapshot *aggregatorpostgres.Snapshot) (err error) {
+	ok, err := session.Read(t.Context(), aggregatorpostgres.ScopeOf(projects[0], b.day(0), b.day(0)), func(snapshot *aggregatorpostgres.Snapshot) (err error) {
 		if _, err := b.pool.Exec(t.Context(), `SELECT pg_sleep(4)`); err != nil {
 			return err
 		}

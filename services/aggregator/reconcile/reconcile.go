@@ -140,6 +140,7 @@ func (r *run) checksOf(ctx context.Context, snapshot postgres.Snapshot, p postgr
 	if err != nil {
 		return nil, err
 	}
+	spreadDropped(p.Zones, days)
 	unchecked := Unchecked{Project: p.Slug}
 	for _, d := range days {
 		if d.Dropped {
@@ -152,10 +153,6 @@ func (r *run) checksOf(ctx context.Context, snapshot postgres.Snapshot, p postgr
 	if len(unchecked.Days) > 0 {
 		r.report.Unchecked = append(r.report.Unchecked, unchecked)
 	}
-	all, err := spans(p, days)
-	if err != nil {
-		return nil, err
-	}
 	checks := []*check{
 		{what: "users of " + p.Slug, slug: p.Slug, run: func(ctx context.Context, s postgres.Snapshot, f *findings) error {
 			return s.WrongUsers(ctx, p, f.fault)
@@ -165,7 +162,7 @@ func (r *run) checksOf(ctx context.Context, snapshot postgres.Snapshot, p postgr
 		}},
 	}
 	compare := spanCheck{budget: r.budget, references: newReferences()}
-	for _, span := range all {
+	for _, span := range spans(p, days) {
 		checks = append(checks, &check{what: p.Slug + " from " + span.Day.Format(time.DateOnly), slug: p.Slug, run: func(ctx context.Context, s postgres.Snapshot, f *findings) error {
 			return compare.run(ctx, s, span, f)
 		}})

@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/hp-analytics/hp-analytics/internal/localtime"
@@ -23,23 +22,21 @@ const (
 
 // spans groups the days of a project whose raw rows still exist, in order, into ranges without a gap. A day with very many rows is
 // several spans, so that all workers have a share.
-func spans(project postgres.Project, days []postgres.Day) (all []postgres.Span, err error) {
-	start, err := startsOf(project)
-	if err != nil {
-		return nil, err
-	}
+func spans(project postgres.Project, days []postgres.Day) (all []postgres.Span) {
 	var rows int64 // of the last span
 	for _, d := range days {
 		if d.Dropped {
 			continue
 		}
-		next := d.Day.AddDate(0, 0, 1)
-		if last := len(all) - 1; last >= 0 && all[last].End.Equal(d.Day) && rows+d.Rows <= spanRows {
-			all[last].End, all[last].To = next, start(next)
+		first := localtime.DayOfDate(d.Day)
+		next, over := d.Day.AddDate(0, 0, 1), project.Zones.Over(first)
+		last := len(all) - 1
+		if last >= 0 && all[last].End.Equal(d.Day) && (rows+d.Rows <= spanRows || entangled(project.Zones, first)) {
+			all[last].End, all[last].To = next, over
 			rows += d.Rows
 			continue
 		}
-		span := postgres.Span{Project: project, Day: d.Day, End: next, From: start(d.Day), To: start(next)}
+		span := postgres.Span{Project: project, Day: d.Day, End: next, From: project.Zones.Start(first), To: over}
 		rows = d.Rows
 		if d.Rows < 2*partRows {
 			all = append(all, span)
@@ -47,16 +44,29 @@ func spans(project postgres.Project, days []postgres.Day) (all []postgres.Span, 
 		}
 		all = append(all, parts(span, min(d.Rows/partRows, mostParts))...)
 	}
-	return all, nil
+	return all
 }
 
-// startsOf returns a function that tells when a date begins in a project.
-func startsOf(project postgres.Project) (func(date time.Time) time.Time, error) {
-	zone, err := localtime.Load(project.Zone)
-	if err != nil {
-		return nil, fmt.Errorf("project %s: %w", project.Slug, err)
+// entangled reports whether a day shares an hour with the day before, or begins before that is over. Then they can only be
+// compared together. Clocks that are put back at midnight do that, and changes between zones that are a day apart.
+func entangled(zones localtime.History, d localtime.Day) bool {
+	start := zones.Start(d)
+	return !zones.Over(d-1).Equal(start) || !zones.Hour(start).Equal(start)
+}
+
+// spreadDropped marks days as dropped that are entangled with one of which raw events were dropped.
+func spreadDropped(zones localtime.History, days []postgres.Day) {
+	spread := func(from, to int) {
+		if days[from].Dropped && days[from].Day.AddDate(0, 0, to-from).Equal(days[to].Day) && entangled(zones, localtime.DayOfDate(days[max(from, to)].Day)) {
+			days[to].Dropped = true
+		}
 	}
-	return func(date time.Time) time.Time { return localtime.DayOfDate(date).Start(zone) }, nil
+	for i := 1; i < len(days); i++ {
+		spread(i-1, i)
+	}
+	for i := len(days) - 1; i > 0; i-- {
+		spread(i, i-1)
+	}
 }
 
 // parts divides a day by its products and users.
@@ -68,28 +78,35 @@ func parts(day postgres.Span, n int64) (all []postgres.Span) {
 	return all
 }
 
+// cut returns the date in the middle of a span at which it can be divided. ok is false if there is none.
+func cut(span postgres.Span) (at time.Time, ok bool) {
+	days := int(span.End.Sub(span.Day) / (24 * time.Hour))
+	for n := days / 2; n > 0 && n < days; n++ {
+		at = span.Day.AddDate(0, 0, n)
+		if !entangled(span.Project.Zones, localtime.DayOfDate(at)) {
+			return at, true
+		}
+	}
+	return time.Time{}, false
+}
+
 // divide divides a span that is too large: into two ranges of days, or a day by its products and users. It returns nothing if that
 // is not possible.
-func divide(span postgres.Span) ([]postgres.Span, error) {
-	days := int(span.End.Sub(span.Day) / (24 * time.Hour))
+func divide(span postgres.Span) []postgres.Span {
+	at, days := cut(span)
 	switch part := span.Part; {
-	case days > 1:
-		start, err := startsOf(span.Project)
-		if err != nil {
-			return nil, err
-		}
+	case days:
 		first, second := span, span
-		first.End = span.Day.AddDate(0, 0, days/2)
-		first.To = start(first.End)
+		first.End, first.To = at, span.Project.Zones.Start(localtime.DayOfDate(at))
 		second.Day, second.From = first.End, first.To
-		return []postgres.Span{first, second}, nil
+		return []postgres.Span{first, second}
 	case part.Whole():
-		return parts(span, 2), nil
+		return parts(span, 2)
 	case part.Totals() || part.Of >= mostParts:
-		return nil, nil
+		return nil
 	default:
 		first, second := span, span
 		first.Part, second.Part = recount.Part{Of: 2 * part.Of, N: part.N}, recount.Part{Of: 2 * part.Of, N: part.N + part.Of}
-		return []postgres.Span{first, second}, nil
+		return []postgres.Span{first, second}
 	}
 }

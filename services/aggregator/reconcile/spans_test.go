@@ -6,14 +6,24 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/hp-analytics/hp-analytics/internal/localtime"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/reconcile/internal/postgres"
 )
+
+func berlin(t *testing.T) *time.Location {
+	t.Helper()
+	zone, err := localtime.Load("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return zone
+}
 
 func TestSpans(t *testing.T) {
 	t.Parallel()
 	day := func(n int) time.Time { return time.Date(2026, 1, n, 0, 0, 0, 0, time.UTC) }
-	project := postgres.Project{ID: 3, Slug: "shop", Zone: "Europe/Berlin"}
-	got, err := spans(project, []postgres.Day{
+	project := postgres.Project{ID: 3, Slug: "shop", Zones: localtime.Always(berlin(t))}
+	got := spans(project, []postgres.Day{
 		{Day: day(1), Rows: spanRows / 2},
 		{Day: day(2), Rows: spanRows / 2},
 		{Day: day(3), Rows: 1},                      // one too many for the span before
@@ -22,9 +32,6 @@ func TestSpans(t *testing.T) {
 		{Day: day(6)}, {Day: day(8)}, {Day: day(9)}, // no span crosses a day without data
 		{Day: day(86), Rows: 1}, {Day: day(87)}, {Day: day(88), Rows: 2}, // the last is 29 March, when the clocks change
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	at := func(first, end int, hoursBefore, hoursBeforeEnd int) postgres.Span {
 		return postgres.Span{
 			Project: project, Day: day(first), End: day(end),
@@ -33,7 +40,8 @@ func TestSpans(t *testing.T) {
 	}
 	want := []postgres.Span{at(1, 3, 1, 1), at(3, 4, 1, 1), at(5, 6, 1, 1), at(6, 7, 1, 1), at(8, 10, 1, 1), at(86, 89, 1, 2)}
 	equal := cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) })
-	if diff := cmp.Diff(want, got, equal); diff != "" {
+	zones := cmp.Comparer(func(a, b localtime.History) bool { return len(a) == len(b) })
+	if diff := cmp.Diff(want, got, equal, zones); diff != "" {
 		t.Errorf("spans (-want +got):\n%s", diff)
 	}
 }
@@ -42,11 +50,8 @@ func TestSpans(t *testing.T) {
 func TestDivide(t *testing.T) {
 	t.Parallel()
 	day := func(n int) time.Time { return time.Date(2026, 3, n, 0, 0, 0, 0, time.UTC) }
-	project := postgres.Project{ID: 3, Slug: "shop", Zone: "Europe/Berlin"}
-	all, err := spans(project, []postgres.Day{{Day: day(28), Rows: 1}, {Day: day(29), Rows: 1}, {Day: day(30), Rows: 5*partRows + 1}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	project := postgres.Project{ID: 3, Slug: "shop", Zones: localtime.Always(berlin(t))}
+	all := spans(project, []postgres.Day{{Day: day(28), Rows: 1}, {Day: day(29), Rows: 1}, {Day: day(30), Rows: 5*partRows + 1}})
 	if len(all) != 7 {
 		t.Fatalf("%d spans, want one of two days and six parts of the third", len(all))
 	}
@@ -54,10 +59,7 @@ func TestDivide(t *testing.T) {
 	seen := map[time.Time][]int{} // of each day, how many spans have the totals, and how many have each user
 	for len(all) > 0 {
 		span := all[0]
-		smaller, err := divide(span)
-		if err != nil {
-			t.Fatal(err)
-		}
+		smaller := divide(span)
 		all = append(smaller, all[1:]...)
 		if len(smaller) > 0 {
 			continue

@@ -56,7 +56,7 @@ func (e *Eraser) forgetDay(ctx context.Context, p *pass) (Progress, error) {
 
 // rebuild makes the rollups of a day anew. It reports false if the day has not all of its raw rows.
 func (e *Eraser) rebuild(ctx context.Context, p *pass, day localtime.Day) (bool, error) {
-	ok, err := postgres.HasAllRows(ctx, e.Pool, p.in, day)
+	ok, err := postgres.HasAllRows(ctx, e.Pool, postgres.ScopeOf(p.in, day, day))
 	if err != nil || !ok {
 		return false, err
 	}

@@ -249,7 +249,7 @@ func TestDamageOfAnyKind(t *testing.T) {
 		"a sum that is too large": `UPDATE stats.name_daily_stats SET events = 9223372036854775807 FROM ingest.batches WHERE id = $1`,
 		"a damaged sketch":        `UPDATE stats.daily_users SET sketch = '\x00ff' FROM ingest.batches WHERE id = $1`,
 		"a damaged set":           `UPDATE stats.daily_user_sets SET users = '\x00ff' FROM ingest.batches WHERE id = $1`,
-		"an unknown time zone":    `UPDATE auth.projects SET time_zone = 'Europe/Atlantis' FROM ingest.batches WHERE batches.id = $1`,
+		"an unknown time zone":    `UPDATE stats.zones SET time_zone = 'Europe/Atlantis' FROM ingest.batches WHERE batches.id = $1`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

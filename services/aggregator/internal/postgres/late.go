@@ -15,7 +15,7 @@ import (
 // lateBytes bounds the memory of the deltas of late batches.
 const lateBytes = 64 << 20
 
-// Late reads in tx the rows of the day whose batches were folded after the snapshot, passes them to add in parts, and
+// Late reads in tx the rows of the scope whose batches were folded after the snapshot, passes them to add in parts, and
 // returns their number. While tx keeps folds out, these rows and those of Count are exactly what the rollups must contain.
 func (s *Snapshot) Late(ctx context.Context, tx pgx.Tx, add func(*rollup.Deltas) error) (total int64, err error) {
 	late, err := s.lateBatches(ctx, tx)
@@ -37,7 +37,7 @@ func (s *Snapshot) Late(ctx context.Context, tx pgx.Tx, add func(*rollup.Deltas)
 // usually the last minutes, narrow down what is read.
 func (s *Snapshot) addLate(ctx context.Context, tx pgx.Tx, raw rawTable, late []batch, parts *rollup.Parts) (int64, error) {
 	var ids []int64
-	from, to := s.to, s.from
+	from, to := s.scope.to, s.scope.from
 	for _, b := range late {
 		if b.kind != raw.kind || b.minTS == nil || b.maxTS == nil {
 			continue
@@ -53,16 +53,16 @@ func (s *Snapshot) addLate(ctx context.Context, tx pgx.Tx, raw rawTable, late []
 	if len(ids) == 0 {
 		return 0, nil
 	}
-	if from.Before(s.from) {
-		from = s.from
+	if from.Before(s.scope.from) {
+		from = s.scope.from
 	}
-	if to.After(s.to) {
-		to = s.to
+	if to.After(s.scope.to) {
+		to = s.scope.to
 	}
-	clock := rollup.NewClock(s.project.Zone)
+	clock := rollup.NewClock(s.scope.Project.Zones)
 	var row rawRow
-	return fetchAll(ctx, tx, "late_"+raw.kind, raw.query+`batch = ANY($4)`, []any{s.project.ID, from, to, ids}, parts, raw.fields(&row), func() error {
-		raw.add(parts.Deltas, s.project.ID, clock, &row)
+	return fetchAll(ctx, tx, "late_"+raw.kind, raw.query+`batch = ANY($4)`, []any{s.scope.Project.ID, from, to, ids}, parts, raw.fields(&row), func() error {
+		raw.add(parts.Deltas, s.scope.Project.ID, clock, &row)
 		return nil
 	})
 }
@@ -101,7 +101,7 @@ func fetchAll(
 	return total, err
 }
 
-// lateBatches returns the batches with rows of the day that are folded now and were not folded in the snapshot.
+// lateBatches returns the batches with rows of the scope that are folded now and were not folded in the snapshot.
 func (s *Snapshot) lateBatches(ctx context.Context, tx pgx.Tx) ([]batch, error) {
 	// First, the batches that were pending in the snapshot and are not any more. Their receipts may be pruned by now.
 	const still = `SELECT id FROM ingest.batches WHERE project = $1 AND id = ANY($2) AND aggregated_at IS NULL`
@@ -123,7 +123,7 @@ func (s *Snapshot) lateBatches(ctx context.Context, tx pgx.Tx) ([]batch, error) 
 		FROM ingest.batches
 		WHERE project = $1 AND aggregated_at IS NOT NULL AND min_ts < $3 AND max_ts >= $2
 		  AND received_at >= $4 AND age(xmin) <= age(($5::xid8)::xid)`
-	candidates, err := collectBatches(ctx, tx, marked, s.project.ID, s.from, s.to, s.since, s.xmin)
+	candidates, err := collectBatches(ctx, tx, marked, s.scope.Project.ID, s.scope.from, s.scope.to, s.since, s.xmin)
 	if err != nil {
 		return nil, fmt.Errorf("list batches folded since: %w", err)
 	}
@@ -146,7 +146,7 @@ func (s *Snapshot) idsWhere(ctx context.Context, tx pgx.Tx, query string, among 
 		return found, nil
 	}
 	_, ids := keysOf(among)
-	rows, err := tx.Query(ctx, query, s.project.ID, ids)
+	rows, err := tx.Query(ctx, query, s.scope.Project.ID, ids)
 	if err != nil {
 		return nil, err
 	}

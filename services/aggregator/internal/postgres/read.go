@@ -2,14 +2,15 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/hp-analytics/hp-analytics/internal/localtime"
 	"github.com/hp-analytics/hp-analytics/internal/protocol"
 	"github.com/hp-analytics/hp-analytics/internal/protocol/facts"
+	"github.com/hp-analytics/hp-analytics/internal/stats/zones"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/rollup"
 )
 
@@ -33,7 +34,8 @@ func read(ctx context.Context, tx pgx.Tx, batches []batch, parts *rollup.Parts) 
 	return rows, parts.Flush()
 }
 
-// clocksOf returns the clocks of the projects of batches.
+// clocksOf returns the clocks of the projects of batches. They hold until tx ends, because it shares locks.Zones since takeLane, and
+// this statement sees what was committed before that.
 func clocksOf(ctx context.Context, tx pgx.Tx, batches []batch) (map[int16]*rollup.Clock, error) {
 	clocks := map[int16]*rollup.Clock{}
 	var projects []int16
@@ -43,22 +45,15 @@ func clocksOf(ctx context.Context, tx pgx.Tx, batches []batch) (map[int16]*rollu
 			projects = append(projects, b.project)
 		}
 	}
-	rows, err := tx.Query(ctx, `SELECT id, time_zone FROM auth.projects WHERE id = ANY($1)`, projects)
-	if err != nil {
-		return nil, fmt.Errorf("read the zones of projects: %w", err)
+	histories, err := zones.Read(ctx, tx, projects...)
+	if errors.Is(err, zones.ErrUnknown) {
+		return nil, fmt.Errorf("%w: %w", err, errContent)
 	}
-	var project int16
-	var name string
-	_, err = pgx.ForEachRow(rows, []any{&project, &name}, func() error {
-		zone, err := localtime.Load(name)
-		if err != nil {
-			return fmt.Errorf("of project %d: %w: %w", project, err, errContent)
-		}
-		clocks[project] = rollup.NewClock(zone)
-		return nil
-	})
 	if err != nil {
-		return nil, fmt.Errorf("read the zones of projects: %w", err)
+		return nil, err
+	}
+	for project, history := range histories {
+		clocks[project] = rollup.NewClock(history)
 	}
 	return clocks, nil
 }

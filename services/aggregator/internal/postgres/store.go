@@ -112,14 +112,19 @@ func add(ctx context.Context, tx pgx.Tx, batches []batch, parts *rollup.Parts) (
 	return rows, markAggregated(ctx, tx, batches)
 }
 
-// takeLane takes the first free lane until the end of the transaction. Only the holder of a lane writes its rollup rows.
+// takeLane takes the first free lane until the end of the transaction. Only the holder of a lane writes its rollup rows. It also shares
+// locks.Zones, so the time zones that later statements read cannot change before the rows are counted by them. It waits for
+// a change that is being stored, as a fold waits for the swap of a rebuild, but before it has claimed anything.
 func (s Store) takeLane(ctx context.Context, tx pgx.Tx) (lane int16, ok bool, err error) {
 	const query = `
-		SELECT lane::smallint
-		FROM generate_series(0, $1::int - 1) AS lane
-		WHERE pg_try_advisory_xact_lock($2::int, $3::int + lane)
-		LIMIT 1`
-	rows, err := tx.Query(ctx, query, s.Lanes, locks.Lane(0).Class(), locks.Lane(0).ID())
+		WITH free AS MATERIALIZED (
+			SELECT lane::smallint
+			FROM generate_series(0, $1::int - 1) AS lane
+			WHERE pg_try_advisory_xact_lock($2::int, $3::int + lane)
+			LIMIT 1
+		)
+		SELECT lane FROM free, pg_advisory_xact_lock_shared($4::int, $5::int)`
+	rows, err := tx.Query(ctx, query, s.Lanes, locks.Lane(0).Class(), locks.Lane(0).ID(), locks.Zones.Class(), locks.Zones.ID())
 	if err != nil {
 		return 0, false, fmt.Errorf("take a lane: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/hp-analytics/hp-analytics/internal/localtime"
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
 	"github.com/hp-analytics/hp-analytics/internal/protocol"
@@ -36,7 +37,7 @@ func TestPublishChangesWhatWasTouched(t *testing.T) {
 		t.Errorf("nothing changed, yet there are tokens: %v", tokens)
 	}
 	const project, shoe, sock, ada = 4, 5, 6, 7
-	clock := rollup.NewClock(time.UTC)
+	clock := rollup.NewClock(localtime.Always(time.UTC))
 	events := rollup.New()
 	events.AddEvent(project, clock, facts.Event{User: ada, Product: shoe, Name: stats.View})
 	first := publish(events)

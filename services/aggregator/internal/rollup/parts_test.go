@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hp-analytics/hp-analytics/internal/localtime"
 	"github.com/hp-analytics/hp-analytics/internal/protocol/facts"
 	"github.com/hp-analytics/hp-analytics/internal/stats"
 )
@@ -22,7 +23,7 @@ func TestPartsStayWithinTheirBudget(t *testing.T) {
 	const budget, total = 256 << 10, 30_000
 	random := rand.New(rand.NewPCG(1, 2))
 	var rows, parts int64
-	largest, clock := 0, NewClock(time.UTC)
+	largest, clock := 0, NewClock(localtime.Always(time.UTC))
 	p := NewParts(budget, func(d *Deltas, _ bool) error {
 		if d.Bytes() > budget {
 			t.Errorf("a part takes %d bytes, more than %d", d.Bytes(), budget)
@@ -59,7 +60,7 @@ func TestPartsStayWithinTheirBudget(t *testing.T) {
 func TestKnownRowsNeedFewCalls(t *testing.T) {
 	t.Parallel()
 	const budget = 1 << 20
-	clock := NewClock(time.UTC)
+	clock := NewClock(localtime.Always(time.UTC))
 	p := NewParts(budget, func(*Deltas, bool) error { return nil })
 	add := func(n int) {
 		p.Deltas.AddEvent(1, clock, event(n, n, stats.View))
@@ -92,7 +93,7 @@ func TestASmallBudgetStillMakesProgress(t *testing.T) {
 		if room, err := p.Next(); err != nil || room != 1 {
 			t.Fatalf("room for %d rows, %v; want 1", room, err)
 		}
-		p.Deltas.AddEvent(1, NewClock(time.UTC), event(0, 0, stats.View))
+		p.Deltas.AddEvent(1, NewClock(localtime.Always(time.UTC)), event(0, 0, stats.View))
 	}
 	if p.Count != 2 {
 		t.Errorf("%d parts, want one for each row before the last", p.Count)
@@ -115,7 +116,7 @@ func TestBytesCoversTheHeap(t *testing.T) {
 		{5000, 1, 5000, 5000, 0}, {20_000, 1, 20_000, 24, 0}, {5000, 0, 30_000, 24, 30_000},
 	} {
 		before := heap()
-		d, clock := New(), NewClock(time.UTC)
+		d, clock := New(), NewClock(localtime.Always(time.UTC))
 		for n := range shape.products {
 			for user := range shape.usersOfEach {
 				e := event(n, (n*shape.usersOfEach+user)%shape.users, stats.View)

@@ -27,7 +27,7 @@ func TestClockIsThatOfTheZone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		clock := rollup.NewClock(zone)
+		clock := rollup.NewClock(localtime.Always(zone))
 		for at := time.Date(2010, 12, 31, 0, 0, 0, 1000, time.UTC); at.Year() < 2013; at = at.Add(15*time.Minute - time.Microsecond) {
 			for _, ts := range []time.Time{at, at.AddDate(15, 6, 0), at.AddDate(-50, 0, 0)} {
 				day, hour := clock.At(ts)
@@ -109,7 +109,7 @@ func TestDeltas(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	utc, local := rollup.NewClock(time.UTC), rollup.NewClock(kolkata)
+	utc, local := rollup.NewClock(localtime.Always(time.UTC)), rollup.NewClock(localtime.Always(kolkata))
 	evening := time.Date(2026, 3, 1, 18, 45, 0, 0, time.UTC) // 0:15 of the next day in Kolkata
 	d.AddEvent(2, local, facts.Event{TS: evening, User: ada, Product: sock, Name: stats.View})
 	for _, e := range []facts.Event{
@@ -166,7 +166,7 @@ func TestDeltas(t *testing.T) {
 // A user is in the sketch of each product and name, however the events of several users and products alternate.
 func TestEveryUserIsInEverySketch(t *testing.T) {
 	t.Parallel()
-	d, clock := rollup.New(), rollup.NewClock(time.UTC)
+	d, clock := rollup.New(), rollup.NewClock(localtime.Always(time.UTC))
 	for i := range 1000 {
 		user := int64(1 + i%5)
 		d.AddEvent(1, clock, facts.Event{User: user, Product: int32(1 + i/3%4), Name: stats.Name(60 + i%7)})
@@ -185,7 +185,7 @@ func TestEveryUserIsInEverySketch(t *testing.T) {
 
 func TestSumsThatAreTooLarge(t *testing.T) {
 	t.Parallel()
-	d, clock := rollup.New(), rollup.NewClock(time.UTC)
+	d, clock := rollup.New(), rollup.NewClock(localtime.Always(time.UTC))
 	for range 2 {
 		if d.Err() != nil {
 			t.Fatal(d.Err())

@@ -11,19 +11,19 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
 )
 
-// Record is the record of a rebuild in stats.rebuilds, from which an interrupted rebuild is resumed.
-type Record struct {
+// Progress is the record of a rebuild in stats.rebuilds, from which an interrupted rebuild is resumed.
+type Progress struct {
 	ID   int64
 	Done []localtime.Day // days that are done, in order
 }
 
 // Begin returns the record of the unfinished rebuild of the same days of a project that was started within the time resumable, or a new
 // one. With restart, unfinished rebuilds of the same days are deleted first.
-func (s *Session) Begin(ctx context.Context, project postgres.Project, from, to localtime.Day, resumable time.Duration, restart bool) (r Record, err error) {
+func (s *Session) Begin(ctx context.Context, project postgres.Project, from, to localtime.Day, resumable time.Duration, restart bool) (r Progress, err error) {
 	if restart {
 		const forget = `DELETE FROM stats.rebuilds WHERE project = $1 AND from_day = $2 AND to_day = $3 AND finished_at IS NULL`
 		if _, err := s.conn.Exec(ctx, forget, project.ID, from.Date(), to.Date()); err != nil {
-			return Record{}, fmt.Errorf("delete the interrupted rebuild: %w", err)
+			return Progress{}, fmt.Errorf("delete the interrupted rebuild: %w", err)
 		}
 	}
 	const begin = `
@@ -37,11 +37,11 @@ func (s *Session) Begin(ctx context.Context, project postgres.Project, from, to 
 		)
 		SELECT id FROM interrupted UNION ALL SELECT id FROM begun`
 	if err := s.conn.QueryRow(ctx, begin, project.ID, from.Date(), to.Date(), resumable).Scan(&r.ID); err != nil {
-		return Record{}, fmt.Errorf("record the rebuild: %w", err)
+		return Progress{}, fmt.Errorf("record the rebuild: %w", err)
 	}
 	rows, err := s.conn.Query(ctx, `SELECT day FROM stats.rebuild_days WHERE rebuild_id = $1 ORDER BY day`, r.ID)
 	if err != nil {
-		return Record{}, fmt.Errorf("list the days that are done: %w", err)
+		return Progress{}, fmt.Errorf("list the days that are done: %w", err)
 	}
 	var date time.Time
 	_, err = pgx.ForEachRow(rows, []any{&date}, func() error {
@@ -49,18 +49,20 @@ func (s *Session) Begin(ctx context.Context, project postgres.Project, from, to 
 		return nil
 	})
 	if err != nil {
-		return Record{}, fmt.Errorf("list the days that are done: %w", err)
+		return Progress{}, fmt.Errorf("list the days that are done: %w", err)
 	}
 	return r, nil
 }
 
-// recordDay records, in the transaction that replaces the rollups of a day, that the day is done.
-func recordDay(ctx context.Context, tx pgx.Tx, rebuild int64, day localtime.Day, s Swapped) error {
-	const insert = `INSERT INTO stats.rebuild_days (rebuild_id, day, rows, removed, added) VALUES ($1, $2, $3, $4, $5)`
-	if _, err := tx.Exec(ctx, insert, rebuild, day.Date(), s.Rows, s.Removed, s.Added); err != nil {
-		return fmt.Errorf("record that the day is done: %w", err)
-	}
-	return nil
+// DayOf records, in the transaction that replaces the rollups of a day, that the day is done.
+func DayOf(rebuild int64, day localtime.Day) Record {
+	return Record{After: func(ctx context.Context, tx pgx.Tx, s Swapped) error {
+		const insert = `INSERT INTO stats.rebuild_days (rebuild_id, day, rows, removed, added) VALUES ($1, $2, $3, $4, $5)`
+		if _, err := tx.Exec(ctx, insert, rebuild, day.Date(), s.Rows, s.Removed, s.Added); err != nil {
+			return fmt.Errorf("record that the day is done: %w", err)
+		}
+		return nil
+	}}
 }
 
 // Finish records that all days are done.

@@ -8,27 +8,27 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/hp-analytics/hp-analytics/internal/localtime"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/rollup"
 )
 
-// replace makes the rows of a day those of the shadow table. Rows that are right are not touched.
-func replace(ctx context.Context, tx pgx.Tx, t *rollup.Table, day Day, done *Swapped, changed rollup.Changed) error {
+// replace makes the rows of a scope those of the shadow table. Rows that are right are not touched.
+func replace(ctx context.Context, tx pgx.Tx, t *rollup.Table, scope postgres.Scope, done *Swapped, changed rollup.Changed) error {
 	columns := strings.Join(columnsOf(t), ", ")
 	remove := `
 		DELETE FROM stats.` + t.Name + ` AS s
-		WHERE ` + ofDay(t, "s") + ` AND NOT EXISTS (SELECT FROM shadow.` + t.Name + ` AS n WHERE ` + equal(t, "n", "s") + `)
+		WHERE ` + within(t, "s") + ` AND NOT EXISTS (SELECT FROM shadow.` + t.Name + ` AS n WHERE ` + equal(t, "n", "s") + `)
 		RETURNING ` + subject(t)
 	add := `
 		INSERT INTO stats.` + t.Name + ` AS s (` + columns + `)
 		SELECT ` + columns + ` FROM shadow.` + t.Name + ` AS n
-		WHERE ` + ofDay(t, "n") + ` AND NOT EXISTS (SELECT FROM stats.` + t.Name + ` AS s WHERE ` + equal(t, "s", "n") + `)
+		WHERE ` + within(t, "n") + ` AND NOT EXISTS (SELECT FROM stats.` + t.Name + ` AS s WHERE ` + equal(t, "s", "n") + `)
 		RETURNING ` + subject(t)
-	removed, err := day.change(ctx, tx, t, remove, changed)
+	removed, err := change(ctx, tx, t, scope, remove, changed)
 	if err != nil {
 		return err
 	}
-	added, err := day.change(ctx, tx, t, add, changed)
+	added, err := change(ctx, tx, t, scope, add, changed)
 	if err != nil {
 		return err
 	}
@@ -48,19 +48,17 @@ func countShadow(ctx context.Context, tx pgx.Tx) (rows int64, err error) {
 	return rows, nil
 }
 
-// change runs a statement on the rows of the day, notes what it changes and returns how many rows these are.
-func (d Day) change(ctx context.Context, tx pgx.Tx, t *rollup.Table, statement string, changed rollup.Changed) (int64, error) {
-	arguments := []any{d.Project.ID, d.Day.Date()}
+// change runs a statement on the rows of a scope, notes what it changes and returns how many rows these are.
+func change(ctx context.Context, tx pgx.Tx, t *rollup.Table, scope postgres.Scope, statement string, changed rollup.Changed) (int64, error) {
+	arguments := []any{scope.Project.ID, scope.First.Date(), scope.Last.Date()}
 	if isHourly(t) {
-		arguments = []any{
-			d.Project.ID, localtime.HourOf(d.Day.Start(d.Project.Zone), d.Project.Zone), localtime.HourOf((d.Day + 1).Start(d.Project.Zone), d.Project.Zone),
-		}
+		arguments = []any{scope.Project.ID, scope.FirstHour, scope.EndHour}
 	}
 	rows, err := tx.Query(ctx, statement, arguments...)
 	if err != nil {
 		return 0, err
 	}
-	key := rollup.Key{Project: d.Project.ID}
+	key := rollup.Key{Project: scope.Project.ID}
 	tag, err := pgx.ForEachRow(rows, []any{&key.Product, &key.User}, func() error {
 		changed.Note(key)
 		return nil
@@ -70,12 +68,13 @@ func (d Day) change(ctx context.Context, tx pgx.Tx, t *rollup.Table, statement s
 
 func isHourly(t *rollup.Table) bool { return slices.Contains(t.Key, rollup.Hour) }
 
-// ofDay is the condition that a row belongs to the day: to the project $1, and to the day $2 or the hours from $2 to $3.
-func ofDay(t *rollup.Table, row string) string {
+// within is the condition that a row belongs to the scope: to the project $1, and to the days from $2 to $3 or the hours from $2 up
+// to, but not including, $3.
+func within(t *rollup.Table, row string) string {
 	if isHourly(t) {
 		return row + ".project = $1 AND " + row + ".hour >= $2 AND " + row + ".hour < $3"
 	}
-	return row + ".project = $1 AND " + row + ".day = $2"
+	return row + ".project = $1 AND " + row + ".day BETWEEN $2 AND $3"
 }
 
 // columnsOf lists all columns of a table.

@@ -73,7 +73,7 @@ func (s *Session) Projects(ctx context.Context, slug string) ([]postgres.Project
 // DaysWithoutRawRows returns the days of a project in an inclusive range of which raw events were dropped.
 func (s *Session) DaysWithoutRawRows(ctx context.Context, project postgres.Project, from, to localtime.Day) (days []localtime.Day, err error) {
 	for day := from; day <= to; day++ {
-		ok, err := postgres.HasAllRows(ctx, s.conn, project, day)
+		ok, err := s.HasAllRows(ctx, postgres.ScopeOf(project, day, day))
 		if err != nil {
 			return nil, err
 		}
@@ -84,9 +84,14 @@ func (s *Session) DaysWithoutRawRows(ctx context.Context, project postgres.Proje
 	return days, nil
 }
 
-// Read calls fn with a snapshot of the raw rows of a day of a project. It reports false, without calling fn, when raw events of
-// the day were dropped.
-func (s *Session) Read(ctx context.Context, project postgres.Project, day localtime.Day, fn func(*postgres.Snapshot) error) (ok bool, err error) {
+// HasAllRows reports whether no raw events of a scope were dropped.
+func (s *Session) HasAllRows(ctx context.Context, scope postgres.Scope) (bool, error) {
+	return postgres.HasAllRows(ctx, s.conn, scope)
+}
+
+// Read calls fn with a snapshot of the raw rows of a scope. It reports false, without calling fn, when raw events of the scope were
+// dropped.
+func (s *Session) Read(ctx context.Context, scope postgres.Scope, fn func(*postgres.Snapshot) error) (ok bool, err error) {
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	err = platformpostgres.InTx(ctx, s.pool, options, func(tx pgx.Tx) error {
 		// It is idle while the rows are counted on the other connection, but not for ever: retention and migrations wait for it.
@@ -94,7 +99,7 @@ func (s *Session) Read(ctx context.Context, project postgres.Project, day localt
 			return fmt.Errorf("prepare the snapshot: %w", err)
 		}
 		var snapshot *postgres.Snapshot
-		if snapshot, ok, err = postgres.TakeSnapshot(ctx, tx, project, day); err != nil || !ok {
+		if snapshot, ok, err = postgres.TakeSnapshot(ctx, tx, scope); err != nil || !ok {
 			return err
 		}
 		return fn(snapshot)

@@ -8,7 +8,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/hp-analytics/hp-analytics/internal/localtime"
 	platformpostgres "github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/rollup"
@@ -24,13 +23,7 @@ const lockNotAvailable = "55P03"
 // ErrBusy means that folds held the rollups for longer than lockTimeout. Nothing was changed; the swap can be tried again.
 var ErrBusy = errors.New("folds hold the rollups")
 
-// Day is a day of a project.
-type Day struct {
-	Project postgres.Project
-	Day     localtime.Day
-}
-
-// Swapped describes the replacement of the rollups of a day.
+// Swapped describes the replacement of the rollups of a scope.
 type Swapped struct {
 	Rows          int64         // raw rows counted, the late ones included
 	Late          int64         // raw rows that were folded after the snapshot
@@ -40,14 +33,28 @@ type Swapped struct {
 	Locked        time.Duration // how long folds were kept out
 }
 
-// Swap makes the rollups of a day what the shadow tables hold plus what was folded since the snapshot, and records the day,
-// in one transaction. rows is the number of raw rows in the shadow tables. Swap notes in changed what it changes.
+// Record is what a swap records in its transaction. Each part may be nil.
+type Record struct {
+	Before func(ctx context.Context, tx pgx.Tx) error            // before the rollups are locked
+	After  func(ctx context.Context, tx pgx.Tx, s Swapped) error // when they are replaced
+}
+
+// Swap makes the rollups of a scope what the shadow tables hold plus what was folded since the snapshot, and records that, in one
+// transaction. rows is the number of raw rows in the shadow tables. Swap notes in changed what it changes.
 func (s *Session) Swap(
-	ctx context.Context, snapshot *postgres.Snapshot, rebuild int64, day Day, rows int64, changed rollup.Changed,
+	ctx context.Context, snapshot *postgres.Snapshot, scope postgres.Scope, rows int64, record Record, changed rollup.Changed,
 ) (Swapped, error) {
 	var done Swapped
 	var locked time.Time
 	err := platformpostgres.InTx(ctx, s.conn, pgx.TxOptions{}, func(tx pgx.Tx) error {
+		if err := boundWaits(ctx, tx); err != nil {
+			return err
+		}
+		if record.Before != nil {
+			if err := record.Before(ctx, tx); err != nil {
+				return err
+			}
+		}
 		if err := lockRollups(ctx, tx); err != nil {
 			return err
 		}
@@ -60,7 +67,7 @@ func (s *Session) Swap(
 		}
 		done = Swapped{Rows: rows + late, Late: late}
 		for _, t := range rollup.Tables {
-			if err := replace(ctx, tx, t, day, &done, changed); err != nil {
+			if err := replace(ctx, tx, t, scope, &done, changed); err != nil {
 				return fmt.Errorf("replace the rows of %s: %w", t.Name, err)
 			}
 		}
@@ -68,21 +75,33 @@ func (s *Session) Swap(
 			return err
 		}
 		done.Before = done.After - done.Added + done.Removed
-		return recordDay(ctx, tx, rebuild, day.Day, done)
+		return record.After(ctx, tx, done)
 	})
-	if _, timeout := platformpostgres.IsCode(err, lockNotAvailable); timeout {
-		return Swapped{}, fmt.Errorf("%w: %w", ErrBusy, err)
-	}
 	done.Locked = time.Since(locked)
-	return done, err
+	return done, busy(err)
+}
+
+// boundWaits bounds the waits of a transaction for folds.
+func boundWaits(ctx context.Context, tx pgx.Tx) error {
+	if _, err := tx.Exec(ctx, fmt.Sprintf(`SET LOCAL lock_timeout = %d`, lockTimeout.Milliseconds())); err != nil {
+		return fmt.Errorf("bound the wait for folds: %w", err)
+	}
+	return nil
+}
+
+// busy returns ErrBusy in place of the error of a lock that folds held for too long.
+func busy(err error) error {
+	if _, timeout := platformpostgres.IsCode(err, lockNotAvailable); timeout {
+		return fmt.Errorf("%w: %w", ErrBusy, err)
+	}
+	return err
 }
 
 // lockRollups keeps folds out until the end of the transaction. Table locks need nothing from the fold: they cost it
 // nothing, and they also stop an aggregator of an older version. A fold that finds the rollups locked waits before it
 // writes its first row. Its batches are still pending then, so the swap does not count them as late.
 func lockRollups(ctx context.Context, tx pgx.Tx) error {
-	lock := fmt.Sprintf(`SET LOCAL lock_timeout = %d; LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE`, lockTimeout.Milliseconds(), postgres.Stats.Qualified())
-	if _, err := tx.Exec(ctx, lock); err != nil {
+	if _, err := tx.Exec(ctx, `LOCK TABLE `+postgres.Stats.Qualified()+` IN SHARE ROW EXCLUSIVE MODE`); err != nil {
 		return fmt.Errorf("lock the rollups: %w", err)
 	}
 	return nil

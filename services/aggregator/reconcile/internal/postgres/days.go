@@ -7,6 +7,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hp-analytics/hp-analytics/internal/localtime"
+	"github.com/hp-analytics/hp-analytics/internal/stats/zones"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/reconcile/internal/recount"
 )
 
@@ -14,7 +16,8 @@ import (
 type Project struct {
 	ID   int16
 	Slug string
-	Zone string // IANA name of the time zone whose days and hours its rollups have
+	// Zones tell the days and hours of its rollups.
+	Zones localtime.History
 	// Unfolded is whether any of its batches is pending or failed.
 	Unfolded bool
 }
@@ -22,16 +25,41 @@ type Project struct {
 // Projects lists the projects, or the one with a slug.
 func (s Snapshot) Projects(ctx context.Context, slug string) ([]Project, error) {
 	const query = `
-		SELECT p.id, p.slug, p.time_zone, EXISTS (SELECT FROM ingest.unfolded_batches AS b WHERE b.project = p.id)
+		SELECT p.id, p.slug, EXISTS (SELECT FROM ingest.unfolded_batches AS b WHERE b.project = p.id)
 		FROM auth.projects AS p
 		WHERE $1 IN ('', p.slug)
 		ORDER BY p.slug`
 	rows, _ := s.tx.Query(ctx, query, slug) // CollectRows returns its error
-	projects, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Project])
+	projects, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (p Project, err error) {
+		err = row.Scan(&p.ID, &p.Slug, &p.Unfolded)
+		return p, err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("list projects: %w", err)
 	}
+	for i := range projects {
+		if projects[i].Zones, err = zones.Of(ctx, s.tx, projects[i].ID); err != nil {
+			return nil, err
+		}
+	}
 	return projects, nil
+}
+
+// zoneAt is the expression of the zone that holds at a time, of arrays of the names of zones and of when each but the first begins.
+func zoneAt(at, names, starts string) string {
+	return "(" + names + "::text[])[1 + width_bucket(" + at + ", " + starts + "::timestamptz[])]"
+}
+
+// zoneNames returns the names of zones, and when each but the first begins.
+func zoneNames(eras localtime.History) (names []string, starts []time.Time) {
+	starts = []time.Time{}
+	for i, era := range eras {
+		names = append(names, era.Zone.String())
+		if i > 0 {
+			starts = append(starts, era.Since)
+		}
+	}
+	return names, starts
 }
 
 // Day is a day of a project that can have raw rows or has rollups or both.
@@ -89,14 +117,20 @@ func (s Span) isFolded() string {
 // Days lists the days of a project in a range, oldest first; nil means that the range has no bound there. Days of events are
 // those of the partitions, so a project may have nothing on some of them.
 func (s Snapshot) Days(ctx context.Context, p Project, from, to *time.Time) ([]Day, error) {
-	const query = `
+	date := func(column string) string { return `(` + column + ` AT TIME ZONE ` + zoneAt(column, "$2", "$5") + `)::date` }
+	query := `
 		WITH partitions AS (
-			SELECT day FROM ingest.partitions UNION SELECT day FROM ingest.dropped_days WHERE project = $1
+			SELECT day::timestamp AT TIME ZONE 'UTC' AS begins, (day + 1)::timestamp AT TIME ZONE 'UTC' AS ends, dropped
+			FROM (SELECT day, false AS dropped FROM ingest.partitions UNION ALL SELECT day, true FROM ingest.dropped_days WHERE project = $1) AS each
+		), moments AS ( -- of all days of the project that a partition has a part of
+			SELECT at, dropped FROM partitions, unnest(ARRAY[begins, ends - interval '1 microsecond']) AS at
+			UNION ALL
+			SELECT at, dropped FROM partitions, unnest($5::timestamptz[]) AS since, unnest(ARRAY[since, since - interval '1 microsecond']) AS at
+			WHERE at >= begins AND at < ends
 		), local AS (
-			SELECT (at AT TIME ZONE $2)::date AS day
-			FROM partitions, unnest(ARRAY[day::timestamp AT TIME ZONE 'UTC', (day + 1)::timestamp AT TIME ZONE 'UTC' - interval '1 microsecond']) AS at
-			UNION SELECT (ts AT TIME ZONE $2)::date FROM ingest.orders WHERE project = $1
-			UNION SELECT (ts AT TIME ZONE $2)::date FROM ingest.refunds WHERE project = $1
+			SELECT ` + date("at") + ` AS day FROM moments
+			UNION SELECT ` + date("ts") + ` FROM ingest.orders WHERE project = $1
+			UNION SELECT ` + date("ts") + ` FROM ingest.refunds WHERE project = $1
 		), stored AS (
 			SELECT day FROM stats.daily_stats WHERE project = $1
 			UNION SELECT day FROM stats.product_daily_stats WHERE project = $1
@@ -110,7 +144,7 @@ func (s Snapshot) Days(ctx context.Context, p Project, from, to *time.Time) ([]D
 			UNION SELECT day FROM stats.product_daily_users WHERE project = $1
 			UNION SELECT day FROM stats.name_daily_users WHERE project = $1
 			UNION SELECT day FROM stats.daily_user_sets WHERE project = $1
-			UNION SELECT (hour AT TIME ZONE $2)::date FROM (
+			UNION SELECT ` + date("hour") + ` FROM (
 				SELECT hour FROM stats.hourly_stats WHERE project = $1
 				UNION SELECT hour FROM stats.product_hourly_stats WHERE project = $1
 				UNION SELECT hour FROM stats.name_hourly_stats WHERE project = $1
@@ -118,9 +152,7 @@ func (s Snapshot) Days(ctx context.Context, p Project, from, to *time.Time) ([]D
 				UNION SELECT hour FROM stats.product_hourly_revenue WHERE project = $1
 			) AS hours
 		), dropped AS (
-			SELECT (at AT TIME ZONE $2)::date AS day
-			FROM ingest.dropped_days, unnest(ARRAY[day::timestamp AT TIME ZONE 'UTC', (day + 1)::timestamp AT TIME ZONE 'UTC' - interval '1 microsecond']) AS at
-			WHERE project = $1
+			SELECT ` + date("at") + ` AS day FROM moments WHERE dropped
 		)
 		SELECT every.day, every.day IN (SELECT day FROM dropped), coalesce(total.events + total.units, 0)
 		FROM (SELECT day FROM local UNION SELECT day FROM stored) AS every
@@ -128,7 +160,8 @@ func (s Snapshot) Days(ctx context.Context, p Project, from, to *time.Time) ([]D
 		WHERE ($3::date IS NULL OR every.day >= $3) AND ($4::date IS NULL OR every.day <= $4)
 			AND (every.day IN (SELECT day FROM stored) OR every.day NOT IN (SELECT day FROM dropped))
 		ORDER BY every.day`
-	rows, err := s.tx.Query(ctx, query, p.ID, p.Zone, from, to)
+	names, starts := zoneNames(p.Zones)
+	rows, err := s.tx.Query(ctx, query, p.ID, names, from, to, starts)
 	if err != nil {
 		return nil, fmt.Errorf("list days: %w", err)
 	}

@@ -56,9 +56,10 @@ type Label struct {
 
 // Labels returns the labels of places in a project, in their order. What has no name in the dictionaries has its number.
 func (s Snapshot) Labels(ctx context.Context, p Project, places []Place) ([]Label, error) {
-	const query = `
-		SELECT coalesce((place.hour AT TIME ZONE $2)::date, place.day),
-			concat_ws(' ', to_char(place.hour AT TIME ZONE $2, 'HH24:MI'),
+	zone := zoneAt("place.hour", "$2", "$9")
+	query := `
+		SELECT coalesce((place.hour AT TIME ZONE ` + zone + `)::date, place.day),
+			concat_ws(' ', to_char(place.hour AT TIME ZONE ` + zone + `, 'HH24:MI'),
 				coalesce((SELECT sku FROM catalog.products AS p WHERE p.project = $1 AND p.n = place.product), place.product::text),
 				coalesce((SELECT id FROM ingest.users AS u WHERE u.project = $1 AND u.n = place.user_n), place.user_n::text),
 				coalesce((SELECT e.name FROM ingest.names AS e WHERE e.project = $1 AND e.n = place.name), place.name::text), place.currency)
@@ -71,7 +72,8 @@ func (s Snapshot) Labels(ctx context.Context, p Project, places []Place) ([]Labe
 	for i, place := range places {
 		hours[i], days[i], products[i], users[i], names[i], currencies[i] = place.Hour, place.Day, place.Product, place.User, place.Name, place.Currency
 	}
-	rows, err := s.tx.Query(ctx, query, p.ID, p.Zone, hours, days, products, users, names, currencies)
+	zones, starts := zoneNames(p.Zones)
+	rows, err := s.tx.Query(ctx, query, p.ID, zones, hours, days, products, users, names, currencies, starts)
 	if err != nil {
 		return nil, fmt.Errorf("name the differences: %w", err)
 	}

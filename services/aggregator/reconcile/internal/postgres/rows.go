@@ -14,11 +14,13 @@ import (
 func (s Snapshot) Clock(ctx context.Context, span Span) (*recount.Clock, error) {
 	// Clocks are changed, and the hours of zones with an odd offset begin, at quarters of an hour of UTC. Hours that began at
 	// other times, as some did a hundred years ago, are known by their beginning.
-	const query = `
-		SELECT at, date_trunc('hour', at, $3), (at AT TIME ZONE $3)::date
+	zone := zoneAt("at", "$3", "$4")
+	query := `
+		SELECT at, date_trunc('hour', at, ` + zone + `), (at AT TIME ZONE ` + zone + `)::date
 		FROM generate_series($1::timestamptz, $2::timestamptz - interval '1 microsecond', interval '15 minutes') AS at`
+	names, starts := zoneNames(span.Project.Zones.Between(span.From, span.To))
 	var grid []recount.Moment
-	err := s.each(ctx, query, []any{span.From, span.To, span.Project.Zone}, func(row values) error {
+	err := s.each(ctx, query, []any{span.From, span.To, names, starts}, func(row values) error {
 		grid = append(grid, recount.Moment{From: row.micros(0), Hour: row.micros(1), Day: row.date(2)})
 		return nil
 	})
