@@ -58,6 +58,7 @@ func startPlatform(t *testing.T) (url, key string, db *pgxpool.Pool) {
 	db, key = database.Pool(""), authn.NewKey()
 	for _, statement := range []string{
 		`UPDATE auth.projects SET time_zone = 'Europe/London', currency = 'GBP'`,
+		`UPDATE stats.zones SET time_zone = 'Europe/London'`,
 		`INSERT INTO auth.api_keys (id, project, name, key_hash, prefix, scopes) VALUES ('` + uuid.NewString() + `', 1, 'import', $1, 'hpa_test', '{admin}')`,
 	} {
 		var args []any
