@@ -117,7 +117,9 @@ func (s Span) isFolded() string {
 // Days lists the days of a project in a range, oldest first; nil means that the range has no bound there. Days of events are
 // those of the partitions, so a project may have nothing on some of them.
 func (s Snapshot) Days(ctx context.Context, p Project, from, to *time.Time) ([]Day, error) {
-	date := func(column string) string { return `(` + column + ` AT TIME ZONE ` + zoneAt(column, "$2", "$5") + `)::date` }
+	date := func(column string) string {
+		return `(` + column + ` AT TIME ZONE ` + zoneAt(column, "$2", "$5") + `)::date`
+	}
 	query := `
 		WITH partitions AS (
 			SELECT day::timestamp AT TIME ZONE 'UTC' AS begins, (day + 1)::timestamp AT TIME ZONE 'UTC' AS ends, dropped
