@@ -167,6 +167,8 @@ func TestChangeAProject(t *testing.T) {
 	// Once a project has users, its days are those of its zone. Another project's users are not in its way.
 	o.execute(`INSERT INTO ingest.users (project, anonymous, id) VALUES (1, false, 'u')`)
 	want[projectDetails](owner, 200, patch, path, `{"time_zone":"Asia/Tokyo"}`)
+	// This fails unless the zone by which folds count is the new one, too.
+	o.execute(`INSERT INTO stats.zones (project, since, time_zone) SELECT project, since, NULL FROM stats.zones JOIN auth.projects p ON p.id = project WHERE slug = 'shop' AND stats.zones.time_zone <> p.time_zone`)
 	o.execute(`INSERT INTO ingest.users (project, anonymous, id) SELECT id, false, 'u' FROM auth.projects WHERE slug = 'shop'`)
 	wantProblem(t, change(`{"time_zone":"Europe/Berlin"}`), 409, "time_zone_in_use")
 	if p := want[projectDetails](owner, 200, patch, path, `{"time_zone":"Asia/Tokyo","currency":"JPY"}`); p.Currency != "JPY" {

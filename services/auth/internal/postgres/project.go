@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hp-analytics/hp-analytics/internal/locks"
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
@@ -152,8 +153,12 @@ func (s Store) ChangeProject(
 	return p, nil
 }
 
-// changeZone checks that a project may get another time zone.
+// changeZone gives a project without users another time zone. It keeps folds out until the end of the transaction: the first one of the
+// project counts by the former zone and is seen here, or by the new one.
 func changeZone(ctx context.Context, tx pgx.Tx, id int16, zone string) error {
+	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1, $2)`, locks.Zones.Class(), locks.Zones.ID()); err != nil {
+		return fmt.Errorf("wait for folds: %w", err)
+	}
 	var used bool
 	if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM ingest.users WHERE project = $1)`, id).Scan(&used); err != nil {
 		return fmt.Errorf("look for users of a project: %w", err)
@@ -162,7 +167,13 @@ func changeZone(ctx context.Context, tx pgx.Tx, id int16, zone string) error {
 		return errs.New(errs.Conflict, project.TimeZoneInUse,
 			"The project has events, which are counted by the days of its time zone. Make another project for another time zone.")
 	}
-	return checkZone(ctx, tx, zone)
+	if err := checkZone(ctx, tx, zone); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, `UPDATE stats.zones SET time_zone = $2 WHERE project = $1`, id, zone); err != nil {
+		return fmt.Errorf("change the time zone of a project: %w", err)
+	}
+	return nil
 }
 
 // checkZone returns Invalid for a time zone that Postgres does not know: it computes days, too.
