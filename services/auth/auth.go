@@ -59,7 +59,7 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 			lifecycle.OnStop("rate limits", closeLimits),
 			lifecycle.Loop("signing keys", ring.Run),
 			lifecycle.Loop("token verifier", verifier.Run),
-			pruning(store, f.Logger),
+			pruning(store, cfg.AuditRetention, f.Logger),
 		},
 	})
 }

@@ -82,6 +82,8 @@ func TestAccountLifecycle(t *testing.T) {
 	want[any](admin, http.StatusOK, http.MethodPatch, "/auth/projects/shop", `{"currency":"JPY"}`)
 	want[any](admin, http.StatusOK, http.MethodPut, "/auth/projects/shop/members/"+ada.ID, `{"role":"viewer"}`)
 	want[any](admin, http.StatusOK, http.MethodGet, "/auth/projects/shop/members", "")
+	want[any](admin, http.StatusOK, http.MethodGet, "/auth/projects/shop/audit", "")
+	want[any](admin, http.StatusOK, http.MethodGet, "/auth/audit", "")
 	want[any](admin, http.StatusNoContent, http.MethodDelete, "/auth/projects/shop/members/"+ada.ID, "")
 	for _, path := range []string{"/auth/projects/shop/invitations", "/auth/projects/default/invitations"} {
 		joined := want[struct{ ID, Token string }](admin, http.StatusCreated, http.MethodPost, path, `{"role":"viewer"}`)

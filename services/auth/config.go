@@ -9,6 +9,9 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/api"
 )
 
+// maxAuditRetention bounds AUDIT_RETENTION_DAYS: 100 years, which is for ever.
+const maxAuditRetention = 36_500
+
 // Config is the configuration of the auth service.
 type Config struct {
 	frame.Config
@@ -28,6 +31,9 @@ type Config struct {
 	RefreshGrace time.Duration `env:"REFRESH_TOKEN_GRACE, default=30s"`
 	// SigningKeyMaxAge is the age at which a signing key is replaced. Tokens that it signed stay valid until they expire.
 	SigningKeyMaxAge time.Duration `env:"SIGNING_KEY_MAX_AGE, default=720h"`
+	// AuditRetention is how long the audit log is kept, in days. Older rows are deleted within an hour, and with them the record of
+	// who has done what. At least 30.
+	AuditRetention int `env:"AUDIT_RETENTION_DAYS, default=400"`
 
 	// LoginAccountLimit is how many wrong passwords per minute one client address may try for one account (an IPv6 /64 counts
 	// as one address). Beyond it, that address is refused even with the right password; others are not.
@@ -64,6 +70,9 @@ func (c *Config) Validate() error {
 	}
 	if c.SigningKeyMaxAge < time.Hour {
 		bad("SIGNING_KEY_MAX_AGE: must be at least 1h, not %s", c.SigningKeyMaxAge)
+	}
+	if c.AuditRetention < 30 || c.AuditRetention > maxAuditRetention {
+		bad("AUDIT_RETENTION_DAYS: must be between 30 and %d, not %d", maxAuditRetention, c.AuditRetention)
 	}
 	for _, limit := range []struct {
 		name  string

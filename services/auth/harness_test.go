@@ -61,7 +61,7 @@ func (o *office) build() service.Service {
 			Postgres: o.postgres, Redis: o.redis,
 		},
 		Registration: "open",
-		AccessTTL:    15 * time.Minute, RefreshTTL: 24 * time.Hour, RefreshGrace: time.Minute, SigningKeyMaxAge: 24 * time.Hour,
+		AccessTTL:    15 * time.Minute, RefreshTTL: 24 * time.Hour, RefreshGrace: time.Minute, SigningKeyMaxAge: 24 * time.Hour, AuditRetention: 400,
 		LoginAccountLimit: 1000, LoginAccountTotal: 1000, LoginAddressLimit: 1000, RegisterLimit: 1000, RegisterRefusedLimit: 1000, RefreshLimit: 1000,
 	}
 	if o.change != nil {
@@ -104,6 +104,19 @@ func (o *office) execute(statement string, args ...any) int64 {
 		o.t.Fatal(err)
 	}
 	return tag.RowsAffected()
+}
+
+// value reads one value as the owner of the database.
+func (o *office) value(query string, into any, args ...any) {
+	o.t.Helper()
+	conn, err := pgx.Connect(o.t.Context(), string(o.postgres.URL))
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	defer conn.Close(context.WithoutCancel(o.t.Context()))
+	if err := conn.QueryRow(o.t.Context(), query, args...).Scan(into); err != nil {
+		o.t.Fatal(err)
+	}
 }
 
 // put creates an account with a role, as the command line does.

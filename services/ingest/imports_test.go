@@ -6,6 +6,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/audit/audittest"
 )
 
 // visit is an event of a time.
@@ -116,5 +120,36 @@ func TestUnprovenDaysAreKept(t *testing.T) {
 	p.post("/imports", admin, `{"id":"x","from":"2011-03-04","to":"2011-03-04"}`).expect(t, http.StatusOK, "")
 	if n := p.count(`SELECT count(*) FROM ingest.imports WHERE begun_at < now() - interval '88 days'`); n != 1 {
 		t.Error("announced again, the days are kept for longer")
+	}
+}
+
+// TestImportsAreAudited announces and finishes an import and reads it in the audit log. Then the log takes no rows any more, and
+// no import begins or ends.
+func TestImportsAreAudited(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	admin := p.apiKey("admin")
+	const announcement = `{"id":"uci","from":"2011-01-01","to":"2011-12-31"}`
+	p.post("/imports", admin, announcement).expect(t, http.StatusOK, "")
+	p.post("/imports", admin, `{"id":"bad","from":"2011-02-01","to":"2011-01-01"}`).expect(t, http.StatusUnprocessableEntity, "validation_failed")
+	for range 2 { // the second one changes nothing
+		p.send(http.MethodDelete, "/imports/uci", admin, nil).expect(t, http.StatusOK, "")
+	}
+	p.send(http.MethodDelete, "/imports/other", admin, nil).expect(t, http.StatusNotFound, "not_found")
+	p.post("/imports", admin, announcement).expect(t, http.StatusOK, "")
+	want := []string{
+		`key import.announced {"to": "2011-12-31", "from": "2011-01-01"}`,
+		`key import.finished {"to": "2011-12-31", "from": "2011-01-01"}`,
+		`key import.announced {"to": "2011-12-31", "from": "2011-01-01"}`,
+	}
+	if diff := cmp.Diff(want, audittest.Lines(t, p.db.Config().ConnString())); diff != "" {
+		t.Errorf("the log (-want +got):\n%s", diff)
+	}
+
+	audittest.Break(t, p.db.Config().ConnString())
+	p.post("/imports", admin, `{"id":"new","from":"2011-01-01","to":"2011-12-31"}`).expect(t, http.StatusInternalServerError, "internal")
+	p.send(http.MethodDelete, "/imports/uci", admin, nil).expect(t, http.StatusInternalServerError, "internal")
+	if n := p.count(`SELECT count(*) FILTER (WHERE finished_at IS NULL) * 10 + count(*) FROM ingest.imports`); n != 11 {
+		t.Errorf("imports changed without a row in the log: %d", n)
 	}
 }

@@ -206,8 +206,8 @@ func TestMissing(t *testing.T) {
 	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/auth/me", nil))
 	want := []string{
 		"acceptInvitation", "changePassword", "createAPIKey", "createInvitation", "createProject", "createProjectInvitation",
-		"endOwnSessions", "endSessions", "getJWKS", "getProject", "listAPIKeys", "listInvitations", "listMembers",
-		"listProjectInvitations", "listProjects", "listUsers", "login", "logout", "putMember", "refresh", "register",
+		"endOwnSessions", "endSessions", "getJWKS", "getProject", "listAPIKeys", "listAudit", "listInvitations", "listMembers",
+		"listProjectAudit", "listProjectInvitations", "listProjects", "listUsers", "login", "logout", "putMember", "refresh", "register",
 		"removeMember", "resetPassword", "revokeAPIKey", "revokeInvitation", "revokeProjectInvitation", "updateProject",
 		"updateUser",
 	}

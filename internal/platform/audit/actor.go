@@ -31,6 +31,14 @@ func WithCommand(ctx context.Context) context.Context {
 	return context.WithValue(ctx, commandKey{}, osUser())
 }
 
+// CommandOr returns who runs the command of a context, or else a service: for work that both do.
+func CommandOr(ctx context.Context, service string) Actor {
+	if name, ok := ctx.Value(commandKey{}).(string); ok {
+		return Actor{kind: "command", id: name}
+	}
+	return Service(service)
+}
+
 // osUser returns the name of the user who runs this process, or the number, if the system has no name for it.
 func osUser() string {
 	if u, err := user.Current(); err == nil {

@@ -1,4 +1,4 @@
-// Package batches lists and releases failed batches: those that the aggregator could not fold and set aside.
+// Package batches lists and releases failed batches, for the command line: those that the aggregator could not fold and set aside.
 package batches
 
 import (
@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/audit"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
 )
 
@@ -22,10 +23,10 @@ func Release(ctx context.Context, pool *pgxpool.Pool, ids []int64) ([]int64, err
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	return postgres.Store{Pool: pool}.Release(ctx, ids...)
+	return postgres.Store{Pool: pool}.Release(audit.WithCommand(ctx), ids...)
 }
 
 // ReleaseAll makes all failed batches due now and returns them.
 func ReleaseAll(ctx context.Context, pool *pgxpool.Pool) ([]int64, error) {
-	return postgres.Store{Pool: pool}.Release(ctx)
+	return postgres.Store{Pool: pool}.Release(audit.WithCommand(ctx))
 }

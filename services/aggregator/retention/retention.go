@@ -1,4 +1,4 @@
-// Package retention shows and drops raw events past their retention, by the rules of the aggregator's maintenance. Rollups,
+// Package retention shows and drops raw events past their retention, for the command line, by the rules of the aggregator's maintenance. Rollups,
 // orders and refunds are kept.
 package retention
 
@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/audit"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/schedule"
 )
@@ -30,5 +31,5 @@ func Show(ctx context.Context, pool *pgxpool.Pool, firstKept time.Time) (Expired
 
 // Drop drops the expired partitions and returns them. It drops nothing while batches with rows of those days are pending.
 func Drop(ctx context.Context, pool *pgxpool.Pool, firstKept time.Time) ([]Partition, error) {
-	return postgres.Store{Pool: pool}.DropExpired(ctx, firstKept)
+	return postgres.Store{Pool: pool}.DropExpired(audit.WithCommand(ctx), firstKept)
 }

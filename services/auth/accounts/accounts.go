@@ -1,4 +1,5 @@
-// Package accounts creates accounts without HTTP, for the command line: the first admin cannot be created through the API.
+// Package accounts creates accounts without HTTP, for the command line: the first admin cannot be created through the API. The
+// audit log has its changes as those of the user of the operating system.
 package accounts
 
 import (
@@ -6,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/audit"
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/account"
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/password"
@@ -24,7 +26,7 @@ func Put(ctx context.Context, pool *pgxpool.Pool, email, plain string, role auth
 	if a.PasswordHash, err = password.NewHasher().Hash(ctx, plain); err != nil {
 		return err
 	}
-	return postgres.Store{Pool: pool}.PutAccount(ctx, a)
+	return postgres.Store{Pool: pool}.PutAccount(audit.WithCommand(ctx), a)
 }
 
 // HasAdmin reports whether there is any admin. The pool must act as hp_auth.

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/audit"
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/account"
@@ -25,7 +26,7 @@ func ResetPassword(ctx context.Context, pool *pgxpool.Pool, email string) (plain
 		return "", time.Time{}, err
 	}
 	err = change(ctx, pool, email, func(store postgres.Store, id uuid.UUID) error {
-		a, err := store.ResetPassword(ctx, id, hash, account.TemporaryLife)
+		a, err := store.ResetPassword(audit.WithCommand(ctx), id, hash, account.TemporaryLife)
 		if err == nil {
 			expires = *a.PasswordExpiresAt
 		}
@@ -38,7 +39,7 @@ func ResetPassword(ctx context.Context, pool *pgxpool.Pool, email string) (plain
 // account are neither revoked nor expired: they work only while the account is enabled and an admin.
 func SetDisabled(ctx context.Context, pool *pgxpool.Pool, email string, disabled bool) (keys int, err error) {
 	err = change(ctx, pool, email, func(store postgres.Store, id uuid.UUID) error {
-		a, err := store.SetDisabled(ctx, id, disabled)
+		a, err := store.SetDisabled(audit.WithCommand(ctx), id, disabled)
 		keys = a.APIKeys
 		return err
 	})
@@ -48,7 +49,7 @@ func SetDisabled(ctx context.Context, pool *pgxpool.Pool, email string, disabled
 // EndSessions ends the sessions of the account of an e-mail address.
 func EndSessions(ctx context.Context, pool *pgxpool.Pool, email string) error {
 	return change(ctx, pool, email, func(store postgres.Store, id uuid.UUID) error {
-		_, err := store.EndSessions(ctx, id)
+		_, err := store.EndSessions(audit.WithCommand(ctx), id)
 		return err
 	})
 }

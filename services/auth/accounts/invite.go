@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/audit"
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/postgres"
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/token"
@@ -25,7 +26,7 @@ func Invite(ctx context.Context, pool *pgxpool.Pool, role authn.Role, project st
 		offer = postgres.Offer{Role: authn.User, Project: in.ID, Membership: role}
 	}
 	secret = token.NewInvitation()
-	i, err := store.CreateInvitation(ctx, secret, offer, nil, life)
+	i, err := store.CreateInvitation(audit.WithCommand(ctx), secret, offer, nil, life)
 	if err != nil {
 		return "", "", err
 	}
@@ -35,5 +36,5 @@ func Invite(ctx context.Context, pool *pgxpool.Pool, role authn.Role, project st
 // RevokeInvitation revokes an invitation. It returns NotFound for an unknown one and Conflict for a used one. The
 // pool must act as hp_auth.
 func RevokeInvitation(ctx context.Context, pool *pgxpool.Pool, id uuid.UUID) error {
-	return postgres.Store{Pool: pool}.RevokeInvitation(ctx, 0, id)
+	return postgres.Store{Pool: pool}.RevokeInvitation(audit.WithCommand(ctx), 0, id)
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/audit"
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/account"
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/postgres"
@@ -52,7 +53,7 @@ func CreateKey(ctx context.Context, pool *pgxpool.Pool, project, email string, r
 		return uuid.Nil, "", err
 	}
 	maker := authn.Principal{Subject: owner.ID.String(), Owner: owner.ID.String(), Project: authn.Project{ID: in.ID}}
-	if _, err := store.CreateKey(ctx, secret, maker, k); err != nil {
+	if _, err := store.CreateKey(audit.WithCommand(ctx), secret, maker, k); err != nil {
 		return uuid.Nil, "", err
 	}
 	return k.ID, secret, nil
@@ -61,5 +62,5 @@ func CreateKey(ctx context.Context, pool *pgxpool.Pool, project, email string, r
 // RevokeKey revokes an API key and all keys that were made with it, and returns how many were not revoked before. The pool
 // must act as hp_auth.
 func RevokeKey(ctx context.Context, pool *pgxpool.Pool, id uuid.UUID) (int, error) {
-	return postgres.Store{Pool: pool}.RevokeKey(ctx, 0, id)
+	return postgres.Store{Pool: pool}.RevokeKey(audit.WithCommand(ctx), 0, id)
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/audit"
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/postgres"
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/project"
@@ -49,12 +50,12 @@ func CreateProject(ctx context.Context, pool *pgxpool.Pool, slug, name string, c
 	if err != nil {
 		return Project{}, err
 	}
-	return postgres.Store{Pool: pool}.CreateProject(ctx, slug, settings)
+	return postgres.Store{Pool: pool}.CreateProject(audit.WithCommand(ctx), slug, settings)
 }
 
 // ChangeProject changes a project, by the rules of PATCH /auth/projects/{project}. The pool must act as hp_auth.
 func ChangeProject(ctx context.Context, pool *pgxpool.Pool, slug string, change ProjectChange) (Project, error) {
-	return postgres.Store{Pool: pool}.ChangeProject(ctx, slug, func(p Project) (project.Settings, error) { return p.Apply(change) })
+	return postgres.Store{Pool: pool}.ChangeProject(audit.WithCommand(ctx), slug, func(p Project) (project.Settings, error) { return p.Apply(change) })
 }
 
 // Members calls yield with every member of a project, until yield returns an error. It returns NotFound for an unknown project. The
@@ -93,8 +94,8 @@ func SetMember(ctx context.Context, pool *pgxpool.Pool, slug, email string, role
 		return err
 	}
 	if role == "" {
-		return store.RemoveMember(ctx, in.ID, a.ID)
+		return store.RemoveMember(audit.WithCommand(ctx), in.ID, a.ID)
 	}
-	_, err = store.PutMember(ctx, in.ID, a.ID, role)
+	_, err = store.PutMember(audit.WithCommand(ctx), in.ID, a.ID, role)
 	return err
 }

@@ -165,6 +165,7 @@ func (v *visitor) exerciseAccounts() {
 	v.do(http.StatusNoContent, del, "/auth/invitations/"+spare, "", "")
 	v.do(http.StatusOK, get, "/auth/invitations", "", "")
 	v.do(http.StatusOK, get, "/auth/users?email=ada@example.com", "", "")
+	v.do(http.StatusOK, get, "/auth/audit?action=invitation.", "", "")
 
 	eve := v.do(http.StatusCreated, post, "/auth/register", `{"email":"eve@example.com","password":"`+old+`","invitation":"`+token+`"}`, "id")
 	v.token = v.do(http.StatusOK, post, "/auth/login", `{"email":"eve@example.com","password":"`+old+`"}`, "access_token")
@@ -194,6 +195,7 @@ func (v *visitor) exerciseProjects(adaToken, adaID string) {
 	token := v.do(http.StatusCreated, post, asia+"/invitations", `{"role":"analyst"}`, "token")
 	spare := v.do(http.StatusCreated, post, asia+"/invitations", `{"role":"viewer"}`, "id")
 	v.do(http.StatusOK, get, asia+"/invitations", "", "")
+	v.do(http.StatusOK, get, asia+"/audit", "", "")
 	v.do(http.StatusNoContent, del, asia+"/invitations/"+spare, "", "")
 	v.token = adaToken
 	v.do(http.StatusOK, post, "/auth/invitations/accept", `{"invitation":"`+token+`"}`, "")

@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/hp-analytics/hp-analytics/internal/localtime"
+	"github.com/hp-analytics/hp-analytics/internal/platform/audit"
 	"github.com/hp-analytics/hp-analytics/internal/platform/config"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/internal/platform/redis"
@@ -89,6 +90,10 @@ func (e environment) rebuild(ctx context.Context, o rebuild.Options) error {
 			o.Redis = redis.NewClient(client, cfg, postgres.Identity(pool))
 		}
 		o.Done = e.printRebuiltDay
+		details := audit.Details{"from": o.From.String(), "to": o.To.String(), "restart": o.Restart}
+		if err := recordCommand(ctx, pool, rebuildBegun, o.Project, details); err != nil {
+			return err
+		}
 		start := time.Now()
 		report, err := rebuild.Run(ctx, pool, o)
 		if missing, ok := errors.AsType[*rebuild.NoRawRowsError](err); ok {

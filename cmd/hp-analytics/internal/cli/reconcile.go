@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.opentelemetry.io/otel/trace/noop"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/audit"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/reconcile"
 )
@@ -76,6 +77,9 @@ func (e environment) reconcile(ctx context.Context, o reconcile.Options) error {
 			return err
 		}
 		defer pool.Close()
+		if err := recordCommand(ctx, pool, reconcileBegun, o.Project, audit.Details{"from": o.From, "to": o.To}); err != nil {
+			return err
+		}
 		start := time.Now()
 		report, err := reconcile.Run(ctx, pool, o)
 		if err != nil {

@@ -5,6 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/audit/audittest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
@@ -38,6 +42,25 @@ func TestRebuildCommand(t *testing.T) {
 	told := append([]string{"REDIS_URL=" + string(redistest.New(t).URL)}, environ...)
 	command(exitOK, "default 2026-01-01: 0 raw rows (0 of them arrived during the rebuild), 1 rollup rows before, 0 after, 1 removed, 0 added", told, "rebuild", "--from=2026-01-01", "--to=2026-01-01")
 	command(exitOK, "Rebuilt 1 day from 0 raw rows", told, "rebuild", "--from=2026-01-01", "--to=2026-01-01", "--restart")
+
+	wantAudit(t, database.URL(),
+		`command reconcile.begun {"to": null, "from": null}`, `command rebuild.begun {"to": "2026-01-02", "from": "2026-01-01", "restart": false}`,
+		`command reconcile.begun {"to": null, "from": null}`, `command rebuild.begun {"to": "2026-01-04", "from": "2026-01-02", "restart": false}`,
+		`command rebuild.begun {"to": "2026-01-04", "from": "2026-01-02", "restart": false}`,
+		`command rebuild.begun {"to": "2026-01-01", "from": "2026-01-01", "restart": false}`,
+		`command rebuild.begun {"to": "2026-01-01", "from": "2026-01-01", "restart": true}`)
+	execute(t, database.URL(), wrong)
+	audittest.Break(t, database.URL())
+	command(exitFailure, "audit rebuild.begun", told, "rebuild", "--from=2026-01-01", "--to=2026-01-01")
+	execute(t, database.URL(), `DO $$ BEGIN ASSERT (SELECT count(*) FROM stats.product_daily_stats) = 1; END $$`)
+}
+
+// wantAudit checks what the audit log of a database has.
+func wantAudit(t *testing.T, url string, want ...string) {
+	t.Helper()
+	if diff := cmp.Diff(want, audittest.Lines(t, url), cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("the audit log (-want +got):\n%s", diff)
+	}
 }
 
 // TestBatchesCommand lists and releases a batch that is set aside.
@@ -67,6 +90,13 @@ func TestBatchesCommand(t *testing.T) {
 	command(exitOK, "Released 1 batch,", "batches", "release", id)
 	command(exitOK, "Released 1 batch,", "batches", "release", "--all")
 	execute(t, database.URL(), `DO $$ BEGIN ASSERT (SELECT next_attempt_at <= clock_timestamp() FROM ingest.batches); END $$`)
+	released := `command batches.released {"last": ` + id + `, "first": ` + id + `, "batches": 1}`
+	wantAudit(t, database.URL(), `command reconcile.begun {"to": null, "from": null}`, released, released)
+
+	execute(t, database.URL(), `UPDATE ingest.batches SET next_attempt_at = now() + interval '1 hour'`)
+	audittest.Break(t, database.URL())
+	command(exitFailure, "audit batches.released", "batches", "release", id)
+	execute(t, database.URL(), `DO $$ BEGIN ASSERT (SELECT next_attempt_at > clock_timestamp() FROM ingest.batches); END $$`)
 }
 
 // TestRetentionCommand lists expired partitions and drops them, but not while rows of those days are not folded.
@@ -100,7 +130,15 @@ func TestRetentionCommand(t *testing.T) {
 	command(exitFailure, drop, "Dropped 0 partitions.", pending)
 	execute(t, database.URL(), `UPDATE ingest.batches SET aggregated_at = now()`)
 	command(exitOK, show, "2 partitions of ")
+	execute(t, database.URL(), `REVOKE INSERT ON audit.log FROM hp_aggregator`)
+	command(exitFailure, drop, "audit retention.applied")
+	command(exitOK, show, "2 partitions of ")
+	execute(t, database.URL(), `GRANT INSERT ON audit.log TO hp_aggregator`)
+	wantAudit(t, database.URL())
 	command(exitOK, drop, "Dropped 2 partitions.")
+	if log := audittest.Lines(t, database.URL()); len(log) != 1 || !strings.HasPrefix(log[0], "command retention.applied ") || !strings.Contains(log[0], `"partitions": 2}`) {
+		t.Errorf("the audit log has %v", log)
+	}
 	command(exitOK, show, "0 partitions of ")
 	// Newer rows and the rollups are still there.
 	execute(t, database.URL(), `DO $$ BEGIN

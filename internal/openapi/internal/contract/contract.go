@@ -26,6 +26,7 @@ type Operation struct {
 	Spec       *openapi3.Operation
 
 	Access           Access
+	Audit            Audit
 	Limits           []string // names of rate limits, in the order in which they apply
 	HandlerValidates bool     // the handler validates parameters and body itself
 	RoutedTo         string   // the service to which gateways route the path; empty if they do not
@@ -104,6 +105,9 @@ func (o *Operation) readExtensions(document *openapi3.T) (err error) {
 		return errors.New("needs the parameter Project, as everything of its service belongs to a project")
 	}
 	if o.Access, err = accessOf(document, o); err != nil {
+		return err
+	}
+	if o.Audit, err = auditOf(o); err != nil {
 		return err
 	}
 	routedTo, given := o.Spec.Extensions["x-routed-to"]

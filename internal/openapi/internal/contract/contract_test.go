@@ -7,6 +7,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/go-chi/chi/v5"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/hp-analytics/hp-analytics/internal/openapi/internal/contract"
 )
@@ -78,6 +79,41 @@ components: {schemas: {Role: {type: string}, Scope: {type: string}}}`)
 		c, err := contract.Parse(document(test.tag, test.parameters))
 		if (err == nil) != test.loads || err == nil && c.Operations()[0].InProject != test.inProject {
 			t.Errorf("%s with the parameters [%s]: %v", test.tag, test.parameters, err)
+		}
+	}
+}
+
+func TestAudit(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]*contract.Audit{
+		`[key.created, key.revoked]`: {Actions: []string{"key.created", "key.revoked"}},
+		`{none: It reads.}`:          {Reason: "It reads."},
+		`{none: ''}`:                 nil,
+		`{}`:                         nil,
+		`{nothing: It reads.}`:       nil,
+		`[]`:                         nil,
+		`key.created`:                nil,
+		`[created]`:                  nil,
+		`[Key.Created]`:              nil,
+	} {
+		c, err := contract.Parse([]byte(`
+openapi: 3.0.3
+info: {title: t, version: "1"}
+paths:
+  /things:
+    get:
+      tags: [things]
+      operationId: listThings
+      x-access: public
+      x-audit: ` + value + `
+      responses: {'200': {description: ok}}
+components: {schemas: {Role: {type: string}, Scope: {type: string}}}`))
+		if (err == nil) != (want != nil) {
+			t.Errorf("%s: %v", value, err)
+		} else if want != nil {
+			if diff := cmp.Diff(*want, c.Operations()[0].Audit); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", value, diff)
+			}
 		}
 	}
 }

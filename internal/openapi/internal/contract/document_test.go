@@ -2,6 +2,7 @@ package contract_test
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,10 +49,12 @@ func TestPaths(t *testing.T) {
 		"auth      DELETE /auth/users/{id}/sessions          endSessions",
 		"auth      GET    /auth/.well-known/jwks.json        getJWKS",
 		"auth      GET    /auth/api-keys                     listAPIKeys",
+		"auth      GET    /auth/audit                        listAudit",
 		"auth      GET    /auth/invitations                  listInvitations",
 		"auth      GET    /auth/me                           getMe",
 		"auth      GET    /auth/projects                     listProjects",
 		"auth      GET    /auth/projects/{project}           getProject",
+		"auth      GET    /auth/projects/{project}/audit     listProjectAudit",
 		"auth      GET    /auth/projects/{project}/invitations listProjectInvitations",
 		"auth      GET    /auth/projects/{project}/members   listMembers",
 		"auth      GET    /auth/users                        listUsers",
@@ -129,6 +132,16 @@ func TestSecurityFollowsAccess(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, o.Spec.Security); diff != "" {
 			t.Errorf("security (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestChangesAreAudited checks that whoever adds an operation that changes something decides what the audit log has of it.
+func TestChangesAreAudited(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, o *contract.Operation) {
+		if o.Method != http.MethodGet && len(o.Audit.Actions) == 0 && o.Audit.Reason == "" {
+			t.Error("x-audit is missing: name the actions that the audit log has, or say why it has none, such as {none: …}")
 		}
 	})
 }

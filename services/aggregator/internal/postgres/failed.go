@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -11,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/audit"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/internal/protocol/facts"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/rollup"
@@ -199,6 +201,12 @@ func (s Store) Failed(ctx context.Context) ([]FailedBatch, error) {
 	return failed, nil
 }
 
+// The actions that the audit log has of this service.
+const (
+	batchesReleased  = "batches.released"
+	retentionApplied = "retention.applied"
+)
+
 // Release makes failed batches due now, all of them without ids, and returns those that it found. The leader folds each
 // alone, so a batch that is still damaged is set aside again.
 func (s Store) Release(ctx context.Context, batches ...int64) ([]int64, error) {
@@ -210,8 +218,16 @@ func (s Store) Release(ctx context.Context, batches ...int64) ([]int64, error) {
 	if batches == nil {
 		batches = []int64{}
 	}
-	rows, _ := s.Pool.Query(ctx, release, batches) // CollectRows returns its error
-	released, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+	var released []int64
+	err := postgres.InTx(ctx, s.Pool, pgx.TxOptions{}, func(tx pgx.Tx) (err error) {
+		rows, _ := tx.Query(ctx, release, batches) // CollectRows returns its error
+		if released, err = pgx.CollectRows(rows, pgx.RowTo[int64]); err != nil || len(released) == 0 {
+			return err
+		}
+		return audit.Record(ctx, tx, audit.Entry{
+			Action: batchesReleased, Subject: "batches", Details: audit.Details{"batches": len(released), "first": slices.Min(released), "last": slices.Max(released)},
+		})
+	})
 	if err != nil {
 		return nil, postgres.Classify(fmt.Errorf("release failed batches: %w", err))
 	}

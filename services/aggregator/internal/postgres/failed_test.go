@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/audit"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/protocol/facts"
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
@@ -167,7 +168,7 @@ func TestARepairedBatchIsCountedOnce(t *testing.T) {
 	}
 	release := func() {
 		t.Helper()
-		if released, err := i.store.Release(t.Context(), bad, 1<<40); err != nil || len(released) != 1 || released[0] != bad {
+		if released, err := i.store.Release(audit.WithCommand(t.Context()), bad, 1<<40); err != nil || len(released) != 1 || released[0] != bad {
 			t.Fatalf("released %v, %v", released, err)
 		}
 	}
@@ -226,7 +227,7 @@ func TestWorkersShareDamagedBatches(t *testing.T) {
 		}
 		i.repair(f.ID)
 	}
-	if released, err := i.store.Release(t.Context()); err != nil || len(released) != len(bad) {
+	if released, err := i.store.Release(audit.WithCommand(t.Context())); err != nil || len(released) != len(bad) {
 		t.Fatalf("released %v, %v", released, err)
 	}
 	for range 3 {

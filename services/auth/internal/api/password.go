@@ -75,7 +75,6 @@ func (s *Server) ResetPassword(ctx context.Context, request ResetPasswordRequest
 	if err != nil {
 		return nil, err
 	}
-	s.audit(ctx, "reset the password", "account", a.ID)
 	return ResetPassword200JSONResponse{
 		Body:    TemporaryPassword{Password: plain, ExpiresAt: expiry(a)},
 		Headers: ResetPassword200ResponseHeaders{CacheControl: noStore},

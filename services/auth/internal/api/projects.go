@@ -54,7 +54,6 @@ func (s *Server) CreateProject(ctx context.Context, request CreateProjectRequest
 	if err != nil {
 		return nil, err
 	}
-	s.audit(ctx, "create the project", "project", p.Slug)
 	return CreateProject201JSONResponse{
 		Body: projectAnswer(p), Headers: CreateProject201ResponseHeaders{ETag: etag(p), Location: "/auth/projects/" + p.Slug},
 	}, nil
@@ -85,7 +84,6 @@ func (s *Server) UpdateProject(ctx context.Context, request UpdateProjectRequest
 	if err != nil {
 		return nil, err
 	}
-	s.audit(ctx, "change the project", "project", p.Slug, "version", p.Version)
 	p.Role = roleIn(ctx)
 	return UpdateProject200JSONResponse{Body: projectAnswer(p), Headers: UpdateProject200ResponseHeaders{ETag: etag(p)}}, nil
 }

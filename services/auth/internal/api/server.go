@@ -35,7 +35,7 @@ var _ StrictServerInterface = (*Server)(nil)
 
 // Mount adds the handlers of the operations to r. The middleware that is named last runs first.
 func (s *Server) Mount(r chi.Router) {
-	strict := NewStrictHandlerWithOptions(s, []StrictMiddlewareFunc{s.Attempts.limit, s.current}, StrictHTTPServerOptions{
+	strict := NewStrictHandlerWithOptions(s, []StrictMiddlewareFunc{tabular, s.Attempts.limit, s.current}, StrictHTTPServerOptions{
 		RequestErrorHandlerFunc: problem.Write, ResponseErrorHandlerFunc: problem.Write,
 	})
 	HandlerWithOptions(strict, ChiServerOptions{BaseRouter: r, ErrorHandlerFunc: problem.Write})

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/audit"
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
@@ -44,11 +45,12 @@ func insertAccount(ctx context.Context, db querier, a account.Account) (account.
 // of it any more.
 func (s Store) PutAccount(ctx context.Context, a account.Account) error {
 	const upsert = `
+		WITH former AS (SELECT role FROM auth.users WHERE email = $2)
 		INSERT INTO auth.users (id, email, name, password_hash, role)
 		VALUES ($1, $2, $3, $4, coalesce(nullif($5, ''), 'admin'))
 		ON CONFLICT (email) DO UPDATE SET password_hash = excluded.password_hash,
 			password_expires_at = NULL, role = coalesce(nullif($5, ''), users.role), updated_at = now()
-		RETURNING id, xmax = 0`
+		RETURNING id, xmax = 0, role, coalesce((SELECT role FROM former), '')`
 	role, membership := a.Role, a.Role
 	switch a.Role {
 	case authn.Admin, "":
@@ -61,16 +63,31 @@ func (s Store) PutAccount(ctx context.Context, a account.Account) error {
 	err := postgres.InTx(ctx, s.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
 		var id uuid.UUID
 		var inserted bool
-		if err := tx.QueryRow(ctx, upsert, a.ID, a.Email, a.Name, a.PasswordHash, role).Scan(&id, &inserted); err != nil {
+		var former authn.Role
+		if err := tx.QueryRow(ctx, upsert, a.ID, a.Email, a.Name, a.PasswordHash, role).Scan(&id, &inserted, &role, &former); err != nil {
 			return fmt.Errorf("put an account: %w", err)
 		}
-		if a.Role != "" || inserted {
-			if err := setMember(ctx, tx, authn.DefaultProject, id, membership); err != nil {
-				return err
-			}
+		formerMembership, err := roleOf(ctx, tx, authn.DefaultProject, id)
+		if err != nil {
+			return err
 		}
-		_, err := revokeSessions(ctx, tx, id)
-		return err
+		if a.Role == "" && !inserted {
+			membership = formerMembership
+		} else if err := setMember(ctx, tx, authn.DefaultProject, id, membership); err != nil {
+			return err
+		}
+		if _, err := revokeSessions(ctx, tx, id); err != nil {
+			return err
+		}
+		action, details := accountPasswordSet, audit.Details{"role": role, "role_in_default": membership}
+		switch {
+		case inserted:
+			action = accountCreated
+		case role != former || membership != formerMembership:
+			action = accountRoleChanged
+			details["former_role"], details["former_role_in_default"] = former, formerMembership
+		}
+		return audit.Record(ctx, tx, audit.Entry{Action: action, Subject: accountSubject(id), Details: details})
 	})
 	if err != nil {
 		return postgres.Classify(err)

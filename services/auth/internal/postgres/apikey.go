@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/audit"
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
@@ -49,7 +50,8 @@ func (s Store) CreateKey(ctx context.Context, key string, maker authn.Principal,
 		if err != nil {
 			return fmt.Errorf("insert an API key: %w", err)
 		}
-		return nil
+		details := audit.Details{"name": k.Name, "scopes": k.Scopes, "delegate": k.Delegate, "unknown_products": k.UnknownProducts, "expires_at": k.ExpiresAt}
+		return audit.Record(ctx, tx, audit.Entry{Action: keyCreated, Project: maker.Project.ID, Subject: keySubject(k.ID), Details: details})
 	})
 	if err != nil {
 		return account.APIKey{}, postgres.Classify(err)
@@ -134,17 +136,21 @@ func (s Store) RevokeKey(ctx context.Context, project int16, id uuid.UUID) (revo
 		), changed AS (
 			UPDATE auth.api_keys SET revoked_at = now() WHERE id IN (SELECT id FROM family) AND revoked_at IS NULL RETURNING id
 		)
-		SELECT EXISTS (SELECT FROM family), (SELECT count(*) FROM changed)`
+		SELECT EXISTS (SELECT FROM family), (SELECT count(*) FROM changed), coalesce((SELECT project FROM auth.api_keys WHERE id = $1), 0)`
 	var found bool
+	var in int16
 	err = postgres.InTx(ctx, s.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
 		// The statement after the lock sees every key that was made before it.
 		if _, err := tx.Exec(ctx, lockOwner, id); err != nil {
 			return fmt.Errorf("lock the owner of an API key: %w", err)
 		}
-		if err := tx.QueryRow(ctx, revoke, id, project).Scan(&found, &revoked); err != nil {
+		if err := tx.QueryRow(ctx, revoke, id, project).Scan(&found, &revoked, &in); err != nil {
 			return fmt.Errorf("revoke API keys: %w", err)
 		}
-		return nil
+		if revoked == 0 {
+			return nil
+		}
+		return audit.Record(ctx, tx, audit.Entry{Action: keyRevoked, Project: in, Subject: keySubject(id), Details: audit.Details{"revoked": revoked}})
 	})
 	if err != nil {
 		return 0, postgres.Classify(err)

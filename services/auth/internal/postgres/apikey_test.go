@@ -23,7 +23,7 @@ func (s tester) admin(email string) authn.Principal {
 	s.t.Helper()
 	a := s.account(email)
 	a.Role = authn.Admin
-	if err := s.PutAccount(s.t.Context(), a); err != nil {
+	if err := s.PutAccount(command(s.t), a); err != nil {
 		s.t.Fatal(err)
 	}
 	return authn.Principal{
@@ -40,10 +40,10 @@ func (s tester) tryKey(maker authn.Principal, request account.KeyRequest) (authn
 		s.t.Error(err)
 		return authn.Principal{}, err
 	}
-	if _, err := s.CreateKey(s.t.Context(), key, maker, k); err != nil {
+	if _, err := s.CreateKey(command(s.t), key, maker, k); err != nil {
 		return authn.Principal{}, err
 	}
-	found, err := authn.NewPostgres(s.Pool).FindKey(s.t.Context(), key)
+	found, err := authn.NewPostgres(s.Pool).FindKey(command(s.t), key)
 	return found.Principal, err
 }
 
@@ -87,11 +87,11 @@ func TestRevokingAKeyRevokesWhatItMade(t *testing.T) {
 		key  authn.Principal
 		want int
 	}{{grandchild, 2}, {root, 3}, {root, 0}} {
-		if n, err := s.RevokeKey(t.Context(), authn.DefaultProject, uuid.MustParse(step.key.KeyID)); err != nil || n != step.want {
+		if n, err := s.RevokeKey(command(t), authn.DefaultProject, uuid.MustParse(step.key.KeyID)); err != nil || n != step.want {
 			t.Errorf("%d keys are revoked, %v; want %d", n, err, step.want)
 		}
 	}
-	keys, err := s.Keys(t.Context(), authn.DefaultProject)
+	keys, err := s.Keys(command(t), authn.DefaultProject)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,24 +110,24 @@ func TestNoKeySurvivesItsMaker(t *testing.T) {
 	t.Parallel()
 	ends := map[string]func(s tester, user, key authn.Principal) error{
 		"revocation": func(s tester, _, key authn.Principal) error {
-			_, err := s.RevokeKey(s.t.Context(), authn.DefaultProject, uuid.MustParse(key.KeyID))
+			_, err := s.RevokeKey(command(s.t), authn.DefaultProject, uuid.MustParse(key.KeyID))
 			return err
 		},
 		"revocation of its maker": func(s tester, _, key authn.Principal) error {
 			var parent uuid.UUID
-			if err := s.Pool.QueryRow(s.t.Context(), `SELECT parent FROM auth.api_keys WHERE id = $1`, key.KeyID).Scan(&parent); err != nil {
+			if err := s.Pool.QueryRow(command(s.t), `SELECT parent FROM auth.api_keys WHERE id = $1`, key.KeyID).Scan(&parent); err != nil {
 				return err
 			}
-			_, err := s.RevokeKey(s.t.Context(), authn.DefaultProject, parent)
+			_, err := s.RevokeKey(command(s.t), authn.DefaultProject, parent)
 			return err
 		},
 		"another role of the account": func(s tester, user, _ authn.Principal) error {
-			return s.PutAccount(s.t.Context(), account.Account{
+			return s.PutAccount(command(s.t), account.Account{
 				ID: uuid.MustParse(user.Subject), Email: "ada@example.com", Role: authn.Analyst, PasswordHash: "y",
 			})
 		},
 		"the account is disabled": func(s tester, user, _ authn.Principal) error {
-			_, err := s.Pool.Exec(s.t.Context(), `UPDATE auth.users SET disabled_at = now() WHERE id = $1`, user.Subject)
+			_, err := s.Pool.Exec(command(s.t), `UPDATE auth.users SET disabled_at = now() WHERE id = $1`, user.Subject)
 			return err
 		},
 	}
@@ -159,7 +159,7 @@ func TestNoKeySurvivesItsMaker(t *testing.T) {
 					t.Errorf("the creation is answered with %v", made)
 				}
 				var left int
-				if err := s.Pool.QueryRow(t.Context(), working).Scan(&left); err != nil || left != 0 {
+				if err := s.Pool.QueryRow(command(t), working).Scan(&left); err != nil || left != 0 {
 					t.Errorf("%d keys work, %v", left, err)
 				}
 			})
@@ -172,7 +172,7 @@ func (s tester) createOnly(maker authn.Principal) error {
 	key := authn.NewKey()
 	k, err := account.NewAPIKey(account.KeyRequest{Name: "test", Scopes: readKey.Scopes}, key, time.Now())
 	if err == nil {
-		_, err = s.CreateKey(s.t.Context(), key, maker, k)
+		_, err = s.CreateKey(command(s.t), key, maker, k)
 	}
 	return err
 }
@@ -209,7 +209,7 @@ func TestAKeyHasNoMoreRightsThanItsMaker(t *testing.T) {
 	s.makeKey(plain, readKey)
 	heir := s.makeKey(s.makeKey(delegating, delegatingKey), adminKey)
 	var expires time.Time
-	if err := s.Pool.QueryRow(t.Context(), `SELECT expires_at FROM auth.api_keys WHERE id = $1`, heir.KeyID).Scan(&expires); err != nil {
+	if err := s.Pool.QueryRow(command(t), `SELECT expires_at FROM auth.api_keys WHERE id = $1`, heir.KeyID).Scan(&expires); err != nil {
 		t.Fatal(err)
 	}
 	if expires.Sub(soon).Abs() > time.Millisecond {
@@ -226,7 +226,7 @@ func TestUseIsRecordedOncePerMinute(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.CreateKey(t.Context(), key, user, k); err != nil {
+	if _, err := s.CreateKey(command(t), key, user, k); err != nil {
 		t.Fatal(err)
 	}
 	for name, test := range map[string]struct {
@@ -237,7 +237,7 @@ func TestUseIsRecordedOncePerMinute(t *testing.T) {
 		"used a minute ago": {"now() - interval '61 s'", true},
 		"used just now":     {"now() + interval '1 hour'", false}, // however long the test takes
 	} {
-		if _, err := s.Pool.Exec(t.Context(), `UPDATE auth.api_keys SET last_used_at = `+test.before); err != nil {
+		if _, err := s.Pool.Exec(command(t), `UPDATE auth.api_keys SET last_used_at = `+test.before); err != nil {
 			t.Fatal(err)
 		}
 		before := s.keyVersion()
@@ -253,30 +253,30 @@ func TestUseIsRecordedOncePerMinute(t *testing.T) {
 			return s.keyVersion() != before
 		})
 	}
-	if _, err := s.Pool.Exec(t.Context(), `UPDATE auth.api_keys SET last_used_at = NULL`); err != nil {
+	if _, err := s.Pool.Exec(command(t), `UPDATE auth.api_keys SET last_used_at = NULL`); err != nil {
 		t.Fatal(err)
 	}
 	t.Run("Postgres accepts no writes", func(t *testing.T) {
 		s.findKey(s.readOnly(), key)
 	})
 	t.Run("somebody changes the key", func(t *testing.T) {
-		tx, err := s.Pool.Begin(t.Context())
+		tx, err := s.Pool.Begin(command(t))
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer tx.Rollback(context.WithoutCancel(t.Context()))
-		if _, err := tx.Exec(t.Context(), `UPDATE auth.api_keys SET name = 'new'`); err != nil {
+		defer tx.Rollback(context.WithoutCancel(command(t)))
+		if _, err := tx.Exec(command(t), `UPDATE auth.api_keys SET name = 'new'`); err != nil {
 			t.Fatal(err)
 		}
 		s.findKey(s.Pool, key) // waits for ever if it waits for tx
 	})
 	t.Run("somebody locks the table", func(t *testing.T) {
-		tx, err := s.Pool.Begin(t.Context())
+		tx, err := s.Pool.Begin(command(t))
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer tx.Rollback(context.WithoutCancel(t.Context()))
-		if _, err := tx.Exec(t.Context(), `LOCK TABLE auth.api_keys IN SHARE MODE`); err != nil {
+		defer tx.Rollback(context.WithoutCancel(command(t)))
+		if _, err := tx.Exec(command(t), `LOCK TABLE auth.api_keys IN SHARE MODE`); err != nil {
 			t.Fatal(err)
 		}
 		s.findKey(s.Pool, key) // waits for ever if it waits for tx
@@ -289,7 +289,7 @@ func TestRecordingUseWaitsForNoStandby(t *testing.T) {
 	database := dbtest.New(t)
 	owner := database.Pool("")
 	const wait = `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = on', current_database()); END $$`
-	if _, err := owner.Exec(t.Context(), wait); err != nil {
+	if _, err := owner.Exec(command(t), wait); err != nil {
 		t.Fatal(err)
 	}
 	s := tester{postgres.Store{Pool: database.Pool("hp_auth")}, t}
@@ -298,7 +298,7 @@ func TestRecordingUseWaitsForNoStandby(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.CreateKey(t.Context(), key, user, k); err != nil {
+	if _, err := s.CreateKey(command(t), key, user, k); err != nil {
 		t.Fatal(err)
 	}
 	const watch = `
@@ -308,13 +308,13 @@ func TestRecordingUseWaitsForNoStandby(t *testing.T) {
 			RETURN NULL;
 		END $$;
 		CREATE CONSTRAINT TRIGGER watch AFTER UPDATE ON auth.api_keys DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.watch()`
-	if _, err := owner.Exec(t.Context(), watch); err != nil {
+	if _, err := owner.Exec(command(t), watch); err != nil {
 		t.Fatal(err)
 	}
 	var got string
 	platformtest.Eventually(t, time.Minute, "the use is recorded", func() bool { // not if that takes long
 		s.findKey(s.Pool, key)
-		return owner.QueryRow(t.Context(), `SELECT synchronous FROM public.commits`).Scan(&got) == nil
+		return owner.QueryRow(command(t), `SELECT synchronous FROM public.commits`).Scan(&got) == nil
 	})
 	if got != "off" {
 		t.Errorf("synchronous_commit is %s", got)
@@ -323,7 +323,7 @@ func TestRecordingUseWaitsForNoStandby(t *testing.T) {
 
 func (s tester) findKey(pool *pgxpool.Pool, key string) {
 	s.t.Helper()
-	if _, err := authn.NewPostgres(pool).FindKey(s.t.Context(), key); err != nil {
+	if _, err := authn.NewPostgres(pool).FindKey(command(s.t), key); err != nil {
 		s.t.Error(err)
 	}
 }
@@ -331,7 +331,7 @@ func (s tester) findKey(pool *pgxpool.Pool, key string) {
 // keyVersion returns the version of the row of the only key.
 func (s tester) keyVersion() (version string) {
 	s.t.Helper()
-	if err := s.Pool.QueryRow(s.t.Context(), `SELECT xmin::text FROM auth.api_keys`).Scan(&version); err != nil {
+	if err := s.Pool.QueryRow(command(s.t), `SELECT xmin::text FROM auth.api_keys`).Scan(&version); err != nil {
 		s.t.Fatal(err)
 	}
 	return version
@@ -351,7 +351,7 @@ func (s tester) readOnly() *pgxpool.Pool {
 		_, err := conn.Exec(ctx, `SET default_transaction_read_only = on`)
 		return err
 	}
-	pool, err := pgxpool.NewWithConfig(s.t.Context(), cfg)
+	pool, err := pgxpool.NewWithConfig(command(s.t), cfg)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -20,11 +20,11 @@ const lockUsers = `SELECT FROM auth.users FOR UPDATE`
 func (s tester) loggedIn(email string) authn.Principal {
 	s.t.Helper()
 	caller := s.admin(email)
-	a, err := s.Account(s.t.Context(), caller.Subject)
+	a, err := s.Account(command(s.t), caller.Subject)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	session, err := s.StartSession(s.t.Context(), a, token.NewSecret(), life)
+	session, err := s.StartSession(command(s.t), a, token.NewSecret(), life)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -43,13 +43,13 @@ func TestTwoAdminsCannotDisableEachOther(t *testing.T) {
 		}
 		var firstErr, secondErr error
 		s.inTurn(lockUsers,
-			func() { _, firstErr = s.For(first).SetDisabled(t.Context(), uuid.MustParse(second.Subject), true) },
-			func() { _, secondErr = s.For(second).SetDisabled(t.Context(), uuid.MustParse(first.Subject), true) },
+			func() { _, firstErr = s.For(first).SetDisabled(command(t), uuid.MustParse(second.Subject), true) },
+			func() { _, secondErr = s.For(second).SetDisabled(command(t), uuid.MustParse(first.Subject), true) },
 		)
 		if firstErr != nil || errs.CodeOf(secondErr) != "account_disabled" {
 			t.Errorf("first: %v; second: %v", firstErr, secondErr)
 		}
-		if a, err := s.Account(t.Context(), first.Subject); err != nil || a.DisabledAt != nil {
+		if a, err := s.Account(command(t), first.Subject); err != nil || a.DisabledAt != nil {
 			t.Errorf("the first admin is disabled as well: %+v, %v", a.DisabledAt, err)
 		}
 	}
@@ -61,33 +61,33 @@ func TestNothingOutlivesTheRightsOfItsCaller(t *testing.T) {
 	t.Parallel()
 	ends := map[string]func(s tester, caller uuid.UUID) error{
 		"account_disabled": func(s tester, caller uuid.UUID) error {
-			_, err := s.SetDisabled(s.t.Context(), caller, true)
+			_, err := s.SetDisabled(command(s.t), caller, true)
 			return err
 		},
 		"role_changed": func(s tester, caller uuid.UUID) error {
-			return s.PutAccount(s.t.Context(), account.Account{ID: caller, Email: "root@example.com", Role: authn.Analyst, PasswordHash: "y"})
+			return s.PutAccount(command(s.t), account.Account{ID: caller, Email: "root@example.com", Role: authn.Analyst, PasswordHash: "y"})
 		},
 		"session_ended": func(s tester, caller uuid.UUID) error {
-			_, err := s.EndSessions(s.t.Context(), caller)
+			_, err := s.EndSessions(command(s.t), caller)
 			return err
 		},
 	}
 	acts := map[string]func(s tester, caller authn.Principal, target uuid.UUID) error{
 		"disable": func(s tester, caller authn.Principal, target uuid.UUID) error {
-			_, err := s.For(caller).SetDisabled(s.t.Context(), target, true)
+			_, err := s.For(caller).SetDisabled(command(s.t), target, true)
 			return err
 		},
 		"reset": func(s tester, caller authn.Principal, target uuid.UUID) error {
-			_, err := s.For(caller).ResetPassword(s.t.Context(), target, "z", life)
+			_, err := s.For(caller).ResetPassword(command(s.t), target, "z", life)
 			return err
 		},
 		"end sessions": func(s tester, caller authn.Principal, target uuid.UUID) error {
-			_, err := s.For(caller).EndSessions(s.t.Context(), target)
+			_, err := s.For(caller).EndSessions(command(s.t), target)
 			return err
 		},
 		"invite": func(s tester, caller authn.Principal, _ uuid.UUID) error {
 			maker := uuid.MustParse(caller.Subject)
-			_, err := s.For(caller).CreateInvitation(s.t.Context(), token.NewInvitation(), postgres.Offer{Role: authn.Admin}, &maker, time.Hour)
+			_, err := s.For(caller).CreateInvitation(command(s.t), token.NewInvitation(), postgres.Offer{Role: authn.Admin}, &maker, time.Hour)
 			return err
 		},
 		"make a key": func(s tester, caller authn.Principal, _ uuid.UUID) error {

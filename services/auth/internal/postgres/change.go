@@ -42,12 +42,9 @@ func (s Store) change(
 	return a, ended, nil
 }
 
-// nothingMore is for changes that consist of one statement.
-func nothingMore(pgx.Tx, account.Account) error { return nil }
-
-// byAdmin is a change of an account that may not exist.
-func (s Store) byAdmin(ctx context.Context, statement string, id uuid.UUID, args ...any) (account.Account, error) {
-	a, _, err := s.change(ctx, statement, id, args, nothingMore)
+// byAdmin is a change of an account that may not exist. The audit log has it as action.
+func (s Store) byAdmin(ctx context.Context, action, statement string, id uuid.UUID, args ...any) (account.Account, error) {
+	a, _, err := s.change(ctx, statement, id, args, recordAccount(ctx, action))
 	if errs.Is(err, errs.NotFound) {
 		return account.Account{}, errUnknownAccount.Because(err)
 	}
@@ -75,7 +72,7 @@ func (s Store) ResetPassword(ctx context.Context, id uuid.UUID, hash string, lif
 		UPDATE auth.users
 		SET password_hash = $2, password_expires_at = now() + $3::interval, updated_at = now()
 		WHERE id = $1`
-	return s.byAdmin(ctx, update, id, hash, life)
+	return s.byAdmin(ctx, accountPasswordReset, update, id, hash, life)
 }
 
 // SetDisabled disables or enables an account and ends its sessions. Disabling a disabled account keeps the time. It returns
@@ -85,11 +82,23 @@ func (s Store) SetDisabled(ctx context.Context, id uuid.UUID, disabled bool) (ac
 		UPDATE auth.users
 		SET disabled_at = CASE WHEN $2 THEN coalesce(disabled_at, now()) END, updated_at = now()
 		WHERE id = $1`
-	return s.byAdmin(ctx, update, id, disabled)
+	action := accountEnabled
+	if disabled {
+		action = accountDisabled
+	}
+	return s.byAdmin(ctx, action, update, id, disabled)
 }
+
+// touch changes nothing. It locks the row as a login does, which then comes before or after.
+const touch = `UPDATE auth.users SET updated_at = updated_at WHERE id = $1`
 
 // EndSessions revokes all sessions of an account. It returns NotFound for an unknown account.
 func (s Store) EndSessions(ctx context.Context, id uuid.UUID) (account.Account, error) {
-	// The update changes nothing. It locks the row as a login does, which then comes before or after.
-	return s.byAdmin(ctx, `UPDATE auth.users SET updated_at = updated_at WHERE id = $1`, id)
+	return s.byAdmin(ctx, accountSessionsEnded, touch, id)
+}
+
+// EndOwnSessions revokes all sessions of the account of a caller. The audit log does not have it.
+func (s Store) EndOwnSessions(ctx context.Context, id uuid.UUID) error {
+	_, _, err := s.change(ctx, touch, id, nil, func(pgx.Tx, account.Account) error { return nil })
+	return err
 }

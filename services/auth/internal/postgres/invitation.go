@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/audit"
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
@@ -44,7 +46,7 @@ func (s Store) CreateInvitation(ctx context.Context, invitation string, offer Of
 		if err != nil {
 			return fmt.Errorf("insert an invitation: %w", err)
 		}
-		return nil
+		return offer.record(ctx, tx, invitationCreated, i.ID, audit.Actor{}, audit.Details{"expires_at": i.ExpiresAt.UTC()})
 	})
 	if err != nil {
 		return account.Invitation{}, postgres.Classify(err)
@@ -94,7 +96,11 @@ func (s Store) AcceptInvitation(ctx context.Context, invitation string, a accoun
 				return err
 			}
 		}
-		return offer.fulfil(ctx, tx, id, a.ID)
+		if err := offer.fulfil(ctx, tx, id, a.ID); err != nil {
+			return err
+		}
+		// The caller is whoever has the invitation.
+		return offer.record(ctx, tx, accountRegistered, id, audit.User(a.ID.String()), nil)
 	})
 	if err != nil {
 		return account.Account{}, postgres.Classify(err)
@@ -136,7 +142,10 @@ func (s Store) JoinProject(ctx context.Context, invitation string) (p project.Pr
 			return err
 		}
 		p.Role = offer.Membership
-		return offer.fulfil(ctx, tx, id, user)
+		if err := offer.fulfil(ctx, tx, id, user); err != nil {
+			return err
+		}
+		return offer.record(ctx, tx, invitationAccepted, id, audit.Actor{}, nil)
 	})
 	if err != nil {
 		return project.Project{}, postgres.Classify(err)
@@ -159,6 +168,16 @@ func useInvitation(ctx context.Context, tx pgx.Tx, invitation string) (id uuid.U
 		return uuid.Nil, Offer{}, fmt.Errorf("use an invitation: %w", err)
 	}
 	return id, offer, nil
+}
+
+// record adds what was done with an invitation to the audit log.
+func (o Offer) record(ctx context.Context, tx pgx.Tx, action string, invitation uuid.UUID, by audit.Actor, details audit.Details) error {
+	all := audit.Details{"role": o.Role}
+	if o.Membership != "" {
+		all["role_in_project"] = o.Membership
+	}
+	maps.Copy(all, details)
+	return audit.Record(ctx, tx, audit.Entry{Action: action, Project: o.Project, Subject: invitationSubject(invitation), Actor: by, Details: all})
 }
 
 // fulfil makes an account a member, if that is offered, and records that it used the invitation.
@@ -198,17 +217,32 @@ func (s Store) Invitations(ctx context.Context, project int16, after *uuid.UUID,
 // RevokeInvitation revokes an invitation to a project, or, for project 0, any. It is idempotent. It returns NotFound for an unknown invitation, and Conflict for a used
 // one, because revoking that does not stop the account that was made with it.
 func (s Store) RevokeInvitation(ctx context.Context, project int16, id uuid.UUID) error {
-	const revoke = `
-		UPDATE auth.invitations SET revoked_at = CASE WHEN used_at IS NULL THEN coalesce(revoked_at, now()) END
+	const lock = `
+		SELECT used_at IS NOT NULL, revoked_at IS NOT NULL, role, coalesce(project, 0), coalesce(membership, '')
+		FROM auth.invitations
 		WHERE id = $1 AND ($2 = 0 OR project = $2)
-		RETURNING used_at IS NOT NULL`
-	var used bool
-	err := s.Pool.QueryRow(ctx, revoke, id, project).Scan(&used)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return errs.New(errs.NotFound, "unknown_invitation", "There is no invitation with this id.")
-	}
+		FOR UPDATE`
+	const revoke = `UPDATE auth.invitations SET revoked_at = now() WHERE id = $1`
+	var used, revoked bool
+	err := postgres.InTx(ctx, s.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
+		var offer Offer
+		err := tx.QueryRow(ctx, lock, id, project).Scan(&used, &revoked, &offer.Role, &offer.Project, &offer.Membership)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return errs.New(errs.NotFound, "unknown_invitation", "There is no invitation with this id.")
+		}
+		if err != nil {
+			return fmt.Errorf("lock an invitation: %w", err)
+		}
+		if used || revoked {
+			return nil
+		}
+		if _, err := tx.Exec(ctx, revoke, id); err != nil {
+			return fmt.Errorf("revoke an invitation: %w", err)
+		}
+		return offer.record(ctx, tx, invitationRevoked, id, audit.Actor{}, nil)
+	})
 	if err != nil {
-		return postgres.Classify(fmt.Errorf("revoke an invitation: %w", err))
+		return postgres.Classify(err)
 	}
 	if !used {
 		return nil

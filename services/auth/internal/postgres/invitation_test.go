@@ -20,14 +20,14 @@ const lockInvitations = `SELECT FROM auth.invitations FOR UPDATE`
 func (s tester) invite(role authn.Role, maker *uuid.UUID) string {
 	s.t.Helper()
 	secret := token.NewInvitation()
-	if _, err := s.CreateInvitation(s.t.Context(), secret, postgres.Offer{Role: role}, maker, time.Hour); err != nil {
+	if _, err := s.CreateInvitation(command(s.t), secret, postgres.Offer{Role: role}, maker, time.Hour); err != nil {
 		s.t.Fatal(err)
 	}
 	return secret
 }
 
 func (s tester) accept(email, secret string) (account.Account, error) {
-	return s.AcceptInvitation(s.t.Context(), secret, account.Account{ID: uuid.Must(uuid.NewV7()), Email: email, PasswordHash: "x"})
+	return s.AcceptInvitation(command(s.t), secret, account.Account{ID: uuid.Must(uuid.NewV7()), Email: email, PasswordHash: "x"})
 }
 
 // TestOneOfTwoUsesAnInvitation lets two people register with one invitation at the same moment.
@@ -44,7 +44,7 @@ func TestOneOfTwoUsesAnInvitation(t *testing.T) {
 	if firstErr != nil || first.Role != authn.Admin || errs.CodeOf(secondErr) != account.InvitationInvalid {
 		t.Errorf("first: %s, %v; second: %v", first.Role, firstErr, secondErr)
 	}
-	if _, err := s.AccountByEmail(t.Context(), "eve@example.com"); !errs.Is(err, errs.NotFound) {
+	if _, err := s.AccountByEmail(command(t), "eve@example.com"); !errs.Is(err, errs.NotFound) {
 		t.Errorf("the second one has an account: %v", err)
 	}
 }
@@ -55,21 +55,21 @@ func TestARevokedInvitationIsNotUsed(t *testing.T) {
 	t.Parallel()
 	s := tester{newStore(t), t}
 	maker := s.account("root@example.com")
-	if _, err := s.Pool.Exec(t.Context(), `UPDATE auth.users SET role = 'admin'`); err != nil {
+	if _, err := s.Pool.Exec(command(t), `UPDATE auth.users SET role = 'admin'`); err != nil {
 		t.Fatal(err)
 	}
 	secret := s.invite(authn.Admin, &maker.ID)
 	var id uuid.UUID
-	if err := s.Pool.QueryRow(t.Context(), `SELECT id FROM auth.invitations`).Scan(&id); err != nil {
+	if err := s.Pool.QueryRow(command(t), `SELECT id FROM auth.invitations`).Scan(&id); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.CheckInvitation(t.Context(), secret); err != nil {
+	if err := s.CheckInvitation(command(t), secret); err != nil {
 		t.Fatal(err)
 	}
 	var err error
 	s.inTurn(lockInvitations,
 		func() {
-			if err := s.RevokeInvitation(t.Context(), 0, id); err != nil {
+			if err := s.RevokeInvitation(command(t), 0, id); err != nil {
 				t.Error(err)
 			}
 		},
@@ -80,10 +80,10 @@ func TestARevokedInvitationIsNotUsed(t *testing.T) {
 	}
 
 	other := s.invite(authn.Admin, &maker.ID)
-	if err := s.CheckInvitation(t.Context(), other); err != nil {
+	if err := s.CheckInvitation(command(t), other); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.SetDisabled(t.Context(), maker.ID, true); err != nil {
+	if _, err := s.SetDisabled(command(t), maker.ID, true); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.accept("eve@example.com", other); errs.CodeOf(err) != account.InvitationInvalid {
@@ -97,19 +97,19 @@ func TestAUsedInvitationIsNotRevoked(t *testing.T) {
 	t.Parallel()
 	s := tester{newStore(t), t}
 	secret := s.invite(authn.Admin, nil)
-	invitations, err := s.Invitations(t.Context(), 0, nil, 1)
+	invitations, err := s.Invitations(command(t), 0, nil, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var acceptErr, revokeErr error
 	s.inTurn(lockInvitations,
 		func() { _, acceptErr = s.accept("eve@example.com", secret) },
-		func() { revokeErr = s.RevokeInvitation(t.Context(), 0, invitations[0].ID) },
+		func() { revokeErr = s.RevokeInvitation(command(t), 0, invitations[0].ID) },
 	)
 	if acceptErr != nil || errs.CodeOf(revokeErr) != "invitation_used" || !strings.Contains(revokeErr.Error(), "eve@example.com") {
 		t.Errorf("the registration: %v; the revocation: %v", acceptErr, revokeErr)
 	}
-	if invitations, err = s.Invitations(t.Context(), 0, nil, 1); err != nil || invitations[0].UsedAt == nil || invitations[0].RevokedAt != nil {
+	if invitations, err = s.Invitations(command(t), 0, nil, 1); err != nil || invitations[0].UsedAt == nil || invitations[0].RevokedAt != nil {
 		t.Errorf("the invitation is listed as %+v, %v", invitations, err)
 	}
 }

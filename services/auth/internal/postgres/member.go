@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/audit"
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
@@ -58,7 +59,16 @@ func (s Store) PutMember(ctx context.Context, in int16, user uuid.UUID, role aut
 		if err := row.Scan(&m.UserID, &m.Email, &m.Name, &m.Role, &m.CreatedAt); err != nil {
 			return fmt.Errorf("read a member: %w", err)
 		}
-		return nil
+		action := memberRoleChanged
+		switch before {
+		case role:
+			return nil
+		case "":
+			action = memberAdded
+		}
+		return audit.Record(ctx, tx, audit.Entry{
+			Action: action, Project: in, Subject: accountSubject(user), Details: audit.Details{"role": role, "former_role": before},
+		})
 	})
 	return m, err
 }
@@ -70,7 +80,12 @@ func (s Store) RemoveMember(ctx context.Context, in int16, user uuid.UUID) error
 		if before == "" {
 			return errUnknownMember
 		}
-		return setMember(ctx, tx, in, user, "")
+		if err := setMember(ctx, tx, in, user, ""); err != nil {
+			return err
+		}
+		return audit.Record(ctx, tx, audit.Entry{
+			Action: memberRemoved, Project: in, Subject: accountSubject(user), Details: audit.Details{"former_role": before},
+		})
 	})
 }
 

@@ -17,11 +17,11 @@ import (
 func (s tester) owner(email string, in project.Project) authn.Principal {
 	s.t.Helper()
 	a := s.account(email)
-	session, err := s.StartSession(s.t.Context(), a, token.NewSecret(), life)
+	session, err := s.StartSession(command(s.t), a, token.NewSecret(), life)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if _, err := s.PutMember(s.t.Context(), in.ID, a.ID, authn.Owner); err != nil {
+	if _, err := s.PutMember(command(s.t), in.ID, a.ID, authn.Owner); err != nil {
 		s.t.Fatal(err)
 	}
 	return authn.Principal{
@@ -32,7 +32,7 @@ func (s tester) owner(email string, in project.Project) authn.Principal {
 
 func (s tester) project(slug string) project.Project {
 	s.t.Helper()
-	p, err := s.CreateProject(s.t.Context(), slug, project.Defaults(slug))
+	p, err := s.CreateProject(command(s.t), slug, project.Defaults(slug))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -47,8 +47,8 @@ func TestTwoOwnersCannotBothLeave(t *testing.T) {
 	first, second := s.owner("ada@example.com", shop), s.owner("bob@example.com", shop)
 	var firstErr, secondErr error
 	s.inTurn(`SELECT FROM auth.projects FOR UPDATE`,
-		func() { firstErr = s.For(first).RemoveMember(t.Context(), shop.ID, uuid.MustParse(first.Subject)) },
-		func() { secondErr = s.For(second).RemoveMember(t.Context(), shop.ID, uuid.MustParse(second.Subject)) },
+		func() { firstErr = s.For(first).RemoveMember(command(t), shop.ID, uuid.MustParse(first.Subject)) },
+		func() { secondErr = s.For(second).RemoveMember(command(t), shop.ID, uuid.MustParse(second.Subject)) },
 	)
 	if firstErr != nil || errs.CodeOf(secondErr) != project.LastOwner {
 		t.Errorf("first: %v; second: %v", firstErr, secondErr)
@@ -66,7 +66,7 @@ func TestNothingOutlivesAMembership(t *testing.T) {
 		},
 		"make a key with a key": func(s tester, caller authn.Principal, _ uuid.UUID) error {
 			caller.Subject = ""
-			if err := s.Pool.QueryRow(s.t.Context(), `SELECT id::text FROM auth.api_keys WHERE delegate`).Scan(&caller.KeyID); err != nil {
+			if err := s.Pool.QueryRow(command(s.t), `SELECT id::text FROM auth.api_keys WHERE delegate`).Scan(&caller.KeyID); err != nil {
 				s.t.Fatal(err)
 			}
 			_, err := s.tryKey(caller, readKey)
@@ -75,15 +75,15 @@ func TestNothingOutlivesAMembership(t *testing.T) {
 		"invite": func(s tester, caller authn.Principal, _ uuid.UUID) error {
 			maker := uuid.MustParse(caller.Subject)
 			offer := postgres.Offer{Role: authn.User, Project: caller.Project.ID, Membership: authn.Owner}
-			_, err := s.For(caller).CreateInvitation(s.t.Context(), token.NewInvitation(), offer, &maker, life)
+			_, err := s.For(caller).CreateInvitation(command(s.t), token.NewInvitation(), offer, &maker, life)
 			return err
 		},
 		"change a member": func(s tester, caller authn.Principal, member uuid.UUID) error {
-			_, err := s.For(caller).PutMember(s.t.Context(), caller.Project.ID, member, authn.Analyst)
+			_, err := s.For(caller).PutMember(command(s.t), caller.Project.ID, member, authn.Analyst)
 			return err
 		},
 		"change the project": func(s tester, caller authn.Principal, _ uuid.UUID) error {
-			_, err := s.For(caller).ChangeProject(s.t.Context(), caller.Project.Slug, func(p project.Project) (project.Settings, error) {
+			_, err := s.For(caller).ChangeProject(command(s.t), caller.Project.Slug, func(p project.Project) (project.Settings, error) {
 				return p.Apply(project.Change{WeekStart: new(7)})
 			})
 			return err
@@ -101,7 +101,7 @@ func TestNothingOutlivesAMembership(t *testing.T) {
 			var err error
 			s.inTurn(lockUsers,
 				func() {
-					if _, err := s.PutMember(t.Context(), shop.ID, uuid.MustParse(caller.Subject), authn.Analyst); err != nil {
+					if _, err := s.PutMember(command(t), shop.ID, uuid.MustParse(caller.Subject), authn.Analyst); err != nil {
 						t.Error(err)
 					}
 				},
@@ -128,15 +128,15 @@ func TestRolesOfTheCommandLine(t *testing.T) {
 		{authn.Admin, authn.Admin, authn.Owner},
 	} {
 		id := uuid.Must(uuid.NewV7())
-		if err := s.PutAccount(t.Context(), account.Account{ID: id, Email: "ada@example.com", Role: step.role, PasswordHash: "x"}); err != nil {
+		if err := s.PutAccount(command(t), account.Account{ID: id, Email: "ada@example.com", Role: step.role, PasswordHash: "x"}); err != nil {
 			t.Fatal(err)
 		}
-		a, err := s.AccountByEmail(t.Context(), "ada@example.com")
+		a, err := s.AccountByEmail(command(t), "ada@example.com")
 		if err != nil {
 			t.Fatal(err)
 		}
 		var membership authn.Role
-		projects, err := s.Projects(t.Context(), a.ID, false, "", 10)
+		projects, err := s.Projects(command(t), a.ID, false, "", 10)
 		if len(projects) == 1 {
 			membership = projects[0].Role
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/hp-analytics/hp-analytics/internal/locks"
+	"github.com/hp-analytics/hp-analytics/internal/platform/audit"
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
@@ -88,6 +89,9 @@ func (s Store) CreateProject(ctx context.Context, slug string, settings project.
 		if err != nil {
 			return fmt.Errorf("insert a project: %w", err)
 		}
+		if err := audit.Record(ctx, tx, audit.Entry{Action: projectCreated, Project: p.ID, Subject: projectSubject(slug), Details: differences(project.Settings{}, settings)}); err != nil {
+			return err
+		}
 		if s.caller.Subject == "" {
 			return nil
 		}
@@ -137,7 +141,9 @@ func (s Store) ChangeProject(
 		changed, err := scanProject(tx.QueryRow(ctx, update, p.ID, next.Name, next.TimeZone, next.Currency, next.WeekStart, next.MaxEventAgeDays, next.EventsPerSecond))
 		switch {
 		case err == nil:
+			details := differences(p.Settings, changed.Settings)
 			p = changed
+			return audit.Record(ctx, tx, audit.Entry{Action: projectChanged, Project: p.ID, Subject: projectSubject(slug), Details: details})
 		case !errs.Is(postgres.Classify(err), errs.NotFound): // not found: nothing changes
 			return fmt.Errorf("change a project: %w", err)
 		}

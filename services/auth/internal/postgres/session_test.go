@@ -26,7 +26,7 @@ const (
 func (s tester) login(a account.Account) string {
 	s.t.Helper()
 	refresh := token.NewSecret()
-	if _, err := s.StartSession(s.t.Context(), a, refresh, life); err != nil {
+	if _, err := s.StartSession(command(s.t), a, refresh, life); err != nil {
 		s.t.Fatal(err)
 	}
 	return refresh
@@ -35,7 +35,7 @@ func (s tester) login(a account.Account) string {
 // rotate exchanges a refresh token that must be good.
 func (s tester) rotate(refresh string) string {
 	s.t.Helper()
-	next, err := s.Rotate(s.t.Context(), refresh, grace, life)
+	next, err := s.Rotate(command(s.t), refresh, grace, life)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func (s tester) rotate(refresh string) string {
 // wantRefused checks that a refresh token is answered with an error code.
 func (s tester) wantRefused(refresh, code string) {
 	s.t.Helper()
-	if next, err := s.Rotate(s.t.Context(), refresh, grace, life); errs.CodeOf(err) != code {
+	if next, err := s.Rotate(command(s.t), refresh, grace, life); errs.CodeOf(err) != code {
 		s.t.Errorf("the token is answered with %.4s…, %v; want %s", next.Refresh, err, code)
 	}
 }
@@ -53,12 +53,12 @@ func (s tester) wantRefused(refresh, code string) {
 // inTurn queues calls in order for the lock that a statement takes, and lets them go together.
 func (s tester) inTurn(lock string, calls ...func()) {
 	s.t.Helper()
-	tx, err := s.Pool.Begin(s.t.Context())
+	tx, err := s.Pool.Begin(command(s.t))
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer tx.Rollback(context.WithoutCancel(s.t.Context())) // does nothing after the commit
-	if _, err := tx.Exec(s.t.Context(), lock); err != nil {
+	defer tx.Rollback(context.WithoutCancel(command(s.t))) // does nothing after the commit
+	if _, err := tx.Exec(command(s.t), lock); err != nil {
 		s.t.Fatal(err)
 	}
 	const waiting = `
@@ -70,11 +70,11 @@ func (s tester) inTurn(lock string, calls ...func()) {
 		wg.Go(call)
 		platformtest.Eventually(s.t, 20*time.Second, "the call waits for the lock", func() bool {
 			var n int
-			err := s.Pool.QueryRow(s.t.Context(), waiting).Scan(&n) // a transaction would see the activity of its first look
+			err := s.Pool.QueryRow(command(s.t), waiting).Scan(&n) // a transaction would see the activity of its first look
 			return err == nil && n == i+1
 		})
 	}
-	if err := tx.Commit(s.t.Context()); err != nil {
+	if err := tx.Commit(command(s.t)); err != nil {
 		s.t.Fatal(err)
 	}
 	wg.Wait()
@@ -87,32 +87,32 @@ func TestNoSuccessorSurvivesARevocation(t *testing.T) {
 	t.Parallel()
 	revocations := map[string]func(s tester, user account.Account, used, current string) error{
 		"logout": func(s tester, _ account.Account, _, current string) error {
-			return s.Logout(s.t.Context(), current)
+			return s.Logout(command(s.t), current)
 		},
 		"reuse": func(s tester, _ account.Account, used, _ string) error {
-			if _, err := s.Rotate(s.t.Context(), used, 0, life); errs.CodeOf(err) != "refresh_token_reused" {
+			if _, err := s.Rotate(command(s.t), used, 0, life); errs.CodeOf(err) != "refresh_token_reused" {
 				return fmt.Errorf("a used token: %w", err)
 			}
 			return nil
 		},
 		"a new password": func(s tester, user account.Account, _, _ string) error {
 			user.PasswordHash = "y"
-			return s.PutAccount(s.t.Context(), user)
+			return s.PutAccount(command(s.t), user)
 		},
 		"a password of the owner's": func(s tester, user account.Account, _, _ string) error {
-			_, _, err := s.ChangePassword(s.t.Context(), user, "y", token.NewSecret(), life)
+			_, _, err := s.ChangePassword(command(s.t), user, "y", token.NewSecret(), life)
 			return err
 		},
 		"a reset": func(s tester, user account.Account, _, _ string) error {
-			_, err := s.ResetPassword(s.t.Context(), user.ID, "y", life)
+			_, err := s.ResetPassword(command(s.t), user.ID, "y", life)
 			return err
 		},
 		"disabling": func(s tester, user account.Account, _, _ string) error {
-			_, err := s.SetDisabled(s.t.Context(), user.ID, true)
+			_, err := s.SetDisabled(command(s.t), user.ID, true)
 			return err
 		},
 		"the end of all sessions": func(s tester, user account.Account, _, _ string) error {
-			_, err := s.EndSessions(s.t.Context(), user.ID)
+			_, err := s.EndSessions(command(s.t), user.ID)
 			return err
 		},
 	}
@@ -126,7 +126,7 @@ func TestNoSuccessorSurvivesARevocation(t *testing.T) {
 				current := s.rotate(used)
 				var next postgres.Renewal
 				calls := []func(){
-					func() { next, _ = s.Rotate(t.Context(), current, grace, life) },
+					func() { next, _ = s.Rotate(command(t), current, grace, life) },
 					func() {
 						if err := revoke(s, user, used, current); err != nil {
 							t.Error(err)
@@ -151,7 +151,7 @@ func TestNoSuccessorSurvivesARevocation(t *testing.T) {
 // sessionSecret returns the secret of the first session.
 func (s tester) sessionSecret() (secret []byte) {
 	s.t.Helper()
-	if err := s.Pool.QueryRow(s.t.Context(), `SELECT secret FROM auth.sessions ORDER BY id LIMIT 1`).Scan(&secret); err != nil {
+	if err := s.Pool.QueryRow(command(s.t), `SELECT secret FROM auth.sessions ORDER BY id LIMIT 1`).Scan(&secret); err != nil {
 		s.t.Fatal(err)
 	}
 	return secret
@@ -167,9 +167,9 @@ func TestLogoutsAgainstRefreshes(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range pairs {
 		refresh := s.login(user)
-		wg.Go(func() { successors[i], _ = s.Rotate(t.Context(), refresh, grace, life) })
+		wg.Go(func() { successors[i], _ = s.Rotate(command(t), refresh, grace, life) })
 		wg.Go(func() {
-			if err := s.Logout(t.Context(), refresh); err != nil {
+			if err := s.Logout(command(t), refresh); err != nil {
 				t.Error(err)
 			}
 		})
@@ -186,18 +186,18 @@ func TestALoginDoesNotOutliveAChange(t *testing.T) {
 	for name, change := range map[string]func(s tester, user account.Account) error{
 		"the password, by the command line": func(s tester, user account.Account) error {
 			user.PasswordHash = "y"
-			return s.PutAccount(s.t.Context(), user)
+			return s.PutAccount(command(s.t), user)
 		},
 		"the password, by the owner": func(s tester, user account.Account) error {
-			_, _, err := s.ChangePassword(s.t.Context(), user, "y", token.NewSecret(), life)
+			_, _, err := s.ChangePassword(command(s.t), user, "y", token.NewSecret(), life)
 			return err
 		},
 		"the password, by an admin": func(s tester, user account.Account) error {
-			_, err := s.ResetPassword(s.t.Context(), user.ID, "y", life)
+			_, err := s.ResetPassword(command(s.t), user.ID, "y", life)
 			return err
 		},
 		"disabled": func(s tester, user account.Account) error {
-			_, err := s.SetDisabled(s.t.Context(), user.ID, true)
+			_, err := s.SetDisabled(command(s.t), user.ID, true)
 			return err
 		},
 	} {
@@ -209,7 +209,7 @@ func TestALoginDoesNotOutliveAChange(t *testing.T) {
 				refresh := token.NewSecret()
 				var loginErr error
 				calls := []func(){
-					func() { _, loginErr = s.StartSession(t.Context(), user, refresh, life) },
+					func() { _, loginErr = s.StartSession(command(t), user, refresh, life) },
 					func() {
 						if err := change(s, user); err != nil {
 							t.Error(err)
@@ -238,13 +238,13 @@ func TestOnePasswordWins(t *testing.T) {
 	winner, loser := token.NewSecret(), token.NewSecret()
 	var winnerErr, loserErr error
 	s.inTurn(`SELECT FROM auth.users FOR UPDATE`,
-		func() { _, _, winnerErr = s.ChangePassword(t.Context(), user, "first", winner, life) },
-		func() { _, _, loserErr = s.ChangePassword(t.Context(), user, "second", loser, life) },
+		func() { _, _, winnerErr = s.ChangePassword(command(t), user, "first", winner, life) },
+		func() { _, _, loserErr = s.ChangePassword(command(t), user, "second", loser, life) },
 	)
 	if winnerErr != nil || !errs.Is(loserErr, errs.NotFound) {
 		t.Errorf("first %v, second %v", winnerErr, loserErr)
 	}
-	if a, err := s.Account(t.Context(), user.ID.String()); err != nil || a.PasswordHash != "first" {
+	if a, err := s.Account(command(t), user.ID.String()); err != nil || a.PasswordHash != "first" {
 		t.Errorf("the hash is %q, %v", a.PasswordHash, err)
 	}
 	s.rotate(winner)
@@ -282,7 +282,7 @@ func TestReuseAfterGraceRevokes(t *testing.T) {
 	first := s.login(s.account("ada@example.com"))
 	second := s.rotate(first)
 	const age = `UPDATE auth.refresh_tokens SET used_at = used_at - interval '61 seconds'` // a second longer than the grace
-	if _, err := s.Pool.Exec(t.Context(), age); err != nil {
+	if _, err := s.Pool.Exec(command(t), age); err != nil {
 		t.Fatal(err)
 	}
 	s.wantRefused(first, "refresh_token_reused")
@@ -296,13 +296,13 @@ func TestARehashDoesNotUndoANewPassword(t *testing.T) {
 	user := s.account("ada@example.com")
 	changed := user
 	changed.PasswordHash = "y"
-	if err := s.PutAccount(t.Context(), changed); err != nil {
+	if err := s.PutAccount(command(t), changed); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.RenewPasswordHash(t.Context(), user, "z"); !errs.Is(err, errs.NotFound) {
+	if err := s.RenewPasswordHash(command(t), user, "z"); !errs.Is(err, errs.NotFound) {
 		t.Errorf("renewed: %v", err)
 	}
-	if a, err := s.Account(t.Context(), user.ID.String()); err != nil || a.PasswordHash != "y" {
+	if a, err := s.Account(command(t), user.ID.String()); err != nil || a.PasswordHash != "y" {
 		t.Errorf("the hash is %q, %v", a.PasswordHash, err)
 	}
 }
@@ -312,25 +312,25 @@ func TestPruneSessions(t *testing.T) {
 	s := tester{newStore(t), t}
 	user := s.account("ada@example.com")
 	for _, life := range []time.Duration{-time.Hour, -time.Second, time.Hour} {
-		if _, err := s.StartSession(t.Context(), user, token.NewSecret(), life); err != nil {
+		if _, err := s.StartSession(command(t), user, token.NewSecret(), life); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if n, err := s.PruneSessions(t.Context()); n != 2 || err != nil {
+	if n, err := s.PruneSessions(command(t)); n != 2 || err != nil {
 		t.Errorf("pruned %d, %v; want the 2 that ended", n, err)
 	}
-	if n, err := s.PruneSessions(t.Context()); n != 0 || err != nil {
+	if n, err := s.PruneSessions(command(t)); n != 0 || err != nil {
 		t.Errorf("pruned %d more, %v", n, err)
 	}
 	var sessions int
-	if err := s.Pool.QueryRow(t.Context(), `SELECT count(*) FROM auth.sessions`).Scan(&sessions); err != nil || sessions != 1 {
+	if err := s.Pool.QueryRow(command(t), `SELECT count(*) FROM auth.sessions`).Scan(&sessions); err != nil || sessions != 1 {
 		t.Errorf("%d sessions are left, %v; want 1", sessions, err)
 	}
 }
 
 func (s tester) account(email string) account.Account {
 	s.t.Helper()
-	a, err := s.CreateAccount(s.t.Context(), account.Account{ID: uuid.Must(uuid.NewV7()), Email: email, PasswordHash: "x", Role: authn.User})
+	a, err := s.CreateAccount(command(s.t), account.Account{ID: uuid.Must(uuid.NewV7()), Email: email, PasswordHash: "x", Role: authn.User})
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -1,10 +1,12 @@
 package postgres_test
 
 import (
+	"context"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/audit"
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
@@ -14,6 +16,9 @@ import (
 )
 
 func TestMain(m *testing.M) { platformtest.Main(m, dbtest.Stop) }
+
+// command returns the context of the test as that of a command: the audit log has to say who does what.
+func command(t *testing.T) context.Context { return audit.WithCommand(t.Context()) }
 
 func newStore(t *testing.T) postgres.Store {
 	t.Helper()
@@ -33,7 +38,7 @@ func TestOneSigningKey(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range ids {
 		wg.Go(func() {
-			keys, err := store.SigningKeys(t.Context(), time.Hour, time.Minute)
+			keys, err := store.SigningKeys(command(t), time.Hour, time.Minute)
 			if err != nil || len(keys) != 1 {
 				t.Errorf("%d keys, %v", len(keys), err)
 				return
@@ -52,17 +57,17 @@ func TestOneSigningKey(t *testing.T) {
 func TestSigningKeysRotate(t *testing.T) {
 	t.Parallel()
 	store := newStore(t)
-	first, err := store.SigningKeys(t.Context(), time.Hour, time.Minute)
+	first, err := store.SigningKeys(command(t), time.Hour, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
 	age := func(by string) {
-		if _, err := store.Pool.Exec(t.Context(), `UPDATE auth.signing_keys SET created_at = created_at - $1::interval`, by); err != nil {
+		if _, err := store.Pool.Exec(command(t), `UPDATE auth.signing_keys SET created_at = created_at - $1::interval`, by); err != nil {
 			t.Fatal(err)
 		}
 	}
 	age("61 minutes")
-	both, err := store.SigningKeys(t.Context(), time.Hour, time.Minute)
+	both, err := store.SigningKeys(command(t), time.Hour, time.Minute)
 	if err != nil || len(both) != 2 || both[1].ID != first[0].ID {
 		t.Fatalf("after the age limit: %d keys, %v; want a new one before the old one", len(both), err)
 	}
@@ -70,7 +75,7 @@ func TestSigningKeysRotate(t *testing.T) {
 		t.Error("the key that was read is not the one that was made")
 	}
 	age("90 minutes") // longer than any token of the first one lives
-	later, err := store.SigningKeys(t.Context(), time.Hour, time.Minute)
+	later, err := store.SigningKeys(command(t), time.Hour, time.Minute)
 	if err != nil || len(later) != 2 || later[1].ID != both[0].ID {
 		t.Errorf("90 minutes later: %d keys, %v; want a third before the second, and the first gone", len(later), err)
 	}
@@ -86,7 +91,7 @@ func TestOnlyHashesAreStored(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.CreateKey(t.Context(), key, s.admin("root@example.com"), k); err != nil {
+	if _, err := s.CreateKey(command(t), key, s.admin("root@example.com"), k); err != nil {
 		t.Fatal(err)
 	}
 	for _, secret := range []string{refresh, key} {
@@ -94,7 +99,7 @@ func TestOnlyHashesAreStored(t *testing.T) {
 		const query = `
 			SELECT EXISTS (SELECT FROM auth.refresh_tokens t WHERE t::text LIKE $1 OR t.token_hash = convert_to($2, 'UTF8'))
 			    OR EXISTS (SELECT FROM auth.api_keys k WHERE k::text LIKE $1 OR k.key_hash = convert_to($2, 'UTF8'))`
-		if err := s.Pool.QueryRow(t.Context(), query, "%"+secret+"%", secret).Scan(&found); err != nil || found {
+		if err := s.Pool.QueryRow(command(t), query, "%"+secret+"%", secret).Scan(&found); err != nil || found {
 			t.Errorf("a secret is stored as it is: %v", err)
 		}
 	}
@@ -109,13 +114,13 @@ func TestUnicodeAddresses(t *testing.T) {
 			t.Fatalf("%s: %v", email, err)
 		}
 		a.PasswordHash = "x"
-		if _, err := s.CreateAccount(t.Context(), a); err != nil {
+		if _, err := s.CreateAccount(command(t), a); err != nil {
 			t.Errorf("%s: %v", email, err)
 		}
-		if _, err := s.CreateAccount(t.Context(), a); !errs.Is(err, errs.Conflict) && !errs.Is(err, errs.Internal) {
+		if _, err := s.CreateAccount(command(t), a); !errs.Is(err, errs.Conflict) && !errs.Is(err, errs.Internal) {
 			t.Errorf("%s twice: %v", email, err)
 		}
-		if found, err := s.AccountByEmail(t.Context(), account.NormalizeEmail(email)); err != nil || found.ID != a.ID {
+		if found, err := s.AccountByEmail(command(t), account.NormalizeEmail(email)); err != nil || found.ID != a.ID {
 			t.Errorf("%s is not found: %v", email, err)
 		}
 	}

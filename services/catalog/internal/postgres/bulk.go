@@ -21,7 +21,8 @@ var errContended = errs.New(errs.Unavailable, "products_contended", "Others chan
 // Upsert creates or changes the products of bulk.Items in a project by SKU, and adds the outcomes to bulk. It reads the products,
 // applies the items, and writes what differs unless somebody else has written it since; so a product that stays as it is costs
 // one read and is not locked. Then it does the same with the rest, whose rows it locks as it reads them. Each round is a
-// transaction: an error can follow after a part of the items was written.
+// transaction: an error can follow after a part of the items was written. The audit log has a row for each round that writes
+// something, which is one unless others change the same products at the same moment.
 func (s *Store) Upsert(ctx context.Context, project int16, bulk *product.Bulk) error {
 	// All upserts lock rows and insert keys in the order of their SKUs, so they cannot deadlock.
 	items := slices.SortedFunc(slices.Values(bulk.Items), func(a, b product.Item) int { return cmp.Compare(a.SKU, b.SKU) })
@@ -52,7 +53,10 @@ func (s *Store) round(ctx context.Context, project int16, bulk *product.Bulk, it
 		if written, err = updateAll(ctx, tx, project, p.updates); err != nil {
 			return err
 		}
-		return insertAll(ctx, tx, project, p.inserts, written)
+		if err := insertAll(ctx, tx, project, p.inserts, written); err != nil {
+			return err
+		}
+		return recordBulk(ctx, tx, project, p, written)
 	})
 	if err != nil {
 		return nil, err

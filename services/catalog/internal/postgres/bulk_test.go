@@ -36,7 +36,7 @@ func patchOf(c product.Content) product.Patch {
 
 func upsert(t *testing.T, s *postgres.Store, bulk *product.Bulk) {
 	t.Helper()
-	if err := s.Upsert(t.Context(), project, bulk); err != nil {
+	if err := s.Upsert(command(t), project, bulk); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -45,7 +45,7 @@ func TestUpsert(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
 	same, changed, dollars := create(t, s, content("SAME")), create(t, s, content("CHANGED")), create(t, s, content("DOLLARS"))
-	archived, err := s.Update(t.Context(), project, changed.ID, func(p product.Product) (product.Product, error) {
+	archived, err := s.Update(command(t), project, changed.ID, func(p product.Product) (product.Product, error) {
 		p.Status = product.Archived
 		return p, nil
 	})
@@ -71,10 +71,10 @@ func TestUpsert(t *testing.T) {
 	if diff := cmp.Diff([]product.Product{want, wantDollars}, bulk.Changed, byMeaning, cmpopts.IgnoreFields(product.Product{}, "UpdatedAt")); diff != "" {
 		t.Errorf("updated (-want +got):\n%s", diff)
 	}
-	if found, err := s.Find(t.Context(), project, same.ID); err != nil || !cmp.Equal(same, found) {
+	if found, err := s.Find(command(t), project, same.ID); err != nil || !cmp.Equal(same, found) {
 		t.Errorf("SAME was written: %+v, %v", found, err)
 	}
-	if items, _, err := s.List(t.Context(), product.Page{Filter: product.Filter{Project: project}, Limit: 10}); err != nil || len(items) != 5 {
+	if items, _, err := s.List(command(t), product.Page{Filter: product.Filter{Project: project}, Limit: 10}); err != nil || len(items) != 5 {
 		t.Errorf("%d products, %v; want 5", len(items), err)
 	}
 }
@@ -111,14 +111,14 @@ func TestUpsertsDoNotDeadlock(t *testing.T) {
 					priced[i].PriceMinor = int64(1 + 2*round + writer) // always a change
 				}
 				bulk := bulkOf(priced...)
-				if err := s.Upsert(t.Context(), project, bulk); err != nil || bulk.Updated != products {
+				if err := s.Upsert(command(t), project, bulk); err != nil || bulk.Updated != products {
 					t.Errorf("writer %d, round %d: %d updated, %v", writer, round, bulk.Updated, err)
 				}
 			}
 		})
 	}
 	wg.Wait()
-	items, _, err := s.List(t.Context(), product.Page{Filter: product.Filter{Project: project}, Limit: products})
+	items, _, err := s.List(command(t), product.Page{Filter: product.Filter{Project: project}, Limit: products})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func TestConcurrentUpsertsOfNewProducts(t *testing.T) {
 		bulks[i] = bulkOf(contents...)
 		slices.Reverse(contents)
 		wg.Go(func() {
-			if err := s.Upsert(t.Context(), project, bulks[i]); err != nil {
+			if err := s.Upsert(command(t), project, bulks[i]); err != nil {
 				t.Error(err)
 			}
 		})

@@ -17,7 +17,7 @@ func skus(t *testing.T, s *postgres.Store, filter product.Filter, limit int) []s
 	filter.Project = stdcmp.Or(filter.Project, project)
 	page := product.Page{Filter: filter, Limit: limit}
 	for {
-		items, more, err := s.List(t.Context(), page)
+		items, more, err := s.List(command(t), page)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,12 +56,12 @@ func TestListWhileProductsArrive(t *testing.T) {
 	for _, sku := range []string{"A", "B", "C"} {
 		create(t, s, content(sku))
 	}
-	first, more, err := s.List(t.Context(), product.Page{Filter: product.Filter{Project: project}, Limit: 2})
+	first, more, err := s.List(command(t), product.Page{Filter: product.Filter{Project: project}, Limit: 2})
 	if err != nil || !more {
 		t.Fatal(more, err)
 	}
 	create(t, s, content("D"))
-	second, more, err := s.List(t.Context(), product.Page{Filter: product.Filter{Project: project}, Limit: 2, After: new(first[1].Position())})
+	second, more, err := s.List(command(t), product.Page{Filter: product.Filter{Project: project}, Limit: 2, After: new(first[1].Position())})
 	if err != nil || more || len(second) != 1 || second[0].SKU != "A" {
 		t.Errorf("the second page is %v, %t, %v; want A alone", second, more, err)
 	}
@@ -80,7 +80,7 @@ func TestListFilters(t *testing.T) {
 		c.Name, c.Category = p.name, p.category
 		created := create(t, s, c)
 		if p.sku == "SHOE-2" {
-			_, err := s.Update(t.Context(), project, created.ID, func(p product.Product) (product.Product, error) {
+			_, err := s.Update(command(t), project, created.ID, func(p product.Product) (product.Product, error) {
 				p.Status = product.Archived
 				return p, nil
 			})

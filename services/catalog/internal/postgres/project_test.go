@@ -19,14 +19,14 @@ func TestProjectsNeverMeet(t *testing.T) {
 	second := secondProject(t, db)
 	s := postgres.New(db.Pool("hp_catalog"))
 	ours := create(t, s, content("A"))
-	if _, err := s.Create(t.Context(), second, content("A")); err != nil {
+	if _, err := s.Create(command(t), second, content("A")); err != nil {
 		t.Fatalf("the same SKU in another project: %v", err)
 	}
 
 	for name, id := range map[string]func() error{
-		"found": func() error { _, err := s.Find(t.Context(), second, ours.ID); return err },
+		"found": func() error { _, err := s.Find(command(t), second, ours.ID); return err },
 		"updated": func() error {
-			_, err := s.Update(t.Context(), second, ours.ID, product.Patch{Name: new("theirs")}.Apply)
+			_, err := s.Update(command(t), second, ours.ID, product.Patch{Name: new("theirs")}.Apply)
 			return err
 		},
 	} {
@@ -38,10 +38,10 @@ func TestProjectsNeverMeet(t *testing.T) {
 	theirs := content("A")
 	theirs.Name = "theirs"
 	bulk := bulkOf(theirs, content("B"))
-	if err := s.Upsert(t.Context(), second, bulk); err != nil || bulk.Created != 1 || bulk.Updated != 1 {
+	if err := s.Upsert(command(t), second, bulk); err != nil || bulk.Created != 1 || bulk.Updated != 1 {
 		t.Fatalf("bulk: created %d, updated %d, %v", bulk.Created, bulk.Updated, err)
 	}
-	if found, err := s.Find(t.Context(), project, ours.ID); err != nil || !cmp.Equal(ours, found) {
+	if found, err := s.Find(command(t), project, ours.ID); err != nil || !cmp.Equal(ours, found) {
 		t.Errorf("after the writes of the other project: %+v, %v", found, err)
 	}
 	if got := skus(t, s, product.Filter{Project: project}, 1); !cmp.Equal(got, []string{"A"}) {
@@ -61,11 +61,11 @@ func TestDescribedPlaceholders(t *testing.T) {
 		INSERT INTO catalog.products (id, project, placeholder, sku, name, price_minor, currency)
 		VALUES (gen_random_uuid(), 1, true, $1, $1, 0, 'EUR')`
 	for _, sku := range []string{"PATCHED", "BULK"} {
-		if _, err := db.Pool("hp_ingest").Exec(t.Context(), insert, sku); err != nil {
+		if _, err := db.Pool("hp_ingest").Exec(command(t), insert, sku); err != nil {
 			t.Fatal(err)
 		}
 	}
-	items, _, err := s.List(t.Context(), product.Page{Filter: product.Filter{Project: project, Query: "PATCHED"}, Limit: 1})
+	items, _, err := s.List(command(t), product.Page{Filter: product.Filter{Project: project, Query: "PATCHED"}, Limit: 1})
 	if err != nil || len(items) != 1 || !items[0].Placeholder {
 		t.Fatalf("a placeholder is %+v, %v", items, err)
 	}
@@ -79,7 +79,7 @@ func TestDescribedPlaceholders(t *testing.T) {
 		{product.Patch{Name: new("PATCHED")}, false, 3}, // the name that it has already
 		{product.Patch{Name: new("PATCHED")}, false, 3},
 	} {
-		p, err := s.Update(t.Context(), project, items[0].ID, step.patch.Apply)
+		p, err := s.Update(command(t), project, items[0].ID, step.patch.Apply)
 		if err != nil || p.Placeholder != step.placeholder || p.Version != step.version {
 			t.Errorf("after %+v: placeholder %t, version %d, %v", step.patch, p.Placeholder, p.Version, err)
 		}

@@ -52,8 +52,15 @@ func (s *Store) Create(ctx context.Context, project int16, c product.Content) (p
 		INSERT INTO catalog.products (id, project, sku, name, description, category, price_minor, currency, prices, attributes)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 		RETURNING ` + columns
-	p, err := one(ctx, s.pool, statement,
-		newID(), project, c.SKU, c.Name, c.Description, c.Category, c.PriceMinor, c.Currency, c.Prices, c.Attributes)
+	var p product.Product
+	err := postgres.InTx(ctx, s.pool, pgx.TxOptions{}, func(tx pgx.Tx) (err error) {
+		p, err = one(ctx, tx, statement,
+			newID(), project, c.SKU, c.Name, c.Description, c.Category, c.PriceMinor, c.Currency, c.Prices, c.Attributes)
+		if err != nil {
+			return err
+		}
+		return record(ctx, tx, project, product.Product{}, p)
+	})
 	if err != nil {
 		return product.Product{}, fmt.Errorf("insert product %s: %w", c.SKU, classify(err, c.SKU))
 	}
@@ -93,10 +100,14 @@ func (s *Store) Update(ctx context.Context, project int16, id uuid.UUID, change 
 			return err
 		}
 		p, err = update(ctx, tx, next)
-		if errors.Is(err, pgx.ErrNoRows) {
-			p, err = current, nil
+		switch {
+		case errors.Is(err, pgx.ErrNoRows):
+			p = current
+			return nil
+		case err != nil:
+			return classify(err, next.SKU)
 		}
-		return classify(err, next.SKU)
+		return record(ctx, tx, project, current, p)
 	})
 	if err != nil {
 		return product.Product{}, fmt.Errorf("update product %s: %w", id, postgres.Classify(err))

@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/google/uuid"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/audit"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
@@ -20,6 +22,9 @@ import (
 
 func TestMain(m *testing.M) { platformtest.Main(m, dbtest.Stop) }
 
+// command returns the context of the test as that of a command: the audit log has to say who does what.
+func command(t *testing.T) context.Context { return audit.WithCommand(t.Context()) }
+
 // project is the one that most tests act in: the schema begins with it.
 const project = 1
 
@@ -28,7 +33,7 @@ func secondProject(t *testing.T, db *dbtest.Database) int16 {
 	t.Helper()
 	var id int16
 	const insert = `INSERT INTO auth.projects (slug, name) VALUES ('second', 'Second') RETURNING id`
-	if err := db.Pool("").QueryRow(t.Context(), insert).Scan(&id); err != nil {
+	if err := db.Pool("").QueryRow(command(t), insert).Scan(&id); err != nil {
 		t.Fatal(err)
 	}
 	return id
@@ -49,7 +54,7 @@ func content(sku string) product.Content {
 
 func create(t *testing.T, s *postgres.Store, c product.Content) product.Product {
 	t.Helper()
-	p, err := s.Create(t.Context(), project, c)
+	p, err := s.Create(command(t), project, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +81,7 @@ func TestCreateAndFind(t *testing.T) {
 	if created.ID.Version() != 7 || created.CreatedAt.IsZero() {
 		t.Errorf("id %s is no UUIDv7, or created at %s", created.ID, created.CreatedAt)
 	}
-	found, err := s.Find(t.Context(), project, created.ID)
+	found, err := s.Find(command(t), project, created.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,10 +89,10 @@ func TestCreateAndFind(t *testing.T) {
 		t.Errorf("found (-want +got):\n%s", diff)
 	}
 
-	if _, err := s.Create(t.Context(), project, content("A")); !errs.Is(err, errs.Conflict) || errs.CodeOf(err) != "sku_taken" {
+	if _, err := s.Create(command(t), project, content("A")); !errs.Is(err, errs.Conflict) || errs.CodeOf(err) != "sku_taken" {
 		t.Errorf("a second A: %v, want a conflict", err)
 	}
-	if _, err := s.Find(t.Context(), project, uuid.New()); !errs.Is(err, errs.NotFound) {
+	if _, err := s.Find(command(t), project, uuid.New()); !errs.Is(err, errs.NotFound) {
 		t.Errorf("an unknown id: %v, want not found", err)
 	}
 }
@@ -104,7 +109,7 @@ func TestUpdate(t *testing.T) {
 		}
 	}
 
-	same, err := s.Update(t.Context(), project, created.ID, edit(func(p *product.Product) { p.Attributes = json.RawMessage(`{ "size": 42.0 }`) }))
+	same, err := s.Update(command(t), project, created.ID, edit(func(p *product.Product) { p.Attributes = json.RawMessage(`{ "size": 42.0 }`) }))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +121,7 @@ func TestUpdate(t *testing.T) {
 		ID: created.ID, Status: product.Archived, Version: 2, CreatedAt: created.CreatedAt,
 		Content: product.Content{SKU: "B", Name: "b", PriceMinor: 1, Currency: "JPY", Prices: map[string]int64{}, Attributes: json.RawMessage(`{}`)},
 	}
-	changed, err := s.Update(t.Context(), project, created.ID, edit(func(p *product.Product) { p.Content, p.Status = want.Content, want.Status }))
+	changed, err := s.Update(command(t), project, created.ID, edit(func(p *product.Product) { p.Content, p.Status = want.Content, want.Status }))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,16 +134,16 @@ func TestUpdate(t *testing.T) {
 
 	broken := errors.New("no")
 	refuse := func(product.Product) (product.Product, error) { return product.Product{}, broken }
-	if _, err := s.Update(t.Context(), project, created.ID, refuse); !errors.Is(err, broken) {
+	if _, err := s.Update(command(t), project, created.ID, refuse); !errors.Is(err, broken) {
 		t.Errorf("a refused change: %v", err)
 	}
-	if _, err := s.Update(t.Context(), project, created.ID, edit(func(p *product.Product) { p.SKU = "TAKEN" })); errs.CodeOf(err) != "sku_taken" {
+	if _, err := s.Update(command(t), project, created.ID, edit(func(p *product.Product) { p.SKU = "TAKEN" })); errs.CodeOf(err) != "sku_taken" {
 		t.Errorf("the SKU of another: %v, want sku_taken", err)
 	}
-	if _, err := s.Update(t.Context(), project, uuid.New(), refuse); !errs.Is(err, errs.NotFound) {
+	if _, err := s.Update(command(t), project, uuid.New(), refuse); !errs.Is(err, errs.NotFound) {
 		t.Errorf("an unknown id: %v, want not found", err)
 	}
-	if found, err := s.Find(t.Context(), project, created.ID); err != nil || !cmp.Equal(changed, found) {
+	if found, err := s.Find(command(t), project, created.ID); err != nil || !cmp.Equal(changed, found) {
 		t.Errorf("after refused changes: %+v, %v", found, err)
 	}
 }
@@ -152,13 +157,13 @@ func TestConcurrentUpdatesAreAllKept(t *testing.T) {
 	for i := range writers {
 		wg.Go(func() {
 			patch := product.Patch{Attributes: json.RawMessage(fmt.Sprintf(`{"writer %d":true}`, i))}
-			if _, err := s.Update(t.Context(), project, created.ID, patch.Apply); err != nil {
+			if _, err := s.Update(command(t), project, created.ID, patch.Apply); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	wg.Wait()
-	p, err := s.Find(t.Context(), project, created.ID)
+	p, err := s.Find(command(t), project, created.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
