@@ -12,6 +12,14 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for AuditActorKind.
+const (
+	AuditActorKindCommand AuditActorKind = "command"
+	AuditActorKindKey     AuditActorKind = "key"
+	AuditActorKindService AuditActorKind = "service"
+	AuditActorKindUser    AuditActorKind = "user"
+)
+
 // Defines values for BatchState.
 const (
 	BatchStateAggregated BatchState = "aggregated"
@@ -295,6 +303,60 @@ type AccountList struct {
 //
 // Example: {"color":"green","size":42}
 type Attributes map[string]interface{}
+
+// AuditActor Who did it.
+type AuditActor struct {
+	// Email The e-mail address of the account, or of the account of the key; null if there is none.
+	Email string `json:"email"`
+
+	// ID The id of the account or key, the user of the operating system, or the name of the service.
+	ID string `json:"id"`
+
+	// Kind `user`: an account. `key`: an API key. `command`: who ran `hp-analytics` beside the database. `service`: a job without a caller.
+	Kind AuditActorKind `json:"kind"`
+}
+
+// AuditActorKind `user`: an account. `key`: an API key. `command`: who ran `hp-analytics` beside the database. `service`: a job without a caller.
+type AuditActorKind string
+
+// AuditEntry An action that the audit log has.
+type AuditEntry struct {
+	// Action What was done: a stable name, such as `key.created`.
+	Action string `json:"action"`
+
+	// Actor Who did it.
+	Actor AuditActor `json:"actor"`
+
+	// Address The address of the client as the platform saw it; null for a command.
+	Address string `json:"address"`
+
+	// At When it was done.
+	At time.Time `json:"at"`
+
+	// Details What changed. Their members depend on the action.
+	Details map[string]interface{} `json:"details"`
+
+	// ID Its id.
+	ID openapi_types.UUID `json:"id"`
+
+	// Project The slug of the project in which it was done; null for the whole installation.
+	Project string `json:"project"`
+
+	// RequestID The `X-Request-Id` of the request; null for a command.
+	RequestID string `json:"request_id"`
+
+	// Subject What it was done to: a kind and an id, such as `account:0195a3ef-…`.
+	Subject string `json:"subject"`
+}
+
+// AuditLog A page of the audit log.
+type AuditLog struct {
+	// Items The actions, newest first.
+	Items []AuditEntry `json:"items"`
+
+	// NextCursor The `cursor` of the next page; null on the last.
+	NextCursor openapi_types.UUID `json:"next_cursor"`
+}
 
 // BatchID The receipt: `GET /events/batches/{id}`. Requests of a project that were committed together share it.
 //
@@ -2698,6 +2760,30 @@ type UserSummaryParams struct {
 	To To `form:"to,omitempty" json:"to,omitempty,omitzero"`
 }
 
+// ListAuditParams defines parameters for ListAudit.
+type ListAuditParams struct {
+	// Actor Only what this account, API key (their ids), user of the operating system or service has done.
+	Actor string `form:"actor,omitempty" json:"actor,omitempty,omitzero"`
+
+	// Action Only actions that begin with this, such as `key.` or `key.created`.
+	Action string `form:"action,omitempty" json:"action,omitempty,omitzero"`
+
+	// Project Only what was done in the project with this slug.
+	Project string `form:"project,omitempty" json:"project,omitempty,omitzero"`
+
+	// From Only what was done at this time or later.
+	From time.Time `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To Only what was done before this time.
+	To time.Time `form:"to,omitempty" json:"to,omitempty,omitzero"`
+
+	// Limit How many actions a page holds at most.
+	Limit int `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+
+	// Cursor The `next_cursor` of the previous page, or its header `Next-Cursor`.
+	Cursor openapi_types.UUID `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+}
+
 // ListInvitationsParams defines parameters for ListInvitations.
 type ListInvitationsParams struct {
 	// Limit How many invitations a page holds at most.
@@ -2720,6 +2806,27 @@ type ListProjectsParams struct {
 type UpdateProjectParams struct {
 	// IfMatch An `ETag` seen before; when the project has changed since, the answer is 412 and nothing changes.
 	IfMatch IfMatchProject `json:"If-Match,omitempty,omitzero"`
+}
+
+// ListProjectAuditParams defines parameters for ListProjectAudit.
+type ListProjectAuditParams struct {
+	// Actor Only what this account, API key (their ids), user of the operating system or service has done.
+	Actor string `form:"actor,omitempty" json:"actor,omitempty,omitzero"`
+
+	// Action Only actions that begin with this, such as `key.` or `key.created`.
+	Action string `form:"action,omitempty" json:"action,omitempty,omitzero"`
+
+	// From Only what was done at this time or later.
+	From time.Time `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To Only what was done before this time.
+	To time.Time `form:"to,omitempty" json:"to,omitempty,omitzero"`
+
+	// Limit How many actions a page holds at most.
+	Limit int `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+
+	// Cursor The `next_cursor` of the previous page, or its header `Next-Cursor`.
+	Cursor openapi_types.UUID `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
 }
 
 // ListProjectInvitationsParams defines parameters for ListProjectInvitations.
@@ -3138,6 +3245,27 @@ func (c *Client) RevokeAPIKey(ctx context.Context, id openapi_types.UUID, option
 	return result, err
 }
 
+// ListAudit calls GET /auth/audit: read the audit log.
+//
+// Pages through the audit log of the installation, newest first: what admins, owners, their keys and commands have done to accounts, keys, projects, members, products and imports. Rows are kept for the time that the installation sets (`AUDIT_RETENTION_DAYS`, 400 days by default). With `Accept: text/csv` or `application/x-ndjson` the page is rows. Needs the role `admin`; owners read the log of their project at `/auth/projects/{project}/audit`. API keys are refused.
+func (c *Client) ListAudit(ctx context.Context, params *ListAuditParams, options ...CallOption) (result AuditLog, err error) {
+	call := &call{
+		operation: "listAudit", method: http.MethodGet,
+		path: "/auth/audit",
+	}
+	if params != nil {
+		call.setQuery("actor", params.Actor)
+		call.setQuery("action", params.Action)
+		call.setQuery("project", params.Project)
+		call.setQuery("from", params.From)
+		call.setQuery("to", params.To)
+		call.setQuery("limit", params.Limit)
+		call.setQuery("cursor", params.Cursor)
+	}
+	err = c.do(ctx, call, nil, &result, options)
+	return result, err
+}
+
 // ListInvitations calls GET /auth/invitations: list invitations.
 //
 // Pages through all invitations, newest first, used ones included. Never shows their tokens. Needs the role `admin`; API keys are refused.
@@ -3288,6 +3416,26 @@ func (c *Client) UpdateProject(ctx context.Context, project string, body Project
 		call.setHeader("If-Match", params.IfMatch)
 	}
 	err = c.do(ctx, call, &body, &result, options)
+	return result, err
+}
+
+// ListProjectAudit calls GET /auth/projects/{project}/audit: read the audit log of a project.
+//
+// Like `GET /auth/audit`, with what was done in the project only. Needs the role `owner` in the project; API keys are refused.
+func (c *Client) ListProjectAudit(ctx context.Context, project string, params *ListProjectAuditParams, options ...CallOption) (result AuditLog, err error) {
+	call := &call{
+		operation: "listProjectAudit", method: http.MethodGet,
+		path: fmt.Sprintf("/auth/projects/%s/audit", pathSegment(project)),
+	}
+	if params != nil {
+		call.setQuery("actor", params.Actor)
+		call.setQuery("action", params.Action)
+		call.setQuery("from", params.From)
+		call.setQuery("to", params.To)
+		call.setQuery("limit", params.Limit)
+		call.setQuery("cursor", params.Cursor)
+	}
+	err = c.do(ctx, call, nil, &result, options)
 	return result, err
 }
 

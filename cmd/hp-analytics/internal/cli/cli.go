@@ -78,6 +78,7 @@ func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		keysCommand(env),
 		doctorCommand(env),
 		queueCommand(env),
+		auditCommand(env),
 		reconcileCommand(env),
 		rebuildCommand(env),
 		batchesCommand(env),
