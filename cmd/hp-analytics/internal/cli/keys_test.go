@@ -31,6 +31,9 @@ func TestKeysCommand(t *testing.T) {
 	command(exitUsage, ": There is no API key with this id", "keys", "revoke", "0195a3f0-2b6d-7f21-8c4e-5a9d3e7b1f60")
 	command(exitOK, "^1 API key revoked", "keys", "revoke", id)
 	command(exitOK, "was revoked before", "keys", "revoke", id)
+	command(exitOK, `(?s)WHO .*command \S+ +default +key\.revoked +key:`+id+` +- +\{"revoked": 1\}\n.* key\.created +key:`+id+` .* account\.created `, "audit")
+	command(exitOK, `^TIME [^\n]*\n[^\n]* key\.revoked [^\n]*\n$`, "audit", "--action=key.r", "--project=default")
+	command(exitOK, `^TIME [^\n]*\n$`, "audit", "--since=0s")
 }
 
 func TestDurationFlag(t *testing.T) {
