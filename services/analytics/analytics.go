@@ -38,11 +38,12 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 		return nil, err
 	}
 	answers := cache.New(cache.Options{
-		Name: "analytics", LocalTTL: localTTL, RedisTTL: cfg.CacheTTL, MaxBytes: uint64(cfg.CacheBytes),
+		Name: "analytics", LocalTTL: localTTL, RedisTTL: cfg.CacheTTL, MaxBytes: uint64(cfg.CacheBytes), Off: cfg.Baseline,
 	}, f.Redis, f.Logger, f.Registerer)
 	versions := redis.NewVersions(f.Redis, f.Logger)
 	reports := postgres.New(f.Pool)
 	numbers := api.NewNumbers(reports)
+	numbers.Off = cfg.Baseline
 	background := []lifecycle.Component{
 		lifecycle.OnStop("version cache", versions.Close),
 		lifecycle.OnStop("answer cache", answers.Close),

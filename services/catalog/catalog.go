@@ -45,7 +45,7 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 		return nil, err
 	}
 	products := cache.New(cache.Options{
-		Name: "products", LocalTTL: localTTL, RedisTTL: cfg.CacheTTL, MaxBytes: uint64(cfg.CacheBytes),
+		Name: "products", LocalTTL: localTTL, RedisTTL: cfg.CacheTTL, MaxBytes: uint64(cfg.CacheBytes), Off: cfg.Baseline,
 	}, f.Redis, f.Logger, f.Registerer)
 	budget := inflight.NewBudget("catalog", inflight.Limits{
 		Total: cfg.MaxInflightBytes, Caller: math.MaxInt64, Address: math.MaxInt64, // only admins send large bodies

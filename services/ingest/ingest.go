@@ -60,6 +60,10 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 	}
 	store := postgres.New(f.Pool, f.Registerer)
 	known := products.New(store, f.Registerer)
+	var catalog event.Catalog = known
+	if cfg.Baseline {
+		catalog = known.Uncached()
+	}
 	numbers := dictionary.New(store, f.Registerer)
 	waker := wakeup.New(tasks.NewClient(f.Redis, cfg.Redis.Timeout), f.Logger, f.Registerer)
 	watcher := folded.New(store, folded.Options{Timeout: cfg.WaitTimeout, MaxBatches: cfg.MaxWaits}, f.Logger, f.Registerer)
@@ -84,8 +88,8 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 		Total: cfg.MaxInflightBytes, Caller: cfg.MaxCallerBytes, Address: cfg.MaxAddressBytes,
 	}, f.Registerer)
 	bodies := body.NewOpener(budget, body.Pace{Stall: cfg.BodyStall, Rate: cfg.MinBodyRate, Total: cfg.HTTP.ReadTimeout})
-	recorder := event.NewRecorder(rules, event.Deps{Catalog: known, Dictionary: numbers, Times: store, Days: store, Committer: writer})
-	orders := order.NewRecorder(rules, order.Deps{Catalog: known, Dictionary: numbers, Committer: writer, Archive: store})
+	recorder := event.NewRecorder(rules, event.Deps{Catalog: catalog, Dictionary: numbers, Times: store, Days: store, Committer: writer})
+	orders := order.NewRecorder(rules, order.Deps{Catalog: catalog, Dictionary: numbers, Committer: writer, Archive: store})
 	server := api.New(recorder, orders, store, bodies, watcher, limits, f.Logger, f.Registerer)
 	server.History = api.NewHistory(store, api.HistoryOptions{Limiter: reads, Exports: cfg.Exports, Timeout: cfg.ExportTimeout, Stall: cfg.ExportStall}, f.Logger)
 	return f.Service(frame.Parts{

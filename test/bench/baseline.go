@@ -76,12 +76,12 @@ func newBaseline(ctx context.Context, b *bench) (*reference, error) {
 // baselineLoad is a workload on the naive service.
 func baselineLoad(s scenario, worker bool) func(ctx context.Context, b *bench) ([]row, error) {
 	return func(ctx context.Context, b *bench) ([]row, error) {
-		name := "baseline events"
+		name := "naive events"
 		switch {
 		case s.perOne > 1:
-			name = "baseline bulk of 1,000 (loop)"
+			name = "naive bulk of 1,000 (loop)"
 		case worker:
-			name = "baseline events, worker on"
+			name = "naive events, worker on"
 		}
 		v, err := b.startedBaseline(ctx)
 		if err != nil {
@@ -101,7 +101,7 @@ func baselineDrain(ctx context.Context, b *bench) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := v.drain(ctx, b.options, "baseline drain", singleEvents)
+	r, err := v.drain(ctx, b.options, "naive drain", singleEvents)
 	return []row{r}, err
 }
 

@@ -72,11 +72,11 @@ func expectedRows() []expected {
 		{"raw: COPY of 1,000", false, true, []string{"Postgres"}},
 		{"raw: COPY of 4,000", false, true, []string{"Postgres"}},
 		{"raw: net/http + encoding/json", true, true, []string{"service", "load"}},
-		{"baseline events", true, true, front},
-		{"baseline events, worker on", true, true, front},
+		{"naive events", true, true, front},
+		{"naive events, worker on", true, true, front},
 		{"… after these 400ms until the rollups are correct", false, false, nil},
-		{"baseline bulk of 1,000 (loop)", true, true, front},
-		{"baseline drain", false, true, []string{"worker", "Postgres"}},
+		{"naive bulk of 1,000 (loop)", true, true, front},
+		{"naive drain", false, true, []string{"worker", "Postgres"}},
 	}
 }
 
@@ -108,6 +108,7 @@ func TestBench(t *testing.T) {
 	}
 	t.Logf("after %s:\n%s", time.Since(begin).Round(time.Millisecond), stdout.String())
 	checkReads(t, tableOn(t, page, "reads"))
+	checkContests(t, tableOn(t, page, "baseline"))
 	lines, want := tableOn(t, page, "writes").lines(t), expectedRows()
 	if len(lines) != len(want) {
 		t.Fatalf("%d rows, want %d", len(lines), len(want))
@@ -170,6 +171,33 @@ func checkReads(t *testing.T, reads table) {
 	}
 }
 
+// checkContests checks that both sides of every contest were measured, and that the caches of the baseline were off: reads of
+// few keys ask Postgres every time.
+func checkContests(t *testing.T, contests table) {
+	t.Helper()
+	var want, got []string
+	for _, work := range []string{
+		"product", "list of 20", "top", "series", "user summary", "overview", "health", "events", "purchases", "bulk of 100", "bulk of 1,000",
+	} {
+		want = append(want, work+" baseline", work+" optimised")
+	}
+	for _, l := range contests.lines(t) {
+		got = append(got, l["work"]+" "+l["side"])
+		if l["errors"] != "0" || l.number(t, rateColumn) <= 0 || l.number(t, "mean ms") <= 0 || l.number(t, "CPU µs/request") <= 0 {
+			t.Errorf("implausible: %v", l)
+		}
+		if l["side"] == "baseline" && l["work"] != "health" && l.number(t, "Postgres") <= 0 {
+			t.Errorf("the baseline answers without Postgres: %v", l)
+		}
+		if ratio := strings.TrimSuffix(l["CPU"], "x"); (ratio != "") != (l["side"] == "optimised") {
+			t.Errorf("the ratio of %v", l)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("contests (-want +got):\n%s", diff)
+	}
+}
+
 func (l line) check(t *testing.T, want expected) {
 	t.Helper()
 	if !strings.HasPrefix(l["work"], want.name) {
@@ -202,10 +230,12 @@ func (l line) check(t *testing.T, want expected) {
 	}
 }
 
-func TestUnknownFlag(t *testing.T) {
+func TestWrongFlags(t *testing.T) {
 	t.Parallel()
-	var stdout, stderr bytes.Buffer
-	if code := run([]string{"-speed"}, &stdout, &stderr); code != 2 || !strings.Contains(stderr.String(), "-speed") {
-		t.Errorf("exit code %d: %s", code, stderr.String())
+	for _, args := range [][]string{{"-speed"}, {"-only", "("}, {"-tables", "reads,writing"}, {"-products", "999"}} {
+		var stdout, stderr bytes.Buffer
+		if code := run(args, &stdout, &stderr); code != 2 || !strings.Contains(stderr.String(), args[0]) {
+			t.Errorf("%v: exit code %d: %s", args, code, stderr.String())
+		}
 	}
 }

@@ -64,7 +64,7 @@ func oursAndTheirs(name, path string, goal goal) comparison {
 		ours: func(ctx context.Context, b *bench) (row, error) {
 			for _, r := range reads() {
 				if r.name == name {
-					return b.platform.read(ctx, b.options, r, conditions{hot: !strings.Contains(path, "%d"), keys: products, connections: b.connections})
+					return b.platform.read(ctx, b.options, r, conditions{hot: !strings.Contains(path, "%d"), keys: products, fill: true, connections: b.connections})
 				}
 			}
 			return row{}, fmt.Errorf("there is no read %q", name)

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -32,6 +33,7 @@ type options struct {
 	connections int
 	products    int
 	only        string
+	selected    *regexp.Regexp // of only
 	profiles    string
 	peer        string
 	rounds      int
@@ -51,7 +53,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	flags.BoolVar(&o.short, "short", false, "shorter loads, fewer rows of reads and of the peer, one round: some minutes in all")
 	flags.IntVar(&o.connections, "connections", 64, "connections for single events, purchases, bulk of 100 and reads; bulk of 1,000 uses an eighth, and reads are measured with eight times as many, too")
 	flags.IntVar(&o.products, "products", 10_000, "products with thirty days of numbers, at least 1,000")
-	flags.StringVar(&o.only, "only", "", "measure only work whose name contains this, such as bulk")
+	flags.StringVar(&o.only, "only", "", "measure only work whose name matches this regular expression, such as bulk or '^(product|top)'")
 	flags.StringVar(&o.profiles, "profile", "", "directory for CPU profiles of every service under every load; profiling makes the numbers a little worse")
 	flags.StringVar(&o.peer, "peer", "", "directory of a Fastify + BullMQ service (src/server.js, src/worker.js, sql/, node_modules); measures it and the platform by turns")
 	flags.IntVar(&o.rounds, "rounds", 3, "with -peer: how often each is measured; the table shows medians")
@@ -84,6 +86,10 @@ func (o *options) complete() error {
 	}
 	if o.products < products {
 		return fmt.Errorf("-products: must be at least %d, not %d", products, o.products)
+	}
+	var err error
+	if o.selected, err = regexp.Compile(o.only); err != nil {
+		return fmt.Errorf("-only: %w", err)
 	}
 	for name := range strings.SplitSeq(o.tables, ",") {
 		if name != "" && !slices.ContainsFunc(sections(), func(s section) bool { return s.name == name }) {
@@ -145,7 +151,7 @@ type section struct {
 
 // sections returns all tables in the order in which they are measured.
 func sections() []section {
-	return []section{{"reads", readTable}, {"writes", writeTable}, {"peer", peerTable}}
+	return []section{{"reads", readTable}, {"baseline", baselineTable}, {"writes", writeTable}, {"peer", peerTable}}
 }
 
 // includes reports whether a table is measured.
@@ -208,7 +214,7 @@ func writeTable(ctx context.Context, b *bench) (table, error) {
 }
 
 // wants reports whether -only selects a workload.
-func (o options) wants(name string) bool { return strings.Contains(name, o.only) }
+func (o options) wants(name string) bool { return o.selected.MatchString(name) }
 
 // report prints a row as progress.
 func (b *bench) report(r row, labels ...string) {

@@ -136,6 +136,7 @@ type conditions struct {
 	hot         bool // one key instead of all
 	keys        int  // the number of keys; 0 for all
 	cold        bool // empty caches, and each key once
+	fill        bool // ask for each key once before the load
 	connections int
 	gateway     bool // through nginx
 }
@@ -209,9 +210,17 @@ func (p *platform) read(ctx context.Context, o options, r read, c conditions) (m
 	if r.public {
 		token = ""
 	}
-	l := load.Load{URL: base, Requests: gets(base, paths, token), Connections: c.connections, Duration: o.duration, Once: c.cold}
-	if c.cold {
-		l.Duration *= coldDurations
+	l := load.Load{URL: base, Requests: gets(base, paths, token), Connections: c.connections, Duration: o.duration}
+	if c.cold || c.fill {
+		once := l
+		once.Once, once.Duration = true, coldDurations*l.Duration
+		if c.fill {
+			if _, err := once.Run(ctx); err != nil {
+				return row{}, err
+			}
+		} else {
+			l = once
+		}
 	}
 	if err := p.emptyLogs(); err != nil {
 		return row{}, err

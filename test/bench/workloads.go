@@ -47,10 +47,10 @@ func workloads() []workload {
 		workload{"raw: COPY of 1,000", func(ctx context.Context, b *bench) ([]row, error) { return b.rawCopy(ctx, 1000) }},
 		workload{"raw: COPY of 4,000", func(ctx context.Context, b *bench) ([]row, error) { return b.rawCopy(ctx, 4000) }},
 		workload{"raw: net/http + encoding/json", rawHTTP},
-		workload{"baseline events", baselineLoad(singleEvents, false)},
-		workload{"baseline events, worker on", baselineLoad(singleEvents, true)},
-		workload{"baseline bulk of 1,000 (loop)", baselineLoad(bulkOf1000, false)},
-		workload{"baseline drain", baselineDrain},
+		workload{"naive events", baselineLoad(singleEvents, false)},
+		workload{"naive events, worker on", baselineLoad(singleEvents, true)},
+		workload{"naive bulk of 1,000 (loop)", baselineLoad(bulkOf1000, false)},
+		workload{"naive drain", baselineDrain},
 	)
 }
 

@@ -193,3 +193,15 @@ func TestWithoutRedis(t *testing.T) {
 	}
 	want(t, c, computing(&calls, 1), 1, cache.Computed)
 }
+
+func TestOff(t *testing.T) {
+	t.Parallel()
+	client := redistest.Client(t, redistest.New(t))
+	c := newCache(t, client, func(o *cache.Options) { o.Off = true })
+	var calls atomic.Int32
+	c.Put(t.Context(), "key", cache.Entry{Version: 9, Body: []byte("v9")})
+	want(t, c, computing(&calls, 1), 1, cache.Computed)
+	want(t, c, computing(&calls, 2), 2, cache.Computed)
+	// Nothing is in Redis either.
+	want(t, newCache(t, client, nil), computing(&calls, 3), 3, cache.Computed)
+}

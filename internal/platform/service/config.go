@@ -17,6 +17,9 @@ type Config struct {
 	// DrainDelay is how long a stopping process keeps serving while /ready already answers 503. It must be longer than
 	// load balancers need to notice, or they send requests to a closed port.
 	DrainDelay time.Duration `env:"SHUTDOWN_DRAIN_DELAY, default=5s"`
+	// Baseline turns off the caches of products and answers, in the process and in Redis, so that `make bench` can measure what
+	// they are worth. It is for measurements only: in production every read would cost queries. The chart refuses it.
+	Baseline bool `env:"PERFORMANCE_BASELINE, default=false"`
 }
 
 // Base returns the shared part of a service's configuration.

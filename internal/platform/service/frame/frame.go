@@ -43,6 +43,9 @@ type Frame struct {
 
 // Open makes a frame. Its connections are closed by the service that Service returns.
 func Open(ctx context.Context, cfg Config, deps service.Deps, spec Spec) (*Frame, error) {
+	if cfg.Baseline {
+		deps.Logger.WarnContext(ctx, "the caches are off: PERFORMANCE_BASELINE is set, which is for measurements only")
+	}
 	client, err := redis.Open(cfg.Redis, spec.Name)
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"runtime/pprof"
@@ -252,4 +253,20 @@ func leftOver(t *testing.T, label string) string {
 		}
 	}
 	return strings.Join(found, "\n\n")
+}
+
+// TestBaselineWarns checks that nobody turns the caches off without a word in the log.
+func TestBaselineWarns(t *testing.T) {
+	t.Parallel()
+	for _, baseline := range []bool{false, true} {
+		var log bytes.Buffer
+		cfg, deps := noServers(t), platformtest.Deps(t)
+		cfg.Baseline, deps.Logger = baseline, slog.New(slog.NewTextHandler(&log, nil))
+		if _, err := frame.Open(t.Context(), cfg, deps, frame.Spec{}); err != nil {
+			t.Fatal(err)
+		}
+		if warned := strings.Contains(log.String(), "PERFORMANCE_BASELINE"); warned != baseline {
+			t.Errorf("baseline %t: %q", baseline, log.String())
+		}
+	}
 }

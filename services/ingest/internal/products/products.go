@@ -95,6 +95,16 @@ func (c *Cache) Reload(ctx context.Context, refs []event.Ref) ([]event.Product, 
 	return found, c.load(ctx, refs, all, found)
 }
 
+// Uncached returns a catalog that asks the source for every product, for measurements.
+func (c *Cache) Uncached() event.Catalog { return uncached{c} }
+
+type uncached struct{ *Cache }
+
+// Products implements event.Catalog.
+func (u uncached) Products(ctx context.Context, refs []event.Ref) ([]event.Product, error) {
+	return u.Reload(ctx, refs)
+}
+
 // CreatePlaceholders implements event.Catalog.
 func (c *Cache) CreatePlaceholders(ctx context.Context, refs []event.Ref, currency string) error {
 	return c.source.CreatePlaceholders(ctx, refs, currency)

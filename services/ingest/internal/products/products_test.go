@@ -79,6 +79,22 @@ func TestOneQueryForAllThatIsNotKnown(t *testing.T) {
 	}
 }
 
+func TestUncached(t *testing.T) {
+	t.Parallel()
+	source := newCatalog()
+	cache := products.New(source, prometheus.NewRegistry())
+	t.Cleanup(cache.Close)
+	for range 2 {
+		found, err := cache.Uncached().Products(t.Context(), []event.Ref{shoe})
+		if err != nil || !cmp.Equal(found, []event.Product{source.products[shoe]}) {
+			t.Fatalf("found %+v, %v", found, err)
+		}
+	}
+	if diff := cmp.Diff([][]event.Ref{{shoe}, {shoe}}, source.asked); diff != "" {
+		t.Errorf("queries (-want +got):\n%s", diff)
+	}
+}
+
 // TestOnlyExistenceIsRemembered looks up what is refused: nothing checks a refusal later on, so it must not be out of date.
 func TestOnlyExistenceIsRemembered(t *testing.T) {
 	t.Parallel()
