@@ -27,6 +27,22 @@ const (
 	BatchStateStored     BatchState = "stored"
 )
 
+// Defines values for ErasurePhase.
+const (
+	ErasurePhaseDone    ErasurePhase = "done"
+	ErasurePhaseRollups ErasurePhase = "rollups"
+	ErasurePhaseRows    ErasurePhase = "rows"
+	ErasurePhaseUsers   ErasurePhase = "users"
+	ErasurePhaseWriters ErasurePhase = "writers"
+)
+
+// Defines values for ErasureState.
+const (
+	ErasureStateDone    ErasureState = "done"
+	ErasureStateRunning ErasureState = "running"
+	ErasureStateWaiting ErasureState = "waiting"
+)
+
 // Defines values for EventStatus.
 const (
 	EventStatusAccepted  EventStatus = "accepted"
@@ -142,6 +158,12 @@ const (
 // Defines values for WaitFor.
 const (
 	WaitForAggregated WaitFor = "aggregated"
+)
+
+// Defines values for EraseUserParamsKind.
+const (
+	EraseUserParamsKindAnonymousID EraseUserParamsKind = "anonymous_id"
+	EraseUserParamsKindUserID      EraseUserParamsKind = "user_id"
 )
 
 // APIKey An API key without the key itself.
@@ -492,6 +514,72 @@ type Currency = string
 //
 // Example: ada@example.com
 type Email = string
+
+// Erasure The receipt of an erasure. It does not say whose it is; `hp-analytics verify-erasure` tells who knows the id.
+type Erasure struct {
+	// Failing Whether the last attempt to go on failed. It is repeated; the log of the aggregator says why.
+	Failing bool `json:"failing"`
+
+	// FinishedAt When nothing was left.
+	FinishedAt time.Time `json:"finished_at"`
+
+	// HeldBy Failed batches that hold it up, because they may have events of the user.
+	HeldBy []string `json:"held_by"`
+
+	// ID The id of the receipt.
+	ID openapi_types.UUID `json:"id"`
+
+	// Kept What stays. None of it leads to the user.
+	Kept []ErasureKept `json:"kept"`
+
+	// Phase What is being done. writers waits for writes and batches from before the user became unknown.
+	Phase ErasurePhase `json:"phase"`
+
+	// Reached The last day of the phase that is done.
+	Reached openapi_types.Date `json:"reached"`
+
+	// Removed How many rows were removed or became those of nobody, by table. For sets of users, the days.
+	Removed map[string]int64 `json:"removed"`
+
+	// RequestedAt When it was asked for.
+	RequestedAt time.Time `json:"requested_at"`
+
+	// RequestedBy The account or the key that asked.
+	RequestedBy string `json:"requested_by"`
+
+	// StartedAt When the user became unknown.
+	StartedAt time.Time `json:"started_at"`
+
+	// State waiting: nothing was done yet. running: the user is unknown, and what is left of it is being removed. done: nothing is left.
+	State ErasureState `json:"state"`
+}
+
+// ErasurePhase What is being done. writers waits for writes and batches from before the user became unknown.
+type ErasurePhase string
+
+// ErasureState waiting: nothing was done yet. running: the user is unknown, and what is left of it is being removed. done: nothing is left.
+type ErasureState string
+
+// ErasureKept Something that stays after an erasure.
+type ErasureKept struct {
+	// Count How many rows; of sketches, how many days.
+	Count int64 `json:"count"`
+
+	// What The tables.
+	What string `json:"what"`
+
+	// Why In which form, and why.
+	Why string `json:"why"`
+}
+
+// ErasurePage Receipts, the latest first.
+type ErasurePage struct {
+	// Items The receipts.
+	Items []Erasure `json:"items"`
+
+	// NextCursor The cursor of the next page; null if this is the last one.
+	NextCursor openapi_types.UUID `json:"next_cursor"`
+}
 
 // EventAccepted What happened to an event.
 type EventAccepted struct {
@@ -2859,6 +2947,15 @@ type ListUsersParams struct {
 	Email string `form:"email,omitempty" json:"email,omitempty,omitzero"`
 }
 
+// ListErasuresParams defines parameters for ListErasures.
+type ListErasuresParams struct {
+	// Limit How many items a page has at most.
+	Limit HistoryLimit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+
+	// Cursor The `next_cursor` of the previous page.
+	Cursor openapi_types.UUID `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+}
+
 // ListEventsParams defines parameters for ListEvents.
 type ListEventsParams struct {
 	// Type Only events of this type.
@@ -3014,6 +3111,15 @@ type ExportRefundsParams struct {
 	// After The `cursor` of the last row that was received. The answer begins with the row after it.
 	After ExportAfter `form:"after,omitempty" json:"after,omitempty,omitzero"`
 }
+
+// EraseUserParams defines parameters for EraseUser.
+type EraseUserParams struct {
+	// Kind Which of the two the id is. Equal texts of the two kinds are different users. Without it, it is the user id, or if there is none, the anonymous id.
+	Kind EraseUserParamsKind `form:"kind,omitempty" json:"kind,omitempty,omitzero"`
+}
+
+// EraseUserParamsKind defines parameters for EraseUser.
+type EraseUserParamsKind string
 
 // ListUserEventsParams defines parameters for ListUserEvents.
 type ListUserEventsParams struct {
@@ -3604,6 +3710,34 @@ func (c *Client) EndSessions(ctx context.Context, id openapi_types.UUID, options
 	return c.do(ctx, call, nil, nil, options)
 }
 
+// ListErasures calls GET /erasures: receipts of erasures.
+//
+// All erasures of the project, the latest first. Receipts are kept for ever. Needs the role `owner` or the scope `admin`.
+func (c *Client) ListErasures(ctx context.Context, params *ListErasuresParams, options ...CallOption) (result ErasurePage, err error) {
+	call := &call{
+		operation: "listErasures", method: http.MethodGet,
+		path: "/erasures",
+	}
+	if params != nil {
+		call.setQuery("limit", params.Limit)
+		call.setQuery("cursor", params.Cursor)
+	}
+	err = c.do(ctx, call, nil, &result, options)
+	return result, err
+}
+
+// GetErasure calls GET /erasures/{id}: the receipt of an erasure.
+//
+// Says how far it is, what was removed, and what stays and why. Needs the role `owner` or the scope `admin`.
+func (c *Client) GetErasure(ctx context.Context, id openapi_types.UUID, options ...CallOption) (result Erasure, err error) {
+	call := &call{
+		operation: "getErasure", method: http.MethodGet,
+		path: fmt.Sprintf("/erasures/%s", pathSegment(id)),
+	}
+	err = c.do(ctx, call, nil, &result, options)
+	return result, err
+}
+
 // ListEvents calls GET /events: the latest raw events.
 //
 // Stored events as they are, newest first, while their raw rows are kept. Filters can be combined; a user, product or type
@@ -4096,6 +4230,28 @@ func (c *Client) ExportRefunds(ctx context.Context, params *ExportRefundsParams,
 		call.setQuery("after", params.After)
 	}
 	return c.do(ctx, call, nil, nil, options)
+}
+
+// EraseUser calls DELETE /users/{id}: forget a user.
+//
+// Erases a user of the project: an end user, as events name it, and not an account. A user id and the anonymous ids that were
+// identified as it are one user and are erased together, whichever of them is named.
+//
+// The answer is a receipt; the work is done in the background. From its start on (`state` is `running`), the same id is a new
+// user. Events that were sent before are not lost: they are counted, and then they are nobody's. `docs/privacy.md` says what is
+// removed, what stays and why, and how to verify it.
+//
+// Asking again while the erasure waits or runs answers with the same receipt. Needs the role `owner` or the scope `admin`.
+func (c *Client) EraseUser(ctx context.Context, id string, params *EraseUserParams, options ...CallOption) (result Erasure, err error) {
+	call := &call{
+		operation: "eraseUser", method: http.MethodDelete,
+		path: fmt.Sprintf("/users/%s", pathSegment(id)),
+	}
+	if params != nil {
+		call.setQuery("kind", params.Kind)
+	}
+	err = c.do(ctx, call, nil, &result, options)
+	return result, err
 }
 
 // ListUserEvents calls GET /users/{id}/events: what a user did.

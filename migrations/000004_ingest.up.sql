@@ -381,29 +381,6 @@ COMMENT ON COLUMN ingest.erased_users.erasure IS 'The receipt.';
 COMMENT ON COLUMN ingest.erased_users.digest IS 'HMAC-SHA-256 of the id with the salt of the receipt, as ingest.erasures.digest.';
 COMMENT ON COLUMN ingest.erased_users.anonymous IS 'Whether the id was an anonymous id.';
 
-CREATE TABLE ingest.user_exports (
-	project      smallint NOT NULL,
-	id           uuid NOT NULL,
-	anonymous    boolean NOT NULL,
-	salt         bytea NOT NULL CHECK (octet_length(salt) = 32),
-	digest       bytea NOT NULL CHECK (octet_length(digest) = 32),
-	counts       jsonb NOT NULL,
-	sha256       bytea NOT NULL CHECK (octet_length(sha256) = 32),
-	requested_by text NOT NULL,
-	finished_at  timestamptz NOT NULL DEFAULT now(),
-	PRIMARY KEY (project, id)
-);
-COMMENT ON TABLE ingest.user_exports IS 'Receipts of exports of what is kept about a user.';
-COMMENT ON COLUMN ingest.user_exports.project IS 'The project.';
-COMMENT ON COLUMN ingest.user_exports.id IS 'UUIDv7.';
-COMMENT ON COLUMN ingest.user_exports.anonymous IS 'Whether the id that was asked for is an anonymous id.';
-COMMENT ON COLUMN ingest.user_exports.salt IS 'Random: the key of the digest.';
-COMMENT ON COLUMN ingest.user_exports.digest IS 'HMAC-SHA-256 of the id, as ingest.erasures.digest.';
-COMMENT ON COLUMN ingest.user_exports.counts IS 'How many lines of each kind it has.';
-COMMENT ON COLUMN ingest.user_exports.sha256 IS 'SHA-256 of all lines before the last one.';
-COMMENT ON COLUMN ingest.user_exports.requested_by IS 'The account or the key that asked.';
-COMMENT ON COLUMN ingest.user_exports.finished_at IS 'When its last line was sent.';
-
 -- The partitions are selected in a materialized CTE before their names are parsed as days: Postgres may evaluate conditions in
 -- any order, and would parse the names of all tables with another plan.
 CREATE VIEW ingest.partitions AS
@@ -556,8 +533,8 @@ GRANT SELECT, DELETE ON ingest.idempotency_keys TO hp_aggregator;
 GRANT SELECT ON ingest.dropped_days, ingest.partitions TO hp_aggregator;
 GRANT SELECT ON ingest.batches, ingest.users, ingest.names TO hp_analytics;
 GRANT SELECT ON ingest.unfolded_batches TO hp_aggregator, hp_analytics;
-GRANT SELECT, INSERT ON ingest.erasures, ingest.user_exports TO hp_ingest;
-GRANT SELECT ON ingest.erasure_epochs, ingest.erased_users TO hp_ingest;
+GRANT SELECT, INSERT ON ingest.erasures TO hp_ingest;
+GRANT SELECT ON ingest.erasure_epochs TO hp_ingest;
 -- The aggregator erases. It may change nothing of a raw row but what came from the person.
 GRANT SELECT, UPDATE ON ingest.erasures TO hp_aggregator;
 GRANT SELECT, INSERT, UPDATE ON ingest.erasure_epochs TO hp_aggregator;

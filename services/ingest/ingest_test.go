@@ -88,11 +88,12 @@ func startOn(t *testing.T, db *pgxpool.Pool, options ...func(*ingest.Config)) *p
 	return p
 }
 
-// seed makes the products and an API key.
+// seed makes the products, unless another process of the same database has, and an API key.
 func (p *platform) seed() {
 	p.t.Helper()
 	p.exec(`INSERT INTO catalog.products (id, project, sku, name, price_minor, currency, status)
-		VALUES ($1, 1, 'SHOE', 'Shoe', 12900, 'EUR', 'active'), ($2, 1, 'HAT', 'Hat', 900, 'EUR', 'archived')`, shoeID, hatID)
+		VALUES ($1, 1, 'SHOE', 'Shoe', 12900, 'EUR', 'active'), ($2, 1, 'HAT', 'Hat', 900, 'EUR', 'archived')
+		ON CONFLICT DO NOTHING`, shoeID, hatID)
 	p.ingestKey = p.apiKey("ingest")
 }
 

@@ -146,6 +146,7 @@ func exerciseContract(t *testing.T, url, dir string) {
 	importer := v.do(http.StatusCreated, post, "/auth/api-keys", `{"name":"importer","scopes":["admin"]}`, "key")
 	v.token = importer
 	v.exerciseImport()
+	v.exerciseErasure()
 
 	for _, tag := range []string{"auth", "catalog", "ingest", "analytics", "operations"} {
 		if missing := checker.Missing(tag); len(missing) > 0 {
@@ -245,6 +246,14 @@ func (v *visitor) exerciseImport() {
 	id := v.do(http.StatusOK, http.MethodPost, "/imports", `{"id":"history","from":"2011-01-01","to":"2011-01-31"}`, "id")
 	v.do(http.StatusOK, http.MethodGet, "/imports/"+id, "", "id")
 	v.do(http.StatusOK, http.MethodDelete, "/imports/"+id, "", "id")
+}
+
+// exerciseErasure forgets a user, with an API key of an owner.
+func (v *visitor) exerciseErasure() {
+	v.t.Helper()
+	id := v.do(http.StatusAccepted, http.MethodDelete, "/users/bob", "", "id")
+	v.do(http.StatusOK, http.MethodGet, "/erasures/"+id, "", "id")
+	v.do(http.StatusOK, http.MethodGet, "/erasures", "", "")
 }
 
 var tourBlock = regexp.MustCompile("(?s)## A two-minute tour.*?```sh\n(.*?)```")

@@ -22,6 +22,22 @@ const (
 	BatchStateStored     BatchState = "stored"
 )
 
+// Defines values for ErasurePhase.
+const (
+	ErasurePhaseDone    ErasurePhase = "done"
+	ErasurePhaseRollups ErasurePhase = "rollups"
+	ErasurePhaseRows    ErasurePhase = "rows"
+	ErasurePhaseUsers   ErasurePhase = "users"
+	ErasurePhaseWriters ErasurePhase = "writers"
+)
+
+// Defines values for ErasureState.
+const (
+	ErasureStateDone    ErasureState = "done"
+	ErasureStateRunning ErasureState = "running"
+	ErasureStateWaiting ErasureState = "waiting"
+)
+
 // Defines values for EventStatus.
 const (
 	EventStatusAccepted  EventStatus = "accepted"
@@ -38,6 +54,12 @@ const (
 // Defines values for WaitFor.
 const (
 	WaitForAggregated WaitFor = "aggregated"
+)
+
+// Defines values for EraseUserParamsKind.
+const (
+	EraseUserParamsKindAnonymousID EraseUserParamsKind = "anonymous_id"
+	EraseUserParamsKindUserID      EraseUserParamsKind = "user_id"
 )
 
 // BatchID The receipt: `GET /events/batches/{id}`. Requests of a project that were committed together share it.
@@ -76,6 +98,72 @@ type BatchState string
 //
 // Example: EUR
 type Currency = string
+
+// Erasure The receipt of an erasure. It does not say whose it is; `hp-analytics verify-erasure` tells who knows the id.
+type Erasure struct {
+	// Failing Whether the last attempt to go on failed. It is repeated; the log of the aggregator says why.
+	Failing bool `json:"failing"`
+
+	// FinishedAt When nothing was left.
+	FinishedAt *time.Time `json:"finished_at"`
+
+	// HeldBy Failed batches that hold it up, because they may have events of the user.
+	HeldBy []string `json:"held_by"`
+
+	// ID The id of the receipt.
+	ID openapi_types.UUID `json:"id"`
+
+	// Kept What stays. None of it leads to the user.
+	Kept []ErasureKept `json:"kept"`
+
+	// Phase What is being done. writers waits for writes and batches from before the user became unknown.
+	Phase ErasurePhase `json:"phase"`
+
+	// Reached The last day of the phase that is done.
+	Reached *openapi_types.Date `json:"reached"`
+
+	// Removed How many rows were removed or became those of nobody, by table. For sets of users, the days.
+	Removed map[string]int64 `json:"removed"`
+
+	// RequestedAt When it was asked for.
+	RequestedAt time.Time `json:"requested_at"`
+
+	// RequestedBy The account or the key that asked.
+	RequestedBy string `json:"requested_by"`
+
+	// StartedAt When the user became unknown.
+	StartedAt *time.Time `json:"started_at"`
+
+	// State waiting: nothing was done yet. running: the user is unknown, and what is left of it is being removed. done: nothing is left.
+	State ErasureState `json:"state"`
+}
+
+// ErasurePhase What is being done. writers waits for writes and batches from before the user became unknown.
+type ErasurePhase string
+
+// ErasureState waiting: nothing was done yet. running: the user is unknown, and what is left of it is being removed. done: nothing is left.
+type ErasureState string
+
+// ErasureKept Something that stays after an erasure.
+type ErasureKept struct {
+	// Count How many rows; of sketches, how many days.
+	Count int64 `json:"count"`
+
+	// What The tables.
+	What string `json:"what"`
+
+	// Why In which form, and why.
+	Why string `json:"why"`
+}
+
+// ErasurePage Receipts, the latest first.
+type ErasurePage struct {
+	// Items The receipts.
+	Items []Erasure `json:"items"`
+
+	// NextCursor The cursor of the next page; null if this is the last one.
+	NextCursor *openapi_types.UUID `json:"next_cursor"`
+}
 
 // EventAccepted What happened to an event.
 type EventAccepted struct {
@@ -991,6 +1079,15 @@ type OrderID = string
 // Example: aggregated
 type Wait = WaitFor
 
+// ListErasuresParams defines parameters for ListErasures.
+type ListErasuresParams struct {
+	// Limit How many items a page has at most.
+	Limit *HistoryLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the previous page.
+	Cursor *openapi_types.UUID `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
 // ListEventsParams defines parameters for ListEvents.
 type ListEventsParams struct {
 	// Type Only events of this type.
@@ -1108,6 +1205,15 @@ type ExportRefundsParams struct {
 	After *ExportAfter `form:"after,omitempty" json:"after,omitempty"`
 }
 
+// EraseUserParams defines parameters for EraseUser.
+type EraseUserParams struct {
+	// Kind Which of the two the id is. Equal texts of the two kinds are different users. Without it, it is the user id, or if there is none, the anonymous id.
+	Kind *EraseUserParamsKind `form:"kind,omitempty" json:"kind,omitempty"`
+}
+
+// EraseUserParamsKind defines parameters for EraseUser.
+type EraseUserParamsKind string
+
 // ListUserEventsParams defines parameters for ListUserEvents.
 type ListUserEventsParams struct {
 	// From The earliest time (inclusive): a day of the project, or an instant with an offset.
@@ -1155,6 +1261,12 @@ type CreateStandaloneRefundsBulkJSONRequestBody = StandaloneRefundBulkRequest
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// ListErasures Receipts of erasures
+	// (GET /erasures)
+	ListErasures(w http.ResponseWriter, r *http.Request, params ListErasuresParams)
+	// GetErasure The receipt of an erasure
+	// (GET /erasures/{id})
+	GetErasure(w http.ResponseWriter, r *http.Request, id openapi_types.UUID)
 	// ListEvents The latest raw events
 	// (GET /events)
 	ListEvents(w http.ResponseWriter, r *http.Request, params ListEventsParams)
@@ -1209,6 +1321,9 @@ type ServerInterface interface {
 	// ExportRefunds All refunds of a day
 	// (GET /refunds/export)
 	ExportRefunds(w http.ResponseWriter, r *http.Request, params ExportRefundsParams)
+	// EraseUser Forget a user
+	// (DELETE /users/{id})
+	EraseUser(w http.ResponseWriter, r *http.Request, id string, params EraseUserParams)
 	// ListUserEvents What a user did
 	// (GET /users/{id}/events)
 	ListUserEvents(w http.ResponseWriter, r *http.Request, id string, params ListUserEventsParams)
@@ -1217,6 +1332,18 @@ type ServerInterface interface {
 // Unimplemented server implementation that returns http.StatusNotImplemented for each endpoint.
 
 type Unimplemented struct{}
+
+// ListErasures Receipts of erasures
+// (GET /erasures)
+func (_ Unimplemented) ListErasures(w http.ResponseWriter, r *http.Request, params ListErasuresParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetErasure The receipt of an erasure
+// (GET /erasures/{id})
+func (_ Unimplemented) GetErasure(w http.ResponseWriter, r *http.Request, id openapi_types.UUID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
 
 // ListEvents The latest raw events
 // (GET /events)
@@ -1326,6 +1453,12 @@ func (_ Unimplemented) ExportRefunds(w http.ResponseWriter, r *http.Request, par
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// EraseUser Forget a user
+// (DELETE /users/{id})
+func (_ Unimplemented) EraseUser(w http.ResponseWriter, r *http.Request, id string, params EraseUserParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // ListUserEvents What a user did
 // (GET /users/{id}/events)
 func (_ Unimplemented) ListUserEvents(w http.ResponseWriter, r *http.Request, id string, params ListUserEventsParams) {
@@ -1340,6 +1473,78 @@ type ServerInterfaceWrapper struct {
 }
 
 type MiddlewareFunc func(http.Handler) http.Handler
+
+// ListErasures operation middleware
+func (siw *ServerInterfaceWrapper) ListErasures(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListErasuresParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListErasures(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetErasure operation middleware
+func (siw *ServerInterfaceWrapper) GetErasure(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetErasure(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
 
 // ListEvents operation middleware
 func (siw *ServerInterfaceWrapper) ListEvents(w http.ResponseWriter, r *http.Request) {
@@ -2082,6 +2287,48 @@ func (siw *ServerInterfaceWrapper) ExportRefunds(w http.ResponseWriter, r *http.
 	handler.ServeHTTP(w, r)
 }
 
+// EraseUser operation middleware
+func (siw *ServerInterfaceWrapper) EraseUser(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params EraseUserParams
+
+	// ------------- Optional query parameter "kind" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "kind", r.URL.Query(), &params.Kind, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "kind"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "kind", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.EraseUser(w, r, id, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListUserEvents operation middleware
 func (siw *ServerInterfaceWrapper) ListUserEvents(w http.ResponseWriter, r *http.Request) {
 
@@ -2277,6 +2524,12 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	}
 
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/erasures", wrapper.ListErasures)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/erasures/{id}", wrapper.GetErasure)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/events", wrapper.ListEvents)
 	})
 	r.Group(func(r chi.Router) {
@@ -2329,6 +2582,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/refunds/export", wrapper.ExportRefunds)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/users/{id}", wrapper.EraseUser)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/users/{id}/events", wrapper.ListUserEvents)
