@@ -151,8 +151,8 @@ deps: ## install the missing packages for running: PostgreSQL and Redis (Debian 
 	@infra/debian/install postgres redis
 
 .PHONY: test-deps
-test-deps: ## install the missing packages for the tests: the same, a C compiler (for the race detector), curl, PgBouncer and nginx
-	@infra/debian/install postgres redis gcc curl pgbouncer nginx
+test-deps: ## install the missing packages for the tests: the same, a C compiler (for the race detector), curl, PgBouncer, nginx and Prometheus
+	@infra/debian/install postgres redis gcc curl pgbouncer nginx prometheus
 
 .PHONY: clean
 clean: ## remove build results; keep DATA_DIR
