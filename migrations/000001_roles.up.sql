@@ -25,3 +25,25 @@ $$;
 
 -- Services compare the version of the schema with the one they were built for.
 GRANT SELECT ON public.schema_migrations TO hp_auth, hp_catalog, hp_ingest, hp_analytics, hp_aggregator;
+
+-- Every role may by default make temporary tables and large objects, which fill the disk. No service needs them. The first is
+-- revoked by the owner of the database. The functions of large objects belong to the superuser, and only a superuser revokes them.
+DO $$
+DECLARE
+	f regprocedure;
+BEGIN
+	BEGIN
+		EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+	EXCEPTION WHEN insufficient_privilege THEN
+		RAISE WARNING 'the login does not own the database, so the roles of the services may make temporary tables';
+	END;
+	IF (SELECT rolsuper FROM pg_roles WHERE rolname = CURRENT_USER) THEN
+		FOR f IN
+			SELECT oid::regprocedure FROM pg_proc
+			WHERE pronamespace = 'pg_catalog'::regnamespace AND (proname LIKE 'lo\_%' OR proname IN ('loread', 'lowrite'))
+		LOOP
+			EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', f);
+		END LOOP;
+	END IF;
+END
+$$;

@@ -531,7 +531,9 @@ GRANT SELECT ON ingest.events, ingest.orders, ingest.order_lines, ingest.refunds
 GRANT SELECT, UPDATE, DELETE ON ingest.batches TO hp_aggregator;
 GRANT SELECT, DELETE ON ingest.idempotency_keys TO hp_aggregator;
 GRANT SELECT ON ingest.dropped_days, ingest.partitions TO hp_aggregator;
-GRANT SELECT ON ingest.batches, ingest.users, ingest.names TO hp_analytics;
+GRANT SELECT ON ingest.users, ingest.names TO hp_analytics;
+-- Not the facts, which are raw rows in short, and not the failures, which may quote them.
+GRANT SELECT (project, id, kind, rows, received_at, min_ts, max_ts, aggregated_at, failed_at) ON ingest.batches TO hp_analytics;
 GRANT SELECT ON ingest.unfolded_batches TO hp_aggregator, hp_analytics;
 GRANT SELECT, INSERT ON ingest.erasures TO hp_ingest;
 GRANT SELECT ON ingest.erasure_epochs TO hp_ingest;

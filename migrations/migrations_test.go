@@ -218,7 +218,10 @@ func TestRolesMayTouchOnlyWhatIsTheirs(t *testing.T) {
 		{"hp_ingest", `SELECT * FROM stats.daily_stats`, false},
 		{"hp_analytics", `SELECT * FROM stats.product_daily`, true},
 		{"hp_analytics", `SELECT * FROM stats.product_daily_money`, true},
-		{"hp_analytics", `SELECT * FROM ingest.batches`, true},
+		{"hp_analytics", `SELECT project, id, kind, rows, received_at, min_ts, max_ts, aggregated_at, failed_at FROM ingest.batches`, true},
+		{"hp_analytics", `SELECT * FROM ingest.unfolded_batches`, true},
+		{"hp_analytics", `SELECT facts FROM ingest.batches`, false},
+		{"hp_analytics", `SELECT failure FROM ingest.batches`, false},
 		{"hp_analytics", `SELECT * FROM ingest.users`, true},
 		{"hp_analytics", `SELECT * FROM ingest.names`, true},
 		{"hp_analytics", `SELECT * FROM ingest.events`, false},
@@ -259,6 +262,34 @@ func TestRolesMayTouchOnlyWhatIsTheirs(t *testing.T) {
 		_, refused := postgres.IsCode(err, denied)
 		if c.allowed && err != nil || !c.allowed && !refused {
 			t.Errorf("%s: %s: %v, want allowed: %t", c.role, c.statement, err, c.allowed)
+		}
+	}
+}
+
+// TestRolesMakeNoTemporaryTablesAndLargeObjects connects to a database of its own migration: Postgres does not copy the privileges
+// on a database from its template.
+func TestRolesMakeNoTemporaryTablesAndLargeObjects(t *testing.T) {
+	t.Parallel()
+	database := dbtest.New(t)
+	if err := migrate.Down(t.Context(), database.URL(), platformtest.Logger(t), 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := database.Pool("").Exec(t.Context(), `SELECT lo_unlink(lo_create(0))`); err != nil {
+		t.Fatal(err)
+	}
+	if err := migrate.Up(t.Context(), database.URL(), platformtest.Logger(t)); err != nil {
+		t.Fatal(err)
+	}
+	for _, role := range migrations.Roles() {
+		db := database.Pool(role)
+		for _, statement := range []string{
+			`CREATE TEMPORARY TABLE t (n integer)`, `CREATE TEMPORARY SEQUENCE s`, `SELECT lo_create(0)`, `SELECT lo_creat(-1)`,
+			`SELECT lo_from_bytea(0, '\x00')`, `SELECT lo_put(1, 0, '\x00')`, `SELECT lo_unlink(1)`, `SELECT lo_import('/etc/passwd')`,
+		} {
+			_, err := db.Exec(t.Context(), statement)
+			if _, refused := postgres.IsCode(err, "42501"); !refused { // insufficient_privilege
+				t.Errorf("%s: %s: %v", role, statement, err)
+			}
 		}
 	}
 }

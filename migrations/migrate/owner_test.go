@@ -42,4 +42,10 @@ func TestAPlainOwnerMigrates(t *testing.T) {
 	if err := migrate.Up(t.Context(), u.String(), platformtest.Logger(t)); err != nil {
 		t.Fatalf("up again: %v", err)
 	}
+	for _, role := range migrations.Roles() {
+		var temporary bool
+		if err := conn.QueryRow(t.Context(), `SELECT has_database_privilege($1, current_database(), 'TEMPORARY')`, role).Scan(&temporary); err != nil || temporary {
+			t.Errorf("%s may make temporary tables: %t, %v", role, temporary, err)
+		}
+	}
 }
