@@ -21,6 +21,8 @@ const (
 	UniqueViolation = "23505"
 	// DeadlockDetected ends one of several transactions that wait for each other; it can be repeated.
 	DeadlockDetected = "40P01"
+	// SerializationFailure ends a transaction whose rows others have changed; it can be repeated.
+	SerializationFailure = "40001"
 	// LockNotAvailable is a lock that was not free within lock_timeout, or at once with NOWAIT.
 	LockNotAvailable = "55P03"
 

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/internal/stats"
@@ -59,13 +57,10 @@ func (s *Store) NumberUsers(ctx context.Context, keys []dictionary.Key) (map[dic
 		for i, key := range open {
 			projects[i], kinds[i], ids[i] = key.Project, key.Anonymous, key.ID
 		}
-		rows, _ := s.pool.Query(ctx, numberUsers, projects, kinds, ids) // ForEachRow returns its error
 		var key dictionary.Key
 		var entry dictionary.Entry
-		_, err := pgx.ForEachRow(rows, []any{&key.Project, &key.Anonymous, &key.ID, &entry.N, &entry.Person, &entry.Epoch}, func() error {
-			found[key] = entry
-			return nil
-		})
+		err := repeatedPairs(ctx, s, found, []any{&key.Project, &key.Anonymous, &key.ID, &entry.N, &entry.Person, &entry.Epoch},
+			func() (dictionary.Key, dictionary.Entry) { return key, entry }, numberUsers, projects, kinds, ids)
 		if err != nil {
 			return nil, postgres.Classify(fmt.Errorf("number %d users: %w", len(open), err))
 		}
@@ -91,10 +86,16 @@ const joinUsers = `
 		WHERE (p.project, p.n) IN (SELECT project, person FROM sent WHERE before IS NULL)
 		ORDER BY p.project, p.n
 		FOR KEY SHARE OF p
+	), locked AS MATERIALIZED (
+		SELECT a.project, a.n
+		FROM ingest.users AS a
+		WHERE (a.project, a.n) IN (SELECT s.project, s.n FROM sent AS s JOIN there AS t ON t.project = s.project AND t.n = s.person WHERE s.before IS NULL)
+		ORDER BY a.project, a.n
+		FOR NO KEY UPDATE OF a
 	), joined AS (
 		UPDATE ingest.users AS u
 		SET person = sent.person, joined_at = now()
-		FROM sent JOIN there ON there.project = sent.project AND there.n = sent.person
+		FROM sent JOIN locked USING (project, n)
 		WHERE u.project = sent.project AND u.n = sent.n AND sent.before IS NULL AND u.person IS NULL AND u.anonymous
 		RETURNING u.project, u.n, u.person
 	)
@@ -121,13 +122,10 @@ func (s *Store) JoinUsers(ctx context.Context, joins []dictionary.Join) (map[dic
 		for i, j := range first {
 			projects[i], users[i], wanted[i] = j.Project, j.Anonymous, j.Person
 		}
-		rows, _ := s.pool.Query(ctx, joinUsers, projects, users, wanted) // ForEachRow returns its error
 		var k key
 		var person int64
-		_, err := pgx.ForEachRow(rows, []any{&k.project, &k.n, &person}, func() error {
-			persons[k] = person
-			return nil
-		})
+		err := repeatedPairs(ctx, s, persons, []any{&k.project, &k.n, &person},
+			func() (key, int64) { return k, person }, joinUsers, projects, users, wanted)
 		if err != nil {
 			return nil, postgres.Classify(fmt.Errorf("join %d anonymous users: %w", len(first), err))
 		}
@@ -187,13 +185,10 @@ func (s *Store) NumberNames(ctx context.Context, names []event.NameRef) (map[eve
 			projects[i], texts[i] = name.Project, name.Name
 			fixed[i], _ = stats.NameOf(name.Name)
 		}
-		rows, _ := s.pool.Query(ctx, numberNames, projects, texts, fixed, stats.FirstName, lastName) // ForEachRow returns its error
 		var name event.NameRef
 		var n int16
-		_, err := pgx.ForEachRow(rows, []any{&name.Project, &name.Name, &n}, func() error {
-			found[name] = n
-			return nil
-		})
+		err := repeatedPairs(ctx, s, found, []any{&name.Project, &name.Name, &n},
+			func() (event.NameRef, int16) { return name, n }, numberNames, projects, texts, fixed, stats.FirstName, lastName)
 		if err != nil {
 			return nil, postgres.Classify(fmt.Errorf("number %d names: %w", len(open), err))
 		}

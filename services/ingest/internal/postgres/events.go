@@ -55,18 +55,9 @@ func (s *Store) storeEvents(ctx context.Context, events []event.Event) (committe
 	return s.storeCheckedEvents(ctx, f, events)
 }
 
-// maxDeadlocks bounds how often a statement is repeated that Postgres ended to resolve a deadlock.
-const maxDeadlocks = 3
-
-// settled runs write, which is one transaction, until it is no victim of a deadlock, and makes missing partitions.
+// settled runs write, which is one transaction, again after a deadlock, and makes missing partitions.
 func (s *Store) settled(ctx context.Context, f *flush, write func() error) error {
-	for range maxDeadlocks {
-		err := s.withPartitions(ctx, f, write)
-		if _, deadlock := postgres.IsCode(err, postgres.DeadlockDetected); !deadlock {
-			return err
-		}
-	}
-	return s.withPartitions(ctx, f, write)
+	return repeated(func() error { return s.withPartitions(ctx, f, write) })
 }
 
 // keyTaken reports whether err says that a row with the same key exists.

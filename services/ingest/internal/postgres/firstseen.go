@@ -14,13 +14,20 @@ import (
 // maxSeen bounds the memory of firstSeen: about 20 MB.
 const maxSeen = 200_000
 
-// lowerFirstSeen is a part of a statement that lowers first_seen of users of the relation seen (project, user_n, ts), which must
-// be in the order of these columns. All statements lock users in this order, so they cannot deadlock.
+// lowerFirstSeen is a part of a statement that lowers first_seen of users of the relation seen (project, user_n, ts). It locks them in
+// the order of their keys before it changes any, so two of these statements cannot deadlock, whatever their plans are.
 const lowerFirstSeen = `
+	WITH locked AS MATERIALIZED (
+		SELECT u.project, u.n, seen.ts
+		FROM seen JOIN ingest.users AS u ON u.project = seen.project AND u.n = seen.user_n
+		WHERE u.first_seen IS NULL OR u.first_seen > seen.ts
+		ORDER BY u.project, u.n
+		FOR NO KEY UPDATE OF u
+	)
 	UPDATE ingest.users AS u
-	SET first_seen = seen.ts
-	FROM seen
-	WHERE u.project = seen.project AND u.n = seen.user_n AND (u.first_seen IS NULL OR u.first_seen > seen.ts)`
+	SET first_seen = locked.ts
+	FROM locked
+	WHERE u.project = locked.project AND u.n = locked.n AND (u.first_seen IS NULL OR u.first_seen > locked.ts)`
 
 // firstSeen knows a bound of first_seen of users: their first_seen is not later. So most flushes need not touch any user. It is
 // safe for concurrent use.

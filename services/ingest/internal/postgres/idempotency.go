@@ -95,14 +95,12 @@ func (s *Store) saveKeys(ctx context.Context, repeated []*order.Order) (map[orde
 		key := o.Idempotency
 		projects[i], principals[i], names[i], hashes[i], ids[i] = key.Project, key.Principal, key.Key, key.BodyHash[:], o.ID
 	}
-	rows, _ := s.pool.Query(ctx, insert, projects, principals, names, hashes, ids) // ForEachRow returns its error
 	var key order.IdempotencyKey
 	var hash []byte
-	_, err := pgx.ForEachRow(rows, []any{&key.Project, &key.Principal, &key.Key, &hash}, func() error {
+	err := repeatedPairs(ctx, s, saved, []any{&key.Project, &key.Principal, &key.Key, &hash}, func() (order.IdempotencyKey, bool) {
 		key.BodyHash = order.Hash(hash)
-		saved[key] = true
-		return nil
-	})
+		return key, true
+	}, insert, projects, principals, names, hashes, ids)
 	if err != nil {
 		return nil, fmt.Errorf("save %d idempotency keys: %w", n, err)
 	}

@@ -36,6 +36,11 @@ func (s *Store) onConnection(ctx context.Context, write func(conn *pgx.Conn) err
 	})
 }
 
+// repeatedOnConnection does the same, again after a deadlock.
+func (s *Store) repeatedOnConnection(ctx context.Context, write func(conn *pgx.Conn) error) error {
+	return repeated(func() error { return s.onConnection(ctx, write) })
+}
+
 // setLockTimeout sets the lock_timeout of a session and returns the one before.
 func setLockTimeout(ctx context.Context, conn *pgx.Conn, timeout string) (before string, err error) {
 	err = conn.QueryRow(ctx, `SELECT before, set_config('lock_timeout', $1, false)

@@ -107,7 +107,7 @@ func (s *Store) insertOrders(ctx context.Context, orders []order.Order, open []i
 	result := inserted{index: c.index}
 	var stored, inFlight, changed keyColumns
 	var erased epochColumns
-	err = s.onConnection(ctx, func(conn *pgx.Conn) error {
+	err = s.repeatedOnConnection(ctx, func(conn *pgx.Conn) error {
 		return conn.QueryRow(ctx, insertOrders,
 			c.lines.project, c.lines.id, c.lines.product, c.lines.sku, c.lines.listPrice, c.lines.currency,
 			c.project, c.id, c.ts, c.user, c.batch, c.count, c.currency, c.number, c.hash, c.properties, c.facts, c.principal, c.key, c.bodyHash,

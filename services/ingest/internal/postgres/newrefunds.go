@@ -100,7 +100,7 @@ func (s *Store) insertRefunds(
 	var receivedAt time.Time
 	var stored keyColumns
 	var erased epochColumns
-	err = s.onConnection(ctx, func(conn *pgx.Conn) error {
+	err = s.repeatedOnConnection(ctx, func(conn *pgx.Conn) error {
 		return conn.QueryRow(ctx, insertRefunds,
 			c.before.project, c.before.id, c.before.line, c.before.units, c.before.amount,
 			c.project, c.id, c.order, c.ts, c.user, c.batch, c.count, c.currency, c.reason, c.hash, c.facts, mayLower(c.user, news),

@@ -93,7 +93,7 @@ func (s *Store) CreatePlaceholders(ctx context.Context, refs []event.Ref, curren
 	for i, ref := range ordered {
 		ids[i], skus[i] = event.NewID(), ref.SKU
 	}
-	if _, err := s.pool.Exec(ctx, insert, refs[0].Project, ids, skus, currency, event.MaxPlaceholders); err != nil {
+	if err := s.repeatedExec(ctx, insert, refs[0].Project, ids, skus, currency, event.MaxPlaceholders); err != nil {
 		return postgres.Classify(fmt.Errorf("create %d placeholder products: %w", len(refs), err))
 	}
 	return nil

@@ -66,7 +66,7 @@ func (s *Store) FirstTimes(ctx context.Context, receipts []event.Receipt) ([]tim
 	slices.SortFunc(ordered, func(a, b event.Receipt) int {
 		return cmp.Or(cmp.Compare(a.Project, b.Project), a.Sent.Compare(b.Sent), bytes.Compare(a.ID[:], b.ID[:]))
 	})
-	if _, err := s.pool.Exec(ctx, insert, receiptColumns(ordered, true)...); err != nil {
+	if err := s.repeatedExec(ctx, insert, receiptColumns(ordered, true)...); err != nil {
 		return nil, postgres.Classify(fmt.Errorf("record the first receipt of %d events: %w", len(receipts), err))
 	}
 	first := make([]time.Time, len(receipts))
