@@ -113,7 +113,7 @@ func peerTable(ctx context.Context, b *bench) (t table, err error) {
 	}
 	var results []*result
 	for _, c := range comparisons() {
-		if b.wants(c.name) && !(b.short && c.long) {
+		if b.wants(c.name) && (!b.short || !c.long) {
 			results = append(results, &result{comparison: c})
 		}
 	}

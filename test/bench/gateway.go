@@ -34,7 +34,7 @@ func (p *platform) startGateway(ctx context.Context, root string) (*gateway, err
 	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // nginx runs its workers as an unprivileged user
 		return nil, fmt.Errorf("make a directory: %w", err)
 	}
-	main, err := os.ReadFile(filepath.Join(root, "infra/compose/nginx/nginx.conf"))
+	compose, err := os.ReadFile(filepath.Join(root, "infra/compose/nginx/nginx.conf"))
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration of nginx: %w", err)
 	}
@@ -46,7 +46,7 @@ func (p *platform) startGateway(ctx context.Context, root string) (*gateway, err
 		}
 		services[name] = parsed.Host
 	}
-	files := map[string]string{"nginx.conf": localConfig(string(main), dir, address, services)}
+	files := map[string]string{"nginx.conf": localConfig(string(compose), dir, address, services)}
 	for _, name := range []string{"http.conf", "server.conf", "upstream.conf"} {
 		content, err := os.ReadFile(filepath.Join(root, "charts/hp-analytics/files/nginx", name))
 		if err != nil {

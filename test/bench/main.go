@@ -209,7 +209,7 @@ func writeTable(ctx context.Context, b *bench) (table, error) {
 		}
 	}
 	t := newWrites(b.rows)
-	t.notes = append(b.notes, b.copyShares()...)
+	t.notes = slices.Concat(b.notes, b.copyShares())
 	return t, problem
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/hp-analytics/hp-analytics/test/bench/internal/load"
@@ -177,7 +178,7 @@ func (c conditions) labels() []string {
 	if c.gateway {
 		via = "nginx"
 	}
-	return []string{keys, cache, fmt.Sprint(c.connections), via}
+	return []string{keys, cache, strconv.Itoa(c.connections), via}
 }
 
 // read measures a read under some conditions.
@@ -276,7 +277,7 @@ func readTable(ctx context.Context, b *bench) (table, error) {
 	if err != nil {
 		return t, err
 	}
-	t.add(append([]string{"raw: net/http with the bytes of a product", "one", "", fmt.Sprint(b.connections), "direct"}, floor.readCells()...)...)
+	t.add(append([]string{"raw: net/http with the bytes of a product", "one", "", strconv.Itoa(b.connections), "direct"}, floor.readCells()...)...)
 	return t, nil
 }
 
