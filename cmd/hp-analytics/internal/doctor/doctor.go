@@ -93,6 +93,8 @@ var checks = []check{
 	{"backlog", "dead rows", deadRows},
 	{"numbers", "reconcile", lastReconcile},
 	{"numbers", "rebuild", rebuilds},
+	{"numbers", "time zones", zoneChanges},
+	{"numbers", "erasures", erasures},
 	{"services", "ready", ready},
 }
 

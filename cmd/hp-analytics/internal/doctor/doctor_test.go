@@ -88,32 +88,40 @@ func TestChecksOfTheDatabase(t *testing.T) {
 	const old = `INSERT INTO ingest.batches (project, id, kind, rows, min_ts, max_ts, received_at) VALUES (1, 5, 'events', 7, '2020-01-02', '2020-01-02', now() - interval `
 	const numbers = `INSERT INTO stats.daily_stats (project, day, lane) VALUES (1, '2026-01-01', 0)`
 	const recounted = `INSERT INTO stats.reconciles (project, begun_at, finished_at, days, rows, compared, differences) VALUES (1, now(), now() - interval `
+	const zone = `INSERT INTO stats.zone_changes (project, from_zone, to_zone, days_done, days_total, started_at) VALUES (1, 'UTC', 'Asia/Tokyo', 2, 5, now() - interval '2 days')`
+	const erasure = `INSERT INTO ingest.erasures (project, id, anonymous, subject, salt, digest, requested_by, requested_at)
+		SELECT 1, gen_random_uuid(), false, 'u', d, d, 'x', now() - interval '2 days' FROM decode(repeat('00', 32), 'hex') AS d`
 	for name, test := range map[string]struct {
 		check string
 		wrong []string
 		level Level
 		says  string
 	}{
-		"a schema that is too old":      {"schema/version", []string{`UPDATE schema_migrations SET version = 4`}, Problem, "has version 4, this program needs 5"},
-		"a schema that is too new":      {"schema/version", []string{`UPDATE schema_migrations SET version = 99`}, Warning, "this program knows 5"},
-		"an invalid index":              {"schema/indexes", []string{`UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ingest.batches_pending_idx'::regclass`}, Problem, "ingest.batches_pending_idx"},
-		"a lost grant":                  {"roles/privileges", []string{`REVOKE INSERT ON ingest.events FROM hp_ingest`}, Problem, "hp_ingest lacks INSERT on ingest.events"},
-		"a grant too many":              {"roles/privileges", []string{`GRANT SELECT ON auth.signing_keys TO hp_analytics`}, Problem, "hp_analytics has SELECT on auth.signing_keys"},
-		"an unknown time zone":          {"postgres/time zones", []string{`UPDATE auth.projects SET time_zone = 'Mars/Olympus'`}, Problem, "default (Mars/Olympus)"},
-		"a table without vacuum":        {"postgres/autovacuum", []string{`ALTER TABLE stats.daily_stats SET (autovacuum_enabled = off)`}, Problem, "stats.daily_stats"},
-		"a default partition":           {"partitions/ahead", []string{`CREATE TABLE ingest.rest (LIKE ingest.events INCLUDING ALL)`, `ALTER TABLE ingest.events ATTACH PARTITION ingest.rest DEFAULT`}, Problem, "default partition"},
-		"no partition for today":        {"partitions/ahead", []string{`DO $$ BEGIN EXECUTE 'DROP TABLE ingest.events_p' || to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD'); END $$`}, Problem, "no partition for the events of today"},
-		"few partitions ahead":          {"partitions/ahead", []string{`DO $$ BEGIN EXECUTE 'DROP TABLE ingest.events_p' || to_char((now() AT TIME ZONE 'UTC')::date + 3, 'YYYYMMDD'); END $$`}, Warning, "for 3 days, today included"},
-		"expired events":                {"partitions/retention", []string{`SELECT ingest.ensure_partitions('2020-01-01', '2020-01-02')`}, Warning, "2 days of raw events are past the retention of 90 days"},
-		"expired events that are held":  {"partitions/retention", []string{`SELECT ingest.ensure_partitions('2020-01-01', '2020-01-02')`, old + `'1 hour')`}, Warning, "because 1 batches with rows"},
-		"an import without proof":       {"partitions/imports", []string{`INSERT INTO ingest.imports VALUES (1, gen_random_uuid(), '2020-01-01', '2020-01-02', now() - interval '9 days', now() - interval '8 days')`}, Warning, "1 imports of history"},
-		"batches that are pending":      {"backlog/pending", []string{old + `'2 minutes')`}, Warning, "1 batches with 7 rows are pending, the oldest for 2m"},
-		"batches that are pending long": {"backlog/pending", []string{old + `'2 hours')`}, Problem, "the numbers are that old"},
-		"a failed batch":                {"backlog/failed", []string{old + `'1 hour')`, `UPDATE ingest.batches SET failed_at = now(), next_attempt_at = now(), failure = 'damaged'`}, Problem, "7 rows are missing from the numbers"},
-		"numbers never recounted":       {"numbers/reconcile", []string{numbers}, Warning, "default: its numbers were never recounted"},
-		"numbers recounted long ago":    {"numbers/reconcile", []string{numbers, recounted + `'9 days', 1, 1, 1, 0)`}, Warning, "were last recounted 216h"},
-		"numbers that are wrong":        {"numbers/reconcile", []string{numbers, recounted + `'1 hour', 1, 1, 1, 3)`}, Problem, "found 3 differences"},
-		"an interrupted rebuild":        {"numbers/rebuild", []string{`INSERT INTO stats.rebuilds (project, from_day, to_day, started_at) VALUES (1, '2026-01-01', '2026-01-02', now() - interval '2 days')`}, Warning, "2026-01-01 to 2026-01-02 in project 1"},
+		"a schema that is too old":           {"schema/version", []string{`UPDATE schema_migrations SET version = 4`}, Problem, "has version 4, this program needs 5"},
+		"a schema that is too new":           {"schema/version", []string{`UPDATE schema_migrations SET version = 99`}, Warning, "this program knows 5"},
+		"an invalid index":                   {"schema/indexes", []string{`UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ingest.batches_pending_idx'::regclass`}, Problem, "ingest.batches_pending_idx"},
+		"a lost grant":                       {"roles/privileges", []string{`REVOKE INSERT ON ingest.events FROM hp_ingest`}, Problem, "hp_ingest lacks INSERT on ingest.events"},
+		"a grant too many":                   {"roles/privileges", []string{`GRANT SELECT ON auth.signing_keys TO hp_analytics`}, Problem, "hp_analytics has SELECT on auth.signing_keys"},
+		"an unknown time zone":               {"postgres/time zones", []string{`UPDATE auth.projects SET time_zone = 'Mars/Olympus'`}, Problem, "default (Mars/Olympus)"},
+		"a table without vacuum":             {"postgres/autovacuum", []string{`ALTER TABLE stats.daily_stats SET (autovacuum_enabled = off)`}, Problem, "stats.daily_stats"},
+		"a default partition":                {"partitions/ahead", []string{`CREATE TABLE ingest.rest (LIKE ingest.events INCLUDING ALL)`, `ALTER TABLE ingest.events ATTACH PARTITION ingest.rest DEFAULT`}, Problem, "default partition"},
+		"no partition for today":             {"partitions/ahead", []string{`DO $$ BEGIN EXECUTE 'DROP TABLE ingest.events_p' || to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD'); END $$`}, Problem, "no partition for the events of today"},
+		"few partitions ahead":               {"partitions/ahead", []string{`DO $$ BEGIN EXECUTE 'DROP TABLE ingest.events_p' || to_char((now() AT TIME ZONE 'UTC')::date + 3, 'YYYYMMDD'); END $$`}, Warning, "for 3 days, today included"},
+		"expired events":                     {"partitions/retention", []string{`SELECT ingest.ensure_partitions('2020-01-01', '2020-01-02')`}, Warning, "2 days of raw events are past the retention of 90 days"},
+		"expired events that are held":       {"partitions/retention", []string{`SELECT ingest.ensure_partitions('2020-01-01', '2020-01-02')`, old + `'1 hour')`}, Warning, "because 1 batches with rows"},
+		"an import without proof":            {"partitions/imports", []string{`INSERT INTO ingest.imports VALUES (1, gen_random_uuid(), '2020-01-01', '2020-01-02', now() - interval '9 days', now() - interval '8 days')`}, Warning, "1 imports of history"},
+		"batches that are pending":           {"backlog/pending", []string{old + `'2 minutes')`}, Warning, "1 batches with 7 rows are pending, the oldest for 2m"},
+		"batches that are pending long":      {"backlog/pending", []string{old + `'2 hours')`}, Problem, "the numbers are that old"},
+		"a failed batch":                     {"backlog/failed", []string{old + `'1 hour')`, `UPDATE ingest.batches SET failed_at = now(), next_attempt_at = now(), failure = 'damaged'`}, Problem, "7 rows are missing from the numbers"},
+		"numbers never recounted":            {"numbers/reconcile", []string{numbers}, Warning, "default: its numbers were never recounted"},
+		"numbers recounted long ago":         {"numbers/reconcile", []string{numbers, recounted + `'9 days', 1, 1, 1, 0)`}, Warning, "were last recounted 216h"},
+		"numbers that are wrong":             {"numbers/reconcile", []string{numbers, recounted + `'1 hour', 1, 1, 1, 3)`}, Problem, "found 3 differences"},
+		"an interrupted rebuild":             {"numbers/rebuild", []string{`INSERT INTO stats.rebuilds (project, from_day, to_day, started_at) VALUES (1, '2026-01-01', '2026-01-02', now() - interval '2 days')`}, Warning, "2026-01-01 to 2026-01-02 in project 1"},
+		"a change of a time zone that fails": {"numbers/time zones", []string{zone, `UPDATE stats.zone_changes SET failure = 'no space', attempts = 1, next_attempt_at = now()`}, Warning, "moving its days to Asia/Tokyo fails after 2 of 5: no space"},
+		"a change of a time zone that lasts": {"numbers/time zones", []string{zone}, Warning, "default: 2 of 5 days were moved to Asia/Tokyo in 48h"},
+		"an erasure that lasts":              {"numbers/erasures", []string{erasure}, Warning, "1 erasures are not done, the oldest since 48h"},
+		"an erasure that fails":              {"numbers/erasures", []string{erasure, `UPDATE ingest.erasures SET last_error = 'broken'`}, Warning, "1 of 1 erasures have failed"},
+		"an erasure that is held up":         {"numbers/erasures", []string{erasure, `UPDATE ingest.erasures SET held_by = '{5}'`}, Warning, "1 of 1 erasures wait for batches"},
 		"a pending index that is large": {
 			"backlog/dead rows", []string{
 				`INSERT INTO ingest.batches (project, id, kind, rows) SELECT 1, n, 'events', 0 FROM generate_series(1, 60000) AS n`,

@@ -69,3 +69,59 @@ func rebuilds(ctx context.Context, s *Site) ([]Finding, error) {
 	}
 	return orFine(findings, "no rebuild was interrupted")
 }
+
+// workLong is how long a change of a time zone or an erasure may take.
+const workLong = 24 * time.Hour
+
+// zoneChanges looks for changes of time zones that are not finished: until then, older days are those of the zone before.
+func zoneChanges(ctx context.Context, s *Site) ([]Finding, error) {
+	const query = `
+		SELECT p.slug, c.to_zone, c.days_done, c.days_total, coalesce(c.failure, ''), now() - c.started_at
+		FROM stats.zone_changes AS c JOIN auth.projects AS p ON p.id = c.project
+		WHERE c.finished_at IS NULL
+		ORDER BY p.slug`
+	rows, _ := s.Data.Query(ctx, query) // ForEachRow returns its error
+	var findings []Finding
+	var slug, zone, failure string
+	var done, total int
+	var age time.Duration
+	_, err := pgx.ForEachRow(rows, []any{&slug, &zone, &done, &total, &failure, &age}, func() error {
+		const do = "hp-analytics batches list and the log of the aggregator say what it waits for"
+		switch age = age.Round(time.Second); {
+		case failure != "":
+			findings = append(findings, warning("remove the reason; it is tried again by itself", "%s: moving its days to %s fails after %d of %d: %s", slug, zone, done, total, failure))
+		case age >= workLong:
+			findings = append(findings, warning(do, "%s: %d of %d days were moved to %s in %s", slug, done, total, zone, age))
+		default:
+			findings = append(findings, fine("%s: %d of %d days were moved to %s in %s", slug, done, total, zone, age))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return orFine(findings, "no change of a time zone is open")
+}
+
+// erasures looks for requests to forget a user that are not done.
+func erasures(ctx context.Context, s *Site) ([]Finding, error) {
+	const query = `
+		SELECT count(*), count(*) FILTER (WHERE cardinality(held_by) > 0), count(*) FILTER (WHERE last_error IS NOT NULL),
+			coalesce(now() - min(requested_at), interval '0')
+		FROM ingest.erasures WHERE state <> 'done'`
+	var open, held, failing int
+	var age time.Duration
+	if err := s.Data.QueryRow(ctx, query).Scan(&open, &held, &failing, &age); err != nil {
+		return nil, err
+	}
+	age = age.Round(time.Second)
+	switch {
+	case held > 0:
+		return one(warning("hp-analytics batches list; repair these batches, or release them", "%d of %d erasures wait for batches that cannot be folded, the oldest since %s", held, open, age))
+	case failing > 0:
+		return one(warning("SELECT id, last_error FROM ingest.erasures WHERE state <> 'done'", "%d of %d erasures have failed and are tried again, the oldest since %s", failing, open, age))
+	case age >= workLong:
+		return one(warning("look at the log of the aggregator for the erasure", "%d erasures are not done, the oldest since %s", open, age))
+	}
+	return one(fine("%d erasures are not done, the oldest since %s", open, age))
+}
