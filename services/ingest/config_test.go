@@ -1,6 +1,8 @@
 package ingest_test
 
 import (
+	"os"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -47,5 +49,20 @@ func TestConfigReportsEveryProblem(t *testing.T) {
 	}
 	if _, err := load(t, "RETENTION_DAYS=30", "INGEST_MAX_EVENT_AGE=721h"); err == nil || !strings.Contains(err.Error(), "INGEST_MAX_EVENT_AGE: ") {
 		t.Errorf("events older than raw rows are kept: %v", err)
+	}
+}
+
+// TestTheChartNamesAllSettings of ingest, with their defaults.
+func TestTheChartNamesAllSettings(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../charts/hp-analytics/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for field := range reflect.TypeFor[ingest.Config]().Fields() {
+		name, value, _ := strings.Cut(field.Tag.Get("env"), ", default=")
+		if strings.HasPrefix(name, "INGEST_") && !strings.Contains(string(readme), "| `"+name+"` | "+value) {
+			t.Errorf("the chart's README has no row of %s with the default %s", name, value)
+		}
 	}
 }

@@ -15,7 +15,18 @@ import (
 const maxDetail = 1024
 
 func callerOf(p authn.Principal) event.Caller {
-	return event.Caller{Project: p.Project, Subject: p.Subject, Guest: p.Guest, ListPrice: p.IsUser() && p.Role != authn.Owner, CreateProducts: p.CreateProducts}
+	return event.Caller{Project: p.Project, Subject: p.Subject, Rights: rightsOf(p), CreateProducts: p.CreateProducts}
+}
+
+func rightsOf(p authn.Principal) event.Rights {
+	switch {
+	case p.Guest:
+		return event.Guest
+	case p.IsUser() && p.Role != authn.Owner:
+		return event.Member
+	default:
+		return event.Trusted
+	}
 }
 
 func eventAccepted(batch int64, v event.Verdict, draft event.Draft) EventAccepted {

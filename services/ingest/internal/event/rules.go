@@ -10,15 +10,25 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 )
 
+// Rights are what a caller may send.
+type Rights uint8
+
+// The rights, each less than the one before.
+const (
+	// Trusted callers are owners and API keys. They name amounts.
+	Trusted Rights = iota
+	// Member is a user with another role, who buys at the price of the catalog.
+	Member
+	// Guest is a user that anybody may be where registration is open. It sends what a visitor of a shop does: events of the
+	// usual names, and purchases at the price of the catalog. Its ids are apart from those of all others.
+	Guest
+)
+
 // Caller is who sends items.
 type Caller struct {
 	Project authn.Project
 	Subject string // the calling user; empty for an API key
-	// Guest is a user that anybody may be where registration is open. It sends what a visitor of a shop does: events of the
-	// usual names, and purchases at the price of the catalog. Its ids are apart from those of all others.
-	Guest bool
-	// ListPrice says that the caller is a user who buys at the price of the catalog: everybody but owners and API keys.
-	ListPrice bool
+	Rights  Rights
 	// Import is the import of history that the events belong to; nil for none.
 	Import *Import
 	// CreateProducts says that an unknown SKU creates a placeholder product.
@@ -27,7 +37,7 @@ type Caller struct {
 
 // own is the argument of identifier.ID.
 func (c Caller) own() string {
-	if c.Guest {
+	if c.Rights == Guest {
 		return c.Subject
 	}
 	return ""
@@ -77,7 +87,7 @@ func eventName(d *Draft, caller Caller) string {
 	switch {
 	case err != nil:
 		d.Refuse("/type", CodeInvalidValue, "type "+err.Error()+".")
-	case caller.Guest && !slices.Contains(guestNames, name):
+	case caller.Rights == Guest && !slices.Contains(guestNames, name):
 		d.Refuse("/type", CodeTypeForbidden, "Users who are no members send the types view, click and add_to_cart; other types need an API key or a membership.")
 	}
 	return name
@@ -134,7 +144,7 @@ func anonymous(d *FactDraft, caller Caller) string {
 	switch {
 	case err != nil:
 		d.Refuse("/anonymous_id", CodeInvalidValue, "anonymous_id "+err.Error()+".")
-	case caller.Guest:
+	case caller.Rights == Guest:
 		d.Refuse("/anonymous_id", CodeAnonymousUser, "Users who are no members send no anonymous_id.")
 	}
 	return id

@@ -140,27 +140,28 @@ func TestEventRules(t *testing.T) {
 func TestGuestsSendTheUsualNames(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
-		name  string
-		guest bool
-		want  []string
+		name   string
+		rights Rights
+		want   []string
 	}{
-		{name: "view", guest: true},
-		{name: "click", guest: true},
-		{name: "add_to_cart", guest: true},
-		{name: "refund", guest: true, want: []string{"/type type_forbidden"}},
-		{name: "refund"},
+		{name: "view", rights: Guest},
+		{name: "click", rights: Guest},
+		{name: "add_to_cart", rights: Guest},
+		{name: "refund", rights: Guest, want: []string{"/type type_forbidden"}},
+		{name: "refund", rights: Member},
+		{name: "refund", rights: Trusted},
 	} {
 		draft := goodDraft()
 		draft.UserID, draft.Type = alice, tc.name
-		rules.event(&draft, Caller{Subject: alice, Guest: tc.guest}, now)
+		rules.event(&draft, Caller{Subject: alice, Rights: tc.rights}, now)
 		if diff := cmp.Diff(tc.want, codes(draft.Problems)); diff != "" {
-			t.Errorf("%s, guest: %t (-want +got):\n%s", tc.name, tc.guest, diff)
+			t.Errorf("%s, rights %d (-want +got):\n%s", tc.name, tc.rights, diff)
 		}
 	}
 	visitor := goodDraft()
 	visitor.UserID, visitor.AnonymousID = alice, "visitor 4"
 	visitor.set(FieldAnonymousID)
-	rules.event(&visitor, Caller{Subject: alice, Guest: true}, now)
+	rules.event(&visitor, Caller{Subject: alice, Rights: Guest}, now)
 	if diff := cmp.Diff([]string{"/anonymous_id anonymous_id_forbidden"}, codes(visitor.Problems)); diff != "" {
 		t.Errorf("a guest with an anonymous id (-want +got):\n%s", diff)
 	}
@@ -189,7 +190,7 @@ func TestIDsOfGuestsAreApart(t *testing.T) {
 	seen := map[uuid.UUID]string{}
 	for name, caller := range map[string]Caller{
 		"project": {Project: authn.Project{ID: 1}}, "member": {Project: authn.Project{ID: 1}, Subject: alice},
-		"guest": {Project: authn.Project{ID: 1}, Subject: alice, Guest: true}, "another guest": {Project: authn.Project{ID: 1}, Subject: "bob", Guest: true},
+		"guest": {Project: authn.Project{ID: 1}, Subject: alice, Rights: Guest}, "another guest": {Project: authn.Project{ID: 1}, Subject: "bob", Rights: Guest},
 		"another project": {Project: authn.Project{ID: 2}},
 	} {
 		for _, text := range []string{"", "ajs-1"} {

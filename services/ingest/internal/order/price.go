@@ -25,7 +25,7 @@ func (c *candidate) complete(d *Draft, caller event.Caller, products []event.Pro
 func line(item *event.FactDraft, d *LineDraft, ref event.Ref, product event.Product, currency string, caller event.Caller) Line {
 	l := Line{Product: product.N, ProductID: product.ID, SKU: ref.SKU, Quantity: d.Quantity, AmountMinor: d.AmountMinor}
 	named := d.Has(event.FieldAmount)
-	if named && !caller.ListPrice {
+	if named && caller.Rights == event.Trusted {
 		return l
 	}
 	price, ok := product.Price(currency)
