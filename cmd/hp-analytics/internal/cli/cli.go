@@ -80,6 +80,7 @@ func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		queueCommand(env),
 		auditCommand(env),
 		reconcileCommand(env),
+		verifyErasureCommand(env),
 		rebuildCommand(env),
 		batchesCommand(env),
 		retentionCommand(env),

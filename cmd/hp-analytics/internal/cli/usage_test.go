@@ -49,6 +49,8 @@ func TestUsage(t *testing.T) {
 		"check-config, invalid":  {[]string{"serve", "--check-config", "--target=ingest"}, []string{"REDIS_URL=redis://h"}, exitUsage, []string{"DATABASE_URL:"}},
 		"no database":            {[]string{"migrate", "status"}, []string{nowhere}, exitUsage, []string{"DATABASE_URL", "DATA_DIR"}},
 		"reconcile of what":      {[]string{"reconcile", "--from", "yesterday", "--to=1"}, nil, exitUsage, []string{"--from:", "--to:"}},
+		"erasure of nobody":      {[]string{"verify-erasure"}, nil, exitUsage, []string{"name a receipt or a user"}},
+		"erasure by a word":      {[]string{"verify-erasure", "x"}, nil, exitUsage, []string{`"x" is no receipt`}},
 		"reconcile backwards":    {[]string{"reconcile", "--from=2026-12-30", "--to=2026-12-01"}, nil, exitUsage, []string{"must not be before --from"}},
 		"rebuild of what":        {[]string{"rebuild", "--from", "2026-13-01", "--to=1"}, nil, exitUsage, []string{"--from:", "--to:"}},
 		"rebuild of all":         {[]string{"rebuild", "--from", "2026-01-01"}, nil, exitUsage, []string{"both are required"}},
