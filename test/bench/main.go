@@ -166,7 +166,7 @@ func (o options) includes(s section) bool {
 // page as it is.
 func (b *bench) run(ctx context.Context, s section, out io.Writer) error {
 	t, err := s.measure(ctx, b)
-	t.print(out)
+	t.writeTo(out)
 	_, _ = fmt.Fprintln(out)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)

@@ -27,12 +27,12 @@ func rewritten(page, name, caption string, t table) (string, error) {
 	t.mark(parse(old))
 	var text strings.Builder
 	_, _ = fmt.Fprintf(&text, "%s%s\n%s\n\n", before, begin, caption)
-	t.print(&text)
+	t.writeTo(&text)
 	_, _ = fmt.Fprintf(&text, "\n%s%s", end, after)
 	return text.String(), nil
 }
 
-// parse reads the first table of a text that print has written. It returns an empty table if there is none.
+// parse reads the first table of a text that writeTo has written. It returns an empty table if there is none.
 func parse(text string) (t table) {
 	var columns []string
 	for line := range strings.Lines(text) {

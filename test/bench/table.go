@@ -28,8 +28,8 @@ type table struct {
 // add appends a row, with a cell for each column.
 func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
 
-// print prints the table as Markdown. Columns of keys are aligned to the left, numbers to the right.
-func (t table) print(out io.Writer) {
+// writeTo writes the table as Markdown. Columns of keys are aligned to the left, numbers to the right.
+func (t table) writeTo(out io.Writer) {
 	_, _ = fmt.Fprintf(out, "| %s |\n|%s%s\n", strings.Join(append(slices.Clone(t.keys), t.numbers...), " | "),
 		strings.Repeat("---|", len(t.keys)), strings.Repeat("--:|", len(t.numbers)))
 	for _, cells := range t.rows {

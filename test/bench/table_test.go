@@ -28,7 +28,7 @@ func TestTable(t *testing.T) {
 		workRow("drain", 3_000_000, 2*time.Second, nil, map[string]time.Duration{"worker": 3 * time.Second}),
 	}
 	var out bytes.Buffer
-	newWrites(rows).print(&out)
+	newWrites(rows).writeTo(&out)
 	const want = `| work | requests/s | events/s | mean ms | p50 ms | p95 ms | p99 ms | errors | CPU µs/event | service | worker | Postgres | Redis | others | load | MiB | grew | ± |
 |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|
 | bulk | 2 | 2,000 | 2.6 | 2.0 | 4.5 | 4.5 | 1 x 429, 2 x 503 | 11.0 | 10.0 |  | 1.0 |  |  | 0.3 | 51 | -2 % | 13 % |
@@ -54,7 +54,7 @@ func TestResults(t *testing.T) {
 	newComparisons([]*result{
 		{comparison: comparison{name: "events", variant: "MICRO=1", goal: goal{rate: 1.8, cpu: 5.5, p99: 1, after: time.Second}}, ours: ours, theirs: theirs},
 		{comparison: comparison{name: "not measured"}},
-	}).print(&out)
+	}).writeTo(&out)
 	const want = `| work | peer/s | ours/s | rate | goal | CPU µs of the peer | CPU µs of ours | CPU | goal | p50 ms of the peer | p50 ms of ours | p99 ms of the peer | p99 ms of ours | p99 | goal | errors of the peer | errors of ours | correct after s, peer | correct after s, ours | goal |
 |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|
 | events, peer with MICRO=1 | 190 | 950 | 5.0x | ≥ 1.8x: reached | 5263.2 | 1055.6 | 5.0x | ≥ 5.5x: **missed** | 1.0 | 1.0 | 2.0 | 2.0 | 1.0x | ≥ 1x: reached | 3 x 500 | 0 | 1.00 | 1.00 | ≤ 1s: reached |
