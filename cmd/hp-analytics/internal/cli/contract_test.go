@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/hp-analytics/hp-analytics/internal/openapi/openapitest"
+	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 )
 
 // query reads one value as the owner of a database.
@@ -248,11 +249,13 @@ func (v *visitor) exerciseImport() {
 	v.do(http.StatusOK, http.MethodDelete, "/imports/"+id, "", "id")
 }
 
-// exerciseErasure forgets a user, with an API key of an owner.
+// exerciseErasure forgets a user, with an API key of an owner, and waits until nothing is left: reconcile finds differences before.
 func (v *visitor) exerciseErasure() {
 	v.t.Helper()
 	id := v.do(http.StatusAccepted, http.MethodDelete, "/users/bob", "", "id")
-	v.do(http.StatusOK, http.MethodGet, "/erasures/"+id, "", "id")
+	platformtest.Eventually(v.t, time.Minute, "the erasure is done", func() bool {
+		return v.do(http.StatusOK, http.MethodGet, "/erasures/"+id, "", "state") == "done"
+	})
 	v.do(http.StatusOK, http.MethodGet, "/erasures", "", "")
 }
 
