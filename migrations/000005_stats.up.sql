@@ -604,11 +604,7 @@ CREATE TABLE stats.zone_changes (
 	rows        bigint NOT NULL DEFAULT 0,
 	started_at  timestamptz NOT NULL DEFAULT now(),
 	finished_at timestamptz,
-	failure     text,
-	attempts    integer NOT NULL DEFAULT 0,
-	next_attempt_at timestamptz,
-	CHECK (days_done BETWEEN 0 AND days_total),
-	CHECK ((failure IS NULL) = (attempts = 0) AND (failure IS NULL) = (next_attempt_at IS NULL))
+	CHECK (days_done BETWEEN 0 AND days_total)
 );
 COMMENT ON TABLE stats.zone_changes IS 'The last change of the time zone of each project that ever changed it. stats.zones alone says what holds; this is its progress.';
 COMMENT ON COLUMN stats.zone_changes.project IS 'The project.';
@@ -619,9 +615,6 @@ COMMENT ON COLUMN stats.zone_changes.days_total IS 'Days with numbers whose raw 
 COMMENT ON COLUMN stats.zone_changes.rows IS 'Raw rows that were counted again.';
 COMMENT ON COLUMN stats.zone_changes.started_at IS 'When it began.';
 COMMENT ON COLUMN stats.zone_changes.finished_at IS 'When no day was left. NULL while it runs.';
-COMMENT ON COLUMN stats.zone_changes.failure IS 'Why the last step failed. NULL if it did not.';
-COMMENT ON COLUMN stats.zone_changes.attempts IS 'How many times in a row the next step has failed.';
-COMMENT ON COLUMN stats.zone_changes.next_attempt_at IS 'When a step that failed is tried again.';
 
 -- Every project has a history from its first moment on, so that no fold needs to choose a zone.
 CREATE FUNCTION stats.begin_zones() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -635,11 +628,9 @@ REVOKE ALL ON FUNCTION stats.begin_zones() FROM PUBLIC;
 CREATE TRIGGER begin_zones AFTER INSERT ON auth.projects FOR EACH ROW EXECUTE FUNCTION stats.begin_zones();
 INSERT INTO stats.zones (project, since, time_zone) SELECT id, '-infinity', time_zone FROM auth.projects;
 GRANT SELECT, INSERT, UPDATE, DELETE ON stats.zones, stats.zone_changes TO hp_aggregator;
--- Auth shows the progress, and changes the zone of a project without users at once.
-GRANT USAGE ON SCHEMA stats TO hp_auth, hp_ingest;
-GRANT SELECT ON stats.zones, stats.zone_changes TO hp_auth;
-GRANT UPDATE (time_zone) ON stats.zones TO hp_auth;
-GRANT SELECT ON stats.zones TO hp_analytics, hp_ingest;
+-- Auth changes the zone of a project without users at once.
+GRANT USAGE ON SCHEMA stats TO hp_auth;
+GRANT SELECT, UPDATE (time_zone) ON stats.zones TO hp_auth;
 
 -- A rebuild counts a day of a project into these tables, then replaces the rows of the day in stats. They are unlogged, because
 -- after any interruption, a crash of Postgres included, the day starts again.

@@ -82,23 +82,3 @@ func startOfHour(t time.Time, offset int) time.Time {
 	}
 	return time.Unix(seconds-past, 0).UTC()
 }
-
-// Hours returns the starts of all hours from one instant up to, but not including, another, each with the offset that the clocks
-// have in it. There are 23 or 25 in a day when the clocks change by an hour. When they change by half an hour, two hours
-// overlap, as they do on the clocks. When they change within an hour so that two begin at the same instant, they are one.
-func Hours(from, to time.Time, zone *time.Location) []time.Time {
-	var starts []time.Time
-	for t := from.In(zone); t.Before(to); {
-		name, offset := t.Zone()
-		start := startOfHour(t, offset)
-		if n := len(starts); n == 0 || !start.Equal(starts[n-1]) {
-			starts = append(starts, start.In(time.FixedZone(name, offset)))
-		}
-		next := start.Add(time.Hour)
-		if _, change := t.ZoneBounds(); !change.IsZero() && change.Before(next) {
-			next = change
-		}
-		t = next.In(zone)
-	}
-	return starts
-}

@@ -39,12 +39,12 @@ func TestStartsOfDays(t *testing.T) {
 		{"Africa/Cairo", day(2026, 4, 24), "2026-04-24T01:00:00+03:00", 23},        // midnight is skipped
 	} {
 		z := zone(t, test.zone)
-		start, end := test.day.Start(z), (test.day + 1).Start(z)
+		start := test.day.Start(z)
 		if got := start.In(z).Format(time.RFC3339); got != test.start {
 			t.Errorf("%s in %s starts at %s, want %s", test.day, test.zone, got, test.start)
 		}
-		if got := len(Hours(start, end, z)); got != test.hours {
-			t.Errorf("%s in %s has %d hours, want %d: %v", test.day, test.zone, got, test.hours, Hours(start, end, z))
+		if hours := Always(z).Hours(test.day, test.day); len(hours) != test.hours || !Always(z).Start(test.day).Equal(start) {
+			t.Errorf("%s in %s has %d hours, want %d: %v", test.day, test.zone, len(hours), test.hours, hours)
 		}
 	}
 }
@@ -59,14 +59,11 @@ func TestDaysAndHoursPartitionTime(t *testing.T) {
 		for d := day(2010, 12, 31); d <= day(2027, 1, 1); d++ {
 			start, end := d.Start(z), (d + 1).Start(z)
 			hours := map[int64]bool{}
-			for _, h := range Hours(start, end, z) {
-				if hours[h.Unix()] {
-					t.Fatalf("%s in %s has the hour %s twice", d, name, h)
+			for _, h := range Always(z).Hours(d, d) {
+				if hours[h.Hour.Unix()] {
+					t.Fatalf("%s in %s has the hour %s twice", d, name, h.Hour)
 				}
-				if h.Minute() != 0 {
-					t.Fatalf("%s in %s has an hour that starts at %s", d, name, h)
-				}
-				hours[h.Unix()] = true
+				hours[h.Hour.Unix()] = true
 			}
 			for at := start; at.Before(end); at = at.Add(15 * time.Minute) {
 				if DayOf(at, z) != d || at.In(z).Format(time.DateOnly) != d.String() {

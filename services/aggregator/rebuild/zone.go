@@ -163,15 +163,3 @@ func ZoneChangesDue(ctx context.Context, pool *pgxpool.Pool) ([]string, error) {
 	slugs, err := postgres.ZoneChangesDue(ctx, pool)
 	return slugs, platformpostgres.Classify(err)
 }
-
-// ZoneDaysLeft returns how many days the changes of all projects have left.
-func ZoneDaysLeft(ctx context.Context, pool *pgxpool.Pool) (int64, error) {
-	days, err := postgres.ZoneDaysLeft(ctx, pool)
-	return days, platformpostgres.Classify(err)
-}
-
-// FailZone records why a step failed and returns when it is tried again.
-func FailZone(ctx context.Context, pool *pgxpool.Pool, slug string, cause error) (time.Time, error) {
-	next, err := postgres.FailZoneChange(ctx, pool, slug, cause.Error())
-	return next, platformpostgres.Classify(err)
-}

@@ -49,7 +49,7 @@ func spanOf(c report.Calendar, r report.Range, interval report.Interval) span {
 	}
 	at := span{"hour", "hourly", time.Unix(0, 0).UTC(), time.Unix(-1, 0).UTC()} // no row is in it
 	if hours := c.Hours(r); len(hours) > 0 {
-		at.first, at.last = hours[0], hours[len(hours)-1]
+		at.first, at.last = hours[0].Hour, hours[len(hours)-1].Hour
 	}
 	return at
 }

@@ -31,15 +31,21 @@ func (c Calendar) Starts(date time.Time) time.Time {
 	return localtime.DayOfDate(date).Start(c.Zone).In(c.Zone)
 }
 
-// Hours returns the starts of the hours of a range. There are none if the range is a day that the zone skipped.
-func (c Calendar) Hours(r Range) []time.Time {
-	return localtime.Hours(c.Starts(r.From), c.Starts(r.To.AddDate(0, 0, 1)), c.Zone)
+// Ends returns the first instant after a date. Where clocks are put back just after midnight, that is after the next date has begun.
+func (c Calendar) Ends(date time.Time) time.Time {
+	return localtime.Always(c.Zone).Over(localtime.DayOfDate(date))
+}
+
+// Hours returns the hours of a range. There are none if the range is a day that the zone skipped.
+func (c Calendar) Hours(r Range) []localtime.LocalHour {
+	return localtime.Always(c.Zone).Hours(localtime.DayOfDate(r.From), localtime.DayOfDate(r.To))
 }
 
 // bucket is an interval of a series.
 type bucket struct {
 	start, end time.Time // instants
-	until      time.Time // rows of earlier days or hours belong to it or to an earlier bucket
+	hour       time.Time // of its row; zero for other intervals
+	until      time.Time // rows of earlier days belong to it or to an earlier bucket; zero for an hour
 	whole      bool      // the range has all of it
 }
 
@@ -47,14 +53,14 @@ type bucket struct {
 func (c Calendar) buckets(r Range, interval Interval) (all []bucket) {
 	if interval == Hourly {
 		for _, hour := range c.Hours(r) {
-			// Where clocks go back by half an hour, an hour begins within another. So until is not the end.
-			all = append(all, bucket{start: hour, end: hour.Add(time.Hour), until: hour.Add(time.Nanosecond), whole: true})
+			// Where clocks go back by half an hour, an hour starts within another.
+			all = append(all, bucket{start: hour.Start, end: hour.Hour.Add(time.Hour), hour: hour.Hour, whole: true})
 		}
 		return all
 	}
 	for first := c.first(r.From, interval); !first.After(r.To); {
 		next := c.next(first, interval)
-		start, end := c.Starts(first), c.Starts(next)
+		start, end := c.Starts(first), c.Ends(next.AddDate(0, 0, -1))
 		if start.Before(end) { // a zone that crosses the date line to the west skips a day
 			all = append(all, bucket{
 				start: start, end: end, until: next,

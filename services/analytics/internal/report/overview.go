@@ -32,7 +32,7 @@ func (r Range) Before() Range {
 
 // NewOverview returns the overview of a range from what is stored of it and of the range before.
 func NewOverview(c Calendar, r Range, interval Interval, stored, before Stored, meta Meta) (Overview, error) {
-	over := func(r Range) bool { return !c.Starts(r.To.AddDate(0, 0, 1)).After(meta.CompleteUntil) }
+	over := func(r Range) bool { return !c.Ends(r.To).After(meta.CompleteUntil) }
 	o := Overview{Range: r, Complete: over(r), Previous: Period{Range: r.Before(), Complete: over(r.Before())}, Meta: meta}
 	var err error
 	if o.Series, err = NewSeries(c, r, interval, stored, meta.CompleteUntil); err != nil {

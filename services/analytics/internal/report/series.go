@@ -34,13 +34,21 @@ type Point struct {
 	Counts   Counts
 }
 
+// has reports whether the next row belongs to the bucket.
+func (b bucket) has(at time.Time) bool {
+	if b.hour.IsZero() {
+		return at.Before(b.until)
+	}
+	return !at.After(b.hour)
+}
+
 // NewSeries groups what is stored into the intervals of a range.
 func NewSeries(c Calendar, r Range, interval Interval, stored Stored, completeUntil time.Time) (Series, error) {
 	s := Series{Interval: interval}
 	rows, from := stored.Rows, r.From
 	for _, b := range c.buckets(r, interval) {
 		point := Point{Start: b.start, Complete: b.whole && !b.end.After(completeUntil)}
-		for len(rows) > 0 && rows[0].At.Before(b.until) {
+		for len(rows) > 0 && b.has(rows[0].At) {
 			if err := point.Counts.Add(rows[0].Counts); err != nil {
 				return Series{}, err
 			}

@@ -132,6 +132,10 @@ func TestPointsStartWhereTheProjectLives(t *testing.T) {
 			starts(t, calendar(t, "Europe/Berlin"), "2026-03-29", "2026-03-29", report.Daily, "2026-03-29T22:00:00Z"),
 			[]string{"2026-03-29T00:00:00+01:00"},
 		},
+		"a day is not over while clocks that were put back show it again": {
+			starts(t, calendar(t, "America/St_Johns"), "2010-11-06", "2010-11-06", report.Daily, "2010-11-07T03:29:00Z"),
+			[]string{"(2010-11-06T00:00:00-02:30)"},
+		},
 		"weeks from Monday, cut at both ends": {
 			starts(t, calendar(t, "UTC"), "2026-04-28", "2026-05-12", report.Weekly, "2026-06-01T00:00:00Z"),
 			[]string{"(2026-04-27T00:00:00Z)", "2026-05-04T00:00:00Z", "(2026-05-11T00:00:00Z)"},
@@ -164,16 +168,21 @@ func TestHours(t *testing.T) {
 		{"Europe/Berlin", "2026-03-29", 23, map[int]string{1: "2026-03-29T01:00:00+01:00", 2: "2026-03-29T03:00:00+02:00"}},
 		{"Europe/Berlin", "2026-10-25", 25, map[int]string{2: "2026-10-25T02:00:00+02:00", 3: "2026-10-25T02:00:00+01:00"}},
 		{"Asia/Kolkata", "2026-01-01", 24, map[int]string{23: "2026-01-01T23:00:00+05:30"}},
-		{"Australia/Lord_Howe", "2026-04-05", 25, map[int]string{1: "2026-04-05T01:00:00+11:00", 2: "2026-04-05T01:00:00+10:30"}},
-		{"Australia/Lord_Howe", "2026-10-04", 24, map[int]string{1: "2026-10-04T01:00:00+10:30", 2: "2026-10-04T02:00:00+11:00"}},
+		{"Australia/Lord_Howe", "2026-04-05", 25, map[int]string{1: "2026-04-05T01:00:00+11:00", 2: "2026-04-05T01:30:00+10:30", 3: "2026-04-05T02:00:00+10:30"}},
+		{"Australia/Lord_Howe", "2026-10-04", 24, map[int]string{1: "2026-10-04T01:00:00+10:30", 2: "2026-10-04T02:30:00+11:00", 3: "2026-10-04T03:00:00+11:00"}},
+		{"America/St_Johns", "2010-03-14", 23, map[int]string{0: "2010-03-14T00:00:00-03:30", 1: "2010-03-14T02:00:00-02:30"}},
+		{"America/St_Johns", "2010-11-06", 25, map[int]string{23: "2010-11-06T23:00:00-02:30", 24: "2010-11-06T23:01:00-03:30"}},
+		{"America/St_Johns", "2010-11-07", 25, map[int]string{0: "2010-11-07T00:00:00-02:30", 1: "2010-11-07T00:00:00-03:30"}},
+		{"Antarctica/Troll", "2026-03-29", 22, map[int]string{1: "2026-03-29T03:00:00+02:00"}},
+		{"Antarctica/Troll", "2026-10-25", 26, map[int]string{2: "2026-10-25T02:00:00+02:00", 3: "2026-10-25T01:00:00Z"}},
 	} {
 		c := calendar(t, test.zone)
 		r := report.Range{From: day(t, test.day), To: day(t, test.day)}
 		var stored report.Stored
 		for i, hour := range c.Hours(r) {
-			stored.Rows = append(stored.Rows, report.Row{At: hour.UTC(), Counts: report.Counts{Counts: stats.Counts{stats.Events: int64(i + 1)}}})
+			stored.Rows = append(stored.Rows, report.Row{At: hour.Hour, Counts: report.Counts{Counts: stats.Counts{stats.Events: int64(i + 1)}}})
 		}
-		series, err := report.NewSeries(c, r, report.Hourly, stored, c.Starts(r.To.AddDate(0, 0, 1)))
+		series, err := report.NewSeries(c, r, report.Hourly, stored, c.Ends(r.To))
 		if err != nil || len(series.Points) != test.hours {
 			t.Errorf("%s in %s has %d hours, %v; want %d", test.day, test.zone, len(series.Points), err, test.hours)
 			continue

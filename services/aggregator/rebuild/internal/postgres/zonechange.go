@@ -160,7 +160,7 @@ func (c ZoneChange) record(ctx context.Context, tx pgx.Tx, p ZoneProgress, rows 
 			started_at = CASE WHEN $8 THEN c.started_at ELSE excluded.started_at END,
 			rows = CASE WHEN $8 THEN c.rows ELSE 0 END + excluded.rows,
 			to_zone = excluded.to_zone, days_done = excluded.days_done, days_total = excluded.days_total,
-			finished_at = excluded.finished_at, failure = NULL, attempts = 0, next_attempt_at = NULL`
+			finished_at = excluded.finished_at`
 	from := c.Project.Zones.Current()
 	if c.Begun && len(c.Before) > 0 {
 		from = c.Before.Current()
@@ -203,15 +203,14 @@ func (c ZoneChange) Finish(ctx context.Context, s *Session, all bool, p ZoneProg
 	return busy(err)
 }
 
-// ZoneChangesDue returns the slugs of the projects whose time zone is to change, or is changing, and whose next step is due.
+// ZoneChangesDue returns the slugs of the projects whose time zone is to change, or is changing.
 func ZoneChangesDue(ctx context.Context, db zones.Queryer) ([]string, error) {
 	const query = `
 		SELECT p.slug
 		FROM auth.projects AS p
 		LEFT JOIN stats.zone_changes AS c ON c.project = p.id
-		WHERE (p.time_zone <> (SELECT time_zone FROM stats.zones WHERE project = p.id ORDER BY since DESC LIMIT 1)
-		       OR c.project IS NOT NULL AND c.finished_at IS NULL)
-		  AND (c.next_attempt_at IS NULL OR c.next_attempt_at <= now())
+		WHERE p.time_zone <> (SELECT time_zone FROM stats.zones WHERE project = p.id ORDER BY since DESC LIMIT 1)
+		   OR c.project IS NOT NULL AND c.finished_at IS NULL
 		ORDER BY p.id`
 	rows, err := db.Query(ctx, query)
 	if err != nil {
@@ -222,38 +221,4 @@ func ZoneChangesDue(ctx context.Context, db zones.Queryer) ([]string, error) {
 		return nil, fmt.Errorf("list changes of time zones: %w", err)
 	}
 	return slugs, nil
-}
-
-// ZoneDaysLeft returns how many days all changes have left.
-func ZoneDaysLeft(ctx context.Context, db interface {
-	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
-}) (days int64, err error) {
-	const query = `SELECT coalesce(sum(days_total - days_done), 0) FROM stats.zone_changes WHERE finished_at IS NULL`
-	if err := db.QueryRow(ctx, query).Scan(&days); err != nil {
-		return 0, fmt.Errorf("count the days left of changes of time zones: %w", err)
-	}
-	return days, nil
-}
-
-// maxFailure bounds the characters of a failure that is stored.
-const maxFailure = 1000
-
-// FailZoneChange records that a step failed. The pause before the next attempt doubles from 2 seconds up to 5 minutes.
-func FailZoneChange(ctx context.Context, db interface {
-	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
-}, slug, failure string) (next time.Time, err error) {
-	const upsert = `
-		INSERT INTO stats.zone_changes AS c (project, from_zone, to_zone, days_done, days_total, failure, attempts, next_attempt_at)
-		SELECT id, coalesce((SELECT time_zone FROM stats.zones WHERE project = p.id ORDER BY since DESC LIMIT 1), time_zone), time_zone, 0, 0,
-			left($2, $3), 1, clock_timestamp() + interval '2 seconds'
-		FROM auth.projects AS p WHERE slug = $1
-		ON CONFLICT (project) DO UPDATE SET
-			from_zone = CASE WHEN c.to_zone = excluded.to_zone THEN c.from_zone ELSE excluded.from_zone END, to_zone = excluded.to_zone,
-			failure = excluded.failure, attempts = c.attempts + 1, finished_at = NULL,
-			next_attempt_at = clock_timestamp() + least(interval '5 minutes', interval '2 seconds' * power(2, least(c.attempts, 10)))
-		RETURNING next_attempt_at`
-	if err := db.QueryRow(ctx, upsert, slug, failure, maxFailure).Scan(&next); err != nil {
-		return time.Time{}, fmt.Errorf("record why a change of a time zone failed: %w", err)
-	}
-	return next, nil
 }
