@@ -358,7 +358,7 @@ COMMENT ON COLUMN stats.daily_user_sets.chunk IS 'The users whose number divided
 COMMENT ON COLUMN stats.daily_user_sets.lane IS 'The worker lane that wrote the row.';
 COMMENT ON COLUMN stats.daily_user_sets.users IS 'Roaring bitmap, in its portable format, of the remainders of the division. Unite the lanes.';
 
--- sum(bigint) adds up in numeric, which costs more than all the rest of a comparison of millions of rows.
+-- sum(bigint) adds up in numeric, which costs more than all the rest of a comparison of many rows.
 CREATE AGGREGATE stats.total(bigint) (SFUNC = int8pl, STYPE = bigint, INITCOND = '0', COMBINEFUNC = int8pl, PARALLEL = SAFE);
 COMMENT ON AGGREGATE stats.total(bigint) IS 'The sum, as bigint; 0 of no rows. A sum that does not fit is an error.';
 
@@ -551,7 +551,7 @@ COMMENT ON TABLE stats.rebuild_days IS 'The days of a rebuild that are done. Eac
 COMMENT ON COLUMN stats.rebuild_days.rebuild_id IS 'The rebuild.';
 COMMENT ON COLUMN stats.rebuild_days.day IS 'The day of the project.';
 COMMENT ON COLUMN stats.rebuild_days.rows IS 'Raw rows that were counted.';
-COMMENT ON COLUMN stats.rebuild_days.removed IS 'Rollup rows that differed, were surplus, or were in a lane other than 0.';
+COMMENT ON COLUMN stats.rebuild_days.removed IS 'Rollup rows, in all lanes, that differed or were surplus.';
 COMMENT ON COLUMN stats.rebuild_days.added IS 'Rollup rows that replaced them or were missing.';
 COMMENT ON COLUMN stats.rebuild_days.swapped_at IS 'When its rollups were replaced.';
 GRANT SELECT, INSERT, UPDATE, DELETE ON stats.rebuilds, stats.rebuild_days TO hp_aggregator;

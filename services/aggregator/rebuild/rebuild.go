@@ -67,7 +67,7 @@ type Day struct {
 	Rows          int64         // raw rows that are counted now: events and the lines of orders and refunds
 	Late          int64         // those of them that were folded after the snapshot
 	Before, After int64         // rollup rows
-	Removed       int64         // rollup rows that differed, were surplus, or were in a lane other than 0
+	Removed       int64         // rollup rows, in all lanes, that differed or were surplus
 	Added         int64         // rollup rows that replaced them or were missing
 	Took, Locked  time.Duration // in total, and while folds were kept out
 	Unpublished   error         // why the caches could not be invalidated; nil if they were

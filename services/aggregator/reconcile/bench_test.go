@@ -24,7 +24,10 @@ var (
 	benchUsers    = flag.Int("users", 100_000, "how many users the events of BenchmarkReconcile are of")
 )
 
-// BenchmarkReconcile recounts many events of 1,000 products and 100,000 users, and rebuilds one of the days:
+// rebuiltDays is how many days BenchmarkReconcile rebuilds at most.
+const rebuiltDays = 5
+
+// BenchmarkReconcile recounts many events of 1,000 products and 100,000 users, and rebuilds some of the days:
 //
 //	go test -run '^$' -bench Reconcile -benchtime 1x -timeout 1h ./services/aggregator/reconcile -args -events 10000000 -days 30
 //
@@ -67,10 +70,17 @@ func BenchmarkReconcile(b *testing.B) {
 	b.ReportMetric(peakMiB(b), "peak-MiB")
 	b.ReportMetric(float64(tempBytes(b, w)-temp)/float64(b.N)/(1<<20), "temp-MiB")
 
-	report, err := rebuild.Run(b.Context(), pool, rebuild.Options{From: localtime.DayOfDate(w.First), To: localtime.DayOfDate(w.First)})
+	first, last := localtime.DayOfDate(w.First), localtime.DayOfDate(w.First)+localtime.Day(min(w.Days, rebuiltDays)-1)
+	cpu = cpuTime(b, w)
+	var rebuilding, rows int64
+	report, err := rebuild.Run(b.Context(), pool, rebuild.Options{From: first, To: last, Done: func(d rebuild.Day) {
+		rows += d.Rows
+		rebuilding = (cpuTime(b, w) - cpu).Microseconds() // its session ends when it returns
+	}})
 	if err != nil {
 		b.Fatal(err)
 	}
+	b.ReportMetric(float64(rebuilding)/float64(rows), "rebuild-cpu-µs/event")
 	b.Logf("rebuilt a day: %+v", report.Done[0])
 }
 

@@ -115,9 +115,12 @@ func possibleDays(o rebuild.Options, missing []localtime.Day) string {
 }
 
 func (e environment) printRebuiltDay(d rebuild.Day) {
-	_, _ = fmt.Fprintf(e.stdout, "%s %s: %d raw rows (%d of them arrived during the rebuild), %d rollup rows before, %d after, %d removed, %d added, in %s, writers waited %s\n",
-		d.Project, d.Day, d.Rows, d.Late, d.Before, d.After, d.Removed, d.Added,
-		d.Took.Round(time.Millisecond), d.Locked.Round(time.Millisecond))
+	outcome := fmt.Sprintf("%d rollup rows: equal", d.After)
+	if d.Removed+d.Added > 0 {
+		outcome = fmt.Sprintf("%d rollup rows before, %d after, %d removed, %d added", d.Before, d.After, d.Removed, d.Added)
+	}
+	_, _ = fmt.Fprintf(e.stdout, "%s %s: %d raw rows (%d of them arrived during the rebuild), %s, in %s, writers waited %s\n",
+		d.Project, d.Day, d.Rows, d.Late, outcome, d.Took.Round(time.Millisecond), d.Locked.Round(time.Millisecond))
 	if d.Unpublished != nil {
 		_, _ = fmt.Fprintf(e.stdout, "%s %s: the caches were not invalidated, cached numbers stay until they expire: %v\n", d.Project, d.Day, d.Unpublished)
 	}
@@ -134,6 +137,10 @@ func (e environment) printRebuilt(r rebuild.Report, took time.Duration, invalida
 	if !invalidated && removed+added > 0 {
 		_, _ = fmt.Fprintln(e.stdout, "REDIS_URL is not set: cached numbers stay until they expire.")
 	}
-	_, _ = fmt.Fprintf(e.stdout, "Rebuilt %s from %s in %s: %s removed, %d added.\n",
-		count(len(r.Done), "day"), count(rows, "raw row"), took.Round(time.Millisecond), count(removed, "rollup row"), added)
+	outcome := "equal, nothing was written"
+	if removed+added > 0 {
+		outcome = fmt.Sprintf("%s removed, %d added", count(removed, "rollup row"), added)
+	}
+	_, _ = fmt.Fprintf(e.stdout, "Rebuilt %s from %s in %s: %s.\n",
+		count(len(r.Done), "day"), count(rows, "raw row"), took.Round(time.Millisecond), outcome)
 }

@@ -111,3 +111,33 @@ func (s setBlob) Merge(stored []byte) ([]byte, error) {
 	}
 	return data, nil
 }
+
+// sameSketch implements Table.SameUsers. The bytes of equal sketches differ by the order in which users came.
+func sameSketch(counted []byte, lanes [][]byte) bool {
+	var want, got sketch.Registers
+	if want.Merge(counted) != nil {
+		return false
+	}
+	for _, lane := range lanes {
+		if got.Merge(lane) != nil {
+			return false
+		}
+	}
+	return got == want
+}
+
+// sameSet implements Table.SameUsers.
+func sameSet(counted []byte, lanes [][]byte) bool {
+	want, got := roaring.New(), roaring.New()
+	if want.UnmarshalBinary(counted) != nil {
+		return false
+	}
+	for _, data := range lanes {
+		lane := roaring.New()
+		if lane.UnmarshalBinary(data) != nil {
+			return false
+		}
+		got.Or(lane)
+	}
+	return got.Equals(want)
+}

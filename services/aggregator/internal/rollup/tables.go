@@ -45,10 +45,15 @@ type Table struct {
 
 	sums  func(*Deltas, func(Key, []int64) bool)
 	blobs func(*Deltas, func(Key, Blob) bool)
+	same  func(counted []byte, lanes [][]byte) bool // of blobs
 }
 
 // Blobs reports whether the table has blobs, and not sums.
 func (t *Table) Blobs() bool { return t.blobs != nil }
+
+// SameUsers reports whether the blobs of some lanes together represent the users of a blob that was counted. Bytes that cannot be
+// read represent nobody's users.
+func (t *Table) SameUsers(counted []byte, lanes [][]byte) bool { return t.same(counted, lanes) }
 
 // SumsOf yields what deltas add to the rows of a table of sums, with a value for each column. The order of the rows is the same
 // for all deltas, so transactions that write them cannot deadlock. A slice of values is valid until the next one.
@@ -77,8 +82,8 @@ var Tables = []*Table{
 	{Name: "user_daily_revenue", Key: []Column{User, Day, Currency}, Values: stats.MoneyColumns(), sums: userDayMoney},
 	{Name: "hourly_revenue", Key: []Column{Hour, Currency}, Values: stats.MoneyColumns(), sums: hourMoney},
 	{Name: "daily_revenue", Key: []Column{Day, Currency}, Values: stats.MoneyColumns(), sums: dayMoney},
-	{Name: "product_daily_users", Key: []Column{Product, Day}, Values: []string{"sketch"}, blobs: productDayUsers},
-	{Name: "name_daily_users", Key: []Column{Name, Day}, Values: []string{"sketch"}, blobs: nameDayUsers},
-	{Name: "daily_users", Key: []Column{Day}, Values: []string{"sketch"}, blobs: dayUsers},
-	{Name: "daily_user_sets", Key: []Column{Day, Chunk}, Values: []string{"users"}, blobs: dayUserSets},
+	{Name: "product_daily_users", Key: []Column{Product, Day}, Values: []string{"sketch"}, blobs: productDayUsers, same: sameSketch},
+	{Name: "name_daily_users", Key: []Column{Name, Day}, Values: []string{"sketch"}, blobs: nameDayUsers, same: sameSketch},
+	{Name: "daily_users", Key: []Column{Day}, Values: []string{"sketch"}, blobs: dayUsers, same: sameSketch},
+	{Name: "daily_user_sets", Key: []Column{Day, Chunk}, Values: []string{"users"}, blobs: dayUserSets, same: sameSet},
 }

@@ -28,7 +28,7 @@ type Swapped struct {
 	Rows          int64         // raw rows counted, the late ones included
 	Late          int64         // raw rows that were folded after the snapshot
 	Before, After int64         // rollup rows
-	Removed       int64         // rollup rows that differed, were surplus, or were in a lane other than 0
+	Removed       int64         // rollup rows, in all lanes, that differed or were surplus
 	Added         int64         // rollup rows that replaced them or were missing
 	Locked        time.Duration // how long folds were kept out
 }
@@ -71,10 +71,6 @@ func (s *Session) Swap(
 				return fmt.Errorf("replace the rows of %s: %w", t.Name, err)
 			}
 		}
-		if done.After, err = countShadow(ctx, tx); err != nil {
-			return err
-		}
-		done.Before = done.After - done.Added + done.Removed
 		return record.After(ctx, tx, done)
 	})
 	done.Locked = time.Since(locked)
