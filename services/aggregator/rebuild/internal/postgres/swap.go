@@ -66,6 +66,11 @@ func (s *Session) Swap(
 			return err
 		}
 		done = Swapped{Rows: rows + late, Late: late}
+		// Nothing has analyzed the shadow tables, so Postgres takes them for nearly empty, and would read all of one for each row of a
+		// rollup.
+		if _, err := tx.Exec(ctx, `SET LOCAL enable_nestloop = off`); err != nil {
+			return fmt.Errorf("prepare the comparison: %w", err)
+		}
 		for _, t := range rollup.Tables {
 			if err := replace(ctx, tx, t, scope, &done, changed); err != nil {
 				return fmt.Errorf("replace the rows of %s: %w", t.Name, err)
