@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -58,6 +59,33 @@ func TestImportsAreProven(t *testing.T) {
 	}
 	if report, _ := b.reconcile(nil, nil); report.Proven != 0 {
 		t.Errorf("%d are proven again", report.Proven)
+	}
+}
+
+// TestImportsOfOthersAreProven checks that what is wrong in one project, and a batch of it that is set aside, do not keep the import
+// of another from being proven.
+func TestImportsOfOthersAreProven(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	shop := b.InProject("shop", "Asia/Kolkata")
+	shop.Events(20)
+	for b.Pending() > 0 {
+		if _, err := b.store.Fold(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, project := range []int16{1, shop.Project} {
+		b.change(`INSERT INTO ingest.imports (project, id, first_day, last_day, finished_at) VALUES ($1, gen_random_uuid(), '2026-01-01', '2026-01-02', now())`, project)
+	}
+	b.change(`UPDATE stats.daily_stats SET events = events + 1 WHERE project = 1`)
+	b.change(`UPDATE ingest.batches SET failed_at = now(), next_attempt_at = now(), failure = 'why' WHERE id = $1`, b.Batch(3))
+	report, out := b.reconcile(nil, nil)
+	var proven []int16
+	if err := b.Pool.QueryRow(t.Context(), `SELECT array_agg(project) FROM ingest.imports WHERE proven_at IS NOT NULL`).Scan(&proven); err != nil {
+		t.Fatal(err)
+	}
+	if report.Differences == 0 || report.Proven != 1 || !slices.Equal(proven, []int16{shop.Project}) {
+		t.Errorf("proven are %v, want the import of %d alone; %+v\n%s", proven, shop.Project, report, out)
 	}
 }
 

@@ -78,8 +78,8 @@ func Run(ctx context.Context, pool *pgxpool.Pool, o Options) (Report, error) {
 	if err == nil {
 		err = postgres.Record(ctx, pool, slices.Collect(maps.Values(r.results)), r.begun, o.From, o.To)
 	}
-	if err == nil && r.report.Differences == 0 && len(r.finished) > 0 {
-		r.report.Proven, err = postgres.Prove(ctx, pool, r.finished, r.begun)
+	if proven := r.proven(); err == nil && len(proven) > 0 {
+		r.report.Proven, err = postgres.Prove(ctx, pool, proven, r.begun)
 	}
 	if err != nil {
 		return Report{}, platformpostgres.Classify(fmt.Errorf("reconcile: %w", err))
@@ -95,8 +95,18 @@ type run struct {
 	begun   time.Time // when the snapshot was taken
 	// results are what is recorded of each project, by its slug.
 	results map[string]*postgres.Result
-	// finished are the imports that are proven if there are no differences.
+	// finished are the imports that are proven if there are no differences in their projects.
 	finished []postgres.Import
+}
+
+// proven returns the finished imports of projects without differences. What is wrong in one says nothing about another.
+func (r *run) proven() []postgres.Import {
+	return slices.DeleteFunc(slices.Clone(r.finished), func(i postgres.Import) bool {
+		return slices.ContainsFunc(r.report.Tables, func(t Table) bool {
+			result, known := r.results[t.Project]
+			return !known || result.Project == i.Project
+		})
+	})
 }
 
 func (r *run) all(ctx context.Context, snapshots []postgres.Snapshot) error {
@@ -171,11 +181,7 @@ func (r *run) checksOf(ctx context.Context, snapshot postgres.Snapshot, p postgr
 }
 
 func (r *run) checkReceipts(ctx context.Context, s postgres.Snapshot, f *findings) error {
-	return s.IncompleteBatches(ctx, r.options.From, r.options.To, func(d postgres.Fault) {
-		if r.options.Project == "" || d.Project == r.options.Project {
-			f.fault(d)
-		}
-	})
+	return s.IncompleteBatches(ctx, r.options.Project, r.options.From, r.options.To, f.fault)
 }
 
 // take adds what a check of a project, or of all of them, has found to the report and to the results, and prints it.
