@@ -17,6 +17,9 @@ import (
 // {minLength: password_too_short}.
 const codesExtension = "x-error-codes"
 
+// patternExtension is the extension of a schema with the sentence for a violated pattern: people cannot read regular expressions.
+const patternExtension = "x-pattern-means"
+
 // maxPointer bounds the pointers in an answer, because their parts are names chosen by the client.
 const maxPointer = 1024
 
@@ -117,7 +120,8 @@ func describe(e *openapi3.SchemaError) (code, detail string) {
 	case "format":
 		return "invalid_format", formatDetail(s.Format)
 	case "pattern":
-		return "invalid_format", "Must match the regular expression " + s.Pattern + "."
+		means, _ := s.Extensions[patternExtension].(string) // a test of the contract demands it
+		return "invalid_format", means
 	default:
 		return "invalid_value", "Is not acceptable."
 	}

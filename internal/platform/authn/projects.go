@@ -81,7 +81,7 @@ func (v *Verifier) Enter(ctx context.Context, caller Principal, slug string) (Pr
 		return Principal{}, ErrProjectForbidden
 	case caller.KeyID != "":
 		if slug != "" && slug != caller.Project.Slug {
-			return Principal{}, ErrProjectForbidden
+			return Principal{}, errKeyElsewhere(caller.Project.Slug)
 		}
 		return caller, nil
 	case caller.Subject == "":
@@ -167,6 +167,12 @@ func (c *placeCache) load(ctx context.Context, key placeKey) ([]Membership, erro
 		return nil, fmt.Errorf("find a project: %w", err)
 	}
 	return []Membership{place}, nil
+}
+
+// errKeyElsewhere tells the holder of a key which project it acts in. It is an ErrProjectForbidden.
+func errKeyElsewhere(slug string) error {
+	return errs.New(errs.Forbidden, "project_forbidden", "This API key acts in the project "+slug+" only. Leave the header Project away, "+
+		"or use a key of the project that it names.").Because(ErrProjectForbidden)
 }
 
 // errSeveral tells a member of several projects how to name one.

@@ -140,6 +140,13 @@ func TestWhoActsWhere(t *testing.T) {
 	if text := fmt.Sprint(err); !errs.Is(err, errs.Malformed) || !strings.Contains(text, "(books, shop)") || !strings.Contains(text, "Project: books") {
 		t.Errorf("several memberships: %v", err)
 	}
+	if p, err = d.Authenticate(t.Context(), "Bearer "+key); err != nil {
+		t.Fatal(err)
+	}
+	_, err = d.Enter(t.Context(), p, "books")
+	if !errors.Is(err, authn.ErrProjectForbidden) || !strings.Contains(err.Error(), "acts in the project shop only. Leave the header Project away") {
+		t.Errorf("a key elsewhere: %v", err)
+	}
 }
 
 // The settings of a project come with its callers, by a token and by a key.

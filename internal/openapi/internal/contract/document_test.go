@@ -136,6 +136,42 @@ func TestSecurityFollowsAccess(t *testing.T) {
 	})
 }
 
+// TestPatternsAreExplained checks that everything in a request that has a pattern says in a sentence what is allowed.
+func TestPatternsAreExplained(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, o *contract.Operation) {
+		seen := map[*openapi3.Schema]bool{}
+		for _, p := range o.Parameters {
+			checkPatterns(t, p.Value.Name, p.Value.Schema, seen)
+		}
+		if body := o.Spec.RequestBody; body != nil {
+			for mediaType, content := range body.Value.Content {
+				checkPatterns(t, mediaType, content.Schema, seen)
+			}
+		}
+	})
+}
+
+func checkPatterns(t *testing.T, where string, ref *openapi3.SchemaRef, seen map[*openapi3.Schema]bool) {
+	t.Helper()
+	if ref == nil || seen[ref.Value] {
+		return
+	}
+	s := ref.Value
+	seen[s] = true
+	if means, _ := s.Extensions["x-pattern-means"].(string); s.Pattern != "" && (!strings.HasPrefix(means, "Must ") || !strings.HasSuffix(means, ".")) {
+		t.Errorf("%s: the pattern %s needs x-pattern-means, a sentence that begins with Must", where, s.Pattern)
+	}
+	checkPatterns(t, where+" items", s.Items, seen)
+	checkPatterns(t, where+" members", s.AdditionalProperties.Schema, seen)
+	for name, member := range s.Properties {
+		checkPatterns(t, where+"/"+name, member, seen)
+	}
+	for _, part := range slices.Concat(s.AllOf, s.OneOf, s.AnyOf) {
+		checkPatterns(t, where, part, seen)
+	}
+}
+
 // TestChangesAreAudited checks that whoever adds an operation that changes something decides what the audit log has of it.
 func TestChangesAreAudited(t *testing.T) {
 	t.Parallel()
