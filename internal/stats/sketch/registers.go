@@ -30,16 +30,6 @@ func (r *Registers) Insert(register uint16, rank uint8) {
 	r[register] = max(r[register], rank)
 }
 
-// Contains reports whether all users of other are in r, as far as sketches tell.
-func (r *Registers) Contains(other *Registers) bool {
-	for i, rank := range other {
-		if rank > r[i] {
-			return false
-		}
-	}
-	return true
-}
-
 // Estimate returns the estimated number of users.
 func (r *Registers) Estimate() int64 {
 	header := []byte{2, precision, 0, 0, 0, 0, 0, 0}

@@ -65,9 +65,6 @@ func TestRegistersAreThoseOfTheUsers(t *testing.T) {
 				t.Errorf("%d users: the registers of %d bytes differ, %v", n, len(data), err)
 			}
 		}
-		if more := registersOf(0, n+100); !more.Contains(want) || n < 5_000 && want.Contains(more) {
-			t.Errorf("%d users: Contains is wrong", n)
-		}
 		if got := want.Estimate(); float64(got) < 0.93*float64(n) || float64(got) > 1.07*float64(n) {
 			t.Errorf("%d users are estimated as %d", n, got)
 		}
