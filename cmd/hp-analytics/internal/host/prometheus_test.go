@@ -151,7 +151,7 @@ func startPrometheus(t *testing.T, p *platform) *scraper {
 		t.Fatal(err)
 	}
 	dir, address := t.TempDir(), fmt.Sprintf("127.0.0.1:%d", port)
-	cmd := exec.Command(program, "--config.file="+prometheusConfig(t, dir, p.url), "--storage.tsdb.path="+filepath.Join(dir, "data"), //nolint:gosec,noctx // it is stopped below
+	cmd := exec.Command(program, "--config.file="+prometheusConfig(t, dir, p.url), "--storage.tsdb.path="+filepath.Join(dir, "data"), //nolint:noctx // it is stopped below
 		"--web.listen-address="+address, "--enable-feature=exemplar-storage", "--log.level=warn")
 	var log strings.Builder
 	cmd.Stdout, cmd.Stderr = &log, &log
@@ -193,8 +193,8 @@ func prometheusConfig(t *testing.T, dir, platform string) string {
 	}
 	cfg["global"] = map[string]any{"scrape_interval": "1s", "evaluation_interval": "1s"}
 	cfg["rule_files"] = []string{rules}
-	for _, job := range cfg["scrape_configs"].([]any) { //nolint:forcetypeassert // a panic is fine in a test
-		scrape := job.(map[string]any) //nolint:forcetypeassert // likewise
+	for _, job := range cfg["scrape_configs"].([]any) {
+		scrape := job.(map[string]any)
 		delete(scrape, "dns_sd_configs")
 		scrape["static_configs"] = []any{map[string]any{"targets": []string{strings.TrimPrefix(platform, "http://")}}}
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -23,7 +24,7 @@ import (
 
 // TestTrace sends one event and follows it to the rollups, by the spans that the platform exports: those of the request, of the
 // transaction that stores it, of the task, and of the fold that counts it are in one trace.
-func TestTrace(t *testing.T) { //nolint:paralleltest // the exporter reads the variables of the process
+func TestTrace(t *testing.T) { // not parallel: the exporter reads the variables of the process
 	spans := &receiver{}
 	server := httptest.NewServer(spans)
 	t.Cleanup(server.Close) // after the platform has stopped, which sends the last spans
@@ -94,7 +95,7 @@ func find(all []*otlp.Span, name string) *otlp.Span {
 func attributes(span *otlp.Span) map[string]string {
 	all := map[string]string{}
 	for _, a := range span.Attributes {
-		all[a.Key] = fmt.Sprint(a.Value.GetIntValue())
+		all[a.Key] = strconv.FormatInt(a.Value.GetIntValue(), 10)
 	}
 	return all
 }
@@ -106,7 +107,7 @@ func drawn(all []*otlp.Span, parent, indent string) string {
 		if hex.EncodeToString(span.ParentSpanId) != parent {
 			continue
 		}
-		took := time.Duration(span.EndTimeUnixNano - span.StartTimeUnixNano) //nolint:gosec // a short time
+		took := time.Duration(span.EndTimeUnixNano - span.StartTimeUnixNano)
 		fmt.Fprintf(&text, "%s─ %s %s\n", indent, span.Name, took)
 		text.WriteString(drawn(all, hex.EncodeToString(span.SpanId), indent+"   "))
 	}
@@ -146,6 +147,6 @@ func (r *receiver) of(traceID string) (all []*otlp.Span) {
 			all = append(all, span)
 		}
 	}
-	slices.SortStableFunc(all, func(a, b *otlp.Span) int { return int(int64(a.StartTimeUnixNano) - int64(b.StartTimeUnixNano)) }) //nolint:gosec // times of today
+	slices.SortStableFunc(all, func(a, b *otlp.Span) int { return int(int64(a.StartTimeUnixNano) - int64(b.StartTimeUnixNano)) })
 	return all
 }

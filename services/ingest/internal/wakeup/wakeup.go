@@ -89,8 +89,8 @@ func (w *Waker) Run(ctx context.Context) {
 }
 
 func (w *Waker) enqueue(ctx context.Context) {
-	ctx, links := w.traced(ctx)
-	defer trace.SpanFromContext(ctx).End()
+	ctx, span, links := w.traced(ctx)
+	defer span.End()
 	if w.outage.Ongoing() {
 		w.lost.Inc()
 		return
@@ -104,20 +104,20 @@ func (w *Waker) enqueue(ctx context.Context) {
 
 // traced starts the span of a task, in the trace of the first flush that it is for, and returns links to all of them. Without a
 // traced flush there is no span.
-func (w *Waker) traced(ctx context.Context) (context.Context, []trace.Link) {
+func (w *Waker) traced(ctx context.Context) (context.Context, trace.Span, []trace.Link) {
 	w.mu.Lock()
 	flushes := w.flushes
 	w.flushes = nil
 	w.mu.Unlock()
 	if len(flushes) == 0 {
-		return ctx, nil
+		return ctx, trace.SpanFromContext(ctx), nil
 	}
 	links := make([]trace.Link, len(flushes))
 	for i, flush := range flushes {
 		links[i] = trace.Link{SpanContext: flush.SpanContext()}
 	}
 	tracer := flushes[0].TracerProvider().Tracer("github.com/hp-analytics/hp-analytics/services/ingest/internal/wakeup")
-	ctx, _ = tracer.Start(trace.ContextWithSpan(ctx, flushes[0]), "enqueue "+protocol.BatchReady.Name,
+	ctx, span := tracer.Start(trace.ContextWithSpan(ctx, flushes[0]), "enqueue "+protocol.BatchReady.Name,
 		trace.WithSpanKind(trace.SpanKindProducer), trace.WithLinks(links[1:]...))
-	return ctx, links
+	return ctx, span, links
 }
