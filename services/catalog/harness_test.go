@@ -54,6 +54,17 @@ func newShop(t testing.TB) *shop {
 // start starts a replica and returns an admin's client of it. Every answer is held against openapi.yaml.
 func (s *shop) start() client {
 	s.t.Helper()
+	return s.client(s.serve())
+}
+
+// client returns an admin's client of a replica.
+func (s *shop) client(routes http.Handler) client {
+	return client{t: s.t, handler: s.checker.Handler(routes), token: s.auth.Token(authn.Admin, uuid.NewString())}
+}
+
+// serve starts a replica.
+func (s *shop) serve() http.Handler {
+	s.t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(s.t.Context()))
 	s.t.Cleanup(cancel)
 	cfg := catalog.Config{
@@ -72,7 +83,7 @@ func (s *shop) start() client {
 		_, ready := svc.Health().Ready(ctx)
 		return ready
 	})
-	return client{t: s.t, handler: s.checker.Handler(svc.Routes()), token: s.auth.Token(authn.Admin, uuid.NewString())}
+	return svc.Routes()
 }
 
 // execute runs a statement as the owner of the database, behind the service's back.

@@ -17,6 +17,13 @@ func HasMain() bool { return hasMain }
 //
 //	func TestMain(m *testing.M) { platformtest.Main(m, dbtest.Stop, redistest.Stop) }
 func Main(m *testing.M, stops ...func() error) {
+	if plan, client := os.LookupEnv(trafficVariable); client {
+		if err := sendTraffic(plan, os.Stdin, os.Stdout); err != nil {
+			_, _ = fmt.Fprintln(os.Stderr, "send traffic:", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	hasMain = true
 	code := m.Run()
 	for _, stop := range stops {
