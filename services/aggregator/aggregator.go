@@ -10,7 +10,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/go-chi/chi/v5"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hp-analytics/hp-analytics/internal/locks"
@@ -61,7 +60,7 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 	eraser := &erase.Eraser{Pool: f.Pool, Redis: f.Redis, Logger: f.Logger}
 	leader := &platformpostgres.Leader{Pool: f.Pool, Lock: locks.AggregatorLeader, Retry: leaderRetry, Logger: f.Logger}
 	return f.Service(frame.Parts{
-		Mount: func(router chi.Router) error {
+		Mount: func(router *httpserver.Router) error {
 			openapi.Mount(router) // there are no operations
 			return nil
 		},

@@ -11,11 +11,10 @@ import (
 	"context"
 	"time"
 
-	"github.com/go-chi/chi/v5"
-
 	"github.com/hp-analytics/hp-analytics/internal/openapi"
 	"github.com/hp-analytics/hp-analytics/internal/openapi/edge"
 	"github.com/hp-analytics/hp-analytics/internal/platform/cache"
+	"github.com/hp-analytics/hp-analytics/internal/platform/httpserver"
 	"github.com/hp-analytics/hp-analytics/internal/platform/lifecycle"
 	"github.com/hp-analytics/hp-analytics/internal/platform/ratelimit"
 	"github.com/hp-analytics/hp-analytics/internal/platform/service"
@@ -39,6 +38,7 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 	}
 	answers := cache.New(cache.Options{
 		Name: "analytics", LocalTTL: localTTL, RedisTTL: cfg.CacheTTL, MaxBytes: uint64(cfg.CacheBytes), Off: cfg.Baseline,
+		Reply: api.Headers,
 	}, f.Redis, f.Logger, f.Registerer)
 	versions := redis.NewVersions(f.Redis, f.Logger)
 	reports := postgres.New(f.Pool)
@@ -58,7 +58,7 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 		OpenToUsers: cfg.OpenToUsers, Now: time.Now,
 	}
 	return f.Service(frame.Parts{
-		Mount: func(router chi.Router) error {
+		Mount: func(router *httpserver.Router) error {
 			openapi.Mount(router)
 			return edge.Mount(router, "analytics", edge.Options{
 				Authenticator: f.Verifier,

@@ -10,8 +10,6 @@ import (
 	"net"
 	"net/netip"
 
-	"github.com/go-chi/chi/v5"
-
 	"github.com/hp-analytics/hp-analytics/internal/openapi"
 	"github.com/hp-analytics/hp-analytics/internal/openapi/edge"
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
@@ -50,7 +48,7 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 			"addr", cfg.HTTP.Addr)
 	}
 	return f.Service(frame.Parts{
-		Mount: func(router chi.Router) error {
+		Mount: func(router *httpserver.Router) error {
 			openapi.Mount(router)
 			return edge.Mount(router, "auth", edge.Options{Authenticator: verifier, Limits: limits}, server.Mount)
 		},

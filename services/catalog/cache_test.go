@@ -12,6 +12,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/cache"
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
+	"github.com/hp-analytics/hp-analytics/services/catalog/internal/api"
 )
 
 // othersSee is how long a change may take to be seen on other replicas: the second that an entry lives in the process,
@@ -100,9 +101,9 @@ func TestSlowReaderBringsNothingBack(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	slow := cache.New(cache.Options{Name: "products", LocalTTL: time.Second, RedisTTL: time.Minute, MaxBytes: 1 << 20},
+	slow := cache.New(cache.Options{Name: "products", LocalTTL: time.Second, RedisTTL: time.Minute, MaxBytes: 1 << 20, Reply: api.ProductHeaders},
 		redis, platformtest.Logger(t), prometheus.NewRegistry())
-	_, _, err := slow.Get(t.Context(), shoe.ID, func(context.Context) (cache.Entry, error) {
+	_, err := slow.Get(t.Context(), cache.Key{Name: "1:" + shoe.ID}, func(context.Context) (cache.Entry, error) {
 		want[item](here, http.StatusOK, http.MethodPatch, shoe.path(), `{"name":"new"}`) // while the slow one holds the old row
 		return cache.Entry{Version: 1, Body: old}, nil
 	})

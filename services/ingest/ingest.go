@@ -12,11 +12,10 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/go-chi/chi/v5"
-
 	"github.com/hp-analytics/hp-analytics/internal/openapi"
 	"github.com/hp-analytics/hp-analytics/internal/openapi/edge"
 	"github.com/hp-analytics/hp-analytics/internal/platform/body"
+	"github.com/hp-analytics/hp-analytics/internal/platform/httpserver"
 	"github.com/hp-analytics/hp-analytics/internal/platform/inflight"
 	"github.com/hp-analytics/hp-analytics/internal/platform/lifecycle"
 	platformpostgres "github.com/hp-analytics/hp-analytics/internal/platform/postgres"
@@ -93,7 +92,7 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 	server := api.New(recorder, orders, store, bodies, watcher, limits, f.Logger, f.Registerer)
 	server.History = api.NewHistory(store, api.HistoryOptions{Limiter: reads, Exports: cfg.Exports, Timeout: cfg.ExportTimeout, Stall: cfg.ExportStall}, f.Logger)
 	return f.Service(frame.Parts{
-		Mount: func(router chi.Router) error {
+		Mount: func(router *httpserver.Router) error {
 			openapi.Mount(router)
 			return edge.Mount(router, "ingest", edge.Options{
 				Authenticator: f.Verifier,

@@ -20,8 +20,17 @@ func newAccess(o *contract.Operation) access {
 	return access{Access: o.Access, denied: errs.New(errs.Forbidden, "forbidden", requirement(o))}
 }
 
-// allows reports whether an authenticated caller may make the request.
+// allows reports whether an authenticated caller may make the request, which is routed.
 func (a *access) allows(caller authn.Principal, r *http.Request) bool {
+	self := ""
+	if a.Self != "" {
+		self = contract.PathParameter(r, a.Self)
+	}
+	return a.permits(caller, self)
+}
+
+// permits reports whether an authenticated caller may make a request in which the path parameter Self has a value.
+func (a *access) permits(caller authn.Principal, self string) bool {
 	switch {
 	case a.Public:
 		return true
@@ -30,7 +39,7 @@ func (a *access) allows(caller authn.Principal, r *http.Request) bool {
 	case slices.Contains(a.Roles, caller.Role):
 		return true
 	default:
-		return a.Self != "" && caller.Subject != "" && caller.Subject == contract.PathParameter(r, a.Self)
+		return a.Self != "" && caller.Subject != "" && caller.Subject == self
 	}
 }
 

@@ -39,6 +39,9 @@ type Authenticator interface {
 type Options struct {
 	Authenticator Authenticator
 	Limits        map[string]Limit // by the names that x-limits uses
+	// Prepared are the operations whose answers may be kept for requests that are the same (see Keep), by their ids. Requests are
+	// answered before they are routed if the router and the Authenticator can do that.
+	Prepared map[string]Audience
 }
 
 // Mount adds the operations with the tag service to r. register adds their handlers to a router of its own, under the
@@ -58,7 +61,7 @@ func mount(c *contract.Contract, r chi.Router, service string, o Options, regist
 		return err
 	}
 	limits := newLimits(o.Limits)
-	guarded := make(map[route]http.Handler)
+	guarded := make(map[*contract.Operation]*operation)
 	var problems []error
 	for _, operation := range c.Operations() {
 		if operation.Service != service {
@@ -71,7 +74,7 @@ func mount(c *contract.Contract, r chi.Router, service string, o Options, regist
 			continue
 		}
 		delete(handlers, at)
-		if guarded[at], err = guard(operation, o.Authenticator, limits, handler); err != nil {
+		if guarded[operation], err = guard(operation, o.Authenticator, limits, handler); err != nil {
 			problems = append(problems, fmt.Errorf("%s: %w", at, err))
 		}
 	}
@@ -79,11 +82,14 @@ func mount(c *contract.Contract, r chi.Router, service string, o Options, regist
 		problems = append(problems, fmt.Errorf("the service serves %s, which openapi.yaml does not have for %s", at, service))
 	}
 	problems = append(problems, limits.unused()...)
+	if err := prepare(r, o, guarded); err != nil {
+		problems = append(problems, err)
+	}
 	if len(problems) > 0 {
 		return fmt.Errorf("mount %s: %w", service, errors.Join(problems...))
 	}
-	for at, handler := range guarded {
-		r.Method(at.method, at.path, handler)
+	for spec, handler := range guarded {
+		r.Method(spec.Method, spec.Path, handler)
 	}
 	return nil
 }
@@ -114,9 +120,11 @@ type operation struct {
 	limits        []limit
 	validator     *validate.Validator
 	handler       http.Handler
+	prepared      *preparedOperation // nil if its answers are not kept
+	answers       *prepared
 }
 
-func guard(o *contract.Operation, authenticator Authenticator, limits *limits, handler http.Handler) (http.Handler, error) {
+func guard(o *contract.Operation, authenticator Authenticator, limits *limits, handler http.Handler) (*operation, error) {
 	op := &operation{access: newAccess(o), project: project{in: o.InProject, path: o.ProjectInPath}, authenticator: authenticator, validator: validate.New(o), handler: handler}
 	if authenticator == nil && !o.Access.Unauthenticated {
 		return nil, errors.New("needs an Authenticator")
@@ -172,6 +180,7 @@ func (o *operation) authenticate(r *http.Request) (*http.Request, error) {
 	if caller, err = o.project.enter(o.authenticator, r, caller); err != nil {
 		return nil, err
 	}
+	r = o.asking(r, caller)
 	if header == "" {
 		return r, nil
 	}

@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -18,16 +16,20 @@ import (
 
 // parameter is one parameter of an operation.
 type parameter struct {
-	spec    *openapi3.Parameter
-	pointer string // names it in answers
-	isID    bool   // a UUID in the path
+	spec      *openapi3.Parameter
+	pointer   string  // names it in answers
+	canonical string  // its name in an http.Header
+	isID      bool    // a UUID in the path
+	accepts   accepts // nil: only kin-openapi knows
 }
 
 func newParameter(p *openapi3.Parameter) parameter {
 	return parameter{
-		spec:    p,
-		pointer: "/" + p.In + "/" + p.Name,
-		isID:    p.In == openapi3.ParameterInPath && p.Schema.Value.Format == "uuid",
+		spec:      p,
+		pointer:   "/" + p.In + "/" + p.Name,
+		canonical: http.CanonicalHeaderKey(p.Name),
+		isID:      p.In == openapi3.ParameterInPath && p.Schema.Value.Format == "uuid",
+		accepts:   prepare(p.Schema.Value),
 	}
 }
 
@@ -73,16 +75,14 @@ func (v *Validator) unknown(query url.Values) (fields []errs.Field) {
 
 // check returns the problems of one parameter.
 func (p parameter) check(r *http.Request, query url.Values) []errs.Field {
-	input := &openapi3filter.RequestValidationInput{Request: r, QueryParams: query, Options: filterOptions}
 	var values []string
 	switch p.spec.In { // no parameter of the contract is a list or in a cookie
 	case openapi3.ParameterInQuery:
 		values = query[p.spec.Name]
 	case openapi3.ParameterInHeader:
-		values = r.Header.Values(p.spec.Name)
+		values = r.Header[p.canonical]
 	default:
-		value := contract.PathParameter(r, p.spec.Name)
-		values, input.PathParams = []string{value}, map[string]string{p.spec.Name: value}
+		values = []string{contract.PathParameter(r, p.spec.Name)}
 	}
 	if len(values) == 0 {
 		if p.spec.Required {
@@ -93,8 +93,15 @@ func (p parameter) check(r *http.Request, query url.Values) []errs.Field {
 	if len(values) > 1 {
 		return []errs.Field{{Pointer: p.pointer, Code: "invalid_value", Detail: "Must be given once."}}
 	}
-	if !utf8.ValidString(values[0]) || strings.ContainsRune(values[0], 0) {
+	if !isText(values[0]) {
 		return []errs.Field{{Pointer: p.pointer, Code: "invalid_value", Detail: textDetail}}
+	}
+	if p.accepts != nil && p.accepts(values[0]) {
+		return nil
+	}
+	input := &openapi3filter.RequestValidationInput{Request: r, QueryParams: query, Options: filterOptions}
+	if p.spec.In == openapi3.ParameterInPath {
+		input.PathParams = map[string]string{p.spec.Name: values[0]}
 	}
 	if err := openapi3filter.ValidateParameter(r.Context(), input, p.spec); err != nil {
 		return fieldsOf(p.pointer, p.spec.Schema.Value, err)

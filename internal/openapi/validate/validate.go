@@ -23,7 +23,8 @@ import (
 type Validator struct {
 	query      map[string]bool // the names of query parameters
 	parameters []parameter
-	body       *body // nil if the operation has none
+	headers    []parameter // those of parameters that are in the header
+	body       *body       // nil if the operation has none
 }
 
 // New returns the validator of an operation. It does once what does not depend on the request. Of an operation whose
@@ -36,6 +37,9 @@ func New(o *contract.Operation) *Validator {
 		}
 		if !o.HandlerValidates {
 			v.parameters = append(v.parameters, newParameter(ref.Value))
+		}
+		if !o.HandlerValidates && ref.Value.In == openapi3.ParameterInHeader {
+			v.headers = append(v.headers, newParameter(ref.Value))
 		}
 	}
 	if o.Spec.RequestBody != nil && !o.HandlerValidates {

@@ -131,7 +131,7 @@ func (c *keyCache) find(ctx context.Context, key string) (Principal, error) {
 	if err != nil {
 		return Principal{}, err
 	}
-	if !k.Expires.IsZero() && !time.Now().Before(k.Expires) {
+	if k.expired() {
 		return Principal{}, errExpiredKey
 	}
 	return k.Principal, nil

@@ -96,15 +96,8 @@ func (v *Verifier) Enter(ctx context.Context, caller Principal, slug string) (Pr
 	if err != nil {
 		return Principal{}, err
 	}
-	caller.Project = place.Project
-	switch {
-	case caller.AccountRole == Admin:
-		caller.Role = Owner
-	case place.Role != "":
-		caller.Role = place.Role
-	case place.Project.ID == DefaultProject:
-		caller.Role, caller.Guest = User, true
-	default:
+	caller, allowed := caller.in(place)
+	if !allowed {
 		v.places.forget(key)
 		return Principal{}, ErrProjectForbidden
 	}

@@ -2,6 +2,7 @@ package authn
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -23,7 +24,7 @@ const (
 	// Audience is the aud claim that access tokens carry and verifiers require.
 	Audience = "hp-analytics"
 
-	maxTokens = 10_000 // in the cache of verified tokens: about 10 MB
+	maxTokens = 10_000 // in the cache of verified tokens: about 5 MB
 
 	// tokenTTL is how long a verified token is accepted without checking it again. A signing key that is removed from the
 	// JWKS stops working within this time.
@@ -89,7 +90,7 @@ type Verifier struct {
 	set     KeySet
 	refresh func(ctx context.Context) // keeps set fresh; nil if set does that itself
 	parser  *jwt.Parser
-	tokens  *otter.Cache[string, verifiedToken]
+	tokens  *otter.Cache[tokenHash, verifiedToken]
 	keys    *keyCache
 	places  *placeCache
 }
@@ -122,9 +123,9 @@ func NewLocalVerifier(set KeySet, store Store) *Verifier {
 			jwt.WithIssuer(Issuer), jwt.WithAudience(Audience),
 			jwt.WithExpirationRequired(), jwt.WithLeeway(clockSkew),
 		),
-		tokens: otter.Must(&otter.Options[string, verifiedToken]{
+		tokens: otter.Must(&otter.Options[tokenHash, verifiedToken]{
 			MaximumSize:      maxTokens,
-			ExpiryCalculator: otter.ExpiryWriting[string, verifiedToken](tokenTTL),
+			ExpiryCalculator: otter.ExpiryWriting[tokenHash, verifiedToken](tokenTTL),
 		}),
 	}
 }
@@ -155,7 +156,8 @@ func (v *Verifier) Authenticate(ctx context.Context, header string) (Principal, 
 }
 
 func (v *Verifier) token(ctx context.Context, raw string) (Principal, error) {
-	if t, ok := v.tokens.GetIfPresent(raw); ok && time.Now().Before(t.expires) {
+	hash := sha256.Sum256([]byte(raw))
+	if t, ok := v.tokens.GetIfPresent(hash); ok && time.Now().Before(t.expires) {
 		return t.principal, nil
 	}
 	var claims Claims
@@ -166,7 +168,7 @@ func (v *Verifier) token(ctx context.Context, raw string) (Principal, error) {
 	if _, err := uuid.Parse(p.Subject); err != nil {
 		return Principal{}, errInvalidToken.Because(fmt.Errorf("subject: %w", err))
 	}
-	v.tokens.Set(raw, verifiedToken{principal: p, expires: deadline(claims.ExpiresAt.Add(clockSkew))})
+	v.tokens.Set(hash, verifiedToken{principal: p, expires: deadline(claims.ExpiresAt.Add(clockSkew))})
 	return p, nil
 }
 

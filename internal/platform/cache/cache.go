@@ -1,48 +1,75 @@
-// Package cache caches encoded answers in two levels: in this process (limited in bytes, short TTL) and in Redis. A miss in
-// both levels computes the answer; concurrent misses of one key share one computation.
+// Package cache caches encoded answers in three levels: in this process (limited in bytes), in Redis, and whatever computes
+// them. Concurrent misses of one key in a process share one computation.
 //
-// After an invalidation, an answer is stale for at most the in-process TTL. There are two ways to invalidate. Keys may
-// contain a version token: a change creates a new token, and nobody reads the old keys any more. Or entries carry a version
-// number: Put replaces older versions in both levels, and a slow reader cannot bring an old version back.
+// What a change invalidates is never served after the change was answered by the same process, and a computation that began
+// before the change never replaces what came after it: each key has a fence, a counter that an invalidation raises, and what was
+// begun under an older count is not used. Other processes learn of an invalidation by a message (see Run). A process that may
+// have missed messages drops everything.
+//
+// There are three ways to invalidate. Put stores the new version of one key. Changed drops all keys of a group. Keys may also
+// contain a version token: a change creates a new token, and nobody reads the old keys any more.
 package cache
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
-	"fmt"
+	"hash/maphash"
 	"log/slog"
-	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/maypok86/otter/v2"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/redis/go-redis/v9"
 
 	platformredis "github.com/hp-analytics/hp-analytics/internal/platform/redis"
+	"github.com/hp-analytics/hp-analytics/internal/platform/reply"
 )
 
-// loadTimeout limits one computation. A computation outlives the request that started it, because others may wait for it.
-const loadTimeout = 15 * time.Second
-
-// entryOverhead is the estimated memory per entry in addition to its key and body, in bytes.
-const entryOverhead = 200
+const (
+	// loadTimeout limits one computation. A computation outlives the request that started it, because others may wait for it.
+	loadTimeout = 15 * time.Second
+	// entryOverhead is the estimated memory per entry in addition to its key and body, in bytes.
+	entryOverhead = 500
+	// fences is the number of counters that the keys without a group share. Two keys that share one invalidate each other.
+	fences = 1 << 12
+	// unheardTTL is the TTL in this process while it cannot hear of invalidations.
+	unheardTTL = time.Second
+)
 
 // Options describe a cache.
 type Options struct {
-	Name     string        // prefixes the Redis keys and labels the metrics
-	LocalTTL time.Duration // TTL in this process: an invalidation on another replica takes effect after this time at the latest
+	Name string // prefixes the Redis keys and labels the metrics
+	// LocalTTL is the longest time that an entry lives in this process. An invalidation whose message is lost without a trace
+	// takes effect after this time at the latest. While the process hears no messages, entries live for at most a second.
+	LocalTTL time.Duration
 	RedisTTL time.Duration // TTL in Redis: the longest staleness when an invalidation is lost
-	MaxBytes uint64        // limit of the in-process level
-	Off      bool          // keep nothing and compute every answer, for measurements
+	// MissingTTL is how long the process remembers that there is nothing under a key; 0: not at all.
+	MissingTTL time.Duration
+	MaxBytes   uint64 // limit of the in-process level
+	Off        bool   // keep nothing and compute every answer, for measurements
+	// Reply returns the headers of the answer with an entry.
+	Reply func(Entry) reply.Options
+}
+
+// Key names an answer.
+type Key struct {
+	Name string // without line breaks
+	// Group names what a change invalidates together; empty if changes Put single keys. The name of a key must contain its group.
+	Group string
 }
 
 // Entry is a cached answer.
 type Entry struct {
-	Version int64 // version of the cached object; 0 if the keys contain a version token
+	Version int64 // version of the cached object; 0 if the object has none
 	Body    []byte
 }
 
-// Source is the level that an answer came from.
+// Load computes an answer. A NotFound error is remembered for MissingTTL; others are not.
+type Load func(ctx context.Context) (Entry, error)
+
+// Source is where an answer came from.
 type Source string
 
 // The sources, as they appear in the metrics.
@@ -50,146 +77,148 @@ const (
 	FromProcess Source = "process"
 	FromRedis   Source = "redis"
 	Computed    Source = "miss"
+	Shared      Source = "shared" // it waited for the Redis look-up or the computation of another request
 )
 
 // Cache is safe for concurrent use.
 type Cache struct {
-	options  Options
-	redis    *platformredis.Client
-	outage   platformredis.Outage
-	local    *otter.Cache[string, Entry]
-	logger   *slog.Logger
+	options Options
+	local   *otter.Cache[string, *Slot]
+	level   redisLevel
+	bus     bus
+
+	seed   maphash.Seed
+	fences [fences]atomic.Uint64
+	groups sync.Map // *atomic.Uint64 by group
+
+	mu      sync.Mutex
+	flights map[string]*flight
+
+	hits     prometheus.Counter // from the process
 	requests *prometheus.CounterVec
-	failures prometheus.Counter
 }
 
 // New returns a cache. It works without Redis while client does not answer.
 func New(options Options, client *platformredis.Client, logger *slog.Logger, registerer prometheus.Registerer) *Cache {
 	labels := prometheus.Labels{"cache": options.Name}
 	c := &Cache{
-		options: options,
-		redis:   client,
-		local: otter.Must(&otter.Options[string, Entry]{
-			MaximumWeight:    options.MaxBytes,
-			Weigher:          func(key string, e Entry) uint32 { return uint32(len(key) + len(e.Body) + entryOverhead) },
-			ExpiryCalculator: otter.ExpiryWriting[string, Entry](options.LocalTTL),
-		}),
-		logger: logger,
+		options: options, seed: maphash.MakeSeed(), flights: map[string]*flight{},
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "hpa_cache_requests_total", Help: "Look-ups by where the answer came from.", ConstLabels: labels,
+			Name: "hpa_cache_requests_total", ConstLabels: labels,
+			Help: "Look-ups by where the answer came from: process, redis, miss (computed) or shared (with a request that came before).",
 		}, []string{"source"}),
-		failures: prometheus.NewCounter(prometheus.CounterOpts{
+		level: redisLevel{options: options, client: client, logger: logger, failures: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "hpa_cache_redis_errors_total", Help: "Redis commands of the cache that failed.", ConstLabels: labels,
-		}),
+		})},
 	}
-	registerer.MustRegister(c.requests, c.failures)
+	c.hits = c.requests.WithLabelValues(string(FromProcess))
+	c.bus = bus{cache: c, client: client, logger: logger, sender: rand.Text()}
+	c.local = otter.Must(&otter.Options[string, *Slot]{
+		MaximumWeight: options.MaxBytes,
+		Weigher:       func(key string, s *Slot) uint32 { return uint32(len(key)) + s.weight + entryOverhead },
+		ExpiryCalculator: otter.ExpiryWritingFunc(func(e otter.Entry[string, *Slot]) time.Duration {
+			return time.Duration(e.Value.until - e.Value.stored)
+		}),
+		OnAtomicDeletion: func(e otter.DeletionEvent[string, *Slot]) { e.Value.drop() },
+	})
+	registerer.MustRegister(c.requests, c.level.failures)
 	return c
 }
 
 // Close stops the goroutine that removes expired entries.
 func (c *Cache) Close() { c.local.StopAllGoroutines() }
 
-// Get returns the entry of key. If neither level has it, Get computes it with load. Errors come from load and are not cached.
-func (c *Cache) Get(ctx context.Context, key string, load func(ctx context.Context) (Entry, error)) (Entry, Source, error) {
+// Get returns the answer of key. If neither level has it, Get computes it with load, and shares the computation with the requests
+// that come meanwhile.
+func (c *Cache) Get(ctx context.Context, key Key, load Load) (Found, error) {
 	if c.options.Off {
-		c.requests.WithLabelValues(string(Computed)).Inc()
-		entry, err := load(ctx)
-		return entry, Computed, err
+		return c.compute(ctx, load)
 	}
-	source := FromProcess
-	entry, err := c.local.Get(ctx, key, otter.LoaderFunc[string, Entry](func(ctx context.Context, key string) (Entry, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
-		defer cancel()
-		if found, ok := c.fromRedis(ctx, key); ok {
-			source = FromRedis
-			return found, nil
-		}
-		source = Computed
-		computed, err := load(ctx)
-		if err == nil {
-			c.toRedis(ctx, key, computed)
-		}
-		return computed, err
-	}))
-	c.requests.WithLabelValues(string(source)).Inc()
-	return entry, source, err
+	if found, err, ok := c.held(key); ok {
+		return found, err
+	}
+	return c.fly(ctx, key, load, false)
 }
 
-// Put stores e under key in both levels, unless they hold a newer version.
-func (c *Cache) Put(ctx context.Context, key string, e Entry) {
+// Refreshing is Get for a key that is read often: shortly before the entry expires, one request renews it, and the others are
+// answered with what there is.
+func (c *Cache) Refreshing(ctx context.Context, key Key, load Load) (Found, error) {
+	slot, ok := c.local.GetIfPresent(key.Name)
+	if !ok || !slot.claim() {
+		return c.Get(ctx, key, load)
+	}
+	old, missing := slot.found(FromProcess)
+	found, err := c.fly(ctx, key, load, true)
+	if err != nil && old.Reply != nil && slot.usable() {
+		return old, missing
+	}
+	return found, err
+}
+
+// compute returns an answer that nobody keeps.
+func (c *Cache) compute(ctx context.Context, load Load) (Found, error) {
+	c.requests.WithLabelValues(string(Computed)).Inc()
+	entry, err := load(ctx)
+	if err != nil {
+		return Found{Source: Computed}, err
+	}
+	return Found{Reply: reply.New(entry.Body, c.options.Reply(entry)), Version: entry.Version, Source: Computed}, nil
+}
+
+// held returns what the process has under a key.
+func (c *Cache) held(key Key) (Found, error, bool) { //nolint:revive // the error is a remembered one, not the failure of held
+	slot, ok := c.local.GetIfPresent(key.Name)
+	if !ok || !slot.usable() {
+		return Found{}, nil, false
+	}
+	found, err := slot.found(FromProcess)
+	if found.Reply == nil && err == nil {
+		return Found{}, nil, false // evicted at this moment
+	}
+	c.hits.Inc()
+	return found, err, true
+}
+
+// Put stores e, which a change has committed, under a key without a group, unless newer versions are there. Answers that
+// began before Put are not used any more: neither here nor, once they hear of it, in other processes.
+func (c *Cache) Put(ctx context.Context, key Key, e Entry) {
 	if c.options.Off {
 		return
 	}
-	c.local.Compute(key, func(old Entry, found bool) (Entry, otter.ComputeOp) {
-		if found && old.Version > e.Version {
+	fence := c.fence(key)
+	c.local.Compute(key.Name, func(old *Slot, found bool) (*Slot, otter.ComputeOp) {
+		if found && old.version > e.Version {
 			return old, otter.CancelOp
 		}
-		return e, otter.WriteOp
+		return c.newSlot(e, nil, c.options.LocalTTL, mark{fence: fence, at: fence.Add(1), heard: c.bus.heard.Load()}), otter.WriteOp
 	})
-	c.toRedis(ctx, key, e)
+	c.level.put(ctx, key, e)
 }
 
-// redisKey names the hash {v: version, b: body} of key.
-func (c *Cache) redisKey(ctx context.Context, key string) (string, error) {
-	return c.redis.Key(ctx, c.options.Name+":"+key)
-}
-
-func (c *Cache) fromRedis(ctx context.Context, key string) (Entry, bool) {
-	if c.outage.Ongoing() {
-		return Entry{}, false
-	}
-	name, err := c.redisKey(ctx, key)
-	if err != nil {
-		c.failed(ctx, "read", err)
-		return Entry{}, false
-	}
-	fields, err := c.redis.HMGet(ctx, name, "v", "b").Result()
-	if err != nil {
-		c.failed(ctx, "read", err)
-		return Entry{}, false
-	}
-	version, body, ok := decode(fields)
-	return Entry{Version: version, Body: body}, ok
-}
-
-// decode parses the reply of HMGET. It treats anything unexpected as a miss, because another release may have written it.
-func decode(fields []any) (version int64, body []byte, ok bool) {
-	if len(fields) != 2 {
-		return 0, nil, false
-	}
-	v, okVersion := fields[0].(string)
-	b, okBody := fields[1].(string)
-	version, err := strconv.ParseInt(v, 10, 64)
-	return version, []byte(b), okVersion && okBody && err == nil
-}
-
-// setNewer stores an entry unless Redis holds a newer version.
-var setNewer = redis.NewScript(`
-local present = tonumber(redis.call('HGET', KEYS[1], 'v') or '-1')
-if present > tonumber(ARGV[1]) then return 0 end
-redis.call('HSET', KEYS[1], 'v', ARGV[1], 'b', ARGV[2])
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
-return 1`)
-
-func (c *Cache) toRedis(ctx context.Context, key string, e Entry) {
-	if c.outage.Ongoing() {
+// Changed drops the answers of a group, after the commit of a change.
+func (c *Cache) Changed(ctx context.Context, group string) {
+	if c.options.Off {
 		return
 	}
-	name, err := c.redisKey(ctx, key)
-	if err == nil {
-		err = setNewer.Run(ctx, c.redis, []string{name}, e.Version, e.Body, c.options.RedisTTL.Milliseconds()).Err()
-	}
-	if err != nil {
-		c.failed(ctx, "write", err)
-	}
+	c.group(group).Add(1)
+	c.level.renew(ctx, group)
+	c.Announce(ctx, []Key{{Group: group}})
 }
 
-// failed records that Redis did not answer. The caller continues without it.
-func (c *Cache) failed(ctx context.Context, what string, err error) {
-	c.failures.Inc()
-	if errors.Is(err, context.Canceled) {
-		return // the caller canceled; Redis may be fine
+// fence returns the counter of a key.
+func (c *Cache) fence(key Key) *atomic.Uint64 {
+	if key.Group != "" {
+		return c.group(key.Group)
 	}
-	c.outage.Begin()
-	c.logger.WarnContext(ctx, "cache without Redis", "cache", c.options.Name, "during", what, "err", fmt.Errorf("redis: %w", err))
+	return &c.fences[maphash.String(c.seed, key.Name)%fences]
 }
+
+func (c *Cache) group(name string) *atomic.Uint64 {
+	if counter, ok := c.groups.Load(name); ok {
+		return counter.(*atomic.Uint64) //nolint:forcetypeassert,errcheck // nothing else is stored
+	}
+	counter, _ := c.groups.LoadOrStore(name, new(atomic.Uint64))
+	return counter.(*atomic.Uint64) //nolint:forcetypeassert,errcheck // nothing else is stored
+}
+
+var errPanicked = errors.New("the computation of a cached answer panicked")

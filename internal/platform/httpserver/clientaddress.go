@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -12,17 +13,33 @@ import (
 // to X-Forwarded-For, so the client is hops entries from the end. Entries before it come from the client and are ignored.
 func clientAddress(r *http.Request, hops int) netip.Addr {
 	if hops > 0 {
-		forwarded := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-		if i := len(forwarded) - hops; i >= 0 {
-			if claimed, err := netip.ParseAddr(strings.TrimSpace(forwarded[i])); err == nil {
-				return claimed.Unmap()
-			}
+		if claimed, err := netip.ParseAddr(forwardedFor(r.Header["X-Forwarded-For"], hops)); err == nil {
+			return claimed.Unmap()
 		}
 	}
 	return peerAddress(r)
 }
 
+// forwardedFor returns the entry that is n from the end of the lists in lines, the last one being 1; empty if there is none.
+func forwardedFor(lines []string, n int) string {
+	for _, line := range slices.Backward(lines) {
+		for more := true; more; n-- {
+			var entry string
+			comma := strings.LastIndexByte(line, ',')
+			more, entry = comma >= 0, line[comma+1:]
+			if n == 1 {
+				return strings.TrimSpace(entry)
+			}
+			line = line[:max(comma, 0)]
+		}
+	}
+	return ""
+}
+
 func peerAddress(r *http.Request) netip.Addr {
+	if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		return peer.Addr().Unmap()
+	}
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		return netip.Addr{}

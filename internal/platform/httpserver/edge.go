@@ -40,10 +40,12 @@ type edge struct {
 	metrics    *requestMetrics
 	health     *Health
 	tracer     trace.Tracer
+	records    bool // tracer records spans, at least of some requests
 	propagator propagation.TextMapPropagator
 }
 
 func newEdge(o RouterOptions) *edge {
+	tracer := o.TracerProvider.Tracer("github.com/hp-analytics/hp-analytics/internal/platform/httpserver")
 	return &edge{
 		logger:     o.Logger,
 		accessLog:  o.Config.AccessLog,
@@ -51,10 +53,14 @@ func newEdge(o RouterOptions) *edge {
 		proxyHops:  o.Config.TrustedProxyHops,
 		metrics:    newRequestMetrics(o.Registerer),
 		health:     o.Health,
-		tracer:     o.TracerProvider.Tracer("github.com/hp-analytics/hp-analytics/internal/platform/httpserver"),
+		tracer:     tracer,
+		records:    records(tracer),
 		propagator: propagation.TraceContext{},
 	}
 }
+
+// noSniff keeps browsers from rendering an answer as a page.
+var noSniff = []string{"nosniff"}
 
 // around wraps next.
 func (e *edge) around(next http.Handler) http.Handler {
@@ -62,7 +68,7 @@ func (e *edge) around(next http.Handler) http.Handler {
 		x := &exchange{ResponseWriter: w, start: time.Now(), id: requestID(r), request: r, hops: e.proxyHops}
 		header := w.Header()
 		header[requestIDHeader] = []string{x.id}
-		header["X-Content-Type-Options"] = []string{"nosniff"} // browsers must not render an answer as a page
+		header["X-Content-Type-Options"] = noSniff
 		if e.health.draining.Load() {
 			// The listener is about to close. A proxy that kept the connection could send its next request into the closed
 			// connection, and must not repeat a POST. So every response closes its connection.
@@ -114,42 +120,60 @@ func (e *edge) finish(x *exchange, r *http.Request, span trace.Span) {
 	if span.IsRecording() {
 		describe(span, r, route, status)
 	}
-	e.log(x, r, route, status, duration)
+	e.log(r.Context(), served{method: r.Method, route: route, status: status, duration: duration, bytes: x.written, id: x.id, err: x.problem.Err})
 }
 
-func (e *edge) log(x *exchange, r *http.Request, route string, status int, duration time.Duration) {
+// served is what the access log says about a request.
+type served struct {
+	method, route string
+	status        int
+	duration      time.Duration
+	bytes         int64
+	id            string
+	err           error
+}
+
+func (e *edge) log(ctx context.Context, s served) {
 	level := slog.LevelInfo
 	switch {
-	case status == http.StatusServiceUnavailable: // the outage itself is logged where it is detected
+	case s.status == http.StatusServiceUnavailable: // the outage itself is logged where it is detected
 		level = slog.LevelWarn
-	case status >= http.StatusInternalServerError:
+	case s.status >= http.StatusInternalServerError:
 		level = slog.LevelError
 	}
-	if e.accessLog == "none" || e.accessLog == "errors" && status < http.StatusBadRequest || !e.logger.Enabled(r.Context(), level) {
+	if e.accessLog == "none" || e.accessLog == "errors" && s.status < http.StatusBadRequest || !e.logger.Enabled(ctx, level) {
 		return
 	}
 	attrs := append(make([]slog.Attr, 0, 7),
-		slog.String("method", r.Method),
-		slog.String("route", route),
-		slog.Int("status", status),
-		slog.Duration("duration", duration),
-		slog.Int64("bytes", x.written),
-		slog.String("request_id", x.id),
+		slog.String("method", s.method),
+		slog.String("route", s.route),
+		slog.Int("status", s.status),
+		slog.Duration("duration", s.duration),
+		slog.Int64("bytes", s.bytes),
+		slog.String("request_id", s.id),
 	)
-	if x.problem.Err != nil {
-		attrs = append(attrs, slog.Any("err", x.problem.Err))
+	if s.err != nil {
+		attrs = append(attrs, slog.Any("err", s.err))
 	}
-	e.logger.LogAttrs(r.Context(), level, "request", attrs...)
+	e.logger.LogAttrs(ctx, level, "request", attrs...)
 }
 
-// requestID returns the request id that the client sent, or a new one if that is missing or not sane.
+// requestID returns the request id that the client sent, or a new one.
 func requestID(r *http.Request) string {
-	id := r.Header.Get(requestIDHeader)
-	if id == "" || !saneRequestID.MatchString(id) {
+	id := sentRequestID(r)
+	if id == "" {
 		id = rand.Text()
 		r.Header.Set(requestIDHeader, id)
 	}
 	return id
+}
+
+// sentRequestID returns the request id that the client sent; empty if that is missing or not sane.
+func sentRequestID(r *http.Request) string {
+	if id := r.Header.Get(requestIDHeader); id != "" && saneRequestID.MatchString(id) {
+		return id
+	}
+	return ""
 }
 
 // requestMetrics are the RED metrics: rate, errors and duration by route template.

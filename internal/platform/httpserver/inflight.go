@@ -33,6 +33,8 @@ type inFlight struct {
 	counts map[netip.Addr]int // without zeros, so it is as large as the number of requests in flight
 }
 
+func newInFlight(limit int) *inFlight { return &inFlight{limit: limit, counts: map[netip.Addr]int{}} }
+
 // enter reports whether network may have one more request. Leave must follow if so.
 func (f *inFlight) enter(network netip.Addr) bool {
 	f.mu.Lock()
@@ -52,13 +54,8 @@ func (f *inFlight) leave(network netip.Addr) {
 	}
 }
 
-// limited answers 429 for a network that has too many requests in flight. The operational endpoints are not limited, because
+// around answers 429 for a network that has too many requests in flight. The operational endpoints are not limited, because
 // probes of an overloaded service must not fail.
-func limited(limit int) func(http.Handler) http.Handler {
-	f := &inFlight{limit: limit, counts: map[netip.Addr]int{}}
-	return func(next http.Handler) http.Handler { return f.around(next) }
-}
-
 func (f *inFlight) around(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if f.limit == 0 || r.URL.Path == "/health" || r.URL.Path == "/ready" {

@@ -25,12 +25,28 @@ type RouterOptions struct {
 	Health         *Health
 }
 
-// NewRouter returns a chi router with the common middleware and the operational endpoints: /health (the process is alive),
+// Router is a chi router that can answer requests before it routes them.
+type Router struct {
+	chi.Router
+
+	edge     *edge
+	inFlight *inFlight
+	ahead    *ahead // nil: every request is routed
+}
+
+// ServeHTTP implements http.Handler.
+func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if rt.ahead == nil || !rt.ahead.serve(w, r) {
+		rt.Router.ServeHTTP(w, r)
+	}
+}
+
+// NewRouter returns a router with the common middleware and the operational endpoints: /health (the process is alive),
 // /ready (it can serve requests) and /metrics. Unknown paths and methods are answered with problem documents. HEAD is
 // answered wherever GET is, without the body (RFC 9110, section 9.3.2).
-func NewRouter(o RouterOptions) chi.Router {
-	r := chi.NewRouter()
-	r.Use(newEdge(o).around, limited(o.Config.MaxRequestsPerAddress), middleware.GetHead)
+func NewRouter(o RouterOptions) *Router {
+	r := &Router{Router: chi.NewRouter(), edge: newEdge(o), inFlight: newInFlight(o.Config.MaxRequestsPerAddress)}
+	r.Use(r.edge.around, r.inFlight.around, middleware.GetHead)
 	r.NotFound(NotFound)
 	r.MethodNotAllowed(methodNotAllowed(r))
 	r.Get("/health", o.Health.ServeLive)

@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-chi/chi/v5"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
@@ -50,7 +49,7 @@ func open(t *testing.T, spec frame.Spec) *frame.Frame {
 func assemble(t *testing.T, f *frame.Frame, parts frame.Parts) service.Service {
 	t.Helper()
 	if parts.Mount == nil {
-		parts.Mount = func(chi.Router) error { return nil }
+		parts.Mount = func(*httpserver.Router) error { return nil }
 	}
 	svc, err := f.Service(parts)
 	if err != nil {
@@ -151,7 +150,7 @@ func TestConnectionsCloseWhenOperationsCannotBeMounted(t *testing.T) {
 	t.Parallel()
 	f := open(t, frame.Spec{Name: "test"})
 	broken := errors.New("broken")
-	if _, err := f.Service(frame.Parts{Mount: func(chi.Router) error { return broken }}); !errors.Is(err, broken) {
+	if _, err := f.Service(frame.Parts{Mount: func(*httpserver.Router) error { return broken }}); !errors.Is(err, broken) {
 		t.Errorf("Service: %v", err)
 	}
 	wantClosed(t, f)
@@ -175,7 +174,7 @@ func TestReadiness(t *testing.T) {
 
 func TestOperationsAreMountedBesideTheOperationalEndpoints(t *testing.T) {
 	t.Parallel()
-	svc := assemble(t, open(t, frame.Spec{Name: "test"}), frame.Parts{Mount: func(router chi.Router) error {
+	svc := assemble(t, open(t, frame.Spec{Name: "test"}), frame.Parts{Mount: func(router *httpserver.Router) error {
 		router.Get("/things", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 		return nil
 	}})

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/go-chi/chi/v5"
-
 	"github.com/hp-analytics/hp-analytics/internal/platform/httpserver"
 	"github.com/hp-analytics/hp-analytics/internal/platform/lifecycle"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
@@ -17,7 +15,7 @@ import (
 // Parts is what a service adds to its frame.
 type Parts struct {
 	// Mount adds the operations to the router, which already serves /health, /ready and /metrics.
-	Mount func(router chi.Router) error
+	Mount func(router *httpserver.Router) error
 	// Checks are readiness checks besides those of the frame: postgres, redis (optional) and, with a Verifier, jwks.
 	Checks []httpserver.Check
 	// Background is the background work, in the order of its start. It stops in reverse order, after the HTTP server and

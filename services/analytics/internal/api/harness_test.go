@@ -63,7 +63,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{t: t, db: database.Pool(""), now: time.Now(), checker: openapitest.New(t), callers: callers{}}
 	logger := platformtest.Logger(t)
 	client := redistest.ClientOf(t, redistest.New(t), platformpostgres.Identity(w.db))
-	answers := cache.New(cache.Options{Name: "analytics", LocalTTL: time.Second, RedisTTL: 10 * time.Second, MaxBytes: 1 << 20}, client, logger, prometheus.NewRegistry())
+	answers := cache.New(cache.Options{Name: "analytics", LocalTTL: time.Second, RedisTTL: 10 * time.Second, MaxBytes: 1 << 20, Reply: api.Headers}, client, logger, prometheus.NewRegistry())
 	reports := postgres.New(database.Pool("hp_analytics"))
 	server := &api.Server{
 		Reports: reports, Numbers: api.NewNumbers(reports), Cache: answers, Versions: redis.NewVersions(client, logger), OpenToUsers: true,

@@ -16,6 +16,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
 	"github.com/hp-analytics/hp-analytics/internal/platform/ratelimit"
+	"github.com/hp-analytics/hp-analytics/internal/platform/reply"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/postgres"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/redis"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/report"
@@ -101,7 +102,8 @@ func answer[T any, P interface {
 	if q.withoutSales {
 		q.key = "without-sales:" + q.key
 	}
-	key := fmt.Sprintf("%s:%d:%s:%s", s.token(ctx, q.fields), q.project.ID, q.project.Zone, q.key)
+	// The part that requests choose is quoted: a name in the cache has no line breaks.
+	key := cache.Key{Name: fmt.Sprintf("%s:%d:%s:%q", s.token(ctx, q.fields), q.project.ID, q.project.Zone, q.key)}
 	var fresh encoded
 	load := func(ctx context.Context) (cache.Entry, error) {
 		if err := s.charge(ctx, q.cost); err != nil {
@@ -120,19 +122,25 @@ func answer[T any, P interface {
 		body, err := encodeFor(&value)
 		return cache.Entry{Body: body}, err
 	}
-	entry, source, err := s.Cache.Get(ctx, key, load)
-	if errs.Is(err, errs.TooMany) && source != cache.Computed {
+	found, err := s.Cache.Refreshing(ctx, key, load)
+	if errs.Is(err, errs.TooMany) && found.Source != cache.Computed {
 		// The quota that is used up is that of another caller, who asked the same at the same time.
-		entry, source, err = s.Cache.Get(ctx, key, load)
+		found, err = s.Cache.Refreshing(ctx, key, load)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if source == cache.Computed {
+	if found.Source == cache.Computed {
 		return fresh, nil
 	}
-	return encoded(entry.Body), nil
+	return encoded(found.Reply.Body()), nil
 }
+
+// Headers returns the headers of a cached answer, for cache.Options.
+func Headers(cache.Entry) reply.Options { return reply.Options{CacheControl: private, Vary: "Accept"} }
+
+// private: only the service knows whether an answer is fresh, and answers belong to their caller.
+const private = "private, no-cache"
 
 // encoded is the encoded 200 of an operation.
 type encoded []byte
@@ -147,7 +155,7 @@ func encode(value any) (encoded, error) {
 
 func (e encoded) write(w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "private, no-cache") // only the service knows whether an answer is fresh, and answers belong to their caller
+	w.Header().Set("Cache-Control", private)
 	_, err := w.Write(e)
 	return err
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/inflight"
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
+	"github.com/hp-analytics/hp-analytics/internal/platform/reply"
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
 	"github.com/hp-analytics/hp-analytics/services/catalog/internal/api"
 	"github.com/hp-analytics/hp-analytics/services/catalog/internal/postgres"
@@ -32,13 +33,19 @@ func newHandler(t *testing.T) (handler http.Handler, second int16) {
 	if err := db.Pool("").QueryRow(t.Context(), insert).Scan(&second); err != nil {
 		t.Fatal(err)
 	}
-	cached := cache.New(cache.Options{Name: "products", LocalTTL: time.Minute, RedisTTL: time.Minute, MaxBytes: 1 << 20},
-		redistest.Client(t, redistest.New(t)), platformtest.Logger(t), prometheus.NewRegistry())
-	t.Cleanup(cached.Close)
+	client := redistest.Client(t, redistest.New(t))
+	warm := func(name string, headers func(cache.Entry) reply.Options) *cache.Cache {
+		options := cache.Options{Name: name, LocalTTL: time.Minute, RedisTTL: time.Minute, MaxBytes: 1 << 20, Reply: headers}
+		c := cache.New(options, client, platformtest.Logger(t), prometheus.NewRegistry())
+		t.Cleanup(c.Close)
+		platformtest.Go(t, c.Run)
+		return c
+	}
+	caches := api.Caches{Products: warm("products", api.ProductHeaders), Pages: warm("pages", api.PageHeaders)}
 	budget := inflight.NewBudget("catalog", inflight.Limits{Total: 1 << 30, Caller: 1 << 30, Address: 1 << 30}, prometheus.NewRegistry())
 	bodies := body.NewOpener(budget, body.Pace{Stall: time.Minute, Rate: 1, Total: time.Minute})
 	router := chi.NewRouter()
-	api.NewServer(postgres.New(db.Pool("hp_catalog")), cached, bodies, platformtest.Logger(t)).Mount(router)
+	api.NewServer(postgres.New(db.Pool("hp_catalog")), caches, bodies, platformtest.Logger(t)).Mount(router)
 	return router, second
 }
 

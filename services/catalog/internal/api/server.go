@@ -11,7 +11,6 @@ import (
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/body"
-	"github.com/hp-analytics/hp-analytics/internal/platform/cache"
 	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
 	"github.com/hp-analytics/hp-analytics/services/catalog/internal/postgres"
 	"github.com/hp-analytics/hp-analytics/services/catalog/internal/product"
@@ -29,9 +28,9 @@ type Server struct {
 
 var _ StrictServerInterface = (*Server)(nil)
 
-// NewServer returns a server that reads single products through cached, and the bodies of bulk requests through bodies.
-func NewServer(store *postgres.Store, cached *cache.Cache, bodies *body.Opener, logger *slog.Logger) *Server {
-	return &Server{store: store, bodies: bodies, answers: &answers{store: store, cache: cached, logger: logger}}
+// NewServer returns a server that reads products through caches, and the bodies of bulk requests through bodies.
+func NewServer(store *postgres.Store, caches Caches, bodies *body.Opener, logger *slog.Logger) *Server {
+	return &Server{store: store, bodies: bodies, answers: &answers{store: store, caches: caches, logger: logger}}
 }
 
 // Mount adds the handlers of the operations to r.
@@ -57,11 +56,11 @@ func (s *Server) ListProducts(ctx context.Context, request ListProductsRequestOb
 	if err != nil {
 		return nil, err
 	}
-	items, more, err := s.store.List(ctx, page)
+	found, err := s.answers.page(ctx, page)
 	if err != nil {
 		return nil, err
 	}
-	return ListProducts200JSONResponse(listAnswer(page.Filter, items, more)), nil
+	return found, nil
 }
 
 // CreateProduct implements StrictServerInterface.
@@ -74,6 +73,7 @@ func (s *Server) CreateProduct(ctx context.Context, request CreateProductRequest
 	if err != nil {
 		return nil, err
 	}
+	s.answers.changed(ctx, project(ctx), p)
 	return CreateProduct201JSONResponse{
 		Body:    answer(p),
 		Headers: CreateProduct201ResponseHeaders{ETag: etag(p.Version), Location: "/products/" + p.ID.String()},
@@ -82,14 +82,11 @@ func (s *Server) CreateProduct(ctx context.Context, request CreateProductRequest
 
 // GetProduct implements StrictServerInterface.
 func (s *Server) GetProduct(ctx context.Context, request GetProductRequestObject) (GetProductResponseObject, error) {
-	entry, err := s.answers.product(ctx, project(ctx), request.ID)
+	found, err := s.answers.product(ctx, project(ctx), request.ID)
 	if err != nil {
 		return nil, err
 	}
-	if header := request.Params.IfNoneMatch; header != nil && noneMatch(*header, entry.Version) {
-		return GetProduct304Response{Headers: GetProduct304ResponseHeaders{CacheControl: revalidate, ETag: etag(entry.Version)}}, nil
-	}
-	return encodedProduct(entry), nil
+	return found, nil
 }
 
 // UpdateProduct implements StrictServerInterface.
