@@ -3056,6 +3056,9 @@ type ListProductsParams struct {
 
 	// Q Only products whose name or SKU contains this text, without regard to case.
 	Q string `form:"q,omitempty" json:"q,omitempty,omitzero"`
+
+	// IfNoneMatch An `ETag` seen before; when the page is still the same, the answer is 304 without a body.
+	IfNoneMatch string `json:"If-None-Match,omitempty,omitzero"`
 }
 
 // ArchiveProductParams defines parameters for ArchiveProduct.
@@ -4023,7 +4026,7 @@ func (c *Client) CreateRefund(ctx context.Context, id OrderID, body RefundReques
 
 // ListProducts calls GET /products: list products.
 //
-// Pages through the catalog of the project, newest products first. Needs no credentials; invalid ones are refused.
+// Pages through the catalog of the project, newest products first. Needs no credentials; invalid ones are refused. A page shows every change that was answered before by the same replica, and those of others as soon as it hears of them: within two seconds if messages are lost. Products that events with an unknown SKU create are shown within two seconds.
 func (c *Client) ListProducts(ctx context.Context, params *ListProductsParams, options ...CallOption) (result ProductList, err error) {
 	call := &call{
 		operation: "listProducts", method: http.MethodGet,
@@ -4036,6 +4039,7 @@ func (c *Client) ListProducts(ctx context.Context, params *ListProductsParams, o
 		call.setQuery("sku", params.SKU)
 		call.setQuery("category", params.Category)
 		call.setQuery("q", params.Q)
+		call.setHeader("If-None-Match", params.IfNoneMatch)
 	}
 	err = c.do(ctx, call, nil, &result, options)
 	return result, err

@@ -20,9 +20,9 @@ type Config struct {
 
 	// CacheTTL is how long Redis keeps a product. A change replaces the entry at once, so this bounds the staleness only if
 	// Redis missed the change. It is also how long a product can be read while Postgres is down. The process itself keeps
-	// products for localTTL.
+	// products for productTTL, and drops them when it hears of a change.
 	CacheTTL time.Duration `env:"CATALOG_CACHE_TTL, default=10s"`
-	// CacheBytes bounds the memory for products in the process.
+	// CacheBytes bounds the memory for products and pages of them in the process, half for each.
 	CacheBytes int64 `env:"CATALOG_CACHE_BYTES, default=67108864"`
 	// MaxInflightBytes bounds the bodies of bulk requests in memory, decoded. Requests beyond the bound are answered with 503. The
 	// process needs about three times as much memory, because decoded products and the statement that writes them exist besides

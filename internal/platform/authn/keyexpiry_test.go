@@ -37,6 +37,9 @@ func TestACachedKeyDoesNotOutliveItsExpiry(t *testing.T) {
 			if step.code == "" && err != nil || step.code != "" && errs.CodeOf(err) != step.code {
 				t.Errorf("after %s: %v, want %q", step.pause, err, step.code)
 			}
+			if _, recalled := (&Verifier{keys: cache}).Recall("Bearer "+key, ""); recalled != (step.code == "") {
+				t.Errorf("after %s: recalled %t", step.pause, recalled)
+			}
 		}
 		if keys.lookUps != 1 {
 			t.Errorf("%d look-ups", keys.lookUps)

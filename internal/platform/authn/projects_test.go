@@ -61,11 +61,24 @@ func (d *district) key(project int16, owner any, unknownProducts string) string 
 	return key
 }
 
-// enter returns what a credential is in a project: "slug role", with "guest" for a guest, or the code of the error.
+// enter returns what a credential is in a project: "slug role", with "guest" for a guest, or the code of the error. What the
+// verifier recalls afterwards must be the same.
 func (d *district) enter(credential, slug string) string {
 	d.t.Helper()
 	var p authn.Principal
 	var err error
+	defer func() {
+		header := ""
+		if credential != "" {
+			header = "Bearer " + credential
+		}
+		switch recalled, ok := d.Recall(header, slug); {
+		case ok && err != nil, !ok && err == nil && credential != "":
+			d.t.Errorf("in %q: recalled %t after %v", slug, ok, err)
+		case ok && !cmp.Equal(recalled, p, cmp.Comparer(func(a, b *time.Location) bool { return a == b })):
+			d.t.Errorf("in %q: recalled %+v, want %+v", slug, recalled, p)
+		}
+	}()
 	if credential != "" {
 		if p, err = d.Authenticate(d.t.Context(), "Bearer "+credential); err != nil {
 			return errs.CodeOf(err)

@@ -1,0 +1,221 @@
+package edge
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/hp-analytics/hp-analytics/internal/openapi/internal/contract"
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/platform/httpserver"
+	"github.com/hp-analytics/hp-analytics/internal/platform/reply"
+)
+
+// preparedDocument is a contract with operations that read.
+const preparedDocument = `
+openapi: 3.0.3
+info: {title: t, version: "1"}
+paths:
+  /things/{id}:
+    get:
+      tags: [things]
+      operationId: getThing
+      x-access: {roles: [analyst], scopes: [read], self: id}
+      parameters:
+        - {name: id, in: path, required: true, schema: {type: string, maxLength: 40}}
+        - {name: q, in: query, schema: {type: string, maxLength: 40}}
+        - {name: Project, in: header, schema: {type: string, maxLength: 40}}
+        - {name: If-None-Match, in: header, schema: {type: string, minLength: 1, maxLength: 8}}
+      responses:
+        '200': {description: ok, content: {application/json: {schema: {type: object}}, text/csv: {schema: {type: string}}}}
+  /things/all:
+    get:
+      tags: [things]
+      operationId: allThings
+      x-access: {roles: [owner]}
+      responses: {'200': {description: ok}}
+components:
+  schemas:
+    Role: {type: string, enum: [admin, user]}
+    ProjectRole: {type: string, enum: [owner, analyst, viewer]}
+    Scope: {type: string, enum: [ingest, read, admin]}
+`
+
+// recalling remembers every caller.
+type recalling struct{ tokens }
+
+// Recall implements recaller.
+func (t recalling) Recall(header, slug string) (authn.Principal, bool) {
+	var caller authn.Principal
+	if header != "" {
+		var err error
+		if caller, err = t.Authenticate(nil, header); err != nil { //nolint:staticcheck // tokens ignores it
+			return authn.Principal{}, false
+		}
+	}
+	caller, err := t.Enter(nil, caller, slug) //nolint:staticcheck // tokens ignores it
+	return caller, err == nil
+}
+
+// preparing is a router that keeps what answers requests ahead of it.
+type preparing struct {
+	chi.Router
+
+	find httpserver.Prepared
+}
+
+// Ahead implements preparer.
+func (p *preparing) Ahead(_ []string, find httpserver.Prepared) { p.find = find }
+
+// held is an answer that is valid while it is not nil.
+type held struct{ answer *reply.Reply }
+
+// Use implements Held.
+func (h *held) Use() *reply.Reply { return h.answer }
+
+// mountPrepared returns a router whose answers are those of kept, by project and path.
+func mountPrepared(t *testing.T, kept func(r *http.Request) Held) *preparing {
+	t.Helper()
+	c, err := contract.Parse([]byte(preparedDocument))
+	if err != nil {
+		t.Fatal(err)
+	}
+	router := &preparing{Router: chi.NewRouter()}
+	options := Options{Authenticator: recalling{callers}, Prepared: map[string]Audience{
+		"getThing": func(caller authn.Principal) string {
+			if caller.IsUser() {
+				return "user"
+			}
+			return "key"
+		},
+	}}
+	err = mount(c, router, "things", options, func(r chi.Router) {
+		r.Get("/things/{id}", func(_ http.ResponseWriter, r *http.Request) { Keep(r.Context(), kept(r)) })
+		r.Get("/things/all", func(_ http.ResponseWriter, r *http.Request) { Keep(r.Context(), kept(r)) })
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return router
+}
+
+func thing(target, token string, headers ...string) *http.Request {
+	r := httptest.NewRequest(http.MethodGet, target, nil)
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Add(headers[i], headers[i+1])
+	}
+	return r
+}
+
+// TestPreparedAnswersObeyTheContract keeps the answer to one request, and sends others that must not get it.
+func TestPreparedAnswersObeyTheContract(t *testing.T) {
+	t.Parallel()
+	answer := &held{reply.New([]byte(`{}`), reply.Options{})}
+	router := mountPrepared(t, func(*http.Request) Held { return answer })
+	ask := func(r *http.Request) bool {
+		found, _ := router.find(r)
+		return found != nil
+	}
+	same := func() *http.Request { return thing("/things/1?q=a", "analyst") }
+	if ask(same()) {
+		t.Fatal("answered before it was asked")
+	}
+	router.ServeHTTP(httptest.NewRecorder(), same())
+	for name, r := range map[string]*http.Request{
+		"the same":                  same(),
+		"its project by name":       thing("/things/1?q=a", "analyst", "Project", "home"),
+		"a condition that is valid": thing("/things/1?q=a", "analyst", "If-None-Match", `"1"`),
+	} {
+		if !ask(r) {
+			t.Errorf("%s: not answered", name)
+		}
+	}
+	for name, r := range map[string]*http.Request{
+		"nobody":               thing("/things/1?q=a", ""),
+		"unknown credentials":  thing("/things/1?q=a", "stranger"),
+		"without the role":     thing("/things/1?q=a", "user"),
+		"without the scope":    thing("/things/1?q=a", "ingest"),
+		"another audience":     thing("/things/1?q=a", "read"),
+		"another thing":        thing("/things/2?q=a", "analyst"),
+		"another query":        thing("/things/1?q=b", "analyst"),
+		"the query in another": thing("/things/1?q=a&q=a", "analyst"),
+		"no query":             thing("/things/1", "analyst"),
+		"deeper":               thing("/things/1/?q=a", "analyst"),
+		"less deep":            thing("/things?q=a", "analyst"),
+		"another type":         thing("/things/1?q=a", "analyst", "Accept", "text/csv"),
+		"types in two lines":   thing("/things/1?q=a", "analyst", "Accept", "text/csv", "Accept", "application/json"),
+		"a forbidden project":  thing("/things/1?q=a", "analyst", "Project", "shop"),
+		"two projects":         thing("/things/1?q=a", "analyst", "Project", "home", "Project", "home"),
+		"no name of a project": thing("/things/1?q=a", "analyst", "Project", ""),
+		"a long condition":     thing("/things/1?q=a", "analyst", "If-None-Match", strings.Repeat("1", 9)),
+		"two conditions":       thing("/things/1?q=a", "analyst", "If-None-Match", `"1"`, "If-None-Match", `"2"`),
+		"a condition with NUL": thing("/things/1?q=a", "analyst", "If-None-Match", "\x00"),
+	} {
+		if ask(r) {
+			t.Errorf("%s: answered", name)
+		}
+	}
+	answer.answer = nil
+	if ask(same()) {
+		t.Error("an answer that is not valid any more is sent")
+	}
+}
+
+// TestPreparedAnswersOfTheUserItself checks access by the path, which no middleware has routed.
+func TestPreparedAnswersOfTheUserItself(t *testing.T) {
+	t.Parallel()
+	router := mountPrepared(t, func(*http.Request) Held { return &held{reply.New([]byte(`{}`), reply.Options{})} })
+	router.ServeHTTP(httptest.NewRecorder(), thing("/things/u1", "user"))
+	router.ServeHTTP(httptest.NewRecorder(), thing("/things/other", "analyst"))
+	for target, want := range map[string]bool{"/things/u1": true, "/things/other": false} {
+		if found, _ := router.find(thing(target, "user")); (found != nil) != want {
+			t.Errorf("%s: answered %t", target, found != nil)
+		}
+	}
+}
+
+// TestOnlyPreparedOperationsKeep covers an operation that nobody listed, and one whose path another also matches.
+func TestOnlyPreparedOperationsKeep(t *testing.T) {
+	t.Parallel()
+	router := mountPrepared(t, func(*http.Request) Held { return &held{reply.New([]byte(`{}`), reply.Options{})} })
+	router.ServeHTTP(httptest.NewRecorder(), thing("/things/all", "admin"))
+	for _, token := range []string{"admin", "analyst"} {
+		if found, _ := router.find(thing("/things/all", token)); found != nil {
+			t.Errorf("%s is answered", token)
+		}
+	}
+}
+
+// TestPreparedOperationsMustFit lists operations whose answers must not be kept.
+func TestPreparedOperationsMustFit(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ from, to, id, want string }{
+		"unknown":          {"", "", "nothing", "which the service does not serve"},
+		"no caller":        {"x-access: {roles: [owner]}", "x-access: unauthenticated", "allThings", "cannot be prepared"},
+		"limited":          {"x-access: {roles: [owner]}", "x-access: {roles: [owner]}\n      x-limits: [address]", "allThings", "cannot be prepared"},
+		"its own business": {"x-access: {roles: [owner]}", "x-access: {roles: [owner]}\n      x-validation: handler", "allThings", "cannot be prepared"},
+	} {
+		c, err := contract.Parse([]byte(strings.Replace(preparedDocument, test.from, test.to, 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		options := Options{Authenticator: callers, Prepared: map[string]Audience{test.id: func(authn.Principal) string { return "" }}}
+		if name == "limited" {
+			options.Limits = map[string]Limit{"address": ByAddress(&journal{})}
+		}
+		nothing := func(http.ResponseWriter, *http.Request) {}
+		err = mount(c, chi.NewRouter(), "things", options, func(r chi.Router) {
+			r.Get("/things/{id}", nothing)
+			r.Get("/things/all", nothing)
+		})
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v, want %q", name, err, test.want)
+		}
+	}
+}
