@@ -87,7 +87,7 @@ func TestPostgresDown(t *testing.T) {
 	}
 	for _, request := range []struct{ method, path, body string }{
 		{http.MethodGet, unknown.path(), ""},
-		{http.MethodGet, "/products", ""},
+		{http.MethodGet, "/products?limit=7", ""}, // which nobody has asked for
 		{http.MethodPost, "/products", document("NEW")},
 		{http.MethodPost, "/products/bulk", `{"products":[` + document("NEW") + `]}`},
 		{http.MethodPatch, known.path(), `{"name":"new"}`},

@@ -35,7 +35,7 @@ paths:
     get:
       tags: [things]
       operationId: allThings
-      x-access: {roles: [owner]}
+      x-access: {roles: [admin]}
       responses: {'200': {description: ok}}
 components:
   schemas:
@@ -197,9 +197,9 @@ func TestPreparedOperationsMustFit(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ from, to, id, want string }{
 		"unknown":          {"", "", "nothing", "which the service does not serve"},
-		"no caller":        {"x-access: {roles: [owner]}", "x-access: unauthenticated", "allThings", "cannot be prepared"},
-		"limited":          {"x-access: {roles: [owner]}", "x-access: {roles: [owner]}\n      x-limits: [address]", "allThings", "cannot be prepared"},
-		"its own business": {"x-access: {roles: [owner]}", "x-access: {roles: [owner]}\n      x-validation: handler", "allThings", "cannot be prepared"},
+		"no caller":        {"x-access: {roles: [admin]}", "x-access: unauthenticated", "allThings", "cannot be prepared"},
+		"limited":          {"x-access: {roles: [admin]}", "x-access: {roles: [admin]}\n      x-limits: [address]", "allThings", "cannot be prepared"},
+		"its own business": {"x-access: {roles: [admin]}", "x-access: {roles: [admin]}\n      x-validation: handler", "allThings", "cannot be prepared"},
 	} {
 		c, err := contract.Parse([]byte(strings.Replace(preparedDocument, test.from, test.to, 1)))
 		if err != nil {

@@ -107,12 +107,17 @@ func pageKey(p product.Page) cache.Key {
 }
 
 // changed replaces the answers of products of a project after the commit of their change, and drops its pages: at once in this
-// process and in Redis, and in other processes as soon as they hear of it. A client that disconnects does not stop it.
+// process and in Redis, and in other processes as soon as they hear of it. Products that are new need not be named. A client that
+// disconnects does not stop it.
 func (a *answers) changed(ctx context.Context, project int16, products ...product.Product) {
-	if len(products) == 0 {
-		return
-	}
 	ctx = context.WithoutCancel(ctx)
+	if len(products) > 0 {
+		a.replace(ctx, project, products)
+	}
+	a.caches.Pages.Changed(ctx, strconv.Itoa(int(project)))
+}
+
+func (a *answers) replace(ctx context.Context, project int16, products []product.Product) {
 	keys := make([]cache.Key, len(products))
 	var puts errgroup.Group
 	puts.SetLimit(parallelPuts)
@@ -130,7 +135,6 @@ func (a *answers) changed(ctx context.Context, project int16, products ...produc
 		a.logger.ErrorContext(ctx, "replace cached products", "err", err)
 	}
 	a.caches.Products.Announce(ctx, keys)
-	a.caches.Pages.Changed(ctx, strconv.Itoa(int(project)))
 }
 
 func encode(p product.Product) (cache.Entry, error) {

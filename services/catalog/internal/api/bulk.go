@@ -92,7 +92,9 @@ func (s *Server) upsert(w http.ResponseWriter, r *http.Request) (*product.Bulk, 
 	if err := s.store.Upsert(r.Context(), caller.Project.ID, &bulk); err != nil {
 		return nil, err
 	}
-	s.answers.changed(r.Context(), caller.Project.ID, bulk.Changed...)
+	if bulk.Created > 0 || len(bulk.Changed) > 0 {
+		s.answers.changed(r.Context(), caller.Project.ID, bulk.Changed...)
+	}
 	return &bulk, nil
 }
 

@@ -73,7 +73,7 @@ func (s *Server) CreateProduct(ctx context.Context, request CreateProductRequest
 	if err != nil {
 		return nil, err
 	}
-	s.answers.changed(ctx, project(ctx), p)
+	s.answers.changed(ctx, project(ctx))
 	return CreateProduct201JSONResponse{
 		Body:    answer(p),
 		Headers: CreateProduct201ResponseHeaders{ETag: etag(p.Version), Location: "/products/" + p.ID.String()},
