@@ -164,7 +164,7 @@ func counterOf(name int16) int {
 }
 
 func countEvent(t *Table, key Key, counter int) {
-	row, _ := t.row(key)
+	row := t.row(key)
 	row.Recounted[eventsCount]++
 	if counter != 0 {
 		row.Recounted[counter]++
@@ -221,7 +221,7 @@ func (r *Recount) AddRefundLine(l *Line) {
 }
 
 func add(t *Table, key Key, values *Values) {
-	row, _ := t.row(key)
+	row := t.row(key)
 	row.Recounted.add(values)
 }
 

@@ -56,19 +56,19 @@ const rowBytes = 200
 func newTable() *Table { return &Table{index: map[Key]int32{}} }
 
 // row returns the row of a key until the next call.
-func (t *Table) row(key Key) (row *Row, added bool) {
+func (t *Table) row(key Key) *Row {
 	n, ok := t.index[key]
 	if !ok {
 		n = int32(len(t.rows))
 		t.index[key] = n
 		t.rows = append(t.rows, Row{Key: key})
 	}
-	return &t.rows[n], !ok
+	return &t.rows[n]
 }
 
 // AddStored adds a stored row of a lane.
 func (t *Table) AddStored(key Key, values *Values) {
-	row, _ := t.row(key)
+	row := t.row(key)
 	row.Stored.add(values)
 }
 
@@ -97,7 +97,7 @@ func (t *Table) days(clock *Clock) *Table {
 		key := t.rows[i].Key
 		day, _ := clock.DayOf(Micros(key.At)) // what was recounted is of the clock
 		key.At = int64(day)
-		row, _ := days.row(key)
+		row := days.row(key)
 		row.Recounted.add(&t.rows[i].Recounted)
 	}
 	return days
