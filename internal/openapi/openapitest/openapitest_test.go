@@ -222,9 +222,9 @@ func TestOperations(t *testing.T) {
 		"catalog": {"archiveProduct", "bulkUpsertProducts", "createProduct", "getProduct", "listProducts", "updateProduct"},
 		"ingest": {
 			"beginImport", "createEvent", "createEventsBulk", "createOrder", "createOrdersBulk", "createPurchase",
-			"createPurchasesBulk", "createRefund", "createStandaloneRefund", "createStandaloneRefundsBulk", "exportEvents",
-			"exportOrders", "exportRefunds", "finishImport", "getBatchReceipt", "getImport", "getOrder", "listEvents",
-			"listUserEvents",
+			"createPurchasesBulk", "createRefund", "createStandaloneRefund", "createStandaloneRefundsBulk", "eraseUser",
+			"exportEvents", "exportOrders", "exportRefunds", "finishImport", "getBatchReceipt", "getErasure", "getImport",
+			"getOrder", "listErasures", "listEvents", "listUserEvents",
 		},
 		"analytics": {
 			"eventNames", "eventTimeseries", "mySummary", "overview", "productTimeseries", "productTimeseriesBySKU", "topProducts", "topUsers", "userSummary",

@@ -117,7 +117,6 @@ func TestChecksOfTheDatabase(t *testing.T) {
 		"numbers recounted long ago":         {"numbers/reconcile", []string{numbers, recounted + `'9 days', 1, 1, 1, 0)`}, Warning, "were last recounted 216h"},
 		"numbers that are wrong":             {"numbers/reconcile", []string{numbers, recounted + `'1 hour', 1, 1, 1, 3)`}, Problem, "found 3 differences"},
 		"an interrupted rebuild":             {"numbers/rebuild", []string{`INSERT INTO stats.rebuilds (project, from_day, to_day, started_at) VALUES (1, '2026-01-01', '2026-01-02', now() - interval '2 days')`}, Warning, "2026-01-01 to 2026-01-02 in project 1"},
-		"a change of a time zone that fails": {"numbers/time zones", []string{zone, `UPDATE stats.zone_changes SET failure = 'no space', attempts = 1, next_attempt_at = now()`}, Warning, "moving its days to Asia/Tokyo fails after 2 of 5: no space"},
 		"a change of a time zone that lasts": {"numbers/time zones", []string{zone}, Warning, "default: 2 of 5 days were moved to Asia/Tokyo in 48h"},
 		"an erasure that lasts":              {"numbers/erasures", []string{erasure}, Warning, "1 erasures are not done, the oldest since 48h"},
 		"an erasure that fails":              {"numbers/erasures", []string{erasure, `UPDATE ingest.erasures SET last_error = 'broken'`}, Warning, "1 of 1 erasures have failed"},

@@ -76,23 +76,20 @@ const workLong = 24 * time.Hour
 // zoneChanges looks for changes of time zones that are not finished: until then, older days are those of the zone before.
 func zoneChanges(ctx context.Context, s *Site) ([]Finding, error) {
 	const query = `
-		SELECT p.slug, c.to_zone, c.days_done, c.days_total, coalesce(c.failure, ''), now() - c.started_at
+		SELECT p.slug, c.to_zone, c.days_done, c.days_total, now() - c.started_at
 		FROM stats.zone_changes AS c JOIN auth.projects AS p ON p.id = c.project
 		WHERE c.finished_at IS NULL
 		ORDER BY p.slug`
 	rows, _ := s.Data.Query(ctx, query) // ForEachRow returns its error
 	var findings []Finding
-	var slug, zone, failure string
+	var slug, zone string
 	var done, total int
 	var age time.Duration
-	_, err := pgx.ForEachRow(rows, []any{&slug, &zone, &done, &total, &failure, &age}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&slug, &zone, &done, &total, &age}, func() error {
 		const do = "hp-analytics batches list and the log of the aggregator say what it waits for"
-		switch age = age.Round(time.Second); {
-		case failure != "":
-			findings = append(findings, warning("remove the reason; it is tried again by itself", "%s: moving its days to %s fails after %d of %d: %s", slug, zone, done, total, failure))
-		case age >= workLong:
+		if age = age.Round(time.Second); age >= workLong {
 			findings = append(findings, warning(do, "%s: %d of %d days were moved to %s in %s", slug, done, total, zone, age))
-		default:
+		} else {
 			findings = append(findings, fine("%s: %d of %d days were moved to %s in %s", slug, done, total, zone, age))
 		}
 		return nil
