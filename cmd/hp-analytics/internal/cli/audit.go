@@ -18,7 +18,7 @@ func auditCommand(env environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "audit",
 		Short: "Print who has done what to accounts, keys, projects, products and the installation, newest first",
-		Long: `Print the audit log, newest first: who has done what to accounts, keys, projects, products and the installation.
+		Long: `Print the audit log, newest first: who has done what to accounts, keys, projects, products and the installation, and which users were erased.
 
 ` + whichDatabase,
 		Args: cobra.NoArgs,

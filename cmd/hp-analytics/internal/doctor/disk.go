@@ -14,6 +14,7 @@ import (
 const (
 	daysLow, daysGone = 30, 7      // days until the disk is full
 	freeLow, freeGone = 0.10, 0.05 // part of the disk that is free
+	plenty            = 100        // times the database: that much free space is enough, whatever part of the disk it is
 )
 
 // usage is what a database needs, and the disk of its server if that can be seen from here.
@@ -93,7 +94,14 @@ func (u usage) judge() Finding {
 		}
 	}
 	const do = "enlarge the disk, or lower RETENTION_DAYS: the raw events of older days are dropped within the hour"
-	switch part := float64(u.free) / float64(u.disk); {
+	part := float64(u.free) / float64(u.disk)
+	if part < freeLow {
+		text += ", less than a tenth of it"
+	}
+	if u.free >= plenty*u.database {
+		part = 1
+	}
+	switch {
 	case days < daysGone || part < freeGone:
 		return problem(do, "%s", text)
 	case days < daysLow || part < freeLow:

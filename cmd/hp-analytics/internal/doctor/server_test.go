@@ -126,6 +126,7 @@ func TestDiskIsJudged(t *testing.T) {
 		"a week":             {usage{database: gib, perDay: gib, free: 6 * gib, disk: 50 * gib}, Problem},
 		"little, no growth":  {usage{database: gib, perDay: math.NaN(), free: 8 * gib, disk: 100 * gib}, Warning},
 		"nothing, no growth": {usage{database: gib, perDay: math.NaN(), free: gib, disk: 100 * gib}, Problem},
+		"a small database":   {usage{database: gib / 100, perDay: gib / 1000, free: gib, disk: 100 * gib}, OK},
 	} {
 		if f := test.u.judge(); f.Level != test.want {
 			t.Errorf("%s: %+v", text, f)
