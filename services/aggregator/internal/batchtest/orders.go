@@ -80,22 +80,24 @@ func (w *Writer) Refunds(n int) int64 {
 			}
 			units, amount := w.random.Int64N(sold.units+1), w.random.Int64N(sold.amount+1)
 			sold.units, sold.amount = sold.units-units, sold.amount-amount
+			const pay = `
+				UPDATE ingest.order_lines AS l SET refunded_minor = refunded_minor + $4, refunded_units = refunded_units + $5
+				WHERE project = $1 AND order_id = $2 AND line = $3
+				RETURNING (SELECT o.user_n FROM ingest.orders AS o WHERE o.project = l.project AND o.id = l.order_id)`
+			var user int64 // as the order has it, which may be nobody by now
+			if err := tx.QueryRow(ctx, pay, w.Project, sold.order, sold.line, amount, units).Scan(&user); err != nil {
+				return err
+			}
 			if len(times) == 0 {
 				data = facts.AppendHeader(nil, ts)
 			}
 			times = append(times, ts)
 			refund := [16]byte(uuid.New())
-			refunds = append(refunds, []any{ts, sold.user, id, refund, sold.order, w.Project, int16(1), string(sold.currency[:]), []byte{}})
+			refunds = append(refunds, []any{ts, user, id, refund, sold.order, w.Project, int16(1), string(sold.currency[:]), []byte{}})
 			lines = append(lines, []any{amount, refund, sold.product, units, w.Project, sold.line})
 			data = facts.AppendLine(data, times[0], facts.Line{
-				TS: ts, User: sold.user, Product: sold.product, Currency: sold.currency, Units: units, AmountMinor: amount, First: true, FirstOf: true,
+				TS: ts, User: user, Product: sold.product, Currency: sold.currency, Units: units, AmountMinor: amount, First: true, FirstOf: true,
 			})
-			const pay = `
-				UPDATE ingest.order_lines SET refunded_minor = refunded_minor + $4, refunded_units = refunded_units + $5
-				WHERE project = $1 AND order_id = $2 AND line = $3`
-			if _, err := tx.Exec(ctx, pay, w.Project, sold.order, sold.line, amount, units); err != nil {
-				return err
-			}
 		}
 		columns := []string{"ts", "user_n", "batch", "id", "order_id", "project", "lines", "currency", "content_hash"}
 		if _, err := tx.CopyFrom(ctx, pgx.Identifier{"ingest", "refunds"}, columns, pgx.CopyFromRows(refunds)); err != nil {

@@ -195,6 +195,31 @@ func TestNothingIsLeft(t *testing.T) {
 	}
 }
 
+// TestRefundsOfNobody pays back orders of a user who was erased, and erases another one after that.
+func TestRefundsOfNobody(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	b.ask(1, false, "user-1")
+	b.erase()
+	batch := b.Refunds(300)
+	if n := one[int](b, `SELECT count(*) FROM ingest.refunds WHERE batch = $1 AND user_n = 0`, batch); n == 0 {
+		t.Fatal("no refund is of nobody")
+	}
+	if _, err := b.store.Fold(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if failed := one[*string](b, `SELECT failure FROM ingest.batches WHERE id = $1`, batch); failed != nil {
+		t.Fatalf("the refunds are not folded: %s", *failed)
+	}
+	b.equal()
+	b.ask(1, false, "user-2")
+	b.erase()
+	if diff := cmp.Diff(nothing, b.rowsOf(b.Users[:2])); diff != "" {
+		t.Errorf("left (-want +got):\n%s", diff)
+	}
+	b.equal()
+}
+
 // TestABatchWithTheNumbersHoldsItUp checks that nothing is lost that was committed before the user left, and that a failed batch is
 // waited for and named.
 func TestABatchWithTheNumbersHoldsItUp(t *testing.T) {
