@@ -7,8 +7,8 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 )
 
-// Plan works out what a refund gives back of each line of its order, and takes it from what is left of them in o. If it
-// returns an error, o is in no certain state: nothing of the refund may be stored.
+// Plan works out what a refund gives back of each line of its order, and takes it from what is left of them in o. A refund of
+// nobody's order loses its reason. If it returns an error, o is in no certain state: nothing of the refund may be stored.
 func (r *Refund) Plan(o *Order) error {
 	p := plan{order: o, units: make([]int64, len(o.Lines)), amount: make([]int64, len(o.Lines))}
 	var err error
@@ -24,6 +24,9 @@ func (r *Refund) Plan(o *Order) error {
 		return err
 	}
 	r.User, r.Currency, r.Lines = o.User, o.Currency, p.lines()
+	if o.User == 0 {
+		r.Reason = "" // it would be what is known about a person who was erased
+	}
 	return nil
 }
 
