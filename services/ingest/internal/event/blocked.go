@@ -69,7 +69,7 @@ func (d *FactDraft) refuseDay(reason error) bool {
 const maxAttempts = 4
 
 // errUnsettled is the answer after maxAttempts.
-var errUnsettled = errs.New(errs.Unavailable, "overloaded", "A product of the request changes all the time. Try again shortly.")
+var errUnsettled = errs.New(errs.Unavailable, "overloaded", "A product of the request changes all the time, or users are being erased all the time. Try again shortly.")
 
 // reexamine examines the events again that a commit could not store, with their products and users as they are now. Events of days
 // that take none are refused. again is false if err is no such error; then it is returned as it is.

@@ -74,7 +74,7 @@ func NewRecorder(rules event.Rules, deps Deps) *Recorder { return &Recorder{rule
 const maxAttempts = 4
 
 // errUnsettled is the answer after maxAttempts.
-var errUnsettled error = errs.New(errs.Unavailable, "overloaded", "A product of the request changes all the time. Try again shortly.")
+var errUnsettled error = errs.New(errs.Unavailable, "overloaded", "A product of the request changes all the time, or users are being erased all the time. Try again shortly.")
 
 // Orders records the valid ones of some orders in one flush and returns what became of each. A refused one is an Invalid error that
 // lists its problems. Only a single order can have a key.
