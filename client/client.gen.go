@@ -3515,7 +3515,7 @@ func (c *Client) GetProject(ctx context.Context, project string, options ...Call
 
 // UpdateProject calls PATCH /auth/projects/{project}: change the settings of a project.
 //
-// A JSON merge patch (RFC 7396): members that are absent stay, `null` clears. A patch that changes nothing keeps the version. The time zone is fixed once the project has events (409 `time_zone_in_use`): they are counted by its days. Services use new settings at most 5 seconds later. Needs the role `owner` in the project, or an API key of it with the scope `admin`.
+// A JSON merge patch (RFC 7396): members that are absent stay, `null` clears. A patch that changes nothing keeps the version. The time zone is fixed once the project has or had events (409 `time_zone_in_use`): they are counted by its days. While numbers are counted for more than 2 seconds, it cannot change either (503 `time_zone_busy`): try again shortly. Services use new settings at most 5 seconds later. Needs the role `owner` in the project, or an API key of it with the scope `admin`.
 func (c *Client) UpdateProject(ctx context.Context, project string, body ProjectPatch, params *UpdateProjectParams, options ...CallOption) (result ProjectDetails, err error) {
 	call := &call{
 		operation: "updateProject", method: http.MethodPatch,

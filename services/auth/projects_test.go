@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -11,7 +12,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
+	"github.com/hp-analytics/hp-analytics/internal/locks"
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 	"github.com/hp-analytics/hp-analytics/services/auth"
@@ -173,6 +176,67 @@ func TestChangeAProject(t *testing.T) {
 	wantProblem(t, change(`{"time_zone":"Europe/Berlin"}`), 409, "time_zone_in_use")
 	if p := want[projectDetails](owner, 200, patch, path, `{"time_zone":"Asia/Tokyo","currency":"JPY"}`); p.Currency != "JPY" {
 		t.Errorf("the same zone with another setting: %+v", p)
+	}
+}
+
+// Each of these is left of a project that had events or orders: its days are those of its zone.
+func TestTheTimeZoneOfAUsedProject(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	admin := o.admin(o.start())
+	admin.createProject("shop")
+	var id int16
+	o.value(`SELECT id FROM auth.projects WHERE slug = 'shop'`, &id)
+	const path, tokyo = "/auth/projects/shop", `{"time_zone":"Asia/Tokyo"}`
+	for _, left := range []struct{ insert, remove string }{
+		{`INSERT INTO ingest.users (project, anonymous, id) VALUES ($1, false, 'u')`, `DELETE FROM ingest.users WHERE project = $1`},
+		{`INSERT INTO ingest.orders (project, id, ts, user_n, batch, lines, currency, content_hash) VALUES ($1, gen_random_uuid(), now(), 0, 1, 1, 'EUR', '')`, `DELETE FROM ingest.orders WHERE project = $1`},
+		{`INSERT INTO ingest.batches (project, id, kind, rows) VALUES ($1, 1, 'events', 0)`, `DELETE FROM ingest.batches WHERE project = $1`},
+		{`WITH e AS (INSERT INTO ingest.erasures (project, id, anonymous, subject, salt, digest, requested_by)
+				SELECT $1, gen_random_uuid(), false, 'u', d, d, 'x' FROM decode(repeat('00', 32), 'hex') AS d RETURNING project, id, digest)
+			INSERT INTO ingest.erased_users (project, n, erasure, digest, anonymous) SELECT project, 1, id, digest, false FROM e`, `DELETE FROM ingest.erased_users WHERE project = $1`},
+		{`INSERT INTO stats.daily_stats (project, day, lane) VALUES ($1, '2026-01-01', 0)`, `DELETE FROM stats.daily_stats WHERE project = $1`},
+		{`INSERT INTO stats.daily_revenue (project, day, lane, currency) VALUES ($1, '2026-01-01', 0, 'EUR')`, `DELETE FROM stats.daily_revenue WHERE project = $1`},
+	} {
+		o.execute(left.insert, id)
+		t.Log(left.insert)
+		wantProblem(t, admin.do(http.MethodPatch, path, tokyo), 409, "time_zone_in_use")
+		o.execute(left.remove, id)
+	}
+	want[projectDetails](admin, 200, http.MethodPatch, path, tokyo)
+}
+
+// Whoever waits for the lock of the zones keeps all folds of the installation out.
+func TestTimeZonesDuringALongFold(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	admin := o.admin(o.start())
+	admin.createProject("empty")
+	admin.createProject("used")
+	o.execute(`INSERT INTO stats.daily_stats (project, day, lane) SELECT id, '2026-01-01', 0 FROM auth.projects WHERE slug = 'used'`)
+	fold, err := pgx.Connect(t.Context(), string(o.postgres.URL))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fold.Close(context.WithoutCancel(t.Context()))
+	if _, err := fold.Exec(t.Context(), `SELECT pg_advisory_lock_shared($1, $2)`, locks.Zones.Class(), locks.Zones.ID()); err != nil {
+		t.Fatal(err)
+	}
+	change := func(slug, zone string) *httptest.ResponseRecorder {
+		return admin.do(http.MethodPatch, "/auth/projects/"+slug, `{"time_zone":"`+zone+`"}`)
+	}
+	wantProblem(t, change("used", "Asia/Tokyo"), 409, "time_zone_in_use")
+	wantProblem(t, change("empty", "Factory/None"), 422, "validation_failed", "/time_zone unknown_time_zone")
+	late := change("empty", "Asia/Tokyo")
+	wantProblem(t, late, 503, "time_zone_busy")
+	if late.Header().Get("Retry-After") == "" {
+		t.Errorf("no Retry-After in %v", late.Header())
+	}
+	if _, err := fold.Exec(t.Context(), `SELECT pg_advisory_unlock_all()`); err != nil {
+		t.Fatal(err)
+	}
+	if w := change("empty", "Asia/Tokyo"); w.Code != 200 {
+		t.Errorf("after the fold: %d %s", w.Code, w.Body)
 	}
 }
 

@@ -109,8 +109,8 @@ func (s Store) CreateProject(ctx context.Context, slug string, settings project.
 }
 
 // ChangeProject stores what change makes of the settings of a project. A change that changes nothing keeps the version. It
-// returns NotFound for an unknown project, and Conflict for another time zone of a project that has users: its rollups are by
-// the days of the former one.
+// returns NotFound for an unknown project, Conflict for another time zone of a project that has or had events or orders, because
+// its rollups are by the days of the former one, and Unavailable if folds keep the zone from changing.
 func (s Store) ChangeProject(
 	ctx context.Context, slug string, change func(project.Project) (project.Settings, error),
 ) (p project.Project, err error) {
@@ -159,25 +159,65 @@ func (s Store) ChangeProject(
 	return p, nil
 }
 
-// changeZone gives a project without users another time zone. It keeps folds out until the end of the transaction: the first one of the
-// project counts by the former zone and is seen here, or by the new one.
+// changeZone gives a project that never had events or orders another time zone. It keeps folds out until the end of the transaction:
+// the first one of the project counts by the former zone and is seen here, or by the new one. While it waits for the folds that run,
+// no other fold begins. So it refuses what it can before, and does not wait long.
 func changeZone(ctx context.Context, tx pgx.Tx, id int16, zone string) error {
-	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1, $2)`, locks.Zones.Class(), locks.Zones.ID()); err != nil {
-		return fmt.Errorf("wait for folds: %w", err)
-	}
-	var used bool
-	if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM ingest.users WHERE project = $1)`, id).Scan(&used); err != nil {
-		return fmt.Errorf("look for users of a project: %w", err)
-	}
-	if used {
-		return errs.New(errs.Conflict, project.TimeZoneInUse,
-			"The project has events, which are counted by the days of its time zone. Make another project for another time zone.")
-	}
 	if err := checkZone(ctx, tx, zone); err != nil {
+		return err
+	}
+	if err := refuseUsed(ctx, tx, id); err != nil {
+		return err
+	}
+	if err := keepFoldsOut(ctx, tx); err != nil {
+		return err
+	}
+	if err := refuseUsed(ctx, tx, id); err != nil {
 		return err
 	}
 	if _, err := tx.Exec(ctx, `UPDATE stats.zones SET time_zone = $2 WHERE project = $1`, id, zone); err != nil {
 		return fmt.Errorf("change the time zone of a project: %w", err)
+	}
+	return nil
+}
+
+// foldWait is how long a change of a time zone waits for folds, as a Postgres setting.
+const foldWait = "2s"
+
+// keepFoldsOut waits for the folds that run, and lets none begin until the end of the transaction. It returns Unavailable if they
+// last longer than foldWait.
+func keepFoldsOut(ctx context.Context, tx pgx.Tx) error {
+	if _, err := tx.Exec(ctx, `SELECT set_config('lock_timeout', $1, true)`, foldWait); err != nil {
+		return fmt.Errorf("limit the wait for folds: %w", err)
+	}
+	_, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1, $2)`, locks.Zones.Class(), locks.Zones.ID())
+	if _, busy := postgres.IsCode(err, postgres.LockNotAvailable); busy {
+		return errs.New(errs.Unavailable, project.TimeZoneBusy,
+			"Numbers are being counted right now, and the time zone cannot change meanwhile. Try again shortly.").Because(err)
+	}
+	if err != nil {
+		return fmt.Errorf("wait for folds: %w", err)
+	}
+	return nil
+}
+
+// refuseUsed returns Conflict for a project that has or had events or orders. Erased users and expired events leave numbers behind,
+// so it looks for everything that is stored or counted.
+func refuseUsed(ctx context.Context, tx pgx.Tx, id int16) error {
+	const query = `
+		SELECT EXISTS (SELECT FROM ingest.users WHERE project = $1)
+			OR EXISTS (SELECT FROM ingest.orders WHERE project = $1)
+			OR EXISTS (SELECT FROM ingest.batches WHERE project = $1)
+			OR EXISTS (SELECT FROM ingest.erased_users WHERE project = $1)
+			OR EXISTS (SELECT FROM stats.daily_stats WHERE project = $1)
+			OR EXISTS (SELECT FROM stats.daily_revenue WHERE project = $1)`
+	var used bool
+	if err := tx.QueryRow(ctx, query, id).Scan(&used); err != nil {
+		return fmt.Errorf("look for rows of a project: %w", err)
+	}
+	if used {
+		return errs.New(errs.Conflict, project.TimeZoneInUse,
+			"The project has or had events, which are counted by the days of its time zone. Make another project for another time zone.")
 	}
 	return nil
 }

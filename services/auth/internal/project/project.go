@@ -17,6 +17,7 @@ import (
 const (
 	SlugTaken          = "slug_taken"
 	TimeZoneInUse      = "time_zone_in_use"
+	TimeZoneBusy       = "time_zone_busy"
 	UnknownProject     = "unknown_project"
 	UnknownMember      = "unknown_member"
 	LastOwner          = "last_owner"
