@@ -570,7 +570,7 @@ CREATE TABLE stats.reconciles (
 	project     smallint NOT NULL,
 	PRIMARY KEY (project, id)
 );
-COMMENT ON TABLE stats.reconciles IS 'Results of reconciliations, one row for each project that was recounted. The newest 100 of a project are kept.';
+COMMENT ON TABLE stats.reconciles IS 'Results of reconciliations, one row for each project that was recounted. Of each project, the newest 100 of all days are kept, and the newest 100 of some days.';
 COMMENT ON COLUMN stats.reconciles.id IS 'Ascending.';
 COMMENT ON COLUMN stats.reconciles.begun_at IS 'When its snapshot was taken.';
 COMMENT ON COLUMN stats.reconciles.finished_at IS 'When it was done.';

@@ -399,4 +399,13 @@ func TestResultsAreRecorded(t *testing.T) {
 	if got[1].Differences != 1 || got[1].Unbound != 0 || got[1].Days >= got[0].Days {
 		t.Errorf("recorded %+v of a day with a difference", got[1])
 	}
+
+	// Many results of some days push no result of all days out.
+	b.exec(`INSERT INTO stats.reconciles (project, begun_at, from_day, to_day, days, rows, compared, differences)
+		SELECT 1, now(), '2026-01-02', '2026-01-02', 1, 1, 1, 0 FROM generate_series(1, 200)`)
+	b.reconcile(&day, &day)
+	var whole, some int
+	if err := b.pool.QueryRow(t.Context(), `SELECT count(*) FILTER (WHERE from_day IS NULL), count(from_day) FROM stats.reconciles WHERE project = 1`).Scan(&whole, &some); err != nil || whole != 1 || some != 100 {
+		t.Errorf("%d results of all days and %d of some are kept, %v; want 1 and 100", whole, some, err)
+	}
 }

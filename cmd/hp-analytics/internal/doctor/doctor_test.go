@@ -88,6 +88,7 @@ func TestChecksOfTheDatabase(t *testing.T) {
 	const old = `INSERT INTO ingest.batches (project, id, kind, rows, min_ts, max_ts, received_at) VALUES (1, 5, 'events', 7, '2020-01-02', '2020-01-02', now() - interval `
 	const numbers = `INSERT INTO stats.daily_stats (project, day, lane) VALUES (1, '2026-01-01', 0)`
 	const recounted = `INSERT INTO stats.reconciles (project, begun_at, finished_at, days, rows, compared, differences) VALUES (1, now(), now() - interval `
+	const recountedInPart = `INSERT INTO stats.reconciles (project, begun_at, from_day, to_day, days, rows, compared, differences) VALUES (1, now(), '2026-01-01', '2026-01-01', 1, 1, 1, 0)`
 	const zone = `INSERT INTO stats.zone_changes (project, from_zone, to_zone, days_done, days_total, started_at) VALUES (1, 'UTC', 'Asia/Tokyo', 2, 5, now() - interval '2 days')`
 	const erasure = `INSERT INTO ingest.erasures (project, id, anonymous, subject, salt, digest, requested_by, requested_at)
 		SELECT 1, gen_random_uuid(), false, 'u', d, d, 'x', now() - interval '2 days' FROM decode(repeat('00', 32), 'hex') AS d`
@@ -114,8 +115,10 @@ func TestChecksOfTheDatabase(t *testing.T) {
 		"batches that are pending long":      {"backlog/pending", []string{old + `'2 hours')`}, Problem, "the numbers are that old"},
 		"a failed batch":                     {"backlog/failed", []string{old + `'1 hour')`, `UPDATE ingest.batches SET failed_at = now(), next_attempt_at = now(), failure = 'damaged'`}, Problem, "7 rows are missing from the numbers"},
 		"numbers never recounted":            {"numbers/reconcile", []string{numbers}, Warning, "default: its numbers were never recounted"},
-		"numbers recounted long ago":         {"numbers/reconcile", []string{numbers, recounted + `'9 days', 1, 1, 1, 0)`}, Warning, "were last recounted 216h"},
+		"numbers recounted long ago":         {"numbers/reconcile", []string{numbers, recounted + `'9 days', 1, 1, 1, 0)`}, Warning, "were last recounted as a whole 216h"},
 		"numbers that are wrong":             {"numbers/reconcile", []string{numbers, recounted + `'1 hour', 1, 1, 1, 3)`}, Problem, "found 3 differences"},
+		"numbers recounted in part":          {"numbers/reconcile", []string{numbers, recountedInPart}, Warning, "default: its numbers were never recounted"},
+		"wrong numbers, one good day":        {"numbers/reconcile", []string{numbers, recounted + `'1 hour', 1, 1, 1, 500)`, recountedInPart}, Problem, "found 500 differences"},
 		"an interrupted rebuild":             {"numbers/rebuild", []string{`INSERT INTO stats.rebuilds (project, from_day, to_day, started_at) VALUES (1, '2026-01-01', '2026-01-02', now() - interval '2 days')`}, Warning, "2026-01-01 to 2026-01-02 in project 1"},
 		"a change of a time zone that lasts": {"numbers/time zones", []string{zone}, Warning, "default: 2 of 5 days were moved to Asia/Tokyo in 48h"},
 		"an erasure that lasts":              {"numbers/erasures", []string{erasure}, Warning, "1 erasures are not done, the oldest since 48h"},

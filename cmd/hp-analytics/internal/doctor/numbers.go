@@ -10,12 +10,13 @@ import (
 // reconcileEvery is how often the numbers should be recounted.
 const reconcileEvery = 7 * 24 * time.Hour
 
-// lastReconcile looks at the newest result of each project that has numbers.
+// lastReconcile looks at the newest result of all days of each project that has numbers. One of some days (--from, --to) says nothing
+// about the others.
 func lastReconcile(ctx context.Context, s *Site) ([]Finding, error) {
 	const query = `
 		SELECT p.slug, now() - r.finished_at, r.differences, r.rows
 		FROM auth.projects AS p LEFT JOIN LATERAL (
-			SELECT * FROM stats.reconciles WHERE project = p.id ORDER BY id DESC LIMIT 1
+			SELECT * FROM stats.reconciles WHERE project = p.id AND from_day IS NULL AND to_day IS NULL ORDER BY id DESC LIMIT 1
 		) AS r ON true
 		WHERE EXISTS (SELECT FROM stats.daily_stats WHERE project = p.id) OR r.id IS NOT NULL
 		ORDER BY p.slug`
@@ -30,12 +31,12 @@ func lastReconcile(ctx context.Context, s *Site) ([]Finding, error) {
 		projects++
 		switch {
 		case age == nil:
-			findings = append(findings, warning("hp-analytics reconcile (every night, from cron)", "%s: its numbers were never recounted", slug))
+			findings = append(findings, warning("hp-analytics reconcile (every night, from cron)", "%s: its numbers were never recounted as a whole", slug))
 		case *differences > 0:
-			findings = append(findings, problem("hp-analytics reconcile names the days; then hp-analytics rebuild --from DAY --to DAY --project "+slug,
-				"%s: the last reconcile, %s ago, found %d differences", slug, age.Round(time.Minute), *differences))
+			findings = append(findings, problem("hp-analytics reconcile names the days; then hp-analytics rebuild --from DAY --to DAY --project "+slug+" and hp-analytics reconcile",
+				"%s: the last reconcile of all days, %s ago, found %d differences", slug, age.Round(time.Minute), *differences))
 		case *age > reconcileEvery:
-			findings = append(findings, warning("hp-analytics reconcile (every night, from cron)", "%s: its numbers were last recounted %s ago", slug, age.Round(time.Hour)))
+			findings = append(findings, warning("hp-analytics reconcile (every night, from cron)", "%s: its numbers were last recounted as a whole %s ago", slug, age.Round(time.Hour)))
 		default:
 			findings = append(findings, fine("%s: recounted %s ago from %d raw rows without a difference", slug, age.Round(time.Minute), *counted))
 		}

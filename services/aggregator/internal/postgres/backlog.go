@@ -36,7 +36,8 @@ func (s Store) Pending(ctx context.Context) (Backlog, error) {
 	return b, nil
 }
 
-// Reconciled sums up the newest reconciliation of each project that has one.
+// Reconciled sums up the newest reconciliation of all days of each project that has one. Those of some days do not count: they say
+// nothing about the others.
 type Reconciled struct {
 	Oldest      time.Time // when the project that was recounted longest ago was; zero if none was
 	Differences int64
@@ -47,7 +48,9 @@ func (s Store) Reconciled(ctx context.Context) (r Reconciled, err error) {
 	const query = `
 		SELECT coalesce(min(finished_at), '0001-01-01Z'), coalesce(sum(differences), 0)::bigint
 		FROM auth.projects AS p, LATERAL (
-			SELECT finished_at, differences FROM stats.reconciles WHERE project = p.id ORDER BY id DESC LIMIT 1
+			SELECT finished_at, differences FROM stats.reconciles
+			WHERE project = p.id AND from_day IS NULL AND to_day IS NULL
+			ORDER BY id DESC LIMIT 1
 		) AS newest`
 	if err := s.Pool.QueryRow(ctx, query).Scan(&r.Oldest, &r.Differences); err != nil {
 		return Reconciled{}, postgres.Classify(fmt.Errorf("read the results of reconcile: %w", err))

@@ -50,8 +50,8 @@ func New(options Options, registerer prometheus.Registerer) *Monitor {
 		oldest:        gauge("oldest_pending_seconds", "Age of the oldest batch that waits to be folded."),
 		failedBatches: gauge("failed_batches", "Batches that cannot be folded and are set aside (hp-analytics batches list)."),
 		failedRows:    gauge("failed_events", "Events and purchases of the batches that are set aside; they are missing from the numbers."),
-		reconciled:    gauge("reconcile_timestamp_seconds", "When the project that was recounted longest ago was (hp-analytics reconcile); 0 if none was."),
-		differences:   gauge("reconcile_differences", "Differences that the newest reconcile of each project has found, together."),
+		reconciled:    gauge("reconcile_timestamp_seconds", "When the project that was recounted as a whole longest ago was (hp-analytics reconcile without days); 0 if none was."),
+		differences:   gauge("reconcile_differences", "Differences that the newest reconcile of all days of each project has found, together."),
 	}
 	registerer.MustRegister(m.batches, m.rows, m.oldest, m.failedBatches, m.failedRows, m.reconciled, m.differences)
 	return m

@@ -16,7 +16,7 @@ type Result struct {
 	Differences    int
 }
 
-// kept is how many results of a project are kept.
+// kept is how many results of all days of a project are kept, and how many of some days.
 const kept = 100
 
 // Record stores the results of a reconciliation that began at begun, and deletes all but the newest of each project. From and
@@ -25,7 +25,7 @@ func Record(ctx context.Context, pool *pgxpool.Pool, results []*Result, begun ti
 	const insert = `
 		WITH old AS (
 			DELETE FROM stats.reconciles AS r
-			USING (SELECT id, row_number() OVER (PARTITION BY project ORDER BY id DESC) AS n FROM stats.reconciles) AS numbered
+			USING (SELECT id, row_number() OVER (PARTITION BY project, from_day IS NULL AND to_day IS NULL ORDER BY id DESC) AS n FROM stats.reconciles) AS numbered
 			WHERE r.id = numbered.id AND numbered.n >= $9
 		)
 		INSERT INTO stats.reconciles (begun_at, from_day, to_day, project, days, rows, compared, differences)
