@@ -66,7 +66,7 @@ func down(err error) bool {
 			return true
 		}
 		switch pgErr.Code {
-		case readOnlyTransaction, // a failover is under way
+		case ReadOnlyTransaction, // a failover is under way
 			"40001", "40P01", // serialization failure, deadlock: a retry helps
 			LockNotAvailable,
 			"25P03",          // this process was frozen inside a transaction for longer than Postgres waits

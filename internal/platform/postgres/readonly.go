@@ -6,8 +6,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// readOnlyTransaction is the SQLSTATE of a write in a read-only transaction.
-const readOnlyTransaction = "25006"
+// ReadOnlyTransaction is the SQLSTATE of a write in a read-only transaction.
+const ReadOnlyTransaction = "25006"
 
 // acceptSessions makes connections leave a server that refuses writes, as the old primary does after a failover. Without it,
 // a pool that connected to such a server would keep its connections, and every write would fail until the process restarts.
@@ -24,6 +24,6 @@ func acceptSessions(cfg Config, c *pgconn.Config) {
 	}
 	keep := c.OnPgError
 	c.OnPgError = func(conn *pgconn.PgConn, err *pgconn.PgError) bool {
-		return keep(conn, err) && err.Code != readOnlyTransaction
+		return keep(conn, err) && err.Code != ReadOnlyTransaction
 	}
 }

@@ -65,24 +65,26 @@ type FailedBatch = postgres.FailedBatch
 // ErrNoProject means that there is no project of the given name.
 var ErrNoProject = errors.New("there is no such project")
 
+// ErrNotRecorded means that the recount is done and its report is good, but the database did not store the result: metrics and
+// doctor do not know of it, and imports may not be proven.
+var ErrNotRecorded = errors.New("the result is not recorded")
+
 // workers is how many sessions recount at once. Each keeps a core busy.
 const workers = 2
 
 // Run recounts in one snapshot, while the platform continues to work. It reads the raw rows of a span of days at a time, once,
 // and compares what it has counted with the rollup rows of these days. Counting in Postgres would cost three times the CPU time,
 // as each rollup would sort or hash the rows again. Each session takes at most about spanBytes for that, twice with garbage. An
-// error means that the recount failed; differences are no error.
+// error means that the recount failed, or, if it is ErrNotRecorded, that only its result is not stored, as in a database that is
+// read-only. Differences are no error.
 func Run(ctx context.Context, pool *pgxpool.Pool, o Options) (Report, error) {
 	r := &run{options: o, budget: cmp.Or(o.bytes, spanBytes), results: map[string]*postgres.Result{}}
 	err := postgres.Read(ctx, pool, workers, func(snapshots []postgres.Snapshot) error { return r.all(ctx, snapshots) })
-	if err == nil {
-		err = postgres.Record(ctx, pool, slices.Collect(maps.Values(r.results)), r.begun, o.From, o.To)
-	}
-	if proven := r.proven(); err == nil && len(proven) > 0 {
-		r.report.Proven, err = postgres.Prove(ctx, pool, proven, r.begun)
-	}
 	if err != nil {
 		return Report{}, platformpostgres.Classify(fmt.Errorf("reconcile: %w", err))
+	}
+	if err := r.record(ctx, pool); err != nil {
+		return r.report, platformpostgres.Classify(fmt.Errorf("reconcile: %w: %w", ErrNotRecorded, err))
 	}
 	return r.report, nil
 }
@@ -97,6 +99,18 @@ type run struct {
 	results map[string]*postgres.Result
 	// finished are the imports that are proven if there are no differences in their projects.
 	finished []postgres.Import
+}
+
+// record stores the results, and marks the imports that they prove.
+func (r *run) record(ctx context.Context, pool *pgxpool.Pool) error {
+	err := postgres.Record(ctx, pool, slices.Collect(maps.Values(r.results)), r.begun, r.options.From, r.options.To)
+	if err != nil {
+		return err
+	}
+	if proven := r.proven(); len(proven) > 0 {
+		r.report.Proven, err = postgres.Prove(ctx, pool, proven, r.begun)
+	}
+	return err
 }
 
 // proven returns the finished imports of projects without differences. What is wrong in one says nothing about another.

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
+	platformpostgres "github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/internal/stats"
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/batchtest"
@@ -370,6 +371,29 @@ func TestOneProject(t *testing.T) {
 	}
 	if _, err := run("nowhere"); !errors.Is(err, reconcile.ErrNoProject) {
 		t.Errorf("a project that is not: %v", err)
+	}
+}
+
+// A read-only database, such as a standby, can be recounted. Only the result is not stored.
+func TestReadOnlyDatabase(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	b.exec(`INSERT INTO stats.daily_stats (project, day, lane, views) VALUES (1, '2026-01-02', 99, 1)`)
+	cfg := b.pool.Config()
+	cfg.ConnConfig.ValidateConnect = nil // as target_session_attrs=any
+	cfg.ConnConfig.RuntimeParams["default_transaction_read_only"] = "on"
+	standby, err := pgxpool.NewWithConfig(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer standby.Close()
+	var out strings.Builder
+	report, err := reconcile.Run(t.Context(), standby, reconcile.Options{Details: &out})
+	if _, readOnly := platformpostgres.IsCode(err, platformpostgres.ReadOnlyTransaction); !errors.Is(err, reconcile.ErrNotRecorded) || !readOnly {
+		t.Errorf("the error is %v", err)
+	}
+	if report.Differences != 1 || report.Rows != b.rows || report.Days == 0 || out.Len() == 0 {
+		t.Errorf("the report of a read-only database: %+v\n%s", report, &out)
 	}
 }
 

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -25,7 +26,10 @@ func reconcileCommand(env environment) *cobra.Command {
 
 It prints the first differences and how many each table has; --details prints every one.
 
-It works in one snapshot, so the platform may run. It uses the database of DATABASE_URL, or else the private one of
+It works in one snapshot, so the platform may run. A read-only database, such as a standby, can be recounted, too, if
+DATABASE_URL has target_session_attrs=any; then the result is not recorded.
+
+It uses the database of DATABASE_URL, or else the private one of
 DATA_DIR (default .data).`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -77,19 +81,31 @@ func (e environment) reconcile(ctx context.Context, o reconcile.Options) error {
 			return err
 		}
 		defer pool.Close()
-		if err := recordCommand(ctx, pool, reconcileBegun, o.Project, audit.Details{"from": o.From, "to": o.To}); err != nil {
+		err = recordCommand(ctx, pool, reconcileBegun, o.Project, audit.Details{"from": o.From, "to": o.To})
+		if err != nil && !isReadOnly(err) {
 			return err
 		}
 		start := time.Now()
 		report, err := reconcile.Run(ctx, pool, o)
-		if err != nil {
+		if err != nil && !errors.Is(err, reconcile.ErrNotRecorded) {
 			return err
 		}
 		if lines, ok := o.Details.(*firstLines); ok && lines.more > 0 {
 			_, _ = fmt.Fprintf(e.stdout, "… and %s more; --details prints every one\n", count(lines.more, "difference"))
 		}
-		return e.report(report, time.Since(start))
+		found := e.report(report, time.Since(start))
+		if isReadOnly(err) {
+			_, _ = fmt.Fprintln(e.stdout, "This result is not recorded, because the database is read-only: metrics and doctor do not know of it.")
+			return found
+		}
+		return errors.Join(found, err)
 	})
+}
+
+// isReadOnly reports whether a database refused to store something because it is read-only, as a standby is. It can be recounted.
+func isReadOnly(err error) bool {
+	_, is := postgres.IsCode(err, postgres.ReadOnlyTransaction)
+	return is
 }
 
 func (e environment) report(r reconcile.Report, took time.Duration) error {

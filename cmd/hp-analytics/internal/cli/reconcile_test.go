@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hp-analytics/hp-analytics/internal/localtime"
+	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/rebuild"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/reconcile"
 )
@@ -24,6 +25,18 @@ func TestReconcileNamesDroppedDaysOnce(t *testing.T) {
 	}
 	if got := out.String(); !strings.HasPrefix(got, "shop: 400 days dropped (2026-01-01 to 2027-02-04): not checked") || strings.Count(got, "\n") != 2 {
 		t.Errorf("reconcile says:\n%s", got)
+	}
+}
+
+// A standby can be recounted, although it records nothing.
+func TestReconcileAReadOnlyDatabase(t *testing.T) {
+	t.Parallel()
+	database := dbtest.New(t)
+	var out strings.Builder
+	url := database.URL() + "&default_transaction_read_only=on&target_session_attrs=any"
+	code := Run(t.Context(), []string{"reconcile"}, []string{"DATABASE_URL=" + url, "LOG_LEVEL=error"}, &out, &out)
+	if got := out.String(); code != exitOK || !strings.Contains(got, "Recounted 1 project, ") || !strings.Contains(got, "This result is not recorded, because the database is read-only") {
+		t.Errorf("exit code %d:\n%s", code, got)
 	}
 }
 
