@@ -12,8 +12,9 @@ import (
 
 // Project is a project whose rollups are rebuilt.
 type Project struct {
-	ID    int16
-	Slug  string // Zones tell the days and hours of its rollups.
+	ID   int16
+	Slug string
+	// Zones tell the days and hours of its rollups.
 	Zones localtime.History
 }
 
