@@ -115,6 +115,21 @@ func TestQueueCommand(t *testing.T) {
 	command(exitUsage, "needs the ids of tasks, or --archived", "delete")
 	command(exitUsage, "needs pending, active, retry or archived", "list", "lost")
 	command(exitUsage, `unknown command "x"`, "x")
+	// What changed the queue is in the audit log, and only that.
+	const log = `SELECT string_agg(action || ' ' || subject || ' ' || details, E'\n' ORDER BY id) FROM audit.log WHERE actor_kind = 'command'`
+	var recorded string
+	if err := database.Pool("").QueryRow(t.Context(), log).Scan(&recorded); err != nil {
+		t.Fatal(err)
+	}
+	of := " queue:" + queue + " "
+	want := []string{
+		"queue.pause" + of + "{}", "queue.resume" + of + "{}", "queue.delete" + of + `{"tasks": ["` + first + `"]}`,
+		"queue.run" + of + `{"tasks": ["` + first + `"]}`, "queue.delete" + of + `{"tasks": ["` + second + `"]}`,
+		"queue.run" + of + `{"archived": true}`, "queue.delete" + of + `{"archived": true}`,
+	}
+	if recorded != strings.Join(want, "\n") {
+		t.Errorf("the audit log has:\n%s\nwant:\n%s", recorded, strings.Join(want, "\n"))
+	}
 	environ = environ[:1]
 	command(exitUsage, "set REDIS_URL")
 }

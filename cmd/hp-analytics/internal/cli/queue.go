@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/doctor"
+	"github.com/hp-analytics/hp-analytics/internal/platform/audit"
 	"github.com/hp-analytics/hp-analytics/internal/protocol"
 )
 
@@ -47,6 +48,7 @@ type queue struct {
 	*asynq.Inspector
 	name  string // in Asynq
 	known bool   // Asynq has it: a task was enqueued since Redis was last wiped
+	site  *doctor.Site
 }
 
 // errNoQueue is the answer to commands that need the queue.
@@ -65,7 +67,7 @@ func (e environment) withQueue(ctx context.Context, fn func(queue) error) error 
 		if err != nil {
 			return fmt.Errorf("list the queues: %w", err)
 		}
-		return fn(queue{s.Queue, name, slices.Contains(all, name)})
+		return fn(queue{s.Queue, name, slices.Contains(all, name), s})
 	})
 }
 
@@ -124,6 +126,13 @@ func queueChange(env environment, name, short string, change func(q queue, ids [
 				if !q.known {
 					return errNoQueue
 				}
+				details := audit.Details{"archived": all}
+				if len(ids) > 0 {
+					details = audit.Details{"tasks": ids}
+				}
+				if err := q.record(cmd.Context(), name, details); err != nil {
+					return err
+				}
 				n, err := change(q, ids)
 				return env.done(err, "%s: %s\n", name, count(n, "archived task"))
 			})
@@ -131,6 +140,11 @@ func queueChange(env environment, name, short string, change func(q queue, ids [
 	}
 	cmd.Flags().BoolVar(&all, "archived", false, "all archived tasks")
 	return cmd
+}
+
+// record adds a command that changes the queue to the audit log.
+func (q queue) record(ctx context.Context, command string, details audit.Details) error {
+	return recordEntry(ctx, q.site.Data, "", audit.Entry{Action: queueAction + command, Subject: "queue:" + q.name, Details: details})
 }
 
 // run runs archived tasks and returns how many; all of them without ids.
@@ -173,6 +187,9 @@ func queueSwitch(env environment, name, short string, change func(*asynq.Inspect
 			return env.withQueue(cmd.Context(), func(q queue) error {
 				if !q.known {
 					return errNoQueue
+				}
+				if err := q.record(cmd.Context(), name, nil); err != nil {
+					return err
 				}
 				return env.done(change(q.Inspector, q.name), "%s: the queue %s\n", name, q.name)
 			})
