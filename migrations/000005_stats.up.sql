@@ -590,7 +590,7 @@ CREATE TABLE stats.zones (
 	time_zone text NOT NULL,
 	PRIMARY KEY (project, since)
 );
-COMMENT ON TABLE stats.zones IS 'The time zones by whose days and hours the rollups of a project count. Each holds until the next one begins. A change of the zone moves the start of the last one back, day by day, as far as there are raw rows.';
+COMMENT ON TABLE stats.zones IS 'The time zones by whose days and hours the rollups of a project count. Each holds until the next one begins. Auth replaces the zone of a project that never had rows. In steps (rebuild.MoveZone, which no service calls yet) the start of the last zone moves back, day by day, as far as there are raw rows.';
 COMMENT ON COLUMN stats.zones.project IS 'The project.';
 COMMENT ON COLUMN stats.zones.since IS 'From when on the zone holds: rows with a ts before belong to the days of the zone before. -infinity for the first one.';
 COMMENT ON COLUMN stats.zones.time_zone IS 'IANA name.';
@@ -606,7 +606,7 @@ CREATE TABLE stats.zone_changes (
 	finished_at timestamptz,
 	CHECK (days_done BETWEEN 0 AND days_total)
 );
-COMMENT ON TABLE stats.zone_changes IS 'The last change of the time zone of each project that ever changed it. stats.zones alone says what holds; this is its progress.';
+COMMENT ON TABLE stats.zone_changes IS 'The last change in steps of the time zone of each project that had one. stats.zones alone says what holds; this is its progress. No service takes such steps yet: the table is empty unless rebuild.MoveZone was called.';
 COMMENT ON COLUMN stats.zone_changes.project IS 'The project.';
 COMMENT ON COLUMN stats.zone_changes.from_zone IS 'The zone before.';
 COMMENT ON COLUMN stats.zone_changes.to_zone IS 'The new zone.';
@@ -614,7 +614,7 @@ COMMENT ON COLUMN stats.zone_changes.days_done IS 'Days with numbers that are co
 COMMENT ON COLUMN stats.zone_changes.days_total IS 'Days with numbers whose raw rows existed when the last step began.';
 COMMENT ON COLUMN stats.zone_changes.rows IS 'Raw rows that were counted again.';
 COMMENT ON COLUMN stats.zone_changes.started_at IS 'When it began.';
-COMMENT ON COLUMN stats.zone_changes.finished_at IS 'When no day was left. NULL while it runs.';
+COMMENT ON COLUMN stats.zone_changes.finished_at IS 'When no day was left. NULL until then: the next step continues it.';
 
 -- Every project has a history from its first moment on, so that no fold needs to choose a zone.
 CREATE FUNCTION stats.begin_zones() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

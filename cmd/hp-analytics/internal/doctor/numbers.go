@@ -87,7 +87,7 @@ func zoneChanges(ctx context.Context, s *Site) ([]Finding, error) {
 	var done, total int
 	var age time.Duration
 	_, err := pgx.ForEachRow(rows, []any{&slug, &zone, &done, &total, &age}, func() error {
-		const do = "hp-analytics batches list and the log of the aggregator say what it waits for"
+		const do = "no service continues it yet: call rebuild.MoveZone until no step is left"
 		if age = age.Round(time.Second); age >= workLong {
 			findings = append(findings, warning(do, "%s: %d of %d days were moved to %s in %s", slug, done, total, zone, age))
 		} else {
