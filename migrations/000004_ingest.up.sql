@@ -78,7 +78,7 @@ CREATE TABLE ingest.event_times (
 CREATE INDEX event_times_ts_idx ON ingest.event_times (ts);
 -- Those that flushes look for.
 CREATE INDEX event_times_moved_idx ON ingest.event_times (project, ts_sent) WHERE ts <> ts_sent;
-COMMENT ON TABLE ingest.event_times IS 'When events are counted whose ts is far ahead or missing. A row is kept as long as the raw row.';
+COMMENT ON TABLE ingest.event_times IS 'When events are counted whose ts is far ahead or missing. A row is kept as long as the partition of the raw row, and is deleted by the maintenance after it was dropped.';
 COMMENT ON COLUMN ingest.event_times.project IS 'The project.';
 COMMENT ON COLUMN ingest.event_times.ts_sent IS 'ts as the client sent it; -infinity for none.';
 COMMENT ON COLUMN ingest.event_times.id IS 'As ingest.events.id.';
@@ -472,12 +472,19 @@ $$;
 COMMENT ON FUNCTION ingest.open_day(smallint, date, integer) IS
 	'Creates the partition of a UTC day for a project if it is missing, and returns open. It returns dropped if rows of the project were dropped with this day, and too many if the project has opened max_days days of history that are still there.';
 
--- Drops the raw events of whole days. The rollups are kept. The parent is locked before the partition, as writers do, and the
--- projects are read when no writer is left.
+-- Drops the raw events of whole days. The rollups are kept. The aggregator deletes the rows of ingest.event_times afterwards, in
+-- chunks, because a day can have millions and nobody can store events while the locks are held. The parent is locked before the
+-- partition, as writers do, and the projects are read when no writer is left.
 CREATE FUNCTION ingest.drop_partitions_before(before_day date, dry_run boolean)
 RETURNS TABLE (partition text, bytes bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+	-- Whether a project has rows that its import keeps.
+	holds   CONSTANT text := '
+		SELECT EXISTS (
+			SELECT FROM ingest.imports AS i
+			WHERE i.proven_at IS NULL AND i.begun_at > now() - interval ''90 days'' AND $1 BETWEEN i.first_day AND i.last_day
+			  AND EXISTS (SELECT FROM ingest.%I AS e WHERE e.project = i.project))';
 	expired date;
 	held    boolean;
 BEGIN
@@ -485,16 +492,14 @@ BEGIN
 	FOR expired, partition, bytes IN
 		SELECT day, name, pg_total_relation_size(oid) FROM ingest.partitions WHERE day < before_day ORDER BY day, name
 	LOOP
-		EXECUTE format(
-			'SELECT EXISTS (
-				SELECT FROM ingest.imports AS i
-				WHERE i.proven_at IS NULL AND i.begun_at > now() - interval ''90 days'' AND $1 BETWEEN i.first_day AND i.last_day
-				  AND EXISTS (SELECT FROM ingest.%I AS e WHERE e.project = i.project))', partition)
-			INTO held USING expired;
+		EXECUTE format(holds, partition) INTO held USING expired;
 		CONTINUE WHEN held;
 		IF NOT dry_run THEN
 			LOCK TABLE ONLY ingest.events IN ACCESS EXCLUSIVE MODE;
 			EXECUTE format('LOCK TABLE ingest.%I IN ACCESS EXCLUSIVE MODE', partition);
+			-- An import may have begun, or stored its first rows, while the locks were waited for.
+			EXECUTE format(holds, partition) INTO held USING expired;
+			CONTINUE WHEN held;
 			-- One look at the index for each project.
 			EXECUTE format(
 				'WITH RECURSIVE present AS (
@@ -505,8 +510,6 @@ BEGIN
 				INSERT INTO ingest.dropped_days (project, day) SELECT project, $1 FROM present WHERE project IS NOT NULL ON CONFLICT DO NOTHING', partition)
 				USING expired;
 			EXECUTE format('DROP TABLE ingest.%I', partition);
-			DELETE FROM ingest.event_times
-			WHERE ts >= expired::timestamp AT TIME ZONE 'UTC' AND ts < (expired + 1)::timestamp AT TIME ZONE 'UTC';
 			DELETE FROM ingest.opened_days WHERE day = expired;
 		END IF;
 		RETURN NEXT;
@@ -529,7 +532,7 @@ GRANT EXECUTE ON FUNCTION ingest.open_day(smallint, date, integer) TO hp_ingest;
 GRANT EXECUTE ON FUNCTION ingest.drop_partitions_before(date, boolean) TO hp_aggregator;
 GRANT SELECT ON ingest.events, ingest.orders, ingest.order_lines, ingest.refunds, ingest.refund_lines, ingest.users, ingest.names TO hp_aggregator;
 GRANT SELECT, UPDATE, DELETE ON ingest.batches TO hp_aggregator;
-GRANT SELECT, DELETE ON ingest.idempotency_keys TO hp_aggregator;
+GRANT SELECT, DELETE ON ingest.idempotency_keys, ingest.event_times TO hp_aggregator;
 GRANT SELECT ON ingest.dropped_days, ingest.partitions TO hp_aggregator;
 GRANT SELECT ON ingest.users, ingest.names TO hp_analytics;
 -- Not the facts, which are raw rows in short, and not the failures, which may quote them.

@@ -241,6 +241,7 @@ func TestRolesMayTouchOnlyWhatIsTheirs(t *testing.T) {
 		{"hp_aggregator", `INSERT INTO ingest.events SELECT * FROM ingest.events`, false},
 		{"hp_aggregator", `UPDATE ingest.batches SET aggregated_at = now()`, true},
 		{"hp_aggregator", `DELETE FROM ingest.orders`, false},
+		{"hp_aggregator", `DELETE FROM ingest.event_times`, true},
 		{"hp_aggregator", `DELETE FROM stats.daily_stats`, true},
 		{"hp_aggregator", `SELECT * FROM ingest.drop_partitions_before('2020-01-01', true)`, true},
 		{"hp_aggregator", `SELECT * FROM auth.api_keys`, false},

@@ -30,6 +30,7 @@ func Show(ctx context.Context, pool *pgxpool.Pool, firstKept time.Time) (Expired
 }
 
 // Drop drops the expired partitions and returns them. It drops nothing while batches with rows of those days are pending.
+// Partitions beside an error are dropped, and the aggregator deletes what else there is of their days.
 func Drop(ctx context.Context, pool *pgxpool.Pool, firstKept time.Time) ([]Partition, error) {
 	return postgres.Store{Pool: pool}.DropExpired(audit.WithCommand(ctx), firstKept)
 }

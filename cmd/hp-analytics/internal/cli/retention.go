@@ -67,10 +67,13 @@ func (e environment) retention(ctx context.Context, apply bool) error {
 			return nil
 		}
 		dropped, err := retention.Drop(ctx, pool, firstKept)
-		if err != nil {
+		if err != nil && len(dropped) == 0 {
 			return fmt.Errorf("nothing was dropped: %w", err)
 		}
 		_, _ = fmt.Fprintf(e.stdout, "Dropped %d partitions.\n", len(dropped))
+		if err != nil {
+			return fmt.Errorf("the aggregator will delete the rest of these days: %w", err)
+		}
 		if len(dropped) == 0 {
 			return fmt.Errorf("nothing was dropped: %d batches with rows of those days are not folded yet", expired.PendingBatches)
 		}

@@ -41,7 +41,8 @@ func (s Store) Expired(ctx context.Context, before time.Time) (expired Expired, 
 
 // DropExpired drops the partitions of the days before a day and returns them. It drops nothing while a batch with rows of
 // those days is pending or failed. It fails when a reader holds a partition for longer than dropLockTimeout; the next maintenance run
-// tries again.
+// tries again. Then it deletes what ingest.event_times has of days that were dropped, now or before; when that fails, it returns the
+// partitions beside the error, and the next run goes on.
 func (s Store) DropExpired(ctx context.Context, before time.Time) ([]Partition, error) {
 	var expired Expired
 	err := postgres.InTx(ctx, s.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
@@ -60,10 +61,13 @@ func (s Store) DropExpired(ctx context.Context, before time.Time) ([]Partition, 
 			Details: audit.Details{"before": before.Format(time.DateOnly), "partitions": len(expired.Partitions)},
 		})
 	})
-	if err != nil || expired.PendingBatches > 0 {
+	if err != nil {
 		return nil, postgres.Classify(err)
 	}
-	return expired.Partitions, nil
+	if expired.PendingBatches > 0 {
+		expired.Partitions = nil
+	}
+	return expired.Partitions, postgres.Classify(s.deleteTimes(ctx, before))
 }
 
 // checkNothingPending looks for pending batches again, now that the partitions are locked. The drop waited for the writers

@@ -141,3 +141,105 @@ func TestRowsThatComeInWhileTheirPartitionIsDropped(t *testing.T) {
 		t.Errorf("folded %+v, %v; want the row that came in", folded, err)
 	}
 }
+
+// TestTimesOfDroppedDays checks that a drop deletes no rows of ingest.event_times, and that bounded chunks do it afterwards.
+func TestTimesOfDroppedDays(t *testing.T) {
+	t.Parallel()
+	database := dbtest.New(t)
+	w := batchtest.New(t, database, 13)
+	store := postgres.Store{Pool: database.Pool("hp_aggregator"), Lanes: 2, Rows: 1000}
+	exec := func(sql string, args ...any) {
+		t.Helper()
+		if _, err := w.Pool.Exec(t.Context(), sql, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	times := func(sql string, args ...any) (n int) {
+		t.Helper()
+		if err := w.Pool.QueryRow(t.Context(), `SELECT count(*) FROM ingest.event_times `+sql, args...).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	const fill = `
+		INSERT INTO ingest.event_times (project, ts_sent, id, ts)
+		SELECT 1, '-infinity', gen_random_uuid(), $1::timestamptz + (n - 1) / 2 * interval '1 millisecond' FROM generate_series(1, $2::int) AS n`
+	exec(fill, w.First, 25_000)
+	exec(fill, w.First.AddDate(0, 0, 1).Add(-20*time.Millisecond), 25_000) // most are of the next day
+	second, kept := w.First.AddDate(0, 0, 1), w.First.AddDate(0, 0, 3)
+	exec(fill, w.First.AddDate(0, 0, 2), 300)
+	exec(fill, kept, 500)
+	exec(`
+		CREATE TABLE public.chunks (rows bigint);
+		CREATE FUNCTION public.note() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
+			$$ BEGIN INSERT INTO public.chunks SELECT count(*) FROM gone; RETURN NULL; END $$;
+		CREATE TRIGGER note AFTER DELETE ON ingest.event_times REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION public.note()`)
+	exec(`SELECT ingest.drop_partitions_before($1, false)`, second)
+	if n := times(`WHERE ts < $1`, second); n != 25_040 {
+		t.Errorf("the drop has left %d rows of its day", n)
+	}
+	for range 2 { // the second time there is nothing to do
+		if _, err := store.DropExpired(t.Context(), second.AddDate(0, 0, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := times(``); n != 800 || times(`WHERE ts >= $1`, kept) != 500 {
+		t.Errorf("%d rows are left, want those of the days that are kept", n)
+	}
+	var chunks, most, all int
+	if err := w.Pool.QueryRow(t.Context(), `SELECT count(*), max(rows), sum(rows) FROM public.chunks`).Scan(&chunks, &most, &all); err != nil {
+		t.Fatal(err)
+	}
+	if chunks != 6 || most > 10_000 || all != 50_000 {
+		t.Errorf("%d chunks of up to %d rows have deleted %d", chunks, most, all)
+	}
+	// The first day has a partition that an import keeps, and the second day has none.
+	exec(`SELECT ingest.ensure_partitions($1::date, $1::date)`, w.First)
+	exec(`INSERT INTO ingest.imports (project, id, first_day, last_day) VALUES (1, gen_random_uuid(), $1::date, $1::date)`, w.First)
+	exec(`INSERT INTO ingest.events (project, ts, id, batch, user_n, name) VALUES (1, $1, gen_random_uuid(), 7, 1, 1)`, w.First)
+	exec(fill, w.First, 10)
+	exec(fill, second, 20)
+	if _, err := store.DropExpired(t.Context(), second.AddDate(0, 0, 1)); err != nil || times(``) != 810 {
+		t.Errorf("%d rows are left with a day that is kept, %v", times(``), err)
+	}
+}
+
+// TestRowsOfAnImportThatComeInWhileTheirPartitionIsDropped are committed while the drop waits for their writer: the import keeps them.
+func TestRowsOfAnImportThatComeInWhileTheirPartitionIsDropped(t *testing.T) {
+	t.Parallel()
+	database := dbtest.New(t)
+	w := batchtest.New(t, database, 14)
+	writer, err := w.Pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer writer.Rollback(context.WithoutCancel(t.Context()))
+	for _, sql := range []string{
+		`INSERT INTO ingest.imports (project, id, first_day, last_day) VALUES (1, gen_random_uuid(), $1::timestamptz::date, $1::timestamptz::date)`,
+		`INSERT INTO ingest.events (project, ts, id, batch, user_n, name) VALUES (1, $1, gen_random_uuid(), 7, 1, 1)`,
+	} {
+		if _, err := writer.Exec(t.Context(), sql, w.First); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dropped := make(chan error, 1)
+	go func() {
+		_, err := w.Pool.Exec(t.Context(), `SELECT ingest.drop_partitions_before($1, false)`, w.First.AddDate(0, 0, 1))
+		dropped <- err
+	}()
+	platformtest.Eventually(t, 5*time.Second, "the drop waits for the writer", func() bool {
+		var waits bool
+		const query = `SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))`
+		return w.Pool.QueryRow(t.Context(), query).Scan(&waits) == nil && waits
+	})
+	if err := writer.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-dropped; err != nil {
+		t.Fatal(err)
+	}
+	var n int
+	if err := w.Pool.QueryRow(t.Context(), `SELECT count(*) FROM ingest.events`).Scan(&n); err != nil || n != 1 {
+		t.Errorf("%d events, %v; want the one of the import", n, err)
+	}
+}
