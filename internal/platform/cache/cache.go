@@ -28,7 +28,7 @@ import (
 )
 
 const (
-	// loadTimeout limits one computation. A computation outlives the request that started it, because others may wait for it.
+	// loadTimeout limits one computation. One that takes longer than Redis keeps entries is not stored there. A computation outlives the request that started it, because others may wait for it.
 	loadTimeout = 15 * time.Second
 	// entryOverhead is the estimated memory per entry in addition to its key and body, in bytes.
 	entryOverhead = 500
@@ -193,15 +193,20 @@ func (c *Cache) Put(ctx context.Context, key Key, e Entry) {
 		return c.newSlot(e, nil, c.options.LocalTTL, mark{fence: fence, at: fence.Add(1), heard: c.bus.heard.Load()}), otter.WriteOp
 	})
 	c.level.put(ctx, key, e)
+	if slot, ok := c.local.GetIfPresent(key.Name); !ok || slot.version < e.Version {
+		// It was evicted, and a request may have found the former version in Redis before put.
+		fence.Add(1)
+	}
 }
 
-// Changed drops the answers of a group, after the commit of a change.
+// Changed drops the answers of a group, after the commit of a change. The fence is raised after Redis has the new epoch, or is not
+// read any more: a request that found an answer from before the change in Redis began under the old count.
 func (c *Cache) Changed(ctx context.Context, group string) {
 	if c.options.Off {
 		return
 	}
-	c.group(group).Add(1)
 	c.level.renew(ctx, group)
+	c.group(group).Add(1)
 	c.Announce(ctx, []Key{{Group: group}})
 }
 

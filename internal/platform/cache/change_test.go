@@ -132,6 +132,9 @@ func TestOneRequestRenews(t *testing.T) {
 	if first.Slot.Use() != nil {
 		t.Error("a request that should renew the slot is answered without")
 	}
+	if err := client.FlushDB(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
 	began, finish := make(chan struct{}), make(chan struct{})
 	var renewing sync.WaitGroup
 	renewing.Go(func() {
@@ -141,9 +144,6 @@ func TestOneRequestRenews(t *testing.T) {
 			return entry(2), nil
 		})
 	})
-	if err := client.FlushDB(t.Context()).Err(); err != nil {
-		t.Fatal(err)
-	}
 	<-began
 	for range 10 {
 		if found, err := c.Refreshing(t.Context(), key, computing(&calls, 9)); err != nil || found.Version != 1 {

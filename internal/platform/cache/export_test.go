@@ -8,6 +8,9 @@ func (c *Cache) Listening() bool { return c.bus.listening.Load() }
 // Fence returns the count of invalidations of a key.
 func (c *Cache) Fence(key Key) uint64 { return c.fence(key).Load() }
 
+// Evict drops what the process holds of a key, as a lack of memory does.
+func (c *Cache) Evict(key Key) { c.local.Invalidate(key.Name) }
+
 // Failures counts the commands to Redis that failed.
 func (c *Cache) Failures() prometheus.Counter { return c.level.failures }
 

@@ -67,6 +67,7 @@ func (c *Cache) fill(ctx context.Context, key Key, m mark, load Load, renewal bo
 	if ok && (!renewal || stored.left > c.options.RedisTTL/5) {
 		return c.keep(key, FromRedis, c.newSlot(stored.entry, nil, min(c.options.LocalTTL, stored.left), m))
 	}
+	began := clock()
 	entry, err := load(ctx)
 	switch {
 	case errs.Is(err, errs.NotFound) && c.options.MissingTTL > 0:
@@ -74,20 +75,34 @@ func (c *Cache) fill(ctx context.Context, key Key, m mark, load Load, renewal bo
 	case err != nil:
 		return Found{Source: Computed}, err
 	}
-	c.level.store(ctx, key, entry, stored.epoch)
+	if c.storable(m, began) {
+		c.level.store(ctx, key, entry, stored.epoch)
+	}
 	return c.keep(key, Computed, c.newSlot(entry, nil, c.options.LocalTTL, m))
+}
+
+// storable reports whether an answer whose computation began at a time may go to Redis. Redis refuses an older version only while
+// it holds the newer one, which it has got after began: it may have expired when the computation took half a TTL, and when an
+// invalidation came, nothing is known about when.
+func (c *Cache) storable(m mark, began int64) bool {
+	return c.current(m) && clock()-began < int64(c.options.RedisTTL/2)
 }
 
 // keep stores a slot in the process and returns its answer. It does not store what was invalidated meanwhile, or an older
 // version: such an answer only holds for the requests that came before.
 func (c *Cache) keep(key Key, from Source, s *Slot) (Found, error) {
 	found, missing := s.found(from) // now, because the slot may be evicted at once
+	stored := false
 	c.local.Compute(key.Name, func(old *Slot, present bool) (*Slot, otter.ComputeOp) {
-		if !s.usable() || present && old.usable() && old.version > s.version {
+		stored = s.usable() && (!present || !old.usable() || old.version <= s.version)
+		if !stored {
 			return old, otter.CancelOp
 		}
 		return s, otter.WriteOp
 	})
+	if !stored {
+		found.Slot = nil // nothing counts its memory, and nothing would ever drop its answer
+	}
 	return found, missing
 }
 

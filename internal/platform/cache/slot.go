@@ -79,10 +79,15 @@ func (s *Slot) Use() *reply.Reply {
 	return content
 }
 
+// current reports whether nothing was invalidated since the mark.
+func (c *Cache) current(m mark) bool {
+	return m.fence.Load() == m.at && c.bus.heard.Load() == m.heard
+}
+
 // usable reports whether nothing has invalidated the slot.
 func (s *Slot) usable() bool {
 	now, bus := clock(), &s.cache.bus
-	return now < s.until && s.mark.fence.Load() == s.mark.at && bus.heard.Load() == s.mark.heard &&
+	return now < s.until && s.cache.current(s.mark) &&
 		(bus.listening.Load() || now < s.stored+int64(unheardTTL))
 }
 
