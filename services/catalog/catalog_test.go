@@ -33,7 +33,7 @@ func TestLifeOfAProduct(t *testing.T) {
 	}
 
 	w = anyone.do(http.MethodGet, path, "")
-	if w.Header().Get("ETag") != `"1"` || w.Header().Get("Cache-Control") != "public, no-cache" {
+	if w.Header().Get("ETag") != `"1"` || w.Header().Get("Cache-Control") != "private, no-cache" {
 		t.Errorf("get: header %v", w.Header())
 	}
 	w = anyone.do(http.MethodGet, path, "", `If-None-Match: "0", W/"1"`)

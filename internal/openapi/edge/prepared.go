@@ -60,6 +60,13 @@ type preparedKey struct {
 	audience, accept, path, query string
 }
 
+// clone returns a key that can be kept: that of a request refers to its whole first line, which may be many times as long as the
+// path and the query.
+func (k preparedKey) clone() preparedKey {
+	k.accept, k.path, k.query = strings.Clone(k.accept), strings.Clone(k.path), strings.Clone(k.query)
+	return k
+}
+
 // preparedOperation is an operation whose answers may be kept.
 type preparedOperation struct {
 	*operation
@@ -228,7 +235,7 @@ func (o *operation) asking(r *http.Request, caller authn.Principal) *http.Reques
 // kept, and only if nothing of the caller but its project and audience has a part in it.
 func Keep(ctx context.Context, held Held) {
 	if q, ok := ctx.Value(questionKey{}).(*question); ok && q.keep {
-		q.answers.answers.Set(q.key, held)
+		q.answers.answers.Set(q.key.clone(), held)
 	}
 }
 

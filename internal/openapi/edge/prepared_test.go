@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/go-chi/chi/v5"
 
@@ -164,6 +165,36 @@ func TestPreparedAnswersObeyTheContract(t *testing.T) {
 	answer.answer = nil
 	if ask(same()) {
 		t.Error("an answer that is not valid any more is sent")
+	}
+}
+
+// TestKeptKeysHoldOnlyThemselves: path and query of a request are parts of its first line, which a request in absolute form can make
+// as long as a header may be.
+func TestKeptKeysHoldOnlyThemselves(t *testing.T) {
+	t.Parallel()
+	var answers *prepared
+	router := mountPrepared(t, func(r *http.Request) Held {
+		if q, ok := r.Context().Value(questionKey{}).(*question); ok {
+			answers = q.answers
+		}
+		return &held{reply.New([]byte(`{}`), reply.Options{})}
+	})
+	line := "GET http://" + strings.Repeat("a", 15<<10) + "/things/1?q=a HTTP/1.1"
+	r := thing("/things/1?q=a", "analyst")
+	r.URL.Path, r.URL.RawQuery = line[len(line)-22:len(line)-13], line[len(line)-12:len(line)-9]
+	if r.URL.Path != "/things/1" || r.URL.RawQuery != "q=a" {
+		t.Fatal(r.URL)
+	}
+	router.ServeHTTP(httptest.NewRecorder(), r)
+	kept := 0
+	for k := range answers.answers.Keys() {
+		kept++
+		if unsafe.StringData(k.path) == unsafe.StringData(r.URL.Path) || unsafe.StringData(k.query) == unsafe.StringData(r.URL.RawQuery) {
+			t.Errorf("the key of %s?%s holds a line of %d bytes", k.path, k.query, len(line))
+		}
+	}
+	if kept != 1 {
+		t.Errorf("%d answers are kept", kept)
 	}
 }
 

@@ -22,11 +22,9 @@ import (
 )
 
 const (
-	// revalidate lets clients and proxies store a product, but makes them revalidate it each time: a 304 is cheap, and nobody
-	// gets an outdated price.
-	revalidate = "public, no-cache"
-	// revalidateOwn is for what depends on the project of the caller.
-	revalidateOwn = "private, no-cache"
+	// revalidate lets clients store an answer, but makes them revalidate it each time: a 304 is cheap, and nobody gets an outdated
+	// price. What depends on the project of the caller is not for caches that callers share.
+	revalidate = "private, no-cache"
 )
 
 // parallelPuts is how many cache entries are replaced at a time after a bulk upsert.
@@ -45,7 +43,7 @@ func ProductHeaders(e cache.Entry) reply.Options {
 
 // PageHeaders returns the headers of a cached page, for cache.Options.
 func PageHeaders(cache.Entry) reply.Options {
-	return reply.Options{CacheControl: revalidateOwn}
+	return reply.Options{CacheControl: revalidate}
 }
 
 // Prepared are the operations whose answers depend on nothing of the caller but its project.
