@@ -1,8 +1,8 @@
 package localtime
 
 import (
-	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -122,14 +122,15 @@ func TestStartsOfHoursWhenClocksChange(t *testing.T) {
 func TestChangesOfZones(t *testing.T) {
 	utc, tokyo, berlin := zone(t, "UTC"), zone(t, "Asia/Tokyo"), zone(t, "Europe/Berlin")
 	first, second := at(t, "2026-03-05T00:00:00Z"), at(t, "2026-03-09T00:00:00Z")
-	show := func(h History) (text string) {
+	show := func(h History) string {
+		var text strings.Builder
 		for _, era := range h {
 			if !era.Since.IsZero() {
-				text += era.Since.Format(" 01-02 ")
+				text.WriteString(era.Since.Format(" 01-02 "))
 			}
-			text += era.Zone.String()
+			text.WriteString(era.Zone.String())
 		}
-		return text
+		return text.String()
 	}
 	h := Always(utc).Change(second, tokyo)
 	for want, got := range map[string]History{
@@ -148,7 +149,7 @@ func TestChangesOfZones(t *testing.T) {
 	if got := show(h.Between(first, second)); got != " 03-05 UTC" {
 		t.Error(got)
 	}
-	if got := show(h.Between(first, second.Add(1))); got != fmt.Sprint(" 03-05 UTC 03-09 Asia/Tokyo") {
+	if got := show(h.Between(first, second.Add(1))); got != " 03-05 UTC 03-09 Asia/Tokyo" {
 		t.Error(got)
 	}
 	if h.Current() != tokyo || h.At(second) != tokyo || h.At(second.Add(-1)) != utc {

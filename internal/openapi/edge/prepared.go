@@ -85,7 +85,7 @@ func prepare(r chi.Router, o Options, guarded map[*contract.Operation]*operation
 	p := &prepared{fixed: map[string]*preparedOperation{}, answers: otter.Must(&otter.Options[preparedKey, Held]{
 		MaximumWeight: preparedBytes,
 		Weigher: func(k preparedKey, _ Held) uint32 {
-			return uint32(preparedOverhead + len(k.audience) + len(k.accept) + len(k.path) + len(k.query)) //nolint:gosec // bounded by the header
+			return uint32(preparedOverhead + len(k.audience) + len(k.accept) + len(k.path) + len(k.query))
 		},
 	})}
 	var routes []string

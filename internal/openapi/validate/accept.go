@@ -44,7 +44,7 @@ func prepareText(s *openapi3.Schema) accepts {
 	var checks []accepts
 	if s.MinLength > 0 || s.MaxLength != nil {
 		checks = append(checks, func(value string) bool {
-			n := uint64(utf8.RuneCountInString(value)) //nolint:gosec // not negative
+			n := uint64(utf8.RuneCountInString(value))
 			// kin-openapi counts UTF-16 units, of which there are at most as many as bytes, and at least as many as characters.
 			return n >= s.MinLength && (s.MaxLength == nil || uint64(len(value)) <= *s.MaxLength)
 		})

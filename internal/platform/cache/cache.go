@@ -166,7 +166,7 @@ func (c *Cache) compute(ctx context.Context, load Load) (Found, error) {
 }
 
 // held returns what the process has under a key.
-func (c *Cache) held(key Key) (Found, error, bool) { //nolint:revive // the error is a remembered one, not the failure of held
+func (c *Cache) held(key Key) (Found, error, bool) {
 	slot, ok := c.local.GetIfPresent(key.Name)
 	if !ok || !slot.usable() {
 		return Found{}, nil, false

@@ -61,7 +61,7 @@ func (c *Cache) newSlot(e Entry, missing error, ttl time.Duration, m mark) *Slot
 	if missing == nil {
 		content := reply.New(e.Body, c.options.Reply(e))
 		s.content.Store(content)
-		s.weight = uint32(content.Size()) //nolint:gosec // answers are much smaller
+		s.weight = uint32(content.Size())
 	}
 	return s
 }

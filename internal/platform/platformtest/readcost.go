@@ -2,6 +2,7 @@ package platformtest
 
 import (
 	"context"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -99,10 +100,7 @@ func bare(answer *httptest.ResponseRecorder) http.Handler {
 		header.Set("Content-Length", strconv.Itoa(len(body)))
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		to := w.Header()
-		for name, values := range header {
-			to[name] = values
-		}
+		maps.Copy(w.Header(), header)
 		w.WriteHeader(status)
 		_, _ = w.Write(body)
 	})

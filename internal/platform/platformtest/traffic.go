@@ -51,7 +51,7 @@ func StartTraffic(tb testing.TB, address string, r *http.Request, status, reques
 	if err != nil {
 		tb.Fatal(err)
 	}
-	command := exec.CommandContext(tb.Context(), os.Args[0]) //nolint:gosec // this binary
+	command := exec.CommandContext(tb.Context(), os.Args[0])
 	command.Env = append(os.Environ(), trafficVariable+"="+string(plan))
 	command.Stderr = os.Stderr
 	in, err := command.StdinPipe()
@@ -133,7 +133,7 @@ func (p trafficPlan) send(conn net.Conn, requests int) error {
 		if _, err := conn.Write(p.Request); err != nil {
 			return err
 		}
-		answer, err := http.ReadResponse(answers, nil)
+		answer, err := http.ReadResponse(answers, nil) //nolint:bodyclose // it is read to its end, and the connection is ours
 		if err != nil {
 			return err
 		}

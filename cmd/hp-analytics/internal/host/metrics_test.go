@@ -95,11 +95,11 @@ func TestScrapedMetricsAreDocumented(t *testing.T) {
 	s.view("A")
 	s.buy(s.key, "A")
 	s.send(http.MethodGet, "/analytics/overview", s.admin, "")
-	response, err := http.Get(p.url + "/metrics") //nolint:noctx // a test
+	response, err := http.Get(p.url + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close() //nolint:errcheck // it is only read
+	defer response.Body.Close()
 	parser := expfmt.NewTextParser(model.LegacyValidation)
 	families, err := parser.TextToMetricFamilies(response.Body)
 	if err != nil {

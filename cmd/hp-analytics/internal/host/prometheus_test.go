@@ -151,7 +151,7 @@ func startPrometheus(t *testing.T, p *platform) *scraper {
 		t.Fatal(err)
 	}
 	dir, address := t.TempDir(), fmt.Sprintf("127.0.0.1:%d", port)
-	cmd := exec.Command(program, "--config.file="+prometheusConfig(t, dir, p.url), "--storage.tsdb.path="+filepath.Join(dir, "data"), //nolint:noctx // it is stopped below
+	cmd := exec.Command(program, "--config.file="+prometheusConfig(t, dir, p.url), "--storage.tsdb.path="+filepath.Join(dir, "data"),
 		"--web.listen-address="+address, "--enable-feature=exemplar-storage", "--log.level=warn")
 	var log strings.Builder
 	cmd.Stdout, cmd.Stderr = &log, &log
@@ -166,7 +166,7 @@ func startPrometheus(t *testing.T, p *platform) *scraper {
 	})
 	prom := &scraper{t: t, url: "http://" + address, started: time.Now()}
 	platformtest.Eventually(t, time.Minute, "Prometheus is ready", func() bool {
-		response, err := http.Get(prom.url + "/-/ready") //nolint:noctx // a test
+		response, err := http.Get(prom.url + "/-/ready")
 		if err != nil {
 			return false
 		}
@@ -212,11 +212,11 @@ func prometheusConfig(t *testing.T, dir, platform string) string {
 // get asks the API of Prometheus.
 func (p *scraper) get(path string, query url.Values) string {
 	p.t.Helper()
-	response, err := http.Get(p.url + path + "?" + query.Encode()) //nolint:noctx // a test
+	response, err := http.Get(p.url + path + "?" + query.Encode())
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	defer response.Body.Close() //nolint:errcheck // it is only read
+	defer response.Body.Close()
 	content, err := io.ReadAll(response.Body)
 	if err != nil || response.StatusCode != http.StatusOK {
 		p.t.Fatalf("%s %v: %s %v: %s", path, query, response.Status, err, content)

@@ -396,9 +396,9 @@ func TestRun(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() { ended <- (&erase.Eraser{Pool: b.pool, Logger: slog.New(slog.DiscardHandler)}).Run(ctx) }()
-	for one[int](b, `SELECT count(*) FROM ingest.erasures WHERE state <> 'done'`) > 0 {
-		time.Sleep(10 * time.Millisecond)
-	}
+	platformtest.Eventually(t, time.Minute, "the erasure is done", func() bool {
+		return one[int](b, `SELECT count(*) FROM ingest.erasures WHERE state <> 'done'`) == 0
+	})
 	cancel()
 	if err := <-ended; err != nil {
 		t.Error(err)

@@ -11,7 +11,7 @@ import (
 )
 
 // ofPass is the condition that a row e of ingest.erasures is one of the project $1 and the epoch $2 that run.
-const ofPass = `e.project = $1 AND e.epoch = $2 AND e.state = 'running'`
+const ofPass = `e.project = $1 AND e.epoch = $2 AND e.state = 'running'` //nolint:gosec // no credentials
 
 // asked returns the projects in which erasures wait or run.
 func (e *Eraser) asked(ctx context.Context) ([]postgres.Project, error) {

@@ -59,11 +59,11 @@ func (s Store) PutMember(ctx context.Context, in int16, user uuid.UUID, role aut
 		if err := row.Scan(&m.UserID, &m.Email, &m.Name, &m.Role, &m.CreatedAt); err != nil {
 			return fmt.Errorf("read a member: %w", err)
 		}
-		action := memberRoleChanged
-		switch before {
-		case role:
+		if before == role {
 			return nil
-		case "":
+		}
+		action := memberRoleChanged
+		if before == "" {
 			action = memberAdded
 		}
 		return audit.Record(ctx, tx, audit.Entry{

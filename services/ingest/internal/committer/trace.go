@@ -27,6 +27,6 @@ func traced[R any](ctx context.Context, kind string, members []*member[R]) (cont
 		return ctx, trace.SpanFromContext(ctx)
 	}
 	tracer := parent.TracerProvider().Tracer("github.com/hp-analytics/hp-analytics/services/ingest/internal/committer")
-	return tracer.Start(trace.ContextWithSpan(ctx, parent), "flush "+kind, trace.WithLinks(links...),
+	return tracer.Start(trace.ContextWithSpan(ctx, parent), "flush "+kind, trace.WithLinks(links...), //nolint:spancheck // the caller ends it
 		trace.WithAttributes(attribute.Int("hpa.requests", len(members)), attribute.Int("hpa.rows", rows)))
 }

@@ -123,11 +123,28 @@ func (c *Cache) Close() {
 // Expire implements event.Dictionary.
 func (c *Cache) Expire(project int16, epoch int64) {
 	for {
-		known, some := c.epochs.LoadOrStore(project, epoch)
-		if !some || known.(int64) >= epoch || c.epochs.CompareAndSwap(project, known, epoch) {
+		known := c.epoch(project)
+		if known >= epoch {
+			return
+		}
+		if known == 0 {
+			if _, raced := c.epochs.LoadOrStore(project, epoch); !raced {
+				return
+			}
+		} else if c.epochs.CompareAndSwap(project, known, epoch) {
 			return
 		}
 	}
+}
+
+// epoch returns the epoch that entries of a project must have at least.
+func (c *Cache) epoch(project int16) int64 {
+	value, _ := c.epochs.Load(project)
+	epoch, some := value.(int64)
+	if !some {
+		return 0
+	}
+	return epoch
 }
 
 // get returns the entry of a key that is in memory and has not expired.
@@ -136,7 +153,7 @@ func (c *Cache) get(key Key) (Entry, bool) {
 	if !ok {
 		return Entry{}, false
 	}
-	if epoch, some := c.epochs.Load(key.Project); some && e.Epoch < epoch.(int64) {
+	if e.Epoch < c.epoch(key.Project) {
 		return Entry{}, false
 	}
 	return e, true

@@ -119,5 +119,5 @@ func (w *Waker) traced(ctx context.Context) (context.Context, trace.Span, []trac
 	tracer := flushes[0].TracerProvider().Tracer("github.com/hp-analytics/hp-analytics/services/ingest/internal/wakeup")
 	ctx, span := tracer.Start(trace.ContextWithSpan(ctx, flushes[0]), "enqueue "+protocol.BatchReady.Name,
 		trace.WithSpanKind(trace.SpanKindProducer), trace.WithLinks(links[1:]...))
-	return ctx, span, links
+	return ctx, span, links //nolint:spancheck // the caller ends it
 }

@@ -105,7 +105,7 @@ type ZoneProgress struct {
 // Changing is the record of a step that makes another history that of the project.
 func (c ZoneChange) Changing(to localtime.History, progress ZoneProgress) Record {
 	return Record{
-		Before: func(ctx context.Context, tx pgx.Tx) error { return c.keepFolds(ctx, tx) },
+		Before: c.keepFolds,
 		After: func(ctx context.Context, tx pgx.Tx, s Swapped) error {
 			if err := c.store(ctx, tx, to); err != nil {
 				return err
