@@ -79,7 +79,11 @@ func (a *ahead) serve(w http.ResponseWriter, r *http.Request) bool {
 	if status == http.StatusNotModified {
 		observer = route.notModified
 	}
-	observer.Observe(duration.Seconds())
+	traced := trace.SpanContext{}
+	if span != nil {
+		traced = span.SpanContext()
+	}
+	observe(observer, duration, traced)
 	if span != nil {
 		describe(span, r, route.template, status)
 		span.End()

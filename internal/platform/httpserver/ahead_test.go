@@ -112,6 +112,10 @@ func TestPreparedAnswersAreTraced(t *testing.T) {
 	if len(ended) != 1 || ended[0].Name() != "GET /things/{id}" || ended[0].SpanContext().TraceID().String() != traceID {
 		t.Errorf("spans %v", ended)
 	}
+	scrape := ask(router, httptest.NewRequest(http.MethodGet, "/metrics", nil), "Accept", "application/openmetrics-text;version=1.0.0")
+	if !strings.Contains(scrape.Body.String(), `# {trace_id="`+traceID+`"}`) {
+		t.Error("no bucket names the trace")
+	}
 }
 
 // TestPreparedAnswersAllocateLittle bounds what comes on top of net/http: the request id and the list that it is in.

@@ -198,10 +198,14 @@ func newRequestMetrics(registerer prometheus.Registerer) *requestMetrics {
 	return m
 }
 
-// observe records an answer. One that is traced leaves the id of its trace as an exemplar, which leads from a slow bucket of a
-// dashboard to a request.
+// observe records an answer.
 func (m *requestMetrics) observe(method, route string, status int, duration time.Duration, span trace.SpanContext) {
-	observer := m.duration.WithLabelValues(methodLabel(method), route, strconv.Itoa(status))
+	observe(m.duration.WithLabelValues(methodLabel(method), route, strconv.Itoa(status)), duration, span)
+}
+
+// observe records a duration. A request that is traced leaves the id of its trace as an exemplar, which leads from a slow bucket
+// of a dashboard to a request.
+func observe(observer prometheus.Observer, duration time.Duration, span trace.SpanContext) {
 	traced, ok := observer.(prometheus.ExemplarObserver)
 	if !ok || !span.IsSampled() { // nobody could look the id up
 		observer.Observe(duration.Seconds())
