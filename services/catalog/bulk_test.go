@@ -137,6 +137,29 @@ func TestBulkOfChanges(t *testing.T) {
 	}
 }
 
+// TestBulkThatFailsHalfway writes one product and gives the other one up. Everybody sees the one that was written.
+func TestBulkThatFailsHalfway(t *testing.T) {
+	t.Parallel()
+	shop := newShop(t)
+	admin := shop.start()
+	shoe := admin.create("SHOE")
+	get[item](admin, shoe.path())
+	list := func() int { return len(get[struct{ Items []item }](admin, "/products").Items) }
+	if n := list(); n != 1 {
+		t.Fatalf("%d products at first", n)
+	}
+	shop.execute(`CREATE FUNCTION catalog.contend() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'`)
+	shop.execute(`CREATE TRIGGER contend BEFORE INSERT ON catalog.products FOR EACH ROW WHEN (NEW.sku = 'TAKEN') EXECUTE FUNCTION catalog.contend()`)
+	body := products(`{"sku":"SHOE","price_minor":1}`, document("NEW"), document("TAKEN"))
+	wantProblem(t, admin.do(http.MethodPost, "/products/bulk", body), http.StatusServiceUnavailable, "products_contended")
+	if got := get[item](admin, shoe.path()); got.Version != 2 || got.PriceMinor != 1 {
+		t.Errorf("SHOE is as before: %+v", got)
+	}
+	if n := list(); n != 2 {
+		t.Errorf("%d products in the list, want 2", n)
+	}
+}
+
 // TestBulkFormats sends the same products in each form that a body can have.
 func TestBulkFormats(t *testing.T) {
 	t.Parallel()

@@ -89,11 +89,12 @@ func (s *Server) upsert(w http.ResponseWriter, r *http.Request) (*product.Bulk, 
 			bulk.Add(i, sku, patch)
 		}
 	}
-	if err := s.store.Upsert(r.Context(), caller.Project.ID, &bulk); err != nil {
-		return nil, err
-	}
+	err = s.store.Upsert(r.Context(), caller.Project.ID, &bulk)
 	if bulk.Created > 0 || len(bulk.Changed) > 0 {
-		s.answers.changed(r.Context(), caller.Project.ID, bulk.Changed...)
+		s.answers.changed(r.Context(), caller.Project.ID, bulk.Changed...) // after an error, too: what came before it is committed
+	}
+	if err != nil {
+		return nil, err
 	}
 	return &bulk, nil
 }
