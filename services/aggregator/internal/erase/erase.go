@@ -29,6 +29,8 @@ const (
 	poll = 200 * time.Millisecond
 	// chunk bounds the raw rows that one transaction changes, and with them how long it holds locks.
 	chunk = 5000
+	// afterRebuild is how long another rebuild is left alone: each attempt opens connections, and a rebuild can take hours.
+	afterRebuild = 5 * time.Second
 )
 
 // Eraser does the erasures of all projects, one step after the other. Only one may run.
@@ -37,7 +39,8 @@ type Eraser struct {
 	Redis  *platformredis.Client // where version tokens are published; may be nil
 	Logger *slog.Logger
 
-	waits map[passKey]*wait
+	waits    map[passKey]*wait
+	rebuilds time.Time // when the next attempt to rebuild is made, if another rebuild ran
 }
 
 // passKey identifies the erasures of a project that are done together.

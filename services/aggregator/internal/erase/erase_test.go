@@ -220,6 +220,29 @@ func TestRefundsOfNobody(t *testing.T) {
 	b.equal()
 }
 
+// TestRowsThatComeBackAreCountedToo puts a row of the user back when all days are done, as a rebuild can that began before.
+func TestRowsThatComeBackAreCountedToo(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	had := b.rowsOf(b.Users[:1])
+	receipt := b.ask(1, false, "user-1")
+	for !one[bool](b, `SELECT phase = 'rollups' AND coalesce(reached = days[cardinality(days)], false) FROM ingest.erasures WHERE id = $1`, receipt) {
+		b.step()
+	}
+	b.exec(`INSERT INTO stats.user_daily_stats (project, user_n, day, lane) VALUES (1, $1, '2026-01-02', 0)`, b.Users[0])
+	b.erase()
+	if diff := cmp.Diff(nothing, b.rowsOf(b.Users[:1])); diff != "" {
+		t.Errorf("left (-want +got):\n%s", diff)
+	}
+	removed := one[map[string]int](b, `SELECT removed FROM ingest.erasures WHERE id = $1 AND state = 'done'`, receipt)
+	if got, want := removed["stats.user_daily_stats"], had["stats.user_daily_stats"]+1; got != want {
+		t.Errorf("the receipt counts %d rows, want %d", got, want)
+	}
+	if got, want := removed["stats.user_daily_revenue"], had["stats.user_daily_revenue"]; got != want {
+		t.Errorf("the receipt counts %d rows of revenue, want %d", got, want)
+	}
+}
+
 // TestABatchWithTheNumbersHoldsItUp checks that nothing is lost that was committed before the user left, and that a failed batch is
 // waited for and named.
 func TestABatchWithTheNumbersHoldsItUp(t *testing.T) {

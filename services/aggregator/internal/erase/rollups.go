@@ -27,9 +27,13 @@ func (e *Eraser) forgetDay(ctx context.Context, p *pass) (Progress, error) {
 	if date == nil {
 		return e.finish(ctx, p)
 	}
+	if time.Now().Before(e.rebuilds) {
+		return Waiting, nil
+	}
 	rebuilt, err := e.rebuild(ctx, p, localtime.DayOfDate(*date))
 	switch {
 	case errors.Is(err, rebuild.ErrRunning):
+		e.rebuilds = time.Now().Add(afterRebuild)
 		return Waiting, nil
 	case err != nil:
 		return Idle, err

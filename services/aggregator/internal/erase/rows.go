@@ -83,7 +83,8 @@ func (p *pass) orphan(ctx context.Context, tx pgx.Tx, statement, table string, w
 }
 
 // planDays begins with the rollups: it records on which days each person was counted, and how often. Nothing is counted for the
-// numbers any more, so this is all there will be.
+// numbers any more, so this is all there will be, but for what a rebuild puts back: then the days are planned again, and what is
+// counted is added.
 func (p *pass) planDays(ctx context.Context, tx pgx.Tx) error {
 	const update = `
 		WITH days AS (
@@ -100,8 +101,10 @@ func (p *pass) planDays(ctx context.Context, tx pgx.Tx) error {
 			FROM days GROUP BY erasure
 		)
 		UPDATE ingest.erasures AS e
-		SET days = plan.days, removed = e.removed || jsonb_build_object('stats.user_daily_stats', plan.stats,
-			'stats.user_daily_revenue', plan.revenue, 'stats.daily_user_sets', plan.sets)
+		SET days = plan.days, removed = e.removed || jsonb_build_object(
+			'stats.user_daily_stats', coalesce((e.removed ->> 'stats.user_daily_stats')::bigint, 0) + plan.stats,
+			'stats.user_daily_revenue', coalesce((e.removed ->> 'stats.user_daily_revenue')::bigint, 0) + plan.revenue,
+			'stats.daily_user_sets', coalesce((e.removed ->> 'stats.daily_user_sets')::bigint, 0) + plan.sets)
 		FROM plan WHERE ` + ofPass + ` AND e.id = plan.erasure`
 	if _, err := tx.Exec(ctx, update, p.project, p.epoch, p.numbers); err != nil {
 		return fmt.Errorf("list the days of the users: %w", err)

@@ -79,16 +79,12 @@ func (p *pass) reach(ctx context.Context, tx pgx.Tx, day time.Time) error {
 	return nil
 }
 
-// maxError bounds the bytes of an error that is recorded.
-const maxError = 1000
-
 // note records in the receipts why a pass does not go on, or that it does.
 func (e *Eraser) note(ctx context.Context, p *pass, failure error) error {
 	var text *string
 	if failure != nil && ctx.Err() == nil {
-		cut := failure.Error()
-		cut = cut[:min(len(cut), maxError)]
-		text = &cut
+		bounded := postgres.Bounded(failure.Error())
+		text = &bounded
 	}
 	const update = `UPDATE ingest.erasures AS e SET last_error = $3 WHERE ` + ofPass + ` AND e.last_error IS DISTINCT FROM $3`
 	if _, err := e.Pool.Exec(ctx, update, p.project, p.epoch, text); err != nil && ctx.Err() == nil {

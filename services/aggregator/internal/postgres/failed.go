@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	// maxFailure bounds the bytes of a stored failure, as a constraint of ingest.batches does.
+	// maxFailure bounds the bytes of a stored failure, as constraints of ingest.batches and ingest.erasures do.
 	maxFailure = 1000
 	// retriesPerCall bounds how many failed batches one RetryFailed folds, and with it how long it takes.
 	retriesPerCall = 100
@@ -154,14 +154,14 @@ func setAside(ctx context.Context, tx pgx.Tx, b batch, cause error) (*Failure, e
 		WHERE project = $3 AND id = $1 AND aggregated_at IS NULL
 		RETURNING ` + slug + `, attempts, next_attempt_at`
 	f := &Failure{Batch: b.id, Err: cause}
-	if err := tx.QueryRow(ctx, mark, b.id, bounded(cause.Error()), b.project).Scan(&f.Project, &f.Attempts, &f.Next); err != nil {
+	if err := tx.QueryRow(ctx, mark, b.id, Bounded(cause.Error()), b.project).Scan(&f.Project, &f.Attempts, &f.Next); err != nil {
 		return nil, fmt.Errorf("set batch %d aside: %w", b.id, err)
 	}
 	return f, nil
 }
 
-// bounded returns text in a form that fits the column: valid UTF-8 without NUL, of at most maxFailure bytes.
-func bounded(text string) string {
+// Bounded returns the text of an error in a form that fits the columns where failures are recorded: valid UTF-8 without NUL, of at most maxFailure bytes.
+func Bounded(text string) string {
 	text = strings.ReplaceAll(strings.ToValidUTF8(text, "?"), "\x00", "?")
 	if len(text) <= maxFailure {
 		return text
