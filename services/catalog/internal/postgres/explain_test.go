@@ -42,17 +42,18 @@ func TestListUsesIndexes(t *testing.T) {
 		index string
 		sorts bool // the matches of a search are few, but come in no order
 	}{
-		"all":               {product.Page{}, "products_created_idx", false},
-		"all, later":        {product.Page{After: after}, "products_created_idx", false},
-		"active":            {product.Page{Filter: product.Filter{Status: product.Active}}, "created_idx", false}, // nearly all are
-		"archived":          {product.Page{Filter: product.Filter{Status: product.Archived}}, "products_status_created_idx", false},
-		"archived, later":   {product.Page{Filter: product.Filter{Status: product.Archived}, After: after}, "products_status_created_idx", false},
-		"category":          {product.Page{Filter: product.Filter{Status: product.Active, Category: "category 7"}}, "products_category_created_idx", false},
-		"category, later":   {product.Page{Filter: product.Filter{Status: product.Active, Category: "category 7"}, After: after}, "products_category_created_idx", false},
-		"SKU":               {product.Page{Filter: product.Filter{SKU: "SKU-1234"}}, "products_sku_key", true},
-		"SKU, active":       {product.Page{Filter: product.Filter{SKU: "SKU-1234", Status: product.Active}}, "products_sku_key", true},
-		"search for a name": {product.Page{Filter: product.Filter{Status: product.Active, Query: "c4ca4238a0"}}, "products_name_trgm_idx", true},
-		"search for a SKU":  {product.Page{Filter: product.Filter{Query: "SKU-12345"}}, "products_sku_trgm_idx", true},
+		"all":             {product.Page{}, "products_created_idx", false},
+		"all, later":      {product.Page{After: after}, "products_created_idx", false},
+		"active":          {product.Page{Filter: product.Filter{Status: product.Active}}, "created_idx", false}, // nearly all are
+		"archived":        {product.Page{Filter: product.Filter{Status: product.Archived}}, "products_status_created_idx", false},
+		"archived, later": {product.Page{Filter: product.Filter{Status: product.Archived}, After: after}, "products_status_created_idx", false},
+		"category":        {product.Page{Filter: product.Filter{Status: product.Active, Category: "category 7"}}, "products_category_created_idx", false},
+		"category, later": {product.Page{Filter: product.Filter{Status: product.Active, Category: "category 7"}, After: after}, "products_category_created_idx", false},
+		"SKU":             {product.Page{Filter: product.Filter{SKU: "SKU-1234"}}, "products_sku_key", true},
+		"SKU, active":     {product.Page{Filter: product.Filter{SKU: "SKU-1234", Status: product.Active}}, "products_sku_key", true},
+		// The texts are in no row: one that is may be in the histogram, by chance, and then seems to match a hundredth of the rows.
+		"search for a name": {product.Page{Filter: product.Filter{Status: product.Active, Query: "c4ca4238a0fff"}}, "products_name_trgm_idx", true},
+		"search for a SKU":  {product.Page{Filter: product.Filter{Query: "SKU-99999"}}, "products_sku_trgm_idx", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.page.Limit, test.page.Filter.Project = 20, 1
