@@ -126,7 +126,7 @@ func TestSlowFillStaysOutOfRedis(t *testing.T) {
 		client.AddHook(around{name: "evalsha", before: func() error { stores.Add(1); return nil }, after: func() {}})
 		deaf := newProcess(t, client, func(o *cache.Options) { o.RedisTTL = ttl })
 		_, err := deaf.Get(t.Context(), cache.Key{Name: "other"}, func(context.Context) (cache.Entry, error) {
-			time.Sleep(ttl) // a newer version may have been stored and have expired
+			<-time.After(ttl) // a newer version may have been stored and have expired
 			return entry(1), nil
 		})
 		if err != nil || stores.Load() != 0 {

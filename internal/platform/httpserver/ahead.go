@@ -109,8 +109,8 @@ func records(tracer trace.Tracer) bool {
 	caller := trace.NewSpanContext(trace.SpanContextConfig{
 		TraceID: trace.TraceID{1}, SpanID: trace.SpanID{1}, TraceFlags: trace.FlagsSampled, Remote: true,
 	})
-	_, span := tracer.Start(trace.ContextWithRemoteSpanContext(context.Background(), caller), "probe")
-	return span.IsRecording() //nolint:spancheck // never ended, so never exported
+	_, span := tracer.Start(trace.ContextWithRemoteSpanContext(context.Background(), caller), "probe") //nolint:spancheck // never ended, so never exported
+	return span.IsRecording()                                                                          //nolint:spancheck // never ended, so never exported
 }
 
 // quickRequestID returns an id like rand.Text of crypto/rand, of numbers that need not be secret: an id only finds log lines.

@@ -14,8 +14,8 @@ func TestFlushIsTraced(t *testing.T) {
 	spans := tracetest.NewSpanRecorder()
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))
 	request := func(provider trace.TracerProvider) *member[int] {
-		_, span := provider.Tracer("test").Start(t.Context(), "request")
-		return &member[int]{span: span, rows: 2} //nolint:spancheck // what is tested does not depend on its end
+		_, span := provider.Tracer("test").Start(t.Context(), "request") //nolint:spancheck // what is tested does not depend on its end
+		return &member[int]{span: span, rows: 2}                         //nolint:spancheck // what is tested does not depend on its end
 	}
 	unsampled := sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.NeverSample()))
 	members := []*member[int]{request(unsampled), request(provider), request(provider)}

@@ -117,7 +117,7 @@ func (w *Waker) traced(ctx context.Context) (context.Context, trace.Span, []trac
 		links[i] = trace.Link{SpanContext: flush.SpanContext()}
 	}
 	tracer := flushes[0].TracerProvider().Tracer("github.com/hp-analytics/hp-analytics/services/ingest/internal/wakeup")
-	ctx, span := tracer.Start(trace.ContextWithSpan(ctx, flushes[0]), "enqueue "+protocol.BatchReady.Name,
+	ctx, span := tracer.Start(trace.ContextWithSpan(ctx, flushes[0]), "enqueue "+protocol.BatchReady.Name, //nolint:spancheck // the caller ends it
 		trace.WithSpanKind(trace.SpanKindProducer), trace.WithLinks(links[1:]...))
 	return ctx, span, links //nolint:spancheck // the caller ends it
 }
