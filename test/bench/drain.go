@@ -100,9 +100,12 @@ func (p *platform) saveRollups(ctx context.Context) error {
 	return nil
 }
 
-// rollups returns the names of the rollup tables.
+// rollups returns the names of the rollup tables: those that have lanes.
 func (p *platform) rollups(ctx context.Context) ([]string, error) {
-	tables, err := p.DB.Query(ctx, `SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'stats' AND tablename !~ '^rebuild'`)
+	const query = `
+		SELECT quote_ident(c.relname) FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
+		WHERE c.relnamespace = 'stats'::regnamespace AND c.relkind = 'r' AND a.attname = 'lane'`
+	tables, err := p.DB.Query(ctx, query)
 	if err != nil {
 		return nil, fmt.Errorf("list the rollups: %w", err)
 	}
