@@ -8,12 +8,12 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/httpserver"
+	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 )
 
 // Entry is what an action adds to the log.
@@ -52,7 +52,7 @@ func Record(ctx context.Context, tx pgx.Tx, e Entry) error {
 	const insert = `
 		INSERT INTO audit.log (id, actor_kind, actor, project, action, subject, details, request_id, address)
 		VALUES ($1, $2, $3, nullif($4, 0::smallint), $5, $6, $7, nullif($8, ''), $9)`
-	_, err = tx.Exec(ctx, insert, uuid.Must(uuid.NewV7()), actor.kind, cut(actor.id, maxActor), e.Project, e.Action, cut(e.Subject, maxSubject), details,
+	_, err = tx.Exec(ctx, insert, uuid.Must(uuid.NewV7()), actor.kind, postgres.Text(actor.id, maxActor), e.Project, e.Action, postgres.Text(e.Subject, maxSubject), details,
 		httpserver.RequestID(ctx), address(ctx))
 	if err != nil {
 		return fmt.Errorf("audit %s: %w", e.Action, err)
@@ -92,16 +92,4 @@ func address(ctx context.Context) *netip.Addr {
 		return nil
 	}
 	return &addr
-}
-
-// cut returns the beginning of a text that has at most n bytes, without NUL, which Postgres does not take.
-func cut(text string, n int) string {
-	text = strings.ReplaceAll(strings.ToValidUTF8(text, "?"), "\x00", "?")
-	if len(text) <= n {
-		return text
-	}
-	for !utf8.RuneStart(text[n]) {
-		n--
-	}
-	return text[:n]
 }

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -161,17 +159,7 @@ func setAside(ctx context.Context, tx pgx.Tx, b batch, cause error) (*Failure, e
 }
 
 // Bounded returns the text of an error in a form that fits the columns where failures are recorded: valid UTF-8 without NUL, of at most maxFailure bytes.
-func Bounded(text string) string {
-	text = strings.ReplaceAll(strings.ToValidUTF8(text, "?"), "\x00", "?")
-	if len(text) <= maxFailure {
-		return text
-	}
-	end := maxFailure
-	for !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return text[:end]
-}
+func Bounded(text string) string { return postgres.Text(text, maxFailure) }
 
 // FailedBatch is a batch that is set aside.
 type FailedBatch struct {
