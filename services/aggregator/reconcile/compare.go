@@ -158,7 +158,7 @@ func (c *comparison) users(ctx context.Context) error {
 			c.differs(rollup.Table, postgres.PlaceOf(unlike.Key, false, rollup.Subject, rollup.Of), text)
 		}
 	}
-	if !c.span.Part.Covers(recount.User) {
+	if !c.span.Part.Covers(recount.NoSubject) {
 		return nil
 	}
 	return c.sets(ctx)

@@ -96,10 +96,11 @@ func TestEveryTamperingIsFound(t *testing.T) {
 		"another project's row":     {`UPDATE stats.name_daily_stats SET project = 2` + one("stats.name_daily_stats", "true"), "events is 0, recounted "},
 		"other users": {`UPDATE stats.product_daily_users SET sketch = (SELECT sketch FROM stats.product_daily_users ORDER BY length(sketch) DESC LIMIT 1)
 			 WHERE ctid = (SELECT ctid FROM stats.product_daily_users ORDER BY length(sketch) LIMIT 1)`, "unique users are about "},
-		"an unreadable sketch":     {`UPDATE stats.product_daily_users SET sketch = '\x0102'` + one("stats.product_daily_users", "true"), "unique users cannot be read"},
-		"users of nothing":         {`INSERT INTO stats.product_daily_users (project, product, day, lane, sketch) SELECT 1, 99, day, lane, sketch FROM stats.daily_users LIMIT 1`, "recounted about 0"},
-		"a set of nothing":         {`INSERT INTO stats.daily_user_sets (project, day, chunk, lane, users) SELECT 1, day, 7, 0, users FROM stats.daily_user_sets LIMIT 1`, "users are missing"},
-		"an unreadable set":        {`UPDATE stats.daily_user_sets SET users = '\x0102'` + one("stats.daily_user_sets", "true"), "the users cannot be read"},
+		"an unreadable sketch": {`UPDATE stats.product_daily_users SET sketch = '\x0102'` + one("stats.product_daily_users", "true"), "unique users cannot be read"},
+		"users of nothing":     {`INSERT INTO stats.product_daily_users (project, product, day, lane, sketch) SELECT 1, 99, day, lane, sketch FROM stats.daily_users LIMIT 1`, "recounted about 0"},
+		"a set of nothing":     {`INSERT INTO stats.daily_user_sets (project, day, chunk, lane, users) SELECT 1, day, 7, 0, users FROM stats.daily_user_sets LIMIT 1`, "users are missing"},
+		"an unreadable set": {`UPDATE stats.daily_user_sets SET users = '\x0102'
+			 WHERE ctid = (SELECT ctid FROM stats.daily_user_sets AS s ORDER BY (SELECT sum(events) FROM stats.daily AS d WHERE d.project = s.project AND d.day = s.day) DESC LIMIT 1)`, "the users cannot be read"},
 		"a raw row lost":           {`DELETE FROM ingest.events` + ofEvent, "recounted "},
 		"an event at another hour": {`UPDATE ingest.events SET ts = date_trunc('day', ts) + (extract(hour FROM ts)::int + 12) % 24 * interval '1 hour'` + ofEvent, "stats.hourly"},
 		"an event of another user": {`UPDATE ingest.events SET user_n = (SELECT max(n) FROM ingest.users WHERE project = 1)` + ofEvent, "stats.user_daily"},

@@ -64,6 +64,7 @@ type Recount struct {
 	productNames                      *Table
 	hours, nameHours, money           *Table
 	productUsers, nameUsers, dayUsers *Groups
+	sets                              *Sets
 }
 
 // New returns the recount of no rows.
@@ -72,7 +73,7 @@ func New(part Part, clock *Clock) *Recount {
 		Products: map[int32]struct{}{}, Names: map[int16]struct{}{}, part: part, clock: clock,
 		userDays: newTable(), userMoney: newTable(), productHours: newTable(), productMoney: newTable(), productNames: newTable(),
 		hours: newTable(), nameHours: newTable(), money: newTable(),
-		productUsers: newGroups(), nameUsers: newGroups(), dayUsers: newGroups(),
+		productUsers: newGroups(), nameUsers: newGroups(), dayUsers: newGroups(), sets: newSets(),
 	}
 }
 
@@ -87,13 +88,21 @@ func (r *Recount) Groups(sketches Sketches) *Groups {
 	return groups
 }
 
-// Sets returns the users of the days. They must be asked for before the rollups of sums.
+// Sets returns the users of the days. They must be asked for before the rollups of sums. A part has them if it has the totals.
 func (r *Recount) Sets() *Sets {
-	sets := newSets(r.part)
-	for i := range r.userDays.rows {
-		sets.add(Date(r.userDays.rows[i].Key.At), r.userDays.rows[i].Key.Subject)
+	if r.part.Whole() {
+		for i := range r.userDays.rows {
+			r.sets.add(Date(r.userDays.rows[i].Key.At), r.userDays.rows[i].Key.Subject)
+		}
 	}
-	return sets
+	return r.sets
+}
+
+// addToSet adds a user of a day to its set, unless the rollup by user has it as well.
+func (r *Recount) addToSet(day Date, user int64) {
+	if user != nobody && !r.part.Whole() {
+		r.sets.add(day, user)
+	}
 }
 
 func take(table **Table) *Table {
@@ -147,6 +156,7 @@ func (r *Recount) AddEvent(e *Event) {
 	countEvent(r.nameHours, Key{At: int64(hour), Of: int32(e.Name)}, 0)
 	r.nameUsers.add(Key{At: int64(day), Of: int32(e.Name)}, user)
 	r.dayUsers.add(Key{At: int64(day)}, user)
+	r.addToSet(day, e.User)
 }
 
 // counterOf returns the counter that an event of a name adds to, besides that of all events; 0 for none.
@@ -198,6 +208,7 @@ func (r *Recount) AddOrderLine(l *Line) {
 	add(r.hours, Key{At: int64(hour)}, &counts)
 	add(r.money, Key{At: int64(hour), Of: l.Currency}, &sold)
 	r.dayUsers.add(Key{At: int64(day)}, user)
+	r.addToSet(day, l.User)
 }
 
 // AddRefundLine counts a line of a refund: what is paid back, and nothing else.

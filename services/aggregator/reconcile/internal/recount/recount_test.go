@@ -156,7 +156,11 @@ func TestPartsAreTheWhole(t *testing.T) {
 		return r
 	}
 	count := func(r *recount.Recount) map[string]map[recount.Key]recount.Values {
-		all := map[string]map[recount.Key]recount.Values{}
+		const ofSets = "daily_user_sets"
+		all := map[string]map[recount.Key]recount.Values{ofSets: {}}
+		for _, unlike := range r.Sets().Differences() {
+			all[ofSets][recount.Key{At: int64(unlike.Day)}] = recount.Values{int64(unlike.Missing)}
+		}
 		for _, rollup := range recount.Rollups {
 			all[rollup.Table] = map[recount.Key]recount.Values{}
 			for _, row := range r.Table(rollup).Differences() { // nothing is stored, so these are all rows

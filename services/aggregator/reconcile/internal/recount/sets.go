@@ -11,9 +11,9 @@ import (
 // chunkUsers is how many numbers of users a chunk of a set has.
 const chunkUsers = 65536
 
-// Sets compares the sets of users of days.
+// Sets compares the sets of users of days. They are not divided by users, as a set takes two bytes a user at most, and one that
+// cannot be read is one difference.
 type Sets struct {
-	part   Part
 	chunks map[chunk]*sides
 	broken map[Date]error // why a stored set of a day cannot be read
 }
@@ -26,8 +26,8 @@ type chunk struct {
 
 type sides struct{ stored, recounted *roaring.Bitmap }
 
-func newSets(part Part) *Sets {
-	return &Sets{part: part, chunks: map[chunk]*sides{}, broken: map[Date]error{}}
+func newSets() *Sets {
+	return &Sets{chunks: map[chunk]*sides{}, broken: map[Date]error{}}
 }
 
 func (s *Sets) chunk(of chunk) *sides {
@@ -50,16 +50,7 @@ func (s *Sets) AddStored(day Date, number int32, data []byte) {
 		s.broken[day] = err
 		return
 	}
-	stored := s.chunk(chunk{day, number}).stored
-	if s.part.Whole() {
-		stored.Or(lane)
-		return
-	}
-	for users := lane.Iterator(); users.HasNext(); {
-		if user := users.Next(); s.part.has(int64(number)*chunkUsers + int64(user)) {
-			stored.Add(user)
-		}
-	}
+	s.chunk(chunk{day, number}).stored.Or(lane)
 }
 
 // Len returns how many chunks either side has.
