@@ -3,7 +3,8 @@
 // A wake-up task leads to a fold: internal/postgres claims pending batches, reads their facts into internal/rollup, adds
 // the result to the rollups and marks the batches, in one transaction. The other packages make that happen soon and often
 // enough: internal/worker listens for tasks, internal/schedule replaces lost tasks and maintains the partitions (in one
-// process at a time), internal/erase forgets users (in the same process), internal/progress notices when nothing is folded. Package reconcile recounts everything.
+// process at a time), internal/erase forgets users (in the same process), internal/progress notices when nothing is folded,
+// and internal/servers measures Postgres and Redis. Package reconcile recounts everything.
 package aggregator
 
 import (
@@ -26,6 +27,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/progress"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/redis"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/schedule"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/servers"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/worker"
 )
 
@@ -47,6 +49,7 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 	}, f.Registerer)
 	queue := schedule.NewAsynqQueue(f.Redis, tasks.NewClient(f.Redis, cfg.Redis.Timeout))
 	measured := schedule.NewQueueMetrics(queue, f.Registerer)
+	shared := servers.New(servers.Postgres{Pool: f.Pool}, servers.Redis{Client: f.Redis}, f.Logger, f.Registerer)
 	work := schedule.New(schedule.Options{
 		Store:       store,
 		Queue:       queue,
@@ -68,6 +71,7 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 		Background: []lifecycle.Component{
 			lifecycle.Loop("progress monitor", monitor.Run),
 			lifecycle.Loop("queue monitor", measured.Run),
+			lifecycle.Loop("server monitor", shared.Run),
 			{Name: "worker", Run: func(ctx context.Context, ready func()) error {
 				ready()
 				return worker.Run(ctx, f.Redis, foldWorker, cfg.Concurrency, f.TracerProvider, f.Logger)

@@ -21,6 +21,7 @@ import (
 
 	"github.com/hp-analytics/hp-analytics/internal/localruntime/localproc"
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/reconcile"
 )
 
 const (
@@ -36,6 +37,9 @@ func TestPrometheus(t *testing.T) {
 	s := newShop(p)
 	_, id := s.create("TEA")
 	prom := startPrometheus(t, p)
+	if _, err := reconcile.Run(t.Context(), p.database.Pool("hp_aggregator"), reconcile.Options{Details: t.Output()}); err != nil {
+		t.Fatal(err)
+	}
 	open := dashboardQueries(t)
 	if len(open) < 50 {
 		t.Fatalf("only %d queries in the dashboards", len(open))
@@ -89,7 +93,8 @@ func (s shop) everything(product string) {
 	}
 	s.view("TEA")
 	s.view("NO SUCH PRODUCT")
-	s.buy(s.key, "TEA")
+	order := s.send(http.MethodPost, "/purchases", s.key, `{"sku":"TEA","quantity":2,"user_id":"u"}`)
+	s.send(http.MethodPost, fmt.Sprint("/orders/", order["id"], "/refunds"), s.key, fmt.Sprintf(`{"id":"refund of %s"}`, order["id"]))
 	s.send(http.MethodPost, "/events?wait=aggregated", s.key, `{"type":"view","sku":"TEA","user_id":"u"}`)
 }
 
