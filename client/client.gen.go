@@ -142,6 +142,19 @@ const (
 	UnknownProductsRefuse UnknownProducts = "refuse"
 )
 
+// Defines values for UserExportLineKind.
+const (
+	UserExportLineKindDay     UserExportLineKind = "day"
+	UserExportLineKindErasure UserExportLineKind = "erasure"
+	UserExportLineKindEvent   UserExportLineKind = "event"
+	UserExportLineKindLeftOut UserExportLineKind = "left_out"
+	UserExportLineKindMoney   UserExportLineKind = "money"
+	UserExportLineKindOrder   UserExportLineKind = "order"
+	UserExportLineKindReceipt UserExportLineKind = "receipt"
+	UserExportLineKindRefund  UserExportLineKind = "refund"
+	UserExportLineKindUser    UserExportLineKind = "user"
+)
+
 // Defines values for UserMetric.
 const (
 	UserMetricAddToCarts    UserMetric = "add_to_carts"
@@ -164,6 +177,12 @@ const (
 const (
 	EraseUserParamsKindAnonymousID EraseUserParamsKind = "anonymous_id"
 	EraseUserParamsKindUserID      EraseUserParamsKind = "user_id"
+)
+
+// Defines values for ExportUserParamsKind.
+const (
+	ExportUserParamsKindAnonymousID ExportUserParamsKind = "anonymous_id"
+	ExportUserParamsKindUserID      ExportUserParamsKind = "user_id"
 )
 
 // APIKey An API key without the key itself.
@@ -771,6 +790,15 @@ type EventTotals struct {
 	UniqueUsersExact bool `json:"unique_users_exact"`
 }
 
+// ExportLeftOut Something that the export of a user leaves out.
+type ExportLeftOut struct {
+	// What The tables, or where else it is.
+	What string `json:"what"`
+
+	// Why Why it is no part of the export.
+	Why string `json:"why"`
+}
+
 // ExportedEvent A row of an export of events. CSV has these columns.
 type ExportedEvent struct {
 	// AnonymousID The visitor it was stored for; null for a user.
@@ -906,6 +934,81 @@ type ExportedRefundLine struct {
 	TS time.Time `json:"ts"`
 
 	// UserID The user it was stored for; null for a visitor.
+	UserID string `json:"user_id"`
+}
+
+// ExportedUserDay What is counted of an id on a day of the project. Events that are not counted yet are missing.
+type ExportedUserDay struct {
+	// AddToCarts Additions to a cart.
+	AddToCarts int64 `json:"add_to_carts"`
+
+	// AnonymousID The anonymous id; null if it is of a user id.
+	AnonymousID string `json:"anonymous_id"`
+
+	// Clicks Clicks.
+	Clicks int64 `json:"clicks"`
+
+	// Day The day.
+	Day openapi_types.Date `json:"day"`
+
+	// Events All events and purchases.
+	Events int64 `json:"events"`
+
+	// Purchases Lines of orders.
+	Purchases int64 `json:"purchases"`
+
+	// Units Units bought.
+	Units int64 `json:"units"`
+
+	// UserID The user id; null if it is of an anonymous id.
+	UserID string `json:"user_id"`
+
+	// Views Views.
+	Views int64 `json:"views"`
+}
+
+// ExportedUserID An id of the user.
+type ExportedUserID struct {
+	// AnonymousID The anonymous id; null if it is of a user id.
+	AnonymousID string `json:"anonymous_id"`
+
+	// FirstSeen The earliest `ts` of what is stored with this id; null for nothing.
+	FirstSeen time.Time `json:"first_seen"`
+
+	// IdentifiedAt When the anonymous id was identified as the user.
+	IdentifiedAt time.Time `json:"identified_at"`
+
+	// UserID The user id; null if it is of an anonymous id.
+	UserID string `json:"user_id"`
+}
+
+// ExportedUserMoney The money of an id on a day of the project in one currency.
+type ExportedUserMoney struct {
+	// AnonymousID The anonymous id; null if it is of a user id.
+	AnonymousID string `json:"anonymous_id"`
+
+	// Currency ISO 4217 code.
+	Currency string `json:"currency"`
+
+	// Day The day.
+	Day openapi_types.Date `json:"day"`
+
+	// GrossMinor The amounts of orders, in minor units.
+	GrossMinor int64 `json:"gross_minor"`
+
+	// Orders Orders.
+	Orders int64 `json:"orders"`
+
+	// RefundedMinor What was paid back on this day.
+	RefundedMinor int64 `json:"refunded_minor"`
+
+	// RefundedUnits Units returned.
+	RefundedUnits int64 `json:"refunded_units"`
+
+	// Units Units bought.
+	Units int64 `json:"units"`
+
+	// UserID The user id; null if it is of an anonymous id.
 	UserID string `json:"user_id"`
 }
 
@@ -2624,6 +2727,99 @@ type UserDay struct {
 	Views int64 `json:"views"`
 }
 
+// UserExport The receipt of an export of a user. It does not say whose it is.
+type UserExport struct {
+	// Counts How many of them there are of each kind.
+	Counts map[string]int64 `json:"counts"`
+
+	// FinishedAt When its last line was written. Null while it runs, and for ever if it was cut.
+	FinishedAt time.Time `json:"finished_at"`
+
+	// ID The id of the export.
+	ID openapi_types.UUID `json:"id"`
+
+	// Lines How many lines are before the receipt; 0 unless it is finished.
+	Lines int64 `json:"lines"`
+
+	// RequestedAt When it was asked for.
+	RequestedAt time.Time `json:"requested_at"`
+
+	// RequestedBy The account or the key that asked.
+	RequestedBy string `json:"requested_by"`
+
+	// Sha256 SHA-256 of these lines, in hexadecimal digits; null unless it is finished.
+	Sha256 string `json:"sha256"`
+
+	// SnapshotAt When the snapshot began that all lines are from; null unless it is finished.
+	SnapshotAt time.Time `json:"snapshot_at"`
+}
+
+// UserExportLine A line of an export of a user. It has the member that `kind` names.
+type UserExportLine struct {
+	// Day What is counted of an id on a day of the project. Events that are not counted yet are missing.
+	Day ExportedUserDay `json:"day,omitempty,omitzero"`
+
+	// Erasure The receipt of an erasure. It does not say whose it is; `hp-analytics verify-erasure` tells who knows the id.
+	Erasure Erasure `json:"erasure,omitempty,omitzero"`
+
+	// Event A stored event.
+	Event RawEvent `json:"event,omitempty,omitzero"`
+
+	// Kind What the line is.
+	Kind UserExportLineKind `json:"kind"`
+
+	// LeftOut Something that the export of a user leaves out.
+	LeftOut ExportLeftOut `json:"left_out,omitempty,omitzero"`
+
+	// Money The money of an id on a day of the project in one currency.
+	Money ExportedUserMoney `json:"money,omitempty,omitzero"`
+
+	// Order A stored order or purchase.
+	Order RawOrder `json:"order,omitempty,omitzero"`
+
+	// Receipt The last line of a complete export. The same is kept in `GET /exports/{id}`.
+	Receipt UserExportReceipt `json:"receipt,omitempty,omitzero"`
+
+	// Refund A stored refund.
+	Refund RawRefund `json:"refund,omitempty,omitzero"`
+
+	// User An id of the user.
+	User ExportedUserID `json:"user,omitempty,omitzero"`
+}
+
+// UserExportLineKind What the line is.
+type UserExportLineKind string
+
+// UserExportPage Receipts, the latest first.
+type UserExportPage struct {
+	// Items The receipts.
+	Items []UserExport `json:"items"`
+
+	// NextCursor The cursor of the next page; null if this is the last one.
+	NextCursor openapi_types.UUID `json:"next_cursor"`
+}
+
+// UserExportReceipt The last line of a complete export. The same is kept in `GET /exports/{id}`.
+type UserExportReceipt struct {
+	// Counts How many of them there are of each kind.
+	Counts map[string]int64 `json:"counts"`
+
+	// ID The id of the export.
+	ID openapi_types.UUID `json:"id"`
+
+	// Lines How many lines are before this one.
+	Lines int64 `json:"lines"`
+
+	// RequestedBy The account or the key that asked.
+	RequestedBy string `json:"requested_by"`
+
+	// Sha256 SHA-256 of all lines before this one, line breaks included, in hexadecimal digits.
+	Sha256 string `json:"sha256"`
+
+	// SnapshotAt When the snapshot began that all lines are from.
+	SnapshotAt time.Time `json:"snapshot_at"`
+}
+
 // UserID The user who did it: any printable text of up to 200 bytes in UTF-8, except `me`. With an API key, required unless there is an `anonymous_id`; with a user's token, absent or the user's own id.
 //
 // Example: customer-17
@@ -3010,6 +3206,15 @@ type ExportEventsParams struct {
 	After ExportAfter `form:"after,omitempty" json:"after,omitempty,omitzero"`
 }
 
+// ListExportsParams defines parameters for ListExports.
+type ListExportsParams struct {
+	// Limit How many items a page has at most.
+	Limit HistoryLimit `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+
+	// Cursor The `next_cursor` of the previous page.
+	Cursor openapi_types.UUID `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+}
+
 // CreateOrderParams defines parameters for CreateOrder.
 type CreateOrderParams struct {
 	// Wait `aggregated` delays the answer until everything that was sent, duplicates included, is part of the numbers. The status is then 200. If that takes longer than the service waits (5 s unless configured otherwise), the answer is 202: the write is stored, and its receipt says when it is aggregated.
@@ -3138,6 +3343,15 @@ type ListUserEventsParams struct {
 	// Cursor The `next_cursor` of the previous page. It is opaque, and valid only with the parameters of that page apart from `limit` (422 `cursor_mismatch`).
 	Cursor HistoryCursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
 }
+
+// ExportUserParams defines parameters for ExportUser.
+type ExportUserParams struct {
+	// Kind Which of the two the id is. Equal texts of the two kinds are different users. Without it, it is the user id, or if there is none, the anonymous id.
+	Kind ExportUserParamsKind `form:"kind,omitempty" json:"kind,omitempty,omitzero"`
+}
+
+// ExportUserParamsKind defines parameters for ExportUser.
+type ExportUserParamsKind string
 
 // EventNames calls GET /analytics/events: the names of events.
 //
@@ -3874,6 +4088,34 @@ func (c *Client) ExportEvents(ctx context.Context, params *ExportEventsParams, o
 	return c.do(ctx, call, nil, nil, options)
 }
 
+// ListExports calls GET /exports: receipts of exports of users.
+//
+// All exports of users of the project (`GET /users/{id}/export`), the latest first. Receipts are kept for ever and do not say whose they are. Needs the role `owner` or the scope `admin`.
+func (c *Client) ListExports(ctx context.Context, params *ListExportsParams, options ...CallOption) (result UserExportPage, err error) {
+	call := &call{
+		operation: "listExports", method: http.MethodGet,
+		path: "/exports",
+	}
+	if params != nil {
+		call.setQuery("limit", params.Limit)
+		call.setQuery("cursor", params.Cursor)
+	}
+	err = c.do(ctx, call, nil, &result, options)
+	return result, err
+}
+
+// GetExport calls GET /exports/{id}: the receipt of an export of a user.
+//
+// Says who asked for it, how many lines it has and what their SHA-256 is. Needs the role `owner` or the scope `admin`.
+func (c *Client) GetExport(ctx context.Context, id openapi_types.UUID, options ...CallOption) (result UserExport, err error) {
+	call := &call{
+		operation: "getExport", method: http.MethodGet,
+		path: fmt.Sprintf("/exports/%s", pathSegment(id)),
+	}
+	err = c.do(ctx, call, nil, &result, options)
+	return result, err
+}
+
 // BeginImport calls POST /imports: announce an import of history.
 //
 // Events of the announced days may be of any age when `POST /events/bulk` names the import in the header `Import`. Their raw rows
@@ -4280,4 +4522,30 @@ func (c *Client) ListUserEvents(ctx context.Context, id string, params *ListUser
 	}
 	err = c.do(ctx, call, nil, &result, options)
 	return result, err
+}
+
+// ExportUser calls GET /users/{id}/export: everything that is stored of a user.
+//
+// All that the platform has of a user of the project: an end user, as events name it, and not an account. A user id and the
+// anonymous ids that were identified as it are one user and are exported together, whichever of them is named.
+//
+// The answer is NDJSON, from one snapshot of the database. Each line has the member that its `kind` names: the ids (`user`), raw events,
+// orders and refunds with their lines, what is counted of each day (`day`, `money`), the receipts of erasures of these ids
+// (`erasure`), and what the export leaves out and why (`left_out`). An id that was erased and not used since has no other
+// lines than the last two kinds. An id that the project never knew is answered with 404 `not_found`.
+//
+// The last line is the `receipt`: how many lines of each kind there are, and the SHA-256 of all lines before it. A stream that was
+// cut has no such line, and `hp-analytics verify-export FILE` says so. Receipts are kept (`GET /exports`). `docs/privacy.md` says more.
+//
+// An export counts among the exports that run at the same time: beyond them it is answered with 503 `too_many_exports`. It takes 20
+// units of the quota `history`. Needs the role `owner` or the scope `admin`.
+func (c *Client) ExportUser(ctx context.Context, id string, params *ExportUserParams, options ...CallOption) error {
+	call := &call{
+		operation: "exportUser", method: http.MethodGet,
+		path: fmt.Sprintf("/users/%s/export", pathSegment(id)),
+	}
+	if params != nil {
+		call.setQuery("kind", params.Kind)
+	}
+	return c.do(ctx, call, nil, nil, options)
 }

@@ -381,6 +381,30 @@ COMMENT ON COLUMN ingest.erased_users.erasure IS 'The receipt.';
 COMMENT ON COLUMN ingest.erased_users.digest IS 'HMAC-SHA-256 of the id with the salt of the receipt, as ingest.erasures.digest.';
 COMMENT ON COLUMN ingest.erased_users.anonymous IS 'Whether the id was an anonymous id.';
 
+CREATE TABLE ingest.exports (
+	project      smallint NOT NULL,
+	id           uuid NOT NULL,
+	requested_by text NOT NULL,
+	requested_at timestamptz NOT NULL DEFAULT now(),
+	snapshot_at  timestamptz,
+	finished_at  timestamptz,
+	lines        bigint NOT NULL DEFAULT 0 CHECK (lines >= 0),
+	counts       jsonb NOT NULL DEFAULT '{}',
+	sha256       bytea CHECK (octet_length(sha256) = 32),
+	PRIMARY KEY (project, id),
+	CHECK ((finished_at IS NULL) = (sha256 IS NULL) AND (finished_at IS NULL) = (snapshot_at IS NULL))
+);
+COMMENT ON TABLE ingest.exports IS 'Receipts of exports of users, kept for ever. A row is inserted before the first line is sent. Nothing in it says whose export it is.';
+COMMENT ON COLUMN ingest.exports.project IS 'The project.';
+COMMENT ON COLUMN ingest.exports.id IS 'UUIDv7.';
+COMMENT ON COLUMN ingest.exports.requested_by IS 'The account or the key that asked.';
+COMMENT ON COLUMN ingest.exports.requested_at IS 'When it was asked for.';
+COMMENT ON COLUMN ingest.exports.snapshot_at IS 'When the snapshot began that all its lines are from.';
+COMMENT ON COLUMN ingest.exports.finished_at IS 'When its last line was written. NULL while it runs, and of one that was cut.';
+COMMENT ON COLUMN ingest.exports.lines IS 'How many lines are before the receipt.';
+COMMENT ON COLUMN ingest.exports.counts IS 'How many of them there are of each kind.';
+COMMENT ON COLUMN ingest.exports.sha256 IS 'SHA-256 of the lines before the receipt, line breaks included.';
+
 -- The partitions are selected in a materialized CTE before their names are parsed as days: Postgres may evaluate conditions in
 -- any order, and would parse the names of all tables with another plan.
 CREATE VIEW ingest.partitions AS
@@ -540,6 +564,9 @@ GRANT SELECT (project, id, kind, rows, received_at, min_ts, max_ts, aggregated_a
 GRANT SELECT ON ingest.unfolded_batches TO hp_aggregator, hp_analytics;
 GRANT SELECT, INSERT ON ingest.erasures TO hp_ingest;
 GRANT SELECT ON ingest.erasure_epochs TO hp_ingest;
+-- An export of a user says which of its ids were erased before.
+GRANT SELECT (project, erasure, digest, anonymous) ON ingest.erased_users TO hp_ingest;
+GRANT SELECT, INSERT, UPDATE (snapshot_at, finished_at, lines, counts, sha256) ON ingest.exports TO hp_ingest;
 -- The aggregator erases. It may change nothing of a raw row but what came from the person.
 GRANT SELECT, UPDATE ON ingest.erasures TO hp_aggregator;
 GRANT SELECT, INSERT, UPDATE ON ingest.erasure_epochs TO hp_aggregator;

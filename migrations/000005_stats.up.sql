@@ -519,6 +519,9 @@ COMMENT ON VIEW stats.user_daily_money IS 'stats.user_daily_revenue, summed over
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA stats TO hp_aggregator;
 GRANT SELECT ON ALL TABLES IN SCHEMA stats TO hp_analytics;
+-- An export of a user has what is counted of the user.
+GRANT USAGE ON SCHEMA stats TO hp_ingest;
+GRANT SELECT ON stats.user_daily, stats.user_daily_money TO hp_ingest;
 
 -- The progress of `hp-analytics rebuild`, from which an interrupted rebuild is resumed.
 CREATE TABLE stats.rebuilds (

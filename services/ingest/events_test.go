@@ -51,6 +51,9 @@ func TestEveryOperationIsServed(t *testing.T) {
 	for _, path := range []string{"/events", "/users/customer-17/events", "/events/export?day=2026-03-14", "/orders/export?day=2026-03-14", "/refunds/export?day=2026-03-14"} {
 		p.get(path, read).expect(t, http.StatusOK, "")
 	}
+	p.get("/users/customer-17/export", owner).expect(t, http.StatusOK, "")
+	p.get("/exports", owner).expect(t, http.StatusOK, "")
+	p.get("/exports/"+fmt.Sprint(p.get("/exports", owner).items()[0]["id"]), owner).expect(t, http.StatusOK, "")
 	erasure := p.send(http.MethodDelete, "/users/customer-17", owner, nil)
 	erasure.expect(t, http.StatusAccepted, "")
 	p.get("/erasures/"+erasure.string("id"), owner).expect(t, http.StatusOK, "")

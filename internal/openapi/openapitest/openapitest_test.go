@@ -223,8 +223,8 @@ func TestOperations(t *testing.T) {
 		"ingest": {
 			"beginImport", "createEvent", "createEventsBulk", "createOrder", "createOrdersBulk", "createPurchase",
 			"createPurchasesBulk", "createRefund", "createStandaloneRefund", "createStandaloneRefundsBulk", "eraseUser",
-			"exportEvents", "exportOrders", "exportRefunds", "finishImport", "getBatchReceipt", "getErasure", "getImport",
-			"getOrder", "listErasures", "listEvents", "listUserEvents",
+			"exportEvents", "exportOrders", "exportRefunds", "exportUser", "finishImport", "getBatchReceipt", "getErasure", "getExport", "getImport",
+			"getOrder", "listErasures", "listEvents", "listExports", "listUserEvents",
 		},
 		"analytics": {
 			"eventNames", "eventTimeseries", "mySummary", "overview", "productTimeseries", "productTimeseriesBySKU", "topProducts", "topUsers", "userSummary",

@@ -81,6 +81,7 @@ func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		auditCommand(env),
 		reconcileCommand(env),
 		verifyErasureCommand(env),
+		verifyExportCommand(env),
 		rebuildCommand(env),
 		batchesCommand(env),
 		retentionCommand(env),

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/hp-analytics/hp-analytics/internal/openapi/openapitest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
+	"github.com/hp-analytics/hp-analytics/internal/protocol/exported"
 )
 
 // query reads one value as the owner of a database.
@@ -249,9 +251,15 @@ func (v *visitor) exerciseImport() {
 	v.do(http.StatusOK, http.MethodDelete, "/imports/"+id, "", "id")
 }
 
-// exerciseErasure forgets a user, with an API key of an owner, and waits until nothing is left: reconcile finds differences before.
+// exerciseErasure exports and forgets a user, with an API key of an owner, and waits until nothing is left: reconcile finds differences before.
 func (v *visitor) exerciseErasure() {
 	v.t.Helper()
+	receipt, err := exported.Verify(bytes.NewReader(v.send(http.StatusOK, http.MethodGet, "/users/bob/export", "")))
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	v.do(http.StatusOK, http.MethodGet, "/exports", "", "")
+	v.do(http.StatusOK, http.MethodGet, "/exports/"+receipt.ID.String(), "", "finished_at")
 	id := v.do(http.StatusAccepted, http.MethodDelete, "/users/bob", "", "id")
 	platformtest.Eventually(v.t, time.Minute, "the erasure is done", func() bool {
 		return v.do(http.StatusOK, http.MethodGet, "/erasures/"+id, "", "state") == "done"

@@ -51,6 +51,19 @@ const (
 	TimelineKindRefund TimelineKind = "refund"
 )
 
+// Defines values for UserExportLineKind.
+const (
+	UserExportLineKindDay     UserExportLineKind = "day"
+	UserExportLineKindErasure UserExportLineKind = "erasure"
+	UserExportLineKindEvent   UserExportLineKind = "event"
+	UserExportLineKindLeftOut UserExportLineKind = "left_out"
+	UserExportLineKindMoney   UserExportLineKind = "money"
+	UserExportLineKindOrder   UserExportLineKind = "order"
+	UserExportLineKindReceipt UserExportLineKind = "receipt"
+	UserExportLineKindRefund  UserExportLineKind = "refund"
+	UserExportLineKindUser    UserExportLineKind = "user"
+)
+
 // Defines values for WaitFor.
 const (
 	WaitForAggregated WaitFor = "aggregated"
@@ -60,6 +73,12 @@ const (
 const (
 	EraseUserParamsKindAnonymousID EraseUserParamsKind = "anonymous_id"
 	EraseUserParamsKindUserID      EraseUserParamsKind = "user_id"
+)
+
+// Defines values for ExportUserParamsKind.
+const (
+	ExportUserParamsKindAnonymousID ExportUserParamsKind = "anonymous_id"
+	ExportUserParamsKindUserID      ExportUserParamsKind = "user_id"
 )
 
 // BatchID The receipt: `GET /events/batches/{id}`. Requests of a project that were committed together share it.
@@ -260,6 +279,15 @@ type EventProperties = json.RawMessage
 // Example: accepted
 type EventStatus string
 
+// ExportLeftOut Something that the export of a user leaves out.
+type ExportLeftOut struct {
+	// What The tables, or where else it is.
+	What string `json:"what"`
+
+	// Why Why it is no part of the export.
+	Why string `json:"why"`
+}
+
 // ExportedEvent A row of an export of events. CSV has these columns.
 type ExportedEvent struct {
 	// AnonymousID The visitor it was stored for; null for a user.
@@ -395,6 +423,81 @@ type ExportedRefundLine struct {
 	TS time.Time `json:"ts"`
 
 	// UserID The user it was stored for; null for a visitor.
+	UserID *string `json:"user_id"`
+}
+
+// ExportedUserDay What is counted of an id on a day of the project. Events that are not counted yet are missing.
+type ExportedUserDay struct {
+	// AddToCarts Additions to a cart.
+	AddToCarts int64 `json:"add_to_carts"`
+
+	// AnonymousID The anonymous id; null if it is of a user id.
+	AnonymousID *string `json:"anonymous_id"`
+
+	// Clicks Clicks.
+	Clicks int64 `json:"clicks"`
+
+	// Day The day.
+	Day openapi_types.Date `json:"day"`
+
+	// Events All events and purchases.
+	Events int64 `json:"events"`
+
+	// Purchases Lines of orders.
+	Purchases int64 `json:"purchases"`
+
+	// Units Units bought.
+	Units int64 `json:"units"`
+
+	// UserID The user id; null if it is of an anonymous id.
+	UserID *string `json:"user_id"`
+
+	// Views Views.
+	Views int64 `json:"views"`
+}
+
+// ExportedUserID An id of the user.
+type ExportedUserID struct {
+	// AnonymousID The anonymous id; null if it is of a user id.
+	AnonymousID *string `json:"anonymous_id"`
+
+	// FirstSeen The earliest `ts` of what is stored with this id; null for nothing.
+	FirstSeen *time.Time `json:"first_seen"`
+
+	// IdentifiedAt When the anonymous id was identified as the user.
+	IdentifiedAt *time.Time `json:"identified_at"`
+
+	// UserID The user id; null if it is of an anonymous id.
+	UserID *string `json:"user_id"`
+}
+
+// ExportedUserMoney The money of an id on a day of the project in one currency.
+type ExportedUserMoney struct {
+	// AnonymousID The anonymous id; null if it is of a user id.
+	AnonymousID *string `json:"anonymous_id"`
+
+	// Currency ISO 4217 code.
+	Currency string `json:"currency"`
+
+	// Day The day.
+	Day openapi_types.Date `json:"day"`
+
+	// GrossMinor The amounts of orders, in minor units.
+	GrossMinor int64 `json:"gross_minor"`
+
+	// Orders Orders.
+	Orders int64 `json:"orders"`
+
+	// RefundedMinor What was paid back on this day.
+	RefundedMinor int64 `json:"refunded_minor"`
+
+	// RefundedUnits Units returned.
+	RefundedUnits int64 `json:"refunded_units"`
+
+	// Units Units bought.
+	Units int64 `json:"units"`
+
+	// UserID The user id; null if it is of an anonymous id.
 	UserID *string `json:"user_id"`
 }
 
@@ -1043,6 +1146,99 @@ type TimelinePage struct {
 	NextCursor *string `json:"next_cursor"`
 }
 
+// UserExport The receipt of an export of a user. It does not say whose it is.
+type UserExport struct {
+	// Counts How many of them there are of each kind.
+	Counts map[string]int64 `json:"counts"`
+
+	// FinishedAt When its last line was written. Null while it runs, and for ever if it was cut.
+	FinishedAt *time.Time `json:"finished_at"`
+
+	// ID The id of the export.
+	ID openapi_types.UUID `json:"id"`
+
+	// Lines How many lines are before the receipt; 0 unless it is finished.
+	Lines int64 `json:"lines"`
+
+	// RequestedAt When it was asked for.
+	RequestedAt time.Time `json:"requested_at"`
+
+	// RequestedBy The account or the key that asked.
+	RequestedBy string `json:"requested_by"`
+
+	// Sha256 SHA-256 of these lines, in hexadecimal digits; null unless it is finished.
+	Sha256 *string `json:"sha256"`
+
+	// SnapshotAt When the snapshot began that all lines are from; null unless it is finished.
+	SnapshotAt *time.Time `json:"snapshot_at"`
+}
+
+// UserExportLine A line of an export of a user. It has the member that `kind` names.
+type UserExportLine struct {
+	// Day What is counted of an id on a day of the project. Events that are not counted yet are missing.
+	Day *ExportedUserDay `json:"day,omitempty"`
+
+	// Erasure The receipt of an erasure. It does not say whose it is; `hp-analytics verify-erasure` tells who knows the id.
+	Erasure *Erasure `json:"erasure,omitempty"`
+
+	// Event A stored event.
+	Event *RawEvent `json:"event,omitempty"`
+
+	// Kind What the line is.
+	Kind UserExportLineKind `json:"kind"`
+
+	// LeftOut Something that the export of a user leaves out.
+	LeftOut *ExportLeftOut `json:"left_out,omitempty"`
+
+	// Money The money of an id on a day of the project in one currency.
+	Money *ExportedUserMoney `json:"money,omitempty"`
+
+	// Order A stored order or purchase.
+	Order *RawOrder `json:"order,omitempty"`
+
+	// Receipt The last line of a complete export. The same is kept in `GET /exports/{id}`.
+	Receipt *UserExportReceipt `json:"receipt,omitempty"`
+
+	// Refund A stored refund.
+	Refund *RawRefund `json:"refund,omitempty"`
+
+	// User An id of the user.
+	User *ExportedUserID `json:"user,omitempty"`
+}
+
+// UserExportLineKind What the line is.
+type UserExportLineKind string
+
+// UserExportPage Receipts, the latest first.
+type UserExportPage struct {
+	// Items The receipts.
+	Items []UserExport `json:"items"`
+
+	// NextCursor The cursor of the next page; null if this is the last one.
+	NextCursor *openapi_types.UUID `json:"next_cursor"`
+}
+
+// UserExportReceipt The last line of a complete export. The same is kept in `GET /exports/{id}`.
+type UserExportReceipt struct {
+	// Counts How many of them there are of each kind.
+	Counts map[string]int64 `json:"counts"`
+
+	// ID The id of the export.
+	ID openapi_types.UUID `json:"id"`
+
+	// Lines How many lines are before this one.
+	Lines int64 `json:"lines"`
+
+	// RequestedBy The account or the key that asked.
+	RequestedBy string `json:"requested_by"`
+
+	// Sha256 SHA-256 of all lines before this one, line breaks included, in hexadecimal digits.
+	Sha256 string `json:"sha256"`
+
+	// SnapshotAt When the snapshot began that all lines are from.
+	SnapshotAt time.Time `json:"snapshot_at"`
+}
+
 // UserID The user who did it: any printable text of up to 200 bytes in UTF-8, except `me`. With an API key, required unless there is an `anonymous_id`; with a user's token, absent or the user's own id.
 //
 // Example: customer-17
@@ -1142,6 +1338,15 @@ type ExportEventsParams struct {
 	After *ExportAfter `form:"after,omitempty" json:"after,omitempty"`
 }
 
+// ListExportsParams defines parameters for ListExports.
+type ListExportsParams struct {
+	// Limit How many items a page has at most.
+	Limit *HistoryLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the previous page.
+	Cursor *openapi_types.UUID `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
 // CreateOrderParams defines parameters for CreateOrder.
 type CreateOrderParams struct {
 	// Wait `aggregated` delays the answer until everything that was sent, duplicates included, is part of the numbers. The status is then 200. If that takes longer than the service waits (5 s unless configured otherwise), the answer is 202: the write is stored, and its receipt says when it is aggregated.
@@ -1229,6 +1434,15 @@ type ListUserEventsParams struct {
 	Cursor *HistoryCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// ExportUserParams defines parameters for ExportUser.
+type ExportUserParams struct {
+	// Kind Which of the two the id is. Equal texts of the two kinds are different users. Without it, it is the user id, or if there is none, the anonymous id.
+	Kind *ExportUserParamsKind `form:"kind,omitempty" json:"kind,omitempty"`
+}
+
+// ExportUserParamsKind defines parameters for ExportUser.
+type ExportUserParamsKind string
+
 // CreateEventJSONRequestBody defines body for CreateEvent for application/json ContentType.
 type CreateEventJSONRequestBody = EventInput
 
@@ -1282,6 +1496,12 @@ type ServerInterface interface {
 	// ExportEvents All events of a day
 	// (GET /events/export)
 	ExportEvents(w http.ResponseWriter, r *http.Request, params ExportEventsParams)
+	// ListExports Receipts of exports of users
+	// (GET /exports)
+	ListExports(w http.ResponseWriter, r *http.Request, params ListExportsParams)
+	// GetExport The receipt of an export of a user
+	// (GET /exports/{id})
+	GetExport(w http.ResponseWriter, r *http.Request, id openapi_types.UUID)
 	// BeginImport Announce an import of history
 	// (POST /imports)
 	BeginImport(w http.ResponseWriter, r *http.Request)
@@ -1327,6 +1547,9 @@ type ServerInterface interface {
 	// ListUserEvents What a user did
 	// (GET /users/{id}/events)
 	ListUserEvents(w http.ResponseWriter, r *http.Request, id string, params ListUserEventsParams)
+	// ExportUser Everything that is stored of a user
+	// (GET /users/{id}/export)
+	ExportUser(w http.ResponseWriter, r *http.Request, id string, params ExportUserParams)
 }
 
 // Unimplemented server implementation that returns http.StatusNotImplemented for each endpoint.
@@ -1372,6 +1595,18 @@ func (_ Unimplemented) CreateEventsBulk(w http.ResponseWriter, r *http.Request, 
 // ExportEvents All events of a day
 // (GET /events/export)
 func (_ Unimplemented) ExportEvents(w http.ResponseWriter, r *http.Request, params ExportEventsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListExports Receipts of exports of users
+// (GET /exports)
+func (_ Unimplemented) ListExports(w http.ResponseWriter, r *http.Request, params ListExportsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetExport The receipt of an export of a user
+// (GET /exports/{id})
+func (_ Unimplemented) GetExport(w http.ResponseWriter, r *http.Request, id openapi_types.UUID) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1462,6 +1697,12 @@ func (_ Unimplemented) EraseUser(w http.ResponseWriter, r *http.Request, id stri
 // ListUserEvents What a user did
 // (GET /users/{id}/events)
 func (_ Unimplemented) ListUserEvents(w http.ResponseWriter, r *http.Request, id string, params ListUserEventsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ExportUser Everything that is stored of a user
+// (GET /users/{id}/export)
+func (_ Unimplemented) ExportUser(w http.ResponseWriter, r *http.Request, id string, params ExportUserParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1833,6 +2074,78 @@ func (siw *ServerInterfaceWrapper) ExportEvents(w http.ResponseWriter, r *http.R
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ExportEvents(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListExports operation middleware
+func (siw *ServerInterfaceWrapper) ListExports(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListExportsParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListExports(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetExport operation middleware
+func (siw *ServerInterfaceWrapper) GetExport(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetExport(w, r, id)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -2410,6 +2723,48 @@ func (siw *ServerInterfaceWrapper) ListUserEvents(w http.ResponseWriter, r *http
 	handler.ServeHTTP(w, r)
 }
 
+// ExportUser operation middleware
+func (siw *ServerInterfaceWrapper) ExportUser(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExportUserParams
+
+	// ------------- Optional query parameter "kind" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "kind", r.URL.Query(), &params.Kind, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "kind"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "kind", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ExportUser(w, r, id, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 type UnescapedCookieParamError struct {
 	ParamName string
 	Err       error
@@ -2545,6 +2900,12 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/events/export", wrapper.ExportEvents)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/exports", wrapper.ListExports)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/exports/{id}", wrapper.GetExport)
+	})
+	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/imports", wrapper.BeginImport)
 	})
 	r.Group(func(r chi.Router) {
@@ -2588,6 +2949,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/users/{id}/events", wrapper.ListUserEvents)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/users/{id}/export", wrapper.ExportUser)
 	})
 
 	return r

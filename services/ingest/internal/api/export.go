@@ -41,24 +41,48 @@ func (h *History) ExportRefunds(w http.ResponseWriter, r *http.Request, params E
 
 var errTooManyExports = errs.New(errs.Unavailable, "too_many_exports", "Other exports are running. Try again later.").After(10 * time.Second)
 
-// export answers with the rows that read emits. An error before the first byte is answered; later, the connection is aborted, so
-// that the client cannot take what it has for all there is.
+// export answers with the rows that read emits.
 func (h *History) export(
 	w http.ResponseWriter, r *http.Request, day ExportDay, after *string, columns []string,
 	read func(ctx context.Context, e history.Export, emit emit) error,
 ) {
-	answer := &exportAnswer{
-		w: w, controller: http.NewResponseController(w), stall: h.options.Stall, format: rows.Negotiate(r.Header, rows.NDJSON, rows.CSV),
-	}
-	err := h.runExport(r, answer, day, after, columns, read)
+	answer := h.answer(w, rows.Negotiate(r.Header, rows.NDJSON, rows.CSV))
+	answer.trailers = trailerRows + ", " + trailerCursor
+	h.end(answer, r, h.runExport(r, answer, day, after, columns, read))
+}
+
+func (h *History) answer(w http.ResponseWriter, format rows.Format) *exportAnswer {
+	return &exportAnswer{w: w, controller: http.NewResponseController(w), stall: h.options.Stall, format: format}
+}
+
+// end ends the answer to an export. An error before the first byte is answered; later, the connection is aborted, so that the client
+// cannot take what it has for all there is.
+func (h *History) end(answer *exportAnswer, r *http.Request, err error) {
 	switch {
 	case err == nil:
 	case !answer.begun:
-		problem.Write(w, r, err)
+		problem.Write(answer.w, r, err)
 	default:
 		h.logger.WarnContext(r.Context(), "an export was ended before all rows were sent", "rows", answer.sent, "err", err)
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// slot takes the place of one export, or returns that there is none. The caller gives it back.
+func (h *History) slot() (release func(), err error) {
+	select {
+	case h.slots <- struct{}{}:
+		return func() { <-h.slots }, nil
+	default:
+		return nil, errTooManyExports
+	}
+}
+
+// withDeadline returns the context of an export, which may take longer than other requests. When the client is gone, writing fails.
+func (h *History) withDeadline(ctx context.Context, answer *exportAnswer) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.options.Timeout)
+	answer.until, _ = ctx.Deadline()
+	return ctx, cancel
 }
 
 func (h *History) runExport(
@@ -78,20 +102,17 @@ func (h *History) runExport(
 			return err
 		}
 	}
-	select {
-	case h.slots <- struct{}{}:
-		defer func() { <-h.slots }()
-	default:
-		return errTooManyExports
+	release, err := h.slot()
+	if err != nil {
+		return err
 	}
+	defer release()
 	if r.Method == http.MethodHead {
 		answer.begin()
 		return nil
 	}
-	// An export may take longer than other requests. When the client is gone, writing fails.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), h.options.Timeout)
+	ctx, cancel := h.withDeadline(r.Context(), answer)
 	defer cancel()
-	answer.until, _ = ctx.Deadline()
 	return answer.send(columns, func(emit emit) error { return read(ctx, e, emit) })
 }
 
@@ -102,6 +123,7 @@ type exportAnswer struct {
 	stall      time.Duration
 	until      time.Time // when the export has to end
 	format     rows.Format
+	trailers   string // the names of those that follow
 	begun      bool
 	sent       int
 }
@@ -152,7 +174,9 @@ func (a *exportAnswer) begin() {
 	header.Set("Content-Type", a.format.ContentType())
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Accel-Buffering", "no") // nginx passes the stream on and collects none of it on its disk
-	header.Set("Trailer", trailerRows+", "+trailerCursor)
+	if a.trailers != "" {
+		header.Set("Trailer", a.trailers)
+	}
 	a.w.WriteHeader(http.StatusOK)
 }
 

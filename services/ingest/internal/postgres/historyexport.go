@@ -17,12 +17,7 @@ const exportRows = 250
 // ExportEvents calls each with the events of a range after a mark, in the order of time and id, as one snapshot has them. It ends
 // with the first error of each. The snapshot is held until then, so the caller bounds its time by ctx.
 func (s *Store) ExportEvents(ctx context.Context, e history.Export, each func(history.Event, history.Mark) error) error {
-	scan := func(row pgx.CollectableRow) (stored rawEvent, err error) {
-		err = row.Scan(&stored.ts, &stored.id, &stored.user, &stored.product, &stored.name, &stored.batch, &stored.properties)
-		stored.ts = stored.ts.UTC()
-		return stored, err
-	}
-	return stream(ctx, s, exportEventsQuery(e), scan, func(tx pgx.Tx, events []rawEvent) error {
+	return stream(ctx, s, exportEventsQuery(e), scanRawEvent, func(tx pgx.Tx, events []rawEvent) error {
 		w := newWanted()
 		for _, stored := range events {
 			w.event(stored)
@@ -38,6 +33,15 @@ func (s *Store) ExportEvents(ctx context.Context, e history.Export, each func(hi
 		}
 		return nil
 	})
+}
+
+// rawEventColumns are what scanRawEvent scans.
+const rawEventColumns = "e.ts, e.id, e.user_n, e.product, e.name, e.batch, e.properties"
+
+func scanRawEvent(row pgx.CollectableRow) (e rawEvent, err error) {
+	err = row.Scan(&e.ts, &e.id, &e.user, &e.product, &e.name, &e.batch, &e.properties)
+	e.ts = e.ts.UTC()
+	return e, err
 }
 
 // ExportOrders is ExportEvents for the lines of orders. Each order has one line.
@@ -77,7 +81,7 @@ func (s *Store) exportLines(ctx context.Context, e history.Export, q query, each
 
 // exportEventsQuery reads by the primary key.
 func exportEventsQuery(e history.Export) query {
-	q := query{text: "SELECT e.ts, e.id, e.user_n, e.product, e.name, e.batch, e.properties FROM ingest.events e WHERE e.project = "}
+	q := query{text: "SELECT " + rawEventColumns + " FROM ingest.events e WHERE e.project = "}
 	q.text += q.arg(e.Project) + " AND e.ts >= " + q.arg(e.Begin()) + " AND e.ts < " + q.arg(e.Range.To)
 	if e.After != nil {
 		q.text += " AND (e.ts, e.id) > (" + q.arg(e.After.TS) + ", " + q.arg(e.After.ID) + "::uuid)"
@@ -107,29 +111,40 @@ func exportLinesQuery(e history.Export, columns, tables string) query {
 	return q
 }
 
+// snapshot is a transaction of an export: what it reads is of one moment.
+var snapshot = pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+
 // stream reads the rows of a query through a cursor and hands them over in parts.
 func stream[T any](ctx context.Context, s *Store, q query, scan pgx.RowToFunc[T], part func(tx pgx.Tx, rows []T) error) error {
-	err := postgres.InTx(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		declare := "DECLARE export NO SCROLL CURSOR FOR " + q.text
-		if _, err := tx.Exec(ctx, declare, append([]any{pgx.QueryExecModeSimpleProtocol}, q.args...)...); err != nil {
+	return postgres.Classify(postgres.InTx(ctx, s.pool, snapshot, func(tx pgx.Tx) error {
+		return inParts(ctx, tx, q, exportRows, scan, func(rows []T) error { return part(tx, rows) })
+	}))
+}
+
+// inParts reads the rows of a query in a transaction through a cursor and hands them over in parts of at most size rows.
+func inParts[T any](ctx context.Context, tx pgx.Tx, q query, size int, scan pgx.RowToFunc[T], part func([]T) error) error {
+	declare := "DECLARE export NO SCROLL CURSOR FOR " + q.text
+	if _, err := tx.Exec(ctx, declare, append([]any{pgx.QueryExecModeSimpleProtocol}, q.args...)...); err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	for {
+		fetched, err := tx.Query(ctx, fmt.Sprintf("FETCH %d FROM export", size), pgx.QueryExecModeSimpleProtocol)
+		if err != nil {
 			return fmt.Errorf("export: %w", err)
 		}
-		for {
-			fetched, err := tx.Query(ctx, fmt.Sprintf("FETCH %d FROM export", exportRows), pgx.QueryExecModeSimpleProtocol)
-			if err != nil {
-				return fmt.Errorf("export: %w", err)
-			}
-			rows, err := pgx.CollectRows(fetched, scan)
-			if err != nil {
-				return fmt.Errorf("export: %w", err)
-			}
-			if len(rows) == 0 {
-				return nil
-			}
-			if err := part(tx, rows); err != nil {
-				return err
-			}
+		rows, err := pgx.CollectRows(fetched, scan)
+		if err != nil {
+			return fmt.Errorf("export: %w", err)
 		}
-	})
-	return postgres.Classify(err)
+		if len(rows) == 0 {
+			break
+		}
+		if err := part(rows); err != nil {
+			return err
+		}
+	}
+	if _, err := tx.Exec(ctx, "CLOSE export", pgx.QueryExecModeSimpleProtocol); err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	return nil
 }

@@ -66,14 +66,18 @@ func newestQuery(table, columns string, users []int64, q history.Timeline, at hi
 	return stmt
 }
 
+// The lines of some orders or refunds.
+const (
+	linesOfOrders  = `SELECT l.order_id, ` + rawOrderLines + ` FROM ingest.order_lines l WHERE l.project = $1 AND l.order_id = ANY ($2) ORDER BY l.order_id, l.line`
+	linesOfRefunds = `SELECT l.refund_id, ` + rawRefundLines + ` FROM ingest.refund_lines l WHERE l.project = $1 AND l.refund_id = ANY ($2) ORDER BY l.refund_id, l.line`
+)
+
 func (s *Store) orderPage(ctx context.Context, q history.Timeline, users []int64) (history.Page, error) {
-	const lines = `SELECT l.order_id, ` + rawOrderLines + ` FROM ingest.order_lines l WHERE l.project = $1 AND l.order_id = ANY ($2) ORDER BY l.order_id, l.line`
-	return s.newest(ctx, history.Orders, q, users, "ingest.orders", rawOrderColumns, lines)
+	return s.newest(ctx, history.Orders, q, users, "ingest.orders", rawOrderColumns, linesOfOrders)
 }
 
 func (s *Store) refundPage(ctx context.Context, q history.Timeline, users []int64) (history.Page, error) {
-	const lines = `SELECT l.refund_id, ` + rawRefundLines + ` FROM ingest.refund_lines l WHERE l.project = $1 AND l.refund_id = ANY ($2) ORDER BY l.refund_id, l.line`
-	return s.newest(ctx, history.Refunds, q, users, "ingest.refunds", rawRefundColumns, lines)
+	return s.newest(ctx, history.Refunds, q, users, "ingest.refunds", rawRefundColumns, linesOfRefunds)
 }
 
 // newest returns the orders or the refunds of a timeline after its position, with their lines.
@@ -93,7 +97,7 @@ func (s *Store) newest(ctx context.Context, kind history.Kind, q history.Timelin
 		last := found[q.Limit-1]
 		page.Next = &history.Position{TS: last.ts, Kind: kind, ID: last.id}
 	}
-	lines, err := s.lines(ctx, lineQuery, q.Project, found)
+	lines, err := readLines(ctx, s.pool, lineQuery, q.Project, found)
 	if err != nil {
 		return history.Page{}, fmt.Errorf("read the lines of %s: %w", table, err)
 	}
@@ -114,8 +118,8 @@ func scanRawOrder(row pgx.CollectableRow) (o rawOrder, err error) {
 	return o, err
 }
 
-// lines returns the lines of orders or refunds by their ids.
-func (s *Store) lines(ctx context.Context, query string, project int16, of []rawOrder) (map[uuid.UUID][]rawLine, error) {
+// readLines returns the lines of orders or refunds by their ids.
+func readLines(ctx context.Context, db querier, query string, project int16, of []rawOrder) (map[uuid.UUID][]rawLine, error) {
 	lines := map[uuid.UUID][]rawLine{}
 	if len(of) == 0 {
 		return lines, nil
@@ -124,7 +128,7 @@ func (s *Store) lines(ctx context.Context, query string, project int16, of []raw
 	for i, o := range of {
 		ids[i] = o.id
 	}
-	rows, err := s.pool.Query(ctx, query, project, ids)
+	rows, err := db.Query(ctx, query, project, ids)
 	if err != nil {
 		return nil, err
 	}
