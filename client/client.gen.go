@@ -4013,7 +4013,7 @@ func (c *Client) ListEvents(ctx context.Context, params *ListEventsParams, optio
 // unknown SKUs creates at most 100 with a request, and a project has at most 10,000 that nobody has described),
 // `too_many_event_types` (a project has at most 10,000 types), `type_forbidden` (a user who is no member sends view, click
 // and add_to_cart), `user_id_required`, `user_id_mismatch`, `anonymous_id_forbidden`, `ts_too_old` (more than 90 days ago,
-// unless the project or the installation say otherwise), `too_many_days` (see `POST /imports`), `unknown_field`,
+// unless the project or the installation say otherwise), `too_many_weeks` (see `POST /imports`), `unknown_field`,
 // `duplicate_field`, `wrong_type`, `required` and `invalid_value`.
 func (c *Client) CreateEvent(ctx context.Context, body EventInput, params *CreateEventParams, options ...CallOption) (result EventAccepted, err error) {
 	call := &call{
@@ -4124,8 +4124,8 @@ func (c *Client) GetExport(ctx context.Context, id openapi_types.UUID, options .
 // was interrupted or finished, opens it again and adds the days to those that it had. Orders and refunds may be as old as 1970-01-02
 // without an import.
 //
-// Only the days that events really fall on are opened. A project opens at most 5,000 days that are more than a month old and that
-// no other project has opened; events of further days are refused with `too_many_days` until retention has dropped days.
+// Only the weeks that events really fall on are opened. A project opens at most 1,000 weeks that are more than a month old and that
+// no other project has opened; events of further weeks are refused with `too_many_weeks` until retention has dropped some.
 //
 // Needs the role `owner` or the scope `admin`.
 func (c *Client) BeginImport(ctx context.Context, body ImportRequest, options ...CallOption) (result Import, err error) {

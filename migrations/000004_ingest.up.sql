@@ -56,7 +56,7 @@ CREATE TABLE ingest.events (
 ) PARTITION BY RANGE (ts);
 CREATE INDEX events_product_ts_idx ON ingest.events (project, product, ts) WHERE product IS NOT NULL;
 CREATE INDEX events_user_ts_idx ON ingest.events (user_n, ts);
-COMMENT ON TABLE ingest.events IS 'Accepted events, one partition per UTC day. The primary key deduplicates: a retry hits the same row. So an event of an erased user stays as one of nobody, with what the sums are made of.';
+COMMENT ON TABLE ingest.events IS 'Accepted events, one partition per week, which begins on Monday in UTC. The primary key deduplicates: a retry hits the same row. So an event of an erased user stays as one of nobody, with what the sums are made of.';
 COMMENT ON COLUMN ingest.events.ts IS 'When it happened by the client''s clock, or else the time in its id (a UUIDv7 or a ULID), or else when it was first received.';
 COMMENT ON COLUMN ingest.events.user_n IS 'The user (ingest.users.n); 0 is nobody: the user was erased.';
 COMMENT ON COLUMN ingest.events.batch IS 'The batch that committed it.';
@@ -268,22 +268,22 @@ CREATE TABLE ingest.dropped_days (
 	PRIMARY KEY (project, day)
 );
 CREATE INDEX dropped_days_day_idx ON ingest.dropped_days (day);
-COMMENT ON TABLE ingest.dropped_days IS 'Days whose raw events were dropped, for each project that had some. Their rollups can no longer be recounted or rebuilt.';
+COMMENT ON TABLE ingest.dropped_days IS 'Days whose raw events were dropped, for each project that had some. Their rollups can no longer be recounted or rebuilt. Days of a dropped week on which a project had no events are not among them.';
 COMMENT ON COLUMN ingest.dropped_days.project IS 'The project.';
 COMMENT ON COLUMN ingest.dropped_days.day IS 'The UTC day.';
 COMMENT ON COLUMN ingest.dropped_days.dropped_at IS 'When its partition was dropped.';
 
 -- Every partition costs each plan and each lock of ingest.events, so a project cannot make as many as it likes.
-CREATE TABLE ingest.opened_days (
+CREATE TABLE ingest.opened_weeks (
 	project   smallint NOT NULL,
-	day       date NOT NULL,
+	week      date NOT NULL,
 	opened_at timestamptz NOT NULL DEFAULT now(),
-	PRIMARY KEY (project, day)
+	PRIMARY KEY (project, week)
 );
-COMMENT ON TABLE ingest.opened_days IS 'Days of history that got their partition because of an event of a project. A row is removed with the partition.';
-COMMENT ON COLUMN ingest.opened_days.project IS 'The project.';
-COMMENT ON COLUMN ingest.opened_days.day IS 'The UTC day.';
-COMMENT ON COLUMN ingest.opened_days.opened_at IS 'When its partition was made.';
+COMMENT ON TABLE ingest.opened_weeks IS 'Weeks of history that got their partition because of an event of a project. A row is removed with the partition.';
+COMMENT ON COLUMN ingest.opened_weeks.project IS 'The project.';
+COMMENT ON COLUMN ingest.opened_weeks.week IS 'The Monday of the week.';
+COMMENT ON COLUMN ingest.opened_weeks.opened_at IS 'When its partition was made.';
 
 -- An import of history announces its days: their events may be of any age, and their raw rows stay until they were recounted.
 CREATE TABLE ingest.imports (
@@ -299,7 +299,7 @@ CREATE TABLE ingest.imports (
 	CHECK (proven_at IS NULL OR finished_at IS NOT NULL)
 );
 CREATE INDEX imports_unproven_idx ON ingest.imports (first_day, last_day) WHERE proven_at IS NULL;
-COMMENT ON TABLE ingest.imports IS 'Imports of history. Retention keeps those days of an import on which its project has rows, until reconcile has proven it, and no longer than 90 days.';
+COMMENT ON TABLE ingest.imports IS 'Imports of history. Retention keeps the weeks of an import in which its project has rows, until reconcile has proven it, and no longer than 90 days.';
 COMMENT ON COLUMN ingest.imports.project IS 'The project.';
 COMMENT ON COLUMN ingest.imports.id IS 'As ingest.events.id.';
 COMMENT ON COLUMN ingest.imports.first_day IS 'The first UTC day of its events.';
@@ -353,7 +353,7 @@ COMMENT ON COLUMN ingest.erasures.digest IS 'HMAC-SHA-256 of the subject, with i
 COMMENT ON COLUMN ingest.erasures.state IS 'waiting, running or done.';
 COMMENT ON COLUMN ingest.erasures.phase IS 'What is done next: users leaves the dictionary, writers waits for transactions and batches that still have the numbers, rows makes raw rows those of nobody, rollups removes the user from counts.';
 COMMENT ON COLUMN ingest.erasures.epoch IS 'The epoch that it raised. Erasures of a project with the same epoch are done together. NULL while it waits.';
-COMMENT ON COLUMN ingest.erasures.reached IS 'The last day of the phase that is done: a UTC day of rows, a day of the project of rollups.';
+COMMENT ON COLUMN ingest.erasures.reached IS 'How far the phase is done: the Monday of the last UTC week of rows, the last day of the project of rollups.';
 COMMENT ON COLUMN ingest.erasures.days IS 'The days of the project on which the user was counted. Empty once it is done.';
 COMMENT ON COLUMN ingest.erasures.removed IS 'How many rows were removed, or made those of nobody, by table.';
 COMMENT ON COLUMN ingest.erasures.sketch_days IS 'On how many days the user stays part of sketches of unique users, because their raw rows had expired. A sketch holds no id and no number.';
@@ -405,6 +405,10 @@ COMMENT ON COLUMN ingest.exports.lines IS 'How many lines are before the receipt
 COMMENT ON COLUMN ingest.exports.counts IS 'How many of them there are of each kind.';
 COMMENT ON COLUMN ingest.exports.sha256 IS 'SHA-256 of the lines before the receipt, line breaks included.';
 
+CREATE FUNCTION ingest.week(day date) RETURNS date
+LANGUAGE sql IMMUTABLE AS $$ SELECT day - extract(isodow FROM day)::integer + 1 $$;
+COMMENT ON FUNCTION ingest.week(date) IS 'The Monday of the week of a day.';
+
 -- The partitions are selected in a materialized CTE before their names are parsed as days: Postgres may evaluate conditions in
 -- any order, and would parse the names of all tables with another plan.
 CREATE VIEW ingest.partitions AS
@@ -414,16 +418,21 @@ WITH partitions AS MATERIALIZED (
 	JOIN pg_class c ON c.oid = i.inhrelid
 	WHERE i.inhparent = 'ingest.events'::regclass
 )
-SELECT to_date(right(name, 8), 'YYYYMMDD') AS day, name, oid FROM partitions;
-COMMENT ON VIEW ingest.partitions IS 'The partitions of events, with their UTC days.';
+SELECT to_date(right(name, 8), 'YYYYMMDD') AS week, name, oid FROM partitions;
+COMMENT ON VIEW ingest.partitions IS 'The partitions of events, with the Mondays of their weeks.';
+
+CREATE FUNCTION ingest.partition_of(day date) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$ SELECT 'events_w' || to_char(ingest.week(day), 'YYYYMMDD') $$;
+COMMENT ON FUNCTION ingest.partition_of(date) IS 'The name of the partition of the events of a UTC day, whether there is one or not.';
 
 -- A partition is created as a separate table and then attached, because CREATE TABLE … PARTITION OF would block every reader and
--- writer of the parent. It refuses rows of projects whose rows of this day were dropped, so that inserts need not look for them.
+-- writer of the parent. It refuses rows of projects whose rows of their day were dropped, so that inserts need not look for them.
 CREATE FUNCTION ingest.make_partition(wanted date) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	child   text := 'events_p' || to_char(wanted, 'YYYYMMDD');
-	dropped smallint[];
+	child   text := ingest.partition_of(wanted);
+	monday  date := ingest.week(wanted);
+	dropped text;
 BEGIN
 	IF to_regclass(format('ingest.%I', child)) IS NOT NULL THEN
 		RETURN false;
@@ -432,19 +441,25 @@ BEGIN
 		'CREATE TABLE ingest.%I (LIKE ingest.events INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES)
 		 WITH (autovacuum_vacuum_insert_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.1)',
 		child);
-	SELECT array_agg(project ORDER BY project) INTO dropped FROM ingest.dropped_days WHERE day = wanted;
+	SELECT string_agg(format('ts >= %L AND ts < %L AND project = ANY (%L::smallint[])',
+			day::timestamp AT TIME ZONE 'UTC', (day + 1)::timestamp AT TIME ZONE 'UTC', projects), ' OR ')
+		INTO dropped
+		FROM (
+			SELECT day, array_agg(project ORDER BY project) AS projects
+			FROM ingest.dropped_days WHERE day BETWEEN monday AND monday + 6 GROUP BY day
+		) AS days;
 	IF dropped IS NOT NULL THEN
-		EXECUTE format('ALTER TABLE ingest.%I ADD CONSTRAINT dropped_projects CHECK (project <> ALL (%L::smallint[]))', child, dropped);
+		EXECUTE format('ALTER TABLE ingest.%I ADD CONSTRAINT dropped_days CHECK (NOT (%s))', child, dropped);
 	END IF;
 	EXECUTE format(
 		'ALTER TABLE ingest.events ATTACH PARTITION ingest.%I FOR VALUES FROM (%L) TO (%L)',
-		child, (wanted::timestamp AT TIME ZONE 'UTC'), ((wanted + 1)::timestamp AT TIME ZONE 'UTC'));
-	EXECUTE format('COMMENT ON TABLE ingest.%I IS %L', child, 'events of ' || wanted || ' (UTC)');
+		child, monday::timestamp AT TIME ZONE 'UTC', (monday + 7)::timestamp AT TIME ZONE 'UTC');
+	EXECUTE format('COMMENT ON TABLE ingest.%I IS %L', child, format('events of %s to %s (UTC)', monday, monday + 6));
 	RETURN true;
 END
 $$;
 COMMENT ON FUNCTION ingest.make_partition(date) IS
-	'Creates the partition of events of a UTC day and returns true, or false if it is there. The caller holds the advisory lock of partitions.';
+	'Creates the partition of the events of the week of a UTC day and returns true, or false if it is there. The caller holds the advisory lock of partitions.';
 
 CREATE FUNCTION ingest.ensure_partitions(from_day date, to_day date) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -456,9 +471,9 @@ BEGIN
 		RAISE EXCEPTION 'ensure_partitions: % to % is more than 1000 days', from_day, to_day
 			USING ERRCODE = 'invalid_parameter_value';
 	END IF;
-	-- Two sessions that need the same day must not both create it. The key is locks.Partitions in internal/locks.
+	-- Two sessions that need the same week must not both create it. The key is locks.Partitions in internal/locks.
 	PERFORM pg_advisory_xact_lock(4823, 1);
-	FOR wanted IN SELECT generate_series(from_day, to_day, interval '1 day')::date LOOP
+	FOR wanted IN SELECT generate_series(ingest.week(from_day), to_day, interval '7 days')::date LOOP
 		IF ingest.make_partition(wanted) THEN
 			made := made + 1;
 		END IF;
@@ -467,37 +482,37 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION ingest.ensure_partitions(date, date) IS
-	'Creates the missing partitions of events for each UTC day of an inclusive range, and returns how many it created.';
+	'Creates the missing partitions of events for the weeks of an inclusive range of UTC days, and returns how many it created.';
 
--- An event of any day may ask for its partition. Days of the last month are no history: the aggregator makes their partitions,
--- and no limit may refuse the events of today.
-CREATE FUNCTION ingest.open_day(for_project smallint, wanted date, max_days integer) RETURNS text
+-- An event of any day may ask for its partition. Weeks that reach into the last month are no history: the aggregator makes their
+-- partitions, and no limit may refuse the events of today.
+CREATE FUNCTION ingest.open_day(for_project smallint, wanted date, max_weeks integer) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	history boolean := wanted < current_date - 31;
+	history boolean := ingest.week(wanted) + 6 < current_date - 31;
 BEGIN
 	PERFORM pg_advisory_xact_lock(4823, 1);
 	IF EXISTS (SELECT FROM ingest.dropped_days WHERE project = for_project AND day = wanted) THEN
 		RETURN 'dropped';
 	END IF;
-	IF to_regclass(format('ingest.%I', 'events_p' || to_char(wanted, 'YYYYMMDD'))) IS NOT NULL THEN
+	IF to_regclass(format('ingest.%I', ingest.partition_of(wanted))) IS NOT NULL THEN
 		RETURN 'open';
 	END IF;
-	IF history AND (SELECT count(*) FROM ingest.opened_days WHERE project = for_project) >= max_days THEN
+	IF history AND (SELECT count(*) FROM ingest.opened_weeks WHERE project = for_project) >= max_weeks THEN
 		RETURN 'too many';
 	END IF;
 	PERFORM ingest.make_partition(wanted);
 	IF history THEN
-		INSERT INTO ingest.opened_days (project, day) VALUES (for_project, wanted);
+		INSERT INTO ingest.opened_weeks (project, week) VALUES (for_project, ingest.week(wanted));
 	END IF;
 	RETURN 'open';
 END
 $$;
 COMMENT ON FUNCTION ingest.open_day(smallint, date, integer) IS
-	'Creates the partition of a UTC day for a project if it is missing, and returns open. It returns dropped if rows of the project were dropped with this day, and too many if the project has opened max_days days of history that are still there.';
+	'Creates the partition of a UTC day for a project if it is missing, and returns open. It returns dropped if rows of the project were dropped with this day, and too many if the project has opened max_weeks weeks of history that are still there.';
 
--- Drops the raw events of whole days. The rollups are kept. The aggregator deletes the rows of ingest.event_times afterwards, in
--- chunks, because a day can have millions and nobody can store events while the locks are held. The parent is locked before the
+-- Drops the raw events of whole weeks. The rollups are kept. The aggregator deletes the rows of ingest.event_times afterwards, in
+-- chunks, because a week can have millions and nobody can store events while the locks are held. The parent is locked before the
 -- partition, as writers do, and the projects are read when no writer is left.
 CREATE FUNCTION ingest.drop_partitions_before(before_day date, dry_run boolean)
 RETURNS TABLE (partition text, bytes bigint)
@@ -507,14 +522,14 @@ DECLARE
 	holds   CONSTANT text := '
 		SELECT EXISTS (
 			SELECT FROM ingest.imports AS i
-			WHERE i.proven_at IS NULL AND i.begun_at > now() - interval ''90 days'' AND $1 BETWEEN i.first_day AND i.last_day
+			WHERE i.proven_at IS NULL AND i.begun_at > now() - interval ''90 days'' AND i.first_day <= $1 + 6 AND i.last_day >= $1
 			  AND EXISTS (SELECT FROM ingest.%I AS e WHERE e.project = i.project))';
 	expired date;
 	held    boolean;
 BEGIN
 	PERFORM pg_advisory_xact_lock(4823, 1);
 	FOR expired, partition, bytes IN
-		SELECT day, name, pg_total_relation_size(oid) FROM ingest.partitions WHERE day < before_day ORDER BY day, name
+		SELECT week, name, pg_total_relation_size(oid) FROM ingest.partitions WHERE week + 7 <= before_day ORDER BY week
 	LOOP
 		EXECUTE format(holds, partition) INTO held USING expired;
 		CONTINUE WHEN held;
@@ -524,24 +539,28 @@ BEGIN
 			-- An import may have begun, or stored its first rows, while the locks were waited for.
 			EXECUTE format(holds, partition) INTO held USING expired;
 			CONTINUE WHEN held;
-			-- One look at the index for each project.
+			-- One look at the index for each project and day.
 			EXECUTE format(
 				'WITH RECURSIVE present AS (
-					SELECT min(project) AS project FROM ingest.%1$I
+					(SELECT project, (ts AT TIME ZONE ''UTC'')::date AS day FROM ingest.%1$I ORDER BY project, ts LIMIT 1)
 					UNION ALL
-					SELECT (SELECT min(e.project) FROM ingest.%1$I AS e WHERE e.project > present.project) FROM present WHERE project IS NOT NULL
+					SELECT later.project, (later.ts AT TIME ZONE ''UTC'')::date
+					FROM present CROSS JOIN LATERAL (
+						SELECT e.project, e.ts FROM ingest.%1$I AS e
+						WHERE (e.project, e.ts) >= (present.project, (present.day + 1)::timestamp AT TIME ZONE ''UTC'')
+						ORDER BY e.project, e.ts LIMIT 1
+					) AS later
 				)
-				INSERT INTO ingest.dropped_days (project, day) SELECT project, $1 FROM present WHERE project IS NOT NULL ON CONFLICT DO NOTHING', partition)
-				USING expired;
+				INSERT INTO ingest.dropped_days (project, day) SELECT project, day FROM present ON CONFLICT DO NOTHING', partition);
 			EXECUTE format('DROP TABLE ingest.%I', partition);
-			DELETE FROM ingest.opened_days WHERE day = expired;
+			DELETE FROM ingest.opened_weeks WHERE week = expired;
 		END IF;
 		RETURN NEXT;
 	END LOOP;
 END
 $$;
 COMMENT ON FUNCTION ingest.drop_partitions_before(date, boolean) IS
-	'Drops the partitions of the days before a day, except for those with rows of a project whose import keeps them, and returns their names and sizes in bytes. With dry_run it only returns them.';
+	'Drops the partitions of the weeks that end before a day, except for those with rows of a project whose import keeps them, and returns their names and sizes in bytes. With dry_run it only returns them.';
 REVOKE ALL ON FUNCTION ingest.make_partition(date), ingest.ensure_partitions(date, date), ingest.open_day(smallint, date, integer), ingest.drop_partitions_before(date, boolean) FROM PUBLIC;
 
 GRANT SELECT, INSERT ON ingest.events, ingest.event_times, ingest.orders, ingest.refunds, ingest.refund_lines, ingest.batches, ingest.idempotency_keys, ingest.names TO hp_ingest;

@@ -338,20 +338,20 @@ func TestEnsurePartitions(t *testing.T) {
 		err = db.QueryRow(t.Context(), `SELECT ingest.ensure_partitions($1::text::date, $2::text::date)`, from, to).Scan(&made)
 		return made, err
 	}
-	late := time.Date(2026, 1, 31, 23, 59, 59, 0, time.UTC)
+	late := time.Date(2026, 2, 1, 23, 59, 59, 0, time.UTC) // the last second of a Sunday
 	if _, err := db.Exec(t.Context(), insertEvent, late); err == nil {
 		t.Error("a row without a partition was taken")
 	} else if _, ok := postgres.IsCode(err, postgres.CheckViolation); !ok {
 		t.Errorf("a row without a partition: %v", err)
 	}
 
-	// Many at once make each day once.
+	// Many at once make each week once.
 	var total, failures int
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			made, err := ensure("2026-01-30", "2026-02-02")
+			made, err := ensure("2026-01-25", "2026-02-02")
 			mu.Lock()
 			defer mu.Unlock()
 			total += made
@@ -362,8 +362,8 @@ func TestEnsurePartitions(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if total != 4 || failures != 0 {
-		t.Errorf("made %d partitions, want one for each of 4 days", total)
+	if total != 3 || failures != 0 {
+		t.Errorf("made %d partitions, want one for each of 3 weeks", total)
 	}
 	for _, ts := range []time.Time{late, late.Add(time.Second)} {
 		if _, err := db.Exec(t.Context(), insertEvent, ts); err != nil {
@@ -403,7 +403,7 @@ func TestEnsurePartitionsBesideOpenTransactions(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer maker.Rollback(context.WithoutCancel(ctx))
-	if err := exec(ctx, maker, "2026-01-02"); err != nil {
+	if err := exec(ctx, maker, "2026-01-05"); err != nil {
 		t.Fatalf("beside an open insert: %v", err)
 	}
 	if _, err := writer.Exec(ctx, insertEvent, time.Date(2026, 1, 1, 2, 0, 0, 0, time.UTC)); err != nil {
@@ -415,35 +415,52 @@ func TestDropPartitionsBefore(t *testing.T) {
 	t.Parallel()
 	database := dbtest.New(t)
 	db, ingest := database.Pool("hp_aggregator"), database.Pool("hp_ingest")
-	if err := db.QueryRow(t.Context(), `SELECT ingest.ensure_partitions('2026-01-01', '2026-01-03')`).Scan(new(int)); err != nil {
+	if err := db.QueryRow(t.Context(), `SELECT ingest.ensure_partitions('2026-01-04', '2026-01-12')`).Scan(new(int)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ingest.Exec(t.Context(), insertEvent, time.Date(2026, 1, 1, 1, 0, 0, 0, time.UTC)); err != nil {
-		t.Fatal(err)
+	insert := func(project int, day, hour int) error {
+		_, err := ingest.Exec(t.Context(), strings.Replace(insertEvent, "VALUES (1,", fmt.Sprintf("VALUES (%d,", project), 1), time.Date(2026, 1, day, hour, 0, 0, 0, time.UTC))
+		return err
 	}
-	want := []string{"events_p20260101", "events_p20260102"}
+	for _, row := range [][3]int{{1, 1, 1}, {1, 1, 23}, {1, 3, 0}, {2, 4, 23}} {
+		if err := insert(row[0], row[1], row[2]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []string{"events_w20251229", "events_w20260105"}
 	for _, step := range []struct {
+		before string
 		dryRun bool
 		want   []string
-	}{{true, want}, {true, want}, {false, want}, {false, nil}} {
-		rows, err := db.Query(t.Context(), `SELECT partition FROM ingest.drop_partitions_before('2026-01-03', $1)`, step.dryRun)
+	}{
+		{"2026-01-04", false, nil},
+		{"2026-01-11", true, want[:1]},
+		{"2026-01-12", true, want},
+		{"2026-01-18", true, want},
+		{"2026-01-12", false, want},
+		{"2026-01-12", false, nil},
+	} {
+		rows, err := db.Query(t.Context(), `SELECT partition FROM ingest.drop_partitions_before($1::text::date, $2)`, step.before, step.dryRun)
 		if err != nil {
 			t.Fatal(err)
 		}
 		got, err := pgx.CollectRows(rows, pgx.RowTo[string])
 		if diff := cmp.Diff(step.want, got); err != nil || diff != "" && len(got)+len(step.want) > 0 {
-			t.Errorf("dry run %t: %v (-want +got):\n%s", step.dryRun, err, diff)
+			t.Errorf("before %s, dry run %t: %v (-want +got):\n%s", step.before, step.dryRun, err, diff)
 		}
 	}
-	// A dropped day comes back, but not for the projects that had rows of it.
+	// A dropped week comes back, but its days not for the projects that had rows of them.
 	var made int
-	if err := db.QueryRow(t.Context(), `SELECT ingest.ensure_partitions('2026-01-01', '2026-01-04')`).Scan(&made); err != nil || made != 3 {
-		t.Errorf("made %d partitions, %v; want those of the 1st, the 2nd and the 4th", made, err)
+	if err := db.QueryRow(t.Context(), `SELECT ingest.ensure_partitions('2026-01-01', '2026-01-12')`).Scan(&made); err != nil || made != 2 {
+		t.Errorf("made %d partitions, %v; want those of the two weeks that were dropped", made, err)
 	}
-	for hour, want := range map[int]string{0: "dropped_projects", 24: ""} {
-		_, err := ingest.Exec(t.Context(), insertEvent, time.Date(2026, 1, 1, hour, 0, 0, 0, time.UTC))
+	for row, want := range map[[3]int]string{
+		{1, 1, 0}: "dropped_days", {1, 1, 23}: "dropped_days", {1, 2, 0}: "", {1, 3, 23}: "dropped_days", {1, 4, 0}: "", {1, 4, 23}: "",
+		{2, 1, 1}: "", {2, 3, 23}: "", {2, 4, 0}: "dropped_days", {2, 5, 0}: "", {3, 4, 23}: "",
+	} {
+		err := insert(row[0], row[1], row[2])
 		if constraint, _ := postgres.IsCode(err, postgres.CheckViolation); constraint != want || want == "" && err != nil {
-			t.Errorf("a row %d hours after the begin of a day with rows: %v", hour, err)
+			t.Errorf("a row of project %d on January %d, %d:00: %v", row[0], row[1], row[2], err)
 		}
 	}
 }

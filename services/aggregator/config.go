@@ -26,7 +26,8 @@ type Config struct {
 	FoldBytes int `env:"AGGREGATOR_FOLD_BYTES, default=67108864"`
 	// ReceiptDays is how long a receipt (GET /events/batches/{id}) is kept after its batch was folded.
 	ReceiptDays int `env:"RECEIPT_DAYS, default=7"`
-	// RetentionDays is how long raw events are kept. Rollups, orders and refunds are kept forever. Ingest needs the same value or a smaller one,
+	// RetentionDays is how long raw events are kept. They are dropped by whole weeks, when the last day of a week (Sunday, in UTC) is past
+	// it, so an event is kept for up to a week longer, and 0 is not possible. Rollups, orders and refunds are kept forever. Ingest needs the same value or a smaller one,
 	// or requests with events of dropped days pass its rules and are refused only when they are stored.
 	RetentionDays int `env:"RETENTION_DAYS, default=90"`
 	// ProgressDeadline is how long a batch may be pending while this process folds nothing before the process reports itself

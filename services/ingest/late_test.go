@@ -17,12 +17,12 @@ func TestLateEventsMakeTheirPartition(t *testing.T) {
 		t.Fatalf("the test wants a database without partitions, there are %d", n)
 	}
 	var events []string
-	for _, days := range []int{0, 3, 40, 89} {
+	for _, days := range []int{0, 21, 40, 89} {
 		events = append(events, view(`"ts":"`+ago(time.Duration(days)*24*time.Hour)+`",`))
 	}
 	p.post("/events/bulk", p.ingestKey, bulk(events...)).expectBulk(t, 4, 0)
 	if n := p.count(`SELECT count(*) FROM pg_inherits WHERE inhparent = 'ingest.events'::regclass`); n != 4 {
-		t.Errorf("%d partitions, want one for each of the 4 days and none between", n)
+		t.Errorf("%d partitions, want one for each of the 4 weeks and none between", n)
 	}
 	p.post("/purchases", p.ingestKey, `{"ts":"`+ago(20*24*time.Hour)+`",`+twoShoes[1:], "Idempotency-Key", "late").expect(t, http.StatusCreated, "")
 }
@@ -64,9 +64,9 @@ func TestManyLateEventsAtOnce(t *testing.T) {
 func TestEventsOfADroppedDayAreTooOld(t *testing.T) {
 	t.Parallel()
 	p := start(t)
-	old := view(`"id":"` + uuid.NewString() + `","ts":"` + ago(10*24*time.Hour) + `",`)
+	old := view(`"id":"` + uuid.NewString() + `","ts":"` + ago(20*24*time.Hour) + `",`)
 	p.post("/events", p.ingestKey, old).expect(t, http.StatusAccepted, "")
-	p.exec(`SELECT ingest.drop_partitions_before(current_date - 9, false)`)
+	p.exec(`SELECT ingest.drop_partitions_before(current_date - 13, false)`)
 
 	p.post("/events/bulk", p.ingestKey, bulk(view(""), old, view(""))).expectBulk(t, 2, 0, "1 ts_too_old")
 	a := p.post("/events", p.ingestKey, old)

@@ -13,13 +13,13 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/schedule"
 )
 
-// Partition has the raw events of a UTC day.
+// Partition has the raw events of a week, from Monday to Sunday in UTC.
 type Partition = postgres.Partition
 
 // Expired are the raw events past their retention.
 type Expired = postgres.Expired
 
-// FirstKept returns the first UTC day whose raw events are kept.
+// FirstKept returns the first UTC day whose raw events are kept. Those of the days before it go with the last day of their week.
 func FirstKept(now time.Time, days int) time.Time {
 	return schedule.Expiry(now, time.Duration(days)*24*time.Hour)
 }

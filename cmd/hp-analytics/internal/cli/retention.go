@@ -14,7 +14,7 @@ import (
 
 // RetentionConfig says how long raw events are kept. The aggregator has the same setting.
 type RetentionConfig struct {
-	// RetentionDays is how long raw events are kept; rollups, orders and refunds stay.
+	// RetentionDays is how long raw events are kept at least; they go with the last day of their week. Rollups, orders and refunds stay.
 	RetentionDays int `env:"RETENTION_DAYS, default=90"`
 }
 
@@ -31,7 +31,8 @@ func retentionCommand(env environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "retention",
 		Short: "Show which raw events are older than RETENTION_DAYS; --apply drops them now",
-		Long: `Show which raw events are older than RETENTION_DAYS (default 90), and what keeps them from being dropped.
+		Long: `Show which weeks of raw events, from Monday to Sunday, are older than RETENTION_DAYS (default 90), and what keeps them from
+being dropped.
 
 The aggregator drops them within the hour; --apply does it now, by the same rules. Rollups, orders and refunds stay.
 It uses the database of DATABASE_URL, or else the private one of DATA_DIR (default .data).`,
@@ -72,10 +73,10 @@ func (e environment) retention(ctx context.Context, apply bool) error {
 		}
 		_, _ = fmt.Fprintf(e.stdout, "Dropped %d partitions.\n", len(dropped))
 		if err != nil {
-			return fmt.Errorf("the aggregator will delete the rest of these days: %w", err)
+			return fmt.Errorf("the aggregator will delete the rest of these weeks: %w", err)
 		}
 		if len(dropped) == 0 {
-			return fmt.Errorf("nothing was dropped: %d batches with rows of those days are not folded yet", expired.PendingBatches)
+			return fmt.Errorf("nothing was dropped: %d batches with rows of those weeks are not folded yet", expired.PendingBatches)
 		}
 		return nil
 	})
@@ -96,8 +97,8 @@ func (e environment) printExpired(expired retention.Expired, firstKept time.Time
 		bytes += p.Bytes
 	}
 	if expired.PendingBatches > 0 {
-		_, _ = fmt.Fprintf(e.stdout, "Nothing is dropped while %d batches of %d rows, some of them of those days, are not folded.\n", expired.PendingBatches, expired.PendingRows)
+		_, _ = fmt.Fprintf(e.stdout, "Nothing is dropped while %d batches of %d rows, some of them of those weeks, are not folded.\n", expired.PendingBatches, expired.PendingRows)
 	}
-	_, _ = fmt.Fprintf(e.stdout, "%d partitions of %d bytes are older than %s, the first day that is kept. Rollups, orders and refunds stay.\n",
+	_, _ = fmt.Fprintf(e.stdout, "%d partitions of %d bytes end before %s, the first day that is kept. Rollups, orders and refunds stay.\n",
 		len(expired.Partitions), bytes, firstKept.Format(time.DateOnly))
 }

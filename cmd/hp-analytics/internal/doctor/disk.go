@@ -20,24 +20,25 @@ const (
 // usage is what a database needs, and the disk of its server if that can be seen from here.
 type usage struct {
 	database int64   // bytes
-	perDay   float64 // bytes, by the days of raw events that are over; NaN if there are none
+	perDay   float64 // bytes, by the latest weeks of raw events; NaN if there are none
 	free     int64   // bytes; -1: not known
 	disk     int64   // bytes
 }
 
-// disk measures the growth by the partitions of the last seven days that are over, which is the most of it.
+// disk measures the growth by the partitions of this week and of the last one, which is the most of it. Until the first day of this
+// week is over, only the last one counts.
 func disk(ctx context.Context, s *Site) ([]Finding, error) {
 	u := usage{free: -1}
 	const query = `
-		WITH days AS MATERIALIZED (
-			SELECT c.oid, to_date(right(c.relname, 8), 'YYYYMMDD') AS day
+		WITH weeks AS MATERIALIZED (
+			SELECT c.oid, to_date(right(c.relname, 8), 'YYYYMMDD') AS week
 			FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
 			WHERE i.inhparent = 'ingest.events'::regclass AND c.relname ~ '[0-9]{8}$'
+		), begun AS (
+			SELECT oid, least(extract(epoch FROM now() AT TIME ZONE 'UTC' - week) / 86400, 7)::float8 AS days
+			FROM weeks WHERE week < (now() AT TIME ZONE 'UTC')::date AND week > (now() AT TIME ZONE 'UTC')::date - 14
 		)
-		SELECT pg_database_size(current_database()), coalesce((
-			SELECT avg(pg_total_relation_size(oid))::float8 FROM days
-			WHERE day < (now() AT TIME ZONE 'UTC')::date AND day >= (now() AT TIME ZONE 'UTC')::date - 7
-		), 'NaN')`
+		SELECT pg_database_size(current_database()), coalesce((SELECT sum(pg_total_relation_size(oid)) / sum(days) FROM begun), 'NaN')`
 	if err := s.Login.QueryRow(ctx, query).Scan(&u.database, &u.perDay); err != nil {
 		return nil, err
 	}
@@ -93,7 +94,7 @@ func (u usage) judge() Finding {
 			text += fmt.Sprintf(", enough for %.0f days", math.Floor(days))
 		}
 	}
-	const do = "enlarge the disk, or lower RETENTION_DAYS: the raw events of older days are dropped within the hour"
+	const do = "enlarge the disk, or lower RETENTION_DAYS: the raw events of weeks that are past it are dropped within the hour"
 	part := float64(u.free) / float64(u.disk)
 	if part < freeLow {
 		text += ", less than a tenth of it"
@@ -121,7 +122,7 @@ func size(bytes float64) string {
 	return fmt.Sprintf("%.4g %s", bytes, units[n])
 }
 
-// daysAhead is how many days of partitions the aggregator makes beyond today.
+// daysAhead is for how many days beyond today the aggregator makes partitions.
 const daysAhead = 3
 
 func partitionsAhead(ctx context.Context, s *Site) ([]Finding, error) {
@@ -130,18 +131,18 @@ func partitionsAhead(ctx context.Context, s *Site) ([]Finding, error) {
 	if err := s.Data.QueryRow(ctx, rest).Scan(&standard); err != nil {
 		return nil, err
 	}
-	if standard { // the days of partitions can only be read from their names
-		return one(problem("move its rows to partitions of their days, and drop it",
-			"ingest.events has a default partition: its rows have no day, and retention fails"))
+	if standard { // the weeks of partitions can only be read from their names
+		return one(problem("move its rows to partitions of their weeks, and drop it",
+			"ingest.events has a default partition: its rows have no week, and retention fails"))
 	}
 	const query = `
 		WITH partitions AS MATERIALIZED (
-			SELECT to_date(right(c.relname, 8), 'YYYYMMDD') AS day
+			SELECT to_date(right(c.relname, 8), 'YYYYMMDD') AS week
 			FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
 			WHERE i.inhparent = 'ingest.events'::regclass
 		)
-		SELECT count(*), coalesce(bool_or(day = today), false)
-		FROM (SELECT (now() AT TIME ZONE 'UTC')::date AS today) AS t JOIN partitions ON day BETWEEN today AND today + $1::int`
+		SELECT count(*), coalesce(bool_or(n = 0), false)
+		FROM generate_series(0, $1::int) AS n JOIN partitions ON (now() AT TIME ZONE 'UTC')::date + n BETWEEN week AND week + 6`
 	var ahead int
 	var today bool
 	if err := s.Data.QueryRow(ctx, query, daysAhead).Scan(&ahead, &today); err != nil {
@@ -167,12 +168,12 @@ func expired(ctx context.Context, s *Site) ([]Finding, error) {
 	switch n := len(e.Partitions); {
 	case n > 0 && e.PendingBatches > 0:
 		return one(warning("hp-analytics batches list, and see why these batches are not folded",
-			"%d days of raw events are past the retention of %d days and kept, because %d batches with rows of such days are not folded", n, s.RetentionDays, e.PendingBatches))
+			"%d weeks of raw events are past the retention of %d days and kept, because %d batches with rows of such weeks are not folded", n, s.RetentionDays, e.PendingBatches))
 	case n > 0:
 		return one(warning("check that RETENTION_DAYS is the same here and for the aggregator; then hp-analytics retention --apply",
-			"%d days of raw events are past the retention of %d days", n, s.RetentionDays))
+			"%d weeks of raw events are past the retention of %d days", n, s.RetentionDays))
 	}
-	return one(fine("no raw events are older than %d days", s.RetentionDays))
+	return one(fine("no week of raw events is past the retention of %d days", s.RetentionDays))
 }
 
 // importsWait is how long a finished import may wait for its proof.

@@ -92,6 +92,12 @@ func TestChecksOfTheDatabase(t *testing.T) {
 	const zone = `INSERT INTO stats.zone_changes (project, from_zone, to_zone, days_done, days_total, started_at) VALUES (1, 'UTC', 'Asia/Tokyo', 2, 5, now() - interval '2 days')`
 	const erasure = `INSERT INTO ingest.erasures (project, id, anonymous, subject, salt, digest, requested_by, requested_at)
 		SELECT 1, gen_random_uuid(), false, 'u', d, d, 'x', now() - interval '2 days' FROM decode(repeat('00', 32), 'hex') AS d`
+	// The partition that today is in ends today.
+	const aheadOnlyToday = `DO $$ BEGIN
+		EXECUTE (SELECT string_agg(format('DROP TABLE ingest.%I;', name), ' ') FROM ingest.partitions);
+		EXECUTE format('CREATE TABLE ingest.events_w%s PARTITION OF ingest.events FOR VALUES FROM (%L) TO (%L)',
+			to_char(current_date - 6, 'YYYYMMDD'), current_date - 6, current_date + 1);
+	END $$`
 	for name, test := range map[string]struct {
 		check string
 		wrong []string
@@ -106,9 +112,9 @@ func TestChecksOfTheDatabase(t *testing.T) {
 		"an unknown time zone":               {"postgres/time zones", []string{`UPDATE auth.projects SET time_zone = 'Mars/Olympus'`}, Problem, "default (Mars/Olympus)"},
 		"a table without vacuum":             {"postgres/autovacuum", []string{`ALTER TABLE stats.daily_stats SET (autovacuum_enabled = off)`}, Problem, "stats.daily_stats"},
 		"a default partition":                {"partitions/ahead", []string{`CREATE TABLE ingest.rest (LIKE ingest.events INCLUDING ALL)`, `ALTER TABLE ingest.events ATTACH PARTITION ingest.rest DEFAULT`}, Problem, "default partition"},
-		"no partition for today":             {"partitions/ahead", []string{`DO $$ BEGIN EXECUTE 'DROP TABLE ingest.events_p' || to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD'); END $$`}, Problem, "no partition for the events of today"},
-		"few partitions ahead":               {"partitions/ahead", []string{`DO $$ BEGIN EXECUTE 'DROP TABLE ingest.events_p' || to_char((now() AT TIME ZONE 'UTC')::date + 3, 'YYYYMMDD'); END $$`}, Warning, "for 3 days, today included"},
-		"expired events":                     {"partitions/retention", []string{`SELECT ingest.ensure_partitions('2020-01-01', '2020-01-02')`}, Warning, "2 days of raw events are past the retention of 90 days"},
+		"no partition for today":             {"partitions/ahead", []string{`DO $$ BEGIN EXECUTE 'DROP TABLE ingest.' || ingest.partition_of((now() AT TIME ZONE 'UTC')::date); END $$`}, Problem, "no partition for the events of today"},
+		"few partitions ahead":               {"partitions/ahead", []string{aheadOnlyToday}, Warning, "for 1 days, today included"},
+		"expired events":                     {"partitions/retention", []string{`SELECT ingest.ensure_partitions('2020-01-01', '2020-01-08')`}, Warning, "2 weeks of raw events are past the retention of 90 days"},
 		"expired events that are held":       {"partitions/retention", []string{`SELECT ingest.ensure_partitions('2020-01-01', '2020-01-02')`, old + `'1 hour')`}, Warning, "because 1 batches with rows"},
 		"an import without proof":            {"partitions/imports", []string{`INSERT INTO ingest.imports VALUES (1, gen_random_uuid(), '2020-01-01', '2020-01-02', now() - interval '9 days', now() - interval '8 days')`}, Warning, "1 imports of history"},
 		"batches that are pending":           {"backlog/pending", []string{old + `'2 minutes')`}, Warning, "1 batches with 7 rows are pending, the oldest for 2m"},

@@ -323,18 +323,18 @@ func TestDaysWithoutRawRows(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
 	drop := func(before string) { b.exec(`SELECT ingest.drop_partitions_before($1, false)`, before) }
-	drop("2026-01-02")
+	drop("2026-01-05") // four of the five days
 	receipt := b.ask(1, false, "user-1")
-	for range 4 { // users, writers, and two days of rows
+	for range 3 { // users, writers, and the week of the last day
 		b.step()
 	}
-	drop("2026-01-04")
+	drop("2026-01-12")
 	b.erase()
 	if diff := cmp.Diff(nothing, b.rowsOf(b.Users[:1])); diff != "" {
 		t.Errorf("left (-want +got):\n%s", diff)
 	}
-	if days := one[int](b, `SELECT sketch_days FROM ingest.erasures WHERE id = $1`, receipt); days != 3 {
-		t.Errorf("sketches of %d days stay, want 3", days)
+	if days := one[int](b, `SELECT sketch_days FROM ingest.erasures WHERE id = $1`, receipt); days != 5 {
+		t.Errorf("sketches of %d days stay, want 5", days)
 	}
 	b.equal()
 	rows, err := b.Pool.Query(t.Context(), `SELECT users FROM stats.daily_user_sets`)

@@ -48,20 +48,20 @@ const (
 	)` + counted
 )
 
-// orphanRows makes a chunk of raw rows those of nobody: of events day by day, and then of orders and of refunds.
+// orphanRows makes a chunk of raw rows those of nobody: of events week by week, and then of orders and of refunds.
 func (e *Eraser) orphanRows(ctx context.Context, p *pass) (Progress, error) {
 	return Moved, platformpostgres.InTx(ctx, e.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
-		var day time.Time
-		const next = `SELECT day FROM ingest.partitions WHERE $1::date IS NULL OR day > $1 ORDER BY day LIMIT 1`
-		switch err := tx.QueryRow(ctx, next, p.reached).Scan(&day); {
+		var week time.Time
+		const next = `SELECT week FROM ingest.partitions WHERE $1::date IS NULL OR week > $1 ORDER BY week LIMIT 1`
+		switch err := tx.QueryRow(ctx, next, p.reached).Scan(&week); {
 		case err == nil:
-			n, err := p.orphan(ctx, tx, orphanEvents, "ingest.events", day, day.AddDate(0, 0, 1))
+			n, err := p.orphan(ctx, tx, orphanEvents, "ingest.events", week, week.AddDate(0, 0, 7))
 			if err != nil || n == chunk {
 				return err
 			}
-			return p.reach(ctx, tx, day)
+			return p.reach(ctx, tx, week)
 		case !errors.Is(err, pgx.ErrNoRows):
-			return fmt.Errorf("look for the next day: %w", err)
+			return fmt.Errorf("look for the next week: %w", err)
 		}
 		for table, statement := range map[string]string{"ingest.orders": orphanOrders, "ingest.refunds": orphanRefunds} {
 			n, err := p.orphan(ctx, tx, statement, table)

@@ -12,7 +12,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 )
 
-// Partition is a UTC day of raw events.
+// Partition is a week of raw events, from Monday to Sunday in UTC.
 type Partition struct {
 	Name  string
 	Bytes int64 // on disk, indexes included
@@ -22,7 +22,7 @@ type Partition struct {
 // Expired are the raw events past their retention. Orders and refunds are kept.
 type Expired struct {
 	Partitions []Partition
-	// PendingBatches counts the pending and failed batches with rows of those days, and PendingRows all rows of these
+	// PendingBatches counts the pending and failed batches with rows before the first day that is kept, and PendingRows all rows of these
 	// batches. While there are any, nothing is dropped.
 	PendingBatches, PendingRows int64
 }
@@ -39,7 +39,7 @@ func (s Store) Expired(ctx context.Context, before time.Time) (expired Expired, 
 	return expired, postgres.Classify(err)
 }
 
-// DropExpired drops the partitions of the days before a day and returns them. It drops nothing while a batch with rows of
+// DropExpired drops the partitions of the weeks that end before a day and returns them. It drops nothing while a batch with rows of
 // those days is pending or failed. It fails when a reader holds a partition for longer than dropLockTimeout; the next maintenance run
 // tries again. Then it deletes what ingest.event_times has of days that were dropped, now or before; when that fails, it returns the
 // partitions beside the error, and the next run goes on.
@@ -84,7 +84,7 @@ func checkNothingPending(ctx context.Context, tx pgx.Tx, before time.Time) error
 	return nil
 }
 
-// expiredBefore lists the partitions of the days before a day. It drops them unless dryRun is set or batches are pending.
+// expiredBefore lists the partitions of the weeks that end before a day. It drops them unless dryRun is set or batches are pending.
 func expiredBefore(ctx context.Context, tx pgx.Tx, before time.Time, dryRun bool) (e Expired, err error) {
 	const pending = `SELECT count(*), coalesce(sum(rows), 0)::bigint FROM ingest.unfolded_batches WHERE kind = 'events' AND min_ts < $1::date`
 	if err := tx.QueryRow(ctx, pending, before).Scan(&e.PendingBatches, &e.PendingRows); err != nil {

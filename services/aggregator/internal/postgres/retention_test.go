@@ -23,6 +23,7 @@ func TestDropExpired(t *testing.T) {
 	database := dbtest.New(t)
 	w := batchtest.New(t, database, 11)
 	store := postgres.Store{Pool: database.Pool("hp_aggregator"), Lanes: 2, Rows: 1000}
+	w.First = w.First.AddDate(0, 0, 2) // a Saturday: the first two days are those of the week that is dropped
 	for range 20 {
 		w.Batch(20)
 	}
@@ -41,7 +42,7 @@ func TestDropExpired(t *testing.T) {
 		}
 	}
 	raw := count("ingest.events")
-	if expired, err := store.Expired(t.Context(), before); err != nil || len(expired.Partitions) != 2 || expired.PendingBatches == 0 {
+	if expired, err := store.Expired(t.Context(), before); err != nil || len(expired.Partitions) != 1 || expired.PendingBatches == 0 {
 		t.Errorf("while batches pend: %+v, %v", expired, err)
 	}
 	drop(0) // rows of those days are not folded yet
@@ -72,7 +73,7 @@ func TestDropExpired(t *testing.T) {
 		t.Fatal(err)
 	}
 	expired, err := store.Expired(t.Context(), before)
-	if err != nil || len(expired.Partitions) != 2 || expired.PendingBatches != 0 {
+	if err != nil || len(expired.Partitions) != 1 || expired.PendingBatches != 0 {
 		t.Errorf("expired: %+v, %v", expired, err)
 	}
 	dropped, err := store.DropExpired(t.Context(), before)
@@ -80,15 +81,15 @@ func TestDropExpired(t *testing.T) {
 		t.Errorf("dropped, %v (-shown +dropped):\n%s", err, diff)
 	}
 	drop(0)
-	if n := count("ingest.events WHERE ts < '2026-01-03'"); n != 0 {
+	if n := count("ingest.events WHERE ts < '2026-01-05'"); n != 0 {
 		t.Errorf("%d raw events of dropped days", n)
 	}
 	// Another project may need these days. They stay closed to the one whose rows were dropped.
-	if made, err := store.EnsurePartitions(t.Context(), w.First, before); err != nil || made != 2 {
-		t.Errorf("%d partitions of dropped days were made again, %v; want 2", made, err)
+	if made, err := store.EnsurePartitions(t.Context(), w.First, before); err != nil || made != 1 {
+		t.Errorf("%d partitions of dropped weeks were made again, %v; want 1", made, err)
 	}
 	const again = `INSERT INTO ingest.events (project, ts, id, user_n, name, batch) VALUES (1, $1, gen_random_uuid(), 1, 1, 1)`
-	if _, err := w.Pool.Exec(t.Context(), again, w.First); err == nil || !strings.Contains(err.Error(), "dropped_projects") {
+	if _, err := w.Pool.Exec(t.Context(), again, w.First); err == nil || !strings.Contains(err.Error(), "dropped_days") {
 		t.Errorf("a row of a dropped day: %v", err)
 	}
 	if n := count("stats.product_daily_stats"); n != rollups {
@@ -123,7 +124,7 @@ func TestRowsThatComeInWhileTheirPartitionIsDropped(t *testing.T) {
 	}
 	dropped := make(chan error, 1)
 	go func() {
-		_, err := store.DropExpired(t.Context(), w.First.AddDate(0, 0, 2))
+		_, err := store.DropExpired(t.Context(), w.First.AddDate(0, 0, 4))
 		dropped <- err
 	}()
 	platformtest.Eventually(t, 5*time.Second, "the drop waits for the writer", func() bool {
@@ -142,8 +143,8 @@ func TestRowsThatComeInWhileTheirPartitionIsDropped(t *testing.T) {
 	}
 }
 
-// TestTimesOfDroppedDays checks that a drop deletes no rows of ingest.event_times, and that bounded chunks do it afterwards.
-func TestTimesOfDroppedDays(t *testing.T) {
+// TestTimesOfDroppedWeeks checks that a drop deletes no rows of ingest.event_times, and that bounded chunks do it afterwards.
+func TestTimesOfDroppedWeeks(t *testing.T) {
 	t.Parallel()
 	database := dbtest.New(t)
 	w := batchtest.New(t, database, 13)
@@ -164,10 +165,12 @@ func TestTimesOfDroppedDays(t *testing.T) {
 	const fill = `
 		INSERT INTO ingest.event_times (project, ts_sent, id, ts)
 		SELECT 1, '-infinity', gen_random_uuid(), $1::timestamptz + (n - 1) / 2 * interval '1 millisecond' FROM generate_series(1, $2::int) AS n`
-	exec(fill, w.First, 25_000)
-	exec(fill, w.First.AddDate(0, 0, 1).Add(-20*time.Millisecond), 25_000) // most are of the next day
-	second, kept := w.First.AddDate(0, 0, 1), w.First.AddDate(0, 0, 3)
-	exec(fill, w.First.AddDate(0, 0, 2), 300)
+	first := time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC)
+	second, third, kept := first.AddDate(0, 0, 7), first.AddDate(0, 0, 14), first.AddDate(0, 0, 21)
+	w.Partitions(first, 27)
+	exec(fill, first, 25_000)
+	exec(fill, second.Add(-20*time.Millisecond), 25_000) // most are of the next week
+	exec(fill, third, 300)
 	exec(fill, kept, 500)
 	exec(`
 		CREATE TABLE public.chunks (rows bigint);
@@ -176,15 +179,15 @@ func TestTimesOfDroppedDays(t *testing.T) {
 		CREATE TRIGGER note AFTER DELETE ON ingest.event_times REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION public.note()`)
 	exec(`SELECT ingest.drop_partitions_before($1, false)`, second)
 	if n := times(`WHERE ts < $1`, second); n != 25_040 {
-		t.Errorf("the drop has left %d rows of its day", n)
+		t.Errorf("the drop has left %d rows of its week", n)
 	}
 	for range 2 { // the second time there is nothing to do
-		if _, err := store.DropExpired(t.Context(), second.AddDate(0, 0, 1)); err != nil {
+		if _, err := store.DropExpired(t.Context(), third); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if n := times(``); n != 800 || times(`WHERE ts >= $1`, kept) != 500 {
-		t.Errorf("%d rows are left, want those of the days that are kept", n)
+		t.Errorf("%d rows are left, want those of the weeks that are kept", n)
 	}
 	var chunks, most, all int
 	if err := w.Pool.QueryRow(t.Context(), `SELECT count(*), max(rows), sum(rows) FROM public.chunks`).Scan(&chunks, &most, &all); err != nil {
@@ -193,14 +196,14 @@ func TestTimesOfDroppedDays(t *testing.T) {
 	if chunks != 6 || most > 10_000 || all != 50_000 {
 		t.Errorf("%d chunks of up to %d rows have deleted %d", chunks, most, all)
 	}
-	// The first day has a partition that an import keeps, and the second day has none.
-	exec(`SELECT ingest.ensure_partitions($1::date, $1::date)`, w.First)
-	exec(`INSERT INTO ingest.imports (project, id, first_day, last_day) VALUES (1, gen_random_uuid(), $1::date, $1::date)`, w.First)
-	exec(`INSERT INTO ingest.events (project, ts, id, batch, user_n, name) VALUES (1, $1, gen_random_uuid(), 7, 1, 1)`, w.First)
-	exec(fill, w.First, 10)
+	// The first week has a partition that an import keeps, and the second one has none.
+	exec(`SELECT ingest.ensure_partitions($1::date, $1::date)`, first)
+	exec(`INSERT INTO ingest.imports (project, id, first_day, last_day) VALUES (1, gen_random_uuid(), $1::date, $1::date)`, first)
+	exec(`INSERT INTO ingest.events (project, ts, id, batch, user_n, name) VALUES (1, $1, gen_random_uuid(), 7, 1, 1)`, first)
+	exec(fill, first, 10)
 	exec(fill, second, 20)
-	if _, err := store.DropExpired(t.Context(), second.AddDate(0, 0, 1)); err != nil || times(``) != 810 {
-		t.Errorf("%d rows are left with a day that is kept, %v", times(``), err)
+	if _, err := store.DropExpired(t.Context(), third); err != nil || times(``) != 810 {
+		t.Errorf("%d rows are left with a week that is kept, %v", times(``), err)
 	}
 }
 
@@ -224,7 +227,7 @@ func TestRowsOfAnImportThatComeInWhileTheirPartitionIsDropped(t *testing.T) {
 	}
 	dropped := make(chan error, 1)
 	go func() {
-		_, err := w.Pool.Exec(t.Context(), `SELECT ingest.drop_partitions_before($1, false)`, w.First.AddDate(0, 0, 1))
+		_, err := w.Pool.Exec(t.Context(), `SELECT ingest.drop_partitions_before($1, false)`, w.First.AddDate(0, 0, 4))
 		dropped <- err
 	}()
 	platformtest.Eventually(t, 5*time.Second, "the drop waits for the writer", func() bool {

@@ -378,7 +378,7 @@ func TestUpkeep(t *testing.T) {
 	}
 	day := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 	for _, want := range []int{3, 0} {
-		if made, err := store.EnsurePartitions(t.Context(), day, day.AddDate(0, 0, 2)); err != nil || made != want {
+		if made, err := store.EnsurePartitions(t.Context(), day, day.AddDate(0, 0, 14)); err != nil || made != want {
 			t.Errorf("EnsurePartitions = %d, %v; want %d", made, err, want)
 		}
 	}

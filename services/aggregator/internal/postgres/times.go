@@ -9,34 +9,38 @@ import (
 // timesChunk bounds the rows of ingest.event_times that one transaction deletes.
 const timesChunk = 10_000
 
-// deleteTimes deletes the rows of ingest.event_times of the days before a day that have no partition any more.
+// deleteTimes deletes the rows of ingest.event_times before a day whose weeks have no partition any more.
 func (s Store) deleteTimes(ctx context.Context, before time.Time) error {
 	const first = `
-		SELECT day, EXISTS (SELECT FROM ingest.partitions AS p WHERE p.day = first.day)
-		FROM (SELECT (min(ts) AT TIME ZONE 'UTC')::date AS day FROM ingest.event_times WHERE ts >= $1 AND ts < $2) AS first`
+		SELECT week, EXISTS (SELECT FROM ingest.partitions AS p WHERE p.week = first.week)
+		FROM (SELECT ingest.week((min(ts) AT TIME ZONE 'UTC')::date) AS week FROM ingest.event_times WHERE ts >= $1 AND ts < $2) AS first`
 	for from := (time.Time{}); ; {
-		var day *time.Time
+		var week *time.Time
 		var kept bool
-		if err := s.Pool.QueryRow(ctx, first, from, before).Scan(&day, &kept); err != nil {
-			return fmt.Errorf("look for times of dropped days: %w", err)
+		if err := s.Pool.QueryRow(ctx, first, from, before).Scan(&week, &kept); err != nil {
+			return fmt.Errorf("look for times of dropped weeks: %w", err)
 		}
-		if day == nil {
+		if week == nil {
 			return nil
 		}
+		end := week.AddDate(0, 0, 7)
+		if end.After(before) {
+			end = before
+		}
 		if kept {
-			from = day.AddDate(0, 0, 1)
+			from = end
 			continue
 		}
 		var err error
-		if from, err = s.deleteTimesOfDay(ctx, *day, from); err != nil {
-			return fmt.Errorf("delete times of the dropped day %s: %w", day.Format(time.DateOnly), err)
+		if from, err = s.deleteTimesUntil(ctx, from, end); err != nil {
+			return fmt.Errorf("delete times of the dropped week of %s: %w", week.Format(time.DateOnly), err)
 		}
 	}
 }
 
-// deleteTimesOfDay deletes a chunk of the rows of a day, the earliest first, and returns from when on there may be more. There are
-// none between from and the day. The next chunk begins where this one ends, so it does not read the deleted entries of the index again.
-func (s Store) deleteTimesOfDay(ctx context.Context, day, from time.Time) (time.Time, error) {
+// deleteTimesUntil deletes a chunk of the rows of a range, the earliest first, and returns from when on there may be more. The next
+// chunk begins where this one ends, so it does not read the deleted entries of the index again.
+func (s Store) deleteTimesUntil(ctx context.Context, from, end time.Time) (time.Time, error) {
 	const chunk = `
 		WITH gone AS (
 			DELETE FROM ingest.event_times
@@ -44,7 +48,6 @@ func (s Store) deleteTimesOfDay(ctx context.Context, day, from time.Time) (time.
 			RETURNING ts
 		)
 		SELECT count(*), max(ts) FROM gone`
-	end := day.AddDate(0, 0, 1)
 	var n int
 	var last *time.Time
 	if err := s.Pool.QueryRow(ctx, chunk, from, end, timesChunk).Scan(&n, &last); err != nil {

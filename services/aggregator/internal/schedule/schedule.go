@@ -25,7 +25,7 @@ const (
 	slack = 20
 	// maintenanceInterval is the time between two runs of Maintain.
 	maintenanceInterval = time.Hour
-	// ahead is how many days of partitions exist beyond today. Maintenance may fail for that long without consequences.
+	// ahead is for how many days beyond today partitions exist. Maintenance may fail for that long without consequences.
 	ahead = 3
 	// idempotencyLife is how long the response to an Idempotency-Key is kept.
 	idempotencyLife = 24 * time.Hour
@@ -36,7 +36,7 @@ type Store interface {
 	// Work returns how many folds are needed for the pending batches that were committed longer than grace ago.
 	Work(ctx context.Context, grace time.Duration) (folds int, err error)
 	EnsurePartitions(ctx context.Context, from, to time.Time) (int, error)
-	// DropExpired drops the raw rows of the days before a day.
+	// DropExpired drops the raw rows of the weeks that end before a day.
 	DropExpired(ctx context.Context, before time.Time) ([]postgres.Partition, error)
 	PruneBatches(ctx context.Context, age time.Duration) (int64, error)
 	PruneIdempotencyKeys(ctx context.Context, age time.Duration) (int64, error)
@@ -195,7 +195,7 @@ func Expiry(now time.Time, life time.Duration) time.Time {
 	return now.UTC().Add(-life).AddDate(0, 0, -1).Truncate(24 * time.Hour)
 }
 
-// Maintain creates the partitions of the days around today, drops expired ones, and deletes expired receipts and
+// Maintain creates the partitions of the weeks around today, drops expired ones, and deletes expired receipts and
 // idempotency keys.
 func (s *Schedule) Maintain(ctx context.Context) error {
 	today := s.options.Now().UTC()

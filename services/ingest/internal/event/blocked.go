@@ -16,8 +16,8 @@ var ErrProductChanged = errors.New("the product has changed since it was looked 
 // the day takes no items any more.
 var ErrDayDropped = errors.New("the raw rows of the day were dropped")
 
-// ErrTooManyDays says that an item needs the partition of a day, and its project has MaxOpenDays.
-var ErrTooManyDays = errors.New("the project has too many days of history")
+// ErrTooManyWeeks says that an item needs the partition of a week, and its project has MaxOpenWeeks.
+var ErrTooManyWeeks = errors.New("the project has too many weeks of history")
 
 // ExpiredError says that users of the project were erased since the user of an event was looked up. The event can be examined and
 // stored again.
@@ -49,15 +49,15 @@ func (o BlockedError) at(index []int) BlockedError {
 	return moved
 }
 
-// refuseDay refuses an item because its day takes none: ErrDayDropped or ErrTooManyDays. It reports false for other reasons.
+// refuseDay refuses an item because its day takes none: ErrDayDropped or ErrTooManyWeeks. It reports false for other reasons.
 func (d *FactDraft) refuseDay(reason error) bool {
 	switch {
 	case errors.Is(reason, ErrDayDropped):
 		d.refuseTooOld("is of a day whose events are no longer kept")
-	case errors.Is(reason, ErrTooManyDays):
+	case errors.Is(reason, ErrTooManyWeeks):
 		pointer, _ := d.sourceOfTime()
-		d.Refuse(pointer, CodeTooManyDays, fmt.Sprintf("The project has opened %d days of history for its events, and this would be another one. "+
-			"Import fewer years, or wait until retention has dropped the oldest ones.", MaxOpenDays))
+		d.Refuse(pointer, CodeTooManyWeeks, fmt.Sprintf("The project has opened %d weeks of history for its events, and this would be another one. "+
+			"Import fewer years, or wait until retention has dropped the oldest ones.", MaxOpenWeeks))
 	default:
 		return false
 	}

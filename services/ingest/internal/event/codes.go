@@ -25,7 +25,7 @@ const (
 	CodeTooManyProducts  = "too_many_new_products"
 	CodeConflict         = "conflict"
 	CodeTooOld           = "ts_too_old"
-	CodeTooManyDays      = "too_many_days"
+	CodeTooManyWeeks     = "too_many_weeks"
 	CodeTypeForbidden    = "type_forbidden"
 
 	// The warnings.

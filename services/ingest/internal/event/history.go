@@ -12,9 +12,9 @@ import (
 // MaxImportDays bounds the days of an import.
 const MaxImportDays = 20_000
 
-// MaxOpenDays bounds the days of history for which a project has partitions made. The days of the last month do not count, nor those
-// for which another project had them made.
-const MaxOpenDays = 5_000
+// MaxOpenWeeks bounds the weeks of history for which a project has partitions made: 19 years. The weeks of the last month do not count,
+// nor those for which another project had them made.
+const MaxOpenWeeks = 1_000
 
 // ErrUnknownImport is the answer to events of an import that does not run.
 var ErrUnknownImport = errs.New(errs.Invalid, "unknown_import", "There is no such import, or it is finished. Announce it with POST /imports.",
@@ -40,7 +40,7 @@ func (i *Import) covers(ts time.Time) bool {
 type Days interface {
 	// PrepareDays prepares for events of some times. Without it the first commit with an event of a day does it, while the requests
 	// that share this commit wait. It returns for each time why its day takes no events of the project, or nil if it takes them:
-	// ErrDayDropped or ErrTooManyDays.
+	// ErrDayDropped or ErrTooManyWeeks.
 	PrepareDays(ctx context.Context, project int16, times []time.Time) ([]error, error)
 }
 

@@ -367,7 +367,7 @@ func TestDaysThatTakeNoEventsAreRefusedBeforeTheCommit(t *testing.T) {
 	t.Parallel()
 	w, recorder := newWorld()
 	dropped, many := time.Date(2011, 3, 4, 5, 6, 7, 0, time.UTC), time.Date(2011, 3, 5, 5, 6, 7, 0, time.UTC)
-	w.closed = map[time.Time]error{dropped: ErrDayDropped, many: ErrTooManyDays}
+	w.closed = map[time.Time]error{dropped: ErrDayDropped, many: ErrTooManyWeeks}
 	importer := shop
 	importer.Import = &Import{Project: 1, First: dropped.AddDate(0, 0, -9), Last: many}
 	drafts := []Draft{withID(goodDraft(), NewID()), withID(goodDraft(), NewID()), withID(goodDraft(), NewID())}
@@ -376,7 +376,7 @@ func TestDaysThatTakeNoEventsAreRefusedBeforeTheCommit(t *testing.T) {
 	if err != nil || verdicts[2].Status != Accepted || len(drafts[0].Problems) != 1 || len(drafts[1].Problems) != 1 {
 		t.Fatalf("%v, %v, %v", err, verdicts, drafts)
 	}
-	if a, b := drafts[0].Problems[0], drafts[1].Problems[0]; a.Code != CodeTooOld || b.Code != CodeTooManyDays || b.Pointer != "/ts" {
+	if a, b := drafts[0].Problems[0], drafts[1].Problems[0]; a.Code != CodeTooOld || b.Code != CodeTooManyWeeks || b.Pointer != "/ts" {
 		t.Errorf("got %v and %v", a, b)
 	}
 }

@@ -149,7 +149,13 @@ func (w *benchmark) exec(sql string) {
 	}
 }
 
-func (w *benchmark) partition() string { return "ingest.events_p" + w.begin.Format("20060102") }
+func (w *benchmark) partition() (name string) {
+	w.Helper()
+	if err := w.admin.QueryRow(w.Context(), `SELECT 'ingest.' || ingest.partition_of($1)`, w.begin).Scan(&name); err != nil {
+		w.Fatal(err)
+	}
+	return name
+}
 
 // events returns n events as clients send them, in the order of time.
 func (w *benchmark) events(n int) []event.Event {

@@ -17,10 +17,10 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 )
 
-// longAgo is a time of a day that the tests drop.
-var longAgo = time.Now().UTC().Truncate(day).AddDate(0, 0, -5).Add(time.Hour)
+// longAgo is a time of a week that the tests drop.
+var longAgo = time.Now().UTC().Truncate(day).AddDate(0, 0, -12).Add(time.Hour)
 
-const dropEarlier = `SELECT ingest.drop_partitions_before(current_date - 4, false)`
+const dropEarlier = `SELECT ingest.drop_partitions_before(current_date - 5, false)`
 
 func count(t *testing.T, database *dbtest.Database, query string, args ...any) (n int) {
 	t.Helper()
@@ -59,7 +59,7 @@ func TestADroppedDayTakesNoRows(t *testing.T) {
 		_, err := store.StoreEvents(t.Context(), events)
 		wantDropped(t, err, 1)
 	}
-	if n := count(t, database, `SELECT count(*) FROM ingest.events WHERE ts < current_date - 4`); n != 0 {
+	if n := count(t, database, `SELECT count(*) FROM ingest.events WHERE ts < current_date - 11`); n != 0 {
 		t.Errorf("the dropped day has %d rows", n)
 	}
 	if n := count(t, database, `SELECT sum(rows)::integer FROM ingest.batches`); n != 3 {
@@ -161,7 +161,7 @@ func TestADayIsDroppedForItsProject(t *testing.T) {
 			}
 		}
 	}
-	if n := count(t, database, `SELECT count(*) FROM ingest.events WHERE ts < current_date - 4`); n != 1 {
+	if n := count(t, database, `SELECT count(*) FROM ingest.events WHERE ts < current_date - 11`); n != 1 {
 		t.Errorf("the day has %d rows, want that of the other project", n)
 	}
 	// It is dropped again, and now the other project has lost rows, too.
@@ -171,51 +171,52 @@ func TestADayIsDroppedForItsProject(t *testing.T) {
 	wantDropped(t, err, 0)
 }
 
-// TestAProjectOpensFewDays stops a project at its limit, and neither another project nor the days of the last month.
-func TestAProjectOpensFewDays(t *testing.T) {
+// TestAProjectOpensFewWeeks stops a project at its limit, and neither another project nor the weeks of the last month.
+func TestAProjectOpensFewWeeks(t *testing.T) {
 	t.Parallel()
 	store, database := newStore(t)
 	other := addProject(t, database)
-	execute(t, database, `INSERT INTO ingest.opened_days (project, day) SELECT 1, date '1990-01-01' + n FROM generate_series(1, $1::integer) AS n`, event.MaxOpenDays-1)
-	first := time.Date(2011, 3, 4, 5, 6, 7, 0, time.UTC)
-	times := []time.Time{first, first.AddDate(0, 0, 1), first.Add(time.Hour), time.Now()}
+	execute(t, database, `INSERT INTO ingest.opened_weeks (project, week) SELECT 1, date '1980-01-07' + 7 * n FROM generate_series(1, $1::integer) AS n`, event.MaxOpenWeeks-1)
+	first := time.Date(2011, 3, 4, 5, 6, 7, 0, time.UTC) // a Friday
+	times := []time.Time{first, first.AddDate(0, 0, 3), first.AddDate(0, 0, 2), time.Now()}
 	reasons, err := store.PrepareDays(t.Context(), 1, times)
-	if err != nil || reasons[0] != nil || !errors.Is(reasons[1], event.ErrTooManyDays) || reasons[2] != nil || reasons[3] != nil {
-		t.Errorf("one day is left: %v, %v", reasons, err)
+	if err != nil || reasons[0] != nil || !errors.Is(reasons[1], event.ErrTooManyWeeks) || reasons[2] != nil || reasons[3] != nil {
+		t.Errorf("one week is left: %v, %v", reasons, err)
 	}
 	events := someEvents(2)
 	events[1].TS = times[1]
 	_, err = store.StoreEvents(t.Context(), events)
-	if blocked, _ := errors.AsType[event.BlockedError](err); len(blocked) != 1 || !errors.Is(blocked[1], event.ErrTooManyDays) {
+	if blocked, _ := errors.AsType[event.BlockedError](err); len(blocked) != 1 || !errors.Is(blocked[1], event.ErrTooManyWeeks) {
 		t.Errorf("stored without preparing: %v", err)
 	}
 	if reasons, err := store.PrepareDays(t.Context(), other, times); err != nil || !slices.Equal(reasons, make([]error, len(times))) {
 		t.Errorf("another project: %v, %v", reasons, err)
 	}
 	if _, err := store.StoreEvents(t.Context(), events); err != nil {
-		t.Errorf("the other project has opened the day: %v", err)
+		t.Errorf("the other project has opened the week: %v", err)
 	}
-	// Days that retention drops do not count any more.
-	execute(t, database, `SELECT ingest.drop_partitions_before('2011-03-05', false)`)
-	if reasons, err := store.PrepareDays(t.Context(), 1, []time.Time{first.AddDate(0, 0, -1)}); err != nil || reasons[0] != nil {
-		t.Errorf("after a day was dropped: %v, %v", reasons, err)
+	// Weeks that retention drops do not count any more.
+	execute(t, database, `UPDATE ingest.batches SET aggregated_at = now()`)
+	execute(t, database, `SELECT ingest.drop_partitions_before('2011-03-07', false)`)
+	if reasons, err := store.PrepareDays(t.Context(), 1, []time.Time{first.AddDate(0, 0, -7)}); err != nil || reasons[0] != nil {
+		t.Errorf("after a week was dropped: %v, %v", reasons, err)
 	}
 }
 
-// TestDaysArePrepared makes the partitions of some days, all but a dropped one.
+// TestDaysArePrepared makes the partitions of the weeks of some days, all but that of a dropped day.
 func TestDaysArePrepared(t *testing.T) {
 	t.Parallel()
 	store, database := newStore(t)
 	first := time.Date(2011, 3, 4, 5, 6, 7, 0, time.UTC)
-	days := []time.Time{first, first.AddDate(0, 0, 2), first.Add(time.Hour), first.AddDate(0, 0, 7), time.Now()}
+	days := []time.Time{first, first.AddDate(0, 0, 2), first.Add(time.Hour), first.AddDate(0, 0, 7), first.AddDate(0, 0, 14), time.Now()}
 	execute(t, database, `INSERT INTO ingest.dropped_days (project, day) VALUES (1, '2011-03-11')`)
 	for range 2 {
 		reasons, err := store.PrepareDays(t.Context(), 1, days)
-		if err != nil || !errors.Is(reasons[3], event.ErrDayDropped) || reasons[0] != nil || reasons[4] != nil {
+		if err != nil || !errors.Is(reasons[3], event.ErrDayDropped) || reasons[0] != nil || reasons[4] != nil || reasons[5] != nil {
 			t.Fatalf("%v, %v", reasons, err)
 		}
-		if n := count(t, database, `SELECT count(*) FROM ingest.partitions WHERE day BETWEEN '2011-03-04' AND '2011-03-31'`); n != 2 {
-			t.Errorf("%d days have a partition", n)
+		if n := count(t, database, `SELECT count(*) FROM ingest.partitions WHERE week < '2011-04-01'`); n != 2 {
+			t.Errorf("%d weeks have a partition", n)
 		}
 	}
 }

@@ -98,8 +98,8 @@ func instantQuery(f eventFilter, ts time.Time, before *uuid.UUID, rows int) quer
 	return q
 }
 
-// partitionDays returns the days, newest first, that have a partition and rows of a range before an instant.
-func (s *Store) partitionDays(ctx context.Context, within history.Range, before time.Time) ([]time.Time, error) {
+// partitionWeeks returns the Mondays of the weeks, newest first, that have a partition and can have rows of a range before an instant.
+func (s *Store) partitionWeeks(ctx context.Context, within history.Range, before time.Time) ([]time.Time, error) {
 	const query = `
 		SELECT right(c.relname, 8)
 		FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
@@ -116,15 +116,15 @@ func (s *Store) partitionDays(ctx context.Context, within history.Range, before 
 	if !within.To.IsZero() && within.To.Before(before) {
 		before = within.To
 	}
-	var days []time.Time
+	var weeks []time.Time
 	for _, name := range names {
-		day, err := time.Parse("20060102", name)
+		week, err := time.Parse("20060102", name)
 		if err != nil {
 			return nil, fmt.Errorf("the name of a partition: %w", err)
 		}
-		if day.Before(before) && day.AddDate(0, 0, 1).After(within.From) {
-			days = append(days, day)
+		if week.Before(before) && week.AddDate(0, 0, 7).After(within.From) {
+			weeks = append(weeks, week)
 		}
 	}
-	return days, nil
+	return weeks, nil
 }

@@ -17,9 +17,9 @@ import (
 // A page is read from one index. Each has the time of an event after what it selects by: (user_n, ts), (project, product, ts), or
 // the primary key (project, ts, id), in this order of preference. What the index does not select by is filtered.
 const (
-	// maxScanned is how many events a page examines at most, and maxScannedDays on how many days.
-	maxScanned     = 5000
-	maxScannedDays = 400
+	// maxScanned is how many events a page examines at most, and maxScannedWeeks in how many weeks.
+	maxScanned      = 5000
+	maxScannedWeeks = 400
 	// maxWindow is how many partitions one statement touches at most. It locks each of them and its indexes.
 	maxWindow = 32
 	// slack is how many events beyond a page are read to see which of them have the same time.
@@ -99,23 +99,23 @@ func (s *Store) scanEvents(ctx context.Context, f eventFilter, after *history.Po
 			return sc, err
 		}
 	}
-	days, err := s.partitionDays(ctx, f.within, sc.at.TS.Add(time.Microsecond)) // a position can be within a time
+	weeks, err := s.partitionWeeks(ctx, f.within, sc.at.TS.Add(time.Microsecond)) // a position can be within a time
 	if err != nil {
 		return nil, err
 	}
 	size, read := 2, 0
-	for len(days) > 0 && read < maxScannedDays {
-		window := days[:min(size, len(days))]
-		// The days are newest first. Those between two partitions have no rows.
-		within := history.Range{From: window[len(window)-1], To: window[0].AddDate(0, 0, 1)}
+	for len(weeks) > 0 && read < maxScannedWeeks {
+		window := weeks[:min(size, len(weeks))]
+		// The weeks are newest first. Those between two partitions have no rows.
+		within := history.Range{From: window[len(window)-1], To: window[0].AddDate(0, 0, 7)}
 		if err := s.scanWindow(ctx, sc, within); err != nil || sc.more {
 			return sc, err
 		}
-		days, read, size = days[len(window):], read+len(window), min(4*size, maxWindow)
+		weeks, read, size = weeks[len(window):], read+len(window), min(4*size, maxWindow)
 	}
-	sc.more = len(days) > 0
+	sc.more = len(weeks) > 0
 	if sc.more {
-		sc.at = history.Position{TS: days[0].AddDate(0, 0, 1)}
+		sc.at = history.Position{TS: weeks[0].AddDate(0, 0, 7)}
 	}
 	return sc, nil
 }
@@ -201,7 +201,7 @@ func (s *Store) queryEvents(ctx context.Context, q query) ([]rawEvent, error) {
 const orderedPlans = `SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off`
 
 // inOrder runs a statement with its parameters as literals. Then Postgres plans it for these times, and neither opens nor locks
-// the partitions of other days.
+// the partitions of other weeks.
 func inOrder[T any](ctx context.Context, s *Store, q query, scan pgx.RowToFunc[T]) (found []T, err error) {
 	err = postgres.InTx(ctx, s.pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, orderedPlans, pgx.QueryExecModeSimpleProtocol); err != nil {

@@ -26,7 +26,7 @@ type projectDay struct {
 	day     time.Time
 }
 
-// withPartitions runs write. Partitions are made ahead for the days around today; when a row of another day finds
+// withPartitions runs write. Partitions are made ahead for the weeks around today; when a row of another week finds
 // none, they are made for all days of the flush and write runs again. Nothing of the first run remains: the refused
 // row is an error that ends its transaction. Days that take no rows of their project are a closedDaysError.
 func (s *Store) withPartitions(ctx context.Context, f *flush, write func() error) error {
@@ -48,7 +48,7 @@ func (s *Store) withPartitions(ctx context.Context, f *flush, write func() error
 
 // PrepareDays implements event.Days. It makes the partitions that are missing.
 func (s *Store) PrepareDays(ctx context.Context, project int16, times []time.Time) ([]error, error) {
-	const query = `SELECT day FROM unnest($1::date[]) AS day WHERE to_regclass('ingest.events_p' || to_char(day, 'YYYYMMDD')) IS NULL`
+	const query = `SELECT day FROM unnest($1::date[]) AS day WHERE to_regclass('ingest.' || ingest.partition_of(day)) IS NULL`
 	all := map[time.Time]bool{}
 	for _, ts := range times {
 		all[dayOf(ts)] = true
@@ -78,7 +78,7 @@ func (s *Store) openDays(ctx context.Context, days []projectDay) (closedDaysErro
 	closed := closedDaysError{}
 	for _, d := range days {
 		var state string
-		err := s.pool.QueryRow(ctx, `SELECT ingest.open_day($1, $2, $3)`, d.project, d.day, event.MaxOpenDays).Scan(&state)
+		err := s.pool.QueryRow(ctx, `SELECT ingest.open_day($1, $2, $3)`, d.project, d.day, event.MaxOpenWeeks).Scan(&state)
 		if err != nil {
 			return nil, fmt.Errorf("open the day %s of project %d: %w", d.day.Format(time.DateOnly), d.project, err)
 		}
@@ -87,7 +87,7 @@ func (s *Store) openDays(ctx context.Context, days []projectDay) (closedDaysErro
 			closed[d] = event.ErrDayDropped
 			s.dropped.add(d)
 		case "too many":
-			closed[d] = event.ErrTooManyDays
+			closed[d] = event.ErrTooManyWeeks
 		}
 	}
 	return closed, nil
@@ -140,13 +140,13 @@ func (d *droppedDays) add(more projectDay) {
 	d.days.Store(&all)
 }
 
-// droppedProjects is the constraint of a partition that was made again after it was dropped: it takes no rows of the projects that
-// had some.
-const droppedProjects = "dropped_projects"
+// droppedDaysCheck is the constraint of a partition that was made again after it was dropped: it takes no rows of the days of which a
+// project had some.
+const droppedDaysCheck = "dropped_days"
 
-// refusedByDay reports whether err is "no partition of relation found for row" or a violation of droppedProjects. The former
+// refusedByDay reports whether err is "no partition of relation found for row" or a violation of droppedDaysCheck. The former
 // shares its code with violated check constraints, but those have a name.
 func refusedByDay(err error) bool {
 	constraint, ok := postgres.IsCode(err, postgres.CheckViolation)
-	return ok && (constraint == "" || constraint == droppedProjects)
+	return ok && (constraint == "" || constraint == droppedDaysCheck)
 }

@@ -121,13 +121,13 @@ func (s Snapshot) Days(ctx context.Context, p Project, from, to *time.Time) ([]D
 		return `(` + column + ` AT TIME ZONE ` + zoneAt(column, "$2", "$5") + `)::date`
 	}
 	query := `
-		WITH partitions AS (
+		WITH kept AS (
 			SELECT day::timestamp AT TIME ZONE 'UTC' AS begins, (day + 1)::timestamp AT TIME ZONE 'UTC' AS ends, dropped
-			FROM (SELECT day, false AS dropped FROM ingest.partitions UNION ALL SELECT day, true FROM ingest.dropped_days WHERE project = $1) AS each
+			FROM (SELECT week + n AS day, false AS dropped FROM ingest.partitions, generate_series(0, 6) AS n UNION ALL SELECT day, true FROM ingest.dropped_days WHERE project = $1) AS each
 		), moments AS ( -- of all days of the project that a partition has a part of
-			SELECT at, dropped FROM partitions, unnest(ARRAY[begins, ends - interval '1 microsecond']) AS at
+			SELECT at, dropped FROM kept, unnest(ARRAY[begins, ends - interval '1 microsecond']) AS at
 			UNION ALL
-			SELECT at, dropped FROM partitions, unnest($5::timestamptz[]) AS since, unnest(ARRAY[since, since - interval '1 microsecond']) AS at
+			SELECT at, dropped FROM kept, unnest($5::timestamptz[]) AS since, unnest(ARRAY[since, since - interval '1 microsecond']) AS at
 			WHERE at >= begins AND at < ends
 		), local AS (
 			SELECT ` + date("at") + ` AS day FROM moments
