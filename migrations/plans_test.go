@@ -25,26 +25,26 @@ func (p plan) walk(visit func(plan)) {
 	}
 }
 
-// Raw rows are found by what they are about and when, in whatever way the indexes are built: within a day, over days, and
+// Raw rows are found by what they are about and when, in whatever way the indexes are built: within a week, over weeks, and
 // without reading a table as a whole.
 func TestRawRowsAreFoundByIndex(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t).Pool("")
-	first := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	// In each of two projects, three days of 7,000 events and 7,000 orders each of 200 products and 500 users, in the order in
+	first := time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC)
+	// In each of two projects, three weeks of 7,000 events and 7,000 orders each of 200 products and 500 users, in the order in
 	// which they would come. Users have other numbers in each project.
 	for _, statement := range []string{
-		`SELECT ingest.ensure_partitions('2026-01-01', '2026-01-03')`,
+		`SELECT ingest.ensure_partitions('2026-01-05', '2026-01-25')`,
 		`INSERT INTO ingest.events (project, ts, id, product, batch, user_n, name)
-		 SELECT project, '2026-01-01'::timestamptz + n * interval '12.3 seconds', gen_random_uuid(), n * 37 % 200,
+		 SELECT project, '2026-01-05'::timestamptz + n * interval '86.1 seconds', gen_random_uuid(), n * 37 % 200,
 		        n / 100, project * 1000 + n * 53 % 500, 1
 		 FROM generate_series(1, 21000) AS n, generate_series(1, 2) AS project`,
 		`INSERT INTO ingest.orders (project, ts, id, batch, user_n, lines, currency, content_hash)
-		 SELECT project, '2026-01-01'::timestamptz + n * interval '12.3 seconds', gen_random_uuid(), n / 100,
+		 SELECT project, '2026-01-05'::timestamptz + n * interval '86.1 seconds', gen_random_uuid(), n / 100,
 		        project * 1000 + n * 53 % 500, 1, 'EUR', ''
 		 FROM generate_series(1, 21000) AS n, generate_series(1, 2) AS project`,
 		`INSERT INTO ingest.order_lines (project, ts, order_id, line, product, quantity, amount_minor)
-		 SELECT project, '2026-01-01'::timestamptz + n * interval '12.3 seconds', gen_random_uuid(), 1, n * 37 % 200, 1, 100
+		 SELECT project, '2026-01-05'::timestamptz + n * interval '86.1 seconds', gen_random_uuid(), 1, n * 37 % 200, 1, 100
 		 FROM generate_series(1, 21000) AS n, generate_series(1, 2) AS project`,
 		`ANALYZE ingest.events, ingest.orders, ingest.order_lines`,
 	} {
@@ -66,16 +66,16 @@ func TestRawRowsAreFoundByIndex(t *testing.T) {
 		from, to      time.Duration
 		scans         int
 	}{
-		"events of a product within a day":  {eventsByProduct, "product", product, 6 * time.Hour, 9 * time.Hour, 1},
-		"events of a product over days":     {eventsByProduct, "product", product, 12 * time.Hour, 60 * time.Hour, 3},
-		"events of a user within a day":     {eventsByUser, "user_n", user, 6 * time.Hour, 9 * time.Hour, 1},
-		"events of a user over days":        {eventsByUser, "user_n", user, 12 * time.Hour, 60 * time.Hour, 3},
-		"the newest events of a product":    {eventsByProduct + newest, "product", product, 0, 72 * time.Hour, 3},
-		"the newest events of a user":       {eventsByUser + newest, "user_n", user, 0, 72 * time.Hour, 3},
-		"order lines of a product":          {linesByProduct, "product", product, 6 * time.Hour, 60 * time.Hour, 1},
-		"orders of a user":                  {ordersByUser, "user_n", user, 6 * time.Hour, 60 * time.Hour, 1},
-		"the newest order lines of product": {linesByProduct + newest, "product", product, 0, 72 * time.Hour, 1},
-		"the newest orders of a user":       {ordersByUser + newest, "user_n", user, 0, 72 * time.Hour, 1},
+		"events of a product within a week": {eventsByProduct, "product", product, 42 * time.Hour, 63 * time.Hour, 1},
+		"events of a product over weeks":    {eventsByProduct, "product", product, 84 * time.Hour, 420 * time.Hour, 3},
+		"events of a user within a week":    {eventsByUser, "user_n", user, 42 * time.Hour, 63 * time.Hour, 1},
+		"events of a user over weeks":       {eventsByUser, "user_n", user, 84 * time.Hour, 420 * time.Hour, 3},
+		"the newest events of a product":    {eventsByProduct + newest, "product", product, 0, 504 * time.Hour, 3},
+		"the newest events of a user":       {eventsByUser + newest, "user_n", user, 0, 504 * time.Hour, 3},
+		"order lines of a product":          {linesByProduct, "product", product, 42 * time.Hour, 420 * time.Hour, 1},
+		"orders of a user":                  {ordersByUser, "user_n", user, 42 * time.Hour, 420 * time.Hour, 1},
+		"the newest order lines of product": {linesByProduct + newest, "product", product, 0, 504 * time.Hour, 1},
+		"the newest orders of a user":       {ordersByUser + newest, "user_n", user, 0, 504 * time.Hour, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
