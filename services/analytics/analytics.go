@@ -63,7 +63,8 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 			return edge.Mount(router, "analytics", edge.Options{
 				Authenticator: f.Verifier,
 				// The quota counts what answers cost. Only those that are not in the cache cost anything.
-				Limits: map[string]edge.Limit{"analytics": edge.ChargedByHandler()},
+				Limits:   map[string]edge.Limit{"analytics": edge.ChargedByHandler()},
+				Prepared: api.Prepared(),
 			}, server.Mount)
 		},
 		Background: background,

@@ -33,21 +33,22 @@ func TestMain(m *testing.M) { platformtest.Main(m, dbtest.Stop, redistest.Stop) 
 
 // fixture is a running analytics service on rollups that the test writes.
 type fixture struct {
-	t       *testing.T
+	t       testing.TB
 	db      *pgxpool.Pool // as superuser
 	auth    *authntest.Auth
 	checker *openapitest.Checker
 	handler http.Handler
+	routes  http.Handler // handler without the checker
 	redis   platformredis.Config
 }
 
-func newFixture(t *testing.T) *fixture {
+func newFixture(t testing.TB) *fixture {
 	t.Helper()
 	database := dbtest.New(t)
 	return newFixtureOn(t, database.Config(), database.Pool(""), redistest.New(t))
 }
 
-func newFixtureOn(t *testing.T, pg platformpostgres.Config, db *pgxpool.Pool, redis platformredis.Config, changes ...func(*analytics.Config)) *fixture {
+func newFixtureOn(t testing.TB, pg platformpostgres.Config, db *pgxpool.Pool, redis platformredis.Config, changes ...func(*analytics.Config)) *fixture {
 	t.Helper()
 	f := &fixture{t: t, db: db, auth: authntest.New(t), checker: openapitest.New(t), redis: redis}
 	f.auth.Use(db)
@@ -67,7 +68,8 @@ func newFixtureOn(t *testing.T, pg platformpostgres.Config, db *pgxpool.Pool, re
 		state, _ := svc.Health().Ready(t.Context())
 		return state.Checks["jwks"] == "ok"
 	})
-	f.handler = f.checker.Handler(svc.Routes())
+	f.routes = svc.Routes()
+	f.handler = f.checker.Handler(f.routes)
 	return f
 }
 

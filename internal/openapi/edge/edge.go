@@ -4,8 +4,9 @@
 //  2. the project that the caller acts in, if the operation is in one
 //  3. access: the extension x-access
 //  4. rate limits by the client's address: the extension x-limits
-//  5. validation of parameters and body; of parameter names only, if x-validation says that the handler does the rest
-//  6. the handler, which charges the limits that only it can
+//  5. the media types that the caller accepts, of a read that is documented to answer 406
+//  6. validation of parameters and body; of parameter names only, if x-validation says that the handler does the rest
+//  7. the handler, which charges the limits that only it can
 //
 // Whatever refuses a request answers with a problem document. What can be decided without a request is decided by Mount:
 // a service whose operations, access rules or limits do not fit the contract does not start. The comment at the top of
@@ -118,6 +119,7 @@ type operation struct {
 	project       project
 	authenticator Authenticator
 	limits        []limit
+	offers        *offers // nil: the answer does not depend on what the caller accepts
 	validator     *validate.Validator
 	handler       http.Handler
 	prepared      *preparedOperation // nil if its answers are not kept
@@ -125,7 +127,10 @@ type operation struct {
 }
 
 func guard(o *contract.Operation, authenticator Authenticator, limits *limits, handler http.Handler) (*operation, error) {
-	op := &operation{access: newAccess(o), project: project{in: o.InProject, path: o.ProjectInPath}, authenticator: authenticator, validator: validate.New(o), handler: handler}
+	op := &operation{
+		access: newAccess(o), project: project{in: o.InProject, path: o.ProjectInPath}, authenticator: authenticator,
+		offers: newOffers(o), validator: validate.New(o), handler: handler,
+	}
 	if authenticator == nil && !o.Access.Unauthenticated {
 		return nil, errors.New("needs an Authenticator")
 	}
@@ -154,6 +159,9 @@ func (o *operation) admit(w http.ResponseWriter, r *http.Request) (*http.Request
 		if err := l.take(r.Context(), w.Header()); err != nil {
 			return nil, err
 		}
+	}
+	if err := o.offers.check(r.Header); err != nil {
+		return nil, err
 	}
 	if _, err := o.validator.Check(w, r); err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/maypok86/otter/v2"
@@ -22,7 +23,10 @@ const (
 	// preparedBytes bounds the memory for the requests whose answers are known. The answers belong to whoever holds them.
 	preparedBytes = 16 << 20
 	// preparedOverhead is the estimated memory of a known request beside its texts, in bytes.
-	preparedOverhead = 400
+	preparedOverhead = 600
+	// preparedLife is how long a request is known whose answer is not renewed. It is longer than a process keeps an answer, so it
+	// only bounds how long the memory for a request lasts that does not come again.
+	preparedLife = 10 * time.Second
 )
 
 // Audience names the callers who get the same answer to the same request in the same project. Whatever else of the caller an
@@ -43,7 +47,7 @@ type preparer interface {
 }
 
 // prepared answers GET requests that an operation has answered before, as long as the answer is held. A request is the same as
-// a former one if its operation, project, audience, path and query are, byte by byte: then its parameters are valid, because
+// a former one if its operation, project, audience, Accept, path and query are, byte by byte: then its parameters are valid, because
 // only valid requests are answered. What can change between two such requests is checked each time: the caller, its access,
 // and the headers. Everything else, and every refusal, is left to the operation itself.
 type prepared struct {
@@ -53,11 +57,12 @@ type prepared struct {
 	others   []*preparedOperation          // whose path has parameters
 }
 
-// preparedKey identifies a request. It has the whole project, because answers depend on its time zone and currency.
+// preparedKey identifies a request. It has the whole project, because answers depend on its time zone and currency. The zone is
+// there by its name: each reading of a project from the database makes another pointer.
 type preparedKey struct {
-	operation                     *operation
-	project                       authn.Project
-	audience, accept, path, query string
+	operation                           *operation
+	project                             authn.Project
+	zone, audience, accept, path, query string
 }
 
 // clone returns a key that can be kept: that of a request refers to its whole first line, which may be many times as long as the
@@ -71,10 +76,9 @@ func (k preparedKey) clone() preparedKey {
 type preparedOperation struct {
 	*operation
 
-	route      int
-	segments   []string
-	audience   Audience
-	negotiates bool // the answer depends on Accept
+	route    int
+	segments []string
+	audience Audience
 }
 
 // prepare registers the operations that a service prepares answers for.
@@ -83,11 +87,13 @@ func prepare(r chi.Router, o Options, guarded map[*contract.Operation]*operation
 		return nil
 	}
 	p := &prepared{fixed: map[string]*preparedOperation{}, answers: otter.Must(&otter.Options[preparedKey, Held]{
-		MaximumWeight: preparedBytes,
+		MaximumWeight:    preparedBytes,
+		ExpiryCalculator: otter.ExpiryWriting[preparedKey, Held](preparedLife),
 		Weigher: func(k preparedKey, _ Held) uint32 {
 			return uint32(preparedOverhead + len(k.audience) + len(k.accept) + len(k.path) + len(k.query))
 		},
 	})}
+	p.answers.StopAllGoroutines() // each new request removes those that have expired
 	var routes []string
 	var problems []error
 	byID := map[string]*contract.Operation{}
@@ -105,7 +111,7 @@ func prepare(r chi.Router, o Options, guarded map[*contract.Operation]*operation
 			problems = append(problems, fmt.Errorf("answers of %s cannot be prepared: it must be a validated GET with callers and without limits by address", id))
 			continue
 		}
-		op.prepared = &preparedOperation{operation: op, route: len(routes), audience: o.Prepared[id], negotiates: offersSeveral(spec)}
+		op.prepared = &preparedOperation{operation: op, route: len(routes), audience: o.Prepared[id]}
 		routes = append(routes, spec.Path)
 		p.add(spec.Path, op.prepared)
 		op.answers = p
@@ -117,11 +123,6 @@ func prepare(r chi.Router, o Options, guarded map[*contract.Operation]*operation
 		router.Ahead(routes, p.find)
 	}
 	return errors.Join(problems...)
-}
-
-func offersSeveral(spec *contract.Operation) bool {
-	ok := spec.Spec.Responses.Status(http.StatusOK)
-	return ok != nil && len(ok.Value.Content) > 1
 }
 
 func (p *prepared) add(path string, o *preparedOperation) {
@@ -203,11 +204,10 @@ func oneOf(values []string) (value string, ok bool) {
 
 func (o *preparedOperation) key(caller authn.Principal, accept string, r *http.Request) preparedKey {
 	k := preparedKey{
-		operation: o.operation, project: caller.Project, audience: o.audience(caller), path: r.URL.Path, query: r.URL.RawQuery,
+		operation: o.operation, project: caller.Project, zone: caller.Project.Zone.String(), audience: o.audience(caller), accept: accept,
+		path: r.URL.Path, query: r.URL.RawQuery,
 	}
-	if o.negotiates {
-		k.accept = accept
-	}
+	k.project.Zone = nil
 	return k
 }
 

@@ -3,8 +3,11 @@ package edge
 import (
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 	"unsafe"
 
 	"github.com/go-chi/chi/v5"
@@ -150,6 +153,7 @@ func TestPreparedAnswersObeyTheContract(t *testing.T) {
 		"deeper":               thing("/things/1/?q=a", "analyst"),
 		"less deep":            thing("/things?q=a", "analyst"),
 		"another type":         thing("/things/1?q=a", "analyst", "Accept", "text/csv"),
+		"a type that is none":  thing("/things/1?q=a", "analyst", "Accept", "image/png"),
 		"types in two lines":   thing("/things/1?q=a", "analyst", "Accept", "text/csv", "Accept", "application/json"),
 		"a forbidden project":  thing("/things/1?q=a", "analyst", "Project", "shop"),
 		"two projects":         thing("/things/1?q=a", "analyst", "Project", "home", "Project", "home"),
@@ -196,6 +200,61 @@ func TestKeptKeysHoldOnlyThemselves(t *testing.T) {
 	if kept != 1 {
 		t.Errorf("%d answers are kept", kept)
 	}
+}
+
+// TestTheSameZoneIsTheSameProject: whoever reads a project from the database gets a zone of its own.
+func TestTheSameZoneIsTheSameProject(t *testing.T) {
+	t.Parallel()
+	in := func(zone string) authn.Principal {
+		location, err := time.LoadLocation(zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return authn.Principal{Project: authn.Project{ID: 7, Zone: location}}
+	}
+	o := &preparedOperation{operation: &operation{}, audience: func(authn.Principal) string { return "" }}
+	r := thing("/things/1", "")
+	berlin := o.key(in("Europe/Berlin"), "", r)
+	if again := o.key(in("Europe/Berlin"), "", r); again != berlin {
+		t.Error("the same request has another key")
+	}
+	if other := o.key(in("Europe/Paris"), "", r); other == berlin {
+		t.Error("two zones have one key")
+	}
+	if none := o.key(authn.Principal{}, "", r); none == berlin {
+		t.Error("no zone has the key of one")
+	}
+}
+
+// TestRequestsThatDoNotComeAgainAreForgotten bounds the life of what is known of a request.
+func TestRequestsThatDoNotComeAgainAreForgotten(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var answers *prepared
+		router := mountPrepared(t, func(r *http.Request) Held {
+			if q, ok := r.Context().Value(questionKey{}).(*question); ok {
+				answers = q.answers
+			}
+			return &held{reply.New([]byte(`{}`), reply.Options{})}
+		})
+		for i := range 100 {
+			router.ServeHTTP(httptest.NewRecorder(), thing("/things/"+strconv.Itoa(i), "analyst"))
+		}
+		synctest.Wait()
+		if found, _ := router.find(thing("/things/7", "analyst")); found == nil {
+			t.Error("forgotten at once")
+		}
+		time.Sleep(preparedLife + time.Second)
+		if found, _ := router.find(thing("/things/7", "analyst")); found != nil {
+			t.Error("answered after its life")
+		}
+		time.Sleep(preparedLife) // the clean-up is coarse
+		router.ServeHTTP(httptest.NewRecorder(), thing("/things/new", "analyst"))
+		synctest.Wait()
+		if n := answers.answers.EstimatedSize(); n != 1 {
+			t.Errorf("%d requests take memory", n)
+		}
+	})
 }
 
 // TestPreparedAnswersOfTheUserItself checks access by the path, which no middleware has routed.

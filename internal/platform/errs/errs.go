@@ -27,13 +27,14 @@ const (
 	Stale                        // a precondition (If-Match) no longer holds
 	TooLarge                     // a body, batch or item is over its limit
 	UnsupportedMedia             // the media type or encoding is not supported
+	NotAcceptable                // the caller takes none of the media types that there are
 	TooMany                      // a quota is used up; RetryAfter says when to retry
 	Unavailable                  // a dependency or capacity is temporarily missing; RetryAfter says when to retry
 )
 
 var kindNames = [...]string{
 	"internal", "malformed", "invalid", "unauthenticated", "forbidden", "not_found",
-	"conflict", "stale", "too_large", "unsupported_media", "too_many", "unavailable",
+	"conflict", "stale", "too_large", "unsupported_media", "not_acceptable", "too_many", "unavailable",
 }
 
 // String returns the snake_case name of the kind, as used in metric labels.

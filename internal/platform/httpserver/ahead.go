@@ -23,7 +23,8 @@ type Prepared func(r *http.Request) (answer *reply.Reply, route int)
 type ahead struct {
 	edge     *edge
 	inFlight *inFlight
-	find     Prepared
+	live     aheadRoute // of /health
+	find     Prepared   // nil: only /health is answered
 	routes   []aheadRoute
 }
 
@@ -33,16 +34,22 @@ type aheadRoute struct {
 	ok, notModified prometheus.Observer
 }
 
+func newAhead(e *edge, f *inFlight) *ahead {
+	live := aheadRoute{template: livePath, ok: e.metrics.duration.WithLabelValues(http.MethodGet, livePath, strconv.Itoa(http.StatusOK))}
+	return &ahead{edge: e, inFlight: f, live: live}
+}
+
 // Ahead lets find answer requests before they are routed. Routes are their templates, for metrics and logs.
 func (rt *Router) Ahead(routes []string, find Prepared) {
-	a := &ahead{edge: rt.edge, inFlight: rt.inFlight, find: find}
+	rt.ahead.find = find
 	for _, template := range routes {
 		series := func(status int) prometheus.Observer {
 			return rt.edge.metrics.duration.WithLabelValues(http.MethodGet, template, strconv.Itoa(status))
 		}
-		a.routes = append(a.routes, aheadRoute{template: template, ok: series(http.StatusOK), notModified: series(http.StatusNotModified)})
+		rt.ahead.routes = append(rt.ahead.routes, aheadRoute{
+			template: template, ok: series(http.StatusOK), notModified: series(http.StatusNotModified),
+		})
 	}
-	rt.ahead = a
 }
 
 // serve answers a request if it can.
@@ -51,6 +58,13 @@ func (a *ahead) serve(w http.ResponseWriter, r *http.Request) bool {
 		return false
 	}
 	start := time.Now()
+	if r.URL.Path == livePath { // not limited: probes of an overloaded service must not fail
+		a.write(w, r, start, liveAnswer, &a.live)
+		return true
+	}
+	if a.find == nil {
+		return false
+	}
 	answer, index := a.find(r)
 	if answer == nil {
 		return false
@@ -62,6 +76,12 @@ func (a *ahead) serve(w http.ResponseWriter, r *http.Request) bool {
 		}
 		defer a.inFlight.leave(network)
 	}
+	a.write(w, r, start, answer, &a.routes[index])
+	return true
+}
+
+// write answers a request of a route.
+func (a *ahead) write(w http.ResponseWriter, r *http.Request, start time.Time, answer *reply.Reply, route *aheadRoute) {
 	a.edge.metrics.inFlight.Inc()
 	defer a.edge.metrics.inFlight.Dec()
 	ctx, span := a.edge.spanOf(r)
@@ -74,7 +94,7 @@ func (a *ahead) serve(w http.ResponseWriter, r *http.Request) bool {
 	header["X-Content-Type-Options"] = noSniff
 	status, written := answer.Write(w, r.Header)
 
-	duration, route := time.Since(start), &a.routes[index]
+	duration := time.Since(start)
 	observer := route.ok
 	if status == http.StatusNotModified {
 		observer = route.notModified
@@ -91,7 +111,6 @@ func (a *ahead) serve(w http.ResponseWriter, r *http.Request) bool {
 	if a.edge.accessLog == "all" {
 		a.edge.log(ctx, served{method: r.Method, route: route.template, status: status, duration: duration, bytes: int64(written), id: id})
 	}
-	return true
 }
 
 // spanOf starts the span of a request if the tracer records any.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
@@ -99,6 +100,39 @@ func TestRequestsThatNeedTheirHandler(t *testing.T) {
 	}
 }
 
+// TestHealthIsAnsweredAhead holds the answer without routing against the one with it, which HEAD and draining need.
+func TestHealthIsAnsweredAhead(t *testing.T) {
+	t.Parallel()
+	router, health := prepared(t, func(o *httpserver.RouterOptions) { o.Config.MaxRequestsPerAddress = 1 })
+	get := func() *http.Request { return httptest.NewRequest(http.MethodGet, "/health", nil) }
+	want := httptest.NewRecorder()
+	router.Router.ServeHTTP(want, get())
+	got := ask(router, get(), "If-None-Match", "*", "Accept-Encoding", "gzip")
+	for _, w := range []*httptest.ResponseRecorder{want, got} {
+		if len(w.Header().Get("X-Request-Id")) != 26 {
+			t.Errorf("request id %q", w.Header().Get("X-Request-Id"))
+		}
+		w.Header().Del("X-Request-Id")
+	}
+	if diff := cmp.Diff(want.Header(), got.Header()); diff != "" || got.Code != http.StatusOK || got.Body.String() != want.Body.String() {
+		t.Errorf("%d %s; header (-routed +ahead):\n%s", got.Code, got.Body, diff)
+	}
+	if want.Body.String() != "{\"status\":\"ok\"}\n" || want.Header().Get("Cache-Control") != "no-store" || want.Header().Get("Content-Type") != "application/json" {
+		t.Errorf("%s %v", want.Body, want.Header())
+	}
+	if head := ask(router, httptest.NewRequest(http.MethodHead, "/health", nil)); head.Code != http.StatusOK {
+		t.Errorf("HEAD: status %d", head.Code)
+	}
+	health.Drain()
+	if w := ask(router, get()); w.Code != http.StatusOK || w.Header().Get("Connection") != "close" {
+		t.Errorf("draining: status %d, Connection %q", w.Code, w.Header().Get("Connection"))
+	}
+	metrics := ask(router, httptest.NewRequest(http.MethodGet, "/metrics", nil)).Body.String()
+	if want := `hpa_http_request_duration_seconds_count{method="GET",route="/health",status="200"} 3`; !strings.Contains(metrics, want) {
+		t.Errorf("the metrics lack %s", want)
+	}
+}
+
 // TestPreparedAnswersAreTraced records a span when there is an exporter, as for any other answer.
 func TestPreparedAnswersAreTraced(t *testing.T) {
 	t.Parallel()
@@ -121,9 +155,11 @@ func TestPreparedAnswersAreTraced(t *testing.T) {
 // TestPreparedAnswersAllocateLittle bounds what comes on top of net/http: the request id and the list that it is in.
 func TestPreparedAnswersAllocateLittle(t *testing.T) { //nolint:paralleltest // it measures the whole process
 	router, _ := prepared(t, func(o *httpserver.RouterOptions) { o.Config.MaxRequestsPerAddress = 10 })
-	w, r := quiet{http.Header{}}, httptest.NewRequest(http.MethodGet, "/things/7", nil)
-	if n := testing.AllocsPerRun(1000, func() { router.ServeHTTP(w, r) }); n > 2 {
-		t.Errorf("%.1f allocations", n)
+	for _, path := range []string{"/things/7", "/health"} {
+		w, r := quiet{http.Header{}}, httptest.NewRequest(http.MethodGet, path, nil)
+		if n := testing.AllocsPerRun(1000, func() { router.ServeHTTP(w, r) }); n > 2 {
+			t.Errorf("%s: %.1f allocations", path, n)
+		}
 	}
 }
 

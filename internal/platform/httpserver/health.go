@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/reply"
 )
 
 // checkTimeout bounds one readiness check. Probes usually give up after a few seconds.
@@ -101,10 +103,14 @@ func (h *Health) logChange(ctx context.Context, check Check, err error) {
 	}
 }
 
+// livePath is where the liveness probe asks.
+const livePath = "/health"
+
+// liveAnswer is what it gets.
+var liveAnswer = reply.New([]byte(`{"status":"ok"}`+"\n"), reply.Options{CacheControl: "no-store", Untagged: true})
+
 // ServeLive answers GET /health with 200: a process that can answer is alive.
-func (h *Health) ServeLive(w http.ResponseWriter, _ *http.Request) {
-	writeProbe(w, http.StatusOK, map[string]string{"status": "ok"})
-}
+func (h *Health) ServeLive(w http.ResponseWriter, r *http.Request) { liveAnswer.Write(w, r.Header) }
 
 // shared is Ready, at most once in readyFor, however many ask. A result does not depend on whether the one who asked first
 // waits for it.

@@ -58,7 +58,7 @@ func (f *inFlight) leave(network netip.Addr) {
 // probes of an overloaded service must not fail.
 func (f *inFlight) around(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if f.limit == 0 || r.URL.Path == "/health" || r.URL.Path == "/ready" {
+		if f.limit == 0 || r.URL.Path == livePath || r.URL.Path == "/ready" {
 			next.ServeHTTP(w, r)
 			return
 		}

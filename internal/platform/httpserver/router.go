@@ -31,12 +31,12 @@ type Router struct {
 
 	edge     *edge
 	inFlight *inFlight
-	ahead    *ahead // nil: every request is routed
+	ahead    *ahead
 }
 
 // ServeHTTP implements http.Handler.
 func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if rt.ahead == nil || !rt.ahead.serve(w, r) {
+	if !rt.ahead.serve(w, r) {
 		rt.Router.ServeHTTP(w, r)
 	}
 }
@@ -46,10 +46,11 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // answered wherever GET is, without the body (RFC 9110, section 9.3.2).
 func NewRouter(o RouterOptions) *Router {
 	r := &Router{Router: chi.NewRouter(), edge: newEdge(o), inFlight: newInFlight(o.Config.MaxRequestsPerAddress)}
+	r.ahead = newAhead(r.edge, r.inFlight)
 	r.Use(r.edge.around, r.inFlight.around, middleware.GetHead)
 	r.NotFound(NotFound)
 	r.MethodNotAllowed(methodNotAllowed(r))
-	r.Get("/health", o.Health.ServeLive)
+	r.Get(livePath, o.Health.ServeLive)
 	r.Get("/ready", o.Health.ServeReady)
 	r.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(o.Gatherer, promhttp.HandlerOpts{EnableOpenMetrics: true})) // exemplars need OpenMetrics
 	return r

@@ -46,6 +46,7 @@ var statuses = map[errs.Kind]int{
 	errs.Stale:            http.StatusPreconditionFailed,
 	errs.TooLarge:         http.StatusRequestEntityTooLarge,
 	errs.UnsupportedMedia: http.StatusUnsupportedMediaType,
+	errs.NotAcceptable:    http.StatusNotAcceptable,
 	errs.TooMany:          http.StatusTooManyRequests,
 	errs.Unavailable:      http.StatusServiceUnavailable,
 }
@@ -55,7 +56,7 @@ func Status(err error) int {
 	return statuses[public(err).Kind]
 }
 
-// Write responds with err as a problem document. An error without a kind becomes a 500 that hides its text. The Recorder in the
+// Write responds with err as a problem document, whatever the request accepts: its status says more than a 406 would. An error without a kind becomes a 500 that hides its text. The Recorder in the
 // context receives the full error for the access log.
 func Write(w http.ResponseWriter, r *http.Request, err error) {
 	e := public(err)

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/negotiation"
 )
 
 // worthCompressing is the length in bytes from which on a body is compressed for clients that accept it.
@@ -19,25 +21,30 @@ const worthCompressing = 1 << 10
 // Options are the headers of a reply.
 type Options struct {
 	// Tag is the entity tag without its quotation marks; empty: a digest of the body.
-	Tag          string
+	Tag string
+	// Weak says that other bodies with the same tag differ a little (RFC 9110, section 8.8.1).
+	Weak bool
+	// Untagged replies have no entity tag, so they are never answered with 304.
+	Untagged     bool
 	CacheControl string
 	Vary         string // beside Accept-Encoding; may be empty
 }
 
 // Reply is the encoded JSON of a 200. It is safe for concurrent use.
 type Reply struct {
-	plain  variant
-	cache  []string // Cache-Control
-	vary   []string // nil if there is none
-	zip    sync.Once
-	zipped *variant // nil: not smaller than plain
+	options Options
+	plain   variant
+	cache   []string // Cache-Control
+	vary    []string // nil if there is none
+	zip     sync.Once
+	zipped  *variant // nil: not worth its memory
 }
 
 // variant is a representation of a reply.
 type variant struct {
 	body         []byte
-	tag          string // quoted
-	tags, length []string
+	tag          string   // quoted; empty without one
+	tags, length []string // of the header; tags is nil without one
 }
 
 // gzipSuffix ends the entity tag of a compressed representation. A strong tag names one sequence of bytes.
@@ -50,12 +57,11 @@ var (
 
 // New returns the reply with a body, which must not change any more.
 func New(body []byte, o Options) *Reply {
-	tag := o.Tag
-	if tag == "" {
+	if o.Tag == "" && !o.Untagged {
 		sum := sha256.Sum256(body)
-		tag = base64.RawURLEncoding.EncodeToString(sum[:12])
+		o.Tag = base64.RawURLEncoding.EncodeToString(sum[:12])
 	}
-	p := &Reply{plain: newVariant(body, tag), cache: []string{o.CacheControl}}
+	p := &Reply{options: o, plain: newVariant(body, o, ""), cache: []string{o.CacheControl}}
 	vary := o.Vary
 	if p.compressible() {
 		vary = strings.TrimPrefix(vary+", Accept-Encoding", ", ")
@@ -66,9 +72,17 @@ func New(body []byte, o Options) *Reply {
 	return p
 }
 
-func newVariant(body []byte, tag string) variant {
-	quoted := `"` + tag + `"`
-	return variant{body: body, tag: quoted, tags: []string{quoted}, length: []string{strconv.Itoa(len(body))}}
+func newVariant(body []byte, o Options, suffix string) variant {
+	v := variant{body: body, length: []string{strconv.Itoa(len(body))}}
+	if o.Untagged {
+		return v
+	}
+	v.tag = `"` + o.Tag + suffix + `"`
+	v.tags = []string{v.tag}
+	if o.Weak {
+		v.tags[0] = "W/" + v.tag
+	}
+	return v
 }
 
 func (p *Reply) compressible() bool { return len(p.plain.body) >= worthCompressing }
@@ -76,23 +90,27 @@ func (p *Reply) compressible() bool { return len(p.plain.body) >= worthCompressi
 // Body returns the body as it is without compression.
 func (p *Reply) Body() []byte { return p.plain.body }
 
+// Tag returns the entity tag of the body without compression, without its quotation marks.
+func (p *Reply) Tag() string { return p.options.Tag }
+
 // Size returns how many bytes of memory the bodies take at most.
 func (p *Reply) Size() int {
 	if p.compressible() {
-		return 2 * len(p.plain.body) // the compressed one is kept only if it is smaller
+		return len(p.plain.body) + len(p.plain.body)/2
 	}
 	return len(p.plain.body)
 }
 
-// compressed returns the compressed representation, or the plain one if compression does not make it smaller.
+// compressed returns the compressed representation, which is made for the first client that accepts it. It is the plain one if
+// compression does not save half of it: that is a bound on what is kept, and JSON is far below it.
 func (p *Reply) compressed() *variant {
 	p.zip.Do(func() {
 		var body bytes.Buffer
 		writer, _ := gzip.NewWriterLevel(&body, gzip.BestSpeed) // a valid level
 		_, _ = writer.Write(p.plain.body)                       // a buffer takes everything
 		_ = writer.Close()
-		if body.Len() < len(p.plain.body) {
-			smaller := newVariant(bytes.Clone(body.Bytes()), strings.Trim(p.plain.tag, `"`)+gzipSuffix)
+		if body.Len() <= len(p.plain.body)/2 {
+			smaller := newVariant(bytes.Clone(body.Bytes()), p.options, gzipSuffix)
 			p.zipped = &smaller
 		}
 	})
@@ -106,16 +124,18 @@ func (p *Reply) compressed() *variant {
 // and the length of the body.
 func (p *Reply) Write(w http.ResponseWriter, asked http.Header) (status int, written int) {
 	v := &p.plain
-	if p.compressible() && acceptsGzip(asked) {
+	if p.compressible() && negotiation.Gzip(asked) {
 		v = p.compressed()
 	}
 	header := w.Header()
 	header["Cache-Control"] = p.cache
-	header["Etag"] = v.tags
+	if v.tags != nil {
+		header["Etag"] = v.tags
+	}
 	if p.vary != nil {
 		header["Vary"] = p.vary
 	}
-	if known := asked["If-None-Match"]; len(known) == 1 && NoneMatch(known[0], p.plain.tag) {
+	if known := asked["If-None-Match"]; len(known) == 1 && v.tags != nil && NoneMatch(known[0], p.plain.tag) {
 		w.WriteHeader(http.StatusNotModified)
 		return http.StatusNotModified, 0
 	}
@@ -151,19 +171,4 @@ func Plain(tag string) string {
 		return bare + `"`
 	}
 	return tag
-}
-
-// acceptsGzip reports whether Accept-Encoding names gzip, and not with the weight 0.
-func acceptsGzip(asked http.Header) bool {
-	for _, line := range asked["Accept-Encoding"] {
-		for element := range strings.SplitSeq(line, ",") {
-			name, weight, weighted := strings.Cut(element, ";")
-			if !strings.EqualFold(strings.TrimSpace(name), "gzip") {
-				continue
-			}
-			value, isWeight := strings.CutPrefix(strings.ToLower(strings.TrimSpace(weight)), "q=")
-			return !weighted || !isWeight || strings.Trim(value, "0.") != ""
-		}
-	}
-	return false
 }

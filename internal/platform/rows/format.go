@@ -1,10 +1,9 @@
 package rows
 
 import (
-	"mime"
 	"net/http"
-	"strconv"
-	"strings"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/negotiation"
 )
 
 // Format is the media type of an answer with rows.
@@ -25,54 +24,15 @@ func (f Format) ContentType() string {
 	return string(f)
 }
 
-// Negotiate returns the format that a request prefers among those offered, by its header Accept (RFC 9110, section 12.5.1). It is
-// the first of those that are equally good, and the first of all if the header is missing or names none of them.
+// Negotiate returns the format that a request prefers among those offered, by its header Accept. It is the first of those that are
+// equally good, and the first of all if the header is missing or allows none of them: the edge has refused such a request.
 func Negotiate(header http.Header, offered ...Format) Format {
-	ranges := parseAccept(strings.Join(header.Values("Accept"), ","))
-	best, quality := offered[0], 0.0
-	for _, f := range offered {
-		if q := ranges.quality(f); q > quality {
-			best, quality = f, q
-		}
+	names := make([]string, len(offered))
+	for i, f := range offered {
+		names[i] = string(f)
 	}
-	return best
-}
-
-// mediaRange is an element of the header Accept.
-type mediaRange struct {
-	name    string
-	quality float64
-}
-
-type mediaRanges []mediaRange
-
-// parseAccept skips elements that are malformed.
-func parseAccept(value string) (ranges mediaRanges) {
-	for element := range strings.SplitSeq(value, ",") {
-		name, parameters, err := mime.ParseMediaType(element)
-		if err != nil {
-			continue
-		}
-		r := mediaRange{name: name, quality: 1}
-		if text, given := parameters["q"]; given {
-			if r.quality, err = strconv.ParseFloat(text, 64); err != nil {
-				continue
-			}
-		}
-		ranges = append(ranges, r)
+	if name, ok := negotiation.MediaType(header, names...); ok {
+		return Format(name)
 	}
-	return ranges
-}
-
-// quality returns that of the most specific range that a format is in; 0 is not acceptable.
-func (r mediaRanges) quality(f Format) float64 {
-	kind, _, _ := strings.Cut(string(f), "/")
-	for _, name := range []string{string(f), kind + "/*", "*/*"} {
-		for _, each := range r {
-			if each.name == name {
-				return each.quality
-			}
-		}
-	}
-	return 0
+	return offered[0]
 }

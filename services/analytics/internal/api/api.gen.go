@@ -610,6 +610,9 @@ type UserSummary struct {
 // From defines model for From.
 type From = openapi_types.Date
 
+// IfNoneMatchAnswer defines model for IfNoneMatchAnswer.
+type IfNoneMatchAnswer = string
+
 // OrderID defines model for OrderID.
 type OrderID = string
 
@@ -638,6 +641,9 @@ type EventNamesParams struct {
 
 	// Cursor The `next_cursor` of the previous page. It is opaque, and valid only with the parameters of that page apart from `limit` (422 `cursor_mismatch`). Each page is read at its own time: what changes its place between two pages can be missing or come twice. Over days whose numbers do not change any more, pages are exact.
 	Cursor *RankingCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch An `ETag` seen before; while the answer in JSON is still the same, it is 304 without a body.
+	IfNoneMatch *IfNoneMatchAnswer `json:"If-None-Match,omitempty"`
 }
 
 // EventTimeseriesParams defines parameters for EventTimeseries.
@@ -653,6 +659,9 @@ type EventTimeseriesParams struct {
 
 	// Interval The length of a point.
 	Interval *Interval `form:"interval,omitempty" json:"interval,omitempty"`
+
+	// IfNoneMatch An `ETag` seen before; while the answer in JSON is still the same, it is 304 without a body.
+	IfNoneMatch *IfNoneMatchAnswer `json:"If-None-Match,omitempty"`
 }
 
 // OverviewParams defines parameters for Overview.
@@ -665,6 +674,9 @@ type OverviewParams struct {
 
 	// Interval The length of a point.
 	Interval *Interval `form:"interval,omitempty" json:"interval,omitempty"`
+
+	// IfNoneMatch An `ETag` seen before; while the answer in JSON is still the same, it is 304 without a body.
+	IfNoneMatch *IfNoneMatchAnswer `json:"If-None-Match,omitempty"`
 }
 
 // ProductTimeseriesBySKUParams defines parameters for ProductTimeseriesBySKU.
@@ -680,6 +692,9 @@ type ProductTimeseriesBySKUParams struct {
 
 	// Interval The length of a point.
 	Interval *Interval `form:"interval,omitempty" json:"interval,omitempty"`
+
+	// IfNoneMatch An `ETag` seen before; while the answer in JSON is still the same, it is 304 without a body.
+	IfNoneMatch *IfNoneMatchAnswer `json:"If-None-Match,omitempty"`
 }
 
 // TopProductsParams defines parameters for TopProducts.
@@ -707,6 +722,9 @@ type TopProductsParams struct {
 
 	// Cursor The `next_cursor` of the previous page. It is opaque, and valid only with the parameters of that page apart from `limit` (422 `cursor_mismatch`). Each page is read at its own time: what changes its place between two pages can be missing or come twice. Over days whose numbers do not change any more, pages are exact.
 	Cursor *RankingCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch An `ETag` seen before; while the answer in JSON is still the same, it is 304 without a body.
+	IfNoneMatch *IfNoneMatchAnswer `json:"If-None-Match,omitempty"`
 }
 
 // ProductTimeseriesParams defines parameters for ProductTimeseries.
@@ -719,6 +737,9 @@ type ProductTimeseriesParams struct {
 
 	// Interval The length of a point.
 	Interval *Interval `form:"interval,omitempty" json:"interval,omitempty"`
+
+	// IfNoneMatch An `ETag` seen before; while the answer in JSON is still the same, it is 304 without a body.
+	IfNoneMatch *IfNoneMatchAnswer `json:"If-None-Match,omitempty"`
 }
 
 // MySummaryParams defines parameters for MySummary.
@@ -728,6 +749,9 @@ type MySummaryParams struct {
 
 	// To The last day of the project (inclusive). Today, where the project lives, by default.
 	To *To `form:"to,omitempty" json:"to,omitempty"`
+
+	// IfNoneMatch An `ETag` seen before; while the answer in JSON is still the same, it is 304 without a body.
+	IfNoneMatch *IfNoneMatchAnswer `json:"If-None-Match,omitempty"`
 }
 
 // TopUsersParams defines parameters for TopUsers.
@@ -749,6 +773,9 @@ type TopUsersParams struct {
 
 	// Cursor The `next_cursor` of the previous page. It is opaque, and valid only with the parameters of that page apart from `limit` (422 `cursor_mismatch`). Each page is read at its own time: what changes its place between two pages can be missing or come twice. Over days whose numbers do not change any more, pages are exact.
 	Cursor *RankingCursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch An `ETag` seen before; while the answer in JSON is still the same, it is 304 without a body.
+	IfNoneMatch *IfNoneMatchAnswer `json:"If-None-Match,omitempty"`
 }
 
 // UserSummaryParams defines parameters for UserSummary.
@@ -758,6 +785,9 @@ type UserSummaryParams struct {
 
 	// To The last day of the project (inclusive). Today, where the project lives, by default.
 	To *To `form:"to,omitempty" json:"to,omitempty"`
+
+	// IfNoneMatch An `ETag` seen before; while the answer in JSON is still the same, it is 304 without a body.
+	IfNoneMatch *IfNoneMatchAnswer `json:"If-None-Match,omitempty"`
 }
 
 // ServerInterface represents all server handlers.
@@ -919,6 +949,27 @@ func (siw *ServerInterfaceWrapper) EventNames(w http.ResponseWriter, r *http.Req
 		return
 	}
 
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatchAnswer
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-None-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-None-Match", Err: err})
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.EventNames(w, r, params)
 	}))
@@ -991,6 +1042,27 @@ func (siw *ServerInterfaceWrapper) EventTimeseries(w http.ResponseWriter, r *htt
 		return
 	}
 
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatchAnswer
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-None-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-None-Match", Err: err})
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.EventTimeseries(w, r, params)
 	}))
@@ -1048,6 +1120,27 @@ func (siw *ServerInterfaceWrapper) Overview(w http.ResponseWriter, r *http.Reque
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "interval", Err: err})
 		}
 		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatchAnswer
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-None-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-None-Match", Err: err})
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
 	}
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -1120,6 +1213,27 @@ func (siw *ServerInterfaceWrapper) ProductTimeseriesBySKU(w http.ResponseWriter,
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "interval", Err: err})
 		}
 		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatchAnswer
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-None-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-None-Match", Err: err})
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
 	}
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -1246,6 +1360,27 @@ func (siw *ServerInterfaceWrapper) TopProducts(w http.ResponseWriter, r *http.Re
 		return
 	}
 
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatchAnswer
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-None-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-None-Match", Err: err})
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.TopProducts(w, r, params)
 	}))
@@ -1314,6 +1449,27 @@ func (siw *ServerInterfaceWrapper) ProductTimeseries(w http.ResponseWriter, r *h
 		return
 	}
 
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatchAnswer
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-None-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-None-Match", Err: err})
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ProductTimeseries(w, r, id, params)
 	}))
@@ -1358,6 +1514,27 @@ func (siw *ServerInterfaceWrapper) MySummary(w http.ResponseWriter, r *http.Requ
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "to", Err: err})
 		}
 		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatchAnswer
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-None-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-None-Match", Err: err})
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
 	}
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -1458,6 +1635,27 @@ func (siw *ServerInterfaceWrapper) TopUsers(w http.ResponseWriter, r *http.Reque
 		return
 	}
 
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatchAnswer
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-None-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-None-Match", Err: err})
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.TopUsers(w, r, params)
 	}))
@@ -1511,6 +1709,27 @@ func (siw *ServerInterfaceWrapper) UserSummary(w http.ResponseWriter, r *http.Re
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "to", Err: err})
 		}
 		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatchAnswer
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-None-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-None-Match", Err: err})
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
 	}
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -1668,6 +1887,15 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	return r
 }
 
+type NotModifiedResponseHeaders struct {
+	CacheControl string
+	ETag         *string
+	XRequestID   *string
+}
+type NotModifiedResponse struct {
+	Headers NotModifiedResponseHeaders
+}
+
 type EventNamesRequestObject struct {
 	Params EventNamesParams
 }
@@ -1676,18 +1904,44 @@ type EventNamesResponseObject interface {
 	VisitEventNamesResponse(w http.ResponseWriter) error
 }
 
-type EventNames200JSONResponse EventNames
+type EventNames200ResponseHeaders struct {
+	CacheControl string
+	ETag         *string
+}
+
+type EventNames200JSONResponse struct {
+	Body    EventNames
+	Headers EventNames200ResponseHeaders
+}
 
 func (response EventNames200JSONResponse) VisitEventNamesResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type EventNames304Response = NotModifiedResponse
+
+func (response EventNames304Response) VisitEventNamesResponse(w http.ResponseWriter) error {
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(304)
+	return nil
 }
 
 type EventTimeseriesRequestObject struct {
@@ -1698,18 +1952,44 @@ type EventTimeseriesResponseObject interface {
 	VisitEventTimeseriesResponse(w http.ResponseWriter) error
 }
 
-type EventTimeseries200JSONResponse EventSeries
+type EventTimeseries200ResponseHeaders struct {
+	CacheControl string
+	ETag         *string
+}
+
+type EventTimeseries200JSONResponse struct {
+	Body    EventSeries
+	Headers EventTimeseries200ResponseHeaders
+}
 
 func (response EventTimeseries200JSONResponse) VisitEventTimeseriesResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type EventTimeseries304Response = NotModifiedResponse
+
+func (response EventTimeseries304Response) VisitEventTimeseriesResponse(w http.ResponseWriter) error {
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(304)
+	return nil
 }
 
 type OverviewRequestObject struct {
@@ -1720,18 +2000,44 @@ type OverviewResponseObject interface {
 	VisitOverviewResponse(w http.ResponseWriter) error
 }
 
-type Overview200JSONResponse Overview
+type Overview200ResponseHeaders struct {
+	CacheControl string
+	ETag         *string
+}
+
+type Overview200JSONResponse struct {
+	Body    Overview
+	Headers Overview200ResponseHeaders
+}
 
 func (response Overview200JSONResponse) VisitOverviewResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type Overview304Response = NotModifiedResponse
+
+func (response Overview304Response) VisitOverviewResponse(w http.ResponseWriter) error {
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(304)
+	return nil
 }
 
 type ProductTimeseriesBySKURequestObject struct {
@@ -1742,18 +2048,44 @@ type ProductTimeseriesBySKUResponseObject interface {
 	VisitProductTimeseriesBySKUResponse(w http.ResponseWriter) error
 }
 
-type ProductTimeseriesBySKU200JSONResponse Series
+type ProductTimeseriesBySKU200ResponseHeaders struct {
+	CacheControl string
+	ETag         *string
+}
+
+type ProductTimeseriesBySKU200JSONResponse struct {
+	Body    Series
+	Headers ProductTimeseriesBySKU200ResponseHeaders
+}
 
 func (response ProductTimeseriesBySKU200JSONResponse) VisitProductTimeseriesBySKUResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type ProductTimeseriesBySKU304Response = NotModifiedResponse
+
+func (response ProductTimeseriesBySKU304Response) VisitProductTimeseriesBySKUResponse(w http.ResponseWriter) error {
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(304)
+	return nil
 }
 
 type TopProductsRequestObject struct {
@@ -1764,18 +2096,44 @@ type TopProductsResponseObject interface {
 	VisitTopProductsResponse(w http.ResponseWriter) error
 }
 
-type TopProducts200JSONResponse TopProducts
+type TopProducts200ResponseHeaders struct {
+	CacheControl string
+	ETag         *string
+}
+
+type TopProducts200JSONResponse struct {
+	Body    TopProducts
+	Headers TopProducts200ResponseHeaders
+}
 
 func (response TopProducts200JSONResponse) VisitTopProductsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type TopProducts304Response = NotModifiedResponse
+
+func (response TopProducts304Response) VisitTopProductsResponse(w http.ResponseWriter) error {
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(304)
+	return nil
 }
 
 type ProductTimeseriesRequestObject struct {
@@ -1787,18 +2145,44 @@ type ProductTimeseriesResponseObject interface {
 	VisitProductTimeseriesResponse(w http.ResponseWriter) error
 }
 
-type ProductTimeseries200JSONResponse Series
+type ProductTimeseries200ResponseHeaders struct {
+	CacheControl string
+	ETag         *string
+}
+
+type ProductTimeseries200JSONResponse struct {
+	Body    Series
+	Headers ProductTimeseries200ResponseHeaders
+}
 
 func (response ProductTimeseries200JSONResponse) VisitProductTimeseriesResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type ProductTimeseries304Response = NotModifiedResponse
+
+func (response ProductTimeseries304Response) VisitProductTimeseriesResponse(w http.ResponseWriter) error {
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(304)
+	return nil
 }
 
 type MySummaryRequestObject struct {
@@ -1809,18 +2193,44 @@ type MySummaryResponseObject interface {
 	VisitMySummaryResponse(w http.ResponseWriter) error
 }
 
-type MySummary200JSONResponse UserSummary
+type MySummary200ResponseHeaders struct {
+	CacheControl string
+	ETag         *string
+}
+
+type MySummary200JSONResponse struct {
+	Body    UserSummary
+	Headers MySummary200ResponseHeaders
+}
 
 func (response MySummary200JSONResponse) VisitMySummaryResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type MySummary304Response = NotModifiedResponse
+
+func (response MySummary304Response) VisitMySummaryResponse(w http.ResponseWriter) error {
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(304)
+	return nil
 }
 
 type TopUsersRequestObject struct {
@@ -1831,18 +2241,44 @@ type TopUsersResponseObject interface {
 	VisitTopUsersResponse(w http.ResponseWriter) error
 }
 
-type TopUsers200JSONResponse TopUsers
+type TopUsers200ResponseHeaders struct {
+	CacheControl string
+	ETag         *string
+}
+
+type TopUsers200JSONResponse struct {
+	Body    TopUsers
+	Headers TopUsers200ResponseHeaders
+}
 
 func (response TopUsers200JSONResponse) VisitTopUsersResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type TopUsers304Response = NotModifiedResponse
+
+func (response TopUsers304Response) VisitTopUsersResponse(w http.ResponseWriter) error {
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(304)
+	return nil
 }
 
 type UserSummaryRequestObject struct {
@@ -1854,18 +2290,44 @@ type UserSummaryResponseObject interface {
 	VisitUserSummaryResponse(w http.ResponseWriter) error
 }
 
-type UserSummary200JSONResponse UserSummary
+type UserSummary200ResponseHeaders struct {
+	CacheControl string
+	ETag         *string
+}
+
+type UserSummary200JSONResponse struct {
+	Body    UserSummary
+	Headers UserSummary200ResponseHeaders
+}
 
 func (response UserSummary200JSONResponse) VisitUserSummaryResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type UserSummary304Response = NotModifiedResponse
+
+func (response UserSummary304Response) VisitUserSummaryResponse(w http.ResponseWriter) error {
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(304)
+	return nil
 }
 
 // StrictServerInterface represents all server handlers.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/hp-analytics/hp-analytics/internal/protocol"
 	"github.com/hp-analytics/hp-analytics/internal/stats"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/report"
 )
@@ -25,7 +24,7 @@ func (s *Server) EventNames(ctx context.Context, request EventNamesRequestObject
 		return nil, err
 	}
 	ask := question{
-		project: project, fields: []string{protocol.ProjectField(project.ID)}, key: fmt.Sprintf("%s:%v:%d", asked, q.After, q.Limit),
+		project: project, about: aboutProject(project.ID), today: endsToday(p.To, q.Range), key: fmt.Sprintf("%s:%v:%d", asked, q.After, q.Limit),
 		cost: topWeight * q.Range.Days(),
 	}
 	return answer(ctx, s, ask, func(ctx context.Context) (EventNames, error) {
@@ -53,7 +52,7 @@ func (s *Server) EventTimeseries(ctx context.Context, request EventTimeseriesReq
 		return nil, err
 	}
 	q := question{
-		project: project, fields: []string{protocol.ProjectField(project.ID)},
+		project: project, about: aboutProject(project.ID), today: endsToday(p.To, r),
 		key: fmt.Sprintf("event:%q:%s:%s:%s", name, r, interval, project.WeekStart), cost: seriesCost(r, interval),
 	}
 	return answer(ctx, s, q, func(ctx context.Context) (EventSeries, error) {

@@ -6,21 +6,24 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/go-chi/chi/v5"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/hp-analytics/hp-analytics/internal/localtime"
 	"github.com/hp-analytics/hp-analytics/internal/openapi/edge"
 	"github.com/hp-analytics/hp-analytics/internal/openapi/openapitest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/cache"
+	"github.com/hp-analytics/hp-analytics/internal/platform/httpserver"
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 	platformpostgres "github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	platformredis "github.com/hp-analytics/hp-analytics/internal/platform/redis"
 	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/api"
@@ -36,8 +39,13 @@ type world struct {
 	db      *pgxpool.Pool // as superuser
 	now     time.Time     // of the service
 	handler http.Handler
+	routes  http.Handler // handler without the checker
 	checker *openapitest.Checker
 	callers callers
+	client  *platformredis.Client
+	server  *api.Server
+	cache   *cache.Cache
+	routed  atomic.Int64 // requests that were not answered ahead of the router
 }
 
 // callers are principals by their credentials.
@@ -52,33 +60,61 @@ func (c callers) Authenticate(_ context.Context, header string) (authn.Principal
 	return p, nil
 }
 
+// Recall lets requests be answered ahead of the router.
+func (c callers) Recall(header, _ string) (authn.Principal, bool) {
+	p, ok := c[strings.TrimPrefix(header, "Bearer ")]
+	return p, ok
+}
+
 // Enter implements edge.Authenticator: each caller acts in one project.
 func (c callers) Enter(_ context.Context, caller authn.Principal, _ string) (authn.Principal, error) {
 	return caller, nil
 }
 
-func newWorld(t *testing.T) *world {
+// counting counts the requests that are authenticated in their route.
+type counting struct {
+	callers
+	routed *atomic.Int64
+}
+
+// Authenticate implements edge.Authenticator.
+func (c counting) Authenticate(ctx context.Context, header string) (authn.Principal, error) {
+	c.routed.Add(1)
+	return c.callers.Authenticate(ctx, header)
+}
+
+func newWorld(t *testing.T) *world { return newWorldKeeping(t, time.Second) }
+
+// newWorldKeeping returns a world whose service keeps answers for a while in its memory.
+func newWorldKeeping(t *testing.T, local time.Duration) *world {
 	t.Helper()
 	database := dbtest.New(t)
 	w := &world{t: t, db: database.Pool(""), now: time.Now(), checker: openapitest.New(t), callers: callers{}}
 	logger := platformtest.Logger(t)
-	client := redistest.ClientOf(t, redistest.New(t), platformpostgres.Identity(w.db))
-	answers := cache.New(cache.Options{Name: "analytics", LocalTTL: time.Second, RedisTTL: 10 * time.Second, MaxBytes: 1 << 20, Reply: api.Headers}, client, logger, prometheus.NewRegistry())
+	w.client = redistest.ClientOf(t, redistest.New(t), platformpostgres.Identity(w.db))
+	registry := prometheus.NewRegistry()
+	w.cache = cache.New(cache.Options{Name: "analytics", LocalTTL: local, RedisTTL: 10 * time.Second, MaxBytes: 1 << 20, Reply: api.Headers}, w.client, logger, registry)
 	reports := postgres.New(database.Pool("hp_analytics"))
-	server := &api.Server{
-		Reports: reports, Numbers: api.NewNumbers(reports), Cache: answers, Versions: redis.NewVersions(client, logger), OpenToUsers: true,
+	w.server = &api.Server{
+		Reports: reports, Numbers: api.NewNumbers(reports), Cache: w.cache, Versions: redis.NewVersions(w.client, logger), OpenToUsers: true,
 		Now: func() time.Time { return w.now },
 	}
 	t.Cleanup(func() {
-		server.Versions.Close()
-		server.Numbers.Close()
-		answers.Close()
+		w.server.Versions.Close()
+		w.server.Numbers.Close()
+		w.cache.Close()
 	})
-	router := chi.NewRouter()
-	options := edge.Options{Authenticator: w.callers, Limits: map[string]edge.Limit{"analytics": edge.ChargedByHandler()}}
-	if err := edge.Mount(router, "analytics", options, server.Mount); err != nil {
+	router := httpserver.NewRouter(httpserver.RouterOptions{
+		Config: httpserver.Config{AccessLog: "none", RequestTimeout: time.Minute}, Logger: logger, Registerer: registry, Gatherer: registry,
+		TracerProvider: noop.NewTracerProvider(), Health: httpserver.NewHealth(logger),
+	})
+	options := edge.Options{
+		Authenticator: counting{w.callers, &w.routed}, Limits: map[string]edge.Limit{"analytics": edge.ChargedByHandler()}, Prepared: api.Prepared(),
+	}
+	if err := edge.Mount(router, "analytics", options, w.server.Mount); err != nil {
 		t.Fatal(err)
 	}
+	w.routes = router
 	w.handler = w.checker.Handler(router)
 	return w
 }

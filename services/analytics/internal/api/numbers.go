@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,22 +50,32 @@ func NewNumbers(store *postgres.Store) *Numbers {
 // Close stops the goroutine that removes expired entries.
 func (n *Numbers) Close() { n.fields.StopAllGoroutines() }
 
-// ofProduct returns the fields of a product of a project. An unknown product is a NotFound error.
-func (n *Numbers) ofProduct(ctx context.Context, project int16, ref postgres.ProductRef) ([]string, error) {
-	key := fmt.Sprintf("p:%d:%s", project, ref.ID)
+// about says whose numbers an answer has.
+type about struct {
+	name   string   // of the product or user, as Numbers remembers it; empty for a project
+	fields []string // of the version tokens
+}
+
+func aboutProject(project int16) about {
+	return about{fields: []string{protocol.ProjectField(project)}}
+}
+
+// product returns what an answer about a product of a project depends on. An unknown product is a NotFound error.
+func (n *Numbers) product(ctx context.Context, project int16, ref postgres.ProductRef) (about, error) {
+	name := fmt.Sprintf("p:%d:%s", project, ref.ID)
 	if ref.ID == uuid.Nil {
-		key = fmt.Sprintf("s:%d:%s", project, ref.SKU)
+		name = fmt.Sprintf("s:%d:%s", project, ref.SKU)
 	}
-	return n.get(ctx, key, func(ctx context.Context) ([]string, error) {
+	return n.get(ctx, name, func(ctx context.Context) ([]string, error) {
 		number, err := n.store.ProductNumber(ctx, project, ref)
 		return []string{protocol.ProductField(number)}, err
 	})
 }
 
-// ofUser returns the fields of a user of a project; none for an unknown one.
-func (n *Numbers) ofUser(ctx context.Context, project int16, userID string) ([]string, error) {
-	key := fmt.Sprintf("u:%d:%s", project, userID)
-	return n.get(ctx, key, func(ctx context.Context) ([]string, error) {
+// user returns what an answer about a user of a project depends on: nothing for an unknown one.
+func (n *Numbers) user(ctx context.Context, project int16, userID string) (about, error) {
+	name := fmt.Sprintf("u:%d:%s", project, userID)
+	return n.get(ctx, name, func(ctx context.Context) ([]string, error) {
 		numbers, err := n.store.UserNumbers(ctx, project, userID)
 		var fields []string
 		seen := map[string]bool{}
@@ -78,29 +89,42 @@ func (n *Numbers) ofUser(ctx context.Context, project int16, userID string) ([]s
 	})
 }
 
-// get returns the remembered fields of key, or finds them. Others may wait for the same, so it does not end with the request
+// get returns the remembered fields of a name, or finds them. Others may wait for the same, so it does not end with the request
 // that began it.
-func (n *Numbers) get(ctx context.Context, key string, find func(context.Context) ([]string, error)) ([]string, error) {
+func (n *Numbers) get(ctx context.Context, name string, find func(context.Context) ([]string, error)) (about, error) {
 	if n.Off {
-		return find(ctx)
+		fields, err := find(ctx)
+		return about{name, fields}, err
 	}
-	return n.fields.Get(ctx, key, otter.LoaderFunc[string, []string](func(ctx context.Context, _ string) ([]string, error) {
+	fields, err := n.fields.Get(ctx, name, otter.LoaderFunc[string, []string](func(ctx context.Context, _ string) ([]string, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), findTimeout)
 		defer cancel()
 		return find(ctx)
 	}))
+	return about{name, fields}, err
 }
 
-// token returns a text that changes when any of the fields does.
-func (s *Server) token(ctx context.Context, fields []string) string {
+// unchanged reports whether a name still stands for the same, as far as the process knows without asking Postgres.
+func (n *Numbers) unchanged(a about) bool {
+	fields, ok := n.fields.GetIfPresent(a.name)
+	return ok && slices.Equal(fields, a.fields)
+}
+
+// tokens returns the version tokens of fields.
+func (s *Server) tokens(ctx context.Context, fields []string) []string {
 	tokens := make([]string, len(fields))
 	for i, field := range fields {
 		tokens[i] = s.Versions.Token(ctx, field)
 	}
-	joined := strings.Join(tokens, "+")
+	return tokens
+}
+
+// joined returns a text that changes when any of the tokens does.
+func joined(tokens []string) string {
+	text := strings.Join(tokens, "+")
 	if len(tokens) < 2 {
-		return joined
+		return text
 	}
-	sum := sha256.Sum256([]byte(joined))
+	sum := sha256.Sum256([]byte(text))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"reflect"
 
-	"github.com/hp-analytics/hp-analytics/internal/protocol"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/report"
 )
 
@@ -22,7 +21,7 @@ func (s *Server) Overview(ctx context.Context, request OverviewRequestObject) (O
 		return nil, err
 	}
 	q := question{
-		project: project, fields: []string{protocol.ProjectField(project.ID)},
+		project: project, about: aboutProject(project.ID), today: endsToday(p.To, r),
 		key: fmt.Sprintf("overview:%s:%s:%s", r, interval, project.WeekStart), cost: 2 * seriesCost(r, interval),
 	}
 	return answer(ctx, s, q, func(ctx context.Context) (Overview, error) {

@@ -6,7 +6,6 @@ import (
 
 	"github.com/hp-analytics/hp-analytics/internal/identifier"
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
-	"github.com/hp-analytics/hp-analytics/internal/protocol"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/report"
 )
 
@@ -49,7 +48,7 @@ func (s *Server) TopProducts(ctx context.Context, request TopProductsRequestObje
 		return nil, err
 	}
 	ask := question{
-		project: project, fields: []string{protocol.ProjectField(project.ID)}, key: fmt.Sprintf("%s:%v:%d", asked, q.After, q.Limit),
+		project: project, about: aboutProject(project.ID), today: endsToday(p.To, q.Range), key: fmt.Sprintf("%s:%v:%d", asked, q.After, q.Limit),
 		cost: topCost(q.Metric, q.Range), withoutSales: withoutSales,
 	}
 	return answer(ctx, s, ask, func(ctx context.Context) (TopProducts, error) {

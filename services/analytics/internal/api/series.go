@@ -25,26 +25,27 @@ func (s *Server) ProductTimeseriesBySKU(ctx context.Context, request ProductTime
 	return s.productSeries(ctx, postgres.ProductRef{SKU: sku}, p.From, p.To, p.Interval)
 }
 
-func (s *Server) productSeries(ctx context.Context, ref postgres.ProductRef, from, to *From, given *Interval) (encoded, error) {
+func (s *Server) productSeries(ctx context.Context, ref postgres.ProductRef, from, to *From, given *Interval) (answered, error) {
 	project, err := projectOf(ctx)
 	if err != nil {
-		return nil, err
+		return answered{}, err
 	}
 	interval := report.Interval(valueOr(given, Interval(report.Daily)))
 	r, err := s.dateRange(project, from, to, interval)
 	if err != nil {
-		return nil, err
+		return answered{}, err
 	}
 	withoutSales, err := s.withoutSales(ctx)
 	if err != nil {
-		return nil, err
+		return answered{}, err
 	}
-	fields, err := s.Numbers.ofProduct(ctx, project.ID, ref)
+	about, err := s.Numbers.product(ctx, project.ID, ref)
 	if err != nil {
-		return nil, err
+		return answered{}, err
 	}
 	q := question{
-		project: project, fields: fields, key: fmt.Sprintf("series:%s:%q:%s:%s:%s", ref.ID, ref.SKU, r, interval, project.WeekStart),
+		project: project, about: about, today: endsToday(to, r),
+		key:  fmt.Sprintf("series:%s:%q:%s:%s:%s", ref.ID, ref.SKU, r, interval, project.WeekStart),
 		cost: seriesCost(r, interval), withoutSales: withoutSales,
 	}
 	return answer(ctx, s, q, func(ctx context.Context) (Series, error) {

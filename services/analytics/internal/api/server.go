@@ -6,11 +6,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/hp-analytics/hp-analytics/internal/openapi/edge"
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/cache"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
@@ -38,7 +38,8 @@ type Server struct {
 // question is what an answer depends on.
 type question struct {
 	project      authn.Project // whose numbers are asked for
-	fields       []string      // whose changes make cached answers unreachable
+	about        about         // whose changes make cached answers unreachable
+	today        time.Time     // the end of the range if the request has none; zero if it has one
 	key          string        // of the cache, in the project
 	cost         int           // of computing the answer, in units of the quota
 	withoutSales bool
@@ -64,6 +65,19 @@ func projectOf(ctx context.Context) (authn.Project, error) {
 	return project, err
 }
 
+// endsToday returns the end of a range that has been made for a request, if that has none. The answer is wrong from tomorrow on.
+func endsToday(to *From, r report.Range) time.Time {
+	if to != nil {
+		return time.Time{}
+	}
+	return r.To
+}
+
+// today is the date in a project now.
+func (s *Server) today(p authn.Project) time.Time {
+	return report.Calendar{Zone: p.Zone, WeekStart: p.WeekStart}.Today(s.Now())
+}
+
 func (s *Server) dateRange(p authn.Project, from, to *From, interval report.Interval) (report.Range, error) {
 	day := func(d *From) *time.Time {
 		if d == nil {
@@ -71,8 +85,7 @@ func (s *Server) dateRange(p authn.Project, from, to *From, interval report.Inte
 		}
 		return &d.Time
 	}
-	calendar := report.Calendar{Zone: p.Zone, WeekStart: p.WeekStart}
-	return report.NewRange(day(from), day(to), calendar.Today(s.Now()), interval)
+	return report.NewRange(day(from), day(to), s.today(p), interval)
 }
 
 // valueOr returns what given points to, or else the default.
@@ -91,8 +104,8 @@ type withMeta interface{ meta() *Meta }
 func answer[T any, P interface {
 	*T
 	withMeta
-}](ctx context.Context, s *Server, q question, compute func(ctx context.Context) (T, error)) (encoded, error) {
-	encodeFor := func(value *T) (encoded, error) {
+}](ctx context.Context, s *Server, q question, compute func(ctx context.Context) (T, error)) (answered, error) {
+	encodeFor := func(value *T) ([]byte, error) {
 		body, err := encode(value)
 		if err == nil && q.withoutSales {
 			return hideSales(body)
@@ -102,9 +115,10 @@ func answer[T any, P interface {
 	if q.withoutSales {
 		q.key = "without-sales:" + q.key
 	}
+	tokens := s.tokens(ctx, q.about.fields)
 	// The part that requests choose is quoted: a name in the cache has no line breaks.
-	key := cache.Key{Name: fmt.Sprintf("%s:%d:%s:%q", s.token(ctx, q.fields), q.project.ID, q.project.Zone, q.key)}
-	var fresh encoded
+	key := cache.Key{Name: fmt.Sprintf("%s:%d:%s:%q", joined(tokens), q.project.ID, q.project.Zone, q.key)}
+	var fresh []byte
 	load := func(ctx context.Context) (cache.Entry, error) {
 		if err := s.charge(ctx, q.cost); err != nil {
 			return cache.Entry{}, err
@@ -128,61 +142,22 @@ func answer[T any, P interface {
 		found, err = s.Cache.Refreshing(ctx, key, load)
 	}
 	if err != nil {
-		return nil, err
+		return answered{}, err
+	}
+	a := answered{reply: found.Reply, asked: edge.Asked(ctx)}
+	if found.Slot != nil {
+		a.held = &held{slot: found.Slot, server: s, project: q.project, about: q.about, tokens: tokens, today: q.today}
 	}
 	if found.Source == cache.Computed {
-		return fresh, nil
+		a.reply = reply.New(fresh, headers(reply.Options{Tag: found.Reply.Tag(), Weak: true}))
 	}
-	return encoded(found.Reply.Body()), nil
+	return a, nil
 }
 
-// Headers returns the headers of a cached answer, for cache.Options.
-func Headers(cache.Entry) reply.Options { return reply.Options{CacheControl: private, Vary: "Accept"} }
-
-// private: only the service knows whether an answer is fresh, and answers belong to their caller.
-const private = "private, no-cache"
-
-// encoded is the encoded 200 of an operation.
-type encoded []byte
-
-func encode(value any) (encoded, error) {
+func encode(value any) ([]byte, error) {
 	body, err := json.Marshal(value)
 	if err != nil {
 		return nil, fmt.Errorf("encode an answer: %w", err)
 	}
 	return append(body, '\n'), nil
 }
-
-func (e encoded) write(w http.ResponseWriter) error {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", private)
-	_, err := w.Write(e)
-	return err
-}
-
-// VisitTopProductsResponse implements TopProductsResponseObject.
-func (e encoded) VisitTopProductsResponse(w http.ResponseWriter) error { return e.write(w) }
-
-// VisitProductTimeseriesResponse implements ProductTimeseriesResponseObject.
-func (e encoded) VisitProductTimeseriesResponse(w http.ResponseWriter) error { return e.write(w) }
-
-// VisitMySummaryResponse implements MySummaryResponseObject.
-func (e encoded) VisitMySummaryResponse(w http.ResponseWriter) error { return e.write(w) }
-
-// VisitUserSummaryResponse implements UserSummaryResponseObject.
-func (e encoded) VisitUserSummaryResponse(w http.ResponseWriter) error { return e.write(w) }
-
-// VisitProductTimeseriesBySKUResponse implements ProductTimeseriesBySKUResponseObject.
-func (e encoded) VisitProductTimeseriesBySKUResponse(w http.ResponseWriter) error { return e.write(w) }
-
-// VisitOverviewResponse implements OverviewResponseObject.
-func (e encoded) VisitOverviewResponse(w http.ResponseWriter) error { return e.write(w) }
-
-// VisitEventNamesResponse implements EventNamesResponseObject.
-func (e encoded) VisitEventNamesResponse(w http.ResponseWriter) error { return e.write(w) }
-
-// VisitEventTimeseriesResponse implements EventTimeseriesResponseObject.
-func (e encoded) VisitEventTimeseriesResponse(w http.ResponseWriter) error { return e.write(w) }
-
-// VisitTopUsersResponse implements TopUsersResponseObject.
-func (e encoded) VisitTopUsersResponse(w http.ResponseWriter) error { return e.write(w) }

@@ -24,25 +24,27 @@ func (s *Server) UserSummary(ctx context.Context, request UserSummaryRequestObje
 	return s.summary(ctx, request.ID, request.Params.From, request.Params.To)
 }
 
-func (s *Server) summary(ctx context.Context, given string, from, to *From) (encoded, error) {
+func (s *Server) summary(ctx context.Context, given string, from, to *From) (answered, error) {
 	project, err := projectOf(ctx)
 	if err != nil {
-		return nil, err
+		return answered{}, err
 	}
 	userID, err := identifier.Text(given)
 	if err != nil {
 		detail := "The user id " + err.Error() + "."
-		return nil, errs.New(errs.Invalid, "invalid_value", detail, errs.Field{Pointer: "/path/id", Code: "invalid_value", Detail: detail})
+		return answered{}, errs.New(errs.Invalid, "invalid_value", detail, errs.Field{Pointer: "/path/id", Code: "invalid_value", Detail: detail})
 	}
 	r, err := s.dateRange(project, from, to, report.Daily)
 	if err != nil {
-		return nil, err
+		return answered{}, err
 	}
-	fields, err := s.Numbers.ofUser(ctx, project.ID, userID)
+	about, err := s.Numbers.user(ctx, project.ID, userID)
 	if err != nil {
-		return nil, err
+		return answered{}, err
 	}
-	q := question{project: project, fields: fields, key: fmt.Sprintf("user:%s:%s", r, userID), cost: r.Days()}
+	q := question{
+		project: project, about: about, today: endsToday(to, r), key: fmt.Sprintf("user:%s:%s", r, userID), cost: r.Days(),
+	}
 	return answer(ctx, s, q, func(ctx context.Context) (UserSummary, error) {
 		summary, err := s.Reports.Summary(ctx, project, userID, r)
 		return toAPISummary(summary), err

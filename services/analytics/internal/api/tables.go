@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hp-analytics/hp-analytics/internal/openapi/edge"
 	"github.com/hp-analytics/hp-analytics/internal/platform/rows"
 )
 
@@ -54,22 +55,27 @@ func without(names []string, name string) []string {
 }
 
 // tabular answers with rows when a request asks for them. They are made from the encoded answer, so the caches and the quotas are
-// the same for all formats.
+// the same for all formats. Only answers in JSON are kept for requests that are the same.
 func tabular(next StrictHandlerFunc, operation string) StrictHandlerFunc {
 	return func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
-		w.Header().Add("Vary", "Accept")
 		response, err := next(ctx, w, r, request)
-		answer, ok := response.(encoded)
-		format := rows.Negotiate(r.Header, rows.JSON, rows.CSV, rows.NDJSON)
-		if err != nil || !ok || format == rows.JSON {
+		answer, ok := response.(answered)
+		if err != nil || !ok {
 			return response, err
 		}
-		return nil, tables[operation].write(w, format, answer)
+		format := rows.Negotiate(r.Header, rows.JSON, rows.CSV, rows.NDJSON)
+		if format != rows.JSON {
+			return nil, tables[operation].write(w, format, answer.reply.Body())
+		}
+		if answer.held != nil {
+			edge.Keep(ctx, answer.held)
+		}
+		return answer, nil
 	}
 }
 
 // write writes the rows of an answer, and what else they need of it as headers.
-func (t table) write(w http.ResponseWriter, format rows.Format, answer encoded) error {
+func (t table) write(w http.ResponseWriter, format rows.Format, answer []byte) error {
 	var all map[string]json.RawMessage
 	if err := json.Unmarshal(answer, &all); err != nil {
 		return fmt.Errorf("an answer as rows: %w", err)
@@ -102,7 +108,8 @@ func (t table) write(w http.ResponseWriter, format rows.Format, answer encoded) 
 		return err
 	}
 	w.Header().Set("Content-Type", format.ContentType())
-	w.Header().Set("Cache-Control", "private, no-cache")
+	w.Header().Set("Cache-Control", private)
+	w.Header().Set("Vary", "Accept")
 	_, err = body.WriteTo(w)
 	return err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/hp-analytics/hp-analytics/internal/protocol"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/report"
 )
 
@@ -27,7 +26,7 @@ func (s *Server) TopUsers(ctx context.Context, request TopUsersRequestObject) (T
 		return nil, err
 	}
 	ask := question{
-		project: project, fields: []string{protocol.ProjectField(project.ID)}, key: fmt.Sprintf("%s:%v:%d", asked, q.After, q.Limit),
+		project: project, about: aboutProject(project.ID), today: endsToday(p.To, q.Range), key: fmt.Sprintf("%s:%v:%d", asked, q.After, q.Limit),
 		cost: usersWeight * q.Range.Days(),
 	}
 	return answer(ctx, s, ask, func(ctx context.Context) (TopUsers, error) {

@@ -50,7 +50,7 @@ func showsSales(q report.Ranking) bool {
 }
 
 // hideSales removes sales from an encoded answer.
-func hideSales(body encoded) (encoded, error) {
+func hideSales(body []byte) ([]byte, error) {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
 	var answer any

@@ -58,6 +58,17 @@ func (v *Versions) Token(ctx context.Context, field string) string {
 	return token
 }
 
+// Unchanged reports whether the tokens of fields are those given, as far as the process knows without asking Redis. It waits for
+// nothing.
+func (v *Versions) Unchanged(fields, tokens []string) bool {
+	for i, field := range fields {
+		if token, ok := v.tokens.GetIfPresent(field); !ok || token != tokens[i] {
+			return false
+		}
+	}
+	return true
+}
+
 func (v *Versions) load(ctx context.Context, field string) (string, error) {
 	if v.outage.Ongoing() {
 		return unknown, nil
