@@ -119,12 +119,15 @@ func (s *Server) tokens(ctx context.Context, fields []string) []string {
 	return tokens
 }
 
-// joined returns a text that changes when any of the tokens does.
-func joined(tokens []string) string {
-	text := strings.Join(tokens, "+")
-	if len(tokens) < 2 {
-		return text
+// joined returns a text that changes when the fields or any of their tokens do.
+func joined(fields, tokens []string) string {
+	var text strings.Builder
+	for i, field := range fields {
+		text.WriteString(field + "=" + tokens[i] + "+")
 	}
-	sum := sha256.Sum256([]byte(text))
+	if len(tokens) < 2 {
+		return text.String()
+	}
+	sum := sha256.Sum256([]byte(text.String()))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }

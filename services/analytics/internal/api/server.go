@@ -117,7 +117,7 @@ func answer[T any, P interface {
 	}
 	tokens := s.tokens(ctx, q.about.fields)
 	// The part that requests choose is quoted: a name in the cache has no line breaks.
-	key := cache.Key{Name: fmt.Sprintf("%s:%d:%s:%q", joined(tokens), q.project.ID, q.project.Zone, q.key)}
+	key := cache.Key{Name: fmt.Sprintf("%s:%d:%s:%q", joined(q.about.fields, tokens), q.project.ID, q.project.Zone, q.key)}
 	var fresh []byte
 	load := func(ctx context.Context) (cache.Entry, error) {
 		if err := s.charge(ctx, q.cost); err != nil {
