@@ -3386,7 +3386,7 @@ type ExportUserParamsKind string
 // EventNames calls GET /analytics/events: the names of events.
 //
 // The names of the events of the project in a range, those with a counter of their own included, with the most frequent first; of equal ones, the name that was seen first. Names without an event in the range are left out. Needs a member of the project or an API key with the scope `read`.
-func (c *Client) EventNames(ctx context.Context, params *EventNamesParams, options ...CallOption) (result NotAcceptable, err error) {
+func (c *Client) EventNames(ctx context.Context, params *EventNamesParams, options ...CallOption) (result EventNames, err error) {
 	call := &call{
 		operation: "eventNames", method: http.MethodGet,
 		path: "/analytics/events",
@@ -3405,7 +3405,7 @@ func (c *Client) EventNames(ctx context.Context, params *EventNamesParams, optio
 // EventTimeseries calls GET /analytics/events/timeseries: the events of a name over time.
 //
 // One point for each interval that the range touches, zeros included; all are zero for a name that the project has never seen. Needs a member of the project or an API key with the scope `read`.
-func (c *Client) EventTimeseries(ctx context.Context, params *EventTimeseriesParams, options ...CallOption) (result NotAcceptable, err error) {
+func (c *Client) EventTimeseries(ctx context.Context, params *EventTimeseriesParams, options ...CallOption) (result EventSeries, err error) {
 	call := &call{
 		operation: "eventTimeseries", method: http.MethodGet,
 		path: "/analytics/events/timeseries",
@@ -3424,7 +3424,7 @@ func (c *Client) EventTimeseries(ctx context.Context, params *EventTimeseriesPar
 // Overview calls GET /analytics/overview: the numbers of the project.
 //
 // Totals of all events and orders of the project, how they compare with the period of equal length that ends the day before `from`, the conversion from views to purchases, and a series. Needs a member of the project or an API key with the scope `read`.
-func (c *Client) Overview(ctx context.Context, params *OverviewParams, options ...CallOption) (result NotAcceptable, err error) {
+func (c *Client) Overview(ctx context.Context, params *OverviewParams, options ...CallOption) (result Overview, err error) {
 	call := &call{
 		operation: "overview", method: http.MethodGet,
 		path: "/analytics/overview",
@@ -3442,7 +3442,7 @@ func (c *Client) Overview(ctx context.Context, params *OverviewParams, options .
 // ProductTimeseriesBySKU calls GET /analytics/products/timeseries: the counts of a product over time, by its SKU.
 //
 // The answer of `/analytics/products/{id}/timeseries` for the product that has the SKU in the project.
-func (c *Client) ProductTimeseriesBySKU(ctx context.Context, params *ProductTimeseriesBySKUParams, options ...CallOption) (result NotAcceptable, err error) {
+func (c *Client) ProductTimeseriesBySKU(ctx context.Context, params *ProductTimeseriesBySKUParams, options ...CallOption) (result Series, err error) {
 	call := &call{
 		operation: "productTimeseriesBySKU", method: http.MethodGet,
 		path: "/analytics/products/timeseries",
@@ -3461,7 +3461,7 @@ func (c *Client) ProductTimeseriesBySKU(ctx context.Context, params *ProductTime
 // TopProducts calls GET /analytics/products/top: the products with the highest count.
 //
 // Ranks the products of the project over inclusive days: by a count, by money in one currency, or by the number of events of a name. Products for which it is 0 are left out; of equal ones, the older product comes first. Needs an access token or an API key with the scope `read`. Guests get no purchases, units and revenue, and cannot rank by them or by events of other names than view, click and add_to_cart (`sales_forbidden`).
-func (c *Client) TopProducts(ctx context.Context, params *TopProductsParams, options ...CallOption) (result NotAcceptable, err error) {
+func (c *Client) TopProducts(ctx context.Context, params *TopProductsParams, options ...CallOption) (result TopProducts, err error) {
 	call := &call{
 		operation: "topProducts", method: http.MethodGet,
 		path: "/analytics/products/top",
@@ -3484,7 +3484,7 @@ func (c *Client) TopProducts(ctx context.Context, params *TopProductsParams, opt
 // ProductTimeseries calls GET /analytics/products/{id}/timeseries: the counts of a product over time.
 //
 // One point for each hour, day, week or month that the range touches, zeros included; only days inside the range are counted. Archived products are shown as well. Needs an access token or an API key with the scope `read`. Guests get no purchases, units and revenue.
-func (c *Client) ProductTimeseries(ctx context.Context, id openapi_types.UUID, params *ProductTimeseriesParams, options ...CallOption) (result NotAcceptable, err error) {
+func (c *Client) ProductTimeseries(ctx context.Context, id openapi_types.UUID, params *ProductTimeseriesParams, options ...CallOption) (result Series, err error) {
 	call := &call{
 		operation: "productTimeseries", method: http.MethodGet,
 		path: fmt.Sprintf("/analytics/products/%s/timeseries", pathSegment(id)),
@@ -3502,7 +3502,7 @@ func (c *Client) ProductTimeseries(ctx context.Context, id openapi_types.UUID, p
 // MySummary calls GET /analytics/users/me/summary: the counts of the caller.
 //
 // The counts of the user who calls. Needs an access token of a user; an API key is answered with 403.
-func (c *Client) MySummary(ctx context.Context, params *MySummaryParams, options ...CallOption) (result NotAcceptable, err error) {
+func (c *Client) MySummary(ctx context.Context, params *MySummaryParams, options ...CallOption) (result UserSummary, err error) {
 	call := &call{
 		operation: "mySummary", method: http.MethodGet,
 		path: "/analytics/users/me/summary",
@@ -3519,7 +3519,7 @@ func (c *Client) MySummary(ctx context.Context, params *MySummaryParams, options
 // TopUsers calls GET /analytics/users/top: the users with the highest count.
 //
 // Ranks the users of the project over inclusive days, by a count or by money in one currency. Anonymous ids that were identified count for their user; others are users of their own. Users for whom it is 0 are left out. Needs the role `analyst` or more in the project, or an API key with the scope `read`.
-func (c *Client) TopUsers(ctx context.Context, params *TopUsersParams, options ...CallOption) (result NotAcceptable, err error) {
+func (c *Client) TopUsers(ctx context.Context, params *TopUsersParams, options ...CallOption) (result TopUsers, err error) {
 	call := &call{
 		operation: "topUsers", method: http.MethodGet,
 		path: "/analytics/users/top",
@@ -3540,7 +3540,7 @@ func (c *Client) TopUsers(ctx context.Context, params *TopUsersParams, options .
 // UserSummary calls GET /analytics/users/{id}/summary: the counts of a user.
 //
 // The counts of one user, all zero for a user without events. What was sent with an anonymous id before it was identified as this user is among them. Needs the user's own access token, the role `analyst` or `admin`, or an API key with the scope `read`.
-func (c *Client) UserSummary(ctx context.Context, id string, params *UserSummaryParams, options ...CallOption) (result NotAcceptable, err error) {
+func (c *Client) UserSummary(ctx context.Context, id string, params *UserSummaryParams, options ...CallOption) (result UserSummary, err error) {
 	call := &call{
 		operation: "userSummary", method: http.MethodGet,
 		path: fmt.Sprintf("/analytics/users/%s/summary", pathSegment(id)),
@@ -3569,7 +3569,7 @@ func (c *Client) GetJWKS(ctx context.Context, options ...CallOption) (result JWK
 // ListAPIKeys calls GET /auth/api-keys: list API keys.
 //
 // Lists all keys of the project, newest first, including expired and revoked ones. Never shows the keys themselves. Needs the role `owner` or the scope `admin`.
-func (c *Client) ListAPIKeys(ctx context.Context, options ...CallOption) (result NotAcceptable, err error) {
+func (c *Client) ListAPIKeys(ctx context.Context, options ...CallOption) (result APIKeyList, err error) {
 	call := &call{
 		operation: "listAPIKeys", method: http.MethodGet,
 		path: "/auth/api-keys",
@@ -3610,7 +3610,7 @@ func (c *Client) RevokeAPIKey(ctx context.Context, id openapi_types.UUID, option
 // ListAudit calls GET /auth/audit: read the audit log.
 //
 // Pages through the audit log of the installation, newest first: what admins, owners, their keys and commands have done to accounts, keys, projects, members, products and imports. Rows are kept for the time that the installation sets (`AUDIT_RETENTION_DAYS`, 400 days by default). With `Accept: text/csv` or `application/x-ndjson` the page is rows. Needs the role `admin`; owners read the log of their project at `/auth/projects/{project}/audit`. API keys are refused.
-func (c *Client) ListAudit(ctx context.Context, params *ListAuditParams, options ...CallOption) (result NotAcceptable, err error) {
+func (c *Client) ListAudit(ctx context.Context, params *ListAuditParams, options ...CallOption) (result AuditLog, err error) {
 	call := &call{
 		operation: "listAudit", method: http.MethodGet,
 		path: "/auth/audit",
@@ -3631,7 +3631,7 @@ func (c *Client) ListAudit(ctx context.Context, params *ListAuditParams, options
 // ListInvitations calls GET /auth/invitations: list invitations.
 //
 // Pages through all invitations, newest first, used ones included. Never shows their tokens. Needs the role `admin`; API keys are refused.
-func (c *Client) ListInvitations(ctx context.Context, params *ListInvitationsParams, options ...CallOption) (result NotAcceptable, err error) {
+func (c *Client) ListInvitations(ctx context.Context, params *ListInvitationsParams, options ...CallOption) (result InvitationList, err error) {
 	call := &call{
 		operation: "listInvitations", method: http.MethodGet,
 		path: "/auth/invitations",
@@ -3705,7 +3705,7 @@ func (c *Client) Logout(ctx context.Context, body RefreshRequest, options ...Cal
 // GetMe calls GET /auth/me: the account behind the access token.
 //
 // Needs an access token of a user; an API key is answered with 403 because it has no account.
-func (c *Client) GetMe(ctx context.Context, options ...CallOption) (result NotAcceptable, err error) {
+func (c *Client) GetMe(ctx context.Context, options ...CallOption) (result Me, err error) {
 	call := &call{
 		operation: "getMe", method: http.MethodGet,
 		path: "/auth/me",
@@ -3729,7 +3729,7 @@ func (c *Client) ChangePassword(ctx context.Context, body PasswordChangeRequest,
 // ListProjects calls GET /auth/projects: list projects.
 //
 // Pages through the projects that the account is a member of, in the order of their slugs, with its role in each. Admins see all projects, as owners. API keys are refused.
-func (c *Client) ListProjects(ctx context.Context, params *ListProjectsParams, options ...CallOption) (result NotAcceptable, err error) {
+func (c *Client) ListProjects(ctx context.Context, params *ListProjectsParams, options ...CallOption) (result ProjectList, err error) {
 	call := &call{
 		operation: "listProjects", method: http.MethodGet,
 		path: "/auth/projects",
@@ -3757,7 +3757,7 @@ func (c *Client) CreateProject(ctx context.Context, body ProjectCreateRequest, o
 // GetProject calls GET /auth/projects/{project}: get a project.
 //
 // Its settings, and the role of the caller. A key with any scope reads those of its own project.
-func (c *Client) GetProject(ctx context.Context, project string, options ...CallOption) (result NotAcceptable, err error) {
+func (c *Client) GetProject(ctx context.Context, project string, options ...CallOption) (result ProjectDetails, err error) {
 	call := &call{
 		operation: "getProject", method: http.MethodGet,
 		path: fmt.Sprintf("/auth/projects/%s", pathSegment(project)),
@@ -3784,7 +3784,7 @@ func (c *Client) UpdateProject(ctx context.Context, project string, body Project
 // ListProjectAudit calls GET /auth/projects/{project}/audit: read the audit log of a project.
 //
 // Like `GET /auth/audit`, with what was done in the project only. Needs the role `owner` in the project; API keys are refused.
-func (c *Client) ListProjectAudit(ctx context.Context, project string, params *ListProjectAuditParams, options ...CallOption) (result NotAcceptable, err error) {
+func (c *Client) ListProjectAudit(ctx context.Context, project string, params *ListProjectAuditParams, options ...CallOption) (result AuditLog, err error) {
 	call := &call{
 		operation: "listProjectAudit", method: http.MethodGet,
 		path: fmt.Sprintf("/auth/projects/%s/audit", pathSegment(project)),
@@ -3804,7 +3804,7 @@ func (c *Client) ListProjectAudit(ctx context.Context, project string, params *L
 // ListProjectInvitations calls GET /auth/projects/{project}/invitations: list the invitations to a project.
 //
 // Pages through them, newest first, used ones included. Never shows their tokens. Needs the role `owner` in the project; API keys are refused.
-func (c *Client) ListProjectInvitations(ctx context.Context, project string, params *ListProjectInvitationsParams, options ...CallOption) (result NotAcceptable, err error) {
+func (c *Client) ListProjectInvitations(ctx context.Context, project string, params *ListProjectInvitationsParams, options ...CallOption) (result InvitationList, err error) {
 	call := &call{
 		operation: "listProjectInvitations", method: http.MethodGet,
 		path: fmt.Sprintf("/auth/projects/%s/invitations", pathSegment(project)),
@@ -3843,7 +3843,7 @@ func (c *Client) RevokeProjectInvitation(ctx context.Context, project string, id
 // ListMembers calls GET /auth/projects/{project}/members: list the members of a project.
 //
 // Pages through the members, those with the newest accounts first. Needs the role `owner` in the project; API keys are refused.
-func (c *Client) ListMembers(ctx context.Context, project string, params *ListMembersParams, options ...CallOption) (result NotAcceptable, err error) {
+func (c *Client) ListMembers(ctx context.Context, project string, params *ListMembersParams, options ...CallOption) (result MemberList, err error) {
 	call := &call{
 		operation: "listMembers", method: http.MethodGet,
 		path: fmt.Sprintf("/auth/projects/%s/members", pathSegment(project)),
@@ -3917,7 +3917,7 @@ func (c *Client) EndOwnSessions(ctx context.Context, options ...CallOption) erro
 // ListUsers calls GET /auth/users: list accounts.
 //
 // Pages through the accounts, newest first. Needs the role `admin`; API keys are refused.
-func (c *Client) ListUsers(ctx context.Context, params *ListUsersParams, options ...CallOption) (result NotAcceptable, err error) {
+func (c *Client) ListUsers(ctx context.Context, params *ListUsersParams, options ...CallOption) (result AccountList, err error) {
 	call := &call{
 		operation: "listUsers", method: http.MethodGet,
 		path: "/auth/users",
@@ -3969,7 +3969,7 @@ func (c *Client) EndSessions(ctx context.Context, id openapi_types.UUID, options
 // ListErasures calls GET /erasures: receipts of erasures.
 //
 // All erasures of the project, the latest first. Receipts are kept for ever. Needs the role `owner` or the scope `admin`.
-func (c *Client) ListErasures(ctx context.Context, params *ListErasuresParams, options ...CallOption) (result NotAcceptable, err error) {
+func (c *Client) ListErasures(ctx context.Context, params *ListErasuresParams, options ...CallOption) (result ErasurePage, err error) {
 	call := &call{
 		operation: "listErasures", method: http.MethodGet,
 		path: "/erasures",
@@ -3985,7 +3985,7 @@ func (c *Client) ListErasures(ctx context.Context, params *ListErasuresParams, o
 // GetErasure calls GET /erasures/{id}: the receipt of an erasure.
 //
 // Says how far it is, what was removed, and what stays and why. Needs the role `owner` or the scope `admin`.
-func (c *Client) GetErasure(ctx context.Context, id openapi_types.UUID, options ...CallOption) (result NotAcceptable, err error) {
+func (c *Client) GetErasure(ctx context.Context, id openapi_types.UUID, options ...CallOption) (result Erasure, err error) {
 	call := &call{
 		operation: "getErasure", method: http.MethodGet,
 		path: fmt.Sprintf("/erasures/%s", pathSegment(id)),
@@ -4005,7 +4005,7 @@ func (c *Client) GetErasure(ctx context.Context, id openapi_types.UUID, options 
 //
 // Needs the role `analyst` or higher, or an API key with the scope `read`. A guest gets only own events. Everybody else is
 // answered with 403. The quota `history` counts requests.
-func (c *Client) ListEvents(ctx context.Context, params *ListEventsParams, options ...CallOption) (result NotAcceptable, err error) {
+func (c *Client) ListEvents(ctx context.Context, params *ListEventsParams, options ...CallOption) (result RawEventPage, err error) {
 	call := &call{
 		operation: "listEvents", method: http.MethodGet,
 		path: "/events",
@@ -4069,7 +4069,7 @@ func (c *Client) CreateEvent(ctx context.Context, body EventInput, params *Creat
 // GetBatchReceipt calls GET /events/batches/{id}: the receipt of a write.
 //
 // Says whether a write is part of the numbers yet. Receipts are kept for seven days after aggregation unless configured otherwise. Needs an access token or an API key of the project. A write may share its batch with writes of other callers of the project: `events` counts the rows of all of them, and nothing else of theirs is shown.
-func (c *Client) GetBatchReceipt(ctx context.Context, id string, options ...CallOption) (result NotAcceptable, err error) {
+func (c *Client) GetBatchReceipt(ctx context.Context, id string, options ...CallOption) (result BatchReceipt, err error) {
 	call := &call{
 		operation: "getBatchReceipt", method: http.MethodGet,
 		path: fmt.Sprintf("/events/batches/%s", pathSegment(id)),
@@ -4115,7 +4115,7 @@ func (c *Client) CreateEventsBulk(ctx context.Context, body EventBulkRequest, pa
 // At most 2 exports run at a time in a process (unless configured otherwise); another one is answered with 503
 // `too_many_exports`. Needs the role `analyst` or higher, or an API key with the scope `read`. An export takes 20 units of
 // the quota `history`.
-func (c *Client) ExportEvents(ctx context.Context, params *ExportEventsParams, options ...CallOption) (result NotAcceptable, err error) {
+func (c *Client) ExportEvents(ctx context.Context, params *ExportEventsParams, options ...CallOption) error {
 	call := &call{
 		operation: "exportEvents", method: http.MethodGet,
 		path: "/events/export",
@@ -4124,8 +4124,7 @@ func (c *Client) ExportEvents(ctx context.Context, params *ExportEventsParams, o
 		call.setQuery("day", params.Day)
 		call.setQuery("after", params.After)
 	}
-	err = c.do(ctx, call, nil, &result, options)
-	return result, err
+	return c.do(ctx, call, nil, nil, options)
 }
 
 // ListExports calls GET /exports: receipts of exports of users.
@@ -4180,7 +4179,7 @@ func (c *Client) BeginImport(ctx context.Context, body ImportRequest, options ..
 // FinishImport calls DELETE /imports/{id}: finish an import of history.
 //
 // From now on its days take no events that are too old. What was imported stays. Finishing twice answers the same. Needs the role `owner` or the scope `admin`.
-func (c *Client) FinishImport(ctx context.Context, id string, options ...CallOption) (result NotAcceptable, err error) {
+func (c *Client) FinishImport(ctx context.Context, id string, options ...CallOption) (result Import, err error) {
 	call := &call{
 		operation: "finishImport", method: http.MethodDelete,
 		path: fmt.Sprintf("/imports/%s", pathSegment(id)),
@@ -4192,7 +4191,7 @@ func (c *Client) FinishImport(ctx context.Context, id string, options ...CallOpt
 // GetImport calls GET /imports/{id}: an import of history.
 //
 // Says whether it is finished and proven. Needs the role `owner` or the scope `admin`.
-func (c *Client) GetImport(ctx context.Context, id string, options ...CallOption) (result NotAcceptable, err error) {
+func (c *Client) GetImport(ctx context.Context, id string, options ...CallOption) (result Import, err error) {
 	call := &call{
 		operation: "getImport", method: http.MethodGet,
 		path: fmt.Sprintf("/imports/%s", pathSegment(id)),
@@ -4259,7 +4258,7 @@ func (c *Client) CreateOrdersBulk(ctx context.Context, body OrderBulkRequest, pa
 // At most 2 exports run at a time in a process (unless configured otherwise); another one is answered with 503
 // `too_many_exports`. Needs the role `analyst` or higher, or an API key with the scope `read`. An export takes 20 units of
 // the quota `history`.
-func (c *Client) ExportOrders(ctx context.Context, params *ExportOrdersParams, options ...CallOption) (result NotAcceptable, err error) {
+func (c *Client) ExportOrders(ctx context.Context, params *ExportOrdersParams, options ...CallOption) error {
 	call := &call{
 		operation: "exportOrders", method: http.MethodGet,
 		path: "/orders/export",
@@ -4268,14 +4267,13 @@ func (c *Client) ExportOrders(ctx context.Context, params *ExportOrdersParams, o
 		call.setQuery("day", params.Day)
 		call.setQuery("after", params.After)
 	}
-	err = c.do(ctx, call, nil, &result, options)
-	return result, err
+	return c.do(ctx, call, nil, nil, options)
 }
 
 // GetOrder calls GET /orders/{id}: an order with its refunds.
 //
 // Also a purchase. Says what is left of each line to be refunded. Needs an API key with the scope `read`, or the access token of an owner or analyst of the project, or of the buyer; any other user gets 404.
-func (c *Client) GetOrder(ctx context.Context, id OrderID, options ...CallOption) (result NotAcceptable, err error) {
+func (c *Client) GetOrder(ctx context.Context, id OrderID, options ...CallOption) (result Order, err error) {
 	call := &call{
 		operation: "getOrder", method: http.MethodGet,
 		path: fmt.Sprintf("/orders/%s", pathSegment(id)),
@@ -4310,7 +4308,7 @@ func (c *Client) CreateRefund(ctx context.Context, id OrderID, body RefundReques
 // ListProducts calls GET /products: list products.
 //
 // Pages through the catalog of the project, newest products first. Needs no credentials; invalid ones are refused. A page shows every change that was answered before by the same replica, and those of others as soon as it hears of them: within two seconds if messages are lost. Products that events with an unknown SKU create are shown within two seconds.
-func (c *Client) ListProducts(ctx context.Context, params *ListProductsParams, options ...CallOption) (result NotAcceptable, err error) {
+func (c *Client) ListProducts(ctx context.Context, params *ListProductsParams, options ...CallOption) (result ProductList, err error) {
 	call := &call{
 		operation: "listProducts", method: http.MethodGet,
 		path: "/products",
@@ -4382,7 +4380,7 @@ func (c *Client) ArchiveProduct(ctx context.Context, id openapi_types.UUID, para
 // GetProduct calls GET /products/{id}: get a product.
 //
 // Archived products are shown as well. Needs no credentials; invalid ones are refused.
-func (c *Client) GetProduct(ctx context.Context, id openapi_types.UUID, params *GetProductParams, options ...CallOption) (result NotAcceptable, err error) {
+func (c *Client) GetProduct(ctx context.Context, id openapi_types.UUID, params *GetProductParams, options ...CallOption) (result Product, err error) {
 	call := &call{
 		operation: "getProduct", method: http.MethodGet,
 		path: fmt.Sprintf("/products/%s", pathSegment(id)),
@@ -4507,7 +4505,7 @@ func (c *Client) CreateStandaloneRefundsBulk(ctx context.Context, body Standalon
 // At most 2 exports run at a time in a process (unless configured otherwise); another one is answered with 503
 // `too_many_exports`. Needs the role `analyst` or higher, or an API key with the scope `read`. An export takes 20 units of
 // the quota `history`.
-func (c *Client) ExportRefunds(ctx context.Context, params *ExportRefundsParams, options ...CallOption) (result NotAcceptable, err error) {
+func (c *Client) ExportRefunds(ctx context.Context, params *ExportRefundsParams, options ...CallOption) error {
 	call := &call{
 		operation: "exportRefunds", method: http.MethodGet,
 		path: "/refunds/export",
@@ -4516,8 +4514,7 @@ func (c *Client) ExportRefunds(ctx context.Context, params *ExportRefundsParams,
 		call.setQuery("day", params.Day)
 		call.setQuery("after", params.After)
 	}
-	err = c.do(ctx, call, nil, &result, options)
-	return result, err
+	return c.do(ctx, call, nil, nil, options)
 }
 
 // EraseUser calls DELETE /users/{id}: forget a user.
@@ -4551,7 +4548,7 @@ func (c *Client) EraseUser(ctx context.Context, id string, params *EraseUserPara
 // As with `GET /events`, a page can be short although there are more items: the list ends where `next_cursor` is null.
 //
 // Needs the role `analyst` or higher, or an API key with the scope `read`, or the user's own access token.
-func (c *Client) ListUserEvents(ctx context.Context, id string, params *ListUserEventsParams, options ...CallOption) (result NotAcceptable, err error) {
+func (c *Client) ListUserEvents(ctx context.Context, id string, params *ListUserEventsParams, options ...CallOption) (result TimelinePage, err error) {
 	call := &call{
 		operation: "listUserEvents", method: http.MethodGet,
 		path: fmt.Sprintf("/users/%s/events", pathSegment(id)),
