@@ -161,7 +161,7 @@ func (c *Client) request(ctx context.Context, call *call, token string) (*http.R
 		request.Header = call.header.Clone()
 	}
 	request.Header.Set("User-Agent", c.userAgent)
-	request.Header.Set("Accept", "application/json, application/problem+json")
+	request.Header.Set("Accept", "application/json, application/problem+json, */*;q=0.1") // exports have no JSON
 	if c.project != "" {
 		request.Header.Set("Project", c.project)
 	}
