@@ -92,6 +92,10 @@ bench: deps build bin/baseline ## measure the platform over HTTP, as separate pr
 torture: deps build ## kill, pause, wipe and disconnect the platform under load, then check every number (ARGS="-seed 7 -duration 5m")
 	@go run ./test/torture $(ARGS)
 
+.PHONY: fuzz
+fuzz: deps build ## send valid and broken requests to every operation of openapi.yaml and check each answer (ARGS="-seed 7 -operation createOrder -duration 1h")
+	@go run ./test/fuzz $(ARGS)
+
 .PHONY: e2e-cluster
 e2e-cluster: bin/hp-analytics $(HELM) $(HELM3) ## install, load, break, upgrade and scale the platform on a Kubernetes cluster (CLUSTER=DIR with up, load and down; ARGS="-run TestCluster/Helm4")
 	@HELM4=$(HELM) HELM3=$(HELM3) test/cluster/run $(ARGS)

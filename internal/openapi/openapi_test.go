@@ -45,6 +45,11 @@ func TestDocument(t *testing.T) {
 	if again.Code != http.StatusNotModified || again.Body.Len() != 0 {
 		t.Errorf("with the ETag: status %d with %d bytes", again.Code, again.Body.Len())
 	}
+	for _, ignored := range [][2]string{{"Range", "bytes=9-1"}, {"Range", "bytes=0-1"}, {"If-Match", `"1"`}, {"If-Unmodified-Since", "Thu, 01 Jan 1970 00:00:00 GMT"}} {
+		if w := get(h, "/openapi.yaml", ignored[0], ignored[1]); w.Code != http.StatusOK || w.Body.Len() != first.Body.Len() {
+			t.Errorf("with %s: status %d with %d bytes", ignored[0], w.Code, w.Body.Len())
+		}
+	}
 }
 
 // links matches the files that a page loads.

@@ -71,6 +71,7 @@ func TestWhoMayImport(t *testing.T) {
 	p.withImport(p.ingestKey, "x", bulk(view(""))).expect(t, http.StatusForbidden, "forbidden")
 	p.get("/imports/x", p.ingestKey).expect(t, http.StatusForbidden, "forbidden")
 	p.get("/imports/y", p.apiKey("admin")).expect(t, http.StatusNotFound, "not_found")
+	p.get("/imports/"+strings.Repeat("y", 201), p.apiKey("admin")).expect(t, http.StatusNotFound, "not_found") // longer than any id
 }
 
 func TestImportsThatCannotBe(t *testing.T) {

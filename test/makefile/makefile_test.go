@@ -27,6 +27,7 @@ func TestArguments(t *testing.T) {
 		"demo":        {args: "--events 9 --days 3", variables: []string{"URL=http://example.com"}, want: "bin/hp-analytics demo --url http://example.com --events 9 --days 3"},
 		"bench":       {args: "-duration 5s -only bulk", want: "go run ./test/bench -page BENCHMARKS.md -duration 5s -only bulk"},
 		"torture":     {args: "-seed 7 -duration 5m", want: "go run ./test/torture -seed 7 -duration 5m"},
+		"fuzz":        {args: "-seed 7 -operation createOrder", want: "go run ./test/fuzz -seed 7 -operation createOrder"},
 		"gobench":     {args: "-bench Fold", want: "go test -run ^$ -bench . -benchmem -bench Fold work"},
 		"images":      {args: "auth ingest", want: "docker buildx bake --allow=network.host --load auth ingest"},
 		"compose-up":  {args: "--profile obs", want: "docker compose -f infra/compose/docker-compose.yml --profile obs up --build --wait"},

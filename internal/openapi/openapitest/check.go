@@ -19,7 +19,7 @@ import (
 const problemType = "application/problem+json"
 
 // checkUnmatched checks the answer to a request that matches no operation.
-func (c *Checker) checkUnmatched(r *http.Request, a answer) []string {
+func (c *Rules) checkUnmatched(r *http.Request, a answer) []string {
 	if strings.HasPrefix(r.URL.Path, "/docs/") { // the contract does not list the files of the documentation
 		return nil
 	}
@@ -39,7 +39,7 @@ func (c *Checker) checkUnmatched(r *http.Request, a answer) []string {
 }
 
 // checkDocumented checks the answer of an operation.
-func (c *Checker) checkDocumented(r *http.Request, operation *contract.Operation, a answer) []string {
+func (c *Rules) checkDocumented(r *http.Request, operation *contract.Operation, a answer) []string {
 	documented := operation.Spec.Responses.Status(a.status)
 	if documented == nil {
 		return []string{fmt.Sprintf("%s has no status %d", operation.ID, a.status)}

@@ -52,6 +52,9 @@ func (b *body) check(w http.ResponseWriter, r *http.Request) (any, []errs.Field,
 	if err != nil {
 		return nil, nil, err
 	}
+	if r.ContentLength > b.limit { // else the client would be asked to send it, or waited for
+		return nil, nil, &http.MaxBytesError{Limit: b.limit}
+	}
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, b.limit))
 	if err != nil {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {

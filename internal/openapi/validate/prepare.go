@@ -21,7 +21,7 @@ const textDetail = "Must be text without the NUL character."
 //
 //   - lists over their limit, whose items kin-openapi checks all the same
 //   - members that the schema does not have, which it removes: kin-openapi makes an error for each of them
-//   - null for an optional member, which it removes, unless the body is a patch: null means that it is absent
+//   - null for an optional member that the schema names, which it removes, unless the body is a patch: null means that it is absent
 //   - the NUL character, which Postgres refuses in text
 //   - integers with a fraction or an exponent (1.0, 1e3), which Go does not decode into integers
 type preparation struct {
@@ -119,7 +119,7 @@ func (p *preparation) members(at *place, schema *openapi3.Schema, members map[st
 			p.add(&p.unknown, here, "unknown_field", "There is no such field.")
 			delete(members, name)
 			continue
-		case memberSchema != nil && members[name] == nil && p.meansAbsent(schema, memberSchema, name):
+		case schema != nil && schema.Properties[name] != nil && members[name] == nil && p.meansAbsent(schema, memberSchema, name):
 			delete(members, name)
 			continue
 		case strings.IndexByte(name, 0) >= 0:

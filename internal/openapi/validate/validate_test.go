@@ -129,6 +129,7 @@ func TestRefused(t *testing.T) {
 		{name: "pattern", method: "POST", target: "/products", body: `{"sku":" A","name":"a","price_minor":1,"currency":"eur"}`, status: 422, errors: []string{"/currency invalid_format"}},
 		{name: "members of any name", method: "POST", target: "/products", body: product(`,"prices":{"A":-1,"B":1.0,"C":"1","D":null,"E":1}`), status: 422, errors: []string{"/prices/A too_small", "/prices/C wrong_type", "/prices/B wrong_type"}},
 		{name: "negative", method: "POST", target: "/products", body: `{"sku":"A","name":"a","price_minor":-1,"currency":"EUR"}`, status: 422, errors: []string{"/price_minor too_small"}},
+		{name: "null in a map", method: "POST", target: "/products", body: `{"sku":"A","name":"a","price_minor":1,"currency":"EUR","prices":{"CHF":null}}`, status: 422, errors: []string{"/prices/CHF wrong_type"}},
 		{name: "huge", method: "POST", target: "/products", body: `{"sku":"A","name":"a","price_minor":1000000000001,"currency":"EUR"}`, status: 422, errors: []string{"/price_minor too_large"}},
 		{name: "beyond any float", method: "POST", target: "/products", body: `{"sku":"A","name":"a","price_minor":1e999,"currency":"EUR"}`, status: 422, errors: []string{"/price_minor wrong_type"}},
 		{name: "fraction", method: "POST", target: "/products", body: `{"sku":"A","name":"a","price_minor":1.5,"currency":"EUR"}`, status: 422, errors: []string{"/price_minor wrong_type"}},
@@ -274,6 +275,19 @@ func TestBodyLimits(t *testing.T) {
 		if body.read < limit || body.read > 2*limit+1<<20 {
 			t.Errorf("%s: read %d bytes for a limit of %d", target, body.read, limit)
 		}
+	}
+}
+
+// TestAnnouncedBody checks that a body that says that it is too large is refused before a byte of it is read.
+func TestAnnouncedBody(t *testing.T) {
+	t.Parallel()
+	body := &endless{t: t}
+	r := httptest.NewRequest(http.MethodPost, "/auth/login", body)
+	r.ContentLength = 64<<10 + 1
+	w := httptest.NewRecorder()
+	behind(t, accept).ServeHTTP(w, r)
+	if doc := document(t, w); doc.Status != http.StatusRequestEntityTooLarge || body.read > 0 {
+		t.Errorf("%+v after %d bytes", doc, body.read)
 	}
 }
 

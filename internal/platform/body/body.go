@@ -85,6 +85,9 @@ func (o *Opener) Open(w http.ResponseWriter, r *http.Request, terms Terms) (*Bod
 }
 
 func (b *Body) open(o *Opener, r *http.Request) (err error) {
+	if r.ContentLength > b.terms.Bytes { // else the client would be asked to send it, or waited for
+		return &http.MaxBytesError{Limit: b.terms.Bytes}
+	}
 	if err := b.wire.await(); err != nil {
 		return err
 	}

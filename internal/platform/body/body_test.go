@@ -159,6 +159,44 @@ func TestBadBodies(t *testing.T) {
 	}
 }
 
+func TestMediaTypes(t *testing.T) {
+	t.Parallel()
+	for header, want := range map[string]struct {
+		lines body.Format
+		json  bool
+	}{
+		"":                                   {body.JSON, true},
+		"application/json":                   {body.JSON, true},
+		`application/json; charset="UTF-8"`:  {body.JSON, true},
+		"application/x-ndjson":               {body.NDJSON, false},
+		"application/jsonl; charset=utf-8":   {body.NDJSON, false},
+		"application/json; charset=latin1":   {-1, false},
+		"application/ndjson; charset=utf-16": {-1, false},
+		"text/csv":                           {-1, false},
+		";":                                  {-1, false},
+	} {
+		r := httptest.NewRequest(http.MethodPost, "/events", nil)
+		r.Header.Set("Content-Type", header)
+		format, err := body.FormatOf(r)
+		if err != nil {
+			format = -1
+		}
+		if json := body.RequireJSON(r); format != want.lines || (json == nil) != want.json {
+			t.Errorf("%q: format %d, %v; JSON only: %v", header, format, err, json)
+		}
+	}
+}
+
+// TestAnnouncedBody checks that a body that says that it is too large is refused before a byte of it is read.
+func TestAnnouncedBody(t *testing.T) {
+	t.Parallel()
+	r := httptest.NewRequest(http.MethodPost, "/events", iotest.ErrReader(errors.New("read")))
+	r.ContentLength = limit + 1
+	if _, err := newOpener(t, 1<<30).Open(httptest.NewRecorder(), r, terms); errs.CodeOf(err) != "body_too_large" {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestConnectionLostInTheMiddle(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("connection reset")

@@ -17,9 +17,10 @@ import (
 // stopTimeout bounds the orderly stop of the databases.
 const stopTimeout = time.Minute
 
+// The account of the admin of every deployment.
 const (
-	adminEmail    = "admin@example.com"
-	adminPassword = "correct horse battery"
+	AdminEmail    = "admin@example.com"
+	AdminPassword = "correct horse battery"
 )
 
 // Config says where a deployment finds its programs and where it writes.
@@ -47,10 +48,10 @@ func Start(ctx context.Context, c Config) (*Deployment, error) {
 	}
 	// The limits are for callers beside others; here one key sends everything.
 	d.environ = append(os.Environ(), "DATABASE_URL="+d.Postgres.URL(), "REDIS_URL="+d.Redis.URL(),
-		"ADMIN_PASSWORD="+adminPassword, "SHUTDOWN_DRAIN_DELAY=0s", "INGEST_RATE_LIMIT=1000000000",
+		"ADMIN_PASSWORD="+AdminPassword, "SHUTDOWN_DRAIN_DELAY=0s", "INGEST_RATE_LIMIT=1000000000",
 		"INGEST_MAX_CALLER_BYTES=1000000000", "INGEST_MAX_ADDRESS_BYTES=1000000000")
 	d.environ = append(d.environ, c.Environ...)
-	for _, args := range [][]string{{"migrate", "up"}, {"admin", "create", "--email", adminEmail, "--if-none"}} {
+	for _, args := range [][]string{{"migrate", "up"}, {"admin", "create", "--email", AdminEmail, "--if-none"}} {
 		if out, err := d.Command(ctx, args...); err != nil {
 			return d, fmt.Errorf("%w: %s", err, out)
 		}

@@ -15,7 +15,7 @@ const bulkProducts = 1000
 // Fill creates an API key that may ingest and read, and the given products. It returns the products in the order of their SKUs. The catalog must run.
 func (d *Deployment) Fill(ctx context.Context, products []client.ProductCreateRequest) (key string, stored []client.Product, err error) {
 	c, err := client.New(d.Service("auth").URL(),
-		client.WithRoute("products", d.Service("catalog").URL()), client.WithLogin(adminEmail, adminPassword))
+		client.WithRoute("products", d.Service("catalog").URL()), client.WithLogin(AdminEmail, AdminPassword))
 	if err != nil {
 		return "", nil, err
 	}

@@ -99,7 +99,7 @@ func integer(value any) (*int64, bool) {
 	return &n, err == nil
 }
 
-// integers returns an object of integers, without the members that are null, or nil for null.
+// integers returns an object of integers, or nil for null.
 func integers(value any) (map[string]*int64, bool) {
 	object, ok := pointer[map[string]any](value)
 	if !ok || object == nil {
@@ -108,9 +108,8 @@ func integers(value any) (map[string]*int64, bool) {
 	all := make(map[string]*int64, len(*object))
 	for name, member := range *object {
 		n, isInteger := integer(member)
-		if ok = ok && isInteger; n != nil {
-			all[name] = n
-		}
+		ok = ok && isInteger && n != nil
+		all[name] = n
 	}
 	return all, ok
 }

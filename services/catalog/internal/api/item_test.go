@@ -24,7 +24,7 @@ func TestParseItem(t *testing.T) {
 		"status only": {raw: `{"sku":"A","status":"active"}`, want: product.Patch{Status: new(product.Active), Whole: true}},
 		"nothing":     {raw: `{"sku":"A"}`, want: product.Patch{Whole: true}},
 		"everything": {
-			raw: `{"sku":"A","name":"a","description":"b","category":"c","price_minor":0,"currency":"EUR","prices":{"JPY":2,"USD":null},
+			raw: `{"sku":"A","name":"a","description":"b","category":"c","price_minor":0,"currency":"EUR","prices":{"JPY":2},
 				"status":"archived","attributes":{"d":[null]}}`,
 			want: product.Patch{
 				Name: new("a"), Description: new("b"), Category: new("c"), PriceMinor: new(int64(0)), Currency: new("EUR"),
@@ -53,6 +53,7 @@ func TestParseItem(t *testing.T) {
 		"price is no int":     {raw: `{"sku":"A","price_minor":1.5}`, code: "wrong_type"},
 		"price is no int64":   {raw: `{"sku":"A","price_minor":9223372036854775808}`, code: "wrong_type"},
 		"a price is a text":   {raw: `{"sku":"A","prices":{"JPY":"2","USD":1}}`, code: "wrong_type"},
+		"a price is null":     {raw: `{"sku":"A","prices":{"JPY":2,"USD":null}}`, code: "wrong_type"},
 		"prices are a list":   {raw: `{"sku":"A","prices":[1]}`, code: "wrong_type"},
 		"category is number":  {raw: `{"sku":"A","category":1}`, code: "wrong_type"},
 		"status is a boolean": {raw: `{"sku":"A","status":true}`, code: "wrong_type"},

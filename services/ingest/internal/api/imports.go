@@ -79,7 +79,9 @@ func (s *Server) answerImport(w http.ResponseWriter, r *http.Request, id string,
 	caller, err := authn.Require(r.Context())
 	var mapped uuid.UUID
 	if err == nil {
-		mapped, err = identifier.ID(caller.Project.ID, "", id)
+		if mapped, err = identifier.ID(caller.Project.ID, "", id); err != nil { // no import has it
+			err = errs.New(errs.NotFound, "not_found", "There is no import with this id.").Because(err)
+		}
 	}
 	var found event.Import
 	if err == nil {

@@ -5,7 +5,6 @@ import (
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/body"
-	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/httpserver"
 	"github.com/hp-analytics/hp-analytics/internal/platform/inflight"
 )
@@ -19,11 +18,7 @@ func terms(r *http.Request, caller authn.Principal, limit int64, tooLarge error,
 // readDocument returns the decompressed body of a request, which must be one JSON document. release
 // returns its memory to the budget.
 func (s *Server) readDocument(w http.ResponseWriter, r *http.Request, terms body.Terms) (data []byte, release func(), err error) {
-	format, err := body.FormatOf(r)
-	if err == nil && format != body.JSON {
-		err = errs.New(errs.UnsupportedMedia, "unsupported_media_type", "Send application/json.")
-	}
-	if err != nil {
+	if err := body.RequireJSON(r); err != nil {
 		return nil, nil, err
 	}
 	content, err := s.bodies.Open(w, r, terms)
