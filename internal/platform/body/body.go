@@ -85,8 +85,9 @@ func (o *Opener) Open(w http.ResponseWriter, r *http.Request, terms Terms) (*Bod
 }
 
 func (b *Body) open(o *Opener, r *http.Request) (err error) {
-	if r.ContentLength > b.terms.Bytes { // else the client would be asked to send it, or waited for
-		return &http.MaxBytesError{Limit: b.terms.Bytes}
+	encoding := strings.ToLower(strings.Join(r.Header.Values("Content-Encoding"), ","))
+	if plain := encoding == "" || encoding == "identity"; plain && r.ContentLength > b.terms.Bytes {
+		return &http.MaxBytesError{Limit: b.terms.Bytes} // without it, the client would be asked to send it, or waited for
 	}
 	if err := b.wire.await(); err != nil {
 		return err
@@ -96,7 +97,7 @@ func (b *Body) open(o *Opener, r *http.Request) (err error) {
 	}
 	before := b.lease.Held()
 	defer func() { b.transient = b.lease.Held() - before }()
-	switch strings.ToLower(strings.Join(r.Header.Values("Content-Encoding"), ",")) {
+	switch encoding {
 	case "", "identity":
 		b.source, b.expected = &b.wire, max(0, min(r.ContentLength, maxBelieved))
 	case "gzip", "x-gzip":
