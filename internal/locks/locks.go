@@ -26,6 +26,8 @@ const (
 	// Zones is held by every fold that goes by the time zones of projects, shared, until its transaction ends. Whoever changes
 	// stats.zones holds it alone.
 	Zones postgres.AdvisoryLock = class<<32 | 6
+	// Segments is held by the transaction that merges segments of rollups, or derives them anew. Folds do not need it.
+	Segments postgres.AdvisoryLock = class<<32 | 7
 	// firstLane is lane 0. Lane n is n above it.
 	firstLane postgres.AdvisoryLock = class<<32 | 1000
 )
@@ -42,6 +44,7 @@ func All() map[string]postgres.AdvisoryLock {
 		"AuthLeader":       AuthLeader,
 		"Migration":        Migration,
 		"Zones":            Zones,
+		"Segments":         Segments,
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/service/frame"
 	"github.com/hp-analytics/hp-analytics/internal/protocol"
+	"github.com/hp-analytics/hp-analytics/internal/stats/segment/segmenttest"
 	"github.com/hp-analytics/hp-analytics/internal/stats/sketch"
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
 	"github.com/hp-analytics/hp-analytics/services/analytics"
@@ -100,6 +101,9 @@ func (f *fixture) exec(sql string, args ...any) {
 	f.t.Helper()
 	if _, err := f.db.Exec(f.t.Context(), sql, args...); err != nil {
 		f.t.Fatal(err)
+	}
+	if strings.Contains(sql, "stats.product_daily_") {
+		segmenttest.Derive(f.t, f.db)
 	}
 }
 

@@ -184,6 +184,9 @@ func (r *run) checksOf(ctx context.Context, snapshot postgres.Snapshot, p postgr
 		{what: "orders of " + p.Slug, slug: p.Slug, run: func(ctx context.Context, s postgres.Snapshot, f *findings) error {
 			return s.WrongOrders(ctx, p, f.fault)
 		}},
+		{what: "segments of " + p.Slug, slug: p.Slug, run: func(ctx context.Context, s postgres.Snapshot, f *findings) error {
+			return s.WrongSegments(ctx, p, r.options.From, r.options.To, f.fault)
+		}},
 	}
 	compare := spanCheck{budget: r.budget, references: newReferences()}
 	for _, span := range spans(p, days) {

@@ -37,15 +37,38 @@ func newBooks(t *testing.T) *books {
 	database := dbtest.New(t)
 	pool := database.Pool("hp_aggregator")
 	b := &books{t: t, pool: pool, store: postgres.Store{Pool: pool, Lanes: 4, Rows: 300}, Writer: batchtest.New(t, database, 7)}
-	for range 60 {
+	const writes = 60
+	for range writes / 2 {
 		b.write()
 	}
+	b.fold()
+	b.merge()
+	for range writes / 2 {
+		b.write()
+	}
+	b.fold()
+	return b
+}
+
+// fold folds all that is pending.
+func (b *books) fold() {
+	b.t.Helper()
 	for b.Pending() > 0 {
-		if _, err := b.store.Fold(t.Context()); err != nil {
-			t.Fatal(err)
+		if _, err := b.store.Fold(b.t.Context()); err != nil {
+			b.t.Fatal(err)
 		}
 	}
-	return b
+}
+
+// merge merges the segments of all days, and makes blocks of them.
+func (b *books) merge() {
+	b.t.Helper()
+	if n, err := b.store.MergeSegments(b.t.Context(), 1); err != nil || n == 0 {
+		b.t.Fatalf("merged %d segments, %v", n, err)
+	}
+	if n, err := b.store.BlockSegments(b.t.Context(), b.First.AddDate(0, 1, 0)); err != nil || n == 0 {
+		b.t.Fatalf("made %d blocks, %v", n, err)
+	}
 }
 
 func (b *books) write() {
@@ -101,6 +124,15 @@ func TestEveryTamperingIsFound(t *testing.T) {
 		"a set of nothing":     {`INSERT INTO stats.daily_user_sets (project, day, chunk, lane, users) SELECT 1, day, 7, 0, users FROM stats.daily_user_sets LIMIT 1`, "users are missing"},
 		"an unreadable set": {`UPDATE stats.daily_user_sets SET users = '\x0102'
 			 WHERE ctid = (SELECT ctid FROM stats.daily_user_sets AS s ORDER BY (SELECT sum(events) FROM stats.daily AS d WHERE d.project = s.project AND d.day = s.day) DESC LIMIT 1)`, "the users cannot be read"},
+		"a value of a segment":     {`UPDATE stats.product_segments SET views = set_byte(views, 0, get_byte(views, 0) + 1)` + one("stats.product_segments", "length(views) > 0 AND get_byte(views, 0) < 100"), "default stats.product_segments 2026-01-"},
+		"a total of a segment":     {`UPDATE stats.product_segments SET totals = set_byte(totals, 0, get_byte(totals, 0) # 1)` + one("stats.product_segments", "true"), "a segment cannot be read: its totals are "},
+		"a product of a segment":   {`UPDATE stats.product_segments SET products = set_byte(products, 0, get_byte(products, 0) + 20)` + one("stats.product_segments", "true"), "products differ"},
+		"a segment cut short":      {`UPDATE stats.product_segments SET units = ''` + one("stats.product_segments", "true"), "a segment cannot be read: the segment is damaged"},
+		"money of a segment":       {`UPDATE stats.product_revenue_segments SET orders = set_byte(orders, 0, 9), totals = set_byte(totals, 0, get_byte(totals, 0))` + one("stats.product_revenue_segments", "get_byte(orders, 0) < 9"), "default stats.product_revenue_segments 2026-01-"},
+		"a segment missing":        {`DELETE FROM stats.product_segments` + one("stats.product_segments", "days = 1"), "default stats.product_segments 2026-01-"},
+		"a segment twice":          {`INSERT INTO stats.product_segments (project, merged, days, day, totals, products, events, views, clicks, add_to_carts, purchases, units) SELECT project, merged, days, day, totals, products, events, views, clicks, add_to_carts, purchases, units FROM stats.product_segments WHERE days = 1 LIMIT 1`, "products differ"},
+		"a segment of no row":      {`INSERT INTO stats.product_segments (project, merged, days, day, totals, products, events, views, clicks, add_to_carts, purchases, units) VALUES (1, true, 1, '2026-02-01', '\x010000000000', '\x07', '\x01', '\x00', '\x00', '\x00', '\x00', '\x00')`, "default stats.product_segments 2026-02-01: 1 products differ; events, views, clicks, add_to_carts, purchases, units of product number 7 are [1 0 0 0 0 0], those of the rows are []"},
+		"a block":                  {`UPDATE stats.product_segments SET products = set_byte(products, 0, get_byte(products, 0) + 20)` + one("stats.product_segments", "days = 8"), "those of its days are "},
 		"a raw row lost":           {`DELETE FROM ingest.events` + ofEvent, "recounted "},
 		"an event at another hour": {`UPDATE ingest.events SET ts = date_trunc('day', ts) + (extract(hour FROM ts)::int + 12) % 24 * interval '1 hour'` + ofEvent, "stats.hourly"},
 		"an event of another user": {`UPDATE ingest.events SET user_n = (SELECT max(n) FROM ingest.users WHERE project = 1)` + ofEvent, "stats.user_daily"},

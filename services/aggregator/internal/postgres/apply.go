@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hp-analytics/hp-analytics/internal/stats/segment"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/rollup"
 )
 
@@ -22,11 +23,14 @@ const (
 	Shadow Tables = "shadow"
 )
 
-// Qualified lists the tables, in the order in which all writers lock them.
+// Qualified lists the tables, in the order in which all writers lock them. Those of segments, which only Stats has, come last.
 func (t Tables) Qualified() string {
 	names := make([]string, len(rollup.Tables))
 	for i, table := range rollup.Tables {
 		names[i] = string(t) + "." + table.Name
+	}
+	if t == Stats {
+		names = append(names, segment.Qualified())
 	}
 	return strings.Join(names, ", ")
 }
@@ -44,6 +48,9 @@ func (t Tables) Add(ctx context.Context, tx pgx.Tx, lane int16, d *rollup.Deltas
 		if err := add(ctx, tx, lane, table, d); err != nil {
 			return fmt.Errorf("add to %s.%s: %w", t, table.Name, err)
 		}
+	}
+	if t == Stats {
+		return addSegments(ctx, tx, d)
 	}
 	return nil
 }

@@ -44,6 +44,16 @@ func TestInterleavings(t *testing.T) {
 	}
 }
 
+func mergeSegments(ctx context.Context, pool *pgxpool.Pool) error {
+	_, err := postgres.Store{Pool: pool}.MergeSegments(ctx, 1)
+	return err
+}
+
+func makeBlocks(ctx context.Context, pool *pgxpool.Pool) error {
+	_, err := postgres.Store{Pool: pool}.BlockSegments(ctx, firstDay.AddDate(0, 1, 0))
+	return err
+}
+
 func interleave(t *testing.T, seed uint64, steps int) {
 	t.Helper()
 	defer func() {
@@ -72,6 +82,11 @@ func interleave(t *testing.T, seed uint64, steps int) {
 	}
 	const lanes, budget = 3, 30 // one lane less than folders
 	s.job = func(w *worker) {
+		if w.folds && random.IntN(4) == 0 {
+			job := []func(context.Context, *pgxpool.Pool) error{mergeSegments, makeBlocks}[random.IntN(2)]
+			w.start(job, func(err error) { m.mustBeFaulted(err, w) })
+			return
+		}
 		if w.folds {
 			var done postgres.Folded
 			w.start(func(ctx context.Context, pool *pgxpool.Pool) (err error) {
@@ -99,8 +114,18 @@ func interleave(t *testing.T, seed uint64, steps int) {
 	s.settle()
 	m.check(snapshot())
 	before := m.batches
+	pool := database.Pool("hp_aggregator")
+	mergeAll := func() {
+		for _, job := range []func(context.Context, *pgxpool.Pool) error{mergeSegments, makeBlocks} {
+			if err := job(t.Context(), pool); err != nil {
+				t.Fatal(err)
+			}
+			m.check(snapshot())
+		}
+	}
+	mergeAll()
 	for {
-		done, err := postgres.Store{Pool: database.Pool("hp_aggregator"), Lanes: lanes, Rows: budget}.Fold(t.Context())
+		done, err := postgres.Store{Pool: pool, Lanes: lanes, Rows: budget}.Fold(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -109,12 +134,20 @@ func interleave(t *testing.T, seed uint64, steps int) {
 			break
 		}
 	}
+	mergeAll() // what was folded since belongs to blocks
 	got := snapshot()
 	m.check(got)
 	for id, r := range got.receipts {
 		if r.aggregated == nil {
 			t.Errorf("batch %d pends, though nothing is left to fold", id)
 		}
+	}
+	blocks := 0
+	if err := s.admin.QueryRow(t.Context(), `SELECT count(*) FROM stats.product_segments WHERE days > 1`).Scan(&blocks); err != nil {
+		t.Fatal(err)
+	}
+	if blocks == 0 || len(got.segments) == 0 {
+		t.Errorf("%d blocks of segments, %d products in segments: the test does not test", blocks, len(got.segments))
 	}
 	if before == 0 || len(m.folded) < steps/50 {
 		t.Errorf("%d batches aggregated, %d of them interleaved: the test does not test", len(m.folded), before)

@@ -98,6 +98,7 @@ type tables struct {
 	rows     map[identity]int64 // the batch of each raw row
 	rollups  map[string][]int64
 	users    map[string]int64
+	segments map[string][]int64 // of products by day, as a reader of ranges sums them up
 }
 
 // check compares the tables with the model. No worker may be running a statement.
@@ -118,6 +119,9 @@ func (m *model) check(got tables) {
 	}
 	if diff := cmp.Diff(users, got.users); diff != "" {
 		m.t.Errorf("unique users (-the aggregated batches +stored):\n%s", diff)
+	}
+	if diff := cmp.Diff(inSegments(rollups), got.segments); diff != "" {
+		m.t.Errorf("segments (-the aggregated batches +stored):\n%s", diff)
 	}
 	if m.t.Failed() {
 		m.t.FailNow()
@@ -321,6 +325,7 @@ func readTables(t *testing.T, begin func() (pgx.Tx, error)) (got tables) {
 	var counts []int64
 	each(t, tx, rollupsQuery, []any{&key, &counts}, func() { got.rollups[key] = append([]int64(nil), counts...) })
 	readUsers(t, tx, got.users)
+	got.segments = readSegments(t, tx)
 	return got
 }
 

@@ -4,6 +4,7 @@ import (
 	"iter"
 
 	"github.com/hp-analytics/hp-analytics/internal/stats"
+	"github.com/hp-analytics/hp-analytics/internal/stats/segment"
 )
 
 // Column is a column of the key of a rollup table.
@@ -42,6 +43,8 @@ type Table struct {
 	Name   string
 	Key    []Column // between the project and the lane, in the order of the primary key
 	Values []string // the columns of its values
+	// Segments are the same numbers in columns, for rankings. nil if there are none.
+	Segments *segment.Table
 
 	sums  func(*Deltas, func(Key, []int64) bool)
 	blobs func(*Deltas, func(Key, Blob) bool)
@@ -69,7 +72,7 @@ func (t *Table) BlobsOf(d *Deltas) iter.Seq2[Key, Blob] {
 // Tables are all rollup tables, in the order in which they are written and locked. A fold, a rebuild and the version tokens
 // know them from here.
 var Tables = []*Table{
-	{Name: "product_daily_stats", Key: []Column{Product, Day}, Values: stats.Columns(), sums: productDays},
+	{Name: "product_daily_stats", Key: []Column{Product, Day}, Values: stats.Columns(), Segments: segment.Counts, sums: productDays},
 	{Name: "product_hourly_stats", Key: []Column{Product, Hour}, Values: stats.Columns(), sums: productHours},
 	{Name: "product_name_daily_stats", Key: []Column{Product, Name, Day}, Values: []string{stats.Events.Column()}, sums: productNameDays},
 	{Name: "name_daily_stats", Key: []Column{Name, Day}, Values: []string{stats.Events.Column()}, sums: nameDays},
@@ -77,7 +80,7 @@ var Tables = []*Table{
 	{Name: "user_daily_stats", Key: []Column{User, Day}, Values: stats.Columns(), sums: userDays},
 	{Name: "hourly_stats", Key: []Column{Hour}, Values: stats.Columns(), sums: hours},
 	{Name: "daily_stats", Key: []Column{Day}, Values: stats.Columns(), sums: days},
-	{Name: "product_daily_revenue", Key: []Column{Product, Day, Currency}, Values: stats.MoneyColumns(), sums: productDayMoney},
+	{Name: "product_daily_revenue", Key: []Column{Product, Day, Currency}, Values: stats.MoneyColumns(), Segments: segment.Money, sums: productDayMoney},
 	{Name: "product_hourly_revenue", Key: []Column{Product, Hour, Currency}, Values: stats.MoneyColumns(), sums: productHourMoney},
 	{Name: "user_daily_revenue", Key: []Column{User, Day, Currency}, Values: stats.MoneyColumns(), sums: userDayMoney},
 	{Name: "hourly_revenue", Key: []Column{Hour, Currency}, Values: stats.MoneyColumns(), sums: hourMoney},

@@ -23,6 +23,9 @@ const (
 	// slack is how many more tasks than folds may wait before a sweep deletes the surplus. Each ingest process adds tasks
 	// at a limited rate (pause in its package wakeup), and most of them find nothing left to fold.
 	slack = 20
+	// mergeInterval is the time between two merges of the segments of days that have many of them: at least manySegments.
+	mergeInterval = 10 * time.Second
+	manySegments  = 32
 	// maintenanceInterval is the time between two runs of Maintain.
 	maintenanceInterval = time.Hour
 	// ahead is for how many days beyond today partitions exist. Maintenance may fail for that long without consequences.
@@ -38,6 +41,10 @@ type Store interface {
 	EnsurePartitions(ctx context.Context, from, to time.Time) (int, error)
 	// DropExpired drops the raw rows of the weeks that end before a day.
 	DropExpired(ctx context.Context, before time.Time) ([]postgres.Partition, error)
+	// MergeSegments merges the segments of rollups of each day that has at least some, and returns how many it merged.
+	MergeSegments(ctx context.Context, least int) (int64, error)
+	// BlockSegments adds up the segments of blocks of days that ended before a day, and returns how many blocks it made.
+	BlockSegments(ctx context.Context, before time.Time) (int64, error)
 	PruneBatches(ctx context.Context, age time.Duration) (int64, error)
 	PruneIdempotencyKeys(ctx context.Context, age time.Duration) (int64, error)
 }
@@ -94,8 +101,9 @@ func New(options Options, registerer prometheus.Registerer) *Schedule {
 // round tries again.
 func (s *Schedule) Run(ctx context.Context) error {
 	s.try(ctx, "maintenance", s.Maintain)
-	sweep, maintenance := time.NewTicker(sweepInterval), time.NewTicker(maintenanceInterval)
+	sweep, merge, maintenance := time.NewTicker(sweepInterval), time.NewTicker(mergeInterval), time.NewTicker(maintenanceInterval)
 	defer sweep.Stop()
+	defer merge.Stop()
 	defer maintenance.Stop()
 	for {
 		select {
@@ -104,6 +112,8 @@ func (s *Schedule) Run(ctx context.Context) error {
 		case <-sweep.C:
 			s.try(ctx, "sweep", s.Sweep)
 			s.try(ctx, "retry of failed batches", s.options.RetryFailed)
+		case <-merge.C:
+			s.try(ctx, "merge of segments", s.Merge)
 		case <-maintenance.C:
 			s.try(ctx, "maintenance", s.Maintain)
 		}
@@ -195,8 +205,14 @@ func Expiry(now time.Time, life time.Duration) time.Time {
 	return now.UTC().Add(-life).AddDate(0, 0, -1).Truncate(24 * time.Hour)
 }
 
-// Maintain creates the partitions of the weeks around today, drops expired ones, and deletes expired receipts and
-// idempotency keys.
+// Merge merges the segments of days that have so many that reading them takes longer than it must.
+func (s *Schedule) Merge(ctx context.Context) error {
+	_, err := s.options.Store.MergeSegments(ctx, manySegments)
+	return err
+}
+
+// Maintain creates the partitions of the weeks around today, drops expired ones, deletes expired receipts and idempotency keys, and
+// merges what is left of the segments of rollups.
 func (s *Schedule) Maintain(ctx context.Context) error {
 	today := s.options.Now().UTC()
 	made, err := s.options.Store.EnsurePartitions(ctx, today.AddDate(0, 0, -1), today.AddDate(0, 0, ahead))
@@ -218,6 +234,15 @@ func (s *Schedule) Maintain(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("prune idempotency keys: %w", err)
 	}
-	s.options.Logger.InfoContext(ctx, "maintenance done", "partitions", made, "receipts", batches, "idempotency_keys", keys)
+	merged, err := s.options.Store.MergeSegments(ctx, 1)
+	if err != nil {
+		return fmt.Errorf("merge segments: %w", err)
+	}
+	// Wherever a project is, a day has ended a day after it ended in UTC.
+	blocks, err := s.options.Store.BlockSegments(ctx, today.AddDate(0, 0, -1))
+	if err != nil {
+		return fmt.Errorf("add up segments: %w", err)
+	}
+	s.options.Logger.InfoContext(ctx, "maintenance done", "segments", merged, "blocks", blocks, "partitions", made, "receipts", batches, "idempotency_keys", keys)
 	return nil
 }

@@ -3,6 +3,7 @@ package schedule_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -29,6 +30,8 @@ type store struct {
 	before   time.Time
 	receipts time.Duration
 	keys     time.Duration
+	merged   []int // the arguments of the merges
+	blocks   time.Time
 }
 
 func (s *store) Work(_ context.Context, grace time.Duration) (folds int, err error) {
@@ -50,6 +53,16 @@ func (s *store) DropExpired(_ context.Context, before time.Time) ([]postgres.Par
 
 func (s *store) PruneBatches(_ context.Context, age time.Duration) (int64, error) {
 	s.receipts = age
+	return 0, nil
+}
+
+func (s *store) MergeSegments(_ context.Context, least int) (int64, error) {
+	s.merged = append(s.merged, least)
+	return 0, nil
+}
+
+func (s *store) BlockSegments(_ context.Context, before time.Time) (int64, error) {
+	s.blocks = before
 	return 0, nil
 }
 
@@ -160,6 +173,18 @@ func TestMaintainCreatesPartitionsAheadOfTime(t *testing.T) {
 	got := []string{s.from.Format(time.DateOnly), s.to.Format(time.DateOnly), s.before.Format(time.RFC3339), s.receipts.String(), s.keys.String()}
 	if diff := cmp.Diff([]string{"2026-02-27", "2026-03-03", "2026-02-17T00:00:00Z", "168h0m0s", "24h0m0s"}, got); diff != "" {
 		t.Errorf("first and last partition, first day of raw rows, life of receipts and of keys (-want +got):\n%s", diff)
+	}
+	// All days are merged, and a block may end with the day before yesterday at the latest: elsewhere, yesterday is not over.
+	if blocks := s.blocks.Format(time.DateOnly); !slices.Equal(s.merged, []int{1}) || blocks != "2026-02-27" {
+		t.Errorf("merged days with %v segments or more, blocks that ended before %s", s.merged, blocks)
+	}
+}
+
+func TestMergeLeavesDaysWithFewSegments(t *testing.T) {
+	t.Parallel()
+	s := &store{}
+	if err := newSchedule(t, s, &queue{}, nil).Merge(t.Context()); err != nil || !slices.Equal(s.merged, []int{32}) {
+		t.Errorf("merged days with %v segments or more, %v", s.merged, err)
 	}
 }
 

@@ -25,6 +25,7 @@ import (
 	platformpostgres "github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	platformredis "github.com/hp-analytics/hp-analytics/internal/platform/redis"
 	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
+	"github.com/hp-analytics/hp-analytics/internal/stats/segment/segmenttest"
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/api"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/postgres"
@@ -46,6 +47,7 @@ type world struct {
 	server  *api.Server
 	cache   *cache.Cache
 	routed  atomic.Int64 // requests that were not answered ahead of the router
+	derived bool         // whether the segments are those of the rows
 }
 
 // callers are principals by their credentials.
@@ -124,6 +126,7 @@ func (w *world) exec(sql string, args ...any) {
 	if _, err := w.db.Exec(w.t.Context(), sql, args...); err != nil {
 		w.t.Fatal(err)
 	}
+	w.derived = false
 }
 
 // number runs an INSERT that returns a number.
@@ -158,6 +161,16 @@ func (p *project) calls(credential string, caller authn.Principal) {
 func (w *world) get(credential, path string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodGet, path, nil)
 	r.Header.Set("Authorization", "Bearer "+credential)
+	return w.serve(r)
+}
+
+// serve answers a request from the rows that the test wrote.
+func (w *world) serve(r *http.Request) *httptest.ResponseRecorder {
+	w.t.Helper()
+	if !w.derived {
+		segmenttest.Derive(w.t, w.db)
+		w.derived = true
+	}
 	recorder := httptest.NewRecorder()
 	w.handler.ServeHTTP(recorder, r)
 	return recorder

@@ -48,8 +48,7 @@ func (w *world) ahead(credential, path string, headers ...string) (answer *httpt
 		for i := 0; i < len(headers); i += 2 {
 			r.Header.Set(headers[i], headers[i+1])
 		}
-		answer = httptest.NewRecorder()
-		w.handler.ServeHTTP(answer, r)
+		answer = w.serve(r)
 		return w.routed.Load() == before
 	})
 	return answer

@@ -23,8 +23,7 @@ func (w *world) getAs(credential, path, accept string) *httptest.ResponseRecorde
 	r := httptest.NewRequest(http.MethodGet, path, nil)
 	r.Header.Set("Authorization", "Bearer "+credential)
 	r.Header.Set("Accept", accept)
-	recorder := httptest.NewRecorder()
-	w.handler.ServeHTTP(recorder, r)
+	recorder := w.serve(r)
 	if recorder.Code != http.StatusOK {
 		w.t.Fatalf("GET %s: %d %s", path, recorder.Code, recorder.Body)
 	}

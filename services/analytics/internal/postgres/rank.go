@@ -23,15 +23,9 @@ type rule struct {
 	table, value, where string
 }
 
-// ruleOf returns how a ranking compares. It is not for UniqueUsers, which no sum is.
-func (d dimension) ruleOf(q report.Ranking, name int16) rule {
+// ruleOf returns how a ranking by a counter or by money compares.
+func (d dimension) ruleOf(q report.Ranking) rule {
 	counts := "stats." + d.name + "_daily_stats"
-	if q.Type != "" {
-		if name < stats.FirstName {
-			return rule{counts, "sum(r." + counterOf(name).Column() + ")", "true"}
-		}
-		return rule{"stats." + d.name + "_name_daily_stats", "sum(r.events)", "r.name = @name"}
-	}
 	if q.Metric.IsMoney() {
 		value := "sum(r." + string(q.Metric) + ")"
 		if q.Metric == report.Net {

@@ -4,6 +4,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	"github.com/hp-analytics/hp-analytics/internal/stats/segment"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/report"
 )
 
@@ -39,7 +41,7 @@ func (s *Store) snapshot(ctx context.Context, project int16, what string, fn fun
 			return fn(tx)
 		})
 	}
-	if _, tooLarge := postgres.IsCode(err, postgres.NumericValueOutOfRange); tooLarge {
+	if _, tooLarge := postgres.IsCode(err, postgres.NumericValueOutOfRange); tooLarge || errors.Is(err, segment.ErrTooLarge) {
 		return report.Meta{}, report.ErrTooLarge.Because(err)
 	}
 	if err != nil {

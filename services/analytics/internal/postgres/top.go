@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -46,38 +45,46 @@ func (s *Store) Top(ctx context.Context, p authn.Project, q report.Ranking) (rep
 	top := report.Top{Exact: true}
 	var err error
 	top.Meta, err = s.snapshot(ctx, p.ID, "the top products", func(tx pgx.Tx) error {
-		d, args := products(q.Category), argsOf(p, q)
+		args := argsOf(p, q)
+		c, err := openCatalog(ctx, tx, p, q)
+		if err != nil {
+			return err
+		}
 		var places []report.Place
-		var err error
-		if q.Metric == report.UniqueUsers {
-			places, top.Exact, err = d.byUsers(ctx, tx, q, args)
-		} else {
-			places, err = d.bySum(ctx, tx, p, q, args)
+		switch {
+		case q.Metric == report.UniqueUsers:
+			places, top.Exact, err = c.byUsers(ctx, q, args)
+		case q.Type != "":
+			places, err = c.byType(ctx, p, q, args)
+		default:
+			places, err = c.places(ctx, q, q.After, q.Limit+1)
 		}
 		if err != nil {
 			return err
 		}
 		places, top.Next = page(places, q.Limit)
-		if top.Items, err = d.items(ctx, tx, places, args); err != nil {
+		if top.Items, err = items(ctx, tx, places, args); err != nil {
 			return err
 		}
-		top.Totals, err = d.totals(ctx, tx, args)
+		top.Totals, err = c.totals(ctx)
 		return err
 	})
 	return top, err
 }
 
-// bySum ranks by a counter, by money or by the events of a name. A name that the project does not have ranks nothing.
-func (d dimension) bySum(ctx context.Context, tx pgx.Tx, p authn.Project, q report.Ranking, args pgx.NamedArgs) ([]report.Place, error) {
-	var name int16
-	if q.Type != "" {
-		var err error
-		if name, err = readName(ctx, tx, p.ID, q.Type); err != nil || name == 0 {
-			return nil, err
-		}
-		args["name"] = name
+// byType ranks by the events of a name. A name that the project does not have ranks nothing. Names without a counter of their own are in
+// no segments: their rows are few.
+func (c *catalog) byType(ctx context.Context, p authn.Project, q report.Ranking, args pgx.NamedArgs) ([]report.Place, error) {
+	name, err := readName(ctx, c.tx, p.ID, q.Type)
+	if err != nil || name == 0 {
+		return nil, err
 	}
-	return d.places(ctx, tx, d.ruleOf(q, name), args, q.After, q.Limit+1)
+	if name < stats.FirstName {
+		q.Metric = report.Metric(counterOf(name).Column())
+		return c.places(ctx, q, q.After, q.Limit+1)
+	}
+	args["name"] = name
+	return products(q.Category).places(ctx, c.tx, rule{"stats.product_name_daily_stats", "sum(r.events)", "r.name = @name"}, args, q.After, q.Limit+1)
 }
 
 // readName returns the number of the name of an event in a project, 0 for an unknown one.
@@ -96,11 +103,10 @@ func readName(ctx context.Context, tx pgx.Tx, project int16, name string) (n int
 // goes through the products by descending number of rows, and stops when the next one has fewer rows than the last place has
 // users (the threshold algorithm: Fagin, Lotem, Naor, "Optimal aggregation algorithms for middleware", 2003). It also stops
 // after maxCandidates products, and then reports that the ranking may not be exact. A later page ranks the earlier ones again.
-func (d dimension) byUsers(ctx context.Context, tx pgx.Tx, q report.Ranking, args pgx.NamedArgs) (places []report.Place, exact bool, err error) {
+func (c *catalog) byUsers(ctx context.Context, q report.Ranking, args pgx.NamedArgs) (places []report.Place, exact bool, err error) {
 	wanted := q.After.Rank + q.Limit + 1
 	most := maxCandidates(q.Range, q.Limit+1)
-	byRows := rule{"stats.product_daily_stats", "sum(r.events) + sum(r.purchases)", "true"}
-	candidates, err := d.places(ctx, tx, byRows, args, report.Place{}, most+1) // one more shows whether there are more
+	candidates, err := c.byRows(ctx, most+1) // one more shows whether there are more
 	if err != nil {
 		return nil, false, err
 	}
@@ -112,13 +118,13 @@ func (d dimension) byUsers(ctx context.Context, tx pgx.Tx, q report.Ranking, arg
 		if done(chunk[0].Value) {
 			return rankAfter(best, q.After), true, nil
 		}
-		users, err := readUsers(ctx, tx, chunk, args)
+		users, err := readUsers(ctx, c.tx, chunk, args)
 		if err != nil {
 			return nil, false, err
 		}
-		for _, c := range chunk {
-			if value := min(users[c.Key], c.Value); value > 0 {
-				best = append(best, report.Place{Key: c.Key, Value: value})
+		for _, of := range chunk {
+			if value := min(users[of.Key], of.Value); value > 0 {
+				best = append(best, report.Place{Key: of.Key, Value: value})
 			}
 		}
 		slices.SortFunc(best, func(a, b report.Place) int {
@@ -157,7 +163,7 @@ func readUsers(ctx context.Context, tx pgx.Tx, places []report.Place, args pgx.N
 }
 
 // items adds counts and names to places.
-func (d dimension) items(ctx context.Context, tx pgx.Tx, places []report.Place, args pgx.NamedArgs) ([]report.TopItem, error) {
+func items(ctx context.Context, tx pgx.Tx, places []report.Place, args pgx.NamedArgs) ([]report.TopItem, error) {
 	if len(places) == 0 {
 		return nil, nil
 	}
@@ -165,7 +171,7 @@ func (d dimension) items(ctx context.Context, tx pgx.Tx, places []report.Place, 
 	if err != nil {
 		return nil, err
 	}
-	counts, err := d.counts(ctx, tx, "r.product = ANY(@keys)", args)
+	counts, err := products("").counts(ctx, tx, "r.product = ANY(@keys)", args)
 	if err != nil {
 		return nil, err
 	}
@@ -201,36 +207,4 @@ func readProducts(ctx context.Context, tx pgx.Tx, args pgx.NamedArgs) (map[int64
 		return nil, fmt.Errorf("names: %w", err)
 	}
 	return found, nil
-}
-
-// totals returns the sum over all that is ranked.
-func (d dimension) totals(ctx context.Context, tx pgx.Tx, args pgx.NamedArgs) (report.Counts, error) {
-	var sum report.Counts
-	counts := `
-		SELECT coalesce(sum(` + strings.Join(stats.Columns(), `), 0)::bigint, coalesce(sum(`) + `), 0)::bigint
-		FROM stats.product_daily_stats r
-		WHERE r.project = @project AND r.day BETWEEN @first AND @last AND ` + d.filter
-	if err := tx.QueryRow(ctx, counts, args).Scan(sum.Pointers()...); err != nil {
-		return sum, fmt.Errorf("totals: %w", err)
-	}
-	// The index begins with project and currency, so the currencies of the days are found first.
-	money := `
-		SELECT r.currency, ` + sums(stats.MoneyColumns()) + `
-		FROM stats.product_daily_revenue r
-		WHERE r.project = @project AND r.day BETWEEN @first AND @last AND ` + d.filter + ` AND r.currency = ANY(ARRAY(
-			SELECT DISTINCT currency FROM stats.daily_revenue WHERE project = @project AND day BETWEEN @first AND @last))
-		GROUP BY 1`
-	rows, err := tx.Query(ctx, money, args)
-	if err != nil {
-		return sum, fmt.Errorf("revenue of all: %w", err)
-	}
-	var currency string
-	var amount stats.Money
-	_, err = pgx.ForEachRow(rows, append([]any{&currency}, amount.Pointers()...), func() error {
-		return sum.Revenue.Add(currency, amount)
-	})
-	if err != nil {
-		return sum, fmt.Errorf("revenue of all: %w", err)
-	}
-	return sum, nil
 }

@@ -21,7 +21,7 @@ var users = dimension{
 func (s *Store) TopUsers(ctx context.Context, p authn.Project, q report.Ranking) (top report.TopUsers, err error) {
 	top.Meta, err = s.snapshot(ctx, p.ID, "the top users", func(tx pgx.Tx) error {
 		args := argsOf(p, q)
-		places, err := users.places(ctx, tx, users.ruleOf(q, 0), args, q.After, q.Limit+1)
+		places, err := users.places(ctx, tx, users.ruleOf(q), args, q.After, q.Limit+1)
 		if err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	platformpostgres "github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	"github.com/hp-analytics/hp-analytics/internal/stats/segment"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/rollup"
 )
@@ -76,6 +77,9 @@ func (s *Session) Swap(
 				return fmt.Errorf("replace the rows of %s: %w", t.Name, err)
 			}
 		}
+		if err := segment.Derive(ctx, tx, scope.Project.ID, scope.First.Date(), scope.Last.Date()); err != nil {
+			return fmt.Errorf("derive segments: %w", err)
+		}
 		return record.After(ctx, tx, done)
 	})
 	done.Locked = time.Since(locked)
@@ -102,6 +106,9 @@ func busy(err error) error {
 // nothing, and they also stop an aggregator of an older version. A fold that finds the rollups locked waits before it
 // writes its first row. Its batches are still pending then, so the swap does not count them as late.
 func lockRollups(ctx context.Context, tx pgx.Tx) error {
+	if err := postgres.LockSegments(ctx, tx); err != nil {
+		return err
+	}
 	if _, err := tx.Exec(ctx, `LOCK TABLE `+postgres.Stats.Qualified()+` IN SHARE ROW EXCLUSIVE MODE`); err != nil {
 		return fmt.Errorf("lock the rollups: %w", err)
 	}

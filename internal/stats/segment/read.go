@@ -1,0 +1,71 @@
+package segment
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+)
+
+// Query says which segments are read: those whose sums are the numbers of an inclusive range of days, none before 1970.
+type Query struct {
+	Project     int16
+	First, Last time.Time
+	Currency    string   // of a table with currencies; empty for all of them
+	Columns     []string // of the segments that are read; without any, a segment has only its totals
+}
+
+// Each calls fn with the segments of a query and the currency of each, in no order. Their bytes are valid until fn returns.
+func (t *Table) Each(ctx context.Context, tx pgx.Tx, q Query, fn func(currency string, s Segment) error) error {
+	rows, err := tx.Query(ctx, t.cover(q), q.Project, q.First, q.Last, q.Currency)
+	if err != nil {
+		return fmt.Errorf("read stats.%s: %w", t.Name, err)
+	}
+	var currency string
+	var totals, products pgtype.DriverBytes
+	columns := make([]pgtype.DriverBytes, len(q.Columns))
+	fields := []any{&currency, &totals}
+	if len(columns) > 0 {
+		fields = append(fields, &products)
+	}
+	for i := range columns {
+		fields = append(fields, &columns[i])
+	}
+	s := Segment{Columns: make([][]byte, len(columns))}
+	_, err = pgx.ForEachRow(rows, fields, func() error {
+		s.Totals, s.Products = totals, products
+		for i, data := range columns {
+			s.Columns[i] = data
+		}
+		return fn(currency, s)
+	})
+	if err != nil {
+		return fmt.Errorf("read stats.%s: %w", t.Name, err)
+	}
+	return nil
+}
+
+// cover returns the statement that selects the blocks within a range, the days of it that are in none of them, and what was added
+// to any of its days since.
+func (t *Table) cover(q Query) string {
+	columns := []string{"totals"}
+	if len(q.Columns) > 0 {
+		columns = append(append(columns, "products"), q.Columns...)
+	}
+	currency, same, chosen := "''", "", " AND $4 = ''"
+	if t.ByCurrency {
+		currency, same, chosen = "s.currency", " AND b.currency = s.currency", " AND ($4 = '' OR s.currency = $4)"
+	}
+	from := `SELECT ` + currency + `, s.` + strings.Join(columns, ", s.") + ` FROM stats.` + t.Name + ` AS s WHERE s.project = $1` + chosen
+	days := strconv.Itoa(BlockDays)
+	return from + ` AND s.merged AND s.days = ` + days + ` AND s.day BETWEEN $2 AND $3::date - (` + days + ` - 1)
+		UNION ALL ` + from + ` AND s.merged AND s.days = 1 AND s.day BETWEEN $2 AND $3 AND NOT EXISTS (
+			SELECT FROM stats.` + t.Name + ` AS b
+			WHERE b.project = $1 AND b.merged AND b.days = ` + days + ` AND b.day BETWEEN $2 AND $3::date - (` + days + ` - 1)
+				AND b.day = s.day - (s.day - date '1970-01-01') % ` + days + same + `)
+		UNION ALL ` + from + ` AND NOT s.merged AND s.days = 1 AND s.day BETWEEN $2 AND $3`
+}

@@ -1,0 +1,276 @@
+package postgres
+
+import (
+	"container/heap"
+	"context"
+	"fmt"
+	"iter"
+	"math"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/stats"
+	"github.com/hp-analytics/hp-analytics/internal/stats/segment"
+	"github.com/hp-analytics/hp-analytics/services/analytics/internal/report"
+)
+
+// catalog are the products of a project over a range of days, all of them or those of a category, as the segments have them.
+type catalog struct {
+	tx       pgx.Tx
+	query    segment.Query
+	category []int32 // the products, ascending, if limited
+	limited  bool
+}
+
+// openCatalog returns the products that a ranking orders.
+func openCatalog(ctx context.Context, tx pgx.Tx, p authn.Project, q report.Ranking) (*catalog, error) {
+	c := &catalog{tx: tx, query: segment.Query{Project: p.ID, First: q.Range.From, Last: q.Range.To}, limited: q.Category != ""}
+	if !c.limited {
+		return c, nil
+	}
+	rows, err := tx.Query(ctx, `SELECT n FROM catalog.products WHERE project = $1 AND category = $2`, p.ID, q.Category)
+	if err == nil {
+		c.category, err = pgx.CollectRows(rows, pgx.RowTo[int32])
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list the products of a category: %w", err)
+	}
+	slices.Sort(c.category)
+	return c, nil
+}
+
+// sums returns the sums of columns by product. Of money, they are those of a currency.
+func (c *catalog) sums(ctx context.Context, t *segment.Table, currency string, columns ...string) ([]*segment.Sums, error) {
+	byCurrency, err := c.sumsByCurrency(ctx, t, currency, columns)
+	if err != nil {
+		return nil, err
+	}
+	if sums, ok := byCurrency[currency]; ok {
+		return sums, nil
+	}
+	return newSums(len(columns)), nil
+}
+
+func newSums(n int) []*segment.Sums {
+	all := make([]*segment.Sums, n)
+	for i := range all {
+		all[i] = segment.NewSums()
+	}
+	return all
+}
+
+func (c *catalog) sumsByCurrency(ctx context.Context, t *segment.Table, currency string, columns []string) (map[string][]*segment.Sums, error) {
+	q := c.query
+	q.Currency, q.Columns = currency, columns
+	found := map[string][]*segment.Sums{}
+	err := t.Each(ctx, c.tx, q, func(of string, s segment.Segment) error {
+		sums, ok := found[of]
+		if !ok {
+			sums = newSums(len(columns))
+			found[of] = sums
+		}
+		for i, column := range s.Columns {
+			if err := sums[i].Add(s.Products, column); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return found, err
+}
+
+// of yields the products with their sums, ascending.
+func (c *catalog) of(sums *segment.Sums) iter.Seq2[int32, int64] {
+	if !c.limited {
+		return sums.All()
+	}
+	return func(yield func(int32, int64) bool) {
+		for _, product := range c.category {
+			if !yield(product, sums.Of(product)) {
+				return
+			}
+		}
+	}
+}
+
+// places returns at most limit places of a ranking by a counter or by money, after a given one. What has the value 0 has no place.
+func (c *catalog) places(ctx context.Context, q report.Ranking, after report.Place, limit int) ([]report.Place, error) {
+	top := newTopPlaces(after, limit)
+	if !q.Metric.IsMoney() {
+		counter, _ := q.Metric.Counter()
+		sums, err := c.sums(ctx, segment.Counts, "", counter.Column())
+		if err != nil {
+			return nil, fmt.Errorf("rank: %w", err)
+		}
+		for product, value := range c.of(sums[0]) {
+			top.add(product, value)
+		}
+		return top.sorted(), nil
+	}
+	if q.Metric != report.Net {
+		sums, err := c.sums(ctx, segment.Money, q.Currency, string(q.Metric))
+		if err != nil {
+			return nil, fmt.Errorf("rank: %w", err)
+		}
+		for product, value := range c.of(sums[0]) {
+			top.add(product, value)
+		}
+		return top.sorted(), nil
+	}
+	sums, err := c.sums(ctx, segment.Money, q.Currency, string(report.Gross), string(report.Refunded))
+	if err != nil {
+		return nil, fmt.Errorf("rank: %w", err)
+	}
+	for product, gross := range c.of(sums[0]) {
+		top.add(product, gross-sums[1].Of(product))
+	}
+	return top.sorted(), nil
+}
+
+// byRows returns at most limit products by descending number of rows: events and orders.
+func (c *catalog) byRows(ctx context.Context, limit int) ([]report.Place, error) {
+	sums, err := c.sums(ctx, segment.Counts, "", stats.Events.Column(), stats.Purchases.Column())
+	if err != nil {
+		return nil, fmt.Errorf("rank by rows: %w", err)
+	}
+	top := newTopPlaces(report.Place{}, limit)
+	for product, events := range c.of(sums[0]) {
+		purchases := sums[1].Of(product)
+		if purchases > math.MaxInt64-events {
+			return nil, segment.ErrTooLarge
+		}
+		top.add(product, events+purchases)
+	}
+	return top.sorted(), nil
+}
+
+// totals returns the sum over all products.
+func (c *catalog) totals(ctx context.Context) (sum report.Counts, err error) {
+	if c.limited {
+		return c.totalsOfCategory(ctx)
+	}
+	err = segment.Counts.Each(ctx, c.tx, c.query, func(_ string, s segment.Segment) error {
+		return segment.AddTotals(sum.Counts[:], s.Totals)
+	})
+	if err != nil {
+		return sum, fmt.Errorf("totals: %w", err)
+	}
+	err = segment.Money.Each(ctx, c.tx, c.query, func(currency string, s segment.Segment) error {
+		values := make([]int64, len(stats.MoneyColumns()))
+		if err := segment.AddTotals(values, s.Totals); err != nil {
+			return err
+		}
+		return sum.Revenue.Add(currency, moneyOf(values))
+	})
+	if err != nil {
+		return sum, fmt.Errorf("revenue of all: %w", err)
+	}
+	return sum, nil
+}
+
+func (c *catalog) totalsOfCategory(ctx context.Context) (sum report.Counts, err error) {
+	counts, err := c.sums(ctx, segment.Counts, "", stats.Columns()...)
+	if err != nil {
+		return sum, fmt.Errorf("totals: %w", err)
+	}
+	if err := c.add(sum.Counts[:], counts); err != nil {
+		return sum, fmt.Errorf("totals: %w", err)
+	}
+	money, err := c.sumsByCurrency(ctx, segment.Money, "", stats.MoneyColumns())
+	if err != nil {
+		return sum, fmt.Errorf("revenue of all: %w", err)
+	}
+	for currency, sums := range money {
+		values := make([]int64, len(sums))
+		if err := c.add(values, sums); err != nil {
+			return sum, fmt.Errorf("revenue of all: %w", err)
+		}
+		if !slices.ContainsFunc(c.category, func(product int32) bool { return sums[0].Has(product) }) {
+			continue
+		}
+		if err := sum.Revenue.Add(currency, moneyOf(values)); err != nil {
+			return sum, fmt.Errorf("revenue of all: %w", err)
+		}
+	}
+	return sum, nil
+}
+
+// add adds the sums of all products to totals, one for each column.
+func (c *catalog) add(totals []int64, columns []*segment.Sums) error {
+	for i, sums := range columns {
+		for _, value := range c.of(sums) {
+			if value > math.MaxInt64-totals[i] {
+				return segment.ErrTooLarge
+			}
+			totals[i] += value
+		}
+	}
+	return nil
+}
+
+// moneyOf returns the money with values in the order of stats.MoneyColumns.
+func moneyOf(values []int64) (m stats.Money) {
+	for i, field := range m.Pointers() {
+		*field.(*int64) = values[i]
+	}
+	return m
+}
+
+// topPlaces keeps the best places of a ranking after a given one, the last of them at its root. It implements heap.Interface.
+type topPlaces struct {
+	after report.Place
+	limit int
+	best  []report.Place
+}
+
+func newTopPlaces(after report.Place, limit int) *topPlaces {
+	return &topPlaces{after: after, limit: limit}
+}
+
+// add adds a product, unless its value is 0 or it belongs to an earlier page.
+func (t *topPlaces) add(product int32, value int64) {
+	place := report.Place{Key: int64(product), Value: value}
+	switch {
+	case value == 0 || t.after.Rank > 0 && !t.after.Before(place):
+	case len(t.best) < t.limit:
+		heap.Push(t, place)
+	case place.Before(t.best[0]):
+		t.best[0] = place
+		heap.Fix(t, 0)
+	}
+}
+
+// sorted returns the places in their order, with their ranks.
+func (t *topPlaces) sorted() []report.Place {
+	slices.SortFunc(t.best, func(a, b report.Place) int {
+		if a.Before(b) {
+			return -1
+		}
+		return 1
+	})
+	for i := range t.best {
+		t.best[i].Rank = t.after.Rank + i + 1
+	}
+	return t.best
+}
+
+// Len implements heap.Interface.
+func (t *topPlaces) Len() int { return len(t.best) }
+
+// Less implements heap.Interface.
+func (t *topPlaces) Less(i, j int) bool { return t.best[j].Before(t.best[i]) }
+
+// Swap implements heap.Interface.
+func (t *topPlaces) Swap(i, j int) { t.best[i], t.best[j] = t.best[j], t.best[i] }
+
+// Push implements heap.Interface.
+func (t *topPlaces) Push(place any) { t.best = append(t.best, place.(report.Place)) }
+
+// Pop implements heap.Interface.
+func (t *topPlaces) Pop() any {
+	last := t.best[len(t.best)-1]
+	t.best = t.best[:len(t.best)-1]
+	return last
+}
