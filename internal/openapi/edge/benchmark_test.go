@@ -27,7 +27,7 @@ func BenchmarkEdge(b *testing.B) {
 	}
 	router := chi.NewRouter()
 	for service, limits := range map[string]map[string]Limit{
-		"catalog": nil, "ingest": {"ingest": ChargedByHandler()}, "analytics": nil,
+		"catalog": nil, "ingest": {"ingest": ChargedByHandler()}, "analytics": {"analytics": ChargedByHandler()},
 	} {
 		register := func(r chi.Router) {
 			for _, o := range c.Operations() {

@@ -92,7 +92,7 @@ func (a *ahead) write(w http.ResponseWriter, r *http.Request, start time.Time, a
 	header := w.Header()
 	header[requestIDHeader] = []string{id}
 	header["X-Content-Type-Options"] = noSniff
-	status, written := answer.Write(w, r.Header)
+	status, written := answer.Write(whole(w, r), r.Header)
 
 	duration := time.Since(start)
 	observer := route.ok

@@ -115,11 +115,12 @@ func Component(listener net.Listener, cfg Config, handler http.Handler, logger *
 		WriteTimeout:      cfg.WriteTimeout,
 		IdleTimeout:       cfg.IdleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
+		ConnContext:       withConn,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 	}
 	run := func(ctx context.Context, ready func()) error {
 		served := make(chan error, 1)
-		go func() { served <- server.Serve(listener) }()
+		go func() { served <- server.Serve(wholeListener{listener}) }()
 		ready()
 		select {
 		case err := <-served:
