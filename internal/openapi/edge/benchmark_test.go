@@ -26,9 +26,15 @@ func BenchmarkEdge(b *testing.B) {
 		b.Fatal(err)
 	}
 	router := chi.NewRouter()
-	for service, limits := range map[string]map[string]Limit{
-		"catalog": nil, "ingest": {"ingest": ChargedByHandler()}, "analytics": {"analytics": ChargedByHandler()},
-	} {
+	for _, service := range []string{"catalog", "ingest", "analytics"} {
+		limits := map[string]Limit{}
+		for _, o := range c.Operations() {
+			for _, name := range o.Limits {
+				if o.Service == service {
+					limits[name] = ChargedByHandler()
+				}
+			}
+		}
 		register := func(r chi.Router) {
 			for _, o := range c.Operations() {
 				if o.Service == service {
