@@ -42,9 +42,10 @@ COMMENT ON COLUMN catalog.products.version IS 'Incremented by each change; the E
 COMMENT ON COLUMN catalog.products.created_at IS 'When the product was created. Lists are sorted by it, newest first.';
 COMMENT ON COLUMN catalog.products.updated_at IS 'When the product was last changed.';
 
--- Lists are paged by (created_at, id), newest first, and filtered by status and often by category.
+-- Lists are paged by (created_at, id), newest first, and filtered by status and often by category. Rankings of a category need the
+-- numbers of its products.
 CREATE INDEX products_status_created_idx ON catalog.products (project, status, created_at DESC, id DESC);
-CREATE INDEX products_category_created_idx ON catalog.products (project, category, status, created_at DESC, id DESC);
+CREATE INDEX products_category_created_idx ON catalog.products (project, category, status, created_at DESC, id DESC) INCLUDE (n);
 CREATE INDEX products_created_idx ON catalog.products (project, created_at DESC, id DESC);
 CREATE INDEX products_placeholder_idx ON catalog.products (project) WHERE placeholder;
 CREATE INDEX products_name_trgm_idx ON catalog.products USING gin (name public.gin_trgm_ops);

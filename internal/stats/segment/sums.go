@@ -80,18 +80,33 @@ func (s *Sums) Of(product int32) int64 {
 	return 0
 }
 
-// Has reports whether a segment has a product.
-func (s *Sums) Has(product int32) bool {
-	found := s.pages[product/pageSize]
-	return found != nil && found.has>>(product%pageSize)&1 == 1
+// Set is a set of products.
+type Set struct{ pages map[int32]uint64 } // a bit for each product
+
+// NewSet returns the set of some products.
+func NewSet(products []int32) *Set {
+	s := &Set{pages: map[int32]uint64{}}
+	for _, product := range products {
+		s.pages[product/pageSize] |= 1 << (product % pageSize)
+	}
+	return s
 }
 
 // All yields the products of the segments in ascending order, with their sums.
 func (s *Sums) All() iter.Seq2[int32, int64] {
+	return s.each(func(int32) uint64 { return math.MaxUint64 })
+}
+
+// Within yields those products of the segments that are in a set, in ascending order.
+func (s *Sums) Within(set *Set) iter.Seq2[int32, int64] {
+	return s.each(func(n int32) uint64 { return set.pages[n] })
+}
+
+func (s *Sums) each(chosen func(page int32) uint64) iter.Seq2[int32, int64] {
 	return func(yield func(int32, int64) bool) {
 		for _, n := range slices.Sorted(maps.Keys(s.pages)) {
 			at := s.pages[n]
-			for has := at.has; has != 0; has &= has - 1 {
+			for has := at.has & chosen(n); has != 0; has &= has - 1 {
 				place := bits.TrailingZeros64(has)
 				if !yield(n*pageSize+int32(place), at.values[place]) {
 					return

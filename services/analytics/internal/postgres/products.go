@@ -20,24 +20,24 @@ import (
 type catalog struct {
 	tx       pgx.Tx
 	query    segment.Query
-	category []int32 // the products, ascending, if limited
-	limited  bool
+	category *segment.Set // the products of the category; nil for all
 }
 
 // openCatalog returns the products that a ranking orders.
 func openCatalog(ctx context.Context, tx pgx.Tx, p authn.Project, q report.Ranking) (*catalog, error) {
-	c := &catalog{tx: tx, query: segment.Query{Project: p.ID, First: q.Range.From, Last: q.Range.To}, limited: q.Category != ""}
-	if !c.limited {
+	c := &catalog{tx: tx, query: segment.Query{Project: p.ID, First: q.Range.From, Last: q.Range.To}}
+	if q.Category == "" {
 		return c, nil
 	}
+	var products []int32
 	rows, err := tx.Query(ctx, `SELECT n FROM catalog.products WHERE project = $1 AND category = $2`, p.ID, q.Category)
 	if err == nil {
-		c.category, err = pgx.CollectRows(rows, pgx.RowTo[int32])
+		products, err = pgx.CollectRows(rows, pgx.RowTo[int32])
 	}
 	if err != nil {
 		return nil, fmt.Errorf("list the products of a category: %w", err)
 	}
-	slices.Sort(c.category)
+	c.category = segment.NewSet(products)
 	return c, nil
 }
 
@@ -83,16 +83,10 @@ func (c *catalog) sumsByCurrency(ctx context.Context, t *segment.Table, currency
 
 // of yields the products with their sums, ascending.
 func (c *catalog) of(sums *segment.Sums) iter.Seq2[int32, int64] {
-	if !c.limited {
+	if c.category == nil {
 		return sums.All()
 	}
-	return func(yield func(int32, int64) bool) {
-		for _, product := range c.category {
-			if !yield(product, sums.Of(product)) {
-				return
-			}
-		}
-	}
+	return sums.Within(c.category)
 }
 
 // places returns at most limit places of a ranking by a counter or by money, after a given one. What has the value 0 has no place.
@@ -148,7 +142,7 @@ func (c *catalog) byRows(ctx context.Context, limit int) ([]report.Place, error)
 
 // totals returns the sum over all products.
 func (c *catalog) totals(ctx context.Context) (sum report.Counts, err error) {
-	if c.limited {
+	if c.category != nil {
 		return c.totalsOfCategory(ctx)
 	}
 	err = segment.Counts.Each(ctx, c.tx, c.query, func(_ string, s segment.Segment) error {
@@ -187,11 +181,11 @@ func (c *catalog) totalsOfCategory(ctx context.Context) (sum report.Counts, err 
 		if err := c.add(values, sums); err != nil {
 			return sum, fmt.Errorf("revenue of all: %w", err)
 		}
-		if !slices.ContainsFunc(c.category, func(product int32) bool { return sums[0].Has(product) }) {
-			continue
-		}
-		if err := sum.Revenue.Add(currency, moneyOf(values)); err != nil {
-			return sum, fmt.Errorf("revenue of all: %w", err)
+		for range c.of(sums[0]) { // there is a product with money in this currency
+			if err := sum.Revenue.Add(currency, moneyOf(values)); err != nil {
+				return sum, fmt.Errorf("revenue of all: %w", err)
+			}
+			break
 		}
 	}
 	return sum, nil
