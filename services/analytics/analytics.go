@@ -49,12 +49,17 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 		lifecycle.OnStop("answer cache", answers.Close),
 		lifecycle.OnStop("number cache", numbers.Close),
 	}
-	limiter := newLimiter(cfg, f)
-	if limiter != nil {
-		background = append(background, lifecycle.OnStop("rate limit", limiter.Close))
+	quotas := api.Quotas{
+		Callers: newLimiter("analytics", cfg.CostLimit, f), OfCaller: cfg.CostLimit,
+		Projects: newLimiter("analytics-project", cfg.ProjectCostLimit, f), OfProject: cfg.ProjectCostLimit,
+	}
+	for _, limiter := range []*ratelimit.Limiter{quotas.Callers, quotas.Projects} {
+		if limiter != nil {
+			background = append(background, lifecycle.OnStop("rate limit", limiter.Close))
+		}
 	}
 	server := &api.Server{
-		Reports: reports, Numbers: numbers, Cache: answers, Versions: versions, Limiter: limiter, MaxCost: cfg.CostLimit,
+		Reports: reports, Numbers: numbers, Cache: answers, Versions: versions, Quotas: quotas,
 		OpenToUsers: cfg.OpenToUsers, Now: time.Now,
 	}
 	return f.Service(frame.Parts{
@@ -62,6 +67,7 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 			openapi.Mount(router)
 			return edge.Mount(router, "analytics", edge.Options{
 				Authenticator: f.Verifier,
+				Slots:         f.NewSlots(),
 				// The quota counts what answers cost. Only those that are not in the cache cost anything.
 				Limits:   map[string]edge.Limit{"analytics": edge.ChargedByHandler()},
 				Prepared: api.Prepared(),
@@ -72,9 +78,9 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 }
 
 // newLimiter returns nil if there is no limit.
-func newLimiter(cfg Config, f *frame.Frame) *ratelimit.Limiter {
-	if cfg.CostLimit == 0 {
+func newLimiter(name string, limit int, f *frame.Frame) *ratelimit.Limiter {
+	if limit == 0 {
 		return nil
 	}
-	return ratelimit.New(f.Redis, ratelimit.Policy{Name: "analytics", Limit: cfg.CostLimit, Window: time.Minute}, f.Logger, f.Registerer)
+	return ratelimit.New(f.Redis, ratelimit.Policy{Name: name, Limit: limit, Window: time.Minute}, f.Logger, f.Registerer)
 }

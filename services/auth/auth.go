@@ -50,7 +50,7 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 	return f.Service(frame.Parts{
 		Mount: func(router *httpserver.Router) error {
 			openapi.Mount(router)
-			return edge.Mount(router, "auth", edge.Options{Authenticator: verifier, Limits: limits}, server.Mount)
+			return edge.Mount(router, "auth", edge.Options{Authenticator: verifier, Slots: f.NewSlots(), Limits: limits}, server.Mount)
 		},
 		Checks: []httpserver.Check{{Name: "signing_key", Run: ring.Ready}},
 		Background: []lifecycle.Component{

@@ -68,7 +68,7 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 	return f.Service(frame.Parts{
 		Mount: func(router *httpserver.Router) error {
 			openapi.Mount(router)
-			return edge.Mount(router, "catalog", edge.Options{Authenticator: f.Verifier, Prepared: api.Prepared()}, server.Mount)
+			return edge.Mount(router, "catalog", edge.Options{Authenticator: f.Verifier, Slots: f.NewSlots(), Prepared: api.Prepared()}, server.Mount)
 		},
 		Background: []lifecycle.Component{
 			lifecycle.OnStop("product cache", caches.Products.Close), lifecycle.Loop("product changes", caches.Products.Run),

@@ -96,6 +96,7 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 			openapi.Mount(router)
 			return edge.Mount(router, "ingest", edge.Options{
 				Authenticator: f.Verifier,
+				Slots:         f.NewSlots(),
 				// The quotas count events. How many there are is known after the body is decoded.
 				// That of history counts requests, and an export counts more.
 				Limits: map[string]edge.Limit{

@@ -84,6 +84,9 @@ func TestWaitForTheNumbers(t *testing.T) {
 			if held := p.gauge("hpa_ingest_inflight_bytes"); held != 0 {
 				t.Errorf("a request that only waits holds %v bytes", held)
 			}
+			if held := p.gauge("hpa_http_slots_in_use"); held != 0 {
+				t.Errorf("a request that only waits holds a slot, %v are in use", held)
+			}
 			p.fold(batch)
 			a := <-waiting
 			a.expect(t, http.StatusOK, "")

@@ -60,6 +60,8 @@ aggregator:
   value: {{ $c.trustedProxyHops | quote }}
 - name: HTTP_MAX_REQUESTS_PER_ADDRESS
   value: {{ $c.requestsPerAddress | quote }}
+- name: HTTP_MAX_CONCURRENT_REQUESTS
+  value: {{ $c.concurrentRequests | quote }}
 {{- with $c.basePath }}
 - name: HTTP_BASE_PATH
   value: {{ . | quote }}

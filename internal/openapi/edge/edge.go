@@ -3,10 +3,11 @@
 //  1. authentication, unless it is unauthenticated
 //  2. the project that the caller acts in, if the operation is in one
 //  3. access: the extension x-access
-//  4. rate limits by the client's address: the extension x-limits
-//  5. the media types that the caller accepts, of a read that is documented to answer 406
-//  6. validation of parameters and body; of parameter names only, if x-validation says that the handler does the rest
-//  7. the handler, which charges the limits that only it can
+//  4. a slot among those of the service, for which it may wait for a moment (package admission)
+//  5. rate limits by the client's address: the extension x-limits
+//  6. the media types that the caller accepts, of a read that is documented to answer 406
+//  7. validation of parameters and body; of parameter names only, if x-validation says that the handler does the rest
+//  8. the handler, which charges the limits that only it can
 //
 // Whatever refuses a request answers with a problem document. What can be decided without a request is decided by Mount:
 // a service whose operations, access rules or limits do not fit the contract does not start. The comment at the top of
@@ -23,6 +24,7 @@ import (
 
 	"github.com/hp-analytics/hp-analytics/internal/openapi/internal/contract"
 	"github.com/hp-analytics/hp-analytics/internal/openapi/validate"
+	"github.com/hp-analytics/hp-analytics/internal/platform/admission"
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
 )
@@ -39,7 +41,8 @@ type Authenticator interface {
 // Options say what the operations of a service need beside their handlers.
 type Options struct {
 	Authenticator Authenticator
-	Limits        map[string]Limit // by the names that x-limits uses
+	Limits        map[string]Limit   // by the names that x-limits uses
+	Slots         *admission.Limiter // of requests in progress; nil for no limit
 	// Prepared are the operations whose answers may be kept for requests that are the same (see Keep), by their ids. Requests are
 	// answered before they are routed if the router and the Authenticator can do that.
 	Prepared map[string]Audience
@@ -75,7 +78,7 @@ func mount(c *contract.Contract, r chi.Router, service string, o Options, regist
 			continue
 		}
 		delete(handlers, at)
-		if guarded[operation], err = guard(operation, o.Authenticator, limits, handler); err != nil {
+		if guarded[operation], err = guard(operation, o, limits, handler); err != nil {
 			problems = append(problems, fmt.Errorf("%s: %w", at, err))
 		}
 	}
@@ -118,6 +121,7 @@ type operation struct {
 	access        access
 	project       project
 	authenticator Authenticator
+	slots         *admission.Limiter
 	limits        []limit
 	offers        *offers // nil: the answer does not depend on what the caller accepts
 	validator     *validate.Validator
@@ -126,12 +130,12 @@ type operation struct {
 	answers       *prepared
 }
 
-func guard(o *contract.Operation, authenticator Authenticator, limits *limits, handler http.Handler) (*operation, error) {
+func guard(o *contract.Operation, options Options, limits *limits, handler http.Handler) (*operation, error) {
 	op := &operation{
-		access: newAccess(o), project: project{in: o.InProject, path: o.ProjectInPath}, authenticator: authenticator,
-		offers: newOffers(o), validator: validate.New(o), handler: handler,
+		access: newAccess(o), project: project{in: o.InProject, path: o.ProjectInPath}, authenticator: options.Authenticator,
+		slots: options.Slots, offers: newOffers(o), validator: validate.New(o), handler: handler,
 	}
-	if authenticator == nil && !o.Access.Unauthenticated {
+	if options.Authenticator == nil && !o.Access.Unauthenticated {
 		return nil, errors.New("needs an Authenticator")
 	}
 	var err error
@@ -141,7 +145,8 @@ func guard(o *contract.Operation, authenticator Authenticator, limits *limits, h
 
 // ServeHTTP implements http.Handler.
 func (o *operation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	admitted, err := o.admit(w, r)
+	admitted, slot, err := o.admit(w, r)
+	defer slot.Release()
 	if err != nil {
 		problem.Write(w, r, err)
 		return
@@ -149,24 +154,29 @@ func (o *operation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	o.handler.ServeHTTP(w, admitted)
 }
 
-// admit returns the request as the handler gets it: with its caller in the context, and the body to be read.
-func (o *operation) admit(w http.ResponseWriter, r *http.Request) (*http.Request, error) {
+// admit returns the request as the handler gets it, with its caller in the context and the body to be read, and its slot, which it
+// may have after an error, too.
+func (o *operation) admit(w http.ResponseWriter, r *http.Request) (*http.Request, *admission.Slot, error) {
 	r, err := o.authenticate(r)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	r, slot, err := o.enter(r)
+	if err != nil {
+		return nil, nil, err
 	}
 	for _, l := range o.limits {
 		if err := l.take(r.Context(), w.Header()); err != nil {
-			return nil, err
+			return nil, slot, err
 		}
 	}
 	if err := o.offers.check(r.Header); err != nil {
-		return nil, err
+		return nil, slot, err
 	}
 	if _, err := o.validator.Check(w, r); err != nil {
-		return nil, err
+		return nil, slot, err
 	}
-	return r, nil
+	return r, slot, nil
 }
 
 // authenticate returns the request with its caller in the context, if the caller may call the operation.

@@ -57,7 +57,7 @@ func (b *body) check(w http.ResponseWriter, r *http.Request) (any, []errs.Field,
 	}
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, b.limit))
 	if err != nil {
-		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok || errs.Is(err, errs.Unavailable) {
 			return nil, nil, err
 		}
 		return nil, nil, errs.New(errs.Malformed, "unreadable_body", "The body could not be read to its end.").Because(err)

@@ -19,6 +19,7 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.37.0"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/admission"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
 )
@@ -119,6 +120,9 @@ func (e *edge) finish(x *exchange, r *http.Request, span trace.Span) {
 	e.metrics.observe(r.Method, route, status, duration, span.SpanContext())
 	if span.IsRecording() {
 		describe(span, r, route, status)
+	}
+	if x.problem.Err != nil && errors.Is(x.problem.Err, admission.ErrRefused) {
+		return // a line for each of them would cost more than the refusal; package admission logs the overload
 	}
 	e.log(r.Context(), served{method: r.Method, route: route, status: status, duration: duration, bytes: x.written, id: x.id, err: x.problem.Err})
 }

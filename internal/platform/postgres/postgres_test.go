@@ -240,6 +240,49 @@ func TestSchemaReady(t *testing.T) {
 			t.Errorf("(%s): %v", test.row, err)
 		}
 	}
+	checkBusyPool(t)
+}
+
+// checkBusyPool checks that a pool whose connections are all in use is ready while they go from hand to hand, and not when all of
+// them hang.
+func checkBusyPool(t *testing.T) {
+	t.Helper()
+	only := cfg()
+	only.MaxConns = 2
+	pool := open(t, only, "")
+	ready := postgres.SchemaReady(pool, 5, true)
+	var held []*pgxpool.Conn
+	hold := func() {
+		conn, err := pool.Acquire(context.WithoutCancel(t.Context()))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		held = append(held, conn)
+	}
+	probe := func() error {
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
+		return ready(ctx)
+	}
+	if err := ready(t.Context()); err != nil {
+		t.Error(err)
+	}
+	hold()
+	hold()
+	if probe() == nil {
+		t.Error("ready while all connections hang")
+	}
+	time.AfterFunc(100*time.Millisecond, held[0].Release)
+	var next sync.WaitGroup
+	next.Go(hold) // it waits before the probe does, and keeps what it gets
+	if err := probe(); err != nil {
+		t.Errorf("while connections go from hand to hand: %v", err)
+	}
+	next.Wait()
+	for _, conn := range held[1:] {
+		conn.Release()
+	}
 }
 
 func TestPoolMetrics(t *testing.T) {

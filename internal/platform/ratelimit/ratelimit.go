@@ -44,6 +44,9 @@ type Quota struct {
 	Lease int // as that of a policy
 }
 
+// keyOf returns the key under which a quota is counted: a quota that changes begins anew.
+func (q Quota) keyOf(key string) string { return fmt.Sprintf("%s:%d:%d", key, q.Limit, q.Burst) }
+
 // Limiter applies one policy. It is safe for concurrent use.
 type Limiter struct {
 	policy      Policy
@@ -113,7 +116,7 @@ func (l *Limiter) Allow(ctx context.Context, header http.Header, key string, n i
 // AllowOf is Allow for a key that has a quota of its own. A quota that changes begins anew: what was used up of the former one,
 // which may take long to come back, is not held against the next.
 func (l *Limiter) AllowOf(ctx context.Context, header http.Header, key string, n int, q Quota) error {
-	return l.allow(ctx, header, fmt.Sprintf("%s:%d:%d", key, q.Limit, q.Burst), n, q, l.policyHeader(q))
+	return l.allow(ctx, header, q.keyOf(key), n, q, l.policyHeader(q))
 }
 
 func (l *Limiter) allow(ctx context.Context, header http.Header, key string, n int, q Quota, policy string) error {
@@ -180,12 +183,19 @@ func (l *Limiter) take(ctx context.Context, key string, n int, q Quota) decision
 
 // Refund gives back n units that Allow has taken, for limits on failures of attempts that turned out well. It may leave one
 // unit taken, which comes back with time.
-func (l *Limiter) Refund(ctx context.Context, key string, n int) {
-	l.bucket(key, l.quota).AllowN(time.Now(), -n)
+func (l *Limiter) Refund(ctx context.Context, key string, n int) { l.refund(ctx, key, n, l.quota) }
+
+// RefundOf is Refund for a key that has a quota of its own.
+func (l *Limiter) RefundOf(ctx context.Context, key string, n int, q Quota) {
+	l.refund(ctx, q.keyOf(key), n, q)
+}
+
+func (l *Limiter) refund(ctx context.Context, key string, n int, q Quota) {
+	l.bucket(key, q).AllowN(time.Now(), -n)
 	if l.outage.Ongoing() {
 		return
 	}
-	if _, err := l.takeRedis(ctx, key, -n, l.quota); err != nil && ctx.Err() == nil {
+	if _, err := l.takeRedis(ctx, key, -n, q); err != nil && ctx.Err() == nil {
 		l.outage.Begin()
 		l.logger.WarnContext(ctx, "refund a rate limit without Redis", "policy", l.policy.Name, "err", err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/admission"
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/httpserver"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
@@ -37,8 +38,9 @@ type Frame struct {
 	Redis    *redis.Client
 	Verifier *authn.Verifier // nil without Spec.Tokens
 
-	http httpserver.Config
-	spec Spec
+	http      httpserver.Config
+	admission admission.Config
+	spec      Spec
 }
 
 // Open makes a frame. Its connections are closed by the service that Service returns.
@@ -57,11 +59,16 @@ func Open(ctx context.Context, cfg Config, deps service.Deps, spec Spec) (*Frame
 	}
 	deps.Registerer.MustRegister(postgres.NewPoolCollector(pool), redis.NewPoolCollector(client))
 	shared := redis.NewClient(client, cfg.Redis, postgres.Identity(pool))
-	f := &Frame{Deps: deps, Pool: pool, Redis: shared, http: cfg.HTTP, spec: spec}
+	f := &Frame{Deps: deps, Pool: pool, Redis: shared, http: cfg.HTTP, admission: cfg.Admission, spec: spec}
 	if spec.Tokens != nil {
 		f.Verifier = authn.NewVerifier(*spec.Tokens, authn.NewPostgres(pool), deps.Logger)
 	}
 	return f, nil
+}
+
+// NewSlots returns the limit of the requests that the service works on, for edge.Options; nil if there is none.
+func (f *Frame) NewSlots() *admission.Limiter {
+	return admission.New(f.admission, f.Logger, f.Registerer)
 }
 
 // close closes the connections. It waits for those in use.

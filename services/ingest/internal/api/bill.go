@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/ratelimit"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/order"
@@ -79,14 +80,38 @@ func (b *bill) lines(drafts []order.Draft) error {
 	return b.events(min(n, MaxUnits))
 }
 
-// ofProject takes n units of the quota that all callers of the project share. It always holds the largest request.
+// settle gives everything back if the request failed for a reason that is not the client's: what is sent again then is charged once.
+// The handler defers it.
+func (b *bill) settle(err *error) {
+	if b.taken == 0 || !errs.Is(*err, errs.Unavailable) {
+		return
+	}
+	b.header.Del("Ratelimit") // describes the quotas before
+	b.header.Del("Ratelimit-Policy")
+	ctx := context.WithoutCancel(b.ctx) // the reason may be that the request took too long
+	if b.limiter != nil {
+		b.limiter.Refund(ctx, b.caller.QuotaKey(), b.taken)
+	}
+	if b.project != nil {
+		b.project.RefundOf(ctx, b.projectKey(), b.taken, b.projectQuota())
+	}
+	b.taken = 0
+}
+
+// ofProject takes n units of the quota that all callers of the project share.
 func (b *bill) ofProject(n int) error {
 	if b.project == nil {
 		return nil
 	}
+	return b.project.AllowOf(b.ctx, b.header, b.projectKey(), n, b.projectQuota())
+}
+
+func (b *bill) projectKey() string { return strconv.Itoa(int(b.caller.Project.ID)) }
+
+// projectQuota always holds the largest request.
+func (b *bill) projectQuota() ratelimit.Quota {
 	limit := b.caller.Project.EventsPerSecond * int(ProjectWindow/time.Second)
-	quota := ratelimit.Quota{Limit: limit, Burst: max(limit, MaxUnits), Lease: limit / leaseShare}
-	return b.project.AllowOf(b.ctx, b.header, strconv.Itoa(int(b.caller.Project.ID)), n, quota)
+	return ratelimit.Quota{Limit: limit, Burst: max(limit, MaxUnits), Lease: limit / leaseShare}
 }
 
 // leaseShare is which part of the quota of a project a process takes in advance: a tenth of a second's.

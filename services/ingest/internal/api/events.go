@@ -52,8 +52,9 @@ type storedEvent struct {
 }
 
 // storeEvent stores the event of the body. The memory of the body is released when it returns.
-func (s *Server) storeEvent(w http.ResponseWriter, r *http.Request, caller authn.Principal) (storedEvent, error) {
+func (s *Server) storeEvent(w http.ResponseWriter, r *http.Request, caller authn.Principal) (_ storedEvent, err error) {
 	quota := s.bill(r.Context(), w, caller)
+	defer quota.settle(&err)
 	data, release, err := s.readDocument(w, r, terms(r, caller, event.MaxBytes, errEventTooLarge, quota))
 	if err != nil {
 		return storedEvent{}, err
@@ -112,8 +113,9 @@ func (s *Server) createEventsBulk(w http.ResponseWriter, r *http.Request, params
 // storeEvents stores the events of the body. The memory of the body is released when it returns.
 func (s *Server) storeEvents(
 	w http.ResponseWriter, r *http.Request, caller authn.Principal, history *event.Import,
-) (_ EventBulkResult, batch int64, _ []event.Verdict, _ error) {
+) (_ EventBulkResult, batch int64, _ []event.Verdict, err error) {
 	quota := s.bill(r.Context(), w, caller)
+	defer quota.settle(&err)
 	drafts, release, err := s.readEvents(w, r, terms(r, caller, event.MaxBatchBytes, errBodyTooLarge, quota))
 	if err != nil {
 		return EventBulkResult{}, 0, nil, err

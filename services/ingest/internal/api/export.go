@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/admission"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
 	"github.com/hp-analytics/hp-analytics/internal/platform/rows"
@@ -68,10 +69,12 @@ func (h *History) end(answer *exportAnswer, r *http.Request, err error) {
 	}
 }
 
-// slot takes the place of one export, or returns that there is none. The caller gives it back.
-func (h *History) slot() (release func(), err error) {
+// slot takes the place of one export, or returns that there is none. The caller gives it back. It takes minutes, so the export does not
+// count as a request in progress any more.
+func (h *History) slot(ctx context.Context) (release func(), err error) {
 	select {
 	case h.slots <- struct{}{}:
+		admission.Release(ctx)
 		return func() { <-h.slots }, nil
 	default:
 		return nil, errTooManyExports
@@ -102,7 +105,7 @@ func (h *History) runExport(
 			return err
 		}
 	}
-	release, err := h.slot()
+	release, err := h.slot(r.Context())
 	if err != nil {
 		return err
 	}

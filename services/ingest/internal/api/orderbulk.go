@@ -48,7 +48,7 @@ func (s *Server) createBulk(w http.ResponseWriter, r *http.Request, wait *Wait, 
 	switch {
 	case result.Accepted+result.Duplicates == 0: // a client that looks at the status only would not see that nothing was accepted
 		status = http.StatusUnprocessableEntity
-	case wait != nil && s.folded.Wait(r.Context(), batches...):
+	case wait != nil && s.awaitFolded(r.Context(), batches...):
 		status = http.StatusOK
 	}
 	return respond(w, status, result)
@@ -56,8 +56,9 @@ func (s *Server) createBulk(w http.ResponseWriter, r *http.Request, wait *Wait, 
 
 // storeOrders stores orders or purchases.
 func (s *Server) storeOrders(kind decode.OrderKind) storeBulk {
-	return func(w http.ResponseWriter, r *http.Request, caller authn.Principal) (OrderBulkResult, []int64, error) {
+	return func(w http.ResponseWriter, r *http.Request, caller authn.Principal) (_ OrderBulkResult, _ []int64, err error) {
 		quota := s.bill(r.Context(), w, caller)
+		defer quota.settle(&err)
 		drafts, release, err := s.readOrders(w, r, kind, terms(r, caller, event.MaxBatchBytes, errBodyTooLarge, quota))
 		if err != nil {
 			return OrderBulkResult{}, nil, err

@@ -56,6 +56,7 @@ func (s *Server) storeOrder(
 	w http.ResponseWriter, r *http.Request, caller authn.Principal, key *order.IdempotencyKey,
 	read func([]byte) (order.Draft, error), quota *bill, terms body.Terms,
 ) (draft order.Draft, stored order.Outcome, err error) {
+	defer quota.settle(&err)
 	data, release, err := s.readDocument(w, r, terms)
 	if err != nil {
 		return order.Draft{}, order.Outcome{}, err

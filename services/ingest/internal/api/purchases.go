@@ -61,7 +61,7 @@ func (s *Server) createdStatus(ctx context.Context, w http.ResponseWriter, wait 
 	switch {
 	case wait == nil:
 		return http.StatusCreated
-	case s.folded.Wait(ctx, batch):
+	case s.awaitFolded(ctx, batch):
 		return http.StatusOK
 	default:
 		return http.StatusAccepted

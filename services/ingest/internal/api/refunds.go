@@ -38,12 +38,13 @@ func (s *Server) createRefund(w http.ResponseWriter, r *http.Request, id string,
 }
 
 // storeRefund stores the refund of the body. The memory of the body is released when it returns.
-func (s *Server) storeRefund(w http.ResponseWriter, r *http.Request, caller authn.Principal, id string) (order.RefundDraft, order.RefundOutcome, error) {
+func (s *Server) storeRefund(w http.ResponseWriter, r *http.Request, caller authn.Principal, id string) (_ order.RefundDraft, _ order.RefundOutcome, err error) {
 	of, err := orderID(caller, id)
 	if err != nil {
 		return order.RefundDraft{}, order.RefundOutcome{}, err
 	}
 	quota := s.bill(r.Context(), w, caller)
+	defer quota.settle(&err)
 	data, release, err := s.readDocument(w, r, terms(r, caller, order.MaxBytes, errOrderTooLarge, quota))
 	if err != nil {
 		return order.RefundDraft{}, order.RefundOutcome{}, err

@@ -37,8 +37,9 @@ func (s *Server) createStandaloneRefund(w http.ResponseWriter, r *http.Request, 
 }
 
 // storeStandaloneRefund stores the refund of the body. The memory of the body is released when it returns.
-func (s *Server) storeStandaloneRefund(w http.ResponseWriter, r *http.Request, caller authn.Principal) (order.Draft, order.RefundOutcome, error) {
+func (s *Server) storeStandaloneRefund(w http.ResponseWriter, r *http.Request, caller authn.Principal) (_ order.Draft, _ order.RefundOutcome, err error) {
 	quota := s.bill(r.Context(), w, caller)
+	defer quota.settle(&err)
 	data, release, err := s.readDocument(w, r, terms(r, caller, order.MaxBytes, errOrderTooLarge, quota))
 	if err != nil {
 		return order.Draft{}, order.RefundOutcome{}, err
@@ -67,8 +68,9 @@ func (s *Server) CreateStandaloneRefundsBulk(w http.ResponseWriter, r *http.Requ
 }
 
 // storeStandaloneRefunds is a storeBulk of refunds without an order.
-func (s *Server) storeStandaloneRefunds(w http.ResponseWriter, r *http.Request, caller authn.Principal) (OrderBulkResult, []int64, error) {
+func (s *Server) storeStandaloneRefunds(w http.ResponseWriter, r *http.Request, caller authn.Principal) (_ OrderBulkResult, _ []int64, err error) {
 	quota := s.bill(r.Context(), w, caller)
+	defer quota.settle(&err)
 	drafts, release, err := s.readOrders(w, r, decode.Refunds(), terms(r, caller, event.MaxBatchBytes, errBodyTooLarge, quota))
 	if err != nil {
 		return OrderBulkResult{}, nil, err

@@ -31,7 +31,7 @@ func (h *History) exportUser(r *http.Request, answer *exportAnswer, id string, p
 	if params.Kind != nil {
 		request.Anonymous = new(*params.Kind == ExportUserParamsKindAnonymousID)
 	}
-	release, err := h.slot()
+	release, err := h.slot(r.Context())
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/admission"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 )
@@ -45,5 +46,12 @@ func (s *Server) eventsFolded(ctx context.Context, batch int64, verdicts ...even
 		}
 		batches = append(batches, pending...)
 	}
+	return s.awaitFolded(ctx, batches...)
+}
+
+// awaitFolded waits until batches are part of the numbers, or reports false. A request that waits holds no slot: one query serves all
+// of them, and INGEST_MAX_WAITS bounds them.
+func (s *Server) awaitFolded(ctx context.Context, batches ...int64) bool {
+	admission.Release(ctx)
 	return s.folded.Wait(ctx, batches...)
 }
