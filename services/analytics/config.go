@@ -23,6 +23,9 @@ type Config struct {
 	// costs 1 for each of its days, or 24 by the hour, an overview twice that, a ranking 10, a ranking of users or by unique users
 	// 50, and each twenty times as much for guests.
 	CostLimit int `env:"ANALYTICS_COST_LIMIT, default=600000"`
+	// ProjectCostLimit is the same for all members and keys of a project together, and once more for all guests of it together; 0 is no
+	// limit. If it is not larger than CostLimit, one key can use up what all of its project may spend.
+	ProjectCostLimit int `env:"ANALYTICS_PROJECT_COST_LIMIT, default=3000000"`
 	// OpenToUsers lets guests of the default project read rankings and series of products, without purchases, units and revenue.
 	// Without it, they read only their own summary.
 	OpenToUsers bool `env:"ANALYTICS_OPEN_TO_USERS, default=true"`
@@ -39,6 +42,9 @@ func (c *Config) Validate() error {
 	}
 	if c.CostLimit < 0 {
 		problems = append(problems, fmt.Errorf("ANALYTICS_COST_LIMIT: must not be negative, not %d", c.CostLimit))
+	}
+	if c.ProjectCostLimit < 0 {
+		problems = append(problems, fmt.Errorf("ANALYTICS_PROJECT_COST_LIMIT: must not be negative, not %d", c.ProjectCostLimit))
 	}
 	return errors.Join(problems...)
 }

@@ -218,9 +218,9 @@ func TestHotReportsFollowRights(t *testing.T) {
 func TestHotReportsAreFree(t *testing.T) {
 	t.Parallel()
 	w, _ := hot(t)
-	w.server.Limiter = ratelimit.New(w.client, ratelimit.Policy{Name: "analytics", Limit: 10, Window: time.Hour}, platformtest.Logger(t), prometheus.NewRegistry())
-	t.Cleanup(w.server.Limiter.Close)
-	w.server.MaxCost = 10
+	quota := ratelimit.New(w.client, ratelimit.Policy{Name: "analytics", Limit: 10, Window: time.Hour}, platformtest.Logger(t), prometheus.NewRegistry())
+	t.Cleanup(quota.Close)
+	w.server.Quotas = api.Quotas{Callers: quota, OfCaller: 10}
 	const path = "/analytics/products/top?" + hotDays // costs 10
 	for range 20 {
 		if got := w.ahead("shop", path); got.Code != http.StatusOK {

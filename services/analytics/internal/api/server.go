@@ -15,7 +15,6 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/cache"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
-	"github.com/hp-analytics/hp-analytics/internal/platform/ratelimit"
 	"github.com/hp-analytics/hp-analytics/internal/platform/reply"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/postgres"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/redis"
@@ -28,8 +27,7 @@ type Server struct {
 	Numbers  *Numbers
 	Cache    *cache.Cache
 	Versions *redis.Versions
-	Limiter  *ratelimit.Limiter // of the cost of answers; nil for no limit
-	MaxCost  int                // the quota of Limiter
+	Quotas   Quotas // of the cost of answers
 	// OpenToUsers lets guests read rankings and series of products, without sales.
 	OpenToUsers bool
 	Now         func() time.Time // "today", for ranges without an end
@@ -49,7 +47,7 @@ var _ StrictServerInterface = (*Server)(nil)
 
 // Mount adds the handlers of the operations to r.
 func (s *Server) Mount(r chi.Router) {
-	strict := NewStrictHandlerWithOptions(s, []StrictMiddlewareFunc{tabular}, StrictHTTPServerOptions{
+	strict := NewStrictHandlerWithOptions(s, []StrictMiddlewareFunc{describesQuotas, tabular}, StrictHTTPServerOptions{
 		RequestErrorHandlerFunc: problem.Write, ResponseErrorHandlerFunc: problem.Write,
 	})
 	HandlerWithOptions(strict, ChiServerOptions{BaseRouter: r, ErrorHandlerFunc: problem.Write})
@@ -120,11 +118,13 @@ func answer[T any, P interface {
 	key := cache.Key{Name: fmt.Sprintf("%s:%d:%s:%q", joined(q.about.fields, tokens), q.project.ID, q.project.Zone, q.key)}
 	var fresh []byte
 	load := func(ctx context.Context) (cache.Entry, error) {
-		if err := s.charge(ctx, q.cost); err != nil {
+		refund, err := s.charge(ctx, q.cost)
+		if err != nil {
 			return cache.Entry{}, err
 		}
 		value, err := compute(ctx)
 		if err != nil {
+			refund()
 			return cache.Entry{}, err
 		}
 		meta := P(&value).meta()
