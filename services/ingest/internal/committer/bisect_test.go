@@ -81,7 +81,7 @@ func TestBadRowsCostTheirOwnRequestsOnly(t *testing.T) {
 				"events": func(b *bench) func(string) error { return b.sendEvent },
 				"orders": func(b *bench) func(string) error { return b.sendOrder },
 			} {
-				inBubble(t, n, func(t *testing.T, b *bench) {
+				inBubble(t, 2*n, func(t *testing.T, b *bench) {
 					b.store.duration = time.Millisecond
 					users := make([]string, n)
 					for i := range users {
@@ -164,7 +164,7 @@ func (b *bench) flushFailing(failures []error, users []string) []error {
 // TestADeadlineEndsABisection gives a flush that cannot be settled in time back to its clients.
 func TestADeadlineEndsABisection(t *testing.T) {
 	t.Parallel()
-	inBubble(t, maxFlush, func(t *testing.T, b *bench) {
+	inBubble(t, 2*maxFlush, func(t *testing.T, b *bench) {
 		users := make([]string, maxFlush)
 		for i := range users {
 			users[i] = strconv.Itoa(i)
@@ -243,7 +243,7 @@ func TestLockedRowsCostTheirOwnRequestsOnly(t *testing.T) {
 			"events": func(b *bench) func(string) error { return b.sendEvent },
 			"orders": func(b *bench) func(string) error { return b.sendOrder },
 		} {
-			inBubble(t, maxFlush, func(t *testing.T, b *bench) {
+			inBubble(t, 2*maxFlush, func(t *testing.T, b *bench) {
 				b.store.duration, b.store.locked = time.Microsecond, map[string]bool{}
 				users := make([]string, maxFlush)
 				for i := range users {

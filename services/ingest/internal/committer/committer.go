@@ -127,7 +127,7 @@ func (c *Committer) Run(ctx context.Context) {
 
 // CommitEvents implements event.Committer.
 func (c *Committer) CommitEvents(ctx context.Context, events []event.Event) (batch int64, statuses []event.Status, err error) {
-	r, err := c.events.do(ctx, eventsRequest{events: events}, len(events))
+	r, err := c.events.do(ctx, eventsRequest{events: events}, events[0].Project, len(events))
 	return r.batch, r.statuses, err
 }
 

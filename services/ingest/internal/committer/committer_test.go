@@ -309,6 +309,32 @@ func TestTheQueueIsBounded(t *testing.T) {
 	})
 }
 
+// One project that sends more than is written leaves room for another one.
+func TestTheQueueIsShared(t *testing.T) {
+	t.Parallel()
+	g := newGroup(100, maxFlush, func(context.Context, []*member[eventsRequest]) {})
+	join := func(project int16, rows int) bool {
+		return g.join(&member[eventsRequest]{project: project, rows: rows}) == nil
+	}
+	held := map[int16]int{}
+	for _, project := range []int16{1, 2} {
+		for join(project, 1) {
+			held[project]++
+		}
+	}
+	if held[1] != 75 || held[2] != 19 {
+		t.Errorf("rows of two projects in a queue of 100: %v", held)
+	}
+	if join(3, 10) || !join(3, 5) {
+		t.Error("a third project gets not what is left")
+	}
+	for len(g.take()) > 0 {
+	}
+	if len(g.shares) > 0 || g.rows != 0 {
+		t.Errorf("an empty queue has %v, %d rows", g.shares, g.rows)
+	}
+}
+
 func TestRequestsThatAreGivenUp(t *testing.T) {
 	t.Parallel()
 	inBubble(t, 100, func(t *testing.T, b *bench) {

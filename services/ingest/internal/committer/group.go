@@ -17,6 +17,7 @@ var errTooLong = errs.New(errs.Unavailable, "overloaded", "Storing takes longer 
 // member is a request that waits to be written with others. The writer owns request from join until done is closed.
 type member[R any] struct {
 	request R
+	project int16
 	rows    int
 	span    trace.Span // of the request
 	done    chan struct{}
@@ -34,18 +35,19 @@ type group[R any] struct {
 
 	mu      sync.Mutex
 	waiting []*member[R]
-	rows    int // of those waiting
+	rows    int           // of those waiting
+	shares  map[int16]int // of rows, by project; without zeros
 	closed  bool
 }
 
 func newGroup[R any](maxWaiting, maxFlush int, flush func(context.Context, []*member[R])) *group[R] {
-	return &group[R]{maxWaiting: maxWaiting, maxFlush: maxFlush, flush: flush, ready: make(chan struct{}, 1), backlogged: make(chan struct{}, 1)}
+	return &group[R]{maxWaiting: maxWaiting, maxFlush: maxFlush, flush: flush, ready: make(chan struct{}, 1), backlogged: make(chan struct{}, 1), shares: map[int16]int{}}
 }
 
-// do waits until request is written and returns it with its outcome. A request whose context ends before a writer takes it
+// do waits until a request of a project is written and returns it with its outcome. A request whose context ends before a writer takes it
 // is not written. Once it is taken, do waits for the writer, which still uses its memory.
-func (g *group[R]) do(ctx context.Context, request R, rows int) (R, error) {
-	m := &member[R]{request: request, rows: rows, span: trace.SpanFromContext(ctx), done: make(chan struct{})}
+func (g *group[R]) do(ctx context.Context, request R, project int16, rows int) (R, error) {
+	m := &member[R]{request: request, project: project, rows: rows, span: trace.SpanFromContext(ctx), done: make(chan struct{})}
 	if err := g.join(m); err != nil {
 		return request, err
 	}
@@ -63,12 +65,30 @@ func (g *group[R]) do(ctx context.Context, request R, rows int) (R, error) {
 func (g *group[R]) join(m *member[R]) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.closed || len(g.waiting) > 0 && g.rows+m.rows > g.maxWaiting {
+	if g.closed || len(g.waiting) > 0 && !g.fits(m) {
 		return inflight.ErrFull
 	}
-	g.waiting, g.rows = append(g.waiting, m), g.rows+m.rows
+	g.waiting = append(g.waiting, m)
+	g.count(m, m.rows)
 	g.signal()
 	return nil
+}
+
+// threshold is how many times as many rows as there is room for may wait of one project, as with the slots of package admission: one
+// project gets three quarters at most, and there is room for the next one.
+const threshold = 3
+
+func (g *group[R]) fits(m *member[R]) bool {
+	free := g.maxWaiting - g.rows
+	return m.rows <= free && g.shares[m.project] < threshold*free
+}
+
+// count adds rows of a member to those that wait.
+func (g *group[R]) count(m *member[R], rows int) {
+	g.rows += rows
+	if g.shares[m.project] += rows; g.shares[m.project] == 0 {
+		delete(g.shares, m.project)
+	}
 }
 
 // signal wakes the writers that are to work. Few rows are left to the first writer even if others are idle, because a
@@ -97,7 +117,8 @@ func (g *group[R]) leave(m *member[R]) bool {
 	if i < 0 {
 		return false
 	}
-	g.waiting, g.rows = slices.Delete(g.waiting, i, i+1), g.rows-m.rows
+	g.waiting = slices.Delete(g.waiting, i, i+1)
+	g.count(m, -m.rows)
 	return true
 }
 
@@ -111,7 +132,10 @@ func (g *group[R]) take() []*member[R] {
 		n++
 	}
 	taken := g.waiting[:n:n]
-	g.waiting, g.rows = g.waiting[n:], g.rows-rows
+	g.waiting = g.waiting[n:]
+	for _, m := range taken {
+		g.count(m, -m.rows)
+	}
 	if len(g.waiting) == 0 {
 		g.waiting = nil // the writer reads the taken ones, so the next append needs a new array
 	}
