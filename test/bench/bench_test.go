@@ -109,6 +109,7 @@ func TestBench(t *testing.T) {
 	t.Logf("after %s:\n%s", time.Since(begin).Round(time.Millisecond), stdout.String())
 	checkReads(t, tableOn(t, page, "reads"))
 	checkContests(t, tableOn(t, page, "baseline"))
+	checkOverloads(t, tableOn(t, page, "overload"))
 	lines, want := tableOn(t, page, "writes").lines(t), expectedRows()
 	if len(lines) != len(want) {
 		t.Fatalf("%d rows, want %d", len(lines), len(want))
@@ -195,6 +196,28 @@ func checkContests(t *testing.T, contests table) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("contests (-want +got):\n%s", diff)
+	}
+}
+
+// checkOverloads checks that more was offered than the services answer, and that what was too much was refused.
+func checkOverloads(t *testing.T, overloads table) {
+	t.Helper()
+	var names []string
+	for _, l := range overloads.lines(t) {
+		names = append(names, l["work"])
+		most, offered, answered := l.number(t, "maximum/s"), l.number(t, "offered/s"), l.number(t, "answered/s")
+		if most < 1 || answered < 1 || offered < answered || l.number(t, "p99 ms at the maximum") <= 0 || l.number(t, "p99 ms") <= 0 {
+			t.Errorf("implausible: %v", l)
+		}
+		if l.number(t, "refused") < 1 || l["other errors"] != "0" {
+			t.Errorf("%s: %s refused, %s", l["work"], l["refused"], l["other errors"])
+		}
+		if l.number(t, "CPU µs/refusal") <= 0 || l.number(t, "MiB at first") < 1 || l.number(t, "MiB at last") < 1 {
+			t.Errorf("implausible: %v", l)
+		}
+	}
+	if diff := cmp.Diff([]string{"events", "bulk of 100", "top, not cached"}, names); diff != "" {
+		t.Errorf("overloads (-want +got):\n%s", diff)
 	}
 }
 

@@ -151,7 +151,7 @@ type section struct {
 
 // sections returns all tables in the order in which they are measured.
 func sections() []section {
-	return []section{{"reads", readTable}, {"baseline", baselineTable}, {"writes", writeTable}, {"peer", peerTable}}
+	return []section{{"reads", readTable}, {"baseline", baselineTable}, {"writes", writeTable}, {"overload", overloadTable}, {"peer", peerTable}}
 }
 
 // includes reports whether a table is measured.

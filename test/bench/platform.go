@@ -30,8 +30,8 @@ type platform struct {
 // startPlatform starts everything in a directory of its own and fills it. Stop must be called even after an error.
 func startPlatform(ctx context.Context, o options, dir string, environ ...string) (p *platform, err error) {
 	p = &platform{profiles: o.profiles, profilers: map[string]string{}}
-	// As in deployment: the quota is for callers beside others.
-	environ = append(environ, "ANALYTICS_COST_LIMIT=1000000000")
+	// As in deployment: the limits are for callers beside others, and the table of overloads has its own.
+	environ = append(environ, "ANALYTICS_COST_LIMIT=1000000000", "ANALYTICS_PROJECT_COST_LIMIT=0", "HTTP_MAX_CONCURRENT_REQUESTS=-1")
 	if p.Deployment, err = deployment.Start(ctx, deployment.Config{Bin: o.bin, Dir: filepath.Join(o.dir, dir), Environ: environ}); err != nil {
 		return p, err
 	}

@@ -10,8 +10,10 @@ import (
 
 // Memory summarizes the resident memory of a process over a period.
 type Memory struct {
-	Peak int     // MiB
-	Grew float64 // mean of the last third over that of the first, minus one
+	Peak  int     // MiB
+	First int     // MiB, mean of the first third
+	Last  int     // MiB, mean of the last third
+	Grew  float64 // Last over First, minus one
 }
 
 // sampleInterval is the time between two samples of memory.
@@ -50,7 +52,7 @@ func summarize(samples []int) Memory {
 	if first == 0 {
 		return Memory{Peak: peak >> 10}
 	}
-	return Memory{Peak: peak >> 10, Grew: last/first - 1}
+	return Memory{Peak: peak >> 10, First: int(first) >> 10, Last: int(last) >> 10, Grew: last/first - 1}
 }
 
 func mean(of []int) (m float64) {

@@ -19,7 +19,7 @@ func TestMemory(t *testing.T) {
 		"one":         {[]int{4096}, 4, 0},
 		"it has gone": {[]int{0, 0, 0}, 0, 0},
 	} {
-		if got := summarize(test.samples); got.Peak != test.peak || math.Abs(got.Grew-test.grew) > 1e-9 {
+		if got := summarize(test.samples); got.Peak != test.peak || math.Abs(got.Grew-test.grew) > 1e-9 || got.First > got.Peak || got.Grew == 1 && got.Last != 2*got.First {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
