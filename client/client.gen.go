@@ -4165,6 +4165,8 @@ func (c *Client) GetExport(ctx context.Context, id openapi_types.UUID, options .
 //
 // Only the weeks that events really fall on are opened. A project opens at most 1,000 weeks that are more than a month old and that
 // no other project has opened; events of further weeks are refused with `too_many_weeks` until retention has dropped some.
+// A request with events of more than 32 weeks that are not open yet opens 32 of them and is answered with 503 and
+// `weeks_being_prepared`: send it again, or send events in the order of their time.
 //
 // Needs the role `owner` or the scope `admin`.
 func (c *Client) BeginImport(ctx context.Context, body ImportRequest, options ...CallOption) (result Import, err error) {

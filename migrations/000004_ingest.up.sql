@@ -76,9 +76,11 @@ CREATE TABLE ingest.event_times (
 	PRIMARY KEY (project, ts_sent, id)
 );
 CREATE INDEX event_times_ts_idx ON ingest.event_times (ts);
+-- Those that the maintenance deletes.
+CREATE INDEX event_times_kept_idx ON ingest.event_times (ts) WHERE ts = ts_sent;
 -- Those that flushes look for.
 CREATE INDEX event_times_moved_idx ON ingest.event_times (project, ts_sent) WHERE ts <> ts_sent;
-COMMENT ON TABLE ingest.event_times IS 'When events are counted whose ts is far ahead or missing. A row is kept as long as the partition of the raw row, and is deleted by the maintenance after it was dropped.';
+COMMENT ON TABLE ingest.event_times IS 'When events are counted whose ts is far ahead or missing. One that was stored with its own ts, because the clock of its client is ahead, is not in question any more when that time has come: then the maintenance deletes the row. Other rows are kept as long as the partition of the raw row, and are deleted after it was dropped.';
 COMMENT ON COLUMN ingest.event_times.project IS 'The project.';
 COMMENT ON COLUMN ingest.event_times.ts_sent IS 'ts as the client sent it; -infinity for none.';
 COMMENT ON COLUMN ingest.event_times.id IS 'As ingest.events.id.';
@@ -271,7 +273,7 @@ CREATE INDEX dropped_days_day_idx ON ingest.dropped_days (day);
 COMMENT ON TABLE ingest.dropped_days IS 'Days whose raw events were dropped, for each project that had some. Their rollups can no longer be recounted or rebuilt. Days of a dropped week on which a project had no events are not among them.';
 COMMENT ON COLUMN ingest.dropped_days.project IS 'The project.';
 COMMENT ON COLUMN ingest.dropped_days.day IS 'The UTC day.';
-COMMENT ON COLUMN ingest.dropped_days.dropped_at IS 'When its partition was dropped.';
+COMMENT ON COLUMN ingest.dropped_days.dropped_at IS 'When its partition was dropped, or closed for the project while others hold it.';
 
 -- Every partition costs each plan and each lock of ingest.events, so a project cannot make as many as it likes.
 CREATE TABLE ingest.opened_weeks (
@@ -425,6 +427,18 @@ CREATE FUNCTION ingest.partition_of(day date) RETURNS text
 LANGUAGE sql IMMUTABLE AS $$ SELECT 'events_w' || to_char(ingest.week(day), 'YYYYMMDD') $$;
 COMMENT ON FUNCTION ingest.partition_of(date) IS 'The name of the partition of the events of a UTC day, whether there is one or not.';
 
+-- A week can be dropped for some projects only, and a dropped partition can come back.
+CREATE FUNCTION ingest.dropped_rows(monday date) RETURNS text
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+	SELECT string_agg(format('ts >= %L AND ts < %L AND project = ANY (%L::smallint[])',
+		day::timestamp AT TIME ZONE 'UTC', (day + 1)::timestamp AT TIME ZONE 'UTC', projects), ' OR ')
+	FROM (
+		SELECT day, array_agg(project ORDER BY project) AS projects
+		FROM ingest.dropped_days WHERE day BETWEEN monday AND monday + 6 GROUP BY day
+	) AS days
+$$;
+COMMENT ON FUNCTION ingest.dropped_rows(date) IS 'The condition of the events of a week whose day was dropped for their project; NULL if no day was.';
+
 -- A partition is created as a separate table and then attached, because CREATE TABLE … PARTITION OF would block every reader and
 -- writer of the parent. It refuses rows of projects whose rows of their day were dropped, so that inserts need not look for them.
 CREATE FUNCTION ingest.make_partition(wanted date) RETURNS boolean
@@ -432,7 +446,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	child   text := ingest.partition_of(wanted);
 	monday  date := ingest.week(wanted);
-	dropped text;
+	dropped text := ingest.dropped_rows(monday);
 BEGIN
 	IF to_regclass(format('ingest.%I', child)) IS NOT NULL THEN
 		RETURN false;
@@ -441,13 +455,6 @@ BEGIN
 		'CREATE TABLE ingest.%I (LIKE ingest.events INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES)
 		 WITH (autovacuum_vacuum_insert_scale_factor = 0.1, autovacuum_analyze_scale_factor = 0.1)',
 		child);
-	SELECT string_agg(format('ts >= %L AND ts < %L AND project = ANY (%L::smallint[])',
-			day::timestamp AT TIME ZONE 'UTC', (day + 1)::timestamp AT TIME ZONE 'UTC', projects), ' OR ')
-		INTO dropped
-		FROM (
-			SELECT day, array_agg(project ORDER BY project) AS projects
-			FROM ingest.dropped_days WHERE day BETWEEN monday AND monday + 6 GROUP BY day
-		) AS days;
 	IF dropped IS NOT NULL THEN
 		EXECUTE format('ALTER TABLE ingest.%I ADD CONSTRAINT dropped_days CHECK (NOT (%s))', child, dropped);
 	END IF;
@@ -511,57 +518,119 @@ $$;
 COMMENT ON FUNCTION ingest.open_day(smallint, date, integer) IS
 	'Creates the partition of a UTC day for a project if it is missing, and returns open. It returns dropped if rows of the project were dropped with this day, and too many if the project has opened max_weeks weeks of history that are still there.';
 
--- Drops the raw events of whole weeks. The rollups are kept. The aggregator deletes the rows of ingest.event_times afterwards, in
--- chunks, because a week can have millions and nobody can store events while the locks are held. The parent is locked before the
--- partition, as writers do, and the projects are read when no writer is left.
+-- LIMIT makes it one look at the index for each project, whatever the planner believes of sizes.
+CREATE FUNCTION ingest.holders(monday date, OUT projects smallint[], OUT unfolded boolean)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	EXECUTE format('
+		SELECT array_agg(project ORDER BY project), coalesce(bool_or(unfolded), false)
+		FROM (
+			SELECT project, bool_or(unfolded) AS unfolded
+			FROM (
+				SELECT project, true AS unfolded FROM ingest.unfolded_batches WHERE kind = ''events'' AND min_ts < $3 AND max_ts >= $2
+				UNION ALL
+				SELECT project, false FROM ingest.imports
+				WHERE proven_at IS NULL AND begun_at > now() - interval ''90 days'' AND first_day <= $1 + 6 AND last_day >= $1
+			) AS reasons
+			GROUP BY project
+		) AS needs
+		CROSS JOIN LATERAL (SELECT FROM ingest.%I AS e WHERE e.project = needs.project LIMIT 1) AS present', ingest.partition_of(monday))
+		INTO projects, unfolded
+		USING monday, monday::timestamp AT TIME ZONE 'UTC', (monday + 7)::timestamp AT TIME ZONE 'UTC';
+END
+$$;
+COMMENT ON FUNCTION ingest.holders(date) IS
+	'The projects with events of the week that must stay: a batch with events of the week is pending or failed (unfolded), or an import of such days is not proven. NULL if there are none.';
+
+-- One look at the index for each project and day.
+CREATE FUNCTION ingest.days_in(child text) RETURNS TABLE (project smallint, day date)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	RETURN QUERY EXECUTE format('
+		WITH RECURSIVE present AS (
+			(SELECT project, (ts AT TIME ZONE ''UTC'')::date AS day FROM ingest.%1$I ORDER BY project, ts LIMIT 1)
+			UNION ALL
+			SELECT later.project, (later.ts AT TIME ZONE ''UTC'')::date
+			FROM present CROSS JOIN LATERAL (
+				SELECT e.project, e.ts FROM ingest.%1$I AS e
+				WHERE (e.project, e.ts) >= (present.project, (present.day + 1)::timestamp AT TIME ZONE ''UTC'')
+				ORDER BY e.project, e.ts LIMIT 1
+			) AS later
+		)
+		SELECT project, day FROM present', child);
+END
+$$;
+COMMENT ON FUNCTION ingest.days_in(text) IS 'The projects and UTC days that have events in a partition.';
+
+-- Drops the raw events of whole weeks. The rollups are kept. What some projects must keep does not keep the events of others: when a
+-- week is a day past its time and still held, its days are closed for the other projects, and the aggregator deletes their rows
+-- with delete_dropped_rows. Until then it waits, because to drop a table costs nothing and to delete its rows does.
+-- The aggregator deletes the rows of ingest.event_times afterwards, in chunks, because a week can have millions and nobody can
+-- store events while the locks are held. The parent is locked before the partition, as writers do, and the projects are read when
+-- no writer is left.
 CREATE FUNCTION ingest.drop_partitions_before(before_day date, dry_run boolean)
-RETURNS TABLE (partition text, bytes bigint)
+RETURNS TABLE (partition text, bytes bigint, held_by smallint[], unfolded boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	-- Whether a project has rows that its import keeps.
-	holds   CONSTANT text := '
-		SELECT EXISTS (
-			SELECT FROM ingest.imports AS i
-			WHERE i.proven_at IS NULL AND i.begun_at > now() - interval ''90 days'' AND i.first_day <= $1 + 6 AND i.last_day >= $1
-			  AND EXISTS (SELECT FROM ingest.%I AS e WHERE e.project = i.project))';
 	expired date;
-	held    boolean;
 BEGIN
 	PERFORM pg_advisory_xact_lock(4823, 1);
 	FOR expired, partition, bytes IN
 		SELECT week, name, pg_total_relation_size(oid) FROM ingest.partitions WHERE week + 7 <= before_day ORDER BY week
 	LOOP
-		EXECUTE format(holds, partition) INTO held USING expired;
-		CONTINUE WHEN held;
-		IF NOT dry_run THEN
-			LOCK TABLE ONLY ingest.events IN ACCESS EXCLUSIVE MODE;
-			EXECUTE format('LOCK TABLE ingest.%I IN ACCESS EXCLUSIVE MODE', partition);
-			-- An import may have begun, or stored its first rows, while the locks were waited for.
-			EXECUTE format(holds, partition) INTO held USING expired;
-			CONTINUE WHEN held;
-			-- One look at the index for each project and day.
-			EXECUTE format(
-				'WITH RECURSIVE present AS (
-					(SELECT project, (ts AT TIME ZONE ''UTC'')::date AS day FROM ingest.%1$I ORDER BY project, ts LIMIT 1)
-					UNION ALL
-					SELECT later.project, (later.ts AT TIME ZONE ''UTC'')::date
-					FROM present CROSS JOIN LATERAL (
-						SELECT e.project, e.ts FROM ingest.%1$I AS e
-						WHERE (e.project, e.ts) >= (present.project, (present.day + 1)::timestamp AT TIME ZONE ''UTC'')
-						ORDER BY e.project, e.ts LIMIT 1
-					) AS later
-				)
-				INSERT INTO ingest.dropped_days (project, day) SELECT project, day FROM present ON CONFLICT DO NOTHING', partition);
+		SELECT h.projects, h.unfolded INTO held_by, unfolded FROM ingest.holders(expired) AS h;
+		IF dry_run OR held_by IS NOT NULL AND (expired + 7 >= before_day OR NOT EXISTS (
+			SELECT FROM ingest.days_in(partition) AS p
+			WHERE p.project <> ALL (held_by) AND NOT EXISTS (SELECT FROM ingest.dropped_days AS d WHERE d.project = p.project AND d.day = p.day)
+		)) THEN
+			RETURN NEXT;
+			CONTINUE;
+		END IF;
+		LOCK TABLE ONLY ingest.events IN ACCESS EXCLUSIVE MODE;
+		EXECUTE format('LOCK TABLE ingest.%I IN ACCESS EXCLUSIVE MODE', partition);
+		-- Rows may have come in, or an import may have begun, while the locks were waited for.
+		SELECT h.projects, h.unfolded INTO held_by, unfolded FROM ingest.holders(expired) AS h;
+		CONTINUE WHEN held_by IS NOT NULL AND expired + 7 >= before_day;
+		INSERT INTO ingest.dropped_days (project, day)
+			SELECT p.project, p.day FROM ingest.days_in(partition) AS p WHERE p.project <> ALL (coalesce(held_by, '{}')) ON CONFLICT DO NOTHING;
+		IF held_by IS NULL THEN
 			EXECUTE format('DROP TABLE ingest.%I', partition);
 			DELETE FROM ingest.opened_weeks WHERE week = expired;
+		ELSIF ingest.dropped_rows(expired) IS NOT NULL THEN
+			EXECUTE format('ALTER TABLE ingest.%I DROP CONSTRAINT IF EXISTS dropped_days, ADD CONSTRAINT dropped_days CHECK (NOT (%s)) NOT VALID',
+				partition, ingest.dropped_rows(expired));
 		END IF;
 		RETURN NEXT;
 	END LOOP;
 END
 $$;
 COMMENT ON FUNCTION ingest.drop_partitions_before(date, boolean) IS
-	'Drops the partitions of the weeks that end before a day, except for those with rows of a project whose import keeps them, and returns their names and sizes in bytes. With dry_run it only returns them.';
-REVOKE ALL ON FUNCTION ingest.make_partition(date), ingest.ensure_partitions(date, date), ingest.open_day(smallint, date, integer), ingest.drop_partitions_before(date, boolean) FROM PUBLIC;
+	'Drops the partitions of the weeks that end before a day and returns their names and sizes in bytes. One that some projects hold stays and is returned with them; after a day it takes no rows of other projects. With dry_run it only returns what it would drop.';
+
+CREATE FUNCTION ingest.delete_dropped_rows(for_project smallint, wanted date, from_ts timestamptz, max_rows integer) RETURNS timestamptz
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	last timestamptz;
+BEGIN
+	IF NOT EXISTS (SELECT FROM ingest.dropped_days WHERE project = for_project AND day = wanted) THEN
+		RAISE EXCEPTION 'delete_dropped_rows: the day % of project % is not dropped', wanted, for_project USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	EXECUTE format('
+		WITH gone AS (
+			DELETE FROM ingest.%1$I
+			WHERE ctid = ANY (ARRAY(SELECT ctid FROM ingest.%1$I WHERE project = $1 AND ts >= $2 AND ts < $3 ORDER BY ts LIMIT $4))
+			RETURNING ts
+		)
+		SELECT CASE WHEN count(*) = $4 THEN max(ts) END FROM gone', ingest.partition_of(wanted))
+		INTO last
+		USING for_project, greatest(from_ts, wanted::timestamp AT TIME ZONE 'UTC'), (wanted + 1)::timestamp AT TIME ZONE 'UTC', max_rows;
+	RETURN last;
+END
+$$;
+COMMENT ON FUNCTION ingest.delete_dropped_rows(smallint, date, timestamptz, integer) IS
+	'Deletes up to max_rows events of a project and of a day that was dropped for it, those from a time on, the earliest first. It returns the time of the last one, or NULL if none are left.';
+REVOKE ALL ON FUNCTION ingest.make_partition(date), ingest.ensure_partitions(date, date), ingest.open_day(smallint, date, integer), ingest.holders(date), ingest.days_in(text),
+	ingest.drop_partitions_before(date, boolean), ingest.delete_dropped_rows(smallint, date, timestamptz, integer) FROM PUBLIC;
 
 GRANT SELECT, INSERT ON ingest.events, ingest.event_times, ingest.orders, ingest.refunds, ingest.refund_lines, ingest.batches, ingest.idempotency_keys, ingest.names TO hp_ingest;
 GRANT SELECT, INSERT, UPDATE ON ingest.users TO hp_ingest;
@@ -572,7 +641,7 @@ GRANT SELECT, UPDATE (proven_at) ON ingest.imports TO hp_aggregator;
 GRANT USAGE ON SEQUENCE ingest.batch_ids TO hp_ingest;
 GRANT EXECUTE ON FUNCTION ingest.ensure_partitions(date, date) TO hp_aggregator;
 GRANT EXECUTE ON FUNCTION ingest.open_day(smallint, date, integer) TO hp_ingest;
-GRANT EXECUTE ON FUNCTION ingest.drop_partitions_before(date, boolean) TO hp_aggregator;
+GRANT EXECUTE ON FUNCTION ingest.drop_partitions_before(date, boolean), ingest.delete_dropped_rows(smallint, date, timestamptz, integer) TO hp_aggregator;
 GRANT SELECT ON ingest.events, ingest.orders, ingest.order_lines, ingest.refunds, ingest.refund_lines, ingest.users, ingest.names TO hp_aggregator;
 GRANT SELECT, UPDATE, DELETE ON ingest.batches TO hp_aggregator;
 GRANT SELECT, DELETE ON ingest.idempotency_keys, ingest.event_times TO hp_aggregator;

@@ -222,6 +222,7 @@ func TestRolesMayTouchOnlyWhatIsTheirs(t *testing.T) {
 		{"hp_ingest", `SELECT ingest.open_day(1::smallint, '2026-01-01', 5)`, true},
 		{"hp_ingest", `SELECT ingest.make_partition('2026-01-01')`, false},
 		{"hp_ingest", `SELECT ingest.drop_partitions_before('2026-01-01', true)`, false},
+		{"hp_ingest", `SELECT ingest.delete_dropped_rows(1::smallint, '2026-01-01', '2026-01-01', 1)`, false},
 		{"hp_ingest", `SELECT * FROM stats.daily_stats`, false},
 		{"hp_analytics", `SELECT * FROM stats.product_daily`, true},
 		{"hp_analytics", `SELECT * FROM stats.product_daily_money`, true},

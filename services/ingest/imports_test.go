@@ -62,6 +62,27 @@ func TestAnnouncedHistoryIsOfAnyAge(t *testing.T) {
 	p.get("/imports/"+begun.string("id"), admin).expect(t, http.StatusOK, "")
 }
 
+// TestEventsOfManyWeeksAreTakenStepByStep sends events of more weeks than a request may have prepared: it gets 503, and is taken when it
+// is sent again.
+func TestEventsOfManyWeeksAreTakenStepByStep(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	admin := p.apiKey("admin")
+	p.post("/imports", admin, `{"id":"x","from":"2010-01-01","to":"2011-12-31"}`).expect(t, http.StatusOK, "")
+	var events []string
+	for week := range 40 {
+		events = append(events, visit(fmt.Sprint("week-", week), time.Date(2010, 1, 4, 0, 0, 0, 0, time.UTC).AddDate(0, 0, 7*week).Format(time.RFC3339)))
+	}
+	body := `{"events":[` + strings.Join(events, ",") + `]}`
+	p.withImport(admin, "x", body).expect(t, http.StatusServiceUnavailable, "weeks_being_prepared")
+	if n := p.count(`SELECT count(*) FROM ingest.events`); n != 0 {
+		t.Errorf("%d events of a refused request are stored", n)
+	}
+	if a := p.withImport(admin, "x", body); a.number("accepted") != 40 {
+		t.Errorf("sent again: %d %v", a.status, a.object)
+	}
+}
+
 func TestWhoMayImport(t *testing.T) {
 	t.Parallel()
 	p := start(t)
@@ -98,8 +119,9 @@ func TestUnprovenDaysAreKept(t *testing.T) {
 	admin := p.apiKey("admin")
 	p.post("/imports", admin, `{"id":"x","from":"2011-03-04","to":"2011-03-04"}`).expect(t, http.StatusOK, "")
 	p.withImport(admin, "x", `{"events":[`+visit("a", "2011-03-04T05:06:07Z")+`]}`).expect(t, http.StatusAccepted, "")
+	p.exec(`UPDATE ingest.batches SET aggregated_at = now()`)
 	dropped := func() int {
-		return p.count(`SELECT count(*) FROM ingest.drop_partitions_before($1::date, true)`, time.Now().AddDate(0, 0, -200).Format(time.DateOnly))
+		return p.count(`SELECT count(*) FROM ingest.drop_partitions_before($1::date, true) WHERE held_by IS NULL`, time.Now().AddDate(0, 0, -200).Format(time.DateOnly))
 	}
 	for _, step := range []struct {
 		change string

@@ -66,6 +66,7 @@ func TestEventsOfADroppedDayAreTooOld(t *testing.T) {
 	p := start(t)
 	old := view(`"id":"` + uuid.NewString() + `","ts":"` + ago(20*24*time.Hour) + `",`)
 	p.post("/events", p.ingestKey, old).expect(t, http.StatusAccepted, "")
+	p.exec(`UPDATE ingest.batches SET aggregated_at = now()`)
 	p.exec(`SELECT ingest.drop_partitions_before(current_date - 13, false)`)
 
 	p.post("/events/bulk", p.ingestKey, bulk(view(""), old, view(""))).expectBulk(t, 2, 0, "1 ts_too_old")

@@ -24,13 +24,14 @@ func FirstKept(now time.Time, days int) time.Time {
 	return schedule.Expiry(now, time.Duration(days)*24*time.Hour)
 }
 
-// Show returns the expired partitions, and the pending batches that prevent their drop.
+// Show returns the expired partitions, and those that pending batches keep.
 func Show(ctx context.Context, pool *pgxpool.Pool, firstKept time.Time) (Expired, error) {
 	return postgres.Store{Pool: pool}.Expired(ctx, firstKept)
 }
 
-// Drop drops the expired partitions and returns them. It drops nothing while batches with rows of those days are pending.
-// Partitions beside an error are dropped, and the aggregator deletes what else there is of their days.
+// Drop drops the expired partitions and returns them. Those with rows of batches that are pending or failed stay for their projects, and
+// after a day the rows of other projects are deleted from them. Partitions beside an error are dropped, and the aggregator deletes
+// what else is to go.
 func Drop(ctx context.Context, pool *pgxpool.Pool, firstKept time.Time) ([]Partition, error) {
 	return postgres.Store{Pool: pool}.DropExpired(audit.WithCommand(ctx), firstKept)
 }

@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -64,7 +66,7 @@ func (e environment) retention(ctx context.Context, apply bool) error {
 			return err
 		}
 		e.printExpired(expired, firstKept)
-		if !apply || len(expired.Partitions) == 0 {
+		if !apply || len(expired.Partitions)+len(expired.Held) == 0 {
 			return nil
 		}
 		dropped, err := retention.Drop(ctx, pool, firstKept)
@@ -75,30 +77,30 @@ func (e environment) retention(ctx context.Context, apply bool) error {
 		if err != nil {
 			return fmt.Errorf("the aggregator will delete the rest of these weeks: %w", err)
 		}
-		if len(dropped) == 0 {
-			return fmt.Errorf("nothing was dropped: %d batches with rows of those weeks are not folded yet", expired.PendingBatches)
+		if len(expired.Held) > 0 {
+			return fmt.Errorf("%d partitions stay, because batches with rows of these weeks are not folded yet; see hp-analytics batches list", len(expired.Held))
 		}
 		return nil
 	})
 }
 
 func (e environment) printExpired(expired retention.Expired, firstKept time.Time) {
-	stays := ""
-	if expired.PendingBatches > 0 {
-		stays = ", kept for now"
-	}
 	var bytes int64
-	for _, p := range expired.Partitions {
-		rows := "an unknown number of rows"
+	for _, p := range slices.Concat(expired.Partitions, expired.Held) {
+		rows, stays := "an unknown number of rows", ""
 		if p.Rows >= 0 {
 			rows = fmt.Sprintf("about %d rows", p.Rows)
+		}
+		if len(p.HeldBy) > 0 {
+			stays = ", kept for " + strings.Join(p.HeldBy, ", ")
 		}
 		_, _ = fmt.Fprintf(e.stdout, "ingest.%s: %s, %d bytes%s\n", p.Name, rows, p.Bytes, stays)
 		bytes += p.Bytes
 	}
-	if expired.PendingBatches > 0 {
-		_, _ = fmt.Fprintf(e.stdout, "Nothing is dropped while %d batches of %d rows, some of them of those weeks, are not folded.\n", expired.PendingBatches, expired.PendingRows)
+	if len(expired.Held) > 0 {
+		_, _ = fmt.Fprintf(e.stdout, "%d partitions stay for their projects while %d batches of %d rows, some of them of those weeks, are not folded. "+
+			"After a day, the rows of other projects are deleted from them.\n", len(expired.Held), expired.PendingBatches, expired.PendingRows)
 	}
 	_, _ = fmt.Fprintf(e.stdout, "%d partitions of %d bytes end before %s, the first day that is kept. Rollups, orders and refunds stay.\n",
-		len(expired.Partitions), bytes, firstKept.Format(time.DateOnly))
+		len(expired.Partitions)+len(expired.Held), bytes, firstKept.Format(time.DateOnly))
 }

@@ -6,6 +6,8 @@ import (
 	"math"
 	"net/netip"
 	"os"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/hp-analytics/hp-analytics/services/aggregator/retention"
@@ -166,9 +168,15 @@ func expired(ctx context.Context, s *Site) ([]Finding, error) {
 		return nil, err
 	}
 	switch n := len(e.Partitions); {
-	case n > 0 && e.PendingBatches > 0:
+	case len(e.Held) > 0:
+		var projects []string
+		for _, p := range e.Held {
+			projects = append(projects, p.HeldBy...)
+		}
+		slices.Sort(projects)
 		return one(warning("hp-analytics batches list, and see why these batches are not folded",
-			"%d weeks of raw events are past the retention of %d days and kept, because %d batches with rows of such weeks are not folded", n, s.RetentionDays, e.PendingBatches))
+			"raw events of %d weeks are past the retention of %d days and kept for the projects %s, because batches with rows of such weeks are not folded",
+			len(e.Held), s.RetentionDays, strings.Join(slices.Compact(projects), ", ")))
 	case n > 0:
 		return one(warning("check that RETENTION_DAYS is the same here and for the aggregator; then hp-analytics retention --apply",
 			"%d weeks of raw events are past the retention of %d days", n, s.RetentionDays))

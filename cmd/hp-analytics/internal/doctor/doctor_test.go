@@ -115,7 +115,7 @@ func TestChecksOfTheDatabase(t *testing.T) {
 		"no partition for today":             {"partitions/ahead", []string{`DO $$ BEGIN EXECUTE 'DROP TABLE ingest.' || ingest.partition_of((now() AT TIME ZONE 'UTC')::date); END $$`}, Problem, "no partition for the events of today"},
 		"few partitions ahead":               {"partitions/ahead", []string{aheadOnlyToday}, Warning, "for 1 days, today included"},
 		"expired events":                     {"partitions/retention", []string{`SELECT ingest.ensure_partitions('2020-01-01', '2020-01-08')`}, Warning, "2 weeks of raw events are past the retention of 90 days"},
-		"expired events that are held":       {"partitions/retention", []string{`SELECT ingest.ensure_partitions('2020-01-01', '2020-01-02')`, old + `'1 hour')`}, Warning, "because 1 batches with rows"},
+		"expired events that are held":       {"partitions/retention", []string{`SELECT ingest.ensure_partitions('2020-01-01', '2020-01-02')`, old + `'1 hour')`, `INSERT INTO ingest.events (project, ts, id, user_n, batch, name) SELECT project, min_ts, gen_random_uuid(), 1, id, 1 FROM ingest.batches`}, Warning, "raw events of 1 weeks are past the retention of 90 days and kept for the projects default"},
 		"an import without proof":            {"partitions/imports", []string{`INSERT INTO ingest.imports VALUES (1, gen_random_uuid(), '2020-01-01', '2020-01-02', now() - interval '9 days', now() - interval '8 days')`}, Warning, "1 imports of history"},
 		"batches that are pending":           {"backlog/pending", []string{old + `'2 minutes')`}, Warning, "1 batches with 7 rows are pending, the oldest for 2m"},
 		"batches that are pending long":      {"backlog/pending", []string{old + `'2 hours')`}, Problem, "the numbers are that old"},

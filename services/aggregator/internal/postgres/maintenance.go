@@ -40,6 +40,14 @@ func (s Store) PruneIdempotencyKeys(ctx context.Context, age time.Duration) (int
 			LIMIT $2)`)
 }
 
+// PruneTimes deletes the rows of ingest.event_times that say that an event has its own ts, once that time has come. Nobody looks for them
+// then: ingest asks only for events whose ts is half an hour ahead or more.
+func (s Store) PruneTimes(ctx context.Context) (int64, error) {
+	return s.prune(ctx, 0, `
+		DELETE FROM ingest.event_times
+		WHERE ctid = ANY (ARRAY(SELECT ctid FROM ingest.event_times WHERE ts = ts_sent AND ts < now() - $1::interval LIMIT $2))`)
+}
+
 // prune runs a statement that deletes at most $2 rows older than $1 until it deletes fewer.
 func (s Store) prune(ctx context.Context, age time.Duration, statement string) (int64, error) {
 	var total int64

@@ -47,6 +47,8 @@ type Store interface {
 	BlockSegments(ctx context.Context, before time.Time) (int64, error)
 	PruneBatches(ctx context.Context, age time.Duration) (int64, error)
 	PruneIdempotencyKeys(ctx context.Context, age time.Duration) (int64, error)
+	// PruneTimes deletes the times of events that are no longer in question.
+	PruneTimes(ctx context.Context) (int64, error)
 }
 
 // Queue is the queue of wake-up tasks.
@@ -211,8 +213,8 @@ func (s *Schedule) Merge(ctx context.Context) error {
 	return err
 }
 
-// Maintain creates the partitions of the weeks around today, drops expired ones, deletes expired receipts and idempotency keys, and
-// merges what is left of the segments of rollups.
+// Maintain creates the partitions of the weeks around today, drops expired ones, deletes expired receipts, idempotency keys and times of
+// events, and merges what is left of the segments of rollups.
 func (s *Schedule) Maintain(ctx context.Context) error {
 	today := s.options.Now().UTC()
 	made, err := s.options.Store.EnsurePartitions(ctx, today.AddDate(0, 0, -1), today.AddDate(0, 0, ahead))
@@ -234,6 +236,10 @@ func (s *Schedule) Maintain(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("prune idempotency keys: %w", err)
 	}
+	times, err := s.options.Store.PruneTimes(ctx)
+	if err != nil {
+		return fmt.Errorf("prune times of events: %w", err)
+	}
 	merged, err := s.options.Store.MergeSegments(ctx, 1)
 	if err != nil {
 		return fmt.Errorf("merge segments: %w", err)
@@ -243,6 +249,6 @@ func (s *Schedule) Maintain(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("add up segments: %w", err)
 	}
-	s.options.Logger.InfoContext(ctx, "maintenance done", "segments", merged, "blocks", blocks, "partitions", made, "receipts", batches, "idempotency_keys", keys)
+	s.options.Logger.InfoContext(ctx, "maintenance done", "segments", merged, "blocks", blocks, "partitions", made, "receipts", batches, "idempotency_keys", keys, "event_times", times)
 	return nil
 }

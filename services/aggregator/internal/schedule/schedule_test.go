@@ -32,6 +32,7 @@ type store struct {
 	keys     time.Duration
 	merged   []int // the arguments of the merges
 	blocks   time.Time
+	times    bool // were pruned
 }
 
 func (s *store) Work(_ context.Context, grace time.Duration) (folds int, err error) {
@@ -68,6 +69,11 @@ func (s *store) BlockSegments(_ context.Context, before time.Time) (int64, error
 
 func (s *store) PruneIdempotencyKeys(_ context.Context, age time.Duration) (int64, error) {
 	s.keys = age
+	return 0, nil
+}
+
+func (s *store) PruneTimes(context.Context) (int64, error) {
+	s.times = true
 	return 0, nil
 }
 
@@ -173,6 +179,9 @@ func TestMaintainCreatesPartitionsAheadOfTime(t *testing.T) {
 	got := []string{s.from.Format(time.DateOnly), s.to.Format(time.DateOnly), s.before.Format(time.RFC3339), s.receipts.String(), s.keys.String()}
 	if diff := cmp.Diff([]string{"2026-02-27", "2026-03-03", "2026-02-17T00:00:00Z", "168h0m0s", "24h0m0s"}, got); diff != "" {
 		t.Errorf("first and last partition, first day of raw rows, life of receipts and of keys (-want +got):\n%s", diff)
+	}
+	if !s.times {
+		t.Error("times of events are kept")
 	}
 	// All days are merged, and a block may end with the day before yesterday at the latest: elsewhere, yesterday is not over.
 	if blocks := s.blocks.Format(time.DateOnly); !slices.Equal(s.merged, []int{1}) || blocks != "2026-02-27" {

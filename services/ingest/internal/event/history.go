@@ -2,6 +2,7 @@ package event
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,6 +16,15 @@ const MaxImportDays = 20_000
 // MaxOpenWeeks bounds the weeks of history for which a project has partitions made: 19 years. The weeks of the last month do not count,
 // nor those for which another project had them made.
 const MaxOpenWeeks = 1_000
+
+// MaxNewWeeks bounds the weeks of history that one request has prepared. Each is a new table with its indexes, which takes some 10 ms, and
+// other requests that need one wait.
+const MaxNewWeeks = 32
+
+// ErrPreparing is the answer to a request with events of more weeks than it may have prepared. MaxNewWeeks of them are prepared when it
+// is returned, so a request that is sent again gets further.
+var ErrPreparing = errs.New(errs.Unavailable, "weeks_being_prepared", fmt.Sprintf("The storage for the weeks of these events is being prepared, %d weeks with each request. "+
+	"Send the request again, or send events in the order of their time.", MaxNewWeeks))
 
 // ErrUnknownImport is the answer to events of an import that does not run.
 var ErrUnknownImport = errs.New(errs.Invalid, "unknown_import", "There is no such import, or it is finished. Announce it with POST /imports.",
@@ -40,21 +50,25 @@ func (i *Import) covers(ts time.Time) bool {
 type Days interface {
 	// PrepareDays prepares for events of some times. Without it the first commit with an event of a day does it, while the requests
 	// that share this commit wait. It returns for each time why its day takes no events of the project, or nil if it takes them:
-	// ErrDayDropped or ErrTooManyWeeks.
+	// ErrDayDropped or ErrTooManyWeeks. It returns ErrPreparing when more than MaxNewWeeks weeks were missing.
 	PrepareDays(ctx context.Context, project int16, times []time.Time) ([]error, error)
 }
 
-// prepare prepares the days of the events of an import, which can be many, and refuses the events of days that take none.
+// prepared is how old an event may be without looking whether its day is prepared. There are few weeks that are younger, and the
+// aggregator or a former event has nearly always prepared them.
+const prepared = 31 * 24 * time.Hour
+
+// prepare prepares the days of old events, which can be many, and refuses the events of days that take none.
 func (r *Recorder) prepare(ctx context.Context, caller Caller, drafts []Draft, events []Event) error {
-	if caller.Import == nil {
-		return nil
-	}
 	var times []time.Time
 	var index []int
 	for i := range drafts {
-		if !drafts[i].Refused() {
+		if !drafts[i].Refused() && time.Since(events[i].TS) > prepared {
 			times, index = append(times, events[i].TS), append(index, i)
 		}
+	}
+	if len(times) == 0 {
+		return nil
 	}
 	reasons, err := r.days.PrepareDays(ctx, caller.Project.ID, times)
 	if err != nil {

@@ -338,8 +338,8 @@ func TestAFailedCommitIsTold(t *testing.T) {
 	}
 }
 
-// TestDaysOfAnImportArePrepared for the good events of an import, before they are committed, and for no other events.
-func TestDaysOfAnImportArePrepared(t *testing.T) {
+// TestDaysOfOldEventsArePrepared for the good events of an import, before they are committed, and for old events without one.
+func TestDaysOfOldEventsArePrepared(t *testing.T) {
 	t.Parallel()
 	w, recorder := newWorld()
 	old, refused := withID(goodDraft(), NewID()), withID(goodDraft(), NewID())
@@ -357,8 +357,13 @@ func TestDaysOfAnImportArePrepared(t *testing.T) {
 			t.Errorf("prepared %v for no import", w.prepared)
 		}
 	}
-	if len(w.prepared) != 2 || !w.prepared[1].Equal(old.TS) || len(w.receipts) != 0 {
+	if len(w.prepared) != 1 || !w.prepared[0].Equal(old.TS) || len(w.receipts) != 0 {
 		t.Errorf("prepared %v", w.prepared)
+	}
+	late := withID(goodDraft(), NewID())
+	late.TS = time.Now().AddDate(0, 0, -40)
+	if _, _, err := recorder.Events(t.Context(), shop, []Draft{late}); !errors.Is(err, w.failure) || len(w.prepared) != 2 {
+		t.Errorf("prepared %v for an event of a former month, %v", w.prepared, err)
 	}
 }
 

@@ -20,7 +20,8 @@ import (
 // longAgo is a time of a week that the tests drop.
 var longAgo = time.Now().UTC().Truncate(day).AddDate(0, 0, -12).Add(time.Hour)
 
-const dropEarlier = `SELECT ingest.drop_partitions_before(current_date - 5, false)`
+// dropEarlier drops that week when all is folded.
+const dropEarlier = `UPDATE ingest.batches SET aggregated_at = now(); SELECT ingest.drop_partitions_before(current_date - 5, false)`
 
 func count(t *testing.T, database *dbtest.Database, query string, args ...any) (n int) {
 	t.Helper()
@@ -165,7 +166,6 @@ func TestADayIsDroppedForItsProject(t *testing.T) {
 		t.Errorf("the day has %d rows, want that of the other project", n)
 	}
 	// It is dropped again, and now the other project has lost rows, too.
-	execute(t, database, `UPDATE ingest.batches SET aggregated_at = now()`)
 	execute(t, database, dropEarlier)
 	_, err := store.StoreEvents(t.Context(), visitor)
 	wantDropped(t, err, 0)
@@ -217,6 +217,32 @@ func TestDaysArePrepared(t *testing.T) {
 		}
 		if n := count(t, database, `SELECT count(*) FROM ingest.partitions WHERE week < '2011-04-01'`); n != 2 {
 			t.Errorf("%d weeks have a partition", n)
+		}
+	}
+}
+
+// TestARequestPreparesFewWeeks asks for the days of 129 weeks. Each request makes a bounded number of partitions, and the last one is
+// answered.
+func TestARequestPreparesFewWeeks(t *testing.T) {
+	t.Parallel()
+	store, database := newStore(t)
+	times := make([]time.Time, 900)
+	for i := range times {
+		times[i] = time.Date(2005, 1, 3, 12, 0, 0, 0, time.UTC).AddDate(0, 0, len(times)-i)
+	}
+	for made := event.MaxNewWeeks; ; made += event.MaxNewWeeks {
+		reasons, err := store.PrepareDays(t.Context(), 1, times)
+		if n := count(t, database, `SELECT count(*) FROM ingest.partitions`); n != min(made, 129) {
+			t.Fatalf("%d partitions, want %d", n, min(made, 129))
+		}
+		if made >= 129 {
+			if err != nil || len(reasons) != len(times) || slices.ContainsFunc(reasons, func(reason error) bool { return reason != nil }) {
+				t.Errorf("the last request: %v, %v", reasons, err)
+			}
+			return
+		}
+		if !errors.Is(err, event.ErrPreparing) {
+			t.Fatalf("%d weeks are prepared: %v", made, err)
 		}
 	}
 }

@@ -48,29 +48,52 @@ func (s *Store) withPartitions(ctx context.Context, f *flush, write func() error
 
 // PrepareDays implements event.Days. It makes the partitions that are missing.
 func (s *Store) PrepareDays(ctx context.Context, project int16, times []time.Time) ([]error, error) {
-	const query = `SELECT day FROM unnest($1::date[]) AS day WHERE to_regclass('ingest.' || ingest.partition_of(day)) IS NULL`
+	const query = `SELECT day FROM unnest($1::date[]) AS day WHERE to_regclass('ingest.' || ingest.partition_of(day)) IS NULL ORDER BY day`
 	all := map[time.Time]bool{}
 	for _, ts := range times {
 		all[dayOf(ts)] = true
 	}
 	rows, _ := s.pool.Query(ctx, query, slices.SortedFunc(maps.Keys(all), time.Time.Compare)) // CollectRows returns its error
 	missing, err := pgx.CollectRows(rows, pgx.RowTo[time.Time])
+	days, rest := firstWeeks(missing, event.MaxNewWeeks)
 	var closed closedDaysError
 	if err == nil {
-		days := make([]projectDay, len(missing))
-		for i, d := range missing {
-			days[i] = projectDay{project, dayOf(d)}
-		}
-		closed, err = s.openDays(ctx, days)
+		closed, err = s.openDays(ctx, ofProject(project, days))
 	}
 	if err != nil {
 		return nil, postgres.Classify(fmt.Errorf("prepare days: %w", err))
+	}
+	if len(rest) > 0 {
+		return nil, event.ErrPreparing
 	}
 	reasons := make([]error, len(times))
 	for i, ts := range times {
 		reasons[i] = closed[projectDay{project, dayOf(ts)}]
 	}
 	return reasons, nil
+}
+
+// firstWeeks divides ascending days after those of the first n weeks.
+func firstWeeks(days []time.Time, n int) (first, rest []time.Time) {
+	weeks := 0
+	var end time.Time
+	for i, d := range days {
+		if !d.Before(end) {
+			if weeks++; weeks > n {
+				return days[:i], days[i:]
+			}
+			end = weekOf(d).AddDate(0, 0, 7)
+		}
+	}
+	return days, nil
+}
+
+func ofProject(project int16, days []time.Time) []projectDay {
+	all := make([]projectDay, len(days))
+	for i, d := range days {
+		all[i] = projectDay{project, dayOf(d)}
+	}
+	return all
 }
 
 // openDays makes the partitions of days and returns those days that take no rows.
@@ -94,6 +117,9 @@ func (s *Store) openDays(ctx context.Context, days []projectDay) (closedDaysErro
 }
 
 func dayOf(ts time.Time) time.Time { return ts.UTC().Truncate(day) }
+
+// weekOf returns the Monday of the week of ts: the zero time is one.
+func weekOf(ts time.Time) time.Time { return ts.UTC().Truncate(7 * day) }
 
 // closedDaysError are days that take no rows of a project, each with the reason.
 type closedDaysError map[projectDay]error
