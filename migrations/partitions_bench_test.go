@@ -100,7 +100,7 @@ func newCopies(b *testing.B) *copies {
 		END $$;
 		INSERT INTO side.events (project, ts, id, user_n, product, batch, name)
 		SELECT 1, 'FIRST'::timestamptz + n * interval '1 day' / PER, gen_random_uuid(), n * 7919 % USERS, n * 37 % 10000, n / 1000, 1
-		FROM generate_series(0, DAYS * PER - 1) AS n;
+		FROM generate_series(0::bigint, DAYS * PER - 1) AS n;
 		ANALYZE side.events`
 	for i, side := range c.sides {
 		sql := strings.NewReplacer("side", side, "DAYS", fmt.Sprint(benchDays), "STEP", fmt.Sprint([]int{1, 7}[i]), "FIRST", c.first.Format(time.RFC3339),

@@ -122,7 +122,7 @@ func TestRetentionCommand(t *testing.T) {
 	execute(t, database.URL(), `INSERT INTO ingest.batches (project, id, kind, rows, min_ts, max_ts) VALUES (1, 5, 'events', 7, '2020-01-01', '2020-01-06')`)
 	execute(t, database.URL(), `
 		INSERT INTO ingest.events (project, ts, id, batch, user_n, name)
-		SELECT 1, '2020-01-01', gen_random_uuid(), 4, 3, 1 FROM generate_series(1, 3)
+		SELECT 1, '2020-01-01'::timestamptz, gen_random_uuid(), 4, 3, 1 FROM generate_series(1, 3)
 		UNION ALL SELECT 1, '2020-01-06', gen_random_uuid(), 5, 3, 1`)
 	execute(t, database.URL(), `ANALYZE ingest.events_w20191230`)
 	execute(t, database.URL(), `INSERT INTO stats.daily_stats (project, day, lane) VALUES (1, '2020-01-01', 0)`)

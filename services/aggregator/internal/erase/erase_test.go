@@ -10,11 +10,15 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/hp-analytics/hp-analytics/internal/localtime"
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 	"github.com/hp-analytics/hp-analytics/internal/protocol/erased"
+	"github.com/hp-analytics/hp-analytics/internal/protocol/facts"
+	"github.com/hp-analytics/hp-analytics/internal/protocol/inserts"
+	"github.com/hp-analytics/hp-analytics/internal/stats"
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/batchtest"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/erase"
@@ -285,20 +289,32 @@ func TestABatchWithTheNumbersHoldsItUp(t *testing.T) {
 	b.equal()
 }
 
-// TestAWriterThatBeganBeforeIsWaitedFor keeps a transaction open that has the number of the user.
+// TestAWriterThatBeganBeforeIsWaitedFor keeps a transaction open that stores an event of the user by the statement of ingest. Its row is
+// committed and counted, and erased with the others. The same statement stores nothing when it begins after the user has left the
+// dictionary.
 func TestAWriterThatBeganBeforeIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	b := newBooks(t)
 	b.ask(1, false, "user-1")
+	send := func(db interface {
+		Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	}, batch int64) int64 {
+		t.Helper()
+		event := facts.Event{TS: b.First, User: b.Users[0], Name: stats.View}
+		times, batches, projects := []time.Time{event.TS}, []int64{batch}, []int16{1}
+		tag, err := db.Exec(t.Context(), inserts.NewEvents, 1, batch, times, []uuid.UUID{uuid.New()}, []int64{event.User}, []*int32{nil}, []int16{int16(event.Name)}, [][]byte{nil},
+			batches, projects, []int32{1}, times, times, [][]byte{facts.AppendEvent(facts.AppendHeader(nil, b.First), b.First, event)}, []int64{0})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tag.RowsAffected()
+	}
 	writer, err := b.Pool.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := writer.Exec(t.Context(), `INSERT INTO ingest.events (ts, user_n, batch, id, project, name) VALUES ($1, $2, 77, gen_random_uuid(), 1, 1);`, b.First, b.Users[0]); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := writer.Exec(t.Context(), `LOCK TABLE ingest.batches IN ROW EXCLUSIVE MODE`); err != nil {
-		t.Fatal(err)
+	if n := send(writer, 900_000_001); n != 1 {
+		t.Fatalf("%d rows are stored before the erasure", n)
 	}
 	eraser := &erase.Eraser{Pool: b.pool, Logger: slog.New(slog.DiscardHandler)}
 	for i := range 5 {
@@ -307,12 +323,19 @@ func TestAWriterThatBeganBeforeIsWaitedFor(t *testing.T) {
 			t.Fatalf("step %d: %v, %v", i, progress, err)
 		}
 	}
-	if err := writer.Rollback(t.Context()); err != nil {
+	if n := send(b.Pool, 900_000_002); n != 0 {
+		t.Errorf("%d rows of a user that is no longer in the dictionary are stored", n)
+	}
+	if err := writer.Commit(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	b.fold()
 	b.erase()
 	if diff := cmp.Diff(nothing, b.rowsOf(b.Users[:1])); diff != "" {
 		t.Errorf("left (-want +got):\n%s", diff)
+	}
+	if n := one[int](b, `SELECT count(*) FROM ingest.events WHERE batch = 900000001 AND user_n = 0`); n != 1 {
+		t.Errorf("%d rows of the writer are those of nobody, want 1", n)
 	}
 	b.equal()
 }

@@ -66,6 +66,9 @@ func interleave(t *testing.T, seed uint64, steps int) {
 	s := &scheduler{t: t, random: random, admin: database.Pool(""), orders: map[order]int{}}
 	s.exec(`SELECT ingest.ensure_partitions($1::date, $1::date + 2)`, firstDay)
 	s.exec(`INSERT INTO auth.projects (slug, name, time_zone) VALUES ('second', 'Second', 'Asia/Kolkata')`)
+	s.exec(`
+		INSERT INTO catalog.products (n, id, project, sku, name, price_minor, currency) OVERRIDING SYSTEM VALUE
+		SELECT n, gen_random_uuid(), 1, n, n, 100, 'EUR' FROM generate_series(1, 3) AS n`)
 	kolkata, err := localtime.Load("Asia/Kolkata")
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hp-analytics/hp-analytics/internal/protocol"
 	"github.com/hp-analytics/hp-analytics/internal/stats/sketch"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
 )
@@ -159,7 +160,7 @@ func (m *model) checkReceipts(got tables, present map[int64]int) {
 		if m.states[id] != committed {
 			continue
 		}
-		if _, ok := got.receipts[id]; !ok {
+		if _, ok := got.receipts[id]; !ok && (w.kind != protocol.KindOrders || w.rows > 0) { // orders that are all known have no batch
 			m.t.Errorf("batch %d was answered and is not there", id)
 		}
 		for _, r := range w.sent {

@@ -1,18 +1,23 @@
 package postgres_test
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/internal/protocol"
 	"github.com/hp-analytics/hp-analytics/internal/protocol/facts"
+	"github.com/hp-analytics/hp-analytics/internal/protocol/inserts"
 )
 
 // row is an event, or an order of one or two lines, as its client sends it. The client sends the same under the same identity,
@@ -48,95 +53,114 @@ func (r row) identity() identity {
 
 // write is one batch on its way into the database.
 type write struct {
-	id      int64
-	project int16
-	kind    string
-	sent    []row
-	inTx    bool // three statements instead of one, so that others come in between
-	rows    int  // that were new, as the database has answered; for orders: their lines
+	id        int64
+	project   int16
+	kind      string
+	sent      []row
+	expectNew bool // events, by the statement that fails if one of them is stored
+	inTx      bool // three statements instead of one, so that others come in between
+	rows      int  // that were new, as the database has answered; for orders: their lines
 }
 
-// The statements are in the shape of those by which ingest commits batches: one statement inserts rows, leaves out those that
-// are there, and puts together the facts of the others.
-const (
-	insertEvents = `
-		WITH sent AS MATERIALIZED (
-			SELECT * FROM unnest($1::timestamptz[], $2::uuid[], $3::bigint[], $4::integer[], $5::smallint[], $6::bytea[]) AS sent (ts, id, user_n, product, name, record)
-		), stored AS (
-			INSERT INTO ingest.events (project, ts, id, user_n, product, name, batch)
-			SELECT DISTINCT ON (ts, id) $7::smallint, ts, id, user_n, nullif(product, 0), name, $8::bigint FROM sent ORDER BY ts, id
-			ON CONFLICT (project, ts, id) DO NOTHING
-			RETURNING ts, id
-		), counted AS (
-			SELECT count(*) AS rows, min(ts) AS min_ts, max(ts) AS max_ts, string_agg(record, '') AS records
-			FROM (SELECT DISTINCT ON (ts, id) ts, record FROM stored JOIN sent USING (ts, id)) AS new
-		), receipt AS (
-			INSERT INTO ingest.batches (kind, id, project, rows, min_ts, max_ts, facts, aggregated_at)
-			SELECT 'events', $8, $7, rows, min_ts, max_ts, $9::bytea || records, CASE WHEN rows = 0 THEN clock_timestamp() END FROM counted
-		)
-		SELECT rows FROM counted`
-	insertOrders = `
-		WITH sent AS MATERIALIZED (
-			SELECT * FROM unnest($1::timestamptz[], $2::uuid[], $3::bigint[], $4::integer[], $5::smallint[], $6::bytea[]) AS sent (ts, id, user_n, product, line, record)
-		), stored AS (
-			INSERT INTO ingest.orders (project, ts, id, user_n, batch, lines, currency, content_hash)
-			SELECT $7::smallint, min(ts), id, min(user_n), $8::bigint, count(*), 'EUR', '' FROM sent GROUP BY id ORDER BY id
-			ON CONFLICT (project, id) DO NOTHING
-			RETURNING ts, id
-		), lines AS (
-			INSERT INTO ingest.order_lines (project, order_id, line, ts, product, quantity, amount_minor)
-			SELECT $7, id, line, ts, product, 1, 100 FROM stored JOIN sent USING (ts, id)
-		), counted AS (
-			SELECT count(*) AS rows, min(ts) AS min_ts, max(ts) AS max_ts, string_agg(record, '') AS records FROM stored JOIN sent USING (ts, id)
-		), receipt AS (
-			INSERT INTO ingest.batches (kind, id, project, rows, min_ts, max_ts, facts, aggregated_at)
-			SELECT 'orders', $8, $7, rows, min_ts, max_ts, $9::bytea || records, CASE WHEN rows = 0 THEN clock_timestamp() END FROM counted
-		)
-		SELECT rows FROM counted`
-)
-
-// run commits the batch, as ingest does.
+// run commits the batch as ingest does: events are checked if storing them as new ones fails.
 func (w *write) run(ctx context.Context, pool *pgxpool.Pool) error {
-	if !w.inTx {
-		return w.insert(ctx, pool)
+	err := w.commit(ctx, pool, w.expectNew)
+	if _, taken := postgres.IsCode(err, postgres.UniqueViolation); taken && w.expectNew {
+		err = w.commit(ctx, pool, false)
 	}
-	return postgres.InTx(ctx, pool, pgx.TxOptions{}, func(tx pgx.Tx) error { return w.insert(ctx, tx) })
-}
-
-// insert runs the one statement.
-func (w *write) insert(ctx context.Context, db interface {
-	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
-}) error {
-	base := firstDay
-	statement := insertEvents
-	var times []time.Time
-	var ids []uuid.UUID
-	var users []int64
-	var products []int32
-	var numbers []int16 // of names or lines
-	var records [][]byte
-	add := func(r row, product int32, number int16, record []byte) {
-		times, ids, users = append(times, r.ts), append(ids, r.id), append(users, r.user)
-		products, numbers, records = append(products, product), append(numbers, number), append(records, record)
-	}
-	for _, r := range w.sent {
-		if w.kind == protocol.KindEvents {
-			add(r, r.product, r.name, facts.AppendEvent(nil, base, facts.Event{TS: r.ts, User: r.user, Product: r.product, Name: r.name}))
-			continue
-		}
-		statement = insertOrders
-		for i, l := range r.lines {
-			add(r, l.product, int16(i+1), facts.AppendLine(nil, base, facts.Line{
-				TS: r.ts, User: r.user, Product: l.product, Currency: [3]byte([]byte("EUR")), Units: 1, AmountMinor: 100,
-				First: i == 0, FirstOf: i == 0 || l.product != r.lines[0].product,
-			}))
-		}
-	}
-	err := db.QueryRow(ctx, statement, times, ids, users, products, numbers, records, w.project, w.id, facts.AppendHeader(nil, base)).Scan(&w.rows)
 	if err != nil {
 		return fmt.Errorf("write batch %d: %w", w.id, err)
 	}
 	return nil
+}
+
+func (w *write) commit(ctx context.Context, pool *pgxpool.Pool, expectNew bool) error {
+	if !w.inTx {
+		return w.insert(ctx, pool, expectNew)
+	}
+	return postgres.InTx(ctx, pool, pgx.TxOptions{}, func(tx pgx.Tx) error { return w.insert(ctx, tx, expectNew) })
+}
+
+// database is a pool or a transaction.
+type database interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// insert runs the one statement, which is that of ingest.
+func (w *write) insert(ctx context.Context, db database, expectNew bool) (err error) {
+	if w.kind == protocol.KindEvents {
+		w.rows, err = w.insertEvents(ctx, db, expectNew)
+	} else {
+		w.rows, err = w.insertOrders(ctx, db)
+	}
+	return err
+}
+
+func (w *write) insertEvents(ctx context.Context, db database, expectNew bool) (rows int, err error) {
+	n := len(w.sent)
+	times, ids, users, products, names := make([]time.Time, n), make([]uuid.UUID, n), make([]int64, n), make([]*int32, n), make([]int16, n)
+	projects, batches, records, properties := make([]int16, n), make([]int64, n), make([][]byte, n), make([][]byte, n)
+	header := facts.AppendHeader(nil, firstDay)
+	for i, r := range w.sent {
+		times[i], ids[i], users[i], names[i], projects[i], batches[i] = r.ts, r.id, r.user, r.name, w.project, w.id
+		if r.product != 0 {
+			products[i] = &w.sent[i].product
+		}
+		records[i] = facts.AppendEvent(nil, firstDay, facts.Event{TS: r.ts, User: r.user, Product: r.product, Name: r.name})
+	}
+	batch, project, epoch := []int64{w.id}, []int16{w.project}, []int64{0}
+	first, last := []time.Time{times[0]}, []time.Time{times[n-1]} // they are sorted
+	if expectNew {
+		tag, err := db.Exec(ctx, inserts.NewEvents, w.project, w.id, times, ids, users, products, names, properties,
+			batch, project, []int32{int32(n)}, first, last, [][]byte{slices.Concat(append([][]byte{header}, records...)...)}, epoch)
+		return int(tag.RowsAffected()), err
+	}
+	answer := append([]any{&rows}, make([]any, 11)...) // which of them are new, and what is wrong, which is nothing
+	return rows, db.QueryRow(ctx, inserts.CheckedEvents, projects, times, ids, users, products, names, properties, batches, records,
+		w.kind, batch, project, first, last, [][]byte{header}, n, []int32{}, []string{}, epoch).Scan(answer...)
+}
+
+func (w *write) insertOrders(ctx context.Context, db database) (rows int, err error) {
+	n := len(w.sent)
+	times, ids, users, counts, currencies := make([]time.Time, n), make([]uuid.UUID, n), make([]int64, n), make([]int16, n), make([]string, n)
+	projects, batches, hashes, properties, encoded := make([]int16, n), make([]int64, n), make([][]byte, n), make([][]byte, n), make([][]byte, n)
+	none, earlier := make([]*string, n), make([]bool, n)
+	var lines struct {
+		project          []int16
+		id               []uuid.UUID
+		product          []int32
+		sku, currency    []string
+		price            []*int64
+		line             []int16
+		ts               []time.Time
+		quantity, amount []int64
+	}
+	for i, r := range w.sent {
+		times[i], ids[i], users[i], counts[i], currencies[i] = r.ts, r.id, r.user, int16(len(r.lines)), "EUR"
+		projects[i], batches[i], hashes[i] = w.project, w.id, []byte{}
+		for k, l := range r.lines {
+			lines.project, lines.id, lines.product = append(lines.project, w.project), append(lines.id, r.id), append(lines.product, l.product)
+			lines.sku, lines.currency, lines.price = append(lines.sku, ""), append(lines.currency, "EUR"), append(lines.price, nil)
+			lines.line, lines.ts = append(lines.line, int16(k+1)), append(lines.ts, r.ts)
+			lines.quantity, lines.amount = append(lines.quantity, l.units), append(lines.amount, l.amount)
+			encoded[i] = facts.AppendLine(encoded[i], firstDay, facts.Line{
+				TS: r.ts, User: r.user, Product: l.product, Currency: [3]byte([]byte("EUR")), Units: l.units, AmountMinor: l.amount,
+				First: k == 0, FirstOf: k == 0 || l.product != r.lines[0].product,
+			})
+		}
+	}
+	var stored []uuid.UUID
+	answer := append([]any{nil, nil, &stored}, make([]any, 6)...)
+	err = db.QueryRow(ctx, inserts.Orders, lines.project, lines.id, lines.product, lines.sku, lines.price, lines.currency,
+		projects, ids, times, users, batches, counts, currencies, none, hashes, properties, encoded, none, none, make([][]byte, n),
+		lines.line, lines.ts, lines.quantity, lines.amount, facts.AppendHeader(nil, firstDay), earlier, []int16{w.project}, []int64{0}).Scan(answer...)
+	for _, r := range w.sent {
+		if slices.Contains(stored, r.id) {
+			rows += len(r.lines)
+		}
+	}
+	return rows, err
 }
 
 // client makes batches for two projects: few products, users and days, so that folders meet in the same rows of the rollups, and
@@ -168,6 +192,7 @@ func (c *client) batch() *write {
 	if c.random.IntN(4) == 0 {
 		w.kind = protocol.KindOrders
 	}
+	w.expectNew = w.kind == protocol.KindEvents && c.random.IntN(2) == 0
 	key := fmt.Sprint(w.kind, w.project)
 	taken := map[identity]bool{}
 	for range 1 + c.random.IntN(12) {
@@ -175,13 +200,19 @@ func (c *client) batch() *write {
 		if sent := c.sent[key]; len(sent) > 0 && c.random.IntN(4) == 0 {
 			r = sent[len(sent)-1-c.random.IntN(min(len(sent), 30))]
 		}
-		if w.kind == protocol.KindOrders && taken[r.identity()] {
-			continue // ingest sends an order once in a batch; of events the database takes one
+		if taken[r.identity()] {
+			continue // ingest sends each once in a batch
 		}
 		taken[r.identity()] = true
 		w.sent = append(w.sent, r)
 	}
 	c.sent[key] = append(c.sent[key], w.sent...)
+	slices.SortFunc(w.sent, func(a, b row) int { // as ingest does, so that two writers cannot deadlock
+		if w.kind == protocol.KindOrders {
+			return bytes.Compare(a.id[:], b.id[:])
+		}
+		return cmp.Or(a.ts.Compare(b.ts), bytes.Compare(a.id[:], b.id[:]))
+	})
 	return w
 }
 
