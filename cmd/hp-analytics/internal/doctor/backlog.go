@@ -10,7 +10,9 @@ const (
 	pendingLate = 10 * time.Minute
 	deadMany    = 50_000 // dead rows
 	indexLarge  = 1 << 20
-	entryLarge  = 200 // bytes of the index of pending batches for each of them
+	// segmentsMany is the number of unmerged segments of a day from which on merges are behind. The aggregator merges 32 within seconds.
+	segmentsMany = 1000
+	entryLarge   = 200 // bytes of the index of pending batches for each of them
 )
 
 func pendingBatches(ctx context.Context, s *Site) ([]Finding, error) {
@@ -66,4 +68,23 @@ func deadRows(ctx context.Context, s *Site) ([]Finding, error) {
 			"the index of pending batches has %s for %d batches: every fold reads it", size(float64(index)), pending))
 	}
 	return orFine(findings, "ingest.batches has %d dead rows beside %d, and %s of index for %d pending batches", dead, live, size(float64(index)), pending)
+}
+
+// unmergedSegments looks for days of which a ranking of products reads many small segments.
+func unmergedSegments(ctx context.Context, s *Site) ([]Finding, error) {
+	const query = `
+		SELECT coalesce(sum(n), 0)::bigint, coalesce(max(n), 0)
+		FROM (
+			SELECT count(*) AS n FROM stats.product_segments WHERE NOT merged GROUP BY project, day
+			UNION ALL SELECT count(*) FROM stats.product_revenue_segments WHERE NOT merged GROUP BY project, day, currency
+		) AS days`
+	var all, most int64
+	if err := s.Data.QueryRow(ctx, query).Scan(&all, &most); err != nil {
+		return nil, err
+	}
+	if most >= segmentsMany {
+		return one(warning("look for \"merge of segments\" in the log of the aggregator",
+			"%d segments of rollups are not merged, %d of them of one day: rankings of products are slow", all, most))
+	}
+	return one(fine("%d segments of rollups are not merged", all))
 }

@@ -91,6 +91,7 @@ var checks = []check{
 	{"backlog", "pending", pendingBatches},
 	{"backlog", "failed", failedBatches},
 	{"backlog", "dead rows", deadRows},
+	{"backlog", "segments", unmergedSegments},
 	{"numbers", "reconcile", lastReconcile},
 	{"numbers", "rebuild", rebuilds},
 	{"numbers", "time zones", zoneChanges},

@@ -14,12 +14,15 @@ type Backlog struct {
 	Oldest        time.Duration // age of the oldest; 0 when none is pending
 	// FailedBatches counts the batches that are set aside, and FailedRows their rows. They are not pending.
 	FailedBatches, FailedRows int64
+	// UnmergedSegments counts the segments of rollups that folds made and no merge has added up yet. They are in all numbers.
+	UnmergedSegments int64
 }
 
-// Pending returns the backlog. It reads only the partial indexes of pending and of failed batches.
+// Pending returns the backlog. It reads only the partial indexes of pending and of failed batches and of unmerged segments.
 func (s Store) Pending(ctx context.Context) (Backlog, error) {
 	const query = `
-		SELECT pending.*, failed.*
+		SELECT pending.*, failed.*,
+			(SELECT count(*) FROM stats.product_segments WHERE NOT merged) + (SELECT count(*) FROM stats.product_revenue_segments WHERE NOT merged)
 		FROM (
 			SELECT count(*), coalesce(sum(rows), 0)::bigint, coalesce(now() - min(received_at), interval '0')
 			FROM ingest.batches
@@ -30,7 +33,7 @@ func (s Store) Pending(ctx context.Context) (Backlog, error) {
 			WHERE aggregated_at IS NULL AND failed_at IS NOT NULL
 		) AS failed`
 	var b Backlog
-	if err := s.Pool.QueryRow(ctx, query).Scan(&b.Batches, &b.Rows, &b.Oldest, &b.FailedBatches, &b.FailedRows); err != nil {
+	if err := s.Pool.QueryRow(ctx, query).Scan(&b.Batches, &b.Rows, &b.Oldest, &b.FailedBatches, &b.FailedRows, &b.UnmergedSegments); err != nil {
 		return Backlog{}, postgres.Classify(fmt.Errorf("read the backlog: %w", err))
 	}
 	return b, nil

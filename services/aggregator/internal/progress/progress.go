@@ -34,6 +34,7 @@ type Monitor struct {
 	batches, rows, oldest prometheus.Gauge
 	failedBatches         prometheus.Gauge
 	failedRows            prometheus.Gauge
+	unmerged              prometheus.Gauge
 	reconciled            prometheus.Gauge
 	differences           prometheus.Gauge
 }
@@ -50,10 +51,11 @@ func New(options Options, registerer prometheus.Registerer) *Monitor {
 		oldest:        gauge("oldest_pending_seconds", "Age of the oldest batch that waits to be folded."),
 		failedBatches: gauge("failed_batches", "Batches that cannot be folded and are set aside (hp-analytics batches list)."),
 		failedRows:    gauge("failed_events", "Events and purchases of the batches that are set aside; they are missing from the numbers."),
+		unmerged:      gauge("unmerged_segments", "Segments of rollups that folds made and that are not merged yet. Rankings read each of them."),
 		reconciled:    gauge("reconcile_timestamp_seconds", "When the project that was recounted as a whole longest ago was (hp-analytics reconcile without days); 0 if none was."),
 		differences:   gauge("reconcile_differences", "Differences that the newest reconcile of all days of each project has found, together."),
 	}
-	registerer.MustRegister(m.batches, m.rows, m.oldest, m.failedBatches, m.failedRows, m.reconciled, m.differences)
+	registerer.MustRegister(m.batches, m.rows, m.oldest, m.failedBatches, m.failedRows, m.unmerged, m.reconciled, m.differences)
 	return m
 }
 
@@ -85,6 +87,7 @@ func (m *Monitor) measure(ctx context.Context) {
 	m.oldest.Set(backlog.Oldest.Seconds())
 	m.failedBatches.Set(float64(backlog.FailedBatches))
 	m.failedRows.Set(float64(backlog.FailedRows))
+	m.unmerged.Set(float64(backlog.UnmergedSegments))
 	m.measureReconciled(ctx)
 }
 
