@@ -112,6 +112,9 @@ func (m *maker) valid() *Request {
 	for _, ref := range o.Parameters {
 		m.parameter(r, ref.Value)
 	}
+	if o.Path == invitationTemplate {
+		m.pool.pickPath(m.Rand, o.Path, r.params)
+	}
 	if body := o.Spec.RequestBody; body != nil {
 		m.body(r, body.Value)
 	}

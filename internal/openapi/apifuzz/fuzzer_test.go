@@ -151,12 +151,15 @@ func TestLearn(t *testing.T) {
 	pool.Learn(order, "", []byte(`{"id":"0195a3f2-7c1e-7b3a-9d54-2f6b1c8e4a10","number":"web-1","batch_id":"17"}`))
 	invitation := f.Valid("createProjectInvitation", source(1))
 	pool.Learn(invitation, "/auth/projects/asia/invitations/0195a3f2-7c1e-7b3a-9d54-2f6b1c8e4a11", []byte(`{"id":"x","token":"t-1"}`))
-	for collection, want := range map[string]string{"/orders": "web-1", "/events/batches": "17", "/auth/invitations": "0195a3f2-7c1e-7b3a-9d54-2f6b1c8e4a11", Invitations: "t-1"} {
+	for collection, want := range map[string]string{"/orders": "web-1", "/events/batches": "17", invitationTemplate: "/auth/projects/asia/invitations/0195a3f2-7c1e-7b3a-9d54-2f6b1c8e4a11", Invitations: "t-1"} {
 		if !slices.Contains(pool.names[collection], want) {
 			t.Errorf("%s has %q, not %s", collection, pool.names[collection], want)
 		}
 	}
 	if name, ok := pool.pick(source(1), "/orders/{id}/refunds", "id"); !ok || name == "" {
 		t.Error("no refund finds an order")
+	}
+	if r := f.Valid("revokeProjectInvitation", source(1)); r.Target() != "/auth/projects/asia/invitations/0195a3f2-7c1e-7b3a-9d54-2f6b1c8e4a11" {
+		t.Errorf("the invitation of another project is revoked: %s", r.Target())
 	}
 }

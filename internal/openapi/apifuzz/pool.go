@@ -35,10 +35,9 @@ const Marker = "fuzzed-secret"
 
 // aliases are the collections in which the values of a path parameter are found, if that is not the path in front of it.
 var aliases = map[string]string{
-	"/analytics/products":                  "/products",
-	"/analytics/users":                     "/users",
-	"/auth/projects/{project}/members":     "/auth/users",
-	"/auth/projects/{project}/invitations": "/auth/invitations",
+	"/analytics/products":              "/products",
+	"/analytics/users":                 "/users",
+	"/auth/projects/{project}/members": "/auth/users",
 }
 
 // Add adds a name to a collection, such as "/orders".
@@ -75,6 +74,20 @@ func (p *Pool) take(random *rand.Rand, collection string) (string, bool) {
 	return name, true
 }
 
+// pickPath replaces the parameters of a path that has two names by those of something that exists.
+func (p *Pool) pickPath(random *rand.Rand, template string, params map[string]string) {
+	path, ok := p.any(random, template)
+	if !ok {
+		return
+	}
+	parts := strings.Split(path, "/")
+	for i, part := range strings.Split(template, "/") {
+		if name, isParameter := strings.CutPrefix(part, "{"); isParameter {
+			params[strings.TrimSuffix(name, "}")] = parts[i]
+		}
+	}
+}
+
 // any returns a name of a collection.
 func (p *Pool) any(random *rand.Rand, collection string) (string, bool) {
 	p.mu.Lock()
@@ -86,13 +99,18 @@ func (p *Pool) any(random *rand.Rand, collection string) (string, bool) {
 	return names[random.IntN(len(names))], true
 }
 
-var projectPath = regexp.MustCompile(`^/auth/projects/[^/]+/`)
+// invitationPath matches what has two names: an id is known in its project only.
+var invitationPath = regexp.MustCompile(`^/auth/projects/[^/]+/invitations/[^/]+$`)
+
+const invitationTemplate = "/auth/projects/{project}/invitations/{id}"
 
 // Learn remembers what a request has made: an answer with a status below 300 names it in its Location or in its members.
 func (p *Pool) Learn(r *Request, location string, body []byte) {
-	if place := projectPath.ReplaceAllString(location, "/auth/"); place != "" {
-		cut := strings.LastIndexByte(place, '/')
-		p.Add(place[:cut], place[cut+1:])
+	switch cut := strings.LastIndexByte(location, '/'); {
+	case invitationPath.MatchString(location):
+		p.Add(invitationTemplate, location)
+	case cut > 0:
+		p.Add(location[:cut], location[cut+1:])
 	}
 	if r.Method != "POST" && r.Method != "DELETE" {
 		return
