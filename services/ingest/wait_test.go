@@ -188,10 +188,12 @@ func TestUnknownWaits(t *testing.T) {
 	t.Parallel()
 	p := start(t)
 	for path, body := range map[string]string{"/events": view(""), "/events/bulk": bulk(view("")), "/purchases": twoShoes} {
-		for _, query := range []string{"?wait=stored", "?wait=", "?wait=AGGREGATED", "?wait=aggregated&wait=aggregated"} {
+		for query, code := range map[string]string{
+			"?wait=stored": "invalid_enum", "?wait=": "invalid_enum", "?wait=AGGREGATED": "invalid_enum", "?wait=aggregated&wait=aggregated": "invalid_value",
+		} {
 			a := p.post(path+query, p.ingestKey, body)
 			a.expect(t, http.StatusUnprocessableEntity, "validation_failed")
-			if found := a.problems(); len(found) != 1 || found[0] != "/query/wait invalid_value" {
+			if found := a.problems(); len(found) != 1 || found[0] != "/query/wait "+code {
 				t.Errorf("%s: %v", path+query, found)
 			}
 		}

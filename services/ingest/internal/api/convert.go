@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hp-analytics/hp-analytics/internal/identifier"
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
@@ -46,15 +47,25 @@ func batchID(batch int64) BatchID {
 	return strconv.FormatInt(batch, 10)
 }
 
-// warnings returns what was changed in the events that were not refused.
+// warnings returns what was changed in the events that were not refused, and which of them may not be what was meant.
 func warnings(drafts ...event.Draft) (all []ItemWarning) {
 	for i, d := range drafts {
-		if !d.Refused() {
-			all = append(all, itemWarnings(i, d.Clamped, d.Replaced)...)
+		if d.Refused() {
+			continue
+		}
+		all = append(all, itemWarnings(i, d.Clamped, d.Replaced)...)
+		if name, err := identifier.Name(d.Type); err == nil && name == purchaseName {
+			all = append(all, ItemWarning{
+				Index: i, Pointer: "/type", Code: event.CodePlainEvent,
+				Detail: "An event of the type purchase counts as an event only, without units and money. Send purchases to POST /purchases, orders to POST /orders.",
+			})
 		}
 	}
 	return all
 }
+
+// purchaseName is the name of an event by which callers mean what POST /purchases takes.
+const purchaseName = "purchase"
 
 // itemWarnings returns what was changed in an item.
 func itemWarnings(index int, clamped, replaced bool) (all []ItemWarning) {

@@ -66,7 +66,7 @@ func (s *Server) Mount(r chi.Router) {
 // parameterError translates an error of the generated code.
 func parameterError(err error) error {
 	if bad, ok := errors.AsType[*InvalidParamFormatError](err); ok && bad.ParamName == "wait" {
-		return errBadWait.Because(err)
+		return errWaits.Because(err)
 	}
 	return errBadIdempotencyKey.Because(err)
 }

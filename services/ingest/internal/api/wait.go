@@ -9,9 +9,11 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 )
 
-var errBadWait = event.Refusal([]errs.Field{{
-	Pointer: "/query/wait", Code: event.CodeInvalidValue, Detail: "wait must be aggregated, once, or left out.",
-}})
+// The refusals of the parameter, as the edge words them for the parameters that it checks.
+var (
+	errBadWait = event.Refusal([]errs.Field{{Pointer: "/query/wait", Code: "invalid_enum", Detail: `Must be one of ["aggregated"].`}})
+	errWaits   = event.Refusal([]errs.Field{{Pointer: "/query/wait", Code: event.CodeInvalidValue, Detail: "Must be given once."}})
+)
 
 // checkWait refuses unknown values before anything is stored.
 func checkWait(wait *Wait) error {

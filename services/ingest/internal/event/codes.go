@@ -29,8 +29,9 @@ const (
 	CodeTypeForbidden    = "type_forbidden"
 
 	// The warnings.
-	CodeReplaced = "characters_replaced"
-	CodeClamped  = "ts_clamped"
+	CodeReplaced   = "characters_replaced"
+	CodeClamped    = "ts_clamped"
+	CodePlainEvent = "plain_event"
 )
 
 // ErrConflict is the answer to an event whose id and time are those of another event.
