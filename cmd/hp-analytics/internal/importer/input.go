@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/importer/source"
@@ -66,7 +68,7 @@ func (i input) checkpointPath() string {
 	return i.name + ".checkpoint"
 }
 
-// rejectsPath is beside the file, too: orders.csv.gz has orders.rejects.csv.
+// rejectsPath is beside the file, too: orders.csv.gz has orders.rejects.csv, which has orders.rejects-2.csv when it is imported.
 func (o Options) rejectsPath(i input, format string) string {
 	if i.temporary {
 		return o.Rejects
@@ -75,5 +77,15 @@ func (o Options) rejectsPath(i input, format string) string {
 	for _, packed := range []string{".gz", ".zst", ".zstd"} {
 		name = strings.TrimSuffix(name, packed)
 	}
-	return strings.TrimSuffix(name, filepath.Ext(name)) + ".rejects." + format
+	name = strings.TrimSuffix(name, filepath.Ext(name))
+	before, again := ".rejects", rejectsEnd.FindStringSubmatch(name)
+	if again != nil {
+		count, _ := strconv.Atoi(again[1]) // digits, or none for the first
+		name = strings.TrimSuffix(name, again[0])
+		before += "-" + strconv.Itoa(max(1, count)+1)
+	}
+	return name + before + "." + format
 }
+
+// rejectsEnd matches the end of the name of a file of refused rows, without its type.
+var rejectsEnd = regexp.MustCompile(`\.rejects(?:-([0-9]{1,6}))?$`)
