@@ -53,13 +53,23 @@ lint: $(GOLANGCI_LINT) ## run golangci-lint over every module
 	@for m in $(MODULES); do echo "lint $$m"; (cd $$m && $(CURDIR)/$(GOLANGCI_LINT) run --config $(CURDIR)/.golangci.yml ./...); done
 
 .PHONY: check
-check: lint chart-check ## all checks except the tests: lint, vet, tidy modules, generated code, the chart, builds without the workspace
+check: lint chart-check web-check ## all checks except the tests: lint, vet, tidy modules, generated code, the chart, the dashboard, builds without the workspace
 	@bash .ci/check $(MODULES) charts/tools
 
 .PHONY: chart-check
 chart-check: alerts-test $(HELM) $(HELM_UNITTEST) $(KUBECONFORM) $(SCHEMAS)/made bin/manifests ## check the chart: lint, schemas, rules, unit tests, alerts, and the files of Tilt and kind
 	@HELM=$(HELM) HELM_UNITTEST=$(HELM_UNITTEST) KUBECONFORM=$(KUBECONFORM) SCHEMAS=$(SCHEMAS) MANIFESTS=$(CURDIR)/bin/manifests bash .ci/chart
 	@HELM=$(CURDIR)/$(HELM) go test -count=1 ./test/chart/...
+
+.PHONY: web-check
+web-check: ## check the types of the dashboard, and that those of the API are up to date
+	@infra/debian/install npm
+	@bash .ci/web
+
+.PHONY: web-types
+web-types: ## make the dashboard's types of the API anew from openapi.yaml
+	@infra/debian/install npm
+	@cd web && npm ci --silent --ignore-scripts && npm run --silent types
 
 .PHONY: bin/manifests
 bin/manifests:
@@ -155,8 +165,8 @@ deps: ## install the missing packages for running: PostgreSQL and Redis (Debian 
 	@infra/debian/install postgres redis
 
 .PHONY: test-deps
-test-deps: ## install the missing packages for the tests: the same, a C compiler (for the race detector), curl, PgBouncer, nginx and Prometheus
-	@infra/debian/install postgres redis gcc curl pgbouncer nginx prometheus
+test-deps: ## install the missing packages for the tests: the same, a C compiler (for the race detector), curl, PgBouncer, nginx, Prometheus and Chromium
+	@infra/debian/install postgres redis gcc curl pgbouncer nginx prometheus chromium
 
 .PHONY: clean
 clean: ## remove build results; keep DATA_DIR

@@ -2218,10 +2218,10 @@ type RawRefundLine struct {
 	SKU string `json:"sku"`
 }
 
-// RefreshRequest A refresh token.
+// RefreshRequest A refresh token. It may be left out with the header `Session`.
 type RefreshRequest struct {
 	// RefreshToken The `refresh_token` of the last answer.
-	RefreshToken string `json:"refresh_token"`
+	RefreshToken string `json:"refresh_token,omitempty,omitzero"`
 }
 
 // Refund A stored refund.
@@ -2561,8 +2561,8 @@ type TokenPair struct {
 	// ExpiresIn How many seconds the access token is valid.
 	ExpiresIn int `json:"expires_in"`
 
-	// RefreshToken Exchange it once at `POST /auth/refresh`.
-	RefreshToken string `json:"refresh_token"`
+	// RefreshToken Exchange it once at `POST /auth/refresh`. With the header `Session`, the cookie has it instead.
+	RefreshToken string `json:"refresh_token,omitempty,omitzero"`
 
 	// TokenType Always `Bearer`.
 	TokenType TokenPairTokenType `json:"token_type"`
@@ -3881,7 +3881,7 @@ func (c *Client) PutMember(ctx context.Context, project string, userID openapi_t
 
 // Refresh calls POST /auth/refresh: exchange a refresh token for new tokens.
 //
-// Refresh tokens rotate: each is exchanged for its successor. For 30 s, sending a token again gets the same successor, as long as that was not used, so a lost answer or a second tab does not end the login. Any other second use revokes every token of the same login, because one of the two callers must have stolen it.
+// Refresh tokens rotate: each is exchanged for its successor. For 30 s, sending a token again gets the same successor, as long as that was not used, so a lost answer or a second tab does not end the login. Any other second use revokes every token of the same login, because one of the two callers must have stolen it. A login ends after 90 days (`SESSION_MAX_AGE`), however often its tokens were exchanged.
 func (c *Client) Refresh(ctx context.Context, body RefreshRequest, options ...CallOption) (result TokenPair, err error) {
 	call := &call{
 		operation: "refresh", method: http.MethodPost,

@@ -1,5 +1,5 @@
 // Package auth is the service for identities: accounts, access tokens and the keys that verify them, refresh tokens, API
-// keys.
+// keys. It also serves the dashboard, whose pages keep their session in a cookie of this service.
 //
 // A request passes internal/openapi/edge (authentication, access, rate limits, validation) and internal/api. internal/account
 // holds the rules, and internal/password, internal/token and internal/postgres do the work.
@@ -23,6 +23,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/password"
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/postgres"
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/token"
+	"github.com/hp-analytics/hp-analytics/web"
 )
 
 // New builds the service. It opens no connection yet.
@@ -40,7 +41,7 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 	limits, attempts, closeLimits := newLimits(cfg, f)
 	server := &api.Server{
 		Store: store, Hasher: password.NewHasher(), Ring: ring,
-		AccessTTL: cfg.AccessTTL, RefreshTTL: cfg.RefreshTTL, RefreshGrace: cfg.RefreshGrace, Logger: f.Logger, Attempts: attempts,
+		AccessTTL: cfg.AccessTTL, RefreshTTL: cfg.RefreshTTL, RefreshGrace: cfg.RefreshGrace, SessionMaxAge: cfg.SessionMaxAge, Logger: f.Logger, Attempts: attempts,
 		Registration: cfg.Registration,
 	}
 	if cfg.Registration == api.RegistrationOpen && !local(cfg.HTTP.Addr) {
@@ -50,6 +51,7 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 	return f.Service(frame.Parts{
 		Mount: func(router *httpserver.Router) error {
 			openapi.Mount(router)
+			web.Mount(router)
 			return edge.Mount(router, "auth", edge.Options{Authenticator: verifier, Slots: f.NewSlots(), Limits: limits}, server.Mount)
 		},
 		Checks: []httpserver.Check{{Name: "signing_key", Run: ring.Ready}},

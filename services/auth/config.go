@@ -25,6 +25,8 @@ type Config struct {
 	AccessTTL time.Duration `env:"ACCESS_TOKEN_TTL, default=15m"`
 	// RefreshTTL is how long a refresh token is valid. A user who does not refresh for that long must log in again.
 	RefreshTTL time.Duration `env:"REFRESH_TOKEN_TTL, default=720h"`
+	// SessionMaxAge is how long a login lasts at most, however often it is refreshed. Then the user must log in again.
+	SessionMaxAge time.Duration `env:"SESSION_MAX_AGE, default=2160h"`
 	// RefreshGrace is how long after its use a refresh token is answered again, with the same successor, if that was not
 	// used. It spares the login of a client that did not get the answer, or that refreshes in two tabs at once. A thief who
 	// is faster than the owner stays undetected within this time. 0 turns it off; at most 5m.
@@ -64,6 +66,9 @@ func (c *Config) Validate() error {
 	}
 	if c.RefreshTTL < c.AccessTTL {
 		bad("REFRESH_TOKEN_TTL: must not be shorter than ACCESS_TOKEN_TTL, but is %s", c.RefreshTTL)
+	}
+	if c.SessionMaxAge < c.RefreshTTL {
+		bad("SESSION_MAX_AGE: must not be shorter than REFRESH_TOKEN_TTL, but is %s", c.SessionMaxAge)
 	}
 	if c.RefreshGrace < 0 || c.RefreshGrace > 5*time.Minute {
 		bad("REFRESH_TOKEN_GRACE: must be between 0s and 5m, not %s", c.RefreshGrace)

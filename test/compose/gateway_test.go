@@ -84,6 +84,11 @@ func (s stack) routes(t *testing.T) {
 		"/health":                     200,
 		"/ready":                      200,
 		"/docs":                       200,
+		"/":                           200,
+		"/app":                        200,
+		"/app/products":               200,
+		"/app/assets/nothing":         404,
+		"/apple":                      404,
 		"/openapi.yaml":               200,
 		"/auth/.well-known/jwks.json": 200,
 		"/auth/me":                    401,
@@ -98,7 +103,6 @@ func (s stack) routes(t *testing.T) {
 		"/metrics/..%2fauth":                                   404,
 		"/authors":                                             404,
 		"/_gateway/internal":                                   404,
-		"/":                                                    404,
 	} {
 		a := s.get(t, path)
 		if a.status != want {

@@ -15,6 +15,8 @@ controllers that compare prefixes as text route in the same way. There is no rou
 - {path: /refunds, type: Prefix, service: ingest}
 - {path: /users, type: Prefix, service: ingest}
 - {path: /analytics, type: Prefix, service: analytics}
+- {path: /, type: Exact, service: auth}
+- {path: /app, type: Prefix, service: auth}
 - {path: /docs, type: Prefix, service: auth}
 - {path: /openapi.yaml, type: Exact, service: auth}
 {{- end -}}

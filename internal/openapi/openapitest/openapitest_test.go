@@ -229,7 +229,7 @@ func TestOperations(t *testing.T) {
 		"analytics": {
 			"eventNames", "eventTimeseries", "mySummary", "overview", "productTimeseries", "productTimeseriesBySKU", "topProducts", "topUsers", "userSummary",
 		},
-		"operations": {"getDocs", "getHealth", "getMetrics", "getOpenAPI", "getReadiness"},
+		"operations": {"getDashboard", "getDashboardPage", "getDocs", "getHealth", "getMetrics", "getOpenAPI", "getReadiness"},
 	} {
 		if diff := cmp.Diff(want, openapitest.Operations(t, tag)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tag, diff)

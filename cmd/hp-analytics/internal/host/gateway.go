@@ -15,6 +15,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/httpserver"
 	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
+	"github.com/hp-analytics/hp-analytics/web"
 )
 
 // gateway puts the services behind one port, with the same routes as the nginx configuration and the Ingress: the first
@@ -46,6 +47,7 @@ func newGateway(cfg httpserver.Config, logger *slog.Logger, registry *prometheus
 		Health:         health,
 	})
 	openapi.Mount(own)
+	web.Mount(own)
 	g.own = own
 	return g, health
 }

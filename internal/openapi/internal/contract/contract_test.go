@@ -34,14 +34,15 @@ func TestFind(t *testing.T) {
 		{"BREW", "/products", ""},
 		{"GET", "/products/", ""},
 		{"GET", "//products", ""},
-		{"GET", "/", ""},
+		{"GET", "/", "getDashboard"},
+		{"GET", "/app/", ""},
 	} {
 		operation, ok := c.Find(httptest.NewRequest(tc.method, tc.target, nil))
 		if ok != (tc.operation != "") || ok && operation.ID != tc.operation {
 			t.Errorf("%s %s: %+v, want %s", tc.method, tc.target, operation, tc.operation)
 		}
 	}
-	for target, want := range map[string]bool{"/products": true, "/products/x": true, "/product": false, "/": false} {
+	for target, want := range map[string]bool{"/products": true, "/products/x": true, "/product": false, "/": true, "/x": false} {
 		if got := c.HasPath(httptest.NewRequest("BREW", target, nil)); got != want {
 			t.Errorf("HasPath(%s) = %t", target, got)
 		}

@@ -103,6 +103,8 @@ func TestPaths(t *testing.T) {
 		"ingest    POST   /purchases/bulk                    createPurchasesBulk",
 		"ingest    POST   /refunds                           createStandaloneRefund",
 		"ingest    POST   /refunds/bulk                      createStandaloneRefundsBulk",
+		"operations GET    /                                  getDashboard",
+		"operations GET    /app                               getDashboardPage",
 		"operations GET    /docs                              getDocs",
 		"operations GET    /health                            getHealth",
 		"operations GET    /metrics                           getMetrics",

@@ -39,7 +39,7 @@ func routesOf(c *contract.Contract) (*table, error) {
 		segment, _, _ := strings.Cut(strings.TrimPrefix(o.Path, "/"), "/")
 		r, ok := bySegment[segment]
 		if !ok {
-			r = &route{segment: segment, file: path.Ext(segment) != "", service: o.RoutedTo, documentation: o.Service != o.RoutedTo}
+			r = &route{segment: segment, file: segment == "" || path.Ext(segment) != "", service: o.RoutedTo, documentation: o.Service != o.RoutedTo}
 			bySegment[segment] = r
 		}
 		if r.service != o.RoutedTo {

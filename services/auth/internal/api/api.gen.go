@@ -668,10 +668,10 @@ type ProjectPatch struct {
 // Example: viewer
 type ProjectRole string
 
-// RefreshRequest A refresh token.
+// RefreshRequest A refresh token. It may be left out with the header `Session`.
 type RefreshRequest struct {
 	// RefreshToken The `refresh_token` of the last answer.
-	RefreshToken string `json:"refresh_token"`
+	RefreshToken string `json:"refresh_token,omitempty"`
 }
 
 // RegisterRequest An account to create.
@@ -723,8 +723,8 @@ type TokenPair struct {
 	// ExpiresIn How many seconds the access token is valid.
 	ExpiresIn int `json:"expires_in"`
 
-	// RefreshToken Exchange it once at `POST /auth/refresh`.
-	RefreshToken string `json:"refresh_token"`
+	// RefreshToken Exchange it once at `POST /auth/refresh`. With the header `Session`, the cookie has it instead.
+	RefreshToken string `json:"refresh_token,omitempty"`
 
 	// TokenType Always `Bearer`.
 	TokenType TokenPairTokenType `json:"token_type"`

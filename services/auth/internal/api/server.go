@@ -5,6 +5,7 @@ package api
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -26,16 +27,20 @@ type Server struct {
 	RefreshTTL time.Duration
 	// RefreshGrace is how long a used refresh token is answered with the same successor again.
 	RefreshGrace time.Duration
-	Logger       *slog.Logger
-	Attempts     Attempts
-	Registration Registration
+	// SessionMaxAge is how long a session lasts at most, however often it is renewed.
+	SessionMaxAge time.Duration
+	Logger        *slog.Logger
+	Attempts      Attempts
+	Registration  Registration
+
+	sameOrigin http.CrossOriginProtection
 }
 
 var _ StrictServerInterface = (*Server)(nil)
 
 // Mount adds the handlers of the operations to r. The middleware that is named last runs first.
 func (s *Server) Mount(r chi.Router) {
-	strict := NewStrictHandlerWithOptions(s, []StrictMiddlewareFunc{tabular, s.Attempts.limit, s.current}, StrictHTTPServerOptions{
+	strict := NewStrictHandlerWithOptions(s, []StrictMiddlewareFunc{tabular, s.browserSessions, s.Attempts.limit, s.current}, StrictHTTPServerOptions{
 		RequestErrorHandlerFunc: problem.Write, ResponseErrorHandlerFunc: problem.Write,
 	})
 	HandlerWithOptions(strict, ChiServerOptions{BaseRouter: r, ErrorHandlerFunc: problem.Write})
@@ -47,7 +52,7 @@ func (s *Server) Refresh(ctx context.Context, request RefreshRequestObject) (Ref
 	if _, err := s.Ring.Signer(ctx); err != nil {
 		return nil, err
 	}
-	next, err := s.Store.Rotate(ctx, request.Body.RefreshToken, s.RefreshGrace, s.RefreshTTL)
+	next, err := s.Store.Rotate(ctx, request.Body.RefreshToken, postgres.Renewing{Grace: s.RefreshGrace, Life: s.RefreshTTL, Session: s.SessionMaxAge})
 	if err != nil {
 		return nil, err
 	}

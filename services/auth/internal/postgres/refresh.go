@@ -28,11 +28,18 @@ type Renewal struct {
 	Refresh string // the next refresh token
 }
 
-// Rotate exchanges a refresh token for its successor. For grace after the first use, the token is
+// Renewing says how long sessions and their tokens work.
+type Renewing struct {
+	Grace   time.Duration // a used token is answered again
+	Life    time.Duration // a token that is not used
+	Session time.Duration // a session, however often it is renewed
+}
+
+// Rotate exchanges a refresh token for its successor. For a grace period after the first use, the token is
 // answered with the same successor, as long as that was not used: another tab of the same client, or a client that did not
 // get the answer. Any other second use revokes the session: one of the two clients is not the owner, and the server cannot
 // tell which.
-func (s Store) Rotate(ctx context.Context, refresh string, grace, life time.Duration) (next Renewal, err error) {
+func (s Store) Rotate(ctx context.Context, refresh string, times Renewing) (next Renewal, err error) {
 	reused := false
 	err = postgres.InTx(ctx, s.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
 		locked, err := lockSession(ctx, tx, refresh)
@@ -43,7 +50,7 @@ func (s Store) Rotate(ctx context.Context, refresh string, grace, life time.Dura
 			return err
 		}
 		successor := token.Successor(locked.secret, refresh)
-		state, err := readRefresh(ctx, tx, refresh, successor, grace)
+		state, err := readRefresh(ctx, tx, refresh, successor, times)
 		switch {
 		case err != nil:
 			return err
@@ -53,7 +60,7 @@ func (s Store) Rotate(ctx context.Context, refresh string, grace, life time.Dura
 			reused = true // not an error of the transaction, because the revocation must be committed
 			return locked.revoke(ctx, tx)
 		case !state.used:
-			if err := locked.advance(ctx, tx, refresh, successor, life); err != nil {
+			if err := locked.advance(ctx, tx, refresh, successor, times.Life); err != nil {
 				return err
 			}
 		}
@@ -78,14 +85,14 @@ type refreshState struct {
 
 // readRefresh reads the state of a token whose session is locked. It is a statement after the one that took the lock, because
 // only a later snapshot shows what the previous holder of the lock has done.
-func readRefresh(ctx context.Context, tx pgx.Tx, refresh, successor string, grace time.Duration) (state refreshState, err error) {
+func readRefresh(ctx context.Context, tx pgx.Tx, refresh, successor string, times Renewing) (state refreshState, err error) {
 	const query = `
-		SELECT expires_at <= now(), used_at IS NOT NULL,
+		SELECT expires_at <= now() OR (SELECT created_at FROM auth.sessions WHERE id = session_id) <= now() - $4::interval, used_at IS NOT NULL,
 		       coalesce(used_at > now() - $3::interval, false) AND EXISTS (
 		           SELECT FROM auth.refresh_tokens WHERE token_hash = $2 AND used_at IS NULL AND expires_at > now())
 		FROM auth.refresh_tokens
 		WHERE token_hash = $1`
-	err = tx.QueryRow(ctx, query, token.HashSecret(refresh), token.HashSecret(successor), grace).
+	err = tx.QueryRow(ctx, query, token.HashSecret(refresh), token.HashSecret(successor), times.Grace, times.Session).
 		Scan(&state.expired, &state.used, &state.repeatable)
 	if err != nil {
 		return refreshState{}, fmt.Errorf("read a refresh token: %w", err)

@@ -22,6 +22,8 @@ const (
 	life  = time.Hour
 )
 
+var renewing = postgres.Renewing{Grace: grace, Life: life, Session: 24 * life}
+
 // login starts a session and returns its refresh token.
 func (s tester) login(a account.Account) string {
 	s.t.Helper()
@@ -35,7 +37,7 @@ func (s tester) login(a account.Account) string {
 // rotate exchanges a refresh token that must be good.
 func (s tester) rotate(refresh string) string {
 	s.t.Helper()
-	next, err := s.Rotate(command(s.t), refresh, grace, life)
+	next, err := s.Rotate(command(s.t), refresh, renewing)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -45,7 +47,7 @@ func (s tester) rotate(refresh string) string {
 // wantRefused checks that a refresh token is answered with an error code.
 func (s tester) wantRefused(refresh, code string) {
 	s.t.Helper()
-	if next, err := s.Rotate(command(s.t), refresh, grace, life); errs.CodeOf(err) != code {
+	if next, err := s.Rotate(command(s.t), refresh, renewing); errs.CodeOf(err) != code {
 		s.t.Errorf("the token is answered with %.4s…, %v; want %s", next.Refresh, err, code)
 	}
 }
@@ -90,7 +92,7 @@ func TestNoSuccessorSurvivesARevocation(t *testing.T) {
 			return s.Logout(command(s.t), current)
 		},
 		"reuse": func(s tester, _ account.Account, used, _ string) error {
-			if _, err := s.Rotate(command(s.t), used, 0, life); errs.CodeOf(err) != "refresh_token_reused" {
+			if _, err := s.Rotate(command(s.t), used, postgres.Renewing{Life: life, Session: 24 * life}); errs.CodeOf(err) != "refresh_token_reused" {
 				return fmt.Errorf("a used token: %w", err)
 			}
 			return nil
@@ -126,7 +128,7 @@ func TestNoSuccessorSurvivesARevocation(t *testing.T) {
 				current := s.rotate(used)
 				var next postgres.Renewal
 				calls := []func(){
-					func() { next, _ = s.Rotate(command(t), current, grace, life) },
+					func() { next, _ = s.Rotate(command(t), current, renewing) },
 					func() {
 						if err := revoke(s, user, used, current); err != nil {
 							t.Error(err)
@@ -167,7 +169,7 @@ func TestLogoutsAgainstRefreshes(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range pairs {
 		refresh := s.login(user)
-		wg.Go(func() { successors[i], _ = s.Rotate(command(t), refresh, grace, life) })
+		wg.Go(func() { successors[i], _ = s.Rotate(command(t), refresh, renewing) })
 		wg.Go(func() {
 			if err := s.Logout(command(t), refresh); err != nil {
 				t.Error(err)
@@ -335,4 +337,19 @@ func (s tester) account(email string) account.Account {
 		s.t.Fatal(err)
 	}
 	return a
+}
+
+// TestSessionsEnd checks that a session ends at its greatest age, however often it was renewed.
+func TestSessionsEnd(t *testing.T) {
+	t.Parallel()
+	s := tester{newStore(t), t}
+	refresh := s.rotate(s.login(s.account("ada@example.com")))
+	if _, err := s.Pool.Exec(command(t), `UPDATE auth.sessions SET created_at = now() - $1::interval`, renewing.Session-time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	refresh = s.rotate(refresh)
+	if _, err := s.Pool.Exec(command(t), `UPDATE auth.sessions SET created_at = created_at - interval '1 minute'`); err != nil {
+		t.Fatal(err)
+	}
+	s.wantRefused(refresh, "invalid_refresh_token")
 }

@@ -1,0 +1,52 @@
+// Numbers, money and times as the reader's locale writes them.
+
+const whole = new Intl.NumberFormat();
+const short = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
+const percent = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 1 });
+const signed = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 1, signDisplay: "exceptZero" });
+
+export const number = (n: number): string => whole.format(n);
+export const compact = (n: number): string => short.format(n);
+export const share = (n: number | null | undefined): string => (n === null || n === undefined ? "–" : percent.format(n));
+export const change = (n: number): string => signed.format(n);
+
+// money writes an amount in minor units of a currency, which has 0 to 3 decimals.
+export function money(minor: number, currency: string): string {
+  const format = new Intl.NumberFormat(undefined, { style: "currency", currency });
+  return format.format(minor / 10 ** (format.resolvedOptions().maximumFractionDigits ?? 2));
+}
+
+// amount is money without decimals from a million on, where nobody reads them.
+export function amount(minor: number, currency: string): string {
+  const decimals = new Intl.NumberFormat(undefined, { style: "currency", currency }).resolvedOptions().maximumFractionDigits ?? 2;
+  const value = minor / 10 ** decimals;
+  const whole = Math.abs(value) >= 1e6;
+  return new Intl.NumberFormat(undefined, { style: "currency", currency, maximumFractionDigits: whole ? 0 : decimals, minimumFractionDigits: whole ? 0 : decimals }).format(value);
+}
+
+// day writes a date of the project, which has no time zone.
+export function day(date: string): string {
+  return new Date(date + "T00:00:00Z").toLocaleDateString(undefined, { timeZone: "UTC", year: "numeric", month: "short", day: "numeric" });
+}
+
+// moment writes when an interval begins, as the clocks of the project show it.
+export function moment(start: string, interval: string, zone: string): string {
+  const at = new Date(start);
+  switch (interval) {
+    case "hour":
+      return at.toLocaleString(undefined, { timeZone: zone, month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+    case "month":
+      return at.toLocaleDateString(undefined, { timeZone: zone, year: "numeric", month: "long" });
+    default:
+      return at.toLocaleDateString(undefined, { timeZone: zone, weekday: "short", year: "numeric", month: "short", day: "numeric" });
+  }
+}
+
+// ago says how long ago a time was.
+export function ago(time: string, now: number): string {
+  const seconds = Math.max(0, Math.round((now - Date.parse(time)) / 1000));
+  if (seconds < 5) return "just now";
+  if (seconds < 90) return `${seconds} s ago`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min ago`;
+  return new Date(time).toLocaleString();
+}

@@ -1,0 +1,45 @@
+// Answers that a page shows and keeps fresh.
+import { useEffect, useState } from "preact/hooks";
+import { get } from "./api";
+import { project } from "./route";
+
+// Loaded is what is known of an address: the newest answer, which may be of a moment ago, and why a newer one did not come.
+export interface Loaded<A> {
+  answer?: A;
+  error?: Error;
+  loading: boolean;
+  retry: () => void;
+}
+
+// refreshEvery is the time between two reads of the same address, in milliseconds.
+const refreshEvery = 15_000;
+
+// useAnswer reads an address now, and again while the page is visible. An empty address is not read.
+export function useAnswer<A>(url: string): Loaded<A> {
+  const key = project.value + " " + url;
+  const [state, setState] = useState<{ key: string; answer?: A; error?: Error; loading: boolean }>({ key, loading: true });
+  const [round, setRound] = useState(0);
+  useEffect(() => {
+    if (url === "") return;
+    const stop = new AbortController();
+    const read = async (): Promise<void> => {
+      try {
+        const answer = await get<A>(url, stop.signal);
+        setState({ key, answer, loading: false });
+      } catch (error) {
+        if (!stop.signal.aborted) setState((old) => ({ key, answer: old.key === key ? old.answer : undefined, error: error as Error, loading: false }));
+      }
+    };
+    void read();
+    const timer = setInterval(() => {
+      if (!document.hidden) void read();
+    }, refreshEvery);
+    return () => {
+      stop.abort();
+      clearInterval(timer);
+    };
+  }, [key, round]);
+  // An answer of another address is not shown.
+  const known = state.key === key ? state : { loading: url !== "" };
+  return { ...known, retry: () => setRound(round + 1) };
+}

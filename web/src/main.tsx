@@ -1,0 +1,49 @@
+import "uplot/dist/uPlot.min.css";
+import "./main.css";
+import { render } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { EventsPage } from "./pages/events";
+import { OverviewPage } from "./pages/overview";
+import { ProductPage } from "./pages/product";
+import { ProductsPage } from "./pages/products";
+import { SignIn } from "./pages/signin";
+import { Shell } from "./parts/shell";
+import { follow, link, page } from "./route";
+import { me, resume } from "./session";
+
+function App() {
+  const [unreachable, setUnreachable] = useState(false);
+  const [round, setRound] = useState(0);
+  useEffect(() => {
+    setUnreachable(false);
+    resume().catch(() => setUnreachable(true));
+  }, [round]);
+  if (unreachable) {
+    return (
+      <main class="signin">
+        <p class="note" role="alert">
+          The server does not answer.
+          <button type="button" onClick={() => setRound(round + 1)}>Try again</button>
+        </p>
+      </main>
+    );
+  }
+  if (me.value === undefined) return null;
+  if (me.value === null) return <SignIn />;
+  return <Shell><Page /></Shell>;
+}
+
+function Page() {
+  const [name, id, more] = page.value;
+  useEffect(() => {
+    document.title = `${name === undefined ? "Overview" : name[0]!.toUpperCase() + name.slice(1)} · HP Analytics`;
+  }, [name]);
+  if (name === undefined) return <OverviewPage />;
+  if (name === "products" && id === undefined) return <ProductsPage />;
+  if (name === "products" && id !== undefined && more === undefined) return <ProductPage key={id} id={id} />;
+  if (name === "events" && id === undefined) return <EventsPage />;
+  return <p>There is no such page. <a href={link([])}>Overview</a></p>;
+}
+
+addEventListener("click", follow);
+render(<App />, document.getElementById("app")!);

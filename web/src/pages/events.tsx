@@ -1,0 +1,56 @@
+import { address, type Answer } from "../api";
+import { Chart } from "../parts/chart";
+import { Fresh } from "../parts/fresh";
+import { PeriodPicker, usePeriodKeys } from "../parts/period";
+import { Ranking } from "../parts/ranking";
+import { number } from "../format";
+import { useAnswer } from "../load";
+import { interval, period } from "../period";
+import { go, query, same } from "../route";
+
+export function EventsPage() {
+  usePeriodKeys();
+  const p = period.value;
+  const loaded = useAnswer<Answer<"/analytics/events">>(address("/analytics/events", { from: p.from, to: p.to, limit: 100, cursor: query.value.get("cursor") ?? undefined }));
+  const names = loaded.answer;
+  const type = query.value.get("type") ?? names?.items[0]?.type ?? "";
+  return (
+    <>
+      <div class="head">
+        <h1>Events</h1>
+        <PeriodPicker />
+      </div>
+      <Fresh loaded={loaded} />
+      {type !== "" && <Series type={type} />}
+      <section class="card">
+        <h2>Names</h2>
+        <Ranking
+          caption="Names of events" columns={["Name", "Events", "Users"]} empty="There were no events in these days."
+          rows={names?.items.map((item) => ({
+            key: item.type, value: item.events, shown: number(item.events), more: [(item.unique_users_exact ? "" : "≈ ") + number(item.unique_users)],
+            name: <a href={same({ type: item.type })} aria-current={item.type === type ? "true" : undefined}>{item.type}</a>,
+          }))}
+        />
+        {names?.next_cursor && <p><a href={same({ cursor: names.next_cursor })}>Next page</a></p>}
+      </section>
+    </>
+  );
+}
+
+function Series({ type }: { type: string }) {
+  const p = period.value;
+  const loaded = useAnswer<Answer<"/analytics/events/timeseries">>(address("/analytics/events/timeseries", { type, from: p.from, to: p.to, interval: interval.value }));
+  const series = loaded.answer;
+  return (
+    <section class="card" aria-label={type}>
+      <h2>{type}</h2>
+      {series ? (
+        <Chart
+          name={type} interval={series.interval} zone={series.meta.time_zone} write={number}
+          points={series.points.map((point) => ({ start: point.start, complete: point.complete, value: point.events }))}
+          onZoom={(from, to) => go(same({ from, to, period: "", interval: "" }))}
+        />
+      ) : <div class="chart" />}
+    </section>
+  );
+}

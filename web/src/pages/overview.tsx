@@ -1,0 +1,182 @@
+import { useState } from "preact/hooks";
+import { address, curl, type Answer, type Schemas } from "../api";
+import { Chart } from "../parts/chart";
+import { Figure } from "../parts/figure";
+import { Fresh } from "../parts/fresh";
+import { PeriodPicker, usePeriodKeys } from "../parts/period";
+import { Ranking } from "../parts/ranking";
+import { amount, day, number, share } from "../format";
+import { useAnswer } from "../load";
+import { before, interval, period } from "../period";
+import { go, link, query, root, same } from "../route";
+
+type Overview = Answer<"/analytics/overview">;
+type SeriesPoint = Schemas["SeriesPoint"];
+
+// Measure is a number of the project that has a course.
+interface Measure {
+  id: string;
+  name: string;
+  means: string;
+  at: (point: SeriesPoint) => number | undefined;
+  total: (o: Overview) => number;
+  change: (o: Overview) => number | null | undefined;
+  write: (value: number) => string;
+}
+
+const counted: [id: "events" | "views" | "purchases" | "units", name: string, means: string][] = [
+  ["events", "Events", "Events of all names. Orders and refunds are not among them."],
+  ["views", "Views", "Events named view."],
+  ["purchases", "Orders", "Orders that were placed, refunded ones included."],
+  ["units", "Units", "Units that were bought."],
+];
+
+// measures are the numbers of an overview; money is one for each currency, because currencies are never added up.
+function measures(o?: Overview): Measure[] {
+  const users: Measure = {
+    id: "unique_users", name: "Users", means: "Distinct users with an event or an order in all of the days together.",
+    at: (p) => p.unique_users, total: (o) => o.totals.unique_users, change: (o) => o.change.unique_users.relative, write: number,
+  };
+  const counts = counted.map(([id, name, means]): Measure => ({
+    id, name, means, at: (p) => p[id], total: (o) => o.totals[id] ?? 0, change: (o) => o.change[id].relative, write: number,
+  }));
+  const currencies = o?.change.revenue.map((r) => r.currency) ?? [];
+  const revenue = currencies.map((currency): Measure => ({
+    id: `net_${currency}`, name: `Revenue in ${currency}`, means: `What was earned in ${currency}, less what was paid back.`,
+    at: (p) => p.revenue?.find((r) => r.currency === currency)?.net_minor ?? 0,
+    total: (o) => o.totals.revenue?.find((r) => r.currency === currency)?.net_minor ?? 0,
+    change: (o) => o.change.revenue.find((r) => r.currency === currency)?.net_minor.relative,
+    write: (minor) => amount(minor, currency),
+  }));
+  return [users, ...counts, ...revenue];
+}
+
+export function OverviewPage() {
+  usePeriodKeys();
+  const p = period.value;
+  const url = address("/analytics/overview", { from: p.from, to: p.to, interval: interval.value });
+  const loaded = useAnswer<Overview>(url);
+  const o = loaded.answer;
+  const all = measures(o);
+  const chosen = all.find((m) => m.id === query.value.get("metric")) ?? all[0]!;
+  return (
+    <>
+      <div class="head">
+        <h1>Overview</h1>
+        <PeriodPicker />
+      </div>
+      <Fresh loaded={loaded} />
+      {o && o.totals.events === 0 && o.totals.purchases === 0 && <Empty />}
+      <div class="figures">
+        {all.map((m) => (
+          <Figure
+            key={m.id} name={m.name} title={m.means} pressed={m.id === chosen.id} value={o && m.write(m.total(o))} change={o && m.change(o)}
+            partial={o && !o.complete} course={o?.points.map((point) => m.at(point) ?? 0)} onPress={() => go(same({ metric: m.id }))}
+          />
+        ))}
+        <Figure
+          name="Orders per view" title="Orders for each event named view. One person can view often, so it is no share of people."
+          value={o && share(o.conversion.purchases_per_view)}
+        />
+      </div>
+      <Course measure={chosen} overview={o} url={url} />
+      <div class="columns">
+        <TopProducts />
+        <TopEvents />
+      </div>
+    </>
+  );
+}
+
+// Course is the main chart, with what the number means.
+function Course({ measure, overview, url }: { measure: Measure; overview?: Overview; url: string }) {
+  const compare = query.value.get("compare") === "previous";
+  const was = before(period.value);
+  const earlier = useAnswer<Overview>(compare ? address("/analytics/overview", { from: was.from, to: was.to, interval: interval.value }) : "");
+  const points = (o?: Overview) => o?.points.map((p) => ({ start: p.start, complete: p.complete, value: measure.at(p) ?? 0 }));
+  const counted = overview?.points.every((p) => measure.at(p) !== undefined) ?? true;
+  return (
+    <section class="card" aria-labelledby="course">
+      <div class="head">
+        <h2 id="course">{measure.name}</h2>
+        <div class="pills" role="group" aria-label="Chart">
+          {(["hour", "day", "week", "month"] as const).map((name) => (
+            <button key={name} type="button" aria-pressed={interval.value === name} onClick={() => go(same({ interval: name }))}>{name}</button>
+          ))}
+          <button type="button" aria-pressed={compare} onClick={() => go(same({ compare: compare ? "" : "previous" }))}>compare</button>
+        </div>
+      </div>
+      {!counted && <p class="quiet">Users are counted by the day, so hours have none.</p>}
+      {overview ? (
+        <Chart
+          name={measure.name} points={points(overview) ?? []} before={compare ? points(earlier.answer) : undefined} interval={overview.interval}
+          zone={overview.meta.time_zone} write={measure.write} onZoom={(from, to) => go(same({ from, to, period: "", interval: "" }))}
+        />
+      ) : <div class="chart" />}
+      <Explain text={measure.means} url={url} overview={overview} />
+    </section>
+  );
+}
+
+// Explain says what a number means and how to ask for it.
+function Explain({ text, url, overview }: { text: string; url: string; overview?: Overview }) {
+  const [copied, setCopied] = useState(false);
+  const command = curl(url);
+  return (
+    <details>
+      <summary>What is this number?</summary>
+      <dl>
+        <dt>Meaning</dt><dd>{text}</dd>
+        {overview && <><dt>Days</dt><dd>{day(overview.from)} – {day(overview.to)}, by the clocks of {overview.meta.time_zone}</dd></>}
+        {overview && <><dt>Compared with</dt><dd>{day(overview.previous.from)} – {day(overview.previous.to)}</dd></>}
+      </dl>
+      <pre>{command}</pre>
+      <button type="button" onClick={() => void navigator.clipboard.writeText(command).then(() => setCopied(true))}>{copied ? "Copied" : "Copy"}</button>
+    </details>
+  );
+}
+
+function TopProducts() {
+  const p = period.value;
+  const loaded = useAnswer<Answer<"/analytics/products/top">>(address("/analytics/products/top", { from: p.from, to: p.to, metric: "views", limit: 10 }));
+  return (
+    <section class="card">
+      <h2>Most viewed products</h2>
+      <Ranking
+        caption="Most viewed products" columns={["Product", "Views", "Orders"]} empty="No product was viewed in these days."
+        rows={loaded.answer?.items.map((item) => ({
+          key: item.product.id, name: <a href={link(["products", item.product.id])}>{item.product.name}</a>,
+          value: item.value, shown: number(item.value), more: [number(item.counts.purchases ?? 0)],
+        }))}
+      />
+    </section>
+  );
+}
+
+function TopEvents() {
+  const p = period.value;
+  const loaded = useAnswer<Answer<"/analytics/events">>(address("/analytics/events", { from: p.from, to: p.to, limit: 10 }));
+  return (
+    <section class="card">
+      <h2>Events</h2>
+      <Ranking
+        caption="Events" columns={["Name", "Events", "Users"]} empty="There were no events in these days."
+        rows={loaded.answer?.items.map((item) => ({
+          key: item.type, name: <a href={link(["events"], { type: item.type })}>{item.type}</a>,
+          value: item.events, shown: number(item.events), more: [(item.unique_users_exact ? "" : "≈ ") + number(item.unique_users)],
+        }))}
+      />
+    </section>
+  );
+}
+
+// Empty is shown while nothing has come, with the line that sends the first event.
+function Empty() {
+  return (
+    <section class="card">
+      <h2>Nothing was counted in these days</h2>
+      <p>Send an event with a key that has the scope <code>ingest</code>. It is here a moment later.</p>
+      <pre>{`curl -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" \\\n  -d '{"type": "Signed Up", "user_id": "ada"}' ${location.origin}${root}/events`}</pre>
+    </section>
+  );
+}

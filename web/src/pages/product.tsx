@@ -1,0 +1,60 @@
+import { address, type Answer, type Schemas } from "../api";
+import { Chart } from "../parts/chart";
+import { Figure } from "../parts/figure";
+import { Fresh } from "../parts/fresh";
+import { PeriodPicker, usePeriodKeys } from "../parts/period";
+import { amount, money, number } from "../format";
+import { useAnswer } from "../load";
+import { interval, period } from "../period";
+import { go, query, same } from "../route";
+
+type Point = Schemas["SeriesPoint"];
+type Count = "views" | "clicks" | "add_to_carts" | "purchases" | "units" | "unique_users";
+
+const counts: [id: Count, name: string][] = [
+  ["views", "Views"], ["clicks", "Clicks"], ["add_to_carts", "Put into a cart"], ["purchases", "Orders"], ["units", "Units"], ["unique_users", "Users"],
+];
+
+export function ProductPage({ id }: { id: string }) {
+  usePeriodKeys();
+  const p = period.value;
+  const loaded = useAnswer<Answer<"/analytics/products/{id}/timeseries">>(
+    address("/analytics/products/{id}/timeseries", { from: p.from, to: p.to, interval: interval.value }, { id }),
+  );
+  const series = loaded.answer;
+  const [metric, name] = counts.find(([id]) => id === query.value.get("metric")) ?? counts[0]!;
+  const at = (point: Point) => point[metric] ?? 0;
+  return (
+    <>
+      <div class="head">
+        <h1>{series?.product.name ?? <span class="skeleton" />} <span class="quiet">{series?.product.sku}</span></h1>
+        <PeriodPicker />
+      </div>
+      <Fresh loaded={loaded} />
+      <div class="figures">
+        {counts.map(([id, name]) => (
+          <Figure
+            key={id} name={name} pressed={id === metric} value={series && number(series.totals[id] ?? 0)}
+            course={series?.points.map((point) => point[id] ?? 0)} onPress={() => go(same({ metric: id }))}
+          />
+        ))}
+        {series?.totals.revenue?.map((r) => (
+          <Figure
+            key={r.currency} name={`Revenue in ${r.currency}`} value={amount(r.net_minor, r.currency)}
+            title={`${money(r.gross_minor, r.currency)} earned, ${money(r.refunded_minor, r.currency)} paid back`}
+          />
+        ))}
+      </div>
+      <section class="card" aria-label={name}>
+        <h2>{name}</h2>
+        {series ? (
+          <Chart
+            name={name} interval={series.interval} zone={series.meta.time_zone} write={number}
+            points={series.points.map((point) => ({ start: point.start, complete: point.complete, value: at(point) }))}
+            onZoom={(from, to) => go(same({ from, to, period: "", interval: "" }))}
+          />
+        ) : <div class="chart" />}
+      </section>
+    </>
+  );
+}

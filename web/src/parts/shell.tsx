@@ -1,0 +1,46 @@
+// What surrounds each page: where one can go, which project it is about, and who is logged in.
+import type { ComponentChildren } from "preact";
+import { me, signOut } from "../session";
+import { go, link, page, project, root, same } from "../route";
+
+const places: [name: string, path: string[]][] = [["Overview", []], ["Products", ["products"]], ["Events", ["events"]]];
+
+export function Shell({ children }: { children: ComponentChildren }) {
+  const here = page.value[0] ?? "";
+  return (
+    <div class="shell">
+      <a class="skip" href="#main">Skip to the numbers</a>
+      <header class="side">
+        <p class="brand">HP Analytics</p>
+        <nav aria-label="Pages">
+          {places.map(([name, path]) => (
+            <a key={name} href={link(path)} aria-current={(path[0] ?? "") === here ? "page" : undefined}>{name}</a>
+          ))}
+        </nav>
+        <Account />
+      </header>
+      <main id="main" tabIndex={-1}>{children}</main>
+    </div>
+  );
+}
+
+function Account() {
+  const account = me.value;
+  if (!account) return null;
+  const chosen = project.value || account.projects[0]?.slug || "";
+  return (
+    <div class="account">
+      {account.projects.length > 1 && (
+        <label class="field">
+          Project
+          <select value={chosen} onChange={(event) => go(same({ project: event.currentTarget.value }))}>
+            {account.projects.map((p) => <option key={p.slug} value={p.slug}>{p.name}</option>)}
+          </select>
+        </label>
+      )}
+      <span class="quiet">{account.email}</span>
+      <button type="button" onClick={() => void signOut()}>Sign out</button>
+      <a href={root + "/docs"} target="_blank" rel="noreferrer">API</a>
+    </div>
+  );
+}

@@ -1,0 +1,121 @@
+// The session of the browser. The access token is kept in memory only; the refresh token is in a cookie that scripts cannot read.
+import { signal } from "@preact/signals";
+import type { components } from "./api.gen";
+import { root } from "./route";
+
+export type Me = components["schemas"]["Me"];
+type Tokens = components["schemas"]["TokenPair"];
+
+// me is the account that is logged in, null if nobody is, and undefined until that is known.
+export const me = signal<Me | null | undefined>(undefined);
+
+// mark is set while there may be a session. Scripts cannot see the cookie, and a page without one need not ask the server.
+const mark = "hpa-session";
+
+let token = "";
+let expires = 0; // when the token is renewed, in milliseconds
+
+// Problem is an answer that says why a request failed.
+export class Problem extends Error {
+  constructor(readonly status: number, readonly code: string, detail: string) {
+    super(detail);
+  }
+}
+
+export async function problemOf(answer: Response): Promise<Problem> {
+  const body = (await answer.json().catch(() => ({}))) as { code?: string; detail?: string; errors?: { detail?: string }[] };
+  const detail = body.errors?.[0]?.detail ?? body.detail ?? `The server answered ${answer.status}.`;
+  return new Problem(answer.status, body.code ?? "unknown", detail);
+}
+
+// post sends a request that makes or ends a session.
+async function post(path: string, body: object): Promise<Response> {
+  const answer = await fetch(root + path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", Session: "cookie" },
+    body: JSON.stringify(body),
+  });
+  if (!answer.ok) throw await problemOf(answer);
+  return answer;
+}
+
+function keep(tokens: Tokens): void {
+  token = tokens.access_token;
+  expires = Date.now() + Math.max(tokens.expires_in - 30, 1) * 1000; // the clocks of both sides and the way of a request differ
+}
+
+// authorization returns the header of a request. It renews the token when that ends soon, or when it is refused.
+export async function authorization(refused = ""): Promise<string> {
+  if (refused !== "" && refused === "Bearer " + token) expires = 0;
+  if (Date.now() >= expires) await renew();
+  return "Bearer " + token;
+}
+
+let renewing: Promise<void> | undefined;
+
+// renew gets new tokens. Tabs share the cookie, so they take turns: each gets a token of its own.
+function renew(): Promise<void> {
+  renewing ??= inTurn(async () => keep((await (await post("/auth/refresh", {})).json()) as Tokens)).finally(() => {
+    renewing = undefined;
+  });
+  return renewing;
+}
+
+// inTurn runs work while no other tab does. Browsers have locks on pages of HTTPS and of localhost only; elsewhere the server answers
+// two tabs at once with the same successor.
+async function inTurn(work: () => Promise<void>): Promise<void> {
+  if ("locks" in navigator) await navigator.locks.request(mark, work);
+  else await work();
+}
+
+// resume continues the session of the cookie, if there is one.
+export async function resume(): Promise<void> {
+  if (localStorage.getItem(mark) === null) {
+    forget();
+    return;
+  }
+  try {
+    await renew();
+    await readMe();
+  } catch (error) {
+    if (error instanceof Problem && error.status < 500 && error.status !== 429) {
+      forget();
+      return;
+    }
+    throw error;
+  }
+}
+
+export async function signIn(email: string, password: string, newPassword?: string): Promise<void> {
+  const body = newPassword ? { email, password, new_password: newPassword } : { email, password };
+  keep((await (await post("/auth/login", body)).json()) as Tokens);
+  await readMe();
+}
+
+async function readMe(): Promise<void> {
+  localStorage.setItem(mark, "there");
+  const answer = await fetch(root + "/auth/me", { headers: { Authorization: await authorization() } });
+  if (!answer.ok) throw await problemOf(answer);
+  me.value = (await answer.json()) as Me;
+}
+
+// signOut ends the session here and on the server, and tells other tabs.
+export async function signOut(): Promise<void> {
+  try {
+    await post("/auth/logout", {});
+  } finally {
+    forget();
+    tabs?.postMessage("signed out");
+  }
+}
+
+// forget ends the session here.
+export function forget(): void {
+  token = "";
+  expires = 0;
+  localStorage.removeItem(mark);
+  me.value = null;
+}
+
+const tabs = "BroadcastChannel" in window ? new BroadcastChannel(mark) : undefined;
+tabs?.addEventListener("message", forget);
