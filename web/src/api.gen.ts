@@ -4651,7 +4651,11 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description A dependency is down, or the service is overloaded. If the connection to the database was lost during a commit, the write may have happened. Send it again with the same `id` or `Idempotency-Key`: it is never counted twice. */
+        /**
+         * @description A dependency is down, or the service is overloaded. If the connection to the database was lost during a commit, the write may have happened. Send it again with the same `id` or `Idempotency-Key`: it is never counted twice.
+         *
+         *     A service works on a limited number of requests at the same time, and one project gets at most three quarters of them. Other requests wait for some milliseconds and are then refused with the code `overloaded`, before their body is read. `Retry-After` differs from answer to answer, so that clients do not come back together. A request that is answered with 503 takes nothing of a quota of events.
+         */
         ServiceUnavailable: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -4805,7 +4809,7 @@ export interface components {
          */
         "Events-Rejected": number;
         /**
-         * @description What is left of the quota (IETF draft RateLimit header fields).
+         * @description What is left of the quota, for each quota that the request was charged to (IETF draft RateLimit header fields). Those of analytics (`analytics` of the caller, `analytics-project` of all callers of its project) count what answers cost: a day of a series 1, of a ranking 10, of a ranking by users 50. An answer from the cache costs nothing and has no such header.
          * @example "login";r=4;t=12
          */
         RateLimit: string;
@@ -8005,6 +8009,8 @@ export interface operations {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     ETag: components["headers"]["AnswerTag"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "Analytics-As-Of": components["headers"]["Analytics-As-Of"];
                     "Analytics-Complete-Until": components["headers"]["Analytics-Complete-Until"];
                     "Analytics-Pending-Events": components["headers"]["Analytics-Pending-Events"];
@@ -8076,6 +8082,8 @@ export interface operations {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     ETag: components["headers"]["AnswerTag"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "Analytics-As-Of": components["headers"]["Analytics-As-Of"];
                     "Analytics-Complete-Until": components["headers"]["Analytics-Complete-Until"];
                     "Analytics-Pending-Events": components["headers"]["Analytics-Pending-Events"];
@@ -8141,6 +8149,8 @@ export interface operations {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     ETag: components["headers"]["AnswerTag"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "Analytics-As-Of": components["headers"]["Analytics-As-Of"];
                     "Analytics-Complete-Until": components["headers"]["Analytics-Complete-Until"];
                     "Analytics-Pending-Events": components["headers"]["Analytics-Pending-Events"];
@@ -8213,6 +8223,8 @@ export interface operations {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     ETag: components["headers"]["AnswerTag"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "Analytics-As-Of": components["headers"]["Analytics-As-Of"];
                     "Analytics-Complete-Until": components["headers"]["Analytics-Complete-Until"];
                     "Analytics-Pending-Events": components["headers"]["Analytics-Pending-Events"];
@@ -8280,6 +8292,8 @@ export interface operations {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     ETag: components["headers"]["AnswerTag"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "Analytics-As-Of": components["headers"]["Analytics-As-Of"];
                     "Analytics-Complete-Until": components["headers"]["Analytics-Complete-Until"];
                     "Analytics-Pending-Events": components["headers"]["Analytics-Pending-Events"];
@@ -8349,6 +8363,8 @@ export interface operations {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     ETag: components["headers"]["AnswerTag"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "Analytics-As-Of": components["headers"]["Analytics-As-Of"];
                     "Analytics-Complete-Until": components["headers"]["Analytics-Complete-Until"];
                     "Analytics-Pending-Events": components["headers"]["Analytics-Pending-Events"];
@@ -8429,6 +8445,8 @@ export interface operations {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     ETag: components["headers"]["AnswerTag"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "Analytics-As-Of": components["headers"]["Analytics-As-Of"];
                     "Analytics-Complete-Until": components["headers"]["Analytics-Complete-Until"];
                     "Analytics-Pending-Events": components["headers"]["Analytics-Pending-Events"];
@@ -8492,6 +8510,8 @@ export interface operations {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     ETag: components["headers"]["AnswerTag"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "Analytics-As-Of": components["headers"]["Analytics-As-Of"];
                     "Analytics-Complete-Until": components["headers"]["Analytics-Complete-Until"];
                     "Analytics-Pending-Events": components["headers"]["Analytics-Pending-Events"];
@@ -8560,6 +8580,8 @@ export interface operations {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     ETag: components["headers"]["AnswerTag"];
                     "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     "Analytics-As-Of": components["headers"]["Analytics-As-Of"];
                     "Analytics-Complete-Until": components["headers"]["Analytics-Complete-Until"];
                     "Analytics-Pending-Events": components["headers"]["Analytics-Pending-Events"];
