@@ -746,6 +746,9 @@ type EventPoint struct {
 
 	// UniqueUsersExact Whether `unique_users` is exact or estimated.
 	UniqueUsersExact bool `json:"unique_users_exact,omitempty,omitzero"`
+
+	// ZoneChanged As in other series.
+	ZoneChanged bool `json:"zone_changed,omitempty,omitzero"`
 }
 
 // EventProperties Any other data about the event. The listed names mean the same to everybody. Names that begin with `$` are the platform's.
@@ -1304,8 +1307,11 @@ type Meta struct {
 	// PendingEvents How many stored events, order lines and refund lines of the project were not in the numbers yet.
 	PendingEvents int64 `json:"pending_events"`
 
-	// TimeZone The time zone of the project, whose days these are (IANA name).
+	// TimeZone The time zone by whose days and hours the range is counted (IANA name): of several the last one. It is not always that of the project: days keep their zone until a change of it has reached them, and for ever if their raw events are gone.
 	TimeZone string `json:"time_zone"`
+
+	// TimeZones The time zones by whose days and hours the range is counted, in order; absent if it is one. `GET /analytics/overview` names those of the previous period, too. The day in which a zone begins can have hours of the zone before.
+	TimeZones []ZoneDay `json:"time_zones,omitempty,omitzero"`
 }
 
 // Metric One of the counts, or money in one currency: `gross_minor` is what was earned, `refunded_minor` what was paid back, `net_minor` the difference.
@@ -2447,6 +2453,9 @@ type SeriesPoint struct {
 
 	// Views Events named `view`.
 	Views int64 `json:"views"`
+
+	// ZoneChanged True if the interval is longer or shorter than others because the project got another time zone there; absent otherwise.
+	ZoneChanged bool `json:"zone_changed,omitempty,omitzero"`
 }
 
 // Slug The name of a project in the header `Project` and in paths. It never changes.
@@ -2725,6 +2734,9 @@ type UserDay struct {
 
 	// Views Events named `view`.
 	Views int64 `json:"views"`
+
+	// ZoneChanged True if the day is longer or shorter than others because the project got another time zone there; absent otherwise.
+	ZoneChanged bool `json:"zone_changed,omitempty,omitzero"`
 }
 
 // UserExport The receipt of an export of a user. It does not say whose it is.
@@ -2861,6 +2873,15 @@ type UserUpdateRequest struct {
 //
 // Example: aggregated
 type WaitFor string
+
+// ZoneDay A time zone, and from when on it counts.
+type ZoneDay struct {
+	// From The first day of the range that it counts.
+	From openapi_types.Date `json:"from"`
+
+	// TimeZone The IANA name.
+	TimeZone string `json:"time_zone"`
+}
 
 // ExportAfter defines model for ExportAfter.
 type ExportAfter = string

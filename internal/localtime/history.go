@@ -3,6 +3,7 @@ package localtime
 import (
 	"iter"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -33,6 +34,23 @@ func (h History) index(t time.Time) int {
 
 // Current returns the zone that holds from the last change on.
 func (h History) Current() *time.Location { return h[len(h)-1].Zone }
+
+// String returns the zones, each but the first with the instant from which on it holds. Different histories have different texts.
+func (h History) String() string {
+	var text strings.Builder
+	for i, era := range h {
+		if i > 0 {
+			text.WriteString(", " + era.Since.UTC().Format(time.RFC3339Nano) + " ")
+		}
+		text.WriteString(era.Zone.String())
+	}
+	return text.String()
+}
+
+// Equal reports whether two histories are the same.
+func (h History) Equal(other History) bool {
+	return slices.EqualFunc(h, other, func(a, b Era) bool { return a.Since.Equal(b.Since) && a.Zone.String() == b.Zone.String() })
+}
 
 // Change returns the history with another zone from an instant on, and what it was before. Eras of the same zone that touch are one.
 func (h History) Change(since time.Time, zone *time.Location) History {

@@ -43,11 +43,13 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 	versions := redis.NewVersions(f.Redis, f.Logger)
 	reports := postgres.New(f.Pool)
 	numbers := api.NewNumbers(reports)
-	numbers.Off = cfg.Baseline
+	zones := api.NewZones(reports)
+	numbers.Off, zones.Off = cfg.Baseline, cfg.Baseline
 	background := []lifecycle.Component{
 		lifecycle.OnStop("version cache", versions.Close),
 		lifecycle.OnStop("answer cache", answers.Close),
 		lifecycle.OnStop("number cache", numbers.Close),
+		lifecycle.OnStop("time zone cache", zones.Close),
 	}
 	quotas := api.Quotas{
 		Callers: newLimiter("analytics", cfg.CostLimit, f), OfCaller: cfg.CostLimit,
@@ -59,7 +61,7 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 		}
 	}
 	server := &api.Server{
-		Reports: reports, Numbers: numbers, Cache: answers, Versions: versions, Quotas: quotas,
+		Reports: reports, Numbers: numbers, Zones: zones, Cache: answers, Versions: versions, Quotas: quotas,
 		OpenToUsers: cfg.OpenToUsers, Now: time.Now,
 	}
 	return f.Service(frame.Parts{

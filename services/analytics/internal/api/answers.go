@@ -38,12 +38,12 @@ func Prepared() map[string]edge.Audience {
 }
 
 // held is an answer in the cache with what its key was made of. It is valid while the process would make the same key of the same
-// request, from what it remembers: a version token is remembered for redis.Versions' time, and what a name stands for as
-// long as Numbers says.
+// request, from what it remembers: a version token is remembered for redis.Versions' time, what a name stands for as
+// long as Numbers says, and the time zones of the project as long as Zones says.
 type held struct {
 	slot    *cache.Slot
 	server  *Server
-	project authn.Project
+	project project
 	about   about
 	tokens  []string  // of about.fields
 	today   time.Time // see question
@@ -54,6 +54,7 @@ func (h *held) Use() *reply.Reply {
 	switch {
 	case !h.today.IsZero() && !h.server.today(h.project).Equal(h.today):
 	case h.about.name != "" && !h.server.Numbers.unchanged(h.about):
+	case !h.server.Zones.unchanged(h.project):
 	case !h.server.Versions.Unchanged(h.about.fields, h.tokens):
 	default:
 		return h.slot.Use()

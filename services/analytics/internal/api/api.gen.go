@@ -201,6 +201,9 @@ type EventPoint struct {
 
 	// UniqueUsersExact Whether `unique_users` is exact or estimated.
 	UniqueUsersExact *bool `json:"unique_users_exact,omitempty"`
+
+	// ZoneChanged As in other series.
+	ZoneChanged bool `json:"zone_changed,omitempty"`
 }
 
 // EventSeries The events of a name over time.
@@ -259,8 +262,11 @@ type Meta struct {
 	// PendingEvents How many stored events, order lines and refund lines of the project were not in the numbers yet.
 	PendingEvents int64 `json:"pending_events"`
 
-	// TimeZone The time zone of the project, whose days these are (IANA name).
+	// TimeZone The time zone by whose days and hours the range is counted (IANA name): of several the last one. It is not always that of the project: days keep their zone until a change of it has reached them, and for ever if their raw events are gone.
 	TimeZone string `json:"time_zone"`
+
+	// TimeZones The time zones by whose days and hours the range is counted, in order; absent if it is one. `GET /analytics/overview` names those of the previous period, too. The day in which a zone begins can have hours of the zone before.
+	TimeZones []ZoneDay `json:"time_zones,omitempty"`
 }
 
 // Metric One of the counts, or money in one currency: `gross_minor` is what was earned, `refunded_minor` what was paid back, `net_minor` the difference.
@@ -450,6 +456,9 @@ type SeriesPoint struct {
 
 	// Views Events named `view`.
 	Views int64 `json:"views"`
+
+	// ZoneChanged True if the interval is longer or shorter than others because the project got another time zone there; absent otherwise.
+	ZoneChanged bool `json:"zone_changed,omitempty"`
 }
 
 // TopProduct One place of a ranking.
@@ -579,6 +588,9 @@ type UserDay struct {
 
 	// Views Events named `view`.
 	Views int64 `json:"views"`
+
+	// ZoneChanged True if the day is longer or shorter than others because the project got another time zone there; absent otherwise.
+	ZoneChanged bool `json:"zone_changed,omitempty"`
 }
 
 // UserMetric What users are ranked by, as for products.
@@ -605,6 +617,15 @@ type UserSummary struct {
 
 	// UserID The user.
 	UserID string `json:"user_id"`
+}
+
+// ZoneDay A time zone, and from when on it counts.
+type ZoneDay struct {
+	// From The first day of the range that it counts.
+	From openapi_types.Date `json:"from"`
+
+	// TimeZone The IANA name.
+	TimeZone string `json:"time_zone"`
 }
 
 // From defines model for From.

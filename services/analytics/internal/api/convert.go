@@ -46,7 +46,7 @@ func toAPISeries(s report.ProductSeries) Series {
 func toAPIPoints(from []report.Point) []SeriesPoint {
 	points := make([]SeriesPoint, len(from))
 	for i, p := range from {
-		points[i] = SeriesPoint{Start: p.Start, Complete: p.Complete}
+		points[i] = SeriesPoint{Start: p.Start, Complete: p.Complete, ZoneChanged: p.ZoneChanged}
 		setCounts(&points[i], p.Counts)
 		if users := p.Counts.Users; users.Known {
 			points[i].UniqueUsers, points[i].UniqueUsersExact = &users.Number, &users.Exact
@@ -58,7 +58,7 @@ func toAPIPoints(from []report.Point) []SeriesPoint {
 func toAPISummary(s report.Summary) UserSummary {
 	days := make([]UserDay, len(s.Days))
 	for i, d := range s.Days {
-		days[i].Day = toAPIDay(d.At)
+		days[i].Day, days[i].ZoneChanged = toAPIDay(d.At), d.ZoneChanged
 		days[i].UniqueUsers = d.Counts.Users.Number
 		setCounts(&days[i], d.Counts)
 	}
@@ -77,7 +77,16 @@ func toAPICounts(c report.Counts) Counts {
 func toAPIProduct(p report.Product) ProductRef { return ProductRef{ID: p.ID, SKU: p.SKU, Name: p.Name} }
 
 func toAPIMeta(m report.Meta) Meta {
-	return Meta{AsOf: m.AsOf, CompleteUntil: m.CompleteUntil, PendingEvents: m.PendingEvents, FailedEvents: m.FailedEvents}
+	meta := Meta{AsOf: m.AsOf, CompleteUntil: m.CompleteUntil, PendingEvents: m.PendingEvents, FailedEvents: m.FailedEvents}
+	if n := len(m.Zones); n > 0 { // there are none in the answer beside an error
+		meta.TimeZone = m.Zones[n-1].Zone
+	}
+	if len(m.Zones) > 1 {
+		for _, z := range m.Zones {
+			meta.TimeZones = append(meta.TimeZones, ZoneDay{TimeZone: z.Zone, From: toAPIDay(z.From)})
+		}
+	}
+	return meta
 }
 
 func toAPIDay(day time.Time) openapi_types.Date { return openapi_types.Date{Time: day} }

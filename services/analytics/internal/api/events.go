@@ -11,7 +11,7 @@ import (
 // EventNames implements GET /analytics/events.
 func (s *Server) EventNames(ctx context.Context, request EventNamesRequestObject) (EventNamesResponseObject, error) {
 	p := request.Params
-	project, err := projectOf(ctx)
+	project, err := s.projectOf(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -28,7 +28,7 @@ func (s *Server) EventNames(ctx context.Context, request EventNamesRequestObject
 		cost: topWeight * q.Range.Days(),
 	}
 	return answer(ctx, s, ask, func(ctx context.Context) (EventNames, error) {
-		names, err := s.Reports.EventNames(ctx, project, q)
+		names, err := s.Reports.EventNames(ctx, project.Project, q)
 		page := toAPIEventNames(q, names)
 		page.NextCursor = cursorAfter(asked, names.Next)
 		return page, err
@@ -38,7 +38,7 @@ func (s *Server) EventNames(ctx context.Context, request EventNamesRequestObject
 // EventTimeseries implements GET /analytics/events/timeseries.
 func (s *Server) EventTimeseries(ctx context.Context, request EventTimeseriesRequestObject) (EventTimeseriesResponseObject, error) {
 	p := request.Params
-	project, err := projectOf(ctx)
+	project, err := s.projectOf(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func (s *Server) EventTimeseries(ctx context.Context, request EventTimeseriesReq
 		key: fmt.Sprintf("event:%q:%s:%s:%s", name, r, interval, project.WeekStart), cost: seriesCost(r, interval),
 	}
 	return answer(ctx, s, q, func(ctx context.Context) (EventSeries, error) {
-		series, err := s.Reports.EventSeries(ctx, project, name, r, interval)
+		series, err := s.Reports.EventSeries(ctx, project.Project, name, r, interval)
 		return toAPIEventSeries(series), err
 	})
 }
@@ -78,7 +78,7 @@ func toAPIEventNames(q report.Ranking, n report.EventNames) EventNames {
 func toAPIEventSeries(s report.EventSeries) EventSeries {
 	points := make([]EventPoint, len(s.Points))
 	for i, p := range s.Points {
-		points[i] = EventPoint{Start: p.Start, Complete: p.Complete, Events: p.Counts.Counts[stats.Events]}
+		points[i] = EventPoint{Start: p.Start, Complete: p.Complete, ZoneChanged: p.ZoneChanged, Events: p.Counts.Counts[stats.Events]}
 		if users := p.Counts.Users; users.Known {
 			points[i].UniqueUsers, points[i].UniqueUsersExact = &users.Number, &users.Exact
 		}

@@ -98,12 +98,13 @@ func newWorldKeeping(t *testing.T, local time.Duration) *world {
 	w.cache = cache.New(cache.Options{Name: "analytics", LocalTTL: local, RedisTTL: 10 * time.Second, MaxBytes: 1 << 20, Reply: api.Headers}, w.client, logger, registry)
 	reports := postgres.New(database.Pool("hp_analytics"))
 	w.server = &api.Server{
-		Reports: reports, Numbers: api.NewNumbers(reports), Cache: w.cache, Versions: redis.NewVersions(w.client, logger), OpenToUsers: true,
+		Reports: reports, Numbers: api.NewNumbers(reports), Zones: api.NewZones(reports), Cache: w.cache, Versions: redis.NewVersions(w.client, logger), OpenToUsers: true,
 		Now: func() time.Time { return w.now },
 	}
 	t.Cleanup(func() {
 		w.server.Versions.Close()
 		w.server.Numbers.Close()
+		w.server.Zones.Close()
 		w.cache.Close()
 	})
 	router := httpserver.NewRouter(httpserver.RouterOptions{

@@ -11,7 +11,7 @@ import (
 // Overview implements GET /analytics/overview.
 func (s *Server) Overview(ctx context.Context, request OverviewRequestObject) (OverviewResponseObject, error) {
 	p := request.Params
-	project, err := projectOf(ctx)
+	project, err := s.projectOf(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -25,7 +25,7 @@ func (s *Server) Overview(ctx context.Context, request OverviewRequestObject) (O
 		key: fmt.Sprintf("overview:%s:%s:%s", r, interval, project.WeekStart), cost: 2 * seriesCost(r, interval),
 	}
 	return answer(ctx, s, q, func(ctx context.Context) (Overview, error) {
-		overview, err := s.Reports.Overview(ctx, project, r, interval)
+		overview, err := s.Reports.Overview(ctx, project.Project, r, interval)
 		return toAPIOverview(overview), err
 	})
 }

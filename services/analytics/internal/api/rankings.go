@@ -15,7 +15,7 @@ const defaultLimit = 10
 // TopProducts implements GET /analytics/products/top.
 func (s *Server) TopProducts(ctx context.Context, request TopProductsRequestObject) (TopProductsResponseObject, error) {
 	p := request.Params
-	project, err := projectOf(ctx)
+	project, err := s.projectOf(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +33,7 @@ func (s *Server) TopProducts(ctx context.Context, request TopProductsRequestObje
 	} else {
 		q.Metric = report.Metric(valueOr(p.Metric, Metric(report.Views)))
 	}
-	if q.Currency, err = currencyOf(project, q.Metric, p.Currency); err != nil {
+	if q.Currency, err = currencyOf(project.Project, q.Metric, p.Currency); err != nil {
 		return nil, err
 	}
 	withoutSales, err := s.withoutSales(ctx)
@@ -52,7 +52,7 @@ func (s *Server) TopProducts(ctx context.Context, request TopProductsRequestObje
 		cost: topCost(q.Metric, q.Range), withoutSales: withoutSales,
 	}
 	return answer(ctx, s, ask, func(ctx context.Context) (TopProducts, error) {
-		top, err := s.Reports.Top(ctx, project, q)
+		top, err := s.Reports.Top(ctx, project.Project, q)
 		page := toAPITop(q, top)
 		page.NextCursor = cursorAfter(asked, top.Next)
 		return page, err

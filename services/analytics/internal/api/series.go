@@ -26,7 +26,7 @@ func (s *Server) ProductTimeseriesBySKU(ctx context.Context, request ProductTime
 }
 
 func (s *Server) productSeries(ctx context.Context, ref postgres.ProductRef, from, to *From, given *Interval) (answered, error) {
-	project, err := projectOf(ctx)
+	project, err := s.projectOf(ctx)
 	if err != nil {
 		return answered{}, err
 	}
@@ -49,7 +49,7 @@ func (s *Server) productSeries(ctx context.Context, ref postgres.ProductRef, fro
 		cost: seriesCost(r, interval), withoutSales: withoutSales,
 	}
 	return answer(ctx, s, q, func(ctx context.Context) (Series, error) {
-		series, err := s.Reports.Series(ctx, project, ref, r, interval)
+		series, err := s.Reports.Series(ctx, project.Project, ref, r, interval)
 		return toAPISeries(series), err
 	})
 }

@@ -25,6 +25,7 @@ import (
 type Server struct {
 	Reports  *postgres.Store
 	Numbers  *Numbers
+	Zones    *Zones
 	Cache    *cache.Cache
 	Versions *redis.Versions
 	Quotas   Quotas // of the cost of answers
@@ -35,11 +36,11 @@ type Server struct {
 
 // question is what an answer depends on.
 type question struct {
-	project      authn.Project // whose numbers are asked for
-	about        about         // whose changes make cached answers unreachable
-	today        time.Time     // the end of the range if the request has none; zero if it has one
-	key          string        // of the cache, in the project
-	cost         int           // of computing the answer, in units of the quota
+	project      project   // whose numbers are asked for
+	about        about     // whose changes make cached answers unreachable
+	today        time.Time // the end of the range if the request has none; zero if it has one
+	key          string    // of the cache, in the project
+	cost         int       // of computing the answer, in units of the quota
 	withoutSales bool
 }
 
@@ -53,14 +54,21 @@ func (s *Server) Mount(r chi.Router) {
 	HandlerWithOptions(strict, ChiServerOptions{BaseRouter: r, ErrorHandlerFunc: problem.Write})
 }
 
+// project is a project with the calendar by which it counts.
+type project struct {
+	authn.Project
+
+	calendar report.Calendar
+}
+
 // projectOf returns the project that the caller acts in.
-func projectOf(ctx context.Context) (authn.Project, error) {
+func (s *Server) projectOf(ctx context.Context) (project, error) {
 	caller, err := authn.Require(ctx)
-	project := caller.Project
-	if project.Zone == nil {
-		project.Zone = time.UTC
+	if err != nil {
+		return project{}, err
 	}
-	return project, err
+	zones, err := s.Zones.of(ctx, caller.Project.ID)
+	return project{caller.Project, report.Calendar{Zones: zones, WeekStart: caller.Project.WeekStart}}, err
 }
 
 // endsToday returns the end of a range that has been made for a request, if that has none. The answer is wrong from tomorrow on.
@@ -72,11 +80,9 @@ func endsToday(to *From, r report.Range) time.Time {
 }
 
 // today is the date in a project now.
-func (s *Server) today(p authn.Project) time.Time {
-	return report.Calendar{Zone: p.Zone, WeekStart: p.WeekStart}.Today(s.Now())
-}
+func (s *Server) today(p project) time.Time { return p.calendar.Today(s.Now()) }
 
-func (s *Server) dateRange(p authn.Project, from, to *From, interval report.Interval) (report.Range, error) {
+func (s *Server) dateRange(p project, from, to *From, interval report.Interval) (report.Range, error) {
 	day := func(d *From) *time.Time {
 		if d == nil {
 			return nil
@@ -114,8 +120,9 @@ func answer[T any, P interface {
 		q.key = "without-sales:" + q.key
 	}
 	tokens := s.tokens(ctx, q.about.fields)
-	// The part that requests choose is quoted: a name in the cache has no line breaks.
-	key := cache.Key{Name: fmt.Sprintf("%s:%d:%s:%q", joined(q.about.fields, tokens), q.project.ID, q.project.Zone, q.key)}
+	// The part that requests choose is quoted: a name in the cache has no line breaks. The zones are those of an earlier moment than
+	// the snapshot of the answer: no answer by former zones is found by the name with later ones.
+	key := cache.Key{Name: fmt.Sprintf("%s:%d:%s:%q", joined(q.about.fields, tokens), q.project.ID, q.project.calendar.Zones, q.key)}
 	var fresh []byte
 	load := func(ctx context.Context) (cache.Entry, error) {
 		refund, err := s.charge(ctx, q.cost)
@@ -128,7 +135,6 @@ func answer[T any, P interface {
 			return cache.Entry{}, err
 		}
 		meta := P(&value).meta()
-		meta.TimeZone = q.project.Zone.String()
 		if fresh, err = encodeFor(&value); err != nil {
 			return cache.Entry{}, err
 		}

@@ -25,7 +25,7 @@ func (s *Server) UserSummary(ctx context.Context, request UserSummaryRequestObje
 }
 
 func (s *Server) summary(ctx context.Context, given string, from, to *From) (answered, error) {
-	project, err := projectOf(ctx)
+	project, err := s.projectOf(ctx)
 	if err != nil {
 		return answered{}, err
 	}
@@ -46,7 +46,7 @@ func (s *Server) summary(ctx context.Context, given string, from, to *From) (ans
 		project: project, about: about, today: endsToday(to, r), key: fmt.Sprintf("user:%s:%s", r, userID), cost: r.Days(),
 	}
 	return answer(ctx, s, q, func(ctx context.Context) (UserSummary, error) {
-		summary, err := s.Reports.Summary(ctx, project, userID, r)
+		summary, err := s.Reports.Summary(ctx, project.Project, userID, r)
 		return toAPISummary(summary), err
 	})
 }

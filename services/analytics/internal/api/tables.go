@@ -24,8 +24,8 @@ type table struct {
 
 var (
 	counts   = []string{"events", "views", "clicks", "add_to_carts", "purchases", "units", "unique_users", "unique_users_exact", "revenue"}
-	series   = table{"points", append([]string{"start", "complete"}, counts...)}
-	summary  = table{"days", append([]string{"day"}, without(counts, "unique_users_exact")...)}
+	series   = table{"points", append([]string{"start", "complete", "zone_changed"}, counts...)}
+	summary  = table{"days", append([]string{"day", "zone_changed"}, without(counts, "unique_users_exact")...)}
 	ofCounts = prefixed("counts.", counts)
 )
 
@@ -34,7 +34,7 @@ var tables = map[string]table{
 	"TopProducts":            {"items", append([]string{"rank", "product.id", "product.sku", "product.name", "value"}, ofCounts...)},
 	"TopUsers":               {"items", append([]string{"rank", "user_id", "anonymous_id", "value"}, ofCounts...)},
 	"EventNames":             {"items", []string{"rank", "type", "events", "unique_users", "unique_users_exact"}},
-	"EventTimeseries":        {"points", []string{"start", "complete", "events", "unique_users", "unique_users_exact"}},
+	"EventTimeseries":        {"points", []string{"start", "complete", "zone_changed", "events", "unique_users", "unique_users_exact"}},
 	"ProductTimeseries":      series,
 	"ProductTimeseriesBySKU": series,
 	"Overview":               series,
@@ -126,6 +126,13 @@ func setFreshness(header http.Header, answer map[string]json.RawMessage) error {
 	header.Set("Analytics-Failed-Events", strconv.FormatInt(meta.FailedEvents, 10))
 	header.Set("Analytics-Cached", strconv.FormatBool(meta.Cached))
 	header.Set("Analytics-Time-Zone", meta.TimeZone)
+	if len(meta.TimeZones) > 0 {
+		all := make([]string, len(meta.TimeZones))
+		for i, z := range meta.TimeZones {
+			all[i] = z.TimeZone + ";from=" + z.From.String()
+		}
+		header.Set("Analytics-Time-Zones", strings.Join(all, ", "))
+	}
 	var cursor string
 	if raw, paged := answer["next_cursor"]; paged {
 		if err := json.Unmarshal(raw, &cursor); err != nil {

@@ -10,7 +10,7 @@ import (
 // TopUsers implements GET /analytics/users/top.
 func (s *Server) TopUsers(ctx context.Context, request TopUsersRequestObject) (TopUsersResponseObject, error) {
 	p := request.Params
-	project, err := projectOf(ctx)
+	project, err := s.projectOf(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -18,7 +18,7 @@ func (s *Server) TopUsers(ctx context.Context, request TopUsersRequestObject) (T
 	if q.Range, err = s.dateRange(project, p.From, p.To, report.Daily); err != nil {
 		return nil, err
 	}
-	if q.Currency, err = currencyOf(project, q.Metric, p.Currency); err != nil {
+	if q.Currency, err = currencyOf(project.Project, q.Metric, p.Currency); err != nil {
 		return nil, err
 	}
 	asked := fmt.Sprintf("users:%d:%s:%s:%s", project.ID, q.Metric, q.Currency, q.Range)
@@ -30,7 +30,7 @@ func (s *Server) TopUsers(ctx context.Context, request TopUsersRequestObject) (T
 		cost: usersWeight * q.Range.Days(),
 	}
 	return answer(ctx, s, ask, func(ctx context.Context) (TopUsers, error) {
-		top, err := s.Reports.TopUsers(ctx, project, q)
+		top, err := s.Reports.TopUsers(ctx, project.Project, q)
 		page := toAPITopUsers(q, top)
 		page.NextCursor = cursorAfter(asked, top.Next)
 		return page, err

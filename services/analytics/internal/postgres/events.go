@@ -14,7 +14,7 @@ import (
 
 // EventNames returns a page of the names of events of a project.
 func (s *Store) EventNames(ctx context.Context, p authn.Project, q report.Ranking) (names report.EventNames, err error) {
-	names.Meta, err = s.snapshot(ctx, p.ID, "the names of events", func(tx pgx.Tx) error {
+	names.Meta, _, err = s.report(ctx, p, q.Range, "the names of events", func(tx pgx.Tx, _ report.Calendar) error {
 		if names.Items, err = readEventNames(ctx, tx, p, q); err != nil {
 			return err
 		}
@@ -98,20 +98,21 @@ func (s *Store) EventSeries(ctx context.Context, p authn.Project, name string, r
 	answer := report.EventSeries{Name: name}
 	var stored report.Stored
 	var err error
-	answer.Meta, err = s.snapshot(ctx, p.ID, "the series of an event", func(tx pgx.Tx) error {
+	var c report.Calendar
+	answer.Meta, c, err = s.report(ctx, p, r, "the series of an event", func(tx pgx.Tx, c report.Calendar) error {
 		n, err := readName(ctx, tx, p.ID, name)
 		if err != nil || n == 0 {
 			return err
 		}
 		of := source{name: "name", where: "name = @key", args: pgx.NamedArgs{"project": p.ID, "key": n}}
-		if stored.Rows, err = of.events(ctx, tx, calendar(p), r, interval); err != nil {
+		if stored.Rows, err = of.events(ctx, tx, c, r, interval); err != nil {
 			return err
 		}
 		stored.Sketches, err = of.sketches(ctx, tx, r)
 		return err
 	})
 	if err == nil {
-		answer.Series, err = report.NewSeries(calendar(p), r, interval, stored, answer.Meta.CompleteUntil)
+		answer.Series, err = report.NewSeries(c, r, interval, stored, answer.Meta.CompleteUntil)
 	}
 	return answer, err
 }

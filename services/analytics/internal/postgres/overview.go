@@ -19,17 +19,18 @@ const maxSets = 4000
 func (s *Store) Overview(ctx context.Context, p authn.Project, r report.Range, interval report.Interval) (report.Overview, error) {
 	of := source{where: "true", args: pgx.NamedArgs{"project": p.ID}}
 	var stored, before report.Stored
-	meta, err := s.snapshot(ctx, p.ID, "the overview of a project", func(tx pgx.Tx) (err error) {
-		if stored, err = of.stored(ctx, tx, calendar(p), r, interval); err != nil {
+	both := report.Range{From: r.Before().From, To: r.To}
+	meta, c, err := s.report(ctx, p, both, "the overview of a project", func(tx pgx.Tx, c report.Calendar) (err error) {
+		if stored, err = of.stored(ctx, tx, c, r, interval); err != nil {
 			return err
 		}
-		before, err = of.stored(ctx, tx, calendar(p), r.Before(), report.Daily)
+		before, err = of.stored(ctx, tx, c, r.Before(), report.Daily)
 		return err
 	})
 	if err != nil {
 		return report.Overview{}, err
 	}
-	return report.NewOverview(calendar(p), r, interval, stored, before, meta)
+	return report.NewOverview(c, r, interval, stored, before, meta)
 }
 
 // stored returns all that is stored of a range of a project. Its users are exact where an answer shows those of a day.

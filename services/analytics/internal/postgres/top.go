@@ -44,7 +44,7 @@ func argsOf(p authn.Project, q report.Ranking) pgx.NamedArgs {
 func (s *Store) Top(ctx context.Context, p authn.Project, q report.Ranking) (report.Top, error) {
 	top := report.Top{Exact: true}
 	var err error
-	top.Meta, err = s.snapshot(ctx, p.ID, "the top products", func(tx pgx.Tx) error {
+	top.Meta, _, err = s.report(ctx, p, q.Range, "the top products", func(tx pgx.Tx, _ report.Calendar) error {
 		args := argsOf(p, q)
 		c, err := openCatalog(ctx, tx, p, q)
 		if err != nil {

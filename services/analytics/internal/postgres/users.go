@@ -19,7 +19,7 @@ var users = dimension{
 
 // TopUsers returns a page of a ranking of users.
 func (s *Store) TopUsers(ctx context.Context, p authn.Project, q report.Ranking) (top report.TopUsers, err error) {
-	top.Meta, err = s.snapshot(ctx, p.ID, "the top users", func(tx pgx.Tx) error {
+	top.Meta, _, err = s.report(ctx, p, q.Range, "the top users", func(tx pgx.Tx, _ report.Calendar) error {
 		args := argsOf(p, q)
 		places, err := users.places(ctx, tx, users.ruleOf(q), args, q.After, q.Limit+1)
 		if err != nil {

@@ -68,12 +68,13 @@ func (r Range) String() string {
 	return r.From.Format(time.DateOnly) + ".." + r.To.Format(time.DateOnly)
 }
 
-// Meta is the freshness of an answer. It comes from the same snapshot of the database as the numbers.
+// Meta is the freshness of an answer and whose days it has. It comes from the same snapshot of the database as the numbers.
 type Meta struct {
 	AsOf          time.Time // when the snapshot was taken, by the database's clock
 	CompleteUntil time.Time // the watermark: every write to the project received before this, and so every one answered before it, is in the numbers or among FailedEvents
 	PendingEvents int64     // stored rows of the project that are not in the numbers yet
 	FailedEvents  int64     // stored rows of the project that could not be counted and are set aside
+	Zones         []ZoneDay // the time zones of the range, in order; never empty
 }
 
 // Product names a product in an answer.
@@ -88,15 +89,22 @@ type Summary struct {
 	UserID string
 	Range  Range
 	Totals Counts
-	Days   []Row // days on which anything was counted, oldest first
+	Days   []SummaryDay // days on which anything was counted, oldest first
 	Meta   Meta
 }
 
+// SummaryDay has the counts of one user on one day.
+type SummaryDay struct {
+	Row
+	ZoneChanged bool // as of a Point
+}
+
 // Summarize adds up the days of a user.
-func Summarize(userID string, r Range, days []Row, meta Meta) (Summary, error) {
-	s := Summary{UserID: userID, Range: r, Days: make([]Row, 0, len(days)), Meta: meta}
+func Summarize(c Calendar, userID string, r Range, days []Row, meta Meta) (Summary, error) {
+	s := Summary{UserID: userID, Range: r, Days: make([]SummaryDay, 0, len(days)), Meta: meta}
 	for _, d := range days {
-		s.Days = append(s.Days, Row{At: d.At, Counts: d.Counts.Exactly(min(1, d.Counts.Rows()))})
+		row := Row{At: d.At, Counts: d.Counts.Exactly(min(1, d.Counts.Rows()))}
+		s.Days = append(s.Days, SummaryDay{Row: row, ZoneChanged: c.ZoneChangedOn(d.At)})
 		if err := s.Totals.Add(d.Counts); err != nil {
 			return Summary{}, err
 		}

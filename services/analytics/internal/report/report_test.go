@@ -84,7 +84,7 @@ func TestSummarize(t *testing.T) {
 	r := report.Range{From: day(t, "2026-01-01"), To: day(t, "2026-01-31")}
 	first, second := stats.Counts{stats.Events: 3, stats.Views: 2, stats.Clicks: 1}, stats.Counts{stats.Purchases: 1, stats.Units: 2}
 	one := report.Users{Known: true, Exact: true, Number: 1}
-	got, err := report.Summarize("u", r, []report.Row{
+	got, err := report.Summarize(calendar(t, "UTC"), "u", r, []report.Row{
 		{At: day(t, "2026-01-02"), Counts: report.Counts{Counts: first}},
 		{At: day(t, "2026-01-05"), Counts: report.Counts{Counts: second, Revenue: earned(500)}},
 	}, report.Meta{PendingEvents: 7})
@@ -94,15 +94,15 @@ func TestSummarize(t *testing.T) {
 			Counts:  stats.Counts{stats.Events: 3, stats.Views: 2, stats.Clicks: 1, stats.Purchases: 1, stats.Units: 2},
 			Revenue: earned(500), Users: one,
 		},
-		Days: []report.Row{
-			{At: day(t, "2026-01-02"), Counts: report.Counts{Counts: first, Users: one}},
-			{At: day(t, "2026-01-05"), Counts: report.Counts{Counts: second, Revenue: earned(500), Users: one}},
+		Days: []report.SummaryDay{
+			{Row: report.Row{At: day(t, "2026-01-02"), Counts: report.Counts{Counts: first, Users: one}}},
+			{Row: report.Row{At: day(t, "2026-01-05"), Counts: report.Counts{Counts: second, Revenue: earned(500), Users: one}}},
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
-	if nobody, err := report.Summarize("u", r, nil, report.Meta{}); err != nil || nobody.Totals.Users.Number != 0 || nobody.Days == nil {
+	if nobody, err := report.Summarize(calendar(t, "UTC"), "u", r, nil, report.Meta{}); err != nil || nobody.Totals.Users.Number != 0 || nobody.Days == nil {
 		t.Errorf("a user that did nothing: %+v", nobody)
 	}
 }

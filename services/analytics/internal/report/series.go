@@ -31,7 +31,9 @@ type Series struct {
 type Point struct {
 	Start    time.Time // with the offset of the zone
 	Complete bool      // it ended before the watermark, and the range has all of it
-	Counts   Counts
+	// ZoneChanged says that it is longer or shorter than others because another time zone of the project began.
+	ZoneChanged bool
+	Counts      Counts
 }
 
 // has reports whether the next row belongs to the bucket.
@@ -47,7 +49,7 @@ func NewSeries(c Calendar, r Range, interval Interval, stored Stored, completeUn
 	s := Series{Interval: interval}
 	rows, from := stored.Rows, r.From
 	for _, b := range c.buckets(r, interval) {
-		point := Point{Start: b.start, Complete: b.whole && !b.end.After(completeUntil)}
+		point := Point{Start: b.start, Complete: b.whole && !b.end.After(completeUntil), ZoneChanged: b.changed}
 		for len(rows) > 0 && b.has(rows[0].At) {
 			if err := point.Counts.Add(rows[0].Counts); err != nil {
 				return Series{}, err

@@ -27,7 +27,7 @@ func calendar(t *testing.T, zone string) report.Calendar {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return report.Calendar{Zone: location, WeekStart: time.Monday}
+	return report.Calendar{Zones: localtime.Always(location), WeekStart: time.Monday}
 }
 
 func TestNewSeries(t *testing.T) {
