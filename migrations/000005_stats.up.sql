@@ -705,6 +705,9 @@ REVOKE ALL ON FUNCTION stats.begin_zones() FROM PUBLIC;
 CREATE TRIGGER begin_zones AFTER INSERT ON auth.projects FOR EACH ROW EXECUTE FUNCTION stats.begin_zones();
 INSERT INTO stats.zones (project, since, time_zone) SELECT id, '-infinity', time_zone FROM auth.projects;
 GRANT SELECT, INSERT, UPDATE, DELETE ON stats.zones, stats.zone_changes TO hp_aggregator;
+-- Reports, and reads of raw rows, go by the days of projects.
+GRANT USAGE ON SCHEMA stats TO hp_ingest;
+GRANT SELECT ON stats.zones TO hp_analytics, hp_ingest;
 -- Auth changes the zone of a project at once that has nothing counted and no raw rows.
 GRANT USAGE ON SCHEMA stats TO hp_auth;
 GRANT SELECT (project) ON stats.daily_stats, stats.daily_revenue TO hp_auth;

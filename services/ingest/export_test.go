@@ -114,7 +114,7 @@ func key(row map[string]any) string { return fmt.Sprint(row["ts"], row["id"]) }
 func TestExportAcrossABreakWhileWritesGoOn(t *testing.T) {
 	t.Parallel()
 	p := start(t)
-	p.exec(`UPDATE auth.projects SET time_zone = 'Asia/Kolkata' WHERE id = 1`) // a day in two partitions
+	p.exec(`UPDATE stats.zones SET time_zone = 'Asia/Kolkata' WHERE project = 1`) // a day in two partitions
 	date := time.Now().UTC().AddDate(0, 0, -2).Truncate(24 * time.Hour)
 	begin := date.Add(-5*time.Hour - 30*time.Minute)
 	write := func(seed, n int) error {

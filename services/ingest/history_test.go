@@ -77,7 +77,7 @@ func TestRawEventsAreReadAsTheyWereSent(t *testing.T) {
 func TestRawEventsByDaysOfTheProject(t *testing.T) {
 	t.Parallel()
 	p := start(t)
-	p.exec(`UPDATE auth.projects SET time_zone = 'Asia/Kolkata' WHERE id = 1`)
+	p.exec(`UPDATE stats.zones SET time_zone = 'Asia/Kolkata' WHERE project = 1`)
 	key, day := p.apiKey("read"), time.Now().UTC().AddDate(0, 0, -3).Truncate(24*time.Hour)
 	begin := day.Add(-5*time.Hour - 30*time.Minute)
 	for i, ts := range []time.Time{begin.Add(-time.Millisecond), begin, begin.Add(24*time.Hour - time.Millisecond), begin.Add(24 * time.Hour)} {

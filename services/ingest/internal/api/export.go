@@ -97,7 +97,11 @@ func (h *History) runExport(
 		return err
 	}
 	e := history.Export{Project: caller.Project.ID}
-	if e.Range, err = history.DayRange(day.Format(time.DateOnly), zoneOf(caller)); err != nil {
+	zones, err := h.store.Zones(r.Context(), e.Project)
+	if err != nil {
+		return err
+	}
+	if e.Range, err = history.DayRange(day.Format(time.DateOnly), zones); err != nil {
 		return err
 	}
 	if after != nil {

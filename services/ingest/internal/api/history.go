@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/hp-analytics/hp-analytics/internal/localtime"
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
@@ -57,7 +58,11 @@ func (h *History) listEvents(w http.ResponseWriter, r *http.Request, params List
 	if err != nil {
 		return err
 	}
-	query, asked, err := eventQuery(caller, params)
+	zones, err := h.store.Zones(r.Context(), caller.Project.ID)
+	if err != nil {
+		return err
+	}
+	query, asked, err := eventQuery(caller, zones, params)
 	if err != nil {
 		return err
 	}
@@ -81,8 +86,12 @@ func (h *History) listUserEvents(w http.ResponseWriter, r *http.Request, id stri
 		return err
 	}
 	query := history.Timeline{Project: caller.Project.ID, UserID: normal(id), Limit: valueOr(params.Limit, defaultPage)}
+	zones, err := h.store.Zones(r.Context(), caller.Project.ID)
+	if err != nil {
+		return err
+	}
 	from, to := valueOr(params.From, ""), valueOr(params.To, "")
-	if query.Range, err = history.NewRange(from, to, zoneOf(caller)); err != nil {
+	if query.Range, err = history.NewRange(from, to, zones); err != nil {
 		return err
 	}
 	asked := fingerprint(caller, "user", query.UserID, from, to)
@@ -103,14 +112,6 @@ func (h *History) charge(ctx context.Context, w http.ResponseWriter, n int) (aut
 		return caller, err
 	}
 	return caller, h.options.Limiter.Allow(ctx, w.Header(), caller.QuotaKey(), n)
-}
-
-// zoneOf returns the time zone of the caller's project.
-func zoneOf(caller authn.Principal) *time.Location {
-	if caller.Project.Zone == nil {
-		return time.UTC
-	}
-	return caller.Project.Zone
 }
 
 // position returns that of a cursor for what is asked, nil for none.
@@ -135,7 +136,7 @@ var (
 )
 
 // eventQuery returns the query of a request, and the text by which its cursors recognise it.
-func eventQuery(caller authn.Principal, p ListEventsParams) (q history.Query, asked string, err error) {
+func eventQuery(caller authn.Principal, zones localtime.History, p ListEventsParams) (q history.Query, asked string, err error) {
 	q = history.Query{
 		Project: caller.Project.ID, Type: normal(valueOr(p.Type, "")), SKU: normal(valueOr(p.SKU, "")),
 		ProductID: valueOr(p.ProductID, uuid.Nil), Limit: valueOr(p.Limit, defaultPage),
@@ -158,7 +159,7 @@ func eventQuery(caller authn.Principal, p ListEventsParams) (q history.Query, as
 		q.User = own
 	}
 	from, to := valueOr(p.From, ""), valueOr(p.To, "")
-	if q.Range, err = history.NewRange(from, to, zoneOf(caller)); err != nil {
+	if q.Range, err = history.NewRange(from, to, zones); err != nil {
 		return q, "", err
 	}
 	kind := "user"

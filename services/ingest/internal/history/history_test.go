@@ -95,7 +95,7 @@ func TestRanges(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := history.NewRange(c.from, c.to, zone)
+		r, err := history.NewRange(c.from, c.to, localtime.Always(zone))
 		if got := r.From.Format(time.RFC3339Nano) + " " + r.To.Format(time.RFC3339Nano); err != nil || got != c.want {
 			t.Errorf("%s to %s in %s: %s, %v, want %s", c.from, c.to, c.zone, got, err, c.want)
 		}

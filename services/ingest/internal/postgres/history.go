@@ -9,9 +9,17 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hp-analytics/hp-analytics/internal/localtime"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	"github.com/hp-analytics/hp-analytics/internal/stats/zones"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/history"
 )
+
+// Zones returns which time zone holds when in a project: its days are those of its rollups.
+func (s *Store) Zones(ctx context.Context, project int16) (localtime.History, error) {
+	known, err := zones.Of(ctx, s.pool, project)
+	return known, postgres.Classify(err)
+}
 
 // Events returns a page of raw events, newest first. Unknown users, products and types have none.
 func (s *Store) Events(ctx context.Context, q history.Query) (history.Page, error) {
