@@ -667,7 +667,7 @@ CREATE TABLE stats.zones (
 	time_zone text NOT NULL,
 	PRIMARY KEY (project, since)
 );
-COMMENT ON TABLE stats.zones IS 'The time zones by whose days and hours the rollups of a project count. Each holds until the next one begins. Auth replaces the zone of a project that never had rows. In steps (rebuild.MoveZone, which no service calls yet) the start of the last zone moves back, day by day, as far as there are raw rows.';
+COMMENT ON TABLE stats.zones IS 'The time zones by whose days and hours the rollups of a project count. Each holds until the next one begins. When the setting of a project names another zone than its last one here, the aggregator changes it in steps (rebuild.MoveZone): the start of the last zone moves back, day by day, as far as there are raw rows.';
 COMMENT ON COLUMN stats.zones.project IS 'The project.';
 COMMENT ON COLUMN stats.zones.since IS 'From when on the zone holds: rows with a ts before belong to the days of the zone before. -infinity for the first one.';
 COMMENT ON COLUMN stats.zones.time_zone IS 'IANA name.';
@@ -678,20 +678,26 @@ CREATE TABLE stats.zone_changes (
 	to_zone     text NOT NULL,
 	days_done   integer NOT NULL,
 	days_total  integer NOT NULL,
+	days_kept   integer NOT NULL DEFAULT 0,
 	rows        bigint NOT NULL DEFAULT 0,
 	started_at  timestamptz NOT NULL DEFAULT now(),
 	finished_at timestamptz,
+	failure     text,
+	failed_at   timestamptz,
 	CHECK (days_done BETWEEN 0 AND days_total)
 );
-COMMENT ON TABLE stats.zone_changes IS 'The last change in steps of the time zone of each project that had one. stats.zones alone says what holds; this is its progress. No service takes such steps yet: the table is empty unless rebuild.MoveZone was called.';
+COMMENT ON TABLE stats.zone_changes IS 'The last change in steps of the time zone of each project that had one. stats.zones alone says what holds; this is its progress.';
 COMMENT ON COLUMN stats.zone_changes.project IS 'The project.';
 COMMENT ON COLUMN stats.zone_changes.from_zone IS 'The zone before.';
 COMMENT ON COLUMN stats.zone_changes.to_zone IS 'The new zone.';
 COMMENT ON COLUMN stats.zone_changes.days_done IS 'Days with numbers that are counted by the new zone.';
 COMMENT ON COLUMN stats.zone_changes.days_total IS 'Days with numbers whose raw rows existed when the last step began.';
+COMMENT ON COLUMN stats.zone_changes.days_kept IS 'Days with numbers that keep a former zone, because raw events of them were dropped before the last step began.';
 COMMENT ON COLUMN stats.zone_changes.rows IS 'Raw rows that were counted again.';
 COMMENT ON COLUMN stats.zone_changes.started_at IS 'When it began.';
 COMMENT ON COLUMN stats.zone_changes.finished_at IS 'When no day was left. NULL until then: the next step continues it.';
+COMMENT ON COLUMN stats.zone_changes.failure IS 'Why the last step failed. NULL if it did not. The aggregator tries again.';
+COMMENT ON COLUMN stats.zone_changes.failed_at IS 'When it failed.';
 
 -- Every project has a history from its first moment on, so that no fold needs to choose a zone.
 CREATE FUNCTION stats.begin_zones() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

@@ -3,8 +3,9 @@
 // A wake-up task leads to a fold: internal/postgres claims pending batches, reads their facts into internal/rollup, adds
 // the result to the rollups and marks the batches, in one transaction. The other packages make that happen soon and often
 // enough: internal/worker listens for tasks, internal/schedule replaces lost tasks and maintains the partitions (in one
-// process at a time), internal/erase forgets users (in the same process), internal/progress notices when nothing is folded,
-// and internal/servers measures Postgres and Redis. Package reconcile recounts everything.
+// process at a time), internal/erase forgets users and internal/zonechange changes time zones of projects (in the same
+// process), internal/progress notices when nothing is folded, and internal/servers measures Postgres and Redis. Package
+// reconcile recounts everything.
 package aggregator
 
 import (
@@ -29,6 +30,8 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/schedule"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/servers"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/worker"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/zonechange"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/rebuild"
 )
 
 // leaderRetry is how often a follower tries to become the leader, and how often the leader checks that it still is.
@@ -60,7 +63,9 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 		Now:         time.Now,
 		Logger:      f.Logger,
 	}, f.Registerer)
-	eraser := &erase.Eraser{Pool: f.Pool, Redis: f.Redis, Logger: f.Logger}
+	turn := rebuild.NewTurn()
+	eraser := &erase.Eraser{Pool: f.Pool, Redis: f.Redis, Logger: f.Logger, Turn: turn}
+	mover := zonechange.New(zonechange.Options{Pool: f.Pool, Redis: f.Redis, Turn: turn, Now: time.Now, Logger: f.Logger}, f.Registerer)
 	leader := &platformpostgres.Leader{Pool: f.Pool, Lock: locks.AggregatorLeader, Retry: leaderRetry, Logger: f.Logger}
 	return f.Service(frame.Parts{
 		Mount: func(router *httpserver.Router) error {
@@ -76,7 +81,7 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 				ready()
 				return worker.Run(ctx, f.Redis, foldWorker, cfg.Concurrency, f.TracerProvider, f.Logger)
 			}},
-			lifecycle.Loop("leader", func(ctx context.Context) { leader.Run(ctx, lead(work.Run, eraser.Run)) }),
+			lifecycle.Loop("leader", func(ctx context.Context) { leader.Run(ctx, lead(work.Run, eraser.Run, mover.Run)) }),
 		},
 	})
 }

@@ -24,7 +24,7 @@ func TestTheSnapshotMayBeIdle(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	session, err := postgres.Start(t.Context(), pool)
+	session, err := postgres.Start(t.Context(), pool, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,6 +54,7 @@ type Options struct {
 	Project  string        // the slug of a project; empty for all of them
 	From, To localtime.Day // inclusive days of each project
 	Restart  bool          // do not resume an interrupted rebuild of the same days
+	Wait     time.Duration // how long to wait for the end of another rebuild before ErrRunning
 	// Redis is where version tokens are published, to invalidate cached answers. Without it they live until they expire.
 	// May be nil.
 	Redis *platformredis.Client
@@ -89,7 +90,7 @@ type rebuild struct {
 
 // Run rebuilds project by project and day by day. After an error the days that were done stay done.
 func Run(ctx context.Context, pool *pgxpool.Pool, o Options) (Report, error) {
-	session, err := postgres.Start(ctx, pool)
+	session, err := postgres.Start(ctx, pool, o.Wait)
 	if err != nil {
 		return Report{}, platformpostgres.Classify(fmt.Errorf("rebuild: %w", err))
 	}

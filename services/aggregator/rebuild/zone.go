@@ -42,7 +42,7 @@ type ZoneStep struct {
 // where raw events were dropped: the days before keep the former zone for ever. Without a change MoveZone does nothing and the step is
 // finished.
 func MoveZone(ctx context.Context, pool *pgxpool.Pool, slug string, now time.Time, cache *platformredis.Client) (ZoneStep, error) {
-	session, err := postgres.Start(ctx, pool)
+	session, err := postgres.Start(ctx, pool, 0)
 	if err != nil {
 		return ZoneStep{}, platformpostgres.Classify(fmt.Errorf("change a time zone: %w", err))
 	}
@@ -100,7 +100,7 @@ func moveZone(ctx context.Context, session *postgres.Session, slug string, now t
 func finish(ctx context.Context, session *postgres.Session, c postgres.ZoneChange, step ZoneStep, all bool) (ZoneStep, error) {
 	step.Total, step.Finished = step.Done, true
 	_, err := swap(ctx, func() (postgres.Swapped, error) {
-		return postgres.Swapped{}, c.Finish(ctx, session, all, postgres.ZoneProgress{Done: step.Done, Total: step.Total})
+		return postgres.Swapped{}, c.Finish(ctx, session, all, postgres.ZoneProgress{Done: step.Done, Total: step.Total, Kept: len(c.Days) - step.Done})
 	})
 	if err != nil {
 		return ZoneStep{}, err
@@ -153,9 +153,16 @@ func progressOf(c postgres.ZoneChange, since localtime.Day) (p postgres.ZoneProg
 			p.Total++
 		case c.Dropped == nil || d.Day > localtime.DayOfDate(*c.Dropped):
 			p.Total++
+		default:
+			p.Kept++
 		}
 	}
 	return p
+}
+
+// ZoneChangeFailed records why the change of the time zone of a project does not go on. The next step that succeeds forgets it.
+func ZoneChangeFailed(ctx context.Context, pool *pgxpool.Pool, slug string, failure error) error {
+	return platformpostgres.Classify(postgres.ZoneChangeFailed(ctx, pool, slug, failure.Error()))
 }
 
 // ZoneChangesDue returns the slugs of the projects for which MoveZone has something to do now.

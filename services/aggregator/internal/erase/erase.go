@@ -21,6 +21,7 @@ import (
 	platformpostgres "github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	platformredis "github.com/hp-analytics/hp-analytics/internal/platform/redis"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/rebuild"
 )
 
 const (
@@ -38,6 +39,7 @@ type Eraser struct {
 	Pool   *pgxpool.Pool
 	Redis  *platformredis.Client // where version tokens are published; may be nil
 	Logger *slog.Logger
+	Turn   rebuild.Turn // of the jobs of the process that rebuild
 
 	waits    map[passKey]*wait
 	rebuilds time.Time // when the next attempt to rebuild is made, if another rebuild ran

@@ -64,7 +64,10 @@ func (e *Eraser) rebuild(ctx context.Context, p *pass, day localtime.Day) (bool,
 	if err != nil || !ok {
 		return false, err
 	}
-	_, err = rebuild.Run(ctx, e.Pool, rebuild.Options{Project: p.in.Slug, From: day, To: day, Restart: true, Redis: e.Redis})
+	err = e.Turn.Do(ctx, func() error {
+		_, err := rebuild.Run(ctx, e.Pool, rebuild.Options{Project: p.in.Slug, From: day, To: day, Restart: true, Redis: e.Redis})
+		return err
+	})
 	if _, dropped := errors.AsType[*rebuild.NoRawRowsError](err); dropped {
 		return false, nil
 	}

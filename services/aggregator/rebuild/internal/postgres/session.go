@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -27,33 +28,51 @@ type Session struct {
 	conn *pgx.Conn
 }
 
-// Start takes the lock, without waiting for it. The caller must close the session.
-func Start(ctx context.Context, pool *pgxpool.Pool) (*Session, error) {
+// Start takes the lock, and waits for it at most some time. The caller must close the session.
+func Start(ctx context.Context, pool *pgxpool.Pool, wait time.Duration) (*Session, error) {
 	pooled, err := pool.Acquire(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
 	s := &Session{pool: pool, conn: pooled.Hijack()}
-	if err := s.prepare(ctx); err != nil {
+	if err := s.prepare(ctx, wait); err != nil {
 		s.Close(ctx)
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *Session) prepare(ctx context.Context) error {
-	held, err := locks.Rebuild.TryHold(ctx, s.conn)
-	if err != nil {
-		return err
-	}
-	if !held {
-		return ErrRunning
-	}
+func (s *Session) prepare(ctx context.Context, wait time.Duration) error {
 	// Replacing a whole day takes longer than the statements of a request may.
 	if _, err := s.conn.Exec(ctx, `SET statement_timeout = 0; SET work_mem = '64MB'; SET synchronous_commit = on`); err != nil {
 		return fmt.Errorf("prepare the session: %w", err)
 	}
-	return nil
+	held, err := locks.Rebuild.TryHold(ctx, s.conn)
+	if err == nil && !held && wait > 0 {
+		held, err = s.queue(ctx, wait)
+	}
+	if err == nil && !held {
+		err = ErrRunning
+	}
+	return err
+}
+
+// queue waits for the lock. Whoever releases it hands it over to the first who waits, so jobs that only try cannot get in before.
+func (s *Session) queue(ctx context.Context, wait time.Duration) (held bool, err error) {
+	if _, err := s.conn.Exec(ctx, `SELECT set_config('lock_timeout', $1, false)`, strconv.FormatInt(wait.Milliseconds(), 10)); err != nil {
+		return false, fmt.Errorf("prepare the session: %w", err)
+	}
+	_, err = s.conn.Exec(ctx, `SELECT pg_advisory_lock($1, $2)`, locks.Rebuild.Class(), locks.Rebuild.ID())
+	if _, timeout := platformpostgres.IsCode(err, platformpostgres.LockNotAvailable); timeout {
+		return false, nil
+	}
+	if err == nil {
+		_, err = s.conn.Exec(ctx, `RESET lock_timeout`)
+	}
+	if err != nil {
+		return false, fmt.Errorf("wait for another rebuild: %w", err)
+	}
+	return true, nil
 }
 
 // Close releases the lock and ends the session. When it returns, another rebuild can start: the end of a session alone releases

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/hp-analytics/hp-analytics/internal/localtime"
 	"github.com/hp-analytics/hp-analytics/internal/locks"
@@ -99,6 +100,7 @@ func (s *Session) ZoneChange(ctx context.Context, slug string) (c ZoneChange, er
 // ZoneProgress is what a step records.
 type ZoneProgress struct {
 	Done, Total int // days
+	Kept        int // days that keep a former zone, because raw events of them were dropped
 	Finished    bool
 }
 
@@ -150,24 +152,47 @@ func (c ZoneChange) store(ctx context.Context, tx pgx.Tx, to localtime.History) 
 	return nil
 }
 
+// continued tells whether a row of stats.zone_changes is that of the change which another row is about.
+const continued = `c.to_zone = excluded.to_zone AND c.finished_at IS NULL`
+
 // record records how far the change is. One that begins replaces that of an earlier change.
 func (c ZoneChange) record(ctx context.Context, tx pgx.Tx, p ZoneProgress, rows int64) error {
 	const upsert = `
-		INSERT INTO stats.zone_changes AS c (project, from_zone, to_zone, days_done, days_total, rows, finished_at)
-		VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $7 THEN now() END)
+		INSERT INTO stats.zone_changes AS c (project, from_zone, to_zone, days_done, days_total, days_kept, rows, finished_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, CASE WHEN $8 THEN now() END)
 		ON CONFLICT (project) DO UPDATE SET
-			from_zone = CASE WHEN $8 THEN c.from_zone ELSE excluded.from_zone END,
-			started_at = CASE WHEN $8 THEN c.started_at ELSE excluded.started_at END,
-			rows = CASE WHEN $8 THEN c.rows ELSE 0 END + excluded.rows,
-			to_zone = excluded.to_zone, days_done = excluded.days_done, days_total = excluded.days_total,
-			finished_at = excluded.finished_at`
+			from_zone = CASE WHEN ` + continued + ` THEN c.from_zone ELSE excluded.from_zone END,
+			started_at = CASE WHEN ` + continued + ` THEN c.started_at ELSE excluded.started_at END,
+			rows = CASE WHEN ` + continued + ` THEN c.rows ELSE 0 END + excluded.rows,
+			to_zone = excluded.to_zone, days_done = excluded.days_done, days_total = excluded.days_total, days_kept = excluded.days_kept,
+			finished_at = excluded.finished_at, failure = NULL, failed_at = NULL`
 	from := c.Project.Zones.Current()
 	if c.Begun && len(c.Before) > 0 {
 		from = c.Before.Current()
 	}
-	_, err := tx.Exec(ctx, upsert, c.Project.ID, from.String(), c.To.String(), p.Done, p.Total, rows, p.Finished, c.Begun)
+	_, err := tx.Exec(ctx, upsert, c.Project.ID, from.String(), c.To.String(), p.Done, p.Total, p.Kept, rows, p.Finished)
 	if err != nil {
 		return fmt.Errorf("record the change of the time zone: %w", err)
+	}
+	return nil
+}
+
+// ZoneChangeFailed records why the change of the time zone of a project does not go on.
+func ZoneChangeFailed(ctx context.Context, pool *pgxpool.Pool, slug, failure string) error {
+	const upsert = `
+		INSERT INTO stats.zone_changes AS c (project, from_zone, to_zone, days_done, days_total, failure, failed_at)
+		SELECT p.id, (SELECT time_zone FROM stats.zones WHERE project = p.id ORDER BY since DESC LIMIT 1), p.time_zone, 0, 0, $2, now()
+		FROM auth.projects AS p WHERE p.slug = $1
+		ON CONFLICT (project) DO UPDATE SET
+			from_zone = CASE WHEN ` + continued + ` THEN c.from_zone ELSE excluded.from_zone END,
+			started_at = CASE WHEN ` + continued + ` THEN c.started_at ELSE excluded.started_at END,
+			rows = CASE WHEN ` + continued + ` THEN c.rows ELSE 0 END,
+			days_done = CASE WHEN ` + continued + ` THEN c.days_done ELSE 0 END,
+			days_total = CASE WHEN ` + continued + ` THEN c.days_total ELSE 0 END,
+			days_kept = CASE WHEN ` + continued + ` THEN c.days_kept ELSE 0 END,
+			to_zone = excluded.to_zone, finished_at = NULL, failure = excluded.failure, failed_at = excluded.failed_at`
+	if _, err := pool.Exec(ctx, upsert, slug, postgres.Bounded(failure)); err != nil {
+		return fmt.Errorf("record why a time zone does not change: %w", err)
 	}
 	return nil
 }
