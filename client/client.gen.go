@@ -124,6 +124,14 @@ const (
 	ScopeRead   Scope = "read"
 )
 
+// Defines values for TimeZoneChangeState.
+const (
+	TimeZoneChangeStateDone    TimeZoneChangeState = "done"
+	TimeZoneChangeStateFailing TimeZoneChangeState = "failing"
+	TimeZoneChangeStateRunning TimeZoneChangeState = "running"
+	TimeZoneChangeStateWaiting TimeZoneChangeState = "waiting"
+)
+
 // Defines values for TimelineKind.
 const (
 	TimelineKindEvent  TimelineKind = "event"
@@ -1886,6 +1894,9 @@ type ProjectDetails struct {
 	// Example: Europe/Berlin
 	TimeZone string `json:"time_zone"`
 
+	// TimeZoneChange The last change of the time zone; absent if the project always had its zone. The numbers are moved in steps, from today back: the new zone counts from `since` on, earlier days are those of the zone before.
+	TimeZoneChange TimeZoneChange `json:"time_zone_change,omitempty,omitzero"`
+
 	// UpdatedAt When the project last changed.
 	UpdatedAt time.Time `json:"updated_at"`
 
@@ -2527,6 +2538,42 @@ type TemporaryPassword struct {
 	// Password The password. Give it to the person over a channel that you trust.
 	Password string `json:"password"`
 }
+
+// TimeZoneChange The last change of the time zone; absent if the project always had its zone. The numbers are moved in steps, from today back: the new zone counts from `since` on, earlier days are those of the zone before.
+type TimeZoneChange struct {
+	// DaysDone How many days with numbers the new zone counts.
+	DaysDone int `json:"days_done"`
+
+	// DaysKept How many days with numbers keep a former zone, because raw events of them are gone.
+	DaysKept int `json:"days_kept"`
+
+	// DaysTotal How many days with numbers it is going to count: those that have all raw events.
+	DaysTotal int `json:"days_total"`
+
+	// Failure That the last step failed; null if it did not.
+	Failure string `json:"failure"`
+
+	// FinishedAt When the last step was taken; null before.
+	FinishedAt time.Time `json:"finished_at"`
+
+	// From The zone before.
+	From string `json:"from"`
+
+	// Since From when on the new zone counts; null before the first step, and when it counts everything.
+	Since time.Time `json:"since"`
+
+	// StartedAt When the first step was taken; null before.
+	StartedAt time.Time `json:"started_at"`
+
+	// State How far it is: `waiting` for its first step, `running`, `failing` while the last step failed and is tried again, or `done`.
+	State TimeZoneChangeState `json:"state"`
+
+	// To The new zone.
+	To string `json:"to"`
+}
+
+// TimeZoneChangeState How far it is: `waiting` for its first step, `running`, `failing` while the last step failed and is tried again, or `done`.
+type TimeZoneChangeState string
 
 // TimelineItem Something a user did. It has the member that `kind` names.
 type TimelineItem struct {
@@ -3789,7 +3836,7 @@ func (c *Client) GetProject(ctx context.Context, project string, options ...Call
 
 // UpdateProject calls PATCH /auth/projects/{project}: change the settings of a project.
 //
-// A JSON merge patch (RFC 7396): members that are absent stay, `null` clears. A patch that changes nothing keeps the version. The time zone is fixed once the project has or had events (409 `time_zone_in_use`): they are counted by its days. While numbers are counted for more than 2 seconds, it cannot change either (503 `time_zone_busy`): try again shortly. Services use new settings at most 5 seconds later. Needs the role `owner` in the project, or an API key of it with the scope `admin`.
+// A JSON merge patch (RFC 7396): members that are absent stay, `null` clears. A patch that changes nothing keeps the version. Another time zone begins a change of all numbers: the raw rows are counted again by the days and hours of the new zone, from today back, while the project is used as ever, and `time_zone_change` has the progress. Days whose raw events are gone keep their zone, and reports say so (`meta.time_zones`). A change during another one supersedes it: the days go to the zone that was asked for last. The same zone again changes nothing. Services use other new settings at most 5 seconds later. Needs the role `owner` in the project, or an API key of it with the scope `admin`.
 func (c *Client) UpdateProject(ctx context.Context, project string, body ProjectPatch, params *UpdateProjectParams, options ...CallOption) (result ProjectDetails, err error) {
 	call := &call{
 		operation: "updateProject", method: http.MethodPatch,

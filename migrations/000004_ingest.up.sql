@@ -662,6 +662,3 @@ GRANT SELECT, INSERT ON ingest.erased_users TO hp_aggregator;
 GRANT DELETE, UPDATE (person) ON ingest.users TO hp_aggregator;
 GRANT UPDATE (user_n, properties) ON ingest.events, ingest.orders TO hp_aggregator;
 GRANT UPDATE (user_n, reason) ON ingest.refunds TO hp_aggregator;
--- Auth asks whether a project has or had raw rows, before it changes its time zone.
-GRANT USAGE ON SCHEMA ingest TO hp_auth;
-GRANT SELECT (project) ON ingest.users, ingest.orders, ingest.batches, ingest.erased_users TO hp_auth;

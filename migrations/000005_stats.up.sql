@@ -714,10 +714,9 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON stats.zones, stats.zone_changes TO hp_ag
 -- Reports, and reads of raw rows, go by the days of projects.
 GRANT USAGE ON SCHEMA stats TO hp_ingest;
 GRANT SELECT ON stats.zones TO hp_analytics, hp_ingest;
--- Auth changes the zone of a project at once that has nothing counted and no raw rows.
+-- Auth shows how far a change of a time zone is.
 GRANT USAGE ON SCHEMA stats TO hp_auth;
-GRANT SELECT (project) ON stats.daily_stats, stats.daily_revenue TO hp_auth;
-GRANT SELECT, UPDATE (time_zone) ON stats.zones TO hp_auth;
+GRANT SELECT ON stats.zones, stats.zone_changes TO hp_auth;
 
 -- A rebuild counts a day of a project into these tables, then replaces the rows of the day in stats. They are unlogged, because
 -- after any interruption, a crash of Postgres included, the day starts again.

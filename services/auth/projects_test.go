@@ -1,8 +1,8 @@
 package auth_test
 
 import (
-	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -12,9 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
-	"github.com/hp-analytics/hp-analytics/internal/locks"
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 	"github.com/hp-analytics/hp-analytics/services/auth"
@@ -31,6 +29,31 @@ type projectDetails struct {
 	MaxEventAgeDays *int   `json:"max_event_age_days"`
 	EventsPerSecond *int   `json:"events_per_second"`
 	Version         int    `json:"version"`
+
+	Zone *zoneChange `json:"time_zone_change"`
+}
+
+// zoneChange is a time_zone_change without its times.
+type zoneChange struct {
+	From   string  `json:"from"`
+	To     string  `json:"to"`
+	State  string  `json:"state"`
+	Done   int     `json:"days_done"`
+	Total  int     `json:"days_total"`
+	Kept   int     `json:"days_kept"`
+	Since  *string `json:"since"`
+	Failed failure `json:"failure"`
+}
+
+// failure is whether there is one; its text shows nothing of the database.
+type failure bool
+
+func (f *failure) UnmarshalJSON(text []byte) error {
+	*f = string(text) != "null"
+	if strings.Contains(string(text), "permission denied") {
+		return errors.New("the reason of a failure is shown")
+	}
+	return nil
 }
 
 type projectPage struct {
@@ -166,78 +189,51 @@ func TestChangeAProject(t *testing.T) {
 	} {
 		wantProblem(t, change(body), 422, "validation_failed", fields...)
 	}
-
-	// Once a project has users, its days are those of its zone. Another project's users are not in its way.
-	o.execute(`INSERT INTO ingest.users (project, anonymous, id) VALUES (1, false, 'u')`)
-	want[projectDetails](owner, 200, patch, path, `{"time_zone":"Asia/Tokyo"}`)
-	// This fails unless the zone by which folds count is the new one, too.
-	o.execute(`INSERT INTO stats.zones (project, since, time_zone) SELECT project, since, NULL FROM stats.zones JOIN auth.projects p ON p.id = project WHERE slug = 'shop' AND stats.zones.time_zone <> p.time_zone`)
-	o.execute(`INSERT INTO ingest.users (project, anonymous, id) SELECT id, false, 'u' FROM auth.projects WHERE slug = 'shop'`)
-	wantProblem(t, change(`{"time_zone":"Europe/Berlin"}`), 409, "time_zone_in_use")
-	if p := want[projectDetails](owner, 200, patch, path, `{"time_zone":"Asia/Tokyo","currency":"JPY"}`); p.Currency != "JPY" {
-		t.Errorf("the same zone with another setting: %+v", p)
-	}
 }
 
-// Each of these is left of a project that had events or orders: its days are those of its zone.
-func TestTheTimeZoneOfAUsedProject(t *testing.T) {
+// A change of the time zone is accepted whatever the project has, and shows how far the aggregator is with it.
+func TestAChangeOfTheTimeZone(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	admin := o.admin(o.start())
 	admin.createProject("shop")
-	var id int16
-	o.value(`SELECT id FROM auth.projects WHERE slug = 'shop'`, &id)
-	const path, tokyo = "/auth/projects/shop", `{"time_zone":"Asia/Tokyo"}`
-	for _, left := range []struct{ insert, remove string }{
-		{`INSERT INTO ingest.users (project, anonymous, id) VALUES ($1, false, 'u')`, `DELETE FROM ingest.users WHERE project = $1`},
-		{`INSERT INTO ingest.orders (project, id, ts, user_n, batch, lines, currency, content_hash) VALUES ($1, gen_random_uuid(), now(), 0, 1, 1, 'EUR', '')`, `DELETE FROM ingest.orders WHERE project = $1`},
-		{`INSERT INTO ingest.batches (project, id, kind, rows) VALUES ($1, 1, 'events', 0)`, `DELETE FROM ingest.batches WHERE project = $1`},
-		{`WITH e AS (INSERT INTO ingest.erasures (project, id, anonymous, subject, salt, digest, requested_by)
-				SELECT $1, gen_random_uuid(), false, 'u', d, d, 'x' FROM decode(repeat('00', 32), 'hex') AS d RETURNING project, id, digest)
-			INSERT INTO ingest.erased_users (project, n, erasure, digest, anonymous) SELECT project, 1, id, digest, false FROM e`, `DELETE FROM ingest.erased_users WHERE project = $1`},
-		{`INSERT INTO stats.daily_stats (project, day, lane) VALUES ($1, '2026-01-01', 0)`, `DELETE FROM stats.daily_stats WHERE project = $1`},
-		{`INSERT INTO stats.daily_revenue (project, day, lane, currency) VALUES ($1, '2026-01-01', 0, 'EUR')`, `DELETE FROM stats.daily_revenue WHERE project = $1`},
+	const path, patch = "/auth/projects/shop", http.MethodPatch
+	const of = ` project = (SELECT id FROM auth.projects WHERE slug = 'shop')`
+	o.execute(`INSERT INTO stats.daily_stats (project, day, lane) SELECT id, '2026-01-01', 0 FROM auth.projects WHERE slug = 'shop'`)
+	if p := want[projectDetails](admin, 200, http.MethodGet, path, ""); p.Zone != nil {
+		t.Errorf("a project that always had its zone: %+v", p.Zone)
+	}
+	waiting := zoneChange{From: "UTC", To: "Asia/Tokyo", State: "waiting"}
+	first := want[projectDetails](admin, 200, patch, path, `{"time_zone":"Asia/Tokyo"}`)
+	again := want[projectDetails](admin, 200, patch, path, `{"time_zone":"Asia/Tokyo"}`)
+	if first.Version != 2 || again.Version != 2 {
+		t.Errorf("the change makes version %d, the same zone once more version %d", first.Version, again.Version)
+	}
+	if diff := cmp.Diff([]*zoneChange{&waiting, &waiting}, []*zoneChange{first.Zone, again.Zone}); diff != "" {
+		t.Errorf("as answered (-want +got):\n%s", diff)
+	}
+	since := "2026-03-10T15:00:00Z"
+	for _, step := range []struct {
+		change string // by the aggregator, or of the project
+		want   *zoneChange
+	}{
+		{`INSERT INTO stats.zone_changes (project, from_zone, to_zone, days_done, days_total, failure, failed_at)
+			SELECT id, 'UTC', 'Asia/Tokyo', 0, 0, 'permission denied for table daily_stats', now() FROM auth.projects WHERE slug = 'shop'`,
+			&zoneChange{From: "UTC", To: "Asia/Tokyo", State: "failing", Failed: true}},
+		{`WITH step AS (INSERT INTO stats.zones (project, since, time_zone) SELECT id, '2026-03-10T15:00:00Z', 'Asia/Tokyo' FROM auth.projects WHERE slug = 'shop')
+			UPDATE stats.zone_changes SET failure = NULL, days_done = 3, days_total = 10, days_kept = 2 WHERE` + of,
+			&zoneChange{From: "UTC", To: "Asia/Tokyo", State: "running", Done: 3, Total: 10, Kept: 2, Since: &since}},
+		{`UPDATE stats.zone_changes SET finished_at = now(), days_total = 3, days_kept = 9 WHERE` + of,
+			&zoneChange{From: "UTC", To: "Asia/Tokyo", State: "done", Done: 3, Total: 3, Kept: 9, Since: &since}},
+		{`UPDATE auth.projects SET time_zone = 'Europe/Berlin' WHERE slug = 'shop'`, &zoneChange{From: "Asia/Tokyo", To: "Europe/Berlin", State: "waiting"}},
+		{`UPDATE auth.projects SET time_zone = 'Asia/Tokyo' WHERE slug = 'shop'`, &zoneChange{From: "UTC", To: "Asia/Tokyo", State: "done", Done: 3, Total: 3, Kept: 9, Since: &since}},
 	} {
-		o.execute(left.insert, id)
-		t.Log(left.insert)
-		wantProblem(t, admin.do(http.MethodPatch, path, tokyo), 409, "time_zone_in_use")
-		o.execute(left.remove, id)
+		o.execute(step.change)
+		if diff := cmp.Diff(step.want, want[projectDetails](admin, 200, http.MethodGet, path, "").Zone); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", step.change, diff)
+		}
 	}
-	want[projectDetails](admin, 200, http.MethodPatch, path, tokyo)
-}
-
-// Whoever waits for the lock of the zones keeps all folds of the installation out.
-func TestTimeZonesDuringALongFold(t *testing.T) {
-	t.Parallel()
-	o := newOffice(t)
-	admin := o.admin(o.start())
-	admin.createProject("empty")
-	admin.createProject("used")
-	o.execute(`INSERT INTO stats.daily_stats (project, day, lane) SELECT id, '2026-01-01', 0 FROM auth.projects WHERE slug = 'used'`)
-	fold, err := pgx.Connect(t.Context(), string(o.postgres.URL))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer fold.Close(context.WithoutCancel(t.Context()))
-	if _, err := fold.Exec(t.Context(), `SELECT pg_advisory_lock_shared($1, $2)`, locks.Zones.Class(), locks.Zones.ID()); err != nil {
-		t.Fatal(err)
-	}
-	change := func(slug, zone string) *httptest.ResponseRecorder {
-		return admin.do(http.MethodPatch, "/auth/projects/"+slug, `{"time_zone":"`+zone+`"}`)
-	}
-	wantProblem(t, change("used", "Asia/Tokyo"), 409, "time_zone_in_use")
-	wantProblem(t, change("empty", "Factory/None"), 422, "validation_failed", "/time_zone unknown_time_zone")
-	late := change("empty", "Asia/Tokyo")
-	wantProblem(t, late, 503, "time_zone_busy")
-	if late.Header().Get("Retry-After") == "" {
-		t.Errorf("no Retry-After in %v", late.Header())
-	}
-	if _, err := fold.Exec(t.Context(), `SELECT pg_advisory_unlock_all()`); err != nil {
-		t.Fatal(err)
-	}
-	if w := change("empty", "Asia/Tokyo"); w.Code != 200 {
-		t.Errorf("after the fold: %d %s", w.Code, w.Body)
-	}
+	wantProblem(t, admin.do(patch, path, `{"time_zone":"Factory/None"}`), 422, "validation_failed", "/time_zone unknown_time_zone")
 }
 
 func TestMembers(t *testing.T) {

@@ -21,6 +21,15 @@ type Project = project.Project
 // ProjectChange is a change of the settings of a project; nil leaves a setting as it is.
 type ProjectChange = project.Change
 
+// ZoneChange is a change of the time zone of a project.
+type ZoneChange = project.ZoneChange
+
+// The states of a ZoneChange that callers tell apart.
+const (
+	ZoneDone    = project.ZoneDone
+	ZoneFailing = project.ZoneFailing
+)
+
 // Member is a member of a project as listed.
 type Member = project.Member
 
@@ -39,6 +48,11 @@ func Projects(ctx context.Context, pool *pgxpool.Pool, yield func(Project) error
 		}
 		after = page[len(page)-1].Slug
 	}
+}
+
+// FindProject returns a project by its slug, or NotFound. The pool must act as hp_auth.
+func FindProject(ctx context.Context, pool *pgxpool.Pool, slug string) (Project, error) {
+	return postgres.Store{Pool: pool}.Project(ctx, slug)
 }
 
 // CreateProject makes a project without members, by the rules of POST /auth/projects. The pool must act as hp_auth.

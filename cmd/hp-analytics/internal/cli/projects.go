@@ -23,6 +23,7 @@ func projectsCommand(env environment) *cobra.Command {
 		},
 	}
 	var name string
+	var wait bool
 	var made, changed projectFlags
 	create := &cobra.Command{
 		Use: "create SLUG", Short: "Create a project; SLUG is its name in the header Project and in paths", Args: cobra.ExactArgs(1),
@@ -47,11 +48,21 @@ func projectsCommand(env environment) *cobra.Command {
 					change.Name = &name
 				}
 				p, err := accounts.ChangeProject(cmd.Context(), pool, args[0], change)
-				return env.done(refused(err), "project %s is at version %d; services use the settings at most 5 s later\n", p.Slug, p.Version)
+				err = env.done(refused(err), "project %s is at version %d; services use the settings at most 5 s later\n", p.Slug, p.Version)
+				switch {
+				case err != nil:
+					return err
+				case wait:
+					return env.awaitZone(cmd.Context(), pool, p)
+				case change.TimeZone != nil && zoneOpen(p):
+					_, err = fmt.Fprintf(env.stdout, "the numbers are moved from %s to %s; projects list shows how far it is\n", p.ZoneChange.From, p.ZoneChange.To)
+				}
+				return err
 			})
 		},
 	}
 	set.Flags().StringVar(&name, "name", "", "the display name")
+	set.Flags().BoolVar(&wait, "wait", false, "after a change of the time zone, wait until all numbers are counted by it, and show the progress")
 	changed.define(set.Flags())
 	cmd.AddCommand(list, create, set)
 	nameDatabase(cmd.Commands())
@@ -65,7 +76,7 @@ type projectFlags struct {
 }
 
 func (f *projectFlags) define(flags *pflag.FlagSet) {
-	flags.StringVar(&f.zone, "time-zone", "UTC", "the IANA time zone by whose days events are counted; fixed once there are events")
+	flags.StringVar(&f.zone, "time-zone", "UTC", "the IANA time zone by whose days and hours events are counted")
 	flags.StringVar(&f.currency, "currency", "EUR", "the ISO 4217 code of the currency of rankings that name none")
 	flags.IntVar(&f.weekStart, "week-start", 1, "the day on which weeks begin: 1 is Monday, 7 is Sunday")
 	flags.IntVar(&f.maxAge, "max-event-age-days", 0, "how many days old an event may be; 0 for the setting of the installation")
@@ -105,7 +116,7 @@ func (e environment) listProjects(ctx context.Context, pool *pgxpool.Pool) error
 	table := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(table, "SLUG\tNAME\tTIME ZONE\tCURRENCY\tWEEK START\tMAX AGE (DAYS)\tEVENTS PER SECOND\tCREATED") // Flush returns the error
 	err := accounts.Projects(ctx, pool, func(p accounts.Project) error {
-		_, err := fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", p.Slug, p.Name, p.TimeZone, p.Currency, p.WeekStart,
+		_, err := fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", p.Slug, p.Name, zoneText(p), p.Currency, p.WeekStart,
 			orNone(p.MaxEventAgeDays), orNone(p.EventsPerSecond), orNever(&p.CreatedAt))
 		return err
 	})

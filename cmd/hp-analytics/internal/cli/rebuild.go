@@ -18,6 +18,9 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/aggregator/rebuild"
 )
 
+// rebuildWait is how long a rebuild waits for another one: that of an erasure, or a step of a change of a time zone, ends soon.
+const rebuildWait = 30 * time.Second
+
 func rebuildCommand(env environment) *cobra.Command {
 	var days dayRange
 	var restart bool
@@ -39,7 +42,7 @@ caches of analytics; without it cached numbers stay until they expire.`,
 			if err != nil {
 				return usageError{err}
 			}
-			options.Restart, options.Project = restart, project
+			options.Restart, options.Project, options.Wait = restart, project, rebuildWait
 			return env.rebuild(cmd.Context(), options)
 		},
 	}

@@ -74,23 +74,32 @@ func rebuilds(ctx context.Context, s *Site) ([]Finding, error) {
 // workLong is how long a change of a time zone or an erasure may take.
 const workLong = 24 * time.Hour
 
+// startLong is how long a change of a time zone may wait for its first step.
+const startLong = 10 * time.Minute
+
 // zoneChanges looks for changes of time zones that are not finished: until then, older days are those of the zone before.
 func zoneChanges(ctx context.Context, s *Site) ([]Finding, error) {
 	const query = `
-		SELECT p.slug, c.to_zone, c.days_done, c.days_total, now() - c.started_at
-		FROM stats.zone_changes AS c JOIN auth.projects AS p ON p.id = c.project
-		WHERE c.finished_at IS NULL
+		SELECT p.slug, p.time_zone, coalesce(c.days_done, 0), coalesce(c.days_total, 0), now() - coalesce(c.started_at, p.updated_at), coalesce(c.failure, '')
+		FROM auth.projects AS p
+		LEFT JOIN stats.zone_changes AS c ON c.project = p.id AND c.finished_at IS NULL
+		WHERE c.project IS NOT NULL
+		   OR p.time_zone <> (SELECT time_zone FROM stats.zones WHERE project = p.id ORDER BY since DESC LIMIT 1)
 		ORDER BY p.slug`
 	rows, _ := s.Data.Query(ctx, query) // ForEachRow returns its error
 	var findings []Finding
-	var slug, zone string
+	var slug, zone, failure string
 	var done, total int
 	var age time.Duration
-	_, err := pgx.ForEachRow(rows, []any{&slug, &zone, &done, &total, &age}, func() error {
-		const do = "no service continues it yet: call rebuild.MoveZone until no step is left"
-		if age = age.Round(time.Second); age >= workLong {
+	_, err := pgx.ForEachRow(rows, []any{&slug, &zone, &done, &total, &age, &failure}, func() error {
+		const do = "look at the log of the aggregator; docs/troubleshooting.md, A change of a time zone does not finish"
+		age = age.Round(time.Second)
+		switch {
+		case failure != "":
+			findings = append(findings, warning(do, "%s: %d of %d days were moved to %s in %s; the last step failed: %s", slug, done, total, zone, age, failure))
+		case age >= workLong || done == 0 && age >= startLong:
 			findings = append(findings, warning(do, "%s: %d of %d days were moved to %s in %s", slug, done, total, zone, age))
-		} else {
+		default:
 			findings = append(findings, fine("%s: %d of %d days were moved to %s in %s", slug, done, total, zone, age))
 		}
 		return nil

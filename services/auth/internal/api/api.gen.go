@@ -65,6 +65,14 @@ const (
 	ScopeRead   Scope = "read"
 )
 
+// Defines values for TimeZoneChangeState.
+const (
+	TimeZoneChangeStateDone    TimeZoneChangeState = "done"
+	TimeZoneChangeStateFailing TimeZoneChangeState = "failing"
+	TimeZoneChangeStateRunning TimeZoneChangeState = "running"
+	TimeZoneChangeStateWaiting TimeZoneChangeState = "waiting"
+)
+
 // Defines values for TokenPairTokenType.
 const (
 	TokenPairTokenTypeBearer TokenPairTokenType = "Bearer"
@@ -570,6 +578,9 @@ type ProjectDetails struct {
 	// Example: Europe/Berlin
 	TimeZone string `json:"time_zone"`
 
+	// TimeZoneChange The last change of the time zone; absent if the project always had its zone. The numbers are moved in steps, from today back: the new zone counts from `since` on, earlier days are those of the zone before.
+	TimeZoneChange *TimeZoneChange `json:"time_zone_change,omitempty"`
+
 	// UpdatedAt When the project last changed.
 	UpdatedAt time.Time `json:"updated_at"`
 
@@ -714,6 +725,42 @@ type TemporaryPassword struct {
 	// Password The password. Give it to the person over a channel that you trust.
 	Password string `json:"password"`
 }
+
+// TimeZoneChange The last change of the time zone; absent if the project always had its zone. The numbers are moved in steps, from today back: the new zone counts from `since` on, earlier days are those of the zone before.
+type TimeZoneChange struct {
+	// DaysDone How many days with numbers the new zone counts.
+	DaysDone int `json:"days_done"`
+
+	// DaysKept How many days with numbers keep a former zone, because raw events of them are gone.
+	DaysKept int `json:"days_kept"`
+
+	// DaysTotal How many days with numbers it is going to count: those that have all raw events.
+	DaysTotal int `json:"days_total"`
+
+	// Failure That the last step failed; null if it did not.
+	Failure *string `json:"failure"`
+
+	// FinishedAt When the last step was taken; null before.
+	FinishedAt *time.Time `json:"finished_at"`
+
+	// From The zone before.
+	From string `json:"from"`
+
+	// Since From when on the new zone counts; null before the first step, and when it counts everything.
+	Since *time.Time `json:"since"`
+
+	// StartedAt When the first step was taken; null before.
+	StartedAt *time.Time `json:"started_at"`
+
+	// State How far it is: `waiting` for its first step, `running`, `failing` while the last step failed and is tried again, or `done`.
+	State TimeZoneChangeState `json:"state"`
+
+	// To The new zone.
+	To string `json:"to"`
+}
+
+// TimeZoneChangeState How far it is: `waiting` for its first step, `running`, `failing` while the last step failed and is tried again, or `done`.
+type TimeZoneChangeState string
 
 // TokenPair An access token and the refresh token that gets the next one.
 type TokenPair struct {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
@@ -126,8 +127,34 @@ func projectAnswer(p project.Project) ProjectDetails {
 	return ProjectDetails{
 		Slug: p.Slug, Name: p.Name, Role: ProjectRole(p.Role), TimeZone: p.TimeZone, Currency: p.Currency, WeekStart: p.WeekStart,
 		MaxEventAgeDays: p.MaxEventAgeDays, EventsPerSecond: p.EventsPerSecond,
-		Version: p.Version, CreatedAt: p.CreatedAt.UTC(), UpdatedAt: p.UpdatedAt.UTC(),
+		Version: p.Version, CreatedAt: p.CreatedAt.UTC(), UpdatedAt: p.UpdatedAt.UTC(), TimeZoneChange: zoneChangeAnswer(p.ZoneChange),
 	}
+}
+
+// zoneFailure stands for the reason of a failure, which is for operators.
+const zoneFailure = "The last step failed. It is tried again; the log of the aggregator and hp-analytics doctor name the reason."
+
+func zoneChangeAnswer(c *project.ZoneChange) *TimeZoneChange {
+	if c == nil {
+		return nil
+	}
+	answer := &TimeZoneChange{
+		From: c.From, To: c.To, State: TimeZoneChangeState(c.State), DaysDone: c.DaysDone, DaysTotal: c.DaysTotal, DaysKept: c.DaysKept,
+		Since: inUTC(c.Since), StartedAt: inUTC(c.StartedAt), FinishedAt: inUTC(c.FinishedAt),
+	}
+	if c.Failure != "" {
+		failure := zoneFailure
+		answer.Failure = &failure
+	}
+	return answer
+}
+
+func inUTC(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	utc := t.UTC()
+	return &utc
 }
 
 func etag(p project.Project) string { return `"` + strconv.FormatInt(p.Version, 10) + `"` }

@@ -7,7 +7,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/hp-analytics/hp-analytics/internal/locks"
 	"github.com/hp-analytics/hp-analytics/internal/platform/audit"
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
@@ -16,15 +15,18 @@ import (
 )
 
 const projectColumns = `p.id, p.slug, p.name, p.time_zone, p.currency, p.week_start, p.max_event_age_days, p.events_per_second,
-	p.version, p.created_at, p.updated_at`
+	p.version, p.created_at, p.updated_at, ` + zoneColumn
 
 // scanProject reads a row of projectColumns and what follows them.
 func scanProject(row pgx.Row, more ...any) (p project.Project, err error) {
+	var zone *zoneState
 	targets := []any{
 		&p.ID, &p.Slug, &p.Name, &p.TimeZone, &p.Currency, &p.WeekStart, &p.MaxEventAgeDays, &p.EventsPerSecond,
-		&p.Version, &p.CreatedAt, &p.UpdatedAt,
+		&p.Version, &p.CreatedAt, &p.UpdatedAt, &zone,
 	}
-	return p, row.Scan(append(targets, more...)...)
+	err = row.Scan(append(targets, more...)...)
+	p.ZoneChange = zone.change(p.TimeZone)
+	return p, err
 }
 
 // Project returns a project by its slug, or NotFound.
@@ -109,8 +111,7 @@ func (s Store) CreateProject(ctx context.Context, slug string, settings project.
 }
 
 // ChangeProject stores what change makes of the settings of a project. A change that changes nothing keeps the version. It
-// returns NotFound for an unknown project, Conflict for another time zone of a project that has or had events or orders, because
-// its rollups are by the days of the former one, and Unavailable if folds keep the zone from changing.
+// returns NotFound for an unknown project. Another time zone is what the aggregator then counts the project by, in steps.
 func (s Store) ChangeProject(
 	ctx context.Context, slug string, change func(project.Project) (project.Settings, error),
 ) (p project.Project, err error) {
@@ -134,7 +135,7 @@ func (s Store) ChangeProject(
 			return err
 		}
 		if next.TimeZone != p.TimeZone {
-			if err := changeZone(ctx, tx, p.ID, next.TimeZone); err != nil {
+			if err := checkZone(ctx, tx, next.TimeZone); err != nil {
 				return err
 			}
 		}
@@ -157,69 +158,6 @@ func (s Store) ChangeProject(
 		return project.Project{}, err
 	}
 	return p, nil
-}
-
-// changeZone gives a project that never had events or orders another time zone. It keeps folds out until the end of the transaction:
-// the first one of the project counts by the former zone and is seen here, or by the new one. While it waits for the folds that run,
-// no other fold begins. So it refuses what it can before, and does not wait long.
-func changeZone(ctx context.Context, tx pgx.Tx, id int16, zone string) error {
-	if err := checkZone(ctx, tx, zone); err != nil {
-		return err
-	}
-	if err := refuseUsed(ctx, tx, id); err != nil {
-		return err
-	}
-	if err := keepFoldsOut(ctx, tx); err != nil {
-		return err
-	}
-	if err := refuseUsed(ctx, tx, id); err != nil {
-		return err
-	}
-	if _, err := tx.Exec(ctx, `UPDATE stats.zones SET time_zone = $2 WHERE project = $1`, id, zone); err != nil {
-		return fmt.Errorf("change the time zone of a project: %w", err)
-	}
-	return nil
-}
-
-// foldWait is how long a change of a time zone waits for folds, as a Postgres setting.
-const foldWait = "2s"
-
-// keepFoldsOut waits for the folds that run, and lets none begin until the end of the transaction. It returns Unavailable if they
-// last longer than foldWait.
-func keepFoldsOut(ctx context.Context, tx pgx.Tx) error {
-	if _, err := tx.Exec(ctx, `SELECT set_config('lock_timeout', $1, true)`, foldWait); err != nil {
-		return fmt.Errorf("limit the wait for folds: %w", err)
-	}
-	_, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1, $2)`, locks.Zones.Class(), locks.Zones.ID())
-	if _, busy := postgres.IsCode(err, postgres.LockNotAvailable); busy {
-		return errs.New(errs.Unavailable, project.TimeZoneBusy,
-			"Numbers are being counted right now, and the time zone cannot change meanwhile. Try again shortly.").Because(err)
-	}
-	if err != nil {
-		return fmt.Errorf("wait for folds: %w", err)
-	}
-	return nil
-}
-
-// refuseUsed returns Conflict for a project that has or had events or orders. Erased users and expired events leave numbers behind,
-// so it looks for everything that is stored or counted.
-func refuseUsed(ctx context.Context, tx pgx.Tx, id int16) error {
-	const query = `
-		SELECT EXISTS (SELECT FROM ingest.users WHERE project = $1)
-			OR EXISTS (SELECT FROM ingest.orders WHERE project = $1)
-			OR EXISTS (SELECT FROM ingest.batches WHERE project = $1)
-			OR EXISTS (SELECT FROM ingest.erased_users WHERE project = $1)
-			OR EXISTS (SELECT FROM stats.daily_stats WHERE project = $1)
-			OR EXISTS (SELECT FROM stats.daily_revenue WHERE project = $1)`
-	var used bool
-	if err := tx.QueryRow(ctx, query, id).Scan(&used); err != nil {
-		return fmt.Errorf("look for rows of a project: %w", err)
-	}
-	if used {
-		return errs.New(errs.Conflict, project.TimeZoneInUse,
-			"The project has or had events, which are counted by the days of its time zone. Make another project for another time zone.")
-	}
-	return nil
 }
 
 // checkZone returns Invalid for a time zone that Postgres does not know: it computes days, too.

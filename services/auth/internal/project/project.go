@@ -16,8 +16,6 @@ import (
 // The codes of errors about projects.
 const (
 	SlugTaken          = "slug_taken"
-	TimeZoneInUse      = "time_zone_in_use"
-	TimeZoneBusy       = "time_zone_busy"
 	UnknownProject     = "unknown_project"
 	UnknownMember      = "unknown_member"
 	LastOwner          = "last_owner"
@@ -49,6 +47,8 @@ type Project struct {
 	CreatedAt time.Time
 	UpdatedAt time.Time
 	Role      authn.Role // empty if the reader is no member
+	// ZoneChange is the last change of the time zone; nil if there was none.
+	ZoneChange *ZoneChange
 }
 
 // Change is a change of settings. Nil leaves a setting as it is.
