@@ -129,6 +129,8 @@ func TestChecksOfTheDatabase(t *testing.T) {
 		"numbers recounted in part":          {"numbers/reconcile", []string{numbers, recountedInPart}, Warning, "default: its numbers were never recounted"},
 		"wrong numbers, one good day":        {"numbers/reconcile", []string{numbers, recounted + `'1 hour', 1, 1, 1, 500)`, recountedInPart}, Problem, "found 500 differences"},
 		"an interrupted rebuild":             {"numbers/rebuild", []string{`INSERT INTO stats.rebuilds (project, from_day, to_day, started_at) VALUES (1, '2026-01-01', '2026-01-02', now() - interval '2 days')`}, Warning, "2026-01-01 to 2026-01-02 in project 1"},
+		"a change of a time zone that fails": {"numbers/time zones", []string{zone, `UPDATE stats.zone_changes SET failure = 'no disk'`}, Warning, "the last step failed: no disk"},
+		"a change of a time zone that waits": {"numbers/time zones", []string{`UPDATE auth.projects SET time_zone = 'Asia/Tokyo', updated_at = now() - interval '1 hour'`}, Warning, "default: 0 of 0 days were moved to Asia/Tokyo in 1h"},
 		"a change of a time zone that lasts": {"numbers/time zones", []string{zone}, Warning, "default: 2 of 5 days were moved to Asia/Tokyo in 48h"},
 		"an erasure that lasts":              {"numbers/erasures", []string{erasure}, Warning, "1 erasures are not done, the oldest since 48h"},
 		"an erasure that fails":              {"numbers/erasures", []string{erasure, `UPDATE ingest.erasures SET last_error = 'broken'`}, Warning, "1 of 1 erasures have failed"},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -127,8 +126,7 @@ func (c ZoneChange) keepFolds(ctx context.Context, tx pgx.Tx) error {
 	if err != nil {
 		return err
 	}
-	same := func(a, b localtime.Era) bool { return a.Since.Equal(b.Since) && a.Zone.String() == b.Zone.String() }
-	if !slices.EqualFunc(now, c.Project.Zones, same) {
+	if !now.Equal(c.Project.Zones) {
 		return ErrHistory
 	}
 	return nil
