@@ -102,7 +102,7 @@ func page(template string, files map[string][]byte) ([]byte, error) {
 		if len(found) != 1 || strings.Count(text, mark) != 1 {
 			return nil, fmt.Errorf("the page wants one %s, and there are %d", mark, len(found))
 		}
-		text = strings.Replace(text, mark, "ROOT" + html.EscapeString("app/"+found[0]), 1)
+		text = strings.Replace(text, mark, "ROOT"+html.EscapeString("app/"+found[0]), 1)
 	}
 	return []byte(text), nil
 }
