@@ -3,6 +3,7 @@ package migrations_test
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -103,8 +104,8 @@ func newCopies(b *testing.B) *copies {
 		FROM generate_series(0::bigint, DAYS * PER - 1) AS n;
 		ANALYZE side.events`
 	for i, side := range c.sides {
-		sql := strings.NewReplacer("side", side, "DAYS", fmt.Sprint(benchDays), "STEP", fmt.Sprint([]int{1, 7}[i]), "FIRST", c.first.Format(time.RFC3339),
-			"PER", fmt.Sprint(benchPerDay), "USERS", fmt.Sprint(benchUsers)).Replace(fill)
+		sql := strings.NewReplacer("side", side, "DAYS", strconv.Itoa(benchDays), "STEP", strconv.Itoa([]int{1, 7}[i]), "FIRST", c.first.Format(time.RFC3339),
+			"PER", strconv.Itoa(benchPerDay), "USERS", strconv.Itoa(benchUsers)).Replace(fill)
 		for _, statement := range []string{`SET TIME ZONE 'UTC'`, sql, `VACUUM ` + side + `.events`} {
 			if _, err := conn.Exec(b.Context(), statement); err != nil {
 				b.Fatal(err)
