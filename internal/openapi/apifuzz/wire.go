@@ -4,7 +4,7 @@ import "strings"
 
 // wireKinds are what no HTTP client sends. The server refuses them before the platform sees a request.
 var wireKinds = []way{
-	wire("wire: header too large", func(r *Request, line string) string {
+	wire("wire: header too large", func(_ *Request, line string) string {
 		return line + "Host: x\r\nX-Large: " + strings.Repeat("x", 40_000) + "\r\n\r\n"
 	}),
 	wire("wire: no host", func(_ *Request, line string) string { return line + "\r\n" }),
