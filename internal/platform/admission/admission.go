@@ -91,7 +91,7 @@ func New(config Config, logger *slog.Logger, registerer prometheus.Registerer) *
 // Enter waits for a slot. Release must be called on it. The error is a refusal, or that of a context that has ended.
 func (l *Limiter) Enter(ctx context.Context, key Key) (*Slot, error) {
 	if l == nil {
-		return nil, nil //nolint:nilnil // a nil slot is one of a service without a limit
+		return nil, nil // a nil slot is one of a service without a limit
 	}
 	c, err := l.enter(ctx, key)
 	if err != nil {
