@@ -7,6 +7,7 @@ import (
 	"io"
 	"log"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"strconv"
@@ -60,10 +61,7 @@ func netHTTP(ctx context.Context, listener *net.TCPListener, a answer) {
 	}
 	fields["Content-Length"] = []string{strconv.Itoa(len(a.body))}
 	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		header := w.Header()
-		for name, values := range fields {
-			header[name] = values
-		}
+		maps.Copy(w.Header(), fields)
 		_, _ = w.Write(a.body)
 	})
 	component := httpserver.Component(listener, httpserver.Config{
@@ -156,8 +154,8 @@ func polled(ctx context.Context, listener *net.TCPListener, a answer) {
 			return
 		}
 		defer func() { _ = file.Close() }()
-		fd := int(file.Fd())                                                                                            //nolint:gosec // a descriptor is small
-		if unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}) == nil { //nolint:gosec // a descriptor is small
+		fd := int(file.Fd())
+		if unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}) == nil {
 			<-ctx.Done()
 		}
 	})

@@ -244,11 +244,11 @@ func TestRequestsThatDoNotComeAgainAreForgotten(t *testing.T) {
 		if found, _ := router.find(thing("/things/7", "analyst")); found == nil {
 			t.Error("forgotten at once")
 		}
-		time.Sleep(preparedLife + time.Second)
+		<-time.After(preparedLife + time.Second) // in the bubble
 		if found, _ := router.find(thing("/things/7", "analyst")); found != nil {
 			t.Error("answered after its life")
 		}
-		time.Sleep(preparedLife) // the clean-up is coarse
+		<-time.After(preparedLife) // the clean-up is coarse
 		router.ServeHTTP(httptest.NewRecorder(), thing("/things/new", "analyst"))
 		synctest.Wait()
 		if n := answers.answers.EstimatedSize(); n != 1 {

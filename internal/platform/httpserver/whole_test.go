@@ -61,7 +61,7 @@ func TestPreparedAnswersAreOneWrite(t *testing.T) {
 			_, _ = io.WriteString(w, strings.Repeat("y", 5000))
 		}
 	})
-	inner, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it ends with the server
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func TestPreparedAnswersAreOneWrite(t *testing.T) {
 	}, router, platformtest.Discard())
 	platformtest.Go(t, func(ctx context.Context) { _ = server.Run(ctx, func() {}) })
 
-	conn, err := net.Dial("tcp", inner.Addr().String()) //nolint:noctx // it ends with the test
+	conn, err := net.Dial("tcp", inner.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -112,7 +112,7 @@ func TestSizeBoundsWhatIsKept(t *testing.T) {
 	for i := range noise {
 		noise[i] = "0123456789ABCDEF"[rand.IntN(16)]
 	}
-	for name, body := range map[string][]byte{"noise": append(noise, noise[:500]...), "text": bytes.Repeat([]byte("light shoe "), 300)} {
+	for name, body := range map[string][]byte{"noise": noise, "text": bytes.Repeat([]byte("light shoe "), 300)} {
 		p := reply.New(body, reply.Options{})
 		sent := write(t, p, "Accept-Encoding", "gzip")
 		kept := len(body)
