@@ -1165,7 +1165,7 @@ type ItemError struct {
 
 // ItemWarning What was changed in an item that was taken.
 type ItemWarning struct {
-	// Code `characters_replaced` for text that cannot be stored; `ts_clamped` for a `ts` that is too far ahead.
+	// Code `characters_replaced` for text that cannot be stored; `ts_clamped` for a `ts` that is too far ahead; `plain_event` for an event of the type `purchase`, which has no units and no money.
 	Code string `json:"code"`
 
 	// Detail A sentence for people.
@@ -4115,6 +4115,9 @@ func (c *Client) ListEvents(ctx context.Context, params *ListEventsParams, optio
 // difference (of at most a day), is counted when it is received: the answer has the warning `ts_clamped`, and the property
 // `$ts_sent` keeps its `ts`. Retries of such an event are recognised by its own `id` and `ts`.
 // Of two requests with one event that differ in `sent_at`, the first one decides.
+//
+// An event of the type `purchase` is an event like any other, without units and money: the answer has the warning `plain_event`.
+// Send purchases to `POST /purchases` and orders to `POST /orders`.
 //
 // Codes of refused events: `product_ambiguous`, `unknown_product`, `too_many_new_products` (a key that creates products for
 // unknown SKUs creates at most 100 with a request, and a project has at most 10,000 that nobody has described),
