@@ -25,9 +25,9 @@ const (
 
 // Qualified lists the tables, in the order in which all writers lock them. Those of segments, which only Stats has, come last.
 func (t Tables) Qualified() string {
-	names := make([]string, len(rollup.Tables))
-	for i, table := range rollup.Tables {
-		names[i] = string(t) + "." + table.Name
+	names := make([]string, 0, len(rollup.Tables)+1)
+	for _, table := range rollup.Tables {
+		names = append(names, string(t)+"."+table.Name)
 	}
 	if t == Stats {
 		names = append(names, segment.Qualified())

@@ -158,7 +158,7 @@ func TestRankingsAreThoseOfTheRows(t *testing.T) {
 			for _, item := range top.Items {
 				got = append(got, fmt.Sprintf("%d %s %d", item.Place.Rank, item.Product.SKU, item.Place.Value))
 			}
-			got = append(got, fmt.Sprint([]int64(top.Totals.Counts[:]), top.Totals.Revenue, top.Next != nil))
+			got = append(got, fmt.Sprint(top.Totals.Counts[:], top.Totals.Revenue, top.Next != nil))
 			if diff := gocmp.Diff(c.plain(t, q.ask), got); diff != "" {
 				t.Errorf("%s of %s (-rows +segments):\n%s", q.name, r, diff)
 			}

@@ -205,11 +205,8 @@ func (c *catalog) add(totals []int64, columns []*segment.Sums) error {
 }
 
 // moneyOf returns the money with values in the order of stats.MoneyColumns.
-func moneyOf(values []int64) (m stats.Money) {
-	for i, field := range m.Pointers() {
-		*field.(*int64) = values[i]
-	}
-	return m
+func moneyOf(values []int64) stats.Money {
+	return stats.Money{GrossMinor: values[0], RefundedMinor: values[1], Orders: values[2], Units: values[3], RefundedUnits: values[4]}
 }
 
 // topPlaces keeps the best places of a ranking after a given one, the last of them at its root. It implements heap.Interface.
@@ -260,7 +257,11 @@ func (t *topPlaces) Less(i, j int) bool { return t.best[j].Before(t.best[i]) }
 func (t *topPlaces) Swap(i, j int) { t.best[i], t.best[j] = t.best[j], t.best[i] }
 
 // Push implements heap.Interface.
-func (t *topPlaces) Push(place any) { t.best = append(t.best, place.(report.Place)) }
+func (t *topPlaces) Push(place any) {
+	if p, ok := place.(report.Place); ok {
+		t.best = append(t.best, p)
+	}
+}
 
 // Pop implements heap.Interface.
 func (t *topPlaces) Pop() any {
