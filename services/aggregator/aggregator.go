@@ -48,7 +48,7 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 	store := postgres.Store{Pool: f.Pool, Lanes: cfg.Lanes, Rows: cfg.FoldRows, Bytes: cfg.FoldBytes / cfg.folds()}
 	foldWorker := worker.New(store, redis.Versions{Client: f.Redis}, f.Logger, f.Registerer)
 	monitor := progress.New(progress.Options{
-		Pending: store.Pending, Reconciled: store.Reconciled, Last: foldWorker.Last, Deadline: cfg.ProgressDeadline, Logger: f.Logger,
+		Pending: store.Pending, Reconciled: store.Reconciled, Erasures: store.Erasures, Last: foldWorker.Last, Deadline: cfg.ProgressDeadline, Logger: f.Logger,
 	}, f.Registerer)
 	queue := schedule.NewAsynqQueue(f.Redis, tasks.NewClient(f.Redis, cfg.Redis.Timeout))
 	measured := schedule.NewQueueMetrics(queue, f.Registerer)

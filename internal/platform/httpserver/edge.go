@@ -60,6 +60,10 @@ func newEdge(o RouterOptions) *edge {
 	}
 }
 
+// statusClientGone is what metrics and the log have of a response whose client hung up, or took too little for too long. It is no status
+// of HTTP, and nobody receives it; nginx logs the same.
+const statusClientGone = 499
+
 // noSniff keeps browsers from rendering an answer as a page.
 var noSniff = []string{"nosniff"}
 
@@ -109,6 +113,9 @@ func (e *edge) recover(x *exchange, r *http.Request) {
 	}
 	if x.status != 0 || wanted {
 		x.status = http.StatusInternalServerError // for metrics and log: the client gets no complete response
+		if wanted && x.clientGone() {
+			x.status = statusClientGone
+		}
 		panic(http.ErrAbortHandler)
 	}
 	problem.Write(x, r, errs.New(errs.Internal, "internal", "Something went wrong on our side. Quote the trace_id when you report it."))

@@ -2,6 +2,7 @@ package httpserver
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/netip"
 	"time"
@@ -20,6 +21,7 @@ type exchange struct {
 	problem problem.Recorder
 	status  int // 0 until the response starts
 	written int64
+	broken  bool // writing failed: the client is gone, or too slow
 }
 
 // WriteHeader implements http.ResponseWriter.
@@ -37,7 +39,13 @@ func (x *exchange) Write(p []byte) (int, error) {
 	}
 	n, err := x.ResponseWriter.Write(p)
 	x.written += int64(n)
+	x.broken = x.broken || err != nil
 	return n, err
+}
+
+// clientGone reports whether the response cannot be completed because of its client.
+func (x *exchange) clientGone() bool {
+	return x.broken || errors.Is(x.request.Context().Err(), context.Canceled)
 }
 
 // Unwrap gives http.ResponseController access to the underlying writer.

@@ -25,10 +25,13 @@ type Options struct {
 // Report is what was found of a receipt.
 type Report struct {
 	Receipt  uuid.UUID
-	State    string
+	State    string // waiting, running or done
+	Phase    string
+	HeldBy   []int64 // failed batches that hold it up
+	Asked    time.Time
 	Finished *time.Time
-	Numbers  int     // user ids and anonymous ids that were erased
-	Tables   []Table // each that names users
+	Numbers  int     // user ids and anonymous ids that were erased; 0 while it waits
+	Tables   []Table // each that names users; none while it waits, because nothing was removed yet
 	// Back says that one of the ids is known again, as a new user since the erasure. That is no fault.
 	Back bool
 }
@@ -51,7 +54,7 @@ func (r Report) OK() bool { return r.State == "done" && r.Left() == 0 }
 var (
 	ErrNoProject = errors.New("there is no such project")
 	ErrNoReceipt = errors.New("the project has no such receipt")
-	ErrNoUser    = errors.New("no receipt of the project is of this user")
+	ErrNoUser    = errors.New("the user was never erased")
 )
 
 // Verify looks for what is left of erased users, in one snapshot, while the platform works on. It returns a report for each receipt.
@@ -88,7 +91,11 @@ func verify(ctx context.Context, s postgres.Snapshot, o Options) ([]Report, erro
 		if o.User != "" && !r.Of(o.User) {
 			continue
 		}
-		report := Report{Receipt: r.ID, State: r.State, Finished: r.Finished, Numbers: len(r.Numbers)}
+		report := Report{Receipt: r.ID, State: r.State, Phase: r.Phase, HeldBy: r.HeldBy, Asked: r.Asked, Finished: r.Finished, Numbers: len(r.Numbers)}
+		if r.State == waiting {
+			reports = append(reports, report)
+			continue
+		}
 		if report.Tables, err = s.Left(ctx, project, r); err != nil {
 			return nil, err
 		}
@@ -103,8 +110,23 @@ func verify(ctx context.Context, s postgres.Snapshot, o Options) ([]Report, erro
 	case len(reports) > 0:
 		return reports, nil
 	case o.User != "":
-		return nil, ErrNoUser
+		return nil, neverErased(ctx, s, project, o)
 	default:
 		return nil, fmt.Errorf("%w: %s", ErrNoReceipt, o.Receipt)
 	}
+}
+
+// waiting is the state of an erasure that has removed nothing yet.
+const waiting = "waiting"
+
+// neverErased returns ErrNoUser, and whether the project knows the user.
+func neverErased(ctx context.Context, s postgres.Snapshot, project int16, o Options) error {
+	known, err := s.Known(ctx, project, o.User)
+	if err != nil {
+		return err
+	}
+	if known {
+		return fmt.Errorf("%w: the project %s knows %q, and none of its receipts is of this id. DELETE /users/{id} erases it", ErrNoUser, o.Project, o.User)
+	}
+	return fmt.Errorf("%w: the project %s does not know %q, and none of its receipts is of this id", ErrNoUser, o.Project, o.User)
 }

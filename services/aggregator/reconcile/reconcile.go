@@ -43,6 +43,7 @@ type Report struct {
 	PendingRows int64         // rows of pending batches, which must not be in the rollups yet
 	Proven      int64         // imports of history whose days are proven now, so that retention may drop them
 	Failed      []FailedBatch // batches that are set aside, whose rows must not be in the rollups either
+	Erasures    int           // erasures of users that run: until they are done, what they have not reached differs
 }
 
 // Table sums up the differences of a table in a project.
@@ -136,6 +137,9 @@ func (r *run) all(ctx context.Context, snapshots []postgres.Snapshot) error {
 		return err
 	}
 	if r.report.Failed, err = first.FailedBatches(ctx, r.options.Project); err != nil {
+		return err
+	}
+	if r.report.Erasures, err = first.Erasures(ctx, r.options.Project); err != nil {
 		return err
 	}
 	projects, err := first.Projects(ctx, r.options.Project)

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
+	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/quantity"
 	"github.com/hp-analytics/hp-analytics/services/auth/accounts"
 )
 
@@ -79,7 +80,7 @@ func keysStop(n int) string {
 	if n == 0 {
 		return ""
 	}
-	return "; " + count(n, "API key") + " of this account stopped (hp-analytics keys list)"
+	return "; " + quantity.Of(n, "API key") + " of this account stopped (hp-analytics keys list)"
 }
 
 func (e environment) resetPassword(ctx context.Context, pool *pgxpool.Pool, email string) error {

@@ -35,7 +35,7 @@ func auditCommand(env environment) *cobra.Command {
 }
 
 func (e environment) printAudit(ctx context.Context, pool *pgxpool.Pool, filter accounts.AuditFilter) error {
-	table := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
+	table := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)                             // writes nothing before Flush
 	_, _ = fmt.Fprintln(table, "TIME\tWHO\tPROJECT\tACTION\tSUBJECT\tADDRESS\tDETAILS") // Flush returns the error
 	err := accounts.Audit(ctx, pool, filter, func(entry accounts.AuditEntry) error {
 		who, project, address := entry.ActorKind+" "+entry.Actor, "-", "-"
@@ -52,7 +52,7 @@ func (e environment) printAudit(ctx context.Context, pool *pgxpool.Pool, filter 
 		return err
 	})
 	if err != nil {
-		return err
+		return refused(err)
 	}
 	return table.Flush()
 }

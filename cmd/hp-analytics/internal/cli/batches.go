@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.opentelemetry.io/otel/trace/noop"
 
+	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/quantity"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/internal/protocol"
 	failedbatches "github.com/hp-analytics/hp-analytics/services/aggregator/batches"
@@ -95,7 +96,7 @@ func (e environment) listBatches(ctx context.Context, pool *pgxpool.Pool) error 
 		_, _ = fmt.Fprintf(e.stdout, "%s %d: %d %s, received %s, failed %d times, next attempt %s: %s\n",
 			b.Project, b.ID, b.Rows, unit(b.Kind), b.ReceivedAt.UTC().Format(time.RFC3339), b.Attempts, b.Next.UTC().Format(time.RFC3339), b.Failure)
 	}
-	_, err = fmt.Fprintf(e.stdout, "%s set aside; %s missing from the numbers.\n", count(len(failed), "batch"), count(rows, "row"))
+	_, err = fmt.Fprintf(e.stdout, "%s set aside; %s missing from the numbers.\n", quantity.Of(len(failed), "batch"), quantity.Of(rows, "row"))
 	return err
 }
 
@@ -119,7 +120,7 @@ func (e environment) releaseBatches(ctx context.Context, pool *pgxpool.Pool, ids
 	if err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(e.stdout, "Released %s, to be folded within seconds or set aside again.\n", count(len(released), "batch"))
+	_, _ = fmt.Fprintf(e.stdout, "Released %s, to be folded within seconds or set aside again.\n", quantity.Of(len(released), "batch"))
 	if len(released) < len(ids) {
 		return fmt.Errorf("%d of %d ids name no batch that is set aside", len(ids)-len(released), len(ids))
 	}

@@ -195,6 +195,6 @@ func healthcheckCommand(env environment) *cobra.Command {
 			return service.CheckReady(cmd.Context(), url+"/ready")
 		},
 	}
-	cmd.Flags().StringVar(&url, "url", "", "base URL of the instance (default that of $HTTP_ADDR, or of $HOST and $PORT)")
+	cmd.Flags().Var(baseURL{&url}, "url", "base URL of the instance (default that of $HTTP_ADDR, or of $HOST and $PORT)")
 	return cmd
 }

@@ -26,7 +26,8 @@ It logs in as the admin of ADMIN_EMAIL and ADMIN_PASSWORD, or else as the one th
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return env.demo(cmd.Context(), o) },
 	}
-	cmd.Flags().StringVar(&o.URL, "url", "http://localhost:8080", "base URL of the platform")
+	o.URL = "http://localhost:8080"
+	cmd.Flags().Var(baseURL{&o.URL}, "url", "base URL of the platform")
 	cmd.Flags().Var(serviceURLs{&o.Routes}, "service-url", "service=URL, for an installation without a gateway; may be repeated")
 	cmd.Flags().IntVar(&o.Events, "events", 20_000, "how many different events to send; purchases come on top")
 	cmd.Flags().IntVar(&o.Days, "days", 7, "how many days to spread them over, today included")

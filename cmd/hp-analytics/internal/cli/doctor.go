@@ -48,7 +48,7 @@ left out.`,
 			})
 		},
 	}
-	cmd.Flags().StringVar(&url, "url", "", "base URL of the platform, whose /ready is asked too")
+	cmd.Flags().Var(baseURL{&url}, "url", "base URL of the platform, whose /ready is asked too")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
+	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/quantity"
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/services/auth/accounts"
 )
@@ -45,7 +46,7 @@ func keysCommand(env environment) *cobra.Command {
 				if err == nil && n == 0 {
 					return env.done(nil, "The API key was revoked before, and all keys that were made with it.\n")
 				}
-				return env.done(refused(err), "%s revoked\n", count(n, "API key"))
+				return env.done(refused(err), "%s revoked\n", quantity.Of(n, "API key"))
 			})
 		},
 	}

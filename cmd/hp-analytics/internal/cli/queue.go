@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/doctor"
+	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/quantity"
 	"github.com/hp-analytics/hp-analytics/internal/platform/audit"
 	"github.com/hp-analytics/hp-analytics/internal/protocol"
 )
@@ -110,7 +111,7 @@ func (e environment) printTasks(tasks []*asynq.TaskInfo) error {
 		}
 		_, _ = fmt.Fprintf(e.stdout, "%s %s, try %d of %d%s\n", t.ID, t.Type, t.Retried+1, t.MaxRetry+1, failed)
 	}
-	return e.done(nil, "%s\n", count(len(tasks), "task"))
+	return e.done(nil, "%s\n", quantity.Of(len(tasks), "task"))
 }
 
 // queueChange is a command that changes the archived tasks with the given ids, or all.
@@ -134,7 +135,7 @@ func queueChange(env environment, name, short string, change func(q queue, ids [
 					return err
 				}
 				n, err := change(q, ids)
-				return env.done(err, "%s: %s\n", name, count(n, "archived task"))
+				return env.done(err, "%s: %s\n", name, quantity.Of(n, "archived task"))
 			})
 		},
 	}

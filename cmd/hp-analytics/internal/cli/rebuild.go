@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.opentelemetry.io/otel/trace/noop"
 
+	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/quantity"
 	"github.com/hp-analytics/hp-analytics/internal/localtime"
 	"github.com/hp-analytics/hp-analytics/internal/platform/audit"
 	"github.com/hp-analytics/hp-analytics/internal/platform/config"
@@ -102,7 +103,9 @@ func (e environment) rebuild(ctx context.Context, o rebuild.Options) error {
 		if missing, ok := errors.AsType[*rebuild.NoRawRowsError](err); ok {
 			return fmt.Errorf("%w; %s", err, possibleDays(o, missing.Days))
 		}
-		e.printRebuilt(report, time.Since(start), o.Redis != nil)
+		if err == nil || len(report.Done) > 0 { // one that fails before its first day has nothing to tell
+			e.printRebuilt(report, time.Since(start), o.Redis != nil)
+		}
 		return err
 	})
 }
@@ -135,15 +138,15 @@ func (e environment) printRebuilt(r rebuild.Report, took time.Duration, invalida
 		rows, removed, added = rows+d.Rows, removed+d.Removed, added+d.Added
 	}
 	if r.Resumed > 0 {
-		_, _ = fmt.Fprintf(e.stdout, "Already done before the interruption: %s.\n", count(r.Resumed, "day"))
+		_, _ = fmt.Fprintf(e.stdout, "Already done before the interruption: %s.\n", quantity.Of(r.Resumed, "day"))
 	}
 	if !invalidated && removed+added > 0 {
 		_, _ = fmt.Fprintln(e.stdout, "REDIS_URL is not set: cached numbers stay until they expire.")
 	}
 	outcome := "equal, nothing was written"
 	if removed+added > 0 {
-		outcome = fmt.Sprintf("%s removed, %d added", count(removed, "rollup row"), added)
+		outcome = fmt.Sprintf("%s removed, %d added", quantity.Of(removed, "rollup row"), added)
 	}
 	_, _ = fmt.Fprintf(e.stdout, "Rebuilt %s from %s in %s: %s.\n",
-		count(len(r.Done), "day"), count(rows, "raw row"), took.Round(time.Millisecond), outcome)
+		quantity.Of(len(r.Done), "day"), quantity.Of(rows, "raw row"), took.Round(time.Millisecond), outcome)
 }

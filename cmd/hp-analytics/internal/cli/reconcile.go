@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.opentelemetry.io/otel/trace/noop"
 
+	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/quantity"
 	"github.com/hp-analytics/hp-analytics/internal/platform/audit"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/reconcile"
@@ -24,7 +25,8 @@ func reconcileCommand(env environment) *cobra.Command {
 		Short: "Recount every rollup from the raw rows, print the differences, exit 1 if there is any",
 		Long: `Recount every rollup from the raw rows, print the differences, exit 1 if there is any.
 
-It prints the first differences and how many each table has; --details prints every one.
+It prints the first differences and how many each rollup has; --details prints every one. A rollup has the name of its view in the
+schema stats: user_daily, for example, sums the lanes of the table user_daily_stats, and user_daily_money those of user_daily_revenue.
 
 It works in one snapshot, so the platform may run. A read-only database, such as a standby, can be recounted, too, if
 DATABASE_URL has target_session_attrs=any; then the result is not recorded.
@@ -91,7 +93,7 @@ func (e environment) reconcile(ctx context.Context, o reconcile.Options) error {
 			return err
 		}
 		if lines, ok := o.Details.(*firstLines); ok && lines.more > 0 {
-			_, _ = fmt.Fprintf(e.stdout, "… and %s more; --details prints every one\n", count(lines.more, "difference"))
+			_, _ = fmt.Fprintf(e.stdout, "… and %s more; --details prints every one\n", quantity.Of(lines.more, "difference"))
 		}
 		found := e.report(report, time.Since(start))
 		if isReadOnly(err) {
@@ -114,31 +116,35 @@ func (e environment) report(r reconcile.Report, took time.Duration) error {
 		if !t.First.IsZero() {
 			days = fmt.Sprintf(", %s to %s", t.First.Format(time.DateOnly), t.Last.Format(time.DateOnly))
 		}
-		_, _ = fmt.Fprintf(e.stdout, "%s %s: %s%s\n", t.Project, t.Name, count(t.Differences, "difference"), days)
+		_, _ = fmt.Fprintf(e.stdout, "%s %s: %s%s\n", t.Project, t.Name, quantity.Of(t.Differences, "difference"), days)
 	}
 	for _, u := range r.Unchecked {
 		_, _ = fmt.Fprintf(e.stdout, "%s: %s dropped (%s to %s): not checked, because raw events are gone (retention)\n",
-			u.Project, count(len(u.Days), "day"), u.Days[0].Format(time.DateOnly), u.Days[len(u.Days)-1].Format(time.DateOnly))
+			u.Project, quantity.Of(len(u.Days), "day"), u.Days[0].Format(time.DateOnly), u.Days[len(u.Days)-1].Format(time.DateOnly))
 	}
 	if r.PendingRows > 0 {
-		_, _ = fmt.Fprintf(e.stdout, "not folded yet and therefore not counted: %s\n", count(r.PendingRows, "row"))
+		_, _ = fmt.Fprintf(e.stdout, "not folded yet and therefore not counted: %s\n", quantity.Of(r.PendingRows, "row"))
 	}
 	for _, b := range r.Failed {
-		_, _ = fmt.Fprintf(e.stdout, "%s batch %d: %s missing from the numbers, because it cannot be folded: %s\n", b.Project, b.ID, count(b.Rows, "row"), b.Failure)
+		_, _ = fmt.Fprintf(e.stdout, "%s batch %d: %s missing from the numbers, because it cannot be folded: %s\n", b.Project, b.ID, quantity.Of(b.Rows, "row"), b.Failure)
 	}
-	_, _ = fmt.Fprintf(e.stdout, "Recounted %s, %s, %s, %s in %s: %s.\n", count(r.Projects, "project"), count(r.Days, "day"), count(r.Rows, "raw row"),
-		count(r.Compared, "rollup row"), took.Round(time.Millisecond), count(r.Differences, "difference"))
+	if r.Erasures > 0 {
+		_, _ = fmt.Fprintf(e.stdout, "%s of users running: until it is done, rollups of these users and unique users of their days may differ. Reconcile again after it (GET /erasures)\n",
+			quantity.Of(r.Erasures, "erasure"))
+	}
+	_, _ = fmt.Fprintf(e.stdout, "Recounted %s, %s, %s, %s in %s: %s.\n", quantity.Of(r.Projects, "project"), quantity.Of(r.Days, "day"), quantity.Of(r.Rows, "raw row"),
+		quantity.Of(r.Compared, "rollup row"), took.Round(time.Millisecond), quantity.Of(r.Differences, "difference"))
 	if r.Days == 0 && len(r.Unchecked) == 0 {
 		_, _ = fmt.Fprintln(e.stdout, "Nothing was checked: there are no data of these days.")
 	}
 	if r.Proven > 0 {
-		_, _ = fmt.Fprintf(e.stdout, "%s of history proven: retention may drop their days\n", count(r.Proven, "import"))
+		_, _ = fmt.Fprintf(e.stdout, "%s of history proven: retention may drop their days\n", quantity.Of(r.Proven, "import"))
 	}
 	if r.Differences > 0 {
-		return fmt.Errorf("the rollups differ from the raw rows in %s", count(r.Differences, "place"))
+		return fmt.Errorf("the rollups differ from the raw rows in %s", quantity.Of(r.Differences, "place"))
 	}
 	if len(r.Failed) > 0 {
-		return fmt.Errorf("the rollups lack the rows of %s that cannot be folded; see `hp-analytics batches list`", count(len(r.Failed), "batch"))
+		return fmt.Errorf("the rollups lack the rows of %s that cannot be folded; see `hp-analytics batches list`", quantity.Of(len(r.Failed), "batch"))
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/quantity"
 	"github.com/hp-analytics/hp-analytics/internal/localtime"
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/rebuild"
@@ -82,7 +83,7 @@ func TestPossibleDays(t *testing.T) {
 
 func TestCount(t *testing.T) {
 	t.Parallel()
-	got := strings.Join([]string{count(1, "day"), count(0, "day"), count(2, "batch"), count(1, "batch"), count(int64(3), "row")}, ", ")
+	got := strings.Join([]string{quantity.Of(1, "day"), quantity.Of(0, "day"), quantity.Of(2, "batch"), quantity.Of(1, "batch"), quantity.Of(int64(3), "row")}, ", ")
 	if want := "1 day, 0 days, 2 batches, 1 batch, 3 rows"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}

@@ -70,6 +70,8 @@ func TestUsage(t *testing.T) {
 		"demo of no service":     {[]string{"demo", "--service-url=aggregator=http://h"}, nil, exitUsage, []string{"--service-url", "auth, catalog, ingest, analytics"}},
 		"database never comes":   {[]string{"migrate", "up", "--wait=500ms"}, []string{"DATABASE_URL=postgres://127.0.0.1:1/d"}, exitFailure, []string{"wait 500ms for the database", "refused"}},
 		"version":                {[]string{"version"}, nil, exitOK, []string{"\n"}},
+		"doctor of what":         {[]string{"doctor", "--url=localhost:8080"}, nil, exitUsage, []string{"--url", "must begin with http:// or https://", `"localhost:8080"`}},
+		"demo of what host":      {[]string{"demo", "--url=//"}, nil, exitUsage, []string{"--url", "such as http://localhost:8080"}},
 		"nothing listens":        {[]string{"healthcheck", "--url=http://127.0.0.1:1"}, nil, exitFailure, []string{"refused"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.opentelemetry.io/otel/trace/noop"
 
+	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/quantity"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/erasure"
 )
@@ -58,29 +59,49 @@ func (e environment) verifyErasure(ctx context.Context, o erasure.Options) error
 		if err != nil {
 			return err
 		}
-		bad := 0
+		open, left := 0, 0
 		for i := range reports {
 			e.printErasure(&reports[i])
-			if !reports[i].OK() {
-				bad++
+			switch r := &reports[i]; {
+			case r.State != "done":
+				open++
+			case !r.OK():
+				left++
 			}
 		}
-		if bad > 0 {
-			return fmt.Errorf("%s not done or left something", count(bad, "erasure"))
+		var failed []error
+		if open > 0 {
+			failed = append(failed, fmt.Errorf("%s not done yet", quantity.Of(open, "erasure")))
 		}
-		return nil
+		if left > 0 {
+			failed = append(failed, fmt.Errorf("something is left of %s", quantity.Of(left, "erasure")))
+		}
+		return errors.Join(failed...)
 	})
 }
 
 func (e environment) printErasure(r *erasure.Report) {
-	_, _ = fmt.Fprintf(e.stdout, "erasure %s: %s", r.Receipt, r.State)
+	_, _ = fmt.Fprintf(e.stdout, "erasure %s: ", r.Receipt)
+	switch r.State {
+	case "waiting":
+		_, _ = fmt.Fprintf(e.stdout, "waiting since %s\nNothing was removed yet, so there is nothing to verify. The aggregator begins within seconds, unless it is down or another erasure of the project runs.\n",
+			r.Asked.UTC().Format(time.RFC3339))
+		return
+	case "running":
+		_, _ = fmt.Fprintf(e.stdout, "running, phase %s, asked for %s", r.Phase, r.Asked.UTC().Format(time.RFC3339))
+	default:
+		_, _ = fmt.Fprint(e.stdout, r.State)
+	}
 	if r.Finished != nil {
 		_, _ = fmt.Fprintf(e.stdout, " since %s", r.Finished.UTC().Format(time.RFC3339))
 	}
-	_, _ = fmt.Fprintf(e.stdout, ", %s\n", count(r.Numbers, "id"))
+	_, _ = fmt.Fprintf(e.stdout, ", %s\n", quantity.Of(r.Numbers, "id"))
+	if len(r.HeldBy) > 0 {
+		_, _ = fmt.Fprintf(e.stdout, "It is held up by %s that cannot be folded (hp-analytics batches list): %v\n", quantity.Of(len(r.HeldBy), "batch"), r.HeldBy)
+	}
 	table := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
 	for _, t := range r.Tables {
-		_, _ = fmt.Fprintf(table, "  %s\t%s left\n", t.Name, count(t.Left, "row"))
+		_, _ = fmt.Fprintf(table, "  %s\t%s left\n", t.Name, quantity.Of(t.Left, "row"))
 	}
 	_ = table.Flush()
 	if r.Back {

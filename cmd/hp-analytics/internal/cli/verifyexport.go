@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.opentelemetry.io/otel/trace/noop"
 
+	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/quantity"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/internal/protocol/exported"
 	"github.com/hp-analytics/hp-analytics/services/ingest/exports"
@@ -88,7 +89,7 @@ func readExport(path string) (receipt exported.Receipt, err error) {
 }
 
 func (e environment) printExport(r exported.Receipt, verdict string) {
-	_, _ = fmt.Fprintf(e.stdout, "export %s of %s, for %s: %s\n", r.ID, r.SnapshotAt.UTC().Format(time.RFC3339), r.RequestedBy, count(int(r.Lines), "line"))
+	_, _ = fmt.Fprintf(e.stdout, "export %s of %s, for %s: %s\n", r.ID, r.SnapshotAt.UTC().Format(time.RFC3339), r.RequestedBy, quantity.Of(int(r.Lines), "line"))
 	table := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
 	for _, kind := range slices.Sorted(maps.Keys(r.Counts)) {
 		_, _ = fmt.Fprintf(table, "  %s\t%d\n", kind, r.Counts[kind])

@@ -2,7 +2,10 @@ package doctor
 
 import (
 	"context"
+	"fmt"
 	"time"
+
+	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/quantity"
 )
 
 const (
@@ -25,14 +28,18 @@ func pendingBatches(ctx context.Context, s *Site) ([]Finding, error) {
 		return nil, err
 	}
 	age = age.Round(time.Second)
+	state := fmt.Sprintf("%s with %s pending, the oldest for %s", quantity.Of(batches, "batch"), quantity.Of(rows, "row"), age)
 	const do = "look at the log and /ready of the aggregator; start more of it (AGGREGATOR_CONCURRENCY, replicas) if it is busy"
 	switch {
 	case age >= pendingLate:
-		return one(problem(do, "%d batches with %d rows are pending, the oldest for %s: the numbers are that old", batches, rows, age))
+		return one(problem(do, "%s: the numbers are that old", state))
 	case age >= pendingOld:
-		return one(warning(do, "%d batches with %d rows are pending, the oldest for %s", batches, rows, age))
+		return one(warning(do, "%s", state))
 	}
-	return one(fine("%d batches with %d rows are pending, the oldest for %s", batches, rows, age))
+	if batches == 0 {
+		return one(fine("no batch is pending"))
+	}
+	return one(fine("%s", state))
 }
 
 func failedBatches(ctx context.Context, s *Site) ([]Finding, error) {
@@ -43,7 +50,7 @@ func failedBatches(ctx context.Context, s *Site) ([]Finding, error) {
 	}
 	if batches > 0 {
 		return one(problem("hp-analytics batches list says why; after the repair: hp-analytics batches release --all",
-			"%d batches cannot be folded: %d rows are missing from the numbers", batches, rows))
+			"%s set aside, because folding fails: %s missing from the numbers", quantity.Of(batches, "batch"), quantity.Of(rows, "row")))
 	}
 	return one(fine("no batch is set aside"))
 }
@@ -61,13 +68,13 @@ func deadRows(ctx context.Context, s *Site) ([]Finding, error) {
 	var findings []Finding
 	if dead >= deadMany && dead >= live/5 {
 		findings = append(findings, warning("end long transactions (sessions, above); then VACUUM ingest.batches",
-			"ingest.batches has %d dead rows beside %d: vacuum does not keep up", dead, live))
+			"ingest.batches has %s beside %d: vacuum does not keep up", quantity.Of(dead, "dead row"), live))
 	}
 	if index >= indexLarge && index >= entryLarge*pending {
 		findings = append(findings, warning("REINDEX INDEX CONCURRENTLY ingest.batches_pending_idx",
-			"the index of pending batches has %s for %d batches: every fold reads it", size(float64(index)), pending))
+			"the index of pending batches has %s for %s: every fold reads it", size(float64(index)), quantity.Of(pending, "batch")))
 	}
-	return orFine(findings, "ingest.batches has %d dead rows beside %d, and %s of index for %d pending batches", dead, live, size(float64(index)), pending)
+	return orFine(findings, "ingest.batches has %s beside %d, and %s of index for %s", quantity.Of(dead, "dead row"), live, size(float64(index)), quantity.Of(pending, "pending batch"))
 }
 
 // unmergedSegments looks for days of which a ranking of products reads many small segments.

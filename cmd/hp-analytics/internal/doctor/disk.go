@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/quantity"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/retention"
 )
 
@@ -155,7 +156,7 @@ func partitionsAhead(ctx context.Context, s *Site) ([]Finding, error) {
 	case !today:
 		return one(problem(do, "there is no partition for the events of today: the first of them waits for a lock"))
 	case ahead <= daysAhead:
-		return one(warning(do, "there are partitions for %d days, today included, and not for %d: is the aggregator running?", ahead, daysAhead+1))
+		return one(warning(do, "there are partitions for %s, today included, and not for %d: is the aggregator running?", quantity.Of(ahead, "day"), daysAhead+1))
 	}
 	return one(fine("there are partitions for today and %d days more", daysAhead))
 }
@@ -175,13 +176,13 @@ func expired(ctx context.Context, s *Site) ([]Finding, error) {
 		}
 		slices.Sort(projects)
 		return one(warning("hp-analytics batches list, and see why these batches are not folded",
-			"raw events of %d weeks are past the retention of %d days and kept for the projects %s, because batches with rows of such weeks are not folded",
-			len(e.Held), s.RetentionDays, strings.Join(slices.Compact(projects), ", ")))
+			"raw events of %s are past the retention of %s and kept for the projects %s, because batches with rows of such weeks are not folded",
+			quantity.Of(len(e.Held), "week"), quantity.Of(s.RetentionDays, "day"), strings.Join(slices.Compact(projects), ", ")))
 	case n > 0:
 		return one(warning("check that RETENTION_DAYS is the same here and for the aggregator; then hp-analytics retention --apply",
-			"%d weeks of raw events are past the retention of %d days", n, s.RetentionDays))
+			"raw events of %s are past the retention of %s", quantity.Of(n, "week"), quantity.Of(s.RetentionDays, "day")))
 	}
-	return one(fine("no week of raw events is past the retention of %d days", s.RetentionDays))
+	return one(fine("no week of raw events is past the retention of %s", quantity.Of(s.RetentionDays, "day")))
 }
 
 // importsWait is how long a finished import may wait for its proof.
@@ -194,7 +195,7 @@ func unprovenImports(ctx context.Context, s *Site) ([]Finding, error) {
 		return nil, err
 	}
 	if n > 0 {
-		return one(warning("hp-analytics reconcile", "%d imports of history were finished more than %s ago and are not proven: their raw events stay on the disk", n, importsWait))
+		return one(warning("hp-analytics reconcile", "%s of history, finished more than %s ago, not proven: the raw events stay on the disk", quantity.Of(n, "import"), importsWait))
 	}
 	return one(fine("no import of history waits to be proven"))
 }

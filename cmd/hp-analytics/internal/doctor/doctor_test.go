@@ -113,13 +113,13 @@ func TestChecksOfTheDatabase(t *testing.T) {
 		"a table without vacuum":        {"postgres/autovacuum", []string{`ALTER TABLE stats.daily_stats SET (autovacuum_enabled = off)`}, Problem, "stats.daily_stats"},
 		"a default partition":           {"partitions/ahead", []string{`CREATE TABLE ingest.rest (LIKE ingest.events INCLUDING ALL)`, `ALTER TABLE ingest.events ATTACH PARTITION ingest.rest DEFAULT`}, Problem, "default partition"},
 		"no partition for today":        {"partitions/ahead", []string{`DO $$ BEGIN EXECUTE 'DROP TABLE ingest.' || ingest.partition_of((now() AT TIME ZONE 'UTC')::date); END $$`}, Problem, "no partition for the events of today"},
-		"few partitions ahead":          {"partitions/ahead", []string{aheadOnlyToday}, Warning, "for 1 days, today included"},
-		"expired events":                {"partitions/retention", []string{`SELECT ingest.ensure_partitions('2020-01-01', '2020-01-08')`}, Warning, "2 weeks of raw events are past the retention of 90 days"},
-		"expired events that are held":  {"partitions/retention", []string{`SELECT ingest.ensure_partitions('2020-01-01', '2020-01-02')`, old + `'1 hour')`, `INSERT INTO ingest.events (project, ts, id, user_n, batch, name) SELECT project, min_ts, gen_random_uuid(), 1, id, 1 FROM ingest.batches`}, Warning, "raw events of 1 weeks are past the retention of 90 days and kept for the projects default"},
-		"an import without proof":       {"partitions/imports", []string{`INSERT INTO ingest.imports VALUES (1, gen_random_uuid(), '2020-01-01', '2020-01-02', now() - interval '9 days', now() - interval '8 days')`}, Warning, "1 imports of history"},
-		"batches that are pending":      {"backlog/pending", []string{old + `'2 minutes')`}, Warning, "1 batches with 7 rows are pending, the oldest for 2m"},
+		"few partitions ahead":          {"partitions/ahead", []string{aheadOnlyToday}, Warning, "for 1 day, today included"},
+		"expired events":                {"partitions/retention", []string{`SELECT ingest.ensure_partitions('2020-01-01', '2020-01-08')`}, Warning, "raw events of 2 weeks are past the retention of 90 days"},
+		"expired events that are held":  {"partitions/retention", []string{`SELECT ingest.ensure_partitions('2020-01-01', '2020-01-02')`, old + `'1 hour')`, `INSERT INTO ingest.events (project, ts, id, user_n, batch, name) SELECT project, min_ts, gen_random_uuid(), 1, id, 1 FROM ingest.batches`}, Warning, "raw events of 1 week are past the retention of 90 days and kept for the projects default"},
+		"an import without proof":       {"partitions/imports", []string{`INSERT INTO ingest.imports VALUES (1, gen_random_uuid(), '2020-01-01', '2020-01-02', now() - interval '9 days', now() - interval '8 days')`}, Warning, "1 import of history, finished more than 7 days ago, not proven"},
+		"batches that are pending":      {"backlog/pending", []string{old + `'2 minutes')`}, Warning, "1 batch with 7 rows pending, the oldest for 2m"},
 		"batches that are pending long": {"backlog/pending", []string{old + `'2 hours')`}, Problem, "the numbers are that old"},
-		"a failed batch":                {"backlog/failed", []string{old + `'1 hour')`, `UPDATE ingest.batches SET failed_at = now(), next_attempt_at = now(), failure = 'damaged'`}, Problem, "7 rows are missing from the numbers"},
+		"a failed batch":                {"backlog/failed", []string{old + `'1 hour')`, `UPDATE ingest.batches SET failed_at = now(), next_attempt_at = now(), failure = 'damaged'`}, Problem, "1 batch set aside, because folding fails: 7 rows missing from the numbers"},
 		"segments that are not merged": {"backlog/segments", []string{`
 			INSERT INTO stats.product_segments (project, merged, days, day, totals, products, events, views, clicks, add_to_carts, purchases, units)
 			SELECT 1, false, 1, '2026-01-01', '', '', '', '', '', '', '', '' FROM generate_series(1, 1000)`}, Warning, "1000 segments of rollups are not merged, 1000 of them of one day"},
@@ -132,9 +132,9 @@ func TestChecksOfTheDatabase(t *testing.T) {
 		"a change of a time zone that fails": {"numbers/time zones", []string{zone, `UPDATE stats.zone_changes SET failure = 'no disk'`}, Warning, "the last step failed: no disk"},
 		"a change of a time zone that waits": {"numbers/time zones", []string{`UPDATE auth.projects SET time_zone = 'Asia/Tokyo', updated_at = now() - interval '1 hour'`}, Warning, "default: 0 of 0 days were moved to Asia/Tokyo in 1h"},
 		"a change of a time zone that lasts": {"numbers/time zones", []string{zone}, Warning, "default: 2 of 5 days were moved to Asia/Tokyo in 48h"},
-		"an erasure that lasts":              {"numbers/erasures", []string{erasure}, Warning, "1 erasures are not done, the oldest since 48h"},
-		"an erasure that fails":              {"numbers/erasures", []string{erasure, `UPDATE ingest.erasures SET last_error = 'broken'`}, Warning, "1 of 1 erasures have failed"},
-		"an erasure that is held up":         {"numbers/erasures", []string{erasure, `UPDATE ingest.erasures SET held_by = '{5}'`}, Warning, "1 of 1 erasures wait for batches"},
+		"an erasure that lasts":              {"numbers/erasures", []string{erasure}, Warning, "1 erasure not done, the oldest asked for 48h"},
+		"an erasure that fails":              {"numbers/erasures", []string{erasure, `UPDATE ingest.erasures SET last_error = 'broken'`}, Warning, "1 erasure not done, failed and tried again: 1, the oldest"},
+		"an erasure that is held up":         {"numbers/erasures", []string{erasure, `UPDATE ingest.erasures SET held_by = '{5}'`}, Warning, "1 erasure not done, held up by batches that cannot be folded: 1, the oldest"},
 		"a pending index that is large": {
 			"backlog/dead rows", []string{
 				`INSERT INTO ingest.batches (project, id, kind, rows) SELECT 1, n, 'events', 0 FROM generate_series(1, 60000) AS n`,

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/quantity"
 )
 
 // reconcileEvery is how often the numbers should be recounted.
@@ -34,11 +36,11 @@ func lastReconcile(ctx context.Context, s *Site) ([]Finding, error) {
 			findings = append(findings, warning("hp-analytics reconcile (every night, from cron)", "%s: its numbers were never recounted as a whole", slug))
 		case *differences > 0:
 			findings = append(findings, problem("hp-analytics reconcile names the days; then hp-analytics rebuild --from DAY --to DAY --project "+slug+" and hp-analytics reconcile",
-				"%s: the last reconcile of all days, %s ago, found %d differences", slug, age.Round(time.Minute), *differences))
+				"%s: the last reconcile of all days, %s ago, found %s", slug, age.Round(time.Minute), quantity.Of(*differences, "difference")))
 		case *age > reconcileEvery:
 			findings = append(findings, warning("hp-analytics reconcile (every night, from cron)", "%s: its numbers were last recounted as a whole %s ago", slug, age.Round(time.Hour)))
 		default:
-			findings = append(findings, fine("%s: recounted %s ago from %d raw rows without a difference", slug, age.Round(time.Minute), *counted))
+			findings = append(findings, fine("%s: recounted %s ago from %s without a difference", slug, age.Round(time.Minute), quantity.Of(*counted, "raw row")))
 		}
 		return nil
 	})
@@ -124,11 +126,13 @@ func erasures(ctx context.Context, s *Site) ([]Finding, error) {
 	age = age.Round(time.Second)
 	switch {
 	case held > 0:
-		return one(warning("hp-analytics batches list; repair these batches, or release them", "%d of %d erasures wait for batches that cannot be folded, the oldest since %s", held, open, age))
+		return one(warning("hp-analytics batches list; repair these batches, or release them", "%s not done, held up by batches that cannot be folded: %d, the oldest asked for %s ago", quantity.Of(open, "erasure"), held, age))
 	case failing > 0:
-		return one(warning("SELECT id, last_error FROM ingest.erasures WHERE state <> 'done'", "%d of %d erasures have failed and are tried again, the oldest since %s", failing, open, age))
+		return one(warning("SELECT id, last_error FROM ingest.erasures WHERE state <> 'done'", "%s not done, failed and tried again: %d, the oldest asked for %s ago", quantity.Of(open, "erasure"), failing, age))
 	case age >= workLong:
-		return one(warning("look at the log of the aggregator for the erasure", "%d erasures are not done, the oldest since %s", open, age))
+		return one(warning("look at the log of the aggregator for the erasure", "%s not done, the oldest asked for %s ago", quantity.Of(open, "erasure"), age))
+	case open > 0:
+		return one(fine("%s not done, the oldest asked for %s ago", quantity.Of(open, "erasure"), age))
 	}
-	return one(fine("%d erasures are not done, the oldest since %s", open, age))
+	return one(fine("no erasure is open"))
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/quantity"
 	"github.com/hp-analytics/hp-analytics/internal/protocol"
 )
 
@@ -32,16 +33,16 @@ func queueTasks(ctx context.Context, s *Site) ([]Finding, error) {
 	}
 	if info.Pending > 0 && info.Latency >= s.atLeast(latencyHigh) {
 		findings = append(findings, warning("look whether aggregators run and fold (hp-analytics queue); start more of them",
-			"the oldest of %d waiting tasks has waited for %s", info.Pending, info.Latency.Round(time.Second)))
+			"%s waiting, the oldest for %s", quantity.Of(info.Pending, "task"), info.Latency.Round(time.Second)))
 	}
 	if info.Archived > 0 {
 		findings = append(findings, warning("hp-analytics queue list archived says why; hp-analytics queue delete --archived",
-			"%d tasks failed so often that they are not tried again; the sweeper did their work", info.Archived))
+			"%s not tried again after many failures; the sweeper did the work", quantity.Of(info.Archived, "task")))
 	}
 	if info.Retry >= retryMany {
-		findings = append(findings, warning("hp-analytics queue list retry says why; look at the log of the aggregator", "%d tasks have failed and are tried again", info.Retry))
+		findings = append(findings, warning("hp-analytics queue list retry says why; look at the log of the aggregator", "%s failed, and tried again", quantity.Of(info.Retry, "task")))
 	}
-	return orFine(findings, "%d tasks wait, %d run, %d are tried again; today %d were done, %d of them failed", info.Pending, info.Active, info.Retry, info.Processed, info.Failed)
+	return orFine(findings, "tasks: %d waiting, %d running, %d tried again; today %d done, %d of them failed", info.Pending, info.Active, info.Retry, info.Processed, info.Failed)
 }
 
 // queue returns the name of the queue, and whether Asynq knows it.
@@ -72,5 +73,5 @@ func queueWorkers(ctx context.Context, s *Site) ([]Finding, error) {
 	if processes == 0 {
 		return one(problem("start the aggregator; if it runs, compare its REDIS_URL and REDIS_NAMESPACE with those used here", "no aggregator takes tasks from the queue %s", name))
 	}
-	return one(fine("%d aggregators take tasks, %d at once", processes, folds))
+	return one(fine("%s taking tasks, %d at once", quantity.Of(processes, "aggregator"), folds))
 }

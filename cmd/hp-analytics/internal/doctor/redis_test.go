@@ -74,7 +74,7 @@ func TestQueue(t *testing.T) {
 	if err := protocol.BatchReady.Enqueue(t.Context(), tasks.NewClient(s.Redis, time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	want(t, s, "queue/tasks", OK, "1 tasks wait")
+	want(t, s, "queue/tasks", OK, "tasks: 1 waiting")
 	name := redistest.Queue(t, s.Redis, protocol.BatchReady.Queue)
 	if err := s.Queue.PauseQueue(name); err != nil {
 		t.Fatal(err)
@@ -85,7 +85,7 @@ func TestQueue(t *testing.T) {
 	if _, err := s.Queue.ArchiveAllPendingTasks(name); err != nil {
 		t.Fatal(err)
 	}
-	want(t, s, "queue/tasks", Warning, "1 tasks failed so often")
+	want(t, s, "queue/tasks", Warning, "1 task not tried again after many failures")
 	if _, err := s.Queue.DeleteAllArchivedTasks(name); err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func TestQueue(t *testing.T) {
 	}
 	defer server.Shutdown()
 	platformtest.Eventually(t, time.Minute, "the worker is registered", func() bool { return find(t, s, "queue/workers")[0].Level == OK })
-	want(t, s, "queue/workers", OK, "1 aggregators take tasks, 3 at once")
+	want(t, s, "queue/workers", OK, "1 aggregator taking tasks, 3 at once")
 }
 
 func TestManyRetries(t *testing.T) {
@@ -122,7 +122,7 @@ func TestManyRetries(t *testing.T) {
 	}
 	defer server.Shutdown()
 	platformtest.Eventually(t, time.Minute, "all tasks have failed", func() bool { return find(t, s, "queue/tasks")[0].Level != OK })
-	want(t, s, "queue/tasks", Warning, "100 tasks have failed and are tried again")
+	want(t, s, "queue/tasks", Warning, "100 tasks failed, and tried again")
 }
 
 func TestReadiness(t *testing.T) {

@@ -25,7 +25,8 @@ import (
 )
 
 const (
-	// look is how often the eraser looks for requests, and poll how often it looks whether what it waits for has ended.
+	// look is how often the eraser looks for requests. It looks whether what it waits for has ended after poll, and then after twice as
+	// long each time, up to look: writers end in milliseconds, a failed batch is repaired in hours.
 	look = 2 * time.Second
 	poll = 200 * time.Millisecond
 	// chunk bounds the raw rows that one transaction changes, and with them how long it holds locks.
@@ -82,24 +83,39 @@ const (
 func (e *Eraser) Run(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	waited := time.Duration(0) // the last pause, if it was for something that had to end
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-timer.C:
 		}
-		pause := look
-		switch done, err := e.Step(ctx); {
-		case ctx.Err() != nil:
+		done, err := e.Step(ctx)
+		if ctx.Err() != nil {
 			return nil
-		case err != nil:
+		}
+		if err != nil {
 			e.Logger.WarnContext(ctx, "an erasure does not go on", "err", err)
-		case done == Moved:
-			pause = 0
-		case done == Waiting:
-			pause = poll
+			done = Idle
+		}
+		pause := pauseAfter(done, waited)
+		if waited = 0; done == Waiting {
+			waited = pause
 		}
 		timer.Reset(pause)
+	}
+}
+
+// pauseAfter returns how long the eraser pauses after a step. waited is the pause before the step, if that was for something that had to
+// end, or else 0.
+func pauseAfter(done Progress, waited time.Duration) time.Duration {
+	switch done {
+	case Moved:
+		return 0
+	case Waiting:
+		return min(max(2*waited, poll), look)
+	default:
+		return look
 	}
 }
 

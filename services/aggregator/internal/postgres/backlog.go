@@ -61,6 +61,21 @@ func (s Store) Reconciled(ctx context.Context) (r Reconciled, err error) {
 	return r, nil
 }
 
+// Erasures says which erasures of users are not done.
+type Erasures struct {
+	Open   int64
+	Oldest time.Duration // since it was asked for; 0 if none is open
+}
+
+// Erasures reads the index of open erasures.
+func (s Store) Erasures(ctx context.Context) (e Erasures, err error) {
+	const query = `SELECT count(*), coalesce(now() - min(requested_at), interval '0') FROM ingest.erasures WHERE state <> 'done'`
+	if err := s.Pool.QueryRow(ctx, query).Scan(&e.Open, &e.Oldest); err != nil {
+		return Erasures{}, postgres.Classify(fmt.Errorf("read the open erasures: %w", err))
+	}
+	return e, nil
+}
+
 // Work returns how many folds the pending batches need that were committed longer than grace ago, if each fold claims all
 // it may. Like Pending it reads the partial index.
 func (s Store) Work(ctx context.Context, grace time.Duration) (folds int, err error) {

@@ -22,9 +22,11 @@ type Options struct {
 	Pending func(ctx context.Context) (postgres.Backlog, error)
 	// Reconciled returns what the last reconciliations have found.
 	Reconciled func(ctx context.Context) (postgres.Reconciled, error)
-	Last       func() time.Time // when this process last folded something
-	Deadline   time.Duration    // a batch that is pending for longer, while nothing is folded, means no progress
-	Logger     *slog.Logger
+	// Erasures returns which erasures of users are open.
+	Erasures func(ctx context.Context) (postgres.Erasures, error)
+	Last     func() time.Time // when this process last folded something
+	Deadline time.Duration    // a batch that is pending for longer, while nothing is folded, means no progress
+	Logger   *slog.Logger
 }
 
 // Monitor measures the backlog and judges progress.
@@ -37,6 +39,8 @@ type Monitor struct {
 	unmerged              prometheus.Gauge
 	reconciled            prometheus.Gauge
 	differences           prometheus.Gauge
+	erasures              prometheus.Gauge
+	oldestErasure         prometheus.Gauge
 }
 
 // New returns a monitor. Its gauges describe the whole platform, so take the maximum over replicas, not the sum.
@@ -54,8 +58,10 @@ func New(options Options, registerer prometheus.Registerer) *Monitor {
 		unmerged:      gauge("unmerged_segments", "Segments of rollups that folds made and that are not merged yet. Rankings read each of them."),
 		reconciled:    gauge("reconcile_timestamp_seconds", "When the project that was recounted as a whole longest ago was (hp-analytics reconcile without days); 0 if none was."),
 		differences:   gauge("reconcile_differences", "Differences that the newest reconcile of all days of each project has found, together."),
+		erasures:      gauge("open_erasures", "Erasures of users that were asked for and are not done."),
+		oldestErasure: gauge("oldest_erasure_seconds", "How long ago the oldest erasure that is not done was asked for; 0 if there is none."),
 	}
-	registerer.MustRegister(m.batches, m.rows, m.oldest, m.failedBatches, m.failedRows, m.unmerged, m.reconciled, m.differences)
+	registerer.MustRegister(m.batches, m.rows, m.oldest, m.failedBatches, m.failedRows, m.unmerged, m.reconciled, m.differences, m.erasures, m.oldestErasure)
 	return m
 }
 
@@ -89,6 +95,7 @@ func (m *Monitor) measure(ctx context.Context) {
 	m.failedRows.Set(float64(backlog.FailedRows))
 	m.unmerged.Set(float64(backlog.UnmergedSegments))
 	m.measureReconciled(ctx)
+	m.measureErasures(ctx)
 }
 
 func (m *Monitor) measureReconciled(ctx context.Context) {
@@ -103,6 +110,18 @@ func (m *Monitor) measureReconciled(ctx context.Context) {
 		m.reconciled.Set(float64(r.Oldest.Unix()))
 	}
 	m.differences.Set(float64(r.Differences))
+}
+
+func (m *Monitor) measureErasures(ctx context.Context) {
+	e, err := m.options.Erasures(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			m.options.Logger.WarnContext(ctx, "measure the erasures", "err", err)
+		}
+		return
+	}
+	m.erasures.Set(float64(e.Open))
+	m.oldestErasure.Set(e.Oldest.Seconds())
 }
 
 // Ready is a readiness check: it fails when a batch has been pending, and this process has folded nothing, for longer than

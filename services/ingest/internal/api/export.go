@@ -63,6 +63,9 @@ func (h *History) end(answer *exportAnswer, r *http.Request, err error) {
 	case err == nil:
 	case !answer.begun:
 		problem.Write(answer.w, r, err)
+	case answer.failed != nil:
+		h.logger.InfoContext(r.Context(), "the reader of an export is gone or too slow", "rows", answer.sent, "err", answer.failed)
+		panic(http.ErrAbortHandler)
 	default:
 		h.logger.WarnContext(r.Context(), "an export was ended before all rows were sent", "rows", answer.sent, "err", err)
 		panic(http.ErrAbortHandler)
@@ -133,6 +136,7 @@ type exportAnswer struct {
 	trailers   string // the names of those that follow
 	begun      bool
 	sent       int
+	failed     error // why the client gets no more
 }
 
 // The trailers of a complete export.
@@ -199,6 +203,7 @@ func (a *exportAnswer) Write(p []byte) (int, error) {
 	}
 	n, err := a.w.Write(p)
 	if err != nil {
+		a.failed = err
 		return n, fmt.Errorf("the client is gone or too slow: %w", err)
 	}
 	return n, nil

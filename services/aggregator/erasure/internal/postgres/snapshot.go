@@ -23,6 +23,9 @@ type Snapshot struct{ Tx pgx.Tx }
 type Receipt struct {
 	ID       uuid.UUID
 	State    string
+	Phase    string
+	HeldBy   []int64
+	Asked    time.Time
 	Finished *time.Time
 	Numbers  []int64
 	salt     []byte
@@ -64,7 +67,7 @@ func (s Snapshot) Project(ctx context.Context, slug string) (id int16, ok bool, 
 // Receipts returns one receipt of a project, or with uuid.Nil all of them, the earliest first.
 func (s Snapshot) Receipts(ctx context.Context, project int16, id uuid.UUID) ([]Receipt, error) {
 	const query = `
-		SELECT e.id, e.state, e.finished_at, e.salt, coalesce(array_agg(u.n) FILTER (WHERE u.n IS NOT NULL), '{}'),
+		SELECT e.id, e.state, e.phase, e.held_by, e.requested_at, e.finished_at, e.salt, coalesce(array_agg(u.n) FILTER (WHERE u.n IS NOT NULL), '{}'),
 			array_append(coalesce(array_agg(u.digest) FILTER (WHERE u.n IS NOT NULL), '{}'), e.digest)
 		FROM ingest.erasures AS e LEFT JOIN ingest.erased_users AS u ON u.project = e.project AND u.erasure = e.id
 		WHERE e.project = $1 AND $2::uuid IN (e.id, '00000000-0000-0000-0000-000000000000')
@@ -75,7 +78,7 @@ func (s Snapshot) Receipts(ctx context.Context, project int16, id uuid.UUID) ([]
 		return nil, fmt.Errorf("read receipts: %w", err)
 	}
 	receipts, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (r Receipt, err error) {
-		err = row.Scan(&r.ID, &r.State, &r.Finished, &r.salt, &r.Numbers, &r.digests)
+		err = row.Scan(&r.ID, &r.State, &r.Phase, &r.HeldBy, &r.Asked, &r.Finished, &r.salt, &r.Numbers, &r.digests)
 		return r, err
 	})
 	if err != nil {

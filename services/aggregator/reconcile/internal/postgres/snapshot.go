@@ -62,6 +62,17 @@ func (s Snapshot) PendingRows(ctx context.Context, slug string) (rows int64, err
 	return rows, nil
 }
 
+// Erasures counts the erasures that run: those that have removed users from the dictionary and are not done.
+func (s Snapshot) Erasures(ctx context.Context, slug string) (running int, err error) {
+	const query = `
+		SELECT count(*) FROM ingest.erasures
+		WHERE state = 'running' AND ($1 = '' OR project = (SELECT id FROM auth.projects WHERE slug = $1))`
+	if err := s.tx.QueryRow(ctx, query, slug).Scan(&running); err != nil {
+		return 0, fmt.Errorf("count erasures: %w", err)
+	}
+	return running, nil
+}
+
 // FailedBatch is a batch that the aggregator could not fold and set aside.
 type FailedBatch struct {
 	ID      int64
