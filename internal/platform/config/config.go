@@ -11,6 +11,7 @@ import (
 	"os"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/sethvargo/go-envconfig"
@@ -100,8 +101,22 @@ func (f field) explain(err error) error {
 		return errors.New("required, but not set (neither it nor " + f.name + "_FILE)")
 	case f.value.Type() == reflect.TypeFor[Secret]():
 		return errors.New("cannot be parsed")
+	}
+	if number, ok := errors.AsType[*strconv.NumError](err); ok {
+		return unreadable(number)
+	}
+	return errors.Unwrap(err)
+}
+
+// unreadable says what a value must be that strconv could not read.
+func unreadable(e *strconv.NumError) error {
+	switch {
+	case errors.Is(e.Err, strconv.ErrRange):
+		return fmt.Errorf("%s is too large or too small", e.Num)
+	case e.Func == "ParseBool":
+		return fmt.Errorf("must be true or false, not %q", e.Num)
 	default:
-		return errors.Unwrap(err)
+		return fmt.Errorf("must be a number, not %q", e.Num)
 	}
 }
 

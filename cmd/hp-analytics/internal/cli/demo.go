@@ -62,6 +62,13 @@ func (e environment) demo(ctx context.Context, o demo.Options) error {
 		o.Email, o.Password = admin.Email, admin.Password
 		source = loginFile(cfg.DataDir)
 	}
+	at := o.URL
+	if route, ok := o.Routes["auth"]; ok { // where the demo begins
+		at = route
+	}
+	if err := e.awaitPlatform(ctx, at, demoPatience); err != nil {
+		return err
+	}
 	err := demo.Run(ctx, o)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return errors.New("interrupted; run the same command within the hour to continue: what was sent already is not counted twice")

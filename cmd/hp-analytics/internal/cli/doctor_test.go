@@ -82,7 +82,7 @@ func TestQueueCommand(t *testing.T) {
 	}
 	command(exitOK, "No aggregator takes tasks from this queue.")
 	command(exitOK, "0 tasks", "list", "pending")
-	command(exitFailure, "the queue is empty", "run", "--archived")
+	command(exitFailure, "there is no queue yet", "run", "--archived")
 	client := redistest.ClientOf(t, cache, postgres.Identity(database.Pool("")))
 	for range 3 {
 		if err := protocol.BatchReady.Enqueue(t.Context(), tasks.NewClient(client, time.Minute)); err != nil {
@@ -112,8 +112,8 @@ func TestQueueCommand(t *testing.T) {
 	command(exitOK, "run: 1 archived task\n", "run", "--archived")
 	command(exitOK, "delete: 0 archived tasks\n", "delete", "--archived")
 	command(exitOK, `"pending": 2,`, "--json")
-	command(exitUsage, "needs the ids of tasks, or --archived", "delete")
-	command(exitUsage, "needs pending, active, retry or archived", "list", "lost")
+	command(exitUsage, "name the ids of archived tasks", "delete")
+	command(exitUsage, "pending, active, retry or archived", "list", "lost")
 	command(exitUsage, `unknown command "x"`, "x")
 	// What changed the queue is in the audit log, and only that.
 	const log = `SELECT string_agg(action || ' ' || subject || ' ' || details, E'\n' ORDER BY id) FROM audit.log WHERE actor_kind = 'command'`

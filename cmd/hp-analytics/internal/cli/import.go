@@ -48,29 +48,14 @@ Exit codes: 0 all rows are imported, 1 the import has not ended, 2 the command l
 			return env.importFiles(cmd.Context(), o, url, mappingFile)
 		},
 	}
-	cmd.Flags().StringVar(&url, "url", "http://localhost:8080", "base URL of the platform")
+	url = "http://localhost:8080"
+	cmd.Flags().Var(baseURL{&url}, "url", "base URL of the platform")
 	cmd.Flags().StringVar(&mappingFile, "mapping", "", "file that says what the rows are (required)")
 	cmd.Flags().IntVar(&o.InFlight, "in-flight", importer.DefaultInFlight, "requests at the same time")
 	cmd.Flags().Int64Var(&o.Window, "window", importer.DefaultWindow, "how many rows the lines of one order may lie apart")
 	cmd.Flags().BoolVar(&o.Again, "again", false, "send all rows, also those that the checkpoint says are imported")
 	cmd.Flags().StringVar(&o.Rejects, "rejects", "import.rejects", "file for the refused rows of standard input")
 	return cmd
-}
-
-// reached returns an error unless something answers at url. A platform that restarts during an import is waited for; one that was
-// never there is more likely a wrong URL.
-func reached(ctx context.Context, url string) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(url, "/")+"/health", http.NoBody)
-	if err != nil {
-		return usageError{err}
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return fmt.Errorf("nothing answers at %s (--url names the platform): %w", url, err)
-	}
-	return response.Body.Close()
 }
 
 func (e environment) importFiles(ctx context.Context, o importer.Options, url, mappingFile string) error {
@@ -100,7 +85,11 @@ func (e environment) importFiles(ctx context.Context, o importer.Options, url, m
 	if err := reached(ctx, url); err != nil {
 		return err
 	}
-	o.Target, o.Place, o.Out, o.Stdin = importer.NewPlatform(c), importer.PlaceOf(url, string(cfg.Key)), e.stdout, os.Stdin
+	platform := importer.NewPlatform(c)
+	if err := platform.CheckKey(ctx, o.Mapping.Rows); err != nil {
+		return fmt.Errorf("nothing was imported, and no file was changed: %w", err)
+	}
+	o.Target, o.Place, o.Out, o.Stdin = platform, importer.PlaceOf(url, string(cfg.Key)), e.stdout, os.Stdin
 	_, err = importer.Run(ctx, o)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return errors.New("interrupted; run the same command to go on: nothing is counted twice")

@@ -64,6 +64,7 @@ func projectsCommand(env environment) *cobra.Command {
 	set.Flags().StringVar(&name, "name", "", "the display name")
 	set.Flags().BoolVar(&wait, "wait", false, "after a change of the time zone, wait until all numbers are counted by it, and show the progress")
 	changed.define(set.Flags())
+	hideDefaults(set.Flags())
 	cmd.AddCommand(list, create, set)
 	nameDatabase(cmd.Commands())
 	return cmd
@@ -81,6 +82,15 @@ func (f *projectFlags) define(flags *pflag.FlagSet) {
 	flags.IntVar(&f.weekStart, "week-start", 1, "the day on which weeks begin: 1 is Monday, 7 is Sunday")
 	flags.IntVar(&f.maxAge, "max-event-age-days", 0, "how many days old an event may be; 0 for the setting of the installation")
 	flags.IntVar(&f.perSecond, "events-per-second", 0, "how many events all callers may send per second together; 0 for no limit")
+}
+
+// hideDefaults leaves the defaults out of the help of a command that changes only what its flags name.
+func hideDefaults(flags *pflag.FlagSet) {
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.DefValue = ""; f.Value.Type() == "int" {
+			f.DefValue = "0"
+		}
+	})
 }
 
 // change returns the change that the given flags ask for.

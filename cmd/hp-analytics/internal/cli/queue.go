@@ -53,7 +53,7 @@ type queue struct {
 }
 
 // errNoQueue is the answer to commands that need the queue.
-var errNoQueue = errors.New("the queue is empty: no task was enqueued since Redis was last wiped")
+var errNoQueue = errors.New("there is no queue yet: no task was enqueued since Redis was last wiped. The first event makes it")
 
 func (e environment) withQueue(ctx context.Context, fn func(queue) error) error {
 	return e.withSite(ctx, func(s *doctor.Site) error {
@@ -84,8 +84,11 @@ func queueList(env environment) *cobra.Command {
 		Use: "list pending|active|retry|archived", Short: "List tasks of a state, and why they failed", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			list, ok := lists[args[0]]
-			if !ok || limit < 1 {
-				return usageError{errors.New("list needs pending, active, retry or archived, and a --limit of at least 1")}
+			switch {
+			case !ok:
+				return usageError{fmt.Errorf("name a state of tasks: pending, active, retry or archived, not %q", args[0])}
+			case limit < 1:
+				return usageError{fmt.Errorf("--limit must be at least 1, not %d", limit)}
 			}
 			return env.withQueue(cmd.Context(), func(q queue) error {
 				if !q.known {
@@ -121,7 +124,7 @@ func queueChange(env environment, name, short string, change func(q queue, ids [
 		Use: name + " ID… | --archived", Short: short,
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			if all == (len(ids) > 0) {
-				return usageError{fmt.Errorf("%s needs the ids of tasks, or --archived", name)}
+				return usageError{fmt.Errorf("name the ids of archived tasks (hp-analytics queue list archived), or --archived for all of them, and not both")}
 			}
 			return env.withQueue(cmd.Context(), func(q queue) error {
 				if !q.known {
@@ -168,6 +171,9 @@ func (q queue) delete(ids []string) (int, error) {
 func (q queue) each(ids []string, change func(queue, id string) error) (int, error) {
 	for n, id := range ids {
 		task, err := q.GetTaskInfo(q.name, id)
+		if errors.Is(err, asynq.ErrTaskNotFound) {
+			return n, fmt.Errorf("there is no task %s; `hp-analytics queue list archived` names those that can be changed", id)
+		}
 		if err != nil {
 			return n, fmt.Errorf("task %s: %w", id, err)
 		}

@@ -25,8 +25,8 @@ func reconcileCommand(env environment) *cobra.Command {
 		Short: "Recount every rollup from the raw rows, print the differences, exit 1 if there is any",
 		Long: `Recount every rollup from the raw rows, print the differences, exit 1 if there is any.
 
-It prints the first differences and how many each rollup has; --details prints every one. A rollup has the name of its view in the
-schema stats: user_daily, for example, sums the lanes of the table user_daily_stats, and user_daily_money those of user_daily_revenue.
+It prints the first differences and how many each rollup has; --details prints every one. A rollup has the name of its view:
+stats.user_daily, for example, sums the lanes of the table stats.user_daily_stats, and stats.user_daily_money those of stats.user_daily_revenue.
 
 It works in one snapshot, so the platform may run. A read-only database, such as a standby, can be recounted, too, if
 DATABASE_URL has target_session_attrs=any; then the result is not recorded.
@@ -129,8 +129,7 @@ func (e environment) report(r reconcile.Report, took time.Duration) error {
 		_, _ = fmt.Fprintf(e.stdout, "%s batch %d: %s missing from the numbers, because it cannot be folded: %s\n", b.Project, b.ID, quantity.Of(b.Rows, "row"), b.Failure)
 	}
 	if r.Erasures > 0 {
-		_, _ = fmt.Fprintf(e.stdout, "%s of users running: until it is done, rollups of these users and unique users of their days may differ. Reconcile again after it (GET /erasures)\n",
-			quantity.Of(r.Erasures, "erasure"))
+		_, _ = fmt.Fprintf(e.stdout, "erasures of users that run: %d. Until they are done (GET /erasures), rollups of these users and unique users of their days may differ\n", r.Erasures)
 	}
 	_, _ = fmt.Fprintf(e.stdout, "Recounted %s, %s, %s, %s in %s: %s.\n", quantity.Of(r.Projects, "project"), quantity.Of(r.Days, "day"), quantity.Of(r.Rows, "raw row"),
 		quantity.Of(r.Compared, "rollup row"), took.Round(time.Millisecond), quantity.Of(r.Differences, "difference"))

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/quantity"
 	"github.com/hp-analytics/hp-analytics/internal/localtime"
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/rebuild"
@@ -81,10 +80,18 @@ func TestPossibleDays(t *testing.T) {
 	}
 }
 
-func TestCount(t *testing.T) {
+// An erasure that runs explains differences, so reconcile names it.
+func TestReconcileDuringAnErasure(t *testing.T) {
 	t.Parallel()
-	got := strings.Join([]string{quantity.Of(1, "day"), quantity.Of(0, "day"), quantity.Of(2, "batch"), quantity.Of(1, "batch"), quantity.Of(int64(3), "row")}, ", ")
-	if want := "1 day, 0 days, 2 batches, 1 batch, 3 rows"; got != want {
-		t.Errorf("%s, want %s", got, want)
+	database := dbtest.New(t)
+	execute(t, database.URL(), `INSERT INTO ingest.erasures (project, id, anonymous, subject, salt, digest, requested_by, state, phase, epoch, started_at)
+		VALUES (1, gen_random_uuid(), false, 'ada', sha256('salt'), sha256('x'), 'key:1', 'running', 'rows', 1, now())`)
+	for project, want := range map[string]bool{"default": true, "other": false} {
+		execute(t, database.URL(), `INSERT INTO auth.projects (slug, name) VALUES ('other', 'Other') ON CONFLICT DO NOTHING`)
+		var out strings.Builder
+		code := Run(t.Context(), []string{"reconcile", "--project=" + project}, []string{"DATABASE_URL=" + database.URL(), "LOG_LEVEL=error"}, &out, &out)
+		if got := strings.Contains(out.String(), "erasures of users that run: 1. Until they are done"); code != exitOK || got != want {
+			t.Errorf("%s: exit code %d:\n%s", project, code, out.String())
+		}
 	}
 }

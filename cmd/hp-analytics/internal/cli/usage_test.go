@@ -72,6 +72,11 @@ func TestUsage(t *testing.T) {
 		"version":                {[]string{"version"}, nil, exitOK, []string{"\n"}},
 		"doctor of what":         {[]string{"doctor", "--url=localhost:8080"}, nil, exitUsage, []string{"--url", "must begin with http:// or https://", `"localhost:8080"`}},
 		"demo of what host":      {[]string{"demo", "--url=//"}, nil, exitUsage, []string{"--url", "such as http://localhost:8080"}},
+		"a port in words":        {[]string{"up", "--check-config"}, []string{"PORT=http"}, exitUsage, []string{`PORT: must be a number, not "http"`}},
+		"tasks of what":          {[]string{"queue", "list", "done"}, nil, exitUsage, []string{`pending, active, retry or archived, not "done"`}},
+		"tasks of no length":     {[]string{"queue", "list", "retry", "--limit=0"}, nil, exitUsage, []string{"--limit must be at least 1, not 0"}},
+		"tasks without ids":      {[]string{"queue", "run"}, nil, exitUsage, []string{"hp-analytics queue list archived"}},
+		"import of what host":    {[]string{"import", "--url=localhost", "--mapping=m", "x.csv"}, nil, exitUsage, []string{"--url", `not "localhost"`}},
 		"nothing listens":        {[]string{"healthcheck", "--url=http://127.0.0.1:1"}, nil, exitFailure, []string{"refused"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -175,5 +180,19 @@ func execute(t *testing.T, url, sql string) {
 	defer conn.Close(context.WithoutCancel(t.Context()))
 	if _, err := conn.Exec(t.Context(), sql); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestSettingsThatAreNotChanged: the help of a change does not promise defaults for what its flags leave out.
+func TestSettingsThatAreNotChanged(t *testing.T) {
+	t.Parallel()
+	for command, defaults := range map[string]bool{"create": true, "set": false} {
+		var out strings.Builder
+		if code := Run(t.Context(), []string{"admin", "projects", command, "--help"}, nil, &out, &out); code != exitOK {
+			t.Errorf("%s: exit code %d", command, code)
+		}
+		if got := strings.Contains(out.String(), `(default "EUR")`) || strings.Contains(out.String(), "(default 1)"); got != defaults {
+			t.Errorf("%s mentions defaults: %t, want %t: %s", command, got, defaults, out.String())
+		}
 	}
 }

@@ -30,7 +30,7 @@ func (d *demo) report(out io.Writer, sent *sent, found *findings, complete time.
 	text.WriteString("\n")
 	d.writeTable(&text, found)
 	writeSent(&text, sent, complete)
-	fmt.Fprintf(&text, "compared  %s products in all and by day, %d rankings, %d users, %s sign-ups by day and by hour\n\n",
+	fmt.Fprintf(&text, "compared  %s products in all and by day, %d rankings, %d users; %s sign-ups (events without a product) by day and by hour\n\n",
 		grouped(int64(len(d.ids))), found.rankings, found.users, grouped(found.signUps))
 	writeDifferences(&text, found.differences)
 	_, _ = io.WriteString(out, text.String())
@@ -45,7 +45,7 @@ func (d *demo) writeTable(out io.Writer, found *findings) {
 		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t\n", m, grouped(platform), grouped(own), verdict(m, platform, own))
 	}
 	_ = table.Flush() // writes to memory
-	_, _ = fmt.Fprintf(out, "unique_users is the sum over the products; the platform estimates it, ±%.1f %% counts as equal\n\n", 100*tolerance)
+	_, _ = fmt.Fprintf(out, "unique_users adds up the unique users of each product. Up to %d of a product are exact; more are an estimate, which counts as equal up to %.1f %% off.\n\n", exactUsers, 100*tolerance)
 }
 
 func verdict(m tally.Measure, platform, own int64) string {

@@ -28,6 +28,41 @@ func NewPlatform(c *client.Client) *Platform { return &Platform{Client: c} }
 
 var _ Target = (*Platform)(nil)
 
+// KeyError says that the platform does not let the API key import.
+type KeyError struct{ Refusal *client.Error }
+
+// Error says what is wrong with the key and what to do.
+func (e *KeyError) Error() string {
+	if e.Refusal.Status == http.StatusUnauthorized {
+		return "the platform does not accept the API key in API_KEY. Is it complete, not revoked, and of this installation? (" + reason(e.Refusal) + ")"
+	}
+	return "the API key in API_KEY may not import this. Products need the scope admin, everything else needs the scope ingest (" + reason(e.Refusal) + ")"
+}
+
+// Unwrap returns the refusal.
+func (e *KeyError) Unwrap() error { return e.Refusal }
+
+// CheckKey returns a *KeyError if the key may not import rows of a kind. It sends an empty request, of which nothing is stored: who may
+// send something is checked before what is sent.
+func (p *Platform) CheckKey(ctx context.Context, kind mapping.Kind) error {
+	var err error
+	if kind == mapping.Products {
+		_, err = p.Client.BulkUpsertProducts(ctx, client.ProductBulkRequest{Products: []client.ProductBulkItem{}})
+	} else {
+		_, err = p.Client.CreateEventsBulk(ctx, client.EventBulkRequest{Events: []client.EventInput{}}, nil)
+	}
+	refusal, ok := errors.AsType[*client.Error](err)
+	switch {
+	case ok && (refusal.Status == http.StatusUnauthorized || refusal.Status == http.StatusForbidden):
+		return &KeyError{Refusal: refusal}
+	case ok && concernsContent(refusal): // it is empty
+		return nil
+	case err != nil:
+		return fmt.Errorf("check the API key: %w", err)
+	}
+	return nil
+}
+
 // Begin implements Target. Without the scope admin nothing is announced, and events that are too old are refused.
 func (p *Platform) Begin(ctx context.Context, id string, first, last time.Time) error {
 	_, err := p.Client.BeginImport(ctx, client.ImportRequest{ID: id, From: openapi_types.Date{Time: first}, To: openapi_types.Date{Time: last}})
