@@ -213,7 +213,7 @@ COMMENT ON COLUMN audit.log.project IS 'The project in which it was done. Null f
 COMMENT ON COLUMN audit.log.action IS 'What was done, as x-audit in openapi.yaml names it, such as key.created. Names do not change.';
 COMMENT ON COLUMN audit.log.subject IS 'What it was done to: a kind and an id, such as account:0195a3f2-….';
 COMMENT ON COLUMN audit.log.details IS 'What changed. It has no passwords, hashes, keys or tokens.';
-COMMENT ON COLUMN audit.log.request_id IS 'The X-Request-Id of the request, as in the access log. Null for a command.';
+COMMENT ON COLUMN audit.log.request_id IS 'The X-Request-Id of the request, as in the access log: the text of the client if it sent a valid one, so it proves nothing. Null for a command.';
 COMMENT ON COLUMN audit.log.address IS 'The address of the client behind the trusted proxies. Null for a command.';
 -- No role may choose the time of a row, change a row or delete one.
 GRANT INSERT (id, actor_kind, actor, project, action, subject, details, request_id, address) ON audit.log TO hp_auth, hp_catalog, hp_ingest, hp_aggregator;
