@@ -36,7 +36,7 @@ func TestImportWithABadKey(t *testing.T) {
 			defer server.Close()
 			dir := t.TempDir()
 			files := map[string]string{
-				"m.yaml": "rows: events\nfile: {format: csv}\nfields: {type: what, user_id: who}\n", "e.csv": "what,who\nview,ada\nunreadable\n", "e.rejects.csv": "mended\n",
+				"m.yaml": "rows: events\nfile: {format: csv}\nfields: {type: what, user_id: who, ts: when}\n", "e.csv": "what,who,when\nview,ada,2026-01-01T00:00:00Z\nunreadable\n", "e.rejects.csv": "mended\n",
 			}
 			for name, text := range files {
 				if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {

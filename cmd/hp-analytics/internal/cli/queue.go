@@ -124,7 +124,7 @@ func queueChange(env environment, name, short string, change func(q queue, ids [
 		Use: name + " ID… | --archived", Short: short,
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			if all == (len(ids) > 0) {
-				return usageError{fmt.Errorf("name the ids of archived tasks (hp-analytics queue list archived), or --archived for all of them, and not both")}
+				return usageError{errors.New("name the ids of archived tasks (hp-analytics queue list archived), or --archived for all of them, and not both")}
 			}
 			return env.withQueue(cmd.Context(), func(q queue) error {
 				if !q.known {

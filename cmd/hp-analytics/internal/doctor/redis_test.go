@@ -81,7 +81,7 @@ func TestQueue(t *testing.T) {
 	}
 	want(t, s, "queue/tasks", Problem, "is paused")
 	s.hurry = true
-	want(t, s, "queue/tasks", Warning, "the oldest of 1 waiting tasks")
+	want(t, s, "queue/tasks", Warning, "1 task waiting, the oldest for")
 	if _, err := s.Queue.ArchiveAllPendingTasks(name); err != nil {
 		t.Fatal(err)
 	}
