@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/quantity"
 	"github.com/hp-analytics/hp-analytics/services/auth/accounts"
 )
 
@@ -59,7 +60,7 @@ func (e environment) awaitZone(ctx context.Context, pool *pgxpool.Pool, p accoun
 	text := "all numbers are counted by " + p.TimeZone
 	if c := p.ZoneChange; c != nil && c.DaysKept > 0 {
 		text = fmt.Sprintf("%s are counted by %s; %s before keep the former zone, because their raw events are gone",
-			count(c.DaysDone, "day"), p.TimeZone, count(c.DaysKept, "day"))
+			quantity.Of(c.DaysDone, "day"), p.TimeZone, quantity.Of(c.DaysKept, "day"))
 	}
 	_, err = fmt.Fprintln(e.stdout, text)
 	return err
