@@ -260,5 +260,9 @@ func kindOf(c prometheus.Collector, desc *prometheus.Desc) string {
 			return "histogram"
 		}
 	}
-	return "unknown"
+	// Metrics of a server are there once it was measured. TestScrapedMetricsAreDocumented sees their types.
+	if name := descPattern.FindStringSubmatch(desc.String())[1]; strings.HasSuffix(name, "_total") {
+		return "counter"
+	}
+	return "gauge"
 }
