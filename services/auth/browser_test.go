@@ -49,7 +49,7 @@ func TestBrowserSession(t *testing.T) {
 	if w := b.post(t, "/auth/refresh", `{}`); w.Code != http.StatusOK || strings.Contains(w.Body.String(), "refresh_token") || b.cookie.Value == first.Value {
 		t.Errorf("a refresh: %d %s", w.Code, w.Body)
 	}
-	if w := b.post(t, "/auth/refresh", `{}`, "X-Forwarded-Proto: https"); w.Code != http.StatusOK || !b.cookie.Secure {
+	if w := b.post(t, "/auth/refresh", `{}`, "X-Forwarded-Proto: HTTPS, http"); w.Code != http.StatusOK || !b.cookie.Secure {
 		t.Errorf("over HTTPS: %d, the cookie is %+v", w.Code, b.cookie)
 	}
 	if w := b.post(t, "/auth/logout", `{}`); w.Code != http.StatusNoContent || b.cookie.MaxAge >= 0 || b.cookie.Value != "" {

@@ -1,6 +1,6 @@
 // Requests to the HTTP API, with the types of its contract.
 import type { components, paths } from "./api.gen";
-import { authorization, forget, Problem, problemOf } from "./session";
+import { authorization, problemOf } from "./session";
 import { project, root } from "./route";
 
 export type Schemas = components["schemas"];
@@ -25,10 +25,7 @@ export async function get<A>(url: string, signal?: AbortSignal): Promise<A> {
   let credential = await authorization();
   let answer = await send(url, credential, signal);
   if (answer.status === 401) {
-    credential = await authorization(credential).catch((error: unknown) => {
-      if (error instanceof Problem && error.status === 401) forget();
-      throw error;
-    });
+    credential = await authorization(credential);
     answer = await send(url, credential, signal);
   }
   if (!answer.ok) throw await problemOf(answer);
@@ -41,8 +38,10 @@ function send(url: string, credential: string, signal?: AbortSignal): Promise<Re
   return fetch(root + url, { headers, signal });
 }
 
-// curl returns the command that asks the same.
+// curl returns the command that asks the same. The address of the page may come from anybody, so its texts are quoted for the shell.
 export function curl(url: string): string {
-  const named = project.value === "" ? "" : ` -H 'Project: ${project.value}'`;
-  return `curl -H "Authorization: Bearer $TOKEN"${named} '${location.origin}${root}${url}'`;
+  const named = project.value === "" ? "" : ` -H ${quoted("Project: " + project.value)}`;
+  return `curl -H "Authorization: Bearer $TOKEN"${named} ${quoted(location.origin + root + url)}`;
 }
+
+const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;

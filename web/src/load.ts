@@ -22,12 +22,17 @@ export function useAnswer<A>(url: string): Loaded<A> {
   useEffect(() => {
     if (url === "") return;
     const stop = new AbortController();
+    let pending = false;
     const read = async (): Promise<void> => {
+      if (pending) return; // an older answer must not replace a newer one
+      pending = true;
       try {
         const answer = await get<A>(url, stop.signal);
         setState({ key, answer, loading: false });
       } catch (error) {
         if (!stop.signal.aborted) setState((old) => ({ key, answer: old.key === key ? old.answer : undefined, error: error as Error, loading: false }));
+      } finally {
+        pending = false;
       }
     };
     void read();

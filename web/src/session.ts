@@ -55,9 +55,15 @@ let renewing: Promise<void> | undefined;
 
 // renew gets new tokens. Tabs share the cookie, so they take turns: each gets a token of its own.
 function renew(): Promise<void> {
-  renewing ??= inTurn(async () => keep((await (await post("/auth/refresh", {})).json()) as Tokens)).finally(() => {
-    renewing = undefined;
-  });
+  const work = async (): Promise<void> => keep((await (await post("/auth/refresh", {})).json()) as Tokens);
+  renewing ??= inTurn(work)
+    .catch((error: unknown) => {
+      if (error instanceof Problem && error.status === 401) forget(); // the session has ended
+      throw error;
+    })
+    .finally(() => {
+      renewing = undefined;
+    });
   return renewing;
 }
 
@@ -99,14 +105,16 @@ async function readMe(): Promise<void> {
   me.value = (await answer.json()) as Me;
 }
 
-// signOut ends the session here and on the server, and tells other tabs.
+// signOut ends the session on the server, then here and in other tabs. It fails when the server cannot be told, because the session
+// would live on.
 export async function signOut(): Promise<void> {
   try {
     await post("/auth/logout", {});
-  } finally {
-    forget();
-    tabs?.postMessage("signed out");
+  } catch (error) {
+    if (!(error instanceof Problem) || error.status !== 401) throw error; // there is no session any more
   }
+  forget();
+  tabs?.postMessage("signed out");
 }
 
 // forget ends the session here.

@@ -1,5 +1,6 @@
 // What surrounds each page: where one can go, which project it is about, and who is logged in.
 import type { ComponentChildren } from "preact";
+import { useState } from "preact/hooks";
 import { me, signOut } from "../session";
 import { go, link, page, project, root, same } from "../route";
 
@@ -25,6 +26,8 @@ export function Shell({ children }: { children: ComponentChildren }) {
 }
 
 function Account() {
+  const [failure, setFailure] = useState("");
+  const leave = () => signOut().catch(() => setFailure("You are still signed in: the server does not answer."));
   const account = me.value;
   if (!account) return null;
   const chosen = project.value || account.projects[0]?.slug || "";
@@ -39,7 +42,8 @@ function Account() {
         </label>
       )}
       <span class="quiet">{account.email}</span>
-      <button type="button" onClick={() => void signOut()}>Sign out</button>
+      <button type="button" onClick={() => void leave()}>Sign out</button>
+      {failure !== "" && <span class="note" role="alert">{failure}</span>}
       <a href={root + "/docs"} target="_blank" rel="noreferrer">API</a>
     </div>
   );

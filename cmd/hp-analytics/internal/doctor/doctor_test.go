@@ -131,7 +131,7 @@ func TestChecksOfTheDatabase(t *testing.T) {
 		"an interrupted rebuild":             {"numbers/rebuild", []string{`INSERT INTO stats.rebuilds (project, from_day, to_day, started_at) VALUES (1, '2026-01-01', '2026-01-02', now() - interval '2 days')`}, Warning, "2026-01-01 to 2026-01-02 in project 1"},
 		"a change of a time zone that fails": {"numbers/time zones", []string{zone, `UPDATE stats.zone_changes SET failure = 'no disk'`}, Warning, "the last step failed: no disk"},
 		"a change of a time zone that waits": {"numbers/time zones", []string{`UPDATE auth.projects SET time_zone = 'Asia/Tokyo', updated_at = now() - interval '1 hour'`}, Warning, "default: 0 of 0 days were moved to Asia/Tokyo in 1h"},
-		"a change of a time zone that lasts": {"numbers/time zones", []string{zone}, Warning, "default: 2 of 5 days were moved to Asia/Tokyo in 48h"},
+		"a change of a time zone that lasts": {"numbers/time zones", []string{zone}, Warning, "default: 2 of 5 days were moved to UTC in 48h"},
 		"an erasure that lasts":              {"numbers/erasures", []string{erasure}, Warning, "1 erasure not done, the oldest asked for 48h"},
 		"an erasure that fails":              {"numbers/erasures", []string{erasure, `UPDATE ingest.erasures SET last_error = 'broken'`}, Warning, "1 erasure not done, failed and tried again: 1, the oldest"},
 		"an erasure that is held up":         {"numbers/erasures", []string{erasure, `UPDATE ingest.erasures SET held_by = '{5}'`}, Warning, "1 erasure not done, held up by batches that cannot be folded: 1, the oldest"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os/exec"
 	"strings"
 	"sync"
@@ -26,7 +27,7 @@ type tab struct {
 }
 
 // newTab starts a browser without a session.
-func newTab(t *testing.T, url string) *tab {
+func newTab(t *testing.T, base string) *tab {
 	t.Helper()
 	program, err := exec.LookPath("chromium")
 	if err != nil {
@@ -40,7 +41,7 @@ func newTab(t *testing.T, url string) *tab {
 	t.Cleanup(expire)
 	ctx, closeTab := chromedp.NewContext(within)
 	t.Cleanup(closeTab)
-	b := &tab{t: t, ctx: ctx, url: url}
+	b := &tab{t: t, ctx: ctx, url: base}
 	chromedp.ListenTarget(ctx, b.listen)
 	b.do(log.Enable())
 	return b
@@ -81,7 +82,7 @@ func (b *tab) sees(text string) {
 // follow clicks on a link or a button by its text.
 func (b *tab) follow(text string) {
 	b.t.Helper()
-	b.do(chromedp.Click(fmt.Sprintf(`//*[self::a or self::button][contains(normalize-space(.), %q)]`, text), chromedp.BySearch))
+	b.do(chromedp.Click(fmt.Sprintf(`//*[self::a or self::button or self::summary][contains(normalize-space(.), %q)]`, text), chromedp.BySearch))
 }
 
 // until waits until an expression is true.
@@ -200,6 +201,15 @@ func TestDashboardSession(t *testing.T) {
 	if got := b.value(`document.cookie + JSON.stringify({...localStorage, ...sessionStorage})`); got != `{"hpa-session":"there"}` {
 		t.Errorf("scripts see %s", got)
 	}
+	b.open("/?project=" + url.QueryEscape("x'; echo gone; '"))
+	b.sees("You may not see this.")
+	b.follow("What is this number?")
+	if got := b.value(`document.querySelector("pre").textContent`); !strings.Contains(got, `'Project: x'\''; echo gone; '\'''`) {
+		t.Errorf("the command is %s", got)
+	}
+	b.open("/app/events")
+	b.sees("Names")
+
 	second, closeSecond := chromedp.NewContext(b.ctx)
 	defer closeSecond()
 	other := &tab{t: t, ctx: second, url: s.url}
@@ -209,5 +219,18 @@ func TestDashboardSession(t *testing.T) {
 	b.do(chromedp.WaitVisible(`input[name=email]`))
 	other.do(chromedp.WaitVisible(`input[name=email]`))
 	other.do(chromedp.Reload(), chromedp.WaitVisible(`input[name=email]`))
-	b.clean("/auth/login") // the wrong password
+	b.clean("/auth/login", "403") // the wrong password, and the project that there is not
+}
+
+// TestDashboardOfAnEndedSession checks that a page asks to sign in when its session was ended elsewhere.
+func TestDashboardOfAnEndedSession(t *testing.T) {
+	t.Parallel()
+	s, _ := busyShop(t)
+	b := newTab(t, s.url)
+	b.open("/")
+	b.signIn("admin@example.com")
+	b.sees("Most viewed products")
+	s.send(http.MethodDelete, "/auth/sessions", s.admin, "")
+	b.do(chromedp.Reload(), chromedp.WaitVisible(`input[name=email]`))
+	b.clean("/auth/refresh")
 }

@@ -22,7 +22,8 @@ type postgresList []postgresMetric
 
 // postgresMetrics are read in one statement. pg_stat_database and pg_stat_user_tables show every role the same.
 var postgresMetrics = postgresList{
-	{gauge("hpa_postgres_server_database_bytes", "Size of the database on disk."), `pg_database_size(current_database())::float8`},
+	{gauge("hpa_postgres_server_database_bytes", "Size of the database on disk."),
+		`CASE WHEN has_database_privilege(current_database(), 'CONNECT') THEN pg_database_size(current_database())::float8 END`},
 	{gauge("hpa_postgres_server_connections", "Connections to the database, of all clients."), `d.numbackends::float8`},
 	{gauge("hpa_postgres_server_connections_max", "Limit of connections of the server (max_connections)."), `current_setting('max_connections')::float8`},
 	{counter("hpa_postgres_server_commits_total", "Transactions that were committed."), `d.xact_commit::float8`},

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
@@ -102,6 +103,12 @@ func (s *Server) setCookie(w http.ResponseWriter, r *http.Request, refresh strin
 		// Without a path the browser takes the folder of the request, /auth, under whatever prefix a proxy publishes it.
 		Name: sessionCookie, Value: refresh, MaxAge: age, HttpOnly: true, SameSite: http.SameSiteStrictMode,
 		// A gateway that ends TLS says so. Over plain HTTP, as on a laptop, a browser would not send a secure cookie.
-		Secure: r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https",
+		Secure: r.TLS != nil || overHTTPS(r.Header.Get("X-Forwarded-Proto")),
 	})
+}
+
+// overHTTPS reports whether the first of a chain of proxies was reached by HTTPS.
+func overHTTPS(forwarded string) bool {
+	first, _, _ := strings.Cut(forwarded, ",")
+	return strings.EqualFold(strings.TrimSpace(first), "https")
 }
