@@ -607,6 +607,8 @@ $$;
 COMMENT ON FUNCTION ingest.drop_partitions_before(date, boolean) IS
 	'Drops the partitions of the weeks that end before a day and returns their names and sizes in bytes. One that some projects hold stays and is returned with them; after a day it takes no rows of other projects. With dry_run it only returns what it would drop.';
 
+-- The maintenance and an erasure may delete the same rows. What counts is what was chosen, not what was left to delete: or else the one
+-- that waited for the other would believe that it is done.
 CREATE FUNCTION ingest.delete_dropped_rows(for_project smallint, wanted date, from_ts timestamptz, max_rows integer) RETURNS timestamptz
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -616,12 +618,12 @@ BEGIN
 		RAISE EXCEPTION 'delete_dropped_rows: the day % of project % is not dropped', wanted, for_project USING ERRCODE = 'invalid_parameter_value';
 	END IF;
 	EXECUTE format('
-		WITH gone AS (
-			DELETE FROM ingest.%1$I
-			WHERE ctid = ANY (ARRAY(SELECT ctid FROM ingest.%1$I WHERE project = $1 AND ts >= $2 AND ts < $3 ORDER BY ts LIMIT $4))
-			RETURNING ts
+		WITH chosen AS MATERIALIZED (
+			SELECT ctid, ts FROM ingest.%1$I WHERE project = $1 AND ts >= $2 AND ts < $3 ORDER BY ts LIMIT $4
+		), gone AS (
+			DELETE FROM ingest.%1$I WHERE ctid = ANY (ARRAY(SELECT ctid FROM chosen))
 		)
-		SELECT CASE WHEN count(*) = $4 THEN max(ts) END FROM gone', ingest.partition_of(wanted))
+		SELECT CASE WHEN count(*) = $4 THEN max(ts) END FROM chosen', ingest.partition_of(wanted))
 		INTO last
 		USING for_project, greatest(from_ts, wanted::timestamp AT TIME ZONE 'UTC'), (wanted + 1)::timestamp AT TIME ZONE 'UTC', max_rows;
 	RETURN last;

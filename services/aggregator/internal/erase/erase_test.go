@@ -379,6 +379,37 @@ func TestDaysWithoutRawRows(t *testing.T) {
 	}
 }
 
+// TestAUserOfDaysThatWereClosed erases a user of days that were dropped for its project, while their rows still wait to be deleted because
+// another project holds the partition.
+func TestAUserOfDaysThatWereClosed(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	shop := b.InProject("shop", "UTC")
+	b.write(shop, 10)
+	b.exec(`INSERT INTO ingest.imports (project, id, first_day, last_day) VALUES ($1, gen_random_uuid(), '2026-01-01', '2026-01-04')`, shop.Project)
+	b.exec(`SELECT ingest.drop_partitions_before('2026-01-06', false)`)
+	const closed = `SELECT count(*) FROM ingest.events WHERE project = 1 AND ts < '2026-01-05'`
+	if n := one[int](b, closed+` AND user_n = $1`, b.Users[0]); n == 0 {
+		t.Fatal("the user has no rows of closed days")
+	}
+	others := b.rowsOf(shop.Users)
+	receipt := b.ask(1, false, "user-1")
+	b.erase()
+	if diff := cmp.Diff(nothing, b.rowsOf(b.Users[:1])); diff != "" {
+		t.Errorf("left (-want +got):\n%s", diff)
+	}
+	if n := one[int](b, closed); n != 0 {
+		t.Errorf("%d rows of closed days are left", n)
+	}
+	if diff := cmp.Diff(others, b.rowsOf(shop.Users)); diff != "" {
+		t.Errorf("of the project that holds the week (-before +after):\n%s", diff)
+	}
+	if report := b.verify(receipt); !report.OK() {
+		t.Errorf("verification: %+v", report)
+	}
+	b.equal()
+}
+
 // TestManyErasuresAreOnePass erases all users but one: each day is rebuilt once, and nobody is the only user left of most rows.
 func TestManyErasuresAreOnePass(t *testing.T) {
 	t.Parallel()

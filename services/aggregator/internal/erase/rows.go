@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	platformpostgres "github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
 )
 
 // counted follows a part "gone" of a statement, which has the former user_n of the rows that were changed. It adds their number to
@@ -50,19 +51,15 @@ const (
 
 // orphanRows makes a chunk of raw rows those of nobody: of events week by week, and then of orders and of refunds.
 func (e *Eraser) orphanRows(ctx context.Context, p *pass) (Progress, error) {
+	var week time.Time
+	const next = `SELECT week FROM ingest.partitions WHERE $1::date IS NULL OR week > $1 ORDER BY week LIMIT 1`
+	switch err := e.Pool.QueryRow(ctx, next, p.reached).Scan(&week); {
+	case err == nil:
+		return Moved, e.orphanWeek(ctx, p, week)
+	case !errors.Is(err, pgx.ErrNoRows):
+		return Idle, fmt.Errorf("look for the next week: %w", err)
+	}
 	return Moved, platformpostgres.InTx(ctx, e.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
-		var week time.Time
-		const next = `SELECT week FROM ingest.partitions WHERE $1::date IS NULL OR week > $1 ORDER BY week LIMIT 1`
-		switch err := tx.QueryRow(ctx, next, p.reached).Scan(&week); {
-		case err == nil:
-			n, err := p.orphan(ctx, tx, orphanEvents, "ingest.events", week, week.AddDate(0, 0, 7))
-			if err != nil || n == chunk {
-				return err
-			}
-			return p.reach(ctx, tx, week)
-		case !errors.Is(err, pgx.ErrNoRows):
-			return fmt.Errorf("look for the next week: %w", err)
-		}
 		for table, statement := range map[string]string{"ingest.orders": orphanOrders, "ingest.refunds": orphanRefunds} {
 			n, err := p.orphan(ctx, tx, statement, table)
 			if err != nil || n == chunk {
@@ -70,6 +67,21 @@ func (e *Eraser) orphanRows(ctx context.Context, p *pass) (Progress, error) {
 			}
 		}
 		return p.planDays(ctx, tx)
+	})
+}
+
+// orphanWeek makes a chunk of the events of a week those of nobody. Rows of days that were dropped for the project while others hold the
+// partition wait for the maintenance to delete them, and may not be changed: they are deleted now.
+func (e *Eraser) orphanWeek(ctx context.Context, p *pass, week time.Time) error {
+	if err := (postgres.Store{Pool: e.Pool}).DeleteDropped(ctx, p.project, week); err != nil {
+		return err //nolint:wrapcheck // it says what was done
+	}
+	return platformpostgres.InTx(ctx, e.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
+		n, err := p.orphan(ctx, tx, orphanEvents, "ingest.events", week, week.AddDate(0, 0, 7))
+		if err != nil || n == chunk {
+			return err
+		}
+		return p.reach(ctx, tx, week)
 	})
 }
 

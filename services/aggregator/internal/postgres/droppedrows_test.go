@@ -1,9 +1,14 @@
 package postgres_test
 
 import (
+	"context"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/jackc/pgx/v5"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/batchtest"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
@@ -93,4 +98,86 @@ func TestAFailedBatchHoldsItsProjectOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	drop(1, 1, 0, 0)
+}
+
+// closeWeek closes the first four days of a writer for its project, because an import of another one holds their week.
+func closeWeek(t *testing.T, w *batchtest.Writer) {
+	t.Helper()
+	shop := w.InProject("shop", "UTC")
+	const event = `INSERT INTO ingest.events (project, ts, id, batch, user_n, name) SELECT $1, $2::timestamptz + n * interval '1 s', gen_random_uuid(), 7, 1, 1 FROM generate_series(1, 5) AS n`
+	for _, project := range []int16{w.Project, shop.Project} {
+		if _, err := w.Pool.Exec(t.Context(), event, project, w.First); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const holds = `INSERT INTO ingest.imports (project, id, first_day, last_day) VALUES ($1, gen_random_uuid(), $2::date, $2::date)`
+	if _, err := w.Pool.Exec(t.Context(), holds, shop.Project, w.First); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Pool.Exec(t.Context(), `SELECT ingest.drop_partitions_before($1, false)`, w.First.AddDate(0, 0, 5)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestADeletionGoesOnWithALongerRetention closes days without deleting their rows, as a process does that ends in between. Then rows are
+// to be kept for longer.
+func TestADeletionGoesOnWithALongerRetention(t *testing.T) {
+	t.Parallel()
+	database := dbtest.New(t)
+	w := batchtest.New(t, database, 16)
+	closeWeek(t, w)
+	store := postgres.Store{Pool: database.Pool("hp_aggregator"), Lanes: 2, Rows: 1000}
+	if _, err := store.DropExpired(t.Context(), w.First.AddDate(0, 0, -100)); err != nil {
+		t.Fatal(err)
+	}
+	var left []int16
+	if err := w.Pool.QueryRow(t.Context(), `SELECT array_agg(project) FROM ingest.events`).Scan(&left); err != nil {
+		t.Fatal(err)
+	}
+	if len(left) != 5 || left[0] == w.Project {
+		t.Errorf("rows of the projects %v are left, want five of the one that holds them", left)
+	}
+}
+
+// TestTwoDeleteTheSameRows lets a deletion wait for another one of the same chunk. It must not take that for the end of the day.
+func TestTwoDeleteTheSameRows(t *testing.T) {
+	t.Parallel()
+	database := dbtest.New(t)
+	w := batchtest.New(t, database, 17)
+	closeWeek(t, w)
+	const chunk = `SELECT ingest.delete_dropped_rows($1, $2::timestamptz::date, $2, 3)`
+	first, err := w.Pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Rollback(context.WithoutCancel(t.Context()))
+	var reached *time.Time
+	if err := first.QueryRow(t.Context(), chunk, w.Project, w.First).Scan(&reached); err != nil || reached == nil {
+		t.Fatalf("the first: %v, %v", reached, err)
+	}
+	type result struct {
+		reached *time.Time
+		err     error
+	}
+	second := make(chan result, 1)
+	go func() {
+		var r result
+		r.err = w.Pool.QueryRow(t.Context(), chunk, w.Project, w.First).Scan(&r.reached)
+		second <- r
+	}()
+	platformtest.Eventually(t, 30*time.Second, "the second waits", func() bool {
+		var waits bool
+		const query = `SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')`
+		return w.Pool.QueryRow(t.Context(), query).Scan(&waits) == nil && waits
+	})
+	if err := first.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if r := <-second; r.err != nil || r.reached == nil || !r.reached.Equal(*reached) {
+		t.Errorf("the second has reached %v, %v; want %v", r.reached, r.err, reached)
+	}
+	rows, _ := w.Pool.Query(t.Context(), `SELECT ts FROM ingest.events WHERE project = $1`, w.Project) // CollectRows returns its error
+	if left, err := pgx.CollectRows(rows, pgx.RowTo[time.Time]); err != nil || len(left) != 2 {
+		t.Errorf("%v are left, %v; want two rows", left, err)
+	}
 }

@@ -67,7 +67,7 @@ func (s Store) DropExpired(ctx context.Context, before time.Time) ([]Partition, 
 	if err != nil {
 		return nil, postgres.Classify(err)
 	}
-	return expired.Partitions, postgres.Classify(errors.Join(s.deleteDropped(ctx, before), s.deleteTimes(ctx, before)))
+	return expired.Partitions, postgres.Classify(errors.Join(s.deleteDropped(ctx), s.deleteTimes(ctx, before)))
 }
 
 // expiredBefore lists the partitions of the weeks that end before a day. It drops them unless dryRun is set or a project holds them.
