@@ -3,6 +3,7 @@ package httpserver
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net"
 	"net/http"
 )
@@ -65,6 +66,18 @@ func (w *wholeWriter) Write(p []byte) (int, error) {
 // maxHeld bounds the buffer that a connection keeps between answers, in bytes.
 const maxHeld = 16 << 10
 
+// headerEnd is what the header of an answer ends with.
+var headerEnd = []byte("\r\n\r\n")
+
+// CloseWrite ends the direction to the client. net/http does so before it closes a connection with an unread body, and looks for the
+// method on the connection itself: without it, the client gets a reset, possibly in place of the answer.
+func (c *wholeConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
+
 // Write implements net.Conn.
 func (c *wholeConn) Write(p []byte) (int, error) {
 	if c.body == 0 {
@@ -72,7 +85,11 @@ func (c *wholeConn) Write(p []byte) (int, error) {
 	}
 	c.held = append(c.held, p...)
 	if c.header == 0 {
-		c.header = bytes.Index(c.held, []byte("\r\n\r\n")) + len("\r\n\r\n")
+		end := bytes.Index(c.held, headerEnd)
+		if end < 0 {
+			return len(p), nil // a header that is longer than the buffer of net/http
+		}
+		c.header = end + len(headerEnd)
 	}
 	if len(c.held) < c.header+c.body {
 		return len(p), nil

@@ -54,6 +54,9 @@ func TestPreparedAnswersAreOneWrite(t *testing.T) {
 		if body, ok := bodies[r.URL.Path]; ok {
 			return reply.New(body, reply.Options{}), 2
 		}
+		if r.URL.Path == "/long-header" {
+			return reply.New([]byte("z"), reply.Options{CacheControl: strings.Repeat("no-cache, ", 1000)}), 2
+		}
 		return nil, 0
 	})
 	router.Get("/pieces", func(w http.ResponseWriter, _ *http.Request) {
@@ -84,7 +87,7 @@ func TestPreparedAnswersAreOneWrite(t *testing.T) {
 	}{
 		{"/a", "", 200, 1}, {"/d", "", 200, 1}, {"/b", "", 200, 1}, {"/c", "", 200, 1}, {"/e", "", 200, 1},
 		{"/pieces", "", 200, 0}, {"/d", "", 200, 1}, {"/d", "If-None-Match: *\r\n", 304, 1}, {"/d", "Accept-Encoding: gzip\r\n", 200, 1},
-		{"/nothing", "", 404, 1}, {"/e", "", 200, 1},
+		{"/nothing", "", 404, 1}, {"/e", "", 200, 1}, {"/long-header", "", 200, 1}, {"/a", "", 200, 1},
 	} {
 		before := writes.Load()
 		if _, err := io.WriteString(conn, "GET "+c.path+" HTTP/1.1\r\nHost: a\r\n"+c.header+"\r\n"); err != nil {
@@ -108,5 +111,42 @@ func TestPreparedAnswersAreOneWrite(t *testing.T) {
 		if got := writes.Load() - before; c.writes > 0 && got != c.writes {
 			t.Errorf("%s %s: %d writes, want %d", c.path, c.header, got, c.writes)
 		}
+	}
+}
+
+// TestRefusedBodyEndsWithoutReset sends more than the server reads. The client gets the answer and the end of the connection.
+func TestRefusedBodyEndsWithoutReset(t *testing.T) {
+	t.Parallel()
+	router, _ := prepared(t, nil)
+	router.Post("/refused", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusRequestEntityTooLarge) })
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httpserver.Component(listener, httpserver.Config{
+		ReadTimeout: time.Minute, WriteTimeout: time.Minute, IdleTimeout: time.Minute, ShutdownTimeout: time.Second,
+	}, router, platformtest.Discard())
+	platformtest.Go(t, func(ctx context.Context) { _ = server.Run(ctx, func() {}) })
+
+	conn, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	const header = "POST /refused HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n"
+	if _, err := io.WriteString(conn, header+strings.Repeat("x", 64<<10)); err != nil {
+		t.Fatal(err)
+	}
+	sent := bufio.NewReader(conn)
+	answer, err := http.ReadResponse(sent, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	if answer.StatusCode != http.StatusRequestEntityTooLarge {
+		t.Errorf("status %d", answer.StatusCode)
+	}
+	if _, err := io.Copy(io.Discard, sent); err != nil {
+		t.Errorf("the connection ends with %v", err)
 	}
 }
