@@ -50,6 +50,10 @@ type Key struct {
 	Name    string // empty for members and keys of the project
 }
 
+// mostQueued times Config.MaxQueued is how many requests wait at most. Their parts of the queue alone bound no number of callers, because
+// each may have one request in it, and who came first keeps what it has.
+const mostQueued = 2
+
 // threshold is how many times as many slots as are free one caller may hold.
 const threshold = 3
 
@@ -112,7 +116,7 @@ func (l *Limiter) enter(ctx context.Context, key Key) (*caller, error) {
 		l.mu.Unlock()
 		return c, nil
 	}
-	if len(c.queue) >= l.queueOf(c) {
+	if l.waiting >= mostQueued*l.config.MaxQueued || len(c.queue) >= l.queueOf(c) {
 		l.forget(c)
 		l.refused(ctx, l.metrics.full)
 		l.mu.Unlock()

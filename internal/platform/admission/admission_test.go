@@ -222,6 +222,29 @@ func TestQueueIsShared(t *testing.T) {
 	})
 }
 
+// However many callers there are, the queue has a bound.
+func TestQueueOfManyCallers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l, _ := newLimiter(1, 10)
+		slot := enter(t, l, alice)
+		for i := range 20 {
+			if answer := ask(t, l, admission.Key{Name: strconv.Itoa(i)}); !waits(answer) {
+				t.Fatalf("request %d is refused", i)
+			}
+		}
+		if more := ask(t, l, bob); waits(more) {
+			t.Error("more than twice the queue wait")
+		} else {
+			wantRefusal(t, (<-more).err)
+		}
+		time.Sleep(queueBurst) //nolint:forbidigo // synctest
+		synctest.Wait()        // all of them are refused
+		slot.Release()
+		enter(t, l, bob).Release()
+	})
+}
+
 // A request whose client is gone leaves the queue.
 func TestCanceled(t *testing.T) {
 	t.Parallel()

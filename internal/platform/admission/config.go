@@ -24,7 +24,9 @@ type Config struct {
 	// each processor, -1 no limit. If it is too small, requests wait while processors are idle; if it is too large, an overload
 	// makes all requests slow before the first one is refused.
 	MaxConcurrent int `env:"HTTP_MAX_CONCURRENT_REQUESTS, default=0"`
-	// MaxQueued bounds the requests that wait; further ones are refused with 503 at once. 0 is four times MaxConcurrent.
+	// MaxQueued is how many requests wait, in equal parts for all callers; further ones are refused with 503 at once. Callers that
+	// come later get their part beside what the earlier ones have, so up to twice as many wait for a moment. 0 is four times
+	// MaxConcurrent.
 	MaxQueued int `env:"HTTP_MAX_QUEUED_REQUESTS, default=0"`
 	// QueueTime is the longest wait while the queue is never empty, which is an overload. It adds to the latency of everything that
 	// is answered then.

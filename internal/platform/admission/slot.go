@@ -69,6 +69,9 @@ func (s *Slot) resume(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.caller = c
+	if s.ended { // by Release, while this one waited
+		s.giveBack()
+	}
 	return nil
 }
 

@@ -104,33 +104,70 @@ func TestReleaseInAHandler(t *testing.T) {
 	})
 }
 
-// However requests come and go, no more than the limit are worked on, and all slots are free in the end.
+// A slot that is released while its body waits for another one gives that one back too.
+func TestReleaseWhileABodyWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l, _ := newLimiter(1, 10)
+		slot := enter(t, l, alice)
+		reader, writer := io.Pipe()
+		body := slot.Body(t.Context(), reader)
+		read := make(chan error, 1)
+		go func() {
+			_, err := body.Read(make([]byte, 8))
+			read <- err
+		}()
+		time.Sleep(time.Second) //nolint:forbidigo // synctest
+		other := enter(t, l, bob)
+		if _, err := writer.Write([]byte("late")); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if len(read) == 1 {
+			t.Fatal("a body goes on without a slot")
+		}
+		slot.Release()
+		other.Release()
+		if err := <-read; err != nil {
+			t.Error(err)
+		}
+		enter(t, l, bob).Release()
+	})
+}
+
+// However requests come and go, no more than the limit are worked on, and all slots are free in the end. Time stands still while a
+// goroutine runs, so no request waits too long, and none lends its slot.
 func TestLimitHolds(t *testing.T) {
 	t.Parallel()
-	const limit = 8
-	l, _ := newLimiter(limit, 1000)
-	var working atomic.Int32
-	var wg sync.WaitGroup
-	for i := range 50 {
-		wg.Go(func() {
-			for range 100 {
-				slot, err := l.Enter(t.Context(), admission.Key{Project: int16(i % 5)})
-				if err != nil {
-					continue
+	synctest.Test(t, func(t *testing.T) {
+		const limit = 8
+		l, _ := newLimiter(limit, 1000)
+		var working atomic.Int32
+		var wg sync.WaitGroup
+		for i := range 50 {
+			wg.Go(func() {
+				for range 100 {
+					slot, err := l.Enter(t.Context(), admission.Key{Project: int16(i % 5)})
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					if n := working.Add(1); n > limit {
+						t.Errorf("%d work at the same time", n)
+					}
+					if _, err := io.ReadAll(slot.Body(t.Context(), io.NopCloser(strings.NewReader("body")))); err != nil {
+						t.Error(err)
+					}
+					working.Add(-1)
+					slot.Release()
 				}
-				if n := working.Add(1); n > limit {
-					t.Errorf("%d work at the same time", n)
-				}
-				_, _ = io.ReadAll(slot.Body(t.Context(), io.NopCloser(strings.NewReader("body"))))
-				working.Add(-1)
-				slot.Release()
-			}
-		})
-	}
-	wg.Wait()
-	for i := range limit {
-		enter(t, l, admission.Key{Project: int16(100 + i)})
-	}
+			})
+		}
+		wg.Wait()
+		for i := range limit {
+			enter(t, l, admission.Key{Project: int16(100 + i)})
+		}
+	})
 }
 
 func BenchmarkEnter(b *testing.B) {
