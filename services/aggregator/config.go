@@ -65,10 +65,10 @@ func (c *Config) Validate() error {
 	if c.ProgressDeadline < time.Second {
 		problems = append(problems, fmt.Errorf("PROGRESS_DEADLINE: must be at least 1s, not %s", c.ProgressDeadline))
 	}
-	// Each fold needs a connection. The leader lock, the schedule, the progress monitor, and erasures with changes of time zones, which
-	// take turns, need one each.
-	if need := int32(c.Concurrency) + 4; c.Postgres.MaxConns < need {
-		problems = append(problems, fmt.Errorf("DATABASE_MAX_CONNS: must be at least AGGREGATOR_CONCURRENCY + 4 = %d, not %d", need, c.Postgres.MaxConns))
+	// Each fold needs a connection. The leader lock, the sweeps, the merges, the maintenance, the progress monitor, and erasures with
+	// changes of time zones, which take turns, need one each.
+	if need := int32(c.Concurrency) + 6; c.Postgres.MaxConns < need {
+		problems = append(problems, fmt.Errorf("DATABASE_MAX_CONNS: must be at least AGGREGATOR_CONCURRENCY + 6 = %d, not %d", need, c.Postgres.MaxConns))
 	}
 	return errors.Join(problems...)
 }

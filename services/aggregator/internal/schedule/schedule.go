@@ -4,8 +4,10 @@ package schedule
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -99,25 +101,37 @@ func New(options Options, registerer prometheus.Registerer) *Schedule {
 	return s
 }
 
-// Run sweeps and maintains until ctx ends, because the process stops or lost the leadership. Errors are logged; the next
-// round tries again.
+// Run sweeps, merges and maintains until ctx ends, because the process stops or lost the leadership. None of the three waits for another
+// one: maintenance can have rows to delete for minutes. Errors are logged; the next round tries again.
 func (s *Schedule) Run(ctx context.Context) error {
-	s.try(ctx, "maintenance", s.Maintain)
-	sweep, merge, maintenance := time.NewTicker(sweepInterval), time.NewTicker(mergeInterval), time.NewTicker(maintenanceInterval)
-	defer sweep.Stop()
-	defer merge.Stop()
-	defer maintenance.Stop()
+	var loops sync.WaitGroup
+	loops.Go(func() {
+		every(ctx, sweepInterval, func() {
+			s.try(ctx, "sweep", s.Sweep)
+			s.try(ctx, "retry of failed batches", s.options.RetryFailed)
+		})
+	})
+	loops.Go(func() {
+		every(ctx, mergeInterval, func() { s.try(ctx, "merge of segments", s.Merge) })
+	})
+	loops.Go(func() {
+		s.try(ctx, "maintenance", s.Maintain)
+		every(ctx, maintenanceInterval, func() { s.try(ctx, "maintenance", s.Maintain) })
+	})
+	loops.Wait()
+	return nil
+}
+
+// every does work at an interval until ctx ends.
+func every(ctx context.Context, interval time.Duration, work func()) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
-		case <-sweep.C:
-			s.try(ctx, "sweep", s.Sweep)
-			s.try(ctx, "retry of failed batches", s.options.RetryFailed)
-		case <-merge.C:
-			s.try(ctx, "merge of segments", s.Merge)
-		case <-maintenance.C:
-			s.try(ctx, "maintenance", s.Maintain)
+			return
+		case <-ticker.C:
+			work()
 		}
 	}
 }
@@ -214,41 +228,43 @@ func (s *Schedule) Merge(ctx context.Context) error {
 }
 
 // Maintain creates the partitions of the weeks around today, drops expired ones, deletes expired receipts, idempotency keys and times of
-// events, and merges what is left of the segments of rollups.
+// events, and merges what is left of the segments of rollups. No step depends on another one, so all are done, and the error is that of
+// all that fail.
 func (s *Schedule) Maintain(ctx context.Context) error {
-	today := s.options.Now().UTC()
-	made, err := s.options.Store.EnsurePartitions(ctx, today.AddDate(0, 0, -1), today.AddDate(0, 0, ahead))
-	if err != nil {
-		return fmt.Errorf("create partitions: %w", err)
+	store, today := s.options.Store, s.options.Now().UTC()
+	var failed []error
+	counts := []any{}
+	for _, step := range []struct {
+		what, counted string
+		do            func() (int64, error)
+	}{
+		{"create partitions", "partitions", func() (int64, error) {
+			made, err := store.EnsurePartitions(ctx, today.AddDate(0, 0, -1), today.AddDate(0, 0, ahead))
+			return int64(made), err
+		}},
+		{"drop expired partitions", "dropped", func() (int64, error) { return s.drop(ctx, Expiry(today, s.options.RawLife)) }},
+		{"prune receipts", "receipts", func() (int64, error) { return store.PruneBatches(ctx, s.options.ReceiptLife) }},
+		{"prune idempotency keys", "idempotency_keys", func() (int64, error) { return store.PruneIdempotencyKeys(ctx, idempotencyLife) }},
+		{"prune times of events", "event_times", func() (int64, error) { return store.PruneTimes(ctx) }},
+		{"merge segments", "segments", func() (int64, error) { return store.MergeSegments(ctx, 1) }},
+		// Wherever a project is, a day has ended a day after it ended in UTC.
+		{"add up segments", "blocks", func() (int64, error) { return store.BlockSegments(ctx, today.AddDate(0, 0, -1)) }},
+	} {
+		n, err := step.do()
+		if err != nil {
+			failed = append(failed, fmt.Errorf("%s: %w", step.what, err))
+		}
+		counts = append(counts, step.counted, n)
 	}
-	dropped, err := s.options.Store.DropExpired(ctx, Expiry(today, s.options.RawLife))
-	if err != nil { // a reader holds them; the other steps do not depend on it
-		s.options.Logger.WarnContext(ctx, "drop expired partitions", "err", err)
-	}
+	s.options.Logger.InfoContext(ctx, "maintenance", append(counts, "failed_steps", len(failed))...)
+	return errors.Join(failed...)
+}
+
+// drop drops the partitions of the weeks that end before a day and returns how many, also beside an error.
+func (s *Schedule) drop(ctx context.Context, before time.Time) (int64, error) {
+	dropped, err := s.options.Store.DropExpired(ctx, before)
 	for _, p := range dropped {
 		s.options.Logger.InfoContext(ctx, "dropped an expired partition", "partition", p.Name, "bytes", p.Bytes)
 	}
-	batches, err := s.options.Store.PruneBatches(ctx, s.options.ReceiptLife)
-	if err != nil {
-		return fmt.Errorf("prune receipts: %w", err)
-	}
-	keys, err := s.options.Store.PruneIdempotencyKeys(ctx, idempotencyLife)
-	if err != nil {
-		return fmt.Errorf("prune idempotency keys: %w", err)
-	}
-	times, err := s.options.Store.PruneTimes(ctx)
-	if err != nil {
-		return fmt.Errorf("prune times of events: %w", err)
-	}
-	merged, err := s.options.Store.MergeSegments(ctx, 1)
-	if err != nil {
-		return fmt.Errorf("merge segments: %w", err)
-	}
-	// Wherever a project is, a day has ended a day after it ended in UTC.
-	blocks, err := s.options.Store.BlockSegments(ctx, today.AddDate(0, 0, -1))
-	if err != nil {
-		return fmt.Errorf("add up segments: %w", err)
-	}
-	s.options.Logger.InfoContext(ctx, "maintenance done", "segments", merged, "blocks", blocks, "partitions", made, "receipts", batches, "idempotency_keys", keys, "event_times", times)
-	return nil
+	return int64(len(dropped)), err //nolint:wrapcheck // Maintain says what was done
 }

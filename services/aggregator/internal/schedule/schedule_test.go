@@ -3,8 +3,12 @@ package schedule_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -32,7 +36,8 @@ type store struct {
 	keys     time.Duration
 	merged   []int // the arguments of the merges
 	blocks   time.Time
-	times    bool // were pruned
+	times    bool  // were pruned
+	fails    error // of each step of maintenance
 }
 
 func (s *store) Work(_ context.Context, grace time.Duration) (folds int, err error) {
@@ -44,37 +49,37 @@ func (s *store) Work(_ context.Context, grace time.Duration) (folds int, err err
 
 func (s *store) EnsurePartitions(_ context.Context, from, to time.Time) (int, error) {
 	s.from, s.to = from, to
-	return 0, nil
+	return 0, s.fails
 }
 
 func (s *store) DropExpired(_ context.Context, before time.Time) ([]postgres.Partition, error) {
 	s.before = before
-	return nil, errAway // must not prevent the other steps
+	return nil, s.fails
 }
 
 func (s *store) PruneBatches(_ context.Context, age time.Duration) (int64, error) {
 	s.receipts = age
-	return 0, nil
+	return 0, s.fails
 }
 
 func (s *store) MergeSegments(_ context.Context, least int) (int64, error) {
 	s.merged = append(s.merged, least)
-	return 0, nil
+	return 0, s.fails
 }
 
 func (s *store) BlockSegments(_ context.Context, before time.Time) (int64, error) {
 	s.blocks = before
-	return 0, nil
+	return 0, s.fails
 }
 
 func (s *store) PruneIdempotencyKeys(_ context.Context, age time.Duration) (int64, error) {
 	s.keys = age
-	return 0, nil
+	return 0, s.fails
 }
 
 func (s *store) PruneTimes(context.Context) (int64, error) {
 	s.times = true
-	return 0, nil
+	return 0, s.fails
 }
 
 // queue holds tasks until it is full, and then fails as if Redis were down.
@@ -169,24 +174,76 @@ func TestSweepFoldsWithoutRedis(t *testing.T) {
 	}
 }
 
+// TestMaintainCreatesPartitionsAheadOfTime checks what the steps are asked to do, also when each of them fails.
 func TestMaintainCreatesPartitionsAheadOfTime(t *testing.T) {
 	t.Parallel()
-	s := &store{}
-	if err := newSchedule(t, s, &queue{}, nil).Maintain(t.Context()); err != nil {
-		t.Fatal(err)
+	for name, fails := range map[string]error{"all goes well": nil, "every step fails": errAway} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := &store{fails: fails}
+			err := newSchedule(t, s, &queue{}, nil).Maintain(t.Context())
+			if !errors.Is(err, fails) {
+				t.Errorf("Maintain = %v, want %v", err, fails)
+			}
+			if fails != nil && strings.Count(err.Error(), errAway.Error()) != 7 {
+				t.Errorf("Maintain = %v, want the errors of seven steps", err)
+			}
+			// In UTC, which defines the days, it is 23:00 on the last of February.
+			got := []string{s.from.Format(time.DateOnly), s.to.Format(time.DateOnly), s.before.Format(time.RFC3339), s.receipts.String(), s.keys.String()}
+			if diff := cmp.Diff([]string{"2026-02-27", "2026-03-03", "2026-02-17T00:00:00Z", "168h0m0s", "24h0m0s"}, got); diff != "" {
+				t.Errorf("first and last partition, first day of raw rows, life of receipts and of keys (-want +got):\n%s", diff)
+			}
+			if !s.times {
+				t.Error("times of events are kept")
+			}
+			// All days are merged, and a block may end with the day before yesterday at the latest: elsewhere, yesterday is not over.
+			if blocks := s.blocks.Format(time.DateOnly); !slices.Equal(s.merged, []int{1}) || blocks != "2026-02-27" {
+				t.Errorf("merged days with %v segments or more, blocks that ended before %s", s.merged, blocks)
+			}
+		})
 	}
-	// In UTC, which defines the days, it is 23:00 on the last of February.
-	got := []string{s.from.Format(time.DateOnly), s.to.Format(time.DateOnly), s.before.Format(time.RFC3339), s.receipts.String(), s.keys.String()}
-	if diff := cmp.Diff([]string{"2026-02-27", "2026-03-03", "2026-02-17T00:00:00Z", "168h0m0s", "24h0m0s"}, got); diff != "" {
-		t.Errorf("first and last partition, first day of raw rows, life of receipts and of keys (-want +got):\n%s", diff)
-	}
-	if !s.times {
-		t.Error("times of events are kept")
-	}
-	// All days are merged, and a block may end with the day before yesterday at the latest: elsewhere, yesterday is not over.
-	if blocks := s.blocks.Format(time.DateOnly); !slices.Equal(s.merged, []int{1}) || blocks != "2026-02-27" {
-		t.Errorf("merged days with %v segments or more, blocks that ended before %s", s.merged, blocks)
-	}
+}
+
+// stuck is a store whose drop of partitions takes until ctx ends. It counts what goes on meanwhile.
+type stuck struct {
+	*store
+
+	sweeps, merges atomic.Int64
+}
+
+func (s *stuck) DropExpired(ctx context.Context, _ time.Time) ([]postgres.Partition, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (s *stuck) Work(context.Context, time.Duration) (int, error) {
+	s.sweeps.Add(1)
+	return 0, nil
+}
+
+func (s *stuck) MergeSegments(context.Context, int) (int64, error) {
+	s.merges.Add(1)
+	return 0, nil
+}
+
+// TestSweepsDoNotWaitForMaintenance lets maintenance take an hour: lost tasks are replaced, failed batches retried and segments merged.
+func TestSweepsDoNotWaitForMaintenance(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, retries := &stuck{store: &store{}}, atomic.Int64{}
+		work := schedule.New(schedule.Options{
+			Store: s, Queue: &queue{}, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
+			RetryFailed: func(context.Context) error { retries.Add(1); return nil },
+		}, prometheus.NewRegistry())
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour+time.Second)
+		defer cancel()
+		if err := work.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if sweeps, merges := s.sweeps.Load(), s.merges.Load(); sweeps != 1800 || retries.Load() != 1800 || merges < 360 {
+			t.Errorf("%d sweeps, %d retries and %d merges in an hour", sweeps, retries.Load(), merges)
+		}
+	})
 }
 
 func TestMergeLeavesDaysWithFewSegments(t *testing.T) {
