@@ -31,16 +31,17 @@ type ZoneStep struct {
 	Done, Total  int // days, up to now and in all
 	Rows         int64
 	Finished     bool
+	PlannedAnew  bool          // the project changed since the step was planned: only Project is set, nothing was changed, and the next step is planned anew
 	Took, Locked time.Duration // in total, and while folds were kept out
 	Unpublished  error         // why the caches could not be invalidated; nil if they were
 }
 
-// MoveZone takes the next step of a change of the time zone of a project. The new zone holds from an instant on, at first from
-// tomorrow on, and each step moves this instant back by a day or some: it counts the days whose rows change again, as a rebuild does,
-// and stores the instant in the transaction that replaces their rollups. So every row is counted once at every moment, by
-// the zone that holds at its ts, and an interruption costs one step. The change ends where nothing is stored before it, or
-// where raw events were dropped: the days before keep the former zone for ever. Without a change MoveZone does nothing and the step is
-// finished.
+// MoveZone takes the next step of a change of the time zone of a project. The new zone holds from an instant on. The first step moves
+// this instant to the start of tomorrow or of one of the stepDays days before, each later one moves it back by a day or some: a step counts
+// the days whose rows change again, as a rebuild does, and stores the instant in the transaction that replaces their rollups. So every row
+// is counted once at every moment, by the zone that holds at its ts, and an interruption costs one step. The change ends where nothing is
+// stored before it, or where raw events were dropped: the days before keep the former zone for ever. Without a change MoveZone does nothing
+// and the step is finished.
 func MoveZone(ctx context.Context, pool *pgxpool.Pool, slug string, now time.Time, cache *platformredis.Client) (ZoneStep, error) {
 	session, err := postgres.Start(ctx, pool, 0)
 	if err != nil {
@@ -50,7 +51,7 @@ func MoveZone(ctx context.Context, pool *pgxpool.Pool, slug string, now time.Tim
 	changed := rollup.Changed{}
 	step, err := moveZone(ctx, session, slug, now, changed)
 	if errors.Is(err, postgres.ErrHistory) {
-		err = nil // the next step is planned with what holds then
+		return ZoneStep{Project: slug, PlannedAnew: true}, nil
 	}
 	if err != nil {
 		return ZoneStep{}, platformpostgres.Classify(fmt.Errorf("change the time zone of %s: %w", slug, err))
@@ -81,19 +82,19 @@ func moveZone(ctx context.Context, session *postgres.Session, slug string, now t
 		return ZoneStep{}, err
 	}
 	step.Done, step.Total = progress.Done, progress.Total
-	if ok {
-		step.Since = scope.Project.Zones[len(scope.Project.Zones)-1].Since
-		var swapped postgres.Swapped
-		swapped, ok, err = recount(ctx, session, scope, c.Changing(scope.Project.Zones, progress), changed)
-		step.Rows, step.Locked, step.Took = swapped.Rows, swapped.Locked, time.Since(begin)
-	}
-	if err != nil || ok {
-		return step, err
-	}
-	if !c.Begun {
+	switch {
+	case !ok && !c.Begun:
 		return ZoneStep{}, errors.New("raw events of today were dropped, so the days from today on cannot be counted by the new zone")
+	case !ok:
+		return finish(ctx, session, c, step, false)
 	}
-	return finish(ctx, session, c, step, false)
+	step.Since = scope.Project.Zones[len(scope.Project.Zones)-1].Since
+	swapped, ok, err := recount(ctx, session, scope, c.Changing(scope.Project.Zones, progress), changed)
+	if err == nil && !ok {
+		err = postgres.ErrHistory // raw events of the step were dropped after it was planned, but those of its last days may be there
+	}
+	step.Rows, step.Locked, step.Took = swapped.Rows, swapped.Locked, time.Since(begin)
+	return step, err
 }
 
 // finish ends a change.
@@ -108,8 +109,8 @@ func finish(ctx context.Context, session *postgres.Session, c postgres.ZoneChang
 	return step, nil
 }
 
-// plan returns what the next step counts again, with the history that it makes. ok is false when that cannot be counted, because
-// raw events were dropped.
+// plan returns what the next step counts again, with the history that it makes: as many days as a step takes and have all raw rows. ok is
+// false when not even one has, because raw events were dropped.
 func plan(
 	ctx context.Context, session *postgres.Session, c postgres.ZoneChange, now time.Time,
 ) (scope aggregatorpostgres.Scope, p postgres.ZoneProgress, ok bool, err error) {
@@ -117,7 +118,7 @@ func plan(
 	if c.Begun {
 		day = localtime.DayOf(c.Since().Add(-time.Microsecond), c.To)
 	}
-	for _, first := range []localtime.Day{further(c, day), day} {
+	for first := further(c, day); first <= day; first++ {
 		since := first.Start(c.To)
 		scope = aggregatorpostgres.ScopeOfChange(c.Project, c.Before.Change(since, c.To), since, c.Since())
 		if ok, err = session.HasAllRows(ctx, scope); err != nil || ok {
@@ -127,7 +128,7 @@ func plan(
 	return scope, progressOf(c, day+1), false, nil
 }
 
-// further returns the first day of a step that ends with a day.
+// further returns the first day of a step that ends with a day, if all raw rows are there.
 func further(c postgres.ZoneChange, last localtime.Day) localtime.Day {
 	oldest := localtime.DayOf(*c.Oldest, c.To)
 	rows := map[localtime.Day]int64{}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -164,4 +165,76 @@ func TestStepCutAnywhere(t *testing.T) {
 	if cuts < 10 {
 		t.Errorf("only %d steps were cut", cuts-1)
 	}
+}
+
+// beforeTracer calls do once, before the first statement with a text.
+type beforeTracer struct {
+	text string
+	once sync.Once
+	do   func()
+}
+
+// TraceQueryStart implements pgx.QueryTracer.
+func (t *beforeTracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, statement pgx.TraceQueryStartData) context.Context {
+	if strings.Contains(statement.SQL, t.text) {
+		t.once.Do(t.do)
+	}
+	return ctx
+}
+
+// TraceQueryEnd implements pgx.QueryTracer.
+func (*beforeTracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+// moveBeside takes a step and calls do before its first statement with a text.
+func (b *books) moveBeside(slug, text string, do func()) rebuild.ZoneStep {
+	b.t.Helper()
+	called := false
+	pool := b.tracedPool(&beforeTracer{text: text, do: func() { called = true; do() }})
+	step, err := rebuild.MoveZone(b.t.Context(), pool, slug, b.now(), nil)
+	if err != nil || !called {
+		b.t.Fatalf("%+v, %v; there was such a statement: %t", step, err, called)
+	}
+	return step
+}
+
+// Raw events of a step are dropped when it is planned and not counted yet. The next step takes those of its days that have all rows.
+func TestDropBetweenPlanAndCount(t *testing.T) {
+	t.Parallel()
+	b, shop := newShop(t, 60, 20)
+	b.want(shop.Project, "America/New_York")
+	first := b.move("shop")
+	step := b.moveBeside("shop", "LOCK TABLE ingest.events", func() { b.exec(`SELECT ingest.drop_partitions_before('2026-03-09', false)`) })
+	if want := (rebuild.ZoneStep{Project: "shop", PlannedAnew: true}); first.Finished || step != want {
+		t.Errorf("after %+v a step beside a drop is %+v, want %+v", first, step, want)
+	}
+	for n := 0; !step.Finished; n++ {
+		if n == 10 {
+			t.Fatalf("the change does not end: %+v", step)
+		}
+		step = b.move("shop")
+	}
+	if got := b.zones(shop.Project); got != "Asia/Kolkata, 2026-03-10T04:00Z America/New_York" {
+		t.Errorf("the zones are %s", got)
+	}
+	if out, _ := b.differences(); out != "" {
+		t.Errorf("differences:\n%s", out)
+	}
+}
+
+// The zones of a project change when a step is counted and has not replaced the rollups yet. The step kept no fold out.
+func TestOtherZonesBetweenCountAndSwap(t *testing.T) {
+	t.Parallel()
+	b, shop := newShop(t, 3, 2)
+	b.want(shop.Project, "America/New_York")
+	step := b.moveBeside("shop", "pg_advisory_xact_lock", func() {
+		b.exec(`UPDATE stats.zones SET time_zone = 'Asia/Tokyo' WHERE project = $1`, shop.Project)
+	})
+	if want := (rebuild.ZoneStep{Project: "shop", PlannedAnew: true}); step != want {
+		t.Errorf("%+v, want %+v", step, want)
+	}
+	b.exec(`UPDATE stats.zones SET time_zone = 'Asia/Kolkata' WHERE project = $1`, shop.Project)
+	for !b.move("shop").Finished {
+		b.mustBeModel(shop.Project)
+	}
+	b.mustBeModel(shop.Project)
 }

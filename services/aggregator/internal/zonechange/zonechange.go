@@ -139,6 +139,10 @@ func (m *Mover) step(ctx context.Context, slug string) (step rebuild.ZoneStep, e
 		return step, err
 	}
 	delete(m.retries, slug)
+	if step.PlannedAnew {
+		m.options.Logger.InfoContext(ctx, "a step of a change of a time zone is planned anew, because the project changed meanwhile", "project", slug)
+		return step, nil
+	}
 	m.steps.WithLabelValues("done").Inc()
 	m.rows.Add(float64(step.Rows))
 	m.options.Logger.InfoContext(ctx, "a step of a change of a time zone is done", "project", slug, "from", step.From, "to", step.To,

@@ -82,7 +82,9 @@ func (s *Session) Swap(
 		}
 		return record.After(ctx, tx, done)
 	})
-	done.Locked = time.Since(locked)
+	if !locked.IsZero() {
+		done.Locked = time.Since(locked)
+	}
 	return done, busy(err)
 }
 

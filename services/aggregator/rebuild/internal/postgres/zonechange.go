@@ -16,9 +16,9 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
 )
 
-// ErrHistory means that a step was planned with time zones, or with numbers, that are not those of the project any more. Nothing was
+// ErrHistory means that a step was planned with time zones, numbers or raw rows that are not those of the project any more. Nothing was
 // changed; the next step is planned anew.
-var ErrHistory = errors.New("the time zones of the project changed meanwhile")
+var ErrHistory = errors.New("the time zones, numbers or raw rows of the project changed meanwhile")
 
 // ZoneChange is where the change of a project's time zone stands.
 type ZoneChange struct {
