@@ -28,7 +28,7 @@ func zoneText(p accounts.Project) string {
 }
 
 func zoneProgress(c accounts.ZoneChange) string {
-	return fmt.Sprintf("%s: %d of %d days", c.State, c.DaysDone, c.DaysTotal)
+	return fmt.Sprintf("%s: %d of %s", c.State, c.DaysDone, quantity.Of(c.DaysTotal, "day"))
 }
 
 // awaitZone prints the progress of a change of the time zone of a project until it is done. The aggregator makes it, so the wait can be

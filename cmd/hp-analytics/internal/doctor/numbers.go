@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -96,13 +97,14 @@ func zoneChanges(ctx context.Context, s *Site) ([]Finding, error) {
 	_, err := pgx.ForEachRow(rows, []any{&slug, &zone, &done, &total, &age, &failure}, func() error {
 		const do = "look at the log of the aggregator; docs/troubleshooting.md, A change of a time zone does not finish"
 		age = age.Round(time.Second)
+		state := fmt.Sprintf("%s: %d of %s moved to %s in %s", slug, done, quantity.Of(total, "day"), zone, age)
 		switch {
 		case failure != "":
-			findings = append(findings, warning(do, "%s: %d of %d days were moved to %s in %s; the last step failed: %s", slug, done, total, zone, age, failure))
+			findings = append(findings, warning(do, "%s; the last step failed: %s", state, failure))
 		case age >= workLong || done == 0 && age >= startLong:
-			findings = append(findings, warning(do, "%s: %d of %d days were moved to %s in %s", slug, done, total, zone, age))
+			findings = append(findings, warning(do, "%s", state))
 		default:
-			findings = append(findings, fine("%s: %d of %d days were moved to %s in %s", slug, done, total, zone, age))
+			findings = append(findings, fine("%s", state))
 		}
 		return nil
 	})
