@@ -72,14 +72,33 @@ func TestMergedSegmentsAreTheSums(t *testing.T) {
 		t.Error("a product that no segment has")
 	}
 	some := []int32{63, 64, 65, math.MaxInt32, 2_000_000_001}
-	for product, value := range sums.Within(segment.NewSet(some)) {
-		if !slices.Contains(some, product) || value != want[product][1] {
-			t.Errorf("product %d of a set: %d, want %d", product, value, want[product][1])
+	set := segment.NewSet(some)
+	ofSet, ofSome := segment.NewSumsOf(set), make([]int64, columns)
+	for _, one := range all {
+		if err := ofSet.Add(one.Products, one.Columns[1]); err != nil {
+			t.Fatal(err)
 		}
-		delete(want, product)
+		if _, err := set.AddTotals(ofSome, one); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if want[64] != nil || want[63] != nil || want[math.MaxInt32] != nil {
-		t.Error("products of a set are missing")
+	wantSome := map[int32]int64{}
+	for _, product := range some {
+		for i, value := range want[product] {
+			ofSome[i] -= value
+			if i == 1 {
+				wantSome[product] = value
+			}
+		}
+	}
+	if diff := cmp.Diff(wantSome, maps.Collect(ofSet.All())); diff != "" || len(wantSome) < 3 {
+		t.Errorf("products of a set (-want +got):\n%s", diff)
+	}
+	if !slices.Equal(ofSome, make([]int64, columns)) {
+		t.Errorf("the totals of a set are too large by %v", ofSome)
+	}
+	if found, err := segment.NewSet([]int32{2_000_000_001}).AddTotals(ofSome, merged); found || err != nil {
+		t.Errorf("a set without a product of the segment: %t, %v", found, err)
 	}
 	got := make([]int64, columns)
 	if err := segment.AddTotals(got, merged.Totals); err != nil || !slices.Equal(got, totals) {
@@ -119,7 +138,21 @@ func TestSegmentsRefuse(t *testing.T) {
 		return nil
 	}
 	merged := func(s ...segment.Segment) error { _, err := segment.Merge(s...); return err }
+	ofSet := func(segments ...segment.Segment) error {
+		sums := make([]int64, 1)
+		for _, s := range segments {
+			if _, err := segment.NewSet([]int32{7}).AddTotals(sums, s); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	for name, test := range map[string]struct{ got, want error }{
+		"a total of a set":          {ofSet(largest, one), segment.ErrTooLarge},
+		"a set of half a number":    {ofSet(segment.Segment{Products: []byte{0x80}, Columns: [][]byte{{1}}}), segment.ErrDamaged},
+		"a set of too few values":   {ofSet(segment.Segment{Products: []byte{7}, Columns: [][]byte{{}}}), segment.ErrDamaged},
+		"a set of too many values":  {ofSet(segment.Segment{Products: []byte{7}, Columns: [][]byte{{1, 1}}}), segment.ErrDamaged},
+		"a set of too many columns": {ofSet(segment.Segment{Products: []byte{7}, Columns: [][]byte{{1}, {1}}}), segment.ErrDamaged},
 		"a sum of a product":        {sumOf(largest, one), segment.ErrTooLarge},
 		"a merged sum":              {merged(largest, one), segment.ErrTooLarge},
 		"a total while it is built": {add(math.MaxInt64, 1), segment.ErrTooLarge},

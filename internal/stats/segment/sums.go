@@ -1,8 +1,6 @@
 package segment
 
 import (
-	"encoding/binary"
-	"fmt"
 	"iter"
 	"maps"
 	"math"
@@ -10,107 +8,88 @@ import (
 	"slices"
 )
 
-// pageSize is the number of neighbours that share a page: the bits of page.has.
-const pageSize = 64
-
-// page has the sums of products with neighbouring numbers.
+// page has the sums of those of 64 products with neighbouring numbers that were added.
 type page struct {
-	has    uint64 // a bit for each product that was added
-	values [pageSize]int64
+	has    uint64  // a bit for each product that was added
+	values []int64 // theirs, ascending by number
 }
 
-// Sums are the sums of a column of segments, by product. They take some 500 bytes for 64 neighbouring products, or for a product
-// without neighbours. A Sums is not safe for concurrent use.
-type Sums struct{ pages map[int32]*page }
+// index returns where the value of a product is, or belongs.
+func (p *page) index(bit uint64) int { return bits.OnesCount64(p.has & (bit - 1)) }
 
-// NewSums returns the sums of no segments.
-func NewSums() *Sums { return &Sums{pages: map[int32]*page{}} }
+// at returns the value of a product, and adds the product unless it has one.
+func (p *page) at(bit uint64) *int64 {
+	i := p.index(bit)
+	if p.has&bit == 0 {
+		p.has |= bit
+		p.values = slices.Insert(p.values, i, 0)
+	}
+	return &p.values[i]
+}
+
+// Sums are the sums of a column of segments, by product. They take some 10 bytes for each product if most numbers are neighbours, and
+// at most some 100 if none are. A Sums is not safe for concurrent use.
+type Sums struct {
+	pages  map[int32]*page
+	chosen *Set
+}
+
+// NewSums returns the sums of all products of no segments.
+func NewSums() *Sums { return NewSumsOf(nil) }
+
+// NewSumsOf returns the sums of the products of a set, of no segments; of a nil set, those of all products.
+func NewSumsOf(chosen *Set) *Sums { return &Sums{pages: map[int32]*page{}, chosen: chosen} }
 
 // Add adds the column of a segment with some products. An error is ErrDamaged or ErrTooLarge; the sums are wrong then.
 func (s *Sums) Add(products, column []byte) error {
-	product, number := int64(0), int32(-1)
+	n := numbersOf(products)
 	var at *page
-	for len(products) > 0 {
-		delta, size := uvarint(products)
-		value, length := uvarint(column)
-		product += int64(delta)
-		if size <= 0 || length <= 0 || delta == 0 || delta > math.MaxInt32 || product > math.MaxInt32 || value > math.MaxInt64 {
-			return fmt.Errorf("%w: after product %d", ErrDamaged, product)
+	var chosen uint64
+	for n.next() {
+		value, size := uvarint(column)
+		if size <= 0 || value > math.MaxInt64 {
+			return n.damaged()
 		}
-		products, column = products[size:], column[length:]
-		if n := int32(product / pageSize); n != number {
-			number, at = n, s.page(n)
+		column = column[size:]
+		if n.turned {
+			at, chosen = s.pages[n.page], s.chosen.bits(n.page)
 		}
-		place := product % pageSize
-		at.has |= 1 << place
-		sum := at.values[place] + int64(value)
-		if sum < 0 {
+		if chosen&n.bit == 0 {
+			continue
+		}
+		if at == nil {
+			at = &page{}
+			s.pages[n.page] = at
+		}
+		sum := at.at(n.bit)
+		if int64(value) > math.MaxInt64-*sum {
 			return ErrTooLarge
 		}
-		at.values[place] = sum
+		*sum += int64(value)
 	}
-	if len(column) > 0 {
-		return fmt.Errorf("%w: a column has more values than there are products", ErrDamaged)
-	}
-	return nil
-}
-
-// uvarint is binary.Uvarint, of which most values are one byte.
-func uvarint(data []byte) (value uint64, size int) {
-	if len(data) > 0 && data[0] < 0x80 {
-		return uint64(data[0]), 1
-	}
-	return binary.Uvarint(data)
-}
-
-func (s *Sums) page(n int32) *page {
-	found := s.pages[n]
-	if found == nil {
-		found = &page{}
-		s.pages[n] = found
-	}
-	return found
+	return n.end(column)
 }
 
 // Of returns the sum of a product, 0 for one that no segment has.
 func (s *Sums) Of(product int32) int64 {
-	if found := s.pages[product/pageSize]; found != nil {
-		return found.values[product%pageSize]
+	bit := uint64(1) << (product % pageSize)
+	if found := s.pages[product/pageSize]; found != nil && found.has&bit != 0 {
+		return found.values[found.index(bit)]
 	}
 	return 0
 }
 
-// Set is a set of products.
-type Set struct{ pages map[int32]uint64 } // a bit for each product
-
-// NewSet returns the set of some products.
-func NewSet(products []int32) *Set {
-	s := &Set{pages: map[int32]uint64{}}
-	for _, product := range products {
-		s.pages[product/pageSize] |= 1 << (product % pageSize)
-	}
-	return s
-}
-
 // All yields the products of the segments in ascending order, with their sums.
 func (s *Sums) All() iter.Seq2[int32, int64] {
-	return s.each(func(int32) uint64 { return math.MaxUint64 })
-}
-
-// Within yields those products of the segments that are in a set, in ascending order.
-func (s *Sums) Within(set *Set) iter.Seq2[int32, int64] {
-	return s.each(func(n int32) uint64 { return set.pages[n] })
-}
-
-func (s *Sums) each(chosen func(page int32) uint64) iter.Seq2[int32, int64] {
 	return func(yield func(int32, int64) bool) {
 		for _, n := range slices.Sorted(maps.Keys(s.pages)) {
 			at := s.pages[n]
-			for has := at.has & chosen(n); has != 0; has &= has - 1 {
-				place := bits.TrailingZeros64(has)
-				if !yield(n*pageSize+int32(place), at.values[place]) {
+			has := at.has
+			for _, value := range at.values {
+				if !yield(n*pageSize+int32(bits.TrailingZeros64(has)), value) {
 					return
 				}
+				has &= has - 1
 			}
 		}
 	}

@@ -26,6 +26,7 @@ import (
 
 var (
 	bigProducts = flag.Int("catalog.products", 2000, "products of BenchmarkBigCatalog; the goal is about 100,000")
+	bigApart    = flag.Int("catalog.apart", 1, "from the number of a product to that of the next")
 	bigDays     = flag.Int("catalog.days", 90, "days of BenchmarkBigCatalog")
 	bigDatabase = flag.String("catalog.database", "", "URL of a migrated database that an earlier run has filled, as a superuser; empty makes one")
 )
@@ -35,6 +36,7 @@ type bigCatalog struct {
 	db       *pgxpool.Pool // as a superuser
 	project  authn.Project
 	products int
+	apart    int // from the number of a product to that of the next
 	last     time.Time
 	days     int
 }
@@ -47,7 +49,7 @@ func (c *bigCatalog) fill(tb testing.TB) {
 		n := i + 1
 		id := [16]byte{6: 0x70, 8: 0x80}
 		binary.BigEndian.PutUint32(id[12:], uint32(n))
-		return [][]any{{id, int32(n), c.project.ID, fmt.Sprintf("sku-%d", n), "Product", fmt.Sprintf("category %d", n%20), int64(100), "EUR"}}
+		return [][]any{{id, int32(n * c.apart), c.project.ID, fmt.Sprintf("sku-%d", n), "Product", fmt.Sprintf("category %d", n%20), int64(100), "EUR"}}
 	})
 	type sale struct {
 		product, day int
@@ -67,7 +69,7 @@ func (c *bigCatalog) fill(tb testing.TB) {
 			if bought := views / 40; bought > 0 {
 				sales = append(sales, sale{n, d, lane, bought})
 			}
-			rows = append(rows, []any{c.project.ID, int32(n), day(d), lane, views + views/4, views, views / 4, views / 16, views / 40, views / 40})
+			rows = append(rows, []any{c.project.ID, int32(n * c.apart), day(d), lane, views + views/4, views, views / 4, views / 16, views / 40, views / 40})
 		}
 		return rows
 	})
@@ -78,7 +80,7 @@ func (c *bigCatalog) fill(tb testing.TB) {
 			currency = "USD"
 		}
 		amount := s.units * int64(100+s.product%900)
-		return [][]any{{c.project.ID, int32(s.product), day(s.day), currency, s.lane, amount, amount * int64(s.product%3), s.units, s.units, s.units * int64(s.product%3)}}
+		return [][]any{{c.project.ID, int32(s.product * c.apart), day(s.day), currency, s.lane, amount, amount * int64(s.product%3), s.units, s.units, s.units * int64(s.product%3)}}
 	})
 	segmenttest.Derive(tb, c.db)
 }
@@ -132,19 +134,29 @@ func questions(r report.Range) []question {
 }
 
 // TestRankingsAreThoseOfTheRows compares rankings over random ranges, of which some days are in blocks, some merged and some as folds
-// left them, with plain SQL over the rows.
+// left them, with plain SQL over the rows. The numbers of the products are neighbours, or far apart.
 func TestRankingsAreThoseOfTheRows(t *testing.T) {
 	t.Parallel()
-	database := dbtest.New(t)
-	c := &bigCatalog{db: database.Pool(""), project: authn.Project{ID: 1, Zone: time.UTC, Currency: "EUR"}, products: 150, last: today, days: 40}
-	c.fill(t)
-	segmenttest.Merge(t, c.db, 1, today.AddDate(0, 0, -45), today.AddDate(0, 0, -5))
-	var blocks, unmerged int
-	const kinds = `SELECT count(*) FILTER (WHERE days > 1), count(*) FILTER (WHERE NOT merged) FROM stats.product_segments`
-	if err := c.db.QueryRow(t.Context(), kinds).Scan(&blocks, &unmerged); err != nil || blocks < 3 || unmerged < 5 {
-		t.Fatalf("%d blocks, %d unmerged segments, %v", blocks, unmerged, err)
+	for _, apart := range []int{1, 13, 5000} {
+		t.Run(fmt.Sprintf("%d apart", apart), func(t *testing.T) {
+			t.Parallel()
+			database := dbtest.New(t)
+			c := &bigCatalog{db: database.Pool(""), project: authn.Project{ID: 1, Zone: time.UTC, Currency: "EUR"}, products: 150, apart: apart, last: today, days: 40}
+			c.fill(t)
+			segmenttest.Merge(t, c.db, 1, today.AddDate(0, 0, -45), today.AddDate(0, 0, -5))
+			var blocks, unmerged int
+			const kinds = `SELECT count(*) FILTER (WHERE days > 1), count(*) FILTER (WHERE NOT merged) FROM stats.product_segments`
+			if err := c.db.QueryRow(t.Context(), kinds).Scan(&blocks, &unmerged); err != nil || blocks < 3 || unmerged < 5 {
+				t.Fatalf("%d blocks, %d unmerged segments, %v", blocks, unmerged, err)
+			}
+			c.compare(t, New(database.Pool("hp_analytics")))
+		})
 	}
-	store := New(database.Pool("hp_analytics"))
+}
+
+// compare asks about random ranges.
+func (c *bigCatalog) compare(t *testing.T, store *Store) {
+	t.Helper()
 	random := rand.New(rand.NewPCG(3, 4))
 	for range 25 {
 		r := report.Range{To: today.AddDate(0, 0, 2-random.IntN(40))}
@@ -205,7 +217,7 @@ func (c *bigCatalog) plain(t *testing.T, q report.Ranking) (lines []string) {
 //
 //	go test ./services/analytics/internal/postgres -run '^$' -bench BigCatalog -benchtime 40x -catalog.products 100000
 func BenchmarkBigCatalog(b *testing.B) {
-	c := &bigCatalog{project: authn.Project{ID: 1, Zone: time.UTC, Currency: "EUR", WeekStart: time.Monday}, products: *bigProducts, last: today, days: *bigDays}
+	c := &bigCatalog{project: authn.Project{ID: 1, Zone: time.UTC, Currency: "EUR", WeekStart: time.Monday}, products: *bigProducts, apart: *bigApart, last: today, days: *bigDays}
 	url := *bigDatabase
 	if url == "" {
 		database := dbtest.New(b)
@@ -231,7 +243,7 @@ func BenchmarkBigCatalog(b *testing.B) {
 	if err := pool.QueryRow(b.Context(), `SELECT pg_backend_pid(), (SELECT max(day) FROM stats.product_segments)`).Scan(&pid, &c.last); err != nil {
 		b.Fatal(err)
 	}
-	rows, _ := pool.Query(b.Context(), `SELECT sku FROM catalog.products WHERE project = 1 AND n <= $1`, c.products)
+	rows, _ := pool.Query(b.Context(), `SELECT sku FROM catalog.products WHERE project = 1 AND n <= $1`, c.products*c.apart)
 	skus, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil || len(skus) == 0 {
 		b.Fatalf("%d products have numbers up to %d: %v", len(skus), c.products, err)

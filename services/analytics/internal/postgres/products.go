@@ -4,7 +4,6 @@ import (
 	"container/heap"
 	"context"
 	"fmt"
-	"iter"
 	"math"
 	"slices"
 
@@ -41,36 +40,15 @@ func openCatalog(ctx context.Context, tx pgx.Tx, p authn.Project, q report.Ranki
 	return c, nil
 }
 
-// sums returns the sums of columns by product. Of money, they are those of a currency.
+// sums returns the sums of columns by product, of the category if there is one. Of money, they are those of a currency.
 func (c *catalog) sums(ctx context.Context, t *segment.Table, currency string, columns ...string) ([]*segment.Sums, error) {
-	byCurrency, err := c.sumsByCurrency(ctx, t, currency, columns)
-	if err != nil {
-		return nil, err
-	}
-	if sums, ok := byCurrency[currency]; ok {
-		return sums, nil
-	}
-	return newSums(len(columns)), nil
-}
-
-func newSums(n int) []*segment.Sums {
-	all := make([]*segment.Sums, n)
-	for i := range all {
-		all[i] = segment.NewSums()
-	}
-	return all
-}
-
-func (c *catalog) sumsByCurrency(ctx context.Context, t *segment.Table, currency string, columns []string) (map[string][]*segment.Sums, error) {
 	q := c.query
 	q.Currency, q.Columns = currency, columns
-	found := map[string][]*segment.Sums{}
-	err := t.Each(ctx, c.tx, q, func(of string, s segment.Segment) error {
-		sums, ok := found[of]
-		if !ok {
-			sums = newSums(len(columns))
-			found[of] = sums
-		}
+	sums := make([]*segment.Sums, len(columns))
+	for i := range sums {
+		sums[i] = segment.NewSumsOf(c.category)
+	}
+	err := t.Each(ctx, c.tx, q, func(_ string, s segment.Segment) error {
 		for i, column := range s.Columns {
 			if err := sums[i].Add(s.Products, column); err != nil {
 				return err
@@ -78,15 +56,7 @@ func (c *catalog) sumsByCurrency(ctx context.Context, t *segment.Table, currency
 		}
 		return nil
 	})
-	return found, err
-}
-
-// of yields the products with their sums, ascending.
-func (c *catalog) of(sums *segment.Sums) iter.Seq2[int32, int64] {
-	if c.category == nil {
-		return sums.All()
-	}
-	return sums.Within(c.category)
+	return sums, err
 }
 
 // places returns at most limit places of a ranking by a counter or by money, after a given one. What has the value 0 has no place.
@@ -98,7 +68,7 @@ func (c *catalog) places(ctx context.Context, q report.Ranking, after report.Pla
 		if err != nil {
 			return nil, fmt.Errorf("rank: %w", err)
 		}
-		for product, value := range c.of(sums[0]) {
+		for product, value := range sums[0].All() {
 			top.add(product, value)
 		}
 		return top.sorted(), nil
@@ -108,7 +78,7 @@ func (c *catalog) places(ctx context.Context, q report.Ranking, after report.Pla
 		if err != nil {
 			return nil, fmt.Errorf("rank: %w", err)
 		}
-		for product, value := range c.of(sums[0]) {
+		for product, value := range sums[0].All() {
 			top.add(product, value)
 		}
 		return top.sorted(), nil
@@ -117,7 +87,7 @@ func (c *catalog) places(ctx context.Context, q report.Ranking, after report.Pla
 	if err != nil {
 		return nil, fmt.Errorf("rank: %w", err)
 	}
-	for product, gross := range c.of(sums[0]) {
+	for product, gross := range sums[0].All() {
 		top.add(product, gross-sums[1].Of(product))
 	}
 	return top.sorted(), nil
@@ -130,7 +100,7 @@ func (c *catalog) byRows(ctx context.Context, limit int) ([]report.Place, error)
 		return nil, fmt.Errorf("rank by rows: %w", err)
 	}
 	top := newTopPlaces(report.Place{}, limit)
-	for product, events := range c.of(sums[0]) {
+	for product, events := range sums[0].All() {
 		purchases := sums[1].Of(product)
 		if purchases > math.MaxInt64-events {
 			return nil, segment.ErrTooLarge
@@ -142,20 +112,19 @@ func (c *catalog) byRows(ctx context.Context, limit int) ([]report.Place, error)
 
 // totals returns the sum over all products.
 func (c *catalog) totals(ctx context.Context) (sum report.Counts, err error) {
-	if c.category != nil {
-		return c.totalsOfCategory(ctx)
-	}
-	err = segment.Counts.Each(ctx, c.tx, c.query, func(_ string, s segment.Segment) error {
-		return segment.AddTotals(sum.Counts[:], s.Totals)
+	err = c.eachTotal(ctx, segment.Counts, func(_ string, values []int64) error {
+		for i, value := range values {
+			if value > math.MaxInt64-sum.Counts[i] {
+				return segment.ErrTooLarge
+			}
+			sum.Counts[i] += value
+		}
+		return nil
 	})
 	if err != nil {
 		return sum, fmt.Errorf("totals: %w", err)
 	}
-	err = segment.Money.Each(ctx, c.tx, c.query, func(currency string, s segment.Segment) error {
-		values := make([]int64, len(stats.MoneyColumns()))
-		if err := segment.AddTotals(values, s.Totals); err != nil {
-			return err
-		}
+	err = c.eachTotal(ctx, segment.Money, func(currency string, values []int64) error {
 		return sum.Revenue.Add(currency, moneyOf(values))
 	})
 	if err != nil {
@@ -164,44 +133,26 @@ func (c *catalog) totals(ctx context.Context) (sum report.Counts, err error) {
 	return sum, nil
 }
 
-func (c *catalog) totalsOfCategory(ctx context.Context) (sum report.Counts, err error) {
-	counts, err := c.sums(ctx, segment.Counts, "", stats.Columns()...)
-	if err != nil {
-		return sum, fmt.Errorf("totals: %w", err)
+// eachTotal calls fn with the totals of each segment that has products of the catalog, in the order of the table's columns.
+func (c *catalog) eachTotal(ctx context.Context, t *segment.Table, fn func(currency string, values []int64) error) error {
+	q := c.query
+	if c.category != nil {
+		q.Columns = t.Columns
 	}
-	if err := c.add(sum.Counts[:], counts); err != nil {
-		return sum, fmt.Errorf("totals: %w", err)
-	}
-	money, err := c.sumsByCurrency(ctx, segment.Money, "", stats.MoneyColumns())
-	if err != nil {
-		return sum, fmt.Errorf("revenue of all: %w", err)
-	}
-	for currency, sums := range money {
-		values := make([]int64, len(sums))
-		if err := c.add(values, sums); err != nil {
-			return sum, fmt.Errorf("revenue of all: %w", err)
-		}
-		for range c.of(sums[0]) { // there is a product with money in this currency
-			if err := sum.Revenue.Add(currency, moneyOf(values)); err != nil {
-				return sum, fmt.Errorf("revenue of all: %w", err)
+	values := make([]int64, len(t.Columns))
+	return t.Each(ctx, c.tx, q, func(currency string, s segment.Segment) error {
+		clear(values)
+		if c.category == nil {
+			if err := segment.AddTotals(values, s.Totals); err != nil {
+				return err
 			}
-			break
+			return fn(currency, values)
 		}
-	}
-	return sum, nil
-}
-
-// add adds the sums of all products to totals, one for each column.
-func (c *catalog) add(totals []int64, columns []*segment.Sums) error {
-	for i, sums := range columns {
-		for _, value := range c.of(sums) {
-			if value > math.MaxInt64-totals[i] {
-				return segment.ErrTooLarge
-			}
-			totals[i] += value
+		if found, err := c.category.AddTotals(values, s); err != nil || !found {
+			return err
 		}
-	}
-	return nil
+		return fn(currency, values)
+	})
 }
 
 // moneyOf returns the money with values in the order of stats.MoneyColumns.
