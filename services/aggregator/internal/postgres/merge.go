@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -19,8 +20,8 @@ const (
 	// mergeChunk bounds the unmerged segments that one transaction merges, and so its memory: a fold makes at most some hundred
 	// kilobytes of them.
 	mergeChunk = 256
-	// mergePlaces bounds the days that one call merges.
-	mergePlaces = 1000
+	// placesPage bounds the places that are looked for at once.
+	placesPage = 1000
 )
 
 // place is what merged segments are of.
@@ -36,14 +37,11 @@ type place struct {
 func (s Store) MergeSegments(ctx context.Context, least int) (merged int64, err error) {
 	var failed []error
 	for _, t := range segment.Tables {
-		key := strings.Join(t.Key(), ", ")
-		places, err := s.places(ctx, t, `
-			SELECT project, `+key+currencyOf(t)+` FROM stats.`+t.Name+` WHERE NOT merged
-			GROUP BY project, `+key+` HAVING count(*) >= $1 ORDER BY count(*) DESC LIMIT $2`, least, mergePlaces)
-		if err != nil {
-			return merged, err
-		}
-		for _, at := range places {
+		key := "project, " + strings.Join(t.Key(), ", ")
+		query := `
+			SELECT project, day, ` + currencyOf(t) + ` FROM stats.` + t.Name + ` WHERE NOT merged AND ` + isAfter(t) + `
+			GROUP BY ` + key + ` HAVING count(*) >= $4 ORDER BY ` + key + ` LIMIT ` + strconv.Itoa(placesPage)
+		err := s.eachPlace(ctx, t, query, least, func(at place) {
 			for more := true; more && ctx.Err() == nil; {
 				n, err := s.mergeDay(ctx, t, at)
 				merged += n
@@ -52,32 +50,50 @@ func (s Store) MergeSegments(ctx context.Context, least int) (merged int64, err 
 				}
 				more = err == nil && n == mergeChunk
 			}
+		})
+		if err != nil {
+			return merged, errors.Join(append(failed, err)...)
 		}
 	}
 	return merged, postgres.Classify(errors.Join(failed...))
 }
 
-// currencyOf selects the currency of a table that has none in its key.
+// currencyOf selects the currency of a segment.
 func currencyOf(t *segment.Table) string {
 	if t.ByCurrency {
-		return ""
+		return "currency"
 	}
-	return ", ''"
+	return "''"
 }
 
-func (s Store) places(ctx context.Context, t *segment.Table, query string, args ...any) ([]place, error) {
-	rows, err := s.Pool.Query(ctx, query, args...)
-	if err == nil {
-		var places []place
-		places, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (at place, err error) {
+// isAfter is the condition that a segment is of a place after the one of placeArgs.
+func isAfter(t *segment.Table) string {
+	if t.ByCurrency {
+		return `(project, day, currency) > ($1, $2, $3)`
+	}
+	return `(project, day) > ($1, $2) AND $3 = ''`
+}
+
+// eachPlace calls work with each place of a query, which returns up to placesPage of those after the one of placeArgs, in their order. So
+// it comes to an end also when places remain what they are.
+func (s Store) eachPlace(ctx context.Context, t *segment.Table, query string, arg any, work func(at place)) error {
+	for last := (place{project: math.MinInt16}); ; {
+		rows, _ := s.Pool.Query(ctx, query, append(placeArgs(last), arg)...) // CollectRows returns its error
+		page, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (at place, err error) {
 			err = row.Scan(&at.project, &at.day, &at.currency)
 			return at, err
 		})
-		if err == nil {
-			return places, nil
+		if err != nil {
+			return postgres.Classify(fmt.Errorf("look for segments in stats.%s: %w", t.Name, err))
 		}
+		for _, at := range page {
+			work(at)
+		}
+		if len(page) < placesPage {
+			return nil
+		}
+		last = page[len(page)-1]
 	}
-	return nil, postgres.Classify(fmt.Errorf("look for segments in stats.%s: %w", t.Name, err))
 }
 
 // mergeDay merges at most mergeChunk segments of a day.
@@ -147,20 +163,17 @@ func (s Store) BlockSegments(ctx context.Context, before time.Time) (made int64,
 		if t.ByCurrency {
 			other, same = ", currency", " AND b.currency = whole.currency"
 		}
-		places, err := s.places(ctx, t, `
-			SELECT project, day`+other+currencyOf(t)+`
+		query := `
+			SELECT project, day, ` + currencyOf(t) + `
 			FROM (
-				SELECT DISTINCT project, day - (day - date '1970-01-01') % `+size+` AS day`+other+`
-				FROM stats.`+t.Name+` WHERE merged AND days = 1 AND day >= '1970-01-01'
+				SELECT DISTINCT project, day - (day - date '1970-01-01') % ` + size + ` AS day` + other + `
+				FROM stats.` + t.Name + ` WHERE merged AND days = 1 AND day >= '1970-01-01' AND project >= $1
 			) AS whole
-			WHERE day + `+size+` <= $1 AND NOT EXISTS (
-				SELECT FROM stats.`+t.Name+` AS b
-				WHERE b.project = whole.project AND b.merged AND b.days = `+size+` AND b.day = whole.day`+same+`)
-			LIMIT $2`, before, mergePlaces)
-		if err != nil {
-			return made, err
-		}
-		for _, at := range places {
+			WHERE day + ` + size + ` <= $4 AND ` + isAfter(t) + ` AND NOT EXISTS (
+				SELECT FROM stats.` + t.Name + ` AS b
+				WHERE b.project = whole.project AND b.merged AND b.days = ` + size + ` AND b.day = whole.day` + same + `)
+			ORDER BY project, day` + other + ` LIMIT ` + strconv.Itoa(placesPage)
+		err := s.eachPlace(ctx, t, query, before, func(at place) {
 			ok, err := s.block(ctx, t, at)
 			if err != nil {
 				failed = append(failed, fmt.Errorf("add up segments of project %d from %s on: %w", at.project, at.day.Format(time.DateOnly), err))
@@ -168,6 +181,9 @@ func (s Store) BlockSegments(ctx context.Context, before time.Time) (made int64,
 			if ok {
 				made++
 			}
+		})
+		if err != nil {
+			return made, errors.Join(append(failed, err)...)
 		}
 	}
 	return made, postgres.Classify(errors.Join(failed...))
