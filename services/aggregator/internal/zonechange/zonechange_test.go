@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/hp-analytics/hp-analytics/internal/locks"
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
@@ -203,4 +206,52 @@ func TestAnotherRebuildIsNoFailure(t *testing.T) {
 	if mover.Round(t.Context()); i.state("shop") == "none" {
 		t.Error("nothing is done after the end of the other rebuild")
 	}
+}
+
+// dropTracer drops raw events once, when a step is planned and before it counts.
+type dropTracer struct {
+	once sync.Once
+	drop func()
+}
+
+// TraceQueryStart implements pgx.QueryTracer.
+func (d *dropTracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, statement pgx.TraceQueryStartData) context.Context {
+	if strings.Contains(statement.SQL, "LOCK TABLE ingest.events") {
+		d.once.Do(d.drop)
+	}
+	return ctx
+}
+
+// TraceQueryEnd implements pgx.QueryTracer.
+func (*dropTracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+// A step that has to be planned anew is not counted as done, and the next one comes soon.
+func TestAStepPlannedAnewIsNotDone(t *testing.T) {
+	t.Parallel()
+	i := newInstallation(t, "shop")
+	i.want("shop", "America/New_York")
+	config := i.pool.Config()
+	config.ConnConfig.Tracer = &dropTracer{drop: func() { i.exec(`SELECT ingest.drop_partitions_before('2026-04-06', false)`) }}
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	registry := prometheus.NewRegistry()
+	mover := zonechange.New(zonechange.Options{Pool: pool, Now: func() time.Time { return i.now }, Logger: slog.New(slog.DiscardHandler)}, registry)
+	for round, want := range []string{"none", "America/New_York t f f", finished} {
+		if pause := mover.Round(t.Context()); pause > time.Minute || i.state("shop") != want {
+			t.Errorf("round %d: %s, the next one in %s, want %s", round, i.state("shop"), pause, want)
+		}
+		const steps = `
+			# HELP hpa_aggregator_zone_steps_total Steps of changes of time zones by outcome: done or error.
+			# TYPE hpa_aggregator_zone_steps_total counter
+			hpa_aggregator_zone_steps_total{outcome="done"} %d
+			hpa_aggregator_zone_steps_total{outcome="error"} 0
+			`
+		if err := testutil.GatherAndCompare(registry, strings.NewReader(fmt.Sprintf(steps, round)), "hpa_aggregator_zone_steps_total"); err != nil {
+			t.Errorf("round %d: %v", round, err)
+		}
+	}
+	i.mustBeRight()
 }
