@@ -337,6 +337,28 @@ func TestExportsAtTheSameTimeAreBounded(t *testing.T) {
 	p.untilFree(read)
 }
 
+// An export that gets no place takes nothing of the quota.
+func TestExportsWithoutAPlaceAreFree(t *testing.T) {
+	t.Parallel()
+	p := start(t, func(cfg *ingest.Config) {
+		cfg.Exports, cfg.ExportStall, cfg.HistoryLimit, cfg.RateWindow = 1, time.Hour, 50, time.Hour
+	})
+	at, admin := time.Now().UTC().AddDate(0, 0, -1), p.apiKey("admin")
+	p.fat(at)
+	path := "/events/export?day=" + at.Format(time.DateOnly)
+	first := p.export(path, admin, "text/csv")
+	defer first.Body.Close()
+	for range 4 {
+		for _, refused := range []string{path, "/users/fat/export"} {
+			a := p.get(refused, admin)
+			a.expect(t, http.StatusServiceUnavailable, "too_many_exports")
+			if policy := a.header.Get("RateLimit-Policy"); policy != "" {
+				t.Errorf("%s: the answer describes the quota before: %s", refused, policy)
+			}
+		}
+	}
+}
+
 // An export that takes too long is ended within a row, not answered as if it were complete.
 func TestExportsAreBoundedInTime(t *testing.T) {
 	t.Parallel()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/admission"
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
 	"github.com/hp-analytics/hp-analytics/internal/platform/rows"
@@ -84,6 +85,18 @@ func (h *History) slot(ctx context.Context) (release func(), err error) {
 	}
 }
 
+// settle gives back what an export has taken of the quota if it failed before its first byte for a reason that is not the client's, such
+// as that there is no place for it. The handler defers it.
+func (h *History) settle(ctx context.Context, answer *exportAnswer, caller authn.Principal, err *error) {
+	if h.options.Limiter == nil || answer.begun || !errs.Is(*err, errs.Unavailable) {
+		return
+	}
+	header := answer.w.Header()
+	header.Del("Ratelimit") // describes the quota before
+	header.Del("Ratelimit-Policy")
+	h.options.Limiter.Refund(context.WithoutCancel(ctx), caller.QuotaKey(), exportCost)
+}
+
 // withDeadline returns the context of an export, which may take longer than other requests. When the client is gone, writing fails.
 func (h *History) withDeadline(ctx context.Context, answer *exportAnswer) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.options.Timeout)
@@ -94,11 +107,12 @@ func (h *History) withDeadline(ctx context.Context, answer *exportAnswer) (conte
 func (h *History) runExport(
 	r *http.Request, answer *exportAnswer, day ExportDay, after *string, columns []string,
 	read func(ctx context.Context, e history.Export, emit emit) error,
-) error {
+) (err error) {
 	caller, err := h.charge(r.Context(), answer.w, exportCost)
 	if err != nil {
 		return err
 	}
+	defer h.settle(r.Context(), answer, caller, &err)
 	e := history.Export{Project: caller.Project.ID}
 	zones, err := h.store.Zones(r.Context(), e.Project)
 	if err != nil {

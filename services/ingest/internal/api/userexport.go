@@ -22,11 +22,12 @@ func (h *History) ExportUser(w http.ResponseWriter, r *http.Request, id string, 
 	h.end(answer, r, h.exportUser(r, answer, id, params))
 }
 
-func (h *History) exportUser(r *http.Request, answer *exportAnswer, id string, params ExportUserParams) error {
+func (h *History) exportUser(r *http.Request, answer *exportAnswer, id string, params ExportUserParams) (err error) {
 	caller, err := h.charge(r.Context(), answer.w, exportCost)
 	if err != nil {
 		return err
 	}
+	defer h.settle(r.Context(), answer, caller, &err)
 	request := userexport.Request{Project: caller.Project.ID, Subject: normal(id), By: caller.ID()}
 	if params.Kind != nil {
 		request.Anonymous = new(*params.Kind == ExportUserParamsKindAnonymousID)
