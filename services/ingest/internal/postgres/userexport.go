@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -24,6 +25,9 @@ const (
 // returns, so the caller bounds its time by ctx.
 func (s *Store) ExportUser(ctx context.Context, r userexport.Request, each func(userexport.Line) error) (at time.Time, err error) {
 	err = postgres.InTx(ctx, s.pool, snapshot, func(tx pgx.Tx) error {
+		if err := allowUntilDeadline(ctx, tx); err != nil {
+			return err
+		}
 		if err := tx.QueryRow(ctx, `SELECT now()`).Scan(&at); err != nil {
 			return fmt.Errorf("begin an export: %w", err)
 		}
@@ -41,6 +45,20 @@ func (s *Store) ExportUser(ctx context.Context, r userexport.Request, each func(
 		return e.rest(ctx)
 	})
 	return at.UTC(), postgres.Classify(err)
+}
+
+// allowUntilDeadline lets a statement of tx take what is left of the time of ctx. The rows of several ids are sorted before the first
+// one is read, which may take longer than other statements may.
+func allowUntilDeadline(ctx context.Context, tx pgx.Tx) error {
+	until, ok := ctx.Deadline()
+	if !ok {
+		return nil
+	}
+	left := max(time.Until(until).Milliseconds(), 1) // 0 is no limit
+	if _, err := tx.Exec(ctx, `SELECT set_config('statement_timeout', $1, true)`, strconv.FormatInt(left, 10)); err != nil {
+		return fmt.Errorf("set the time of an export: %w", err)
+	}
+	return nil
 }
 
 // userExport writes the lines of an export.
