@@ -91,7 +91,7 @@ func (p *platform) meet(ctx context.Context) (*callers, error) {
 		}
 	}
 	for _, name := range []string{apifuzz.Guest, apifuzz.Spare} {
-		if _, err := admin.Register(ctx, client.RegisterRequest{Email: client.Email(name + "@example.com"), Password: apifuzz.Passwords[0]}); err != nil {
+		if _, err := admin.Register(ctx, client.RegisterRequest{Email: name + "@example.com", Password: apifuzz.Passwords[0]}); err != nil {
 			return nil, err
 		}
 	}
@@ -118,7 +118,7 @@ func (p *platform) meet(ctx context.Context) (*callers, error) {
 func (p *platform) meetVictims(ctx context.Context, admin *client.Client) error {
 	for i := range 4 {
 		email := fmt.Sprintf("victim-%d@example.com", i)
-		account, err := admin.Register(ctx, client.RegisterRequest{Email: client.Email(email), Password: apifuzz.Passwords[0]})
+		account, err := admin.Register(ctx, client.RegisterRequest{Email: email, Password: apifuzz.Passwords[0]})
 		if err != nil {
 			return err
 		}

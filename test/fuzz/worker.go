@@ -157,7 +157,7 @@ func (w *worker) send(ctx context.Context, conn *connection, r *apifuzz.Request)
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
-	response, body, err := conn.do(ctx, r, w.callers.of(r.Caller))
+	response, body, err := conn.do(ctx, r, w.callers.of(r.Caller)) //nolint:bodyclose // do has read and closed it
 	if err != nil {
 		w.tally.find(r.Operation+r.Kind+"no answer", fmt.Sprintf("%s, %s: no answer: %v\n%s", r.Operation, r.Kind, err, shorten(r.Bytes("host", ""))))
 		return false, nil

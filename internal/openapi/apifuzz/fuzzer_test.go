@@ -103,10 +103,11 @@ func TestSeeds(t *testing.T) {
 		}
 		return all.String()
 	}
-	if text(7) != text(7) {
+	first := text(7)
+	if again := text(7); again != first {
 		t.Error("one seed makes different requests")
 	}
-	if text(7) == text(8) {
+	if text(8) == first {
 		t.Error("two seeds make the same requests")
 	}
 }

@@ -47,8 +47,10 @@ func (p *Pool) Add(collection, name string) {
 	if p.names == nil {
 		p.names = map[string][]string{}
 	}
-	names := append(p.names[collection], name)
-	p.names[collection] = names[max(0, len(names)-maxNames):]
+	p.names[collection] = append(p.names[collection], name)
+	if names := p.names[collection]; len(names) > maxNames {
+		p.names[collection] = names[len(names)-maxNames:]
+	}
 }
 
 // pick returns a name for a parameter of a path.

@@ -302,7 +302,7 @@ func TestAWriterThatBeganBeforeIsWaitedFor(t *testing.T) {
 		t.Helper()
 		event := facts.Event{TS: b.First, User: b.Users[0], Name: stats.View}
 		times, batches, projects := []time.Time{event.TS}, []int64{batch}, []int16{1}
-		tag, err := db.Exec(t.Context(), inserts.NewEvents, 1, batch, times, []uuid.UUID{uuid.New()}, []int64{event.User}, []*int32{nil}, []int16{int16(event.Name)}, [][]byte{nil},
+		tag, err := db.Exec(t.Context(), inserts.NewEvents, 1, batch, times, []uuid.UUID{uuid.New()}, []int64{event.User}, []*int32{nil}, []int16{event.Name}, [][]byte{nil},
 			batches, projects, []int32{1}, times, times, [][]byte{facts.AppendEvent(facts.AppendHeader(nil, b.First), b.First, event)}, []int64{0})
 		if err != nil {
 			t.Fatal(err)

@@ -3,6 +3,7 @@ package servers
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -41,22 +42,21 @@ var postgresMetrics = postgresList{
 }
 
 func (p Postgres) measure(ctx context.Context) ([]prometheus.Metric, error) {
-	query := `SELECT `
+	var values []string
 	for _, m := range postgresMetrics {
-		query += m.value + `, `
+		values = append(values, m.value)
 	}
-	query += `1 FROM pg_stat_database AS d WHERE d.datname = current_database()`
-	rows, err := p.Pool.Query(ctx, query)
+	rows, err := p.Pool.Query(ctx, `SELECT `+strings.Join(values, ", ")+` FROM pg_stat_database AS d WHERE d.datname = current_database()`)
 	if err != nil {
 		return nil, fmt.Errorf("measure Postgres: %w", err)
 	}
-	values, err := pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) ([]any, error) { return row.Values() })
+	read, err := pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) ([]any, error) { return row.Values() })
 	if err != nil {
 		return nil, fmt.Errorf("measure Postgres: %w", err)
 	}
 	var metrics []prometheus.Metric
 	for i, m := range postgresMetrics {
-		if value, known := values[i].(float64); known {
+		if value, known := read[i].(float64); known {
 			metrics = append(metrics, m.of(value))
 		}
 	}

@@ -99,7 +99,7 @@ func (s *Server) setCookie(w http.ResponseWriter, r *http.Request, refresh strin
 	if refresh == "" {
 		age = -1
 	}
-	http.SetCookie(w, &http.Cookie{
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure where the browser can send it, see below
 		// Without a path the browser takes the folder of the request, /auth, under whatever prefix a proxy publishes it.
 		Name: sessionCookie, Value: refresh, MaxAge: age, HttpOnly: true, SameSite: http.SameSiteStrictMode,
 		// A gateway that ends TLS says so. Over plain HTTP, as on a laptop, a browser would not send a secure cookie.

@@ -34,7 +34,7 @@ func (c *Committer) CommitOrders(ctx context.Context, orders []order.Order) ([]o
 	for i := range orders {
 		rows += len(orders[i].Lines)
 	}
-	r, err := c.orders.do(ctx, ordersRequest{orders: orders}, orders[0].Key.Project, rows)
+	r, err := c.orders.do(ctx, ordersRequest{orders: orders}, orders[0].Project, rows)
 	return r.outcomes, err
 }
 
@@ -53,7 +53,7 @@ func (c *Committer) CommitRefunds(ctx context.Context, refunds []order.Refund) (
 	for i := range refunds {
 		rows += max(1, len(refunds[i].Lines))
 	}
-	r, err := c.refunds.do(ctx, refundRequest{refunds: refunds}, refunds[0].Key.Project, rows)
+	r, err := c.refunds.do(ctx, refundRequest{refunds: refunds}, refunds[0].Project, rows)
 	return r.outcomes, err
 }
 

@@ -22,7 +22,7 @@ func TestInsertsAreShared(t *testing.T) {
 		"orders.sql":         {insertOrders, inserts.Orders},
 	} {
 		if *update {
-			if err := os.WriteFile(filepath.Join("../../../../internal/protocol/inserts", name), []byte(statement.executed), 0o644); err != nil { //nolint:gosec // a source file
+			if err := os.WriteFile(filepath.Join("../../../../internal/protocol/inserts", name), []byte(statement.executed), 0o644); err != nil {
 				t.Fatal(err)
 			}
 			continue
