@@ -33,7 +33,7 @@ func newTab(t *testing.T, base string) *tab {
 	if err != nil {
 		t.Fatalf("%v: make test-deps installs it", err)
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.UserDataDir(t.TempDir()),
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.NoSandbox,
 		chromedp.WindowSize(1280, 900), chromedp.WSURLReadTimeout(2*time.Minute), chromedp.Flag("lang", "en-US"))
 	allocated, stop := chromedp.NewExecAllocator(context.WithoutCancel(t.Context()), options...)
 	t.Cleanup(stop)
@@ -41,6 +41,11 @@ func newTab(t *testing.T, base string) *tab {
 	t.Cleanup(expire)
 	ctx, closeTab := chromedp.NewContext(within)
 	t.Cleanup(closeTab)
+	t.Cleanup(func() {
+		if err := chromedp.Cancel(ctx); err != nil { // waits until the browser and its files are gone
+			t.Logf("close the browser: %v", err)
+		}
+	})
 	b := &tab{t: t, ctx: ctx, url: base}
 	chromedp.ListenTarget(ctx, b.listen)
 	b.do(log.Enable())
