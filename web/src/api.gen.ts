@@ -381,7 +381,7 @@ export interface paths {
         head?: never;
         /**
          * Change the settings of a project
-         * @description A JSON merge patch (RFC 7396): members that are absent stay, `null` clears. A patch that changes nothing keeps the version. The time zone is fixed once the project has or had events (409 `time_zone_in_use`): they are counted by its days. While numbers are counted for more than 2 seconds, it cannot change either (503 `time_zone_busy`): try again shortly. Services use new settings at most 5 seconds later. Needs the role `owner` in the project, or an API key of it with the scope `admin`.
+         * @description A JSON merge patch (RFC 7396): members that are absent stay, `null` clears. A patch that changes nothing keeps the version. Another time zone begins a change of all numbers: the raw rows are counted again by the days and hours of the new zone, from today back, while the project is used as ever, and `time_zone_change` has the progress. Days whose raw events are gone keep their zone, and reports say so (`meta.time_zones`). A change during another one supersedes it: the days go to the zone that was asked for last. The same zone again changes nothing. Services use other new settings at most 5 seconds later. Needs the role `owner` in the project, or an API key of it with the scope `admin`.
          */
         patch: operations["updateProject"];
         trace?: never;
@@ -780,6 +780,9 @@ export interface paths {
          *     `$ts_sent` keeps its `ts`. Retries of such an event are recognised by its own `id` and `ts`.
          *     Of two requests with one event that differ in `sent_at`, the first one decides.
          *
+         *     An event of the type `purchase` is an event like any other, without units and money: the answer has the warning `plain_event`.
+         *     Send purchases to `POST /purchases` and orders to `POST /orders`.
+         *
          *     Codes of refused events: `product_ambiguous`, `unknown_product`, `too_many_new_products` (a key that creates products for
          *     unknown SKUs creates at most 100 with a request, and a project has at most 10,000 that nobody has described),
          *     `too_many_event_types` (a project has at most 10,000 types), `type_forbidden` (a user who is no member sends view, click
@@ -884,6 +887,8 @@ export interface paths {
          *
          *     Only the weeks that events really fall on are opened. A project opens at most 1,000 weeks that are more than a month old and that
          *     no other project has opened; events of further weeks are refused with `too_many_weeks` until retention has dropped some.
+         *     A request with events of more than 32 weeks that are not open yet opens 32 of them and is answered with 503 and
+         *     `weeks_being_prepared`: send it again, or send events in the order of their time.
          *
          *     Needs the role `owner` or the scope `admin`.
          */
@@ -1943,7 +1948,7 @@ export interface components {
             index: number;
             /** @description A JSON pointer into the item. */
             pointer: string;
-            /** @description `characters_replaced` for text that cannot be stored; `ts_clamped` for a `ts` that is too far ahead. */
+            /** @description `characters_replaced` for text that cannot be stored; `ts_clamped` for a `ts` that is too far ahead; `plain_event` for an event of the type `purchase`, which has no units and no money. */
             code: string;
             /** @description A sentence for people. */
             detail: string;
@@ -2002,6 +2007,42 @@ export interface components {
              * @description When the project last changed.
              */
             updated_at: string;
+            time_zone_change?: components["schemas"]["TimeZoneChange"];
+        };
+        /** @description The last change of the time zone; absent if the project always had its zone. The numbers are moved in steps, from today back: the new zone counts from `since` on, earlier days are those of the zone before. */
+        TimeZoneChange: {
+            /** @description The zone before. */
+            from: string;
+            /** @description The new zone. */
+            to: string;
+            /**
+             * @description How far it is: `waiting` for its first step, `running`, `failing` while the last step failed and is tried again, or `done`.
+             * @enum {string}
+             */
+            state: "waiting" | "running" | "failing" | "done";
+            /** @description How many days with numbers the new zone counts. */
+            days_done: number;
+            /** @description How many days with numbers it is going to count: those that have all raw events. */
+            days_total: number;
+            /** @description How many days with numbers keep a former zone, because raw events of them are gone. */
+            days_kept: number;
+            /**
+             * Format: date-time
+             * @description From when on the new zone counts; null before the first step, and when it counts everything.
+             */
+            since: string | null;
+            /** @description That the last step failed; null if it did not. */
+            failure: string | null;
+            /**
+             * Format: date-time
+             * @description When the first step was taken; null before.
+             */
+            started_at: string | null;
+            /**
+             * Format: date-time
+             * @description When the last step was taken; null before.
+             */
+            finished_at: string | null;
         };
         /** @description A page of projects. */
         ProjectList: {
@@ -4042,8 +4083,20 @@ export interface components {
             failed_events: number;
             /** @description Whether the answer came from a cache. */
             cached: boolean;
-            /** @description The time zone of the project, whose days these are (IANA name). */
+            /** @description The time zone by whose days and hours the range is counted (IANA name): of several the last one. It is not always that of the project: days keep their zone until a change of it has reached them, and for ever if their raw events are gone. */
             time_zone: string;
+            /** @description The time zones by whose days and hours the range is counted, in order; absent if it is one. `GET /analytics/overview` names those of the previous period, too. The day in which a zone begins can have hours of the zone before. */
+            time_zones?: components["schemas"]["ZoneDay"][];
+        };
+        /** @description A time zone, and from when on it counts. */
+        ZoneDay: {
+            /** @description The IANA name. */
+            time_zone: string;
+            /**
+             * Format: date
+             * @description The first day of the range that it counts.
+             */
+            from: string;
         };
         /** @description Identifies a product. */
         ProductRef: {
@@ -4140,6 +4193,8 @@ export interface components {
             start: string;
             /** @description Whether the interval ended before `complete_until` and the range has all of it. What a client sends later with an earlier `ts` is still added. */
             complete: boolean;
+            /** @description True if the interval is longer or shorter than others because the project got another time zone there; absent otherwise. */
+            zone_changed?: boolean;
             /**
              * Format: int64
              * @description Events of all names; orders and refunds are not among them.
@@ -4196,6 +4251,8 @@ export interface components {
              * @description The day of the project.
              */
             day: string;
+            /** @description True if the day is longer or shorter than others because the project got another time zone there; absent otherwise. */
+            zone_changed?: boolean;
             /**
              * Format: int64
              * @description Events of all names; orders and refunds are not among them.
@@ -4410,6 +4467,8 @@ export interface components {
             start: string;
             /** @description Whether the interval ended before `complete_until` and the range has all of it. */
             complete: boolean;
+            /** @description As in other series. */
+            zone_changed?: boolean;
             /**
              * Format: int64
              * @description How many there are.
@@ -4853,6 +4912,11 @@ export interface components {
          * @example Europe/Berlin
          */
         "Analytics-Time-Zone": string;
+        /**
+         * @description `meta.time_zones` of an answer in CSV or NDJSON, each with its first day; absent if it is one.
+         * @example Asia/Kolkata;from=2026-03-01, Europe/Berlin;from=2026-03-11
+         */
+        "Analytics-Time-Zones": string;
         /**
          * @description `next_cursor` of an answer in CSV or NDJSON; absent on the last page.
          * @example AQAAAAoAAAAAAAAFegAAAAAAAAARq80V3-oS2a8
@@ -5666,7 +5730,6 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
-            409: components["responses"]["Conflict"];
             412: components["responses"]["PreconditionFailed"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -8017,6 +8080,7 @@ export interface operations {
                     "Analytics-Failed-Events": components["headers"]["Analytics-Failed-Events"];
                     "Analytics-Cached": components["headers"]["Analytics-Cached"];
                     "Analytics-Time-Zone": components["headers"]["Analytics-Time-Zone"];
+                    "Analytics-Time-Zones": components["headers"]["Analytics-Time-Zones"];
                     "Next-Cursor": components["headers"]["Next-Cursor"];
                     [name: string]: unknown;
                 };
@@ -8090,6 +8154,7 @@ export interface operations {
                     "Analytics-Failed-Events": components["headers"]["Analytics-Failed-Events"];
                     "Analytics-Cached": components["headers"]["Analytics-Cached"];
                     "Analytics-Time-Zone": components["headers"]["Analytics-Time-Zone"];
+                    "Analytics-Time-Zones": components["headers"]["Analytics-Time-Zones"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8157,6 +8222,7 @@ export interface operations {
                     "Analytics-Failed-Events": components["headers"]["Analytics-Failed-Events"];
                     "Analytics-Cached": components["headers"]["Analytics-Cached"];
                     "Analytics-Time-Zone": components["headers"]["Analytics-Time-Zone"];
+                    "Analytics-Time-Zones": components["headers"]["Analytics-Time-Zones"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8231,6 +8297,7 @@ export interface operations {
                     "Analytics-Failed-Events": components["headers"]["Analytics-Failed-Events"];
                     "Analytics-Cached": components["headers"]["Analytics-Cached"];
                     "Analytics-Time-Zone": components["headers"]["Analytics-Time-Zone"];
+                    "Analytics-Time-Zones": components["headers"]["Analytics-Time-Zones"];
                     "Next-Cursor": components["headers"]["Next-Cursor"];
                     [name: string]: unknown;
                 };
@@ -8300,6 +8367,7 @@ export interface operations {
                     "Analytics-Failed-Events": components["headers"]["Analytics-Failed-Events"];
                     "Analytics-Cached": components["headers"]["Analytics-Cached"];
                     "Analytics-Time-Zone": components["headers"]["Analytics-Time-Zone"];
+                    "Analytics-Time-Zones": components["headers"]["Analytics-Time-Zones"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8371,6 +8439,7 @@ export interface operations {
                     "Analytics-Failed-Events": components["headers"]["Analytics-Failed-Events"];
                     "Analytics-Cached": components["headers"]["Analytics-Cached"];
                     "Analytics-Time-Zone": components["headers"]["Analytics-Time-Zone"];
+                    "Analytics-Time-Zones": components["headers"]["Analytics-Time-Zones"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8453,6 +8522,7 @@ export interface operations {
                     "Analytics-Failed-Events": components["headers"]["Analytics-Failed-Events"];
                     "Analytics-Cached": components["headers"]["Analytics-Cached"];
                     "Analytics-Time-Zone": components["headers"]["Analytics-Time-Zone"];
+                    "Analytics-Time-Zones": components["headers"]["Analytics-Time-Zones"];
                     "Next-Cursor": components["headers"]["Next-Cursor"];
                     [name: string]: unknown;
                 };
@@ -8518,6 +8588,7 @@ export interface operations {
                     "Analytics-Failed-Events": components["headers"]["Analytics-Failed-Events"];
                     "Analytics-Cached": components["headers"]["Analytics-Cached"];
                     "Analytics-Time-Zone": components["headers"]["Analytics-Time-Zone"];
+                    "Analytics-Time-Zones": components["headers"]["Analytics-Time-Zones"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -8588,6 +8659,7 @@ export interface operations {
                     "Analytics-Failed-Events": components["headers"]["Analytics-Failed-Events"];
                     "Analytics-Cached": components["headers"]["Analytics-Cached"];
                     "Analytics-Time-Zone": components["headers"]["Analytics-Time-Zone"];
+                    "Analytics-Time-Zones": components["headers"]["Analytics-Time-Zones"];
                     [name: string]: unknown;
                 };
                 content: {
