@@ -87,7 +87,7 @@ func bundle(dir string) (map[string][]byte, error) {
 
 // page returns the page with the names of its script and style.
 func page(template string, files map[string][]byte) ([]byte, error) {
-	content, err := os.ReadFile(template) //nolint:gosec // it is a source
+	content, err := os.ReadFile(template)
 	if err != nil {
 		return nil, fmt.Errorf("read the page: %w", err)
 	}
