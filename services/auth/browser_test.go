@@ -62,6 +62,9 @@ func TestBrowserSession(t *testing.T) {
 	}
 	b.cookie = nil
 	wantProblem(t, b.post(t, "/auth/refresh", `{}`), 401, "invalid_refresh_token")
+	if w := b.post(t, "/auth/logout", `{}`); w.Code != http.StatusNoContent {
+		t.Errorf("a logout without a session: %d %s", w.Code, w.Body)
+	}
 }
 
 // TestPasswordChangeInABrowser checks that the session that a new password begins is in the cookie as well.

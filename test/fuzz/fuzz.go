@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -77,10 +78,7 @@ func send(ctx context.Context, o options, p *platform, t *tally) error {
 		if o.operation != "" && operation.ID != o.operation {
 			continue
 		}
-		service := operation.Service
-		if service == "operations" { // every service answers them
-			service = "catalog"
-		}
+		service := cmp.Or(operation.Service, "catalog") // or any other
 		byService[service] = append(byService[service], operation)
 	}
 	if len(byService) == 0 {

@@ -108,11 +108,7 @@ async function readMe(): Promise<void> {
 // signOut ends the session on the server, then here and in other tabs. It fails when the server cannot be told, because the session
 // would live on.
 export async function signOut(): Promise<void> {
-  try {
-    await post("/auth/logout", {});
-  } catch (error) {
-    if (!(error instanceof Problem) || error.status !== 401) throw error; // there is no session any more
-  }
+  await post("/auth/logout", {});
   forget();
   tabs?.postMessage("signed out");
 }

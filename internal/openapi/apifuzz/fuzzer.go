@@ -25,7 +25,7 @@ type Fuzzer struct {
 // Operation is an operation of the contract.
 type Operation struct {
 	ID      string
-	Service string   // the tag
+	Service string   // that answers it; empty if every service does
 	Kinds   []string // of broken requests that can be made for it
 }
 
@@ -46,6 +46,9 @@ func New(pool *Pool) (*Fuzzer, error) {
 func (f *Fuzzer) Operations() (all []Operation) {
 	for id, o := range f.operations {
 		operation := Operation{ID: id, Service: o.Service}
+		if o.Service == "operations" {
+			operation.Service = o.RoutedTo
+		}
 		for _, k := range kinds {
 			if k.fits(o) {
 				operation.Kinds = append(operation.Kinds, k.name)

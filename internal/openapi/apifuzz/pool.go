@@ -1,6 +1,7 @@
 package apifuzz
 
 import (
+	"bytes"
 	"encoding/json"
 	"math/rand/v2"
 	"regexp"
@@ -113,6 +114,13 @@ func (p *Pool) Learn(r *Request, location string, body []byte) {
 		p.Add(invitationTemplate, location)
 	case cut > 0:
 		p.Add(location[:cut], location[cut+1:])
+	}
+	if strings.HasSuffix(r.path, "/export") { // the last line is the receipt
+		lines := bytes.Split(bytes.TrimSpace(body), []byte("\n"))
+		var receipt struct{ ID string }
+		if json.Unmarshal(lines[len(lines)-1], &receipt) == nil && receipt.ID != "" {
+			p.Add("/exports", receipt.ID)
+		}
 	}
 	if r.Method != "POST" && r.Method != "DELETE" {
 		return

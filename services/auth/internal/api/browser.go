@@ -41,6 +41,9 @@ func (s *Server) browserSessions(next StrictHandlerFunc, _ string) StrictHandler
 		}
 		if given, ok := refreshTokenOf(request); ok && *given == "" {
 			cookie, err := r.Cookie(sessionCookie)
+			if _, leaving := request.(LogoutRequestObject); leaving && err != nil {
+				return Logout204Response{}, nil // there is nothing to end
+			}
 			if err != nil {
 				return nil, errNoCookie.Because(err)
 			}
