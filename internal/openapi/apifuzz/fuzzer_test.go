@@ -152,7 +152,8 @@ func TestLearn(t *testing.T) {
 	pool.Learn(order, "", []byte(`{"id":"0195a3f2-7c1e-7b3a-9d54-2f6b1c8e4a10","number":"web-1","batch_id":"17"}`))
 	invitation := f.Valid("createProjectInvitation", source(1))
 	pool.Learn(invitation, "/auth/projects/asia/invitations/0195a3f2-7c1e-7b3a-9d54-2f6b1c8e4a11", []byte(`{"id":"x","token":"t-1"}`))
-	for collection, want := range map[string]string{"/orders": "web-1", "/events/batches": "17", invitationTemplate: "/auth/projects/asia/invitations/0195a3f2-7c1e-7b3a-9d54-2f6b1c8e4a11", Invitations: "t-1"} {
+	pool.Learn(f.Valid("exportUser", source(1)), "", []byte(`{"kind":"user"}`+"\n"+`{"kind":"receipt","receipt":{"id":"e-1"}}`+"\n"))
+	for collection, want := range map[string]string{"/exports": "e-1", "/orders": "web-1", "/events/batches": "17", invitationTemplate: "/auth/projects/asia/invitations/0195a3f2-7c1e-7b3a-9d54-2f6b1c8e4a11", Invitations: "t-1"} {
 		if !slices.Contains(pool.names[collection], want) {
 			t.Errorf("%s has %q, not %s", collection, pool.names[collection], want)
 		}

@@ -117,9 +117,9 @@ func (p *Pool) Learn(r *Request, location string, body []byte) {
 	}
 	if strings.HasSuffix(r.path, "/export") { // the last line is the receipt
 		lines := bytes.Split(bytes.TrimSpace(body), []byte("\n"))
-		var receipt struct{ ID string }
-		if json.Unmarshal(lines[len(lines)-1], &receipt) == nil && receipt.ID != "" {
-			p.Add("/exports", receipt.ID)
+		var last struct{ Receipt struct{ ID string } }
+		if json.Unmarshal(lines[len(lines)-1], &last) == nil && last.Receipt.ID != "" {
+			p.Add("/exports", last.Receipt.ID)
 		}
 	}
 	if r.Method != "POST" && r.Method != "DELETE" {
