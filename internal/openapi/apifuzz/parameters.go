@@ -50,13 +50,17 @@ var parameterKinds = []way{
 	{name: "path: strange", fits: hasPathParameter, change: func(m *maker, r *Request) {
 		r.params[m.pathParameter()] = fmt.Sprint(m.strange(node{}))
 	}},
-	{name: "path: badly written", fits: always, change: func(m *maker, r *Request) {
+	{name: "path: badly written", fits: isNoPage, change: func(m *maker, r *Request) {
 		path := r.Target()
 		path, _, _ = strings.Cut(path, "?")
 		paths := []string{path + "/", "/" + path, path + "/..", path + "%2f", path + "%00", path + "%ff", strings.ToUpper(path), path + ";a=b", path + "//", "/." + path, path + strings.Repeat("/a", 2000)}
 		r.rawPath = paths[m.IntN(len(paths))]
 	}},
 }
+
+// isNoPage reports whether nothing is below the path of an operation. Pages for people, which gateways route to one service, answer
+// the paths below theirs.
+func isNoPage(o *contract.Operation) bool { return o.Service != "operations" || o.RoutedTo == "" }
 
 func queryParameters(o *contract.Operation) (all []*openapi3.Parameter) {
 	for _, ref := range o.Parameters {
