@@ -100,11 +100,11 @@ func (p *platform) saveRollups(ctx context.Context) error {
 	return nil
 }
 
-// rollups returns the names of the rollup tables: those that have lanes.
+// rollups returns the names of the rollup tables: those that have lanes, and segments, which are merged.
 func (p *platform) rollups(ctx context.Context) ([]string, error) {
 	const query = `
 		SELECT quote_ident(c.relname) FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
-		WHERE c.relnamespace = 'stats'::regnamespace AND c.relkind = 'r' AND a.attname = 'lane'`
+		WHERE c.relnamespace = 'stats'::regnamespace AND c.relkind = 'r' AND a.attname IN ('lane', 'merged')`
 	tables, err := p.DB.Query(ctx, query)
 	if err != nil {
 		return nil, fmt.Errorf("list the rollups: %w", err)
