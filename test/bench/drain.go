@@ -144,7 +144,7 @@ func (p *platform) unfold(ctx context.Context, rows, workers int) error {
 	}
 	var statements []string
 	for _, name := range tables {
-		statements = append(statements, `TRUNCATE stats.`+name, `INSERT INTO stats.`+name+` SELECT * FROM bench.`+name)
+		statements = append(statements, `TRUNCATE stats.`+name, `INSERT INTO stats.`+name+` OVERRIDING SYSTEM VALUE SELECT * FROM bench.`+name)
 	}
 	statements = append(statements,
 		`UPDATE ingest.batches AS b SET aggregated_at = NULL, facts = k.facts FROM bench.backlog AS k WHERE b.id = k.id`,

@@ -19,7 +19,7 @@ const (
 	shown = 60
 )
 
-// report prints the table and the findings. complete says that all operations were called.
+// report prints the table and the findings. complete says that each operation was called often enough to be accepted once.
 func report(out io.Writer, t *tally, complete bool) error {
 	t.checkCosts()
 	if complete {
