@@ -165,7 +165,7 @@ func (p *platform) meetExpired(ctx context.Context, c *callers) error {
 	if err := brief.Stop(); err != nil {
 		return err
 	}
-	expired := time.NewTimer(2 * time.Second)
+	expired := time.NewTimer(7 * time.Second) // services allow clocks to differ by five
 	defer expired.Stop()
 	select {
 	case <-expired.C:
