@@ -40,14 +40,14 @@ func (s *Server) browserSessions(next StrictHandlerFunc, _ string) StrictHandler
 			return nil, errCrossOrigin.Because(err)
 		}
 		if given, ok := refreshTokenOf(request); ok && *given == "" {
-			cookie, err := r.Cookie(sessionCookie)
-			if _, leaving := request.(LogoutRequestObject); leaving && err != nil {
-				return Logout204Response{}, nil // there is nothing to end
+			cookies := r.CookiesNamed(sessionCookie)
+			if len(cookies) == 0 {
+				if _, leaving := request.(LogoutRequestObject); leaving {
+					return Logout204Response{}, nil // there is nothing to end
+				}
+				return nil, errNoCookie
 			}
-			if err != nil {
-				return nil, errNoCookie.Because(err)
-			}
-			*given = cookie.Value
+			*given = cookies[0].Value
 		}
 		answer, err := next(ctx, w, r, request)
 		if err != nil {
