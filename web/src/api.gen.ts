@@ -1363,7 +1363,7 @@ export interface paths {
          *
          *     The answer is NDJSON, from one snapshot of the database. Each line has the member that its `kind` names: the ids (`user`), raw events,
          *     orders and refunds with their lines, what is counted of each day (`day`, `money`), the receipts of erasures of these ids
-         *     (`erasure`), and what the export leaves out and why (`left_out`). An id that was erased and not used since has no other
+         *     (`erasure`), and what the export leaves out and why (`left_out`). Rows of a kind come by id and then by time. An id that was erased and not used since has no other
          *     lines than the last two kinds. An id that the project never knew is answered with 404 `not_found`.
          *
          *     The last line is the `receipt`: how many lines of each kind there are, and the SHA-256 of all lines before it. A stream that was

@@ -47,8 +47,7 @@ func (s *Store) ExportUser(ctx context.Context, r userexport.Request, each func(
 	return at.UTC(), postgres.Classify(err)
 }
 
-// allowUntilDeadline lets a statement of tx take what is left of the time of ctx. The rows of several ids are sorted before the first
-// one is read, which may take longer than other statements may.
+// allowUntilDeadline lets a statement of tx take what is left of the time of ctx: a cursor's time includes that of whoever reads the lines.
 func allowUntilDeadline(ctx context.Context, tx pgx.Tx) error {
 	until, ok := ctx.Deadline()
 	if !ok {
@@ -123,15 +122,17 @@ func (e *userExport) users(ctx context.Context, person int64) error {
 	})
 }
 
-// ofUser is the condition that rows of a table are of the person. The indexes by user have no project, and an index that begins with
-// the project would read the rows of others.
-func (e *userExport) ofUser(q *query, table string) string {
-	return table + ".project + 0 = " + q.arg(e.project) + " AND " + table + ".user_n = ANY (" + q.arg(arrayOf(e.numbers)) + "::bigint[])"
+// ofPerson is a FROM clause: the rows of a table under an alias, one id of the person after another and each by time. A row is read
+// when it is written, by the index of users: ordering all ids together would read and sort everything before the first line.
+// Those indexes do not begin with the project, and an index that does would read the rows of others.
+func (e *userExport) ofPerson(q *query, table, alias string) string {
+	return " FROM unnest(" + q.arg(arrayOf(e.numbers)) + "::bigint[]) person (n) CROSS JOIN LATERAL (SELECT * FROM " + table +
+		" WHERE project + 0 = " + q.arg(e.project) + " AND user_n = person.n ORDER BY ts, id) " + alias
 }
 
 func (e *userExport) events(ctx context.Context) error {
-	q := query{text: "SELECT " + rawEventColumns + " FROM ingest.events e WHERE "}
-	q.text += e.ofUser(&q, "e") + " ORDER BY e.ts, e.id"
+	q := query{text: "SELECT " + rawEventColumns}
+	q.text += e.ofPerson(&q, "ingest.events", "e")
 	return inParts(ctx, e.tx, q, exportRows, scanRawEvent, func(events []rawEvent) error {
 		w := newWanted()
 		for _, stored := range events {
@@ -152,8 +153,8 @@ func (e *userExport) events(ctx context.Context) error {
 
 // orders writes orders or refunds with their lines.
 func (e *userExport) orders(ctx context.Context, table, columns, lineQuery string, line func(texts, rawOrder, []rawLine) userexport.Line) error {
-	q := query{text: "SELECT " + columns + " FROM " + table + " o WHERE "}
-	q.text += e.ofUser(&q, "o") + " ORDER BY o.ts, o.id"
+	q := query{text: "SELECT " + columns}
+	q.text += e.ofPerson(&q, table, "o")
 	return inParts(ctx, e.tx, q, exportOrders, scanRawOrder, func(orders []rawOrder) error {
 		lines, err := readLines(ctx, e.tx, lineQuery, e.project, orders)
 		if err != nil {

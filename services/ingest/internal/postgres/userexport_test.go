@@ -54,3 +54,18 @@ func TestAStatementOfAnExportTakesItsTime(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The first rows of an export are read without the rest, however many ids a person has: a gateway ends an answer that does not begin.
+func TestAnExportBeginsAtOnce(t *testing.T) {
+	t.Parallel()
+	a := newArchive(t)
+	a.insert(samples(january, 60, 7)...)
+	a.trade(2000)
+	a.exec(`ANALYZE ingest.events, ingest.orders, ingest.refunds`)
+	e := userExport{project: 1, numbers: []int64{ada, later}}
+	for table, index := range map[string]string{"events": "user_n_ts_idx", "orders": "user_ts_idx", "refunds": "user_ts_idx"} {
+		q := query{text: "SELECT r.ts"}
+		q.text += e.ofPerson(&q, "ingest."+table, "r") + " LIMIT 10"
+		a.checkScans(table, a.explain(t.Context(), q), index, 100, 20) // an incremental sort by id reads 33 rows of about one time
+	}
+}
