@@ -670,7 +670,7 @@ type EventInput struct {
 	// ProductID The product by its id.
 	ProductID openapi_types.UUID `json:"product_id,omitempty,omitzero"`
 
-	// Properties Any other data about the event. The listed names mean the same to everybody. Names that begin with `$` are the platform's.
+	// Properties Any other data about the event, of any JSON type. The listed names mean the same to everybody, and their values are usually texts. Names that begin with `$` are the platform's.
 	Properties EventProperties `json:"properties,omitempty,omitzero"`
 
 	// SentAt When it was sent, by the same clock.
@@ -759,7 +759,7 @@ type EventPoint struct {
 	ZoneChanged bool `json:"zone_changed,omitempty,omitzero"`
 }
 
-// EventProperties Any other data about the event. The listed names mean the same to everybody. Names that begin with `$` are the platform's.
+// EventProperties Any other data about the event, of any JSON type. The listed names mean the same to everybody, and their values are usually texts. Names that begin with `$` are the platform's.
 type EventProperties = map[string]any
 
 // EventSeries The events of a name over time.

@@ -73,6 +73,22 @@ func TestRawEventsAreReadAsTheyWereSent(t *testing.T) {
 	p.get("/users/nobody/events", key).expect(t, http.StatusOK, "")
 }
 
+// The agreed names hold what the caller sent, whatever its type: the answer is one that the contract has.
+func TestAgreedPropertiesHoldAnyValue(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	const sent = `{"session_id":{"id":7},"url":["/a",null],"referrer":false,"utm_source":17,"utm_medium":null,"device":"mobile"}`
+	p.post("/events", p.ingestKey, `{"type":"view","user_id":"u","properties":`+sent+`}`).expect(t, http.StatusAccepted, "")
+	page := p.get("/events", p.apiKey("read"))
+	page.expect(t, http.StatusOK, "")
+	want := map[string]any{
+		"session_id": map[string]any{"id": 7.0}, "url": []any{"/a", nil}, "referrer": false, "utm_source": 17.0, "utm_medium": nil, "device": "mobile",
+	}
+	if diff := cmp.Diff(want, page.items()[0]["properties"]); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // Days are those of the project: the day of Kolkata begins at 18:30 UTC of the day before.
 func TestRawEventsByDaysOfTheProject(t *testing.T) {
 	t.Parallel()

@@ -85,6 +85,8 @@ func TestRefundsOfAnOrder(t *testing.T) {
 		`{"id":"1","lines":[{"line":1,"amount_minor":0}]}`:        {"/lines/0/amount_minor invalid_value"},
 		`{"id":"1","reason":"` + strings.Repeat("x", 1001) + `"}`: {"/reason invalid_value"},
 		`{"id":"1","reason":"a\u0000"}`:                           {"/reason invalid_value"},
+		`{"id":"1","reason":"too \ud83d small"}`:                  {"/reason invalid_value"},
+		"{\"id\":\"1\",\"reason\":\"\xff\xfe\"}":                  {"/reason invalid_value"},
 	} {
 		a := refund(body)
 		a.expect(t, http.StatusUnprocessableEntity, "validation_failed")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"sync"
@@ -11,10 +12,15 @@ import (
 type cost struct {
 	cpu      time.Duration
 	requests int
-	bytes    int // that were sent
+	bytes    int           // that were sent
+	least    time.Duration // for a request, in the batch that cost least
 }
 
+// add adds a batch, or what was added up before.
 func (c *cost) add(other cost) {
+	if least := cmp.Or(other.least, other.mean()); c.requests == 0 || least < c.least {
+		c.least = least
+	}
 	c.cpu += other.cpu
 	c.requests += other.requests
 	c.bytes += other.bytes

@@ -2814,26 +2814,26 @@ export interface components {
             sent_at?: string;
             properties?: components["schemas"]["EventProperties"];
         };
-        /** @description Any other data about the event. The listed names mean the same to everybody. Names that begin with `$` are the platform's. */
+        /** @description Any other data about the event, of any JSON type. The listed names mean the same to everybody, and their values are usually texts. Names that begin with `$` are the platform's. */
         EventProperties: {
             /** @description The visit that the event is part of. */
-            session_id?: string;
+            session_id?: unknown;
             /** @description The page. */
-            url?: string;
+            url?: unknown;
             /** @description The page before it. */
-            referrer?: string;
+            referrer?: unknown;
             /** @description Where the visit came from. */
-            utm_source?: string;
+            utm_source?: unknown;
             /** @description By which kind of link, such as `email`. */
-            utm_medium?: string;
+            utm_medium?: unknown;
             /** @description By which campaign. */
-            utm_campaign?: string;
+            utm_campaign?: unknown;
             /** @description For which search words. */
-            utm_term?: string;
+            utm_term?: unknown;
             /** @description By which of several links. */
-            utm_content?: string;
+            utm_content?: unknown;
             /** @description The kind of device, such as `mobile`. */
-            device?: string;
+            device?: unknown;
         } & {
             [key: string]: unknown;
         };

@@ -396,3 +396,19 @@ func checkBounded(t *testing.T, where string, s *openapi3.Schema) {
 		t.Errorf("%s needs maxLength, pattern, enum or a format", where)
 	}
 }
+
+// TestAgreedPropertiesAreOfAnyType checks that the contract allows what ingest stores under the agreed names.
+func TestAgreedPropertiesAreOfAnyType(t *testing.T) {
+	t.Parallel()
+	schema := load(t).Document.Components.Schemas["EventProperties"].Value
+	for name := range schema.Properties {
+		for _, value := range []any{"text", true, 1.5, []any{"a", nil}, map[string]any{"id": "8f2a"}, nil} {
+			if err := schema.VisitJSON(map[string]any{name: value}); err != nil {
+				t.Errorf("%s = %v: %v", name, value, err)
+			}
+		}
+	}
+	if len(schema.Properties) == 0 {
+		t.Error("no name is agreed")
+	}
+}

@@ -246,7 +246,7 @@ type EventInput struct {
 	// ProductID The product by its id.
 	ProductID *openapi_types.UUID `json:"product_id,omitempty"`
 
-	// Properties Any other data about the event. The listed names mean the same to everybody. Names that begin with `$` are the platform's.
+	// Properties Any other data about the event, of any JSON type. The listed names mean the same to everybody, and their values are usually texts. Names that begin with `$` are the platform's.
 	Properties EventProperties `json:"properties,omitempty"`
 
 	// SentAt When it was sent, by the same clock.
@@ -271,7 +271,7 @@ type EventInput struct {
 	UserID *UserID `json:"user_id,omitempty"`
 }
 
-// EventProperties Any other data about the event. The listed names mean the same to everybody. Names that begin with `$` are the platform's.
+// EventProperties Any other data about the event, of any JSON type. The listed names mean the same to everybody, and their values are usually texts. Names that begin with `$` are the platform's.
 type EventProperties = json.RawMessage
 
 // EventStatus `duplicate` when an event with this id and time was stored before.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/hp-analytics/hp-analytics/internal/identifier"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 )
 
@@ -108,7 +109,7 @@ func checkReason(d *event.FactDraft, reason string) {
 	switch {
 	case utf8.RuneCountInString(reason) > maxReason:
 		d.Refuse("/reason", event.CodeInvalidValue, "reason must have at most 1000 characters.")
-	case strings.Contains(reason, "\x00"):
-		d.Refuse("/reason", event.CodeInvalidValue, "reason must not have the NUL character.")
+	case strings.ContainsAny(reason, "\x00\ufffd") || !utf8.ValidString(reason): // U+FFFD is what was half an emoji
+		d.Refuse("/reason", event.CodeInvalidValue, "reason "+identifier.ErrUnstorable.Error()+".")
 	}
 }
