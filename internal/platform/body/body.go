@@ -87,7 +87,7 @@ func (o *Opener) Open(w http.ResponseWriter, r *http.Request, terms Terms) (*Bod
 func (b *Body) open(o *Opener, r *http.Request) (err error) {
 	encoding := strings.ToLower(strings.Join(r.Header.Values("Content-Encoding"), ","))
 	if plain := encoding == "" || encoding == "identity"; plain && r.ContentLength > b.terms.Bytes {
-		b.decoded = b.terms.Bytes // charged like the largest body, so that what is refused costs its caller
+		b.decoded = b.terms.Bytes                        // charged like the largest body, so that what is refused costs its caller
 		return &http.MaxBytesError{Limit: b.terms.Bytes} // without it, the client would be asked to send it, or waited for
 	}
 	if err := b.wire.await(); err != nil {
