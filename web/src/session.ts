@@ -15,17 +15,25 @@ const mark = "hpa-session";
 let token = "";
 let expires = 0; // when the token is renewed, in milliseconds
 
+export type FieldError = components["schemas"]["FieldError"];
+
 // Problem is an answer that says why a request failed.
 export class Problem extends Error {
-  constructor(readonly status: number, readonly code: string, detail: string) {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    detail: string,
+    readonly errors: FieldError[] = [], // what is wrong with fields of the body and of the query
+    readonly retryAfter = 0, // seconds after which a repetition can succeed; 0 when the server does not say
+  ) {
     super(detail);
   }
 }
 
 export async function problemOf(answer: Response): Promise<Problem> {
-  const body = (await answer.json().catch(() => ({}))) as { code?: string; detail?: string; errors?: { detail?: string }[] };
+  const body = (await answer.json().catch(() => ({}))) as Partial<components["schemas"]["Problem"]>;
   const detail = body.errors?.[0]?.detail ?? body.detail ?? `The server answered ${answer.status}.`;
-  return new Problem(answer.status, body.code ?? "unknown", detail);
+  return new Problem(answer.status, body.code ?? "unknown", detail, body.errors, Number(answer.headers.get("Retry-After")) || 0);
 }
 
 // post sends a request that makes or ends a session.

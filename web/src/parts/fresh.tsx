@@ -4,7 +4,7 @@ import type { Schemas } from "../api";
 import { ago, number } from "../format";
 import type { Loaded } from "../load";
 import { zone } from "../period";
-import { Problem } from "../session";
+import { sentence } from "./submit";
 
 // Fresh says of which moment an answer is, and what it does not have yet.
 export function Fresh({ loaded }: { loaded: Loaded<{ meta: Schemas["Meta"] }> }) {
@@ -39,14 +39,8 @@ export function Failure({ loaded }: { loaded: Loaded<unknown> }) {
   if (!error) return null;
   return (
     <p class="note" role="alert">
-      {reason(error)} {answer !== undefined && "What you see is older."}
+      {sentence(error, "see")} {answer !== undefined && "What you see is older."}
       <button type="button" onClick={retry}>Try again</button>
     </p>
   );
-}
-
-function reason(error: Error): string {
-  if (!(error instanceof Problem)) return navigator.onLine ? "The server does not answer." : "You are offline.";
-  if (error.status === 403) return `You may not see this. ${error.message}`;
-  return error.message;
 }

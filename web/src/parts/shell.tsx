@@ -3,6 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { me, signOut } from "../session";
 import { go, link, page, project, root, same } from "../route";
+import { Toasts } from "./toast";
 
 const places: [name: string, path: string[]][] = [["Overview", []], ["Products", ["products"]], ["Events", ["events"]]];
 
@@ -21,6 +22,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
         <Account />
       </header>
       <main id="main" tabIndex={-1}>{children}</main>
+      <Toasts />
     </div>
   );
 }

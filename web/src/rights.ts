@@ -1,0 +1,19 @@
+// What the account may do in the chosen project. The server decides; the page only leaves out what would be refused.
+import { computed } from "@preact/signals";
+import { project } from "./route";
+import { me } from "./session";
+
+// role is the role of the account in the project; an admin of the installation acts as an owner everywhere.
+const role = computed(() => {
+  const account = me.value;
+  if (!account) return "none";
+  if (account.role === "admin") return "owner";
+  const chosen = project.value === "" ? account.projects[0] : account.projects.find((p) => p.slug === project.value);
+  return chosen?.role ?? "none";
+});
+
+// isOwner is whether the account may change products, erase users, and manage the project.
+export const isOwner = computed(() => role.value === "owner");
+
+// mayReadUsers is whether the account may read numbers and events of users.
+export const mayReadUsers = computed(() => role.value === "owner" || role.value === "analyst");
