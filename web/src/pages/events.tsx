@@ -1,12 +1,12 @@
 import { address, type Answer } from "../api";
-import { Chart } from "../parts/chart";
 import { Fresh } from "../parts/fresh";
 import { PeriodPicker, usePeriodKeys } from "../parts/period";
 import { Ranking } from "../parts/ranking";
+import { SeriesChart } from "../parts/series";
 import { number } from "../format";
 import { useAnswer } from "../load";
 import { interval, period } from "../period";
-import { go, query, same } from "../route";
+import { query, same } from "../route";
 
 export function EventsPage() {
   usePeriodKeys();
@@ -40,17 +40,10 @@ export function EventsPage() {
 function Series({ type }: { type: string }) {
   const p = period.value;
   const loaded = useAnswer<Answer<"/analytics/events/timeseries">>(address("/analytics/events/timeseries", { type, from: p.from, to: p.to, interval: interval.value }));
-  const series = loaded.answer;
   return (
     <section class="card" aria-label={type}>
       <h2>{type}</h2>
-      {series ? (
-        <Chart
-          name={type} interval={series.interval} zone={series.meta.time_zone} write={number}
-          points={series.points.map((point) => ({ start: point.start, complete: point.complete, value: point.events }))}
-          onZoom={(from, to) => go(same({ from, to, period: "", interval: "" }))}
-        />
-      ) : <div class="chart" />}
+      <SeriesChart name={type} series={loaded.answer} at={(point) => point.events} />
     </section>
   );
 }

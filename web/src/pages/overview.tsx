@@ -1,10 +1,10 @@
 import { useState } from "preact/hooks";
 import { address, curl, type Answer, type Schemas } from "../api";
-import { Chart } from "../parts/chart";
 import { Figure } from "../parts/figure";
 import { Fresh } from "../parts/fresh";
 import { PeriodPicker, usePeriodKeys } from "../parts/period";
 import { Ranking } from "../parts/ranking";
+import { SeriesChart } from "../parts/series";
 import { amount, day, number, share } from "../format";
 import { useAnswer } from "../load";
 import { before, interval, period } from "../period";
@@ -93,7 +93,6 @@ function Course({ measure, overview, url }: { measure: Measure; overview?: Overv
   const compare = query.value.get("compare") === "previous";
   const was = before(period.value);
   const earlier = useAnswer<Overview>(compare ? address("/analytics/overview", { from: was.from, to: was.to, interval: interval.value }) : "");
-  const points = (o?: Overview) => o?.points.map((p) => ({ start: p.start, complete: p.complete, value: measure.at(p) ?? 0 }));
   const counted = overview?.points.every((p) => measure.at(p) !== undefined) ?? true;
   return (
     <section class="card" aria-labelledby="course">
@@ -107,12 +106,7 @@ function Course({ measure, overview, url }: { measure: Measure; overview?: Overv
         </div>
       </div>
       {!counted && <p class="quiet">Users are counted by the day, so hours have none.</p>}
-      {overview ? (
-        <Chart
-          name={measure.name} points={points(overview) ?? []} before={compare ? points(earlier.answer) : undefined} interval={overview.interval}
-          zone={overview.meta.time_zone} write={measure.write} onZoom={(from, to) => go(same({ from, to, period: "", interval: "" }))}
-        />
-      ) : <div class="chart" />}
+      <SeriesChart name={measure.name} series={overview} before={compare ? earlier.answer : undefined} at={measure.at} write={measure.write} />
       <Explain text={measure.means} url={url} overview={overview} />
     </section>
   );

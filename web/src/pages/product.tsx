@@ -1,14 +1,13 @@
-import { address, type Answer, type Schemas } from "../api";
-import { Chart } from "../parts/chart";
+import { address, type Answer } from "../api";
 import { Figure } from "../parts/figure";
 import { Fresh } from "../parts/fresh";
 import { PeriodPicker, usePeriodKeys } from "../parts/period";
+import { SeriesChart } from "../parts/series";
 import { amount, money, number } from "../format";
 import { useAnswer } from "../load";
 import { interval, period } from "../period";
 import { go, query, same } from "../route";
 
-type Point = Schemas["SeriesPoint"];
 type Count = "views" | "clicks" | "add_to_carts" | "purchases" | "units" | "unique_users";
 
 const counts: [id: Count, name: string][] = [
@@ -23,7 +22,6 @@ export function ProductPage({ id }: { id: string }) {
   );
   const series = loaded.answer;
   const [metric, name] = counts.find(([id]) => id === query.value.get("metric")) ?? counts[0]!;
-  const at = (point: Point) => point[metric] ?? 0;
   return (
     <>
       <div class="head">
@@ -47,13 +45,7 @@ export function ProductPage({ id }: { id: string }) {
       </div>
       <section class="card" aria-label={name}>
         <h2>{name}</h2>
-        {series ? (
-          <Chart
-            name={name} interval={series.interval} zone={series.meta.time_zone} write={number}
-            points={series.points.map((point) => ({ start: point.start, complete: point.complete, value: at(point) }))}
-            onZoom={(from, to) => go(same({ from, to, period: "", interval: "" }))}
-          />
-        ) : <div class="chart" />}
+        <SeriesChart name={name} series={series} at={(point) => point[metric]} />
       </section>
     </>
   );
