@@ -87,6 +87,7 @@ func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		retentionCommand(env),
 		demoCommand(env),
 		importCommand(env),
+		mcpCommand(env),
 		healthcheckCommand(env),
 		versionCommand(env),
 	)
