@@ -10,18 +10,32 @@ export const compact = (n: number): string => short.format(n);
 export const share = (n: number | null | undefined): string => (n === null || n === undefined ? "–" : percent.format(n));
 export const change = (n: number): string => signed.format(n);
 
-// money writes an amount in minor units of a currency, which has 0 to 3 decimals.
+// decimalsOf returns how many decimals a currency has: 0 to 3, and 2 for a code that is none.
+export function decimalsOf(currency: string): number {
+  if (!/^[A-Za-z]{3}$/.test(currency)) return 2;
+  return new Intl.NumberFormat(undefined, { style: "currency", currency }).resolvedOptions().maximumFractionDigits ?? 2;
+}
+
+// money writes an amount in minor units of a currency.
 export function money(minor: number, currency: string): string {
-  const format = new Intl.NumberFormat(undefined, { style: "currency", currency });
-  return format.format(minor / 10 ** (format.resolvedOptions().maximumFractionDigits ?? 2));
+  return new Intl.NumberFormat(undefined, { style: "currency", currency }).format(minor / 10 ** decimalsOf(currency));
+}
+
+// plainMoney writes an amount as it is typed: 129.00.
+export const plainMoney = (minor: number, currency: string): string => (minor / 10 ** decimalsOf(currency)).toFixed(decimalsOf(currency));
+
+// minorOf reads a typed amount, with a point or a comma before its decimals. It returns undefined for anything else.
+export function minorOf(text: string, currency: string): number | undefined {
+  const decimals = decimalsOf(currency), parts = /^(\d{1,12})(?:[.,](\d+))?$/.exec(text.trim());
+  if (!parts || (parts[2] ?? "").length > decimals) return undefined;
+  return Number(parts[1]! + (parts[2] ?? "").padEnd(decimals, "0"));
 }
 
 // amount is money without decimals from a million on, where nobody reads them.
 export function amount(minor: number, currency: string): string {
-  const decimals = new Intl.NumberFormat(undefined, { style: "currency", currency }).resolvedOptions().maximumFractionDigits ?? 2;
-  const value = minor / 10 ** decimals;
-  const whole = Math.abs(value) >= 1e6;
-  return new Intl.NumberFormat(undefined, { style: "currency", currency, maximumFractionDigits: whole ? 0 : decimals, minimumFractionDigits: whole ? 0 : decimals }).format(value);
+  const decimals = decimalsOf(currency), value = minor / 10 ** decimals;
+  const digits = Math.abs(value) >= 1e6 ? 0 : decimals;
+  return new Intl.NumberFormat(undefined, { style: "currency", currency, maximumFractionDigits: digits, minimumFractionDigits: digits }).format(value);
 }
 
 // day writes a date of the project, which has no time zone.

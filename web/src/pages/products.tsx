@@ -1,61 +1,62 @@
 import { useEffect, useState } from "preact/hooks";
 import { address, type Answer } from "../api";
 import { Failure } from "../parts/fresh";
+import { Table } from "../parts/table";
 import { money } from "../format";
 import { useAnswer } from "../load";
+import { ProductForm } from "../products/form";
+import { isOwner } from "../rights";
 import { go, link, query, same } from "../route";
 
 type Products = Answer<"/products">;
 const statuses = ["active", "archived", "all"] as const;
+const columns = [{ name: "Name" }, { name: "SKU" }, { name: "Category" }, { name: "Price", number: true }, { name: "Status" }];
 
 export function ProductsPage() {
   const asked = { q: query.value.get("q") ?? "", category: query.value.get("category") ?? "", cursor: query.value.get("cursor") ?? "" };
   const status = statuses.find((s) => s === query.value.get("status")) ?? "active";
   const loaded = useAnswer<Products>(address("/products", { ...asked, status, limit: 50 }));
-  const products = loaded.answer;
+  const [creating, setCreating] = useState(false);
+  const filtered = asked.q !== "" || asked.category !== "" || status !== "active";
   return (
     <>
       <div class="head">
         <h1>Products</h1>
-        <div class="pills" role="search">
-          <Search text={asked.q} />
-          {statuses.map((s) => (
-            <button key={s} type="button" aria-pressed={s === status} onClick={() => go(same({ status: s, cursor: "" }))}>{s}</button>
-          ))}
-          {asked.category !== "" && <button type="button" onClick={() => go(same({ category: "", cursor: "" }))}>{asked.category} ✕</button>}
-        </div>
+        {isOwner.value && <button type="button" class="primary" onClick={() => setCreating(true)}>New product</button>}
+      </div>
+      <div class="pills filters" role="search">
+        <Search text={asked.q} />
+        {statuses.map((s) => (
+          <button key={s} type="button" aria-pressed={s === status} onClick={() => go(same({ status: s === "active" ? "" : s, cursor: "" }))}>{s}</button>
+        ))}
+        {asked.category !== "" && (
+          <button type="button" aria-label={`Remove the filter: category ${asked.category}`} onClick={() => go(same({ category: "", cursor: "" }))}>category: {asked.category} ✕</button>
+        )}
       </div>
       <Failure loaded={loaded} />
-      {products?.items.length === 0 ? <p class="quiet">No product fits.</p> : <List products={products} />}
-      <p class="pills">
-        {asked.cursor !== "" && <a href={same({ cursor: "" })}>First page</a>}
-        {products?.next_cursor && <a href={same({ cursor: products.next_cursor })}>Next page</a>}
-      </p>
+      <section class="card">
+        <Table
+          caption="Products" columns={columns} next={loaded.answer?.next_cursor} rows={loaded.answer?.items.map(row)}
+          empty={filtered ? "No product fits these filters." : "There are no products yet. Events with an unknown SKU can create them, too."}
+        />
+      </section>
+      {creating && <ProductForm onSaved={(p) => go(link(["products", p.id]))} onClose={() => setCreating(false)} />}
     </>
   );
 }
 
-function List({ products }: { products?: Products }) {
-  return (
-    <div class="card scroll" tabIndex={0} role="region" aria-label="Products">
-      <table>
-        <thead>
-          <tr><th scope="col">Name</th><th scope="col">SKU</th><th scope="col">Category</th><th scope="col" class="number">Price</th><th scope="col">Status</th></tr>
-        </thead>
-        <tbody>
-          {products?.items.map((p) => (
-            <tr key={p.id}>
-              <td class="name"><a href={link(["products", p.id])}>{p.name}</a>{p.placeholder && <span class="quiet"> (not described yet)</span>}</td>
-              <td class="name">{p.sku}</td>
-              <td>{p.category !== "" && <a href={same({ category: p.category, cursor: "" })}>{p.category}</a>}</td>
-              <td class="number">{money(p.price_minor, p.currency)}</td>
-              <td>{p.status}</td>
-            </tr>
-          )) ?? <tr><td class="name"><span class="skeleton" /></td><td /><td /><td /><td /></tr>}
-        </tbody>
-      </table>
-    </div>
-  );
+function row(p: Products["items"][number]) {
+  const more = Object.keys(p.prices).length;
+  return {
+    key: p.id,
+    cells: [
+      <><a href={link(["products", p.id])}>{p.name}</a>{p.placeholder && <span class="quiet"> (not described yet)</span>}</>,
+      p.sku,
+      p.category !== "" && <a href={same({ category: p.category, cursor: "" })}>{p.category}</a>,
+      <>{money(p.price_minor, p.currency)}{more > 0 && <span class="quiet" title={Object.keys(p.prices).join(", ")}> +{more}</span>}</>,
+      p.status,
+    ],
+  };
 }
 
 // pause is how long a reader stops typing before the search begins, in milliseconds.

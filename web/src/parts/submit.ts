@@ -1,11 +1,11 @@
 // The state of a form while it is sent, and what the server says is wrong with it.
 import { useState } from "preact/hooks";
-import { Problem } from "../session";
+import { Problem, type FieldError } from "../session";
 
 export interface Submit {
   busy: boolean;
   failure: string; // why it was refused, for the whole form; empty if the fields say it
-  errorOf: (pointer: string) => string | undefined; // what is wrong with a field of the body, such as "/name"
+  errorOf: (pointer: string) => string | undefined; // what is wrong with a field of the body, such as "/name", or inside of it
   run: (work: () => Promise<void>) => Promise<void>;
 }
 
@@ -25,8 +25,9 @@ export function useSubmit(shown: string[] = []): Submit {
     }
   };
   const errors = error instanceof Problem ? error.errors : [];
-  const errorOf = (pointer: string) => errors.find((e) => e.pointer === pointer)?.detail;
-  const inFields = errors.length > 0 && errors.every((e) => shown.includes(e.pointer));
+  const within = (e: FieldError, pointer: string) => e.pointer === pointer || e.pointer.startsWith(pointer + "/");
+  const errorOf = (pointer: string) => errors.find((e) => within(e, pointer))?.detail;
+  const inFields = errors.length > 0 && errors.every((e) => shown.some((pointer) => within(e, pointer)));
   return { busy, failure: error && !inFields ? sentence(error) : "", errorOf, run };
 }
 

@@ -39,7 +39,7 @@ func newTab(t *testing.T, base string) *tab {
 	t.Cleanup(stop)
 	within, expire := context.WithTimeout(allocated, 4*time.Minute)
 	t.Cleanup(expire)
-	ctx, closeTab := chromedp.NewContext(within)
+	ctx, closeTab := chromedp.NewContext(within, chromedp.WithErrorf(t.Logf)) // events that chromedp does not know
 	t.Cleanup(closeTab)
 	t.Cleanup(func() {
 		if err := chromedp.Cancel(ctx); err != nil { // waits until the browser and its files are gone
