@@ -3357,7 +3357,7 @@ type ListProductsParams struct {
 	// Category Only products of exactly this category.
 	Category string `form:"category,omitempty" json:"category,omitempty,omitzero"`
 
-	// Q Only products whose name or SKU contains this text, without regard to case.
+	// Q Only products whose name or SKU contains this text, without regard to case. Texts with three adjacent letters or digits are found through an index; for shorter ones, a page looks at some 10,000 products.
 	Q string `form:"q,omitempty" json:"q,omitempty,omitzero"`
 
 	// IfNoneMatch An `ETag` seen before; when the page is still the same, the answer is 304 without a body.
@@ -4380,7 +4380,7 @@ func (c *Client) CreateRefund(ctx context.Context, id OrderID, body RefundReques
 
 // ListProducts calls GET /products: list products.
 //
-// Pages through the catalog of the project, newest products first. Needs no credentials; invalid ones are refused. A page shows every change that was answered before by the same replica, and those of others as soon as it hears of them: within two seconds if messages are lost. Products that events with an unknown SKU create are shown within two seconds.
+// Pages through the catalog of the project, newest products first. Needs no credentials; invalid ones are refused. A page shows every change that was answered before by the same replica, and those of others as soon as it hears of them: within two seconds if messages are lost. Products that events with an unknown SKU create are shown within two seconds. A request examines a bounded number of products. With a `q` that few of them have, a page can have fewer items than `limit`, or none, although there are more: the list ends where `next_cursor` is null.
 func (c *Client) ListProducts(ctx context.Context, params *ListProductsParams, options ...CallOption) (result ProductList, err error) {
 	call := &call{
 		operation: "listProducts", method: http.MethodGet,

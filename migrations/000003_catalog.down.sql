@@ -1,2 +1,3 @@
 DROP SCHEMA catalog CASCADE;
+DROP EXTENSION btree_gin;
 DROP EXTENSION pg_trgm;

@@ -1,5 +1,6 @@
--- Substring search in names and SKUs. The extension is trusted: the owner of the database may create it.
+-- Substring search in names and SKUs, within a project. The extensions are trusted: the owner of the database may create them.
 CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA public;
+CREATE EXTENSION IF NOT EXISTS btree_gin SCHEMA public;
 
 CREATE SCHEMA catalog;
 COMMENT ON SCHEMA catalog IS 'Products. Owned by the catalog service; others may read them.';
@@ -22,6 +23,7 @@ CREATE TABLE catalog.products (
 	version     bigint NOT NULL DEFAULT 1 CHECK (version > 0),
 	created_at  timestamptz NOT NULL DEFAULT now(),
 	updated_at  timestamptz NOT NULL DEFAULT now(),
+	search      text COLLATE "C" NOT NULL GENERATED ALWAYS AS (lower((name || E'\n' || sku) COLLATE "default")) STORED,
 	CONSTRAINT products_sku_key UNIQUE (project, sku)
 );
 COMMENT ON TABLE catalog.products IS 'Products of events and purchases. A product is archived, never deleted, so its history stays.';
@@ -41,15 +43,15 @@ COMMENT ON COLUMN catalog.products.attributes IS 'The customer''s own properties
 COMMENT ON COLUMN catalog.products.version IS 'Incremented by each change; the ETag.';
 COMMENT ON COLUMN catalog.products.created_at IS 'When the product was created. Lists are sorted by it, newest first.';
 COMMENT ON COLUMN catalog.products.updated_at IS 'When the product was last changed.';
+COMMENT ON COLUMN catalog.products.search IS 'What a search looks at: name and SKU in lower case. Neither has a line break, so no text that is searched for spans both.';
 
--- Lists are paged by (created_at, id), newest first, and filtered by status and often by category. Rankings of a category need the
--- numbers of its products.
+-- Lists are paged by (created_at, id), newest first, and filtered by status and often by category; a list of both statuses merges
+-- two scans. Rankings of a category need the numbers of its products.
 CREATE INDEX products_status_created_idx ON catalog.products (project, status, created_at DESC, id DESC);
 CREATE INDEX products_category_created_idx ON catalog.products (project, category, status, created_at DESC, id DESC) INCLUDE (n);
-CREATE INDEX products_created_idx ON catalog.products (project, created_at DESC, id DESC);
 CREATE INDEX products_placeholder_idx ON catalog.products (project) WHERE placeholder;
-CREATE INDEX products_name_trgm_idx ON catalog.products USING gin (name public.gin_trgm_ops);
-CREATE INDEX products_sku_trgm_idx ON catalog.products USING gin (sku public.gin_trgm_ops);
+-- Each search reads what is pending, so the pending list is short.
+CREATE INDEX products_search_idx ON catalog.products USING gin (project, search public.gin_trgm_ops) WITH (gin_pending_list_limit = 512);
 
 GRANT SELECT, INSERT, UPDATE ON catalog.products TO hp_catalog;
 GRANT SELECT ON catalog.products TO hp_ingest, hp_analytics, hp_aggregator;

@@ -26,6 +26,9 @@ const (
 	// LockNotAvailable is a lock that was not free within lock_timeout, or at once with NOWAIT.
 	LockNotAvailable = "55P03"
 
+	// QueryCanceled is a statement that took longer than statement_timeout, or that somebody canceled.
+	QueryCanceled = "57014"
+
 	CheckViolation = "23514" // also "no partition of relation found for row"
 )
 

@@ -37,7 +37,7 @@ export function ProductsPage() {
       <section class="card">
         <Table
           caption="Products" columns={columns} next={loaded.answer?.next_cursor} rows={loaded.answer?.items.map(row)}
-          empty={filtered ? "No product fits these filters." : "There are no products yet. Events with an unknown SKU can create them, too."}
+          empty={loaded.answer?.next_cursor ? "No product fits so far. The next page searches on." : filtered ? "No product fits these filters." : "There are no products yet. Events with an unknown SKU can create them, too."}
         />
       </section>
       {creating && <ProductForm onSaved={(p) => go(link(["products", p.id]))} onClose={() => setCreating(false)} />}

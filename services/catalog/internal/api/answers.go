@@ -74,11 +74,11 @@ func (a *answers) product(ctx context.Context, project int16, id uuid.UUID) (cac
 // page returns the answer for a page of products.
 func (a *answers) page(ctx context.Context, page product.Page) (cached, error) {
 	found, err := a.caches.Pages.Refreshing(ctx, pageKey(page), func(ctx context.Context) (cache.Entry, error) {
-		items, more, err := a.store.List(ctx, page)
+		items, next, err := a.store.List(ctx, page)
 		if err != nil {
 			return cache.Entry{}, err
 		}
-		body, err := json.Marshal(listAnswer(page.Filter, items, more))
+		body, err := json.Marshal(listAnswer(page.Filter, items, next))
 		if err != nil {
 			return cache.Entry{}, fmt.Errorf("encode a page of products: %w", err)
 		}

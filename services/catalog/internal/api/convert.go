@@ -27,13 +27,13 @@ func answer(p product.Product) Product {
 	}
 }
 
-func listAnswer(filter product.Filter, items []product.Product, more bool) ProductList {
+func listAnswer(filter product.Filter, items []product.Product, next *product.Position) ProductList {
 	list := ProductList{Items: make([]Product, len(items)), NextCursor: nullable.NewNullNullable[string]()}
 	for i, p := range items {
 		list.Items[i] = answer(p)
 	}
-	if more {
-		list.NextCursor.Set(filter.Cursor(items[len(items)-1].Position()))
+	if next != nil {
+		list.NextCursor.Set(filter.Cursor(*next))
 	}
 	return list
 }

@@ -40,26 +40,25 @@ func TestListUsesIndexes(t *testing.T) {
 	for name, test := range map[string]struct {
 		page  product.Page
 		index string
-		sorts bool // the matches of a search are few, but come in no order
 	}{
-		"all":             {product.Page{}, "products_created_idx", false},
-		"all, later":      {product.Page{After: after}, "products_created_idx", false},
-		"active":          {product.Page{Filter: product.Filter{Status: product.Active}}, "created_idx", false}, // nearly all are
-		"archived":        {product.Page{Filter: product.Filter{Status: product.Archived}}, "products_status_created_idx", false},
-		"archived, later": {product.Page{Filter: product.Filter{Status: product.Archived}, After: after}, "products_status_created_idx", false},
-		"category":        {product.Page{Filter: product.Filter{Status: product.Active, Category: "category 7"}}, "products_category_created_idx", false},
-		"category, later": {product.Page{Filter: product.Filter{Status: product.Active, Category: "category 7"}, After: after}, "products_category_created_idx", false},
-		"SKU":             {product.Page{Filter: product.Filter{SKU: "SKU-1234"}}, "products_sku_key", true},
-		"SKU, active":     {product.Page{Filter: product.Filter{SKU: "SKU-1234", Status: product.Active}}, "products_sku_key", true},
-		// The texts are in no row: one that is may be in the histogram, by chance, and then seems to match a hundredth of the rows.
-		"search for a name": {product.Page{Filter: product.Filter{Status: product.Active, Query: "c4ca4238a0fff"}}, "products_name_trgm_idx", true},
-		"search for a SKU":  {product.Page{Filter: product.Filter{Query: "SKU-99999"}}, "products_sku_trgm_idx", true},
+		"all":             {product.Page{}, "products_status_created_idx"},
+		"all, later":      {product.Page{After: after}, "products_status_created_idx"},
+		"active":          {product.Page{Filter: product.Filter{Status: product.Active}}, "products_status_created_idx"},
+		"archived":        {product.Page{Filter: product.Filter{Status: product.Archived}}, "products_status_created_idx"},
+		"archived, later": {product.Page{Filter: product.Filter{Status: product.Archived}, After: after}, "products_status_created_idx"},
+		"category":        {product.Page{Filter: product.Filter{Status: product.Active, Category: "category 7"}}, "products_category_created_idx"},
+		"category, later": {product.Page{Filter: product.Filter{Status: product.Active, Category: "category 7"}, After: after}, "products_category_created_idx"},
+		"category of all": {product.Page{Filter: product.Filter{Category: "category 7"}, After: after}, "products_category_created_idx"},
+		"SKU":             {product.Page{Filter: product.Filter{SKU: "SKU-1234"}}, "products_sku_key"},
+		"SKU, active":     {product.Page{Filter: product.Filter{SKU: "SKU-1234", Status: product.Active}}, "products_sku_key"},
+		"SKU and text":    {product.Page{Filter: product.Filter{SKU: "SKU-1234", Query: "name"}}, "products_sku_key"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.page.Limit, test.page.Filter.Project = 20, 1
 			plan := explain(t, pool, test.page)
-			if !strings.Contains(plan, test.index) || strings.Contains(plan, "Seq Scan") || strings.Contains(plan, "Sort") != test.sorts {
-				t.Errorf("want the index %s, and to sort: %t; the plan is\n%s", test.index, test.sorts, plan)
+			sorts := strings.Contains(plan, "->  Sort") || strings.HasPrefix(plan, "Sort")
+			if !strings.Contains(plan, test.index) || strings.Contains(plan, "Seq Scan") || sorts {
+				t.Errorf("want the index %s and no sort; the plan is\n%s", test.index, plan)
 			}
 		})
 	}

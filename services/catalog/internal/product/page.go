@@ -73,7 +73,7 @@ var latest = time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
 
 var cursorEncoding = base64.RawURLEncoding.Strict()
 
-// Cursor returns the opaque cursor of the page that follows p in the list of f.
+// Cursor returns the opaque cursor of the page that follows p in the list of f. The product at p need not be in that list.
 func (f Filter) Cursor(p Position) string {
 	raw := make([]byte, 0, cursorBytes)
 	raw = append(raw, cursorFormat)
