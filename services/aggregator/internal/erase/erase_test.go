@@ -301,9 +301,8 @@ func TestAWriterThatBeganBeforeIsWaitedFor(t *testing.T) {
 	}, batch int64) int64 {
 		t.Helper()
 		event := facts.Event{TS: b.First, User: b.Users[0], Name: stats.View}
-		times, batches, projects := []time.Time{event.TS}, []int64{batch}, []int16{1}
-		tag, err := db.Exec(t.Context(), inserts.NewEvents, 1, batch, times, []uuid.UUID{uuid.New()}, []int64{event.User}, []*int32{nil}, []int16{event.Name}, [][]byte{nil},
-			batches, projects, []int32{1}, times, times, [][]byte{facts.AppendEvent(facts.AppendHeader(nil, b.First), b.First, event)}, []int64{0})
+		tag, err := db.Exec(t.Context(), inserts.NewEvents, 1, batch, []time.Time{event.TS}, []uuid.UUID{uuid.New()}, []int64{event.User}, []*int32{nil}, []int16{event.Name}, [][]byte{nil},
+			batch, 1, 1, event.TS, event.TS, facts.AppendEvent(facts.AppendHeader(nil, b.First), b.First, event), 0)
 		if err != nil {
 			t.Fatal(err)
 		}

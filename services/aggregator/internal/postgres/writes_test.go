@@ -113,7 +113,7 @@ func (w *write) insertEvents(ctx context.Context, db database, expectNew bool) (
 	first, last := []time.Time{times[0]}, []time.Time{times[n-1]} // they are sorted
 	if expectNew {
 		tag, err := db.Exec(ctx, inserts.NewEvents, w.project, w.id, times, ids, users, products, names, properties,
-			batch, project, []int32{int32(n)}, first, last, [][]byte{slices.Concat(append([][]byte{header}, records...)...)}, epoch)
+			w.id, w.project, n, times[0], times[n-1], slices.Concat(append([][]byte{header}, records...)...), 0)
 		return int(tag.RowsAffected()), err
 	}
 	answer := append([]any{&rows}, make([]any, 11)...) // which of them are new, and what is wrong, which is nothing

@@ -169,7 +169,8 @@ func (w *benchmark) events(n int) []event.Event {
 				Product: int32(product + 1), ProductID: someProducts[product], SKU: "P-" + strconv.Itoa(product),
 				UserID: "customer-" + strconv.Itoa(10_000+w.next*7919%benchUsers),
 			},
-			Type: []string{"view", "view", "click", "add_to_cart"}[w.next%4],
+			Type:       []string{"view", "view", "click", "add_to_cart"}[w.next%4],
+			Properties: fmt.Appendf(nil, `{"page":"/p/%d","ref":"search","device":"mobile","session":"s%06d"}`, product, w.next*104729%1_000_000),
 		}
 	}
 	return events

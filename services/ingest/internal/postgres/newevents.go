@@ -29,8 +29,8 @@ func (s *Store) storeNewEvents(ctx context.Context, f *flush) error {
 	return err
 }
 
-// shape is which statement stores a flush. Each part of a statement costs a single event 5 to 20 µs even if it has nothing to do, and
-// so do arrays of one element.
+// shape is which statement stores a flush. Each part of a statement costs a flush 5 to 20 µs even if it has nothing to do, and so do
+// arrays of one element. So a single event, and the batch of a single project, are sent as values.
 type shape struct{ single, projects, guesses, seen bool }
 
 func (f *flush) shape(news []sighting) shape {
@@ -38,28 +38,23 @@ func (f *flush) shape(news []sighting) shape {
 }
 
 // placeholders numbers the parameters of a statement.
-type placeholders struct {
-	single bool
-	n      int
-}
+type placeholders struct{ n int }
 
-// relation returns the relation sent of the next parameters, which are its columns in turn: arrays, or the values of a single row.
-// A column is a name and a type.
-func (p *placeholders) relation(columns ...string) string {
-	var values, names []string
-	for _, column := range columns {
+// relation returns the relation sent of the next parameters, which are its columns in turn: arrays of the same length, or the values of
+// the only row if it is single. A column is a name and a type. Arrays are unnested in the select list, because in FROM Postgres first writes each of them
+// to a tuplestore of its own, row by row.
+func (p *placeholders) relation(single bool, columns ...string) string {
+	values := make([]string, len(columns))
+	for i, column := range columns {
 		p.n++
 		name, kind, _ := strings.Cut(column, " ")
-		if p.single {
-			values = append(values, fmt.Sprintf("$%d::%s AS %s", p.n, kind, name))
+		if single {
+			values[i] = fmt.Sprintf("$%d::%s AS %s", p.n, kind, name)
 		} else {
-			values, names = append(values, fmt.Sprintf("$%d::%s[]", p.n, kind)), append(names, name)
+			values[i] = fmt.Sprintf("unnest($%d::%s[]) AS %s", p.n, kind, name)
 		}
 	}
-	if p.single {
-		return "(SELECT " + strings.Join(values, ", ") + ") AS sent"
-	}
-	return "unnest(" + strings.Join(values, ", ") + ") AS sent (" + strings.Join(names, ", ") + ")"
+	return "(SELECT " + strings.Join(values, ", ") + ") AS sent"
 }
 
 // insertNew returns the statement that stores events and their batches, and lowers first_seen of users. It stores all events or, if
@@ -68,21 +63,21 @@ func (p *placeholders) relation(columns ...string) string {
 // a COPY whose client is silent. It costs as much CPU as this (BenchmarkStoreEvents). parameters.fill has the values in the order in
 // which the text asks for them.
 func insertNew(s shape) string {
-	p := placeholders{single: s.single, n: 2}
+	p := placeholders{n: 2}
 	project, batch := "$1::smallint", "$2::bigint"
 	columns := []string{"ts timestamptz", "id uuid", "user_n bigint", "product integer", "name smallint", "properties jsonb"}
 	if s.projects {
 		p.n, project, batch = 0, "sent.project", "sent.batch"
 		columns = append(columns, "project smallint", "batch bigint")
 	}
-	rows := p.relation(columns...)
-	batches := p.relation("id bigint", "project smallint", "rows integer",
+	rows := p.relation(s.single, columns...)
+	batches := p.relation(!s.projects, "id bigint", "project smallint", "rows integer",
 		"min_ts timestamptz", "max_ts timestamptz", "facts bytea", "epoch bigint")
 	// Moved events are rare, and so are erasures. LIMIT makes it one look-up by key for each batch.
 	fine := `NOT EXISTS (SELECT FROM ` + batches + ` WHERE ` + movedWithin("sent", "min_ts", "max_ts") + `)
 		AND NOT EXISTS (SELECT FROM ` + batches + ` CROSS JOIN LATERAL (` + expired + ` LIMIT 1) AS expired)`
 	if s.guesses {
-		fine += ` AND NOT EXISTS (SELECT FROM ` + p.relation("product integer", "sku text") + ` WHERE NOT ` + unchanged + `)`
+		fine += ` AND NOT EXISTS (SELECT FROM ` + p.relation(s.single, "product integer", "sku text") + ` WHERE NOT ` + unchanged + `)`
 	}
 	text := `
 		WITH fine AS MATERIALIZED (SELECT WHERE ` + fine + `), receipts AS (
@@ -91,7 +86,7 @@ func insertNew(s shape) string {
 		)`
 	if s.seen {
 		text += `, seen AS MATERIALIZED (
-			SELECT sent.* FROM fine, ` + p.relation("project smallint", "user_n bigint", "ts timestamptz") + `
+			SELECT sent.* FROM fine, ` + p.relation(s.single, "project smallint", "user_n bigint", "ts timestamptz") + `
 		), lowered AS (` + lowerFirstSeen + `)`
 	}
 	return text + `

@@ -144,7 +144,9 @@ func (p *parameters) fill(f *flush, news []sighting, s shape) {
 		p.array(pgtype.Int2OID, n, func(i int) { p.int2Element(rows[i].Project) })
 		p.array(pgtype.Int8OID, n, func(i int) { p.int8Element(f.batchOf[i]) })
 	}
+	p.single = !s.projects // one batch for each project
 	p.fillBatches(f.batches)
+	p.single = s.single
 	if s.guesses {
 		p.array(pgtype.Int4OID, len(f.guesses), func(i int) { p.int4Element(f.guesses[i].product) })
 		p.array(pgtype.TextOID, len(f.guesses), func(i int) { p.textElement(f.guesses[i].sku) })
