@@ -647,7 +647,7 @@ type EventBulkResult struct {
 	// Duplicates How many were stored before, or are in this request twice.
 	Duplicates int `json:"duplicates"`
 
-	// Errors The refused events, by index.
+	// Errors The problems of the refused events, by index.
 	Errors []ItemError `json:"errors"`
 
 	// Rejected How many were refused.
@@ -1151,16 +1151,19 @@ type InvitationList struct {
 	NextCursor openapi_types.UUID `json:"next_cursor"`
 }
 
-// ItemError Why one item of a bulk request was refused.
+// ItemError One problem of an item of a bulk request that was refused. An item has an entry for each of its problems, as `FieldError`.
 type ItemError struct {
 	// Code A stable reason for programs.
 	Code string `json:"code"`
 
-	// Detail A sentence for people.
+	// Detail A sentence for people that says how to fix it.
 	Detail string `json:"detail"`
 
 	// Index The position of the item in the request, from 0.
 	Index int `json:"index"`
+
+	// Pointer A JSON pointer (RFC 6901) into the item, such as `/lines/2/sku`; empty for the item as a whole.
+	Pointer string `json:"pointer"`
 }
 
 // ItemWarning What was changed in an item that was taken.
@@ -1399,7 +1402,7 @@ type OrderBulkResult struct {
 	// Duplicates How many were stored before, or are in this request twice.
 	Duplicates int `json:"duplicates"`
 
-	// Errors The refused items, by index.
+	// Errors The problems of the refused items, by index.
 	Errors []ItemError `json:"errors"`
 
 	// Rejected How many were refused.
@@ -1691,7 +1694,7 @@ type ProductBulkResult struct {
 	// Created How many are new.
 	Created int `json:"created"`
 
-	// Errors The products that were not written.
+	// Errors The problems of the products that were not written, by index.
 	Errors []ItemError `json:"errors"`
 
 	// Reactivated How many were archived and are active now.
@@ -4154,8 +4157,8 @@ func (c *Client) GetBatchReceipt(ctx context.Context, id string, options ...Call
 // Takes up to 1,000 events and 5 MiB (decoded), as one JSON document or as NDJSON (`application/x-ndjson`; the names
 // `application/ndjson` and `application/jsonl` work as well), optionally compressed with gzip or zstd.
 //
-// A bad event does not fail the others: it is listed in `errors` with its index (for NDJSON the line, counted from 0
-// without empty lines), and the others are stored. The codes are those of `POST /events`; in addition
+// A bad event does not fail the others: each of its problems is listed in `errors` with the index of the event (for NDJSON the line,
+// counted from 0 without empty lines) and a pointer into it, and the others are stored. The codes are those of `POST /events`; in addition
 // `conflict`, `malformed_json` (an NDJSON line) and `event_too_large`. An event tells up to 20 problems; when the events of a batch
 // have 1,000 problems beyond their first ones, further events tell one. When every event was refused, the
 // answer is 422 with the same content; an empty batch is answered with 422 `empty_batch`, more than 1,000 events with 413 `batch_too_large`.
@@ -4302,8 +4305,8 @@ func (c *Client) CreateOrder(ctx context.Context, body OrderRequest, params *Cre
 // CreateOrdersBulk calls POST /orders/bulk: record many orders.
 //
 // Takes up to 1,000 orders with 10,000 lines in all and 5 MiB (decoded), as one JSON document or as NDJSON, with the media types, limits
-// and answers of `POST /events/bulk`. Each order is stored as a whole or not at all, and a bad one does not fail the others: it is
-// listed in `errors` with its index and a code of `POST /orders`, such as `conflict` for an `id` that was used with other
+// and answers of `POST /events/bulk`. Each order is stored as a whole or not at all, and a bad one does not fail the others: its
+// problems are listed in `errors` with its index and codes of `POST /orders`, such as `conflict` for an `id` that was used with other
 // content. An order that was stored before is one of `duplicates`.
 func (c *Client) CreateOrdersBulk(ctx context.Context, body OrderBulkRequest, params *CreateOrdersBulkParams, options ...CallOption) (result OrderBulkResult, err error) {
 	call := &call{
@@ -4513,7 +4516,7 @@ func (c *Client) CreatePurchase(ctx context.Context, body PurchaseRequest, param
 // CreatePurchasesBulk calls POST /purchases/bulk: record many purchases.
 //
 // Takes up to 1,000 purchases and 5 MiB (decoded), as one JSON document or as NDJSON, with the media types, limits and answers
-// of `POST /events/bulk`. A bad purchase does not fail the others: it is listed in `errors` with its index and a code of
+// of `POST /events/bulk`. A bad purchase does not fail the others: its problems are listed in `errors` with its index and codes of
 // `POST /purchases`, such as `conflict` for an `id` that was used with other content. A purchase that was stored before is one
 // of `duplicates`.
 func (c *Client) CreatePurchasesBulk(ctx context.Context, body PurchaseBulkRequest, params *CreatePurchasesBulkParams, options ...CallOption) (result OrderBulkResult, err error) {

@@ -60,25 +60,32 @@ func TestBulk(t *testing.T) {
 		document("BAD", `"attributes":{"a":1,"a":2}`),
 		document("BAD", `"attributes":{"a":`+strings.Repeat("[", 70)+strings.Repeat("]", 70)+`}`),
 		document("ALSO-NEW-2", `"category":null`),
+		`{"name":7,"a/b":1,"price_minor":1,"currency":"EUR"}`,
 	}
 	admin.bulk(bulkResult{Created: 3, Updated: 1, Unchanged: 1, Errors: []itemError{
-		{1, "required"},
-		{3, "duplicate_sku"},
-		{5, "duplicate_currency"},
-		{6, "required"},
-		{7, "unknown_currency"},
-		{8, "wrong_type"},
-		{9, "wrong_type"},
-		{10, "unknown_field"},
-		{11, "too_small"},
-		{12, "invalid_value"},
-		{13, "invalid_value"},
-		{14, "wrong_type"},
-		{15, "wrong_type"},
-		{17, "malformed_json"},
-		{18, "malformed_json"},
-		{19, "duplicate_field"},
-		{20, "malformed_json"},
+		{1, "/name", "required"},
+		{1, "/price_minor", "required"},
+		{1, "/currency", "required"},
+		{3, "/sku", "duplicate_sku"},
+		{5, "/prices/USD", "duplicate_currency"},
+		{6, "/name", "required"},
+		{6, "/currency", "required"},
+		{7, "/currency", "unknown_currency"},
+		{8, "/price_minor", "wrong_type"},
+		{9, "/name", "wrong_type"},
+		{10, "/colour", "unknown_field"},
+		{11, "/price_minor", "too_small"},
+		{12, "/name", "invalid_value"},
+		{13, "/attributes", "invalid_value"},
+		{14, "", "wrong_type"},
+		{15, "", "wrong_type"},
+		{17, "", "malformed_json"},
+		{18, "", "malformed_json"},
+		{19, "/attributes/a", "duplicate_field"},
+		{20, "", "malformed_json"},
+		{22, "/sku", "required"},
+		{22, "/a~1b", "unknown_field"},
+		{22, "/name", "wrong_type"},
 	}}, products(items...))
 	now := get[item](admin, changed.path())
 	if now.Version != 2 || now.PriceMinor != 1 || now.Category != "shoes" || !cmp.Equal(now.Attributes, map[string]any{"a": []any{1.0, nil}}) {
@@ -106,7 +113,7 @@ func TestBulkOfChanges(t *testing.T) {
 	}{
 		{`{"sku":"SHOE","price_minor":9900}`, bulkResult{Updated: 1}, func(i *item) { i.PriceMinor = 9900 }},
 		{`{"sku":" SHOE ","price_minor":9900,"currency":"EUR"}`, bulkResult{Unchanged: 1}, nil},
-		{`{"sku":"SHOE","currency":"USD"}`, bulkResult{Errors: []itemError{{0, "price_required"}}}, nil},
+		{`{"sku":"SHOE","currency":"USD"}`, bulkResult{Errors: []itemError{{0, "/price_minor", "price_required"}}}, nil},
 		{`{"sku":"SHOE","currency":"JPY","price_minor":21000}`, bulkResult{Updated: 1}, func(i *item) { i.Currency, i.PriceMinor = "JPY", 21000 }},
 		{`{"sku":"SHOE","prices":{"CHF":100}}`, bulkResult{Updated: 1}, func(i *item) { i.Prices = map[string]int64{"CHF": 100} }},
 		{`{"sku":"SHOE","prices":{}}`, bulkResult{Updated: 1}, func(i *item) { i.Prices = map[string]int64{} }},
@@ -116,8 +123,8 @@ func TestBulkOfChanges(t *testing.T) {
 		{`{"sku":"SHOE","status":"archived"}`, bulkResult{Updated: 1, Archived: 1}, func(i *item) { i.Status = "archived" }},
 		{`{"sku":"SHOE","name":"Old shoe"}`, bulkResult{Updated: 1, Archived: 1}, func(i *item) { i.Name = "Old shoe" }},
 		{`{"sku":"SHOE","status":"active","name":"Shoe"}`, bulkResult{Reactivated: 1}, func(i *item) { i.Status, i.Name = "active", "Shoe" }},
-		{`{"sku":"SHOE","status":"deleted"}`, bulkResult{Errors: []itemError{{0, "invalid_enum"}}}, nil},
-		{`{"sku":"shoe","price_minor":1}`, bulkResult{Errors: []itemError{{0, "required"}}}, nil}, // another SKU
+		{`{"sku":"SHOE","status":"deleted"}`, bulkResult{Errors: []itemError{{0, "/status", "invalid_enum"}}}, nil},
+		{`{"sku":"shoe","price_minor":1}`, bulkResult{Errors: []itemError{{0, "/name", "required"}, {0, "/currency", "required"}}}, nil}, // another SKU
 		{
 			document("GONE", `"status":"active"`) + "," + document("STAYS") + "," + document("NEW", `"status":"archived"`) + `,{"sku":"SHOE"}`,
 			bulkResult{Created: 1, Reactivated: 1, Unchanged: 2, Archived: 2}, nil,
@@ -189,7 +196,7 @@ func TestBulkFormats(t *testing.T) {
 	}
 
 	bad := strings.Join([]string{document("A", `"price_minor":1`), "", `{"sku":"B",`, `{"sku":"B","name":"Hoodie \ud83d"}`, document("C", `"name":"a\u0000b"`), document("D")}, "\r\n")
-	admin.bulk(bulkResult{Created: 1, Updated: 1, Errors: []itemError{{1, "malformed_json"}, {2, "malformed_json"}, {3, "invalid_value"}}}, bad, ndjson)
+	admin.bulk(bulkResult{Created: 1, Updated: 1, Errors: []itemError{{1, "", "malformed_json"}, {2, "", "malformed_json"}, {3, "/name", "invalid_value"}}}, bad, ndjson)
 
 	for name, sent := range map[string]struct {
 		body, header string

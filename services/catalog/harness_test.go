@@ -185,8 +185,9 @@ type bulkResult struct {
 }
 
 type itemError struct {
-	Index int    `json:"index"`
-	Code  string `json:"code"`
+	Index   int    `json:"index"`
+	Pointer string `json:"pointer"`
+	Code    string `json:"code"`
 }
 
 // document returns the JSON of a product with one more member, or with another value for one: `"name":"x"`.

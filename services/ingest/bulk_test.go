@@ -63,8 +63,8 @@ func TestOneBadEventCostsOnlyItself(t *testing.T) {
 		view(""), // 13
 	}
 	wrong := []string{
-		"1 unknown_product", "5 ts_too_old", "7 event_too_large",
-		"9 invalid_value", "10 unknown_field", "11 wrong_type", "12 user_id_required",
+		"1/sku unknown_product", "5/ts ts_too_old", "7 event_too_large", "9/properties invalid_value",
+		"10/typ unknown_field", "10/type required", "10/user_id user_id_required", "11 wrong_type", "12/user_id user_id_required",
 	}
 	a := p.post("/events/bulk", p.ingestKey, bulk(events...))
 	a.expectBulk(t, 7, 0, wrong...)
@@ -82,7 +82,7 @@ func TestABulkOfBadEventsFails(t *testing.T) {
 	const bad = `{"type":"view","sku":"NONE","user_id":"u"}`
 	for media, body := range map[string]string{"application/json": bulk(bad, bad), "application/x-ndjson": bad + "\n" + bad} {
 		a := p.post("/events/bulk?wait=aggregated", p.ingestKey, body, "Content-Type", media)
-		a.expectBulk(t, 0, 0, "0 unknown_product", "1 unknown_product")
+		a.expectBulk(t, 0, 0, "0/sku unknown_product", "1/sku unknown_product")
 		if _, has := a.object["batch_id"]; has || a.header.Get("Events-Rejected") != "2" {
 			t.Errorf("%s: %v", media, a.object)
 		}
@@ -222,7 +222,7 @@ func TestMetricsTellWhatBecameOfEvents(t *testing.T) {
 	t.Parallel()
 	p := start(t)
 	twice := view(`"id":"` + v7(time.Now()).String() + `",`)
-	p.post("/events/bulk", p.ingestKey, bulk(twice, twice, `{"type":"view","sku":"NONE","user_id":"u"}`)).expectBulk(t, 1, 1, "2 unknown_product")
+	p.post("/events/bulk", p.ingestKey, bulk(twice, twice, `{"type":"view","sku":"NONE","user_id":"u"}`)).expectBulk(t, 1, 1, "2/sku unknown_product")
 	p.post("/events", p.ingestKey, `{"type":"view","sku":"HAT"}`).expect(t, http.StatusUnprocessableEntity, "validation_failed")
 	families, err := p.deps.Gatherer.Gather()
 	if err != nil {

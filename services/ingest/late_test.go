@@ -69,7 +69,7 @@ func TestEventsOfADroppedDayAreTooOld(t *testing.T) {
 	p.exec(`UPDATE ingest.batches SET aggregated_at = now()`)
 	p.exec(`SELECT ingest.drop_partitions_before(current_date - 13, false)`)
 
-	p.post("/events/bulk", p.ingestKey, bulk(view(""), old, view(""))).expectBulk(t, 2, 0, "1 ts_too_old")
+	p.post("/events/bulk", p.ingestKey, bulk(view(""), old, view(""))).expectBulk(t, 2, 0, "1/ts ts_too_old")
 	a := p.post("/events", p.ingestKey, old)
 	a.expect(t, http.StatusUnprocessableEntity, "validation_failed")
 	if !slices.Equal(a.problems(), []string{"/ts ts_too_old"}) {

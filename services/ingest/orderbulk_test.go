@@ -22,7 +22,9 @@ func TestBulkOrders(t *testing.T) {
 		strings.Replace(anOrder, "2000", "2001", 1), `7`, order("d", `,"x":1`), order("a", `,"amount_minor":5`),
 		order(`a\u0000`, ""),
 	}
-	want := []string{"2 invalid_value", "5 conflict", "6 wrong_type", "7 unknown_field", "8 conflict", "9 invalid_value"}
+	want := []string{
+		"2/lines/0/amount_minor invalid_value", "5/id conflict", "6 wrong_type", "7/lines/0/x unknown_field", "8/id conflict", "9/id invalid_value",
+	}
 	a := p.post("/orders/bulk", p.ingestKey, `{"orders":[`+strings.Join(items, ",")+`]}`)
 	a.expectBulk(t, 2, 2, want...)
 	if n := p.count(`SELECT count(*) FROM ingest.orders WHERE number IN ('a', 'c')`); n != 2 {
@@ -50,14 +52,14 @@ func TestBulkPurchases(t *testing.T) {
 	items[500] = `{"id":"bad","user_id":"u","sku":"NONE","quantity":1}`
 	body := `{"purchases":[` + strings.Join(items, ",") + `]}`
 	a := p.post("/purchases/bulk", p.ingestKey, body)
-	a.expectBulk(t, 999, 0, "500 unknown_product")
+	a.expectBulk(t, 999, 0, "500/sku unknown_product")
 	if n := p.count(`SELECT count(*) FROM ingest.batches WHERE kind = 'orders' AND rows = 999`); n != 1 {
 		t.Errorf("%d batches of all rows, want 1", n)
 	}
 	if n := p.count(`SELECT sum(amount_minor) FROM ingest.order_lines`); n != (1000*1001/2-501)*12900 {
 		t.Errorf("%d in all", n)
 	}
-	p.post("/purchases/bulk", p.ingestKey, body).expectBulk(t, 0, 999, "500 unknown_product")
+	p.post("/purchases/bulk", p.ingestKey, body).expectBulk(t, 0, 999, "500/sku unknown_product")
 	p.post("/purchases/bulk", p.ingestKey, `{"purchases":[`+items[500]+`]}`).expect(t, http.StatusUnprocessableEntity, "")
 	p.post("/purchases/bulk", p.ingestKey, `{"purchases":[`+strings.Join(append(items, items[0]), ",")+`]}`).expect(t, http.StatusRequestEntityTooLarge, "batch_too_large")
 	for body, errors := range map[string][]string{

@@ -60,8 +60,8 @@ func TestTheSameIDWithOtherContentIsAConflict(t *testing.T) {
 	p.post("/events", p.ingestKey, event("1", "a")).expect(t, http.StatusAccepted, "")
 	p.post("/events", p.ingestKey, event("1", "b")).expect(t, http.StatusConflict, "conflict")
 	p.post("/events/bulk", p.ingestKey, bulk(event("1", "a"), event("1", "b"), event("2", "a"), event("2", "b"), event("2", "a"))).
-		expectBulk(t, 1, 2, "1 conflict", "3 conflict")
-	p.post("/events/bulk", p.ingestKey, bulk(event("1", "b"))).expectBulk(t, 0, 0, "0 conflict")
+		expectBulk(t, 1, 2, "1/id conflict", "3/id conflict")
+	p.post("/events/bulk", p.ingestKey, bulk(event("1", "b"))).expectBulk(t, 0, 0, "0/id conflict")
 	if n := p.count(`SELECT count(*) FROM ingest.events AS e JOIN ingest.names AS m ON m.n = e.name WHERE m.name = 'a'`); n != 2 {
 		t.Errorf("%d events are stored", n)
 	}
@@ -144,7 +144,7 @@ func TestAKeyThatCreatesProducts(t *testing.T) {
 	p.exec(`UPDATE auth.api_keys SET unknown_products = 'create' WHERE key_hash = $1`, authn.HashKey(other))
 	item := func(sku string) string { return fmt.Sprintf(`{"type":"view","sku":%q,"user_id":"u"}`, sku) }
 	p.post("/events/bulk", other, bulk(item("BANK CHARGES"), item("größe-42"), item("BANK CHARGES"), item("SHOE"), item("\t"))).
-		expectBulk(t, 4, 0, "4 invalid_value")
+		expectBulk(t, 4, 0, "4/sku invalid_value")
 	p.post("/events", other, item("商品-1")).expect(t, http.StatusAccepted, "")
 	p.post("/events", p.ingestKey, item("BANK CHARGES")).expect(t, http.StatusUnprocessableEntity, "validation_failed")
 	p.post("/events", other, `{"type":"view","product_id":"`+shoeID+`","user_id":"u"}`).expect(t, http.StatusUnprocessableEntity, "validation_failed")

@@ -817,8 +817,8 @@ export interface paths {
          * @description Takes up to 1,000 events and 5 MiB (decoded), as one JSON document or as NDJSON (`application/x-ndjson`; the names
          *     `application/ndjson` and `application/jsonl` work as well), optionally compressed with gzip or zstd.
          *
-         *     A bad event does not fail the others: it is listed in `errors` with its index (for NDJSON the line, counted from 0
-         *     without empty lines), and the others are stored. The codes are those of `POST /events`; in addition
+         *     A bad event does not fail the others: each of its problems is listed in `errors` with the index of the event (for NDJSON the line,
+         *     counted from 0 without empty lines) and a pointer into it, and the others are stored. The codes are those of `POST /events`; in addition
          *     `conflict`, `malformed_json` (an NDJSON line) and `event_too_large`. An event tells up to 20 problems; when the events of a batch
          *     have 1,000 problems beyond their first ones, further events tell one. When every event was refused, the
          *     answer is 422 with the same content; an empty batch is answered with 422 `empty_batch`, more than 1,000 events with 413 `batch_too_large`.
@@ -993,7 +993,7 @@ export interface paths {
         /**
          * Record many purchases
          * @description Takes up to 1,000 purchases and 5 MiB (decoded), as one JSON document or as NDJSON, with the media types, limits and answers
-         *     of `POST /events/bulk`. A bad purchase does not fail the others: it is listed in `errors` with its index and a code of
+         *     of `POST /events/bulk`. A bad purchase does not fail the others: its problems are listed in `errors` with its index and codes of
          *     `POST /purchases`, such as `conflict` for an `id` that was used with other content. A purchase that was stored before is one
          *     of `duplicates`.
          */
@@ -1059,8 +1059,8 @@ export interface paths {
         /**
          * Record many orders
          * @description Takes up to 1,000 orders with 10,000 lines in all and 5 MiB (decoded), as one JSON document or as NDJSON, with the media types, limits
-         *     and answers of `POST /events/bulk`. Each order is stored as a whole or not at all, and a bad one does not fail the others: it is
-         *     listed in `errors` with its index and a code of `POST /orders`, such as `conflict` for an `id` that was used with other
+         *     and answers of `POST /events/bulk`. Each order is stored as a whole or not at all, and a bad one does not fail the others: its
+         *     problems are listed in `errors` with its index and codes of `POST /orders`, such as `conflict` for an `id` that was used with other
          *     content. An order that was stored before is one of `duplicates`.
          */
         post: operations["createOrdersBulk"];
@@ -1931,13 +1931,15 @@ export interface components {
             /** @description A sentence for people that says how to fix it. */
             detail: string;
         };
-        /** @description Why one item of a bulk request was refused. */
+        /** @description One problem of an item of a bulk request that was refused. An item has an entry for each of its problems, as `FieldError`. */
         ItemError: {
             /** @description The position of the item in the request, from 0. */
             index: number;
+            /** @description A JSON pointer (RFC 6901) into the item, such as `/lines/2/sku`; empty for the item as a whole. */
+            pointer: string;
             /** @description A stable reason for programs. */
             code: string;
-            /** @description A sentence for people. */
+            /** @description A sentence for people that says how to fix it. */
             detail: string;
         };
         /** @description What was changed in items that were taken; absent if nothing was. */
@@ -2773,7 +2775,7 @@ export interface components {
             unchanged: number;
             /** @description How many of them are archived now: a product stays archived unless its item has `status: active`. */
             archived: number;
-            /** @description The products that were not written. */
+            /** @description The problems of the products that were not written, by index. */
             errors: components["schemas"]["ItemError"][];
         };
         /**
@@ -2879,7 +2881,7 @@ export interface components {
             duplicates: number;
             /** @description How many were refused. */
             rejected: number;
-            /** @description The refused events, by index. */
+            /** @description The problems of the refused events, by index. */
             errors: components["schemas"]["ItemError"][];
             warnings?: components["schemas"]["ItemWarnings"];
         };
@@ -3176,7 +3178,7 @@ export interface components {
             duplicates: number;
             /** @description How many were refused. */
             rejected: number;
-            /** @description The refused items, by index. */
+            /** @description The problems of the refused items, by index. */
             errors: components["schemas"]["ItemError"][];
             warnings?: components["schemas"]["ItemWarnings"];
         };

@@ -149,7 +149,7 @@ func (p *Platform) products(ctx context.Context, items []group.Item) ([]Outcome,
 	if err = bulkResult(err, &result); err != nil {
 		return nil, err
 	}
-	return outcomes(len(items), len(items)-len(result.Errors)-result.Unchanged, result.Errors)
+	return outcomes(len(items), result.Created+result.Updated+result.Reactivated, result.Errors)
 }
 
 func (p *Platform) events(ctx context.Context, items []group.Item) ([]Outcome, error) {
@@ -229,15 +229,19 @@ func bulkResult(err error, result any) error {
 	return err
 }
 
-// outcomes returns what became of the items of a bulk request. It says how many are new, and not which: the first ones that were
-// not refused are called so.
+// outcomes returns what became of the items of a bulk request, with all problems of each that was refused. The answer says how many are
+// new, and not which: the first ones that were not refused are called so.
 func outcomes(items, imported int, refused []client.ItemError) ([]Outcome, error) {
 	all := make([]Outcome, items)
 	for _, e := range refused {
 		if e.Index < 0 || e.Index >= items {
 			return nil, fmt.Errorf("the platform refused item %d of %d", e.Index, items)
 		}
-		all[e.Index] = Outcome{Refused, e.Code + ": " + e.Detail}
+		if reason := e.Code + ": " + e.Detail; all[e.Index].Status == Refused {
+			all[e.Index].Reason += " " + reason
+		} else {
+			all[e.Index] = Outcome{Refused, reason}
+		}
 	}
 	for i := range all {
 		switch {

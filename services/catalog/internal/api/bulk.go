@@ -32,9 +32,8 @@ type bulkResult struct {
 
 // itemError is the schema ItemError.
 type itemError struct {
-	Index  int    `json:"index"`
-	Code   string `json:"code"`
-	Detail string `json:"detail"`
+	Index int `json:"index"`
+	errs.Field
 }
 
 // BulkUpsertProducts answers POST /products/bulk. It is not generated, because it reads its body by itself: the body may be

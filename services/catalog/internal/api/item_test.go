@@ -2,6 +2,9 @@ package api
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -14,6 +17,8 @@ func TestParseItem(t *testing.T) {
 	t.Parallel()
 	const full = `{"sku":"A","name":"a","price_minor":1,"currency":"EUR"`
 	shortest := product.Patch{Name: new("a"), PriceMinor: new(int64(1)), Currency: new("EUR"), Whole: true}
+	name := `{"` + strings.Repeat("n", 200) + `":`
+	deep := `{"sku":"A","attributes":` + strings.Repeat(name, 9) + `{"a":1,"a":2}` + strings.Repeat("}", 10)
 	tests := map[string]struct {
 		raw  string
 		want product.Patch
@@ -41,30 +46,39 @@ func TestParseItem(t *testing.T) {
 		"null":                {raw: `null`, code: "wrong_type"},
 		"no JSON":             {raw: `{"sku":"A",}`, code: "malformed_json"},
 		"two objects":         {raw: full + `}{}`, code: "malformed_json"},
-		"no sku":              {raw: `{"name":"a","price_minor":1,"currency":"EUR"}`, code: "required"},
-		"sku is null":         {raw: `{"sku":null}`, code: "required"},
-		"sku is a number":     {raw: `{"sku":1}`, code: "wrong_type"},
-		"unknown member":      {raw: full + `,"id":"x"}`, code: "unknown_field"},
-		"names have case":     {raw: full + `,"Category":"x"}`, code: "unknown_field"},
-		"null of no member":   {raw: full + `,"colour":null}`, code: "unknown_field"},
+		"no sku":              {raw: `{"name":"a","price_minor":1,"currency":"EUR"}`, code: "/sku required"},
+		"sku is null":         {raw: `{"sku":null}`, code: "/sku required"},
+		"sku is a number":     {raw: `{"sku":1}`, code: "/sku wrong_type"},
+		"unknown member":      {raw: full + `,"id":"x"}`, code: "/id unknown_field"},
+		"names have case":     {raw: full + `,"Category":"x"}`, code: "/Category unknown_field"},
+		"null of no member":   {raw: full + `,"colour":null}`, code: "/colour unknown_field"},
 		"half an emoji":       {raw: `{"sku":"A","name":"Hoodie \ud83d"}`, code: "malformed_json"},
-		"a member twice":      {raw: `{"sku":"A","sku":"B"}`, code: "duplicate_field"},
-		"price is a text":     {raw: `{"sku":"A","price_minor":"1"}`, code: "wrong_type"},
-		"price is no int":     {raw: `{"sku":"A","price_minor":1.5}`, code: "wrong_type"},
-		"price is no int64":   {raw: `{"sku":"A","price_minor":9223372036854775808}`, code: "wrong_type"},
-		"a price is a text":   {raw: `{"sku":"A","prices":{"JPY":"2","USD":1}}`, code: "wrong_type"},
-		"a price is null":     {raw: `{"sku":"A","prices":{"JPY":2,"USD":null}}`, code: "wrong_type"},
-		"prices are a list":   {raw: `{"sku":"A","prices":[1]}`, code: "wrong_type"},
-		"category is number":  {raw: `{"sku":"A","category":1}`, code: "wrong_type"},
-		"status is a boolean": {raw: `{"sku":"A","status":true}`, code: "wrong_type"},
+		"a member twice":      {raw: `{"sku":"A","sku":"B"}`, code: "/sku duplicate_field"},
+		"price is a text":     {raw: `{"sku":"A","price_minor":"1"}`, code: "/price_minor wrong_type"},
+		"price is no int":     {raw: `{"sku":"A","price_minor":1.5}`, code: "/price_minor wrong_type"},
+		"price is no int64":   {raw: `{"sku":"A","price_minor":9223372036854775808}`, code: "/price_minor wrong_type"},
+		"a price is a text":   {raw: `{"sku":"A","prices":{"JPY":"2","USD":1}}`, code: "/prices wrong_type"},
+		"a price is null":     {raw: `{"sku":"A","prices":{"JPY":2,"USD":null}}`, code: "/prices wrong_type"},
+		"prices are a list":   {raw: `{"sku":"A","prices":[1]}`, code: "/prices wrong_type"},
+		"category is number":  {raw: `{"sku":"A","category":1}`, code: "/category wrong_type"},
+		"all problems":        {raw: `{"name":1,"a/b~":2,"currency":[]}`, code: "/sku required, /a~1b~0 unknown_field, /currency wrong_type, /name wrong_type"},
+		"a long name":         {raw: `{"sku":"A","` + strings.Repeat("n", 100) + `":1}`, code: "/" + strings.Repeat("n", 64) + " unknown_field"},
+		"deep in attributes":  {raw: deep, code: ("/attributes" + strings.Repeat("/"+strings.Repeat("n", 200), 9))[:1024] + " duplicate_field"},
+		"status is a boolean": {raw: `{"sku":"A","status":true}`, code: "/status wrong_type"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			sku, got, err := parseItem(json.RawMessage(test.raw))
 			if test.code != "" {
-				if !errs.Is(err, errs.Invalid) || errs.CodeOf(err) != test.code {
-					t.Fatalf("gives %+v, %v; want %s", got, err, test.code)
+				var bulk product.Bulk
+				bulk.Refuse(0, err)
+				var found []string
+				for _, r := range bulk.Refusals {
+					found = append(found, strings.TrimSpace(r.Pointer+" "+r.Code))
+				}
+				if got := strings.Join(found, ", "); !errs.Is(err, errs.Invalid) || got != test.code {
+					t.Fatalf("gives %q, %v; want %q", got, err, test.code)
 				}
 				return
 			}
@@ -75,6 +89,19 @@ func TestParseItem(t *testing.T) {
 				t.Errorf("sku %s, patch (-want +got):\n%s", sku, diff)
 			}
 		})
+	}
+}
+
+// TestParseItemBoundsProblems reads an item with more problems than an answer names.
+func TestParseItemBoundsProblems(t *testing.T) {
+	t.Parallel()
+	var members []string
+	for i := range 3 * maxProblems {
+		members = append(members, fmt.Sprintf(`"unknown-%d":1`, i))
+	}
+	_, _, err := parseItem(json.RawMessage("{" + strings.Join(members, ",") + "}"))
+	if e, ok := errors.AsType[*errs.Error](err); !ok || len(e.Fields) != maxProblems {
+		t.Errorf("got %v", err)
 	}
 }
 

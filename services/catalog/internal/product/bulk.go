@@ -17,11 +17,13 @@ type Item struct {
 	Patch Patch
 }
 
-// Refusal says why an item was not written.
+// maxProblems is from how many problems of a request on each further refused item has its first one only.
+const maxProblems = 2000
+
+// Refusal is a problem of an item that was not written. Its pointer is one into the item, empty for the item as a whole.
 type Refusal struct {
-	Index  int
-	Code   string
-	Detail string
+	Index int
+	errs.Field
 }
 
 // Bulk is a bulk request from its decoding to the answer: the handler adds items, and the store writes them and counts the
@@ -48,7 +50,7 @@ func (b *Bulk) Add(index int, sku string, patch Patch) {
 		return
 	}
 	if _, taken := b.seen[normal]; taken {
-		b.Refuse(index, errs.New(errs.Invalid, "duplicate_sku", "An earlier item has the SKU "+normal+"."))
+		b.Refuse(index, problems{{Pointer: "/sku", Code: "duplicate_sku", Detail: "An earlier item has the SKU " + normal + "."}}.err())
 		return
 	}
 	if b.seen == nil {
@@ -63,15 +65,13 @@ func (i Item) Next(old *Product) (Product, error) {
 	if old != nil {
 		return i.Patch.Apply(*old)
 	}
-	for _, member := range []struct {
-		name  string
-		given bool
-	}{
-		{"name", i.Patch.Name != nil}, {"price_minor", i.Patch.PriceMinor != nil}, {"currency", i.Patch.Currency != nil},
-	} {
-		if !member.given {
-			return Product{}, errs.New(errs.Invalid, "required", member.name+" is missing. There is no product with this SKU yet, and a new one needs it.")
-		}
+	const rule = "must be given. There is no product with this SKU yet, and a new one needs it"
+	var missing problems
+	missing.check(i.Patch.Name != nil, "name", "required", rule)
+	missing.check(i.Patch.PriceMinor != nil, "price_minor", "required", rule)
+	missing.check(i.Patch.Currency != nil, "currency", "required", rule)
+	if err := missing.err(); err != nil {
+		return Product{}, err
 	}
 	return i.Patch.Apply(Product{Content: Content{SKU: i.SKU}, Status: Active})
 }
@@ -103,15 +103,23 @@ func (b *Bulk) Count(old *Product, now Product) {
 	b.Changed = append(b.Changed, now)
 }
 
-// Refuse notes why the item at index is not written. Refusals are kept in the order of the request.
+// Refuse notes why the item at index is not written: all its problems, or the error as a whole. Refusals are kept in the order of the
+// request.
 func (b *Bulk) Refuse(index int, err error) {
-	refusal := Refusal{Index: index, Code: errs.CodeOf(err)}
+	fields := []errs.Field{{Code: errs.CodeOf(err)}}
 	if e, ok := errors.AsType[*errs.Error](err); ok {
-		refusal.Detail = e.Detail
-		if len(e.Fields) > 0 { // the first problem is more specific than the summary
-			refusal.Code, refusal.Detail = e.Fields[0].Code, e.Fields[0].Detail
+		fields[0].Detail = e.Detail
+		if len(e.Fields) > 0 {
+			fields = e.Fields
 		}
 	}
+	if len(b.Refusals) >= maxProblems {
+		fields = fields[:1]
+	}
+	refusals := make([]Refusal, len(fields))
+	for i, field := range fields {
+		refusals[i] = Refusal{index, field}
+	}
 	at, _ := slices.BinarySearchFunc(b.Refusals, index, func(r Refusal, index int) int { return cmp.Compare(r.Index, index) })
-	b.Refusals = slices.Insert(b.Refusals, at, refusal)
+	b.Refusals = slices.Insert(b.Refusals, at, refusals...)
 }

@@ -2,11 +2,14 @@ package product_test
 
 import (
 	"encoding/json"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/services/catalog/internal/product"
 )
 
@@ -25,13 +28,29 @@ func TestBulkKeepsTheGoodItems(t *testing.T) {
 		t.Errorf("items (-want +got):\n%s", diff)
 	}
 	want := []product.Refusal{
-		{Index: 0, Code: "sku_taken", Detail: "There is already a product with the SKU A."},
-		{Index: 1, Code: "invalid_value", Detail: "sku must have printable characters only, without line breaks, control and invisible formatting characters."},
-		{Index: 2, Code: "duplicate_sku", Detail: "An earlier item has the SKU A."},
-		{Index: 4, Code: "too_short", Detail: "sku must not be empty."},
+		{Index: 0, Field: errs.Field{Code: "sku_taken", Detail: "There is already a product with the SKU A."}},
+		{Index: 1, Field: errs.Field{
+			Pointer: "/sku", Code: "invalid_value",
+			Detail: "sku must have printable characters only, without line breaks, control and invisible formatting characters.",
+		}},
+		{Index: 2, Field: errs.Field{Pointer: "/sku", Code: "duplicate_sku", Detail: "An earlier item has the SKU A."}},
+		{Index: 4, Field: errs.Field{Pointer: "/sku", Code: "too_short", Detail: "sku must not be empty."}},
 	}
 	if diff := cmp.Diff(want, bulk.Refusals); diff != "" {
 		t.Errorf("refusals (-want +got):\n%s", diff)
+	}
+}
+
+// TestBulkBoundsProblems refuses items with many problems: from maxProblems on, each tells its first one.
+func TestBulkBoundsProblems(t *testing.T) {
+	t.Parallel()
+	var bulk product.Bulk
+	many := errs.New(errs.Invalid, "validation_failed", "Wrong.", slices.Repeat([]errs.Field{{Code: "too_long"}}, 20)...)
+	for i := range 1000 {
+		bulk.Refuse(i, many)
+	}
+	if n := len(bulk.Refusals); n != 100*20+900 || bulk.Refusals[n-1].Index != 999 {
+		t.Errorf("%d problems, the last one of item %d", n, bulk.Refusals[n-1].Index)
 	}
 }
 
@@ -54,6 +73,7 @@ func TestNextOfANewProduct(t *testing.T) {
 		"no price":    {without(func(p *product.Patch) { p.PriceMinor = nil }), "required"},
 		"no currency": {without(func(p *product.Patch) { p.Currency = nil }), "required"},
 		"blank name":  {without(func(p *product.Patch) { p.Name = new(" ") }), "too_short"},
+		"nothing":     {product.Patch{}, "required required required"},
 		"odd status":  {without(func(p *product.Patch) { p.Status = new(product.Status("gone")) }), "invalid_enum"},
 	} {
 		next, err := product.Item{SKU: "A", Patch: test.patch}.Next(nil)
@@ -62,7 +82,11 @@ func TestNextOfANewProduct(t *testing.T) {
 			bulk.Refuse(0, err)
 		}
 		if test.code != "" {
-			if len(bulk.Refusals) != 1 || bulk.Refusals[0].Code != test.code {
+			var codes []string
+			for _, r := range bulk.Refusals {
+				codes = append(codes, r.Code)
+			}
+			if strings.Join(codes, " ") != test.code {
 				t.Errorf("%s: %+v, want %s", name, bulk.Refusals, test.code)
 			}
 			continue

@@ -223,7 +223,7 @@ type EventBulkResult struct {
 	// Duplicates How many were stored before, or are in this request twice.
 	Duplicates int `json:"duplicates"`
 
-	// Errors The refused events, by index.
+	// Errors The problems of the refused events, by index.
 	Errors []ItemError `json:"errors"`
 
 	// Rejected How many were refused.
@@ -534,16 +534,19 @@ type ImportRequest struct {
 	To openapi_types.Date `json:"to"`
 }
 
-// ItemError Why one item of a bulk request was refused.
+// ItemError One problem of an item of a bulk request that was refused. An item has an entry for each of its problems, as `FieldError`.
 type ItemError struct {
 	// Code A stable reason for programs.
 	Code string `json:"code"`
 
-	// Detail A sentence for people.
+	// Detail A sentence for people that says how to fix it.
 	Detail string `json:"detail"`
 
 	// Index The position of the item in the request, from 0.
 	Index int `json:"index"`
+
+	// Pointer A JSON pointer (RFC 6901) into the item, such as `/lines/2/sku`; empty for the item as a whole.
+	Pointer string `json:"pointer"`
 }
 
 // ItemWarning What was changed in an item that was taken.
@@ -630,7 +633,7 @@ type OrderBulkResult struct {
 	// Duplicates How many were stored before, or are in this request twice.
 	Duplicates int `json:"duplicates"`
 
-	// Errors The refused items, by index.
+	// Errors The problems of the refused items, by index.
 	Errors []ItemError `json:"errors"`
 
 	// Rejected How many were refused.

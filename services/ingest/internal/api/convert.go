@@ -2,7 +2,6 @@ package api
 
 import (
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/hp-analytics/hp-analytics/internal/identifier"
@@ -11,9 +10,6 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/postgres"
 )
-
-// maxDetail is the maxLength of detail in openapi.yaml.
-const maxDetail = 1024
 
 func callerOf(p authn.Principal) event.Caller {
 	return event.Caller{Project: p.Project, Subject: p.Subject, Rights: rightsOf(p), CreateProducts: p.CreateProducts}
@@ -94,25 +90,19 @@ func bulkResult(batch int64, verdicts []event.Verdict, drafts []event.Draft) Eve
 			result.Duplicates++
 		case event.Rejected, event.Conflicting:
 			result.Rejected++
-			result.Errors = append(result.Errors, itemError(i, drafts[i].Problems))
+			result.Errors = append(result.Errors, itemErrors(i, drafts[i].Problems)...)
 		}
 	}
 	return result
 }
 
-// itemError returns the code of the first problem of an item, and the details of all that fit.
-func itemError(index int, problems []errs.Field) ItemError {
-	var detail strings.Builder
+// itemErrors returns the problems of an item.
+func itemErrors(index int, problems []errs.Field) []ItemError {
+	all := make([]ItemError, len(problems))
 	for i, p := range problems {
-		if detail.Len()+1+len(p.Detail) > maxDetail {
-			break
-		}
-		if i > 0 {
-			detail.WriteByte(' ')
-		}
-		detail.WriteString(p.Detail)
+		all[i] = ItemError{Index: index, Pointer: p.Pointer, Code: p.Code, Detail: p.Detail}
 	}
-	return ItemError{Index: index, Code: problems[0].Code, Detail: detail.String()}
+	return all
 }
 
 func receipt(r postgres.Receipt) BatchReceipt {

@@ -115,7 +115,7 @@ func orderBulkResult(outcomes []order.Outcome, drafts []order.Draft) (OrderBulkR
 		switch {
 		case o.Err != nil:
 			result.Rejected++
-			result.Errors = append(result.Errors, itemErrorOf(i, o.Err))
+			result.Errors = append(result.Errors, itemErrorsOf(i, o.Err)...)
 			continue
 		case o.Replayed:
 			result.Duplicates++
@@ -133,15 +133,17 @@ func orderBulkResult(outcomes []order.Outcome, drafts []order.Draft) (OrderBulkR
 	return result, batches
 }
 
-// itemErrorOf returns why an item was not stored: its first problem, or the reason that concerns it as a whole.
-func itemErrorOf(index int, err error) ItemError {
+// itemErrorsOf returns why an item was not stored: its problems, or the reason that concerns it as a whole.
+func itemErrorsOf(index int, err error) []ItemError {
 	public, ok := errors.AsType[*errs.Error](err)
 	switch {
 	case !ok:
-		return ItemError{Index: index, Code: errs.CodeOf(err), Detail: "The item could not be stored. Send it again."}
+		return []ItemError{{Index: index, Code: errs.CodeOf(err), Detail: "The item could not be stored. Send it again."}}
 	case len(public.Fields) > 0:
-		return itemError(index, public.Fields)
+		return itemErrors(index, public.Fields)
+	case errs.Is(err, errs.Conflict): // an id that was used with other content
+		return []ItemError{{Index: index, Pointer: "/id", Code: public.Code, Detail: public.Detail}}
 	default:
-		return ItemError{Index: index, Code: public.Code, Detail: public.Detail}
+		return []ItemError{{Index: index, Code: public.Code, Detail: public.Detail}}
 	}
 }

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -81,7 +82,7 @@ func (a *Attempt) Bulk(answer BulkAnswer) {
 			answer.BatchID, answer.Accepted, answer.Duplicates, len(a.request.Events))
 	}
 	refused := map[int]string{}
-	for _, e := range answer.Errors {
+	for _, e := range slices.Backward(answer.Errors) { // the first problem of an event counts
 		refused[e.Index] = e.Code
 	}
 	if answer.Rejected != len(a.request.Bad) || !maps.Equal(refused, a.request.Bad) {
