@@ -3,6 +3,7 @@ import "./main.css";
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { EventsPage } from "./pages/events";
+import { ImportPage } from "./pages/import";
 import { OverviewPage } from "./pages/overview";
 import { ProductPage } from "./pages/product";
 import { ProductsPage } from "./pages/products";
@@ -40,6 +41,7 @@ function Page() {
   }, [name]);
   if (name === undefined) return <OverviewPage />;
   if (name === "products" && id === undefined) return <ProductsPage />;
+  if (name === "products" && id === "import" && more === undefined) return <ImportPage />;
   if (name === "products" && id !== undefined && more === undefined) return <ProductPage key={id} id={id} />;
   if (name === "events" && id === undefined) return <EventsPage />;
   return <p>There is no such page. <a href={link([])}>Overview</a></p>;

@@ -22,7 +22,12 @@ export function ProductsPage() {
     <>
       <div class="head">
         <h1>Products</h1>
-        {isOwner.value && <button type="button" class="primary" onClick={() => setCreating(true)}>New product</button>}
+        {isOwner.value && (
+          <div class="pills">
+            <a class="button" href={link(["products", "import"])}>Import CSV</a>
+            <button type="button" class="primary" onClick={() => setCreating(true)}>New product</button>
+          </div>
+        )}
       </div>
       <div class="pills filters" role="search">
         <Search text={asked.q} />
