@@ -1138,7 +1138,7 @@ type InvitationCreated struct {
 	// Example: user
 	Role Role `json:"role"`
 
-	// Token What the person sends as `invitation` to `POST /auth/register`.
+	// Token What the person sends as `invitation` to `POST /auth/register`. The dashboard does that at `/app/join#` followed by it.
 	Token string `json:"token"`
 }
 
@@ -3952,7 +3952,7 @@ func (c *Client) PutMember(ctx context.Context, project string, userID openapi_t
 
 // Refresh calls POST /auth/refresh: exchange a refresh token for new tokens.
 //
-// Refresh tokens rotate: each is exchanged for its successor. For 30 s, sending a token again gets the same successor, as long as that was not used, so a lost answer or a second tab does not end the login. Any other second use revokes every token of the same login, because one of the two callers must have stolen it. A login ends after 90 days (`SESSION_MAX_AGE`), however often its tokens were exchanged.
+// Refresh tokens rotate: each is exchanged for its successor. For 30 s, sending a token again gets the same successor, as long as that was not used, so a lost answer or a second tab does not end the login. Any other second use revokes every token of the same login, because one of the two callers must have stolen it, and is answered with 401 `refresh_token_reused`. A token that was not used for 30 days (`REFRESH_TOKEN_TTL`) is answered with 401 `session_idle`. A login ends after 90 days (`SESSION_MAX_AGE`), however often its tokens were exchanged: then the answer is 401 `session_too_old`. Other tokens that do not work are answered with 401 `invalid_refresh_token`.
 func (c *Client) Refresh(ctx context.Context, body RefreshRequest, options ...CallOption) (result TokenPair, err error) {
 	call := &call{
 		operation: "refresh", method: http.MethodPost,

@@ -65,5 +65,5 @@ func TestRefreshTokensExpire(t *testing.T) {
 	anyone.register("ada@example.com")
 	token := anyone.login("ada@example.com", goodPassword).RefreshToken
 	o.execute(`UPDATE auth.refresh_tokens SET expires_at = now()`)
-	wantProblem(t, anyone.refresh(token), 401, "invalid_refresh_token")
+	wantProblem(t, anyone.refresh(token), 401, "session_idle")
 }

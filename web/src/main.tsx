@@ -2,14 +2,16 @@ import "uplot/dist/uPlot.min.css";
 import "./main.css";
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
+import { AccountPage } from "./pages/account";
 import { EventsPage } from "./pages/events";
 import { ImportPage } from "./pages/import";
+import { JoinPage } from "./pages/join";
 import { OverviewPage } from "./pages/overview";
 import { ProductPage } from "./pages/product";
 import { ProductsPage } from "./pages/products";
 import { SignIn } from "./pages/signin";
 import { Shell } from "./parts/shell";
-import { follow, link, page } from "./route";
+import { follow, hash, link, page } from "./route";
 import { me, resume } from "./session";
 
 function App() {
@@ -30,6 +32,7 @@ function App() {
     );
   }
   if (me.value === undefined) return null;
+  if (page.value[0] === "join") return <JoinPage invitation={hash.value} />;
   if (me.value === null) return <SignIn />;
   return <Shell><Page /></Shell>;
 }
@@ -44,6 +47,7 @@ function Page() {
   if (name === "products" && id === "import" && more === undefined) return <ImportPage />;
   if (name === "products" && id !== undefined && more === undefined) return <ProductPage key={id} id={id} />;
   if (name === "events" && id === undefined) return <EventsPage />;
+  if (name === "account" && id === undefined) return <AccountPage />;
   return <p>There is no such page. <a href={link([])}>Overview</a></p>;
 }
 

@@ -13,6 +13,9 @@ export const page = computed(() => {
   return app === "app" ? rest.map(decodeURIComponent) : [];
 });
 
+// hash is what is behind the # of the address.
+export const hash = computed(() => decodeURIComponent(current.value.hash.slice(1)));
+
 // query are the filters of the page.
 export const query = computed(() => current.value.searchParams);
 
@@ -55,6 +58,7 @@ export function follow(event: MouseEvent): void {
   const anchor = (event.target as Element).closest?.("a");
   const plain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
   if (!anchor || !plain || event.defaultPrevented || anchor.target !== "" || anchor.hasAttribute("download")) return;
+  if (anchor.getAttribute("href")?.startsWith("#")) return; // a place on this page
   const to = new URL(anchor.href);
   if (to.origin !== location.origin || (to.pathname !== root + "/" && !to.pathname.startsWith(root + "/app"))) return;
   event.preventDefault();

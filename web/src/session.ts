@@ -9,6 +9,9 @@ type Tokens = components["schemas"]["TokenPair"];
 // me is the account that is logged in, null if nobody is, and undefined until that is known.
 export const me = signal<Me | null | undefined>(undefined);
 
+// ended says why the last session ended without being asked; empty if it did not.
+export const ended = signal("");
+
 // mark is set while there may be a session. Scripts cannot see the cookie, and a page without one need not ask the server.
 const mark = "hpa-session";
 
@@ -36,18 +39,17 @@ export async function problemOf(answer: Response): Promise<Problem> {
   return new Problem(answer.status, body.code ?? "unknown", detail, body.errors, Number(answer.headers.get("Retry-After")) || 0);
 }
 
-// post sends a request that makes or ends a session.
-async function post(path: string, body: object): Promise<Response> {
-  const answer = await fetch(root + path, {
-    method: "POST",
-    headers: { "Content-Type": "application/json", Session: "cookie" },
-    body: JSON.stringify(body),
-  });
+// post sends a request that makes, changes or ends a session. A credential is that of function authorization.
+export async function post(path: string, body: object, credential = ""): Promise<Response> {
+  const headers: Record<string, string> = { "Content-Type": "application/json", Session: "cookie" };
+  if (credential !== "") headers.Authorization = credential;
+  const answer = await fetch(root + path, { method: "POST", headers, body: JSON.stringify(body) });
   if (!answer.ok) throw await problemOf(answer);
   return answer;
 }
 
-function keep(tokens: Tokens): void {
+// keep uses new tokens from now on.
+export function keep(tokens: Tokens): void {
   token = tokens.access_token;
   expires = Date.now() + Math.max(tokens.expires_in - 30, 1) * 1000; // the clocks of both sides and the way of a request differ
 }
@@ -59,6 +61,19 @@ export async function authorization(refused = ""): Promise<string> {
   return "Bearer " + token;
 }
 
+const reasons: Record<string, string> = {
+  session_idle: "Your session has ended because it was not used for a long time. Sign in to continue here.",
+  session_too_old: "Your session has ended because it had reached its greatest age. Sign in to continue here.",
+  refresh_token_reused: "Your session has ended because somebody else used it, too. Sign in, and change your password if that was not you.",
+};
+// otherReason is for a cookie that the browser has removed because of its age, and for a session that was ended elsewhere.
+const otherReason = "Your session has ended: it was not used for a long time, or it was ended on another device. Sign in to continue here.";
+
+function endedFor(code: string): void {
+  forget();
+  ended.value = reasons[code] ?? otherReason;
+}
+
 let renewing: Promise<void> | undefined;
 
 // renew gets new tokens. Tabs share the cookie, so they take turns: each gets a token of its own.
@@ -66,7 +81,10 @@ function renew(): Promise<void> {
   const work = async (): Promise<void> => keep((await (await post("/auth/refresh", {})).json()) as Tokens);
   renewing ??= inTurn(work)
     .catch((error: unknown) => {
-      if (error instanceof Problem && error.status === 401) forget(); // the session has ended
+      if (error instanceof Problem && error.status === 401) {
+        endedFor(error.code);
+        tabs?.postMessage(error.code); // the server tells the reason only once, because it takes the cookie away
+      }
       throw error;
     })
     .finally(() => {
@@ -104,13 +122,16 @@ export async function signIn(email: string, password: string, newPassword?: stri
   const body = newPassword ? { email, password, new_password: newPassword } : { email, password };
   keep((await (await post("/auth/login", body)).json()) as Tokens);
   await readMe();
+  tabs?.postMessage(signedIn);
 }
 
-async function readMe(): Promise<void> {
+// readMe reads whose session it is, and the projects of the account.
+export async function readMe(): Promise<void> {
   localStorage.setItem(mark, "there");
   const answer = await fetch(root + "/auth/me", { headers: { Authorization: await authorization() } });
   if (!answer.ok) throw await problemOf(answer);
   me.value = (await answer.json()) as Me;
+  ended.value = "";
 }
 
 // signOut ends the session on the server, then here and in other tabs. It fails when the server cannot be told, because the session
@@ -118,7 +139,14 @@ async function readMe(): Promise<void> {
 export async function signOut(): Promise<void> {
   await post("/auth/logout", {});
   forget();
-  tabs?.postMessage("signed out");
+  tabs?.postMessage(signedOut);
+}
+
+// signOutEverywhere ends all sessions of the account, on other devices, too.
+export async function signOutEverywhere(): Promise<void> {
+  const answer = await fetch(root + "/auth/sessions", { method: "DELETE", headers: { Authorization: await authorization() } });
+  if (!answer.ok) throw await problemOf(answer);
+  await signOut(); // which takes the cookie away
 }
 
 // forget ends the session here.
@@ -126,8 +154,15 @@ export function forget(): void {
   token = "";
   expires = 0;
   localStorage.removeItem(mark);
+  ended.value = "";
   me.value = null;
 }
 
+const signedIn = "signed in", signedOut = "signed out";
 const tabs = "BroadcastChannel" in window ? new BroadcastChannel(mark) : undefined;
-tabs?.addEventListener("message", forget);
+tabs?.addEventListener("message", (event: MessageEvent<string>) => {
+  if (event.data === signedIn) {
+    if (me.value === null) resume().catch(() => undefined); // then the person signs in here, or loads the page again
+  } else if (event.data === signedOut) forget();
+  else endedFor(event.data);
+});

@@ -1,46 +1,34 @@
 import { useState } from "preact/hooks";
-import { Problem, signIn } from "../session";
+import { Form, Input, NewPassword } from "../parts/form";
+import { ended, Problem, signIn } from "../session";
 
 export function SignIn() {
-  const [failure, setFailure] = useState("");
-  const [busy, setBusy] = useState(false);
+  return (
+    <main class="signin">
+      <h1>HP Analytics</h1>
+      {ended.value !== "" && <p class="note" role="status">{ended.value}</p>}
+      <Credentials label="Sign in" />
+    </main>
+  );
+}
+
+// Credentials signs in, and does what comes after that.
+export function Credentials({ label, then }: { label: string; then?: () => Promise<void> }) {
   const [change, setChange] = useState(false); // an admin has reset the password
-  const submit = async (event: SubmitEvent) => {
-    event.preventDefault();
-    const given = new FormData(event.currentTarget as HTMLFormElement);
-    const text = (name: string) => String(given.get(name) ?? "");
-    setBusy(true);
-    setFailure("");
+  const send = async (text: (name: string) => string) => {
     try {
       await signIn(text("email"), text("password"), text("new_password") || undefined);
     } catch (error) {
       if (error instanceof Problem && error.code === "password_change_required") setChange(true);
-      setFailure(error instanceof Problem ? error.message : "The server does not answer. Try again.");
-    } finally {
-      setBusy(false);
+      throw error;
     }
+    await then?.();
   };
   return (
-    <main class="signin">
-      <h1>HP Analytics</h1>
-      <form onSubmit={(event) => void submit(event)}>
-        <label class="field">
-          E-mail address
-          <input name="email" type="email" autocomplete="username" required />
-        </label>
-        <label class="field">
-          Password
-          <input name="password" type="password" autocomplete="current-password" required />
-        </label>
-        {change && (
-          <label class="field">
-            New password
-            <input name="new_password" type="password" autocomplete="new-password" minLength={12} required />
-          </label>
-        )}
-        {failure !== "" && <p class="note" role="alert">{failure}</p>}
-        <button class="primary" disabled={busy}>{busy ? "Signing in…" : "Sign in"}</button>
-      </form>
-    </main>
+    <Form label={label} busy="Signing in…" send={send}>
+      <Input name="email" label="E-mail address" type="email" autocomplete="username" />
+      <Input name="password" label="Password" type="password" autocomplete="current-password" />
+      {change && <NewPassword label="New password" />}
+    </Form>
   );
 }

@@ -43,7 +43,7 @@ function Account() {
           </select>
         </label>
       )}
-      <span class="quiet">{account.email}</span>
+      <a href={link(["account"])} aria-current={page.value[0] === "account" ? "page" : undefined}>{account.email}</a>
       <button type="button" onClick={() => void leave()}>Sign out</button>
       {failure !== "" && <span class="note" role="alert">{failure}</span>}
       <a href={root + "/docs"} target="_blank" rel="noreferrer">API</a>

@@ -363,7 +363,7 @@ type InvitationCreated struct {
 	// Example: user
 	Role Role `json:"role"`
 
-	// Token What the person sends as `invitation` to `POST /auth/register`.
+	// Token What the person sends as `invitation` to `POST /auth/register`. The dashboard does that at `/app/join#` followed by it.
 	Token string `json:"token"`
 }
 

@@ -17,6 +17,8 @@ import (
 
 var (
 	errInvalidRefresh = errs.New(errs.Unauthenticated, "invalid_refresh_token", "The refresh token is not valid. Log in again.")
+	errIdleSession    = errs.New(errs.Unauthenticated, "session_idle", "The login was not used for too long. Log in again.")
+	errOldSession     = errs.New(errs.Unauthenticated, "session_too_old", "The login has reached its greatest age. Log in again.")
 	errReusedRefresh  = errs.New(errs.Unauthenticated, "refresh_token_reused",
 		"The refresh token was used before, so it may have been stolen. All tokens of this login are revoked. Log in again.")
 )
@@ -54,8 +56,12 @@ func (s Store) Rotate(ctx context.Context, refresh string, times Renewing) (next
 		switch {
 		case err != nil:
 			return err
-		case locked.revoked || state.expired:
+		case locked.revoked:
 			return errInvalidRefresh
+		case state.old:
+			return errOldSession
+		case state.idle:
+			return errIdleSession
 		case state.used && !state.repeatable:
 			reused = true // not an error of the transaction, because the revocation must be committed
 			return locked.revoke(ctx, tx)
@@ -79,21 +85,22 @@ func (s Store) Rotate(ctx context.Context, refresh string, times Renewing) (next
 
 // refreshState says what became of a refresh token.
 type refreshState struct {
-	expired, used bool
-	repeatable    bool // used a moment ago, and its successor was not used
+	idle, old  bool // the token has expired; the session may not be renewed any more
+	used       bool
+	repeatable bool // used a moment ago, and its successor was not used
 }
 
 // readRefresh reads the state of a token whose session is locked. It is a statement after the one that took the lock, because
 // only a later snapshot shows what the previous holder of the lock has done.
 func readRefresh(ctx context.Context, tx pgx.Tx, refresh, successor string, times Renewing) (state refreshState, err error) {
 	const query = `
-		SELECT expires_at <= now() OR (SELECT created_at FROM auth.sessions WHERE id = session_id) <= now() - $4::interval, used_at IS NOT NULL,
+		SELECT expires_at <= now(), (SELECT created_at FROM auth.sessions WHERE id = session_id) <= now() - $4::interval, used_at IS NOT NULL,
 		       coalesce(used_at > now() - $3::interval, false) AND EXISTS (
 		           SELECT FROM auth.refresh_tokens WHERE token_hash = $2 AND used_at IS NULL AND expires_at > now())
 		FROM auth.refresh_tokens
 		WHERE token_hash = $1`
 	err = tx.QueryRow(ctx, query, token.HashSecret(refresh), token.HashSecret(successor), times.Grace, times.Session).
-		Scan(&state.expired, &state.used, &state.repeatable)
+		Scan(&state.idle, &state.old, &state.used, &state.repeatable)
 	if err != nil {
 		return refreshState{}, fmt.Errorf("read a refresh token: %w", err)
 	}

@@ -339,7 +339,7 @@ func (s tester) account(email string) account.Account {
 	return a
 }
 
-// TestSessionsEnd checks that a session ends at its greatest age, however often it was renewed.
+// TestSessionsEnd checks that a session ends at its greatest age, however often it was renewed, and when it is not renewed for too long.
 func TestSessionsEnd(t *testing.T) {
 	t.Parallel()
 	s := tester{newStore(t), t}
@@ -351,5 +351,11 @@ func TestSessionsEnd(t *testing.T) {
 	if _, err := s.Pool.Exec(command(t), `UPDATE auth.sessions SET created_at = created_at - interval '1 minute'`); err != nil {
 		t.Fatal(err)
 	}
-	s.wantRefused(refresh, "invalid_refresh_token")
+	s.wantRefused(refresh, "session_too_old")
+
+	idle := s.login(s.account("grace@example.com"))
+	if _, err := s.Pool.Exec(command(t), `UPDATE auth.refresh_tokens SET expires_at = now() WHERE token_hash = $1`, token.HashSecret(idle)); err != nil {
+		t.Fatal(err)
+	}
+	s.wantRefused(idle, "session_idle")
 }
