@@ -52,7 +52,9 @@ export async function run(rows: Checked["good"], from: Progress, signal: AbortSi
 }
 
 function add(p: Progress, part: Checked["good"], result: Schemas["ProductBulkResult"]): Progress {
-  const refused = result.errors.map(({ index, detail }) => ({ row: part[index]!.row, why: detail }));
+  const reasons = new Map<number, string[]>(); // an item has an error for each of its problems
+  for (const { index, detail } of result.errors) reasons.set(index, [...(reasons.get(index) ?? []), detail]);
+  const refused = [...reasons].map(([index, details]) => ({ row: part[index]!.row, why: details.join(" ") }));
   return {
     sent: p.sent + part.length, refused: [...p.refused, ...refused], created: p.created + result.created, updated: p.updated + result.updated,
     reactivated: p.reactivated + result.reactivated, unchanged: p.unchanged + result.unchanged,

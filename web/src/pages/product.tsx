@@ -1,59 +1,114 @@
-import { address, type Answer } from "../api";
+import { useRef } from "preact/hooks";
+import { address } from "../api";
 import { Figure } from "../parts/figure";
 import { Failure, Fresh } from "../parts/fresh";
+import { Funnel } from "../parts/funnel";
 import { PeriodPicker, usePeriodKeys } from "../parts/period";
 import { SeriesChart } from "../parts/series";
-import { amount, money, number } from "../format";
+import { Table } from "../parts/table";
+import { money, number } from "../format";
 import { useAnswer } from "../load";
-import { interval, period } from "../period";
+import { before, interval, period } from "../period";
 import { ProductActions } from "../products/actions";
+import { compared, CompareButtons, Comparison } from "../products/compare";
 import type { Product } from "../products/content";
+import { measures, type Measure, type Series } from "../products/measures";
+import { SaveButtons } from "../products/save";
 import { go, link, query, same } from "../route";
 
-type Count = "views" | "clicks" | "add_to_carts" | "purchases" | "units" | "unique_users";
-
-const counts: [id: Count, name: string][] = [
-  ["views", "Views"], ["clicks", "Clicks"], ["add_to_carts", "Put into a cart"], ["purchases", "Orders"], ["units", "Units"], ["unique_users", "Users"],
-];
+const report = (id: string, days: { from: string; to: string }): string =>
+  address("/analytics/products/{id}/timeseries", { from: days.from, to: days.to, interval: interval.value }, { id });
 
 export function ProductPage({ id }: { id: string }) {
   usePeriodKeys();
-  const p = period.value;
-  const loaded = useAnswer<Answer<"/analytics/products/{id}/timeseries">>(
-    address("/analytics/products/{id}/timeseries", { from: p.from, to: p.to, interval: interval.value }, { id }),
-  );
-  const series = loaded.answer;
+  const p = period.value, url = report(id, p), compare = compared();
+  const loaded = useAnswer<Series>(url);
   const described = useAnswer<Product>(address("/products/{id}", undefined, { id }));
-  const [metric, name] = counts.find(([id]) => id === query.value.get("metric")) ?? counts[0]!;
+  const other = useAnswer<Series>(compare === "" ? "" : compare === "previous" ? report(id, before(p)) : report(compare, p));
+  const series = loaded.answer, product = described.answer;
+  const all = measures(series), chosen = all.find((m) => m.id === query.value.get("metric")) ?? all[0]!;
   return (
     <>
       <div class="head">
-        <h1>{described.answer?.name ?? series?.product.name ?? <span class="skeleton" />} <span class="quiet">{described.answer?.sku ?? series?.product.sku}</span></h1>
-        {described.answer && <ProductActions product={described.answer} onChanged={described.retry} />}
+        <h1>{product?.name ?? series?.product.name ?? <span class="skeleton" />} <span class="quiet">{product?.sku ?? series?.product.sku}</span></h1>
+        {product && <ProductActions product={product} onChanged={described.retry} />}
       </div>
-      {described.answer && <Description product={described.answer} />}
+      {product && <Description product={product} />}
       <Failure loaded={described} />
       <div class="head"><PeriodPicker /></div>
       <Fresh loaded={loaded} />
+      <Failure loaded={other} />
       <div class="figures">
-        {counts.map(([id, name]) => (
+        {all.map((m) => (
           <Figure
-            key={id} name={name} pressed={id === metric} value={series && number(series.totals[id] ?? 0)}
-            course={series?.points.map((point) => point[id] ?? 0)} onPress={() => go(same({ metric: id }))}
-          />
-        ))}
-        {series?.totals.revenue?.map((r) => (
-          <Figure
-            key={r.currency} name={`Revenue in ${r.currency}`} value={amount(r.net_minor, r.currency)}
-            title={`${money(r.gross_minor, r.currency)} earned, ${money(r.refunded_minor, r.currency)} paid back`}
+            key={m.id} name={m.name} title={m.means} pressed={m.id === chosen.id} value={series && shown(m, m.at(series.totals))}
+            course={series?.points.map((point) => m.at(point) ?? 0)} onPress={() => go(same({ metric: m.id }))}
           />
         ))}
       </div>
-      <section class="card" aria-label={name}>
-        <h2>{name}</h2>
-        <SeriesChart name={name} series={series} at={(point) => point[metric]} />
-      </section>
+      <Course id={id} url={url} measure={chosen} series={series} other={compare === "" ? undefined : other.answer} />
+      <div class="columns">
+        {series && <Steps series={series} />}
+        {series && <Revenue series={series} />}
+      </div>
+      {series && compare !== "" && other.answer && <Comparison series={series} other={other.answer} />}
     </>
+  );
+}
+
+const shown = (m: Measure, value: number | undefined): string => (value === undefined ? "–" : m.write(value));
+
+// Course is the chart of one number, with what can be done with it.
+function Course({ id, url, measure, series, other }: { id: string; url: string; measure: Measure; series?: Series; other?: Series }) {
+  const box = useRef<HTMLElement>(null), { from, to } = period.value;
+  const missing = series?.points.some((point) => measure.at(point) === undefined);
+  const name = series ? `${series.product.sku}-${from}-${to}`.replace(/[^\p{L}\p{N}._-]/gu, "_") : "";
+  return (
+    <section class="card" ref={box} aria-labelledby="course">
+      <div class="head">
+        <h2 id="course">{measure.name}</h2>
+        <CompareButtons id={id} other={other} />
+        {series && <SaveButtons url={url} name={name} chart={box} title={`${series.product.name}: ${measure.name}, ${from} – ${to}`} />}
+      </div>
+      {missing && measure.id === "unique_users" && <p class="quiet">Users are counted by the day, so hours have none.</p>}
+      <SeriesChart
+        name={measure.name} series={series} before={other} beforeName={compared() === "previous" ? "before" : other?.product.name} at={measure.at} write={measure.write}
+      />
+    </section>
+  );
+}
+
+function Steps({ series: { totals } }: { series: Series }) {
+  return (
+    <section class="card">
+      <h2>From view to order</h2>
+      {totals.purchases === undefined ? <p class="quiet">Only members of the project see orders.</p> : (
+        <>
+          <Funnel
+            steps={[
+              { name: "Views", unit: "views", count: totals.views }, { name: "Put into a cart", unit: "carts", count: totals.add_to_carts },
+              { name: "Orders", unit: "orders", count: totals.purchases },
+            ]}
+          />
+          <p class="quiet">Counts of events and orders, not of people: one person can view often, and an order needs no view.</p>
+        </>
+      )}
+    </section>
+  );
+}
+
+function Revenue({ series: { totals } }: { series: Series }) {
+  const rows = totals.revenue?.map((r) => ({
+    key: r.currency, cells: [r.currency, money(r.gross_minor, r.currency), money(r.refunded_minor, r.currency), money(r.net_minor, r.currency), number(r.orders), number(r.units)],
+  }));
+  return (
+    <section class="card">
+      <h2>Revenue and refunds</h2>
+      <Table
+        caption="Revenue and refunds" rows={rows ?? []} empty="Nothing was bought or paid back in these days."
+        columns={[{ name: "Currency" }, ...["Earned", "Paid back", "Left", "Orders", "Units"].map((name) => ({ name, number: true }))]}
+      />
+    </section>
   );
 }
 

@@ -9,6 +9,7 @@ interface Props {
   name: string;
   points: Point[];
   before?: Point[]; // of the period before, drawn at the places of points
+  beforeName?: string; // what the legend calls it
   interval: string;
   zone: string;
   write: (value: number) => string;
@@ -17,7 +18,7 @@ interface Props {
 
 export function Chart(props: Props) {
   const box = useRef<HTMLDivElement>(null);
-  const key = JSON.stringify([props.name, props.interval, props.zone, props.points, props.before]);
+  const key = JSON.stringify([props.name, props.interval, props.zone, props.points, props.before, props.beforeName]);
   useEffect(() => {
     if (!box.current || props.points.length === 0) return;
     const draw = () => box.current && new uPlot(options(props, box.current), data(props), box.current);
@@ -67,7 +68,7 @@ function options(p: Props, box: HTMLElement): uPlot.Options {
       { label: "Start", value: (_, seconds) => (seconds === null ? "–" : moment(new Date(seconds * 1000).toISOString(), p.interval, p.zone)) },
       { label: p.name, stroke: color("--accent"), width: 2, fill: color("--bar") + "66", value: shown },
       { label: "so far", stroke: color("--accent"), width: 2, dash: [4, 4], value: shown },
-      { label: "before", stroke: color("--quiet"), width: 1, dash: [2, 3], value: shown, show: p.before !== undefined },
+      { label: p.beforeName ?? "before", stroke: color("--quiet"), width: 1, dash: [2, 3], value: shown, show: p.before !== undefined },
     ],
     hooks: { setSelect: [(plot) => zoom(plot, p)] },
   };

@@ -9,16 +9,17 @@ interface Props<P extends Dated> {
   name: string;
   series?: { interval: string; points: P[]; meta: { time_zone: string } }; // undefined while it is loading
   before?: { points: P[] }; // of the period before, or of what the series is compared with
+  beforeName?: string;
   at: (point: P) => number | undefined;
   write?: (value: number) => string;
 }
 
-export function SeriesChart<P extends Dated>({ name, series, before, at, write = number }: Props<P>) {
+export function SeriesChart<P extends Dated>({ name, series, before, beforeName, at, write = number }: Props<P>) {
   if (!series) return <div class="chart" />;
   const points = (of: P[]) => of.map((point) => ({ start: point.start, complete: point.complete, value: at(point) ?? 0 }));
   return (
     <Chart
-      name={name} points={points(series.points)} before={before && points(before.points)} interval={series.interval} zone={series.meta.time_zone}
+      name={name} points={points(series.points)} before={before && points(before.points)} beforeName={beforeName} interval={series.interval} zone={series.meta.time_zone}
       write={write} onZoom={(from, to) => go(same({ from, to, period: "", interval: "" }))}
     />
   );
