@@ -1,13 +1,17 @@
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { address, curl, type Answer, type Schemas } from "../api";
+import { Copy } from "../parts/copy";
 import { Figure } from "../parts/figure";
 import { Fresh } from "../parts/fresh";
+import { Guide } from "../parts/guide";
+import { Heat } from "../parts/heat";
 import { PeriodPicker, usePeriodKeys } from "../parts/period";
 import { Ranking } from "../parts/ranking";
 import { SeriesChart } from "../parts/series";
 import { amount, day, number, share } from "../format";
 import { useAnswer } from "../load";
-import { before, interval, period } from "../period";
+import { before, interval, period, plusDays, today } from "../period";
+import { isOwner } from "../rights";
 import { go, link, query, root, same } from "../route";
 
 type Overview = Answer<"/analytics/overview">;
@@ -57,6 +61,16 @@ export function OverviewPage() {
   const url = address("/analytics/overview", { from: p.from, to: p.to, interval: interval.value });
   const loaded = useAnswer<Overview>(url);
   const o = loaded.answer;
+  const ever = useAnswer<Overview>(empty(o) && isOwner.value ? address("/analytics/overview", { from: plusDays(today(), 1 - longest), to: today(), interval: "month" }) : "");
+  const [guided, setGuided] = useState(false);
+  useEffect(() => {
+    if (empty(ever.answer)) setGuided(true); // until the person has seen the event arrive
+  }, [ever.answer]);
+  const done = () => {
+    setGuided(false);
+    loaded.retry();
+  };
+  if (guided) return <><div class="head"><h1>Overview</h1></div><Guide onDone={done} /></>;
   const all = measures(o);
   const chosen = all.find((m) => m.id === query.value.get("metric")) ?? all[0]!;
   return (
@@ -66,7 +80,7 @@ export function OverviewPage() {
         <PeriodPicker />
       </div>
       <Fresh loaded={loaded} />
-      {o && o.totals.events === 0 && o.totals.purchases === 0 && <Empty />}
+      {empty(o) && <Empty />}
       <div class="figures">
         {all.map((m) => (
           <Figure
@@ -80,6 +94,7 @@ export function OverviewPage() {
         />
       </div>
       <Course measure={chosen} overview={o} url={url} />
+      <Heat />
       <div class="columns">
         <TopProducts />
         <TopEvents />
@@ -87,6 +102,11 @@ export function OverviewPage() {
     </>
   );
 }
+
+// longest is the greatest range of a report, in days.
+const longest = 400;
+
+const empty = (o?: Overview): boolean => o !== undefined && o.totals.events === 0 && o.totals.purchases === 0;
 
 // Course is the main chart, with what the number means.
 function Course({ measure, overview, url }: { measure: Measure; overview?: Overview; url: string }) {
@@ -114,8 +134,6 @@ function Course({ measure, overview, url }: { measure: Measure; overview?: Overv
 
 // Explain says what a number means and how to ask for it.
 function Explain({ text, url, overview }: { text: string; url: string; overview?: Overview }) {
-  const [copied, setCopied] = useState(false);
-  const command = curl(url);
   return (
     <details>
       <summary>What is this number?</summary>
@@ -124,8 +142,7 @@ function Explain({ text, url, overview }: { text: string; url: string; overview?
         {overview && <><dt>Days</dt><dd>{day(overview.from)} – {day(overview.to)}, by the clocks of {overview.meta.time_zone}</dd></>}
         {overview && <><dt>Compared with</dt><dd>{day(overview.previous.from)} – {day(overview.previous.to)}</dd></>}
       </dl>
-      <pre>{command}</pre>
-      <button type="button" onClick={() => void navigator.clipboard.writeText(command).then(() => setCopied(true))}>{copied ? "Copied" : "Copy"}</button>
+      <Copy label="The same for a terminal" text={curl(url)} />
     </details>
   );
 }

@@ -3,6 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { me, signOut } from "../session";
 import { go, link, page, project, root, same } from "../route";
+import { Keys } from "./keys";
 import { Toasts } from "./toast";
 
 const places: [name: string, path: string[]][] = [["Overview", []], ["Products", ["products"]], ["Events", ["events"]]];
@@ -46,6 +47,7 @@ function Account() {
       <a href={link(["account"])} aria-current={page.value[0] === "account" ? "page" : undefined}>{account.email}</a>
       <button type="button" onClick={() => void leave()}>Sign out</button>
       {failure !== "" && <span class="note" role="alert">{failure}</span>}
+      <Keys />
       <a href={root + "/docs"} target="_blank" rel="noreferrer">API</a>
     </div>
   );

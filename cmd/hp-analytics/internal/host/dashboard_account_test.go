@@ -39,7 +39,7 @@ func TestTwoTabsOfOneSession(t *testing.T) {
 	b := newTab(t, s.url)
 	b.open("/")
 	b.signIn("admin@example.com")
-	b.sees("Most viewed products")
+	b.do(chromedp.WaitVisible(`nav a`))
 	other := b.beside()
 	other.open("/app/events")
 	other.sees("Names")
