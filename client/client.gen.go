@@ -1431,6 +1431,15 @@ type OrderLine struct {
 
 	// Quantity How many units were bought.
 	Quantity int64 `json:"quantity"`
+
+	// RefundedMinor What was paid back, in minor units.
+	RefundedMinor int64 `json:"refunded_minor"`
+
+	// RefundedQuantity How many units were returned.
+	RefundedQuantity int64 `json:"refunded_quantity"`
+
+	// SKU Its SKU today.
+	SKU string `json:"sku"`
 }
 
 // OrderLineRequest A line of an order. Exactly one of `product_id` and `sku` names the product.
@@ -2265,8 +2274,14 @@ type Refund struct {
 	// Lines What comes back of each line.
 	Lines []RefundLine `json:"lines"`
 
+	// Number The id that the client gave it if that is no UUID; null otherwise.
+	Number string `json:"number"`
+
 	// OrderID The id of the order; null for a refund without one.
 	OrderID openapi_types.UUID `json:"order_id"`
+
+	// OrderNumber The `number` of the order; null if it has none.
+	OrderNumber string `json:"order_number"`
 
 	// Reason Why; null for no reason given.
 	Reason string `json:"reason"`
@@ -2294,6 +2309,9 @@ type RefundLine struct {
 
 	// Quantity How many units are returned; 0 for an amount alone.
 	Quantity int64 `json:"quantity"`
+
+	// SKU Its SKU today.
+	SKU string `json:"sku"`
 }
 
 // RefundLineRequest What comes back of a line, or of all lines with a product, in their order. Exactly one of `line`, `product_id` and `sku` names them. Without `quantity` and `amount_minor`, all that is left of them.

@@ -150,6 +150,7 @@ CREATE TABLE ingest.refunds (
 	project      smallint NOT NULL,
 	lines        smallint NOT NULL CHECK (lines > 0),
 	currency     text COLLATE "C" NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
+	number       text,
 	reason       text,
 	content_hash bytea NOT NULL,
 	PRIMARY KEY (project, id)
@@ -167,6 +168,7 @@ COMMENT ON COLUMN ingest.refunds.order_id IS 'The order; NULL if nobody knows it
 COMMENT ON COLUMN ingest.refunds.project IS 'The project.';
 COMMENT ON COLUMN ingest.refunds.lines IS 'How many lines it has.';
 COMMENT ON COLUMN ingest.refunds.currency IS 'That of the order, if there is one.';
+COMMENT ON COLUMN ingest.refunds.number IS 'The client''s own id, if it is not the column id, as for orders.';
 COMMENT ON COLUMN ingest.refunds.reason IS 'Why, as the client says; NULL for no reason given, and of nobody.';
 COMMENT ON COLUMN ingest.refunds.content_hash IS 'SHA-256 of what the client sent, as for orders.';
 

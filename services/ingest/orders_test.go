@@ -18,6 +18,33 @@ import (
 const anOrder = `{"id":"web-1001","user_id":"customer-17","currency":"EUR","properties":{"b":1,"a":"x"},"lines":[
 	{"sku":"SHOE","quantity":1,"amount_minor":2000},{"sku":"HAT","quantity":2,"amount_minor":700},{"sku":"SHOE","quantity":1,"amount_minor":300}]}`
 
+// skuOf are the SKUs of the products by id.
+var skuOf = map[string]string{shoeID: "SHOE", hatID: "HAT"}
+
+// TestAnswersNameProductsByBothIDs sends an order and a refund that name their products by id.
+func TestAnswersNameProductsByBothIDs(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	line := `"user_id":"u","currency":"EUR","lines":[{"product_id":"` + shoeID + `","quantity":1,"amount_minor":2000}]}`
+	for path, id := range map[string]string{"/orders": uuid.NewString(), "/refunds": "return-7"} {
+		for _, attempt := range []string{"first", "again"} {
+			a := p.post(path, p.ingestKey, `{"id":"`+id+`",`+line)
+			a.expect(t, http.StatusCreated, "")
+			lines, _ := a.object["lines"].([]any)
+			if l, _ := lines[0].(map[string]any); l["sku"] != "SHOE" || l["product_id"] != shoeID {
+				t.Errorf("%s, %s: %v", path, attempt, l)
+			}
+			want := any(id)
+			if path == "/orders" {
+				want = nil // its id is the UUID
+			}
+			if a.object["number"] != want || path == "/refunds" && a.object["order_number"] != nil {
+				t.Errorf("%s, %s: %v", path, attempt, a.object)
+			}
+		}
+	}
+}
+
 func TestAnOrderIsStored(t *testing.T) {
 	t.Parallel()
 	p := start(t)
@@ -30,7 +57,8 @@ func TestAnOrderIsStored(t *testing.T) {
 	}
 	line := func(n int, product string, quantity, amount float64) map[string]any {
 		return map[string]any{
-			"line": float64(n), "product_id": product, "quantity": quantity, "amount_minor": amount, "left_quantity": quantity, "left_minor": amount,
+			"line": float64(n), "product_id": product, "sku": skuOf[product], "quantity": quantity, "amount_minor": amount,
+			"refunded_quantity": 0.0, "refunded_minor": 0.0, "left_quantity": quantity, "left_minor": amount,
 		}
 	}
 	want := map[string]any{
@@ -61,6 +89,7 @@ func TestTheSameOrderAgain(t *testing.T) {
 	first := p.post("/orders", p.ingestKey, anOrder)
 	first.expect(t, http.StatusCreated, "")
 	p.exec(`UPDATE catalog.products SET status = 'archived', sku = sku || '-OLD'`) // no longer matters
+	first = p.get("/orders/web-1001", p.apiKey("read"))                            // with the SKUs of today
 	for i, stamp := range []string{
 		`"ts":"` + ago(time.Second) + `",`, `"ts":"` + ago(200*24*time.Hour) + `",`, `"sent_at":"` + ago(0) + `",`,
 	} {

@@ -24,10 +24,10 @@ func TestARefundIsStored(t *testing.T) {
 	order, _ := identifier.ID(1, "", "web-1001")
 	id, _ := identifier.ID(1, "", "r-1")
 	back := func(line int, product string, quantity, amount float64) map[string]any {
-		return map[string]any{"line": float64(line), "product_id": product, "quantity": quantity, "amount_minor": amount}
+		return map[string]any{"line": float64(line), "product_id": product, "sku": skuOf[product], "quantity": quantity, "amount_minor": amount}
 	}
 	want := map[string]any{
-		"id": id.String(), "order_id": order.String(), "batch_id": a.object["batch_id"], "currency": "EUR", "amount_minor": 373.0,
+		"id": id.String(), "number": "r-1", "order_id": order.String(), "order_number": "web-1001", "batch_id": a.object["batch_id"], "currency": "EUR", "amount_minor": 373.0,
 		"reason": "too small", "ts": a.object["ts"], "received_at": a.object["received_at"],
 		"lines": []any{back(1, shoeID, 0, 20), back(2, hatID, 1, 350), back(3, shoeID, 0, 3)}, // 23 in proportion to 2000 and 300
 	}
@@ -47,10 +47,10 @@ func TestARefundIsStored(t *testing.T) {
 	var left []float64
 	for _, line := range got.object["lines"].([]any) {
 		l := line.(map[string]any)
-		left = append(left, l["left_quantity"].(float64), l["left_minor"].(float64))
+		left = append(left, l["left_quantity"].(float64), l["left_minor"].(float64), l["refunded_quantity"].(float64), l["refunded_minor"].(float64))
 	}
-	if diff := cmp.Diff([]float64{1, 1980, 1, 350, 1, 297}, left); diff != "" {
-		t.Errorf("left of the lines (-want +got):\n%s", diff)
+	if diff := cmp.Diff([]float64{1, 1980, 0, 20, 1, 350, 1, 350, 1, 297, 0, 3}, left); diff != "" {
+		t.Errorf("left and refunded of the lines (-want +got):\n%s", diff)
 	}
 
 	// A retry with another time is the same refund; other content is not. Both are known by the id alone.

@@ -3236,6 +3236,8 @@ export interface components {
              * @description The product.
              */
             product_id: string;
+            /** @description Its SKU today. */
+            sku: string;
             /**
              * Format: int64
              * @description How many units were bought.
@@ -3246,6 +3248,16 @@ export interface components {
              * @description What was paid for them, in minor units.
              */
             amount_minor: number;
+            /**
+             * Format: int64
+             * @description How many units were returned.
+             */
+            refunded_quantity: number;
+            /**
+             * Format: int64
+             * @description What was paid back, in minor units.
+             */
+            refunded_minor: number;
             /**
              * Format: int64
              * @description How many units were not returned.
@@ -3311,11 +3323,15 @@ export interface components {
              * @description The id of the refund.
              */
             id: string;
+            /** @description The id that the client gave it if that is no UUID; null otherwise. */
+            number: string | null;
             /**
              * Format: uuid
              * @description The id of the order; null for a refund without one.
              */
             order_id: string | null;
+            /** @description The `number` of the order; null if it has none. */
+            order_number: string | null;
             batch_id: components["schemas"]["BatchID"];
             currency: components["schemas"]["Currency"];
             /**
@@ -3348,6 +3364,8 @@ export interface components {
              * @description The product.
              */
             product_id: string;
+            /** @description Its SKU today. */
+            sku: string;
             /**
              * Format: int64
              * @description How many units are returned; 0 for an amount alone.

@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -38,7 +39,8 @@ func (s *Server) createOrder(w http.ResponseWriter, r *http.Request, wait *Wait)
 		return err
 	}
 	var refunds []order.Refund
-	if stored.Replayed {
+	byID := func(l order.Line) bool { return l.SKU == "" } // what was stored has the SKUs
+	if stored.Replayed || slices.ContainsFunc(stored.Order.Lines, byID) {
 		if stored.Order, refunds, err = s.store.Order(r.Context(), stored.Order.Key); err != nil {
 			return err
 		}
@@ -139,8 +141,8 @@ func orderAnswer(o *order.Order, refunds []order.Refund) Order {
 	for i := range o.Lines {
 		l := &o.Lines[i]
 		answer.Lines[i] = OrderLine{
-			Line: i + 1, ProductID: l.ProductID, Quantity: l.Quantity, AmountMinor: l.AmountMinor,
-			LeftQuantity: l.LeftUnits(), LeftMinor: l.LeftMinor(),
+			Line: i + 1, ProductID: l.ProductID, SKU: l.SKU, Quantity: l.Quantity, AmountMinor: l.AmountMinor,
+			RefundedQuantity: l.RefundedUnits, RefundedMinor: l.RefundedMinor, LeftQuantity: l.LeftUnits(), LeftMinor: l.LeftMinor(),
 		}
 	}
 	for i := range refunds {

@@ -69,11 +69,11 @@ func orderOf(r *order.Refund) *uuid.UUID {
 
 func refundAnswer(r *order.Refund) Refund {
 	answer := Refund{
-		ID: r.ID, OrderID: orderOf(r), BatchID: batchID(r.Batch), Currency: r.Currency, AmountMinor: r.TotalMinor(),
+		ID: r.ID, Number: optional(r.Number), OrderID: orderOf(r), OrderNumber: optional(r.OrderNumber), BatchID: batchID(r.Batch), Currency: r.Currency, AmountMinor: r.TotalMinor(),
 		Reason: optional(r.Reason), TS: r.TS.UTC(), ReceivedAt: r.ReceivedAt.UTC(), Lines: make([]RefundLine, len(r.Lines)),
 	}
 	for i, l := range r.Lines {
-		answer.Lines[i] = RefundLine{Line: int(l.Line), ProductID: l.ProductID, Quantity: l.Units, AmountMinor: l.AmountMinor}
+		answer.Lines[i] = RefundLine{Line: int(l.Line), ProductID: l.ProductID, SKU: l.SKU, Quantity: l.Units, AmountMinor: l.AmountMinor}
 	}
 	return answer
 }

@@ -11,6 +11,7 @@ import (
 // Refund is an accepted refund of an order, or of no known one.
 type Refund struct {
 	Key
+	Number      string    // as Order.Number
 	Order       uuid.UUID // uuid.Nil for none; then User, Currency and Lines are known at once
 	TS          time.Time
 	Reason      string
@@ -19,12 +20,13 @@ type Refund struct {
 	ContentHash Hash
 
 	// Known once it is stored.
-	User       int64 // of the order, if there is one
-	Epoch      int64 // event.User.Epoch; that of a refund of an order is read with the order
-	Currency   string
-	Lines      []RefundLine
-	Batch      int64
-	ReceivedAt time.Time
+	OrderNumber string // Order.Number
+	User        int64  // of the order, if there is one
+	Epoch       int64  // event.User.Epoch; that of a refund of an order is read with the order
+	Currency    string
+	Lines       []RefundLine
+	Batch       int64
+	ReceivedAt  time.Time
 }
 
 // OrderKey identifies the order.

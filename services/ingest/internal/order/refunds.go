@@ -46,7 +46,7 @@ func readRefund(rules event.Rules, d *RefundDraft, caller event.Caller, order uu
 	}
 	checkReason(&d.FactDraft, d.Reason)
 	refund := Refund{
-		Key: Key{Project: caller.Project.ID, ID: moment.ID}, Order: order, TS: moment.TS, Reason: d.Reason,
+		Key: Key{Project: caller.Project.ID, ID: moment.ID}, Number: numberOf(&d.FactDraft, moment.ID), Order: order, TS: moment.TS, Reason: d.Reason,
 	}
 	if d.Has(event.FieldAmount) {
 		refund.AmountMinor = &d.AmountMinor

@@ -118,7 +118,10 @@ func (x *examination) certain(ctx context.Context, refs []event.Ref, products []
 }
 
 func (c *candidate) refund(d *Draft, products []event.Product) Refund {
-	refund := Refund{Key: c.Key, TS: c.TS, Reason: d.Reason, Currency: c.Currency, ContentHash: c.ContentHash, Lines: make([]RefundLine, len(products))}
+	refund := Refund{
+		Key: c.Key, Number: numberOf(&d.FactDraft, c.ID), TS: c.TS, Reason: d.Reason, Currency: c.Currency, ContentHash: c.ContentHash,
+		Lines: make([]RefundLine, len(products)),
+	}
 	for i, p := range products {
 		l := &d.Lines[i]
 		refund.Lines[i] = RefundLine{

@@ -37,13 +37,13 @@ const insertRefunds = `
 	), fresh AS MATERIALIZED (
 		SELECT sent.*
 		FROM unnest($6::smallint[], $7::uuid[], $8::uuid[], $9::timestamptz[], $10::bigint[], $11::bigint[], $12::smallint[],
-				$13::text[], $14::text[], $15::bytea[], $16::bytea[], $17::boolean[])
-			AS sent (project, id, order_id, ts, user_n, batch, lines, currency, reason, content_hash, facts, earlier)
+				$13::text[], $14::text[], $15::bytea[], $16::bytea[], $17::boolean[], $29::text[])
+			AS sent (project, id, order_id, ts, user_n, batch, lines, currency, reason, content_hash, facts, earlier, number)
 		LEFT JOIN same USING (project, order_id)
 		WHERE (same.order_id IS NOT NULL OR sent.order_id = $26) AND sent.project NOT IN (SELECT project FROM expired)
 	), stored AS (
-		INSERT INTO ingest.refunds (project, id, order_id, ts, received_at, user_n, batch, lines, currency, reason, content_hash)
-		SELECT project, id, nullif(order_id, $26), ts, received_at, user_n, batch, lines, currency, reason, content_hash
+		INSERT INTO ingest.refunds (project, id, order_id, ts, received_at, user_n, batch, lines, currency, number, reason, content_hash)
+		SELECT project, id, nullif(order_id, $26), ts, received_at, user_n, batch, lines, currency, number, reason, content_hash
 		FROM fresh, moment
 		ORDER BY project, id
 	), back AS MATERIALIZED (
@@ -105,7 +105,7 @@ func (s *Store) insertRefunds(
 			c.before.project, c.before.id, c.before.line, c.before.units, c.before.amount,
 			c.project, c.id, c.order, c.ts, c.user, c.batch, c.count, c.currency, c.reason, c.hash, c.facts, mayLower(c.user, news),
 			c.lines.project, c.lines.refund, c.lines.id, c.lines.line, c.lines.product, c.lines.units, c.lines.amount,
-			facts.AppendHeader(nil, c.base), uuid.Nil, c.epochs.project, c.epochs.epoch).
+			facts.AppendHeader(nil, c.base), uuid.Nil, c.epochs.project, c.epochs.epoch, c.number).
 			Scan(&receivedAt, &stored.project, &stored.id, &erased.project, &erased.epoch)
 	})
 	if err != nil {
@@ -154,6 +154,7 @@ type refundColumns struct {
 	user, batch []int64
 	count       []int16
 	currency    []string
+	number      []*string
 	reason      []*string
 	hash, facts [][]byte
 	before      refundedColumns // what was refunded of the lines of the orders before
@@ -188,7 +189,8 @@ func (c *refundColumns) add(r *order.Refund, batch int64) {
 	c.ts, c.user, c.batch = append(c.ts, r.TS), append(c.user, r.User), append(c.batch, batch)
 	c.sightings.add(r.Project, r.User, r.TS)
 	c.epochs.add(r.Project, r.Epoch)
-	c.count, c.currency, c.reason = append(c.count, int16(len(r.Lines))), append(c.currency, r.Currency), append(c.reason, optional(r.Reason))
+	c.count, c.currency = append(c.count, int16(len(r.Lines))), append(c.currency, r.Currency)
+	c.number, c.reason = append(c.number, optional(r.Number)), append(c.reason, optional(r.Reason))
 	c.hash, c.facts = append(c.hash, r.ContentHash[:]), append(c.facts, r.AppendFacts(nil, c.base))
 	for _, l := range r.Lines {
 		c.lines.project, c.lines.refund, c.lines.id = append(c.lines.project, r.Project), append(c.lines.refund, r.ID), append(c.lines.id, r.Order)

@@ -13,7 +13,9 @@ import (
 
 // selectRefunds reads the refunds of the relation r with their lines.
 const selectRefunds = `
-	SELECT r.project, r.id, coalesce(r.order_id, '00000000-0000-0000-0000-000000000000'), r.ts, coalesce(r.reason, ''), r.currency, r.user_n, r.content_hash, r.batch, r.received_at, l.*
+	SELECT r.project, r.id, coalesce(r.number, ''), coalesce(r.order_id, '00000000-0000-0000-0000-000000000000'),
+	       coalesce((SELECT o.number FROM ingest.orders AS o WHERE o.project = r.project AND o.id = r.order_id), ''),
+	       r.ts, coalesce(r.reason, ''), r.currency, r.user_n, r.content_hash, r.batch, r.received_at, l.*
 	FROM r
 	CROSS JOIN LATERAL (
 		SELECT array_agg(l.line ORDER BY l.line), array_agg(l.product ORDER BY l.line), array_agg(p.id ORDER BY l.line),
@@ -80,7 +82,7 @@ func scanRefund(row pgx.CollectableRow) (order.Refund, error) {
 	var ids []uuid.UUID
 	var skus []string
 	var amounts []int64
-	err := row.Scan(&r.Project, &r.ID, &r.Order, &r.TS, &r.Reason, &r.Currency, &r.User, &hash, &r.Batch, &r.ReceivedAt,
+	err := row.Scan(&r.Project, &r.ID, &r.Number, &r.Order, &r.OrderNumber, &r.TS, &r.Reason, &r.Currency, &r.User, &hash, &r.Batch, &r.ReceivedAt,
 		&numbers, &products, &ids, &skus, &units, &amounts)
 	if err != nil {
 		return order.Refund{}, err

@@ -142,7 +142,7 @@ func planRefunds(refunds []order.Refund, open []int, orders map[order.Key]order.
 			failed[i] = err
 			continue
 		}
-		r.Epoch = epochs[r.Project]
+		r.Epoch, r.OrderNumber = epochs[r.Project], o.Number
 		orders[r.OrderKey()] = attempt
 		planned = append(planned, plannedRefund{Refund: r, index: i})
 	}
