@@ -18,13 +18,15 @@ func replace(ctx context.Context, tx pgx.Tx, t *rollup.Table, scope postgres.Sco
 	if err != nil {
 		return err
 	}
-	remove := removeSums
-	if t.Blobs() {
-		remove = removeBlobs
-	}
-	removed, err := remove(ctx, tx, t, scope, changed)
-	if err != nil {
-		return err
+	var removed int64
+	if before > 0 { // a project without orders has no rows in half of the tables
+		remove := removeSums
+		if t.Blobs() {
+			remove = removeBlobs
+		}
+		if removed, err = remove(ctx, tx, t, scope, changed); err != nil {
+			return err
+		}
 	}
 	columns := strings.Join(columnsOf(t), ", ")
 	add := `

@@ -68,8 +68,8 @@ func (s *Session) Swap(
 		}
 		done = Swapped{Rows: rows + late, Late: late}
 		// Nothing has analyzed the shadow tables, so Postgres takes them for nearly empty, and would read all of one for each row of a
-		// rollup.
-		if _, err := tx.Exec(ctx, `SET LOCAL enable_nestloop = off`); err != nil {
+		// rollup: in nested loops, and in merge joins by the day alone, which all rows have in common. Hash joins use the whole key.
+		if _, err := tx.Exec(ctx, `SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off`); err != nil {
 			return fmt.Errorf("prepare the comparison: %w", err)
 		}
 		for _, t := range rollup.Tables {
