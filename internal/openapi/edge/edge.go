@@ -3,7 +3,8 @@
 //  1. authentication, unless it is unauthenticated
 //  2. the project that the caller acts in, if the operation is in one
 //  3. access: the extension x-access
-//  4. a slot among those of the service, for which it may wait for a moment (package admission)
+//  4. a slot among those of the service, for which it may wait for a moment (package admission). Where the queue is full, a request of a
+//     caller who is known already is refused ahead of all this (refusals.go)
 //  5. rate limits by the client's address: the extension x-limits
 //  6. the media types that the caller accepts, of a read that is documented to answer 406
 //  7. validation of parameters and body; of parameter names only, if x-validation says that the handler does the rest
@@ -92,6 +93,7 @@ func mount(c *contract.Contract, r chi.Router, service string, o Options, regist
 	if len(problems) > 0 {
 		return fmt.Errorf("mount %s: %w", service, errors.Join(problems...))
 	}
+	refuseAhead(r, o, guarded)
 	for spec, handler := range guarded {
 		r.Method(spec.Method, spec.Path, handler)
 	}

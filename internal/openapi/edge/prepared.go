@@ -77,7 +77,7 @@ type preparedOperation struct {
 	*operation
 
 	route    int
-	segments []string
+	template template
 	audience Audience
 }
 
@@ -126,11 +126,10 @@ func prepare(r chi.Router, o Options, guarded map[*contract.Operation]*operation
 }
 
 func (p *prepared) add(path string, o *preparedOperation) {
-	if !strings.Contains(path, "{") {
+	if o.template = templateOf(path); o.template == nil {
 		p.fixed[path] = o
 		return
 	}
-	o.segments = strings.Split(path[1:], "/")
 	p.others = append(p.others, o)
 }
 
@@ -141,34 +140,11 @@ func (p *prepared) match(path string) (o *preparedOperation, self string) {
 		return o, ""
 	}
 	for _, o := range p.others {
-		if self, ok := o.matches(path); ok {
+		if self, ok := o.template.match(path, o.access.Self); ok {
 			return o, self
 		}
 	}
 	return nil, ""
-}
-
-func (o *preparedOperation) matches(path string) (self string, ok bool) {
-	rest, more := path, true
-	for _, segment := range o.segments {
-		if !more || rest == "" {
-			return "", false
-		}
-		var value string
-		value, rest, more = strings.Cut(rest[1:], "/")
-		switch {
-		case segment[0] == '{':
-			if segment[1:len(segment)-1] == o.access.Self {
-				self = value
-			}
-		case value != segment:
-			return "", false
-		}
-		if more {
-			rest = path[len(path)-len(rest)-1:] // with its slash
-		}
-	}
-	return self, !more
 }
 
 // find implements httpserver.Prepared.

@@ -25,13 +25,21 @@ func (o *operation) enter(r *http.Request) (*http.Request, *admission.Slot, erro
 	return r, slot, nil
 }
 
-// sharer returns who shares slots with the caller of ctx: the members and keys of its project, or whoever sends from the same
-// network if the caller can be anybody.
+// sharer returns who shares slots with the caller of ctx.
 func sharer(ctx context.Context) admission.Key {
 	caller, err := authn.Require(ctx)
-	switch {
-	case err != nil || caller.Guest:
+	if err != nil {
 		return admission.Key{Name: httpserver.ClientNetwork(ctx)}
+	}
+	return sharerOf(caller, func() string { return httpserver.ClientNetwork(ctx) })
+}
+
+// sharerOf returns who shares slots with a caller: the members and keys of its project, or whoever sends from the same network if the caller
+// can be anybody.
+func sharerOf(caller authn.Principal, network func() string) admission.Key {
+	switch {
+	case caller.Guest:
+		return admission.Key{Name: network()}
 	case caller.Project.ID != 0:
 		return admission.Key{Project: caller.Project.ID}
 	default:

@@ -21,6 +21,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -40,9 +41,15 @@ const (
 )
 
 // refusal returns the answer to a request that gets no slot.
-func refusal() error {
-	return errOverloaded.After(leastRetry + rand.N(mostRetry-leastRetry)) //nolint:gosec // no secret
+func refusal() error { return errOverloaded.After(RetryAfter()) }
+
+// RetryAfter returns how long a client that is refused is to wait.
+func RetryAfter() time.Duration {
+	return leastRetry + rand.N(mostRetry-leastRetry) //nolint:gosec // no secret
 }
+
+// Overloaded returns the error of every refusal, which says nothing about the request.
+func Overloaded() error { return errOverloaded }
 
 // Key names who shares slots with others: a project, an account outside projects, or a client network.
 type Key struct {
@@ -67,9 +74,12 @@ type Limiter struct {
 	inUse   int
 	waiting int
 	emptied time.Time // when the queue was last seen empty
-	callers map[Key]*caller
-	turns   []*caller // those with waiting requests; the first one is next
-	logged  time.Time
+	drained drained
+
+	queueing atomic.Bool // waiting > 0
+	callers  map[Key]*caller
+	turns    []*caller // those with waiting requests; the first one is next
+	logged   time.Time
 }
 
 // caller is who has requests in progress or waiting.
@@ -116,17 +126,36 @@ func (l *Limiter) enter(ctx context.Context, key Key) (*caller, error) {
 		l.mu.Unlock()
 		return c, nil
 	}
-	if l.waiting >= mostQueued*l.config.MaxQueued || len(c.queue) >= l.queueOf(c) {
+	began := time.Now()
+	if l.full(c, began) {
 		l.forget(c)
 		l.refused(ctx, l.metrics.full)
 		l.mu.Unlock()
 		return nil, refusal()
 	}
 	w := &waiter{granted: make(chan struct{})}
-	began := time.Now()
 	patience := l.queue(c, w, began)
 	l.mu.Unlock()
 	return c, l.wait(ctx, c, w, began, patience)
+}
+
+// Queueing reports whether requests wait for slots. Only then may one be refused.
+func (l *Limiter) Queueing() bool { return l != nil && l.queueing.Load() }
+
+// Refuse reports whether Enter would refuse a request of a caller at once, and counts it as refused if so. It costs next to nothing, so it
+// can be asked before anything is known of a request but its caller.
+func (l *Limiter) Refuse(ctx context.Context, key Key) bool {
+	if !l.Queueing() {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := l.callers[key]
+	if c == nil || len(c.queue) == 0 && l.fits(c) || !l.full(c, time.Now()) {
+		return false
+	}
+	l.refused(ctx, l.metrics.full)
+	return true
 }
 
 // fits reports whether a caller may have one more slot.
@@ -140,13 +169,54 @@ func (l *Limiter) take(c *caller) {
 	c.inUse++
 }
 
-// queueOf returns how many requests of a caller may wait: an equal part for all who have some waiting.
-func (l *Limiter) queueOf(c *caller) int {
+// full reports whether there is no room in the queue for one more request of a caller.
+func (l *Limiter) full(c *caller, now time.Time) bool {
+	return l.waiting >= mostQueued*l.config.MaxQueued || len(c.queue) >= l.queueOf(c, now)
+}
+
+// queueOf returns how many requests of a caller may wait: an equal part for all who have some waiting. In an overload, only as many wait as
+// lately got a slot within QueueTime. More would be refused in the end, after they had cost more than a refusal at once.
+func (l *Limiter) queueOf(c *caller, now time.Time) int {
 	sharing := len(l.turns)
 	if len(c.queue) == 0 {
 		sharing++
 	}
-	return max(1, l.config.MaxQueued/sharing)
+	most := l.config.MaxQueued
+	if l.waiting > 0 && now.Sub(l.emptied) >= l.config.QueueBurst {
+		least := min(most, max(leastQueued, l.config.MaxConcurrent/leastQueued))
+		most = min(most, max(least, l.drained.lately(now, l.config.QueueTime)))
+	}
+	return max(1, most/sharing)
+}
+
+// leastQueued requests may wait in any overload, and in a service with many slots an eighth of them: slots become free together.
+const leastQueued = 8
+
+// drained counts the requests that got a slot after they had waited.
+type drained struct {
+	began time.Time // of the present span
+	n     int       // since then
+	last  float64   // in the span before, for its length
+}
+
+// add counts one more.
+func (d *drained) add(now time.Time, span time.Duration) {
+	d.turn(now, span)
+	d.n++
+}
+
+// lately returns how many there were within span.
+func (d *drained) lately(now time.Time, span time.Duration) int {
+	d.turn(now, span)
+	return int(d.last)
+}
+
+// turn begins a new span if the present one has ended.
+func (d *drained) turn(now time.Time, span time.Duration) {
+	if took := now.Sub(d.began); took >= span {
+		d.last = float64(d.n) * float64(span) / float64(took)
+		d.began, d.n = now, 0
+	}
 }
 
 // queue adds a request to the queue and returns how long it may wait.
@@ -159,6 +229,7 @@ func (l *Limiter) queue(c *caller, w *waiter, now time.Time) time.Duration {
 	}
 	c.queue = append(c.queue, w)
 	l.waiting++
+	l.queueing.Store(true)
 	if now.Sub(l.emptied) >= l.config.QueueBurst {
 		return l.config.QueueTime
 	}
@@ -199,7 +270,7 @@ func (l *Limiter) leave(c *caller, w *waiter) bool {
 		return false
 	}
 	c.queue = slices.Delete(c.queue, at, at+1)
-	l.waiting--
+	l.dequeued()
 	if len(c.queue) == 0 {
 		l.turns = slices.DeleteFunc(l.turns, func(of *caller) bool { return of == c })
 		l.forget(c)
@@ -228,14 +299,21 @@ func (l *Limiter) grant() {
 			continue
 		}
 		l.take(c)
+		l.drained.add(time.Now(), l.config.QueueTime)
 		close(c.queue[0].granted)
 		c.queue = slices.Delete(c.queue, 0, 1)
-		l.waiting--
+		l.dequeued()
 		if len(c.queue) > 0 {
 			l.turns = append(l.turns, c)
 		}
 		passed = 0
 	}
+}
+
+// dequeued counts a request that waits no longer.
+func (l *Limiter) dequeued() {
+	l.waiting--
+	l.queueing.Store(l.waiting > 0)
 }
 
 // forget drops a caller that has nothing in progress, so that the others take no memory.

@@ -296,3 +296,85 @@ func TestNoLimit(t *testing.T) {
 		admission.Release(admission.With(t.Context(), slot))
 	}
 }
+
+// Refuse says what Enter would do at once, and takes nothing.
+func TestRefuse(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l, registry := newLimiter(1, 1)
+		if l.Queueing() || l.Refuse(t.Context(), alice) {
+			t.Error("a request is refused while a slot is free")
+		}
+		slot := enter(t, l, alice)
+		if l.Queueing() || l.Refuse(t.Context(), alice) {
+			t.Error("a request is refused while the queue is empty")
+		}
+		first := ask(t, l, alice)
+		if !l.Queueing() || !l.Refuse(t.Context(), alice) {
+			t.Error("a request is not refused, although the queue is full")
+		}
+		if l.Refuse(t.Context(), bob) {
+			t.Error("a request of another caller is refused, although there is room for one")
+		}
+		slot.Release()
+		(<-first).slot.Release()
+		if l.Queueing() || l.Refuse(t.Context(), alice) {
+			t.Error("a request is refused after the queue was emptied")
+		}
+		const want = `
+			# HELP hpa_http_refused_total Requests refused with 503 because the service works on as many as it can, by reason: the queue was full, or the wait too long.
+			# TYPE hpa_http_refused_total counter
+			hpa_http_refused_total{reason="full"} 1
+			hpa_http_refused_total{reason="wait"} 0
+		`
+		if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "hpa_http_refused_total"); err != nil {
+			t.Error(err)
+		}
+		if none := admission.New(admission.Config{MaxConcurrent: -1}, platformtest.Discard(), registry); none.Queueing() || none.Refuse(t.Context(), alice) {
+			t.Error("a service without a limit refuses a request")
+		}
+	})
+}
+
+// In an overload, no more requests wait than lately got a slot within the time that one may wait. The others are refused at once.
+func TestQueueOfAnOverload(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const queued, kept, granted, least = 100, 2, 44, 8
+		l, _ := newLimiter(1, queued)
+		slot := enter(t, l, alice)
+		fill := func() (answers []<-chan outcome) {
+			for {
+				answer := ask(t, l, alice)
+				if !waits(answer) {
+					wantRefusal(t, (<-answer).err)
+					return answers
+				}
+				answers = append(answers, answer)
+			}
+		}
+		burst := fill()
+		if len(burst) != queued {
+			t.Errorf("%d requests wait in a burst, want %d", len(burst), queued)
+		}
+		time.Sleep(queueBurst - time.Millisecond) //nolint:forbidigo // synctest
+		for _, answer := range burst[:granted] {
+			slot.Release()
+			slot = (<-answer).slot
+		}
+		for range kept { // until long after the others, so that the queue is never empty
+			ask(t, l, alice)
+		}
+		time.Sleep(queueTime + time.Millisecond) //nolint:forbidigo // synctest
+		if more := len(fill()); kept+more != granted*10/11 {
+			t.Errorf("%d requests wait in an overload, want %d: %d got a slot in 11 ms, and one may wait for 10 ms", kept+more, granted*10/11, granted)
+		}
+		time.Sleep(queueTime) //nolint:forbidigo // synctest
+		synctest.Wait()       // until those that have waited for as long are refused
+		if more := len(fill()); kept+more != least {
+			t.Errorf("%d requests wait after a time in which none got a slot, want %d", kept+more, least)
+		}
+		time.Sleep(queueBurst) //nolint:forbidigo // synctest
+		slot.Release()
+	})
+}

@@ -25,8 +25,8 @@ type Config struct {
 	// makes all requests slow before the first one is refused.
 	MaxConcurrent int `env:"HTTP_MAX_CONCURRENT_REQUESTS, default=0"`
 	// MaxQueued is how many requests wait, in equal parts for all callers; further ones are refused with 503 at once. Callers that
-	// come later get their part beside what the earlier ones have, so up to twice as many wait for a moment. 0 is four times
-	// MaxConcurrent.
+	// come later get their part beside what the earlier ones have, so up to twice as many wait for a moment. In an overload, fewer wait:
+	// as many as lately got a slot within QueueTime. 0 is four times MaxConcurrent.
 	MaxQueued int `env:"HTTP_MAX_QUEUED_REQUESTS, default=0"`
 	// QueueTime is the longest wait while the queue is never empty, which is an overload. It adds to the latency of everything that
 	// is answered then.

@@ -26,6 +26,7 @@ type ahead struct {
 	live     aheadRoute // of /health
 	find     Prepared   // nil: only /health is answered
 	routes   []aheadRoute
+	refusals *refusals // nil: none
 }
 
 // aheadRoute has the metrics of a route, so that no request looks them up by their labels.
@@ -54,10 +55,18 @@ func (rt *Router) Ahead(routes []string, find Prepared) {
 
 // serve answers a request if it can.
 func (a *ahead) serve(w http.ResponseWriter, r *http.Request) bool {
-	if r.Method != http.MethodGet || r.ContentLength != 0 || r.URL.RawPath != "" || a.edge.health.draining.Load() || r.Header["Expect"] != nil {
+	if r.URL.RawPath != "" || a.edge.health.draining.Load() || r.Header["Expect"] != nil {
 		return false
 	}
 	start := time.Now()
+	if r.Method == http.MethodGet && r.ContentLength == 0 && a.answer(w, r, start) {
+		return true
+	}
+	return a.refusals != nil && a.refusals.answer(w, r, start)
+}
+
+// answer answers a GET request if its answer is ready.
+func (a *ahead) answer(w http.ResponseWriter, r *http.Request, start time.Time) bool {
 	if r.URL.Path == livePath { // not limited: probes of an overloaded service must not fail
 		a.write(w, r, start, liveAnswer, &a.live)
 		return true

@@ -50,12 +50,15 @@ func peerAddress(r *http.Request) netip.Addr {
 
 // ClientNetwork returns the part of the client's address that counts as one client: all of an IPv4 address, the /64 of an
 // IPv6 address, which providers assign to one customer. It is "invalid IP" outside a request.
-func ClientNetwork(ctx context.Context) string {
-	addr := ClientAddress(ctx).Unmap()
+func ClientNetwork(ctx context.Context) string { return networkName(ClientAddress(ctx)) }
+
+// networkName returns the text of the network of an address.
+func networkName(addr netip.Addr) string {
+	addr = addr.Unmap()
 	if !addr.Is6() {
 		return addr.String()
 	}
-	prefix, err := addr.WithZone("").Prefix(64)
+	prefix, err := addr.WithZone("").Prefix(ipv6Prefix)
 	if err != nil {
 		return addr.String()
 	}

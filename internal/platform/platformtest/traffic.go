@@ -44,7 +44,7 @@ type Traffic struct {
 func StartTraffic(tb testing.TB, address string, r *http.Request, status, requests int) *Traffic {
 	tb.Helper()
 	var wire bytes.Buffer
-	if err := r.Write(&wire); err != nil {
+	if err := again(tb, r).Write(&wire); err != nil {
 		tb.Fatal(err)
 	}
 	plan, err := json.Marshal(trafficPlan{Address: address, Request: wire.Bytes(), Requests: requests, Status: status})
@@ -70,6 +70,20 @@ func StartTraffic(tb testing.TB, address string, r *http.Request, status, reques
 		_ = command.Wait() // killed with the context, or done
 	})
 	return &Traffic{tb: tb, requests: requests, in: in, out: bufio.NewReader(out)}
+}
+
+// again returns the request with its body from the beginning, which GetBody has if there is one.
+func again(tb testing.TB, r *http.Request) *http.Request {
+	tb.Helper()
+	r = r.Clone(tb.Context())
+	if r.GetBody == nil {
+		return r
+	}
+	var err error
+	if r.Body, err = r.GetBody(); err != nil {
+		tb.Fatal(err)
+	}
+	return r
 }
 
 // Round sends the requests of one round and returns when all are answered.

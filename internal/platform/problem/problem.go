@@ -76,25 +76,39 @@ func Write(w http.ResponseWriter, r *http.Request, err error) {
 
 // WriteDocument writes e with an explicit status. The router needs this for 404 and 405, which have no kind of their own.
 func WriteDocument(w http.ResponseWriter, r *http.Request, status int, e *errs.Error) {
-	doc := Document{
-		Type:   TypeBase + e.Code,
-		Title:  http.StatusText(status),
-		Status: status,
-		Code:   e.Code,
-		Detail: e.Detail,
-		Errors: e.Fields,
-	}
+	traceID := ""
 	if sc := trace.SpanContextFromContext(r.Context()); sc.HasTraceID() {
-		doc.TraceID = sc.TraceID().String()
+		traceID = sc.TraceID().String()
 	}
-	body, _ := json.Marshal(doc) // strings and ints only: cannot fail
+	body := encode(status, e, traceID)
 	header := w.Header()
 	header.Del("Content-Length")
 	header.Del("ETag")
 	header.Set("Content-Type", ContentType)
 	header.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n')) // the client may have disconnected
+	_, _ = w.Write(body) // the client may have disconnected
+}
+
+// Encode returns the status and the body of the answer to err, for an answer that is the same for every request. It has no trace_id.
+func Encode(err error) (status int, body []byte) {
+	e := public(err)
+	status = statuses[e.Kind]
+	return status, encode(status, e, "")
+}
+
+// encode returns the document of e on a line.
+func encode(status int, e *errs.Error, traceID string) []byte {
+	body, _ := json.Marshal(Document{ // strings and ints only: cannot fail
+		Type:    TypeBase + e.Code,
+		Title:   http.StatusText(status),
+		Status:  status,
+		Code:    e.Code,
+		Detail:  e.Detail,
+		Errors:  e.Fields,
+		TraceID: traceID,
+	})
+	return append(body, '\n')
 }
 
 // public returns the part of err that the caller may see.
