@@ -165,8 +165,8 @@ deps: ## install the missing packages for running: PostgreSQL and Redis (Debian 
 	@infra/debian/install postgres redis
 
 .PHONY: test-deps
-test-deps: ## install the missing packages for the tests: the same, a C compiler (for the race detector), curl, PgBouncer, nginx, Prometheus and Chromium
-	@infra/debian/install postgres redis gcc curl pgbouncer nginx prometheus chromium
+test-deps: ## install the missing packages for the tests: the same, a C compiler (for the race detector), curl, PgBouncer, nginx, Prometheus, Chromium and npm
+	@infra/debian/install postgres redis gcc curl pgbouncer nginx prometheus chromium npm
 
 .PHONY: clean
 clean: ## remove build results; keep DATA_DIR

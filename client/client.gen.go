@@ -4,6 +4,7 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"time"
@@ -179,6 +180,18 @@ const (
 // Defines values for WaitFor.
 const (
 	WaitForAggregated WaitFor = "aggregated"
+)
+
+// Defines values for SendSegmentParamsKind.
+const (
+	SendSegmentParamsKindAlias    SendSegmentParamsKind = "alias"
+	SendSegmentParamsKindBatch    SendSegmentParamsKind = "batch"
+	SendSegmentParamsKindGroup    SendSegmentParamsKind = "group"
+	SendSegmentParamsKindIdentify SendSegmentParamsKind = "identify"
+	SendSegmentParamsKindImport   SendSegmentParamsKind = "import"
+	SendSegmentParamsKindPage     SendSegmentParamsKind = "page"
+	SendSegmentParamsKindScreen   SendSegmentParamsKind = "screen"
+	SendSegmentParamsKindTrack    SendSegmentParamsKind = "track"
 )
 
 // Defines values for EraseUserParamsKind.
@@ -2431,6 +2444,49 @@ type SKU = string
 // Example: ingest
 type Scope string
 
+// SegmentRequest A message of Segment's specification, or a batch of them in `batch`. Members that are not named here are taken and ignored, and ids may be numbers.
+type SegmentRequest struct {
+	// AnonymousID Who did it, before they are known.
+	AnonymousID string `json:"anonymousId,omitempty,omitzero"`
+
+	// Batch The messages of a batch or an import. Each has its `type`.
+	Batch []map[string]interface{} `json:"batch,omitempty,omitzero"`
+
+	// Context Where it was done.
+	Context map[string]interface{} `json:"context,omitempty,omitzero"`
+
+	// Event The name of a tracked event.
+	Event string `json:"event,omitempty,omitzero"`
+
+	// MessageID The id of the message.
+	MessageID string `json:"messageId,omitempty,omitzero"`
+
+	// Properties The properties of the event.
+	Properties map[string]interface{} `json:"properties,omitempty,omitzero"`
+
+	// SentAt When it was sent, by the same clock: ISO 8601.
+	SentAt string `json:"sentAt,omitempty,omitzero"`
+
+	// Timestamp When it was done: ISO 8601.
+	Timestamp string `json:"timestamp,omitempty,omitzero"`
+
+	// Traits What is known of the user or group.
+	Traits map[string]interface{} `json:"traits,omitempty,omitzero"`
+
+	// Type Of a message in a batch: track, identify, page, screen, group or alias.
+	Type string `json:"type,omitempty,omitzero"`
+
+	// UserID Who did it.
+	UserID               string                 `json:"userId,omitempty,omitzero"`
+	AdditionalProperties map[string]interface{} `json:"-"`
+}
+
+// SegmentResult The answer that Segment's libraries expect.
+type SegmentResult struct {
+	// Success Always true.
+	Success bool `json:"success"`
+}
+
 // Series The counts of a product over time.
 type Series struct {
 	// Interval The length of a point in a series, by the clocks of the project. Weeks begin on the day that the project says. A range by `hour` spans at most 31 days; a day has 23 or 25 hours when the clocks change.
@@ -3439,6 +3495,9 @@ type ExportRefundsParams struct {
 	After ExportAfter `form:"after,omitempty" json:"after,omitempty,omitzero"`
 }
 
+// SendSegmentParamsKind defines parameters for SendSegment.
+type SendSegmentParamsKind string
+
 // EraseUserParams defines parameters for EraseUser.
 type EraseUserParams struct {
 	// Kind Which of the two the id is. Equal texts of the two kinds are different users. Without it, it is the user id, or if there is none, the anonymous id.
@@ -3471,6 +3530,210 @@ type ExportUserParams struct {
 
 // ExportUserParamsKind defines parameters for ExportUser.
 type ExportUserParamsKind string
+
+// Getter for additional properties for SegmentRequest. Returns the specified
+// element and whether it was found
+func (a SegmentRequest) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for SegmentRequest
+func (a *SegmentRequest) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for SegmentRequest to handle AdditionalProperties
+func (a *SegmentRequest) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["anonymousId"]; found {
+		err = json.Unmarshal(raw, &a.AnonymousID)
+		if err != nil {
+			return fmt.Errorf("error reading 'anonymousId': %w", err)
+		}
+		delete(object, "anonymousId")
+	}
+
+	if raw, found := object["batch"]; found {
+		err = json.Unmarshal(raw, &a.Batch)
+		if err != nil {
+			return fmt.Errorf("error reading 'batch': %w", err)
+		}
+		delete(object, "batch")
+	}
+
+	if raw, found := object["context"]; found {
+		err = json.Unmarshal(raw, &a.Context)
+		if err != nil {
+			return fmt.Errorf("error reading 'context': %w", err)
+		}
+		delete(object, "context")
+	}
+
+	if raw, found := object["event"]; found {
+		err = json.Unmarshal(raw, &a.Event)
+		if err != nil {
+			return fmt.Errorf("error reading 'event': %w", err)
+		}
+		delete(object, "event")
+	}
+
+	if raw, found := object["messageId"]; found {
+		err = json.Unmarshal(raw, &a.MessageID)
+		if err != nil {
+			return fmt.Errorf("error reading 'messageId': %w", err)
+		}
+		delete(object, "messageId")
+	}
+
+	if raw, found := object["properties"]; found {
+		err = json.Unmarshal(raw, &a.Properties)
+		if err != nil {
+			return fmt.Errorf("error reading 'properties': %w", err)
+		}
+		delete(object, "properties")
+	}
+
+	if raw, found := object["sentAt"]; found {
+		err = json.Unmarshal(raw, &a.SentAt)
+		if err != nil {
+			return fmt.Errorf("error reading 'sentAt': %w", err)
+		}
+		delete(object, "sentAt")
+	}
+
+	if raw, found := object["timestamp"]; found {
+		err = json.Unmarshal(raw, &a.Timestamp)
+		if err != nil {
+			return fmt.Errorf("error reading 'timestamp': %w", err)
+		}
+		delete(object, "timestamp")
+	}
+
+	if raw, found := object["traits"]; found {
+		err = json.Unmarshal(raw, &a.Traits)
+		if err != nil {
+			return fmt.Errorf("error reading 'traits': %w", err)
+		}
+		delete(object, "traits")
+	}
+
+	if raw, found := object["type"]; found {
+		err = json.Unmarshal(raw, &a.Type)
+		if err != nil {
+			return fmt.Errorf("error reading 'type': %w", err)
+		}
+		delete(object, "type")
+	}
+
+	if raw, found := object["userId"]; found {
+		err = json.Unmarshal(raw, &a.UserID)
+		if err != nil {
+			return fmt.Errorf("error reading 'userId': %w", err)
+		}
+		delete(object, "userId")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for SegmentRequest to handle AdditionalProperties
+func (a SegmentRequest) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	object["anonymousId"], err = json.Marshal(a.AnonymousID)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'anonymousId': %w", err)
+	}
+
+	if a.Batch != nil {
+		object["batch"], err = json.Marshal(a.Batch)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'batch': %w", err)
+		}
+	}
+
+	if a.Context != nil {
+		object["context"], err = json.Marshal(a.Context)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'context': %w", err)
+		}
+	}
+
+	object["event"], err = json.Marshal(a.Event)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'event': %w", err)
+	}
+
+	object["messageId"], err = json.Marshal(a.MessageID)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'messageId': %w", err)
+	}
+
+	if a.Properties != nil {
+		object["properties"], err = json.Marshal(a.Properties)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'properties': %w", err)
+		}
+	}
+
+	object["sentAt"], err = json.Marshal(a.SentAt)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'sentAt': %w", err)
+	}
+
+	object["timestamp"], err = json.Marshal(a.Timestamp)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'timestamp': %w", err)
+	}
+
+	if a.Traits != nil {
+		object["traits"], err = json.Marshal(a.Traits)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'traits': %w", err)
+		}
+	}
+
+	object["type"], err = json.Marshal(a.Type)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'type': %w", err)
+	}
+
+	object["userId"], err = json.Marshal(a.UserID)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'userId': %w", err)
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
 
 // EventNames calls GET /analytics/events: the names of events.
 //
@@ -4609,6 +4872,29 @@ func (c *Client) ExportRefunds(ctx context.Context, params *ExportRefundsParams,
 		call.setQuery("after", params.After)
 	}
 	return c.do(ctx, call, nil, nil, options)
+}
+
+// SendSegment calls POST /segment/v1/{kind}: take what libraries for Segment send.
+//
+// The HTTP API of Segment, for its libraries and RudderStack's: set the address to `/segment` below this server and the write key to
+// an API key with the scope `ingest`. The key is sent as the user name of Basic, as these libraries do, or as Bearer.
+// `docs/connect/segment.md` has the settings of each library.
+//
+// A message is an event with its `messageId` as id and its own `timestamp` as time, so what a library sends again is counted once.
+// `track` has the type of its `event`; Product Viewed, Product Clicked and Product Added are `view`, `click` and `add_to_cart` of the
+// product with that `sku` (or else `product_id`). Order Completed with an `order_id` and products is an order, and Order Refunded a
+// refund. `identify` joins the anonymous id to the user, and `alias` the previous id. `page`, `screen` and `group` are events of
+// these types. The page, the referrer and the campaign of the context become the properties `url`, `referrer` and `utm_*`.
+//
+// As Segment does, the answer is 200 also when messages were refused; the headers say how many. A request that is larger than
+// 500 KiB, a message of more than 32 KiB or a body that is no JSON is answered with 400.
+func (c *Client) SendSegment(ctx context.Context, kind SendSegmentParamsKind, body SegmentRequest, options ...CallOption) (result SegmentResult, err error) {
+	call := &call{
+		operation: "sendSegment", method: http.MethodPost,
+		path: fmt.Sprintf("/segment/v1/%s", pathSegment(kind)),
+	}
+	err = c.do(ctx, call, &body, &result, options)
+	return result, err
 }
 
 // EraseUser calls DELETE /users/{id}: forget a user.

@@ -1142,6 +1142,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/segment/v1/{kind}": {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take what libraries for Segment send
+         * @description The HTTP API of Segment, for its libraries and RudderStack's: set the address to `/segment` below this server and the write key to
+         *     an API key with the scope `ingest`. The key is sent as the user name of Basic, as these libraries do, or as Bearer.
+         *     `docs/connect/segment.md` has the settings of each library.
+         *
+         *     A message is an event with its `messageId` as id and its own `timestamp` as time, so what a library sends again is counted once.
+         *     `track` has the type of its `event`; Product Viewed, Product Clicked and Product Added are `view`, `click` and `add_to_cart` of the
+         *     product with that `sku` (or else `product_id`). Order Completed with an `order_id` and products is an order, and Order Refunded a
+         *     refund. `identify` joins the anonymous id to the user, and `alias` the previous id. `page`, `screen` and `group` are events of
+         *     these types. The page, the referrer and the campaign of the context become the properties `url`, `referrer` and `utm_*`.
+         *
+         *     As Segment does, the answer is 200 also when messages were refused; the headers say how many. A request that is larger than
+         *     500 KiB, a message of more than 32 KiB or a body that is no JSON is answered with 400.
+         */
+        post: operations["sendSegment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/refunds": {
         parameters: {
             query?: never;
@@ -3114,6 +3151,46 @@ export interface components {
              */
             received_at: string;
             warnings?: components["schemas"]["ItemWarnings"];
+        };
+        /** @description A message of Segment's specification, or a batch of them in `batch`. Members that are not named here are taken and ignored, and ids may be numbers. */
+        SegmentRequest: {
+            /** @description The messages of a batch or an import. Each has its `type`. */
+            batch?: {
+                [key: string]: unknown;
+            }[];
+            /** @description Of a message in a batch: track, identify, page, screen, group or alias. */
+            type?: string;
+            /** @description The name of a tracked event. */
+            event?: string;
+            /** @description The id of the message. */
+            messageId?: string;
+            /** @description Who did it. */
+            userId?: string | null;
+            /** @description Who did it, before they are known. */
+            anonymousId?: string | null;
+            /** @description When it was done: ISO 8601. */
+            timestamp?: string;
+            /** @description When it was sent, by the same clock: ISO 8601. */
+            sentAt?: string;
+            /** @description The properties of the event. */
+            properties?: {
+                [key: string]: unknown;
+            };
+            /** @description What is known of the user or group. */
+            traits?: {
+                [key: string]: unknown;
+            };
+            /** @description Where it was done. */
+            context?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description The answer that Segment's libraries expect. */
+        SegmentResult: {
+            /** @description Always true. */
+            success: boolean;
         };
         /** @description Purchases to record. */
         PurchaseBulkRequest: {
@@ -7387,6 +7464,58 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["OrderConflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    sendSegment: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path: {
+                /**
+                 * @description What is sent. A batch, and an import, hold messages of all other types.
+                 * @example batch
+                 */
+                kind: "track" | "identify" | "page" | "screen" | "group" | "alias" | "batch" | "import";
+            };
+            cookie?: never;
+        };
+        /** @description A message, or messages in `batch`; at most 500 KiB. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SegmentRequest"];
+            };
+        };
+        responses: {
+            /** @description Everything that can be stored is durable. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Events-Accepted": components["headers"]["Events-Accepted"];
+                    "Events-Rejected": components["headers"]["Events-Rejected"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SegmentResult"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableContent"];

@@ -224,7 +224,7 @@ func TestOperations(t *testing.T) {
 			"beginImport", "createEvent", "createEventsBulk", "createOrder", "createOrdersBulk", "createPurchase",
 			"createPurchasesBulk", "createRefund", "createStandaloneRefund", "createStandaloneRefundsBulk", "eraseUser",
 			"exportEvents", "exportOrders", "exportRefunds", "exportUser", "finishImport", "getBatchReceipt", "getErasure", "getExport", "getImport",
-			"getOrder", "listErasures", "listEvents", "listExports", "listUserEvents",
+			"getOrder", "listErasures", "listEvents", "listExports", "listUserEvents", "sendSegment",
 		},
 		"analytics": {
 			"eventNames", "eventTimeseries", "mySummary", "overview", "productTimeseries", "productTimeseriesBySKU", "topProducts", "topUsers", "userSummary",

@@ -3,6 +3,7 @@ package authn
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -141,11 +142,17 @@ func (v *Verifier) Run(ctx context.Context) {
 	<-ctx.Done()
 }
 
-// Authenticate verifies the value of an Authorization header. A user is outside projects until Enter. Errors are Unauthenticated, Unavailable if the
+// Authenticate verifies the value of an Authorization header: a Bearer token or API key, or an API key as the user name of Basic (RFC
+// 7617), as libraries of other systems send it. A user is outside projects until Enter. Errors are Unauthenticated, Unavailable if the
 // credentials cannot be checked at the moment, or TooMany for an address that sends many unknown API keys.
 func (v *Verifier) Authenticate(ctx context.Context, header string) (Principal, error) {
-	scheme, credential, ok := strings.Cut(header, " ")
-	if !ok || !strings.EqualFold(scheme, "Bearer") || credential == "" {
+	scheme, credential, _ := strings.Cut(header, " ")
+	if strings.EqualFold(scheme, "Basic") {
+		if key, ok := userName(credential); ok {
+			return v.keys.find(ctx, key)
+		}
+	}
+	if !strings.EqualFold(scheme, "Bearer") || credential == "" {
 		return Principal{}, errs.New(errs.Unauthenticated, "invalid_authorization",
 			"The Authorization header must read: Bearer <access token or API key>.")
 	}
@@ -153,6 +160,13 @@ func (v *Verifier) Authenticate(ctx context.Context, header string) (Principal, 
 		return v.keys.find(ctx, credential)
 	}
 	return v.token(ctx, credential)
+}
+
+// userName returns the user name of the credentials of Basic. The password is empty, or ignored.
+func userName(credentials string) (string, bool) {
+	decoded, err := base64.StdEncoding.DecodeString(credentials)
+	name, _, ok := strings.Cut(string(decoded), ":")
+	return name, err == nil && ok
 }
 
 func (v *Verifier) token(ctx context.Context, raw string) (Principal, error) {

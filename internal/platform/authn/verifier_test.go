@@ -58,7 +58,9 @@ func TestBadAuthorizationHeaders(t *testing.T) {
 		"":                   "invalid_authorization",
 		"Bearer":             "invalid_authorization",
 		"Bearer ":            "invalid_authorization",
-		"Basic dXNlcjpwYXNz": "invalid_authorization",
+		"Basic dXNlcjpwYXNz": "invalid_api_key",
+		"Basic dXNlcg==":     "invalid_authorization", // no colon
+		"Basic ???":          "invalid_authorization",
 		"Bearer not-a-token": "invalid_token",
 		"Bearer a.b.c":       "invalid_token",
 		"Bearer hpa_unknown": "invalid_api_key",

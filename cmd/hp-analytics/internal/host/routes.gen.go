@@ -6,6 +6,6 @@ package host
 var segments = map[string][]string{
 	"auth":      {"auth"},
 	"catalog":   {"products"},
-	"ingest":    {"erasures", "events", "exports", "imports", "orders", "purchases", "refunds", "users"},
+	"ingest":    {"erasures", "events", "exports", "imports", "orders", "purchases", "refunds", "segment", "users"},
 	"analytics": {"analytics"},
 }

@@ -103,6 +103,7 @@ func TestPaths(t *testing.T) {
 		"ingest    POST   /purchases/bulk                    createPurchasesBulk",
 		"ingest    POST   /refunds                           createStandaloneRefund",
 		"ingest    POST   /refunds/bulk                      createStandaloneRefundsBulk",
+		"ingest    POST   /segment/v1/{kind}                 sendSegment",
 		"operations GET    /                                  getDashboard",
 		"operations GET    /app                               getDashboardPage",
 		"operations GET    /docs                              getDocs",

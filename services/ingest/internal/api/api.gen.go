@@ -69,6 +69,18 @@ const (
 	WaitForAggregated WaitFor = "aggregated"
 )
 
+// Defines values for SendSegmentParamsKind.
+const (
+	SendSegmentParamsKindAlias    SendSegmentParamsKind = "alias"
+	SendSegmentParamsKindBatch    SendSegmentParamsKind = "batch"
+	SendSegmentParamsKindGroup    SendSegmentParamsKind = "group"
+	SendSegmentParamsKindIdentify SendSegmentParamsKind = "identify"
+	SendSegmentParamsKindImport   SendSegmentParamsKind = "import"
+	SendSegmentParamsKindPage     SendSegmentParamsKind = "page"
+	SendSegmentParamsKindScreen   SendSegmentParamsKind = "screen"
+	SendSegmentParamsKindTrack    SendSegmentParamsKind = "track"
+)
+
 // Defines values for EraseUserParamsKind.
 const (
 	EraseUserParamsKindAnonymousID EraseUserParamsKind = "anonymous_id"
@@ -1077,6 +1089,49 @@ type RefundRequest struct {
 // Example: SHOE-TRAIL-42
 type SKU = string
 
+// SegmentRequest A message of Segment's specification, or a batch of them in `batch`. Members that are not named here are taken and ignored, and ids may be numbers.
+type SegmentRequest struct {
+	// AnonymousID Who did it, before they are known.
+	AnonymousID *string `json:"anonymousId,omitempty"`
+
+	// Batch The messages of a batch or an import. Each has its `type`.
+	Batch *[]map[string]interface{} `json:"batch,omitempty"`
+
+	// Context Where it was done.
+	Context *map[string]interface{} `json:"context,omitempty"`
+
+	// Event The name of a tracked event.
+	Event *string `json:"event,omitempty"`
+
+	// MessageID The id of the message.
+	MessageID *string `json:"messageId,omitempty"`
+
+	// Properties The properties of the event.
+	Properties *map[string]interface{} `json:"properties,omitempty"`
+
+	// SentAt When it was sent, by the same clock: ISO 8601.
+	SentAt *string `json:"sentAt,omitempty"`
+
+	// Timestamp When it was done: ISO 8601.
+	Timestamp *string `json:"timestamp,omitempty"`
+
+	// Traits What is known of the user or group.
+	Traits *map[string]interface{} `json:"traits,omitempty"`
+
+	// Type Of a message in a batch: track, identify, page, screen, group or alias.
+	Type *string `json:"type,omitempty"`
+
+	// UserID Who did it.
+	UserID               *string                `json:"userId,omitempty"`
+	AdditionalProperties map[string]interface{} `json:"-"`
+}
+
+// SegmentResult The answer that Segment's libraries expect.
+type SegmentResult struct {
+	// Success Always true.
+	Success bool `json:"success"`
+}
+
 // StandaloneRefundBulkRequest Refunds without an order.
 type StandaloneRefundBulkRequest struct {
 	// Refunds The refunds.
@@ -1431,6 +1486,9 @@ type ExportRefundsParams struct {
 	After *ExportAfter `form:"after,omitempty" json:"after,omitempty"`
 }
 
+// SendSegmentParamsKind defines parameters for SendSegment.
+type SendSegmentParamsKind string
+
 // EraseUserParams defines parameters for EraseUser.
 type EraseUserParams struct {
 	// Kind Which of the two the id is. Equal texts of the two kinds are different users. Without it, it is the user id, or if there is none, the anonymous id.
@@ -1493,6 +1551,227 @@ type CreateStandaloneRefundJSONRequestBody = StandaloneRefundRequest
 
 // CreateStandaloneRefundsBulkJSONRequestBody defines body for CreateStandaloneRefundsBulk for application/json ContentType.
 type CreateStandaloneRefundsBulkJSONRequestBody = StandaloneRefundBulkRequest
+
+// SendSegmentJSONRequestBody defines body for SendSegment for application/json ContentType.
+type SendSegmentJSONRequestBody = SegmentRequest
+
+// Getter for additional properties for SegmentRequest. Returns the specified
+// element and whether it was found
+func (a SegmentRequest) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for SegmentRequest
+func (a *SegmentRequest) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for SegmentRequest to handle AdditionalProperties
+func (a *SegmentRequest) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["anonymousId"]; found {
+		err = json.Unmarshal(raw, &a.AnonymousID)
+		if err != nil {
+			return fmt.Errorf("error reading 'anonymousId': %w", err)
+		}
+		delete(object, "anonymousId")
+	}
+
+	if raw, found := object["batch"]; found {
+		err = json.Unmarshal(raw, &a.Batch)
+		if err != nil {
+			return fmt.Errorf("error reading 'batch': %w", err)
+		}
+		delete(object, "batch")
+	}
+
+	if raw, found := object["context"]; found {
+		err = json.Unmarshal(raw, &a.Context)
+		if err != nil {
+			return fmt.Errorf("error reading 'context': %w", err)
+		}
+		delete(object, "context")
+	}
+
+	if raw, found := object["event"]; found {
+		err = json.Unmarshal(raw, &a.Event)
+		if err != nil {
+			return fmt.Errorf("error reading 'event': %w", err)
+		}
+		delete(object, "event")
+	}
+
+	if raw, found := object["messageId"]; found {
+		err = json.Unmarshal(raw, &a.MessageID)
+		if err != nil {
+			return fmt.Errorf("error reading 'messageId': %w", err)
+		}
+		delete(object, "messageId")
+	}
+
+	if raw, found := object["properties"]; found {
+		err = json.Unmarshal(raw, &a.Properties)
+		if err != nil {
+			return fmt.Errorf("error reading 'properties': %w", err)
+		}
+		delete(object, "properties")
+	}
+
+	if raw, found := object["sentAt"]; found {
+		err = json.Unmarshal(raw, &a.SentAt)
+		if err != nil {
+			return fmt.Errorf("error reading 'sentAt': %w", err)
+		}
+		delete(object, "sentAt")
+	}
+
+	if raw, found := object["timestamp"]; found {
+		err = json.Unmarshal(raw, &a.Timestamp)
+		if err != nil {
+			return fmt.Errorf("error reading 'timestamp': %w", err)
+		}
+		delete(object, "timestamp")
+	}
+
+	if raw, found := object["traits"]; found {
+		err = json.Unmarshal(raw, &a.Traits)
+		if err != nil {
+			return fmt.Errorf("error reading 'traits': %w", err)
+		}
+		delete(object, "traits")
+	}
+
+	if raw, found := object["type"]; found {
+		err = json.Unmarshal(raw, &a.Type)
+		if err != nil {
+			return fmt.Errorf("error reading 'type': %w", err)
+		}
+		delete(object, "type")
+	}
+
+	if raw, found := object["userId"]; found {
+		err = json.Unmarshal(raw, &a.UserID)
+		if err != nil {
+			return fmt.Errorf("error reading 'userId': %w", err)
+		}
+		delete(object, "userId")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for SegmentRequest to handle AdditionalProperties
+func (a SegmentRequest) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	if a.AnonymousID != nil {
+		object["anonymousId"], err = json.Marshal(a.AnonymousID)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'anonymousId': %w", err)
+		}
+	}
+
+	if a.Batch != nil {
+		object["batch"], err = json.Marshal(a.Batch)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'batch': %w", err)
+		}
+	}
+
+	if a.Context != nil {
+		object["context"], err = json.Marshal(a.Context)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'context': %w", err)
+		}
+	}
+
+	if a.Event != nil {
+		object["event"], err = json.Marshal(a.Event)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'event': %w", err)
+		}
+	}
+
+	if a.MessageID != nil {
+		object["messageId"], err = json.Marshal(a.MessageID)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'messageId': %w", err)
+		}
+	}
+
+	if a.Properties != nil {
+		object["properties"], err = json.Marshal(a.Properties)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'properties': %w", err)
+		}
+	}
+
+	if a.SentAt != nil {
+		object["sentAt"], err = json.Marshal(a.SentAt)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'sentAt': %w", err)
+		}
+	}
+
+	if a.Timestamp != nil {
+		object["timestamp"], err = json.Marshal(a.Timestamp)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'timestamp': %w", err)
+		}
+	}
+
+	if a.Traits != nil {
+		object["traits"], err = json.Marshal(a.Traits)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'traits': %w", err)
+		}
+	}
+
+	if a.Type != nil {
+		object["type"], err = json.Marshal(a.Type)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'type': %w", err)
+		}
+	}
+
+	if a.UserID != nil {
+		object["userId"], err = json.Marshal(a.UserID)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'userId': %w", err)
+		}
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -1562,6 +1841,9 @@ type ServerInterface interface {
 	// ExportRefunds All refunds of a day
 	// (GET /refunds/export)
 	ExportRefunds(w http.ResponseWriter, r *http.Request, params ExportRefundsParams)
+	// SendSegment Take what libraries for Segment send
+	// (POST /segment/v1/{kind})
+	SendSegment(w http.ResponseWriter, r *http.Request, kind SendSegmentParamsKind)
 	// EraseUser Forget a user
 	// (DELETE /users/{id})
 	EraseUser(w http.ResponseWriter, r *http.Request, id string, params EraseUserParams)
@@ -1706,6 +1988,12 @@ func (_ Unimplemented) CreateStandaloneRefundsBulk(w http.ResponseWriter, r *htt
 // ExportRefunds All refunds of a day
 // (GET /refunds/export)
 func (_ Unimplemented) ExportRefunds(w http.ResponseWriter, r *http.Request, params ExportRefundsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// SendSegment Take what libraries for Segment send
+// (POST /segment/v1/{kind})
+func (_ Unimplemented) SendSegment(w http.ResponseWriter, r *http.Request, kind SendSegmentParamsKind) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -2621,6 +2909,32 @@ func (siw *ServerInterfaceWrapper) ExportRefunds(w http.ResponseWriter, r *http.
 	handler.ServeHTTP(w, r)
 }
 
+// SendSegment operation middleware
+func (siw *ServerInterfaceWrapper) SendSegment(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "kind" -------------
+	var kind SendSegmentParamsKind
+
+	err = runtime.BindStyledParameterWithOptions("simple", "kind", chi.URLParam(r, "kind"), &kind, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "kind", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SendSegment(w, r, kind)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // EraseUser operation middleware
 func (siw *ServerInterfaceWrapper) EraseUser(w http.ResponseWriter, r *http.Request) {
 
@@ -2964,6 +3278,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/refunds/export", wrapper.ExportRefunds)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/segment/v1/{kind}", wrapper.SendSegment)
 	})
 	r.Group(func(r chi.Router) {
 		r.Delete(options.BaseURL+"/users/{id}", wrapper.EraseUser)

@@ -233,6 +233,13 @@ func (s *scanner) integer(d *event.FactDraft, field event.Fields, name string, t
 	return nil
 }
 
+// Properties gives an object to a draft as its properties, with the checks of the member properties of an event. An error says that raw
+// is no JSON value.
+func Properties(raw []byte, d *event.FactDraft, to *[]byte, replaced *bool) error {
+	s := scanner{data: raw}
+	return s.properties(d, to, replaced)
+}
+
 // properties keeps an object, after checking that the database accepts it. An event that the database refuses fails the
 // shared transaction, which then has to be bisected. A text that cannot be stored costs characters and not the event.
 func (s *scanner) properties(d *event.FactDraft, to *[]byte, replaced *bool) error {

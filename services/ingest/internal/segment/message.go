@@ -1,0 +1,136 @@
+// Package segment translates what libraries for Segment's HTTP API send into events, orders and refunds, so that a shop that has such a
+// library changes its address and key and nothing else. RudderStack's libraries send the same.
+//
+// The calls are those of https://segment.com/docs/connections/sources/catalog/libraries/server/http-api, and the names of a shop's events
+// those of https://segment.com/docs/connections/spec/ecommerce/v2.
+package segment
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+)
+
+// Limits of a request, as Segment documents them.
+const (
+	MaxBody    = 500 << 10 // decoded bytes
+	MaxMessage = 32 << 10  // bytes of one message
+)
+
+// Calls are the last parts of the paths. A batch and an import hold messages of the other types.
+var Calls = []string{"track", "identify", "page", "screen", "group", "alias", "batch", "import"}
+
+// The refusals of a whole request. Segment answers 400 for each of them, and its libraries do not send the same again.
+var (
+	ErrTooLarge = errs.New(errs.Malformed, "body_too_large", fmt.Sprintf("The body has at most %d bytes, decoded.", MaxBody))
+	errTooMany  = errs.New(errs.Malformed, "batch_too_large", fmt.Sprintf("A batch holds at most %d messages.", event.MaxBatch))
+	errLarge    = errs.New(errs.Malformed, event.CodeTooLarge, fmt.Sprintf("A message has at most %d bytes.", MaxMessage))
+)
+
+// message is a call as libraries send it. Libraries in languages without types send numbers as ids, and null for what is absent.
+type message struct {
+	Type              string          `json:"type"`
+	MessageID         scalar          `json:"messageId"`
+	UserID            scalar          `json:"userId"`
+	AnonymousID       scalar          `json:"anonymousId"`
+	PreviousID        scalar          `json:"previousId"`
+	GroupID           scalar          `json:"groupId"`
+	Event             scalar          `json:"event"`
+	Name              scalar          `json:"name"`
+	Category          scalar          `json:"category"`
+	Timestamp         scalar          `json:"timestamp"`
+	OriginalTimestamp scalar          `json:"originalTimestamp"`
+	SentAt            scalar          `json:"sentAt"`
+	Properties        json.RawMessage `json:"properties"`
+	Traits            json.RawMessage `json:"traits"`
+	Context           messageContext  `json:"context"`
+
+	unreadable error
+}
+
+// messageContext is what a library knows of where it runs.
+type messageContext struct {
+	Page     page              `json:"page"`
+	Campaign map[string]scalar `json:"campaign"`
+}
+
+type page struct {
+	URL      scalar `json:"url"`
+	Referrer scalar `json:"referrer"`
+}
+
+// scalar is a text, or a number or truth value in its place. Anything else is an error of the message.
+type scalar string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *scalar) UnmarshalJSON(data []byte) error {
+	switch c := data[0]; {
+	case c == '"':
+		return json.Unmarshal(data, (*string)(s))
+	case c == 'n':
+		return nil
+	case c == '{' || c == '[':
+		return fmt.Errorf("a text is expected where %.20q is", data)
+	default:
+		*s = scalar(data)
+		return nil
+	}
+}
+
+// read returns the messages of a request. One that is JSON of a wrong shape has unreadable set, and does not affect the others.
+func read(call string, body []byte) ([]message, error) {
+	if call != "batch" && call != "import" {
+		if len(body) > MaxMessage {
+			return nil, errLarge
+		}
+		m := one(body)
+		if syntax := new(any); m.unreadable != nil && json.Unmarshal(body, syntax) != nil {
+			return nil, malformed(m.unreadable)
+		}
+		m.Type = call
+		return []message{m}, nil
+	}
+	var batch struct {
+		Batch       []json.RawMessage `json:"batch"`
+		SentAt      scalar            `json:"sentAt"`
+		Context     messageContext    `json:"context"`
+	}
+	if err := json.Unmarshal(body, &batch); err != nil {
+		return nil, malformed(err)
+	}
+	if len(batch.Batch) > event.MaxBatch {
+		return nil, errTooMany
+	}
+	messages := make([]message, len(batch.Batch))
+	for i, raw := range batch.Batch {
+		m := one(raw)
+		if len(raw) > MaxMessage {
+			m = message{unreadable: errLarge}
+		}
+		if m.SentAt == "" {
+			m.SentAt = batch.SentAt
+		}
+		if m.Context.Campaign == nil && m.Context.Page == (page{}) {
+			m.Context = batch.Context
+		}
+		messages[i] = m
+	}
+	return messages, nil
+}
+
+func one(raw []byte) (m message) {
+	if raw = bytes.TrimSpace(raw); len(raw) == 0 || raw[0] != '{' {
+		return message{unreadable: fmt.Errorf("a message is a JSON object")}
+	}
+	m.unreadable = json.Unmarshal(raw, &m)
+	m.Type = strings.ToLower(m.Type)
+	return m
+}
+
+func malformed(cause error) error {
+	return errs.New(errs.Malformed, event.CodeMalformed, "The body is no JSON of a message or a batch.").Because(cause)
+}
