@@ -95,9 +95,9 @@ func read(call string, body []byte) ([]message, error) {
 		return []message{m}, nil
 	}
 	var batch struct {
-		Batch       []json.RawMessage `json:"batch"`
-		SentAt      scalar            `json:"sentAt"`
-		Context     messageContext    `json:"context"`
+		Batch   []json.RawMessage `json:"batch"`
+		SentAt  scalar            `json:"sentAt"`
+		Context messageContext    `json:"context"`
 	}
 	if err := json.Unmarshal(body, &batch); err != nil {
 		return nil, malformed(err)
