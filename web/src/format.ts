@@ -64,3 +64,8 @@ export function ago(time: string, now: number): string {
   if (seconds < 5400) return `${Math.round(seconds / 60)} min ago`;
   return new Date(time).toLocaleString();
 }
+
+// exact writes a time to the second, as the clocks of the project show it.
+export function exact(time: string, zone: string): string {
+  return new Date(time).toLocaleString(undefined, { timeZone: zone, dateStyle: "medium", timeStyle: "medium" });
+}

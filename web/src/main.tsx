@@ -10,6 +10,8 @@ import { OverviewPage } from "./pages/overview";
 import { ProductPage } from "./pages/product";
 import { ProductsPage } from "./pages/products";
 import { SignIn } from "./pages/signin";
+import { UserPage } from "./pages/user";
+import { UsersPage } from "./pages/users";
 import { Shell } from "./parts/shell";
 import { follow, hash, link, page } from "./route";
 import { me, resume } from "./session";
@@ -47,6 +49,8 @@ function Page() {
   if (name === "products" && id === "import" && more === undefined) return <ImportPage />;
   if (name === "products" && id !== undefined && more === undefined) return <ProductPage key={id} id={id} />;
   if (name === "events" && id === undefined) return <EventsPage />;
+  if (name === "users" && id === undefined) return <UsersPage />;
+  if (name === "users" && id !== undefined && more === undefined) return <UserPage key={id} id={id} />;
   if (name === "account" && id === undefined) return <AccountPage />;
   return <p>There is no such page. <a href={link([])}>Overview</a></p>;
 }

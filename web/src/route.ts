@@ -32,9 +32,10 @@ export function link(path: string[], changes: Record<string, string> = {}): stri
   return withQuery(path, next, changes);
 }
 
-// same returns the address of this page with some filters changed.
+// same returns the address of this page with some filters changed. Other days begin with the first page of each list.
 export function same(changes: Record<string, string>): string {
-  return withQuery(page.value, new URLSearchParams(query.value), changes);
+  const first: Record<string, string> = "from" in changes ? { cursor: "", raw: "" } : {};
+  return withQuery(page.value, new URLSearchParams(query.value), { ...first, ...changes });
 }
 
 function withQuery(path: string[], next: URLSearchParams, changes: Record<string, string>): string {

@@ -2,11 +2,12 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { me, signOut } from "../session";
+import { mayReadUsers } from "../rights";
 import { go, link, page, project, root, same } from "../route";
 import { Keys } from "./keys";
 import { Toasts } from "./toast";
 
-const places: [name: string, path: string[]][] = [["Overview", []], ["Products", ["products"]], ["Events", ["events"]]];
+const places: [name: string, path: string[]][] = [["Overview", []], ["Products", ["products"]], ["Events", ["events"]], ["Users", ["users"]]];
 
 export function Shell({ children }: { children: ComponentChildren }) {
   const here = page.value[0] ?? "";
@@ -16,7 +17,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
       <header class="side">
         <p class="brand">HP Analytics</p>
         <nav aria-label="Pages">
-          {places.map(([name, path]) => (
+          {places.filter(([name]) => name !== "Users" || mayReadUsers.value).map(([name, path]) => (
             <a key={name} href={link(path)} aria-current={(path[0] ?? "") === here ? "page" : undefined}>{name}</a>
           ))}
         </nav>

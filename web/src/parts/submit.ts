@@ -31,9 +31,9 @@ export function useSubmit(shown: string[] = []): Submit {
   return { busy, failure: error && !inFields ? sentence(error) : "", errorOf, run };
 }
 
-// sentence says why a request failed.
+// sentence says why a request failed. A plain Error has a text for people.
 export function sentence(error: Error, wish: "do" | "see" = "do"): string {
-  if (!(error instanceof Problem)) return navigator.onLine ? "The server does not answer." : "You are offline.";
-  if (error.status === 403) return `You may not ${wish} this. ${error.message}`;
-  return error.message;
+  if (error instanceof Problem) return error.status === 403 ? `You may not ${wish} this. ${error.message}` : error.message;
+  if (error.constructor === Error) return error.message;
+  return navigator.onLine ? "The server does not answer." : "You are offline.";
 }
