@@ -4,8 +4,10 @@ import { PeriodPicker, usePeriodKeys } from "../parts/period";
 import { Ranking } from "../parts/ranking";
 import { SeriesChart } from "../parts/series";
 import { number } from "../format";
+import { RawEvents } from "../history/raw";
 import { useAnswer } from "../load";
 import { interval, period } from "../period";
+import { mayReadUsers } from "../rights";
 import { query, same } from "../route";
 
 export function EventsPage() {
@@ -28,11 +30,12 @@ export function EventsPage() {
           caption="Names of events" columns={["Name", "Events", "Users"]} empty="There were no events in these days."
           rows={names?.items.map((item) => ({
             key: item.type, value: item.events, shown: number(item.events), more: [(item.unique_users_exact ? "" : "≈ ") + number(item.unique_users)],
-            name: <a href={same({ type: item.type })} aria-current={item.type === type ? "true" : undefined}>{item.type}</a>,
+            name: <a href={same({ type: item.type, raw: "" })} aria-current={item.type === type ? "true" : undefined}>{item.type}</a>,
           }))}
         />
         {names?.next_cursor && <p><a href={same({ cursor: names.next_cursor })}>Next page</a></p>}
       </section>
+      {mayReadUsers.value ? <RawEvents /> : <p class="quiet">Only analysts and owners of the project see single events.</p>}
     </>
   );
 }
