@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"syscall"
 
 	"github.com/sethvargo/go-envconfig"
 	"github.com/spf13/cobra"
@@ -25,6 +26,8 @@ const (
 	exitFailure = 1 // something went wrong, or a comparison found a difference
 	exitUsage   = 2 // the command line or the configuration is wrong, or doctor has found a problem
 	exitRefused = 3 // an import has read everything, and rows were refused
+	// exitUnread is what shells show for a program that SIGPIPE has ended: nobody reads its output any more.
+	exitUnread = 128 + int(syscall.SIGPIPE)
 )
 
 // usageError marks an error that the user made: wrong arguments or configuration.
@@ -63,7 +66,9 @@ func (e environment) logger(ctx context.Context) (*slog.Logger, error) {
 
 // Run executes one command and returns the exit code.
 func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
-	env := environment{environ: environ, stdout: stdout, stderr: stderr}
+	ctx, out, stop := newCommandOutput(ctx, stdout)
+	defer stop()
+	env := environment{environ: environ, stdout: out.writer(), stderr: stderr}
 	root := &cobra.Command{
 		Use:           "hp-analytics",
 		Short:         "Product analytics on Postgres and Redis, with numbers that are provably right",
@@ -92,13 +97,16 @@ func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		versionCommand(env),
 	)
 	root.SetArgs(args)
-	root.SetOut(stdout)
+	root.SetOut(out.writer())
 	root.SetErr(stderr)
 	started := false
 	noteStart(root, &started)
 	err := root.ExecuteContext(ctx)
 	if err != nil && !started {
 		err = usageError{err}
+	}
+	if out.unread.Load() {
+		return exitUnread
 	}
 	return exitCode(err, stderr)
 }

@@ -268,9 +268,9 @@ func (v *visitor) exerciseErasure() {
 	v.do(http.StatusOK, http.MethodGet, "/erasures", "", "")
 }
 
-var tourBlock = regexp.MustCompile("(?s)## A two-minute tour.*?```sh\n(.*?)```")
+var tourBlock = regexp.MustCompile("(?s)## A two-minute tour.*?```sh\n(.*?)```\n\nThen, in the same shell:\n\n```sh\n(.*?)```")
 
-// takeTour runs the README's tour in a shell.
+// takeTour runs the blocks of the README's tour in one shell, and its import twice.
 func takeTour(t *testing.T, url, dir string) {
 	t.Helper()
 	readme, err := os.ReadFile("../../../../README.md")
@@ -279,22 +279,34 @@ func takeTour(t *testing.T, url, dir string) {
 	}
 	match := tourBlock.FindSubmatch(readme)
 	if match == nil {
-		t.Fatal("the README has no tour")
+		t.Fatal("the README has no tour of two blocks")
 	}
-	script := strings.NewReplacer("http://localhost:8080", url, ".data/", dir+"/").Replace(string(match[1]))
+	const then = "-- then --\n"
+	importing := regexp.MustCompile("(?m)^.*bin/hp-analytics import .*$").FindString(string(match[2]))
+	script := strings.NewReplacer("http://localhost:8080", url, ".data/", dir+"/", "/tmp/", t.TempDir()+"/", "bin/hp-analytics", os.Args[0]).
+		Replace(string(match[1]) + "printf '%s' '" + then + "'\n" + string(match[2]) + importing)
 	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script)
+	cmd.Env = append(os.Environ(), asProgram+"=1")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v:\n%s", err, out)
 	}
-	if strings.Contains(string(out), "}{") || strings.Contains(string(out), "\n\n") {
-		t.Errorf("the tour does not show one answer a line:\n%s", out)
+	first, second, _ := strings.Cut(string(out), then)
+	if strings.Contains(first, "}{") || strings.Contains(first, "\n\n") {
+		t.Errorf("the tour does not show one answer a line:\n%s", first)
 	}
-	for _, want := range []string{
+	shows(t, first,
 		`"created":2`, `"accepted":4`, `"rejected":1`, `"code":"unknown_product"`, `"amount_minor":25800`,
-		`"sku":"SHOE-42"`, `"gross_minor":38700`, `"number":"web-1002"`, `"refunded_minor":1333`, `"pending_events":0`,
-	} {
-		if !strings.Contains(string(out), want) {
+		`"sku":"SHOE-42"`, `"gross_minor":38700`, `"number":"web-1002"`, `"refunded_minor":1333`, `"pending_events":0`)
+	shows(t, second, "orders                1 imported", "1 rows were done by earlier runs",
+		`"slug":"tokyo"`, `"time_zone":"Asia/Tokyo"`, `"name":"web shop"`, `"key":"hpa_`)
+}
+
+// shows demands that a part of the tour shows some texts.
+func shows(t *testing.T, out string, texts ...string) {
+	t.Helper()
+	for _, want := range texts {
+		if !strings.Contains(out, want) {
 			t.Errorf("the tour does not show %s:\n%s", want, out)
 		}
 	}

@@ -70,6 +70,12 @@ func TestUp(t *testing.T) {
 		t.Errorf("healthcheck of a stopped platform: exit code %d", code)
 	}
 	t.Run("reconcile without it", func(t *testing.T) { wantNoDifferences(t, environ...) })
+	t.Run("nobody reads the output", func(t *testing.T) {
+		wantQuietEnd(t, environ...)
+		if left := leftovers(t, dir); len(left) > 0 {
+			t.Errorf("left running: %q", left)
+		}
+	})
 
 	again, _ := up(t, environ...)
 	admin, found, err := readLogin(dir)
