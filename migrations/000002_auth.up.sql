@@ -167,6 +167,34 @@ COMMENT ON COLUMN auth.api_keys.last_used_at IS 'When the key was used, to the m
 COMMENT ON COLUMN auth.api_keys.created_at IS 'When the key was created.';
 COMMENT ON COLUMN auth.api_keys.revoked_at IS 'When the key was revoked. Services refuse it at most 5 s later.';
 
+CREATE TABLE auth.share_links (
+	id            uuid PRIMARY KEY,
+	project       smallint NOT NULL REFERENCES auth.projects ON DELETE CASCADE,
+	name          text NOT NULL CHECK (length(name) BETWEEN 1 AND 100),
+	report        jsonb NOT NULL CHECK (jsonb_typeof(report) = 'object'),
+	secret_hash   bytea NOT NULL CONSTRAINT share_links_secret_hash_key UNIQUE,
+	key_hash      bytea NOT NULL CONSTRAINT share_links_key_hash_key UNIQUE,
+	password_hash text NOT NULL DEFAULT '',
+	owner         uuid NOT NULL REFERENCES auth.users ON DELETE CASCADE,
+	expires_at    timestamptz NOT NULL,
+	created_at    timestamptz NOT NULL DEFAULT now(),
+	revoked_at    timestamptz
+);
+CREATE INDEX share_links_project_idx ON auth.share_links (project, created_at);
+CREATE INDEX share_links_owner_idx ON auth.share_links (owner);
+COMMENT ON TABLE auth.share_links IS 'Share links. Whoever has the address of one reads one report without an account. They are stored and not only signed, so that they can be revoked and listed.';
+COMMENT ON COLUMN auth.share_links.id IS 'UUIDv7.';
+COMMENT ON COLUMN auth.share_links.project IS 'The project whose report it shows.';
+COMMENT ON COLUMN auth.share_links.name IS 'What it is for, as its maker describes it. Readers see it as the title.';
+COMMENT ON COLUMN auth.share_links.report IS 'The report with all its filters, as the schema PinnedReport in openapi.yaml. It never changes.';
+COMMENT ON COLUMN auth.share_links.secret_hash IS 'SHA-256 of the secret in the address, which has 256 random bits and is not stored.';
+COMMENT ON COLUMN auth.share_links.key_hash IS 'SHA-256 of the key that reads the report: an HMAC of password_hash by the secret.';
+COMMENT ON COLUMN auth.share_links.password_hash IS 'Argon2id of the password, in PHC string format; empty for a link without a password.';
+COMMENT ON COLUMN auth.share_links.owner IS 'The account that made it. The link works while that is an admin, or an owner or analyst of the project.';
+COMMENT ON COLUMN auth.share_links.expires_at IS 'When it stops working. The row is pruned 30 days later.';
+COMMENT ON COLUMN auth.share_links.created_at IS 'When it was made.';
+COMMENT ON COLUMN auth.share_links.revoked_at IS 'When it was revoked. Services refuse it at most 5 s later, and the row is pruned after 30 days.';
+
 CREATE TABLE auth.signing_keys (
 	kid         text PRIMARY KEY,
 	private_key bytea NOT NULL CHECK (length(private_key) = 32),
@@ -183,6 +211,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA auth TO hp_auth;
 GRANT SELECT (id, role, disabled_at) ON auth.users TO hp_catalog, hp_ingest, hp_analytics;
 GRANT SELECT (id, owner, project, key_hash, scopes, unknown_products, expires_at, last_used_at, revoked_at), UPDATE (last_used_at) ON auth.api_keys
 	TO hp_catalog, hp_ingest, hp_analytics;
+GRANT SELECT (id, project, report, key_hash, owner, expires_at, revoked_at) ON auth.share_links TO hp_analytics;
 GRANT SELECT ON auth.projects TO hp_catalog, hp_ingest, hp_analytics, hp_aggregator;
 GRANT SELECT ON auth.members TO hp_catalog, hp_ingest, hp_analytics;
 

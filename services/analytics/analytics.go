@@ -31,7 +31,7 @@ const localTTL = time.Second
 // New builds the service. It opens no connection yet.
 func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, error) {
 	f, err := frame.Open(ctx, cfg.Config, deps, frame.Spec{
-		Name: "analytics", Role: "hp_analytics", SchemaVersion: migrations.Latest(), Tokens: &cfg.Auth, ReadsOnly: true,
+		Name: "analytics", Role: "hp_analytics", SchemaVersion: migrations.Latest(), Tokens: &cfg.Auth, ShareLinks: true, ReadsOnly: true,
 	})
 	if err != nil {
 		return nil, err
@@ -55,13 +55,14 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 		Callers: newLimiter("analytics", cfg.CostLimit, f), OfCaller: cfg.CostLimit,
 		Projects: newLimiter("analytics-project", cfg.ProjectCostLimit, f), OfProject: cfg.ProjectCostLimit,
 	}
-	for _, limiter := range []*ratelimit.Limiter{quotas.Callers, quotas.Projects} {
+	shared := newLimiter("shared", cfg.SharedLimit, f)
+	for _, limiter := range []*ratelimit.Limiter{quotas.Callers, quotas.Projects, shared} {
 		if limiter != nil {
 			background = append(background, lifecycle.OnStop("rate limit", limiter.Close))
 		}
 	}
 	server := &api.Server{
-		Reports: reports, Numbers: numbers, Zones: zones, Cache: answers, Versions: versions, Quotas: quotas,
+		Reports: reports, Numbers: numbers, Zones: zones, Cache: answers, Versions: versions, Quotas: quotas, Shared: shared,
 		OpenToUsers: cfg.OpenToUsers, Now: time.Now,
 	}
 	return f.Service(frame.Parts{
@@ -71,7 +72,7 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 				Authenticator: f.Verifier,
 				Slots:         f.NewSlots(),
 				// The quota counts what answers cost. Only those that are not in the cache cost anything.
-				Limits:   map[string]edge.Limit{"analytics": edge.ChargedByHandler()},
+				Limits:   map[string]edge.Limit{"analytics": edge.ChargedByHandler(), "shared": edge.ChargedByHandler()},
 				Prepared: api.Prepared(),
 			}, server.Mount)
 		},

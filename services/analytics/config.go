@@ -23,9 +23,12 @@ type Config struct {
 	// costs 1 for each of its days, or 24 by the hour, an overview twice that, a ranking 10, a ranking of users or by unique users
 	// 50, and each twenty times as much for guests.
 	CostLimit int `env:"ANALYTICS_COST_LIMIT, default=600000"`
-	// ProjectCostLimit is the same for all members and keys of a project together, and once more for all guests of it together; 0 is no
+	// ProjectCostLimit is the same for all members and keys of a project together, once more for all its guests together, and for the readers of its share links; 0 is no
 	// limit. If it is not larger than CostLimit, one key can use up what all of its project may spend.
 	ProjectCostLimit int `env:"ANALYTICS_PROJECT_COST_LIMIT, default=3000000"`
+	// SharedLimit is how many requests per minute may be made with one share link, by all who have it together; 0 is no limit. A page
+	// that shows the report makes four a minute. Beyond it, readers of the link see their numbers age.
+	SharedLimit int `env:"ANALYTICS_SHARED_LIMIT, default=1200"`
 	// OpenToUsers lets guests of the default project read rankings and series of products, without purchases, units and revenue.
 	// Without it, they read only their own summary.
 	OpenToUsers bool `env:"ANALYTICS_OPEN_TO_USERS, default=true"`
@@ -45,6 +48,9 @@ func (c *Config) Validate() error {
 	}
 	if c.ProjectCostLimit < 0 {
 		problems = append(problems, fmt.Errorf("ANALYTICS_PROJECT_COST_LIMIT: must not be negative, not %d", c.ProjectCostLimit))
+	}
+	if c.SharedLimit < 0 {
+		problems = append(problems, fmt.Errorf("ANALYTICS_SHARED_LIMIT: must not be negative, not %d", c.SharedLimit))
 	}
 	return errors.Join(problems...)
 }

@@ -37,10 +37,10 @@ type Config struct {
 	// who has done what. At least 30.
 	AuditRetention int `env:"AUDIT_RETENTION_DAYS, default=400"`
 
-	// LoginAccountLimit is how many wrong passwords per minute one client address may try for one account (an IPv6 /64 counts
+	// LoginAccountLimit is how many wrong passwords per minute one client address may try for one account or share link (an IPv6 /64 counts
 	// as one address). Beyond it, that address is refused even with the right password; others are not.
 	LoginAccountLimit int `env:"LOGIN_LIMIT_ACCOUNT, default=10"`
-	// LoginAccountTotal is how many wrong passwords per hour all addresses together may try for one account. Beyond it, the
+	// LoginAccountTotal is how many wrong passwords per hour all addresses together may try for one account or share link. Beyond it, the
 	// owner is refused, too, so a low value lets strangers lock people out.
 	LoginAccountTotal int `env:"LOGIN_LIMIT_ACCOUNT_TOTAL, default=100"`
 	// LoginAddressLimit is how many login attempts per minute one client address may make (an IPv6 /64 counts as one).
@@ -52,6 +52,8 @@ type Config struct {
 	RegisterRefusedLimit int `env:"REGISTER_LIMIT_REFUSED, default=20"`
 	// RefreshLimit is how many refreshes per minute one client address may make. All users of an office share an address.
 	RefreshLimit int `env:"REFRESH_LIMIT_ADDRESS, default=300"`
+	// ShareLimit is how many share links per minute one client address may open. Each page that shows a shared report opens its link once.
+	ShareLimit int `env:"SHARE_LIMIT_ADDRESS, default=300"`
 }
 
 // Validate implements config.Validator.
@@ -89,6 +91,7 @@ func (c *Config) Validate() error {
 		{"REGISTER_LIMIT_ADDRESS", c.RegisterLimit},
 		{"REGISTER_LIMIT_REFUSED", c.RegisterRefusedLimit},
 		{"REFRESH_LIMIT_ADDRESS", c.RefreshLimit},
+		{"SHARE_LIMIT_ADDRESS", c.ShareLimit},
 	} {
 		if limit.value < 1 {
 			bad("%s: must be at least 1, not %d", limit.name, limit.value)

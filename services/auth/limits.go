@@ -29,6 +29,7 @@ func newLimits(cfg Config, f *frame.Frame) (limits map[string]edge.Limit, attemp
 		"login-account-total": edge.ChargedByHandler(),
 		"register":            edge.ByAddress(per(time.Minute, "register", cfg.RegisterLimit)),
 		"register-refused":    edge.ChargedByHandler(),
+		"share":               edge.ByAddress(per(time.Minute, "share", cfg.ShareLimit)),
 		"refresh":             edge.ByAddress(per(time.Minute, "refresh", cfg.RefreshLimit)),
 	}
 	return limits, attempts, func() {

@@ -12,13 +12,13 @@ import (
 )
 
 const (
-	// pruneInterval is how often one replica deletes refresh tokens that have ended, and old rows of the audit log.
+	// pruneInterval is how often one replica deletes refresh tokens and share links that have ended, and old rows of the audit log.
 	pruneInterval = time.Hour
 	// leaderRetry is how often the other replicas try to take over.
 	leaderRetry = time.Minute
 )
 
-// pruning deletes ended refresh tokens and rows of the audit log that are older than a number of days, on one replica at a time.
+// pruning deletes ended refresh tokens, share links that ended long ago, and rows of the audit log that are older than a number of days, on one replica at a time.
 func pruning(store postgres.Store, auditDays int, logger *slog.Logger) lifecycle.Component {
 	leader := &platformpostgres.Leader{Pool: store.Pool, Lock: locks.AuthLeader, Retry: leaderRetry, Logger: logger}
 	return lifecycle.Loop("pruning", func(ctx context.Context) {
@@ -35,6 +35,11 @@ func prune(ctx context.Context, store postgres.Store, auditDays int, logger *slo
 			logger.WarnContext(ctx, "prune refresh tokens", "err", err)
 		} else {
 			logger.InfoContext(ctx, "pruned refresh tokens", "tokens", n)
+		}
+		if n, err := store.PruneShareLinks(ctx); err != nil {
+			logger.WarnContext(ctx, "prune share links", "err", err)
+		} else {
+			logger.InfoContext(ctx, "pruned share links", "links", n)
 		}
 		if n, err := store.PruneJournal(ctx, auditDays); err != nil {
 			logger.WarnContext(ctx, "prune the audit log", "err", err)

@@ -194,7 +194,7 @@ func (m *maker) caller() string {
 		}
 	}
 	for _, scope := range o.Access.Scopes {
-		all = append(all, map[authn.Scope]string{authn.ScopeIngest: IngestKey, authn.ScopeRead: ReadKey, authn.ScopeAdmin: AdminKey}[scope])
+		all = append(all, map[authn.Scope]string{authn.ScopeIngest: IngestKey, authn.ScopeRead: ReadKey, authn.ScopeAdmin: AdminKey, authn.ScopeShared: ReadKey}[scope]) // nobody has a share link
 	}
 	return all[m.IntN(len(all))]
 }

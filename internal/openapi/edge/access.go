@@ -33,7 +33,7 @@ func (a *access) allows(caller authn.Principal, r *http.Request) bool {
 func (a *access) permits(caller authn.Principal, self string) bool {
 	switch {
 	case a.Public:
-		return true
+		return caller.Link == nil
 	case !caller.IsUser():
 		return slices.ContainsFunc(a.Scopes, caller.HasScope)
 	case slices.Contains(a.Roles, caller.Role):
@@ -48,6 +48,9 @@ func requirement(o *contract.Operation) string {
 	rule, where := o.Access, ""
 	if o.InProject {
 		where = " in the project"
+	}
+	if slices.Contains(rule.Scopes, authn.ScopeShared) {
+		return "This needs the key of a share link to a report of this kind."
 	}
 	var ways []string
 	switch {

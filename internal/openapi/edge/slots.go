@@ -40,6 +40,8 @@ func sharerOf(caller authn.Principal, network func() string) admission.Key {
 	switch {
 	case caller.Guest:
 		return admission.Key{Name: network()}
+	case caller.Link != nil: // whose holders can be anybody
+		return admission.Key{Name: caller.ID()}
 	case caller.Project.ID != 0:
 		return admission.Key{Project: caller.Project.ID}
 	default:

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base64"
 	"fmt"
 	"hash/crc32"
 	"strings"
@@ -45,13 +44,12 @@ const (
 func NewKey() string {
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret) // never fails
-	key := KeyPrefix + base64.RawURLEncoding.EncodeToString(secret)
-	return key + checksum(key)
+	return signed(KeyPrefix, secret)
 }
 
-// wellFormed reports whether NewKey could have made key.
-func wellFormed(key string) bool {
-	return len(key) == keyChars && strings.HasPrefix(key, KeyPrefix) && checksum(key[:keyChars-checksumChars]) == key[keyChars-checksumChars:]
+// wellFormed reports whether signed could have made key. All prefixes are as long as KeyPrefix.
+func wellFormed(key, prefix string) bool {
+	return len(key) == keyChars && strings.HasPrefix(key, prefix) && checksum(key[:keyChars-checksumChars]) == key[keyChars-checksumChars:]
 }
 
 // checksum returns the CRC-32 of s in base62.
@@ -75,10 +73,13 @@ func HashKey(key string) []byte {
 
 type keyHash = [sha256.Size]byte
 
-// keyCache looks up API keys. Its caches are keyed by hashes, so their size does not depend on what callers send. Unknown
+// keyCache looks up API keys, or keys of share links. Its caches are keyed by hashes, so their size does not depend on what callers send. Unknown
 // keys have a cache of their own, so that guesses do not displace keys in use.
 type keyCache struct {
 	store   KeyStore
+	prefix  string
+	invalid *errs.Error // the answer to an unknown key
+	expired *errs.Error
 	known   *otter.Cache[keyHash, Key]
 	unknown *otter.Cache[keyHash, struct{}]
 	proven  *otter.Cache[keyHash, struct{}]
@@ -86,8 +87,12 @@ type keyCache struct {
 }
 
 func newKeyCache(store KeyStore) *keyCache {
+	return newCredentialCache(store, KeyPrefix, errInvalidKey, errExpiredKey)
+}
+
+func newCredentialCache(store KeyStore, prefix string, invalid, expired *errs.Error) *keyCache {
 	return &keyCache{
-		store: store,
+		store: store, prefix: prefix, invalid: invalid, expired: expired,
 		known: otter.Must(&otter.Options[keyHash, Key]{
 			MaximumSize: maxKeys, ExpiryCalculator: otter.ExpiryWriting[keyHash, Key](keyTTL),
 		}),
@@ -116,14 +121,14 @@ var (
 	errExpiredKey = errs.New(errs.Unauthenticated, "api_key_expired", "The API key has expired. Create a new one.")
 )
 
-// find returns the caller with an API key.
+// find returns the caller with a key.
 func (c *keyCache) find(ctx context.Context, key string) (Principal, error) {
-	if !wellFormed(key) {
-		return Principal{}, errInvalidKey
+	if !wellFormed(key, c.prefix) {
+		return Principal{}, c.invalid
 	}
 	hash := sha256.Sum256([]byte(key))
 	if _, ok := c.unknown.GetIfPresent(hash); ok {
-		return Principal{}, errInvalidKey
+		return Principal{}, c.invalid
 	}
 	k, err := c.known.Get(ctx, hash, otter.LoaderFunc[keyHash, Key](func(ctx context.Context, hash keyHash) (Key, error) {
 		return c.load(ctx, key, hash)
@@ -132,7 +137,7 @@ func (c *keyCache) find(ctx context.Context, key string) (Principal, error) {
 		return Principal{}, err
 	}
 	if k.expired() {
-		return Principal{}, errExpiredKey
+		return Principal{}, c.expired
 	}
 	return k.Principal, nil
 }
@@ -154,7 +159,7 @@ func (c *keyCache) load(ctx context.Context, key string, hash keyHash) (Key, err
 	k, err := c.store.FindKey(ctx, key)
 	if errs.Is(err, errs.NotFound) {
 		c.unknown.Set(hash, struct{}{})
-		return Key{}, errInvalidKey.Because(err)
+		return Key{}, c.invalid.Because(err)
 	}
 	if err != nil {
 		return Key{}, fmt.Errorf("look up an API key: %w", err)

@@ -27,11 +27,12 @@ const (
 // Scope is a permission of an API key.
 type Scope string
 
-// The scopes. ScopeAdmin implies the other two.
+// The scopes. ScopeAdmin implies ScopeIngest and ScopeRead. ScopeShared is that of every share link, and of no key.
 const (
 	ScopeIngest Scope = "ingest"
 	ScopeRead   Scope = "read"
 	ScopeAdmin  Scope = "admin"
+	ScopeShared Scope = "shared"
 )
 
 // Project is the project that a caller acts in. Everything that it stores and reads belongs to it.
@@ -51,7 +52,8 @@ type Project struct {
 // DefaultProject is the one that the schema begins with.
 const DefaultProject int16 = 1
 
-// Principal is an authenticated caller: either a user (Subject and Role) or an API key (KeyID and Scopes).
+// Principal is an authenticated caller: a user (Subject and Role), an API key (KeyID and Scopes), or the holder of a share link (KeyID
+// and Link).
 type Principal struct {
 	Subject string // user id; empty for an API key
 	// Owner is the id of the account that the caller acts for: the user itself, or the account that made the API key, if need be
@@ -60,8 +62,10 @@ type Principal struct {
 	Role        Role   // where the user acts: in Project, or outside projects that of the account; empty for an API key
 	AccountRole Role   // Admin or User; empty for an API key
 	Session     string // id of the login that the access token belongs to; empty for an API key
-	KeyID       string // API key id; empty for a user
+	KeyID       string // id of the API key or share link; empty for a user
 	Scopes      []Scope
+	// Link is what the holder of a share link may read; nil for everybody else.
+	Link *Link
 	// Project is where the caller acts. It is empty for a user outside projects.
 	Project Project
 	// Guest says that a user is no member of the project. Guests act in the default project only: they send own events, apart
@@ -71,22 +75,29 @@ type Principal struct {
 	CreateProducts bool
 }
 
-// IsUser reports whether the caller is a user and not an API key.
+// IsUser reports whether the caller is a user, and neither an API key nor a share link.
 func (p Principal) IsUser() bool { return p.KeyID == "" }
 
-// ID identifies the principal across both kinds, for logs.
+// ID identifies the principal across all kinds, for logs.
 func (p Principal) ID() string {
-	if p.IsUser() {
+	switch {
+	case p.IsUser():
 		return "user:" + p.Subject
+	case p.Link != nil:
+		return "link:" + p.KeyID
+	default:
+		return "key:" + p.KeyID
 	}
-	return "key:" + p.KeyID
 }
 
 // QuotaKey identifies the principal in its project, for quotas: what a user uses up in one project is not missing in another.
 func (p Principal) QuotaKey() string { return strconv.Itoa(int(p.Project.ID)) + ":" + p.ID() }
 
-// HasScope reports whether an API key carries scope. It is false for users.
+// HasScope reports whether an API key or share link carries scope. It is false for users.
 func (p Principal) HasScope(scope Scope) bool {
+	if p.Link != nil || scope == ScopeShared {
+		return p.Link != nil && scope == ScopeShared
+	}
 	return !p.IsUser() && (slices.Contains(p.Scopes, scope) || slices.Contains(p.Scopes, ScopeAdmin))
 }
 

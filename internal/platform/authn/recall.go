@@ -38,11 +38,11 @@ func (v *Verifier) Recall(header, slug string) (Principal, bool) {
 
 func (v *Verifier) recallCaller(header string) (Principal, bool) {
 	credential, ok := strings.CutPrefix(header, "Bearer ")
-	switch {
-	case !ok:
+	if !ok {
 		return Principal{}, false
-	case strings.HasPrefix(credential, KeyPrefix):
-		k, ok := v.keys.known.GetIfPresent(sha256.Sum256([]byte(credential)))
+	}
+	if keys := v.credentials(credential); keys != nil {
+		k, ok := keys.known.GetIfPresent(sha256.Sum256([]byte(credential)))
 		return k.Principal, ok && !k.expired()
 	}
 	t, ok := v.tokens.GetIfPresent(sha256.Sum256([]byte(credential)))

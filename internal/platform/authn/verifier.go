@@ -93,6 +93,7 @@ type Verifier struct {
 	parser  *jwt.Parser
 	tokens  *otter.Cache[tokenHash, verifiedToken]
 	keys    *keyCache
+	links   *keyCache // nil: share links are unknown
 	places  *placeCache
 }
 
@@ -134,6 +135,9 @@ func NewLocalVerifier(set KeySet, store Store) *Verifier {
 // Run keeps the key set fresh until ctx ends, and then stops what the verifier runs in the background.
 func (v *Verifier) Run(ctx context.Context) {
 	defer v.keys.stop()
+	if v.links != nil {
+		defer v.links.stop()
+	}
 	defer v.places.stop()
 	defer v.tokens.StopAllGoroutines()
 	if v.refresh != nil {
@@ -156,8 +160,8 @@ func (v *Verifier) Authenticate(ctx context.Context, header string) (Principal, 
 		return Principal{}, errs.New(errs.Unauthenticated, "invalid_authorization",
 			"The Authorization header must read: Bearer <access token or API key>.")
 	}
-	if strings.HasPrefix(credential, KeyPrefix) {
-		return v.keys.find(ctx, credential)
+	if keys := v.credentials(credential); keys != nil {
+		return keys.find(ctx, credential)
 	}
 	return v.token(ctx, credential)
 }

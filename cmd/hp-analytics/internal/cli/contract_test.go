@@ -114,6 +114,7 @@ func exerciseContract(t *testing.T, url, dir string) {
 		t.Fatalf("the admin's login: %t, %v", found, err)
 	}
 	v.token = v.do(http.StatusOK, post, "/auth/login", `{"email":"`+admin.Email+`","password":"`+admin.Password+`"}`, "access_token")
+	boss := v.token
 	v.do(http.StatusOK, get, "/auth/me", "", "id")
 	key := v.do(http.StatusCreated, post, "/auth/api-keys", `{"name":"contract","scopes":["ingest","read"]}`, "key")
 	doomed := v.do(http.StatusCreated, post, "/auth/api-keys", `{"name":"doomed","scopes":["read"]}`, "id")
@@ -139,6 +140,7 @@ func exerciseContract(t *testing.T, url, dir string) {
 	v.do(http.StatusOK, get, "/analytics/products/top?metric=views", "", "metric")
 	v.do(http.StatusOK, get, "/analytics/products/"+hat+"/timeseries", "", "interval")
 	v.do(http.StatusOK, get, "/analytics/users/"+adaID+"/summary", "", "user_id")
+	v.exerciseSharing(boss, hat)
 	v.token = adaToken
 	v.do(http.StatusOK, get, "/analytics/users/me/summary", "", "user_id")
 	v.token = ""
@@ -156,6 +158,31 @@ func exerciseContract(t *testing.T, url, dir string) {
 			t.Errorf("operations of %s that no request has reached: %v", tag, missing)
 		}
 	}
+}
+
+// exerciseSharing shares the overview and the series of a product as an admin, and reads them with the links.
+func (v *visitor) exerciseSharing(admin, product string) {
+	v.t.Helper()
+	const get, post, del = http.MethodGet, http.MethodPost, http.MethodDelete
+	const links = "/auth/share-links"
+	expires := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
+	for path, report := range map[string]string{
+		"/analytics/shared/overview": `{"kind":"overview","days":7}`,
+		"/analytics/shared/product":  `{"kind":"product","product_id":"` + product + `","from":"2026-03-01","to":"2026-03-31","interval":"week"}`,
+	} {
+		v.token = admin
+		secret := v.do(http.StatusCreated, post, links, `{"name":"board","report":`+report+`,"expires_at":"`+expires+`","password":"winter numbers"}`, "secret")
+		v.token = ""
+		v.do(http.StatusUnauthorized, post, links+"/open", `{"secret":"`+secret+`"}`, "code")
+		v.token = v.do(http.StatusOK, post, links+"/open", `{"secret":"`+secret+`","password":"winter numbers"}`, "key")
+		v.do(http.StatusOK, get, path, "", "interval")
+	}
+	v.token = admin
+	var list struct{ Items []struct{ ID string } }
+	if err := json.Unmarshal(v.send(http.StatusOK, get, links, ""), &list); err != nil || len(list.Items) != 2 {
+		v.t.Fatalf("the links are %+v: %v", list, err)
+	}
+	v.do(http.StatusNoContent, del, links+"/"+list.Items[0].ID, "", "")
 }
 
 // exerciseAccounts calls the operations on accounts as an admin, and as a person who was invited.

@@ -171,6 +171,9 @@ func (p *platform) callers() []caller {
 	if _, err := pool.Exec(p.t.Context(), `UPDATE auth.api_keys SET expires_at = now() WHERE id = $1`, expiredID); err != nil {
 		p.t.Fatal(err)
 	}
+	link := p.send(http.MethodPost, "/auth/share-links", logins[authn.Analyst], fmt.Sprintf(
+		`{"name":"test","report":{"kind":"overview","days":7},"expires_at":%q}`, time.Now().Add(time.Hour).Format(time.RFC3339)))
+	link = p.send(http.MethodPost, "/auth/share-links/open", "", fmt.Sprintf(`{"secret":%q}`, link["secret"]))
 	self := p.send(http.MethodGet, "/auth/me", logins[authn.User], "")["id"].(string)
 	return []caller{
 		{name: "nobody"},
@@ -184,6 +187,7 @@ func (p *platform) callers() []caller {
 		{name: "key `read`", authorization: read},
 		{name: "key `admin`", authorization: root},
 		{name: "key `ingest`, `read`", authorization: both},
+		{name: "share link", authorization: "Bearer " + link["key"].(string)},
 		{name: "revoked key", authorization: revoked},
 		{name: "expired key", authorization: expired},
 		{name: "expired token", authorization: "Bearer " + p.expired(), id: self},

@@ -65,7 +65,9 @@ func restrictedAccess(document *openapi3.T, o *Operation, value any) (Access, er
 	if err := checkNames(document, schema, roles); err != nil {
 		return Access{}, err
 	}
-	if err := checkNames(document, "Scope", rule.Scopes); err != nil {
+	// The scope of share links is that of no API key, so the schema does not have it.
+	ofKeys := slices.DeleteFunc(slices.Clone(rule.Scopes), func(s authn.Scope) bool { return s == authn.ScopeShared })
+	if err := checkNames(document, "Scope", ofKeys); err != nil {
 		return Access{}, err
 	}
 	if rule.Self != "" && o.Parameters.GetByInAndName(openapi3.ParameterInPath, rule.Self) == nil {

@@ -28,6 +28,7 @@ type Spec struct {
 	Settings      []postgres.Setting // of every database connection
 	ReadsOnly     bool               // the service writes nothing, so it also works with a primary that refuses writes
 	Tokens        *authn.Config      // where to fetch the keys that verify access tokens; nil: the service needs no Verifier
+	ShareLinks    bool               // the Verifier accepts the keys of share links
 }
 
 // Frame is what a service is built from: what the process hands out, and the connections. Nothing is connected yet, so a
@@ -62,6 +63,9 @@ func Open(ctx context.Context, cfg Config, deps service.Deps, spec Spec) (*Frame
 	f := &Frame{Deps: deps, Pool: pool, Redis: shared, http: cfg.HTTP, admission: cfg.Admission, spec: spec}
 	if spec.Tokens != nil {
 		f.Verifier = authn.NewVerifier(*spec.Tokens, authn.NewPostgres(pool), deps.Logger)
+		if spec.ShareLinks {
+			f.Verifier.AcceptLinks(authn.NewLinks(pool))
+		}
 	}
 	return f, nil
 }

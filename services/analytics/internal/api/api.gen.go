@@ -831,6 +831,12 @@ type ServerInterface interface {
 	// ProductTimeseries The counts of a product over time
 	// (GET /analytics/products/{id}/timeseries)
 	ProductTimeseries(w http.ResponseWriter, r *http.Request, id openapi_types.UUID, params ProductTimeseriesParams)
+	// SharedOverview The overview that a link shares
+	// (GET /analytics/shared/overview)
+	SharedOverview(w http.ResponseWriter, r *http.Request)
+	// SharedProduct The series of a product that a link shares
+	// (GET /analytics/shared/product)
+	SharedProduct(w http.ResponseWriter, r *http.Request)
 	// MySummary The counts of the caller
 	// (GET /analytics/users/me/summary)
 	MySummary(w http.ResponseWriter, r *http.Request, params MySummaryParams)
@@ -879,6 +885,18 @@ func (_ Unimplemented) TopProducts(w http.ResponseWriter, r *http.Request, param
 // ProductTimeseries The counts of a product over time
 // (GET /analytics/products/{id}/timeseries)
 func (_ Unimplemented) ProductTimeseries(w http.ResponseWriter, r *http.Request, id openapi_types.UUID, params ProductTimeseriesParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// SharedOverview The overview that a link shares
+// (GET /analytics/shared/overview)
+func (_ Unimplemented) SharedOverview(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// SharedProduct The series of a product that a link shares
+// (GET /analytics/shared/product)
+func (_ Unimplemented) SharedProduct(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1502,6 +1520,34 @@ func (siw *ServerInterfaceWrapper) ProductTimeseries(w http.ResponseWriter, r *h
 	handler.ServeHTTP(w, r)
 }
 
+// SharedOverview operation middleware
+func (siw *ServerInterfaceWrapper) SharedOverview(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SharedOverview(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SharedProduct operation middleware
+func (siw *ServerInterfaceWrapper) SharedProduct(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SharedProduct(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // MySummary operation middleware
 func (siw *ServerInterfaceWrapper) MySummary(w http.ResponseWriter, r *http.Request) {
 
@@ -1896,6 +1942,12 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/analytics/products/top", wrapper.TopProducts)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/analytics/shared/overview", wrapper.SharedOverview)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/analytics/shared/product", wrapper.SharedProduct)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/analytics/users/{id}/summary", wrapper.UserSummary)
 	})
 	r.Group(func(r chi.Router) {
@@ -2206,6 +2258,72 @@ func (response ProductTimeseries304Response) VisitProductTimeseriesResponse(w ht
 	return nil
 }
 
+type SharedOverviewRequestObject struct {
+}
+
+type SharedOverviewResponseObject interface {
+	VisitSharedOverviewResponse(w http.ResponseWriter) error
+}
+
+type SharedOverview200ResponseHeaders struct {
+	CacheControl string
+	ETag         *string
+}
+
+type SharedOverview200JSONResponse struct {
+	Body    Overview
+	Headers SharedOverview200ResponseHeaders
+}
+
+func (response SharedOverview200JSONResponse) VisitSharedOverviewResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SharedProductRequestObject struct {
+}
+
+type SharedProductResponseObject interface {
+	VisitSharedProductResponse(w http.ResponseWriter) error
+}
+
+type SharedProduct200ResponseHeaders struct {
+	CacheControl string
+	ETag         *string
+}
+
+type SharedProduct200JSONResponse struct {
+	Body    Series
+	Headers SharedProduct200ResponseHeaders
+}
+
+func (response SharedProduct200JSONResponse) VisitSharedProductResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type MySummaryRequestObject struct {
 	Params MySummaryParams
 }
@@ -2371,6 +2489,12 @@ type StrictServerInterface interface {
 	// ProductTimeseries The counts of a product over time
 	// (GET /analytics/products/{id}/timeseries)
 	ProductTimeseries(ctx context.Context, request ProductTimeseriesRequestObject) (ProductTimeseriesResponseObject, error)
+	// SharedOverview The overview that a link shares
+	// (GET /analytics/shared/overview)
+	SharedOverview(ctx context.Context, request SharedOverviewRequestObject) (SharedOverviewResponseObject, error)
+	// SharedProduct The series of a product that a link shares
+	// (GET /analytics/shared/product)
+	SharedProduct(ctx context.Context, request SharedProductRequestObject) (SharedProductResponseObject, error)
 	// MySummary The counts of the caller
 	// (GET /analytics/users/me/summary)
 	MySummary(ctx context.Context, request MySummaryRequestObject) (MySummaryResponseObject, error)
@@ -2571,6 +2695,54 @@ func (sh *strictHandler) ProductTimeseries(w http.ResponseWriter, r *http.Reques
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ProductTimeseriesResponseObject); ok {
 		if err := validResponse.VisitProductTimeseriesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SharedOverview operation middleware
+func (sh *strictHandler) SharedOverview(w http.ResponseWriter, r *http.Request) {
+	var request SharedOverviewRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SharedOverview(ctx, request.(SharedOverviewRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SharedOverview")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SharedOverviewResponseObject); ok {
+		if err := validResponse.VisitSharedOverviewResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SharedProduct operation middleware
+func (sh *strictHandler) SharedProduct(w http.ResponseWriter, r *http.Request) {
+	var request SharedProductRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SharedProduct(ctx, request.(SharedProductRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SharedProduct")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SharedProductResponseObject); ok {
+		if err := validResponse.VisitSharedProductResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -49,6 +49,9 @@ type Quotas struct {
 // guestsOf is appended to the key of a project for its guests: they can be anybody, and take nothing from its members.
 const guestsOf = ":guests"
 
+// linksOf is the same for the holders of its share links.
+const linksOf = ":links"
+
 // charge takes cost from the quotas of the caller and of its project. refund gives it back.
 func (s *Server) charge(ctx context.Context, cost int) (refund func(), err error) {
 	caller, err := authn.Require(ctx)
@@ -56,7 +59,10 @@ func (s *Server) charge(ctx context.Context, cost int) (refund func(), err error
 		return nil, err
 	}
 	project := strconv.Itoa(int(caller.Project.ID))
-	if isGuest(caller) {
+	switch {
+	case caller.Link != nil:
+		project += linksOf
+	case isGuest(caller):
 		cost *= guestWeight
 		project += guestsOf
 	}

@@ -112,7 +112,7 @@ func newWorldKeeping(t *testing.T, local time.Duration) *world {
 		TracerProvider: noop.NewTracerProvider(), Health: httpserver.NewHealth(logger),
 	})
 	options := edge.Options{
-		Authenticator: counting{w.callers, &w.routed}, Limits: map[string]edge.Limit{"analytics": edge.ChargedByHandler()}, Prepared: api.Prepared(),
+		Authenticator: counting{w.callers, &w.routed}, Limits: map[string]edge.Limit{"analytics": edge.ChargedByHandler(), "shared": edge.ChargedByHandler()}, Prepared: api.Prepared(),
 	}
 	if err := edge.Mount(router, "analytics", options, w.server.Mount); err != nil {
 		t.Fatal(err)

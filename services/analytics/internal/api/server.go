@@ -15,6 +15,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/cache"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
+	"github.com/hp-analytics/hp-analytics/internal/platform/ratelimit"
 	"github.com/hp-analytics/hp-analytics/internal/platform/reply"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/postgres"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/redis"
@@ -29,6 +30,8 @@ type Server struct {
 	Cache    *cache.Cache
 	Versions *redis.Versions
 	Quotas   Quotas // of the cost of answers
+	// Shared limits the requests with each share link; nil for no limit.
+	Shared *ratelimit.Limiter
 	// OpenToUsers lets guests read rankings and series of products, without sales.
 	OpenToUsers bool
 	Now         func() time.Time // "today", for ranges without an end

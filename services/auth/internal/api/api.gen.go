@@ -45,6 +45,20 @@ const (
 	JWKUseSig JWKUse = "sig"
 )
 
+// Defines values for PinnedInterval.
+const (
+	PinnedIntervalDay   PinnedInterval = "day"
+	PinnedIntervalHour  PinnedInterval = "hour"
+	PinnedIntervalMonth PinnedInterval = "month"
+	PinnedIntervalWeek  PinnedInterval = "week"
+)
+
+// Defines values for PinnedReportKind.
+const (
+	PinnedReportKindOverview PinnedReportKind = "overview"
+	PinnedReportKindProduct  PinnedReportKind = "product"
+)
+
 // Defines values for ProjectRole.
 const (
 	ProjectRoleAnalyst ProjectRole = "analyst"
@@ -514,6 +528,37 @@ type PasswordChanged struct {
 	Tokens TokenPair `json:"tokens"`
 }
 
+// PinnedInterval The length of a point.
+//
+// Example: day
+type PinnedInterval string
+
+// PinnedReport A report with all its filters. It has either `days`, or `from` and `to`.
+type PinnedReport struct {
+	// Days The last days of the project, today included; at most 31 by the hour.
+	Days *int `json:"days,omitempty"`
+
+	// From The first day.
+	From *openapi_types.Date `json:"from,omitempty"`
+
+	// Interval The length of a point.
+	//
+	// Example: day
+	Interval PinnedInterval `json:"interval,omitempty"`
+
+	// Kind The overview of the project, or the series of a product.
+	Kind PinnedReportKind `json:"kind"`
+
+	// ProductID The product, for the kind `product` only.
+	ProductID *openapi_types.UUID `json:"product_id,omitempty"`
+
+	// To The last day; at most 400 days, or 31 by the hour.
+	To *openapi_types.Date `json:"to,omitempty"`
+}
+
+// PinnedReportKind The overview of the project, or the series of a product.
+type PinnedReportKind string
+
 // ProjectCreateRequest A project to create.
 type ProjectCreateRequest struct {
 	// Currency The ISO 4217 code of the currency of rankings that name none; EUR by default.
@@ -711,6 +756,111 @@ type Role string
 //
 // Example: ingest
 type Scope string
+
+// ShareLink A share link without its secret.
+type ShareLink struct {
+	// Account The e-mail address of its maker.
+	Account string `json:"account"`
+
+	// CreatedAt When the link was made.
+	CreatedAt time.Time `json:"created_at"`
+
+	// ExpiresAt When the link stops working.
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// ID The id of the link.
+	ID openapi_types.UUID `json:"id"`
+
+	// Name What the link is for.
+	Name string `json:"name"`
+
+	// Password Whether it has a password.
+	Password bool `json:"password"`
+
+	// Report A report with all its filters. It has either `days`, or `from` and `to`.
+	Report PinnedReport `json:"report"`
+
+	// RevokedAt When the link was revoked; null if it was not.
+	RevokedAt *time.Time `json:"revoked_at"`
+
+	// Works Whether it can be opened now: it is neither expired nor revoked, and its maker may still share.
+	Works bool `json:"works"`
+}
+
+// ShareLinkCreateRequest A share link to make.
+type ShareLinkCreateRequest struct {
+	// ExpiresAt When the link stops working: in the future, and at most 366 days from now.
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// Name What the link is for. Readers see it as the title.
+	Name string `json:"name"`
+
+	// Password What readers have to know beside the address.
+	Password *string `json:"password,omitempty"`
+
+	// Report A report with all its filters. It has either `days`, or `from` and `to`.
+	Report PinnedReport `json:"report"`
+}
+
+// ShareLinkCreated A new share link, with its secret.
+type ShareLinkCreated struct {
+	// CreatedAt When the link was made.
+	CreatedAt time.Time `json:"created_at"`
+
+	// ExpiresAt When the link stops working.
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// ID The id of the link.
+	ID openapi_types.UUID `json:"id"`
+
+	// Name What the link is for.
+	Name string `json:"name"`
+
+	// Password Whether it has a password.
+	Password bool `json:"password"`
+
+	// Path The page of the dashboard that shows the report, below the address of this server.
+	Path string `json:"path"`
+
+	// Report A report with all its filters. It has either `days`, or `from` and `to`.
+	Report PinnedReport `json:"report"`
+
+	// Secret The secret; it is never shown again.
+	Secret string `json:"secret"`
+}
+
+// ShareLinkList Share links.
+type ShareLinkList struct {
+	// Items The links, newest first.
+	Items []ShareLink `json:"items"`
+}
+
+// ShareLinkOpenRequest The secret of a share link.
+type ShareLinkOpenRequest struct {
+	// Password The password of the link, if it has one.
+	Password *string `json:"password,omitempty"`
+
+	// Secret What stands after the `#` in the address of the link.
+	Secret string `json:"secret"`
+}
+
+// SharedReport What a share link shows.
+type SharedReport struct {
+	// ExpiresAt When the key stops working.
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// Key The key that reads the report: send it as `Authorization: Bearer …`.
+	Key string `json:"key"`
+
+	// Name What the link is for.
+	Name string `json:"name"`
+
+	// ProjectName The display name of the project.
+	ProjectName string `json:"project_name"`
+
+	// Report A report with all its filters. It has either `days`, or `from` and `to`.
+	Report PinnedReport `json:"report"`
+}
 
 // Slug The name of a project in the header `Project` and in paths. It never changes.
 //
@@ -954,6 +1104,12 @@ type RefreshJSONRequestBody = RefreshRequest
 // RegisterJSONRequestBody defines body for Register for application/json ContentType.
 type RegisterJSONRequestBody = RegisterRequest
 
+// CreateShareLinkJSONRequestBody defines body for CreateShareLink for application/json ContentType.
+type CreateShareLinkJSONRequestBody = ShareLinkCreateRequest
+
+// OpenShareLinkJSONRequestBody defines body for OpenShareLink for application/json ContentType.
+type OpenShareLinkJSONRequestBody = ShareLinkOpenRequest
+
 // UpdateUserJSONRequestBody defines body for UpdateUser for application/json ContentType.
 type UpdateUserJSONRequestBody = UserUpdateRequest
 
@@ -1040,6 +1196,18 @@ type ServerInterface interface {
 	// EndOwnSessions End all of one's own logins
 	// (DELETE /auth/sessions)
 	EndOwnSessions(w http.ResponseWriter, r *http.Request)
+	// ListShareLinks List share links
+	// (GET /auth/share-links)
+	ListShareLinks(w http.ResponseWriter, r *http.Request)
+	// CreateShareLink Share a report
+	// (POST /auth/share-links)
+	CreateShareLink(w http.ResponseWriter, r *http.Request)
+	// OpenShareLink Get the key of a shared report
+	// (POST /auth/share-links/open)
+	OpenShareLink(w http.ResponseWriter, r *http.Request)
+	// RevokeShareLink Revoke a share link
+	// (DELETE /auth/share-links/{id})
+	RevokeShareLink(w http.ResponseWriter, r *http.Request, id openapi_types.UUID)
 	// ListUsers List accounts
 	// (GET /auth/users)
 	ListUsers(w http.ResponseWriter, r *http.Request, params ListUsersParams)
@@ -1217,6 +1385,30 @@ func (_ Unimplemented) Register(w http.ResponseWriter, r *http.Request) {
 // EndOwnSessions End all of one's own logins
 // (DELETE /auth/sessions)
 func (_ Unimplemented) EndOwnSessions(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListShareLinks List share links
+// (GET /auth/share-links)
+func (_ Unimplemented) ListShareLinks(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreateShareLink Share a report
+// (POST /auth/share-links)
+func (_ Unimplemented) CreateShareLink(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// OpenShareLink Get the key of a shared report
+// (POST /auth/share-links/open)
+func (_ Unimplemented) OpenShareLink(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// RevokeShareLink Revoke a share link
+// (DELETE /auth/share-links/{id})
+func (_ Unimplemented) RevokeShareLink(w http.ResponseWriter, r *http.Request, id openapi_types.UUID) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -2114,6 +2306,74 @@ func (siw *ServerInterfaceWrapper) EndOwnSessions(w http.ResponseWriter, r *http
 	handler.ServeHTTP(w, r)
 }
 
+// ListShareLinks operation middleware
+func (siw *ServerInterfaceWrapper) ListShareLinks(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListShareLinks(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateShareLink operation middleware
+func (siw *ServerInterfaceWrapper) CreateShareLink(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateShareLink(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// OpenShareLink operation middleware
+func (siw *ServerInterfaceWrapper) OpenShareLink(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.OpenShareLink(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RevokeShareLink operation middleware
+func (siw *ServerInterfaceWrapper) RevokeShareLink(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RevokeShareLink(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListUsers operation middleware
 func (siw *ServerInterfaceWrapper) ListUsers(w http.ResponseWriter, r *http.Request) {
 
@@ -2444,6 +2704,18 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Delete(options.BaseURL+"/auth/sessions", wrapper.EndOwnSessions)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/auth/share-links", wrapper.ListShareLinks)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/auth/share-links", wrapper.CreateShareLink)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/auth/share-links/{id}", wrapper.RevokeShareLink)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/auth/share-links/open", wrapper.OpenShareLink)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/auth/users", wrapper.ListUsers)
@@ -3127,6 +3399,105 @@ func (response EndOwnSessions204Response) VisitEndOwnSessionsResponse(w http.Res
 	return nil
 }
 
+type ListShareLinksRequestObject struct {
+}
+
+type ListShareLinksResponseObject interface {
+	VisitListShareLinksResponse(w http.ResponseWriter) error
+}
+
+type ListShareLinks200JSONResponse ShareLinkList
+
+func (response ListShareLinks200JSONResponse) VisitListShareLinksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateShareLinkRequestObject struct {
+	Body *CreateShareLinkJSONRequestBody
+}
+
+type CreateShareLinkResponseObject interface {
+	VisitCreateShareLinkResponse(w http.ResponseWriter) error
+}
+
+type CreateShareLink201ResponseHeaders struct {
+	CacheControl string
+	Location     string
+}
+
+type CreateShareLink201JSONResponse struct {
+	Body    ShareLinkCreated
+	Headers CreateShareLink201ResponseHeaders
+}
+
+func (response CreateShareLink201JSONResponse) VisitCreateShareLinkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type OpenShareLinkRequestObject struct {
+	Body *OpenShareLinkJSONRequestBody
+}
+
+type OpenShareLinkResponseObject interface {
+	VisitOpenShareLinkResponse(w http.ResponseWriter) error
+}
+
+type OpenShareLink200ResponseHeaders struct {
+	CacheControl string
+}
+
+type OpenShareLink200JSONResponse struct {
+	Body    SharedReport
+	Headers OpenShareLink200ResponseHeaders
+}
+
+func (response OpenShareLink200JSONResponse) VisitOpenShareLinkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeShareLinkRequestObject struct {
+	ID openapi_types.UUID `json:"id"`
+}
+
+type RevokeShareLinkResponseObject interface {
+	VisitRevokeShareLinkResponse(w http.ResponseWriter) error
+}
+
+type RevokeShareLink204Response struct {
+}
+
+func (response RevokeShareLink204Response) VisitRevokeShareLinkResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
 type ListUsersRequestObject struct {
 	Params ListUsersParams
 }
@@ -3301,6 +3672,18 @@ type StrictServerInterface interface {
 	// EndOwnSessions End all of one's own logins
 	// (DELETE /auth/sessions)
 	EndOwnSessions(ctx context.Context, request EndOwnSessionsRequestObject) (EndOwnSessionsResponseObject, error)
+	// ListShareLinks List share links
+	// (GET /auth/share-links)
+	ListShareLinks(ctx context.Context, request ListShareLinksRequestObject) (ListShareLinksResponseObject, error)
+	// CreateShareLink Share a report
+	// (POST /auth/share-links)
+	CreateShareLink(ctx context.Context, request CreateShareLinkRequestObject) (CreateShareLinkResponseObject, error)
+	// OpenShareLink Get the key of a shared report
+	// (POST /auth/share-links/open)
+	OpenShareLink(ctx context.Context, request OpenShareLinkRequestObject) (OpenShareLinkResponseObject, error)
+	// RevokeShareLink Revoke a share link
+	// (DELETE /auth/share-links/{id})
+	RevokeShareLink(ctx context.Context, request RevokeShareLinkRequestObject) (RevokeShareLinkResponseObject, error)
 	// ListUsers List accounts
 	// (GET /auth/users)
 	ListUsers(ctx context.Context, request ListUsersRequestObject) (ListUsersResponseObject, error)
@@ -4114,6 +4497,118 @@ func (sh *strictHandler) EndOwnSessions(w http.ResponseWriter, r *http.Request) 
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(EndOwnSessionsResponseObject); ok {
 		if err := validResponse.VisitEndOwnSessionsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListShareLinks operation middleware
+func (sh *strictHandler) ListShareLinks(w http.ResponseWriter, r *http.Request) {
+	var request ListShareLinksRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListShareLinks(ctx, request.(ListShareLinksRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListShareLinks")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListShareLinksResponseObject); ok {
+		if err := validResponse.VisitListShareLinksResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateShareLink operation middleware
+func (sh *strictHandler) CreateShareLink(w http.ResponseWriter, r *http.Request) {
+	var request CreateShareLinkRequestObject
+
+	var body CreateShareLinkJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateShareLink(ctx, request.(CreateShareLinkRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateShareLink")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateShareLinkResponseObject); ok {
+		if err := validResponse.VisitCreateShareLinkResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// OpenShareLink operation middleware
+func (sh *strictHandler) OpenShareLink(w http.ResponseWriter, r *http.Request) {
+	var request OpenShareLinkRequestObject
+
+	var body OpenShareLinkJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.OpenShareLink(ctx, request.(OpenShareLinkRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "OpenShareLink")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(OpenShareLinkResponseObject); ok {
+		if err := validResponse.VisitOpenShareLinkResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RevokeShareLink operation middleware
+func (sh *strictHandler) RevokeShareLink(w http.ResponseWriter, r *http.Request, id openapi_types.UUID) {
+	var request RevokeShareLinkRequestObject
+
+	request.ID = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RevokeShareLink(ctx, request.(RevokeShareLinkRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RevokeShareLink")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RevokeShareLinkResponseObject); ok {
+		if err := validResponse.VisitRevokeShareLinkResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

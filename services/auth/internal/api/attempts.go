@@ -16,10 +16,10 @@ import (
 // Attempts limits the answers that an attacker collects. An attempt takes its units before it is decided, so that many at once
 // cannot pass together, and gets them back unless the answer is one of those.
 type Attempts struct {
-	// Network counts wrong passwords of an account together with the client's network, so that a stranger's tries do not lock
+	// Network counts wrong passwords of an account, or of a share link, together with the client's network, so that a stranger's tries do not lock
 	// out the owner.
 	Network *ratelimit.Limiter
-	// Account counts wrong passwords of an account over all networks, slowly, against tries that are spread over many.
+	// Account counts wrong passwords of an account, or of a share link, over all networks, slowly, against tries that are spread over many.
 	Account *ratelimit.Limiter
 	// Refused counts, for a network, registrations and invitations that are refused because the e-mail address is taken, which tells who has an
 	// account, or because the invitation is invalid, which may be a guess.
@@ -27,7 +27,7 @@ type Attempts struct {
 }
 
 // collected are the codes that attackers collect.
-var collected = []string{errCredentials.Code, errWrongPassword.Code, account.EmailTaken, account.InvitationInvalid}
+var collected = []string{errCredentials.Code, errWrongPassword.Code, errSharePassword.Code, account.EmailTaken, account.InvitationInvalid}
 
 // charge is a unit that an attempt takes.
 type charge struct {
@@ -43,12 +43,21 @@ func (a Attempts) charges(ctx context.Context, request any) []charge {
 		email = request.Body.Email
 	case ChangePasswordRequestObject:
 		email = callerOf(ctx).Email
+	case OpenShareLinkRequestObject:
+		if request.Body.Password == nil {
+			return nil
+		}
+		return a.passwords(ctx, "link:"+hashed(request.Body.Secret))
 	case RegisterRequestObject, AcceptInvitationRequestObject:
 		return []charge{{a.Refused, httpserver.ClientNetwork(ctx)}}
 	default:
 		return nil
 	}
-	key := accountKey(email)
+	return a.passwords(ctx, accountKey(email))
+}
+
+// passwords returns what an attempt with a password takes.
+func (a Attempts) passwords(ctx context.Context, key string) []charge {
 	return []charge{{a.Network, key + "@" + httpserver.ClientNetwork(ctx)}, {a.Account, key}}
 }
 
@@ -83,6 +92,10 @@ func counts(request any, err error) bool {
 
 // accountKey returns the key of an account, existing or not. It is a hash, so that Redis does not store e-mail addresses.
 func accountKey(email string) string {
-	sum := sha256.Sum256([]byte(account.NormalizeEmail(email)))
+	return hashed(account.NormalizeEmail(email))
+}
+
+func hashed(text string) string {
+	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:16])
 }

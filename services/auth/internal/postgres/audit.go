@@ -31,12 +31,15 @@ const (
 	memberRemoved        = "member.removed"
 	keyCreated           = "key.created"
 	keyRevoked           = "key.revoked"
+	shareLinkCreated     = "share_link.created"
+	shareLinkRevoked     = "share_link.revoked"
 )
 
 // The subjects of the audit log.
 func accountSubject(id uuid.UUID) string    { return "account:" + id.String() }
 func invitationSubject(id uuid.UUID) string { return "invitation:" + id.String() }
 func keySubject(id uuid.UUID) string        { return "key:" + id.String() }
+func shareLinkSubject(id uuid.UUID) string  { return "share_link:" + id.String() }
 func projectSubject(slug string) string     { return "project:" + slug }
 
 // recordAccount is for changes of accounts by admins and commands that consist of one statement: it records them.
