@@ -23,8 +23,18 @@ var dist embed.FS
 
 // policy allows the page what it needs: its own scripts, styles and API. There are no inline scripts or styles, so no text that is
 // shown can run as code.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
-	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+const (
+	ownContent = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+		"base-uri 'none'; form-action 'self'; "
+	policy = ownContent + "frame-ancestors 'none'"
+)
+
+// sharedPath shows a report that was shared by a link. It uses no session and changes nothing, so other pages may embed it (?embed=1):
+// a click that they provoke does no harm.
+const (
+	sharedPath     = "/app/shared"
+	embeddedPolicy = ownContent + "frame-ancestors *"
+)
 
 var errNoFile = errs.New(errs.NotFound, "no_such_path", "The dashboard has no such file. A page that was loaded before an upgrade has to be loaded again.")
 
@@ -47,6 +57,9 @@ func Mount(r chi.Router) {
 		header.Set("Content-Type", "text/html; charset=utf-8")
 		header.Set("Cache-Control", "no-cache") // it names the newest files
 		secure(header)
+		if r.URL.Path == sharedPath && r.URL.Query().Get("embed") == "1" {
+			header.Set("Content-Security-Policy", embeddedPolicy)
+		}
 		// Links to files are relative, so that they work under any prefix that a proxy puts before the path.
 		up := strings.Repeat("../", strings.Count(r.URL.Path, "/")-1)
 		w.Write(bytes.ReplaceAll(page, []byte("ROOT"), []byte(up)))

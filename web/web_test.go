@@ -69,6 +69,23 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// TestEmbedding checks that only a shared report can be shown inside of another page.
+func TestEmbedding(t *testing.T) {
+	t.Parallel()
+	for target, embeds := range map[string]bool{
+		"/app/shared?embed=1": true, "/app/shared": false, "/app/shared?embed=0": false, "/app/shared/?embed=1": false, "/app/shared/x?embed=1": false,
+		"/app/sharedx?embed=1": false, "/app?embed=1": false, "/?embed=1": false, "/app/products?embed=1": false,
+	} {
+		header := get(t, target).Header()
+		if got := strings.HasSuffix(header.Get("Content-Security-Policy"), "; frame-ancestors *"); got != embeds {
+			t.Errorf("%s can be embedded: %t, want %t", target, got, embeds)
+		}
+		if got := header.Get("Referrer-Policy"); got != "no-referrer" {
+			t.Errorf("%s: Referrer-Policy: %s", target, got)
+		}
+	}
+}
+
 // TestWeight checks the budget: the whole application in at most 60 KB over the wire.
 func TestWeight(t *testing.T) {
 	t.Parallel()

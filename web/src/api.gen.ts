@@ -601,6 +601,94 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/auth/share-links": {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List share links
+         * @description Lists the newest 1,000 share links of the project, newest first, and never their secrets. Links that expired or were revoked more than 30 days ago are deleted. Needs the role `owner` or `analyst`.
+         */
+        get: operations["listShareLinks"];
+        put?: never;
+        /**
+         * Share a report
+         * @description Makes a link with which anybody reads one report without an account: the overview of the project or the series of a product,
+         *     with the range and the interval that the link has. Nothing else can be read with it: no other report, no other days, no users,
+         *     no single events. A link with `days` always shows the last days of the project.
+         *
+         *     The secret is shown in this answer only, and stored as a hash. It belongs after the `#` of an address, which browsers do not
+         *     send, so it gets into no log. A link works while its maker is an admin, or an owner or analyst of the project. Needs the role
+         *     `owner` or `analyst`.
+         */
+        post: operations["createShareLink"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/share-links/open": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get the key of a shared report
+         * @description Exchanges the secret of a share link, and its password, for the key that reads its report at `/analytics/shared`. The key works as long as the link. A link that is unknown or revoked, or whose maker may not share any more, is answered with 404 `unknown_share_link`, an expired one with 403 `share_link_expired`. A link with a password is answered with 401 `share_password_required`, or `wrong_share_password`. Wrong passwords are limited for each link like those of an account.
+         */
+        post: operations["openShareLink"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/share-links/{id}": {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path: {
+                /**
+                 * @description The id of the share link. Anything that is not a UUID is answered with 404.
+                 * @example 0195a3f0-2b6d-7f21-8c4e-5a9d3e7b1f61
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke a share link
+         * @description The link cannot be opened any more, and keys that were given out for it stop working within 5 seconds. Revoking a revoked link succeeds again. Needs the role `owner` or `analyst`.
+         */
+        delete: operations["revokeShareLink"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/auth/.well-known/jwks.json": {
         parameters: {
             query?: never;
@@ -1795,6 +1883,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/analytics/shared/overview": {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The overview that a link shares
+         * @description The numbers of the project, as at `/analytics/overview`. Takes the key of a share link (`POST /auth/share-links/open`) in place of an API key, and nobody else's credentials. The link says which days it is about, so the request says nothing. Links of another kind are answered with 403 `other_report`.
+         */
+        get: operations["sharedOverview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/analytics/shared/product": {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The series of a product that a link shares
+         * @description The counts of a product over time, as at `/analytics/products/{id}/timeseries`. Takes the key of a share link (`POST /auth/share-links/open`) in place of an API key, and nobody else's credentials. The link says which days it is about, so the request says nothing. Links of another kind are answered with 403 `other_report`.
+         */
+        get: operations["sharedProduct"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -2492,6 +2632,144 @@ export interface components {
             expires_in: number;
             /** @description Exchange it once at `POST /auth/refresh`. With the header `Session`, the cookie has it instead. */
             refresh_token?: string;
+        };
+        /** @description A report with all its filters. It has either `days`, or `from` and `to`. */
+        PinnedReport: {
+            /**
+             * @description The overview of the project, or the series of a product.
+             * @enum {string}
+             */
+            kind: "overview" | "product";
+            /**
+             * Format: uuid
+             * @description The product, for the kind `product` only.
+             */
+            product_id?: string;
+            /** @description The last days of the project, today included; at most 31 by the hour. */
+            days?: number;
+            /**
+             * Format: date
+             * @description The first day.
+             */
+            from?: string;
+            /**
+             * Format: date
+             * @description The last day; at most 400 days, or 31 by the hour.
+             */
+            to?: string;
+            interval?: components["schemas"]["PinnedInterval"];
+        };
+        /**
+         * @description The length of a point.
+         * @default day
+         * @example day
+         * @enum {string}
+         */
+        PinnedInterval: "hour" | "day" | "week" | "month";
+        /** @description A share link to make. */
+        ShareLinkCreateRequest: {
+            /** @description What the link is for. Readers see it as the title. */
+            name: string;
+            report: components["schemas"]["PinnedReport"];
+            /**
+             * Format: date-time
+             * @description When the link stops working: in the future, and at most 366 days from now.
+             */
+            expires_at: string;
+            /**
+             * Format: password
+             * @description What readers have to know beside the address.
+             */
+            password?: string;
+        };
+        /** @description A new share link, with its secret. */
+        ShareLinkCreated: {
+            /**
+             * Format: uuid
+             * @description The id of the link.
+             */
+            id: string;
+            /** @description What the link is for. */
+            name: string;
+            report: components["schemas"]["PinnedReport"];
+            /** @description Whether it has a password. */
+            password: boolean;
+            /** @description The secret; it is never shown again. */
+            secret: string;
+            /** @description The page of the dashboard that shows the report, below the address of this server. */
+            path: string;
+            /**
+             * Format: date-time
+             * @description When the link was made.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When the link stops working.
+             */
+            expires_at: string;
+        };
+        /** @description A share link without its secret. */
+        ShareLink: {
+            /**
+             * Format: uuid
+             * @description The id of the link.
+             */
+            id: string;
+            /** @description What the link is for. */
+            name: string;
+            report: components["schemas"]["PinnedReport"];
+            /** @description Whether it has a password. */
+            password: boolean;
+            /** @description The e-mail address of its maker. */
+            account: string;
+            /** @description Whether it can be opened now: it is neither expired nor revoked, and its maker may still share. */
+            works: boolean;
+            /**
+             * Format: date-time
+             * @description When the link was made.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When the link stops working.
+             */
+            expires_at: string;
+            /**
+             * Format: date-time
+             * @description When the link was revoked; null if it was not.
+             */
+            revoked_at: string | null;
+        };
+        /** @description Share links. */
+        ShareLinkList: {
+            /** @description The links, newest first. */
+            items: components["schemas"]["ShareLink"][];
+        };
+        /** @description The secret of a share link. */
+        ShareLinkOpenRequest: {
+            /** @description What stands after the `#` in the address of the link. */
+            secret: string;
+            /**
+             * Format: password
+             * @description The password of the link, if it has one.
+             */
+            password?: string;
+        };
+        /** @description What a share link shows. */
+        SharedReport: {
+            /** @description What the link is for. */
+            name: string;
+            /** @description The display name of the project. */
+            project_name: string;
+            report: components["schemas"]["PinnedReport"];
+            /** @description The key that reads the report: send it as `Authorization: Bearer …`. */
+            key: string;
+            /**
+             * Format: date-time
+             * @description When the key stops working.
+             */
+            expires_at: string;
         };
         /**
          * @description What an API key may do; `admin` implies the others.
@@ -6289,6 +6567,162 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    listShareLinks: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The links. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShareLinkList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    createShareLink: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The link to make. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShareLinkCreateRequest"];
+            };
+        };
+        responses: {
+            /** @description The link was made. */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShareLinkCreated"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    openShareLink: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The secret of a link. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShareLinkOpenRequest"];
+            };
+        };
+        responses: {
+            /** @description What the link shows, and the key that reads it. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SharedReport"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    revokeShareLink: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path: {
+                /**
+                 * @description The id of the share link. Anything that is not a UUID is answered with 404.
+                 * @example 0195a3f0-2b6d-7f21-8c4e-5a9d3e7b1f61
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The link is revoked. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     getJWKS: {
         parameters: {
             query?: never;
@@ -8821,6 +9255,86 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    sharedOverview: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The report. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    ETag: components["headers"]["AnswerTag"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overview"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    sharedProduct: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The report. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    ETag: components["headers"]["AnswerTag"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Series"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             406: components["responses"]["NotAcceptable"];
             422: components["responses"]["UnprocessableContent"];
             429: components["responses"]["TooManyRequests"];

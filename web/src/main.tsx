@@ -9,6 +9,7 @@ import { JoinPage } from "./pages/join";
 import { OverviewPage } from "./pages/overview";
 import { ProductPage } from "./pages/product";
 import { ProductsPage } from "./pages/products";
+import { SharedPage } from "./pages/shared";
 import { SignIn } from "./pages/signin";
 import { UserPage } from "./pages/user";
 import { UsersPage } from "./pages/users";
@@ -56,4 +57,5 @@ function Page() {
 }
 
 addEventListener("click", follow);
-render(<App />, document.getElementById("app")!);
+// A shared report needs no session, and a page that shows one has none.
+render(page.value[0] === "shared" ? <SharedPage /> : <App />, document.getElementById("app")!);

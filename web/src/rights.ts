@@ -15,5 +15,8 @@ const role = computed(() => {
 // isOwner is whether the account may change products, erase users, and manage the project.
 export const isOwner = computed(() => role.value === "owner");
 
+// mayShare says whether the account may give others a link to a report.
+export const mayShare = computed(() => role.value === "owner" || role.value === "analyst");
+
 // mayReadUsers is whether the account may read numbers and events of users.
 export const mayReadUsers = computed(() => role.value === "owner" || role.value === "analyst");

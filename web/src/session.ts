@@ -16,6 +16,7 @@ export const ended = signal("");
 const mark = "hpa-session";
 
 let token = "";
+let linkKey = ""; // reads a shared report in place of a session
 let expires = 0; // when the token is renewed, in milliseconds
 
 export type FieldError = components["schemas"]["FieldError"];
@@ -54,8 +55,14 @@ export function keep(tokens: Tokens): void {
   expires = Date.now() + Math.max(tokens.expires_in - 30, 1) * 1000; // the clocks of both sides and the way of a request differ
 }
 
+// readWith makes all requests of this page use the key of a share link.
+export function readWith(key: string): void {
+  linkKey = key;
+}
+
 // authorization returns the header of a request. It renews the token when that ends soon, or when it is refused.
 export async function authorization(refused = ""): Promise<string> {
+  if (linkKey !== "") return "Bearer " + linkKey;
   if (refused !== "" && refused === "Bearer " + token) expires = 0;
   if (Date.now() >= expires) await renew();
   return "Bearer " + token;

@@ -7,6 +7,7 @@ import { Guide } from "../parts/guide";
 import { Heat } from "../parts/heat";
 import { PeriodPicker, usePeriodKeys } from "../parts/period";
 import { Ranking } from "../parts/ranking";
+import { Share } from "../parts/share";
 import { SeriesChart } from "../parts/series";
 import { amount, day, number, share } from "../format";
 import { useAnswer } from "../load";
@@ -36,7 +37,7 @@ const counted: [id: "events" | "views" | "purchases" | "units", name: string, me
 ];
 
 // measures are the numbers of an overview; money is one for each currency, because currencies are never added up.
-function measures(o?: Overview): Measure[] {
+export function measures(o?: Overview): Measure[] {
   const users: Measure = {
     id: "unique_users", name: "Users", means: "Distinct users with an event or an order in all of the days together.",
     at: (p) => p.unique_users, total: (o) => o.totals.unique_users, change: (o) => o.change.unique_users.relative, write: number,
@@ -77,7 +78,7 @@ export function OverviewPage() {
     <>
       <div class="head">
         <h1>Overview</h1>
-        <PeriodPicker />
+        <div class="pills"><PeriodPicker /><Share name="Overview" report={{ kind: "overview" }} /></div>
       </div>
       <Fresh loaded={loaded} />
       {empty(o) && <Empty />}

@@ -5,6 +5,7 @@ import { Failure, Fresh } from "../parts/fresh";
 import { Funnel } from "../parts/funnel";
 import { PeriodPicker, usePeriodKeys } from "../parts/period";
 import { SeriesChart } from "../parts/series";
+import { Share } from "../parts/share";
 import { Table } from "../parts/table";
 import { money, number } from "../format";
 import { useAnswer } from "../load";
@@ -35,7 +36,10 @@ export function ProductPage({ id }: { id: string }) {
       </div>
       {product && <Description product={product} />}
       <Failure loaded={described} />
-      <div class="head"><PeriodPicker /></div>
+      <div class="head">
+        <PeriodPicker />
+        {series && <Share name={series.product.name} report={{ kind: "product", product_id: id }} />}
+      </div>
       <Fresh loaded={loaded} />
       <Failure loaded={other} />
       <div class="figures">
