@@ -137,6 +137,10 @@ func (s stack) headers(t *testing.T) {
 			t.Errorf("GET %s: request id %q for one that is not sane", path, id)
 		}
 	}
+	shared := s.get(t, "/app/shared?embed=1").header
+	if got := shared.Values("X-Frame-Options"); len(got) > 0 || !strings.HasSuffix(shared.Get("Content-Security-Policy"), "frame-ancestors *") {
+		t.Errorf("a shared report cannot be embedded: %q, %s", got, shared.Get("Content-Security-Policy"))
+	}
 	if policy := s.get(t, "/docs").header.Get("Content-Security-Policy"); !strings.Contains(policy, "script-src 'self'") {
 		t.Errorf("the page /docs has the policy %q, and not its own", policy)
 	}

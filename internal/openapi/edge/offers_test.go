@@ -20,7 +20,7 @@ func TestAcceptMustFit(t *testing.T) {
 		t.Fatal(err)
 	}
 	router := chi.NewRouter()
-	for service, limits := range map[string]map[string]Limit{"catalog": nil, "analytics": {"analytics": ChargedByHandler()}} {
+	for service, limits := range map[string]map[string]Limit{"catalog": nil, "analytics": {"analytics": ChargedByHandler(), "shared": ChargedByHandler()}} {
 		register := func(r chi.Router) {
 			for _, o := range c.Operations() {
 				if o.Service == service {

@@ -117,7 +117,7 @@ func startPlatformOn(t *testing.T, redis string, environ ...string) *platform {
 		Targets: names, Listener: listener, Logger: platformtest.Logger(t), Ready: func() { close(ready) },
 		Environ: append([]string{
 			"DATABASE_URL=" + database.URL(), "REDIS_URL=" + redis, "JWKS_URL=" + base + "/auth/.well-known/jwks.json",
-			"SHUTDOWN_DRAIN_DELAY=0s", "HTTP_ACCESS_LOG=none", "REGISTRATION=open",
+			"SHUTDOWN_DRAIN_DELAY=0s", "HTTP_ACCESS_LOG=none", "REGISTRATION=open", "REGISTER_LIMIT_REFUSED=1000",
 			"LOGIN_LIMIT_ACCOUNT=1000", "LOGIN_LIMIT_ADDRESS=1000", "REGISTER_LIMIT_ADDRESS=1000",
 		}, environ...),
 	}

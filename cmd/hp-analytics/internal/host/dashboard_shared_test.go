@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/chromedp"
 )
 
@@ -14,7 +15,7 @@ import (
 func (b *tab) shareIn(title, password string) string {
 	b.t.Helper()
 	b.do(chromedp.Click(`//button[text()="Share"]`, chromedp.BySearch), chromedp.WaitVisible(`dialog input[name=title]`),
-		chromedp.SetValue(`dialog input[name=title]`, ""), chromedp.SendKeys(`dialog input[name=title]`, title))
+		chromedp.Evaluate(`document.querySelector("dialog input[name=title]").select()`, nil), chromedp.SendKeys(`dialog input[name=title]`, title))
 	if password != "" {
 		b.do(chromedp.SendKeys(`dialog input[name=link-password]`, password))
 	}
@@ -59,7 +60,7 @@ func TestDashboardSharesReports(t *testing.T) {
 	reader.do(chromedp.Navigate(product))
 	reader.do(chromedp.WaitVisible(`input[name=password]`), chromedp.SendKeys(`input[name=password]`, "summer numbers"), chromedp.Click(`button.primary`))
 	reader.sees("The password of the link is wrong.")
-	reader.do(chromedp.SetValue(`input[name=password]`, ""), chromedp.SendKeys(`input[name=password]`, "winter numbers"), chromedp.Click(`button.primary`))
+	reader.do(chromedp.Evaluate(`document.querySelector("input[name=password]").select()`, nil), chromedp.SendKeys(`input[name=password]`, "winter numbers"), chromedp.Click(`button.primary`))
 	reader.until(fmt.Sprintf(bigFigure, "Views") + ` === "3"`)
 	reader.sees("TEA 1/2")
 
@@ -70,8 +71,9 @@ func TestDashboardSharesReports(t *testing.T) {
 	defer page.Close()
 	other := newTab(t, page.URL)
 	other.open("/")
-	other.do(chromedp.WaitVisible(`iframe`))
-	other.until(`frames.length === 1`)
+	var frames []*cdp.Node
+	other.do(chromedp.Nodes(`iframe`, &frames, chromedp.ByQuery))
+	other.do(chromedp.WaitVisible(`.chart canvas`, chromedp.ByQuery, chromedp.FromNode(frames[0])))
 	other.clean()
 
 	links := s.send(http.MethodGet, "/auth/share-links", s.admin, "")["items"].([]any)
