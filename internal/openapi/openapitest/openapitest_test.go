@@ -206,9 +206,9 @@ func TestMissing(t *testing.T) {
 	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/auth/me", nil))
 	want := []string{
 		"acceptInvitation", "changePassword", "createAPIKey", "createInvitation", "createProject", "createProjectInvitation",
-		"endOwnSessions", "endSessions", "getJWKS", "getProject", "listAPIKeys", "listAudit", "listInvitations", "listMembers",
-		"listProjectAudit", "listProjectInvitations", "listProjects", "listUsers", "login", "logout", "putMember", "refresh", "register",
-		"removeMember", "resetPassword", "revokeAPIKey", "revokeInvitation", "revokeProjectInvitation", "updateProject",
+		"createShareLink", "endOwnSessions", "endSessions", "getJWKS", "getProject", "listAPIKeys", "listAudit", "listInvitations", "listMembers",
+		"listProjectAudit", "listProjectInvitations", "listProjects", "listShareLinks", "listUsers", "login", "logout", "openShareLink", "putMember", "refresh", "register",
+		"removeMember", "resetPassword", "revokeAPIKey", "revokeInvitation", "revokeProjectInvitation", "revokeShareLink", "updateProject",
 		"updateUser",
 	}
 	if diff := cmp.Diff(want, checker.Missing("auth")); diff != "" {
