@@ -3,6 +3,7 @@ package auth_test
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"testing"
 	"time"
 
@@ -174,7 +175,7 @@ func TestEndedShareLinks(t *testing.T) {
 	for days, left := range map[int]int{29: 1, 31: 0} {
 		o.execute(`DELETE FROM auth.share_links`)
 		o.execute(`INSERT INTO auth.share_links (id, project, name, report, secret_hash, key_hash, owner, expires_at)
-			SELECT gen_random_uuid(), 1, 'old', '{}', sha256($2), sha256($2), id, now() - make_interval(days => $1) FROM auth.users`, days, []byte(fmt.Sprint(days)))
+			SELECT gen_random_uuid(), 1, 'old', '{}', sha256($2), sha256($2), id, now() - make_interval(days => $1) FROM auth.users`, days, []byte(strconv.Itoa(days)))
 		if _, err := (postgres.Store{Pool: pool}).PruneShareLinks(t.Context()); err != nil {
 			t.Fatal(err)
 		}
