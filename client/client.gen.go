@@ -78,6 +78,13 @@ const (
 	JWKUseSig JWKUse = "sig"
 )
 
+// Defines values for LiveEndCode.
+const (
+	LiveEndCodeCredentials LiveEndCode = "credentials"
+	LiveEndCodeRestart     LiveEndCode = "restart"
+	LiveEndCodeUnavailable LiveEndCode = "unavailable"
+)
+
 // Defines values for Metric.
 const (
 	MetricAddToCarts    Metric = "add_to_carts"
@@ -90,6 +97,20 @@ const (
 	MetricUniqueUsers   Metric = "unique_users"
 	MetricUnits         Metric = "units"
 	MetricViews         Metric = "views"
+)
+
+// Defines values for PinnedInterval.
+const (
+	PinnedIntervalDay   PinnedInterval = "day"
+	PinnedIntervalHour  PinnedInterval = "hour"
+	PinnedIntervalMonth PinnedInterval = "month"
+	PinnedIntervalWeek  PinnedInterval = "week"
+)
+
+// Defines values for PinnedReportKind.
+const (
+	PinnedReportKindOverview PinnedReportKind = "overview"
+	PinnedReportKindProduct  PinnedReportKind = "product"
 )
 
 // Defines values for ProductStatus.
@@ -1236,6 +1257,51 @@ type JWKSet struct {
 	Keys []JWK `json:"keys"`
 }
 
+// LiveCount The data of the messages `omitted` and `gap`.
+type LiveCount struct {
+	// Events How many events; null if that is not known.
+	Events int64 `json:"events"`
+}
+
+// LiveEnd The data of the message `end`.
+type LiveEnd struct {
+	// Code Why the stream ends.
+	Code LiveEndCode `json:"code"`
+}
+
+// LiveEndCode Why the stream ends.
+type LiveEndCode string
+
+// LiveEvent An event as it was stored. GET /events has its properties.
+type LiveEvent struct {
+	// AnonymousID The visitor it was stored for; null for a user.
+	AnonymousID string `json:"anonymous_id"`
+
+	// BatchID The batch it was stored with.
+	BatchID string `json:"batch_id"`
+
+	// ID The id.
+	ID openapi_types.UUID `json:"id"`
+
+	// ProductID The product; null for none.
+	ProductID openapi_types.UUID `json:"product_id"`
+
+	// ReceivedAt When it was received.
+	ReceivedAt time.Time `json:"received_at"`
+
+	// SKU Its SKU today; null without a product.
+	SKU string `json:"sku"`
+
+	// TS When it happened.
+	TS time.Time `json:"ts"`
+
+	// Type The name of the event.
+	Type string `json:"type"`
+
+	// UserID The user it was stored for; null for a visitor.
+	UserID string `json:"user_id"`
+}
+
 // LoginRequest The credentials of an account.
 type LoginRequest struct {
 	// Email The e-mail address of the account.
@@ -1562,6 +1628,37 @@ type PasswordChanged struct {
 	// Tokens An access token and the refresh token that gets the next one.
 	Tokens TokenPair `json:"tokens"`
 }
+
+// PinnedInterval The length of a point.
+//
+// Example: day
+type PinnedInterval string
+
+// PinnedReport A report with all its filters. It has either `days`, or `from` and `to`.
+type PinnedReport struct {
+	// Days The last days of the project, today included; at most 31 by the hour.
+	Days int `json:"days,omitempty,omitzero"`
+
+	// From The first day.
+	From openapi_types.Date `json:"from,omitempty,omitzero"`
+
+	// Interval The length of a point.
+	//
+	// Example: day
+	Interval PinnedInterval `json:"interval,omitempty,omitzero"`
+
+	// Kind The overview of the project, or the series of a product.
+	Kind PinnedReportKind `json:"kind"`
+
+	// ProductID The product, for the kind `product` only.
+	ProductID openapi_types.UUID `json:"product_id,omitempty,omitzero"`
+
+	// To The last day; at most 400 days, or 31 by the hour.
+	To openapi_types.Date `json:"to,omitempty,omitzero"`
+}
+
+// PinnedReportKind The overview of the project, or the series of a product.
+type PinnedReportKind string
 
 // PreviousPeriod The period of equal length that ends the day before the range.
 type PreviousPeriod struct {
@@ -2546,6 +2643,111 @@ type SeriesPoint struct {
 	ZoneChanged bool `json:"zone_changed,omitempty,omitzero"`
 }
 
+// ShareLink A share link without its secret.
+type ShareLink struct {
+	// Account The e-mail address of its maker.
+	Account string `json:"account"`
+
+	// CreatedAt When the link was made.
+	CreatedAt time.Time `json:"created_at"`
+
+	// ExpiresAt When the link stops working.
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// ID The id of the link.
+	ID openapi_types.UUID `json:"id"`
+
+	// Name What the link is for.
+	Name string `json:"name"`
+
+	// Password Whether it has a password.
+	Password bool `json:"password"`
+
+	// Report A report with all its filters. It has either `days`, or `from` and `to`.
+	Report PinnedReport `json:"report"`
+
+	// RevokedAt When the link was revoked; null if it was not.
+	RevokedAt time.Time `json:"revoked_at"`
+
+	// Works Whether it can be opened now: it is neither expired nor revoked, and its maker may still share.
+	Works bool `json:"works"`
+}
+
+// ShareLinkCreateRequest A share link to make.
+type ShareLinkCreateRequest struct {
+	// ExpiresAt When the link stops working: in the future, and at most 366 days from now.
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// Name What the link is for. Readers see it as the title.
+	Name string `json:"name"`
+
+	// Password What readers have to know beside the address.
+	Password string `json:"password,omitempty,omitzero"`
+
+	// Report A report with all its filters. It has either `days`, or `from` and `to`.
+	Report PinnedReport `json:"report"`
+}
+
+// ShareLinkCreated A new share link, with its secret.
+type ShareLinkCreated struct {
+	// CreatedAt When the link was made.
+	CreatedAt time.Time `json:"created_at"`
+
+	// ExpiresAt When the link stops working.
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// ID The id of the link.
+	ID openapi_types.UUID `json:"id"`
+
+	// Name What the link is for.
+	Name string `json:"name"`
+
+	// Password Whether it has a password.
+	Password bool `json:"password"`
+
+	// Path The page of the dashboard that shows the report, below the address of this server.
+	Path string `json:"path"`
+
+	// Report A report with all its filters. It has either `days`, or `from` and `to`.
+	Report PinnedReport `json:"report"`
+
+	// Secret The secret; it is never shown again.
+	Secret string `json:"secret"`
+}
+
+// ShareLinkList Share links.
+type ShareLinkList struct {
+	// Items The links, newest first.
+	Items []ShareLink `json:"items"`
+}
+
+// ShareLinkOpenRequest The secret of a share link.
+type ShareLinkOpenRequest struct {
+	// Password The password of the link, if it has one.
+	Password string `json:"password,omitempty,omitzero"`
+
+	// Secret What stands after the `#` in the address of the link.
+	Secret string `json:"secret"`
+}
+
+// SharedReport What a share link shows.
+type SharedReport struct {
+	// ExpiresAt When the key stops working.
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// Key The key that reads the report: send it as `Authorization: Bearer …`.
+	Key string `json:"key"`
+
+	// Name What the link is for.
+	Name string `json:"name"`
+
+	// ProjectName The display name of the project.
+	ProjectName string `json:"project_name"`
+
+	// Report A report with all its filters. It has either `days`, or `from` and `to`.
+	Report PinnedReport `json:"report"`
+}
+
 // Slug The name of a project in the header `Project` and in paths. It never changes.
 //
 // Example: default
@@ -3091,6 +3293,24 @@ type EventTimeseriesParams struct {
 
 	// IfNoneMatch An `ETag` seen before; while the answer in JSON is still the same, it is 304 without a body.
 	IfNoneMatch IfNoneMatchAnswer `json:"If-None-Match,omitempty,omitzero"`
+}
+
+// LiveEventsParams defines parameters for LiveEvents.
+type LiveEventsParams struct {
+	// Type Only events of this type.
+	Type string `form:"type,omitempty" json:"type,omitempty,omitzero"`
+
+	// UserID Only events of the user or the visitor with this id.
+	UserID string `form:"user_id,omitempty" json:"user_id,omitempty,omitzero"`
+
+	// ProductID Only events with this product.
+	ProductID openapi_types.UUID `form:"product_id,omitempty" json:"product_id,omitempty,omitzero"`
+
+	// SKU Only events with the product with this SKU.
+	SKU string `form:"sku,omitempty" json:"sku,omitempty,omitzero"`
+
+	// LastEventID The `id` of the last message that the reader has got.
+	LastEventID string `json:"Last-Event-ID,omitempty,omitzero"`
 }
 
 // OverviewParams defines parameters for Overview.
@@ -3773,6 +3993,43 @@ func (c *Client) EventTimeseries(ctx context.Context, params *EventTimeseriesPar
 	return result, err
 }
 
+// LiveEvents calls GET /analytics/live: events as they are stored.
+//
+// A stream (`text/event-stream`) of the events of the project that are stored from now on, about half a second after their commit, in the order in which they were
+// received. Orders and refunds are not among them. Filters can be combined.
+//
+// A message without an `event` is an event of the project (`LiveEvent`). Others tell about the stream:
+//
+//   - `ready`, once, before all others: the stream has begun.
+//   - `omitted` (`LiveCount`): so many events were stored that the stream does not show one by one, because they came in one request
+//     with others of quite another time. They are counted, and `GET /events` has them. Filters do not apply to the number.
+//   - `gap` (`LiveCount`): the reader was too slow, or away for too long, and has missed events; `events` is null if it is not
+//     known how many.
+//   - `end` (`LiveEnd`): the platform ends the stream. Its `code` is `restart` (open it again), `credentials` (the token has
+//     expired, the key is revoked or the membership has ended) or `unavailable` (the database does not answer).
+//
+// Each message has an `id`, and so has the comment that is sent every 15 seconds. A request with the last one in the header
+// `Last-Event-ID` gets every event after it, each once, also from another replica and after a restart, if it comes within 15 minutes;
+// otherwise the stream begins with a `gap`. An `id` is opaque and valid with all filters.
+//
+// A reader that takes nothing for 10 seconds is disconnected. A process serves 200 readers, and 50 of a project (unless configured
+// otherwise); another one is answered with 503 `too_many_readers`. Needs the role `analyst` or higher, or an API key with the
+// scope `read`.
+func (c *Client) LiveEvents(ctx context.Context, params *LiveEventsParams, options ...CallOption) error {
+	call := &call{
+		operation: "liveEvents", method: http.MethodGet,
+		path: "/analytics/live",
+	}
+	if params != nil {
+		call.setQuery("type", params.Type)
+		call.setQuery("user_id", params.UserID)
+		call.setQuery("product_id", params.ProductID)
+		call.setQuery("sku", params.SKU)
+		call.setHeader("Last-Event-ID", params.LastEventID)
+	}
+	return c.do(ctx, call, nil, nil, options)
+}
+
 // Overview calls GET /analytics/overview: the numbers of the project.
 //
 // Totals of all events and orders of the project, how they compare with the period of equal length that ends the day before `from`, the conversion from views to purchases, and a series. Needs a member of the project or an API key with the scope `read`.
@@ -3846,6 +4103,30 @@ func (c *Client) ProductTimeseries(ctx context.Context, id openapi_types.UUID, p
 		call.setQuery("to", params.To)
 		call.setQuery("interval", params.Interval)
 		call.setHeader("If-None-Match", params.IfNoneMatch)
+	}
+	err = c.do(ctx, call, nil, &result, options)
+	return result, err
+}
+
+// SharedOverview calls GET /analytics/shared/overview: the overview that a link shares.
+//
+// The numbers of the project, as at `/analytics/overview`. Takes the key of a share link (`POST /auth/share-links/open`) in place of an API key, and nobody else's credentials. The link says which days it is about, so the request says nothing. Links of another kind are answered with 403 `other_report`.
+func (c *Client) SharedOverview(ctx context.Context, options ...CallOption) (result Overview, err error) {
+	call := &call{
+		operation: "sharedOverview", method: http.MethodGet,
+		path: "/analytics/shared/overview",
+	}
+	err = c.do(ctx, call, nil, &result, options)
+	return result, err
+}
+
+// SharedProduct calls GET /analytics/shared/product: the series of a product that a link shares.
+//
+// The counts of a product over time, as at `/analytics/products/{id}/timeseries`. Takes the key of a share link (`POST /auth/share-links/open`) in place of an API key, and nobody else's credentials. The link says which days it is about, so the request says nothing. Links of another kind are answered with 403 `other_report`.
+func (c *Client) SharedProduct(ctx context.Context, options ...CallOption) (result Series, err error) {
+	call := &call{
+		operation: "sharedProduct", method: http.MethodGet,
+		path: "/analytics/shared/product",
 	}
 	err = c.do(ctx, call, nil, &result, options)
 	return result, err
@@ -4262,6 +4543,59 @@ func (c *Client) EndOwnSessions(ctx context.Context, options ...CallOption) erro
 	call := &call{
 		operation: "endOwnSessions", method: http.MethodDelete,
 		path: "/auth/sessions",
+	}
+	return c.do(ctx, call, nil, nil, options)
+}
+
+// ListShareLinks calls GET /auth/share-links: list share links.
+//
+// Lists the newest 1,000 share links of the project, newest first, and never their secrets. Links that expired or were revoked more than 30 days ago are deleted. Needs the role `owner` or `analyst`.
+func (c *Client) ListShareLinks(ctx context.Context, options ...CallOption) (result ShareLinkList, err error) {
+	call := &call{
+		operation: "listShareLinks", method: http.MethodGet,
+		path: "/auth/share-links",
+	}
+	err = c.do(ctx, call, nil, &result, options)
+	return result, err
+}
+
+// CreateShareLink calls POST /auth/share-links: share a report.
+//
+// Makes a link with which anybody reads one report without an account: the overview of the project or the series of a product,
+// with the range and the interval that the link has. Nothing else can be read with it: no other report, no other days, no users,
+// no single events. A link with `days` always shows the last days of the project.
+//
+// The secret is shown in this answer only, and stored as a hash. It belongs after the `#` of an address, which browsers do not
+// send, so it gets into no log. A link works while its maker is an admin, or an owner or analyst of the project. Needs the role
+// `owner` or `analyst`.
+func (c *Client) CreateShareLink(ctx context.Context, body ShareLinkCreateRequest, options ...CallOption) (result ShareLinkCreated, err error) {
+	call := &call{
+		operation: "createShareLink", method: http.MethodPost,
+		path: "/auth/share-links",
+	}
+	err = c.do(ctx, call, &body, &result, options)
+	return result, err
+}
+
+// OpenShareLink calls POST /auth/share-links/open: get the key of a shared report.
+//
+// Exchanges the secret of a share link, and its password, for the key that reads its report at `/analytics/shared`. The key works as long as the link. A link that is unknown or revoked, or whose maker may not share any more, is answered with 404 `unknown_share_link`, an expired one with 403 `share_link_expired`. A link with a password is answered with 401 `share_password_required`, or `wrong_share_password`. Wrong passwords are limited for each link like those of an account.
+func (c *Client) OpenShareLink(ctx context.Context, body ShareLinkOpenRequest, options ...CallOption) (result SharedReport, err error) {
+	call := &call{
+		operation: "openShareLink", method: http.MethodPost,
+		path: "/auth/share-links/open", public: true,
+	}
+	err = c.do(ctx, call, &body, &result, options)
+	return result, err
+}
+
+// RevokeShareLink calls DELETE /auth/share-links/{id}: revoke a share link.
+//
+// The link cannot be opened any more, and keys that were given out for it stop working within 5 seconds. Revoking a revoked link succeeds again. Needs the role `owner` or `analyst`.
+func (c *Client) RevokeShareLink(ctx context.Context, id openapi_types.UUID, options ...CallOption) error {
+	call := &call{
+		operation: "revokeShareLink", method: http.MethodDelete,
+		path: fmt.Sprintf("/auth/share-links/%s", pathSegment(id)),
 	}
 	return c.do(ctx, call, nil, nil, options)
 }

@@ -220,7 +220,9 @@ ALTER TABLE ingest.batches ALTER COLUMN facts SET STORAGE EXTERNAL;
 -- Claims read the first index. A failed batch is not in it, so that it costs the claims of others nothing while it waits.
 CREATE INDEX batches_pending_idx ON ingest.batches (id) INCLUDE (rows, received_at, project) WHERE aggregated_at IS NULL AND failed_at IS NULL;
 CREATE INDEX batches_failed_idx ON ingest.batches (next_attempt_at) INCLUDE (id, rows, project) WHERE aggregated_at IS NULL AND failed_at IS NOT NULL;
-CREATE INDEX batches_received_at_idx ON ingest.batches USING brin (received_at) WITH (pages_per_range = 16, autosummarize = on);
+-- The live stream follows the batches in the order of their receipt. A BRIN would soon be of no use: pruned receipts leave space all over the
+-- table, and new ones fill it.
+CREATE INDEX batches_received_at_idx ON ingest.batches (received_at);
 COMMENT ON TABLE ingest.batches IS 'One row for each committed write to a project. While it is pending it is in the inbox of the aggregator; then it is the receipt. A batch that cannot be folded is failed until a retry succeeds.';
 COMMENT ON COLUMN ingest.batches.id IS 'From ingest.batch_ids. No two batches of the installation have the same.';
 COMMENT ON COLUMN ingest.batches.received_at IS 'When it was written, shortly before the commit. The clock is read while the transaction holds its lock on this table, which analytics relies on.';
@@ -654,6 +656,8 @@ GRANT SELECT ON ingest.users, ingest.names TO hp_analytics;
 -- Not the facts, which are raw rows in short, and not the failures, which may quote them.
 GRANT SELECT (project, id, kind, rows, received_at, min_ts, max_ts, aggregated_at, failed_at) ON ingest.batches TO hp_analytics;
 GRANT SELECT ON ingest.unfolded_batches TO hp_aggregator, hp_analytics;
+-- The live stream shows which events come. It does not show their properties.
+GRANT SELECT (ts, user_n, batch, id, product, project, name) ON ingest.events TO hp_analytics;
 GRANT SELECT, INSERT ON ingest.erasures TO hp_ingest;
 GRANT SELECT ON ingest.erasure_epochs TO hp_ingest;
 -- An export of a user says which of its ids were erased before.

@@ -1,5 +1,6 @@
 // Package analytics is the service that answers questions about the numbers: top products, the series of a product, the
-// summary of a user. It reads rollup rows only, never raw events, and every answer says up to when it is complete.
+// summary of a user. It reads rollup rows only, and every answer says up to when it is complete. The live stream alone reads raw events,
+// those that have just been committed (package live).
 //
 // A request passes internal/openapi/edge (authentication, access, validation), internal/api (defaults, cache key), the cache
 // (process, then Redis), internal/postgres (numbers and freshness from one snapshot) and internal/report (arithmetic).
@@ -21,6 +22,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/service/frame"
 	"github.com/hp-analytics/hp-analytics/migrations"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/api"
+	"github.com/hp-analytics/hp-analytics/services/analytics/internal/live"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/postgres"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/redis"
 )
@@ -45,7 +47,9 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 	numbers := api.NewNumbers(reports)
 	zones := api.NewZones(reports)
 	numbers.Off, zones.Off = cfg.Baseline, cfg.Baseline
+	viewers := live.New(reports.Live(), live.Limits{Viewers: cfg.LiveReaders, Project: cfg.LiveProjectReaders}, f.Logger, f.Registerer)
 	background := []lifecycle.Component{
+		lifecycle.Loop("live events", viewers.Run),
 		lifecycle.OnStop("version cache", versions.Close),
 		lifecycle.OnStop("answer cache", answers.Close),
 		lifecycle.OnStop("number cache", numbers.Close),
@@ -62,7 +66,7 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 		}
 	}
 	server := &api.Server{
-		Reports: reports, Numbers: numbers, Zones: zones, Cache: answers, Versions: versions, Quotas: quotas, Shared: shared,
+		Reports: reports, Numbers: numbers, Zones: zones, Cache: answers, Versions: versions, Quotas: quotas, Shared: shared, Live: viewers,
 		OpenToUsers: cfg.OpenToUsers, Now: time.Now,
 	}
 	return f.Service(frame.Parts{

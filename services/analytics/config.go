@@ -29,6 +29,11 @@ type Config struct {
 	// SharedLimit is how many requests per minute may be made with one share link, by all who have it together; 0 is no limit. A page
 	// that shows the report makes four a minute. Beyond it, readers of the link see their numbers age.
 	SharedLimit int `env:"ANALYTICS_SHARED_LIMIT, default=1200"`
+	// LiveReaders is how many readers of live events a process serves; further ones get 503. Each of their projects takes about a
+	// megabyte.
+	LiveReaders int `env:"ANALYTICS_LIVE_READERS, default=200"`
+	// LiveProjectReaders is the same for the readers of one project.
+	LiveProjectReaders int `env:"ANALYTICS_LIVE_PROJECT_READERS, default=50"`
 	// OpenToUsers lets guests of the default project read rankings and series of products, without purchases, units and revenue.
 	// Without it, they read only their own summary.
 	OpenToUsers bool `env:"ANALYTICS_OPEN_TO_USERS, default=true"`
@@ -51,6 +56,12 @@ func (c *Config) Validate() error {
 	}
 	if c.SharedLimit < 0 {
 		problems = append(problems, fmt.Errorf("ANALYTICS_SHARED_LIMIT: must not be negative, not %d", c.SharedLimit))
+	}
+	if c.LiveReaders < 1 {
+		problems = append(problems, fmt.Errorf("ANALYTICS_LIVE_READERS: must be positive, not %d", c.LiveReaders))
+	}
+	if c.LiveProjectReaders < 1 {
+		problems = append(problems, fmt.Errorf("ANALYTICS_LIVE_PROJECT_READERS: must be positive, not %d", c.LiveProjectReaders))
 	}
 	return errors.Join(problems...)
 }

@@ -61,6 +61,10 @@ func (c *connection) read(method string) (*http.Response, []byte, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the answer: %w", err)
 	}
+	if response.Header.Get("Content-Type") == "text/event-stream" { // it does not end
+		c.close()
+		return response, nil, nil
+	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the body of the answer: %w", err)

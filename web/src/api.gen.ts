@@ -1805,6 +1805,51 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/analytics/live": {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Events as they are stored
+         * @description A stream (`text/event-stream`) of the events of the project that are stored from now on, about half a second after their commit, in the order in which they were
+         *     received. Orders and refunds are not among them. Filters can be combined.
+         *
+         *     A message without an `event` is an event of the project (`LiveEvent`). Others tell about the stream:
+         *
+         *     - `ready`, once, before all others: the stream has begun.
+         *     - `omitted` (`LiveCount`): so many events were stored that the stream does not show one by one, because they came in one request
+         *       with others of quite another time. They are counted, and `GET /events` has them. Filters do not apply to the number.
+         *     - `gap` (`LiveCount`): the reader was too slow, or away for too long, and has missed events; `events` is null if it is not
+         *       known how many.
+         *     - `end` (`LiveEnd`): the platform ends the stream. Its `code` is `restart` (open it again), `credentials` (the token has
+         *       expired, the key is revoked or the membership has ended) or `unavailable` (the database does not answer).
+         *
+         *     Each message has an `id`, and so has the comment that is sent every 15 seconds. A request with the last one in the header
+         *     `Last-Event-ID` gets every event after it, each once, also from another replica and after a restart, if it comes within 15 minutes;
+         *     otherwise the stream begins with a `gap`. An `id` is opaque and valid with all filters.
+         *
+         *     A reader that takes nothing for 10 seconds is disconnected. A process serves 200 readers, and 50 of a project (unless configured
+         *     otherwise); another one is answered with 503 `too_many_readers`. Needs the role `analyst` or higher, or an API key with the
+         *     scope `read`.
+         */
+        get: operations["liveEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/analytics/users/top": {
         parameters: {
             query?: never;
@@ -3768,6 +3813,55 @@ export interface components {
             properties: {
                 [key: string]: unknown;
             };
+        };
+        /** @description An event as it was stored. GET /events has its properties. */
+        LiveEvent: {
+            /**
+             * Format: uuid
+             * @description The id.
+             */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When it happened.
+             */
+            ts: string;
+            /** @description The name of the event. */
+            type: string;
+            /** @description The user it was stored for; null for a visitor. */
+            user_id: string | null;
+            /** @description The visitor it was stored for; null for a user. */
+            anonymous_id: string | null;
+            /**
+             * Format: uuid
+             * @description The product; null for none.
+             */
+            product_id: string | null;
+            /** @description Its SKU today; null without a product. */
+            sku: string | null;
+            /** @description The batch it was stored with. */
+            batch_id: string;
+            /**
+             * Format: date-time
+             * @description When it was received.
+             */
+            received_at: string;
+        };
+        /** @description The data of the messages `omitted` and `gap`. */
+        LiveCount: {
+            /**
+             * Format: int64
+             * @description How many events; null if that is not known.
+             */
+            events: number | null;
+        };
+        /** @description The data of the message `end`. */
+        LiveEnd: {
+            /**
+             * @description Why the stream ends.
+             * @enum {string}
+             */
+            code: "restart" | "credentials" | "unavailable";
         };
         /** @description A page of events. */
         RawEventPage: {
@@ -9039,6 +9133,66 @@ export interface operations {
             406: components["responses"]["NotAcceptable"];
             422: components["responses"]["UnprocessableContent"];
             429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    liveEvents: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only events of this type.
+                 * @example view
+                 */
+                type?: string;
+                /**
+                 * @description Only events of the user or the visitor with this id.
+                 * @example customer-17
+                 */
+                user_id?: string;
+                /**
+                 * @description Only events with this product.
+                 * @example 0195a3f2-7c1e-7b3a-9d54-2f6b1c8e4a10
+                 */
+                product_id?: string;
+                /**
+                 * @description Only events with the product with this SKU.
+                 * @example SHOE-TRAIL-42
+                 */
+                sku?: string;
+            };
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+                /**
+                 * @description The `id` of the last message that the reader has got.
+                 * @example AAZM6g_xYEAAAAAAAACgIwAGTOoP8WBAAZWj9BHSfJ6m8Is-XXwqkQ
+                 */
+                "Last-Event-ID"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The stream. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["LiveEvent"] | components["schemas"]["LiveCount"] | components["schemas"]["LiveEnd"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
         };

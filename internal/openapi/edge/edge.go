@@ -129,6 +129,7 @@ type operation struct {
 	validator     *validate.Validator
 	handler       http.Handler
 	prepared      *preparedOperation // nil if its answers are not kept
+	streams       bool               // the answer goes on for long
 	answers       *prepared
 }
 
@@ -136,6 +137,7 @@ func guard(o *contract.Operation, options Options, limits *limits, handler http.
 	op := &operation{
 		access: newAccess(o), project: project{in: o.InProject, path: o.ProjectInPath}, authenticator: options.Authenticator,
 		slots: options.Slots, offers: newOffers(o), validator: validate.New(o), handler: handler,
+		streams: streams(o),
 	}
 	if options.Authenticator == nil && !o.Access.Unauthenticated {
 		return nil, errors.New("needs an Authenticator")
@@ -200,7 +202,7 @@ func (o *operation) authenticate(r *http.Request) (*http.Request, error) {
 	if caller, err = o.project.enter(o.authenticator, r, caller); err != nil {
 		return nil, err
 	}
-	r = o.asking(r, caller)
+	r = o.streaming(o.asking(r, caller), caller)
 	if header == "" {
 		return r, nil
 	}

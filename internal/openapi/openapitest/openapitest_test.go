@@ -227,7 +227,7 @@ func TestOperations(t *testing.T) {
 			"getOrder", "listErasures", "listEvents", "listExports", "listUserEvents", "sendSegment",
 		},
 		"analytics": {
-			"eventNames", "eventTimeseries", "mySummary", "overview", "productTimeseries", "productTimeseriesBySKU", "sharedOverview", "sharedProduct",
+			"eventNames", "eventTimeseries", "liveEvents", "mySummary", "overview", "productTimeseries", "productTimeseriesBySKU", "sharedOverview", "sharedProduct",
 			"topProducts", "topUsers", "userSummary",
 		},
 		"operations": {"getDashboard", "getDashboardPage", "getDocs", "getHealth", "getMetrics", "getOpenAPI", "getReadiness"},

@@ -124,7 +124,11 @@ func (e *edge) recover(x *exchange, r *http.Request) {
 // finish records the metrics of a request and logs it, after the handler has returned.
 func (e *edge) finish(x *exchange, r *http.Request, span trace.Span) {
 	duration, status, route := time.Since(x.start), cmp.Or(x.status, http.StatusOK), routeOf(r)
-	e.metrics.observe(r.Method, route, status, duration, span.SpanContext())
+	answered := duration
+	if !x.streams.IsZero() {
+		answered = x.streams.Sub(x.start) // how long somebody looks at a stream is no latency
+	}
+	e.metrics.observe(r.Method, route, status, answered, span.SpanContext())
 	if span.IsRecording() {
 		describe(span, r, route, status)
 	}
@@ -197,7 +201,7 @@ func newRequestMetrics(registerer prometheus.Registerer) *requestMetrics {
 	m := &requestMetrics{
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "hpa_http_request_duration_seconds",
-			Help:    "Time from a request's header to the end of its answer, by method, route template and status.",
+			Help:    "Time from a request's header to the end of its answer (of a stream: to its begin), by method, route template and status.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"method", "route", "status"}),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{

@@ -21,7 +21,8 @@ type exchange struct {
 	problem problem.Recorder
 	status  int // 0 until the response starts
 	written int64
-	broken  bool // writing failed: the client is gone, or too slow
+	broken  bool      // writing failed: the client is gone, or too slow
+	streams time.Time // when the answer became a stream; zero for others
 }
 
 // WriteHeader implements http.ResponseWriter.

@@ -108,7 +108,9 @@ func Listen(ctx context.Context, cfg Config) (net.Listener, error) {
 
 // Component serves handler on listener until it is stopped, and then finishes the requests in flight.
 func Component(listener net.Listener, cfg Config, handler http.Handler, logger *slog.Logger) lifecycle.Component {
+	stopping := make(chan struct{})
 	server := &http.Server{
+		BaseContext:       func(net.Listener) context.Context { return withStopping(context.Background(), stopping) },
 		Handler:           published(handler, cfg.BasePath, cfg.TrustedProxyHops > 0),
 		ReadHeaderTimeout: min(5*time.Second, cfg.ReadTimeout),
 		ReadTimeout:       cfg.ReadTimeout,
@@ -127,6 +129,7 @@ func Component(listener net.Listener, cfg Config, handler http.Handler, logger *
 			return fmt.Errorf("serve %s: %w", listener.Addr(), err)
 		case <-ctx.Done():
 		}
+		close(stopping) // streams end first: Shutdown waits for them
 		stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.ShutdownTimeout)
 		defer cancel()
 		err := server.Shutdown(stopCtx)

@@ -269,6 +269,7 @@ func (v *visitor) exerciseReports() {
 	} {
 		v.do(http.StatusOK, http.MethodGet, "/analytics"+path, "", "")
 	}
+	v.do(http.StatusOK, http.MethodHead, "/analytics/live", "", "") // a GET does not end
 }
 
 // exerciseImport announces an import of history and ends it, with an API key of an owner.

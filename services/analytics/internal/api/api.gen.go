@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 
@@ -23,6 +24,13 @@ const (
 	IntervalHour  Interval = "hour"
 	IntervalMonth Interval = "month"
 	IntervalWeek  Interval = "week"
+)
+
+// Defines values for LiveEndCode.
+const (
+	LiveEndCodeCredentials LiveEndCode = "credentials"
+	LiveEndCodeRestart     LiveEndCode = "restart"
+	LiveEndCodeUnavailable LiveEndCode = "unavailable"
 )
 
 // Defines values for Metric.
@@ -244,6 +252,51 @@ type EventTotals struct {
 //
 // Example: day
 type Interval string
+
+// LiveCount The data of the messages `omitted` and `gap`.
+type LiveCount struct {
+	// Events How many events; null if that is not known.
+	Events *int64 `json:"events"`
+}
+
+// LiveEnd The data of the message `end`.
+type LiveEnd struct {
+	// Code Why the stream ends.
+	Code LiveEndCode `json:"code"`
+}
+
+// LiveEndCode Why the stream ends.
+type LiveEndCode string
+
+// LiveEvent An event as it was stored. GET /events has its properties.
+type LiveEvent struct {
+	// AnonymousID The visitor it was stored for; null for a user.
+	AnonymousID *string `json:"anonymous_id"`
+
+	// BatchID The batch it was stored with.
+	BatchID string `json:"batch_id"`
+
+	// ID The id.
+	ID openapi_types.UUID `json:"id"`
+
+	// ProductID The product; null for none.
+	ProductID *openapi_types.UUID `json:"product_id"`
+
+	// ReceivedAt When it was received.
+	ReceivedAt time.Time `json:"received_at"`
+
+	// SKU Its SKU today; null without a product.
+	SKU *string `json:"sku"`
+
+	// TS When it happened.
+	TS time.Time `json:"ts"`
+
+	// Type The name of the event.
+	Type string `json:"type"`
+
+	// UserID The user it was stored for; null for a visitor.
+	UserID *string `json:"user_id"`
+}
 
 // Meta How fresh an answer is. All numbers are those of the project in which the caller acts.
 type Meta struct {
@@ -685,6 +738,24 @@ type EventTimeseriesParams struct {
 	IfNoneMatch *IfNoneMatchAnswer `json:"If-None-Match,omitempty"`
 }
 
+// LiveEventsParams defines parameters for LiveEvents.
+type LiveEventsParams struct {
+	// Type Only events of this type.
+	Type *string `form:"type,omitempty" json:"type,omitempty"`
+
+	// UserID Only events of the user or the visitor with this id.
+	UserID *string `form:"user_id,omitempty" json:"user_id,omitempty"`
+
+	// ProductID Only events with this product.
+	ProductID *openapi_types.UUID `form:"product_id,omitempty" json:"product_id,omitempty"`
+
+	// SKU Only events with the product with this SKU.
+	SKU *string `form:"sku,omitempty" json:"sku,omitempty"`
+
+	// LastEventID The `id` of the last message that the reader has got.
+	LastEventID *string `json:"Last-Event-ID,omitempty"`
+}
+
 // OverviewParams defines parameters for Overview.
 type OverviewParams struct {
 	// From The first day of the project (inclusive). 29 days before `to` by default. A range spans at most 400 days (422 `range_too_long`), 31 by `interval=hour`, between 1970-01-01 and 9998-12-31 (`range_out_of_time`).
@@ -819,6 +890,9 @@ type ServerInterface interface {
 	// EventTimeseries The events of a name over time
 	// (GET /analytics/events/timeseries)
 	EventTimeseries(w http.ResponseWriter, r *http.Request, params EventTimeseriesParams)
+	// LiveEvents Events as they are stored
+	// (GET /analytics/live)
+	LiveEvents(w http.ResponseWriter, r *http.Request, params LiveEventsParams)
 	// Overview The numbers of the project
 	// (GET /analytics/overview)
 	Overview(w http.ResponseWriter, r *http.Request, params OverviewParams)
@@ -861,6 +935,12 @@ func (_ Unimplemented) EventNames(w http.ResponseWriter, r *http.Request, params
 // EventTimeseries The events of a name over time
 // (GET /analytics/events/timeseries)
 func (_ Unimplemented) EventTimeseries(w http.ResponseWriter, r *http.Request, params EventTimeseriesParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// LiveEvents Events as they are stored
+// (GET /analytics/live)
+func (_ Unimplemented) LiveEvents(w http.ResponseWriter, r *http.Request, params LiveEventsParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1104,6 +1184,99 @@ func (siw *ServerInterfaceWrapper) EventTimeseries(w http.ResponseWriter, r *htt
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.EventTimeseries(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// LiveEvents operation middleware
+func (siw *ServerInterfaceWrapper) LiveEvents(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params LiveEventsParams
+
+	// ------------- Optional query parameter "type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "type", r.URL.Query(), &params.Type, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "type"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "type", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "user_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "user_id", r.URL.Query(), &params.UserID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "user_id"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "user_id", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "product_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "product_id", r.URL.Query(), &params.ProductID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "product_id"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "product_id", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "sku" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sku", r.URL.Query(), &params.SKU, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "sku"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "sku", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Last-Event-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
+		var LastEventID string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Last-Event-ID", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Last-Event-ID", valueList[0], &LastEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Last-Event-ID", Err: err})
+			return
+		}
+
+		params.LastEventID = &LastEventID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.LiveEvents(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1930,6 +2103,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/analytics/events/timeseries", wrapper.EventTimeseries)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/analytics/live", wrapper.LiveEvents)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/analytics/overview", wrapper.Overview)
 	})
 	r.Group(func(r chi.Router) {
@@ -2063,6 +2239,57 @@ func (response EventTimeseries304Response) VisitEventTimeseriesResponse(w http.R
 	}
 	w.WriteHeader(304)
 	return nil
+}
+
+type LiveEventsRequestObject struct {
+	Params LiveEventsParams
+}
+
+type LiveEventsResponseObject interface {
+	VisitLiveEventsResponse(w http.ResponseWriter) error
+}
+
+type LiveEvents200TextEventStreamResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response LiveEvents200TextEventStreamResponse) VisitLiveEventsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
 }
 
 type OverviewRequestObject struct {
@@ -2477,6 +2704,9 @@ type StrictServerInterface interface {
 	// EventTimeseries The events of a name over time
 	// (GET /analytics/events/timeseries)
 	EventTimeseries(ctx context.Context, request EventTimeseriesRequestObject) (EventTimeseriesResponseObject, error)
+	// LiveEvents Events as they are stored
+	// (GET /analytics/live)
+	LiveEvents(ctx context.Context, request LiveEventsRequestObject) (LiveEventsResponseObject, error)
 	// Overview The numbers of the project
 	// (GET /analytics/overview)
 	Overview(ctx context.Context, request OverviewRequestObject) (OverviewResponseObject, error)
@@ -2590,6 +2820,32 @@ func (sh *strictHandler) EventTimeseries(w http.ResponseWriter, r *http.Request,
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(EventTimeseriesResponseObject); ok {
 		if err := validResponse.VisitEventTimeseriesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// LiveEvents operation middleware
+func (sh *strictHandler) LiveEvents(w http.ResponseWriter, r *http.Request, params LiveEventsParams) {
+	var request LiveEventsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.LiveEvents(ctx, request.(LiveEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "LiveEvents")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(LiveEventsResponseObject); ok {
+		if err := validResponse.VisitLiveEventsResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -20,6 +20,9 @@ func TestColumnsAreTheMembersOfRows(t *testing.T) {
 		"Overview": reflect.TypeFor[Overview](), "MySummary": reflect.TypeFor[UserSummary](), "UserSummary": reflect.TypeFor[UserSummary](),
 	}
 	for _, id := range openapitest.Operations(t, "analytics") {
+		if id == "liveEvents" {
+			continue // a stream and no report
+		}
 		operation := strings.ToUpper(id[:1]) + id[1:]
 		answer, listed := answers[operation]
 		if !listed {

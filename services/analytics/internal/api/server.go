@@ -17,6 +17,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
 	"github.com/hp-analytics/hp-analytics/internal/platform/ratelimit"
 	"github.com/hp-analytics/hp-analytics/internal/platform/reply"
+	"github.com/hp-analytics/hp-analytics/services/analytics/internal/live"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/postgres"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/redis"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/report"
@@ -32,6 +33,9 @@ type Server struct {
 	Quotas   Quotas // of the cost of answers
 	// Shared limits the requests with each share link; nil for no limit.
 	Shared *ratelimit.Limiter
+	Live   *live.Hub
+	// Heartbeat is the time between two signs of life of a stream; 0 is 15 s.
+	Heartbeat time.Duration
 	// OpenToUsers lets guests read rankings and series of products, without sales.
 	OpenToUsers bool
 	Now         func() time.Time // "today", for ranges without an end
@@ -51,7 +55,7 @@ var _ StrictServerInterface = (*Server)(nil)
 
 // Mount adds the handlers of the operations to r.
 func (s *Server) Mount(r chi.Router) {
-	strict := NewStrictHandlerWithOptions(s, []StrictMiddlewareFunc{describesQuotas, tabular}, StrictHTTPServerOptions{
+	strict := NewStrictHandlerWithOptions(s, []StrictMiddlewareFunc{describesQuotas, tabular, headOfStream}, StrictHTTPServerOptions{
 		RequestErrorHandlerFunc: problem.Write, ResponseErrorHandlerFunc: problem.Write,
 	})
 	HandlerWithOptions(strict, ChiServerOptions{BaseRouter: r, ErrorHandlerFunc: problem.Write})
