@@ -66,6 +66,12 @@ web-check: ## check the types of the dashboard, and that those of the API are up
 	@infra/debian/install npm
 	@bash .ci/web
 
+SCREENS ?= .data/screens
+.PHONY: screens
+screens: ## draw every page of the dashboard with the data of the demo, at three widths in both themes, into SCREENS (.data/screens)
+	@mkdir -p $(SCREENS)
+	@go test ./cmd/hp-analytics/internal/host -count=1 -run '^TestScreenshots$$' -screens $(abspath $(SCREENS))
+
 .PHONY: web-types
 web-types: ## make the dashboard's types of the API anew from openapi.yaml
 	@infra/debian/install npm
@@ -165,8 +171,10 @@ deps: ## install the missing packages for running: PostgreSQL and Redis (Debian 
 	@infra/debian/install postgres redis
 
 .PHONY: test-deps
-test-deps: ## install the missing packages for the tests: the same, a C compiler (for the race detector), curl, PgBouncer, nginx, Prometheus, Chromium and npm
+test-deps: ## install the missing packages for the tests: the same, a C compiler (for the race detector), curl, PgBouncer, nginx, Prometheus, Chromium, npm, and axe for the tests of the dashboard
 	@infra/debian/install postgres redis gcc curl pgbouncer nginx prometheus chromium npm
+	@cmp -s web/package-lock.json web/node_modules/.of 2>/dev/null || \
+		(cd web && npm ci --silent --ignore-scripts --no-audit --no-fund && cp package-lock.json node_modules/.of)
 
 .PHONY: clean
 clean: ## remove build results; keep DATA_DIR

@@ -23,7 +23,7 @@ export function EventsPage() {
         <PeriodPicker />
       </div>
       <Fresh loaded={loaded} />
-      {type !== "" && <Series type={type} />}
+      {type !== "" ? <Series type={type} /> : names === undefined && <section class="card"><h2><span class="skeleton" /></h2><div class="chart" /></section>}
       <section class="card">
         <h2>Names</h2>
         <Ranking

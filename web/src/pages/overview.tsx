@@ -89,6 +89,7 @@ export function OverviewPage() {
             partial={o && !o.complete} course={o?.points.map((point) => m.at(point) ?? 0)} onPress={() => go(same({ metric: m.id }))}
           />
         ))}
+        {!o && <Figure name="Revenue" />}
         <Figure
           name="Orders per view" title="Orders for each event named view. One person can view often, so it is no share of people."
           value={o && share(o.conversion.purchases_per_view)}

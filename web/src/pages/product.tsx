@@ -36,26 +36,29 @@ export function ProductPage({ id }: { id: string }) {
       </div>
       {product && <Description product={product} />}
       <Failure loaded={described} />
-      <div class="head">
-        <PeriodPicker />
-        {series && <Share name={series.product.name} report={{ kind: "product", product_id: id }} />}
-      </div>
-      <Fresh loaded={loaded} />
-      <Failure loaded={other} />
-      <div class="figures">
-        {all.map((m) => (
-          <Figure
-            key={m.id} name={m.name} title={m.means} pressed={m.id === chosen.id} value={series && shown(m, m.at(series.totals))}
-            course={series?.points.map((point) => m.at(point) ?? 0)} onPress={() => go(same({ metric: m.id }))}
-          />
-        ))}
-      </div>
-      <Course id={id} url={url} measure={chosen} series={series} other={compare === "" ? undefined : other.answer} />
-      <div class="columns">
-        {series && <Steps series={series} />}
-        {series && <Revenue series={series} />}
-      </div>
-      {series && compare !== "" && other.answer && <Comparison series={series} other={other.answer} />}
+      {!product && !described.error ? <p><span class="skeleton" /></p> : <>
+        <div class="head">
+          <PeriodPicker />
+          {series && <Share name={series.product.name} report={{ kind: "product", product_id: id }} />}
+        </div>
+        <Fresh loaded={loaded} />
+        <Failure loaded={other} />
+        <div class="figures">
+          {all.map((m) => (
+            <Figure
+              key={m.id} name={m.name} title={m.means} pressed={m.id === chosen.id} value={series && shown(m, m.at(series.totals))}
+              course={series?.points.map((point) => m.at(point) ?? 0)} onPress={() => go(same({ metric: m.id }))}
+            />
+          ))}
+          {!series && <><Figure name="Revenue" /><Figure name="Refunds" /></>}
+        </div>
+        <Course id={id} url={url} measure={chosen} series={series} other={compare === "" ? undefined : other.answer} />
+        <div class="columns">
+          {series && <Steps series={series} />}
+          {series && <Revenue series={series} />}
+        </div>
+        {series && compare !== "" && other.answer && <Comparison series={series} other={other.answer} />}
+      </>}
     </>
   );
 }
@@ -69,7 +72,7 @@ function Course({ id, url, measure, series, other }: { id: string; url: string; 
   const name = series ? `${series.product.sku}-${from}-${to}`.replace(/[^\p{L}\p{N}._-]/gu, "_") : "";
   return (
     <section class="card" ref={box} aria-labelledby="course">
-      <div class="head">
+      <div class="head start">
         <h2 id="course">{measure.name}</h2>
         <CompareButtons id={id} other={other} />
         {series && <SaveButtons url={url} name={name} chart={box} title={`${series.product.name}: ${measure.name}, ${from} – ${to}`} />}

@@ -49,9 +49,12 @@ function data(p: Props): uPlot.AlignedData {
     p.points.map((point) => Date.parse(point.start) / 1000),
     p.points.map((point, i) => (open(i) ? null : point.value)),
     p.points.map((point, i) => (open(i) || open(i + 1) ? point.value : null)),
-    p.points.map((_, i) => p.before?.[i]?.value ?? null),
+    ...(p.before ? [p.points.map((_, i) => p.before?.[i]?.value ?? null)] : []),
   ];
 }
+
+// narrow is the width below which the legend needs two lines, in pixels.
+const narrow = 480;
 
 function options(p: Props, box: HTMLElement): uPlot.Options {
   const style = getComputedStyle(document.documentElement), color = (name: string) => style.getPropertyValue(name).trim();
@@ -59,16 +62,16 @@ function options(p: Props, box: HTMLElement): uPlot.Options {
   const shown = (_: uPlot, value: number | null) => (value === null ? "–" : p.write(value));
   return {
     width: box.clientWidth,
-    height: box.clientHeight - 34, // the legend has the rest
+    height: box.clientHeight - (box.clientWidth < narrow ? 62 : 34), // the legend has the rest, in two lines on a phone
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), p.zone),
     cursor: { drag: { x: p.onZoom !== undefined, y: false, setScale: false } },
-    scales: { y: { range: (_plot, _least, most) => [0, Math.max(most * 1.08, 1)] } },
+    scales: { y: { range: (_plot, least, most) => [Math.min(least * 1.08, 0), Math.max(most * 1.08, 1)] } },
     axes: [axis, { ...axis, size: 64, values: (_, ticks) => ticks.map((n) => compact(n)) }],
     series: [
       { label: "Start", value: (_, seconds) => (seconds === null ? "–" : moment(new Date(seconds * 1000).toISOString(), p.interval, p.zone)) },
       { label: p.name, stroke: color("--accent"), width: 2, fill: color("--bar") + "66", value: shown },
       { label: "so far", stroke: color("--accent"), width: 2, dash: [4, 4], value: shown },
-      { label: p.beforeName ?? "before", stroke: color("--quiet"), width: 1, dash: [2, 3], value: shown, show: p.before !== undefined },
+      ...(p.before ? [{ label: p.beforeName ?? "before", stroke: color("--quiet"), width: 1, dash: [2, 3], value: shown }] : []),
     ],
     hooks: { setSelect: [(plot) => zoom(plot, p)] },
   };

@@ -33,7 +33,7 @@ function Changed({ change, partial }: { change?: number | null; partial?: boolea
 }
 
 function Spark({ values }: { values: number[] }) {
-  const most = Math.max(...values, 1), step = 100 / (values.length - 1);
-  const line = values.map((value, i) => `${i === 0 ? "M" : "L"}${(i * step).toFixed(2)} ${(19 - (18 * value) / most).toFixed(2)}`).join("");
+  const most = Math.max(...values, 1), least = Math.min(...values, 0), step = 100 / (values.length - 1);
+  const line = values.map((value, i) => `${i === 0 ? "M" : "L"}${(i * step).toFixed(2)} ${(19 - (18 * (value - least)) / (most - least)).toFixed(2)}`).join("");
   return <svg viewBox="0 0 100 20" preserveAspectRatio="none" aria-hidden="true"><path d={line} /></svg>;
 }

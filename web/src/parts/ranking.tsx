@@ -14,7 +14,7 @@ export function Ranking({ caption, columns, rows, empty }: Props) {
   if (rows?.length === 0) return <p class="quiet">{empty}</p>;
   const most = Math.max(...(rows ?? []).map((row) => row.value), 1);
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-label={caption}>
+    <div class="scroll ranking" tabIndex={0} role="region" aria-label={caption}>
       <table>
         <thead>
           <tr>{columns.map((name, i) => <th key={name} scope="col" class={i === 0 ? "" : "number"}>{name}</th>)}</tr>
