@@ -51,7 +51,7 @@ func TestLiveEndsWithTheToken(t *testing.T) {
 	})
 	authenticator := &ending{callers: w.callers}
 	options := edge.Options{
-		Authenticator: authenticator, Limits: map[string]edge.Limit{"analytics": edge.ChargedByHandler()}, Prepared: api.Prepared(),
+		Authenticator: authenticator, Limits: map[string]edge.Limit{"analytics": edge.ChargedByHandler(), "shared": edge.ChargedByHandler()}, Prepared: api.Prepared(),
 	}
 	if err := edge.Mount(router, "analytics", options, w.server.Mount); err != nil {
 		t.Fatal(err)
