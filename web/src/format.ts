@@ -2,13 +2,13 @@
 
 const whole = new Intl.NumberFormat();
 const short = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
-const percent = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 1 });
 const signed = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 1, signDisplay: "exceptZero" });
+const percent = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 1 });
 
 export const number = (n: number): string => whole.format(n);
 export const compact = (n: number): string => short.format(n);
-export const share = (n: number | null | undefined): string => (n === null || n === undefined ? "–" : percent.format(n));
 export const change = (n: number): string => signed.format(n);
+export const share = (n: number | null | undefined): string => (n === null || n === undefined ? "–" : percent.format(n));
 
 // decimalsOf returns how many decimals a currency has: 0 to 3, and 2 for a code that is none.
 export function decimalsOf(currency: string): number {
@@ -31,11 +31,16 @@ export function minorOf(text: string, currency: string): number | undefined {
   return Number(parts[1]! + (parts[2] ?? "").padEnd(decimals, "0"));
 }
 
-// amount is money without decimals from a million on, where nobody reads them.
+// amount is money without decimals from ten thousand on, where nobody reads them.
 export function amount(minor: number, currency: string): string {
   const decimals = decimalsOf(currency), value = minor / 10 ** decimals;
-  const digits = Math.abs(value) >= 1e6 ? 0 : decimals;
+  const digits = Math.abs(value) >= 1e4 ? 0 : decimals;
   return new Intl.NumberFormat(undefined, { style: "currency", currency, maximumFractionDigits: digits, minimumFractionDigits: digits }).format(value);
+}
+
+// briefMoney is money as a mark of an axis: €1.2K.
+export function briefMoney(minor: number, currency: string): string {
+  return new Intl.NumberFormat(undefined, { style: "currency", currency, notation: "compact", maximumFractionDigits: 1 }).format(minor / 10 ** decimalsOf(currency));
 }
 
 // day writes a date of the project, which has no time zone.
@@ -54,6 +59,15 @@ export function moment(start: string, interval: string, zone: string): string {
     default:
       return at.toLocaleDateString(undefined, { timeZone: zone, weekday: "short", year: "numeric", month: "short", day: "numeric" });
   }
+}
+
+// tick writes a mark of a time axis.
+export function tick(seconds: number, interval: string, zone: string): string {
+  const at = new Date(seconds * 1000);
+  if (interval === "month") return at.toLocaleDateString(undefined, { timeZone: zone, year: "numeric", month: "short" });
+  const time = at.toLocaleTimeString(undefined, { timeZone: zone, hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  if (interval === "hour" && time !== "00:00") return time;
+  return at.toLocaleDateString(undefined, { timeZone: zone, month: "short", day: "numeric" });
 }
 
 // ago says how long ago a time was.

@@ -1,7 +1,7 @@
 // The session of the browser. The access token is kept in memory only; the refresh token is in a cookie that scripts cannot read.
 import { signal } from "@preact/signals";
 import type { components } from "./api.gen";
-import { root } from "./route";
+import { go, link, page, project, root, same } from "./route";
 
 export type Me = components["schemas"]["Me"];
 type Tokens = components["schemas"]["TokenPair"];
@@ -137,8 +137,27 @@ export async function readMe(): Promise<void> {
   localStorage.setItem(mark, "there");
   const answer = await fetch(root + "/auth/me", { headers: { Authorization: await authorization() } });
   if (!answer.ok) throw await problemOf(answer);
-  me.value = (await answer.json()) as Me;
+  const account = (await answer.json()) as Me;
+  settleProject(account);
+  me.value = account;
   ended.value = "";
+}
+
+// lastProject is the project that was looked at last in this browser.
+const lastProject = "hpa-project";
+
+// settleProject puts a project into the address of a page that names none, where the account has several.
+function settleProject(account: Me): void {
+  if (account.projects.length < 2 || project.value !== "") return;
+  const last = localStorage.getItem(lastProject);
+  const chosen = account.projects.find((p) => p.slug === last) ?? account.projects[0]!;
+  go(same({ project: chosen.slug }), true);
+}
+
+// chooseProject shows the list or overview that one looks at, in another project. What it names is not in the other one.
+export function chooseProject(slug: string): void {
+  localStorage.setItem(lastProject, slug);
+  go(link(page.value.slice(0, 1), { project: slug }));
 }
 
 // signOut ends the session on the server, then here and in other tabs. It fails when the server cannot be told, because the session

@@ -46,6 +46,7 @@ function Series({ type }: { type: string }) {
   return (
     <section class="card" aria-label={type}>
       <h2>{type}</h2>
+      {loaded.answer?.points.every((point) => point.events === 0) && <p class="quiet">There were no such events in these days.</p>}
       <SeriesChart name={type} series={loaded.answer} at={(point) => point.events} />
     </section>
   );

@@ -9,11 +9,11 @@ import { PeriodPicker, usePeriodKeys } from "../parts/period";
 import { Ranking } from "../parts/ranking";
 import { Share } from "../parts/share";
 import { SeriesChart } from "../parts/series";
-import { amount, day, number, share } from "../format";
+import { amount, briefMoney, day, number, share } from "../format";
 import { useAnswer } from "../load";
 import { before, interval, period, plusDays, today } from "../period";
 import { isOwner } from "../rights";
-import { go, link, query, root, same } from "../route";
+import { go, link, query, same } from "../route";
 
 type Overview = Answer<"/analytics/overview">;
 type SeriesPoint = Schemas["SeriesPoint"];
@@ -27,13 +27,14 @@ interface Measure {
   total: (o: Overview) => number;
   change: (o: Overview) => number | null | undefined;
   write: (value: number) => string;
+  brief?: (value: number) => string;
 }
 
 const counted: [id: "events" | "views" | "purchases" | "units", name: string, means: string][] = [
   ["events", "Events", "Events of all names. Orders and refunds are not among them."],
   ["views", "Views", "Events named view."],
   ["purchases", "Orders", "Orders that were placed, refunded ones included."],
-  ["units", "Units", "Units that were bought."],
+  ["units", "Units sold", "Units that were bought, before what came back."],
 ];
 
 // measures are the numbers of an overview; money is one for each currency, because currencies are never added up.
@@ -47,11 +48,11 @@ export function measures(o?: Overview): Measure[] {
   }));
   const currencies = o?.change.revenue.map((r) => r.currency) ?? [];
   const revenue = currencies.map((currency): Measure => ({
-    id: `net_${currency}`, name: `Revenue in ${currency}`, means: `What was earned in ${currency}, less what was paid back.`,
+    id: `net_${currency}`, name: `Net revenue, ${currency}`, means: `What was earned in ${currency}, less what was paid back.`,
     at: (p) => p.revenue?.find((r) => r.currency === currency)?.net_minor ?? 0,
     total: (o) => o.totals.revenue?.find((r) => r.currency === currency)?.net_minor ?? 0,
     change: (o) => o.change.revenue.find((r) => r.currency === currency)?.net_minor.relative,
-    write: (minor) => amount(minor, currency),
+    write: (minor) => amount(minor, currency), brief: (minor) => briefMoney(minor, currency),
   }));
   return [users, ...counts, ...revenue];
 }
@@ -73,7 +74,7 @@ export function OverviewPage() {
   };
   if (guided) return <><div class="head"><h1>Overview</h1></div><Guide onDone={done} /></>;
   const all = measures(o);
-  const chosen = all.find((m) => m.id === query.value.get("metric")) ?? all[0]!;
+  const chosen = all.find((m) => m.id === query.value.get("metric")) ?? all[interval.value === "hour" ? 1 : 0]!; // users are counted by the day
   return (
     <>
       <div class="head">
@@ -85,7 +86,7 @@ export function OverviewPage() {
       <div class="figures">
         {all.map((m) => (
           <Figure
-            key={m.id} name={m.name} title={m.means} pressed={m.id === chosen.id} value={o && m.write(m.total(o))} change={o && m.change(o)}
+            key={m.id} name={m.name} title={m.means} pressed={m.id === chosen.id} value={o && (m.id === "unique_users" && !o.totals.unique_users_exact ? "≈ " : "") + m.write(m.total(o))} change={o && m.change(o)}
             partial={o && !o.complete} course={o?.points.map((point) => m.at(point) ?? 0)} onPress={() => go(same({ metric: m.id }))}
           />
         ))}
@@ -128,7 +129,7 @@ function Course({ measure, overview, url }: { measure: Measure; overview?: Overv
         </div>
       </div>
       {!counted && <p class="quiet">Users are counted by the day, so hours have none.</p>}
-      <SeriesChart name={measure.name} series={overview} before={compare ? earlier.answer : undefined} at={measure.at} write={measure.write} />
+      <SeriesChart name={measure.name} series={overview} before={compare ? earlier.answer : undefined} at={measure.at} write={measure.write} brief={measure.brief} />
       <Explain text={measure.means} url={url} overview={overview} />
     </section>
   );
@@ -156,10 +157,10 @@ function TopProducts() {
     <section class="card">
       <h2>Most viewed products</h2>
       <Ranking
-        caption="Most viewed products" columns={["Product", "Views", "Orders"]} empty="No product was viewed in these days."
+        caption="Most viewed products" columns={["Product", "Views", "Orders with it"]} empty="No product was viewed in these days."
         rows={loaded.answer?.items.map((item) => ({
           key: item.product.id, name: <a href={link(["products", item.product.id])}>{item.product.name}</a>,
-          value: item.value, shown: number(item.value), more: [number(item.counts.purchases ?? 0)],
+          value: item.value, shown: number(item.value), more: [item.counts.purchases === undefined ? "–" : number(item.counts.purchases)],
         }))}
       />
     </section>
@@ -183,13 +184,12 @@ function TopEvents() {
   );
 }
 
-// Empty is shown while nothing has come, with the line that sends the first event.
+// Empty is shown for days without anything, in a project that has been used.
 function Empty() {
   return (
     <section class="card">
       <h2>Nothing was counted in these days</h2>
-      <p>Send an event with a key that has the scope <code>ingest</code>. It is here a moment later.</p>
-      <pre>{`curl -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" \\\n  -d '{"type": "Signed Up", "user_id": "ada"}' ${location.origin}${root}/events`}</pre>
+      <p>Choose other days above. What is sent now is here a moment later.</p>
     </section>
   );
 }

@@ -46,7 +46,7 @@ export function ProductPage({ id }: { id: string }) {
         <div class="figures">
           {all.map((m) => (
             <Figure
-              key={m.id} name={m.name} title={m.means} pressed={m.id === chosen.id} value={series && shown(m, m.at(series.totals))}
+              key={m.id} name={m.name} title={m.means} pressed={m.id === chosen.id} value={series && shown(m, series)}
               course={series?.points.map((point) => m.at(point) ?? 0)} onPress={() => go(same({ metric: m.id }))}
             />
           ))}
@@ -63,7 +63,11 @@ export function ProductPage({ id }: { id: string }) {
   );
 }
 
-const shown = (m: Measure, value: number | undefined): string => (value === undefined ? "–" : m.write(value));
+function shown(m: Measure, { totals }: Series): string {
+  const value = m.at(totals);
+  if (value === undefined) return "–";
+  return (m.id === "unique_users" && !totals.unique_users_exact ? "≈ " : "") + m.write(value);
+}
 
 // Course is the chart of one number, with what can be done with it.
 function Course({ id, url, measure, series, other }: { id: string; url: string; measure: Measure; series?: Series; other?: Series }) {
@@ -79,7 +83,7 @@ function Course({ id, url, measure, series, other }: { id: string; url: string; 
       </div>
       {missing && measure.id === "unique_users" && <p class="quiet">Users are counted by the day, so hours have none.</p>}
       <SeriesChart
-        name={measure.name} series={series} before={other} beforeName={compared() === "previous" ? "before" : other?.product.name} at={measure.at} write={measure.write}
+        name={measure.name} series={series} before={other} beforeName={compared() === "previous" ? "before" : other?.product.name} at={measure.at} write={measure.write} brief={measure.brief}
       />
     </section>
   );

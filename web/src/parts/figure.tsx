@@ -1,5 +1,5 @@
 // One number, how it has changed, and its course.
-import { change as asChange } from "../format";
+import { share } from "../format";
 
 interface Props {
   name: string;
@@ -28,8 +28,8 @@ export function Figure(p: Props) {
 function Changed({ change, partial }: { change?: number | null; partial?: boolean }) {
   if (change === undefined || change === null) return <span class="quiet">&nbsp;</span>;
   const direction = change > 0 ? "up" : change < 0 ? "down" : "quiet";
-  const arrow = change > 0 ? "▲ " : change < 0 ? "▼ " : "";
-  return <span class={direction}>{arrow}{asChange(change)}{partial && <span class="quiet"> so far</span>}</span>;
+  const arrow = change > 0 ? "▲ " : change < 0 ? "▼ " : "", word = change > 0 ? "up " : change < 0 ? "down " : "";
+  return <span class={direction}><span aria-hidden="true">{arrow}</span><span class="heard">{word}</span>{share(Math.abs(change))}{partial && <span class="quiet"> so far</span>}</span>;
 }
 
 function Spark({ values }: { values: number[] }) {

@@ -4,6 +4,7 @@ import type { Schemas } from "../api";
 import { ago, number } from "../format";
 import type { Loaded } from "../load";
 import { zone } from "../period";
+import { Problem } from "../session";
 import { sentence } from "./submit";
 
 // Fresh says of which moment an answer is, and what it does not have yet.
@@ -40,7 +41,7 @@ export function Failure({ loaded }: { loaded: Loaded<unknown> }) {
   return (
     <p class="note" role="alert">
       {sentence(error, "see")} {answer !== undefined && "What you see is older."}
-      <button type="button" onClick={retry}>Try again</button>
+      {!(error instanceof Problem && error.status < 500 && error.status !== 429) && <button type="button" onClick={retry}>Try again</button>}
     </p>
   );
 }

@@ -2,13 +2,17 @@
 import { useEffect } from "preact/hooks";
 import { go, same } from "../route";
 import { before, daysOf, period, plusDays, presets, today } from "../period";
-import { day } from "../format";
 
 export function PeriodPicker() {
   const p = period.value;
-  const choose = (from: string, to: string) => {
-    if (from !== "" && to !== "" && from <= to) go(same({ from, to, period: "", interval: "" }));
+  // A day that is not between the others moves the other end with it. An empty field gets its day back.
+  const choose = (field: HTMLInputElement, to: (date: string) => { from: string; to: string }) => {
+    const date = field.value;
+    if (date < "1970-01-02") field.value = field.defaultValue;
+    else go(same({ ...to(date), period: "", interval: "" }));
   };
+  const first = (date: string) => ({ from: date, to: date > p.to ? date : p.to });
+  const last = (date: string) => ({ from: date < p.from ? date : p.from, to: date });
   return (
     <div class="pills" role="group" aria-label="Days">
       {presets.map(([name]) => (
@@ -16,10 +20,9 @@ export function PeriodPicker() {
           {name}
         </button>
       ))}
-      <input type="date" aria-label="First day" value={p.from} max={p.to} onChange={(event) => choose(event.currentTarget.value, p.to)} />
+      <input type="date" aria-label="First day" defaultValue={p.from} value={p.from} max={today()} onChange={(event) => choose(event.currentTarget, first)} />
       <span aria-hidden="true">–</span>
-      <input type="date" aria-label="Last day" value={p.to} min={p.from} max={today()} onChange={(event) => choose(p.from, event.currentTarget.value)} />
-      <span class="quiet">{p.from === p.to ? day(p.from) : `${day(p.from)} – ${day(p.to)}`}</span>
+      <input type="date" aria-label="Last day" defaultValue={p.to} value={p.to} max={today()} onChange={(event) => choose(event.currentTarget, last)} />
     </div>
   );
 }

@@ -12,16 +12,17 @@ interface Props<P extends Dated> {
   beforeName?: string;
   at: (point: P) => number | undefined;
   write?: (value: number) => string;
+  brief?: (value: number) => string;
   fixed?: boolean; // the days cannot be changed
 }
 
-export function SeriesChart<P extends Dated>({ name, series, before, beforeName, at, write = number, fixed }: Props<P>) {
+export function SeriesChart<P extends Dated>({ name, series, before, beforeName, at, write = number, brief, fixed }: Props<P>) {
   if (!series) return <div class="chart" />;
   const points = (of: P[]) => of.map((point) => ({ start: point.start, complete: point.complete, value: at(point) ?? 0 }));
   return (
     <Chart
       name={name} points={points(series.points)} before={before && points(before.points)} beforeName={beforeName} interval={series.interval} zone={series.meta.time_zone}
-      write={write} onZoom={fixed ? undefined : (from, to) => go(same({ from, to, period: "", interval: "" }))}
+      write={write} brief={brief} onZoom={fixed ? undefined : (from, to) => go(same({ from, to, period: "", interval: "" }))}
     />
   );
 }

@@ -1,9 +1,9 @@
 // What surrounds each page: where one can go, which project it is about, and who is logged in.
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import { me, signOut } from "../session";
+import { chooseProject, me, signOut } from "../session";
 import { mayReadUsers } from "../rights";
-import { go, link, page, project, root, same } from "../route";
+import { link, page, project, root } from "../route";
 import { Keys } from "./keys";
 import { Toasts } from "./toast";
 
@@ -40,7 +40,7 @@ function Account() {
       {account.projects.length > 1 && (
         <label class="field">
           Project
-          <select value={chosen} onChange={(event) => go(same({ project: event.currentTarget.value }))}>
+          <select value={chosen} onChange={(event) => chooseProject(event.currentTarget.value)}>
             {account.projects.map((p) => <option key={p.slug} value={p.slug}>{p.name}</option>)}
           </select>
         </label>

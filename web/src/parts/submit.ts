@@ -33,6 +33,7 @@ export function useSubmit(shown: string[] = []): Submit {
 
 // sentence says why a request failed. A plain Error has a text for people.
 export function sentence(error: Error, wish: "do" | "see" = "do"): string {
+  if (error instanceof Problem && error.status === 429) return "There were too many attempts. Wait a minute, and try again.";
   if (error instanceof Problem) return error.status === 403 ? `You may not ${wish} this. ${error.message}` : error.message;
   if (error.constructor === Error) return error.message;
   return navigator.onLine ? "The server does not answer." : "You are offline.";
