@@ -118,6 +118,12 @@ func TestSegmentOrders(t *testing.T) {
 	if got := send(fmt.Sprintf(completed, "m2"), partial); got != "2+0" {
 		t.Errorf("the same, from another place: %s", got)
 	}
+	if got := send(fmt.Sprintf(refunded, "r4", `,"total":"10","currency":"EUR"`), fmt.Sprintf(refunded, "r5", `,"total":10`), fmt.Sprintf(refunded, "r6", `,"total":10.00,"currency":"usd"`)); got != "1+2" {
+		t.Errorf("a refund of an amount, in another currency, in none and in that of the order: %s", got)
+	}
+	if n := p.count(`SELECT sum(amount_minor) FROM ingest.refund_lines`); n != 1999+1000 {
+		t.Errorf("%d are refunded, want 2999", n)
+	}
 	if got := send(fmt.Sprintf(refunded, "r2", "")); got != "1+0" {
 		t.Errorf("a refund of what is left: %s", got)
 	}
@@ -132,6 +138,22 @@ func TestSegmentOrders(t *testing.T) {
 	want := []map[string]any{{"number": "A-1", "currency": "USD", "amount": 4499.0, "units": 3.0, "refunded": 4499.0}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("orders (-want +got):\n%s", diff)
+	}
+}
+
+// A message without an id is identified by what it says, because a library sends the same again.
+func TestSegmentMessagesWithoutIDs(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	batch := `{"batch":[{"type":"track","userId":"u","event":"Played","timestamp":"%[1]s"},{"type":"track","userId":"u","event":"Played","timestamp":"%[1]s","properties":{"n":2}}]}`
+	batch = fmt.Sprintf(batch, time.Now().UTC().Add(-time.Minute).Format(time.RFC3339Nano))
+	for range 2 {
+		if got := p.segment("batch", batch); got != "2+0" {
+			t.Errorf("the batch: %s", got)
+		}
+	}
+	if n := p.count(`SELECT count(*) FROM ingest.events`); n != 2 {
+		t.Errorf("%d events are stored, want 2", n)
 	}
 }
 
@@ -173,11 +195,23 @@ func TestSegmentRefusals(t *testing.T) {
 		"too large": {"batch", strings.Repeat(" ", 501<<10), http.StatusBadRequest, "body_too_large"},
 		"one large": {"track", `{"event":"` + strings.Repeat("x", 33<<10) + `"}`, http.StatusBadRequest, "event_too_large"},
 		"many":      {"batch", `{"batch":[` + strings.Repeat(`{},`, 1000) + `{}]}`, http.StatusBadRequest, "batch_too_large"},
-		"no call":   {"delete", `{}`, http.StatusNotFound, "no_such_path"},
+		"lines": {
+			"batch", `{"batch":[` + strings.Repeat(`{"type":"track","userId":"u","event":"Order Completed","properties":{"order_id":"1","products":[`+strings.Repeat("{},", 1999)+`{}]}},`, 5) +
+				`{"type":"track","userId":"u","event":"Order Completed","properties":{"order_id":"1","products":[{}]}}]}`, http.StatusBadRequest, "batch_too_large",
+		},
+		"no call": {"delete", `{}`, http.StatusNotFound, "no_such_path"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p.send(http.MethodPost, "/segment/v1/"+c.kind, "", []byte(c.body), basic(p.ingestKey)...).expect(t, c.status, c.code)
 		})
+	}
+	for name, order := range map[string]string{
+		"products that are no list": `{"order_id":"1","products":{"sku":"SHOE"}}`, "no products": `{"order_id":"1"}`,
+		"too many products": `{"order_id":"1","products":[` + strings.Repeat("{},", 2000) + `{}]}`,
+	} {
+		if got := p.segment("track", `{"userId":"u","event":"Order Completed","properties":`+order+`}`); got != "0+1" {
+			t.Errorf("an order with %s: %s", name, got)
+		}
 	}
 	p.send(http.MethodPost, "/segment/v1/track", "", []byte(fine), basic(p.apiKey("read"))...).expect(t, http.StatusForbidden, "forbidden")
 	p.send(http.MethodPost, "/segment/v1/track", "", []byte(fine), basic("hpa_unknown")...).expect(t, http.StatusUnauthorized, "invalid_api_key")

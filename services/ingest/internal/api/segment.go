@@ -1,16 +1,22 @@
 package api
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/hp-analytics/hp-analytics/internal/identifier"
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/order"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/segment"
 )
 
@@ -62,15 +68,13 @@ func (s *Server) storeSegment(w http.ResponseWriter, r *http.Request, caller aut
 	if err != nil {
 		return 0, 0, err
 	}
+	// One that fails does not keep the others from being stored, and makes the library send all again.
 	sender := callerOf(caller)
 	for _, store := range []func(context.Context, event.Caller, *segment.Batch) (int, error){s.segmentEvents, s.segmentOrders, s.segmentRefunds} {
-		n, err := store(r.Context(), sender, &batch)
-		if err != nil {
-			return 0, 0, err
-		}
-		stored += n
+		n, failed := store(r.Context(), sender, &batch)
+		err, stored = cmp.Or(err, failed), stored+n
 	}
-	return stored, len(batch.Events) + len(batch.Orders) + len(batch.Refunds) - stored, nil
+	return stored, len(batch.Events) + len(batch.Orders) + len(batch.Refunds) - stored, err
 }
 
 // segmentEvents returns how many of the events are stored.
@@ -93,8 +97,8 @@ func (s *Server) segmentEvents(ctx context.Context, sender event.Caller, batch *
 	return stored, nil
 }
 
-// segmentOrders returns how many of the orders are stored.
-func (s *Server) segmentOrders(ctx context.Context, sender event.Caller, batch *segment.Batch) (stored int, err error) {
+// segmentOrders returns how many of the orders are stored, and the first error for which they may be sent again.
+func (s *Server) segmentOrders(ctx context.Context, sender event.Caller, batch *segment.Batch) (stored int, failed error) {
 	if len(batch.Orders) == 0 {
 		return 0, nil
 	}
@@ -103,37 +107,59 @@ func (s *Server) segmentOrders(ctx context.Context, sender event.Caller, batch *
 		return 0, err
 	}
 	for i := range outcomes {
-		s.outcomes.order(outcomes[i].Replayed, outcomes[i].Err)
-		if again(outcomes[i].Err) {
-			return 0, outcomes[i].Err
-		}
-		if outcomes[i].Err == nil {
+		err := outcomes[i].Err
+		s.outcomes.order(outcomes[i].Replayed, err)
+		switch {
+		case err == nil:
 			stored++
+		case again(err):
+			failed = cmp.Or(failed, fmt.Errorf("store order %d of a request: %w", i, err))
 		}
 	}
-	return stored, nil
+	return stored, failed
 }
 
-// segmentRefunds returns how many of the refunds are stored.
-func (s *Server) segmentRefunds(ctx context.Context, sender event.Caller, batch *segment.Batch) (stored int, err error) {
+// refundsAtOnce is how many refunds of a request are stored at the same time. The committer writes those that wait together.
+const refundsAtOnce = 32
+
+// segmentRefunds does the same for refunds.
+func (s *Server) segmentRefunds(ctx context.Context, sender event.Caller, batch *segment.Batch) (int, error) {
+	var stored atomic.Int64
+	var group errgroup.Group
+	group.SetLimit(refundsAtOnce)
 	for i := range batch.Refunds {
-		refund := &batch.Refunds[i]
-		id, err := identifier.ID(sender.Project.ID, "", refund.Order)
-		if err != nil {
-			err = event.Refusal(nil)
-			s.outcomes.refund(false, err)
-			continue
-		}
-		outcome, err := s.orders.Refund(ctx, sender, id, &refund.Draft)
-		s.outcomes.refund(outcome.Replayed, err)
-		if again(err) {
-			return 0, err
-		}
-		if err == nil {
-			stored++
+		group.Go(func() error {
+			replayed, err := s.segmentRefund(ctx, sender, &batch.Refunds[i])
+			s.outcomes.refund(replayed, err)
+			switch {
+			case err == nil:
+				stored.Add(1)
+			case again(err):
+				return fmt.Errorf("store refund %d of a request: %w", i, err)
+			}
+			return nil
+		})
+	}
+	err := group.Wait()
+	return int(stored.Load()), err
+}
+
+func (s *Server) segmentRefund(ctx context.Context, sender event.Caller, refund *segment.Refund) (replayed bool, _ error) {
+	id, err := identifier.ID(sender.Project.ID, "", refund.Order)
+	if err != nil {
+		return false, event.Refusal(nil)
+	}
+	if refund.Currency != "" {
+		of, _, err := s.store.Order(ctx, order.Key{Project: sender.Project.ID, ID: id})
+		switch {
+		case err != nil:
+			return false, err
+		case of.Currency != refund.Currency:
+			refund.Draft.Refuse("/properties/currency", event.CodeInvalidValue, "The order is in "+of.Currency+".")
 		}
 	}
-	return stored, nil
+	outcome, err := s.orders.Refund(ctx, sender, id, &refund.Draft)
+	return outcome.Replayed, err
 }
 
 // again reports whether the same may be stored later.

@@ -35,12 +35,20 @@ type orderFields struct {
 	OrderID  scalar          `json:"order_id"`
 	LegacyID scalar          `json:"orderId"`
 	Currency scalar          `json:"currency"`
+	Total    scalar          `json:"total"`
 	Products []productFields `json:"products"`
+
+	unreadable error // the fields have other shapes than the specification gives them
 }
 
-func (m *message) orderFields() (f orderFields, ok bool) {
-	if len(m.Properties) == 0 || json.Unmarshal(m.Properties, &f) != nil {
+// orderFields returns what is said of an order, if the message names one.
+func (m *message) orderFields() (f orderFields, named bool) {
+	if m.Event != "Order Completed" && m.Event != "Completed Order" && m.Event != "Order Refunded" && m.Event != "Refunded Order" || len(m.Properties) == 0 {
 		return f, false
+	}
+	if err := json.Unmarshal(m.Properties, &f); err != nil {
+		f.unreadable = err
+		f.Products = nil
 	}
 	if f.OrderID == "" {
 		f.OrderID = f.LegacyID
@@ -48,14 +56,23 @@ func (m *message) orderFields() (f orderFields, ok bool) {
 	return f, f.OrderID != ""
 }
 
-// order returns the order of an event that names its id and its products. The order's own id makes it one order, however often and from
-// wherever it is sent.
-func (m *message) order(currency string) (d order.Draft, ok bool) {
-	f, ok := m.orderFields()
-	if !ok || len(f.Products) == 0 || len(f.Products) > order.MaxLines {
-		return d, false
+// check refuses an order that cannot be read.
+func (f *orderFields) check(d *event.FactDraft) bool {
+	switch {
+	case f.unreadable != nil:
+		d.RefuseWhole(event.CodeMalformed, "The order cannot be read: "+f.unreadable.Error()+".")
+	case len(f.Products) > order.MaxLines:
+		d.RefuseWhole(event.CodeInvalidValue, "An order has at most "+strconv.Itoa(order.MaxLines)+" products.")
 	}
+	return !d.Refused()
+}
+
+// order returns the order of an event. The order's own id makes it one order, however often and from wherever it is sent.
+func (m *message) order(f *orderFields, currency string) (d order.Draft) {
 	m.fact(&d.FactDraft, f.OrderID)
+	if !f.check(&d.FactDraft) {
+		return d
+	}
 	if d.Currency = currency; f.Currency != "" {
 		d.Currency = strings.ToUpper(string(f.Currency))
 	}
@@ -67,7 +84,7 @@ func (m *message) order(currency string) (d order.Draft, ok bool) {
 	if err := decode.Properties(m.Properties, &d.FactDraft, &d.Properties, &d.Replaced); err != nil {
 		d.RefuseWhole(event.CodeMalformed, "The message cannot be read: "+err.Error()+".")
 	}
-	return d, true
+	return d
 }
 
 // line returns a line of an order. Without a price the catalog's is taken.
@@ -78,10 +95,13 @@ func (p *productFields) line(d *order.Draft, i int) (l order.LineDraft) {
 	if l.SKU != "" {
 		l.Good |= event.FieldSKU
 	}
-	if p.Price != "" {
-		if l.AmountMinor = p.amount(d, pointer, l.Quantity); !d.Refused() {
-			l.Good |= event.FieldAmount
+	// The rules refuse an unknown currency.
+	if currency, err := money.Parse(d.Currency); p.Price != "" && err == nil {
+		amount, err := minor(p.Price, l.Quantity, currency)
+		if l.AmountMinor = amount; err != nil {
+			d.Refuse(pointer+"/price", event.CodeInvalidValue, "price "+err.Error()+".")
 		}
+		l.Good |= event.FieldAmount
 	}
 	l.Sent = l.Good
 	return l
@@ -100,39 +120,34 @@ func (p *productFields) quantity(d *event.FactDraft, pointer string) int64 {
 	return units
 }
 
-func (p *productFields) amount(d *order.Draft, pointer string, quantity int64) int64 {
-	currency, err := money.Parse(d.Currency)
+// minor returns n times a price in minor units. Half a unit is rounded away from zero: shops send prices that were divided.
+func minor(price scalar, n int64, currency money.Currency) (int64, error) {
+	decimal, err := money.ParseDecimal(string(price))
 	if err != nil {
-		return 0 // the rules refuse the currency
+		return 0, err
 	}
-	price, err := money.ParseDecimal(string(p.Price))
-	if err == nil {
-		var minor int64
-		// Half a minor unit is rounded away from zero: shops send prices that were divided.
-		if minor, err = price.Times(quantity).Minor(currency); err == nil || errors.Is(err, money.ErrNotExact) {
-			return minor
-		}
+	amount, err := decimal.Times(n).Minor(currency)
+	if errors.Is(err, money.ErrNotExact) {
+		err = nil
 	}
-	d.Refuse(pointer+"/price", event.CodeInvalidValue, "price "+err.Error()+".")
-	return 0
+	return amount, err
 }
 
-// refund returns the refund of an event that names its order: of the units of its products, or of all that is left. A message is one
-// refund.
-func (m *message) refund() (r Refund, ok bool) {
-	f, ok := m.orderFields()
-	if !ok || len(f.Products) > order.MaxLines {
-		return r, false
-	}
+// refund returns the refund of an event that names its order: of the units of its products; or without products of its total, if it says
+// that and its currency; or else of all that is left. A message is one refund.
+func (m *message) refund(f *orderFields) (r Refund) {
 	r.Order = string(f.OrderID)
-	id := m.MessageID
+	id := m.id()
 	if id == "" {
-		id = "refund of " + f.OrderID
+		id = "refund of " + f.OrderID // a refund has an id, and one that says nothing else is of all that is left
 	}
 	m.fact(&r.Draft.FactDraft, id)
 	// The buyer is that of the order.
 	r.Draft.Sent &^= event.FieldUserID | event.FieldAnonymousID
 	r.Draft.Good &^= event.FieldUserID | event.FieldAnonymousID
+	if !f.check(&r.Draft.FactDraft) {
+		return r
+	}
 	set(&r.Draft.FactDraft, event.FieldLines, len(f.Products) > 0)
 	for i := range f.Products {
 		p := &f.Products[i]
@@ -141,5 +156,24 @@ func (m *message) refund() (r Refund, ok bool) {
 		l.Sent = l.Good
 		r.Draft.Lines = append(r.Draft.Lines, l)
 	}
-	return r, true
+	if len(f.Products) == 0 && f.Total != "" {
+		m.total(&r, f)
+	}
+	return r
+}
+
+// total makes a refund one of an amount.
+func (m *message) total(r *Refund, f *orderFields) {
+	currency, err := money.Parse(strings.ToUpper(string(f.Currency)))
+	if err != nil {
+		r.Draft.Refuse("/properties/currency", event.CodeInvalidValue, "currency "+err.Error()+".")
+		return
+	}
+	amount, err := minor(f.Total, 1, currency)
+	if err != nil {
+		r.Draft.Refuse("/properties/total", event.CodeInvalidValue, "total "+err.Error()+".")
+		return
+	}
+	r.Draft.AmountMinor, r.Currency = amount, currency.String()
+	set(&r.Draft.FactDraft, event.FieldAmount, true)
 }

@@ -7,12 +7,15 @@ package segment
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/order"
 )
 
 // Limits of a request, as Segment documents them.
@@ -27,8 +30,9 @@ var Calls = []string{"track", "identify", "page", "screen", "group", "alias", "b
 // The refusals of a whole request. Segment answers 400 for each of them, and its libraries do not send the same again.
 var (
 	ErrTooLarge = errs.New(errs.Malformed, "body_too_large", fmt.Sprintf("The body has at most %d bytes, decoded.", MaxBody))
-	errTooMany  = errs.New(errs.Malformed, "batch_too_large", fmt.Sprintf("A batch holds at most %d messages.", event.MaxBatch))
-	errLarge    = errs.New(errs.Malformed, event.CodeTooLarge, fmt.Sprintf("A message has at most %d bytes.", MaxMessage))
+	errTooMany  = errs.New(errs.Malformed, "batch_too_large",
+		fmt.Sprintf("A batch holds at most %d messages, with %d lines of orders and refunds.", event.MaxBatch, order.MaxBatchLines))
+	errLarge = errs.New(errs.Malformed, event.CodeTooLarge, fmt.Sprintf("A message has at most %d bytes.", MaxMessage))
 )
 
 // message is a call as libraries send it. Libraries in languages without types send numbers as ids, and null for what is absent.
@@ -50,6 +54,7 @@ type message struct {
 	Context           messageContext  `json:"context"`
 
 	unreadable error
+	digest     [sha256.Size]byte // of the message as it was sent
 }
 
 // messageContext is what a library knows of where it runs.
@@ -68,12 +73,12 @@ type scalar string
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (s *scalar) UnmarshalJSON(data []byte) error {
-	switch c := data[0]; {
-	case c == '"':
+	switch data[0] {
+	case '"':
 		return json.Unmarshal(data, (*string)(s))
-	case c == 'n':
+	case 'n':
 		return nil
-	case c == '{' || c == '[':
+	case '{', '[':
 		return fmt.Errorf("a text is expected where %.20q is", data)
 	default:
 		*s = scalar(data)
@@ -124,9 +129,10 @@ func read(call string, body []byte) ([]message, error) {
 
 func one(raw []byte) (m message) {
 	if raw = bytes.TrimSpace(raw); len(raw) == 0 || raw[0] != '{' {
-		return message{unreadable: fmt.Errorf("a message is a JSON object")}
+		return message{unreadable: errors.New("a message is a JSON object")}
 	}
 	m.unreadable = json.Unmarshal(raw, &m)
+	m.digest = sha256.Sum256(raw)
 	m.Type = strings.ToLower(m.Type)
 	return m
 }

@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"strings"
 	"time"
@@ -17,12 +18,15 @@ type Batch struct {
 	Events  []event.Draft
 	Orders  []order.Draft
 	Refunds []Refund
+
+	lines int // of the orders and refunds
 }
 
 // Refund is a refund of an order.
 type Refund struct {
-	Order string // its id, as the shop knows it
-	Draft order.RefundDraft
+	Order    string // its id, as the shop knows it
+	Currency string // that the order must have; empty for any
+	Draft    order.RefundDraft
 }
 
 // Read translates a request: call is the last part of its path, and currency that of orders that name none. An error refuses the
@@ -35,36 +39,29 @@ func Read(call string, body []byte, currency string) (Batch, error) {
 	var b Batch
 	for i := range messages {
 		b.add(&messages[i], currency)
+		if b.lines > order.MaxBatchLines {
+			return Batch{}, errTooMany
+		}
 	}
 	return b, nil
 }
 
 // Len returns how many events there are, counting each line of an order and of a refund as one.
-func (b *Batch) Len() int {
-	n := len(b.Events)
-	for i := range b.Orders {
-		n += max(1, len(b.Orders[i].Lines))
-	}
-	for i := range b.Refunds {
-		n += max(1, len(b.Refunds[i].Draft.Lines))
-	}
-	return n
-}
+func (b *Batch) Len() int { return len(b.Events) + max(b.lines, len(b.Orders)+len(b.Refunds)) }
 
-// add translates a message. Of the events of a shop, an order and a refund that say enough are stored as such.
+// add translates a message. The event of an order that names its id is stored as an order, or refused: as an event it would be counted
+// and its money would not.
 func (b *Batch) add(m *message, currency string) {
 	if m.unreadable == nil && m.Type == "track" {
-		switch m.Event {
-		case "Order Completed", "Completed Order":
-			if draft, ok := m.order(currency); ok {
-				b.Orders = append(b.Orders, draft)
-				return
-			}
-		case "Order Refunded", "Refunded Order":
-			if refund, ok := m.refund(); ok {
-				b.Refunds = append(b.Refunds, refund)
-				return
-			}
+		fields, named := m.orderFields()
+		switch {
+		case !named:
+		case m.Event == "Order Completed" || m.Event == "Completed Order":
+			b.Orders, b.lines = append(b.Orders, m.order(&fields, currency)), b.lines+len(fields.Products)
+			return
+		case m.Event == "Order Refunded" || m.Event == "Refunded Order":
+			b.Refunds, b.lines = append(b.Refunds, m.refund(&fields)), b.lines+len(fields.Products)
+			return
 		}
 	}
 	b.Events = append(b.Events, m.event())
@@ -82,7 +79,7 @@ func (m *message) event() (d event.Draft) {
 		d.RefuseWhole(event.CodeMalformed, "The message cannot be read: "+m.unreadable.Error()+".")
 		return d
 	}
-	m.fact(&d.FactDraft, m.MessageID)
+	m.fact(&d.FactDraft, m.id())
 	raw := m.Properties
 	switch m.Type {
 	case "track":
@@ -112,6 +109,15 @@ func set(d *event.FactDraft, field event.Fields, sent bool) {
 	if sent {
 		d.Sent, d.Good = d.Sent|field, d.Good|field
 	}
+}
+
+// id returns the id of a message. One without an id is identified by its bytes if they have the time, because a library sends the same
+// bytes again. Without a time it may as well be another event.
+func (m *message) id() scalar {
+	if m.MessageID != "" || m.Timestamp == "" && m.OriginalTimestamp == "" {
+		return m.MessageID
+	}
+	return scalar("sha256:" + hex.EncodeToString(m.digest[:]))
 }
 
 // fact fills in the common part. The time is that which the library gave the message when it was made, so a retry has the same: the
