@@ -293,7 +293,7 @@ func TestAServerWithReadersStops(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	newInbox(f)
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // closed by the server
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

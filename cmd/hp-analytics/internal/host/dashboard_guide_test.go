@@ -39,7 +39,7 @@ func TestFirstRun(t *testing.T) {
 		t.Error("the light is green before an event was sent")
 	}
 	line := b.value(curl)
-	if out, err := exec.CommandContext(t.Context(), "sh", "-c", line).CombinedOutput(); err != nil || !strings.Contains(string(out), `"accepted"`) { //nolint:gosec // that is what people do with it
+	if out, err := exec.CommandContext(t.Context(), "sh", "-c", line).CombinedOutput(); err != nil || !strings.Contains(string(out), `"accepted"`) {
 		t.Fatalf("%s: %v %s", line, err, out)
 	}
 	b.do(chromedp.WaitVisible(`.dot.on`))

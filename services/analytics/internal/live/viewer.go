@@ -76,11 +76,12 @@ func (v *Viewer) Take(ctx context.Context) (items []Item, changed <-chan struct{
 			}
 		}
 		var more bool
-		if len(v.pages) > 0 {
+		switch {
+		case len(v.pages) > 0:
 			items, more = v.fromPages(), true
-		} else if v.attached {
+		case v.attached:
 			items, more, changed, err = v.fromRing()
-		} else {
+		default:
 			more = true // a part of the past without events
 		}
 		if err != nil || !more {
@@ -93,6 +94,7 @@ func (v *Viewer) Take(ctx context.Context) (items []Item, changed <-chan struct{
 			v.hub.sent.Inc()
 		case Gap:
 			v.hub.dropped.Inc()
+		case Omitted: // is told to the viewer, who can read these events with GET /events
 		}
 	}
 	return items, changed, err
