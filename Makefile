@@ -46,7 +46,7 @@ demo: bin/hp-analytics ## send a simulated shop's events to a running platform a
 
 .PHONY: test
 test: test-deps ## run all tests of all modules with the race detector, against real Postgres and Redis
-	go test -race -shuffle=on work
+	go test -race -shuffle=on -timeout 30m work
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## run golangci-lint over every module

@@ -157,7 +157,7 @@ function TopProducts() {
     <section class="card">
       <h2>Most viewed products</h2>
       <Ranking
-        caption="Most viewed products" columns={["Product", "Views", "Orders with it"]} empty="No product was viewed in these days."
+        caption="Most viewed products" columns={["Product", "Views", "In orders"]} empty="No product was viewed in these days."
         rows={loaded.answer?.items.map((item) => ({
           key: item.product.id, name: <a href={link(["products", item.product.id])}>{item.product.name}</a>,
           value: item.value, shown: number(item.value), more: [item.counts.purchases === undefined ? "–" : number(item.counts.purchases)],

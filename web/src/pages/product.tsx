@@ -110,14 +110,14 @@ function Steps({ series: { totals } }: { series: Series }) {
 
 function Revenue({ series: { totals } }: { series: Series }) {
   const rows = totals.revenue?.map((r) => ({
-    key: r.currency, cells: [r.currency, money(r.gross_minor, r.currency), money(r.refunded_minor, r.currency), money(r.net_minor, r.currency), number(r.orders), number(r.units)],
+    key: r.currency, cells: [r.currency, money(r.gross_minor, r.currency), money(r.refunded_minor, r.currency), money(r.net_minor, r.currency), number(r.units)],
   }));
   return (
     <section class="card">
       <h2>Revenue and refunds</h2>
       <Table
         caption="Revenue and refunds" rows={rows ?? []} empty="Nothing was bought or paid back in these days."
-        columns={[{ name: "Currency" }, ...["Earned", "Paid back", "Left", "Orders", "Units"].map((name) => ({ name, number: true }))]}
+        columns={[{ name: "Currency" }, ...["Earned", "Paid back", "Left", "Units"].map((name) => ({ name, number: true }))]}
       />
     </section>
   );
