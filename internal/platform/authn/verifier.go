@@ -158,7 +158,7 @@ func (v *Verifier) Authenticate(ctx context.Context, header string) (Principal, 
 	}
 	if !strings.EqualFold(scheme, "Bearer") || credential == "" {
 		return Principal{}, errs.New(errs.Unauthenticated, "invalid_authorization",
-			"The Authorization header must read: Bearer <access token or API key>.")
+			"The Authorization header must read: Bearer <access token or API key>, or Basic with an API key as the user name.")
 	}
 	if keys := v.credentials(credential); keys != nil {
 		return keys.find(ctx, credential)

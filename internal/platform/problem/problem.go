@@ -3,6 +3,7 @@
 package problem
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"math"
@@ -99,7 +100,10 @@ func Encode(err error) (status int, body []byte) {
 
 // encode returns the document of e on a line.
 func encode(status int, e *errs.Error, traceID string) []byte {
-	body, _ := json.Marshal(Document{ // strings and ints only: cannot fail
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false) // people read "Bearer <token>" in a terminal; the media type is never HTML
+	_ = encoder.Encode(Document{ // strings and ints only: cannot fail
 		Type:    TypeBase + e.Code,
 		Title:   http.StatusText(status),
 		Status:  status,
@@ -108,7 +112,7 @@ func encode(status int, e *errs.Error, traceID string) []byte {
 		Errors:  e.Fields,
 		TraceID: traceID,
 	})
-	return append(body, '\n')
+	return body.Bytes()
 }
 
 // public returns the part of err that the caller may see.

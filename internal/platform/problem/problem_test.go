@@ -95,3 +95,12 @@ func TestWriteReportsTooLargeBodies(t *testing.T) {
 		t.Errorf("status %d, want 413", w.Code)
 	}
 }
+
+// TestWriteKeepsAngleBrackets writes a detail as people are to read it.
+func TestWriteKeepsAngleBrackets(t *testing.T) {
+	t.Parallel()
+	_, body := problem.Encode(errs.New(errs.Unauthenticated, "invalid_authorization", "Bearer <token>"))
+	if !strings.Contains(string(body), `"detail":"Bearer <token>"`) {
+		t.Errorf("the body is %s", body)
+	}
+}

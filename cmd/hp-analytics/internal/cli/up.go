@@ -211,6 +211,7 @@ func (e environment) welcome(url string, cfg upConfig, admin string, addr net.Ad
 	_, _ = fmt.Fprintf(e.stdout, `
   HP Analytics is ready.
 
+    Dashboard      %[1]s
     API            %[1]s
     API explorer   %[1]s/docs
     Readiness      %[1]s/ready
