@@ -81,8 +81,14 @@ func (b *tab) open(path string) {
 // sees waits until the page shows a text.
 func (b *tab) sees(text string) {
 	b.t.Helper()
-	b.do(chromedp.WaitVisible(fmt.Sprintf(`//*[contains(normalize-space(.), %q)]`, text), chromedp.BySearch))
+	b.until(fmt.Sprintf(visible, fmt.Sprintf(`//*[contains(normalize-space(.), %q)]`, text)) + ` !== undefined`)
 }
+
+// visible is the innermost visible element that an XPath finds, if there is one.
+const visible = `(() => {
+	const found = document.evaluate(%q, document, null, XPathResult.ORDERED_NODE_SNAPSHOT_TYPE);
+	for (let i = found.snapshotLength - 1; i >= 0; i--) if (found.snapshotItem(i).getClientRects().length > 0) return found.snapshotItem(i);
+})()`
 
 // follow clicks on a link or a button by its text.
 func (b *tab) follow(text string) {
@@ -90,10 +96,25 @@ func (b *tab) follow(text string) {
 	b.do(chromedp.Click(fmt.Sprintf(`//*[self::a or self::button or self::summary][contains(normalize-space(.), %q)]`, text), chromedp.BySearch))
 }
 
-// until waits until an expression is true.
+// until waits until an expression is true. It asks again and again, because a page that loads forgets what it was asked to wait for.
 func (b *tab) until(expression string) {
 	b.t.Helper()
-	b.do(chromedp.Poll(expression, nil, chromedp.WithPollingTimeout(time.Minute)))
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	for {
+		var met bool
+		err := chromedp.Run(b.ctx, chromedp.Evaluate("Boolean("+expression+")", &met))
+		if err == nil && met {
+			return
+		}
+		select {
+		case <-again.C:
+		case <-b.ctx.Done():
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.t.Fatalf("not so after all the time that the test has: %s; %v; problems of the page: %q", expression, err, b.problems)
+		}
+	}
 }
 
 // value evaluates an expression.
