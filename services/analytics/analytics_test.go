@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -328,6 +329,7 @@ func TestWhoMayAskForWhat(t *testing.T) {
 		{other, "", 401}, {other, user, 403}, {other, analyst, 200}, {other, admin, 200}, {other, reads, 200}, {other, all, 200}, {other, ingests, 403},
 		{"/analytics/users/" + me + "/summary", user, 200},
 		{bySKU, "", 401}, {bySKU, user, 200}, {bySKU, reads, 200}, {bySKU, ingests, 403},
+		{"/analytics/live", "", 401}, {"/analytics/live", user, 403}, {"/analytics/live", ingests, 403},
 	}
 	// What a whole project does, and who its users are, is for its members.
 	for _, path := range []string{"/analytics/overview", "/analytics/events", "/analytics/events/timeseries?type=view", "/analytics/users/top"} {
@@ -340,7 +342,8 @@ func TestWhoMayAskForWhat(t *testing.T) {
 			t.Errorf("GET %s with %.12s: %d, want %d: %s", c.path, c.credential, w.Code, c.status, w.Body)
 		}
 	}
-	if missing := f.checker.Missing("analytics"); len(missing) > 0 {
+	// A stream and reports by a link have tests of their own: TestLiveIsComplete, TestAShareLinkReadsItsReport.
+	if missing := slices.DeleteFunc(f.checker.Missing("analytics"), func(id string) bool { return id == "liveEvents" || strings.HasPrefix(id, "shared") }); len(missing) > 0 {
 		t.Errorf("operations never exercised: %v", missing)
 	}
 }

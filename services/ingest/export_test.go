@@ -375,7 +375,7 @@ func TestExportsAreBoundedInTime(t *testing.T) {
 }
 
 // examples are the requests of the documentation to a part of the platform.
-var examples = regexp.MustCompile(`curl .*"\$HPA(/[^"]*)"`)
+var examples = regexp.MustCompile(`curl .*"\$API(/(?:events|orders|refunds|users|exports)[^"]*)"`)
 
 // The examples of the documentation work, the one that goes on after a break included.
 func TestExamplesOfTheDocumentation(t *testing.T) {

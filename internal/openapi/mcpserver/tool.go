@@ -135,6 +135,8 @@ func (t tool) address(arguments json.RawMessage) (string, error) {
 		switch {
 		case !known:
 			return "", fmt.Errorf("there is no argument %s", name)
+		case parameter.In == openapi3.ParameterInPath && (value == "." || value == ".."):
+			return "", fmt.Errorf("%s must not be %v, which means another path", name, value)
 		case parameter.In == openapi3.ParameterInPath:
 			path = strings.ReplaceAll(path, "{"+name+"}", url.PathEscape(fmt.Sprint(value)))
 		default:

@@ -2,6 +2,7 @@ package authn
 
 import (
 	"context"
+	"encoding/base64"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,8 +38,10 @@ func TestACachedKeyDoesNotOutliveItsExpiry(t *testing.T) {
 			if step.code == "" && err != nil || step.code != "" && errs.CodeOf(err) != step.code {
 				t.Errorf("after %s: %v, want %q", step.pause, err, step.code)
 			}
-			if _, recalled := (&Verifier{keys: cache}).Recall("Bearer "+key, ""); recalled != (step.code == "") {
-				t.Errorf("after %s: recalled %t", step.pause, recalled)
+			for _, header := range []string{"Bearer " + key, "Basic " + base64.StdEncoding.EncodeToString([]byte(key+":"))} {
+				if _, recalled := (&Verifier{keys: cache}).Recall(header, ""); recalled != (step.code == "") {
+					t.Errorf("after %s: recalled %t", step.pause, recalled)
+				}
 			}
 		}
 		if keys.lookUps != 1 {

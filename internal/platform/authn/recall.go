@@ -37,11 +37,20 @@ func (v *Verifier) Recall(header, slug string) (Principal, bool) {
 }
 
 func (v *Verifier) recallCaller(header string) (Principal, bool) {
-	credential, ok := strings.CutPrefix(header, "Bearer ")
-	if !ok {
+	scheme, credential, _ := strings.Cut(header, " ")
+	keys := v.credentials(credential)
+	switch scheme {
+	case "Bearer":
+	case "Basic":
+		name, ok := userName(credential)
+		if !ok {
+			return Principal{}, false
+		}
+		keys, credential = v.keys, name
+	default:
 		return Principal{}, false
 	}
-	if keys := v.credentials(credential); keys != nil {
+	if keys != nil {
 		k, ok := keys.known.GetIfPresent(sha256.Sum256([]byte(credential)))
 		return k.Principal, ok && !k.expired()
 	}

@@ -112,7 +112,7 @@ func verify(ctx context.Context, s postgres.Snapshot, o Options) ([]Report, erro
 	case o.User != "":
 		return nil, neverErased(ctx, s, project, o)
 	default:
-		return nil, fmt.Errorf("%w: %s", ErrNoReceipt, o.Receipt)
+		return nil, fmt.Errorf("%w: %s, project %s; name the project of the erasure with --project", ErrNoReceipt, o.Receipt, o.Project)
 	}
 }
 

@@ -77,8 +77,13 @@ async function patiently(products: Item[], signal: AbortSignal): Promise<Schemas
 // pause waits for some seconds; it throws when the signal is aborted meanwhile.
 async function pause(seconds: number, signal: AbortSignal): Promise<void> {
   await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, seconds * 1000);
-    signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+    const end = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, seconds * 1000);
+    signal.addEventListener("abort", end);
   });
   signal.throwIfAborted();
 }

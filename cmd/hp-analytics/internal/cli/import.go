@@ -40,8 +40,10 @@ rows are written to a file beside the input, in which they can be mended and imp
 API_KEY is an API key of the project, with the scope admin for products and old events, and ingest for all else.
 
 Exit codes: 0 all rows are imported, 1 the import has not ended, 2 the command line or the mapping is wrong, 3 rows were refused.`,
-		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
+			if len(files) == 0 {
+				return usageError{errors.New("name the files to import, or - for standard input")}
+			}
 			o.Files = files
 			return env.importFiles(cmd.Context(), o, url, mappingFile)
 		},
@@ -73,6 +75,9 @@ func (e environment) importFiles(ctx context.Context, o importer.Options, url, m
 	var cfg ImportConfig
 	if err := e.load(ctx, &cfg); err != nil {
 		return err
+	}
+	if cfg.Key == "" {
+		return usageError{errors.New("API_KEY is empty: set it to an API key of the project")}
 	}
 	c, err := client.New(url, client.WithAPIKey(string(cfg.Key)), client.WithUserAgent("hp-analytics-import"),
 		client.WithRetryPolicy(client.RetryPolicy{MaxElapsed: importPatience}))

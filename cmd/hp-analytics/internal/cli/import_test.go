@@ -61,3 +61,21 @@ func TestImportWithABadKey(t *testing.T) {
 		})
 	}
 }
+
+// TestImportNamesWhatIsMissing names the files, and the variable of the key.
+func TestImportNamesWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "m.yaml")
+	if err := os.WriteFile(file, []byte("rows: events\nfile: {format: csv}\nfields: {type: what, user_id: who, ts: when}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for want, args := range map[string][]string{
+		"name the files to import, or - for standard input":     {"import", "--mapping=" + file},
+		"API_KEY is empty: set it to an API key of the project": {"import", "--mapping=" + file, "e.csv"},
+	} {
+		var out strings.Builder
+		if code := Run(t.Context(), args, []string{"API_KEY="}, &out, &out); code == exitOK || !strings.Contains(out.String(), want) {
+			t.Errorf("%v: exit code %d, no %q in: %s", args, code, want, out.String())
+		}
+	}
+}

@@ -85,6 +85,9 @@ func TestUp(t *testing.T) {
 	if got := adminLine(t, platform); got != admin.String() {
 		t.Errorf("at the first start the admin is %q, want %q", got, admin)
 	}
+	if !strings.Contains(platform.output.String(), "Dashboard      "+url+"\n") {
+		t.Errorf("the first start does not name the dashboard:\n%s", platform.output)
+	}
 	if got := adminLine(t, again); strings.Contains(again.output.String(), admin.Password) || !strings.Contains(got, loginFile(dir)) {
 		t.Errorf("after a restart the admin is %q", got)
 	}

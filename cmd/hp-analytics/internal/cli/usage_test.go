@@ -61,7 +61,7 @@ func TestUsage(t *testing.T) {
 		"invite for a year":      {[]string{"admin", "invite", "--valid=8760h"}, nil, exitUsage, []string{"--valid:"}},
 		"revoke what":            {[]string{"admin", "revoke-invitation", "x"}, nil, exitUsage, []string{"invitation"}},
 		"odd registration":       {[]string{"serve", "--check-config", "--target=auth"}, []string{"DATABASE_URL=postgres://h/d", "REDIS_URL=redis://h", "REGISTRATION=maybe"}, exitUsage, []string{"REGISTRATION:"}},
-		"import of nothing":      {[]string{"import"}, nil, exitUsage, []string{"at least 1 arg"}},
+		"import of nothing":      {[]string{"import"}, nil, exitUsage, []string{"name the files to import"}},
 		"import without mapping": {[]string{"import", "x.csv"}, nil, exitUsage, []string{"--mapping"}},
 		"import without a file":  {[]string{"import", "--mapping=/none", "x.csv"}, nil, exitUsage, []string{"read the mapping"}},
 		"import too wide":        {[]string{"import", "--in-flight=65", "x.csv"}, nil, exitUsage, []string{"in-flight must be from 1 to 64"}},

@@ -33,6 +33,7 @@ func TestVerifyErasureThatIsNotDone(t *testing.T) {
 	verify([]string{receipt}, "hp-analytics: 1 erasure not done yet\n")
 	verify([]string{"--user", "ada"}, `the user was never erased: the project default knows "ada"`)
 	verify([]string{"--user", "nobody"}, `the user was never erased: the project default does not know "nobody"`)
+	verify([]string{"0195a3f6-2b40-7c1d-9e83-4a5b6c7d8e91"}, "project default; name the project of the erasure with --project")
 	execute(t, database.URL(), `UPDATE ingest.erasures SET state = 'running', phase = 'writers', epoch = 1, started_at = now(), held_by = '{7}'`)
 	verify([]string{receipt}, "running, phase writers")
 	verify([]string{receipt}, "held up by 1 batch that cannot be folded (hp-analytics batches list): [7]")

@@ -112,6 +112,7 @@ func TestToolsOfAssistants(t *testing.T) {
 		{"overview", map[string]any{"metric": "views"}, "there is no argument metric"},
 		{"overview", map[string]any{"from": []string{"2026-01-01"}}, "from must be a single value"},
 		{"productTimeseriesBySKU", nil, "sku"},
+		{"userSummary", map[string]any{"id": ".."}, "must not be .."},
 		{"getProduct", map[string]any{"id": "../auth/users"}, "nothing with this id"},
 	} {
 		if text, refused := a.call(c.tool, c.arguments); !refused || !strings.Contains(text, c.says) {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/importer/group"
@@ -122,7 +123,11 @@ func (o Options) rows(f *source.File) (*source.Rows, error) {
 		return nil, err
 	}
 	if missing := o.Mapping.Missing(rows.Header); rows.Format == source.CSV && len(missing) > 0 {
-		return nil, fmt.Errorf("the file has no column %q; it has %q", missing, rows.Header)
+		hint := ""
+		if len(rows.Header) == 1 && strings.ContainsAny(rows.Header[0], ",;\t|") {
+			hint = "; if another character separates the values, name it in the mapping: file: {delimiter: \";\"}"
+		}
+		return nil, fmt.Errorf("the file has no column %q; it has %q%s", missing, rows.Header, hint)
 	}
 	return rows, nil
 }

@@ -287,6 +287,15 @@ func TestRefusedRowsAreMendedAndImported(t *testing.T) {
 	if diff := cmp.Diff(counts(mapping.Events, 2, 0, 3), run(t, options(t, config, s, file)).Items, onlyEvents); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+	var out strings.Builder
+	again := options(t, config, s, file)
+	again.Out = &out
+	run(t, again)
+	for _, want := range []string{"6 rows were sent by earlier runs", "If the products were missing (unknown_product), import the products"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the summary has no %q:\n%s", want, &out)
+		}
+	}
 	rejects := strings.TrimSuffix(file, ".csv") + ".rejects.csv"
 	text, err := os.ReadFile(rejects)
 	if err != nil {
@@ -379,5 +388,16 @@ func TestAChangedFileIsReadAgain(t *testing.T) {
 	write(t, file, "type,user,ts,sku\n"+strings.Join(slices.Concat(visits(100), []string{"buy,u,2025-01-01T00:00:00Z,s"}), "\n"))
 	if diff := cmp.Diff(counts(mapping.Events, 1, 100, 0), run(t, options(t, events, s, file)).Items); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestAForgottenDelimiterIsHinted(t *testing.T) {
+	t.Parallel()
+	s := &shop{stored: map[string]string{}}
+	for text, want := range map[string]bool{"type;user;ts;sku\nview;u;2025-01-01T10:00:00Z;s\n": true, "type,user\nview,u\n": false} {
+		_, err := importer.Run(t.Context(), options(t, events, s, write(t, "e.csv", text)))
+		if err == nil || strings.Contains(err.Error(), "file: {delimiter:") != want {
+			t.Errorf("%q: %v", text, err)
+		}
 	}
 }

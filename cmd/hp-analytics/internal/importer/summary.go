@@ -62,7 +62,7 @@ func (s *Summary) print(out io.Writer, took time.Duration) {
 	line := func(format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) } // a summary that nobody reads is no error
 	line("%s rows in %s (%s rows/s)", grouped(fresh), took.Round(time.Millisecond), grouped(int64(float64(fresh)/max(took.Seconds(), 0.001))))
 	if s.Resumed > 0 {
-		line("%s rows were done by earlier runs; the numbers below include them", grouped(s.Resumed))
+		line("%s rows were sent by earlier runs; the numbers below include them", grouped(s.Resumed))
 	}
 	for _, kind := range []mapping.Kind{mapping.Products, mapping.Events, mapping.Orders, mapping.Refunds, ""} {
 		if c, ok := s.Items[kind]; ok {
@@ -75,6 +75,9 @@ func (s *Summary) print(out io.Writer, took time.Duration) {
 	}
 	if s.Refused > 0 {
 		line("%s rows were refused: %s. Mend them there and import that file with the same mapping.", grouped(s.Refused), strings.Join(s.Rejects, ", "))
+	}
+	if s.Items[mapping.Events].Refused+s.Items[mapping.Orders].Refused+s.Items[mapping.Refunds].Refused > 0 {
+		line("If the products were missing (unknown_product), import the products, and then that file as it is (with --again if you have imported it before).")
 	}
 }
 

@@ -34,6 +34,7 @@ func TestPaths(t *testing.T) {
 	want := []string{
 		"analytics GET    /analytics/events                  eventNames",
 		"analytics GET    /analytics/events/timeseries       eventTimeseries",
+		"analytics GET    /analytics/live                    liveEvents",
 		"analytics GET    /analytics/overview                overview",
 		"analytics GET    /analytics/products/timeseries     productTimeseriesBySKU",
 		"analytics GET    /analytics/products/top            topProducts",

@@ -150,7 +150,7 @@ func TestExamplesOfTheDocumentation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := regexp.MustCompile(`Accept: ([^']*)' "\$HPA(/analytics[^"]*)"`).FindAllStringSubmatch(string(text), -1)
+	found := regexp.MustCompile(`Accept: ([^']*)' "\$API(/analytics[^"]*)"`).FindAllStringSubmatch(string(text), -1)
 	for _, example := range found {
 		if got := w.getAs(shop.Slug, example[2], example[1]).Header().Get("Content-Type"); !strings.HasPrefix(got, example[1]) {
 			t.Errorf("%s is answered with %s", example[0], got)
