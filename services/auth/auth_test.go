@@ -96,6 +96,12 @@ func TestAccountLifecycle(t *testing.T) {
 	open := want[struct{ Token string }](admin, http.StatusCreated, http.MethodPost, "/auth/projects/shop/invitations", `{"role":"viewer"}`)
 	want[any](bob, http.StatusOK, http.MethodPost, "/auth/invitations/accept", `{"invitation":"`+open.Token+`"}`)
 
+	admin.project = "shop"
+	link := want[shareLink](admin, http.StatusCreated, http.MethodPost, shareLinks, shareRequest(""))
+	want[any](admin, http.StatusOK, http.MethodGet, shareLinks, "")
+	want[any](anyone, http.StatusOK, http.MethodPost, shareLinks+"/open", `{"secret":"`+link.Secret+`"}`)
+	want[any](admin, http.StatusNoContent, http.MethodDelete, shareLinks+"/"+link.ID, "")
+
 	keys := want[struct{ Keys []map[string]string }](anyone, http.StatusOK, http.MethodGet, "/auth/.well-known/jwks.json", "").Keys
 	if len(keys) != 1 || keys[0]["kty"] != "OKP" || keys[0]["crv"] != "Ed25519" || keys[0]["d"] != "" {
 		t.Errorf("key set %v", keys)

@@ -227,11 +227,13 @@ func (b *books) save() {
 func (b *books) restore() {
 	b.t.Helper()
 	b.exec(`
-		DO $$ DECLARE t record; BEGIN
+		DO $$ DECLARE t record; columns text; BEGIN
 			FOR t IN SELECT table_name AS saved, split_part(table_name, '.', 1) AS s, split_part(table_name, '.', 2) AS n FROM information_schema.tables WHERE table_schema = 'saved'
 			LOOP
 				EXECUTE format('DELETE FROM %I.%I', t.s, t.n);
-				EXECUTE format('INSERT INTO %I.%I OVERRIDING SYSTEM VALUE SELECT * FROM saved.%I', t.s, t.n, t.saved);
+				SELECT string_agg(quote_ident(column_name), ', ') INTO columns FROM information_schema.columns
+					WHERE table_schema = t.s AND table_name = t.n AND is_generated = 'NEVER';
+				EXECUTE format('INSERT INTO %I.%I (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM saved.%I', t.s, t.n, columns, columns, t.saved);
 			END LOOP;
 		END $$`)
 }

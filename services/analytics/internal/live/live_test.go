@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,14 +16,35 @@ import (
 
 // written is a source with the batches that a test writes, which are committed at once.
 type written struct {
+	mu      sync.Mutex
 	batches []Batch
 	reads   int
 	err     error
 }
 
-func (w *written) CommittedUntil(context.Context) (time.Time, error) { return time.Now(), w.err }
+func (w *written) CommittedUntil(context.Context) (time.Time, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return time.Now(), w.err
+}
+
+// fail makes reads fail, or with nil succeed.
+func (w *written) fail(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.err = err
+}
+
+// readSoFar returns how often batches were read.
+func (w *written) readSoFar() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.reads
+}
 
 func (w *written) Batches(_ context.Context, projects []int16, after Position, until time.Time) (found []Batch, complete bool, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.reads++
 	for _, b := range w.batches {
 		if b.Project == projects[0] && endOf(b).Compare(after) > 0 && b.Received.Before(until) {
@@ -34,6 +56,8 @@ func (w *written) Batches(_ context.Context, projects []int16, after Position, u
 
 // write adds a batch with n events.
 func (w *written) write(n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	b := Batch{Project: 1, ID: int64(len(w.batches) + 1), Received: time.Now(), Rows: n}
 	for i := range n {
 		id := uuid.UUID{15: byte(i), 14: byte(i >> 8)}
@@ -148,10 +172,10 @@ func TestNobodyReadsForNobody(t *testing.T) {
 		<-time.After(time.Second)
 		v.Leave()
 		<-time.After(time.Second)
-		reads := w.reads
+		reads := w.readSoFar()
 		<-time.After(time.Hour)
-		if w.reads != reads {
-			t.Errorf("%d reads without a viewer", w.reads-reads)
+		if more := w.readSoFar() - reads; more != 0 {
+			t.Errorf("%d reads without a viewer", more)
 		}
 	})
 }
@@ -161,7 +185,7 @@ func TestViewersLeaveWhenNothingCanBeRead(t *testing.T) {
 	inBubble(t, func(t *testing.T, h *Hub, w *written) {
 		v := join(t, h, nil)
 		taken(t, v)
-		w.err = errors.New("the database is away")
+		w.fail(errors.New("the database is away"))
 		<-time.After(time.Second)
 		if _, _, err := v.Take(t.Context()); !errors.Is(err, errUnavailable) {
 			t.Errorf("Take returns %v", err)
@@ -170,7 +194,7 @@ func TestViewersLeaveWhenNothingCanBeRead(t *testing.T) {
 		if _, err := h.Join(t.Context(), 1, Filter{}, nil); !errors.Is(err, errUnavailable) {
 			t.Errorf("Join returns %v", err)
 		}
-		w.err = nil
+		w.fail(nil)
 		v = join(t, h, nil)
 		defer v.Leave()
 		w.write(2)
