@@ -209,7 +209,8 @@ func checkOverloads(t *testing.T, overloads table) {
 		if most < 1 || answered < 1 || offered < answered || l.number(t, "p99 ms at the maximum") <= 0 || l.number(t, "p99 ms") <= 0 {
 			t.Errorf("implausible: %v", l)
 		}
-		if l.number(t, "refused") < 1 || l["other errors"] != "0" {
+		// The rest of what is offered is refused. There is no rest if the maximum was measured while the machine had other work.
+		if answered < offered && l.number(t, "refused") < 1 || l["other errors"] != "0" {
 			t.Errorf("%s: %s refused, %s", l["work"], l["refused"], l["other errors"])
 		}
 		if l.number(t, "CPU µs/refusal") <= 0 || l.number(t, "MiB at first") < 1 || l.number(t, "MiB at last") < 1 {
