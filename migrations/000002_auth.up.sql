@@ -215,6 +215,35 @@ GRANT SELECT (id, project, report, key_hash, owner, expires_at, revoked_at) ON a
 GRANT SELECT ON auth.projects TO hp_catalog, hp_ingest, hp_analytics, hp_aggregator;
 GRANT SELECT ON auth.members TO hp_catalog, hp_ingest, hp_analytics;
 
+CREATE SCHEMA workspace;
+COMMENT ON SCHEMA workspace IS 'What the members of a project keep in it for each other. Owned by the auth service, which checks their rights.';
+GRANT USAGE ON SCHEMA workspace TO hp_auth;
+
+CREATE TABLE workspace.annotations (
+	id         uuid PRIMARY KEY,
+	project    smallint NOT NULL REFERENCES auth.projects ON DELETE CASCADE,
+	day        date,
+	at         timestamptz,
+	text       text NOT NULL CHECK (length(text) BETWEEN 1 AND 200),
+	author     uuid REFERENCES auth.users ON DELETE SET NULL,
+	created_at timestamptz NOT NULL DEFAULT now(),
+	updated_at timestamptz NOT NULL DEFAULT now(),
+	CHECK ((day IS NULL) <> (at IS NULL))
+);
+CREATE INDEX annotations_project_idx ON workspace.annotations (project);
+CREATE INDEX annotations_author_idx ON workspace.annotations (author);
+COMMENT ON TABLE workspace.annotations IS 'What happened on a day or at an instant, such as a campaign or a release. Charts show it beside the numbers.';
+COMMENT ON COLUMN workspace.annotations.id IS 'UUIDv7.';
+COMMENT ON COLUMN workspace.annotations.project IS 'The project whose charts show it.';
+COMMENT ON COLUMN workspace.annotations.day IS 'The day of the calendar, which stays the same when the time zone of the project changes. Null for an instant.';
+COMMENT ON COLUMN workspace.annotations.at IS 'The instant. Its day is that of the time zone that the project has when it is read. Null for a day.';
+COMMENT ON COLUMN workspace.annotations.text IS 'What happened. All members of the project read it.';
+COMMENT ON COLUMN workspace.annotations.author IS 'The account that wrote it, or that owns the API key that did. Null for a key without an account, and for an account that is deleted.';
+COMMENT ON COLUMN workspace.annotations.created_at IS 'When it was written.';
+COMMENT ON COLUMN workspace.annotations.updated_at IS 'When it was last changed.';
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA workspace TO hp_auth;
+
 CREATE SCHEMA audit;
 COMMENT ON SCHEMA audit IS 'The audit log. Services add rows; only the auth service reads them, and nobody changes them.';
 GRANT USAGE ON SCHEMA audit TO hp_auth, hp_catalog, hp_ingest, hp_aggregator;

@@ -20,3 +20,6 @@ export const mayShare = computed(() => role.value === "owner" || role.value === 
 
 // mayReadUsers is whether the account may read numbers and events of users.
 export const mayReadUsers = computed(() => role.value === "owner" || role.value === "analyst");
+
+// mayAnnotate says whether the account may write what other members read beside the numbers.
+export const mayAnnotate = computed(() => role.value === "owner" || role.value === "analyst");

@@ -205,10 +205,10 @@ func TestMissing(t *testing.T) {
 	h := checker.Handler(answering(200, user, asJSON))
 	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/auth/me", nil))
 	want := []string{
-		"acceptInvitation", "changePassword", "createAPIKey", "createInvitation", "createProject", "createProjectInvitation",
-		"createShareLink", "endOwnSessions", "endSessions", "getJWKS", "getProject", "listAPIKeys", "listAudit", "listInvitations", "listMembers",
+		"acceptInvitation", "changePassword", "createAPIKey", "createAnnotation", "createInvitation", "createProject", "createProjectInvitation",
+		"createShareLink", "deleteAnnotation", "endOwnSessions", "endSessions", "getJWKS", "getProject", "listAPIKeys", "listAnnotations", "listAudit", "listInvitations", "listMembers",
 		"listProjectAudit", "listProjectInvitations", "listProjects", "listShareLinks", "listUsers", "login", "logout", "openShareLink", "putMember", "refresh", "register",
-		"removeMember", "resetPassword", "revokeAPIKey", "revokeInvitation", "revokeProjectInvitation", "revokeShareLink", "updateProject",
+		"removeMember", "replaceAnnotation", "resetPassword", "revokeAPIKey", "revokeInvitation", "revokeProjectInvitation", "revokeShareLink", "updateProject",
 		"updateUser",
 	}
 	if diff := cmp.Diff(want, checker.Missing("auth")); diff != "" {

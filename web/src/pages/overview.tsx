@@ -1,5 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 import { address, curl, type Answer, type Schemas } from "../api";
+import { useAnnotations } from "../parts/annotations";
 import { Copy } from "../parts/copy";
 import { Figure } from "../parts/figure";
 import { Fresh } from "../parts/fresh";
@@ -116,6 +117,7 @@ function Course({ measure, overview, url }: { measure: Measure; overview?: Overv
   const compare = query.value.get("compare") === "previous";
   const was = before(period.value);
   const earlier = useAnswer<Overview>(compare ? address("/analytics/overview", { from: was.from, to: was.to, interval: interval.value }) : "");
+  const annotations = useAnnotations();
   const counted = overview?.points.every((p) => measure.at(p) !== undefined) ?? true;
   return (
     <section class="card" aria-labelledby="course">
@@ -129,7 +131,8 @@ function Course({ measure, overview, url }: { measure: Measure; overview?: Overv
         </div>
       </div>
       {!counted && <p class="quiet">Users are counted by the day, so hours have none.</p>}
-      <SeriesChart name={measure.name} series={overview} before={compare ? earlier.answer : undefined} at={measure.at} write={measure.write} brief={measure.brief} />
+      <SeriesChart name={measure.name} series={overview} before={compare ? earlier.answer : undefined} at={measure.at} write={measure.write} brief={measure.brief} annotations={annotations} />
+      {annotations.list}
       <Explain text={measure.means} url={url} overview={overview} />
     </section>
   );

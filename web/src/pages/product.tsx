@@ -1,5 +1,6 @@
 import { useRef } from "preact/hooks";
 import { address } from "../api";
+import { useAnnotations } from "../parts/annotations";
 import { Figure } from "../parts/figure";
 import { Failure, Fresh } from "../parts/fresh";
 import { Funnel } from "../parts/funnel";
@@ -72,6 +73,7 @@ function shown(m: Measure, { totals }: Series): string {
 // Course is the chart of one number, with what can be done with it.
 function Course({ id, url, measure, series, other }: { id: string; url: string; measure: Measure; series?: Series; other?: Series }) {
   const box = useRef<HTMLElement>(null), { from, to } = period.value;
+  const annotations = useAnnotations();
   const missing = series?.points.some((point) => measure.at(point) === undefined);
   const name = series ? `${series.product.sku}-${from}-${to}`.replace(/[^\p{L}\p{N}._-]/gu, "_") : "";
   return (
@@ -84,7 +86,9 @@ function Course({ id, url, measure, series, other }: { id: string; url: string; 
       {missing && measure.id === "unique_users" && <p class="quiet">Users are counted by the day, so hours have none.</p>}
       <SeriesChart
         name={measure.name} series={series} before={other} beforeName={compared() === "previous" ? "before" : other?.product.name} at={measure.at} write={measure.write} brief={measure.brief}
+        annotations={annotations}
       />
+      {annotations.list}
     </section>
   );
 }

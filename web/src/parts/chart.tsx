@@ -1,7 +1,8 @@
 // A line over time, with the period before it, and buckets that are not complete marked.
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import { compact, moment, tick } from "../format";
+import { Marks, placed, type Mark, type Placed } from "./marks";
 
 export interface Point { start: string; complete: boolean; value: number }
 
@@ -15,18 +16,28 @@ interface Props {
   write: (value: number) => string;
   brief?: (value: number) => string; // for the axis; compact numbers unless it is given
   onZoom?: (from: string, to: string) => void; // the days that were dragged over
+  marks?: Mark[]; // what is noted beside the line; undefined where nothing can be
+  onMark?: (marks: Mark[]) => void; // marks that were chosen
+  onPoint?: (point: number | undefined) => void; // the point that was clicked on, and undefined for the key n without one
 }
 
 export function Chart(props: Props) {
-  const box = useRef<HTMLDivElement>(null);
-  const key = JSON.stringify([props.name, props.interval, props.zone, props.points, props.before, props.beforeName]);
+  const box = useRef<HTMLDivElement>(null), plot = useRef<uPlot>();
+  const [places, setPlaces] = useState<Placed>({ height: 0, groups: [] });
+  const latest = useRef(props);
+  latest.current = props;
+  const key = JSON.stringify([props.name, props.interval, props.zone, props.points, props.before, props.beforeName, props.marks]);
   useEffect(() => {
     if (!box.current || props.points.length === 0) return;
-    const draw = () => box.current && new uPlot(options(props, box.current), data(props), box.current);
-    let plot = draw();
+    const ready = (drawn: uPlot) => {
+      setPlaces(placed(drawn, props.marks ?? []));
+      drawn.over.addEventListener("click", () => latest.current.onPoint?.(drawn.cursor.idx ?? undefined)); // uPlot stops the click that ends a drag
+    };
+    const draw = () => (plot.current = box.current ? new uPlot(options(props, box.current, ready), data(props), box.current) : undefined);
+    draw();
     const again = () => {
-      plot?.destroy();
-      plot = draw();
+      plot.current?.destroy();
+      draw();
     };
     const watch = new ResizeObserver(again);
     watch.observe(box.current);
@@ -35,11 +46,32 @@ export function Chart(props: Props) {
     return () => {
       watch.disconnect();
       dark.removeEventListener("change", again);
-      plot?.destroy();
+      plot.current?.destroy();
+      plot.current = undefined;
     };
   }, [key]);
+  useNote(() => latest.current.onPoint?.(plot.current?.cursor.idx ?? undefined));
   const sum = props.points.map((p) => `${moment(p.start, props.interval, props.zone)}: ${props.write(p.value)}${p.complete ? "" : " so far"}`).join("; ");
-  return <div ref={box} class="chart" role="img" aria-label={`${props.name}. ${sum}`} />;
+  return (
+    <div class="charted">
+      <div ref={box} class="chart" role="img" aria-label={`${props.name}. ${sum}`} />
+      {props.marks && <Marks {...places} onChoose={(marks) => props.onMark?.(marks)} />}
+    </div>
+  );
+}
+
+// useNote runs work when the key n is pressed outside of fields and dialogs.
+function useNote(work: () => void): void {
+  useEffect(() => {
+    const press = (event: KeyboardEvent) => {
+      const target = event.target as HTMLElement;
+      if (event.key !== "n" || event.metaKey || event.ctrlKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName) || target.closest("dialog")) return;
+      event.preventDefault(); // else the field of the dialog gets the key, too
+      work();
+    };
+    addEventListener("keydown", press);
+    return () => removeEventListener("keydown", press);
+  }, []);
 }
 
 // data has the whole line, the part of it that is not complete, and the period before.
@@ -57,7 +89,7 @@ function data(p: Props): uPlot.AlignedData {
 // narrow is the width below which the legend needs two lines, in pixels.
 const narrow = 480;
 
-function options(p: Props, box: HTMLElement): uPlot.Options {
+function options(p: Props, box: HTMLElement, ready: (plot: uPlot) => void): uPlot.Options {
   const style = getComputedStyle(document.documentElement), color = (name: string) => style.getPropertyValue(name).trim();
   const axis = { stroke: color("--quiet"), grid: { stroke: color("--line"), width: 1 }, ticks: { stroke: color("--line"), width: 1 } };
   const shown = (_: uPlot, value: number | null) => (value === null ? "–" : p.write(value));
@@ -78,7 +110,8 @@ function options(p: Props, box: HTMLElement): uPlot.Options {
       { label: "so far", ...dashed, value: shown },
       ...(p.before ? [{ label: p.beforeName ?? "before", stroke: color("--quiet"), width: 1, dash: [2, 3], value: shown }] : []),
     ],
-    hooks: { setSelect: [(plot) => zoom(plot, p)] },
+    padding: [p.marks ? 30 : null, null, null, null], // the marks stand above the line
+    hooks: { setSelect: [(plot) => zoom(plot, p)], ready: [ready] },
   };
 }
 

@@ -141,6 +141,7 @@ func exerciseContract(t *testing.T, url, dir string) {
 	v.do(http.StatusOK, get, "/analytics/products/"+hat+"/timeseries", "", "interval")
 	v.do(http.StatusOK, get, "/analytics/users/"+adaID+"/summary", "", "user_id")
 	v.exerciseSharing(boss, hat)
+	v.exerciseAnnotations()
 	v.token = adaToken
 	v.do(http.StatusOK, get, "/analytics/users/me/summary", "", "user_id")
 	v.token = ""
@@ -183,6 +184,16 @@ func (v *visitor) exerciseSharing(admin, product string) {
 		v.t.Fatalf("the links are %+v: %v", list, err)
 	}
 	v.do(http.StatusNoContent, del, links+"/"+list.Items[0].ID, "", "")
+}
+
+// exerciseAnnotations notes what happened on a day, as the admin of the platform.
+func (v *visitor) exerciseAnnotations() {
+	v.t.Helper()
+	const get, post, put, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete
+	id := v.do(http.StatusCreated, post, "/annotations", `{"day":"2026-03-14","text":"Campaign"}`, "id")
+	v.do(http.StatusOK, put, "/annotations/"+id, `{"at":"2026-03-14T09:26:53Z","text":"Campaign"}`, "at")
+	v.do(http.StatusOK, get, "/annotations?from=2026-03-14", "", "")
+	v.do(http.StatusNoContent, del, "/annotations/"+id, "", "")
 }
 
 // exerciseAccounts calls the operations on accounts as an admin, and as a person who was invited.

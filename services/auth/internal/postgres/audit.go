@@ -33,6 +33,9 @@ const (
 	keyRevoked           = "key.revoked"
 	shareLinkCreated     = "share_link.created"
 	shareLinkRevoked     = "share_link.revoked"
+	annotationCreated    = "annotation.created"
+	annotationChanged    = "annotation.changed"
+	annotationDeleted    = "annotation.deleted"
 )
 
 // The subjects of the audit log.
@@ -40,6 +43,7 @@ func accountSubject(id uuid.UUID) string    { return "account:" + id.String() }
 func invitationSubject(id uuid.UUID) string { return "invitation:" + id.String() }
 func keySubject(id uuid.UUID) string        { return "key:" + id.String() }
 func shareLinkSubject(id uuid.UUID) string  { return "share_link:" + id.String() }
+func annotationSubject(id uuid.UUID) string { return "annotation:" + id.String() }
 func projectSubject(slug string) string     { return "project:" + slug }
 
 // recordAccount is for changes of accounts by admins and commands that consist of one statement: it records them.
