@@ -382,6 +382,48 @@ type AccountList struct {
 	NextCursor openapi_types.UUID `json:"next_cursor"`
 }
 
+// Annotation What happened on a day, or at an instant.
+type Annotation struct {
+	// At The instant; null for a whole day.
+	At time.Time `json:"at"`
+
+	// Author Who wrote it: the name of the account, or what its e-mail address has before the `@`; null for a key without an account.
+	Author string `json:"author"`
+
+	// CreatedAt When it was written.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Day The day of the project; of an instant, the day that the clocks of the project show then.
+	Day openapi_types.Date `json:"day"`
+
+	// ID The id of the annotation.
+	ID openapi_types.UUID `json:"id"`
+
+	// Text What happened.
+	Text string `json:"text"`
+
+	// UpdatedAt When it was last changed.
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// AnnotationList Annotations.
+type AnnotationList struct {
+	// Items The annotations, oldest day first.
+	Items []Annotation `json:"items"`
+}
+
+// AnnotationRequest What happened on a day, or at an instant. One of `day` and `at` is sent (422 `one_time`).
+type AnnotationRequest struct {
+	// At An instant.
+	At time.Time `json:"at,omitempty,omitzero"`
+
+	// Day A day of the project.
+	Day openapi_types.Date `json:"day,omitempty,omitzero"`
+
+	// Text What happened.
+	Text string `json:"text"`
+}
+
 // Attributes Free-form properties of the product.
 //
 // Example: {"color":"green","size":42}
@@ -2536,6 +2578,51 @@ type Role string
 // Example: SHOE-TRAIL-42
 type SKU = string
 
+// SavedView A state of a page of the dashboard, with a name.
+type SavedView struct {
+	// Address The path and query of the page. What it names may be gone by now.
+	Address string `json:"address"`
+
+	// CreatedAt When it was saved.
+	CreatedAt time.Time `json:"created_at"`
+
+	// ID The id of the view.
+	ID openapi_types.UUID `json:"id"`
+
+	// Name What it is called.
+	Name string `json:"name"`
+
+	// Own Whether it belongs to the account, which may then change it.
+	Own bool `json:"own"`
+
+	// Owner Who saved it: the name of the account, or what its e-mail address has before the `@`.
+	Owner string `json:"owner"`
+
+	// Shared Whether all members of the project see it.
+	Shared bool `json:"shared"`
+
+	// UpdatedAt When it was last changed.
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// SavedViewList Saved views.
+type SavedViewList struct {
+	// Items The views, by name.
+	Items []SavedView `json:"items"`
+}
+
+// SavedViewRequest A state of a page of the dashboard, with a name.
+type SavedViewRequest struct {
+	// Address The path and query of the page: `/`, or below `/app`.
+	Address string `json:"address"`
+
+	// Name What it is called.
+	Name string `json:"name"`
+
+	// Shared Whether all members of the project see it, or only the account.
+	Shared bool `json:"shared"`
+}
+
 // Scope What an API key may do; `admin` implies the others.
 //
 // Example: ingest
@@ -3439,6 +3526,15 @@ type UserSummaryParams struct {
 	IfNoneMatch IfNoneMatchAnswer `json:"If-None-Match,omitempty,omitzero"`
 }
 
+// ListAnnotationsParams defines parameters for ListAnnotations.
+type ListAnnotationsParams struct {
+	// From The first day (inclusive). All days by default.
+	From openapi_types.Date `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To The last day (inclusive). All days by default.
+	To openapi_types.Date `form:"to,omitempty" json:"to,omitempty,omitzero"`
+}
+
 // ListAuditParams defines parameters for ListAudit.
 type ListAuditParams struct {
 	// Actor Only what this account, API key (their ids), user of the operating system or service has done.
@@ -4184,6 +4280,57 @@ func (c *Client) UserSummary(ctx context.Context, id string, params *UserSummary
 		call.setHeader("If-None-Match", params.IfNoneMatch)
 	}
 	err = c.do(ctx, call, nil, &result, options)
+	return result, err
+}
+
+// ListAnnotations calls GET /annotations: list annotations.
+//
+// Lists what members of the project have noted about days and instants, oldest first. The days of instants are those of the project's time zone. Authors are named without their e-mail addresses. Needs a role in the project, or the scope `read`.
+func (c *Client) ListAnnotations(ctx context.Context, params *ListAnnotationsParams, options ...CallOption) (result AnnotationList, err error) {
+	call := &call{
+		operation: "listAnnotations", method: http.MethodGet,
+		path: "/annotations",
+	}
+	if params != nil {
+		call.setQuery("from", params.From)
+		call.setQuery("to", params.To)
+	}
+	err = c.do(ctx, call, nil, &result, options)
+	return result, err
+}
+
+// CreateAnnotation calls POST /annotations: annotate a day or an instant.
+//
+// Notes what happened on a day of the project, or at an instant. Charts show it beside the numbers, and all members of the project read it. A project has at most 1,000 annotations (409 `too_many_annotations`). Needs the role `owner` or `analyst`, or the scope `admin`, with which a script can note each release.
+func (c *Client) CreateAnnotation(ctx context.Context, body AnnotationRequest, options ...CallOption) (result Annotation, err error) {
+	call := &call{
+		operation: "createAnnotation", method: http.MethodPost,
+		path: "/annotations",
+	}
+	err = c.do(ctx, call, &body, &result, options)
+	return result, err
+}
+
+// DeleteAnnotation calls DELETE /annotations/{id}: delete an annotation.
+//
+// Unknown ids are answered with 404 `unknown_annotation`. Needs the role `owner` or `analyst`, or the scope `admin`.
+func (c *Client) DeleteAnnotation(ctx context.Context, id openapi_types.UUID, options ...CallOption) error {
+	call := &call{
+		operation: "deleteAnnotation", method: http.MethodDelete,
+		path: fmt.Sprintf("/annotations/%s", pathSegment(id)),
+	}
+	return c.do(ctx, call, nil, nil, options)
+}
+
+// ReplaceAnnotation calls PUT /annotations/{id}: change an annotation.
+//
+// Replaces the text and the day or instant. The author stays. Unknown ids are answered with 404 `unknown_annotation`. Needs the role `owner` or `analyst`, or the scope `admin`.
+func (c *Client) ReplaceAnnotation(ctx context.Context, id openapi_types.UUID, body AnnotationRequest, options ...CallOption) (result Annotation, err error) {
+	call := &call{
+		operation: "replaceAnnotation", method: http.MethodPut,
+		path: fmt.Sprintf("/annotations/%s", pathSegment(id)),
+	}
+	err = c.do(ctx, call, &body, &result, options)
 	return result, err
 }
 
@@ -5301,4 +5448,51 @@ func (c *Client) ExportUser(ctx context.Context, id string, params *ExportUserPa
 		call.setQuery("kind", params.Kind)
 	}
 	return c.do(ctx, call, nil, nil, options)
+}
+
+// ListViews calls GET /views: list saved views.
+//
+// Lists the views of the dashboard that the account has saved in the project, and those that other members share, by name, at most 1,000. Needs a role in the project; API keys are refused, because a view belongs to a person.
+func (c *Client) ListViews(ctx context.Context, options ...CallOption) (result SavedViewList, err error) {
+	call := &call{
+		operation: "listViews", method: http.MethodGet,
+		path: "/views",
+	}
+	err = c.do(ctx, call, nil, &result, options)
+	return result, err
+}
+
+// CreateView calls POST /views: save a view.
+//
+// Saves the state of a page of the dashboard under a name, for the account or for all members of the project. Viewers save views for themselves only (403). Names are unique among the views of an account in a project (409 `view_name_taken`), which are at most 100 (409 `too_many_views`). Needs a role in the project.
+func (c *Client) CreateView(ctx context.Context, body SavedViewRequest, options ...CallOption) (result SavedView, err error) {
+	call := &call{
+		operation: "createView", method: http.MethodPost,
+		path: "/views",
+	}
+	err = c.do(ctx, call, &body, &result, options)
+	return result, err
+}
+
+// DeleteView calls DELETE /views/{id}: delete a saved view.
+//
+// Deletes a view of the account. Owners of the project also delete views that others share. Any other view is answered with 404 `unknown_view`.
+func (c *Client) DeleteView(ctx context.Context, id openapi_types.UUID, options ...CallOption) error {
+	call := &call{
+		operation: "deleteView", method: http.MethodDelete,
+		path: fmt.Sprintf("/views/%s", pathSegment(id)),
+	}
+	return c.do(ctx, call, nil, nil, options)
+}
+
+// ReplaceView calls PUT /views/{id}: change a saved view.
+//
+// Replaces the name, the address and whether it is shared. Only the owner of a view changes it: unknown views and those of others are answered with 404 `unknown_view`. Otherwise as `POST /views`.
+func (c *Client) ReplaceView(ctx context.Context, id openapi_types.UUID, body SavedViewRequest, options ...CallOption) (result SavedView, err error) {
+	call := &call{
+		operation: "replaceView", method: http.MethodPut,
+		path: fmt.Sprintf("/views/%s", pathSegment(id)),
+	}
+	err = c.do(ctx, call, &body, &result, options)
+	return result, err
 }

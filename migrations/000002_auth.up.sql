@@ -242,6 +242,28 @@ COMMENT ON COLUMN workspace.annotations.author IS 'The account that wrote it, or
 COMMENT ON COLUMN workspace.annotations.created_at IS 'When it was written.';
 COMMENT ON COLUMN workspace.annotations.updated_at IS 'When it was last changed.';
 
+CREATE TABLE workspace.views (
+	id         uuid PRIMARY KEY,
+	project    smallint NOT NULL REFERENCES auth.projects ON DELETE CASCADE,
+	name       text NOT NULL CHECK (length(name) BETWEEN 1 AND 100),
+	address    text NOT NULL CHECK (length(address) BETWEEN 1 AND 2000 AND address ~ '^/(app(/|[?]|$)|[?]|$)'),
+	shared     boolean NOT NULL,
+	owner      uuid NOT NULL REFERENCES auth.users ON DELETE CASCADE,
+	created_at timestamptz NOT NULL DEFAULT now(),
+	updated_at timestamptz NOT NULL DEFAULT now(),
+	CONSTRAINT views_name_key UNIQUE (project, owner, name)
+);
+CREATE INDEX views_owner_idx ON workspace.views (owner);
+COMMENT ON TABLE workspace.views IS 'Saved views: states of pages of the dashboard that have a name.';
+COMMENT ON COLUMN workspace.views.id IS 'UUIDv7.';
+COMMENT ON COLUMN workspace.views.project IS 'The project whose numbers it shows.';
+COMMENT ON COLUMN workspace.views.name IS 'What its owner calls it.';
+COMMENT ON COLUMN workspace.views.address IS 'The path and query of the page, below the address of the dashboard. What it names may be gone by now; the page then says so.';
+COMMENT ON COLUMN workspace.views.shared IS 'Whether all members of the project see it, or only its owner.';
+COMMENT ON COLUMN workspace.views.owner IS 'The account that saved it. It is deleted with the account.';
+COMMENT ON COLUMN workspace.views.created_at IS 'When it was saved.';
+COMMENT ON COLUMN workspace.views.updated_at IS 'When it was last changed.';
+
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA workspace TO hp_auth;
 
 CREATE SCHEMA audit;

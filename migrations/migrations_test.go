@@ -27,7 +27,7 @@ func TestMain(m *testing.M) { platformtest.Main(m, dbtest.Stop) }
 // describe lists everything in the schemas of the platform: columns, indexes, constraints, functions, grants, comments.
 const describe = `
 	WITH ours AS (
-		SELECT oid, nspname FROM pg_namespace WHERE nspname IN ('audit', 'auth', 'catalog', 'ingest', 'stats', 'shadow')
+		SELECT oid, nspname FROM pg_namespace WHERE nspname IN ('audit', 'auth', 'catalog', 'ingest', 'stats', 'shadow', 'workspace')
 	), lines AS (
 		SELECT 'schema ' || nspname || coalesce(' ' || obj_description(oid, 'pg_namespace'), '') AS line FROM ours
 		UNION ALL
@@ -148,15 +148,15 @@ func TestEverythingHasAComment(t *testing.T) {
 	const query = `
 		SELECT format('%s.%s', nspname, c.relname)
 		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE nspname IN ('audit', 'auth', 'catalog', 'ingest', 'stats', 'shadow') AND relkind IN ('r', 'p', 'v') AND obj_description(c.oid, 'pg_class') IS NULL
+		WHERE nspname IN ('audit', 'auth', 'catalog', 'ingest', 'stats', 'shadow', 'workspace') AND relkind IN ('r', 'p', 'v') AND obj_description(c.oid, 'pg_class') IS NULL
 		UNION ALL
 		SELECT format('%s.%s.%s', nspname, c.relname, attname)
 		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
-		WHERE nspname IN ('audit', 'auth', 'catalog', 'ingest', 'stats', 'shadow') AND relkind IN ('r', 'p') AND attnum > 0 AND col_description(c.oid, attnum) IS NULL
+		WHERE nspname IN ('audit', 'auth', 'catalog', 'ingest', 'stats', 'shadow', 'workspace') AND relkind IN ('r', 'p') AND attnum > 0 AND col_description(c.oid, attnum) IS NULL
 		UNION ALL
 		SELECT format('%s.%s()', nspname, proname)
 		FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-		WHERE nspname IN ('audit', 'auth', 'catalog', 'ingest', 'stats', 'shadow') AND obj_description(p.oid, 'pg_proc') IS NULL`
+		WHERE nspname IN ('audit', 'auth', 'catalog', 'ingest', 'stats', 'shadow', 'workspace') AND obj_description(p.oid, 'pg_proc') IS NULL`
 	rows, err := dbtest.New(t).Pool("").Query(t.Context(), query)
 	if err != nil {
 		t.Fatal(err)
@@ -176,6 +176,8 @@ func TestRolesMayTouchOnlyWhatIsTheirs(t *testing.T) {
 		allowed         bool
 	}{
 		{"hp_auth", `SELECT private_key FROM auth.signing_keys`, true},
+		{"hp_auth", `SELECT text FROM workspace.annotations`, true},
+		{"hp_analytics", `SELECT text FROM workspace.annotations`, false},
 		{"hp_auth", `SELECT * FROM catalog.products`, false},
 		{"hp_auth", `SELECT * FROM ingest.events`, false},
 		{"hp_auth", `SELECT id FROM ingest.users`, false},

@@ -102,6 +102,15 @@ func TestAccountLifecycle(t *testing.T) {
 	want[any](anyone, http.StatusOK, http.MethodPost, shareLinks+"/open", `{"secret":"`+link.Secret+`"}`)
 	want[any](admin, http.StatusNoContent, http.MethodDelete, shareLinks+"/"+link.ID, "")
 
+	noted := want[annotation](admin, http.StatusCreated, http.MethodPost, annotations, `{"day":"2026-03-14","text":"Campaign"}`)
+	want[any](admin, http.StatusOK, http.MethodGet, annotations, "")
+	want[any](admin, http.StatusOK, http.MethodPut, annotations+"/"+noted.ID, `{"day":"2026-03-15","text":"Campaign"}`)
+	want[any](admin, http.StatusNoContent, http.MethodDelete, annotations+"/"+noted.ID, "")
+	saved := want[savedView](admin, http.StatusCreated, http.MethodPost, views, `{"name":"Week","address":"/","shared":true}`)
+	want[any](admin, http.StatusOK, http.MethodGet, views, "")
+	want[any](admin, http.StatusOK, http.MethodPut, views+"/"+saved.ID, `{"name":"Days","address":"/","shared":true}`)
+	want[any](admin, http.StatusNoContent, http.MethodDelete, views+"/"+saved.ID, "")
+
 	keys := want[struct{ Keys []map[string]string }](anyone, http.StatusOK, http.MethodGet, "/auth/.well-known/jwks.json", "").Keys
 	if len(keys) != 1 || keys[0]["kty"] != "OKP" || keys[0]["crv"] != "Ed25519" || keys[0]["d"] != "" {
 		t.Errorf("key set %v", keys)

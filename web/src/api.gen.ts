@@ -689,6 +689,138 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/annotations": {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List annotations
+         * @description Lists what members of the project have noted about days and instants, oldest first. The days of instants are those of the project's time zone. Authors are named without their e-mail addresses. Needs a role in the project, or the scope `read`.
+         */
+        get: operations["listAnnotations"];
+        put?: never;
+        /**
+         * Annotate a day or an instant
+         * @description Notes what happened on a day of the project, or at an instant. Charts show it beside the numbers, and all members of the project read it. A project has at most 1,000 annotations (409 `too_many_annotations`). Needs the role `owner` or `analyst`, or the scope `admin`, with which a script can note each release.
+         */
+        post: operations["createAnnotation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/annotations/{id}": {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path: {
+                /**
+                 * @description The id of the annotation. Anything that is not a UUID is answered with 404.
+                 * @example 0195a3f0-2b6d-7f21-8c4e-5a9d3e7b1f62
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change an annotation
+         * @description Replaces the text and the day or instant. The author stays. Unknown ids are answered with 404 `unknown_annotation`. Needs the role `owner` or `analyst`, or the scope `admin`.
+         */
+        put: operations["replaceAnnotation"];
+        post?: never;
+        /**
+         * Delete an annotation
+         * @description Unknown ids are answered with 404 `unknown_annotation`. Needs the role `owner` or `analyst`, or the scope `admin`.
+         */
+        delete: operations["deleteAnnotation"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/views": {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List saved views
+         * @description Lists the views of the dashboard that the account has saved in the project, and those that other members share, by name, at most 1,000. Needs a role in the project; API keys are refused, because a view belongs to a person.
+         */
+        get: operations["listViews"];
+        put?: never;
+        /**
+         * Save a view
+         * @description Saves the state of a page of the dashboard under a name, for the account or for all members of the project. Viewers save views for themselves only (403). Names are unique among the views of an account in a project (409 `view_name_taken`), which are at most 100 (409 `too_many_views`). Needs a role in the project.
+         */
+        post: operations["createView"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/views/{id}": {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path: {
+                /**
+                 * @description The id of the view. Anything that is not a UUID is answered with 404.
+                 * @example 0195a3f0-2b6d-7f21-8c4e-5a9d3e7b1f64
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change a saved view
+         * @description Replaces the name, the address and whether it is shared. Only the owner of a view changes it: unknown views and those of others are answered with 404 `unknown_view`. Otherwise as `POST /views`.
+         */
+        put: operations["replaceView"];
+        post?: never;
+        /**
+         * Delete a saved view
+         * @description Deletes a view of the account. Owners of the project also delete views that others share. Any other view is answered with 404 `unknown_view`.
+         */
+        delete: operations["deleteView"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/auth/.well-known/jwks.json": {
         parameters: {
             query?: never;
@@ -2711,6 +2843,100 @@ export interface components {
          * @enum {string}
          */
         PinnedInterval: "hour" | "day" | "week" | "month";
+        /** @description What happened on a day, or at an instant. One of `day` and `at` is sent (422 `one_time`). */
+        AnnotationRequest: {
+            /**
+             * Format: date
+             * @description A day of the project.
+             */
+            day?: string;
+            /**
+             * Format: date-time
+             * @description An instant.
+             */
+            at?: string;
+            /** @description What happened. */
+            text: string;
+        };
+        /** @description What happened on a day, or at an instant. */
+        Annotation: {
+            /**
+             * Format: uuid
+             * @description The id of the annotation.
+             */
+            id: string;
+            /**
+             * Format: date
+             * @description The day of the project; of an instant, the day that the clocks of the project show then.
+             */
+            day: string;
+            /**
+             * Format: date-time
+             * @description The instant; null for a whole day.
+             */
+            at: string | null;
+            /** @description What happened. */
+            text: string;
+            /** @description Who wrote it: the name of the account, or what its e-mail address has before the `@`; null for a key without an account. */
+            author: string | null;
+            /**
+             * Format: date-time
+             * @description When it was written.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updated_at: string;
+        };
+        /** @description Annotations. */
+        AnnotationList: {
+            /** @description The annotations, oldest day first. */
+            items: components["schemas"]["Annotation"][];
+        };
+        /** @description A state of a page of the dashboard, with a name. */
+        SavedViewRequest: {
+            /** @description What it is called. */
+            name: string;
+            /** @description The path and query of the page: `/`, or below `/app`. */
+            address: string;
+            /** @description Whether all members of the project see it, or only the account. */
+            shared: boolean;
+        };
+        /** @description A state of a page of the dashboard, with a name. */
+        SavedView: {
+            /**
+             * Format: uuid
+             * @description The id of the view.
+             */
+            id: string;
+            /** @description What it is called. */
+            name: string;
+            /** @description The path and query of the page. What it names may be gone by now. */
+            address: string;
+            /** @description Whether all members of the project see it. */
+            shared: boolean;
+            /** @description Whether it belongs to the account, which may then change it. */
+            own: boolean;
+            /** @description Who saved it: the name of the account, or what its e-mail address has before the `@`. */
+            owner: string;
+            /**
+             * Format: date-time
+             * @description When it was saved.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updated_at: string;
+        };
+        /** @description Saved views. */
+        SavedViewList: {
+            /** @description The views, by name. */
+            items: components["schemas"]["SavedView"][];
+        };
         /** @description A share link to make. */
         ShareLinkCreateRequest: {
             /** @description What the link is for. Readers see it as the title. */
@@ -6800,6 +7026,348 @@ export interface operations {
         requestBody?: never;
         responses: {
             /** @description The link is revoked. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    listAnnotations: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The first day (inclusive). All days by default.
+                 * @example 2026-03-01
+                 */
+                from?: string;
+                /**
+                 * @description The last day (inclusive). All days by default.
+                 * @example 2026-03-31
+                 */
+                to?: string;
+            };
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The annotations. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnnotationList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    createAnnotation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The annotation. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnnotationRequest"];
+            };
+        };
+        responses: {
+            /** @description The annotation was stored. */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Annotation"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    replaceAnnotation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path: {
+                /**
+                 * @description The id of the annotation. Anything that is not a UUID is answered with 404.
+                 * @example 0195a3f0-2b6d-7f21-8c4e-5a9d3e7b1f62
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        /** @description The annotation. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnnotationRequest"];
+            };
+        };
+        responses: {
+            /** @description The annotation as it is now. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Annotation"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    deleteAnnotation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path: {
+                /**
+                 * @description The id of the annotation. Anything that is not a UUID is answered with 404.
+                 * @example 0195a3f0-2b6d-7f21-8c4e-5a9d3e7b1f62
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The annotation is deleted. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    listViews: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The views. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedViewList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    createView: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The view. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SavedViewRequest"];
+            };
+        };
+        responses: {
+            /** @description The view was stored. */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedView"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    replaceView: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path: {
+                /**
+                 * @description The id of the view. Anything that is not a UUID is answered with 404.
+                 * @example 0195a3f0-2b6d-7f21-8c4e-5a9d3e7b1f64
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        /** @description The view. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SavedViewRequest"];
+            };
+        };
+        responses: {
+            /** @description The view as it is now. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedView"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    deleteView: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path: {
+                /**
+                 * @description The id of the view. Anything that is not a UUID is answered with 404.
+                 * @example 0195a3f0-2b6d-7f21-8c4e-5a9d3e7b1f64
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The view is deleted. */
             204: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];

@@ -1,7 +1,12 @@
 // Answers that a page shows and keeps fresh.
+import { signal } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
 import { get } from "./api";
-import { project } from "./route";
+import { here, project } from "./route";
+import { Problem } from "./session";
+
+// missing is the page whose last read named something that there is not; empty if there was none.
+export const missing = signal("");
 
 // Loaded is what is known of an address: the newest answer, which may be of a moment ago, and why a newer one did not come.
 export interface Loaded<A> {
@@ -30,7 +35,9 @@ export function useAnswer<A>(url: string): Loaded<A> {
         const answer = await get<A>(url, stop.signal);
         setState({ key, answer, loading: false });
       } catch (error) {
-        if (!stop.signal.aborted) setState((old) => ({ key, answer: old.key === key ? old.answer : undefined, error: error as Error, loading: false }));
+        if (stop.signal.aborted) return;
+        if (error instanceof Problem && error.status === 404) missing.value = here.value;
+        setState((old) => ({ key, answer: old.key === key ? old.answer : undefined, error: error as Error, loading: false }));
       } finally {
         pending = false;
       }

@@ -12,6 +12,9 @@ const role = computed(() => {
   return chosen?.role ?? "none";
 });
 
+// isMember is whether the account takes part in the project.
+export const isMember = computed(() => role.value !== "none");
+
 // isOwner is whether the account may change products, erase users, and manage the project.
 export const isOwner = computed(() => role.value === "owner");
 

@@ -47,6 +47,23 @@ function withQuery(path: string[], next: URLSearchParams, changes: Record<string
   return next.size > 0 ? `${to}?${next}` : to;
 }
 
+// here is the page and its state as a saved view stores it: without the project, which the view belongs to, and without the view.
+export const here = computed(() => {
+  const rest = new URLSearchParams(query.value);
+  for (const name of ["project", "view"]) rest.delete(name);
+  const path = current.value.pathname.slice(root.length) || "/";
+  return rest.size > 0 ? `${path}?${rest}` : path;
+});
+
+// toView returns the address of a saved view in this project.
+export function toView(view: { id: string; address: string }): string {
+  const [path, search] = view.address.split("?", 2) as [string, string?], next = new URLSearchParams(search);
+  next.delete("project");
+  if (project.value !== "") next.set("project", project.value);
+  next.set("view", view.id);
+  return `${root}${path}?${next}`;
+}
+
 // go shows an address. A change of a filter that is typed replaces the entry of the history.
 export function go(to: string, replace = false): void {
   if (replace) history.replaceState(null, "", to);

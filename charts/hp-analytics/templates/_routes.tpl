@@ -4,7 +4,9 @@ Which path leads to which service, for Ingress and HTTPRoute. No path begins ano
 controllers that compare prefixes as text route in the same way. There is no route to /metrics.
 */}}
 {{- define "hp-analytics.routes" -}}
+- {path: /annotations, type: Prefix, service: auth}
 - {path: /auth, type: Prefix, service: auth}
+- {path: /views, type: Prefix, service: auth}
 - {path: /products, type: Prefix, service: catalog}
 - {path: /erasures, type: Prefix, service: ingest}
 - {path: /events, type: Prefix, service: ingest}

@@ -206,9 +206,9 @@ func TestMissing(t *testing.T) {
 	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/auth/me", nil))
 	want := []string{
 		"acceptInvitation", "changePassword", "createAPIKey", "createAnnotation", "createInvitation", "createProject", "createProjectInvitation",
-		"createShareLink", "deleteAnnotation", "endOwnSessions", "endSessions", "getJWKS", "getProject", "listAPIKeys", "listAnnotations", "listAudit", "listInvitations", "listMembers",
-		"listProjectAudit", "listProjectInvitations", "listProjects", "listShareLinks", "listUsers", "login", "logout", "openShareLink", "putMember", "refresh", "register",
-		"removeMember", "replaceAnnotation", "resetPassword", "revokeAPIKey", "revokeInvitation", "revokeProjectInvitation", "revokeShareLink", "updateProject",
+		"createShareLink", "createView", "deleteAnnotation", "deleteView", "endOwnSessions", "endSessions", "getJWKS", "getProject", "listAPIKeys", "listAnnotations", "listAudit", "listInvitations", "listMembers",
+		"listProjectAudit", "listProjectInvitations", "listProjects", "listShareLinks", "listUsers", "listViews", "login", "logout", "openShareLink", "putMember", "refresh", "register",
+		"removeMember", "replaceAnnotation", "replaceView", "resetPassword", "revokeAPIKey", "revokeInvitation", "revokeProjectInvitation", "revokeShareLink", "updateProject",
 		"updateUser",
 	}
 	if diff := cmp.Diff(want, checker.Missing("auth")); diff != "" {

@@ -133,7 +133,7 @@ function Editor({ draft, onDone, onClose }: { draft: Draft; onDone: () => void; 
     <Dialog title={isStored(draft) ? "Edit the annotation" : "Add an annotation"} onClose={onClose}>
       <form class="form" onSubmit={save}>
         <Field label="What happened?" help="All members of the project read it." error={submit.errorOf("/text")}>
-          {(wired) => <input {...wired} name="text" required maxLength={200} value={text} onInput={(event) => setText(event.currentTarget.value)} />}
+          {(wired) => <input {...wired} autofocus name="text" required maxLength={200} value={text} onInput={(event) => setText(event.currentTarget.value)} />}
         </Field>
         <Field label="Day" help={at === undefined ? undefined : `At ${exact(at, zone.value)}. Another day makes it an annotation of the whole day.`} error={submit.errorOf("/day") ?? submit.errorOf("/at")}>
           {(wired) => (

@@ -22,7 +22,7 @@ interface Props {
 }
 
 export function Chart(props: Props) {
-  const box = useRef<HTMLDivElement>(null), plot = useRef<uPlot>();
+  const box = useRef<HTMLDivElement>(null), plot = useRef<uPlot | undefined>(undefined);
   const [places, setPlaces] = useState<Placed>({ height: 0, groups: [] });
   const latest = useRef(props);
   latest.current = props;

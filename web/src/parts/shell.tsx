@@ -2,15 +2,16 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { chooseProject, me, signOut } from "../session";
-import { mayReadUsers } from "../rights";
+import { isMember, mayReadUsers } from "../rights";
 import { link, page, project, root } from "../route";
 import { Keys } from "./keys";
 import { Toasts } from "./toast";
+import { useViews, ViewBar, ViewList } from "./views";
 
 const places: [name: string, path: string[]][] = [["Overview", []], ["Products", ["products"]], ["Events", ["events"]], ["Users", ["users"]]];
 
 export function Shell({ children }: { children: ComponentChildren }) {
-  const here = page.value[0] ?? "";
+  const here = page.value[0] ?? "", views = useViews();
   return (
     <div class="shell">
       <a class="skip" href="#main">Skip to the numbers</a>
@@ -21,9 +22,10 @@ export function Shell({ children }: { children: ComponentChildren }) {
             <a key={name} href={link(path)} aria-current={(path[0] ?? "") === here ? "page" : undefined}>{name}</a>
           ))}
         </nav>
+        {isMember.value && <ViewList views={views} />}
         <Account />
       </header>
-      <main id="main" tabIndex={-1}>{children}</main>
+      <main id="main" tabIndex={-1}><ViewBar views={views} />{children}</main>
       <Toasts />
     </div>
   );

@@ -142,6 +142,7 @@ func exerciseContract(t *testing.T, url, dir string) {
 	v.do(http.StatusOK, get, "/analytics/users/"+adaID+"/summary", "", "user_id")
 	v.exerciseSharing(boss, hat)
 	v.exerciseAnnotations()
+	v.exerciseViews()
 	v.token = adaToken
 	v.do(http.StatusOK, get, "/analytics/users/me/summary", "", "user_id")
 	v.token = ""
@@ -194,6 +195,16 @@ func (v *visitor) exerciseAnnotations() {
 	v.do(http.StatusOK, put, "/annotations/"+id, `{"at":"2026-03-14T09:26:53Z","text":"Campaign"}`, "at")
 	v.do(http.StatusOK, get, "/annotations?from=2026-03-14", "", "")
 	v.do(http.StatusNoContent, del, "/annotations/"+id, "", "")
+}
+
+// exerciseViews saves a state of the dashboard, as the admin of the platform.
+func (v *visitor) exerciseViews() {
+	v.t.Helper()
+	const get, post, put, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete
+	id := v.do(http.StatusCreated, post, "/views", `{"name":"Week","address":"/?period=7+days","shared":false}`, "id")
+	v.do(http.StatusOK, put, "/views/"+id, `{"name":"Week","address":"/?period=7+days","shared":true}`, "name")
+	v.do(http.StatusOK, get, "/views", "", "")
+	v.do(http.StatusNoContent, del, "/views/"+id, "", "")
 }
 
 // exerciseAccounts calls the operations on accounts as an admin, and as a person who was invited.

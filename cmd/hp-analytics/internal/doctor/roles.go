@@ -27,7 +27,7 @@ func indexes(ctx context.Context, s *Site) ([]Finding, error) {
 	const query = `
 		SELECT i.indexrelid::regclass::text
 		FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
-		WHERE n.nspname IN ('auth', 'catalog', 'ingest', 'stats') AND NOT (i.indisvalid AND i.indisready)
+		WHERE n.nspname IN ('auth', 'catalog', 'ingest', 'stats', 'workspace') AND NOT (i.indisvalid AND i.indisready)
 		ORDER BY 1`
 	rows, _ := s.Login.Query(ctx, query) // CollectRows returns its error
 	invalid, err := pgx.CollectRows(rows, pgx.RowTo[string])

@@ -116,7 +116,7 @@ func autovacuum(ctx context.Context, s *Site) ([]Finding, error) {
 	const query = `
 		SELECT c.oid::regclass::text
 		FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace, unnest(c.reloptions) AS option
-		WHERE n.nspname IN ('auth', 'catalog', 'ingest', 'stats') AND option ~ '^autovacuum_enabled=(false|off|no|0)$'
+		WHERE n.nspname IN ('auth', 'catalog', 'ingest', 'stats', 'workspace') AND option ~ '^autovacuum_enabled=(false|off|no|0)$'
 		ORDER BY 1`
 	rows, _ := s.Login.Query(ctx, query) // CollectRows returns its error
 	tables, err := pgx.CollectRows(rows, pgx.RowTo[string])

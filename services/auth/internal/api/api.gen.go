@@ -253,6 +253,48 @@ type AccountList struct {
 	NextCursor *openapi_types.UUID `json:"next_cursor"`
 }
 
+// Annotation What happened on a day, or at an instant.
+type Annotation struct {
+	// At The instant; null for a whole day.
+	At *time.Time `json:"at"`
+
+	// Author Who wrote it: the name of the account, or what its e-mail address has before the `@`; null for a key without an account.
+	Author *string `json:"author"`
+
+	// CreatedAt When it was written.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Day The day of the project; of an instant, the day that the clocks of the project show then.
+	Day openapi_types.Date `json:"day"`
+
+	// ID The id of the annotation.
+	ID openapi_types.UUID `json:"id"`
+
+	// Text What happened.
+	Text string `json:"text"`
+
+	// UpdatedAt When it was last changed.
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// AnnotationList Annotations.
+type AnnotationList struct {
+	// Items The annotations, oldest day first.
+	Items []Annotation `json:"items"`
+}
+
+// AnnotationRequest What happened on a day, or at an instant. One of `day` and `at` is sent (422 `one_time`).
+type AnnotationRequest struct {
+	// At An instant.
+	At *time.Time `json:"at,omitempty"`
+
+	// Day A day of the project.
+	Day *openapi_types.Date `json:"day,omitempty"`
+
+	// Text What happened.
+	Text string `json:"text"`
+}
+
 // AuditActor Who did it.
 type AuditActor struct {
 	// Email The e-mail address of the account, or of the account of the key; null if there is none.
@@ -752,6 +794,51 @@ type RegisterRequest struct {
 // Example: user
 type Role string
 
+// SavedView A state of a page of the dashboard, with a name.
+type SavedView struct {
+	// Address The path and query of the page. What it names may be gone by now.
+	Address string `json:"address"`
+
+	// CreatedAt When it was saved.
+	CreatedAt time.Time `json:"created_at"`
+
+	// ID The id of the view.
+	ID openapi_types.UUID `json:"id"`
+
+	// Name What it is called.
+	Name string `json:"name"`
+
+	// Own Whether it belongs to the account, which may then change it.
+	Own bool `json:"own"`
+
+	// Owner Who saved it: the name of the account, or what its e-mail address has before the `@`.
+	Owner string `json:"owner"`
+
+	// Shared Whether all members of the project see it.
+	Shared bool `json:"shared"`
+
+	// UpdatedAt When it was last changed.
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// SavedViewList Saved views.
+type SavedViewList struct {
+	// Items The views, by name.
+	Items []SavedView `json:"items"`
+}
+
+// SavedViewRequest A state of a page of the dashboard, with a name.
+type SavedViewRequest struct {
+	// Address The path and query of the page: `/`, or below `/app`.
+	Address string `json:"address"`
+
+	// Name What it is called.
+	Name string `json:"name"`
+
+	// Shared Whether all members of the project see it, or only the account.
+	Shared bool `json:"shared"`
+}
+
 // Scope What an API key may do; `admin` implies the others.
 //
 // Example: ingest
@@ -969,6 +1056,15 @@ type IfMatchProject = string
 // OrderID defines model for OrderID.
 type OrderID = string
 
+// ListAnnotationsParams defines parameters for ListAnnotations.
+type ListAnnotationsParams struct {
+	// From The first day (inclusive). All days by default.
+	From *openapi_types.Date `form:"from,omitempty" json:"from,omitempty"`
+
+	// To The last day (inclusive). All days by default.
+	To *openapi_types.Date `form:"to,omitempty" json:"to,omitempty"`
+}
+
 // ListAuditParams defines parameters for ListAudit.
 type ListAuditParams struct {
 	// Actor Only what this account, API key (their ids), user of the operating system or service has done.
@@ -1068,6 +1164,12 @@ type ListUsersParams struct {
 	Email *string `form:"email,omitempty" json:"email,omitempty"`
 }
 
+// CreateAnnotationJSONRequestBody defines body for CreateAnnotation for application/json ContentType.
+type CreateAnnotationJSONRequestBody = AnnotationRequest
+
+// ReplaceAnnotationJSONRequestBody defines body for ReplaceAnnotation for application/json ContentType.
+type ReplaceAnnotationJSONRequestBody = AnnotationRequest
+
 // CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
 type CreateAPIKeyJSONRequestBody = APIKeyCreateRequest
 
@@ -1113,8 +1215,26 @@ type OpenShareLinkJSONRequestBody = ShareLinkOpenRequest
 // UpdateUserJSONRequestBody defines body for UpdateUser for application/json ContentType.
 type UpdateUserJSONRequestBody = UserUpdateRequest
 
+// CreateViewJSONRequestBody defines body for CreateView for application/json ContentType.
+type CreateViewJSONRequestBody = SavedViewRequest
+
+// ReplaceViewJSONRequestBody defines body for ReplaceView for application/json ContentType.
+type ReplaceViewJSONRequestBody = SavedViewRequest
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// ListAnnotations List annotations
+	// (GET /annotations)
+	ListAnnotations(w http.ResponseWriter, r *http.Request, params ListAnnotationsParams)
+	// CreateAnnotation Annotate a day or an instant
+	// (POST /annotations)
+	CreateAnnotation(w http.ResponseWriter, r *http.Request)
+	// DeleteAnnotation Delete an annotation
+	// (DELETE /annotations/{id})
+	DeleteAnnotation(w http.ResponseWriter, r *http.Request, id openapi_types.UUID)
+	// ReplaceAnnotation Change an annotation
+	// (PUT /annotations/{id})
+	ReplaceAnnotation(w http.ResponseWriter, r *http.Request, id openapi_types.UUID)
 	// GetJWKS The keys that verify access tokens
 	// (GET /auth/.well-known/jwks.json)
 	GetJWKS(w http.ResponseWriter, r *http.Request)
@@ -1220,11 +1340,47 @@ type ServerInterface interface {
 	// EndSessions End all logins of an account
 	// (DELETE /auth/users/{id}/sessions)
 	EndSessions(w http.ResponseWriter, r *http.Request, id openapi_types.UUID)
+	// ListViews List saved views
+	// (GET /views)
+	ListViews(w http.ResponseWriter, r *http.Request)
+	// CreateView Save a view
+	// (POST /views)
+	CreateView(w http.ResponseWriter, r *http.Request)
+	// DeleteView Delete a saved view
+	// (DELETE /views/{id})
+	DeleteView(w http.ResponseWriter, r *http.Request, id openapi_types.UUID)
+	// ReplaceView Change a saved view
+	// (PUT /views/{id})
+	ReplaceView(w http.ResponseWriter, r *http.Request, id openapi_types.UUID)
 }
 
 // Unimplemented server implementation that returns http.StatusNotImplemented for each endpoint.
 
 type Unimplemented struct{}
+
+// ListAnnotations List annotations
+// (GET /annotations)
+func (_ Unimplemented) ListAnnotations(w http.ResponseWriter, r *http.Request, params ListAnnotationsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreateAnnotation Annotate a day or an instant
+// (POST /annotations)
+func (_ Unimplemented) CreateAnnotation(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// DeleteAnnotation Delete an annotation
+// (DELETE /annotations/{id})
+func (_ Unimplemented) DeleteAnnotation(w http.ResponseWriter, r *http.Request, id openapi_types.UUID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ReplaceAnnotation Change an annotation
+// (PUT /annotations/{id})
+func (_ Unimplemented) ReplaceAnnotation(w http.ResponseWriter, r *http.Request, id openapi_types.UUID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
 
 // GetJWKS The keys that verify access tokens
 // (GET /auth/.well-known/jwks.json)
@@ -1436,6 +1592,30 @@ func (_ Unimplemented) EndSessions(w http.ResponseWriter, r *http.Request, id op
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// ListViews List saved views
+// (GET /views)
+func (_ Unimplemented) ListViews(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreateView Save a view
+// (POST /views)
+func (_ Unimplemented) CreateView(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// DeleteView Delete a saved view
+// (DELETE /views/{id})
+func (_ Unimplemented) DeleteView(w http.ResponseWriter, r *http.Request, id openapi_types.UUID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ReplaceView Change a saved view
+// (PUT /views/{id})
+func (_ Unimplemented) ReplaceView(w http.ResponseWriter, r *http.Request, id openapi_types.UUID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // ServerInterfaceWrapper converts contexts to parameters.
 type ServerInterfaceWrapper struct {
 	Handler            ServerInterface
@@ -1444,6 +1624,118 @@ type ServerInterfaceWrapper struct {
 }
 
 type MiddlewareFunc func(http.Handler) http.Handler
+
+// ListAnnotations operation middleware
+func (siw *ServerInterfaceWrapper) ListAnnotations(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAnnotationsParams
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", r.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "from"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "from", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", r.URL.Query(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "to"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "to", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListAnnotations(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateAnnotation operation middleware
+func (siw *ServerInterfaceWrapper) CreateAnnotation(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateAnnotation(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteAnnotation operation middleware
+func (siw *ServerInterfaceWrapper) DeleteAnnotation(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteAnnotation(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ReplaceAnnotation operation middleware
+func (siw *ServerInterfaceWrapper) ReplaceAnnotation(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ReplaceAnnotation(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
 
 // GetJWKS operation middleware
 func (siw *ServerInterfaceWrapper) GetJWKS(w http.ResponseWriter, r *http.Request) {
@@ -2511,6 +2803,86 @@ func (siw *ServerInterfaceWrapper) EndSessions(w http.ResponseWriter, r *http.Re
 	handler.ServeHTTP(w, r)
 }
 
+// ListViews operation middleware
+func (siw *ServerInterfaceWrapper) ListViews(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListViews(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateView operation middleware
+func (siw *ServerInterfaceWrapper) CreateView(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateView(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteView operation middleware
+func (siw *ServerInterfaceWrapper) DeleteView(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteView(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ReplaceView operation middleware
+func (siw *ServerInterfaceWrapper) ReplaceView(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ReplaceView(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 type UnescapedCookieParamError struct {
 	ParamName string
 	Err       error
@@ -2625,6 +2997,18 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	}
 
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/annotations", wrapper.ListAnnotations)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/annotations", wrapper.CreateAnnotation)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/annotations/{id}", wrapper.DeleteAnnotation)
+	})
+	r.Group(func(r chi.Router) {
+		r.Put(options.BaseURL+"/annotations/{id}", wrapper.ReplaceAnnotation)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/auth/.well-known/jwks.json", wrapper.GetJWKS)
 	})
 	r.Group(func(r chi.Router) {
@@ -2729,8 +3113,111 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	r.Group(func(r chi.Router) {
 		r.Delete(options.BaseURL+"/auth/users/{id}/sessions", wrapper.EndSessions)
 	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/views", wrapper.ListViews)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/views", wrapper.CreateView)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/views/{id}", wrapper.DeleteView)
+	})
+	r.Group(func(r chi.Router) {
+		r.Put(options.BaseURL+"/views/{id}", wrapper.ReplaceView)
+	})
 
 	return r
+}
+
+type ListAnnotationsRequestObject struct {
+	Params ListAnnotationsParams
+}
+
+type ListAnnotationsResponseObject interface {
+	VisitListAnnotationsResponse(w http.ResponseWriter) error
+}
+
+type ListAnnotations200JSONResponse AnnotationList
+
+func (response ListAnnotations200JSONResponse) VisitListAnnotationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAnnotationRequestObject struct {
+	Body *CreateAnnotationJSONRequestBody
+}
+
+type CreateAnnotationResponseObject interface {
+	VisitCreateAnnotationResponse(w http.ResponseWriter) error
+}
+
+type CreateAnnotation201ResponseHeaders struct {
+	Location string
+}
+
+type CreateAnnotation201JSONResponse struct {
+	Body    Annotation
+	Headers CreateAnnotation201ResponseHeaders
+}
+
+func (response CreateAnnotation201JSONResponse) VisitCreateAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteAnnotationRequestObject struct {
+	ID openapi_types.UUID `json:"id"`
+}
+
+type DeleteAnnotationResponseObject interface {
+	VisitDeleteAnnotationResponse(w http.ResponseWriter) error
+}
+
+type DeleteAnnotation204Response struct {
+}
+
+func (response DeleteAnnotation204Response) VisitDeleteAnnotationResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type ReplaceAnnotationRequestObject struct {
+	ID   openapi_types.UUID `json:"id"`
+	Body *ReplaceAnnotationJSONRequestBody
+}
+
+type ReplaceAnnotationResponseObject interface {
+	VisitReplaceAnnotationResponse(w http.ResponseWriter) error
+}
+
+type ReplaceAnnotation200JSONResponse Annotation
+
+func (response ReplaceAnnotation200JSONResponse) VisitReplaceAnnotationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type GetJWKSRequestObject struct {
@@ -3589,8 +4076,110 @@ func (response EndSessions204Response) VisitEndSessionsResponse(w http.ResponseW
 	return nil
 }
 
+type ListViewsRequestObject struct {
+}
+
+type ListViewsResponseObject interface {
+	VisitListViewsResponse(w http.ResponseWriter) error
+}
+
+type ListViews200JSONResponse SavedViewList
+
+func (response ListViews200JSONResponse) VisitListViewsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateViewRequestObject struct {
+	Body *CreateViewJSONRequestBody
+}
+
+type CreateViewResponseObject interface {
+	VisitCreateViewResponse(w http.ResponseWriter) error
+}
+
+type CreateView201ResponseHeaders struct {
+	Location string
+}
+
+type CreateView201JSONResponse struct {
+	Body    SavedView
+	Headers CreateView201ResponseHeaders
+}
+
+func (response CreateView201JSONResponse) VisitCreateViewResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteViewRequestObject struct {
+	ID openapi_types.UUID `json:"id"`
+}
+
+type DeleteViewResponseObject interface {
+	VisitDeleteViewResponse(w http.ResponseWriter) error
+}
+
+type DeleteView204Response struct {
+}
+
+func (response DeleteView204Response) VisitDeleteViewResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type ReplaceViewRequestObject struct {
+	ID   openapi_types.UUID `json:"id"`
+	Body *ReplaceViewJSONRequestBody
+}
+
+type ReplaceViewResponseObject interface {
+	VisitReplaceViewResponse(w http.ResponseWriter) error
+}
+
+type ReplaceView200JSONResponse SavedView
+
+func (response ReplaceView200JSONResponse) VisitReplaceViewResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// ListAnnotations List annotations
+	// (GET /annotations)
+	ListAnnotations(ctx context.Context, request ListAnnotationsRequestObject) (ListAnnotationsResponseObject, error)
+	// CreateAnnotation Annotate a day or an instant
+	// (POST /annotations)
+	CreateAnnotation(ctx context.Context, request CreateAnnotationRequestObject) (CreateAnnotationResponseObject, error)
+	// DeleteAnnotation Delete an annotation
+	// (DELETE /annotations/{id})
+	DeleteAnnotation(ctx context.Context, request DeleteAnnotationRequestObject) (DeleteAnnotationResponseObject, error)
+	// ReplaceAnnotation Change an annotation
+	// (PUT /annotations/{id})
+	ReplaceAnnotation(ctx context.Context, request ReplaceAnnotationRequestObject) (ReplaceAnnotationResponseObject, error)
 	// GetJWKS The keys that verify access tokens
 	// (GET /auth/.well-known/jwks.json)
 	GetJWKS(ctx context.Context, request GetJWKSRequestObject) (GetJWKSResponseObject, error)
@@ -3696,6 +4285,18 @@ type StrictServerInterface interface {
 	// EndSessions End all logins of an account
 	// (DELETE /auth/users/{id}/sessions)
 	EndSessions(ctx context.Context, request EndSessionsRequestObject) (EndSessionsResponseObject, error)
+	// ListViews List saved views
+	// (GET /views)
+	ListViews(ctx context.Context, request ListViewsRequestObject) (ListViewsResponseObject, error)
+	// CreateView Save a view
+	// (POST /views)
+	CreateView(ctx context.Context, request CreateViewRequestObject) (CreateViewResponseObject, error)
+	// DeleteView Delete a saved view
+	// (DELETE /views/{id})
+	DeleteView(ctx context.Context, request DeleteViewRequestObject) (DeleteViewResponseObject, error)
+	// ReplaceView Change a saved view
+	// (PUT /views/{id})
+	ReplaceView(ctx context.Context, request ReplaceViewRequestObject) (ReplaceViewResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error)
@@ -3735,6 +4336,122 @@ type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
 	options     StrictHTTPServerOptions
+}
+
+// ListAnnotations operation middleware
+func (sh *strictHandler) ListAnnotations(w http.ResponseWriter, r *http.Request, params ListAnnotationsParams) {
+	var request ListAnnotationsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAnnotations(ctx, request.(ListAnnotationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAnnotations")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListAnnotationsResponseObject); ok {
+		if err := validResponse.VisitListAnnotationsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateAnnotation operation middleware
+func (sh *strictHandler) CreateAnnotation(w http.ResponseWriter, r *http.Request) {
+	var request CreateAnnotationRequestObject
+
+	var body CreateAnnotationJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateAnnotation(ctx, request.(CreateAnnotationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateAnnotation")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateAnnotationResponseObject); ok {
+		if err := validResponse.VisitCreateAnnotationResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteAnnotation operation middleware
+func (sh *strictHandler) DeleteAnnotation(w http.ResponseWriter, r *http.Request, id openapi_types.UUID) {
+	var request DeleteAnnotationRequestObject
+
+	request.ID = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteAnnotation(ctx, request.(DeleteAnnotationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteAnnotation")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteAnnotationResponseObject); ok {
+		if err := validResponse.VisitDeleteAnnotationResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReplaceAnnotation operation middleware
+func (sh *strictHandler) ReplaceAnnotation(w http.ResponseWriter, r *http.Request, id openapi_types.UUID) {
+	var request ReplaceAnnotationRequestObject
+
+	request.ID = id
+
+	var body ReplaceAnnotationJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ReplaceAnnotation(ctx, request.(ReplaceAnnotationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReplaceAnnotation")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ReplaceAnnotationResponseObject); ok {
+		if err := validResponse.VisitReplaceAnnotationResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
 }
 
 // GetJWKS operation middleware
@@ -4720,6 +5437,120 @@ func (sh *strictHandler) EndSessions(w http.ResponseWriter, r *http.Request, id 
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(EndSessionsResponseObject); ok {
 		if err := validResponse.VisitEndSessionsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListViews operation middleware
+func (sh *strictHandler) ListViews(w http.ResponseWriter, r *http.Request) {
+	var request ListViewsRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListViews(ctx, request.(ListViewsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListViews")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListViewsResponseObject); ok {
+		if err := validResponse.VisitListViewsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateView operation middleware
+func (sh *strictHandler) CreateView(w http.ResponseWriter, r *http.Request) {
+	var request CreateViewRequestObject
+
+	var body CreateViewJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateView(ctx, request.(CreateViewRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateView")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateViewResponseObject); ok {
+		if err := validResponse.VisitCreateViewResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteView operation middleware
+func (sh *strictHandler) DeleteView(w http.ResponseWriter, r *http.Request, id openapi_types.UUID) {
+	var request DeleteViewRequestObject
+
+	request.ID = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteView(ctx, request.(DeleteViewRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteView")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteViewResponseObject); ok {
+		if err := validResponse.VisitDeleteViewResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReplaceView operation middleware
+func (sh *strictHandler) ReplaceView(w http.ResponseWriter, r *http.Request, id openapi_types.UUID) {
+	var request ReplaceViewRequestObject
+
+	request.ID = id
+
+	var body ReplaceViewJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ReplaceView(ctx, request.(ReplaceViewRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReplaceView")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ReplaceViewResponseObject); ok {
+		if err := validResponse.VisitReplaceViewResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -36,6 +36,9 @@ const (
 	annotationCreated    = "annotation.created"
 	annotationChanged    = "annotation.changed"
 	annotationDeleted    = "annotation.deleted"
+	viewCreated          = "view.created"
+	viewChanged          = "view.changed"
+	viewDeleted          = "view.deleted"
 )
 
 // The subjects of the audit log.
@@ -44,6 +47,7 @@ func invitationSubject(id uuid.UUID) string { return "invitation:" + id.String()
 func keySubject(id uuid.UUID) string        { return "key:" + id.String() }
 func shareLinkSubject(id uuid.UUID) string  { return "share_link:" + id.String() }
 func annotationSubject(id uuid.UUID) string { return "annotation:" + id.String() }
+func viewSubject(id uuid.UUID) string       { return "view:" + id.String() }
 func projectSubject(slug string) string     { return "project:" + slug }
 
 // recordAccount is for changes of accounts by admins and commands that consist of one statement: it records them.
