@@ -98,11 +98,11 @@ func TestInvalidAnnotations(t *testing.T) {
 	admin := o.admin(o.start())
 	for body, field := range map[string]string{
 		`{"text":"x"}`: "/day one_time",
-		`{"text":"x","day":"2026-03-15","at":"2026-03-15T00:00:00Z"}`:          "/day one_time",
-		`{"text":"  ","day":"2026-03-15"}`:                                     "/text too_short",
-		`{"text":"a\u0000b","day":"2026-03-15"}`:                               "/text invalid_value",
-		`{"text":"x","day":"1969-12-31"}`:                                      "/day out_of_range",
-		`{"text":"x","at":"9999-12-31T23:59:59Z"}`:                             "/at out_of_range",
+		`{"text":"x","day":"2026-03-15","at":"2026-03-15T00:00:00Z"}`:           "/day one_time",
+		`{"text":"  ","day":"2026-03-15"}`:                                      "/text too_short",
+		`{"text":"a\u0000b","day":"2026-03-15"}`:                                "/text invalid_value",
+		`{"text":"x","day":"1969-12-31"}`:                                       "/day out_of_range",
+		`{"text":"x","at":"9999-12-31T23:59:59Z"}`:                              "/at out_of_range",
 		fmt.Sprintf(`{"text":%q,"day":"2026-03-15"}`, strings.Repeat("ü", 201)): "/text too_long",
 	} {
 		wantProblem(t, admin.do(http.MethodPost, annotations, body), http.StatusUnprocessableEntity, "validation_failed", field)
