@@ -150,6 +150,9 @@ func checkReads(t *testing.T, reads table) {
 	for _, read := range []string{"product", "list of 20", "top", "series", "user summary", "overview", "health"} {
 		for _, c := range conditions {
 			if read != "health" || strings.HasPrefix(c, "one") {
+				if read == "series" { // Redis forgets the first one before all have been asked for
+					c = strings.Replace(c, "all warm", "1,000 warm", 1)
+				}
 				want = append(want, read+" "+c)
 			}
 		}

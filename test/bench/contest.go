@@ -18,11 +18,11 @@ type contest struct {
 	measure func(ctx context.Context, b *bench, p *platform) (row, error)
 }
 
-// contests returns the reads, with all keys and warm caches, and after them the writes.
+// contests returns the reads, with warm caches and as many keys as these hold, and after them the writes.
 func contests() (all []contest) {
 	for _, r := range reads() {
 		all = append(all, contest{r.name, 1, func(ctx context.Context, b *bench, p *platform) (row, error) {
-			return p.read(ctx, b.options, r, conditions{hot: r.name == "health", fill: p == b.platform, connections: b.connections})
+			return p.read(ctx, b.options, r, conditions{hot: r.name == "health", keys: r.warmKeys, fill: p == b.platform, connections: b.connections})
 		}})
 	}
 	for _, w := range []struct {

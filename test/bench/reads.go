@@ -22,18 +22,24 @@ type read struct {
 	public  bool   // sent without credentials, as clients do
 	// paths returns one path for each key. The first one is the hot key.
 	paths func(ctx context.Context, p *platform) ([]string, error)
+	// warmKeys is how many keys a load on warm caches has; 0 for all.
+	warmKeys int
 }
+
+// warmSeries is how many series can be asked for before Redis forgets the first one (ANALYTICS_CACHE_TTL). With more of them, the
+// load would measure misses.
+const warmSeries = 1000
 
 // reads returns all reads in the order of the table.
 func reads() []read {
 	return []read{
-		{"product", "catalog", true, productPaths},
-		{"list of 20", "catalog", true, pagePaths},
-		{"top", "analytics", false, rangePaths("/analytics/products/top?limit=10&metric=views", "/analytics/products/top?limit=10&metric=views&from=%s&to=%s")},
-		{"series", "analytics", false, seriesPaths},
-		{"user summary", "analytics", false, summaryPaths},
-		{"overview", "analytics", false, rangePaths("/analytics/overview", "/analytics/overview?from=%s&to=%s")},
-		{"health", "catalog", true, func(context.Context, *platform) ([]string, error) { return []string{"/health"}, nil }},
+		{"product", "catalog", true, productPaths, 0},
+		{"list of 20", "catalog", true, pagePaths, 0},
+		{"top", "analytics", false, rangePaths("/analytics/products/top?limit=10&metric=views", "/analytics/products/top?limit=10&metric=views&from=%s&to=%s"), 0},
+		{"series", "analytics", false, seriesPaths, warmSeries},
+		{"user summary", "analytics", false, summaryPaths, 0},
+		{"overview", "analytics", false, rangePaths("/analytics/overview", "/analytics/overview?from=%s&to=%s"), 0},
+		{"health", "catalog", true, func(context.Context, *platform) ([]string, error) { return []string{"/health"}, nil }, 0},
 	}
 }
 
@@ -159,7 +165,7 @@ func (o options) conditionsOf(r read) (all []conditions) {
 			// The short run has the hot key everywhere, and the others once.
 			if !o.short || (connections == few && !gateway) {
 				all = append(all, conditions{cold: true, connections: connections, gateway: gateway},
-					conditions{connections: connections, gateway: gateway})
+					conditions{keys: r.warmKeys, fill: r.warmKeys > 0, connections: connections, gateway: gateway})
 			}
 		}
 	}
@@ -169,8 +175,11 @@ func (o options) conditionsOf(r read) (all []conditions) {
 // labels are the cells of a row that say what was measured.
 func (c conditions) labels() []string {
 	keys, cache, via := "all", "warm", "direct"
-	if c.hot {
+	switch {
+	case c.hot:
 		keys = "one"
+	case c.keys > 0:
+		keys = thousands(float64(c.keys))
 	}
 	if c.cold {
 		cache = "cold"
