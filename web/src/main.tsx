@@ -6,6 +6,7 @@ import { AccountPage } from "./pages/account";
 import { EventsPage } from "./pages/events";
 import { ImportPage } from "./pages/import";
 import { JoinPage } from "./pages/join";
+import { LivePage } from "./pages/live";
 import { OverviewPage } from "./pages/overview";
 import { ProductPage } from "./pages/product";
 import { ProductsPage } from "./pages/products";
@@ -50,6 +51,7 @@ function Page() {
   if (name === "products" && id === "import" && more === undefined) return <ImportPage />;
   if (name === "products" && id !== undefined && more === undefined) return <ProductPage key={id} id={id} />;
   if (name === "events" && id === undefined) return <EventsPage />;
+  if (name === "live" && id === undefined) return <LivePage />;
   if (name === "users" && id === undefined) return <UsersPage />;
   if (name === "users" && id !== undefined && more === undefined) return <UserPage key={id} id={id} />;
   if (name === "account" && id === undefined) return <AccountPage />;

@@ -32,7 +32,7 @@ function Changed({ change, partial }: { change?: number | null; partial?: boolea
   return <span class={direction}><span aria-hidden="true">{arrow}</span><span class="heard">{word}</span>{share(Math.abs(change))}{partial && <span class="quiet"> so far</span>}</span>;
 }
 
-function Spark({ values }: { values: number[] }) {
+export function Spark({ values }: { values: number[] }) {
   const most = Math.max(...values, 1), least = Math.min(...values, 0), step = 100 / (values.length - 1);
   const line = values.map((value, i) => `${i === 0 ? "M" : "L"}${(i * step).toFixed(2)} ${(19 - (18 * (value - least)) / (most - least)).toFixed(2)}`).join("");
   return <svg viewBox="0 0 100 20" preserveAspectRatio="none" aria-hidden="true"><path d={line} /></svg>;

@@ -98,7 +98,8 @@ function Lines({ credential }: { credential: string }) {
   );
 }
 
-function lines(language: (typeof languages)[number], server: string, key: string): string {
+// lines sends an event in a language.
+export function lines(language: (typeof languages)[number], server: string, key: string): string {
   switch (language) {
     case "curl":
       return `curl -H 'Authorization: Bearer ${key}' -H 'Content-Type: application/json' \\

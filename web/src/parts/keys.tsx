@@ -4,7 +4,7 @@ import { go, link } from "../route";
 import { Dialog } from "./dialog";
 
 const keys: [key: string, means: string][] = [
-  ["d", "Today"], ["w", "7 days"], ["m", "30 days"], ["q", "90 days"], ["← →", "The period before and after"], ["n", "Annotate the chart"], ["/", "Search products"], ["?", "This list"], ["Esc", "Close"],
+  ["d", "Today"], ["w", "7 days"], ["m", "30 days"], ["q", "90 days"], ["← →", "The period before and after"], ["n", "Annotate the chart"], ["p", "Pause and resume the page Live"], ["/", "Search products"], ["?", "This list"], ["Esc", "Close"],
 ];
 
 export function Keys() {

@@ -8,7 +8,7 @@ import { Keys } from "./keys";
 import { Toasts } from "./toast";
 import { useViews, ViewBar, ViewList } from "./views";
 
-const places: [name: string, path: string[]][] = [["Overview", []], ["Products", ["products"]], ["Events", ["events"]], ["Users", ["users"]]];
+const places: [name: string, path: string[]][] = [["Overview", []], ["Products", ["products"]], ["Events", ["events"]], ["Users", ["users"]], ["Live", ["live"]]];
 
 export function Shell({ children }: { children: ComponentChildren }) {
   const here = page.value[0] ?? "", views = useViews();
@@ -18,7 +18,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
       <header class="side">
         <p class="brand">HP Analytics</p>
         <nav aria-label="Pages">
-          {places.filter(([name]) => name !== "Users" || mayReadUsers.value).map(([name, path]) => (
+          {places.filter(([name]) => (name !== "Users" && name !== "Live") || mayReadUsers.value).map(([name, path]) => (
             <a key={name} href={link(path)} aria-current={(path[0] ?? "") === here ? "page" : undefined}>{name}</a>
           ))}
         </nav>

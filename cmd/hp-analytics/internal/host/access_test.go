@@ -13,6 +13,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -103,10 +104,25 @@ func startPlatform(t *testing.T) *platform {
 func startPlatformOn(t *testing.T, redis string, environ ...string) *platform {
 	t.Helper()
 	database := dbtest.New(t)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener := listen(t, "127.0.0.1:0")
+	t.Cleanup(serveOn(t, listener, database, redis, environ...))
+	client := &http.Client{Transport: openapitest.New(t).Transport(&http.Transport{})}
+	t.Cleanup(client.CloseIdleConnections)
+	return &platform{t: t, url: "http://" + listener.Addr().String(), client: client, database: database}
+}
+
+func listen(t *testing.T, address string) net.Listener {
+	t.Helper()
+	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return listener
+}
+
+// serveOn runs all services behind one listener until stop is called.
+func serveOn(t *testing.T, listener net.Listener, database *dbtest.Database, redis string, environ ...string) (stop func()) {
+	t.Helper()
 	base := "http://" + listener.Addr().String()
 	names, err := host.Parse(host.All)
 	if err != nil {
@@ -123,7 +139,7 @@ func startPlatformOn(t *testing.T, redis string, environ ...string) *platform {
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	go func() { stopped <- host.Run(ctx, options) }()
-	t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-stopped; err != nil {
 			t.Errorf("the platform stopped with %v", err)
@@ -132,13 +148,13 @@ func startPlatformOn(t *testing.T, redis string, environ ...string) *platform {
 	select {
 	case <-ready:
 	case err := <-stopped:
+		stopped <- err
 		t.Fatalf("the platform did not start: %v", err)
 	case <-time.After(30 * time.Second):
+		stop()
 		t.Fatal("the platform is not ready after 30 s")
 	}
-	client := &http.Client{Transport: openapitest.New(t).Transport(&http.Transport{})}
-	t.Cleanup(client.CloseIdleConnections)
-	return &platform{t: t, url: base, client: client, database: database}
+	return stop
 }
 
 const password = "correct horse battery"
