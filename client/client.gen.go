@@ -85,6 +85,13 @@ const (
 	LiveEndCodeUnavailable LiveEndCode = "unavailable"
 )
 
+// Defines values for LiveKind.
+const (
+	LiveKindEvent  LiveKind = "event"
+	LiveKindOrder  LiveKind = "order"
+	LiveKindRefund LiveKind = "refund"
+)
+
 // Defines values for Metric.
 const (
 	MetricAddToCarts    Metric = "add_to_carts"
@@ -1301,8 +1308,11 @@ type JWKSet struct {
 
 // LiveCount The data of the messages `omitted` and `gap`.
 type LiveCount struct {
-	// Events How many events; null if that is not known.
-	Events int64 `json:"events"`
+	// Count How many events, or how many lines of orders or refunds; null if that is not known. A gap counts orders and refunds, not lines.
+	Count int64 `json:"count"`
+
+	// Kind What they are; null for a gap, which can have all kinds.
+	Kind LiveKind `json:"kind"`
 }
 
 // LiveEnd The data of the message `end`.
@@ -1339,6 +1349,101 @@ type LiveEvent struct {
 
 	// Type The name of the event.
 	Type string `json:"type"`
+
+	// UserID The user it was stored for; null for a visitor.
+	UserID string `json:"user_id"`
+}
+
+// LiveKind What an item of the stream is.
+//
+// Example: order
+type LiveKind string
+
+// LiveLine A line of an order or a refund in the stream.
+type LiveLine struct {
+	// AmountMinor What was paid, or is paid back, in minor units of the currency.
+	AmountMinor int64 `json:"amount_minor"`
+
+	// ProductID The product.
+	ProductID openapi_types.UUID `json:"product_id"`
+
+	// Quantity Units bought or returned; 0 for an amount alone.
+	Quantity int64 `json:"quantity"`
+
+	// SKU Its SKU today.
+	SKU string `json:"sku"`
+}
+
+// LiveOrder An order or purchase as it was stored. GET /orders/{id} has all of it.
+type LiveOrder struct {
+	// AmountMinor What was paid for all lines, in minor units.
+	AmountMinor int64 `json:"amount_minor"`
+
+	// AnonymousID The visitor it was stored for; null for a user.
+	AnonymousID string `json:"anonymous_id"`
+
+	// BatchID The batch it was stored with.
+	BatchID string `json:"batch_id"`
+
+	// Currency The currency of the amounts.
+	Currency string `json:"currency"`
+
+	// ID The id.
+	ID openapi_types.UUID `json:"id"`
+
+	// LineCount How many lines it has.
+	LineCount int32 `json:"line_count"`
+
+	// Lines The first of its lines.
+	Lines []LiveLine `json:"lines"`
+
+	// Number The client's id if it is no UUID.
+	Number string `json:"number"`
+
+	// ReceivedAt When it was received.
+	ReceivedAt time.Time `json:"received_at"`
+
+	// TS When it happened.
+	TS time.Time `json:"ts"`
+
+	// UserID The user it was stored for; null for a visitor.
+	UserID string `json:"user_id"`
+}
+
+// LiveRefund A refund as it was stored.
+type LiveRefund struct {
+	// AmountMinor What is paid back for all lines, in minor units.
+	AmountMinor int64 `json:"amount_minor"`
+
+	// AnonymousID The visitor it was stored for; null for a user.
+	AnonymousID string `json:"anonymous_id"`
+
+	// BatchID The batch it was stored with.
+	BatchID string `json:"batch_id"`
+
+	// Currency The currency of the amounts.
+	Currency string `json:"currency"`
+
+	// ID The id.
+	ID openapi_types.UUID `json:"id"`
+
+	// LineCount How many lines it has.
+	LineCount int32 `json:"line_count"`
+
+	// Lines The first of its lines.
+	Lines []LiveLine `json:"lines"`
+
+	// Number The client's id if it is no UUID.
+	Number string `json:"number"`
+
+	// OrderID The order; null if the refund has none.
+	OrderID openapi_types.UUID `json:"order_id"`
+
+	// ReceivedAt When it was received.
+	ReceivedAt time.Time `json:"received_at"`
+
+	// TS When it happened.
+	TS time.Time `json:"ts"`
 
 	// UserID The user it was stored for; null for a visitor.
 	UserID string `json:"user_id"`
@@ -3384,16 +3489,19 @@ type EventTimeseriesParams struct {
 
 // LiveEventsParams defines parameters for LiveEvents.
 type LiveEventsParams struct {
-	// Type Only events of this type.
+	// Kind Only events, only orders or only refunds.
+	Kind LiveKind `form:"kind,omitempty" json:"kind,omitempty,omitzero"`
+
+	// Type Only events of this type, and no orders and refunds.
 	Type string `form:"type,omitempty" json:"type,omitempty,omitzero"`
 
-	// UserID Only events of the user or the visitor with this id.
+	// UserID Only those of the user or the visitor with this id.
 	UserID string `form:"user_id,omitempty" json:"user_id,omitempty,omitzero"`
 
-	// ProductID Only events with this product.
+	// ProductID Only those with this product, of orders and refunds in one of the lines that are shown.
 	ProductID openapi_types.UUID `form:"product_id,omitempty" json:"product_id,omitempty,omitzero"`
 
-	// SKU Only events with the product with this SKU.
+	// SKU Only those with the product with this SKU, of orders and refunds in one of the lines that are shown.
 	SKU string `form:"sku,omitempty" json:"sku,omitempty,omitzero"`
 
 	// LastEventID The `id` of the last message that the reader has got.
@@ -4089,17 +4197,19 @@ func (c *Client) EventTimeseries(ctx context.Context, params *EventTimeseriesPar
 	return result, err
 }
 
-// LiveEvents calls GET /analytics/live: events as they are stored.
+// LiveEvents calls GET /analytics/live: events, orders and refunds as they are stored.
 //
-// A stream (`text/event-stream`) of the events of the project that are stored from now on, about half a second after their commit, in the order in which they were
-// received. Orders and refunds are not among them. Filters can be combined.
+// A stream (`text/event-stream`) of the events, orders and refunds of the project that are stored from now on, about half a second after their commit, in the order in
+// which they were received. Filters can be combined.
 //
-// A message without an `event` is an event of the project (`LiveEvent`). Others tell about the stream:
+// A message without an `event` is an event of the project (`LiveEvent`), one with `order` or `refund` is an order or purchase
+// (`LiveOrder`) or a refund (`LiveRefund`), with the first 20 of its lines. Others tell about the stream:
 //
 //   - `ready`, once, before all others: the stream has begun.
-//   - `omitted` (`LiveCount`): so many events were stored that the stream does not show one by one, because they came in one request
-//     with others of quite another time. They are counted, and `GET /events` has them. Filters do not apply to the number.
-//   - `gap` (`LiveCount`): the reader was too slow, or away for too long, and has missed events; `events` is null if it is not
+//   - `omitted` (`LiveCount`): so many were stored that the stream does not show one by one, because they came in one request
+//     with others of quite another time. They are counted, and `GET /events` and the exports have them. Filters do not apply to the
+//     number.
+//   - `gap` (`LiveCount`): the reader was too slow, or away for too long, and has missed some; `count` is null if it is not
 //     known how many.
 //   - `end` (`LiveEnd`): the platform ends the stream. Its `code` is `restart` (open it again), `credentials` (the token has
 //     expired, the key is revoked or the membership has ended) or `unavailable` (the database does not answer).
@@ -4117,6 +4227,7 @@ func (c *Client) LiveEvents(ctx context.Context, params *LiveEventsParams, optio
 		path: "/analytics/live",
 	}
 	if params != nil {
+		call.setQuery("kind", params.Kind)
 		call.setQuery("type", params.Type)
 		call.setQuery("user_id", params.UserID)
 		call.setQuery("product_id", params.ProductID)

@@ -656,8 +656,12 @@ GRANT SELECT ON ingest.users, ingest.names TO hp_analytics;
 -- Not the facts, which are raw rows in short, and not the failures, which may quote them.
 GRANT SELECT (project, id, kind, rows, received_at, min_ts, max_ts, aggregated_at, failed_at) ON ingest.batches TO hp_analytics;
 GRANT SELECT ON ingest.unfolded_batches TO hp_aggregator, hp_analytics;
--- The live stream shows which events come. It does not show their properties.
+-- The live stream shows which events, orders and refunds come. It does not show their properties, nor the reasons of refunds.
 GRANT SELECT (ts, user_n, batch, id, product, project, name) ON ingest.events TO hp_analytics;
+GRANT SELECT (ts, user_n, batch, id, project, lines, currency, number) ON ingest.orders TO hp_analytics;
+GRANT SELECT (amount_minor, order_id, product, quantity, project, line) ON ingest.order_lines TO hp_analytics;
+GRANT SELECT (ts, user_n, batch, id, order_id, project, lines, currency, number) ON ingest.refunds TO hp_analytics;
+GRANT SELECT (amount_minor, refund_id, product, units, project, line) ON ingest.refund_lines TO hp_analytics;
 GRANT SELECT, INSERT ON ingest.erasures TO hp_ingest;
 GRANT SELECT ON ingest.erasure_epochs TO hp_ingest;
 -- An export of a user says which of its ids were erased before.

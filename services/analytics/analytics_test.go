@@ -552,7 +552,9 @@ func TestPostgresDownAndBack(t *testing.T) {
 func TestReadsHaveNoRightToRawEvents(t *testing.T) {
 	t.Parallel()
 	db := dbtest.New(t).Pool("hp_analytics")
-	for _, what := range []string{"properties FROM ingest.events", "FROM ingest.orders", "FROM ingest.order_lines", "FROM ingest.refunds", "FROM ingest.refund_lines"} {
+	for _, what := range []string{
+		"properties FROM ingest.events", "properties FROM ingest.orders", "content_hash FROM ingest.orders", "refunded_minor FROM ingest.order_lines", "reason FROM ingest.refunds",
+	} {
 		if _, err := db.Exec(t.Context(), "SELECT "+what); err == nil {
 			t.Errorf("analytics may read %s", what)
 		}

@@ -69,6 +69,45 @@ func (i *inbox) begin(project int16, ids []uuid.UUID, times ...time.Time) (commi
 	}
 }
 
+const (
+	// orderOfTwo is a batch with an order of two lines, 30.00 and 12.50 EUR, and refundOfOne one with a refund of 7 JPY of an order that
+	// nobody knows. Their parameters are the project, the batch, the time and the id.
+	orderOfTwo = `
+		WITH batch AS (INSERT INTO ingest.batches (project, id, kind, rows, min_ts, max_ts) VALUES ($1, $2, 'orders', 2, $3, $3)),
+		head AS (INSERT INTO ingest.orders (project, batch, ts, id, user_n, lines, currency, number, content_hash)
+			SELECT $1, $2, $3, $4, coalesce((SELECT max(n) FROM ingest.users WHERE project = $1), 0), 2, 'EUR', '#17', '')
+		INSERT INTO ingest.order_lines (project, ts, order_id, line, product, quantity, amount_minor)
+		SELECT $1, $3, $4, line, product, quantity, amount FROM (VALUES (1, 7, 2, 3000), (2, 8, 1, 1250)) AS l (line, product, quantity, amount)`
+	refundOfOne = `
+		WITH batch AS (INSERT INTO ingest.batches (project, id, kind, rows, min_ts, max_ts) VALUES ($1, $2, 'refunds', 1, $3, $3)),
+		head AS (INSERT INTO ingest.refunds (project, batch, ts, id, user_n, lines, currency, order_id, content_hash)
+			VALUES ($1, $2, $3, $4, 0, 1, 'JPY', '0195a3f4-11d2-7c9e-a6f0-8b3e5d7c2a91', ''))
+		INSERT INTO ingest.refund_lines (project, refund_id, line, product, units, amount_minor) VALUES ($1, $4, 1, 8, 0, 7)`
+)
+
+// sell inserts a batch of orderOfTwo or refundOfOne, and returns its id and how to commit it.
+func (i *inbox) sell(project int16, statement string) (id uuid.UUID, commit func()) {
+	i.mu.Lock()
+	i.last++
+	batch := i.last
+	i.mu.Unlock()
+	ctx := context.WithoutCancel(i.t.Context())
+	id = uuid.New()
+	tx, err := i.db.BeginTx(ctx, pgx.TxOptions{})
+	if err == nil {
+		_, err = tx.Exec(ctx, statement, project, batch, time.Now(), id)
+	}
+	if err != nil {
+		i.t.Error(err)
+		return id, func() {}
+	}
+	return id, func() {
+		if err := tx.Commit(ctx); err != nil {
+			i.t.Error(err)
+		}
+	}
+}
+
 // send commits a batch of n events and returns their ids.
 func (i *inbox) send(project int16, n int) []uuid.UUID {
 	ids, times := make([]uuid.UUID, n), make([]time.Time, n)
@@ -153,17 +192,21 @@ func (r *reader) wants(event string) message {
 	return m
 }
 
-// event reads the next event.
-func (r *reader) event() (e api.LiveEvent) {
+// stored reads the next event, order or refund, with what all of them have, and whether it is an event.
+func (r *reader) stored() (e api.LiveEvent, kind string) {
 	r.t.Helper()
-	if err := json.Unmarshal([]byte(r.wants("").data), &e); err != nil {
+	m, ok := r.next()
+	if !ok || m.event != "" && m.event != "order" && m.event != "refund" {
+		r.t.Fatalf("the next message is %+v (%t)", m, ok)
+	}
+	if err := json.Unmarshal([]byte(m.data), &e); err != nil {
 		r.t.Fatal(err)
 	}
-	return e
+	return e, m.event
 }
 
-// TestLiveIsComplete restarts the service while events are stored by writers that commit in another order than they began. A reader that
-// comes back gets each event of its project once, in the order of receipt, and none of another project.
+// TestLiveIsComplete restarts the service while events, orders and refunds are stored by writers that commit in another order than they
+// began. A reader that comes back gets each of its project once, in the order of receipt, and none of another project.
 func TestLiveIsComplete(t *testing.T) {
 	t.Parallel()
 	database, redis := dbtest.New(t), redistest.New(t)
@@ -175,9 +218,13 @@ func TestLiveIsComplete(t *testing.T) {
 	r := f.stream(t, base, "", credential, "")
 	r.wants("ready")
 
-	var sent []uuid.UUID
-	late := uuid.New()
-	commit := i.begin(1, []uuid.UUID{late}, time.Now()) // received first, committed last
+	late := []uuid.UUID{uuid.New()} // received first, committed last
+	commits := []func(){i.begin(1, late, time.Now())}
+	for _, statement := range []string{orderOfTwo, refundOfOne} {
+		id, commit := i.sell(1, statement)
+		late, commits = append(late, id), append(commits, commit)
+	}
+	sent := slices.Clone(late)
 	var mu sync.Mutex
 	var writers sync.WaitGroup
 	for range 4 {
@@ -185,18 +232,24 @@ func TestLiveIsComplete(t *testing.T) {
 			for n := range 30 {
 				ids := i.send(1, 1+n%4)
 				i.send(2, 1)
+				order, commitOrder := i.sell(1, orderOfTwo)
+				refund, commitRefund := i.sell(1, refundOfOne)
+				commitRefund()
+				commitOrder()
 				mu.Lock()
-				sent = append(sent, ids...)
+				sent = append(append(sent, ids...), order, refund)
 				mu.Unlock()
 			}
 		})
 	}
 	writers.Wait()
-	commit()
-	sent = append(sent, late)
+	for _, commit := range commits {
+		commit()
+	}
 
 	var got []uuid.UUID
 	var order []string
+	kinds := map[string]int{}
 	for len(got) < len(sent) {
 		if len(got) == len(sent)/3 { // the service goes away in the middle of a batch
 			r.stop()
@@ -206,12 +259,16 @@ func TestLiveIsComplete(t *testing.T) {
 			r = again.stream(t, base, "", credential, r.id)
 			r.wants("ready")
 		}
-		e := r.event()
+		e, kind := r.stored()
+		kinds[kind]++
 		got = append(got, e.ID)
 		order = append(order, fmt.Sprintf("%s %09s %s %s", e.ReceivedAt.Format("15:04:05.000000"), e.BatchID, e.TS.Format("15:04:05.000000"), e.ID))
 	}
-	if got[0] != late {
-		t.Errorf("the first event is not the one that was received first")
+	if !slices.Equal(got[:3], late) {
+		t.Errorf("the stream does not begin with what was received first")
+	}
+	if kinds["order"] != 121 || kinds["refund"] != 121 {
+		t.Errorf("the kinds are %v", kinds)
 	}
 	if !slices.IsSorted(order) {
 		t.Errorf("the events are not in order: %q", order)
@@ -222,7 +279,7 @@ func TestLiveIsComplete(t *testing.T) {
 		t.Errorf("%d events were stored, and the reader has others", len(sent))
 	}
 	after := i.send(1, 1)
-	if e := r.event(); e.ID != after[0] {
+	if e, _ := r.stored(); e.ID != after[0] {
 		t.Errorf("the next event is %s, want %s: one came twice", e.ID, after[0])
 	}
 }
@@ -265,6 +322,71 @@ func TestLiveFiltersAndOmits(t *testing.T) {
 	}
 	if w := f.get("/analytics/live", f.auth.Token(authn.Viewer, uuid.NewString())); w.Code != http.StatusForbidden {
 		t.Errorf("a viewer gets %d", w.Code)
+	}
+}
+
+// TestLiveShowsMoney shows an order and a refund, whole and by filters.
+func TestLiveShowsMoney(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	i := newInbox(f)
+	seventh, eighth := f.product(7), f.product(8)
+	base := serve(t, f.routes)
+	credential := f.auth.Token(authn.Analyst, uuid.NewString())
+	first := f.stream(t, base, "", credential, "")
+	first.wants("ready")
+	begin := first.id
+	first.stop()
+	f.exec(`DELETE FROM ingest.users WHERE NOT anonymous`)
+	i.begin(1, []uuid.UUID{uuid.New()}, time.Now())()
+	order, commit := i.sell(1, orderOfTwo)
+	commit()
+	refund, commit := i.sell(1, refundOfOne)
+	commit()
+
+	read := func(query, after string) *reader {
+		var r *reader
+		platformtest.Eventually(t, 10*time.Second, "the reader before has left", func() bool {
+			r = f.stream(t, base, query, credential, after)
+			return r.answer.StatusCode == http.StatusOK
+		})
+		r.wants("ready")
+		t.Cleanup(r.stop)
+		return r
+	}
+	for query, want := range map[string][]string{ // the kinds of what a reader gets
+		"": {"", "order", "refund"}, "?kind=order": {"order"}, "?kind=refund": {"refund"}, "?kind=event": {""}, "?sku=sku-7": {"order"},
+		"?product_id=" + eighth.String(): {"order", "refund"}, "?type=view": {""}, "?user_id=visitor": {"", "order"},
+	} {
+		r := read(query, begin)
+		for _, kind := range want {
+			r.wants(kind)
+		}
+		r.stop()
+	}
+	orders := read("?kind=order", begin)
+	var o api.LiveOrder
+	if err := json.Unmarshal([]byte(orders.wants("order").data), &o); err != nil {
+		t.Fatal(err)
+	}
+	wantLines := []api.LiveLine{{ProductID: seventh, SKU: "sku-7", Quantity: 2, AmountMinor: 3000}, {ProductID: eighth, SKU: "sku-8", Quantity: 1, AmountMinor: 1250}}
+	if o.ID != order || o.AmountMinor != 4250 || o.Currency != "EUR" || *o.Number != "#17" || *o.AnonymousID != "visitor" || o.UserID != nil || o.LineCount != 2 || !slices.Equal(o.Lines, wantLines) {
+		t.Errorf("the order is %+v", o)
+	}
+	orders.stop()
+	refunds := read("?kind=refund", begin)
+	var r api.LiveRefund
+	if err := json.Unmarshal([]byte(refunds.wants("refund").data), &r); err != nil {
+		t.Fatal(err)
+	}
+	if r.ID != refund || r.AmountMinor != 7 || r.Currency != "JPY" || r.OrderID == nil || r.UserID != nil || r.AnonymousID != nil || len(r.Lines) != 1 || r.Lines[0].Quantity != 0 {
+		t.Errorf("the refund is %+v", r)
+	}
+	f.exec(`UPDATE ingest.batches SET rows = 9 WHERE kind = 'orders'`)
+	refunds.stop()
+	again := read("?kind=refund", orders.id) // behind the order, so its batch says what cannot be found
+	if m := again.wants("omitted"); m.data != `{"count":7,"kind":"order"}` {
+		t.Errorf("omitted: %s", m.data)
 	}
 }
 

@@ -1951,16 +1951,18 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Events as they are stored
-         * @description A stream (`text/event-stream`) of the events of the project that are stored from now on, about half a second after their commit, in the order in which they were
-         *     received. Orders and refunds are not among them. Filters can be combined.
+         * Events, orders and refunds as they are stored
+         * @description A stream (`text/event-stream`) of the events, orders and refunds of the project that are stored from now on, about half a second after their commit, in the order in
+         *     which they were received. Filters can be combined.
          *
-         *     A message without an `event` is an event of the project (`LiveEvent`). Others tell about the stream:
+         *     A message without an `event` is an event of the project (`LiveEvent`), one with `order` or `refund` is an order or purchase
+         *     (`LiveOrder`) or a refund (`LiveRefund`), with the first 20 of its lines. Others tell about the stream:
          *
          *     - `ready`, once, before all others: the stream has begun.
-         *     - `omitted` (`LiveCount`): so many events were stored that the stream does not show one by one, because they came in one request
-         *       with others of quite another time. They are counted, and `GET /events` has them. Filters do not apply to the number.
-         *     - `gap` (`LiveCount`): the reader was too slow, or away for too long, and has missed events; `events` is null if it is not
+         *     - `omitted` (`LiveCount`): so many were stored that the stream does not show one by one, because they came in one request
+         *       with others of quite another time. They are counted, and `GET /events` and the exports have them. Filters do not apply to the
+         *       number.
+         *     - `gap` (`LiveCount`): the reader was too slow, or away for too long, and has missed some; `count` is null if it is not
          *       known how many.
          *     - `end` (`LiveEnd`): the platform ends the stream. Its `code` is `restart` (open it again), `credentials` (the token has
          *       expired, the key is revoked or the membership has ended) or `unavailable` (the database does not answer).
@@ -4073,13 +4075,126 @@ export interface components {
              */
             received_at: string;
         };
-        /** @description The data of the messages `omitted` and `gap`. */
-        LiveCount: {
+        /**
+         * @description What an item of the stream is.
+         * @example order
+         * @enum {string}
+         */
+        LiveKind: "event" | "order" | "refund";
+        /** @description A line of an order or a refund in the stream. */
+        LiveLine: {
+            /**
+             * Format: uuid
+             * @description The product.
+             */
+            product_id: string;
+            /** @description Its SKU today. */
+            sku: string;
             /**
              * Format: int64
-             * @description How many events; null if that is not known.
+             * @description Units bought or returned; 0 for an amount alone.
              */
-            events: number | null;
+            quantity: number;
+            /**
+             * Format: int64
+             * @description What was paid, or is paid back, in minor units of the currency.
+             */
+            amount_minor: number;
+        };
+        /** @description An order or purchase as it was stored. GET /orders/{id} has all of it. */
+        LiveOrder: {
+            /**
+             * Format: uuid
+             * @description The id.
+             */
+            id: string;
+            /** @description The client's id if it is no UUID. */
+            number: string | null;
+            /**
+             * Format: date-time
+             * @description When it happened.
+             */
+            ts: string;
+            /** @description The user it was stored for; null for a visitor. */
+            user_id: string | null;
+            /** @description The visitor it was stored for; null for a user. */
+            anonymous_id: string | null;
+            /** @description The currency of the amounts. */
+            currency: string;
+            /**
+             * Format: int64
+             * @description What was paid for all lines, in minor units.
+             */
+            amount_minor: number;
+            /**
+             * Format: int32
+             * @description How many lines it has.
+             */
+            line_count: number;
+            /** @description The first of its lines. */
+            lines: components["schemas"]["LiveLine"][];
+            /** @description The batch it was stored with. */
+            batch_id: string;
+            /**
+             * Format: date-time
+             * @description When it was received.
+             */
+            received_at: string;
+        };
+        /** @description A refund as it was stored. */
+        LiveRefund: {
+            /**
+             * Format: uuid
+             * @description The id.
+             */
+            id: string;
+            /** @description The client's id if it is no UUID. */
+            number: string | null;
+            /**
+             * Format: uuid
+             * @description The order; null if the refund has none.
+             */
+            order_id: string | null;
+            /**
+             * Format: date-time
+             * @description When it happened.
+             */
+            ts: string;
+            /** @description The user it was stored for; null for a visitor. */
+            user_id: string | null;
+            /** @description The visitor it was stored for; null for a user. */
+            anonymous_id: string | null;
+            /** @description The currency of the amounts. */
+            currency: string;
+            /**
+             * Format: int64
+             * @description What is paid back for all lines, in minor units.
+             */
+            amount_minor: number;
+            /**
+             * Format: int32
+             * @description How many lines it has.
+             */
+            line_count: number;
+            /** @description The first of its lines. */
+            lines: components["schemas"]["LiveLine"][];
+            /** @description The batch it was stored with. */
+            batch_id: string;
+            /**
+             * Format: date-time
+             * @description When it was received.
+             */
+            received_at: string;
+        };
+        /** @description The data of the messages `omitted` and `gap`. */
+        LiveCount: {
+            /** @description What they are; null for a gap, which can have all kinds. */
+            kind: components["schemas"]["LiveKind"] | null;
+            /**
+             * Format: int64
+             * @description How many events, or how many lines of orders or refunds; null if that is not known. A gap counts orders and refunds, not lines.
+             */
+            count: number | null;
         };
         /** @description The data of the message `end`. */
         LiveEnd: {
@@ -9708,23 +9823,25 @@ export interface operations {
     liveEvents: {
         parameters: {
             query?: {
+                /** @description Only events, only orders or only refunds. */
+                kind?: components["schemas"]["LiveKind"];
                 /**
-                 * @description Only events of this type.
+                 * @description Only events of this type, and no orders and refunds.
                  * @example view
                  */
                 type?: string;
                 /**
-                 * @description Only events of the user or the visitor with this id.
+                 * @description Only those of the user or the visitor with this id.
                  * @example customer-17
                  */
                 user_id?: string;
                 /**
-                 * @description Only events with this product.
+                 * @description Only those with this product, of orders and refunds in one of the lines that are shown.
                  * @example 0195a3f2-7c1e-7b3a-9d54-2f6b1c8e4a10
                  */
                 product_id?: string;
                 /**
-                 * @description Only events with the product with this SKU.
+                 * @description Only those with the product with this SKU, of orders and refunds in one of the lines that are shown.
                  * @example SHOE-TRAIL-42
                  */
                 sku?: string;
@@ -9753,7 +9870,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": components["schemas"]["LiveEvent"] | components["schemas"]["LiveCount"] | components["schemas"]["LiveEnd"];
+                    "text/event-stream": components["schemas"]["LiveEvent"] | components["schemas"]["LiveOrder"] | components["schemas"]["LiveRefund"] | components["schemas"]["LiveCount"] | components["schemas"]["LiveEnd"];
                 };
             };
             400: components["responses"]["BadRequest"];

@@ -5,12 +5,16 @@ import { project } from "../route";
 import type { Problem } from "../session";
 import { follow, type Message, type State } from "./stream";
 
-export type LiveEvent = Schemas["LiveEvent"];
+// Item is something that was stored.
+export type Item =
+  | { kind: "event"; of: Schemas["LiveEvent"] }
+  | { kind: "order"; of: Schemas["LiveOrder"] }
+  | { kind: "refund"; of: Schemas["LiveRefund"] };
 
-// Row is an event, or says that some are left out.
-export type Row = { key: string; event: LiveEvent } | LeftOut;
+// LeftOut says that some items are not shown. A count of a batch of orders or refunds is one of their lines.
+export interface LeftOut { kind: Schemas["LiveKind"] | null; count: number | null; why: "omitted" | "gap" | "pause" }
 
-export interface LeftOut { key: string; events: number | null; why: "omitted" | "gap" | "pause" }
+export type Row = { key: string } & (Item | LeftOut);
 
 export const mostRows = 100;
 const mostSeconds = 60;
@@ -21,7 +25,7 @@ export interface View {
   refused?: Problem; // why there is no stream
   rows: Row[]; // newest first
   paused: boolean;
-  waiting: number; // events that came during the pause
+  waiting: number; // items that came during the pause
   perSecond: number[]; // of the last minute, the newest second last
 }
 
@@ -48,23 +52,23 @@ class Feed {
 
   message({ event, data }: Message): void {
     if (event === "omitted" || event === "gap") {
-      this.leaveOut((JSON.parse(data) as Schemas["LiveCount"]).events, event);
+      this.leaveOut({ ...(JSON.parse(data) as Schemas["LiveCount"]), why: event });
       return;
     }
-    const item = JSON.parse(data) as LiveEvent;
+    const item = { kind: event || "event", of: JSON.parse(data) } as Item;
     this.count(1);
-    this.add({ key: `${item.batch_id} ${item.ts} ${item.id}`, event: item });
+    this.add({ key: `${item.of.batch_id} ${item.of.ts} ${item.of.id}`, ...item });
   }
 
-  leaveOut(events: number | null, why: "omitted" | "gap"): void {
-    if (why === "omitted") this.count(events ?? 0);
-    this.add({ key: `left out ${++this.notes}`, events, why });
+  leaveOut(what: LeftOut): void {
+    if (what.why === "omitted") this.count(what.count ?? 0);
+    this.add({ key: `left out ${++this.notes}`, ...what });
   }
 
-  private count(events: number): void {
+  private count(items: number): void {
     const counts = this.view.perSecond;
-    counts[counts.length - 1]! += events;
-    if (this.view.paused) this.view.waiting += events;
+    counts[counts.length - 1]! += items;
+    if (this.view.paused) this.view.waiting += items;
     this.changed = true;
   }
 
@@ -83,8 +87,8 @@ class Feed {
   }
 
   resume(): void {
-    const missing = this.view.waiting - this.held.filter((row) => "event" in row).length;
-    const note: LeftOut[] = missing > 0 ? [{ key: `left out ${++this.notes}`, events: missing, why: "pause" }] : [];
+    const missing = this.view.waiting - this.held.filter((row) => "of" in row).length;
+    const note: Row[] = missing > 0 ? [{ key: `left out ${++this.notes}`, kind: null, count: missing, why: "pause" }] : [];
     this.set({ paused: false, waiting: 0, rows: [...this.held, ...note, ...this.view.rows].slice(0, mostRows) });
     this.held = [];
   }
@@ -111,7 +115,7 @@ export function useLive(url: string): Live {
     const stop = follow(url, {
       onState: (state, reason) => own.set({ state, reason }),
       onMessage: (message) => own.message(message),
-      onLost: () => own.leaveOut(null, "gap"),
+      onLost: () => own.leaveOut({ kind: null, count: null, why: "gap" }),
       onRefused: (refused) => own.set({ refused }),
     });
     const timers = [setInterval(draw, drawEvery), setInterval(() => own.second(), 1000)];

@@ -11,7 +11,7 @@ import { LiveRow } from "../live/rows";
 import { useAnswer } from "../load";
 import { zone } from "../period";
 import { mayReadUsers } from "../rights";
-import { project, query, root } from "../route";
+import { go, project, query, root, same } from "../route";
 import { me } from "../session";
 
 export function LivePage() {
@@ -21,7 +21,7 @@ export function LivePage() {
 
 function Stream() {
   const given = (name: string) => query.value.get(name) ?? undefined;
-  const live = useLive(filled("/analytics/live", { type: given("type"), user_id: given("user"), sku: given("sku") }));
+  const live = useLive(filled("/analytics/live", { kind: given("kind"), type: given("type"), user_id: given("user"), sku: given("sku") }));
   useZone();
   usePauseKey(live);
   return (
@@ -35,19 +35,31 @@ function Stream() {
       </div>
       {live.refused && <p class="note" role="alert">{sentence(live.refused, "see")}</p>}
       <section class="card rate">
-        <h2>{number(live.perSecond.reduce((sum, n) => sum + n, 0))} events in the last minute</h2>
+        <h2>{number(live.perSecond.reduce((sum, n) => sum + n, 0))} in the last minute</h2>
         <Spark values={live.perSecond} />
       </section>
       <section class="card">
         <div class="head">
-          <h2>Events as they are stored</h2>
+          <h2>As it is stored</h2>
+          <Kinds />
           <Filter />
         </div>
         <FilterPills />
-        {live.rows.length === 0 ? <Empty /> : <ol class="stream" aria-label="Events as they are stored">{live.rows.map((row) => <LiveRow key={row.key} row={row} />)}</ol>}
-        {live.rows.length === mostRows && <p class="quiet">These are the newest {number(mostRows)}. The page Events has all.</p>}
+        {live.rows.length === 0 ? <Empty /> : <ol class="stream" aria-label="As it is stored">{live.rows.map((row) => <LiveRow key={row.key} row={row} />)}</ol>}
+        {live.rows.length === mostRows && <p class="quiet">These are the newest {number(mostRows)}. The pages Events and Users have all.</p>}
       </section>
     </>
+  );
+}
+
+const kinds = [["", "Everything"], ["event", "Events"], ["order", "Orders"], ["refund", "Refunds"]] as const;
+
+function Kinds() {
+  const chosen = query.value.get("kind") ?? "";
+  return (
+    <div class="pills" role="group" aria-label="What to show">
+      {kinds.map(([kind, name]) => <button key={kind} type="button" aria-pressed={kind === chosen} onClick={() => go(same({ kind }))}>{name}</button>)}
+    </div>
   );
 }
 
@@ -68,7 +80,7 @@ function Connection({ live: { state, reason, refused } }: { live: Live }) {
 function Empty() {
   return (
     <>
-      <p class="quiet">Events appear here as they are stored, about half a second later. This sends one:</p>
+      <p class="quiet">Events, orders and refunds appear here as they are stored, about half a second later. This sends an event:</p>
       <Copy label="Send an event with curl" text={lines("curl", location.origin + root, "YOUR_KEY")} />
     </>
   );

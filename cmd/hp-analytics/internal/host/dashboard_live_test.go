@@ -13,6 +13,7 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+	"github.com/google/uuid"
 
 	"github.com/hp-analytics/hp-analytics/internal/openapi/openapitest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
@@ -92,7 +93,7 @@ func TestDashboardLive(t *testing.T) {
 	b.open("/app/live")
 	b.signIn("admin@example.com")
 	b.until(connection + ` === "Live"`)
-	b.sees("Events appear here")
+	b.sees("appear here as they are stored")
 
 	const before, during = 20, 60
 	for n := range before {
@@ -206,6 +207,32 @@ func TestDashboardLiveFilters(t *testing.T) {
 	b.clean()
 }
 
+// TestDashboardLiveMoney shows orders and refunds in the order of their commit, with their amounts and lines, and filters by kind.
+func TestDashboardLiveMoney(t *testing.T) {
+	t.Parallel()
+	s, _ := busyShop(t)
+	b := newTab(t, s.url)
+	b.open("/app/live")
+	b.signIn("admin@example.com")
+	b.until(connection + ` === "Live"`)
+	send := func() {
+		order := s.send(http.MethodPost, "/orders", s.key, `{"id":"#`+uuid.NewString()[:8]+`","user_id":"ada","currency":"JPY","lines":[{"sku":"TEA 1/2","quantity":3,"amount_minor":4200}]}`)
+		s.send(http.MethodPost, "/events", s.key, `{"type":"Thanked","user_id":"ada"}`)
+		s.send(http.MethodPost, "/orders/"+order["id"].(string)+"/refunds", s.key, `{"id":"#`+uuid.NewString()[:8]+`","amount_minor":1200}`)
+		s.send(http.MethodPost, "/purchases", s.key, `{"sku":"TEA 1/2","quantity":1,"user_id":"grace"}`)
+	}
+	shown := `[...document.querySelectorAll(".stream li")].map(row => [...row.children].slice(1, 4).map(cell => cell.textContent.replace(/ #\w+/, "")).join("|")).join("; ")`
+	send()
+	b.until(shown + ` === "Order, €100.00|grace|1 × TEA 1/2; Refund, −¥1,200|ada|TEA 1/2; Thanked|ada|; Order, ¥4,200|ada|3 × TEA 1/2"`)
+	b.accessible("live with orders")
+	b.pictures("live-orders")
+	b.presses(`[aria-label="What to show"] button:nth-child(4)`)
+	b.until(connection + ` === "Live" && location.search === "?kind=refund" && ` + liveNames + `.length === 0`)
+	send()
+	b.until(shown + ` === "Refund, −¥1,200|ada|TEA 1/2"`)
+	b.clean()
+}
+
 // bulk is a request with n events.
 func bulk(n int) string {
 	events := make([]string, n)
@@ -255,7 +282,7 @@ func TestDashboardLiveStaysSmall(t *testing.T) {
 	}
 	b.follow("Resume")
 	b.until(newest(4 * 2001))
-	b.sees("7,905 events are left out, because more came during the pause than fit here.")
+	b.sees("7,905 items are left out, because more came during the pause than fit here.")
 	b.clean()
 }
 

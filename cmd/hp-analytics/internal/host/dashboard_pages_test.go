@@ -37,7 +37,7 @@ var dashboardPages = []dashboardPage{
 	{name: "import", path: "/app/products/import", shows: "Import"},
 	{name: "product", path: "/app/products/ID", shows: "Put into a cart"},
 	{name: "events", path: "/app/events", shows: "Names"},
-	{name: "live", path: "/app/live", shows: "Events appear here"},
+	{name: "live", path: "/app/live", shows: "appear here as they are stored"},
 	{name: "account", path: "/app/account", shows: "Sign out everywhere"},
 	{name: "nowhere", path: "/app/nowhere", shows: "There is no such page."},
 }
@@ -232,23 +232,27 @@ func TestScreenshots(t *testing.T) {
 		}
 	}
 	b := newTab(t, s.url)
-	b.everyPage(id, func(page dashboardPage) {
-		for _, width := range []int64{360, 1280, 2560} {
-			for _, theme := range themes {
-				b.theme(theme)
-				var picture []byte
-				b.do(chromedp.EmulateViewport(width, 900), chromedp.FullScreenshot(&picture, 100))
-				if len(picture) < 2000 {
-					t.Errorf("%s, %s, %d px: the picture has %d bytes", page.name, theme, width, len(picture))
-				}
-				if *screens == "" {
-					continue
-				}
-				name := fmt.Sprintf("%s-%d-%s.png", page.name, width, theme)
-				if err := os.WriteFile(filepath.Join(*screens, name), picture, 0o600); err != nil {
-					t.Fatal(err)
-				}
+	b.everyPage(id, func(page dashboardPage) { b.pictures(page.name) })
+}
+
+// pictures takes screenshots of the page that is open, and keeps them with -screens.
+func (b *tab) pictures(name string) {
+	b.t.Helper()
+	for _, width := range []int64{360, 1280, 2560} {
+		for _, theme := range themes {
+			b.theme(theme)
+			var picture []byte
+			b.do(chromedp.EmulateViewport(width, 900), chromedp.FullScreenshot(&picture, 100))
+			if len(picture) < 2000 {
+				b.t.Errorf("%s, %s, %d px: the picture has %d bytes", name, theme, width, len(picture))
+			}
+			if *screens == "" {
+				continue
+			}
+			file := fmt.Sprintf("%s-%d-%s.png", name, width, theme)
+			if err := os.WriteFile(filepath.Join(*screens, file), picture, 0o600); err != nil {
+				b.t.Fatal(err)
 			}
 		}
-	})
+	}
 }

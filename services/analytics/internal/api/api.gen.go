@@ -33,6 +33,13 @@ const (
 	LiveEndCodeUnavailable LiveEndCode = "unavailable"
 )
 
+// Defines values for LiveKind.
+const (
+	LiveKindEvent  LiveKind = "event"
+	LiveKindOrder  LiveKind = "order"
+	LiveKindRefund LiveKind = "refund"
+)
+
 // Defines values for Metric.
 const (
 	MetricAddToCarts    Metric = "add_to_carts"
@@ -255,8 +262,11 @@ type Interval string
 
 // LiveCount The data of the messages `omitted` and `gap`.
 type LiveCount struct {
-	// Events How many events; null if that is not known.
-	Events *int64 `json:"events"`
+	// Count How many events, or how many lines of orders or refunds; null if that is not known. A gap counts orders and refunds, not lines.
+	Count *int64 `json:"count"`
+
+	// Kind What they are; null for a gap, which can have all kinds.
+	Kind *LiveKind `json:"kind"`
 }
 
 // LiveEnd The data of the message `end`.
@@ -293,6 +303,101 @@ type LiveEvent struct {
 
 	// Type The name of the event.
 	Type string `json:"type"`
+
+	// UserID The user it was stored for; null for a visitor.
+	UserID *string `json:"user_id"`
+}
+
+// LiveKind What an item of the stream is.
+//
+// Example: order
+type LiveKind string
+
+// LiveLine A line of an order or a refund in the stream.
+type LiveLine struct {
+	// AmountMinor What was paid, or is paid back, in minor units of the currency.
+	AmountMinor int64 `json:"amount_minor"`
+
+	// ProductID The product.
+	ProductID openapi_types.UUID `json:"product_id"`
+
+	// Quantity Units bought or returned; 0 for an amount alone.
+	Quantity int64 `json:"quantity"`
+
+	// SKU Its SKU today.
+	SKU string `json:"sku"`
+}
+
+// LiveOrder An order or purchase as it was stored. GET /orders/{id} has all of it.
+type LiveOrder struct {
+	// AmountMinor What was paid for all lines, in minor units.
+	AmountMinor int64 `json:"amount_minor"`
+
+	// AnonymousID The visitor it was stored for; null for a user.
+	AnonymousID *string `json:"anonymous_id"`
+
+	// BatchID The batch it was stored with.
+	BatchID string `json:"batch_id"`
+
+	// Currency The currency of the amounts.
+	Currency string `json:"currency"`
+
+	// ID The id.
+	ID openapi_types.UUID `json:"id"`
+
+	// LineCount How many lines it has.
+	LineCount int32 `json:"line_count"`
+
+	// Lines The first of its lines.
+	Lines []LiveLine `json:"lines"`
+
+	// Number The client's id if it is no UUID.
+	Number *string `json:"number"`
+
+	// ReceivedAt When it was received.
+	ReceivedAt time.Time `json:"received_at"`
+
+	// TS When it happened.
+	TS time.Time `json:"ts"`
+
+	// UserID The user it was stored for; null for a visitor.
+	UserID *string `json:"user_id"`
+}
+
+// LiveRefund A refund as it was stored.
+type LiveRefund struct {
+	// AmountMinor What is paid back for all lines, in minor units.
+	AmountMinor int64 `json:"amount_minor"`
+
+	// AnonymousID The visitor it was stored for; null for a user.
+	AnonymousID *string `json:"anonymous_id"`
+
+	// BatchID The batch it was stored with.
+	BatchID string `json:"batch_id"`
+
+	// Currency The currency of the amounts.
+	Currency string `json:"currency"`
+
+	// ID The id.
+	ID openapi_types.UUID `json:"id"`
+
+	// LineCount How many lines it has.
+	LineCount int32 `json:"line_count"`
+
+	// Lines The first of its lines.
+	Lines []LiveLine `json:"lines"`
+
+	// Number The client's id if it is no UUID.
+	Number *string `json:"number"`
+
+	// OrderID The order; null if the refund has none.
+	OrderID *openapi_types.UUID `json:"order_id"`
+
+	// ReceivedAt When it was received.
+	ReceivedAt time.Time `json:"received_at"`
+
+	// TS When it happened.
+	TS time.Time `json:"ts"`
 
 	// UserID The user it was stored for; null for a visitor.
 	UserID *string `json:"user_id"`
@@ -740,16 +845,19 @@ type EventTimeseriesParams struct {
 
 // LiveEventsParams defines parameters for LiveEvents.
 type LiveEventsParams struct {
-	// Type Only events of this type.
+	// Kind Only events, only orders or only refunds.
+	Kind *LiveKind `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// Type Only events of this type, and no orders and refunds.
 	Type *string `form:"type,omitempty" json:"type,omitempty"`
 
-	// UserID Only events of the user or the visitor with this id.
+	// UserID Only those of the user or the visitor with this id.
 	UserID *string `form:"user_id,omitempty" json:"user_id,omitempty"`
 
-	// ProductID Only events with this product.
+	// ProductID Only those with this product, of orders and refunds in one of the lines that are shown.
 	ProductID *openapi_types.UUID `form:"product_id,omitempty" json:"product_id,omitempty"`
 
-	// SKU Only events with the product with this SKU.
+	// SKU Only those with the product with this SKU, of orders and refunds in one of the lines that are shown.
 	SKU *string `form:"sku,omitempty" json:"sku,omitempty"`
 
 	// LastEventID The `id` of the last message that the reader has got.
@@ -890,7 +998,7 @@ type ServerInterface interface {
 	// EventTimeseries The events of a name over time
 	// (GET /analytics/events/timeseries)
 	EventTimeseries(w http.ResponseWriter, r *http.Request, params EventTimeseriesParams)
-	// LiveEvents Events as they are stored
+	// LiveEvents Events, orders and refunds as they are stored
 	// (GET /analytics/live)
 	LiveEvents(w http.ResponseWriter, r *http.Request, params LiveEventsParams)
 	// Overview The numbers of the project
@@ -938,7 +1046,7 @@ func (_ Unimplemented) EventTimeseries(w http.ResponseWriter, r *http.Request, p
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// LiveEvents Events as they are stored
+// LiveEvents Events, orders and refunds as they are stored
 // (GET /analytics/live)
 func (_ Unimplemented) LiveEvents(w http.ResponseWriter, r *http.Request, params LiveEventsParams) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -1201,6 +1309,19 @@ func (siw *ServerInterfaceWrapper) LiveEvents(w http.ResponseWriter, r *http.Req
 
 	// Parameter object where we will unmarshal all parameters from the context
 	var params LiveEventsParams
+
+	// ------------- Optional query parameter "kind" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "kind", r.URL.Query(), &params.Kind, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "kind"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "kind", Err: err})
+		}
+		return
+	}
 
 	// ------------- Optional query parameter "type" -------------
 
@@ -2704,7 +2825,7 @@ type StrictServerInterface interface {
 	// EventTimeseries The events of a name over time
 	// (GET /analytics/events/timeseries)
 	EventTimeseries(ctx context.Context, request EventTimeseriesRequestObject) (EventTimeseriesResponseObject, error)
-	// LiveEvents Events as they are stored
+	// LiveEvents Events, orders and refunds as they are stored
 	// (GET /analytics/live)
 	LiveEvents(ctx context.Context, request LiveEventsRequestObject) (LiveEventsResponseObject, error)
 	// Overview The numbers of the project

@@ -49,15 +49,16 @@ func (e *eventWriter) begin(p live.Position) {
 func (e *eventWriter) item(item live.Item) {
 	switch item.Kind {
 	case live.Omitted:
-		e.message("omitted", item.Position, LiveCount{Events: &item.Count})
+		e.message("omitted", item.Position, LiveCount{Kind: new(kindOf(item.Sort)), Count: &item.Count})
 	case live.Gap:
-		count := LiveCount{Events: &item.Count}
-		if item.Count < 0 {
-			count.Events = nil
+		var count LiveCount
+		if item.Count >= 0 {
+			count.Count = &item.Count
 		}
 		e.message("gap", item.Position, count)
 	default:
-		e.message("", item.Position, toLiveEvent(item))
+		name, data := liveMessage(item)
+		e.message(name, item.Position, data)
 	}
 }
 

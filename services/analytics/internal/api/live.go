@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -28,6 +27,9 @@ func (s *Server) LiveEvents(ctx context.Context, request LiveEventsRequestObject
 	}
 	p := request.Params
 	filter := live.Filter{Type: valueOr(p.Type, ""), User: valueOr(p.UserID, ""), Product: valueOr(p.ProductID, uuid.Nil), SKU: valueOr(p.SKU, "")}
+	if p.Kind != nil {
+		filter.Sort = new(sorts[*p.Kind])
+	}
 	var after *live.Position
 	if p.LastEventID != nil {
 		position, ok := live.ParsePosition(*p.LastEventID)
@@ -130,18 +132,6 @@ func (s *Server) heartbeat() time.Duration {
 		return s.Heartbeat
 	}
 	return heartbeat
-}
-
-func toLiveEvent(item live.Item) LiveEvent {
-	e := item.Event
-	answer := LiveEvent{
-		ID: e.ID, TS: e.TS.UTC(), Type: e.Type, BatchID: strconv.FormatInt(item.Batch, 10), ReceivedAt: item.Position.Received.UTC(),
-		UserID: textOrNull(e.UserID), AnonymousID: textOrNull(e.AnonymousID), SKU: textOrNull(e.SKU),
-	}
-	if e.ProductID != uuid.Nil {
-		answer.ProductID = &e.ProductID
-	}
-	return answer
 }
 
 func textOrNull(text string) *string {

@@ -1,4 +1,4 @@
-// Package live shows the events of projects to viewers as they are committed. One poller reads for all viewers of a process, while there
+// Package live shows the events, orders and refunds of projects to viewers as they are committed. One poller reads for all viewers of a process, while there
 // are any: batches in the order of their receipt, up to the watermark, so that no batch that is committed later is skipped. The newest items
 // of each project are in a ring of bounded size, from which its viewers take what they look at. A viewer that comes back reads what it has
 // missed from the database until it has reached the ring.
@@ -59,7 +59,7 @@ func New(source Source, limits Limits, logger *slog.Logger, registerer prometheu
 	h := &Hub{
 		source: source, limits: limits, logger: logger, joined: make(chan struct{}, 1), reading: make(chan struct{}, catchingUp), feeds: map[int16]*feed{},
 		sent: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "hpa_live_events_sent_total", Help: "Events that were sent to readers of live events.",
+			Name: "hpa_live_events_sent_total", Help: "Events, orders and refunds that were sent to readers of live events.",
 		}),
 		dropped: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "hpa_live_gaps_total", Help: "How often a reader of live events missed some because it was too slow or had been away for too long.",

@@ -94,7 +94,7 @@ func (v *Viewer) Take(ctx context.Context) (items []Item, changed <-chan struct{
 			v.hub.sent.Inc()
 		case Gap:
 			v.hub.dropped.Inc()
-		case Omitted: // is told to the viewer, who can read these events with GET /events
+		case Omitted: // is told to the viewer, who can read them with GET /events and the exports
 		}
 	}
 	return items, changed, err
@@ -128,7 +128,7 @@ func (v *Viewer) take(items []Item, item Item) []Item {
 		return items
 	}
 	v.position = item.Position
-	if item.Kind != Stored || v.filter.passes(item.Event) {
+	if item.Kind != Stored || v.filter.passes(item) {
 		items = append(items, item)
 	}
 	return items
