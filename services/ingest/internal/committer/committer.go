@@ -115,12 +115,12 @@ func depth(kind string, of func() int) prometheus.Collector {
 // Run writes until ctx ends, and then whatever is still waiting.
 func (c *Committer) Run(ctx context.Context) {
 	var writers sync.WaitGroup
-	writers.Go(func() { c.events.write(ctx, c.events.ready) })
-	writers.Go(func() { c.orders.write(ctx, c.orders.ready) })
-	writers.Go(func() { c.refunds.write(ctx, c.refunds.ready) })
+	writers.Go(func() { c.events.lead(ctx) })
+	writers.Go(func() { c.orders.lead(ctx) })
+	writers.Go(func() { c.refunds.lead(ctx) })
 	for range c.writers - 1 {
-		writers.Go(func() { c.events.write(ctx, c.events.backlogged) })
-		writers.Go(func() { c.orders.write(ctx, c.orders.backlogged) })
+		writers.Go(func() { c.events.assist(ctx) })
+		writers.Go(func() { c.orders.assist(ctx) })
 	}
 	writers.Wait()
 }

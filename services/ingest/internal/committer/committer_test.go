@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -219,7 +220,7 @@ func TestRequestsShareAFlush(t *testing.T) {
 		if len(slices.Compact(batches)) != 1 || batches[0] != 201 {
 			t.Errorf("the requests of one flush have the batches %v", batches)
 		}
-		if took := time.Since(begin); took != 2*time.Second {
+		if took := time.Since(begin); took != 2*time.Second+maxGather { // the second one waits for more of the first client
 			t.Errorf("two flushes took %s", took)
 		}
 		if diff := cmp.Diff([][]string{{"a"}, {"b", "c", "a", "d", "d"}}, b.store.flushes); diff != "" {
@@ -230,6 +231,60 @@ func TestRequestsShareAFlush(t *testing.T) {
 			t.Errorf("woken %d times, want once for each flush", b.store.woken)
 		}
 	})
+}
+
+// TestClientsGatherForAFlush has clients that send their next request soon after one is answered. They share flushes, where they would
+// otherwise take turns: one in a flush, and all others in the next.
+func TestClientsGatherForAFlush(t *testing.T) {
+	t.Parallel()
+	inBubble(t, 100, func(t *testing.T, b *bench) {
+		const clients, rounds = 8, 20
+		b.store.duration = 4 * time.Millisecond
+		var sent sync.WaitGroup
+		var requests atomic.Int32
+		for i := range clients {
+			sent.Go(func() {
+				for requests.Add(1) <= clients*rounds {
+					<-time.After(time.Duration(1+i) * 100 * time.Microsecond)
+					user := event.Fact{Project: 1, UserID: fmt.Sprint("user ", i)}
+					if _, _, err := b.CommitEvents(t.Context(), []event.Event{{Fact: user}}); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		sent.Wait()
+		if n := len(b.store.flushes); n > rounds+rounds/2 {
+			t.Errorf("%d flushes for %d rounds of %d clients: %v", n, rounds, clients, b.store.flushes)
+		}
+	})
+}
+
+// TestAFlushWaitsForAMomentOnly checks how long a request waits for others that do not come: no longer than the flush before took, no
+// longer than maxGather, and not at all if nothing was written lately.
+func TestAFlushWaitsForAMomentOnly(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ flush, idle, wait time.Duration }{
+		{time.Second, 0, maxGather},
+		{maxGather / 4, 0, maxGather / 4},
+		{time.Second, maxGather, 0},
+	} {
+		inBubble(t, 100, func(t *testing.T, b *bench) {
+			b.store.duration = c.flush
+			busy := b.send(t.Context(), "a")
+			several := []<-chan outcome{b.send(t.Context(), "b"), b.send(t.Context(), "c"), b.send(t.Context(), "d")}
+			<-busy
+			for _, result := range several {
+				<-result
+			}
+			<-time.After(c.idle)
+			begin := time.Now()
+			<-b.send(t.Context(), "e")
+			if took := time.Since(begin); took != c.wait+c.flush {
+				t.Errorf("after a flush of %s and a pause of %s, a request took %s, want %s", c.flush, c.idle, took, c.wait+c.flush)
+			}
+		})
+	}
 }
 
 // TestProjectsShareAFlush sends requests of two projects while the writer is busy. Each is told the batch of its project.
@@ -274,6 +329,7 @@ func TestAnOutageFailsTheRequestsOfItsFlush(t *testing.T) {
 		if got := <-first; !errors.Is(got.err, errUnavailable) {
 			t.Errorf("first: %+v", got)
 		}
+		<-time.After(2 * maxGather) // the second flush began without the third request
 		third := b.send(t.Context(), "d")
 		for _, result := range second {
 			if got := <-result; !errors.Is(got.err, errUnavailable) {
