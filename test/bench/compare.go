@@ -219,7 +219,10 @@ func within(took, most time.Duration) string {
 
 // median returns the median of each number by itself, and the sum of the failures.
 func median(rows []row) row {
-	m := row{failed: map[string]int{}}
+	m := row{failed: map[string]int{}, cpu: map[string]float64{}}
+	for column := range rows[0].cpu {
+		m.cpu[column] = middle(rows, func(r row) float64 { return r.cpu[column] })
+	}
 	m.events = middle(rows, func(r row) float64 { return r.events })
 	m.total = middle(rows, func(r row) float64 { return r.total })
 	m.mean = middle(rows, func(r row) time.Duration { return r.mean })

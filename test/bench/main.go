@@ -36,6 +36,7 @@ type options struct {
 	selected    *regexp.Regexp // of only
 	profiles    string
 	peer        string
+	before      string
 	rounds      int
 	short       bool
 }
@@ -48,7 +49,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	flags.StringVar(&o.dir, "dir", "", "directory of the databases' files and the logs; default: a temporary directory")
 	flags.StringVar(&o.root, "root", ".", "directory of the repository, which has the configuration of nginx")
 	flags.StringVar(&o.page, "page", "", "page whose tables are replaced by those of this run; rows that -only leaves out are lost; default: none")
-	flags.StringVar(&o.tables, "tables", "", "tables to measure, such as writes,reads; default: all, that of the peer only with -peer")
+	flags.StringVar(&o.tables, "tables", "", "tables to measure, such as writes,reads; default: all, those of the peer and of versions only with -peer and -before")
 	flags.DurationVar(&o.duration, "duration", 0, "how long each load lasts, after a warm-up of a second or half of it; default: 8s, or 2s with -short")
 	flags.BoolVar(&o.short, "short", false, "shorter loads, fewer rows of reads and of the peer, one round: some minutes in all")
 	flags.IntVar(&o.connections, "connections", 64, "connections for single events, purchases, bulk of 100 and reads; bulk of 1,000 uses an eighth, and reads are measured with eight times as many, too")
@@ -56,7 +57,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	flags.StringVar(&o.only, "only", "", "measure only work whose name matches this regular expression, such as bulk or '^(product|top)'")
 	flags.StringVar(&o.profiles, "profile", "", "directory for CPU profiles of every service under every load; profiling makes the numbers a little worse")
 	flags.StringVar(&o.peer, "peer", "", "directory of a Fastify + BullMQ service (src/server.js, src/worker.js, sql/, node_modules); measures it and the platform by turns")
-	flags.IntVar(&o.rounds, "rounds", 3, "with -peer: how often each is measured; the table shows medians")
+	flags.StringVar(&o.before, "before", "", "directory of the programs of another version; measures writes with both by turns (table versions)")
+	flags.IntVar(&o.rounds, "rounds", 3, "with -peer and -before: how often each is measured; the table shows medians")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
@@ -123,6 +125,11 @@ func start(ctx context.Context, o options, out, progress io.Writer) (err error) 
 	if o.bin, err = filepath.Abs(o.bin); err != nil {
 		return fmt.Errorf("find the programs: %w", err)
 	}
+	if o.before != "" {
+		if o.before, err = filepath.Abs(o.before); err != nil {
+			return fmt.Errorf("find the programs of the other version: %w", err)
+		}
+	}
 	if o.profiles != "" {
 		if err := os.MkdirAll(o.profiles, 0o750); err != nil {
 			return fmt.Errorf("make a directory for profiles: %w", err)
@@ -151,12 +158,12 @@ type section struct {
 
 // sections returns all tables in the order in which they are measured.
 func sections() []section {
-	return []section{{"reads", readTable}, {"baseline", baselineTable}, {"writes", writeTable}, {"overload", overloadTable}, {"peer", peerTable}}
+	return []section{{"reads", readTable}, {"baseline", baselineTable}, {"writes", writeTable}, {"overload", overloadTable}, {"peer", peerTable}, {"versions", versionsTable}}
 }
 
 // includes reports whether a table is measured.
 func (o options) includes(s section) bool {
-	if s.name == "peer" && o.peer == "" {
+	if s.name == "peer" && o.peer == "" || s.name == "versions" && o.before == "" {
 		return false
 	}
 	return o.tables == "" || slices.Contains(strings.Split(o.tables, ","), s.name)
@@ -171,7 +178,7 @@ func (b *bench) run(ctx context.Context, s section, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)
 	}
-	if b.page == "" || len(t.rows) == 0 {
+	if b.page == "" || len(t.rows) == 0 || s.name == "versions" { // which two versions are compared is not for the page
 		return nil
 	}
 	page, err := os.ReadFile(b.page)
