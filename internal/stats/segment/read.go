@@ -17,31 +17,40 @@ type Query struct {
 	First, Last time.Time
 	Currency    string   // of a table with currencies; empty for all of them
 	Columns     []string // of the segments that are read; without any, a segment has only its totals
+	IDs         []int64  // the only segments that are read; nil for all
 }
 
-// Each calls fn with the segments of a query and the currency of each, in no order. Their bytes are valid until fn returns.
-func (t *Table) Each(ctx context.Context, tx pgx.Tx, q Query, fn func(currency string, s Segment) error) error {
-	rows, err := tx.Query(ctx, t.cover(q), q.Project, q.First, q.Last, q.Currency)
+// Stored is a segment as a query reads it.
+type Stored struct {
+	Segment
+
+	ID       int64 // the segment in its table; what is stored with it never changes
+	Currency string
+}
+
+// Each calls fn with the segments of a query, in no order. Their bytes are valid until fn returns.
+func (t *Table) Each(ctx context.Context, tx pgx.Tx, q Query, fn func(s Stored) error) error {
+	rows, err := tx.Query(ctx, t.cover(q), q.Project, q.First, q.Last, q.Currency, q.IDs)
 	if err != nil {
 		return fmt.Errorf("read stats.%s: %w", t.Name, err)
 	}
-	var currency string
+	var s Stored
 	var totals, products pgtype.DriverBytes
 	columns := make([]pgtype.DriverBytes, len(q.Columns))
-	fields := []any{&currency, &totals}
+	fields := []any{&s.ID, &s.Currency, &totals}
 	if len(columns) > 0 {
 		fields = append(fields, &products)
 	}
 	for i := range columns {
 		fields = append(fields, &columns[i])
 	}
-	s := Segment{Columns: make([][]byte, len(columns))}
+	s.Columns = make([][]byte, len(columns))
 	_, err = pgx.ForEachRow(rows, fields, func() error {
 		s.Totals, s.Products = totals, products
 		for i, data := range columns {
 			s.Columns[i] = data
 		}
-		return fn(currency, s)
+		return fn(s)
 	})
 	if err != nil {
 		return fmt.Errorf("read stats.%s: %w", t.Name, err)
@@ -60,7 +69,8 @@ func (t *Table) cover(q Query) string {
 	if t.ByCurrency {
 		currency, same, chosen = "s.currency", " AND b.currency = s.currency", " AND ($4 = '' OR s.currency = $4)"
 	}
-	from := `SELECT ` + currency + `, s.` + strings.Join(columns, ", s.") + ` FROM stats.` + t.Name + ` AS s WHERE s.project = $1` + chosen
+	from := `SELECT s.id, ` + currency + `, s.` + strings.Join(columns, ", s.") + ` FROM stats.` + t.Name + ` AS s
+		WHERE s.project = $1` + chosen + ` AND ($5::bigint[] IS NULL OR s.id = ANY ($5))`
 	days := strconv.Itoa(BlockDays)
 	return from + ` AND s.merged AND s.days = ` + days + ` AND s.day BETWEEN $2 AND $3::date - (` + days + ` - 1)
 		UNION ALL ` + from + ` AND s.merged AND s.days = 1 AND s.day BETWEEN $2 AND $3 AND NOT EXISTS (

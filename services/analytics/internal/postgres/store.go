@@ -23,11 +23,12 @@ type Store struct {
 	pool      *pgxpool.Pool
 	watermark watermark
 	backlog   backlog
+	totals    categoryTotals
 }
 
 // New returns a store on pool, which the caller closes.
 func New(pool *pgxpool.Pool) *Store {
-	return &Store{pool: pool, watermark: watermark{pool: pool, turn: make(chan struct{}, 1)}}
+	return &Store{pool: pool, watermark: watermark{pool: pool, turn: make(chan struct{}, 1)}, totals: newCategoryTotals()}
 }
 
 // snapshot runs fn on one consistent state of the database and returns the freshness of that state for a project.

@@ -46,7 +46,7 @@ func (s *Store) Top(ctx context.Context, p authn.Project, q report.Ranking) (rep
 	var err error
 	top.Meta, _, err = s.report(ctx, p, q.Range, "the top products", func(tx pgx.Tx, _ report.Calendar) error {
 		args := argsOf(p, q)
-		c, err := openCatalog(ctx, tx, p, q)
+		c, err := openCatalog(ctx, tx, p, q, s.totals)
 		if err != nil {
 			return err
 		}
