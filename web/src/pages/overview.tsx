@@ -10,6 +10,7 @@ import { PeriodPicker, usePeriodKeys } from "../parts/period";
 import { Ranking } from "../parts/ranking";
 import { Share } from "../parts/share";
 import { SeriesChart } from "../parts/series";
+import { TopProducts } from "../parts/top";
 import { amount, briefMoney, day, number, share } from "../format";
 import { useAnswer } from "../load";
 import { before, interval, period, plusDays, today } from "../period";
@@ -150,23 +151,6 @@ function Explain({ text, url, overview }: { text: string; url: string; overview?
       </dl>
       <Copy label="The same for a terminal" text={curl(url)} />
     </details>
-  );
-}
-
-function TopProducts() {
-  const p = period.value;
-  const loaded = useAnswer<Answer<"/analytics/products/top">>(address("/analytics/products/top", { from: p.from, to: p.to, metric: "views", limit: 10 }));
-  return (
-    <section class="card">
-      <h2>Most viewed products</h2>
-      <Ranking
-        caption="Most viewed products" columns={["Product", "Views", "In orders"]} empty="No product was viewed in these days."
-        rows={loaded.answer?.items.map((item) => ({
-          key: item.product.id, name: <a href={link(["products", item.product.id])}>{item.product.name}</a>,
-          value: item.value, shown: number(item.value), more: [item.counts.purchases === undefined ? "–" : number(item.counts.purchases)],
-        }))}
-      />
-    </section>
   );
 }
 

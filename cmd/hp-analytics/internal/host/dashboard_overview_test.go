@@ -82,3 +82,35 @@ func TestKeyboard(t *testing.T) {
 	}
 	b.clean()
 }
+
+// TestTopProducts ranks products by several numbers and within a category, and finds the same in the address after a reload.
+func TestTopProducts(t *testing.T) {
+	t.Parallel()
+	s, id := busyShop(t)
+	s.patch("/products/"+id, `{"category":"tea & more"}`)
+	s.create("CUP")
+	s.send(http.MethodPost, "/events?wait=aggregated", s.key, `{"type":"view","sku":"CUP","user_id":"u"}`)
+	b := newTab(t, s.url)
+	b.open("/")
+	b.signIn("admin@example.com")
+	const card = `document.querySelector("section[aria-labelledby=top]")`
+	rows := card + `.querySelector("table")?.textContent`
+	b.until(rows + `.includes("Views") && ` + card + `.querySelectorAll("tbody a").length === 2`)
+	rank := func(by string) {
+		b.do(chromedp.Click(fmt.Sprintf(`//section[@aria-labelledby="top"]//button[.=%q]`, by), chromedp.BySearch))
+	}
+	rank("revenue")
+	b.until(rows + `.includes("Net revenue, EUR") && ` + rows + `.includes("€200.00")`)
+	if got := b.value(card + `.querySelectorAll("tbody a").length`); got != "1" {
+		t.Errorf("%s products earned something", got)
+	}
+	rank("views")
+	b.do(chromedp.SendKeys(`input[aria-label="Only this category"]`, "tea & more"+kb.Enter))
+	b.until(card + `.querySelectorAll("tbody a").length === 1`)
+	b.do(chromedp.Reload())
+	b.sees("category: tea & more ✕")
+	b.until(card + `.querySelectorAll("tbody a").length === 1`)
+	b.do(chromedp.Click(`button[aria-label="Remove the filter: category tea & more"]`))
+	b.until(card + `.querySelectorAll("tbody a").length === 2`)
+	b.clean()
+}
