@@ -3388,7 +3388,7 @@ export interface components {
             sku?: components["schemas"]["SKU"];
             user_id?: components["schemas"]["UserID"];
             /**
-             * @description The visitor who did it, before it is known who that is: any text, like `user_id`. An event with both ids counts for the user, and the anonymous id belongs to this user from then on (the first one wins): later events with the anonymous id alone count for the user, within 5 seconds.
+             * @description The visitor who did it, before it is known who that is: any text, like `user_id`. An event with both ids counts for the user, and the anonymous id belongs to this user from then on (the first one wins): later events with the anonymous id alone count for the user, within 5 seconds. The events and orders of one request are all of the user, in whatever order it has them. What was stored before stays the visitor's: see `unique_users`.
              * @example 7f3c9a2e-visitor
              */
             anonymous_id?: string;
@@ -3676,6 +3676,8 @@ export interface components {
              * @description The product.
              */
             product_id: string;
+            /** @description Its SKU today. */
+            sku: string;
             /** @description Who bought; null if only the anonymous id is known. */
             user_id: string | null;
             /** @description The visitor who bought; null if the user is known. */
@@ -4863,7 +4865,7 @@ export interface components {
             revenue?: components["schemas"]["Revenue"][];
             /**
              * Format: int64
-             * @description Distinct users with an event or an order. An anonymous id is a user of its own until it is identified.
+             * @description Distinct users with an event or an order. An anonymous id is a user of its own until it is identified. What was stored before stays so: a visitor is two users of a period that holds both. Rankings of users and the counts of one user put both together.
              */
             unique_users: number;
             /** @description Whether `unique_users` is exact, or estimated with a standard error of 1.6 % (HyperLogLog). */

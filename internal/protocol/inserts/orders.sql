@@ -6,7 +6,7 @@
 		FROM unnest($1::smallint[], $2::uuid[], $3::integer[], $4::text[], $5::bigint[], $6::text[])
 			AS sent (project, order_id, product, sku, list_price, currency)
 		WHERE NOT coalesce((
-	SELECT sent.sku IN ('', p.sku) AND (sent.list_price IS NULL OR sent.list_price =
+	SELECT sent.sku = p.sku AND (sent.list_price IS NULL OR sent.list_price =
 		CASE WHEN p.placeholder THEN NULL WHEN p.currency = sent.currency THEN p.price_minor ELSE (p.prices ->> sent.currency)::bigint END)
 	FROM catalog.products AS p
 	WHERE p.n = sent.product

@@ -144,7 +144,7 @@ type Counts struct {
 	// Revenue Money by currency, sorted by code. Amounts in different currencies are never added up.
 	Revenue []Revenue `json:"revenue"`
 
-	// UniqueUsers Distinct users with an event or an order. An anonymous id is a user of its own until it is identified.
+	// UniqueUsers Distinct users with an event or an order. An anonymous id is a user of its own until it is identified. What was stored before stays so: a visitor is two users of a period that holds both. Rankings of users and the counts of one user put both together.
 	UniqueUsers int64 `json:"unique_users"`
 
 	// UniqueUsersExact Whether `unique_users` is exact, or estimated with a standard error of 1.6 % (HyperLogLog).

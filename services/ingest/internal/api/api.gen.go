@@ -247,7 +247,7 @@ type EventBulkResult struct {
 
 // EventInput Something a user did, perhaps with a product, which at most one of `product_id` and `sku` names. A `null` is the same as an absent field.
 type EventInput struct {
-	// AnonymousID The visitor who did it, before it is known who that is: any text, like `user_id`. An event with both ids counts for the user, and the anonymous id belongs to this user from then on (the first one wins): later events with the anonymous id alone count for the user, within 5 seconds.
+	// AnonymousID The visitor who did it, before it is known who that is: any text, like `user_id`. An event with both ids counts for the user, and the anonymous id belongs to this user from then on (the first one wins): later events with the anonymous id alone count for the user, within 5 seconds. The events and orders of one request are all of the user, in whatever order it has them. What was stored before stays the visitor's: see `unique_users`.
 	//
 	// Example: 7f3c9a2e-visitor
 	AnonymousID *string `json:"anonymous_id,omitempty"`
@@ -772,6 +772,9 @@ type Purchase struct {
 
 	// ReceivedAt When it was stored.
 	ReceivedAt time.Time `json:"received_at"`
+
+	// SKU Its SKU today.
+	SKU string `json:"sku"`
 
 	// TS When it happened.
 	TS time.Time `json:"ts"`

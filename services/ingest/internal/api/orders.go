@@ -3,7 +3,6 @@ package api
 import (
 	"fmt"
 	"net/http"
-	"slices"
 
 	"github.com/google/uuid"
 
@@ -39,8 +38,7 @@ func (s *Server) createOrder(w http.ResponseWriter, r *http.Request, wait *Wait)
 		return err
 	}
 	var refunds []order.Refund
-	byID := func(l order.Line) bool { return l.SKU == "" } // what was stored has the SKUs
-	if stored.Replayed || slices.ContainsFunc(stored.Order.Lines, byID) {
+	if stored.Replayed { // it may have been refunded since
 		if stored.Order, refunds, err = s.store.Order(r.Context(), stored.Order.Key); err != nil {
 			return err
 		}

@@ -91,7 +91,7 @@ func idempotencyKey(header *string, caller authn.Principal) (*order.IdempotencyK
 func purchase(o *order.Order) Purchase {
 	line := &o.Lines[0]
 	return Purchase{
-		ID: o.ID, Number: optional(o.Number), BatchID: batchID(o.Batch), ProductID: line.ProductID,
+		ID: o.ID, Number: optional(o.Number), BatchID: batchID(o.Batch), ProductID: line.ProductID, SKU: line.SKU,
 		UserID: optional(o.UserID), AnonymousID: optional(o.AnonymousID),
 		Quantity: line.Quantity, AmountMinor: line.AmountMinor, Currency: o.Currency,
 		TS: o.TS.UTC(), ReceivedAt: o.ReceivedAt.UTC(),

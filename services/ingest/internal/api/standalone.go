@@ -2,7 +2,6 @@ package api
 
 import (
 	"net/http"
-	"slices"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
@@ -59,14 +58,6 @@ func (s *Server) storeStandaloneRefund(w http.ResponseWriter, r *http.Request, c
 	}
 	stored := outcomes[0]
 	s.outcomes.refund(stored.Replayed, stored.Err)
-	byID := func(l order.RefundLine) bool { return l.SKU == "" } // what was stored has the SKUs
-	if stored.Err == nil && slices.ContainsFunc(stored.Refund.Lines, byID) {
-		known, err := s.store.KnownRefund(r.Context(), stored.Refund)
-		if err != nil {
-			return order.Draft{}, order.RefundOutcome{}, err
-		}
-		stored.Refund = known.Refund
-	}
 	return drafts[0], stored, stored.Err
 }
 

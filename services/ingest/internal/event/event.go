@@ -66,6 +66,7 @@ type Event struct {
 type Product struct {
 	ID         uuid.UUID
 	N          int32 // catalog.products.n
+	SKU        string
 	PriceMinor int64
 	Currency   string
 	// Prices are those in further currencies. The map must not be changed.

@@ -70,9 +70,10 @@ func (o *Order) RefundedMinor() (sum int64) {
 
 // Line is a line of an order. Its number is its index in the order plus 1.
 type Line struct {
-	Product     int32 // catalog.products.n
-	ProductID   uuid.UUID
-	SKU         string // of a stored line, the product's SKU; of a new one, by what the sender named the product, or empty
+	Product   int32 // catalog.products.n
+	ProductID uuid.UUID
+	// SKU is that of the product. A new order is stored only while the product has it, so its answer needs no further read.
+	SKU         string
 	Quantity    int64
 	AmountMinor int64
 	// ListPrice is the price of one unit that AmountMinor was computed from; nil if the sender was free to name the amount.

@@ -14,7 +14,7 @@ func (c *candidate) complete(d *Draft, caller event.Caller, products []event.Pro
 	}
 	for i := range c.Lines {
 		item := d.Lines[i].fact()
-		c.Lines[i] = line(&item, &d.Lines[i], c.refs[i], products[i], c.Currency, caller)
+		c.Lines[i] = line(&item, &d.Lines[i], products[i], c.Currency, caller)
 		adopt(&d.FactDraft, d.pointer(i), &item)
 	}
 	if total := c.AmountMinor(); !d.Refused() && total > maxAmountMinor {
@@ -22,8 +22,8 @@ func (c *candidate) complete(d *Draft, caller event.Caller, products []event.Pro
 	}
 }
 
-func line(item *event.FactDraft, d *LineDraft, ref event.Ref, product event.Product, currency string, caller event.Caller) Line {
-	l := Line{Product: product.N, ProductID: product.ID, SKU: ref.SKU, Quantity: d.Quantity, AmountMinor: d.AmountMinor}
+func line(item *event.FactDraft, d *LineDraft, product event.Product, currency string, caller event.Caller) Line {
+	l := Line{Product: product.N, ProductID: product.ID, SKU: product.SKU, Quantity: d.Quantity, AmountMinor: d.AmountMinor}
 	named := d.Has(event.FieldAmount)
 	if named && caller.Rights == event.Trusted {
 		return l

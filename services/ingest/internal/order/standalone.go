@@ -107,10 +107,11 @@ func (x *examination) standalone(ctx context.Context) (refunds []Refund, users [
 	return refunds, users, index, nil
 }
 
-// certain looks products up again if one is unknown: what is known of products is a guess, and a refusal needs more.
+// certain looks products up again if one is unknown or is named by its id: what is known of products is a guess, and a refusal needs
+// more, and so does the SKU in the answer.
 func (x *examination) certain(ctx context.Context, refs []event.Ref, products []event.Product) ([]event.Product, error) {
 	for i := range products {
-		if !products[i].Exists() {
+		if !products[i].Exists() || refs[i].SKU == "" {
 			return x.deps.Catalog.Reload(ctx, refs)
 		}
 	}
@@ -125,7 +126,7 @@ func (c *candidate) refund(d *Draft, products []event.Product) Refund {
 	for i, p := range products {
 		l := &d.Lines[i]
 		refund.Lines[i] = RefundLine{
-			Line: int16(i + 1), Product: p.N, ProductID: p.ID, SKU: c.refs[i].SKU, Units: l.Quantity, AmountMinor: l.AmountMinor,
+			Line: int16(i + 1), Product: p.N, ProductID: p.ID, SKU: p.SKU, Units: l.Quantity, AmountMinor: l.AmountMinor,
 		}
 	}
 	return refund

@@ -28,12 +28,12 @@ func (s *Store) Products(ctx context.Context, refs []event.Ref) (map[event.Ref]e
 			ids, idProjects = append(ids, ref.ID), append(idProjects, ref.Project)
 		}
 	}
-	// sku is null in the rows that were found by id. LIMIT makes each ref one look-up by key.
+	// sent_sku is null in the rows that were found by id. LIMIT makes each ref one look-up by key.
 	const query = `
-		SELECT NULL AS sku, sent.project, p.*
+		SELECT NULL AS sent_sku, sent.project, p.*
 		FROM unnest($1::uuid[], $2::smallint[]) AS sent (id, project)
 		CROSS JOIN LATERAL (
-			SELECT id, n, price_minor, currency, prices, placeholder
+			SELECT id, n, sku, price_minor, currency, prices, placeholder
 			FROM catalog.products AS p
 			WHERE p.id = sent.id AND p.project = sent.project
 			LIMIT 1
@@ -42,7 +42,7 @@ func (s *Store) Products(ctx context.Context, refs []event.Ref) (map[event.Ref]e
 		SELECT sent.sku, sent.project, p.*
 		FROM unnest($3::text[], $4::smallint[]) AS sent (sku, project)
 		CROSS JOIN LATERAL (
-			SELECT id, n, price_minor, currency, prices, placeholder
+			SELECT id, n, sku, price_minor, currency, prices, placeholder
 			FROM catalog.products AS p
 			WHERE p.project = sent.project AND p.sku = sent.sku
 			LIMIT 1
@@ -52,7 +52,7 @@ func (s *Store) Products(ctx context.Context, refs []event.Ref) (map[event.Ref]e
 	var sku *string
 	var project int16
 	var p event.Product
-	_, err := pgx.ForEachRow(rows, []any{&sku, &project, &p.ID, &p.N, &p.PriceMinor, &p.Currency, &p.Prices, &p.Placeholder}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&sku, &project, &p.ID, &p.N, &p.SKU, &p.PriceMinor, &p.Currency, &p.Prices, &p.Placeholder}, func() error {
 		ref := event.Ref{Project: project, ID: p.ID}
 		if sku != nil {
 			ref = event.Ref{Project: project, SKU: *sku}

@@ -271,11 +271,11 @@ func TestProductsByIDAndBySKU(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	own, theirs := event.Product{ID: shoe, N: 501, PriceMinor: 12900, Currency: "EUR"}, event.Product{ID: foreign, N: 503, PriceMinor: 700, Currency: "JPY"}
+	own, theirs := event.Product{ID: shoe, N: 501, SKU: "SHOE", PriceMinor: 12900, Currency: "EUR"}, event.Product{ID: foreign, N: 503, SKU: "SHOE", PriceMinor: 700, Currency: "JPY"}
 	want := map[event.Ref]event.Product{
 		{Project: 1, ID: shoe}:        own,
 		{Project: 1, SKU: "SHOE"}:     own,
-		{Project: 1, SKU: "HAT"}:      {ID: hat, N: 502, PriceMinor: 900, Currency: "USD"},
+		{Project: 1, SKU: "HAT"}:      {ID: hat, N: 502, SKU: "HAT", PriceMinor: 900, Currency: "USD"},
 		{Project: other, ID: foreign}: theirs,
 		{Project: other, SKU: "SHOE"}: theirs,
 	}

@@ -17,9 +17,9 @@ const unchanged = `coalesce((
 
 // unchangedLine is a condition on the row sent of a line of an order: unchanged, and the price of its product in the order's currency
 // is the one that its amount was computed from. It reads the catalog in the snapshot of the statement that stores the row, so no order
-// keeps a former price. A SKU is empty if the product was named by its id.
+// keeps a former price, and the answer of each has the SKU of that moment.
 const unchangedLine = `coalesce((
-	SELECT sent.sku IN ('', p.sku) AND (sent.list_price IS NULL OR sent.list_price =
+	SELECT sent.sku = p.sku AND (sent.list_price IS NULL OR sent.list_price =
 		CASE WHEN p.placeholder THEN NULL WHEN p.currency = sent.currency THEN p.price_minor ELSE (p.prices ->> sent.currency)::bigint END)
 	FROM catalog.products AS p
 	WHERE p.n = sent.product
