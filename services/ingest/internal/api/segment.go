@@ -68,13 +68,28 @@ func (s *Server) storeSegment(w http.ResponseWriter, r *http.Request, caller aut
 	if err != nil {
 		return 0, 0, err
 	}
-	// One that fails does not keep the others from being stored, and makes the library send all again.
 	sender := callerOf(caller)
+	if err := s.segmentIdentities(r.Context(), sender, &batch); err != nil {
+		return 0, 0, err
+	}
+	// One that fails does not keep the others from being stored, and makes the library send all again.
 	for _, store := range []func(context.Context, event.Caller, *segment.Batch) (int, error){s.segmentEvents, s.segmentOrders, s.segmentRefunds} {
 		n, failed := store(r.Context(), sender, &batch)
 		err, stored = cmp.Or(err, failed), stored+n
 	}
 	return stored, len(batch.Events) + len(batch.Orders) + len(batch.Refunds) - stored, err
+}
+
+// segmentIdentities joins the visitors that orders identify to their users, so that the events of the batch are theirs, too.
+func (s *Server) segmentIdentities(ctx context.Context, sender event.Caller, batch *segment.Batch) error {
+	if len(batch.Events) == 0 {
+		return nil
+	}
+	orders := make([]event.FactDraft, len(batch.Orders))
+	for i := range batch.Orders {
+		orders[i] = batch.Orders[i].FactDraft
+	}
+	return s.recorder.Identify(ctx, sender, orders)
 }
 
 // segmentEvents returns how many of the events are stored.
