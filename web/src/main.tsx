@@ -3,13 +3,17 @@ import "./main.css";
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { AccountPage } from "./pages/account";
+import { AuditPage } from "./pages/audit";
 import { EventsPage } from "./pages/events";
 import { ImportPage } from "./pages/import";
 import { JoinPage } from "./pages/join";
+import { KeysPage } from "./pages/keys";
 import { LivePage } from "./pages/live";
+import { MembersPage } from "./pages/members";
 import { OverviewPage } from "./pages/overview";
 import { ProductPage } from "./pages/product";
 import { ProductsPage } from "./pages/products";
+import { SettingsPage } from "./pages/settings";
 import { SharedPage } from "./pages/shared";
 import { SignIn } from "./pages/signin";
 import { UserPage } from "./pages/user";
@@ -54,6 +58,10 @@ function Page() {
   if (name === "live" && id === undefined) return <LivePage />;
   if (name === "users" && id === undefined) return <UsersPage />;
   if (name === "users" && id !== undefined && more === undefined) return <UserPage key={id} id={id} />;
+  if (name === "keys" && id === undefined) return <KeysPage />;
+  if (name === "members" && id === undefined) return <MembersPage />;
+  if (name === "settings" && id === undefined) return <SettingsPage />;
+  if (name === "audit" && id === undefined) return <AuditPage />;
   if (name === "account" && id === undefined) return <AccountPage />;
   return <p>There is no such page. <a href={link([])}>Overview</a></p>;
 }

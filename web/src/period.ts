@@ -19,6 +19,13 @@ export function plusDays(date: string, days: number): string {
   return at.toISOString().slice(0, 10);
 }
 
+// beginning returns the instant at which a date begins by the clocks of a zone.
+export function beginning(date: string, zone: string): string {
+  const utc = Date.parse(date + "T00:00:00Z");
+  const shift = (at: number): number => Date.parse(new Date(at).toLocaleString("sv-SE", { timeZone: zone }).replace(" ", "T") + "Z") - at;
+  return new Date(utc - shift(utc - shift(utc))).toISOString();
+}
+
 export interface Period { from: string; to: string; preset: string }
 
 const isDate = (text: string | null): text is string => text !== null && /^\d{4}-\d{2}-\d{2}$/.test(text);

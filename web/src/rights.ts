@@ -15,6 +15,12 @@ const role = computed(() => {
 // isMember is whether the account takes part in the project.
 export const isMember = computed(() => role.value !== "none");
 
+// isAdmin is whether the account manages the installation: its projects, and what the page System shows.
+export const isAdmin = computed(() => me.value?.role === "admin");
+
+// slug names the chosen project in paths of the API.
+export const slug = computed(() => project.value || me.value?.projects[0]?.slug || "default");
+
 // isOwner is whether the account may change products, erase users, and manage the project.
 export const isOwner = computed(() => role.value === "owner");
 

@@ -60,3 +60,14 @@ export function Input({ label, hint, optional, ...input }: InputProps) {
 export function NewPassword({ label }: { label: string }) {
   return <Input name="new_password" label={label} type="password" autocomplete="new-password" minLength={12} hint="At least 12 characters." />;
 }
+
+// Choice is one of many names.
+export function Choice({ name, label, value, from }: { name: string; label: string; value: string; from: string[] }) {
+  const all = from.includes(value) ? from : [value, ...from];
+  return (
+    <label class="field">
+      {label}
+      <select name={name}>{all.map((one) => <option key={one} value={one} selected={one === value}>{one}</option>)}</select>
+    </label>
+  );
+}

@@ -3,10 +3,10 @@ import { useEffect, useState } from "preact/hooks";
 import { address, get, send, type Answer, type Schemas } from "../api";
 import { useAnswer } from "../load";
 import { plusDays, today } from "../period";
-import { project, root } from "../route";
-import { me } from "../session";
+import { slug } from "../rights";
+import { root } from "../route";
 import { Copy } from "./copy";
-import { Form, Input } from "./form";
+import { Choice, Form, Input } from "./form";
 import { Failure } from "./fresh";
 
 export function Guide({ onDone }: { onDone: () => void }) {
@@ -25,13 +25,12 @@ export function Guide({ onDone }: { onDone: () => void }) {
 }
 
 function Settings() {
-  const slug = project.value || me.value?.projects[0]?.slug || "default";
-  const loaded = useAnswer<Schemas["ProjectDetails"]>(address("/auth/projects/{project}", undefined, { project: slug }));
+  const loaded = useAnswer<Schemas["ProjectDetails"]>(address("/auth/projects/{project}", undefined, { project: slug.value }));
   const [saved, setSaved] = useState("");
   const known = loaded.answer;
   const save = async (text: (name: string) => string) => {
     const body = { name: text("name"), time_zone: text("time_zone"), currency: text("currency") };
-    await send("patch", "/auth/projects/{project}", { places: { project: slug }, body });
+    await send("patch", "/auth/projects/{project}", { places: { project: slug.value }, body });
     setSaved(`Saved: days begin and end by the clocks of ${body.time_zone}.`);
     loaded.retry();
   };
@@ -48,16 +47,6 @@ function Settings() {
       )}
       <p role="status">{saved}</p>
     </>
-  );
-}
-
-function Choice({ name, label, value, from }: { name: string; label: string; value: string; from: string[] }) {
-  const all = from.includes(value) ? from : [value, ...from];
-  return (
-    <label class="field">
-      {label}
-      <select name={name}>{all.map((one) => <option key={one} value={one} selected={one === value}>{one}</option>)}</select>
-    </label>
   );
 }
 

@@ -4,6 +4,7 @@ import { address, send, type Answer, type Schemas } from "../api";
 import { Dialog } from "./dialog";
 import { Field } from "./field";
 import { Failure } from "./fresh";
+import { copyText, Secret } from "./secret";
 import { useSubmit } from "./submit";
 import { say } from "./toast";
 import { useAnswer } from "../load";
@@ -83,14 +84,12 @@ function ShareDialog({ name, report, onClose }: Props & { onClose: () => void })
 function MadeLink({ link }: { link: Made }) {
   const at = location.origin + root + link.path;
   const embed = `<iframe src="${at.replace("#", "?embed=1#")}" width="800" height="600" title="HP Analytics"></iframe>`;
-  const copy = (text: string) => void navigator.clipboard.writeText(text).then(() => say("Copied."), () => say("The browser does not allow copying. Select the text instead."));
   return (
     <div class="form">
       <p>Copy the link now. It is not shown again.</p>
-      <Field label="Link">{(wired) => <input {...wired} name="link" readOnly value={at} onFocus={(event) => event.currentTarget.select()} />}</Field>
-      <div class="pills"><button type="button" class="primary" onClick={() => copy(at)}>Copy the link</button></div>
+      <Secret label="Link" name="link" text={at} action="Copy the link" />
       <Field label="To show it in another page">{(wired) => <textarea {...wired} name="embed" rows={3} readOnly value={embed} />}</Field>
-      <div class="pills"><button type="button" onClick={() => copy(embed)}>Copy the code</button></div>
+      <div class="pills"><button type="button" onClick={() => copyText(embed)}>Copy the code</button></div>
     </div>
   );
 }

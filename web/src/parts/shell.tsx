@@ -2,27 +2,28 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { chooseProject, me, signOut } from "../session";
-import { isMember, mayReadUsers } from "../rights";
-import { link, page, project, root } from "../route";
+import { isMember, isOwner, mayReadUsers, slug } from "../rights";
+import { link, page, root } from "../route";
 import { Keys } from "./keys";
 import { Toasts } from "./toast";
 import { useViews, ViewBar, ViewList } from "./views";
 
-const places: [name: string, path: string[]][] = [["Overview", []], ["Products", ["products"]], ["Events", ["events"]], ["Users", ["users"]], ["Live", ["live"]]];
+// Place is a page of the navigation, which is shown to those who may see it.
+type Place = [name: string, path: string[], may?: { value: boolean }];
+
+const places: Place[] = [["Overview", []], ["Products", ["products"]], ["Events", ["events"]], ["Users", ["users"], mayReadUsers], ["Live", ["live"], mayReadUsers]];
+const managed: Place[] = [["Keys", ["keys"], isOwner], ["Members", ["members"], isOwner], ["Settings", ["settings"], isOwner], ["Audit", ["audit"], isOwner]];
 
 export function Shell({ children }: { children: ComponentChildren }) {
-  const here = page.value[0] ?? "", views = useViews();
+  const views = useViews();
   return (
     <div class="shell">
       <a class="skip" href="#main">Skip to the numbers</a>
       <header class="side">
         <p class="brand">HP Analytics</p>
-        <nav aria-label="Pages">
-          {places.filter(([name]) => (name !== "Users" && name !== "Live") || mayReadUsers.value).map(([name, path]) => (
-            <a key={name} href={link(path)} aria-current={(path[0] ?? "") === here ? "page" : undefined}>{name}</a>
-          ))}
-        </nav>
+        <Places label="Pages" all={places} />
         {isMember.value && <ViewList views={views} />}
+        <Places label="Manage" all={managed} />
         <Account />
       </header>
       <main id="main" tabIndex={-1}><ViewBar views={views} />{children}</main>
@@ -31,19 +32,30 @@ export function Shell({ children }: { children: ComponentChildren }) {
   );
 }
 
+function Places({ label, all }: { label: string; all: Place[] }) {
+  const here = page.value[0] ?? "", shown = all.filter(([, , may]) => may?.value !== false);
+  if (shown.length === 0) return null;
+  return (
+    <nav aria-label={label}>
+      {shown.map(([name, path]) => <a key={name} href={link(path)} aria-current={(path[0] ?? "") === here ? "page" : undefined}>{name}</a>)}
+    </nav>
+  );
+}
+
 function Account() {
   const [failure, setFailure] = useState("");
   const leave = () => signOut().catch(() => setFailure("You are still signed in: the server does not answer."));
   const account = me.value;
   if (!account) return null;
-  const chosen = project.value || account.projects[0]?.slug || "";
+  const chosen = slug.value, member = account.projects.some((p) => p.slug === chosen);
+  const projects = member ? account.projects : [{ slug: chosen, name: chosen }, ...account.projects]; // admins act in all projects
   return (
     <div class="account">
-      {account.projects.length > 1 && (
+      {projects.length > 1 && (
         <label class="field">
           Project
           <select value={chosen} onChange={(event) => chooseProject(event.currentTarget.value)}>
-            {account.projects.map((p) => <option key={p.slug} value={p.slug}>{p.name}</option>)}
+            {projects.map((p) => <option key={p.slug} value={p.slug}>{p.name}</option>)}
           </select>
         </label>
       )}

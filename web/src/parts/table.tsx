@@ -2,7 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { query, same } from "../route";
 
-export interface Column { name: string; number?: boolean }
+export interface Column { name: string; number?: boolean; heard?: boolean } // heard: its name is for screen readers only
 export interface TableRow { key: string; cells: ComponentChildren[] }
 
 interface Props {
@@ -21,7 +21,7 @@ export function Table({ caption, columns, rows, empty, next, cursor = "cursor" }
       {rows?.length === 0 ? <p class="quiet">{empty}</p> : (
         <div class="scroll" tabIndex={0} role="region" aria-label={caption}>
           <table>
-            <thead><tr>{columns.map((c) => <th key={c.name} scope="col" class={c.number ? "number" : ""}>{c.name}</th>)}</tr></thead>
+            <thead><tr>{columns.map((c) => <th key={c.name} scope="col" class={c.number ? "number" : ""}>{c.heard ? <span class="heard">{c.name}</span> : c.name}</th>)}</tr></thead>
             <tbody>
               {(rows ?? waiting(columns.length)).map((row) => (
                 <tr key={row.key}>{row.cells.map((cell, i) => <td key={i} class={columns[i]?.number ? "number" : "name"}>{cell}</td>)}</tr>

@@ -101,7 +101,7 @@ export function changedFields(from: Content, to: Content): ContentField[] {
 }
 
 // equal compares JSON values; the order of members does not matter.
-function equal(a: unknown, b: unknown): boolean {
+export function equal(a: unknown, b: unknown): boolean {
   if (!isObject(a) || !isObject(b)) return JSON.stringify(a) === JSON.stringify(b);
   const keys = Object.keys(a);
   return keys.length === Object.keys(b).length && keys.every((key) => key in b && equal(a[key], b[key]));

@@ -38,6 +38,10 @@ var dashboardPages = []dashboardPage{
 	{name: "product", path: "/app/products/ID", shows: "Put into a cart"},
 	{name: "events", path: "/app/events", shows: "Names"},
 	{name: "live", path: "/app/live", shows: "appear here as they are stored"},
+	{name: "keys", path: "/app/keys?state=all", shows: "revoked"},
+	{name: "members", path: "/app/members", shows: "viewer@example.com"},
+	{name: "settings", path: "/app/settings", shows: "All projects"},
+	{name: "audit", path: "/app/audit", shows: "key.created"},
 	{name: "account", path: "/app/account", shows: "Sign out everywhere"},
 	{name: "nowhere", path: "/app/nowhere", shows: "There is no such page."},
 }

@@ -1,0 +1,98 @@
+package host_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/chromedp"
+)
+
+// row is an expression of the cells of the first row of a table whose first cell begins with a text; undefined if there is none.
+func row(caption, begins string) string {
+	return fmt.Sprintf(`%s.find(cells => cells[0].startsWith(%q))`, rows(caption), begins)
+}
+
+// copied clicks on a button that copies, and returns what the clipboard has then.
+func (b *tab) copied(button string) string {
+	b.t.Helper()
+	b.do(browser.SetPermission(&browser.PermissionDescriptor{Name: "clipboard-read"}, browser.PermissionSettingGranted))
+	b.do(browser.SetPermission(&browser.PermissionDescriptor{Name: "clipboard-write"}, browser.PermissionSettingGranted))
+	b.follow(button)
+	b.sees("Copied.")
+	var text string
+	b.do(chromedp.Evaluate(`navigator.clipboard.readText()`, &text, awaited))
+	return text
+}
+
+// TestDashboardKeys makes a key, which is shown once and works, and revokes it.
+func TestDashboardKeys(t *testing.T) {
+	t.Parallel()
+	s := newShop(startPlatform(t))
+	b := newTab(t, s.url)
+	b.open("/app/keys")
+	b.signIn("owner@example.com")
+	b.until(row("Keys", "test") + `?.[5] === "active"`)
+	b.follow("New key")
+	b.presses(`dialog [name=ingest]`)
+	b.types(`dialog [name=name]`, "web shop")
+	b.presses(`dialog button.primary`)
+	b.sees("Choose what the key may do.")
+	b.presses(`dialog [name=ingest]`)
+	b.presses(`dialog [name=read]`)
+	b.do(chromedp.SetValue(`dialog [name=unknown]`, "create"), chromedp.Evaluate(`document.querySelector("dialog [name=unknown]").dispatchEvent(new Event("change", {bubbles: true}))`, nil))
+	b.presses(`dialog button.primary`)
+	b.sees("It is not shown again.")
+	key := b.value(`document.querySelector("dialog [name=key]").value`)
+	if got := b.copied("Copy the key"); got != key || !strings.HasPrefix(key, "hpa_") {
+		t.Errorf("the key %s is copied as %s", key, got)
+	}
+	b.follow("Done")
+	b.until(closed + ` && ` + row("Keys", "web shop") + `?.[5] === "active"`)
+	if got, want := b.value(row("Keys", "web shop")+`.slice(1, 3).join("; ")`), "ingest, read; no end, creates unknown products"; got != want {
+		t.Errorf("the key is shown as %s, want %s", got, want)
+	}
+	b.do(chromedp.Reload())
+	b.until(row("Keys", "web shop") + `?.[4] === "never"`)
+	if got := b.value(fmt.Sprintf(`document.documentElement.outerHTML.includes(%q)`, key)); got != "false" {
+		t.Error("the key is shown again")
+	}
+
+	s.send(http.MethodPost, "/events", "Bearer "+key, `{"type":"view","sku":"NEW","user_id":"u"}`)
+	b.presses(`[aria-label="Revoke web shop"]`)
+	b.sees("refused within 5 seconds")
+	b.presses(`dialog button.primary`)
+	b.until(closed + ` && ` + row("Keys", "web shop") + ` === undefined`)
+	b.follow("all")
+	b.until(row("Keys", "web shop") + `?.[5] === "revoked" && location.search === "?state=all"`)
+	b.do(chromedp.Reload())
+	b.until(row("Keys", "web shop") + `?.[6] === ""`)
+	for _, k := range s.send(http.MethodGet, "/auth/api-keys", s.admin, "")["items"].([]any) {
+		if k := k.(map[string]any); k["name"] == "web shop" && k["revoked_at"] == nil {
+			t.Error("the API says that the key is not revoked")
+		}
+	}
+	b.clean()
+}
+
+// TestDashboardManagementOfAViewer checks that somebody who manages nothing has no way to pages that manage, and is told so at their addresses.
+func TestDashboardManagementOfAViewer(t *testing.T) {
+	t.Parallel()
+	s := newShop(startPlatform(t))
+	b := newTab(t, s.url)
+	b.open("/app/keys")
+	b.signIn("viewer@example.com")
+	for path, says := range map[string]string{
+		"keys": "Only owners of the project see its API keys.", "members": "Only owners of the project see its members.",
+		"settings": "Only owners of the project change its settings.", "audit": "Only owners of the project see what was done in it.",
+	} {
+		b.open("/app/" + path)
+		b.sees(says)
+		if got := b.value(`document.querySelectorAll("nav[aria-label=Manage] a, main button, main table").length`); got != "0" {
+			t.Errorf("%s: a viewer sees %s ways to manage", path, got)
+		}
+	}
+	b.clean()
+}
