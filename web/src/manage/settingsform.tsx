@@ -72,7 +72,7 @@ function Controls({ draft, errorOf, onChange }: ControlProps) {
       <Field label="Time zone" help="Days and hours are counted by its clocks. Another zone moves all days that have their raw events." error={errorOf("/time_zone")}>
         {(wired) => <select {...wired} {...control("time_zone")}>{names(zones, draft.time_zone)}</select>}
       </Field>
-      <Field label="Currency" help="That of rankings that name none." error={errorOf("/currency")}>
+      <Field label="Currency" help="Rankings by revenue use it unless another one is chosen." error={errorOf("/currency")}>
         {(wired) => <select {...wired} {...control("currency")}>{names(currencies, draft.currency)}</select>}
       </Field>
       <Field label="Weeks begin on" error={errorOf("/week_start")}>

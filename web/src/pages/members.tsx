@@ -55,7 +55,7 @@ function row(member: Member, onOpen: (form: "role" | "remove") => void) {
       <>{member.name || member.email}{member.user_id === me.value?.id && <span class="quiet"> (you)</span>}{member.name !== "" && <><br /><span class="quiet">{member.email}</span></>}</>,
       member.role, date(member.created_at),
       <div class="pills">
-        <button type="button" aria-label={`Change the role of ${member.email}`} onClick={() => onOpen("role")}>Change role</button>
+        <button type="button" aria-label={`Change role of ${member.email}`} onClick={() => onOpen("role")}>Change role</button>
         <button type="button" aria-label={`Remove ${member.email}`} onClick={() => onOpen("remove")}>Remove</button>
       </div>,
     ],

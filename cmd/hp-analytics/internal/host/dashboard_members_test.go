@@ -50,7 +50,7 @@ func TestDashboardMembers(t *testing.T) {
 
 	b.do(chromedp.Reload())
 	b.until(row("Members", "Grace") + `?.[1] === "analyst" && ` + rows("Invitations") + `[0]?.[3].startsWith("used on")`)
-	b.presses(`[aria-label="Change the role of grace@example.com"]`)
+	b.presses(`[aria-label="Change role of grace@example.com"]`)
 	b.presses(`dialog [value=viewer]`)
 	b.presses(`dialog button.primary`)
 	b.until(closed + ` && ` + row("Members", "Grace") + `?.[1] === "viewer"`)
@@ -64,7 +64,7 @@ func TestDashboardMembers(t *testing.T) {
 	b.sees("This is the last owner of the project. Make another member an owner first, or ask an admin.")
 	b.presses(`dialog [aria-label=Close]`)
 	b.until(closed)
-	b.presses(`[aria-label="Change the role of owner@example.com"]`)
+	b.presses(`[aria-label="Change role of owner@example.com"]`)
 	b.presses(`dialog [value=viewer]`)
 	b.sees("API keys that this member made stop working.")
 	b.presses(`dialog button.primary`)
