@@ -13,6 +13,12 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for APIKeyKind.
+const (
+	APIKeyKindPublic APIKeyKind = "public"
+	APIKeyKindSecret APIKeyKind = "secret"
+)
+
 // Defines values for AuditActorKind.
 const (
 	AuditActorKindCommand AuditActorKind = "command"
@@ -26,6 +32,11 @@ const (
 	BatchStateAggregated BatchState = "aggregated"
 	BatchStateFailed     BatchState = "failed"
 	BatchStateStored     BatchState = "stored"
+)
+
+// Defines values for BeaconResultDropped.
+const (
+	BeaconResultDroppedBot BeaconResultDropped = "bot"
 )
 
 // Defines values for ErasurePhase.
@@ -212,13 +223,21 @@ const (
 
 // Defines values for SendSegmentParamsKind.
 const (
+	SendSegmentParamsKindA        SendSegmentParamsKind = "a"
 	SendSegmentParamsKindAlias    SendSegmentParamsKind = "alias"
+	SendSegmentParamsKindB        SendSegmentParamsKind = "b"
 	SendSegmentParamsKindBatch    SendSegmentParamsKind = "batch"
+	SendSegmentParamsKindG        SendSegmentParamsKind = "g"
 	SendSegmentParamsKindGroup    SendSegmentParamsKind = "group"
+	SendSegmentParamsKindI        SendSegmentParamsKind = "i"
 	SendSegmentParamsKindIdentify SendSegmentParamsKind = "identify"
 	SendSegmentParamsKindImport   SendSegmentParamsKind = "import"
+	SendSegmentParamsKindM        SendSegmentParamsKind = "m"
+	SendSegmentParamsKindP        SendSegmentParamsKind = "p"
 	SendSegmentParamsKindPage     SendSegmentParamsKind = "page"
+	SendSegmentParamsKindS        SendSegmentParamsKind = "s"
 	SendSegmentParamsKindScreen   SendSegmentParamsKind = "screen"
+	SendSegmentParamsKindT        SendSegmentParamsKind = "t"
 	SendSegmentParamsKindTrack    SendSegmentParamsKind = "track"
 )
 
@@ -254,6 +273,11 @@ type APIKey struct {
 	// ID The id of the key.
 	ID openapi_types.UUID `json:"id"`
 
+	// Kind A secret key is for servers. A public key may stand in a web page.
+	//
+	// Example: secret
+	Kind APIKeyKind `json:"kind"`
+
 	// LastUsedAt When the key was used; null if never. A use within a minute of this time is not recorded.
 	LastUsedAt time.Time `json:"last_used_at"`
 
@@ -267,6 +291,9 @@ type APIKey struct {
 	//
 	// Example: default
 	Project Slug `json:"project"`
+
+	// Public What may be sent with a public key.
+	Public PublicKeySettings `json:"public,omitempty,omitzero"`
 
 	// RevokedAt When the key was revoked; null if it was not.
 	RevokedAt time.Time `json:"revoked_at"`
@@ -288,8 +315,16 @@ type APIKeyCreateRequest struct {
 	// ExpiresAt When the key stops working: in the future, and at most 1,830 days (5 years) from now. Absent, the key works until it is revoked, or, if a key makes it, until that key expires.
 	ExpiresAt time.Time `json:"expires_at,omitempty,omitzero"`
 
+	// Kind A secret key is for servers. A public key may stand in a web page.
+	//
+	// Example: secret
+	Kind APIKeyKind `json:"kind,omitempty,omitzero"`
+
 	// Name What the key is for.
 	Name string `json:"name"`
+
+	// Public What may be sent with a public key.
+	Public PublicKeySettings `json:"public,omitempty,omitzero"`
 
 	// Scopes What the key may do.
 	Scopes []Scope `json:"scopes"`
@@ -317,6 +352,11 @@ type APIKeyCreated struct {
 	// Key The key; it is never shown again.
 	Key string `json:"key"`
 
+	// Kind A secret key is for servers. A public key may stand in a web page.
+	//
+	// Example: secret
+	Kind APIKeyKind `json:"kind"`
+
 	// Name What the key is for.
 	Name string `json:"name"`
 
@@ -324,6 +364,9 @@ type APIKeyCreated struct {
 	//
 	// Example: default
 	Project Slug `json:"project"`
+
+	// Public What may be sent with a public key.
+	Public PublicKeySettings `json:"public,omitempty,omitzero"`
 
 	// Scopes What the key may do.
 	Scopes []Scope `json:"scopes"`
@@ -333,6 +376,11 @@ type APIKeyCreated struct {
 	// Example: refuse
 	UnknownProducts UnknownProducts `json:"unknown_products"`
 }
+
+// APIKeyKind A secret key is for servers. A public key may stand in a web page.
+//
+// Example: secret
+type APIKeyKind string
 
 // APIKeyList API keys.
 type APIKeyList struct {
@@ -521,6 +569,33 @@ type BatchReceipt struct {
 //
 // Example: aggregated
 type BatchState string
+
+// BeaconRequest Events of a page.
+type BeaconRequest struct {
+	// Events The events.
+	Events []EventInput `json:"events"`
+
+	// Key The public key, if it is neither in the header nor in the query.
+	Key string `json:"key,omitempty,omitzero"`
+
+	// SentAt When the events are sent, by the clock of the device.
+	SentAt time.Time `json:"sent_at,omitempty,omitzero"`
+}
+
+// BeaconResult What became of events of a page, as far as the page can know.
+type BeaconResult struct {
+	// Dropped Why all of them were dropped; absent if they were not.
+	Dropped BeaconResultDropped `json:"dropped,omitempty,omitzero"`
+
+	// Errors What is wrong with the others.
+	Errors []ItemError `json:"errors"`
+
+	// Taken How many events are well formed.
+	Taken int `json:"taken"`
+}
+
+// BeaconResultDropped Why all of them were dropped; absent if they were not.
+type BeaconResultDropped string
 
 // CSV Rows as comma-separated values (RFC 4180) in UTF-8. The first line has the names of the columns. Of a report they are the rows of its list (`items`, `points` or `days`) with the members in a fixed order, those of objects joined by dots (`product.sku`), and then the money of each currency that the rows have (`revenue.EUR.net_minor`). A text that a spreadsheet would take for a formula has an apostrophe in front.
 type CSV = string
@@ -2264,6 +2339,23 @@ type ProjectPatch struct {
 // Example: viewer
 type ProjectRole string
 
+// PublicKeySettings What may be sent with a public key.
+type PublicKeySettings struct {
+	// DefaultSKU The product of events that name none. Absent, they have none.
+	DefaultSKU string `json:"default_sku,omitempty,omitzero"`
+
+	// DropBots Whether what crawlers and automated browsers send is dropped, by their User-Agent.
+	DropBots bool `json:"drop_bots,omitempty,omitzero"`
+
+	// EventsPerMinute How many events may be sent with the key in a minute, by everybody together. Absent, a setting of the installation decides (`INGEST_PUBLIC_KEY_RATE_LIMIT`).
+	EventsPerMinute int `json:"events_per_minute,omitempty,omitzero"`
+
+	// Origins The origins whose pages may send, such as `https://shop.example`; `*` is any. A browser tells the truth about the origin of a page. A program need not, so this keeps the key out of other pages, and not out of other programs.
+	//
+	// Example: ["https://shop.example"]
+	Origins []string `json:"origins"`
+}
+
 // Purchase A stored purchase.
 type Purchase struct {
 	// AmountMinor What was paid in all, in minor units.
@@ -2769,7 +2861,10 @@ type SegmentRequest struct {
 	Type string `json:"type,omitempty,omitzero"`
 
 	// UserID Who did it.
-	UserID               string                 `json:"userId,omitempty,omitzero"`
+	UserID string `json:"userId,omitempty,omitzero"`
+
+	// WriteKey The key, of libraries that send it in no header.
+	WriteKey             string                 `json:"writeKey,omitempty,omitzero"`
 	AdditionalProperties map[string]interface{} `json:"-"`
 }
 
@@ -3790,6 +3885,12 @@ type CreateEventParams struct {
 	Wait Wait `form:"wait,omitempty" json:"wait,omitempty,omitzero"`
 }
 
+// SendBeaconParams defines parameters for SendBeacon.
+type SendBeaconParams struct {
+	// Key The public key.
+	Key string `form:"key,omitempty" json:"key,omitempty,omitzero"`
+}
+
 // CreateEventsBulkParams defines parameters for CreateEventsBulk.
 type CreateEventsBulkParams struct {
 	// Wait `aggregated` delays the answer until everything that was sent, duplicates included, is part of the numbers. The status is then 200. If that takes longer than the service waits (5 s unless configured otherwise), the answer is 202: the write is stored, and its receipt says when it is aggregated.
@@ -4071,6 +4172,14 @@ func (a *SegmentRequest) UnmarshalJSON(b []byte) error {
 		delete(object, "userId")
 	}
 
+	if raw, found := object["writeKey"]; found {
+		err = json.Unmarshal(raw, &a.WriteKey)
+		if err != nil {
+			return fmt.Errorf("error reading 'writeKey': %w", err)
+		}
+		delete(object, "writeKey")
+	}
+
 	if len(object) != 0 {
 		a.AdditionalProperties = make(map[string]interface{})
 		for fieldName, fieldBuf := range object {
@@ -4151,6 +4260,11 @@ func (a SegmentRequest) MarshalJSON() ([]byte, error) {
 	object["userId"], err = json.Marshal(a.UserID)
 	if err != nil {
 		return nil, fmt.Errorf("error marshaling 'userId': %w", err)
+	}
+
+	object["writeKey"], err = json.Marshal(a.WriteKey)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'writeKey': %w", err)
 	}
 
 	for fieldName, field := range a.AdditionalProperties {
@@ -4480,6 +4594,9 @@ func (c *Client) ListAPIKeys(ctx context.Context, options ...CallOption) (result
 // A key never has more rights than its maker. With the scope `admin` it is an owner of its project: it manages no members,
 // accounts or other projects. It makes keys with the scope `admin` only if it has `delegate`, and a key made by an expiring
 // key expires no later than its maker. The keys of an account work only while it is an owner of the project, or an admin.
+//
+// A key of the kind `public` may stand in a web page. It has the scope `ingest` only, and `public` says which pages may send with
+// it and how much.
 func (c *Client) CreateAPIKey(ctx context.Context, body APIKeyCreateRequest, options ...CallOption) (result APIKeyCreated, err error) {
 	call := &call{
 		operation: "createAPIKey", method: http.MethodPost,
@@ -5028,6 +5145,32 @@ func (c *Client) GetBatchReceipt(ctx context.Context, id string, options ...Call
 	return result, err
 }
 
+// SendBeacon calls POST /events/beacon: take events from a page.
+//
+// For pages, with a public key: in the header `Authorization`, in the query, or in the body. With the type `text/plain` and without
+// that header, browsers send it without a preflight, also when the page is left (`fetch` with `keepalive`, `navigator.sendBeacon`).
+// Each event has an `anonymous_id`, a `user_id` or both, and should have an `id` and a `ts`: then it is counted once, however often
+// it is sent.
+//
+// What can be stored is durable when this answers 202. The answer tells nothing of what is stored: an event with an unknown SKU is
+// taken and not counted, and so is one that was sent before. The ids are those of the key: no event of a page can take the place of
+// one that a server sends. `errors` lists events that are refused for what they are. Sending them again is no use; 429
+// and 503 say when to send again.
+//
+// What an address sends with a key in a minute is limited (the quota `ingest-visitors`), and what is sent with a key
+// (`ingest-public`). What crawlers and automated browsers send is dropped, unless the key says otherwise.
+func (c *Client) SendBeacon(ctx context.Context, body BeaconRequest, params *SendBeaconParams, options ...CallOption) (result BeaconResult, err error) {
+	call := &call{
+		operation: "sendBeacon", method: http.MethodPost,
+		path: "/events/beacon",
+	}
+	if params != nil {
+		call.setQuery("key", params.Key)
+	}
+	err = c.do(ctx, call, &body, &result, options)
+	return result, err
+}
+
 // CreateEventsBulk calls POST /events/bulk: record many events.
 //
 // Takes up to 1,000 events and 5 MiB (decoded), as one JSON document or as NDJSON (`application/x-ndjson`; the names
@@ -5472,7 +5615,8 @@ func (c *Client) ExportRefunds(ctx context.Context, params *ExportRefundsParams,
 // SendSegment calls POST /segment/v1/{kind}: take what libraries for Segment send.
 //
 // The HTTP API of Segment, for its libraries and RudderStack's: set the address to `/segment` below this server and the write key to
-// an API key with the scope `ingest`. The key is sent as the user name of Basic, as these libraries do, or as Bearer.
+// an API key with the scope `ingest`, or in a page to a public key. The key is sent as the user name of Basic, as Bearer, or as
+// `writeKey` in the body.
 // `docs/connect/segment.md` has the settings of each library.
 //
 // A message is an event with its `messageId` as id and its own `timestamp` as time, so what a library sends again is counted once.
@@ -5481,7 +5625,8 @@ func (c *Client) ExportRefunds(ctx context.Context, params *ExportRefundsParams,
 // refund. `identify` joins the anonymous id to the user, and `alias` the previous id. `page`, `screen` and `group` are events of
 // these types. The page, the referrer and the campaign of the context become the properties `url`, `referrer` and `utm_*`.
 //
-// As Segment does, the answer is 200 also when messages were refused; the headers say how many. A request that is larger than
+// As Segment does, the answer is 200 also when messages were refused; the headers say how many, unless the key is public. With a
+// public key no orders and refunds are taken: visitors could invent them. A request that is larger than
 // 500 KiB, a message of more than 32 KiB or a body that is no JSON is answered with 400.
 func (c *Client) SendSegment(ctx context.Context, kind SendSegmentParamsKind, body SegmentRequest, options ...CallOption) (result SegmentResult, err error) {
 	call := &call{

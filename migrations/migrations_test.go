@@ -191,7 +191,7 @@ func TestRolesMayTouchOnlyWhatIsTheirs(t *testing.T) {
 		{"hp_auth", `SELECT day FROM stats.daily_revenue`, false},
 		{"hp_catalog", `UPDATE catalog.products SET version = version`, true},
 		{"hp_catalog", `DELETE FROM catalog.products`, false},
-		{"hp_catalog", `SELECT id, owner, project, key_hash, scopes, unknown_products, expires_at, last_used_at, revoked_at FROM auth.api_keys`, true},
+		{"hp_catalog", `SELECT id, owner, project, key_hash, scopes, unknown_products, kind, origins, default_sku, events_per_minute, drop_bots, expires_at, last_used_at, revoked_at FROM auth.api_keys`, true},
 		{"hp_catalog", `UPDATE auth.api_keys SET last_used_at = now()`, true},
 		{"hp_catalog", `UPDATE auth.api_keys SET revoked_at = NULL`, false},
 		{"hp_catalog", `UPDATE auth.api_keys SET project = project`, false},

@@ -35,7 +35,12 @@ type Config struct {
 	// UserRateLimit is the same for a caller with the role user, which anybody may be where registration is open. Larger
 	// requests than it allows are always refused. 0 means no limit.
 	UserRateLimit int `env:"INGEST_USER_RATE_LIMIT, default=300"`
-	// RateWindow is the period of both.
+	// VisitorRateLimit is how many events one address may send with one public key per RateWindow: what the visitors behind one
+	// address do. It is how much one of them can use up of the quota of the key. 0 means no limit.
+	VisitorRateLimit int `env:"INGEST_VISITOR_RATE_LIMIT, default=600"`
+	// PublicKeyRateLimit is how many events may be sent with a public key in a minute, unless the key says something else.
+	PublicKeyRateLimit int `env:"INGEST_PUBLIC_KEY_RATE_LIMIT, default=60000"`
+	// RateWindow is the period of the quotas, except that of public keys.
 	RateWindow time.Duration `env:"INGEST_RATE_WINDOW, default=1m"`
 	// MaxInflightBytes bounds the decoded request bodies in memory; NDJSON is read line by line, so only its events count.
 	// Requests beyond the bound are answered with 503. The process needs about three times as much memory, because decoded
@@ -102,6 +107,12 @@ func (c *Config) Validate() error {
 	}
 	if c.UserRateLimit < 0 {
 		problems = append(problems, fmt.Errorf("INGEST_USER_RATE_LIMIT: must not be negative, not %d", c.UserRateLimit))
+	}
+	if c.VisitorRateLimit < 0 {
+		problems = append(problems, fmt.Errorf("INGEST_VISITOR_RATE_LIMIT: must not be negative, not %d", c.VisitorRateLimit))
+	}
+	if c.PublicKeyRateLimit < 1 {
+		problems = append(problems, fmt.Errorf("INGEST_PUBLIC_KEY_RATE_LIMIT: must be at least 1, not %d", c.PublicKeyRateLimit))
 	}
 	if c.RateLimit < 0 || c.RateLimit > 0 && c.RateLimit < api.MaxUnits {
 		problems = append(problems, fmt.Errorf("INGEST_RATE_LIMIT: must be 0 (no limit) or at least %d (one batch), not %d", api.MaxUnits, c.RateLimit))

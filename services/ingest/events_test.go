@@ -47,6 +47,7 @@ func TestEveryOperationIsServed(t *testing.T) {
 	p.get("/imports/"+history.string("id"), owner).expect(t, http.StatusOK, "")
 	p.send(http.MethodDelete, "/imports/"+history.string("id"), owner, nil).expect(t, http.StatusOK, "")
 	p.get("/events/batches/"+accepted.string("batch_id"), p.ingestKey).expect(t, http.StatusOK, "")
+	p.post("/events/beacon", p.publicKey(), `{"events":[{"type":"page","anonymous_id":"visitor"}]}`).expect(t, http.StatusAccepted, "")
 	p.post("/segment/v1/track", p.ingestKey, `{"event":"Signed Up","userId":"customer-17"}`).expect(t, http.StatusOK, "")
 	read := p.apiKey("read")
 	for _, path := range []string{"/events", "/users/customer-17/events", "/events/export?day=2026-03-14", "/orders/export?day=2026-03-14", "/refunds/export?day=2026-03-14"} {

@@ -561,6 +561,9 @@ export interface paths {
          *     A key never has more rights than its maker. With the scope `admin` it is an owner of its project: it manages no members,
          *     accounts or other projects. It makes keys with the scope `admin` only if it has `delegate`, and a key made by an expiring
          *     key expires no later than its maker. The keys of an account work only while it is an owner of the project, or an admin.
+         *
+         *     A key of the kind `public` may stand in a web page. It has the scope `ingest` only, and `public` says which pages may send with
+         *     it and how much.
          */
         post: operations["createAPIKey"];
         delete?: never;
@@ -1050,6 +1053,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/events/beacon": {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take events from a page
+         * @description For pages, with a public key: in the header `Authorization`, in the query, or in the body. With the type `text/plain` and without
+         *     that header, browsers send it without a preflight, also when the page is left (`fetch` with `keepalive`, `navigator.sendBeacon`).
+         *     Each event has an `anonymous_id`, a `user_id` or both, and should have an `id` and a `ts`: then it is counted once, however often
+         *     it is sent.
+         *
+         *     What can be stored is durable when this answers 202. The answer tells nothing of what is stored: an event with an unknown SKU is
+         *     taken and not counted, and so is one that was sent before. The ids are those of the key: no event of a page can take the place of
+         *     one that a server sends. `errors` lists events that are refused for what they are. Sending them again is no use; 429
+         *     and 503 say when to send again.
+         *
+         *     What an address sends with a key in a minute is limited (the quota `ingest-visitors`), and what is sent with a key
+         *     (`ingest-public`). What crawlers and automated browsers send is dropped, unless the key says otherwise.
+         */
+        post: operations["sendBeacon"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/events/batches/{id}": {
         parameters: {
             query?: never;
@@ -1380,7 +1420,8 @@ export interface paths {
         /**
          * Take what libraries for Segment send
          * @description The HTTP API of Segment, for its libraries and RudderStack's: set the address to `/segment` below this server and the write key to
-         *     an API key with the scope `ingest`. The key is sent as the user name of Basic, as these libraries do, or as Bearer.
+         *     an API key with the scope `ingest`, or in a page to a public key. The key is sent as the user name of Basic, as Bearer, or as
+         *     `writeKey` in the body.
          *     `docs/connect/segment.md` has the settings of each library.
          *
          *     A message is an event with its `messageId` as id and its own `timestamp` as time, so what a library sends again is counted once.
@@ -1389,7 +1430,8 @@ export interface paths {
          *     refund. `identify` joins the anonymous id to the user, and `alias` the previous id. `page`, `screen` and `group` are events of
          *     these types. The page, the referrer and the campaign of the context become the properties `url`, `referrer` and `utm_*`.
          *
-         *     As Segment does, the answer is 200 also when messages were refused; the headers say how many. A request that is larger than
+         *     As Segment does, the answer is 200 also when messages were refused; the headers say how many, unless the key is public. With a
+         *     public key no orders and refunds are taken: visitors could invent them. A request that is larger than
          *     500 KiB, a message of more than 32 KiB or a body that is no JSON is answered with 400.
          */
         post: operations["sendSegment"];
@@ -3057,6 +3099,32 @@ export interface components {
          * @enum {string}
          */
         UnknownProducts: "refuse" | "create";
+        /**
+         * @description A secret key is for servers. A public key may stand in a web page.
+         * @default secret
+         * @example secret
+         * @enum {string}
+         */
+        APIKeyKind: "secret" | "public";
+        /** @description What may be sent with a public key. */
+        PublicKeySettings: {
+            /**
+             * @description The origins whose pages may send, such as `https://shop.example`; `*` is any. A browser tells the truth about the origin of a page. A program need not, so this keeps the key out of other pages, and not out of other programs.
+             * @example [
+             *       "https://shop.example"
+             *     ]
+             */
+            origins: string[];
+            /** @description The product of events that name none. Absent, they have none. */
+            default_sku?: string;
+            /** @description How many events may be sent with the key in a minute, by everybody together. Absent, a setting of the installation decides (`INGEST_PUBLIC_KEY_RATE_LIMIT`). */
+            events_per_minute?: number;
+            /**
+             * @description Whether what crawlers and automated browsers send is dropped, by their User-Agent.
+             * @default true
+             */
+            drop_bots: boolean;
+        };
         /** @description An API key to create. */
         APIKeyCreateRequest: {
             /** @description What the key is for. */
@@ -3064,6 +3132,8 @@ export interface components {
             /** @description What the key may do. */
             scopes: components["schemas"]["Scope"][];
             unknown_products?: components["schemas"]["UnknownProducts"];
+            kind?: components["schemas"]["APIKeyKind"];
+            public?: components["schemas"]["PublicKeySettings"];
             /**
              * @description Whether the key may make keys with the scope `admin`. Needs that scope itself, and is given only by a user or a key that has it.
              * @default false
@@ -3084,6 +3154,8 @@ export interface components {
             id: string;
             /** @description What the key is for. */
             name: string;
+            kind: components["schemas"]["APIKeyKind"];
+            public?: components["schemas"]["PublicKeySettings"];
             project: components["schemas"]["Slug"];
             unknown_products: components["schemas"]["UnknownProducts"];
             /** @description What the key may do. */
@@ -3112,6 +3184,8 @@ export interface components {
             id: string;
             /** @description What the key is for. */
             name: string;
+            kind: components["schemas"]["APIKeyKind"];
+            public?: components["schemas"]["PublicKeySettings"];
             project: components["schemas"]["Slug"];
             unknown_products: components["schemas"]["UnknownProducts"];
             /** @description How the key begins. */
@@ -3705,6 +3779,30 @@ export interface components {
             received_at: string;
             warnings?: components["schemas"]["ItemWarnings"];
         };
+        /** @description Events of a page. */
+        BeaconRequest: {
+            /** @description The public key, if it is neither in the header nor in the query. */
+            key?: string;
+            /**
+             * Format: date-time
+             * @description When the events are sent, by the clock of the device.
+             */
+            sent_at?: string;
+            /** @description The events. */
+            events: components["schemas"]["EventInput"][];
+        };
+        /** @description What became of events of a page, as far as the page can know. */
+        BeaconResult: {
+            /** @description How many events are well formed. */
+            taken: number;
+            /**
+             * @description Why all of them were dropped; absent if they were not.
+             * @enum {string}
+             */
+            dropped?: "bot";
+            /** @description What is wrong with the others. */
+            errors: components["schemas"]["ItemError"][];
+        };
         /** @description A message of Segment's specification, or a batch of them in `batch`. Members that are not named here are taken and ignored, and ids may be numbers. */
         SegmentRequest: {
             /** @description The messages of a batch or an import. Each has its `type`. */
@@ -3725,6 +3823,8 @@ export interface components {
             timestamp?: string;
             /** @description When it was sent, by the same clock: ISO 8601. */
             sentAt?: string;
+            /** @description The key, of libraries that send it in no header. */
+            writeKey?: string;
             /** @description The properties of the event. */
             properties?: {
                 [key: string]: unknown;
@@ -8085,6 +8185,56 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    sendBeacon: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The public key.
+                 * @example hpw_Zk3vQ0b1c2d3e4f5g6h7i8j9k0l1m2n3o4p5q6r7s8t1hGknS
+                 */
+                key?: string;
+            };
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The events, at most 128 KiB. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BeaconRequest"];
+                "text/plain": components["schemas"]["BeaconRequest"];
+            };
+        };
+        responses: {
+            /** @description What can be stored is stored. */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BeaconResult"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     getBatchReceipt: {
         parameters: {
             query?: never;
@@ -8697,10 +8847,10 @@ export interface operations {
             };
             path: {
                 /**
-                 * @description What is sent. A batch, and an import, hold messages of all other types.
+                 * @description What is sent, or its first letter, as libraries for browsers have it. A batch, and an import, hold messages of all other types. `m` is how a library works; it is not kept.
                  * @example batch
                  */
-                kind: "track" | "identify" | "page" | "screen" | "group" | "alias" | "batch" | "import";
+                kind: "track" | "identify" | "page" | "screen" | "group" | "alias" | "batch" | "import" | "t" | "i" | "p" | "s" | "g" | "a" | "b" | "m";
             };
             cookie?: never;
         };
@@ -8708,6 +8858,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["SegmentRequest"];
+                "text/plain": components["schemas"]["SegmentRequest"];
             };
         };
         responses: {

@@ -33,7 +33,7 @@ func (a *access) allows(caller authn.Principal, r *http.Request) bool {
 func (a *access) permits(caller authn.Principal, self string) bool {
 	switch {
 	case a.Public:
-		return caller.Link == nil
+		return caller.Link == nil && caller.Public == nil
 	case !caller.IsUser():
 		return slices.ContainsFunc(a.Scopes, caller.HasScope)
 	case slices.Contains(a.Roles, caller.Role):
@@ -62,8 +62,11 @@ func requirement(o *contract.Operation) string {
 	if rule.Self != "" {
 		ways = append(ways, "the access token of the user in the path")
 	}
-	if len(rule.Scopes) > 0 {
-		ways = append(ways, "an API key with the scope "+list(rule.Scopes))
+	if scopes := slices.DeleteFunc(slices.Clone(rule.Scopes), func(s authn.Scope) bool { return s == authn.ScopePublic }); len(scopes) > 0 {
+		ways = append(ways, "an API key with the scope "+list(scopes))
+	}
+	if slices.Contains(rule.Scopes, authn.ScopePublic) {
+		ways = append(ways, "a public key")
 	}
 	sentence := "This needs " + strings.Join(ways, ", or ") + "."
 	if len(rule.Scopes) == 0 {

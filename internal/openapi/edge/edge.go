@@ -97,6 +97,7 @@ func mount(c *contract.Contract, r chi.Router, service string, o Options, regist
 	for spec, handler := range guarded {
 		r.Method(spec.Method, spec.Path, handler)
 	}
+	answerPreflights(r, guarded)
 	return nil
 }
 
@@ -131,13 +132,15 @@ type operation struct {
 	prepared      *preparedOperation // nil if its answers are not kept
 	streams       bool               // the answer goes on for long
 	answers       *prepared
+	crossOrigin   bool
+	keyInBody     bool
 }
 
 func guard(o *contract.Operation, options Options, limits *limits, handler http.Handler) (*operation, error) {
 	op := &operation{
 		access: newAccess(o), project: project{in: o.InProject, path: o.ProjectInPath}, authenticator: options.Authenticator,
 		slots: options.Slots, offers: newOffers(o), validator: validate.New(o), handler: handler,
-		streams: streams(o),
+		streams: streams(o), crossOrigin: o.CrossOrigin, keyInBody: o.KeyInBody,
 	}
 	if options.Authenticator == nil && !o.Access.Unauthenticated {
 		return nil, errors.New("needs an Authenticator")
@@ -149,6 +152,9 @@ func guard(o *contract.Operation, options Options, limits *limits, handler http.
 
 // ServeHTTP implements http.Handler.
 func (o *operation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if o.crossOrigin {
+		share(w.Header(), r)
+	}
 	admitted, slot, err := o.admit(w, r)
 	defer slot.Release()
 	if err != nil {
@@ -190,7 +196,11 @@ func (o *operation) authenticate(r *http.Request) (*http.Request, error) {
 	}
 	var caller authn.Principal // anonymous
 	header := r.Header.Get("Authorization")
-	if header == "" && !o.access.Public {
+	switch {
+	case header != "" || o.access.Public:
+	case o.keyInBody:
+		return o.unidentified(r), nil
+	default:
 		return nil, authn.ErrNoCredentials
 	}
 	var err error
@@ -205,6 +215,9 @@ func (o *operation) authenticate(r *http.Request) (*http.Request, error) {
 	r = o.streaming(o.asking(r, caller), caller)
 	if header == "" {
 		return r, nil
+	}
+	if err := caller.From(r.Header.Get("Origin")); err != nil {
+		return nil, err
 	}
 	if !o.access.allows(caller, r) {
 		return nil, o.access.denied

@@ -163,6 +163,9 @@ func (p *prepared) find(r *http.Request) (*reply.Reply, int) {
 	if !ok || credentials != "" && !o.access.permits(caller, self) {
 		return nil, 0
 	}
+	if caller.From(r.Header.Get("Origin")) != nil {
+		return nil, 0
+	}
 	held, ok := p.answers.GetIfPresent(o.key(caller, accept, r))
 	if !ok {
 		return nil, 0

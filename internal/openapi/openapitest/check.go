@@ -23,6 +23,12 @@ func (c *Rules) checkUnmatched(r *http.Request, a answer) []string {
 	if strings.HasPrefix(r.URL.Path, "/docs/") { // the contract does not list the files of the documentation
 		return nil
 	}
+	if r.Method == http.MethodOptions && c.contract.HasPreflight(r) {
+		if a.status != http.StatusNoContent || a.header.Get("Access-Control-Allow-Methods") == "" {
+			return []string{"a preflight must be answered with 204 and the methods"}
+		}
+		return nil
+	}
 	want := http.StatusNotFound
 	if c.contract.HasPath(r) {
 		want = http.StatusMethodNotAllowed

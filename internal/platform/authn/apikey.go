@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,12 +40,14 @@ const (
 	maxNetworks = 10_000
 )
 
-// NewKey returns a new API key: KeyPrefix, 256 random bits, and a checksum by which a mistyped or invented key is recognized
+// NewKey returns a new secret API key: KeyPrefix, 256 random bits, and a checksum by which a mistyped or invented key is recognized
 // without a look-up.
-func NewKey() string {
+func NewKey() string { return newKey(KeyPrefix) }
+
+func newKey(prefix string) string {
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret) // never fails
-	return signed(KeyPrefix, secret)
+	return signed(prefix, secret)
 }
 
 // wellFormed reports whether signed could have made key. All prefixes are as long as KeyPrefix.
@@ -76,23 +79,23 @@ type keyHash = [sha256.Size]byte
 // keyCache looks up API keys, or keys of share links. Its caches are keyed by hashes, so their size does not depend on what callers send. Unknown
 // keys have a cache of their own, so that guesses do not displace keys in use.
 type keyCache struct {
-	store   KeyStore
-	prefix  string
-	invalid *errs.Error // the answer to an unknown key
-	expired *errs.Error
-	known   *otter.Cache[keyHash, Key]
-	unknown *otter.Cache[keyHash, struct{}]
-	proven  *otter.Cache[keyHash, struct{}]
-	misses  *otter.Cache[string, *rate.Limiter] // by client network
+	store    KeyStore
+	prefixes []string
+	invalid  *errs.Error // the answer to an unknown key
+	expired  *errs.Error
+	known    *otter.Cache[keyHash, Key]
+	unknown  *otter.Cache[keyHash, struct{}]
+	proven   *otter.Cache[keyHash, struct{}]
+	misses   *otter.Cache[string, *rate.Limiter] // by client network
 }
 
 func newKeyCache(store KeyStore) *keyCache {
-	return newCredentialCache(store, KeyPrefix, errInvalidKey, errExpiredKey)
+	return newCredentialCache(store, errInvalidKey, errExpiredKey, KeyPrefix, PublicKeyPrefix)
 }
 
-func newCredentialCache(store KeyStore, prefix string, invalid, expired *errs.Error) *keyCache {
+func newCredentialCache(store KeyStore, invalid, expired *errs.Error, prefixes ...string) *keyCache {
 	return &keyCache{
-		store: store, prefix: prefix, invalid: invalid, expired: expired,
+		store: store, prefixes: prefixes, invalid: invalid, expired: expired,
 		known: otter.Must(&otter.Options[keyHash, Key]{
 			MaximumSize: maxKeys, ExpiryCalculator: otter.ExpiryWriting[keyHash, Key](keyTTL),
 		}),
@@ -123,7 +126,7 @@ var (
 
 // find returns the caller with a key.
 func (c *keyCache) find(ctx context.Context, key string) (Principal, error) {
-	if !wellFormed(key, c.prefix) {
+	if !slices.ContainsFunc(c.prefixes, func(prefix string) bool { return wellFormed(key, prefix) }) {
 		return Principal{}, c.invalid
 	}
 	hash := sha256.Sum256([]byte(key))

@@ -27,12 +27,14 @@ const (
 // Scope is a permission of an API key.
 type Scope string
 
-// The scopes. ScopeAdmin implies ScopeIngest and ScopeRead. ScopeShared is that of every share link, and of no key.
+// The scopes. ScopeAdmin implies ScopeIngest and ScopeRead. ScopeShared is that of every share link, and of no key. ScopePublic is that
+// of every public key, which has no other.
 const (
 	ScopeIngest Scope = "ingest"
 	ScopeRead   Scope = "read"
 	ScopeAdmin  Scope = "admin"
 	ScopeShared Scope = "shared"
+	ScopePublic Scope = "public"
 )
 
 // Project is the project that a caller acts in. Everything that it stores and reads belongs to it.
@@ -66,6 +68,8 @@ type Principal struct {
 	Scopes      []Scope
 	// Link is what the holder of a share link may read; nil for everybody else.
 	Link *Link
+	// Public says what a public key may send; nil for everybody else.
+	Public *PublicKey
 	// Project is where the caller acts. It is empty for a user outside projects.
 	Project Project
 	// Guest says that a user is no member of the project. Guests act in the default project only: they send own events, apart
@@ -95,8 +99,11 @@ func (p Principal) QuotaKey() string { return strconv.Itoa(int(p.Project.ID)) + 
 
 // HasScope reports whether an API key or share link carries scope. It is false for users.
 func (p Principal) HasScope(scope Scope) bool {
-	if p.Link != nil || scope == ScopeShared {
+	switch {
+	case p.Link != nil || scope == ScopeShared:
 		return p.Link != nil && scope == ScopeShared
+	case p.Public != nil || scope == ScopePublic:
+		return p.Public != nil && scope == ScopePublic
 	}
 	return !p.IsUser() && (slices.Contains(p.Scopes, scope) || slices.Contains(p.Scopes, ScopeAdmin))
 }

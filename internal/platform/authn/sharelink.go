@@ -3,7 +3,6 @@ package authn
 import (
 	"context"
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
@@ -29,11 +28,7 @@ type Link struct {
 }
 
 // NewLinkSecret returns the secret of a new share link, in the form of an API key.
-func NewLinkSecret() string {
-	secret := make([]byte, 32)
-	_, _ = rand.Read(secret) // never fails
-	return signed(LinkSecretPrefix, secret)
-}
+func NewLinkSecret() string { return newKey(LinkSecretPrefix) }
 
 // IsLinkSecret reports whether NewLinkSecret could have made text.
 func IsLinkSecret(text string) bool { return wellFormed(text, LinkSecretPrefix) }
@@ -59,7 +54,7 @@ var (
 
 // AcceptLinks makes the verifier accept the keys of share links, which store finds. It must be called before the first request.
 func (v *Verifier) AcceptLinks(store KeyStore) {
-	v.links = newCredentialCache(store, LinkKeyPrefix, errInvalidLink, errExpiredLink)
+	v.links = newCredentialCache(store, errInvalidLink, errExpiredLink, LinkKeyPrefix)
 }
 
 // Links finds share links in the schema of the auth service.
@@ -99,7 +94,7 @@ func (l Links) FindKey(ctx context.Context, key string) (Key, error) {
 // credentials returns the cache of the credentials that begin like one; nil for an access token.
 func (v *Verifier) credentials(credential string) *keyCache {
 	switch {
-	case strings.HasPrefix(credential, KeyPrefix):
+	case strings.HasPrefix(credential, KeyPrefix), strings.HasPrefix(credential, PublicKeyPrefix):
 		return v.keys
 	case v.links != nil && strings.HasPrefix(credential, LinkKeyPrefix):
 		return v.links

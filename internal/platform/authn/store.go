@@ -106,6 +106,7 @@ func (s *Postgres) FindKey(ctx context.Context, key string) (Key, error) {
 	// owner of the project.
 	const query = `
 		SELECT k.id::text, coalesce(k.owner, k.id)::text, k.scopes, k.unknown_products = 'create', k.expires_at - now(),
+		       k.kind = 'public', k.origins, coalesce(k.default_sku, ''), coalesce(k.events_per_minute, 0), k.drop_bots,
 		       (k.last_used_at IS NULL OR k.last_used_at < now() - interval '1 minute') AND current_setting('transaction_read_only') = 'off',
 		       ` + projectColumns + `
 		FROM auth.api_keys k
@@ -119,14 +120,20 @@ func (s *Postgres) FindKey(ctx context.Context, key string) (Key, error) {
 	var k Key
 	var r projectRow
 	var left *time.Duration
-	var record bool
-	targets := append([]any{&k.KeyID, &k.Owner, &k.Scopes, &k.CreateProducts, &left, &record}, r.targets()...)
+	var public, record bool
+	var page PublicKey
+	targets := append([]any{
+		&k.KeyID, &k.Owner, &k.Scopes, &k.CreateProducts, &left, &public, &page.Origins, &page.DefaultSKU, &page.EventsPerMinute, &page.DropBots, &record,
+	}, r.targets()...)
 	err := s.Pool.QueryRow(ctx, query, HashKey(key)).Scan(targets...)
 	if err == nil {
 		k.Project, err = s.project(r)
 	}
 	if err != nil {
 		return Key{}, postgres.Classify(fmt.Errorf("find an API key: %w", err))
+	}
+	if public {
+		k.Public = &page
 	}
 	if left != nil {
 		k.Expires = asked.Add(*left)

@@ -19,6 +19,9 @@ type Key = account.APIKey
 // KeyRequest says what an API key shall be.
 type KeyRequest = account.KeyRequest
 
+// PublicKey says what may be sent with a public key.
+type PublicKey = authn.PublicKey
+
 // CreateUnknown makes a key create placeholder products for unknown SKUs.
 const CreateUnknown = account.CreateUnknown
 
@@ -47,7 +50,7 @@ func CreateKey(ctx context.Context, pool *pgxpool.Pool, project, email string, r
 	if err != nil {
 		return uuid.Nil, "", err
 	}
-	secret = authn.NewKey()
+	secret = request.Secret()
 	k, err := account.NewAPIKey(request, secret, time.Now())
 	if err != nil {
 		return uuid.Nil, "", err

@@ -117,6 +117,7 @@ func exerciseContract(t *testing.T, url, dir string) {
 	boss := v.token
 	v.do(http.StatusOK, get, "/auth/me", "", "id")
 	key := v.do(http.StatusCreated, post, "/auth/api-keys", `{"name":"contract","scopes":["ingest","read"]}`, "key")
+	pages := v.do(http.StatusCreated, post, "/auth/api-keys", `{"name":"pages","kind":"public","scopes":["ingest"],"public":{"origins":["*"]}}`, "key")
 	doomed := v.do(http.StatusCreated, post, "/auth/api-keys", `{"name":"doomed","scopes":["read"]}`, "id")
 	v.do(http.StatusOK, get, "/auth/api-keys", "", "")
 	v.do(http.StatusOK, del, "/auth/api-keys/"+doomed, "", "")
@@ -135,6 +136,7 @@ func exerciseContract(t *testing.T, url, dir string) {
 	v.do(http.StatusAccepted, post, "/events", `{"type":"view","product_id":"`+hat+`","user_id":"bob"}`, "id")
 	batch := v.do(http.StatusAccepted, post, "/events/bulk", `{"events":[{"type":"view","sku":"CAP-1","user_id":"bob"}]}`, "batch_id")
 	v.do(http.StatusOK, get, "/events/batches/"+batch, "", "state")
+	v.do(http.StatusAccepted, post, "/events/beacon", `{"events":[{"type":"page","anonymous_id":"visitor"}]}`, "", "Authorization: Bearer "+pages)
 	v.exerciseOrders()
 	v.exerciseReports()
 	v.do(http.StatusOK, get, "/analytics/products/top?metric=views", "", "metric")

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -61,6 +62,8 @@ func createKeyCommand(env environment) *cobra.Command {
 	var creates bool
 	var scopes []string
 	var life duration
+	var public accounts.PublicKey
+	var keepBots bool
 	cmd := &cobra.Command{
 		Use:   "create",
 		Short: "Create an API key for an admin or an owner; print it on stdout, and its id on stderr",
@@ -80,6 +83,12 @@ func createKeyCommand(env environment) *cobra.Command {
 			if creates {
 				request.UnknownProducts = accounts.CreateUnknown
 			}
+			if len(public.Origins) > 0 {
+				public.DropBots = !keepBots
+				request.Public = &public
+			} else if public.DefaultSKU != "" || public.EventsPerMinute != 0 || keepBots {
+				return usageError{errors.New("--default-sku, --events-per-minute and --keep-bots are for public keys, which --origins makes")}
+			}
 			return env.withAccounts(cmd.Context(), func(pool *pgxpool.Pool) error {
 				id, key, err := accounts.CreateKey(cmd.Context(), pool, project, email, request)
 				if err != nil {
@@ -97,6 +106,10 @@ func createKeyCommand(env environment) *cobra.Command {
 	flags.BoolVar(&creates, "create-products", false, "create a placeholder product for an unknown SKU instead of refusing the item")
 	flags.StringVar(&request.Name, "name", "", "what the key is for (required)")
 	flags.StringSliceVar(&scopes, "scopes", nil, "what the key may do: ingest, read, admin, separated by commas (required)")
+	flags.StringSliceVar(&public.Origins, "origins", nil, "make a public key, which may stand in pages of these origins, such as https://shop.example, separated by commas; * is any")
+	flags.StringVar(&public.DefaultSKU, "default-sku", "", "of a public key: the product of events that name none")
+	flags.IntVar(&public.EventsPerMinute, "events-per-minute", 0, "of a public key: how many events may be sent with it (default: INGEST_PUBLIC_KEY_RATE_LIMIT)")
+	flags.BoolVar(&keepBots, "keep-bots", false, "of a public key: store what crawlers and automated browsers send")
 	flags.Var(&life, "expires-in", "when the key stops working, such as 90d or 36h (default: never)")
 	flags.BoolVar(&request.Delegate, "delegate", false, "let a key with the scope admin make keys with the scope admin")
 	for _, name := range []string{"account", "name", "scopes"} {
@@ -121,6 +134,9 @@ func (e environment) listKeys(ctx context.Context, pool *pgxpool.Pool, project s
 		}
 		if k.UnknownProducts == accounts.CreateUnknown {
 			scopes = append(scopes, "create-products")
+		}
+		if k.Public != nil {
+			scopes = append(scopes, "public")
 		}
 		if k.Delegate {
 			scopes = append(scopes, "delegate")

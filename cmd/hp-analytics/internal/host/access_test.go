@@ -181,6 +181,7 @@ func (p *platform) callers() []caller {
 	_, read := key(`"read"`)
 	_, root := key(`"admin"`)
 	_, both := key(`"ingest","read"`)
+	public := p.send(http.MethodPost, "/auth/api-keys", admin, `{"name":"test","kind":"public","scopes":["ingest"],"public":{"origins":["*"]}}`)
 	revokedID, revoked := key(`"ingest","read","admin"`)
 	p.send(http.MethodDelete, "/auth/api-keys/"+revokedID, admin, "")
 	expiredID, expired := key(`"ingest","read","admin"`)
@@ -203,6 +204,7 @@ func (p *platform) callers() []caller {
 		{name: "key `read`", authorization: read},
 		{name: "key `admin`", authorization: root},
 		{name: "key `ingest`, `read`", authorization: both},
+		{name: "public key", authorization: "Bearer " + public["key"].(string)},
 		{name: "share link", authorization: "Bearer " + link["key"].(string)},
 		{name: "revoked key", authorization: revoked},
 		{name: "expired key", authorization: expired},

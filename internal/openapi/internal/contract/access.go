@@ -65,8 +65,8 @@ func restrictedAccess(document *openapi3.T, o *Operation, value any) (Access, er
 	if err := checkNames(document, schema, roles); err != nil {
 		return Access{}, err
 	}
-	// The scope of share links is that of no API key, so the schema does not have it.
-	ofKeys := slices.DeleteFunc(slices.Clone(rule.Scopes), func(s authn.Scope) bool { return s == authn.ScopeShared })
+	// Those who make keys do not choose the scopes of share links and public keys, so the schema does not have them.
+	ofKeys := slices.DeleteFunc(slices.Clone(rule.Scopes), func(s authn.Scope) bool { return s == authn.ScopeShared || s == authn.ScopePublic })
 	if err := checkNames(document, "Scope", ofKeys); err != nil {
 		return Access{}, err
 	}

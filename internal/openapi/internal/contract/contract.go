@@ -25,11 +25,15 @@ type Operation struct {
 	Parameters openapi3.Parameters
 	Spec       *openapi3.Operation
 
-	Access           Access
-	Audit            Audit
-	Limits           []string // names of rate limits, in the order in which they apply
-	HandlerValidates bool     // the handler validates parameters and body itself
-	RoutedTo         string   // the service to which gateways route the path; empty if they do not
+	Access Access
+	Audit  Audit
+	Limits []string // names of rate limits, in the order in which they apply
+	// CrossOrigin operations may be called by pages of other origins: the extension x-cross-origin.
+	CrossOrigin bool
+	// KeyInBody operations take the key of a caller in the query or the body, too: the extension x-credentials. Their handlers find it.
+	KeyInBody        bool
+	HandlerValidates bool   // the handler validates parameters and body itself
+	RoutedTo         string // the service to which gateways route the path; empty if they do not
 	// InProject operations act in the project that the parameter ProjectHeader names, and may leave unnamed, or that the path
 	// parameter ProjectParameter names.
 	InProject     bool
@@ -125,6 +129,20 @@ func (o *Operation) readExtensions(document *openapi3.T) (err error) {
 			return fmt.Errorf("x-limits: %w", err)
 		}
 	}
+	switch value := o.Spec.Extensions["x-cross-origin"]; value {
+	case nil:
+	case true:
+		o.CrossOrigin = true
+	default:
+		return fmt.Errorf("x-cross-origin: unknown value %q", value)
+	}
+	switch value := o.Spec.Extensions["x-credentials"]; value {
+	case nil:
+	case "body":
+		o.KeyInBody = true
+	default:
+		return fmt.Errorf("x-credentials: unknown value %q", value)
+	}
 	switch value := o.Spec.Extensions["x-validation"]; value {
 	case nil:
 	case "handler":
@@ -159,6 +177,13 @@ func (c *Contract) Find(r *http.Request) (*Operation, bool) {
 func (c *Contract) HasPath(r *http.Request) bool {
 	return slices.ContainsFunc(c.operations, func(o *Operation) bool {
 		return c.router.Match(chi.NewRouteContext(), o.Method, routePath(r.URL))
+	})
+}
+
+// HasPreflight reports whether the path of r is one whose operations pages of other origins may call.
+func (c *Contract) HasPreflight(r *http.Request) bool {
+	return slices.ContainsFunc(c.operations, func(o *Operation) bool {
+		return o.CrossOrigin && c.router.Find(chi.NewRouteContext(), o.Method, routePath(r.URL)) == o.Path
 	})
 }
 

@@ -109,6 +109,7 @@ func TestPaths(t *testing.T) {
 		"ingest    GET    /users/{id}/events                 listUserEvents",
 		"ingest    GET    /users/{id}/export                 exportUser",
 		"ingest    POST   /events                            createEvent",
+		"ingest    POST   /events/beacon                     sendBeacon",
 		"ingest    POST   /events/bulk                       createEventsBulk",
 		"ingest    POST   /imports                           beginImport",
 		"ingest    POST   /orders                            createOrder",

@@ -123,6 +123,7 @@ func sentence(t *table) string {
 // nginx returns the locations of the services. Of the locations whose expression matches, nginx takes the first.
 func nginx(t *table) string {
 	var b strings.Builder
+	preflights(&b, t.shared)
 	for _, r := range t.routes {
 		if len(r.passwords) > 0 {
 			fmt.Fprintf(&b, `# Operations that take a password have a limit of their own against guessing, beside the limits of the service.
@@ -148,6 +149,40 @@ location ~ ^%s$ {
 		}
 	}
 	return b.String()
+}
+
+// parameter is a path parameter in an expression.
+var parameter = regexp.MustCompile(`\\\{[a-z_]+\\\}`)
+
+// preflights writes what answers the requests by which browsers ask whether a page of another origin may call: the gateway itself, ahead of
+// its limits.
+func preflights(b *strings.Builder, paths []string) {
+	if len(paths) == 0 {
+		return
+	}
+	var patterns []string
+	for _, path := range paths {
+		patterns = append(patterns, parameter.ReplaceAllString(regexp.QuoteMeta(path), "[^/]+"))
+	}
+	fmt.Fprintf(b, `# Pages of other origins may call these.
+set $gateway_call "$request_method $uri";
+if ($gateway_call ~ "^OPTIONS %s$") {
+    rewrite ^ /_gateway/preflight last;
+}
+location = /_gateway/preflight {
+    internal;
+    access_log off;
+    add_header Access-Control-Allow-Origin      $http_origin always;
+    add_header Access-Control-Allow-Credentials true always;
+    add_header Access-Control-Allow-Methods     "GET, POST" always;
+    add_header Access-Control-Allow-Headers     "%s" always;
+    add_header Access-Control-Max-Age           %s always;
+    add_header Vary                             Origin always;
+    add_header X-Request-Id                     $gateway_request_id always;
+    add_header X-Content-Type-Options           nosniff always;
+    return 204;
+}
+`, alternatives(patterns), contract.AllowedHeaders, contract.PreflightMaxAge)
 }
 
 func alternatives(names []string) string {

@@ -16,6 +16,17 @@ import (
 type table struct {
 	services []string // in the order of the document's tags
 	routes   []route  // by service; those of the documentation come last
+	shared   []string // paths that pages of other origins may call
+}
+
+// sharedPaths returns the paths of the operations with x-cross-origin.
+func sharedPaths(c *contract.Contract) (paths []string) {
+	for _, o := range c.Operations() {
+		if o.CrossOrigin {
+			paths = append(paths, o.Path)
+		}
+	}
+	return slices.Compact(paths) // operations are sorted by path
 }
 
 // route sends everything under a first path segment to a service. No segment begins another, so the order of routes does
@@ -59,7 +70,7 @@ func routesOf(c *contract.Contract) (*table, error) {
 		}
 		return slices.IndexFunc(tags, func(tag *openapi3.Tag) bool { return tag.Name == r.service })
 	}
-	t := &table{}
+	t := &table{shared: sharedPaths(c)}
 	for _, r := range bySegment {
 		t.routes = append(t.routes, *r)
 	}

@@ -23,6 +23,16 @@ type KeyRequest struct {
 	ExpiresAt *time.Time // nil if the key does not expire before its maker
 	// UnknownProducts says what becomes of an item with an unknown SKU.
 	UnknownProducts UnknownProducts
+	// Public makes it a key that may stand in a web page; nil for a secret key.
+	Public *authn.PublicKey
+}
+
+// Secret returns a new key of the kind that is asked for.
+func (r *KeyRequest) Secret() string {
+	if r.Public != nil {
+		return authn.NewPublicKey()
+	}
+	return authn.NewKey()
 }
 
 // UnknownProducts says what a key does with items of products that are not in the catalog.
@@ -60,6 +70,7 @@ func NewAPIKey(r KeyRequest, secret string, now time.Time) (APIKey, error) {
 		problems = append(problems, errs.Field{Pointer: "/delegate", Code: "needs_admin", Detail: "Only a key with the scope admin makes keys."})
 	}
 	problems = append(problems, expiryProblems(r.ExpiresAt, now)...)
+	problems = append(problems, r.publicProblems()...)
 	if len(problems) > 0 {
 		return APIKey{}, errs.New(errs.Invalid, "validation_failed", "The API key cannot be made like this.", problems...)
 	}

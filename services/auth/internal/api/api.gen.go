@@ -17,6 +17,12 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for APIKeyKind.
+const (
+	APIKeyKindPublic APIKeyKind = "public"
+	APIKeyKindSecret APIKeyKind = "secret"
+)
+
 // Defines values for AuditActorKind.
 const (
 	AuditActorKindCommand AuditActorKind = "command"
@@ -118,6 +124,11 @@ type APIKey struct {
 	// ID The id of the key.
 	ID openapi_types.UUID `json:"id"`
 
+	// Kind A secret key is for servers. A public key may stand in a web page.
+	//
+	// Example: secret
+	Kind APIKeyKind `json:"kind"`
+
 	// LastUsedAt When the key was used; null if never. A use within a minute of this time is not recorded.
 	LastUsedAt *time.Time `json:"last_used_at"`
 
@@ -131,6 +142,9 @@ type APIKey struct {
 	//
 	// Example: default
 	Project Slug `json:"project"`
+
+	// Public What may be sent with a public key.
+	Public *PublicKeySettings `json:"public,omitempty"`
 
 	// RevokedAt When the key was revoked; null if it was not.
 	RevokedAt *time.Time `json:"revoked_at"`
@@ -152,8 +166,16 @@ type APIKeyCreateRequest struct {
 	// ExpiresAt When the key stops working: in the future, and at most 1,830 days (5 years) from now. Absent, the key works until it is revoked, or, if a key makes it, until that key expires.
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 
+	// Kind A secret key is for servers. A public key may stand in a web page.
+	//
+	// Example: secret
+	Kind APIKeyKind `json:"kind,omitempty"`
+
 	// Name What the key is for.
 	Name string `json:"name"`
+
+	// Public What may be sent with a public key.
+	Public *PublicKeySettings `json:"public,omitempty"`
 
 	// Scopes What the key may do.
 	Scopes []Scope `json:"scopes"`
@@ -181,6 +203,11 @@ type APIKeyCreated struct {
 	// Key The key; it is never shown again.
 	Key string `json:"key"`
 
+	// Kind A secret key is for servers. A public key may stand in a web page.
+	//
+	// Example: secret
+	Kind APIKeyKind `json:"kind"`
+
 	// Name What the key is for.
 	Name string `json:"name"`
 
@@ -188,6 +215,9 @@ type APIKeyCreated struct {
 	//
 	// Example: default
 	Project Slug `json:"project"`
+
+	// Public What may be sent with a public key.
+	Public *PublicKeySettings `json:"public,omitempty"`
 
 	// Scopes What the key may do.
 	Scopes []Scope `json:"scopes"`
@@ -197,6 +227,11 @@ type APIKeyCreated struct {
 	// Example: refuse
 	UnknownProducts UnknownProducts `json:"unknown_products"`
 }
+
+// APIKeyKind A secret key is for servers. A public key may stand in a web page.
+//
+// Example: secret
+type APIKeyKind string
 
 // APIKeyList API keys.
 type APIKeyList struct {
@@ -765,6 +800,23 @@ type ProjectPatch struct {
 //
 // Example: viewer
 type ProjectRole string
+
+// PublicKeySettings What may be sent with a public key.
+type PublicKeySettings struct {
+	// DefaultSKU The product of events that name none. Absent, they have none.
+	DefaultSKU *string `json:"default_sku,omitempty"`
+
+	// DropBots Whether what crawlers and automated browsers send is dropped, by their User-Agent.
+	DropBots *bool `json:"drop_bots,omitempty"`
+
+	// EventsPerMinute How many events may be sent with the key in a minute, by everybody together. Absent, a setting of the installation decides (`INGEST_PUBLIC_KEY_RATE_LIMIT`).
+	EventsPerMinute *int `json:"events_per_minute,omitempty"`
+
+	// Origins The origins whose pages may send, such as `https://shop.example`; `*` is any. A browser tells the truth about the origin of a page. A program need not, so this keeps the key out of other pages, and not out of other programs.
+	//
+	// Example: ["https://shop.example"]
+	Origins []string `json:"origins"`
+}
 
 // RefreshRequest A refresh token. It may be left out with the header `Session`.
 type RefreshRequest struct {

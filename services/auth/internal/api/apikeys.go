@@ -27,11 +27,16 @@ func (s *Server) CreateAPIKey(ctx context.Context, request CreateAPIKeyRequestOb
 	if err != nil {
 		return nil, err
 	}
-	secret := authn.NewKey()
-	k, err := account.NewAPIKey(account.KeyRequest{
+	public, err := publicOf(request.Body)
+	if err != nil {
+		return nil, err
+	}
+	wanted := account.KeyRequest{
 		Name: request.Body.Name, Scopes: scopesOf(request.Body.Scopes), Delegate: request.Body.Delegate, ExpiresAt: request.Body.ExpiresAt,
-		UnknownProducts: account.UnknownProducts(request.Body.UnknownProducts),
-	}, secret, time.Now())
+		UnknownProducts: account.UnknownProducts(request.Body.UnknownProducts), Public: public,
+	}
+	secret := wanted.Secret()
+	k, err := account.NewAPIKey(wanted, secret, time.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +46,7 @@ func (s *Server) CreateAPIKey(ctx context.Context, request CreateAPIKeyRequestOb
 	return CreateAPIKey201JSONResponse{
 		Body: APIKeyCreated{
 			CreatedAt: k.CreatedAt.UTC(), Delegate: k.Delegate, ExpiresAt: utc(k.ExpiresAt), ID: k.ID, Key: secret, Name: k.Name,
-			Project: caller.Project.Slug, Scopes: scopesAnswer(k.Scopes), UnknownProducts: UnknownProducts(k.UnknownProducts),
+			Kind: kindAnswer(k), Public: publicAnswer(k), Project: caller.Project.Slug, Scopes: scopesAnswer(k.Scopes), UnknownProducts: UnknownProducts(k.UnknownProducts),
 		},
 		Headers: CreateAPIKey201ResponseHeaders{CacheControl: noStore, Location: "/auth/api-keys/" + k.ID.String()},
 	}, nil

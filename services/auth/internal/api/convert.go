@@ -2,6 +2,7 @@ package api
 
 import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/account"
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/token"
 )
@@ -26,10 +27,56 @@ func keysAnswer(keys []account.APIKey) APIKeyList {
 	for _, k := range keys {
 		list.Items = append(list.Items, APIKey{
 			Account: k.Account, CreatedAt: k.CreatedAt.UTC(), CreatedBy: k.CreatedBy, Delegate: k.Delegate, ExpiresAt: utc(k.ExpiresAt),
-			ID: k.ID, LastUsedAt: utc(k.LastUsedAt), Name: k.Name, Prefix: k.Prefix, Project: k.Project, RevokedAt: utc(k.RevokedAt), Scopes: scopesAnswer(k.Scopes), UnknownProducts: UnknownProducts(k.UnknownProducts),
+			Kind: kindAnswer(k), Public: publicAnswer(k), ID: k.ID, LastUsedAt: utc(k.LastUsedAt), Name: k.Name, Prefix: k.Prefix, Project: k.Project, RevokedAt: utc(k.RevokedAt), Scopes: scopesAnswer(k.Scopes), UnknownProducts: UnknownProducts(k.UnknownProducts),
 		})
 	}
 	return list
+}
+
+func kindAnswer(k account.APIKey) APIKeyKind {
+	if k.Public != nil {
+		return APIKeyKindPublic
+	}
+	return APIKeyKindSecret
+}
+
+// publicAnswer returns what a public key has that secret ones have not; nil for a secret key.
+func publicAnswer(k account.APIKey) *PublicKeySettings {
+	if k.Public == nil {
+		return nil
+	}
+	answer := &PublicKeySettings{Origins: k.Public.Origins, DropBots: &k.Public.DropBots}
+	if k.Public.DefaultSKU != "" {
+		answer.DefaultSKU = &k.Public.DefaultSKU
+	}
+	if k.Public.EventsPerMinute != 0 {
+		answer.EventsPerMinute = &k.Public.EventsPerMinute
+	}
+	return answer
+}
+
+// publicOf returns the settings of a public key as they are asked for; nil for a secret key. Bots are dropped unless the request says
+// otherwise.
+func publicOf(r *APIKeyCreateRequest) (*authn.PublicKey, error) {
+	if r.Kind != APIKeyKindPublic {
+		if r.Public != nil {
+			return nil, errs.New(errs.Invalid, "validation_failed", "The API key cannot be made like this.",
+				errs.Field{Pointer: "/public", Code: "needs_public", Detail: "Only a key of the kind public has these settings."})
+		}
+		return nil, nil
+	}
+	public := &authn.PublicKey{DropBots: true}
+	if p := r.Public; p != nil {
+		public.Origins = p.Origins
+		public.DropBots = p.DropBots == nil || *p.DropBots
+		if p.DefaultSKU != nil {
+			public.DefaultSKU = *p.DefaultSKU
+		}
+		if p.EventsPerMinute != nil {
+			public.EventsPerMinute = *p.EventsPerMinute
+		}
+	}
+	return public, nil
 }
 
 func scopesAnswer(scopes []authn.Scope) []Scope {

@@ -17,6 +17,12 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/account"
 )
 
+// The kinds of keys in the table auth.api_keys.
+const (
+	kindSecret = "secret"
+	kindPublic = "public"
+)
+
 // The account that owns keys is locked first by all that make or revoke its keys, change its role, or disable it. So a key cannot be made
 // with a right that is being taken away.
 const (
@@ -35,9 +41,14 @@ const (
 // of the maker, or Unauthenticated if the maker does not work any more.
 func (s Store) CreateKey(ctx context.Context, key string, maker authn.Principal, k account.APIKey) (account.APIKey, error) {
 	const insert = `
-		INSERT INTO auth.api_keys (id, name, project, key_hash, prefix, scopes, unknown_products, delegate, owner, parent, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, nullif($10, '')::uuid, $11)
+		INSERT INTO auth.api_keys (id, name, project, key_hash, prefix, scopes, unknown_products, delegate, owner, parent, expires_at,
+			kind, origins, default_sku, events_per_minute, drop_bots)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, nullif($10, '')::uuid, $11, $12, $13, nullif($14, ''), nullif($15, 0), $16)
 		RETURNING created_at, expires_at`
+	kind, public := kindSecret, authn.PublicKey{Origins: []string{}}
+	if k.Public != nil {
+		kind, public = kindPublic, *k.Public
+	}
 	err := postgres.InTx(ctx, s.Pool, pgx.TxOptions{}, func(tx pgx.Tx) (err error) {
 		if err := s.lockAccounts(ctx, tx, uuid.Nil); err != nil {
 			return err
@@ -46,11 +57,16 @@ func (s Store) CreateKey(ctx context.Context, key string, maker authn.Principal,
 			return err
 		}
 		err = tx.QueryRow(ctx, insert, k.ID, k.Name, maker.Project.ID, authn.HashKey(key), k.Prefix, k.Scopes, k.UnknownProducts, k.Delegate,
-			maker.Owner, maker.KeyID, k.ExpiresAt).Scan(&k.CreatedAt, &k.ExpiresAt)
+			maker.Owner, maker.KeyID, k.ExpiresAt, kind, public.Origins, public.DefaultSKU, public.EventsPerMinute, public.DropBots).Scan(&k.CreatedAt, &k.ExpiresAt)
 		if err != nil {
 			return fmt.Errorf("insert an API key: %w", err)
 		}
-		details := audit.Details{"name": k.Name, "scopes": k.Scopes, "delegate": k.Delegate, "unknown_products": k.UnknownProducts, "expires_at": k.ExpiresAt}
+		details := audit.Details{
+			"name": k.Name, "scopes": k.Scopes, "delegate": k.Delegate, "unknown_products": k.UnknownProducts, "expires_at": k.ExpiresAt, "kind": kind,
+		}
+		if k.Public != nil {
+			details["origins"] = public.Origins
+		}
 		return audit.Record(ctx, tx, audit.Entry{Action: keyCreated, Project: maker.Project.ID, Subject: keySubject(k.ID), Details: details})
 	})
 	if err != nil {
@@ -104,7 +120,8 @@ func (s Store) Keys(ctx context.Context, project int16) ([]account.APIKey, error
 		SELECT k.id, k.name, p.slug, k.prefix, k.scopes, k.unknown_products, k.delegate, coalesce('key:' || k.parent, 'user:' || k.owner, 'key:' || k.id),
 		       coalesce(u.email, ''),
 		       CASE WHEN u.disabled_at IS NOT NULL THEN 'disabled' WHEN u.role <> 'admin' AND m.role IS NULL THEN 'no owner' ELSE '' END,
-		       k.created_at, k.expires_at, k.last_used_at, k.revoked_at
+		       k.created_at, k.expires_at, k.last_used_at, k.revoked_at,
+		       k.kind = 'public', k.origins, coalesce(k.default_sku, ''), coalesce(k.events_per_minute, 0), k.drop_bots
 		FROM auth.api_keys k
 		JOIN auth.projects p ON p.id = k.project
 		LEFT JOIN auth.users u ON u.id = k.owner
@@ -116,8 +133,15 @@ func (s Store) Keys(ctx context.Context, project int16) ([]account.APIKey, error
 		return nil, postgres.Classify(fmt.Errorf("list API keys: %w", err))
 	}
 	keys, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (k account.APIKey, err error) {
-		return k, row.Scan(&k.ID, &k.Name, &k.Project, &k.Prefix, &k.Scopes, &k.UnknownProducts, &k.Delegate, &k.CreatedBy, &k.Account,
-			&k.Stopped, &k.CreatedAt, &k.ExpiresAt, &k.LastUsedAt, &k.RevokedAt)
+		var isPublic bool
+		var public authn.PublicKey
+		err = row.Scan(&k.ID, &k.Name, &k.Project, &k.Prefix, &k.Scopes, &k.UnknownProducts, &k.Delegate, &k.CreatedBy, &k.Account,
+			&k.Stopped, &k.CreatedAt, &k.ExpiresAt, &k.LastUsedAt, &k.RevokedAt,
+			&isPublic, &public.Origins, &public.DefaultSKU, &public.EventsPerMinute, &public.DropBots)
+		if isPublic {
+			k.Public = &public
+		}
+		return k, err
 	})
 	if err != nil {
 		return nil, postgres.Classify(fmt.Errorf("list API keys: %w", err))

@@ -22,6 +22,11 @@ const (
 	BatchStateStored     BatchState = "stored"
 )
 
+// Defines values for BeaconResultDropped.
+const (
+	BeaconResultDroppedBot BeaconResultDropped = "bot"
+)
+
 // Defines values for ErasurePhase.
 const (
 	ErasurePhaseDone    ErasurePhase = "done"
@@ -71,13 +76,21 @@ const (
 
 // Defines values for SendSegmentParamsKind.
 const (
+	SendSegmentParamsKindA        SendSegmentParamsKind = "a"
 	SendSegmentParamsKindAlias    SendSegmentParamsKind = "alias"
+	SendSegmentParamsKindB        SendSegmentParamsKind = "b"
 	SendSegmentParamsKindBatch    SendSegmentParamsKind = "batch"
+	SendSegmentParamsKindG        SendSegmentParamsKind = "g"
 	SendSegmentParamsKindGroup    SendSegmentParamsKind = "group"
+	SendSegmentParamsKindI        SendSegmentParamsKind = "i"
 	SendSegmentParamsKindIdentify SendSegmentParamsKind = "identify"
 	SendSegmentParamsKindImport   SendSegmentParamsKind = "import"
+	SendSegmentParamsKindM        SendSegmentParamsKind = "m"
+	SendSegmentParamsKindP        SendSegmentParamsKind = "p"
 	SendSegmentParamsKindPage     SendSegmentParamsKind = "page"
+	SendSegmentParamsKindS        SendSegmentParamsKind = "s"
 	SendSegmentParamsKindScreen   SendSegmentParamsKind = "screen"
+	SendSegmentParamsKindT        SendSegmentParamsKind = "t"
 	SendSegmentParamsKindTrack    SendSegmentParamsKind = "track"
 )
 
@@ -124,6 +137,33 @@ type BatchReceipt struct {
 //
 // Example: aggregated
 type BatchState string
+
+// BeaconRequest Events of a page.
+type BeaconRequest struct {
+	// Events The events.
+	Events []EventInput `json:"events"`
+
+	// Key The public key, if it is neither in the header nor in the query.
+	Key *string `json:"key,omitempty"`
+
+	// SentAt When the events are sent, by the clock of the device.
+	SentAt *time.Time `json:"sent_at,omitempty"`
+}
+
+// BeaconResult What became of events of a page, as far as the page can know.
+type BeaconResult struct {
+	// Dropped Why all of them were dropped; absent if they were not.
+	Dropped BeaconResultDropped `json:"dropped,omitempty"`
+
+	// Errors What is wrong with the others.
+	Errors []ItemError `json:"errors"`
+
+	// Taken How many events are well formed.
+	Taken int `json:"taken"`
+}
+
+// BeaconResultDropped Why all of them were dropped; absent if they were not.
+type BeaconResultDropped string
 
 // Currency The code of a currency in ISO 4217. Metals, test codes and `XXX` are refused.
 //
@@ -1125,7 +1165,10 @@ type SegmentRequest struct {
 	Type *string `json:"type,omitempty"`
 
 	// UserID Who did it.
-	UserID               *string                `json:"userId,omitempty"`
+	UserID *string `json:"userId,omitempty"`
+
+	// WriteKey The key, of libraries that send it in no header.
+	WriteKey             *string                `json:"writeKey,omitempty"`
 	AdditionalProperties map[string]interface{} `json:"-"`
 }
 
@@ -1399,6 +1442,12 @@ type CreateEventParams struct {
 	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
 }
 
+// SendBeaconParams defines parameters for SendBeacon.
+type SendBeaconParams struct {
+	// Key The public key.
+	Key *string `form:"key,omitempty" json:"key,omitempty"`
+}
+
 // CreateEventsBulkParams defines parameters for CreateEventsBulk.
 type CreateEventsBulkParams struct {
 	// Wait `aggregated` delays the answer until everything that was sent, duplicates included, is part of the numbers. The status is then 200. If that takes longer than the service waits (5 s unless configured otherwise), the answer is 202: the write is stored, and its receipt says when it is aggregated.
@@ -1527,6 +1576,9 @@ type ExportUserParamsKind string
 
 // CreateEventJSONRequestBody defines body for CreateEvent for application/json ContentType.
 type CreateEventJSONRequestBody = EventInput
+
+// SendBeaconJSONRequestBody defines body for SendBeacon for application/json ContentType.
+type SendBeaconJSONRequestBody = BeaconRequest
 
 // CreateEventsBulkJSONRequestBody defines body for CreateEventsBulk for application/json ContentType.
 type CreateEventsBulkJSONRequestBody = EventBulkRequest
@@ -1671,6 +1723,14 @@ func (a *SegmentRequest) UnmarshalJSON(b []byte) error {
 		delete(object, "userId")
 	}
 
+	if raw, found := object["writeKey"]; found {
+		err = json.Unmarshal(raw, &a.WriteKey)
+		if err != nil {
+			return fmt.Errorf("error reading 'writeKey': %w", err)
+		}
+		delete(object, "writeKey")
+	}
+
 	if len(object) != 0 {
 		a.AdditionalProperties = make(map[string]interface{})
 		for fieldName, fieldBuf := range object {
@@ -1767,6 +1827,13 @@ func (a SegmentRequest) MarshalJSON() ([]byte, error) {
 		}
 	}
 
+	if a.WriteKey != nil {
+		object["writeKey"], err = json.Marshal(a.WriteKey)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'writeKey': %w", err)
+		}
+	}
+
 	for fieldName, field := range a.AdditionalProperties {
 		object[fieldName], err = json.Marshal(field)
 		if err != nil {
@@ -1793,6 +1860,9 @@ type ServerInterface interface {
 	// GetBatchReceipt The receipt of a write
 	// (GET /events/batches/{id})
 	GetBatchReceipt(w http.ResponseWriter, r *http.Request, id string)
+	// SendBeacon Take events from a page
+	// (POST /events/beacon)
+	SendBeacon(w http.ResponseWriter, r *http.Request, params SendBeaconParams)
 	// CreateEventsBulk Record many events
 	// (POST /events/bulk)
 	CreateEventsBulk(w http.ResponseWriter, r *http.Request, params CreateEventsBulkParams)
@@ -1889,6 +1959,12 @@ func (_ Unimplemented) CreateEvent(w http.ResponseWriter, r *http.Request, param
 // GetBatchReceipt The receipt of a write
 // (GET /events/batches/{id})
 func (_ Unimplemented) GetBatchReceipt(w http.ResponseWriter, r *http.Request, id string) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// SendBeacon Take events from a page
+// (POST /events/beacon)
+func (_ Unimplemented) SendBeacon(w http.ResponseWriter, r *http.Request, params SendBeaconParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -2286,6 +2362,39 @@ func (siw *ServerInterfaceWrapper) GetBatchReceipt(w http.ResponseWriter, r *htt
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetBatchReceipt(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SendBeacon operation middleware
+func (siw *ServerInterfaceWrapper) SendBeacon(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SendBeaconParams
+
+	// ------------- Optional query parameter "key" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "key", r.URL.Query(), &params.Key, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "key"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "key", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SendBeacon(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -3230,6 +3339,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/events/batches/{id}", wrapper.GetBatchReceipt)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/events/beacon", wrapper.SendBeacon)
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/events/bulk", wrapper.CreateEventsBulk)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strconv"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/internal/platform/httpserver"
 	"github.com/hp-analytics/hp-analytics/internal/platform/ratelimit"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/order"
@@ -27,23 +29,58 @@ const ProjectWindow = 10 * time.Second
 // unitBytes begun if that is more. Bytes are charged while they are read, so a body costs its caller whatever it turns out to hold.
 type bill struct {
 	ctx     context.Context
-	limiter *ratelimit.Limiter // nil: no limit
-	project *ratelimit.Limiter // nil: no limit
-	header  http.Header        // of the answer, where the quotas are described
-	caller  authn.Principal
+	header  http.Header // of the answer, where the quotas are described
+	charges []charge
 	taken   int
 }
 
+// charge is a quota that a request takes from.
+type charge struct {
+	limiter *ratelimit.Limiter
+	key     string
+	quota   *ratelimit.Quota // nil: that of the limiter
+}
+
 func (s *Server) bill(ctx context.Context, w http.ResponseWriter, caller authn.Principal) *bill {
-	limiter := s.limits.Others
-	if caller.Guest {
-		limiter = s.limits.Users
+	b := &bill{ctx: ctx, header: w.Header()}
+	switch {
+	case caller.Guest:
+		b.add(s.limits.Users, caller.QuotaKey(), nil)
+	case caller.Public != nil: // the visitor's first: who has used up theirs takes nothing of the key's
+		b.add(s.limits.Visitors, caller.QuotaKey()+":"+httpserver.ClientNetwork(ctx), nil)
+		limit := cmp.Or(caller.Public.EventsPerMinute, s.limits.PublicKey)
+		b.add(s.limits.Public, caller.QuotaKey(), &ratelimit.Quota{Limit: limit, Burst: limit, Lease: limit / leaseShare})
+	default:
+		b.add(s.limits.Others, caller.QuotaKey(), nil)
 	}
-	b := &bill{ctx: ctx, limiter: limiter, header: w.Header(), caller: caller}
-	if caller.Project.EventsPerSecond > 0 {
-		b.project = s.limits.Projects
+	if limit := caller.Project.EventsPerSecond * int(ProjectWindow/time.Second); limit > 0 {
+		// It always holds the largest request. A process takes a tenth of a second's in advance.
+		quota := ratelimit.Quota{Limit: limit, Burst: max(limit, MaxUnits), Lease: limit / leaseShare}
+		b.add(s.limits.Projects, strconv.Itoa(int(caller.Project.ID)), &quota)
 	}
 	return b
+}
+
+// add adds a quota; a limiter that is nil has none.
+func (b *bill) add(limiter *ratelimit.Limiter, key string, quota *ratelimit.Quota) {
+	if limiter != nil {
+		b.charges = append(b.charges, charge{limiter, key, quota})
+	}
+}
+
+func (c *charge) take(ctx context.Context, header http.Header, n int) error {
+	if c.quota == nil {
+		return c.limiter.Allow(ctx, header, c.key, n)
+	}
+	return c.limiter.AllowOf(ctx, header, c.key, n, *c.quota)
+}
+
+func (c *charge) refund(ctx context.Context, n int) {
+	if c.quota == nil {
+		c.limiter.Refund(ctx, c.key, n)
+	} else {
+		c.limiter.RefundOf(ctx, c.key, n, *c.quota)
+	}
 }
 
 // bytes charges for a body of n bytes so far.
@@ -51,21 +88,18 @@ func (b *bill) bytes(n int64) error { return b.events(int((n + unitBytes - 1) / 
 
 // events charges for n events. It returns TooMany if a quota does not hold what was not charged before.
 func (b *bill) events(n int) error {
-	if b.limiter == nil && b.project == nil || n <= b.taken {
+	if len(b.charges) == 0 || n <= b.taken {
 		return nil
 	}
 	b.header.Del("Ratelimit") // describes the quotas before
 	b.header.Del("Ratelimit-Policy")
-	if b.limiter != nil {
-		if err := b.limiter.Allow(b.ctx, b.header, b.caller.QuotaKey(), n-b.taken); err != nil {
+	for i := range b.charges {
+		if err := b.charges[i].take(b.ctx, b.header, n-b.taken); err != nil {
+			for before := range i {
+				b.charges[before].refund(b.ctx, n-b.taken)
+			}
 			return err
 		}
-	}
-	if err := b.ofProject(n - b.taken); err != nil {
-		if b.limiter != nil {
-			b.limiter.Refund(b.ctx, b.caller.QuotaKey(), n-b.taken)
-		}
-		return err
 	}
 	b.taken = n
 	return nil
@@ -89,30 +123,11 @@ func (b *bill) settle(err *error) {
 	b.header.Del("Ratelimit") // describes the quotas before
 	b.header.Del("Ratelimit-Policy")
 	ctx := context.WithoutCancel(b.ctx) // the reason may be that the request took too long
-	if b.limiter != nil {
-		b.limiter.Refund(ctx, b.caller.QuotaKey(), b.taken)
-	}
-	if b.project != nil {
-		b.project.RefundOf(ctx, b.projectKey(), b.taken, b.projectQuota())
+	for i := range b.charges {
+		b.charges[i].refund(ctx, b.taken)
 	}
 	b.taken = 0
 }
 
-// ofProject takes n units of the quota that all callers of the project share.
-func (b *bill) ofProject(n int) error {
-	if b.project == nil {
-		return nil
-	}
-	return b.project.AllowOf(b.ctx, b.header, b.projectKey(), n, b.projectQuota())
-}
-
-func (b *bill) projectKey() string { return strconv.Itoa(int(b.caller.Project.ID)) }
-
-// projectQuota always holds the largest request.
-func (b *bill) projectQuota() ratelimit.Quota {
-	limit := b.caller.Project.EventsPerSecond * int(ProjectWindow/time.Second)
-	return ratelimit.Quota{Limit: limit, Burst: max(limit, MaxUnits), Lease: limit / leaseShare}
-}
-
-// leaseShare is which part of the quota of a project a process takes in advance: a tenth of a second's.
+// leaseShare is which part of a quota a process takes in advance.
 const leaseShare = 100

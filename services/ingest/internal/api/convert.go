@@ -12,14 +12,18 @@ import (
 )
 
 func callerOf(p authn.Principal) event.Caller {
-	return event.Caller{Project: p.Project, Subject: p.Subject, Rights: rightsOf(p), CreateProducts: p.CreateProducts}
+	caller := event.Caller{Project: p.Project, Subject: p.Subject, Rights: rightsOf(p), CreateProducts: p.CreateProducts}
+	if p.Public != nil {
+		caller.PublicKey, caller.DefaultSKU = p.KeyID, p.Public.DefaultSKU
+	}
+	return caller
 }
 
 func rightsOf(p authn.Principal) event.Rights {
 	switch {
 	case p.Guest:
 		return event.Guest
-	case p.IsUser() && p.Role != authn.Owner:
+	case p.IsUser() && p.Role != authn.Owner, p.Public != nil:
 		return event.Member
 	default:
 		return event.Trusted

@@ -5,14 +5,12 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hp-analytics/hp-analytics/internal/identifier"
-	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
@@ -32,52 +30,60 @@ func (s *Server) SendSegment(w http.ResponseWriter, r *http.Request, call SendSe
 // sendSegment answers with success if everything is decided: Segment's libraries send a whole request again after an error, and what
 // was stored of it is recognized then.
 func (s *Server) sendSegment(w http.ResponseWriter, r *http.Request, call string) error {
-	caller, err := authn.Require(r.Context())
-	if err != nil {
-		return err
-	}
-	if !slices.Contains(segment.Calls, call) {
+	switch {
+	case call == segment.Metrics: // how libraries work is not kept
+		return respond(w, http.StatusOK, SegmentResult{Success: true})
+	case !segment.IsCall(call):
 		return errNoCall
 	}
-	stored, refused, err := s.storeSegment(w, r, caller, call)
-	if err != nil {
+	if err := s.storeSegment(w, r, call); err != nil {
 		return err
 	}
-	w.Header().Set("Events-Accepted", strconv.Itoa(stored))
-	w.Header().Set("Events-Rejected", strconv.Itoa(refused))
 	return respond(w, http.StatusOK, SegmentResult{Success: true})
 }
 
 // storeSegment stores what the body holds, orders before the refunds of them. The memory of the body is released when it returns.
-func (s *Server) storeSegment(w http.ResponseWriter, r *http.Request, caller authn.Principal, call string) (stored, refused int, err error) {
-	quota := s.bill(r.Context(), w, caller)
-	defer quota.settle(&err)
-	content, err := s.bodies.Open(w, r, terms(r, caller, segment.MaxBody, segment.ErrTooLarge, quota))
+func (s *Server) storeSegment(w http.ResponseWriter, r *http.Request, call string) (err error) {
+	k, err := s.open(w, r, "")
 	if err != nil {
-		return 0, 0, err
+		return err
 	}
-	defer content.Close()
-	data, err := content.ReadAll()
+	defer k.settle(&err)
+	data, release, err := k.read(r, segment.MaxBody, segment.ErrTooLarge)
 	if err != nil {
-		return 0, 0, err
+		return err
 	}
-	batch, err := segment.Read(call, data, caller.Project.Currency)
+	defer release()
+	request, malformed := segment.Parse(call, data)
+	if err := k.take(request.Key, len(data), 0); err != nil {
+		return err
+	}
+	if malformed != nil {
+		return malformed
+	}
+	batch, err := request.Translate(k.caller.Project.Currency)
 	if err == nil {
-		err = quota.events(min(batch.Len(), MaxUnits))
+		err = k.quota.events(min(batch.Len(), MaxUnits))
 	}
 	if err != nil {
-		return 0, 0, err
+		return err
 	}
-	sender := callerOf(caller)
+	if k.caller.Public != nil {
+		return k.segmentOfPage(r, &batch)
+	}
+	sender := callerOf(k.caller)
 	if err := s.segmentIdentities(r.Context(), sender, &batch); err != nil {
-		return 0, 0, err
+		return err
 	}
 	// One that fails does not keep the others from being stored, and makes the library send all again.
-	for _, store := range []func(context.Context, event.Caller, *segment.Batch) (int, error){s.segmentEvents, s.segmentOrders, s.segmentRefunds} {
+	stored, err := k.store(batch.Events)
+	for _, store := range []func(context.Context, event.Caller, *segment.Batch) (int, error){s.segmentOrders, s.segmentRefunds} {
 		n, failed := store(r.Context(), sender, &batch)
 		err, stored = cmp.Or(err, failed), stored+n
 	}
-	return stored, len(batch.Events) + len(batch.Orders) + len(batch.Refunds) - stored, err
+	w.Header().Set("Events-Accepted", strconv.Itoa(stored))
+	w.Header().Set("Events-Rejected", strconv.Itoa(len(batch.Events)+len(batch.Orders)+len(batch.Refunds)-stored))
+	return err
 }
 
 // segmentIdentities joins the visitors that orders identify to their users, so that the events of the batch are theirs, too.
@@ -92,25 +98,23 @@ func (s *Server) segmentIdentities(ctx context.Context, sender event.Caller, bat
 	return s.recorder.Identify(ctx, sender, orders)
 }
 
-// segmentEvents returns how many of the events are stored.
-func (s *Server) segmentEvents(ctx context.Context, sender event.Caller, batch *segment.Batch) (stored int, err error) {
-	if len(batch.Events) == 0 {
-		return 0, nil
+// segmentOfPage stores what a page sends with a public key: events only, because visitors could invent orders and refund those of others.
+// The answer does not say what became of them.
+func (k *keyed) segmentOfPage(r *http.Request, batch *segment.Batch) error {
+	if k.dropped(r, batch.Len()) {
+		return nil
 	}
-	_, verdicts, err := s.recorder.Events(ctx, sender, batch.Events)
-	if err != nil {
-		return 0, err
+	for range batch.Orders {
+		k.outcomes.order(false, errOrderOfPage)
 	}
-	for i, verdict := range verdicts {
-		if problems := batch.Events[i].Problems; len(problems) > 0 {
-			s.outcomes.reject(problems[0].Code)
-			continue
-		}
-		s.outcomes.count(verdict.Status)
-		stored++
+	for range batch.Refunds {
+		k.outcomes.refund(false, errOrderOfPage)
 	}
-	return stored, nil
+	_, err := k.store(batch.Events)
+	return err
 }
+
+var errOrderOfPage = errs.New(errs.Invalid, "order_of_page", "Orders and refunds are sent by servers, with a secret key.")
 
 // segmentOrders returns how many of the orders are stored, and the first error for which they may be sent again.
 func (s *Server) segmentOrders(ctx context.Context, sender event.Caller, batch *segment.Batch) (stored int, failed error) {

@@ -44,6 +44,11 @@ var _ ServerInterface = (*Server)(nil)
 type Limits struct {
 	Users  *ratelimit.Limiter // of callers with the role user
 	Others *ratelimit.Limiter
+	// Visitors is of what one address sends with one public key.
+	Visitors *ratelimit.Limiter
+	// Public is of each public key, whose quota is its own, or else PublicKey.
+	Public    *ratelimit.Limiter
+	PublicKey int
 	// Projects is of all callers of a project together. The project says how much.
 	Projects *ratelimit.Limiter
 }

@@ -47,7 +47,19 @@ var errEmptyBatch = errs.New(errs.Invalid, "empty_batch", "The batch holds no ev
 // shape is an Invalid error. Properties share data's memory.
 func Bulk(data []byte) ([]event.Draft, error) {
 	s := scanner{data: unmarked(data), names: new(names)}
-	d := document{scanner: &s}
+	return (&document{scanner: &s}).events()
+}
+
+// Beacon reads a document as Bulk does, in which the field key may be, too: the public key of the page that sends it.
+func Beacon(data []byte) (key string, drafts []event.Draft, err error) {
+	s := scanner{data: unmarked(data), names: new(names)}
+	d := document{scanner: &s, keyed: true}
+	drafts, err = d.events()
+	return d.key, drafts, err
+}
+
+func (d *document) events() ([]event.Draft, error) {
+	s := d.scanner
 	err := d.read()
 	if err == nil {
 		err = s.end()
@@ -79,6 +91,8 @@ type document struct {
 	seen   bool
 	sent   event.FactDraft // holds sent_at of the document
 	spare  spare
+	keyed  bool // the field key is known
+	key    string
 }
 
 func (d *document) read() error {
@@ -101,6 +115,12 @@ func (d *document) member(name []byte) error {
 	}
 	if string(name) == "sent_at" {
 		err := d.time(&d.sent, event.FieldSentAt, "sent_at", &d.sent.SentAt)
+		d.shape.Problems = append(d.shape.Problems, d.sent.Problems...)
+		d.sent.Problems = nil
+		return err
+	}
+	if d.keyed && string(name) == "key" {
+		err := d.string(&d.sent, event.FieldReason, "key", &d.key) // a field that a document has not
 		d.shape.Problems = append(d.shape.Problems, d.sent.Problems...)
 		d.sent.Problems = nil
 		return err

@@ -34,6 +34,16 @@ const (
 	CodePlainEvent = "plain_event"
 )
 
+// FromStore reports whether a problem follows from what is stored, and so tells something of it. Whoever may not read is not told.
+func FromStore(code string) bool {
+	switch code {
+	case CodeUnknownProduct, CodeTooManyProducts, CodeTooManyTypes, CodeConflict, CodeTooManyWeeks:
+		return true
+	default:
+		return false
+	}
+}
+
 // ErrConflict is the answer to an event whose id and time are those of another event.
 var ErrConflict = errs.New(errs.Conflict, CodeConflict,
 	"An event with this id and ts and with another content is stored. Use a new id for another event.")

@@ -33,14 +33,18 @@ type Caller struct {
 	Import *Import
 	// CreateProducts says that an unknown SKU creates a placeholder product.
 	CreateProducts bool
+	// PublicKey is the id of the public key that a visitor of a page sends with; empty for everybody else.
+	PublicKey string
+	// DefaultSKU is the product of events that name none; empty for none.
+	DefaultSKU string
 }
 
-// own is the argument of identifier.ID.
+// own is the argument of identifier.ID: whose ids these are, of callers who can be anybody. So no visitor can take an id of the project.
 func (c Caller) own() string {
 	if c.Rights == Guest {
 		return c.Subject
 	}
-	return ""
+	return c.PublicKey
 }
 
 // Rules decide what is accepted.
@@ -54,6 +58,9 @@ type Rules struct {
 // event is valid if the draft is not refused.
 func (r Rules) event(d *Draft, caller Caller, now time.Time) (e Event, ref Ref) {
 	e.Type, e.Properties = eventName(d, caller), d.Properties
+	if caller.DefaultSKU != "" && d.Sent&(FieldProductID|FieldSKU) == 0 {
+		d.SKU, d.Sent, d.Good = caller.DefaultSKU, d.Sent|FieldSKU, d.Good|FieldSKU
+	}
 	e.Fact, ref = r.fact(&d.FactDraft, caller, now)
 	if d.Has(FieldSentAt) {
 		e.setSkew(now.Sub(d.SentAt))

@@ -24,8 +24,18 @@ const (
 	MaxMessage = 32 << 10  // bytes of one message
 )
 
-// Calls are the last parts of the paths. A batch and an import hold messages of the other types.
-var Calls = []string{"track", "identify", "page", "screen", "group", "alias", "batch", "import"}
+// calls are what the last parts of the paths stand for: the names, and the letters that libraries for browsers use. A batch and an import
+// hold messages of the other types.
+var calls = map[string]string{
+	"track": "track", "identify": "identify", "page": "page", "screen": "screen", "group": "group", "alias": "alias", "batch": "batch", "import": "import",
+	"t": "track", "i": "identify", "p": "page", "s": "screen", "g": "group", "a": "alias", "b": "batch",
+}
+
+// Metrics is the last part of the path to which libraries for browsers send how they work themselves.
+const Metrics = "m"
+
+// IsCall reports whether there is a call with the last part of a path.
+func IsCall(part string) bool { return calls[part] != "" }
 
 // The refusals of a whole request. Segment answers 400 for each of them, and its libraries do not send the same again.
 var (
@@ -37,6 +47,7 @@ var (
 
 // message is a call as libraries send it. Libraries in languages without types send numbers as ids, and null for what is absent.
 type message struct {
+	WriteKey          scalar          `json:"writeKey"`
 	Type              string          `json:"type"`
 	MessageID         scalar          `json:"messageId"`
 	UserID            scalar          `json:"userId"`
@@ -86,29 +97,38 @@ func (s *scalar) UnmarshalJSON(data []byte) error {
 	}
 }
 
-// read returns the messages of a request. One that is JSON of a wrong shape has unreadable set, and does not affect the others.
-func read(call string, body []byte) ([]message, error) {
+// Request is what a body holds, before it is known whose it is.
+type Request struct {
+	Key      string // the key in the body; empty if there is none
+	messages []message
+}
+
+// Parse reads a body; call is the last part of its path. An error refuses the whole request. A message that is JSON of a wrong shape does
+// not affect the others.
+func Parse(call string, body []byte) (Request, error) {
+	call = calls[call]
 	if call != "batch" && call != "import" {
 		if len(body) > MaxMessage {
-			return nil, errLarge
+			return Request{}, errLarge
 		}
 		m := one(body)
 		if syntax := new(any); m.unreadable != nil && json.Unmarshal(body, syntax) != nil {
-			return nil, malformed(m.unreadable)
+			return Request{}, malformed(m.unreadable)
 		}
 		m.Type = call
-		return []message{m}, nil
+		return Request{Key: string(m.WriteKey), messages: []message{m}}, nil
 	}
 	var batch struct {
-		Batch   []json.RawMessage `json:"batch"`
-		SentAt  scalar            `json:"sentAt"`
-		Context messageContext    `json:"context"`
+		Batch    []json.RawMessage `json:"batch"`
+		SentAt   scalar            `json:"sentAt"`
+		Context  messageContext    `json:"context"`
+		WriteKey scalar            `json:"writeKey"`
 	}
 	if err := json.Unmarshal(body, &batch); err != nil {
-		return nil, malformed(err)
+		return Request{}, malformed(err)
 	}
 	if len(batch.Batch) > event.MaxBatch {
-		return nil, errTooMany
+		return Request{}, errTooMany
 	}
 	messages := make([]message, len(batch.Batch))
 	for i, raw := range batch.Batch {
@@ -124,7 +144,11 @@ func read(call string, body []byte) ([]message, error) {
 		}
 		messages[i] = m
 	}
-	return messages, nil
+	key := batch.WriteKey
+	if key == "" && len(messages) > 0 {
+		key = messages[0].WriteKey // RudderStack's and old libraries have it in each message
+	}
+	return Request{Key: string(key), messages: messages}, nil
 }
 
 func one(raw []byte) (m message) {

@@ -29,16 +29,12 @@ type Refund struct {
 	Draft    order.RefundDraft
 }
 
-// Read translates a request: call is the last part of its path, and currency that of orders that name none. An error refuses the
-// whole request. A message that cannot be read is an event that is refused.
-func Read(call string, body []byte, currency string) (Batch, error) {
-	messages, err := read(call, body)
-	if err != nil {
-		return Batch{}, err
-	}
+// Translate translates a request; currency is that of orders that name none. An error refuses the whole request. A message that cannot
+// be read is an event that is refused.
+func (r *Request) Translate(currency string) (Batch, error) {
 	var b Batch
-	for i := range messages {
-		b.add(&messages[i], currency)
+	for i := range r.messages {
+		b.add(&r.messages[i], currency)
 		if b.lines > order.MaxBatchLines {
 			return Batch{}, errTooMany
 		}

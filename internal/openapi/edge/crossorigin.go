@@ -1,0 +1,49 @@
+package edge
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/hp-analytics/hp-analytics/internal/openapi/internal/contract"
+)
+
+// share lets a page of another origin read the answer, whatever it is: a refusal says what is wrong. Browsers send beacons as if they had
+// cookies, so these are allowed, but no operation that pages of other origins may call reads any. The key decides whether the origin may
+// send at all.
+func share(header http.Header, r *http.Request) {
+	header.Set("Cross-Origin-Resource-Policy", "cross-origin")
+	header.Add("Vary", "Origin")
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return
+	}
+	header.Set("Access-Control-Allow-Origin", origin)
+	header.Set("Access-Control-Allow-Credentials", "true")
+	header.Set("Access-Control-Expose-Headers", contract.ExposedHeaders)
+}
+
+// answerPreflights answers OPTIONS where pages of other origins may call: what they may send is the same for everybody, so this needs no
+// credentials, slot or limit.
+func answerPreflights(r chi.Router, guarded map[*contract.Operation]*operation) {
+	methods := map[string][]string{}
+	for spec := range guarded {
+		if spec.CrossOrigin {
+			methods[spec.Path] = append(methods[spec.Path], spec.Method)
+		}
+	}
+	for _, path := range slices.Sorted(maps.Keys(methods)) {
+		allowed := strings.Join(slices.Sorted(slices.Values(methods[path])), ", ")
+		r.Options(path, func(w http.ResponseWriter, r *http.Request) {
+			header := w.Header()
+			share(header, r)
+			header.Set("Access-Control-Allow-Methods", allowed)
+			header.Set("Access-Control-Allow-Headers", contract.AllowedHeaders)
+			header.Set("Access-Control-Max-Age", contract.PreflightMaxAge)
+			w.WriteHeader(http.StatusNoContent)
+		})
+	}
+}
