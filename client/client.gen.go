@@ -3962,7 +3962,7 @@ type ListProductsParams struct {
 	// Category Only products of exactly this category.
 	Category string `form:"category,omitempty" json:"category,omitempty,omitzero"`
 
-	// Q Only products whose name or SKU contains this text, without regard to case. Texts with three adjacent letters or digits are found through an index; for shorter ones, a page looks at some 10,000 products.
+	// Q Only products whose name or SKU contains this text, without regard to case. Texts of three characters or more are found through an index: a page finds those that few products have among some 2,000,000, and ends early after some thousands that only have the same letters. For shorter texts, a page looks at some 10,000 products.
 	Q string `form:"q,omitempty" json:"q,omitempty,omitzero"`
 
 	// IfNoneMatch An `ETag` seen before; when the page is still the same, the answer is 304 without a body.
@@ -5402,7 +5402,7 @@ func (c *Client) CreateRefund(ctx context.Context, id OrderID, body RefundReques
 
 // ListProducts calls GET /products: list products.
 //
-// Pages through the catalog of the project, newest products first. Needs no credentials; invalid ones are refused. A page shows every change that was answered before by the same replica, and those of others as soon as it hears of them: within two seconds if messages are lost. Products that events with an unknown SKU create are shown within two seconds. A request examines a bounded number of products. With a `q` that few of them have, a page can have fewer items than `limit`, or none, although there are more: the list ends where `next_cursor` is null.
+// Pages through the catalog of the project, newest products first. Needs no credentials; invalid ones are refused. A page shows every change that was answered before by the same replica, and those of others as soon as it hears of them: within two seconds if messages are lost. Products that events with an unknown SKU create are shown within two seconds. A request examines a bounded number of products. So a page with a `q` can have fewer items than `limit`, or none, although more follow: the list ends where `next_cursor` is null, and only there. As long as the catalog is the same, the same request has the same page. All pages together have each product that fits once.
 func (c *Client) ListProducts(ctx context.Context, params *ListProductsParams, options ...CallOption) (result ProductList, err error) {
 	call := &call{
 		operation: "listProducts", method: http.MethodGet,

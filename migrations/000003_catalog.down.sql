@@ -1,3 +1,1 @@
 DROP SCHEMA catalog CASCADE;
-DROP EXTENSION btree_gin;
-DROP EXTENSION pg_trgm;

@@ -859,7 +859,7 @@ export interface paths {
         };
         /**
          * List products
-         * @description Pages through the catalog of the project, newest products first. Needs no credentials; invalid ones are refused. A page shows every change that was answered before by the same replica, and those of others as soon as it hears of them: within two seconds if messages are lost. Products that events with an unknown SKU create are shown within two seconds. A request examines a bounded number of products. With a `q` that few of them have, a page can have fewer items than `limit`, or none, although there are more: the list ends where `next_cursor` is null.
+         * @description Pages through the catalog of the project, newest products first. Needs no credentials; invalid ones are refused. A page shows every change that was answered before by the same replica, and those of others as soon as it hears of them: within two seconds if messages are lost. Products that events with an unknown SKU create are shown within two seconds. A request examines a bounded number of products. So a page with a `q` can have fewer items than `limit`, or none, although more follow: the list ends where `next_cursor` is null, and only there. As long as the catalog is the same, the same request has the same page. All pages together have each product that fits once.
          */
         get: operations["listProducts"];
         put?: never;
@@ -7654,7 +7654,7 @@ export interface operations {
                  */
                 category?: string;
                 /**
-                 * @description Only products whose name or SKU contains this text, without regard to case. Texts with three adjacent letters or digits are found through an index; for shorter ones, a page looks at some 10,000 products.
+                 * @description Only products whose name or SKU contains this text, without regard to case. Texts of three characters or more are found through an index: a page finds those that few products have among some 2,000,000, and ends early after some thousands that only have the same letters. For shorter texts, a page looks at some 10,000 products.
                  * @example trail
                  */
                 q?: string;

@@ -219,7 +219,7 @@ type ListProductsParams struct {
 	// Category Only products of exactly this category.
 	Category *string `form:"category,omitempty" json:"category,omitempty"`
 
-	// Q Only products whose name or SKU contains this text, without regard to case. Texts with three adjacent letters or digits are found through an index; for shorter ones, a page looks at some 10,000 products.
+	// Q Only products whose name or SKU contains this text, without regard to case. Texts of three characters or more are found through an index: a page finds those that few products have among some 2,000,000, and ends early after some thousands that only have the same letters. For shorter texts, a page looks at some 10,000 products.
 	Q *string `form:"q,omitempty" json:"q,omitempty"`
 
 	// IfNoneMatch An `ETag` seen before; when the page is still the same, the answer is 304 without a body.

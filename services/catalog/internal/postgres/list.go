@@ -16,33 +16,51 @@ import (
 // page reads is bounded, however large the catalog is. So a page of a search can have fewer products than its limit, or none, although
 // more follow.
 func (s *Store) List(ctx context.Context, page product.Page) (items []product.Product, next *product.Position, err error) {
+	var found []listed
 	if page.Filter.Query != "" && page.Filter.SKU == "" {
-		items, next, err = s.search(ctx, page)
+		found, next, err = s.search(ctx, page)
 	} else {
 		statement, args := listStatement(page)
-		items, err = many(ctx, s.pool, statement, args...)
-		items, next = cut(items, page.Limit)
+		found, err = list(ctx, s.pool, statement, args...)
+		found, next = cut(found, page.Limit)
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("list products: %w", postgres.Classify(err))
 	}
+	for _, one := range found {
+		items = append(items, one.Product)
+	}
 	return items, next, nil
 }
 
-// cut returns the products of a page and the position of the last one if there are more than limit.
-func cut(items []product.Product, limit int) ([]product.Product, *product.Position) {
-	if len(items) <= limit {
-		return items, nil
-	}
-	return items[:limit], new(items[limit-1].Position())
+// listed is a product in a list, which is sorted by n.
+type listed struct {
+	product.Product
+
+	n int32
 }
 
-func many(ctx context.Context, db querier, statement string, args ...any) ([]product.Product, error) {
+// listedColumns are those of a product in a list.
+const listedColumns = columns + `, n`
+
+// list returns the products that a statement returns as listedColumns.
+func list(ctx context.Context, db querier, statement string, args ...any) ([]listed, error) {
 	rows, err := db.Query(ctx, statement, args...)
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, scan)
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (one listed, err error) {
+		one.Product, err = scanWith(row, &one.n)
+		return one, err
+	})
+}
+
+// cut returns the products of a page and the position of the last one if there are more than limit.
+func cut(items []listed, limit int) ([]listed, *product.Position) {
+	if len(items) <= limit {
+		return items, nil
+	}
+	return items[:limit], &product.Position{N: items[limit-1].n}
 }
 
 // listStatement returns the query of a page without a search, or of one SKU. It asks for one row more than the page holds, to see
@@ -50,13 +68,13 @@ func many(ctx context.Context, db querier, statement string, args ...any) ([]pro
 func listStatement(page product.Page) (string, []any) {
 	var a arguments
 	if page.Filter.SKU == "" {
-		return ordered(&a, page, columns, page.Limit+1), a
+		return `SELECT ` + listedColumns + ` FROM (` + ordered(&a, page, listedColumns, page.Limit+1) + `) AS newest ORDER BY place`, a
 	}
 	conditions := append([]string{`project = ` + a.add(page.Filter.Project), `sku = ` + a.add(page.Filter.SKU)}, passing(&a, page)...)
 	if page.Filter.Query != "" {
 		conditions = append(conditions, fits(&a, page))
 	}
-	return `SELECT ` + columns + ` FROM catalog.products WHERE ` + strings.Join(conditions, ` AND `), a
+	return `SELECT ` + listedColumns + ` FROM catalog.products WHERE ` + strings.Join(conditions, ` AND `), a
 }
 
 // arguments are those of a statement.
@@ -78,23 +96,22 @@ func passing(a *arguments, page product.Page) (conditions []string) {
 		conditions = append(conditions, `category = `+a.add(page.Filter.Category))
 	}
 	if page.After != nil {
-		conditions = append(conditions, `(created_at, id) < (`+a.add(page.After.CreatedAt)+`, `+a.add(page.After.ID)+`)`)
+		conditions = append(conditions, `-n > -`+a.add(page.After.N)+`::integer`)
 	}
 	return conditions
 }
 
-// ordered returns the query of the first products of a page, whether or not a search fits them, in the order of an index. The indexes
-// have the status ahead of the order, so products of any status are those of each, merged.
+// ordered returns the query of the first products of a page, whether or not a search fits them, in the order of an index, with their places
+// in it. The indexes have the status ahead of the order, so products of any status are those of each, merged.
 func ordered(a *arguments, page product.Page, columns string, limit int) string {
-	const newestFirst = ` ORDER BY created_at DESC, id DESC LIMIT `
 	count := strconv.Itoa(limit)
 	of := func(status product.Status) string {
 		page.Filter.Status = status
 		conditions := append([]string{`project = ` + a.add(page.Filter.Project)}, passing(a, page)...)
-		return `SELECT ` + columns + ` FROM catalog.products WHERE ` + strings.Join(conditions, ` AND `) + newestFirst + count
+		return `SELECT ` + columns + `, -n AS place FROM catalog.products WHERE ` + strings.Join(conditions, ` AND `) + ` ORDER BY place LIMIT ` + count
 	}
 	if page.Filter.Status != "" {
 		return of(page.Filter.Status)
 	}
-	return `SELECT ` + columns + ` FROM ((` + of(product.Active) + `) UNION ALL (` + of(product.Archived) + `)) AS either` + newestFirst + count
+	return `SELECT * FROM ((` + of(product.Active) + `) UNION ALL (` + of(product.Archived) + `)) AS either ORDER BY place LIMIT ` + count
 }

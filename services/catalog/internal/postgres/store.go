@@ -24,10 +24,13 @@ func New(pool *pgxpool.Pool) *Store { return &Store{pool: pool} }
 // columns are those of a product, in the order of scan.
 const columns = `id, placeholder, sku, name, description, category, price_minor, currency, prices, attributes, status, version, created_at, updated_at`
 
-func scan(row pgx.CollectableRow) (product.Product, error) {
+func scan(row pgx.CollectableRow) (product.Product, error) { return scanWith(row) }
+
+// scanWith reads a product, and what the row has after it.
+func scanWith(row pgx.CollectableRow, more ...any) (product.Product, error) {
 	var p product.Product
-	err := row.Scan(&p.ID, &p.Placeholder, &p.SKU, &p.Name, &p.Description, &p.Category, &p.PriceMinor, &p.Currency, &p.Prices, &p.Attributes,
-		&p.Status, &p.Version, &p.CreatedAt, &p.UpdatedAt)
+	err := row.Scan(append([]any{&p.ID, &p.Placeholder, &p.SKU, &p.Name, &p.Description, &p.Category, &p.PriceMinor, &p.Currency, &p.Prices,
+		&p.Attributes, &p.Status, &p.Version, &p.CreatedAt, &p.UpdatedAt}, more...)...)
 	p.CreatedAt, p.UpdatedAt = p.CreatedAt.UTC(), p.UpdatedAt.UTC()
 	return p, err
 }

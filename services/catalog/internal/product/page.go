@@ -6,9 +6,6 @@ import (
 	"encoding/binary"
 	"strconv"
 	"strings"
-	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/hp-analytics/hp-analytics/internal/identifier"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
@@ -45,10 +42,9 @@ func (f Filter) Validate() (Filter, error) {
 	return f, nil
 }
 
-// Position is the place of a product in a list, which is sorted by creation time and id, newest first.
+// Position is the place of a product in a list, which is sorted by the numbers of products, newest first.
 type Position struct {
-	CreatedAt time.Time
-	ID        uuid.UUID
+	N int32 // the number of the product, which is positive
 }
 
 // Page asks for the part of a list that follows After, or for its beginning.
@@ -58,27 +54,20 @@ type Page struct {
 	Limit  int
 }
 
-// Position returns the place of p in a list.
-func (p Product) Position() Position { return Position{CreatedAt: p.CreatedAt, ID: p.ID} }
-
-// A cursor is the base64url of: format, microseconds since 1970, id, digest of the filter.
+// A cursor is the base64url of: format, number of the product, digest of the filter.
 const (
-	cursorFormat = 1
+	cursorFormat = 2
 	digestBytes  = 8
-	cursorBytes  = 1 + 8 + 16 + digestBytes
+	cursorBytes  = 1 + 4 + digestBytes
 )
-
-// latest bounds the time in a cursor to what Postgres can compare with.
-var latest = time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
 
 var cursorEncoding = base64.RawURLEncoding.Strict()
 
-// Cursor returns the opaque cursor of the page that follows p in the list of f. The product at p need not be in that list.
+// Cursor returns the opaque cursor of the page that follows p in the list of f. No product need be at p.
 func (f Filter) Cursor(p Position) string {
 	raw := make([]byte, 0, cursorBytes)
 	raw = append(raw, cursorFormat)
-	raw = binary.BigEndian.AppendUint64(raw, uint64(p.CreatedAt.UnixMicro()))
-	raw = append(raw, p.ID[:]...)
+	raw = binary.BigEndian.AppendUint32(raw, uint32(p.N))
 	raw = append(raw, f.digest()...)
 	return cursorEncoding.EncodeToString(raw)
 }
@@ -89,15 +78,15 @@ func (f Filter) Position(cursor string) (Position, error) {
 	if err != nil || len(raw) != cursorBytes || raw[0] != cursorFormat {
 		return Position{}, cursorError("invalid_cursor", "The cursor is not one that this list returned.")
 	}
-	micros := int64(binary.BigEndian.Uint64(raw[1:9]))
-	if micros < 0 || micros >= latest {
+	n := int32(binary.BigEndian.Uint32(raw[1:5]))
+	if n <= 0 {
 		return Position{}, cursorError("invalid_cursor", "The cursor is not one that this list returned.")
 	}
 	if string(raw[cursorBytes-digestBytes:]) != string(f.digest()) {
 		return Position{}, cursorError("cursor_mismatch",
 			"The cursor belongs to a list with other filters. Repeat status, sku, category and q of the first page in the same project, or start again without a cursor.")
 	}
-	return Position{CreatedAt: time.UnixMicro(micros).UTC(), ID: uuid.UUID(raw[9:25])}, nil
+	return Position{N: n}, nil
 }
 
 func cursorError(code, detail string) error {
