@@ -25,6 +25,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/live"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/postgres"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/redis"
+	"github.com/hp-analytics/hp-analytics/services/analytics/internal/yesterday"
 )
 
 // localTTL is how long an answer stays in the memory of the process.
@@ -54,6 +55,10 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 		lifecycle.OnStop("answer cache", answers.Close),
 		lifecycle.OnStop("number cache", numbers.Close),
 		lifecycle.OnStop("time zone cache", zones.Close),
+	}
+	totals := yesterday.New(reports, time.Now, f.Logger, f.Registerer)
+	if cfg.ExportYesterday {
+		background = append(background, lifecycle.Loop("totals of yesterday", totals.Run))
 	}
 	quotas := api.Quotas{
 		Callers: newLimiter("analytics", cfg.CostLimit, f), OfCaller: cfg.CostLimit,

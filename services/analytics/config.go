@@ -37,6 +37,9 @@ type Config struct {
 	// OpenToUsers lets guests of the default project read rankings and series of products, without purchases, units and revenue.
 	// Without it, they read only their own summary.
 	OpenToUsers bool `env:"ANALYTICS_OPEN_TO_USERS, default=true"`
+	// ExportYesterday shows the totals of the last whole day of each project at /metrics, of the hundred oldest ones. Whoever scrapes the
+	// service sees the numbers of all of them.
+	ExportYesterday bool `env:"ANALYTICS_EXPORT_YESTERDAY, default=false"`
 }
 
 // Validate implements config.Validator.
