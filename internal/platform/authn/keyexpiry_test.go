@@ -29,6 +29,7 @@ func TestACachedKeyDoesNotOutliveItsExpiry(t *testing.T) {
 		cache := newKeyCache(keys)
 		defer cache.stop()
 		key := NewKey()
+		basic := base64.StdEncoding.EncodeToString([]byte(key + ":"))
 		for _, step := range []struct {
 			pause time.Duration
 			code  string
@@ -38,7 +39,7 @@ func TestACachedKeyDoesNotOutliveItsExpiry(t *testing.T) {
 			if step.code == "" && err != nil || step.code != "" && errs.CodeOf(err) != step.code {
 				t.Errorf("after %s: %v, want %q", step.pause, err, step.code)
 			}
-			for _, header := range []string{"Bearer " + key, "Basic " + base64.StdEncoding.EncodeToString([]byte(key+":"))} {
+			for _, header := range []string{"Bearer " + key, "bearer " + key, "Basic " + basic, "BASIC " + basic} {
 				if _, recalled := (&Verifier{keys: cache}).Recall(header, ""); recalled != (step.code == "") {
 					t.Errorf("after %s: recalled %t", step.pause, recalled)
 				}

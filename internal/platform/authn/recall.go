@@ -2,7 +2,6 @@ package authn
 
 import (
 	"crypto/sha256"
-	"strings"
 	"time"
 )
 
@@ -37,17 +36,8 @@ func (v *Verifier) Recall(header, slug string) (Principal, bool) {
 }
 
 func (v *Verifier) recallCaller(header string) (Principal, bool) {
-	scheme, credential, _ := strings.Cut(header, " ")
-	keys := v.credentials(credential)
-	switch scheme {
-	case "Bearer":
-	case "Basic":
-		name, ok := userName(credential)
-		if !ok {
-			return Principal{}, false
-		}
-		keys, credential = v.keys, name
-	default:
+	credential, keys, ok := v.presented(header)
+	if !ok {
 		return Principal{}, false
 	}
 	if keys != nil {

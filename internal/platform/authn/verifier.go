@@ -150,20 +150,29 @@ func (v *Verifier) Run(ctx context.Context) {
 // 7617), as libraries of other systems send it. A user is outside projects until Enter. Errors are Unauthenticated, Unavailable if the
 // credentials cannot be checked at the moment, or TooMany for an address that sends many unknown API keys.
 func (v *Verifier) Authenticate(ctx context.Context, header string) (Principal, error) {
-	scheme, credential, _ := strings.Cut(header, " ")
-	if strings.EqualFold(scheme, "Basic") {
-		if key, ok := userName(credential); ok {
-			return v.keys.find(ctx, key)
-		}
-	}
-	if !strings.EqualFold(scheme, "Bearer") || credential == "" {
+	credential, keys, ok := v.presented(header)
+	switch {
+	case !ok:
 		return Principal{}, errs.New(errs.Unauthenticated, "invalid_authorization",
-			"The Authorization header must read: Bearer <access token or API key>, or Basic with an API key as the user name.")
-	}
-	if keys := v.credentials(credential); keys != nil {
+			"The Authorization header must have an access token or an API key as Bearer, or an API key as the user name of Basic.")
+	case keys != nil:
 		return keys.find(ctx, credential)
 	}
 	return v.token(ctx, credential)
+}
+
+// presented returns the credential of an Authorization header, and the cache that knows it; nil for an access token. Names of schemes have
+// no case.
+func (v *Verifier) presented(header string) (credential string, keys *keyCache, ok bool) {
+	scheme, credential, _ := strings.Cut(header, " ")
+	switch {
+	case strings.EqualFold(scheme, "Bearer"):
+		return credential, v.credentials(credential), credential != ""
+	case strings.EqualFold(scheme, "Basic"):
+		credential, ok = userName(credential)
+		return credential, v.keys, ok
+	}
+	return "", nil, false
 }
 
 // userName returns the user name of the credentials of Basic. The password is empty, or ignored.

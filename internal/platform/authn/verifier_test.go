@@ -73,7 +73,7 @@ func TestBadAuthorizationHeaders(t *testing.T) {
 		if !errs.Is(err, errs.Unauthenticated) || errs.CodeOf(err) != want {
 			t.Errorf("%.30q: %v, want %s", header, err, want)
 		}
-		if want == "invalid_authorization" && !strings.Contains(err.Error(), "or Basic with an API key as the user name") {
+		if want == "invalid_authorization" && !strings.Contains(err.Error(), "an API key as the user name of Basic") {
 			t.Errorf("%.30q: %v does not name Basic", header, err)
 		}
 	}
