@@ -36,7 +36,9 @@ func TestConnectionCutWhileAnEventIsCommitted(t *testing.T) {
 
 			between.cutAt(mark, reaches)
 			unavailable(t, "the first try", p.post("/events", p.ingestKey, event))
-			stored := func() int { return p.count(`SELECT count(*) FROM ingest.events WHERE properties->>'mark' = $1`, mark) }
+			stored := func() int {
+				return p.count(`SELECT count(*) FROM ingest.events WHERE properties::jsonb->>'mark' = $1`, mark)
+			}
 			want := "accepted"
 			if reaches {
 				want = "duplicate"

@@ -85,7 +85,7 @@ func TestAnAcceptedEventIsStored(t *testing.T) {
 		JOIN ingest.batches AS b USING (project) JOIN catalog.products AS p ON p.n = e.product
 		JOIN ingest.users AS u ON u.project = e.project AND u.n = e.user_n JOIN ingest.names AS names ON names.project = e.project AND names.n = e.name
 		WHERE e.project = 1 AND e.batch = b.id AND e.id = $1 AND names.name = 'add_to_cart' AND names.n = 3 AND p.id = $2
-		AND u.id = 'customer-17' AND NOT u.anonymous AND u.first_seen = ts AND properties = '{"n": 1.50, "size": 42}'
+		AND u.id = 'customer-17' AND NOT u.anonymous AND u.first_seen = ts AND properties = '{"size": 42, "n":1.50}'
 		AND b.id = $3::bigint AND b.kind = 'events' AND b.rows = 1 AND b.min_ts = ts AND b.max_ts = ts AND b.aggregated_at IS NULL`,
 		id, shoeID, a.string("batch_id")); n != 1 {
 		t.Errorf("%d such rows, want 1", n)

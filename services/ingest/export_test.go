@@ -82,7 +82,7 @@ func (p *platform) stored(query string, args ...any) (rows []map[string]any) {
 const storedEvents = `
 	SELECT e.id, to_char(e.ts AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US') AS ts, n.name AS type,
 		CASE WHEN NOT u.anonymous THEN u.id END AS user_id, CASE WHEN u.anonymous THEN u.id END AS anonymous_id,
-		p.id AS product_id, p.sku, e.batch::text AS batch_id, coalesce(e.properties, '{}') AS properties
+		p.id AS product_id, p.sku, e.batch::text AS batch_id, coalesce(e.properties, '{}')::jsonb AS properties
 	FROM ingest.events e JOIN ingest.names n ON n.project = e.project AND n.n = e.name
 	JOIN ingest.users u ON u.project = e.project AND u.n = e.user_n LEFT JOIN catalog.products p ON p.n = e.product
 	WHERE e.project = 1 AND e.ts >= $1 AND e.ts < $2 ORDER BY e.ts, e.id`
@@ -292,7 +292,7 @@ func (p *platform) fat(at time.Time) {
 	p.exec(`INSERT INTO ingest.users (project, anonymous, n, id) OVERRIDING SYSTEM VALUE VALUES (1, false, 900, 'fat')`)
 	p.exec(`INSERT INTO ingest.names (project, n, name) VALUES (1, 1, 'view') ON CONFLICT DO NOTHING`)
 	p.exec(`INSERT INTO ingest.events (ts, user_n, batch, id, project, name, properties)
-		SELECT $1, 900, 1, gen_random_uuid(), 1, 1, jsonb_build_object('x', repeat('x', 20000)) FROM generate_series(1, 3000)`, at)
+		SELECT $1, 900, 1, gen_random_uuid(), 1, 1, jsonb_build_object('x', repeat('x', 20000))::text FROM generate_series(1, 3000)`, at)
 }
 
 // untilFree waits until no export runs.

@@ -78,7 +78,7 @@ func TestClocksThatAreWrong(t *testing.T) {
 			t.Errorf("a clock that is known to be ahead: %d %v", a.status, a.object)
 		}
 	}
-	if n := p.count(`SELECT count(*) FROM ingest.events WHERE ts > now() + interval '55 minutes' AND (properties->>'$skew_ms')::bigint BETWEEN -3700000 AND -3600000`); n != 1 {
+	if n := p.count(`SELECT count(*) FROM ingest.events WHERE ts > now() + interval '55 minutes' AND (properties::jsonb->>'$skew_ms')::bigint BETWEEN -3700000 AND -3600000`); n != 1 {
 		t.Errorf("%d rows with a skew", n)
 	}
 	// A retry after the clock was set right.
@@ -94,7 +94,7 @@ func TestClocksThatAreWrong(t *testing.T) {
 			t.Errorf("attempt %d: %v", i, a.object)
 		}
 	}
-	if n := p.count(`SELECT count(*) FROM ingest.events WHERE ts BETWEEN now() - interval '1 minute' AND now() AND properties->>'a' = '1' AND properties->>'$ts_sent' = $1`, ts); n != 1 {
+	if n := p.count(`SELECT count(*) FROM ingest.events WHERE ts BETWEEN now() - interval '1 minute' AND now() AND properties::jsonb->>'a' = '1' AND properties::jsonb->>'$ts_sent' = $1`, ts); n != 1 {
 		t.Errorf("%d clamped rows", n)
 	}
 	// When its time is not too far ahead any more, it is still the same event.

@@ -25,7 +25,7 @@ func TestTextThatCannotBeStoredIsReplaced(t *testing.T) {
 		}
 	}
 	for _, want := range []string{"Hoodie \ufffd", "x\ufffdy"} {
-		if n := p.count(`SELECT count(*) FROM ingest.events WHERE $1 IN (properties->>'title', properties->>'a')`, want); n != 1 {
+		if n := p.count(`SELECT count(*) FROM ingest.events WHERE $1 IN (properties::jsonb->>'title', properties::jsonb->>'a')`, want); n != 1 {
 			t.Errorf("%d events have %q", n, want)
 		}
 	}

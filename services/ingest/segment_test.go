@@ -80,7 +80,7 @@ func TestSegmentMessages(t *testing.T) {
 		"Order Completed": "", "Alone": "",
 	}
 	got := map[string]string{}
-	for _, row := range p.stored(`SELECT n.name, coalesce(e.properties::text, '') AS properties, e.ts::text AS ts FROM ingest.events e JOIN ingest.names n ON n.project = e.project AND n.n = e.name WHERE n.name <> 'identify'`) {
+	for _, row := range p.stored(`SELECT n.name, coalesce(e.properties::jsonb::text, '') AS properties, e.ts::text AS ts FROM ingest.events e JOIN ingest.names n ON n.project = e.project AND n.n = e.name WHERE n.name <> 'identify'`) {
 		name := row["name"].(string)
 		if _, twice := got[name]; twice {
 			t.Errorf("%s is stored twice", name)

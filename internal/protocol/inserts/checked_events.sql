@@ -27,7 +27,7 @@
 		SELECT WHERE NOT EXISTS (SELECT FROM changed) AND NOT EXISTS (SELECT FROM moved) AND NOT EXISTS (SELECT FROM expired)
 	), sent AS MATERIALIZED (
 		SELECT sent.*
-		FROM fine, unnest($1::smallint[], $2::timestamptz[], $3::uuid[], $4::bigint[], $5::integer[], $6::smallint[], $7::jsonb[], $8::bigint[], $9::bytea[])
+		FROM fine, unnest($1::smallint[], $2::timestamptz[], $3::uuid[], $4::bigint[], $5::integer[], $6::smallint[], $7::text[], $8::bigint[], $9::bytea[])
 			AS sent (project, ts, id, user_n, product, name, properties, batch, record)
 	), stored AS (
 		INSERT INTO ingest.events (project, ts, id, user_n, product, name, properties, batch)

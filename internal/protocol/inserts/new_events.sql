@@ -9,4 +9,4 @@
 		)
 		INSERT INTO ingest.events (project, ts, id, user_n, product, name, properties, batch)
 		SELECT $1::smallint, ts, id, user_n, product, name, properties, $2::bigint
-		FROM fine, (SELECT unnest($3::timestamptz[]) AS ts, unnest($4::uuid[]) AS id, unnest($5::bigint[]) AS user_n, unnest($6::integer[]) AS product, unnest($7::smallint[]) AS name, unnest($8::jsonb[]) AS properties) AS sent
+		FROM fine, (SELECT unnest($3::timestamptz[]) AS ts, unnest($4::uuid[]) AS id, unnest($5::bigint[]) AS user_n, unnest($6::integer[]) AS product, unnest($7::smallint[]) AS name, unnest($8::text[]) AS properties) AS sent

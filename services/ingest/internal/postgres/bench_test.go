@@ -386,7 +386,10 @@ func (p *parameters) fillOld(rows []*event.Event) {
 	p.array(pgtype.UUIDOID, n, func(i int) { p.uuidElement(rows[i].ProductID) })
 	p.array(pgtype.TextOID, n, func(i int) { p.textElement(rows[i].UserID) })
 	p.array(pgtype.TextOID, n, func(i int) { p.textElement(rows[i].Type) })
-	p.array(pgtype.JSONBOID, n, func(i int) { p.jsonbElement(rows[i].Properties) })
+	p.array(pgtype.JSONBOID, n, func(i int) {
+		const version = "\x01" // of the binary format of jsonb, which is this byte and the text
+		p.textElement(version + string(rows[i].Properties))
+	})
 	for _, value := range []int64{int64(n), rows[0].TS.UnixMicro() - epoch, rows[n-1].TS.UnixMicro() - epoch} {
 		p.bytes(binary.BigEndian.AppendUint64(nil, uint64(value)))
 	}

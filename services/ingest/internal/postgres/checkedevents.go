@@ -30,7 +30,7 @@ var insertChecked = `
 		SELECT WHERE NOT EXISTS (SELECT FROM changed) AND NOT EXISTS (SELECT FROM moved) AND NOT EXISTS (SELECT FROM expired)
 	), sent AS MATERIALIZED (
 		SELECT sent.*
-		FROM fine, unnest($1::smallint[], $2::timestamptz[], $3::uuid[], $4::bigint[], $5::integer[], $6::smallint[], $7::jsonb[], $8::bigint[], $9::bytea[])
+		FROM fine, unnest($1::smallint[], $2::timestamptz[], $3::uuid[], $4::bigint[], $5::integer[], $6::smallint[], $7::text[], $8::bigint[], $9::bytea[])
 			AS sent (project, ts, id, user_n, product, name, properties, batch, record)
 	), stored AS (
 		INSERT INTO ingest.events (project, ts, id, user_n, product, name, properties, batch)
@@ -123,7 +123,7 @@ func (s *Store) compare(ctx context.Context, events []event.Event, others []int,
 		SELECT sent.n - 1, stored.name = sent.name AND stored.product IS NOT DISTINCT FROM sent.product
 			AND (stored.user_n = 0 OR (stored.user_n IN (sent.user_n, sent.anonymous)
 					OR EXISTS (SELECT FROM ingest.users AS u WHERE u.project = sent.project AND u.n = sent.anonymous AND u.person = stored.user_n))
-				AND coalesce(stored.properties - $9::text[], '{}') = coalesce(sent.properties - $9::text[], '{}'))
+				AND coalesce(stored.properties::jsonb - $9::text[], '{}') = coalesce(sent.properties - $9::text[], '{}'))
 		FROM unnest($1::smallint[], $2::timestamptz[], $3::uuid[], $4::bigint[], $5::bigint[], $6::integer[], $7::smallint[], $8::jsonb[])
 			WITH ORDINALITY AS sent (project, ts, id, user_n, anonymous, product, name, properties, n)
 		CROSS JOIN LATERAL (

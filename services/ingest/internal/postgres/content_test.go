@@ -34,7 +34,7 @@ func TestOneBadRowCostsNoNeighbour(t *testing.T) {
 	for i := range n {
 		e := someEvents(1)
 		if i == badOne {
-			e[0].Properties = []byte("no JSON")
+			e[0].Properties = []byte("\xff")
 		}
 		sent.Go(func() { _, _, errsOfEvents[i] = c.CommitEvents(t.Context(), e) })
 	}

@@ -83,7 +83,7 @@ func (a *archive) insert(events ...sample) []uuid.UUID {
 	rows, ids := make([][]any, len(events)), make([]uuid.UUID, len(events))
 	for i, e := range events {
 		ids[i] = uuid.New()
-		rows[i] = []any{e.ts, e.user, int64(1), ids[i], nullable(e.product), cmp.Or(e.project, 1), e.name, map[string]any{"i": i}}
+		rows[i] = []any{e.ts, e.user, int64(1), ids[i], nullable(e.product), cmp.Or(e.project, 1), e.name, fmt.Sprintf(`{"i":%d}`, i)}
 		if e.ts.Before(first) {
 			first = e.ts
 		}

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -50,7 +49,7 @@ type rawEvent struct {
 	product    *int32
 	name       int16
 	batch      int64
-	properties json.RawMessage
+	properties []byte
 	dense      bool
 }
 

@@ -65,7 +65,7 @@ func (p *placeholders) relation(single bool, columns ...string) string {
 func insertNew(s shape) string {
 	p := placeholders{n: 2}
 	project, batch := "$1::smallint", "$2::bigint"
-	columns := []string{"ts timestamptz", "id uuid", "user_n bigint", "product integer", "name smallint", "properties jsonb"}
+	columns := []string{"ts timestamptz", "id uuid", "user_n bigint", "product integer", "name smallint", "properties text"}
 	if s.projects {
 		p.n, project, batch = 0, "sent.project", "sent.batch"
 		columns = append(columns, "project smallint", "batch bigint")

@@ -20,9 +20,8 @@ type parameters struct {
 type span struct{ begin, end int }
 
 const (
-	arrayFlags   = 1 // elements may be NULL
-	jsonbVersion = 1 // of the binary format of jsonb, which is this byte and the text
-	null         = 1<<32 - 1
+	arrayFlags = 1 // elements may be NULL
+	null       = 1<<32 - 1
 )
 
 // epoch is where Postgres begins to count microseconds.
@@ -110,13 +109,13 @@ func (p *parameters) int8Element(value int64) {
 
 func (p *parameters) timeElement(value time.Time) { p.int8Element(value.UnixMicro() - epoch) }
 
-func (p *parameters) jsonbElement(value []byte) {
+// optionalElement adds bytes, or NULL for nil.
+func (p *parameters) optionalElement(value []byte) {
 	if value == nil {
 		p.word(null)
 		return
 	}
-	p.word(uint32(1 + len(value)))
-	p.data = append(append(p.data, jsonbVersion), value...)
+	p.bytesElement(value)
 }
 
 // fill replaces the parameters by those of insertNew for a shape.
@@ -139,7 +138,7 @@ func (p *parameters) fill(f *flush, news []sighting, s shape) {
 		}
 	})
 	p.array(pgtype.Int2OID, n, func(i int) { p.int2Element(rows[i].Name) })
-	p.array(pgtype.JSONBOID, n, func(i int) { p.jsonbElement(rows[i].Properties) })
+	p.array(pgtype.TextOID, n, func(i int) { p.optionalElement(rows[i].Properties) })
 	if s.projects {
 		p.array(pgtype.Int2OID, n, func(i int) { p.int2Element(rows[i].Project) })
 		p.array(pgtype.Int8OID, n, func(i int) { p.int8Element(f.batchOf[i]) })

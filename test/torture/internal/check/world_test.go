@@ -65,7 +65,7 @@ func newWorld(t *testing.T) *world {
 		(3000, 1, 'refunds', 1, now(), now(), now(), now() + interval '1s')`)
 	for id, e := range w.checker.Account.Events {
 		w.exec(`INSERT INTO ingest.events (project, ts, id, product, user_n, name, properties, batch)
-			SELECT 1, $1, $2, (SELECT n FROM catalog.products WHERE id = $3), u.n, d.n, nullif($6, '')::jsonb, 1000
+			SELECT 1, $1, $2, (SELECT n FROM catalog.products WHERE id = $3), u.n, d.n, nullif($6, ''), 1000
 			FROM ingest.users AS u, ingest.names AS d WHERE u.id = $4 AND d.name = $5`, e.TS, id, e.ProductID, e.UserID, e.Type, e.Properties)
 	}
 	w.exec(`INSERT INTO ingest.orders (project, ts, user_n, batch, id, lines, currency, content_hash)
