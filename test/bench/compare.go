@@ -77,6 +77,9 @@ func oursAndTheirs(name, path string, goal goal) comparison {
 
 func oursSent(s scenario, worker bool) func(context.Context, *bench) (row, error) {
 	return func(ctx context.Context, b *bench) (row, error) {
+		if err := b.platform.emptyEvents(ctx); err != nil {
+			return row{}, err
+		}
 		return b.send(ctx, "", worker, b.platform.traffic(s.path, s.perOne, s.bodies(b.platform.bodies()), jsonType), 0)
 	}
 }
