@@ -164,6 +164,12 @@ const (
 	ScopeRead   Scope = "read"
 )
 
+// Defines values for SegmentDestinationProtocol.
+const (
+	SegmentDestinationProtocolHTTP  SegmentDestinationProtocol = "http"
+	SegmentDestinationProtocolHTTPS SegmentDestinationProtocol = "https"
+)
+
 // Defines values for TimeZoneChangeState.
 const (
 	TimeZoneChangeStateDone    TimeZoneChangeState = "done"
@@ -2773,6 +2779,36 @@ type RevenueChange struct {
 // Example: user
 type Role string
 
+// RudderSettings The settings that RudderStack's library for browsers asks for.
+type RudderSettings struct {
+	// Source A source as RudderStack's library knows it.
+	Source RudderSource `json:"source"`
+}
+
+// RudderSource A source as RudderStack's library knows it.
+type RudderSource struct {
+	// Config Empty.
+	Config map[string]interface{} `json:"config"`
+
+	// Connections None.
+	Connections []map[string]interface{} `json:"connections"`
+
+	// Destinations None: the library sends to nobody else.
+	Destinations []map[string]interface{} `json:"destinations"`
+
+	// Enabled Always true.
+	Enabled bool `json:"enabled"`
+
+	// ID A constant.
+	ID string `json:"id"`
+
+	// Name A constant.
+	Name string `json:"name"`
+
+	// WorkspaceID A constant.
+	WorkspaceID string `json:"workspaceId"`
+}
+
 // SKU The shop's own name of the product, unique in its project: any printable text of up to 200 bytes in UTF-8, except `.` and `..`. White space around it is removed, and it is brought to Unicode normalization form C; otherwise two SKUs are the same only if all their characters are, capitals included.
 //
 // Example: SHOE-TRAIL-42
@@ -2828,6 +2864,21 @@ type SavedViewRequest struct {
 // Example: ingest
 type Scope string
 
+// SegmentDestination This server, as the library names it.
+type SegmentDestination struct {
+	// APIHost The host and the path below which the library sends.
+	APIHost string `json:"apiHost"`
+
+	// APIKey The key of the page.
+	APIKey string `json:"apiKey"`
+
+	// Protocol The scheme.
+	Protocol SegmentDestinationProtocol `json:"protocol"`
+}
+
+// SegmentDestinationProtocol The scheme.
+type SegmentDestinationProtocol string
+
 // SegmentRequest A message of Segment's specification, or a batch of them in `batch`. Members that are not named here are taken and ignored, and ids may be numbers.
 type SegmentRequest struct {
 	// AnonymousID Who did it, before they are known.
@@ -2872,6 +2923,18 @@ type SegmentRequest struct {
 type SegmentResult struct {
 	// Success Always true.
 	Success bool `json:"success"`
+}
+
+// SegmentSettings The settings that Segment's library for browsers asks for.
+type SegmentSettings struct {
+	// Integrations Where the library sends.
+	Integrations struct {
+		// SegmentIo This server, as the library names it.
+		SegmentIo SegmentDestination `json:"Segment.io"`
+	} `json:"integrations"`
+
+	// Plan Empty.
+	Plan map[string]interface{} `json:"plan"`
 }
 
 // Series The counts of a product over time.
@@ -4021,6 +4084,33 @@ type ExportRefundsParams struct {
 
 	// After The `cursor` of the last row that was received. The answer begins with the row after it.
 	After ExportAfter `form:"after,omitempty" json:"after,omitempty,omitzero"`
+}
+
+// SendSegmentBeaconParams defines parameters for SendSegmentBeacon.
+type SendSegmentBeaconParams struct {
+	// WriteKey The key.
+	WriteKey string `form:"writeKey,omitempty" json:"writeKey,omitempty,omitzero"`
+}
+
+// GetSourceConfigParams defines parameters for GetSourceConfig.
+type GetSourceConfigParams struct {
+	// P The kind of the library. Ignored.
+	P string `form:"p,omitempty" json:"p,omitempty,omitzero"`
+
+	// V The version of the library. Ignored.
+	V string `form:"v,omitempty" json:"v,omitempty,omitzero"`
+
+	// Build The build of the library. Ignored.
+	Build string `form:"build,omitempty" json:"build,omitempty,omitzero"`
+
+	// WriteKey The key of the page. It is not looked up.
+	WriteKey string `form:"writeKey,omitempty" json:"writeKey,omitempty,omitzero"`
+
+	// LockIntegrationsVersion Ignored.
+	LockIntegrationsVersion string `form:"lockIntegrationsVersion,omitempty" json:"lockIntegrationsVersion,omitempty,omitzero"`
+
+	// LockPluginsVersion Ignored.
+	LockPluginsVersion string `form:"lockPluginsVersion,omitempty" json:"lockPluginsVersion,omitempty,omitzero"`
 }
 
 // SendSegmentParamsKind defines parameters for SendSegment.
@@ -5610,6 +5700,53 @@ func (c *Client) ExportRefunds(ctx context.Context, params *ExportRefundsParams,
 		call.setQuery("after", params.After)
 	}
 	return c.do(ctx, call, nil, nil, options)
+}
+
+// SendSegmentBeacon calls POST /segment/beacon/v1/batch: take what RudderStack's library sends by beacon.
+//
+// As `POST /segment/v1/batch`, with the key in the query.
+func (c *Client) SendSegmentBeacon(ctx context.Context, body SegmentRequest, params *SendSegmentBeaconParams, options ...CallOption) (result SegmentResult, err error) {
+	call := &call{
+		operation: "sendSegmentBeacon", method: http.MethodPost,
+		path: "/segment/beacon/v1/batch",
+	}
+	if params != nil {
+		call.setQuery("writeKey", params.WriteKey)
+	}
+	err = c.do(ctx, call, &body, &result, options)
+	return result, err
+}
+
+// GetSourceConfig calls GET /segment/sourceConfig/: settings of RudderStack's library for browsers.
+//
+// What the library asks for when its `configUrl` is `/segment` below this server: a source without destinations. The answer is the same for every key.
+func (c *Client) GetSourceConfig(ctx context.Context, params *GetSourceConfigParams, options ...CallOption) (result RudderSettings, err error) {
+	call := &call{
+		operation: "getSourceConfig", method: http.MethodGet,
+		path: "/segment/sourceConfig/", public: true,
+	}
+	if params != nil {
+		call.setQuery("p", params.P)
+		call.setQuery("v", params.V)
+		call.setQuery("build", params.Build)
+		call.setQuery("writeKey", params.WriteKey)
+		call.setQuery("lockIntegrationsVersion", params.LockIntegrationsVersion)
+		call.setQuery("lockPluginsVersion", params.LockPluginsVersion)
+	}
+	err = c.do(ctx, call, nil, &result, options)
+	return result, err
+}
+
+// GetSegmentSettings calls GET /segment/v1/projects/{key}/settings: settings of Segment's library for browsers.
+//
+// What the library asks for when its `cdnURL` is `/segment` below this server: where it sends, and that it loads nothing else. The answer is the same for every key.
+func (c *Client) GetSegmentSettings(ctx context.Context, key string, options ...CallOption) (result SegmentSettings, err error) {
+	call := &call{
+		operation: "getSegmentSettings", method: http.MethodGet,
+		path: fmt.Sprintf("/segment/v1/projects/%s/settings", pathSegment(key)), public: true,
+	}
+	err = c.do(ctx, call, nil, &result, options)
+	return result, err
 }
 
 // SendSegment calls POST /segment/v1/{kind}: take what libraries for Segment send.

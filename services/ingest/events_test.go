@@ -48,6 +48,9 @@ func TestEveryOperationIsServed(t *testing.T) {
 	p.send(http.MethodDelete, "/imports/"+history.string("id"), owner, nil).expect(t, http.StatusOK, "")
 	p.get("/events/batches/"+accepted.string("batch_id"), p.ingestKey).expect(t, http.StatusOK, "")
 	p.post("/events/beacon", p.publicKey(), `{"events":[{"type":"page","anonymous_id":"visitor"}]}`).expect(t, http.StatusAccepted, "")
+	p.post("/segment/beacon/v1/batch?writeKey="+p.publicKey(), "", `{"batch":[]}`).expect(t, http.StatusOK, "")
+	p.get("/segment/v1/projects/hpw_any/settings", "").expect(t, http.StatusOK, "")
+	p.get("/segment/sourceConfig/?p=npm&v=3&build=modern&writeKey=hpw_any&lockIntegrationsVersion=false&lockPluginsVersion=false", "").expect(t, http.StatusOK, "")
 	p.post("/segment/v1/track", p.ingestKey, `{"event":"Signed Up","userId":"customer-17"}`).expect(t, http.StatusOK, "")
 	read := p.apiKey("read")
 	for _, path := range []string{"/events", "/users/customer-17/events", "/events/export?day=2026-03-14", "/orders/export?day=2026-03-14", "/refunds/export?day=2026-03-14"} {

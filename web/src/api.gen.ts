@@ -1441,6 +1441,90 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/segment/beacon/v1/batch": {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take what RudderStack's library sends by beacon
+         * @description As `POST /segment/v1/batch`, with the key in the query.
+         */
+        post: operations["sendSegmentBeacon"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/segment/v1/projects/{key}/settings": {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path: {
+                /**
+                 * @description The key of the page. It is not looked up.
+                 * @example hpw_Zk3vQ0b1c2d3e4f5g6h7i8j9k0l1m2n3o4p5q6r7s8t1hGknS
+                 */
+                key: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * Settings of Segment's library for browsers
+         * @description What the library asks for when its `cdnURL` is `/segment` below this server: where it sends, and that it loads nothing else. The answer is the same for every key.
+         */
+        get: operations["getSegmentSettings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/segment/sourceConfig/": {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Settings of RudderStack's library for browsers
+         * @description What the library asks for when its `configUrl` is `/segment` below this server: a source without destinations. The answer is the same for every key.
+         */
+        get: operations["getSourceConfig"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/refunds": {
         parameters: {
             query?: never;
@@ -3839,6 +3923,56 @@ export interface components {
             };
         } & {
             [key: string]: unknown;
+        };
+        /** @description The settings that Segment's library for browsers asks for. */
+        SegmentSettings: {
+            /** @description Where the library sends. */
+            integrations: {
+                "Segment.io": components["schemas"]["SegmentDestination"];
+            };
+            /** @description Empty. */
+            plan: {
+                [key: string]: unknown;
+            };
+        };
+        /** @description This server, as the library names it. */
+        SegmentDestination: {
+            /** @description The key of the page. */
+            apiKey: string;
+            /** @description The host and the path below which the library sends. */
+            apiHost: string;
+            /**
+             * @description The scheme.
+             * @enum {string}
+             */
+            protocol: "http" | "https";
+        };
+        /** @description The settings that RudderStack's library for browsers asks for. */
+        RudderSettings: {
+            source: components["schemas"]["RudderSource"];
+        };
+        /** @description A source as RudderStack's library knows it. */
+        RudderSource: {
+            /** @description A constant. */
+            id: string;
+            /** @description A constant. */
+            name: string;
+            /** @description A constant. */
+            workspaceId: string;
+            /** @description Always true. */
+            enabled: boolean;
+            /** @description Empty. */
+            config: {
+                [key: string]: unknown;
+            };
+            /** @description None. */
+            connections: {
+                [key: string]: unknown;
+            }[];
+            /** @description None: the library sends to nobody else. */
+            destinations: {
+                [key: string]: unknown;
+            }[];
         };
         /** @description The answer that Segment's libraries expect. */
         SegmentResult: {
@@ -8884,6 +9018,157 @@ export interface operations {
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableContent"];
             429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    sendSegmentBeacon: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The key.
+                 * @example hpw_Zk3vQ0b1c2d3e4f5g6h7i8j9k0l1m2n3o4p5q6r7s8t1hGknS
+                 */
+                writeKey?: string;
+            };
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Messages in `batch`; at most 500 KiB. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SegmentRequest"];
+                "text/plain": components["schemas"]["SegmentRequest"];
+            };
+        };
+        responses: {
+            /** @description Everything that can be stored is durable. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SegmentResult"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getSegmentSettings: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path: {
+                /**
+                 * @description The key of the page. It is not looked up.
+                 * @example hpw_Zk3vQ0b1c2d3e4f5g6h7i8j9k0l1m2n3o4p5q6r7s8t1hGknS
+                 */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The settings. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SegmentSettings"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            422: components["responses"]["UnprocessableContent"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getSourceConfig: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The kind of the library. Ignored.
+                 * @example npm
+                 */
+                p?: string;
+                /**
+                 * @description The version of the library. Ignored.
+                 * @example 3.34.1
+                 */
+                v?: string;
+                /**
+                 * @description The build of the library. Ignored.
+                 * @example modern
+                 */
+                build?: string;
+                /**
+                 * @description The key of the page. It is not looked up.
+                 * @example hpw_Zk3vQ0b1c2d3e4f5g6h7i8j9k0l1m2n3o4p5q6r7s8t1hGknS
+                 */
+                writeKey?: string;
+                /**
+                 * @description Ignored.
+                 * @example false
+                 */
+                lockIntegrationsVersion?: string;
+                /**
+                 * @description Ignored.
+                 * @example false
+                 */
+                lockPluginsVersion?: string;
+            };
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The settings. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RudderSettings"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
         };

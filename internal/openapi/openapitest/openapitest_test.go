@@ -224,7 +224,7 @@ func TestOperations(t *testing.T) {
 			"beginImport", "createEvent", "createEventsBulk", "createOrder", "createOrdersBulk", "createPurchase",
 			"createPurchasesBulk", "createRefund", "createStandaloneRefund", "createStandaloneRefundsBulk", "eraseUser",
 			"exportEvents", "exportOrders", "exportRefunds", "exportUser", "finishImport", "getBatchReceipt", "getErasure", "getExport", "getImport",
-			"getOrder", "listErasures", "listEvents", "listExports", "listUserEvents", "sendBeacon", "sendSegment",
+			"getOrder", "getSegmentSettings", "getSourceConfig", "listErasures", "listEvents", "listExports", "listUserEvents", "sendBeacon", "sendSegment", "sendSegmentBeacon",
 		},
 		"analytics": {
 			"eventNames", "eventTimeseries", "liveEvents", "mySummary", "overview", "productTimeseries", "productTimeseriesBySKU", "sharedOverview", "sharedProduct",

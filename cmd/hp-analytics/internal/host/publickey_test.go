@@ -17,7 +17,7 @@ func TestAPublicKeyOnlySends(t *testing.T) {
 	for _, c := range p.callers() {
 		callers[c.name] = c
 	}
-	sends := []string{"sendBeacon", "sendSegment"}
+	sends := []string{"sendBeacon", "sendSegment", "sendSegmentBeacon"}
 	reached := 0
 	for _, request := range openapitest.Requests(t) {
 		want := "403"

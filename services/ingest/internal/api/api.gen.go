@@ -1127,10 +1127,52 @@ type RefundRequest struct {
 	TS *time.Time `json:"ts,omitempty"`
 }
 
+// RudderSettings The settings that RudderStack's library for browsers asks for.
+type RudderSettings struct {
+	// Source A source as RudderStack's library knows it.
+	Source RudderSource `json:"source"`
+}
+
+// RudderSource A source as RudderStack's library knows it.
+type RudderSource struct {
+	// Config Empty.
+	Config map[string]interface{} `json:"config"`
+
+	// Connections None.
+	Connections []map[string]interface{} `json:"connections"`
+
+	// Destinations None: the library sends to nobody else.
+	Destinations []map[string]interface{} `json:"destinations"`
+
+	// Enabled Always true.
+	Enabled bool `json:"enabled"`
+
+	// ID A constant.
+	ID string `json:"id"`
+
+	// Name A constant.
+	Name string `json:"name"`
+
+	// WorkspaceID A constant.
+	WorkspaceID string `json:"workspaceId"`
+}
+
 // SKU The shop's own name of the product, unique in its project: any printable text of up to 200 bytes in UTF-8, except `.` and `..`. White space around it is removed, and it is brought to Unicode normalization form C; otherwise two SKUs are the same only if all their characters are, capitals included.
 //
 // Example: SHOE-TRAIL-42
 type SKU = string
+
+// SegmentDestination This server, as the library names it.
+type SegmentDestination struct {
+	// APIHost The host and the path below which the library sends.
+	APIHost string `json:"apiHost"`
+
+	// APIKey The key of the page.
+	APIKey string `json:"apiKey"`
+
+	// Protocol The scheme.
+	Protocol string `json:"protocol"`
+}
 
 // SegmentRequest A message of Segment's specification, or a batch of them in `batch`. Members that are not named here are taken and ignored, and ids may be numbers.
 type SegmentRequest struct {
@@ -1176,6 +1218,18 @@ type SegmentRequest struct {
 type SegmentResult struct {
 	// Success Always true.
 	Success bool `json:"success"`
+}
+
+// SegmentSettings The settings that Segment's library for browsers asks for.
+type SegmentSettings struct {
+	// Integrations Where the library sends.
+	Integrations struct {
+		// SegmentIo This server, as the library names it.
+		SegmentIo SegmentDestination `json:"Segment.io"`
+	} `json:"integrations"`
+
+	// Plan Empty.
+	Plan map[string]interface{} `json:"plan"`
 }
 
 // StandaloneRefundBulkRequest Refunds without an order.
@@ -1538,6 +1592,33 @@ type ExportRefundsParams struct {
 	After *ExportAfter `form:"after,omitempty" json:"after,omitempty"`
 }
 
+// SendSegmentBeaconParams defines parameters for SendSegmentBeacon.
+type SendSegmentBeaconParams struct {
+	// WriteKey The key.
+	WriteKey *string `form:"writeKey,omitempty" json:"writeKey,omitempty"`
+}
+
+// GetSourceConfigParams defines parameters for GetSourceConfig.
+type GetSourceConfigParams struct {
+	// P The kind of the library. Ignored.
+	P *string `form:"p,omitempty" json:"p,omitempty"`
+
+	// V The version of the library. Ignored.
+	V *string `form:"v,omitempty" json:"v,omitempty"`
+
+	// Build The build of the library. Ignored.
+	Build *string `form:"build,omitempty" json:"build,omitempty"`
+
+	// WriteKey The key of the page. It is not looked up.
+	WriteKey *string `form:"writeKey,omitempty" json:"writeKey,omitempty"`
+
+	// LockIntegrationsVersion Ignored.
+	LockIntegrationsVersion *string `form:"lockIntegrationsVersion,omitempty" json:"lockIntegrationsVersion,omitempty"`
+
+	// LockPluginsVersion Ignored.
+	LockPluginsVersion *string `form:"lockPluginsVersion,omitempty" json:"lockPluginsVersion,omitempty"`
+}
+
 // SendSegmentParamsKind defines parameters for SendSegment.
 type SendSegmentParamsKind string
 
@@ -1606,6 +1687,9 @@ type CreateStandaloneRefundJSONRequestBody = StandaloneRefundRequest
 
 // CreateStandaloneRefundsBulkJSONRequestBody defines body for CreateStandaloneRefundsBulk for application/json ContentType.
 type CreateStandaloneRefundsBulkJSONRequestBody = StandaloneRefundBulkRequest
+
+// SendSegmentBeaconJSONRequestBody defines body for SendSegmentBeacon for application/json ContentType.
+type SendSegmentBeaconJSONRequestBody = SegmentRequest
 
 // SendSegmentJSONRequestBody defines body for SendSegment for application/json ContentType.
 type SendSegmentJSONRequestBody = SegmentRequest
@@ -1914,6 +1998,15 @@ type ServerInterface interface {
 	// ExportRefunds All refunds of a day
 	// (GET /refunds/export)
 	ExportRefunds(w http.ResponseWriter, r *http.Request, params ExportRefundsParams)
+	// SendSegmentBeacon Take what RudderStack's library sends by beacon
+	// (POST /segment/beacon/v1/batch)
+	SendSegmentBeacon(w http.ResponseWriter, r *http.Request, params SendSegmentBeaconParams)
+	// GetSourceConfig Settings of RudderStack's library for browsers
+	// (GET /segment/sourceConfig/)
+	GetSourceConfig(w http.ResponseWriter, r *http.Request, params GetSourceConfigParams)
+	// GetSegmentSettings Settings of Segment's library for browsers
+	// (GET /segment/v1/projects/{key}/settings)
+	GetSegmentSettings(w http.ResponseWriter, r *http.Request, key string)
 	// SendSegment Take what libraries for Segment send
 	// (POST /segment/v1/{kind})
 	SendSegment(w http.ResponseWriter, r *http.Request, kind SendSegmentParamsKind)
@@ -2067,6 +2160,24 @@ func (_ Unimplemented) CreateStandaloneRefundsBulk(w http.ResponseWriter, r *htt
 // ExportRefunds All refunds of a day
 // (GET /refunds/export)
 func (_ Unimplemented) ExportRefunds(w http.ResponseWriter, r *http.Request, params ExportRefundsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// SendSegmentBeacon Take what RudderStack's library sends by beacon
+// (POST /segment/beacon/v1/batch)
+func (_ Unimplemented) SendSegmentBeacon(w http.ResponseWriter, r *http.Request, params SendSegmentBeaconParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetSourceConfig Settings of RudderStack's library for browsers
+// (GET /segment/sourceConfig/)
+func (_ Unimplemented) GetSourceConfig(w http.ResponseWriter, r *http.Request, params GetSourceConfigParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetSegmentSettings Settings of Segment's library for browsers
+// (GET /segment/v1/projects/{key}/settings)
+func (_ Unimplemented) GetSegmentSettings(w http.ResponseWriter, r *http.Request, key string) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -3021,6 +3132,163 @@ func (siw *ServerInterfaceWrapper) ExportRefunds(w http.ResponseWriter, r *http.
 	handler.ServeHTTP(w, r)
 }
 
+// SendSegmentBeacon operation middleware
+func (siw *ServerInterfaceWrapper) SendSegmentBeacon(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SendSegmentBeaconParams
+
+	// ------------- Optional query parameter "writeKey" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "writeKey", r.URL.Query(), &params.WriteKey, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "writeKey"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "writeKey", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SendSegmentBeacon(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetSourceConfig operation middleware
+func (siw *ServerInterfaceWrapper) GetSourceConfig(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetSourceConfigParams
+
+	// ------------- Optional query parameter "p" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "p", r.URL.Query(), &params.P, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "p"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "p", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "v" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "v", r.URL.Query(), &params.V, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "v"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "v", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "build" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "build", r.URL.Query(), &params.Build, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "build"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "build", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "writeKey" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "writeKey", r.URL.Query(), &params.WriteKey, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "writeKey"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "writeKey", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "lockIntegrationsVersion" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "lockIntegrationsVersion", r.URL.Query(), &params.LockIntegrationsVersion, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "lockIntegrationsVersion"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "lockIntegrationsVersion", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "lockPluginsVersion" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "lockPluginsVersion", r.URL.Query(), &params.LockPluginsVersion, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "lockPluginsVersion"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "lockPluginsVersion", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetSourceConfig(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetSegmentSettings operation middleware
+func (siw *ServerInterfaceWrapper) GetSegmentSettings(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "key" -------------
+	var key string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "key", chi.URLParam(r, "key"), &key, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "key", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetSegmentSettings(w, r, key)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // SendSegment operation middleware
 func (siw *ServerInterfaceWrapper) SendSegment(w http.ResponseWriter, r *http.Request) {
 
@@ -3395,7 +3663,16 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/refunds/export", wrapper.ExportRefunds)
 	})
 	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/segment/beacon/v1/batch", wrapper.SendSegmentBeacon)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/segment/sourceConfig/", wrapper.GetSourceConfig)
+	})
+	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/segment/v1/{kind}", wrapper.SendSegment)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/segment/v1/projects/{key}/settings", wrapper.GetSegmentSettings)
 	})
 	r.Group(func(r chi.Router) {
 		r.Delete(options.BaseURL+"/users/{id}", wrapper.EraseUser)

@@ -22,29 +22,40 @@ var errNoCall = errs.New(errs.NotFound, "no_such_path", "Segment's API has no su
 
 // SendSegment answers POST /segment/v1/{kind}.
 func (s *Server) SendSegment(w http.ResponseWriter, r *http.Request, call SendSegmentParamsKind) {
-	if err := s.sendSegment(w, r, string(call)); err != nil {
+	if err := s.sendSegment(w, r, string(call), ""); err != nil {
+		problem.Write(w, r, err)
+	}
+}
+
+// SendSegmentBeacon answers POST /segment/beacon/v1/batch.
+func (s *Server) SendSegmentBeacon(w http.ResponseWriter, r *http.Request, params SendSegmentBeaconParams) {
+	key := ""
+	if params.WriteKey != nil {
+		key = *params.WriteKey
+	}
+	if err := s.sendSegment(w, r, "batch", key); err != nil {
 		problem.Write(w, r, err)
 	}
 }
 
 // sendSegment answers with success if everything is decided: Segment's libraries send a whole request again after an error, and what
 // was stored of it is recognized then.
-func (s *Server) sendSegment(w http.ResponseWriter, r *http.Request, call string) error {
+func (s *Server) sendSegment(w http.ResponseWriter, r *http.Request, call, key string) error {
 	switch {
 	case call == segment.Metrics: // how libraries work is not kept
 		return respond(w, http.StatusOK, SegmentResult{Success: true})
 	case !segment.IsCall(call):
 		return errNoCall
 	}
-	if err := s.storeSegment(w, r, call); err != nil {
+	if err := s.storeSegment(w, r, call, key); err != nil {
 		return err
 	}
 	return respond(w, http.StatusOK, SegmentResult{Success: true})
 }
 
 // storeSegment stores what the body holds, orders before the refunds of them. The memory of the body is released when it returns.
-func (s *Server) storeSegment(w http.ResponseWriter, r *http.Request, call string) (err error) {
-	k, err := s.open(w, r, "")
+func (s *Server) storeSegment(w http.ResponseWriter, r *http.Request, call, key string) (err error) {
+	k, err := s.open(w, r, key)
 	if err != nil {
 		return err
 	}

@@ -65,7 +65,7 @@ type message struct {
 	Context           messageContext  `json:"context"`
 
 	unreadable error
-	digest     [sha256.Size]byte // of the message as it was sent
+	digest     [sha256.Size]byte // of a message without an id, as it was sent
 }
 
 // messageContext is what a library knows of where it runs.
@@ -156,7 +156,9 @@ func one(raw []byte) (m message) {
 		return message{unreadable: errors.New("a message is a JSON object")}
 	}
 	m.unreadable = json.Unmarshal(raw, &m)
-	m.digest = sha256.Sum256(raw)
+	if m.MessageID == "" {
+		m.digest = sha256.Sum256(raw)
+	}
 	m.Type = strings.ToLower(m.Type)
 	return m
 }
