@@ -12,8 +12,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/decode"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/order"
 )
@@ -45,33 +47,89 @@ var (
 	errLarge = errs.New(errs.Malformed, event.CodeTooLarge, fmt.Sprintf("A message has at most %d bytes.", MaxMessage))
 )
 
-// message is a call as libraries send it. Libraries in languages without types send numbers as ids, and null for what is absent.
+// message is a call as libraries send it. Libraries in languages without types send numbers as ids, and null for what is absent. Its
+// properties and traits belong to the body.
 type message struct {
-	WriteKey          scalar          `json:"writeKey"`
-	Type              string          `json:"type"`
-	MessageID         scalar          `json:"messageId"`
-	UserID            scalar          `json:"userId"`
-	AnonymousID       scalar          `json:"anonymousId"`
-	PreviousID        scalar          `json:"previousId"`
-	GroupID           scalar          `json:"groupId"`
-	Event             scalar          `json:"event"`
-	Name              scalar          `json:"name"`
-	Category          scalar          `json:"category"`
-	Timestamp         scalar          `json:"timestamp"`
-	OriginalTimestamp scalar          `json:"originalTimestamp"`
-	SentAt            scalar          `json:"sentAt"`
-	Properties        json.RawMessage `json:"properties"`
-	Traits            json.RawMessage `json:"traits"`
-	Context           messageContext  `json:"context"`
+	WriteKey, Type, MessageID, UserID, AnonymousID, PreviousID, GroupID scalar
+	Event, Name, Category, Timestamp, OriginalTimestamp, SentAt         scalar
+	Properties, Traits                                                  json.RawMessage
+	Context                                                             messageContext
 
 	unreadable error
 	digest     [sha256.Size]byte // of a message without an id, as it was sent
 }
 
+// member reads a member of a message.
+func (m *message) member(name, value []byte) error {
+	to := m.scalar(string(name))
+	switch {
+	case to != nil:
+		return to.UnmarshalJSON(value)
+	case string(name) == "properties":
+		m.Properties = value
+	case string(name) == "traits":
+		m.Traits = value
+	case string(name) == "context":
+		return m.Context.read(value)
+	}
+	return nil
+}
+
+// scalar returns where a member is kept that is a text; nil for others.
+func (m *message) scalar(name string) *scalar {
+	switch name {
+	case "writeKey":
+		return &m.WriteKey
+	case "type":
+		return &m.Type
+	case "messageId":
+		return &m.MessageID
+	case "userId":
+		return &m.UserID
+	case "anonymousId":
+		return &m.AnonymousID
+	case "previousId":
+		return &m.PreviousID
+	case "groupId":
+		return &m.GroupID
+	case "event":
+		return &m.Event
+	case "name":
+		return &m.Name
+	case "category":
+		return &m.Category
+	case "timestamp":
+		return &m.Timestamp
+	case "originalTimestamp":
+		return &m.OriginalTimestamp
+	case "sentAt":
+		return &m.SentAt
+	default:
+		return nil
+	}
+}
+
 // messageContext is what a library knows of where it runs.
 type messageContext struct {
-	Page     page              `json:"page"`
-	Campaign map[string]scalar `json:"campaign"`
+	Page     page
+	Campaign map[string]scalar
+}
+
+// read reads what is used of a context; most of it is not.
+func (c *messageContext) read(value []byte) error {
+	if value[0] == 'n' {
+		return nil
+	}
+	return decode.Object(value, func(name, value []byte) error {
+		switch string(name) {
+		case "page":
+			return json.Unmarshal(value, &c.Page)
+		case "campaign":
+			return json.Unmarshal(value, &c.Campaign)
+		default:
+			return nil
+		}
+	})
 }
 
 type page struct {
@@ -86,6 +144,10 @@ type scalar string
 func (s *scalar) UnmarshalJSON(data []byte) error {
 	switch data[0] {
 	case '"':
+		if text := data[1 : len(data)-1]; bytes.IndexByte(text, '\\') < 0 && utf8.Valid(text) {
+			*s = scalar(text)
+			return nil
+		}
 		return json.Unmarshal(data, (*string)(s))
 	case 'n':
 		return nil
@@ -115,51 +177,85 @@ func Parse(call string, body []byte) (Request, error) {
 		if syntax := new(any); m.unreadable != nil && json.Unmarshal(body, syntax) != nil {
 			return Request{}, malformed(m.unreadable)
 		}
-		m.Type = call
+		m.Type = scalar(call)
 		return Request{Key: string(m.WriteKey), messages: []message{m}}, nil
 	}
-	var batch struct {
-		Batch    []json.RawMessage `json:"batch"`
-		SentAt   scalar            `json:"sentAt"`
-		Context  messageContext    `json:"context"`
-		WriteKey scalar            `json:"writeKey"`
+	return parseBatch(body)
+}
+
+// usualMessage is about the size of a small message in bytes. It sizes the messages of a batch so that they seldom grow.
+const usualMessage = 200
+
+// batch is the document around the messages of a batch.
+type batch struct {
+	sentAt, writeKey scalar
+	context          messageContext
+	messages         []message
+}
+
+func (b *batch) member(name, value []byte) error {
+	switch string(name) {
+	case "sentAt":
+		return b.sentAt.UnmarshalJSON(value)
+	case "writeKey":
+		return b.writeKey.UnmarshalJSON(value)
+	case "context":
+		return b.context.read(value)
+	case "batch":
+		if value[0] == 'n' {
+			return nil
+		}
+		b.messages = make([]message, 0, min(event.MaxBatch, len(value)/usualMessage+1))
+		return decode.Array(value, b.message)
+	default:
+		return nil
 	}
-	if err := json.Unmarshal(body, &batch); err != nil {
+}
+
+func (b *batch) message(raw []byte) error {
+	switch {
+	case len(b.messages) == event.MaxBatch:
+		return errTooMany
+	case len(raw) > MaxMessage:
+		b.messages = append(b.messages, message{unreadable: errLarge})
+	default:
+		b.messages = append(b.messages, one(raw))
+	}
+	return nil
+}
+
+func parseBatch(body []byte) (Request, error) {
+	var b batch
+	if err := decode.Object(body, b.member); errors.Is(err, errTooMany) {
+		return Request{}, errTooMany
+	} else if err != nil {
 		return Request{}, malformed(err)
 	}
-	if len(batch.Batch) > event.MaxBatch {
-		return Request{}, errTooMany
-	}
-	messages := make([]message, len(batch.Batch))
-	for i, raw := range batch.Batch {
-		m := one(raw)
-		if len(raw) > MaxMessage {
-			m = message{unreadable: errLarge}
-		}
+	for i := range b.messages {
+		m := &b.messages[i]
 		if m.SentAt == "" {
-			m.SentAt = batch.SentAt
+			m.SentAt = b.sentAt
 		}
 		if m.Context.Campaign == nil && m.Context.Page == (page{}) {
-			m.Context = batch.Context
+			m.Context = b.context
 		}
-		messages[i] = m
 	}
-	key := batch.WriteKey
-	if key == "" && len(messages) > 0 {
-		key = messages[0].WriteKey // RudderStack's and old libraries have it in each message
+	key := b.writeKey
+	if key == "" && len(b.messages) > 0 {
+		key = b.messages[0].WriteKey // RudderStack's and old libraries have it in each message
 	}
-	return Request{Key: string(key), messages: messages}, nil
+	return Request{Key: string(key), messages: b.messages}, nil
 }
 
 func one(raw []byte) (m message) {
 	if raw = bytes.TrimSpace(raw); len(raw) == 0 || raw[0] != '{' {
 		return message{unreadable: errors.New("a message is a JSON object")}
 	}
-	m.unreadable = json.Unmarshal(raw, &m)
+	m.unreadable = decode.Object(raw, m.member)
 	if m.MessageID == "" {
 		m.digest = sha256.Sum256(raw)
 	}
-	m.Type = strings.ToLower(m.Type)
+	m.Type = scalar(strings.ToLower(string(m.Type)))
 	return m
 }
 

@@ -85,12 +85,12 @@ func (m *message) event() (d event.Draft) {
 			m.product(&d.FactDraft)
 		}
 	case "identify", "group":
-		d.Type, raw = m.Type, m.Traits
+		d.Type, raw = string(m.Type), m.Traits
 	case "alias": // a visitor turns out to be a user
 		d.Type, d.AnonymousID = "identify", string(m.PreviousID)
 		set(&d.FactDraft, event.FieldAnonymousID, d.AnonymousID != "")
 	case "page", "screen":
-		d.Type = m.Type
+		d.Type = string(m.Type)
 	default:
 		d.RefuseWhole(event.CodeInvalidValue, "type must be track, identify, page, screen, group or alias.")
 		return d
