@@ -25,6 +25,7 @@ var (
 	ErrTooLong     = errors.New("must have at most 200 bytes in UTF-8")
 	ErrTooManyChar = errors.New("must have at most 200 characters")
 	ErrUnprintable = errors.New("must have printable characters only, without line breaks, control and invisible formatting characters")
+	ErrNotUTF8     = errors.New("must be UTF-8: it has U+FFFD, or bytes that are no UTF-8, which arrive as U+FFFD. Send the body in UTF-8, and not in another charset such as Latin-1")
 	ErrUnstorable  = errors.New("must not have the NUL character, U+FFFD, or what is no Unicode character, such as half an emoji")
 	ErrDots        = errors.New(`must not be "." or "..", because no path can name it`)
 )
@@ -57,8 +58,8 @@ func normalize(s string) (string, error) {
 	if printableASCII(s) {
 		s = strings.Trim(s, " ")
 	} else {
-		if !utf8.ValidString(s) {
-			return "", ErrUnprintable
+		if !utf8.ValidString(s) || strings.ContainsRune(s, utf8.RuneError) {
+			return "", ErrNotUTF8
 		}
 		s = norm.NFC.String(strings.TrimSpace(s))
 		for _, r := range s {
@@ -85,7 +86,7 @@ func printableASCII(s string) bool {
 // printable reports whether r can be part of a name. The joiners are parts of words in some scripts and of emoji.
 func printable(r rune) bool {
 	const zeroWidthNonJoiner, zeroWidthJoiner = '\u200c', '\u200d'
-	return r != utf8.RuneError && (unicode.IsPrint(r) || r == zeroWidthNonJoiner || r == zeroWidthJoiner || unicode.Is(unicode.Mn, r))
+	return unicode.IsPrint(r) || r == zeroWidthNonJoiner || r == zeroWidthJoiner || unicode.Is(unicode.Mn, r)
 }
 
 // namespace is that of the ids that are no UUIDs, for version 5 (RFC 9562, section 5.5).

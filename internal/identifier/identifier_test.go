@@ -20,7 +20,7 @@ func TestTextsOfTheField(t *testing.T) {
 	}
 	for given, want := range map[string]error{
 		"": ErrEmpty, "  ": ErrEmpty, "a\nb": ErrUnprintable, "a\x00b": ErrUnprintable, "a\tb": ErrUnprintable, "\x7f": ErrUnprintable,
-		"\xff": ErrUnprintable, "a\u202eb": ErrUnprintable, "\ufeffa": ErrUnprintable, "a\u2028b": ErrUnprintable, "half \ufffd": ErrUnprintable,
+		"\xff": ErrNotUTF8, "a\u202eb": ErrUnprintable, "\ufeffa": ErrUnprintable, "a\u2028b": ErrUnprintable, "half \ufffd": ErrNotUTF8,
 		strings.Repeat("ü", 101): ErrTooLong, ".": ErrDots, "..": ErrDots, " .. ": ErrDots,
 	} {
 		if got, err := Text(given); !errors.Is(err, want) {

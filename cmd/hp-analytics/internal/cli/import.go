@@ -27,15 +27,20 @@ const importPatience = 10 * time.Minute
 
 func importCommand(env environment) *cobra.Command {
 	o := importer.Options{Checkpoint: time.Second, Grace: 15 * time.Second}
-	var url, mappingFile string
+	var url, mappingFile, delimiter string
 	cmd := &cobra.Command{
 		Use:   "import --mapping FILE FILE...",
 		Short: "Import files of products, events, orders or refunds into a running platform, exactly once",
 		Long: `Import files of products, events, orders or refunds into a running platform: CSV or NDJSON, as they are or packed with gzip
-or zstd; - is standard input. The mapping file says what the rows are (docs/import.md).
+or zstd; - is standard input. The mapping file says what the rows are (docs/import.md): their kind, and which column of the file is
+which field. These are the fields of each kind; those with a star are required:
+
+` + mapping.Help() + `
+Of orders, one of unit_price, amount and amount_minor is required, with currency. The values of a CSV file are separated by commas,
+semicolons or tabs, whichever its first row has, unless --delimiter or the mapping names something else.
 
 Run again, also after it was interrupted or killed, the command goes on where it was, and nothing is counted twice. Refused
-rows are written to a file beside the input, in which they can be mended and imported.
+rows are written to a file beside the input, in its order, in which they can be mended and imported.
 
 API_KEY is an API key of the project, with the scope admin for products and old events, and ingest for all else.
 
@@ -45,12 +50,13 @@ Exit codes: 0 all rows are imported, 1 the import has not ended, 2 the command l
 				return usageError{errors.New("name the files to import, or - for standard input")}
 			}
 			o.Files = files
-			return env.importFiles(cmd.Context(), o, url, mappingFile)
+			return env.importFiles(cmd.Context(), o, url, mappingFile, delimiter)
 		},
 	}
 	url = "http://localhost:8080"
 	cmd.Flags().Var(baseURL{&url}, "url", "base URL of the platform")
 	cmd.Flags().StringVar(&mappingFile, "mapping", "", "file that says what the rows are (required)")
+	cmd.Flags().StringVar(&delimiter, "delimiter", "", `character between the values of a CSV row, such as ";" or "tab" (found by content without it)`)
 	cmd.Flags().IntVar(&o.InFlight, "in-flight", importer.DefaultInFlight, "requests at the same time")
 	cmd.Flags().Int64Var(&o.Window, "window", importer.DefaultWindow, "how many rows the lines of one order may lie apart")
 	cmd.Flags().BoolVar(&o.Again, "again", false, "send all rows, also those that the checkpoint says are imported")
@@ -58,7 +64,7 @@ Exit codes: 0 all rows are imported, 1 the import has not ended, 2 the command l
 	return cmd
 }
 
-func (e environment) importFiles(ctx context.Context, o importer.Options, url, mappingFile string) error {
+func (e environment) importFiles(ctx context.Context, o importer.Options, url, mappingFile, delimiter string) error {
 	if err := o.Validate(); err != nil {
 		return usageError{err}
 	}
@@ -71,6 +77,9 @@ func (e environment) importFiles(ctx context.Context, o importer.Options, url, m
 	}
 	if o.Mapping, err = mapping.Parse(o.MappingText); err != nil {
 		return usageError{fmt.Errorf("%s: %w", mappingFile, err)}
+	}
+	if err := o.SetDelimiter(delimiter); err != nil {
+		return usageError{fmt.Errorf("--delimiter: %w", err)}
 	}
 	var cfg ImportConfig
 	if err := e.load(ctx, &cfg); err != nil {

@@ -62,6 +62,28 @@ func TestImportWithABadKey(t *testing.T) {
 	}
 }
 
+// TestImportSaysWhatItReads: the help has the fields of each kind, and a delimiter that is none is an error of the command line.
+func TestImportSaysWhatItReads(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "m.yaml")
+	if err := os.WriteFile(file, []byte("rows: events\nfields: {type: what, user_id: who, ts: when}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"import", "--help"}, exitOK, "  products  sku*, name"},
+		{[]string{"import", "--mapping=" + file, "--delimiter=||", "e.csv"}, exitUsage, "--delimiter: delimiter must be one ASCII character"},
+	} {
+		var out strings.Builder
+		if code := Run(t.Context(), test.args, []string{"API_KEY=hpa_x"}, &out, &out); code != test.code || !strings.Contains(out.String(), test.want) {
+			t.Errorf("%v: exit code %d, no %q in: %s", test.args, code, test.want, out.String())
+		}
+	}
+}
+
 // TestImportNamesWhatIsMissing names the files, and the variable of the key.
 func TestImportNamesWhatIsMissing(t *testing.T) {
 	t.Parallel()

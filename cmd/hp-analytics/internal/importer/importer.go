@@ -9,7 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/importer/group"
@@ -57,6 +60,20 @@ func (o Options) Validate() error {
 	return nil
 }
 
+// SetDelimiter names what separates the values of CSV rows, instead of the mapping; tab and \t are a tab, and nothing changes nothing. A
+// checkpoint of rows that were read in another way does not count.
+func (o *Options) SetDelimiter(delimiter string) error {
+	switch delimiter {
+	case "":
+		return nil
+	case "tab", `\t`:
+		delimiter = "\t"
+	}
+	o.Mapping.File.Delimiter = delimiter
+	o.MappingText = append(slices.Clone(o.MappingText), "\n--delimiter "+delimiter...)
+	return o.Mapping.File.Validate()
+}
+
 // ErrRefusedRows says that everything was read and some rows were refused.
 var ErrRefusedRows = errors.New("some rows were refused")
 
@@ -69,15 +86,31 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 		s, err := o.file(ctx, name)
 		all.add(s)
 		if err != nil {
-			failed = fmt.Errorf("%s: %w", name, err)
+			failed = inFile(name, err)
 			break
 		}
 	}
-	all.print(o.Out, time.Since(begun))
+	if failed == nil || len(all.Items) > 0 {
+		all.print(o.Out, time.Since(begun))
+	}
 	if failed == nil && all.Refused > 0 {
 		failed = ErrRefusedRows
 	}
 	return all, failed
+}
+
+// inFile adds the name of a file to an error, once.
+func inFile(name string, err error) error {
+	if name == source.Stdin {
+		name = "standard input"
+	}
+	if path, ok := errors.AsType[*fs.PathError](err); ok && path.Path == name {
+		err = path.Err
+	}
+	if errors.Is(err, syscall.EISDIR) {
+		return fmt.Errorf("%s is a directory: name the files in it", name)
+	}
+	return fmt.Errorf("%s: %w", name, err)
 }
 
 // file imports a file.
@@ -124,8 +157,8 @@ func (o Options) rows(f *source.File) (*source.Rows, error) {
 	}
 	if missing := o.Mapping.Missing(rows.Header); rows.Format == source.CSV && len(missing) > 0 {
 		hint := ""
-		if len(rows.Header) == 1 && strings.ContainsAny(rows.Header[0], ",;\t|") {
-			hint = "; if another character separates the values, name it in the mapping: file: {delimiter: \";\"}"
+		if len(rows.Header) == 1 && strings.ContainsAny(rows.Header[0], "|:~^") {
+			hint = "; if another character separates the values, name it: --delimiter '|', or in the mapping file: {delimiter: \"|\"}"
 		}
 		return nil, fmt.Errorf("the file has no column %q; it has %q%s", missing, rows.Header, hint)
 	}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -327,6 +328,86 @@ var onlyEvents = cmp.FilterPath(func(p cmp.Path) bool {
 	return ok && index.Key().String() == ""
 }, cmp.Ignore())
 
+// TestRefusedRowsAreInTheOrderOfTheFile refuses rows in many requests that end in any order, and rows that cannot be read.
+func TestRefusedRowsAreInTheOrderOfTheFile(t *testing.T) {
+	t.Parallel()
+	var rows []string
+	for i := range 6000 {
+		user := "u"
+		if i%500 == 7 {
+			user = "bad"
+		}
+		rows = append(rows, fmt.Sprintf("view,%s,2025-01-01T10:00:00Z,s%d", user, i))
+		if i%1000 == 999 {
+			rows = append(rows, "unreadable")
+		}
+	}
+	text := "type,user,ts,sku\n" + strings.Join(rows, "\n") + "\n\"view\",\"bad\",2025-01-01T10:00:00Z,\"two\nlines\"\n"
+	file := write(t, "visits.csv", text)
+	var first sync.WaitGroup
+	first.Add(1)
+	s := &shop{stored: map[string]string{}}
+	s.refuse = func(i group.Item) string {
+		if i.Facts[0].UserID == "bad" {
+			return "bad: for this test"
+		}
+		return ""
+	}
+	late := &lateFirst{shop: s, first: &first}
+	o := options(t, events, late, file)
+	run(t, o)
+	var lines []int64
+	content, err := os.ReadFile(strings.TrimSuffix(file, ".csv") + ".rejects.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(content)) {
+		if mark, ok := source.ParseMark([]byte(line)); ok {
+			lines = append(lines, mark.Line)
+		}
+	}
+	if len(lines) != 12+6+1 || !slices.IsSorted(lines) {
+		t.Errorf("the refused rows are of lines %v", lines)
+	}
+	if !strings.HasPrefix(string(content), "\ufefftype,user,ts,sku\n#!refused ") || !strings.HasSuffix(string(content), "\"two\nlines\"\n") {
+		t.Errorf("the refused rows are\n%s", content)
+	}
+}
+
+// lateFirst is a shop that answers its first request after the second one.
+type lateFirst struct {
+	*shop
+
+	first *sync.WaitGroup
+	calls atomic.Int64
+}
+
+// Send implements importer.Target.
+func (l *lateFirst) Send(ctx context.Context, kind mapping.Kind, items []group.Item) ([]importer.Outcome, error) {
+	switch l.calls.Add(1) {
+	case 1:
+		l.first.Wait()
+	case 2:
+		defer l.first.Done()
+	}
+	return l.shop.Send(ctx, kind, items)
+}
+
+// TestErrorsNameAFileOnce gives a directory and a file that is not there. Nothing is counted.
+func TestErrorsNameAFileOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	none := filepath.Join(dir, "none.csv")
+	for file, want := range map[string]string{dir: dir + " is a directory: name the files in it", none: none + ": no such file or directory"} {
+		var out bytes.Buffer
+		o := options(t, events, &shop{stored: map[string]string{}}, file)
+		o.Out = &out
+		if _, err := importer.Run(t.Context(), o); err == nil || err.Error() != want || out.Len() > 0 {
+			t.Errorf("%v, want %s; the output is %q", err, want, &out)
+		}
+	}
+}
+
 func TestProductsOfManyRows(t *testing.T) {
 	t.Parallel()
 	const config = "rows: products\nfields: {sku: sku, name: name}\n"
@@ -394,9 +475,9 @@ func TestAChangedFileIsReadAgain(t *testing.T) {
 func TestAForgottenDelimiterIsHinted(t *testing.T) {
 	t.Parallel()
 	s := &shop{stored: map[string]string{}}
-	for text, want := range map[string]bool{"type;user;ts;sku\nview;u;2025-01-01T10:00:00Z;s\n": true, "type,user\nview,u\n": false} {
+	for text, want := range map[string]bool{"type|user|ts|sku\nview|u|2025-01-01T10:00:00Z|s\n": true, "type,user\nview,u\n": false} {
 		_, err := importer.Run(t.Context(), options(t, events, s, write(t, "e.csv", text)))
-		if err == nil || strings.Contains(err.Error(), "file: {delimiter:") != want {
+		if err == nil || strings.Contains(err.Error(), "--delimiter '|'") != want {
 			t.Errorf("%q: %v", text, err)
 		}
 	}

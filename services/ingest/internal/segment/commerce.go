@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/hp-analytics/hp-analytics/internal/money"
+	"github.com/hp-analytics/hp-analytics/internal/platform/jsonerr"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/decode"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/order"
@@ -60,7 +61,7 @@ func (m *message) orderFields() (f orderFields, named bool) {
 func (f *orderFields) check(d *event.FactDraft) bool {
 	switch {
 	case f.unreadable != nil:
-		d.RefuseWhole(event.CodeMalformed, "The order cannot be read: "+f.unreadable.Error()+".")
+		d.RefuseWhole(event.CodeMalformed, "The order cannot be read: "+jsonerr.Explain(f.unreadable).Error()+".")
 	case len(f.Products) > order.MaxLines:
 		d.RefuseWhole(event.CodeInvalidValue, "An order has at most "+strconv.Itoa(order.MaxLines)+" products.")
 	}

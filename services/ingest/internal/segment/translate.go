@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/jsonerr"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/decode"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/order"
@@ -72,7 +73,7 @@ var counted = map[scalar]string{
 
 func (m *message) event() (d event.Draft) {
 	if m.unreadable != nil {
-		d.RefuseWhole(event.CodeMalformed, "The message cannot be read: "+m.unreadable.Error()+".")
+		d.RefuseWhole(event.CodeMalformed, "The message cannot be read: "+jsonerr.Explain(m.unreadable).Error()+".")
 		return d
 	}
 	m.fact(&d.FactDraft, m.id())

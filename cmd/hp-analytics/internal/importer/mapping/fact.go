@@ -11,6 +11,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/importer/source"
 	"github.com/hp-analytics/hp-analytics/internal/localtime"
 	"github.com/hp-analytics/hp-analytics/internal/money"
+	"github.com/hp-analytics/hp-analytics/internal/platform/jsonerr"
 )
 
 // Fact is what a row says.
@@ -159,7 +160,7 @@ func (r reader) properties(f *Fact) error {
 				raw = json.RawMessage(text)
 			}
 			if err := json.Unmarshal(raw, &f.Properties); err != nil {
-				return fmt.Errorf("%s is no JSON object: %w", r.PropertiesFrom, err)
+				return fmt.Errorf("%s is no JSON object: %w", r.PropertiesFrom, jsonerr.Explain(err))
 			}
 		}
 	}

@@ -3,7 +3,6 @@
 package mapping
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -76,6 +75,11 @@ var fields = map[Kind][]string{
 	},
 }
 
+// required are the fields that no mapping of a kind may leave out.
+var required = map[Kind][]string{
+	Products: {fieldSKU}, Events: {fieldType, fieldTS}, Orders: {fieldSKU, fieldTS, fieldQuantity}, Refunds: {fieldTS},
+}
+
 // Mapping is a mapping file.
 type Mapping struct {
 	Rows Kind          `yaml:"rows"`
@@ -110,13 +114,33 @@ type Returns struct {
 
 // Parse reads a mapping file: YAML, of which JSON is a part.
 func Parse(text []byte) (*Mapping, error) {
-	decoder := yaml.NewDecoder(bytes.NewReader(text))
-	decoder.KnownFields(true)
-	var m Mapping
-	if err := decoder.Decode(&m); err != nil {
+	var document yaml.Node
+	if err := yaml.Unmarshal(text, &document); err != nil {
+		return nil, fmt.Errorf("this is no YAML: %s", strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	if err := checkKeys(&document); err != nil {
 		return nil, err
 	}
+	var m Mapping
+	if err := document.Decode(&m); err != nil {
+		return nil, fmt.Errorf("this cannot be read: %s", strings.TrimPrefix(err.Error(), "yaml: "))
+	}
 	return &m, m.prepare()
+}
+
+// Help lists the fields of each kind, one kind a line. Required ones have a star.
+func Help() string {
+	var text strings.Builder
+	for _, kind := range []Kind{Products, Events, Orders, Refunds} {
+		names := slices.Clone(fields[kind])
+		for i, name := range names {
+			if slices.Contains(required[kind], name) {
+				names[i] += "*"
+			}
+		}
+		_, _ = fmt.Fprintf(&text, "  %-10s%s\n", kind, strings.Join(names, ", ")) // a builder takes everything
+	}
+	return text.String()
 }
 
 func (m *Mapping) prepare() error {
@@ -137,10 +161,7 @@ func (m *Mapping) checkFields() error {
 			}
 		}
 	}
-	required := map[Kind][]string{
-		Products: {fieldSKU}, Events: {fieldType, fieldTS}, Orders: {fieldSKU, fieldTS, fieldQuantity}, Refunds: {fieldTS},
-	}[m.Rows]
-	for _, name := range required {
+	for _, name := range required[m.Rows] {
 		if !m.has(name) {
 			problems = append(problems, fmt.Errorf("%s need the field %s, from a column or a constant", m.Rows, name))
 		}

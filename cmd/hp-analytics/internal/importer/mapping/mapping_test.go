@@ -206,6 +206,49 @@ func TestWrongMappings(t *testing.T) {
 	}
 }
 
+// TestMappingsAreReadInPlainWords gives files that are no mapping, names that nothing reads, and values of the wrong kind. No error names a type
+// of Go.
+func TestMappingsAreReadInPlainWords(t *testing.T) {
+	t.Parallel()
+	for config, want := range map[string]string{
+		"type,user,ts\nview,ada,2026-01-01T00:00:00Z\n": "this is no mapping",
+		"":                         "this is no mapping",
+		"- rows: events":           "this is no mapping",
+		"rows: events\nfeilds: {}": `line 2: a mapping has no "feilds"; it has rows, file, fields, constants`,
+		"rows: orders\nreturns:\n  negative_qty: refund": `line 3: returns has no "negative_qty"; it has prefix, negative_quantity, negative_price`,
+		"rows: [events]":                                     "line 1: rows must be a text",
+		"rows: events\nfields: type":                         "line 2: fields must be a list of names with a text for each",
+		"rows: events\nfields: {type: [a]}":                  "line 2: fields must be a list of names with a text for each",
+		"rows: events\nfile: csv":                            "line 2: file must be a list of settings",
+		"rows: events\nfile: {lazy_quotes: perhaps}":         "line 2: file.lazy_quotes must be true or false",
+		"rows: events\nfile: {header: a}":                    "line 2: file.header must be a list of texts",
+		"rows: events\nrows: orders":                         `line 2: a mapping has "rows" twice`,
+		"rows: \"events":                                     "this is no YAML",
+		"rows: events\nfields: {type: a, ts: b}\nfile: null": "",
+	} {
+		_, err := mapping.Parse([]byte(config))
+		if want == "" {
+			if err != nil {
+				t.Errorf("%q: %v", config, err)
+			}
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "mapping.M") || strings.Contains(err.Error(), "mapping.R") || strings.Contains(err.Error(), "!!") || strings.Contains(err.Error(), "unmarshal") {
+			t.Errorf("%q: %v, want %s", config, err, want)
+		}
+	}
+}
+
+// TestHelpListsTheFields names every field of each kind, and which are required.
+func TestHelpListsTheFields(t *testing.T) {
+	t.Parallel()
+	for _, want := range []string{"  products  sku*, name, ", "  events    id, type*, ", "quantity*, unit_price", "  refunds   id, order, "} {
+		if !strings.Contains(mapping.Help(), want) {
+			t.Errorf("no %q in\n%s", want, mapping.Help())
+		}
+	}
+}
+
 func TestMissingColumns(t *testing.T) {
 	t.Parallel()
 	m, err := mapping.Parse([]byte(retail))

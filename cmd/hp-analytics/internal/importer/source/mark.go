@@ -24,7 +24,8 @@ func (m Mark) Append(to []byte) ([]byte, error) {
 	return append(append(append(to, markStart...), text...), '\n'), nil
 }
 
-func parseMark(line []byte) (m Mark, ok bool) {
+// ParseMark reads a line that may be a mark.
+func ParseMark(line []byte) (m Mark, ok bool) {
 	text, ok := bytes.CutPrefix(line, []byte(markStart))
 	return m, ok && json.Unmarshal(text, &m) == nil
 }

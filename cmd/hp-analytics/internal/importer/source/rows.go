@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/jsonerr"
 )
 
 // Row is one row of a file. A row with an Err has no values.
@@ -53,19 +55,22 @@ func NewRows(f *File, format Format) (*Rows, error) {
 	if r.Format == NDJSON {
 		return r, nil
 	}
+	if delimiter == 0 {
+		delimiter = detectDelimiter(f, r.Header)
+	}
 	r.scanner.delimiter = delimiter
 	r.feed = &feed{}
 	r.csv = csv.NewReader(r.feed)
 	r.csv.Comma, r.csv.LazyQuotes, r.csv.FieldsPerRecord = rune(delimiter), format.LazyQuotes, -1
 	if len(r.Header) == 0 {
 		if err := r.readHeader(); err != nil {
-			return nil, fmt.Errorf("%s: read the columns from the first row: %w", f.Name, err)
+			return nil, fmt.Errorf("read the columns from the first row: %w", err)
 		}
 	}
 	r.columns = make(map[string]int, len(r.Header))
 	for i, column := range r.Header {
 		if _, twice := r.columns[column]; twice {
-			return nil, fmt.Errorf("%s: two columns are called %q", f.Name, column)
+			return nil, fmt.Errorf("two columns are called %q", column)
 		}
 		r.columns[column] = i
 	}
@@ -103,28 +108,28 @@ func detectBehindMark(f *File) string {
 
 func (r *Rows) readHeader() error {
 	for {
-		record, _, err := r.scanner.next()
+		record, line, err := r.scanner.next()
+		if errors.Is(err, io.EOF) {
+			return errors.New("the file is empty")
+		}
 		if err != nil {
 			return err
 		}
 		if len(bytes.TrimSpace(record)) == 0 || bytes.HasPrefix(record, []byte(markStart)) {
 			continue
 		}
-		if !utf8.Valid(record) {
-			return errNotUTF8
-		}
 		r.HeaderText = string(record)
 		r.feed.record = append(slices.Clone(record), '\n')
 		columns, err := r.csv.Read()
+		if !utf8.Valid(record) {
+			return notUTF8(line, r.HeaderText, columns, nil)
+		}
 		for _, column := range columns {
 			r.Header = append(r.Header, strings.TrimSpace(column))
 		}
 		return err
 	}
 }
-
-// errNotUTF8 is the error of a row in another charset.
-var errNotUTF8 = errors.New("the row is not UTF-8; declare the charset of the file in the mapping")
 
 // Next returns the next row. io.EOF ends the file; any other error means that the file cannot be read further.
 func (r *Rows) Next() (*Row, error) {
@@ -137,7 +142,7 @@ func (r *Rows) Next() (*Row, error) {
 		if len(bytes.TrimSpace(record)) == 0 {
 			continue
 		}
-		if mark, ok := parseMark(record); ok {
+		if mark, ok := ParseMark(record); ok {
 			origin = mark.ID
 			continue
 		}
@@ -151,17 +156,21 @@ func (r *Rows) Next() (*Row, error) {
 }
 
 func (r *Rows) parse(row *Row) error {
-	if !utf8.ValidString(row.Text) {
-		return errNotUTF8
-	}
 	if r.Format == NDJSON {
+		if !utf8.ValidString(row.Text) {
+			return notUTF8(row.Line, row.Text, nil, nil)
+		}
 		if err := json.Unmarshal([]byte(row.Text), &row.object); err != nil {
-			return fmt.Errorf("the line is no JSON object: %w", err)
+			return fmt.Errorf("the line is no JSON object: %w", jsonerr.Explain(err))
 		}
 		return nil
 	}
 	r.feed.record = []byte(row.Text + "\n")
 	values, err := r.csv.Read()
+	if !utf8.ValidString(row.Text) {
+		r.feed.record = nil
+		return notUTF8(row.Line, row.Text, values, r.Header)
+	}
 	if parseErr, ok := errors.AsType[*csv.ParseError](err); ok {
 		r.feed.record = nil
 		return fmt.Errorf("character %d: %w", parseErr.Column, parseErr.Err)

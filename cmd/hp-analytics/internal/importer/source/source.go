@@ -29,10 +29,10 @@ const (
 	NDJSON = "ndjson"
 )
 
-// Format says how a file is written. The zero value is CSV or NDJSON by content, with commas, in UTF-8, with a header.
+// Format says how a file is written. The zero value is CSV or NDJSON and its delimiter by content, in UTF-8, with a header.
 type Format struct {
 	Format     string   `yaml:"format"`      // csv or ndjson; by content if it is empty
-	Delimiter  string   `yaml:"delimiter"`   // between the values of a CSV row; a comma if it is empty
+	Delimiter  string   `yaml:"delimiter"`   // between the values of a CSV row; by content if it is empty
 	Charset    string   `yaml:"charset"`     // name in the WHATWG encoding standard, such as windows-1252
 	LazyQuotes bool     `yaml:"lazy_quotes"` // whether quotes may stand in the middle of a value
 	Header     []string `yaml:"header"`      // the columns of a CSV file that does not begin with them
@@ -50,10 +50,11 @@ func (f Format) Validate() error {
 	return err
 }
 
+// delimiter returns 0 for one that the content tells.
 func (f Format) delimiter() (byte, error) {
 	switch {
 	case f.Delimiter == "":
-		return ',', nil
+		return 0, nil
 	case len(f.Delimiter) != 1 || strings.ContainsAny(f.Delimiter, "\"\r\n") || f.Delimiter[0] >= 0x80:
 		return 0, fmt.Errorf(`delimiter must be one ASCII character, such as ";" or "\t", not %q`, f.Delimiter)
 	}
@@ -104,7 +105,7 @@ func Open(name string, stdin io.Reader, format Format) (*File, error) {
 	}
 	if err := f.decode(&counter{raw, &f.read}, format); err != nil {
 		_ = f.Close() // it was only read
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, err
 	}
 	return f, nil
 }

@@ -50,6 +50,9 @@ func read(t testing.TB, text string, format source.Format) []string {
 	}
 }
 
+// convert is what an error about a charset says to do.
+const convert = `Convert the file (iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW), or name its charset in the mapping (file: {charset: windows-1252})`
+
 func TestRows(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", source.MaxRow)
@@ -76,17 +79,25 @@ func TestRows(t *testing.T) {
 		"an open quote in the last line": {"a,b\n3,4\n\"x,2", source.Format{}, []string{"2: a=3, b=4", "3: error: character 6: extraneous or missing \" in quoted-field"}},
 		"text behind a quote":            {"a,b\n\"x\"y,2\n3,4\n", source.Format{}, []string{"2: error: character 3: extraneous or missing \" in quoted-field", "3: a=3, b=4"}},
 		"a long line is read in pieces":  {"a,b\n" + long + "\n1,2\n", source.Format{}, []string{"2: error: the row does not end within 1 MiB; is a quote missing?", "3: a=1, b=2"}},
-		"not UTF-8":                      {"a,b\ncaf\xe9,2\n3,4\n", source.Format{}, []string{"2: error: the row is not UTF-8; declare the charset of the file in the mapping", "3: a=3, b=4"}},
+		"not UTF-8":                      {"a,b\n1,caf\xe9\n3,4\n", source.Format{}, []string{`2: error: line 2, column "b": the text is not UTF-8 behind "caf" (byte 0xE9). ` + convert, "3: a=3, b=4"}},
+		"columns that are not UTF-8":     {"a,gr\xf6\xdfe\n1,2\n", source.Format{}, []string{`read the columns from the first row: line 1, column 2: the text is not UTF-8 behind "gr" (byte 0xF6). ` + convert}},
+		"NDJSON that is not UTF-8":       {"{\"a\":\"\xe9\"}\n", source.Format{}, []string{`1: error: line 1: the text is not UTF-8 behind "{\"a\":\"" (byte 0xE9). ` + convert}},
+		"semicolons, by content":         {"a;b;c\n1,5;2;\n", source.Format{}, []string{"2: a=1,5, b=2"}},
+		"tabs, by content":               {"a\tb\n1\t2\n", source.Format{}, []string{"2: a=1, b=2"}},
+		"commas, by content":             {"a,b,\"x;y;z\"\n1,2,\n", source.Format{}, []string{"2: a=1, b=2"}},
+		"semicolons in refused rows":     {"#!refused {\"line\":7,\"reason\":\"a, b, c\"}\na;b\n1;2\n", source.Format{}, []string{"3: a=1, b=2"}},
+		"semicolons, declared columns":   {"1,5;2,5\n", source.Format{Header: []string{"a", "b"}}, []string{"1: a=1,5, b=2,5"}},
+		"an empty file":                  {"\n", source.Format{}, []string{"read the columns from the first row: the file is empty"}},
 		"windows-1252":                   {"a,b\ncaf\xe9,\x80\n", source.Format{Charset: "windows-1252"}, []string{"2: a=café, b=€"}},
 		"a mark says more":               {"\ufeffa,b\ncafé,€\n", source.Format{Charset: "windows-1252"}, []string{"2: a=café, b=€"}},
-		"two equal columns":              {"a,a\n", source.Format{}, []string{`-: two columns are called "a"`}},
-		"unknown charset":                {"a", source.Format{Charset: "klingon"}, []string{`-: unknown charset "klingon"`}},
+		"two equal columns":              {"a,a\n", source.Format{}, []string{`two columns are called "a"`}},
+		"unknown charset":                {"a", source.Format{Charset: "klingon"}, []string{`unknown charset "klingon"`}},
 		"refused rows":                   {"a,b\n#!refused {\"line\":7,\"id\":\"x\",\"reason\":\"y\"}\n1,2\n#1,2\n", source.Format{}, []string{"3: a=1, b=2", "4: a=#1, b=2"}},
 		"NDJSON": {
 			"\ufeff\n{\"a\":1.50,\"b\":\"x\"}\r\n{\"a\":null,\"b\":{\"c\":1}}\n[1]\n{\"a\"\n", source.Format{},
 			[]string{
 				"2: a=1.50, b=x", "3: a=, b={\"c\":1}",
-				"4: error: the line is no JSON object: json: cannot unmarshal array into Go value of type map[string]json.RawMessage",
+				"4: error: the line is no JSON object: it is an array, which does not fit here",
 				"5: error: the line is no JSON object: unexpected end of JSON input",
 			},
 		},
