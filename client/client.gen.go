@@ -1332,7 +1332,7 @@ type ItemError struct {
 
 // ItemWarning What was changed in an item that was taken.
 type ItemWarning struct {
-	// Code `characters_replaced` for text that cannot be stored; `ts_clamped` for a `ts` that is too far ahead; `plain_event` for an event of the type `purchase`, which has no units and no money.
+	// Code `characters_replaced` for text that cannot be stored; `ts_clamped` for a `ts` that is too far ahead; `plain_event` for an event of the type `purchase`, which has no units and no money; `event_types_nearly_full` for one of the last types that the project can have.
 	Code string `json:"code"`
 
 	// Detail A sentence for people.
@@ -5205,9 +5205,13 @@ func (c *Client) ListEvents(ctx context.Context, params *ListEventsParams, optio
 // An event of the type `purchase` is an event like any other, without units and money: the answer has the warning `plain_event`.
 // Send purchases to `POST /purchases` and orders to `POST /orders`.
 //
+// A type is a word of the shop's, such as `Signed Up`, and what varies belongs into `properties`: when a project has more than 8,000
+// types, an event of one of the last ones has the warning `event_types_nearly_full`, once in an answer.
+//
 // Codes of refused events: `product_ambiguous`, `unknown_product`, `too_many_new_products` (a key that creates products for
 // unknown SKUs creates at most 100 with a request, and a project has at most 10,000 that nobody has described),
-// `too_many_event_types` (a project has at most 10,000 types), `type_forbidden` (a user who is no member sends view, click
+// `too_many_event_types` (a project has at most 10,000 types), `too_many_new_event_types` (one key or account adds at most 5,000 of
+// them to a project), `type_forbidden` (a user who is no member sends view, click
 // and add_to_cart), `user_id_required`, `user_id_mismatch`, `anonymous_id_forbidden`, `ts_too_old` (more than 90 days ago,
 // unless the project or the installation say otherwise), `too_many_weeks` (see `POST /imports`), `unknown_field`,
 // `duplicate_field`, `wrong_type`, `required` and `invalid_value`.

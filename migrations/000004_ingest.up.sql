@@ -32,14 +32,17 @@ CREATE TABLE ingest.names (
 	project    smallint NOT NULL,
 	n          smallint NOT NULL CHECK (n > 0),
 	name       text COLLATE "C" NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
+	sender     text COLLATE "C" NOT NULL DEFAULT '',
 	created_at timestamptz NOT NULL DEFAULT now(),
 	PRIMARY KEY (project, name),
 	CONSTRAINT names_n_key UNIQUE (project, n)
 );
+CREATE INDEX names_sender_idx ON ingest.names (project, sender, n);
 COMMENT ON TABLE ingest.names IS 'The names of events. Those with a counter of their own have the same number in all projects (package internal/stats).';
 COMMENT ON COLUMN ingest.names.project IS 'The project.';
 COMMENT ON COLUMN ingest.names.n IS 'The name in raw rows and rollups.';
 COMMENT ON COLUMN ingest.names.name IS 'As the client sent it.';
+COMMENT ON COLUMN ingest.names.sender IS 'Who sent it first: key: or user: with the id. Nobody adds more than half of the names that a project can have.';
 COMMENT ON COLUMN ingest.names.created_at IS 'When it was first seen.';
 
 -- At most 8 columns, ordered by descending alignment: then a row has no padding, and the bitmap of its NULLs costs nothing.

@@ -41,6 +41,12 @@ const (
 	anyName Name = 0 // no event has it
 )
 
+// How many names with numbers from FirstName a project has at most, and how many of these make it nearly full, so that people are warned.
+const (
+	MaxNames   = 10_000
+	NearlyFull = MaxNames * 8 / 10
+)
+
 // NameOf returns the number of a name that has a counter of its own.
 func NameOf(name string) (n Name, ok bool) {
 	switch name {

@@ -96,6 +96,7 @@ var checks = []check{
 	{"numbers", "rebuild", rebuilds},
 	{"numbers", "time zones", zoneChanges},
 	{"numbers", "erasures", erasures},
+	{"numbers", "event names", eventNames},
 	{"services", "ready", ready},
 }
 

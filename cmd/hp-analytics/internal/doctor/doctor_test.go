@@ -136,6 +136,8 @@ func TestChecksOfTheDatabase(t *testing.T) {
 		"an erasure that lasts":              {"numbers/erasures", []string{erasure}, Warning, "1 erasure not done, the oldest asked for 48h"},
 		"an erasure that fails":              {"numbers/erasures", []string{erasure, `UPDATE ingest.erasures SET last_error = 'broken'`}, Warning, "1 erasure not done, failed and tried again: 1, the oldest"},
 		"an erasure that is held up":         {"numbers/erasures", []string{erasure, `UPDATE ingest.erasures SET held_by = '{5}'`}, Warning, "1 erasure not done, held up by batches that cannot be folded: 1, the oldest"},
+		"names that are nearly used up":      {"numbers/event names", []string{`INSERT INTO ingest.names (project, n, name) SELECT 1, n, n::text FROM generate_series(1, 15 + 8001) AS n`}, Warning, "default: 8001 of 10000 names of events are used"},
+		"names that are used up":             {"numbers/event names", []string{`INSERT INTO ingest.names (project, n, name) SELECT 1, n, n::text FROM generate_series(16, 15 + 10000) AS n`}, Problem, "default: all 10000 names of events are used"},
 		"a pending index that is large": {
 			"backlog/dead rows", []string{
 				`INSERT INTO ingest.batches (project, id, kind, rows) SELECT 1, n, 'events', 0 FROM generate_series(1, 60000) AS n`,

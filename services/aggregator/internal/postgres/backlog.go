@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	"github.com/hp-analytics/hp-analytics/internal/stats"
 )
 
 // Backlog measures the pending batches.
@@ -16,13 +17,17 @@ type Backlog struct {
 	FailedBatches, FailedRows int64
 	// UnmergedSegments counts the segments of rollups that folds made and no merge has added up yet. They are in all numbers.
 	UnmergedSegments int64
+	// Names is how many names of events (that have no counter of their own) the project with the most of them has.
+	Names int64
 }
 
-// Pending returns the backlog. It reads only the partial indexes of pending and of failed batches and of unmerged segments.
+// Pending returns the backlog. It reads only the partial indexes of pending and of failed batches and of unmerged segments, and
+// the last name of each project.
 func (s Store) Pending(ctx context.Context) (Backlog, error) {
 	const query = `
 		SELECT pending.*, failed.*,
-			(SELECT count(*) FROM stats.product_segments WHERE NOT merged) + (SELECT count(*) FROM stats.product_revenue_segments WHERE NOT merged)
+			(SELECT count(*) FROM stats.product_segments WHERE NOT merged) + (SELECT count(*) FROM stats.product_revenue_segments WHERE NOT merged),
+			coalesce((SELECT max((SELECT max(n) FROM ingest.names AS e WHERE e.project = p.id) - $1::integer + 1) FROM auth.projects AS p), 0)
 		FROM (
 			SELECT count(*), coalesce(sum(rows), 0)::bigint, coalesce(now() - min(received_at), interval '0')
 			FROM ingest.batches
@@ -33,7 +38,7 @@ func (s Store) Pending(ctx context.Context) (Backlog, error) {
 			WHERE aggregated_at IS NULL AND failed_at IS NOT NULL
 		) AS failed`
 	var b Backlog
-	if err := s.Pool.QueryRow(ctx, query).Scan(&b.Batches, &b.Rows, &b.Oldest, &b.FailedBatches, &b.FailedRows, &b.UnmergedSegments); err != nil {
+	if err := s.Pool.QueryRow(ctx, query, stats.FirstName).Scan(&b.Batches, &b.Rows, &b.Oldest, &b.FailedBatches, &b.FailedRows, &b.UnmergedSegments, &b.Names); err != nil {
 		return Backlog{}, postgres.Classify(fmt.Errorf("read the backlog: %w", err))
 	}
 	return b, nil

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
+	"github.com/hp-analytics/hp-analytics/internal/stats"
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/batchtest"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
@@ -364,6 +365,9 @@ func TestUpkeep(t *testing.T) {
 	backlog, err := store.Pending(t.Context())
 	if err != nil || backlog.Batches != 1 || backlog.Rows != 1 || backlog.Oldest < 9*24*time.Hour {
 		t.Errorf("Pending = %+v, %v", backlog, err)
+	}
+	if names := 0; w.Pool.QueryRow(t.Context(), `SELECT count(*) FROM ingest.names WHERE n >= $1`, stats.FirstName).Scan(&names) != nil || backlog.Names != int64(names) {
+		t.Errorf("Pending counts %d names of events, want %d", backlog.Names, names)
 	}
 	for grace, want := range map[time.Duration]int{0: 1, 9 * 24 * time.Hour: 1, 10 * 24 * time.Hour: 0} {
 		if work, err := store.Work(t.Context(), grace); err != nil || work != want {

@@ -37,6 +37,7 @@ type Monitor struct {
 	failedBatches         prometheus.Gauge
 	failedRows            prometheus.Gauge
 	unmerged              prometheus.Gauge
+	names                 prometheus.Gauge
 	reconciled            prometheus.Gauge
 	differences           prometheus.Gauge
 	erasures              prometheus.Gauge
@@ -56,12 +57,13 @@ func New(options Options, registerer prometheus.Registerer) *Monitor {
 		failedBatches: gauge("failed_batches", "Batches that cannot be folded and are set aside (hp-analytics batches list)."),
 		failedRows:    gauge("failed_events", "Events and purchases of the batches that are set aside; they are missing from the numbers."),
 		unmerged:      gauge("unmerged_segments", "Segments of rollups that folds made and that are not merged yet. Rankings read each of them."),
+		names:         gauge("event_names", "Names of events of the project that has the most of them, those with a counter of their own excepted. New ones are refused from 10000 on."),
 		reconciled:    gauge("reconcile_timestamp_seconds", "When the project that was recounted as a whole longest ago was (hp-analytics reconcile without days); 0 if none was."),
 		differences:   gauge("reconcile_differences", "Differences that the newest reconcile of all days of each project has found, together."),
 		erasures:      gauge("open_erasures", "Erasures of users that were asked for and are not done."),
 		oldestErasure: gauge("oldest_erasure_seconds", "How long ago the oldest erasure that is not done was asked for; 0 if there is none."),
 	}
-	registerer.MustRegister(m.batches, m.rows, m.oldest, m.failedBatches, m.failedRows, m.unmerged, m.reconciled, m.differences, m.erasures, m.oldestErasure)
+	registerer.MustRegister(m.batches, m.rows, m.oldest, m.failedBatches, m.failedRows, m.unmerged, m.names, m.reconciled, m.differences, m.erasures, m.oldestErasure)
 	return m
 }
 
@@ -94,6 +96,7 @@ func (m *Monitor) measure(ctx context.Context) {
 	m.failedBatches.Set(float64(backlog.FailedBatches))
 	m.failedRows.Set(float64(backlog.FailedRows))
 	m.unmerged.Set(float64(backlog.UnmergedSegments))
+	m.names.Set(float64(max(0, backlog.Names)))
 	m.measureReconciled(ctx)
 	m.measureErasures(ctx)
 }

@@ -14,6 +14,31 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/progress"
 )
 
+// The names of events are measured, so that a project that uses them up raises an alert before its events are refused.
+func TestNamesOfEventsAreMeasured(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	registry := prometheus.NewRegistry()
+	monitor := progress.New(progress.Options{
+		Pending:    func(context.Context) (postgres.Backlog, error) { return postgres.Backlog{Names: 8001}, nil },
+		Reconciled: func(context.Context) (postgres.Reconciled, error) { return postgres.Reconciled{}, nil },
+		Erasures: func(context.Context) (postgres.Erasures, error) {
+			cancel() // one measurement is enough
+			return postgres.Erasures{}, nil
+		},
+		Last: time.Now, Logger: slog.New(slog.DiscardHandler),
+	}, registry)
+	monitor.Run(ctx)
+	const want = `
+# HELP hpa_aggregator_event_names Names of events of the project that has the most of them, those with a counter of their own excepted. New ones are refused from 10000 on.
+# TYPE hpa_aggregator_event_names gauge
+hpa_aggregator_event_names 8001
+`
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "hpa_aggregator_event_names"); err != nil {
+		t.Error(err)
+	}
+}
+
 // An open erasure is measured, so that one that is stuck raises an alert.
 func TestOpenErasuresAreMeasured(t *testing.T) {
 	t.Parallel()

@@ -603,7 +603,7 @@ type ItemError struct {
 
 // ItemWarning What was changed in an item that was taken.
 type ItemWarning struct {
-	// Code `characters_replaced` for text that cannot be stored; `ts_clamped` for a `ts` that is too far ahead; `plain_event` for an event of the type `purchase`, which has no units and no money.
+	// Code `characters_replaced` for text that cannot be stored; `ts_clamped` for a `ts` that is too far ahead; `plain_event` for an event of the type `purchase`, which has no units and no money; `event_types_nearly_full` for one of the last types that the project can have.
 	Code string `json:"code"`
 
 	// Detail A sentence for people.

@@ -12,7 +12,7 @@ import (
 )
 
 func callerOf(p authn.Principal) event.Caller {
-	caller := event.Caller{Project: p.Project, Subject: p.Subject, Rights: rightsOf(p), CreateProducts: p.CreateProducts}
+	caller := event.Caller{Project: p.Project, Subject: p.Subject, Sender: p.ID(), Rights: rightsOf(p), CreateProducts: p.CreateProducts}
 	if p.Public != nil {
 		caller.PublicKey, caller.DefaultSKU = p.KeyID, p.Public.DefaultSKU
 	}
@@ -49,11 +49,19 @@ func batchID(batch int64) BatchID {
 
 // warnings returns what was changed in the events that were not refused, and which of them may not be what was meant.
 func warnings(drafts ...event.Draft) (all []ItemWarning) {
+	said := false // that the project has nearly all its types: once in an answer
 	for i, d := range drafts {
 		if d.Refused() {
 			continue
 		}
 		all = append(all, itemWarnings(i, d.Clamped, d.Replaced)...)
+		if d.NearlyFull && !said {
+			said = true
+			all = append(all, ItemWarning{
+				Index: i, Pointer: "/type", Code: event.CodeNearlyFull,
+				Detail: "The project has more than 8000 types of events. New ones are refused when it has 10000: put what varies, such as an id, into properties.",
+			})
+		}
 		if name, err := identifier.Name(d.Type); err == nil && name == purchaseName {
 			all = append(all, ItemWarning{
 				Index: i, Pointer: "/type", Code: event.CodePlainEvent,

@@ -52,6 +52,13 @@ type Join struct {
 	Anonymous, Person int64
 }
 
+// Name is a name with who sends it.
+type Name struct {
+	event.NameRef
+
+	Sender string
+}
+
 // Source is the dictionary itself.
 type Source interface {
 	// NumberUsers returns the entries of all keys. It inserts unknown ones.
@@ -59,9 +66,8 @@ type Source interface {
 	// JoinUsers records the joins of anonymous ids that have no person yet. It returns the person that each has then: 0 for
 	// none, because one of the two was erased.
 	JoinUsers(ctx context.Context, joins []Join) (map[Join]int64, error)
-	// NumberNames returns the numbers of names. It inserts unknown ones as long as their project has fewer than
-	// event.MaxNames; the others are not in the answer.
-	NumberNames(ctx context.Context, names []event.NameRef) (map[event.NameRef]int16, error)
+	// NumberNames returns the numbers of names, as event.Dictionary does, and inserts unknown ones.
+	NumberNames(ctx context.Context, names []Name) (map[Name]int16, error)
 }
 
 // Cache implements event.Dictionary. It is safe for concurrent use.
@@ -71,7 +77,7 @@ type Cache struct {
 	numbers *lookup.Loader[Key, Entry]
 	joins   *lookup.Loader[Join, int64]
 	epochs  sync.Map // by project, the epoch that entries must have at least
-	words   *lookup.Loader[event.NameRef, int16]
+	words   *lookup.Loader[Name, int16]
 	ofUsers sources
 	ofNames sources
 }
@@ -160,9 +166,9 @@ func (c *Cache) get(key Key) (Entry, bool) {
 }
 
 // Names implements event.Dictionary.
-func (c *Cache) Names(ctx context.Context, project int16, names []string) ([]int16, error) {
+func (c *Cache) Names(ctx context.Context, project int16, sender string, names []string) ([]int16, error) {
 	found := make([]int16, len(names))
-	var unknown []event.NameRef
+	var unknown []Name
 	seen := map[event.NameRef]struct{}{}
 	for i, name := range names {
 		if before := slices.Index(names[max(0, i-recent):i], name); before >= 0 && found[max(0, i-recent)+before] != 0 {
@@ -176,7 +182,7 @@ func (c *Cache) Names(ctx context.Context, project int16, names []string) ([]int
 		}
 		if _, again := seen[ref]; !again && name != "" {
 			seen[ref] = struct{}{}
-			unknown = append(unknown, ref)
+			unknown = append(unknown, Name{ref, sender})
 		}
 	}
 	c.ofNames.count(len(names), len(unknown))
@@ -187,14 +193,14 @@ func (c *Cache) Names(ctx context.Context, project int16, names []string) ([]int
 	if err != nil {
 		return nil, err
 	}
-	for _, ref := range unknown {
-		if n, ok := loaded[ref]; ok {
-			c.names.Set(ref, n)
+	for _, name := range unknown {
+		if n := loaded[name]; n > 0 {
+			c.names.Set(name.NameRef, n)
 		}
 	}
 	for i, name := range names {
 		if found[i] == 0 {
-			found[i] = loaded[event.NameRef{Project: project, Name: name}]
+			found[i] = loaded[Name{event.NameRef{Project: project, Name: name}, sender}]
 		}
 	}
 	return found, nil

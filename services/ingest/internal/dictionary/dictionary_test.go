@@ -56,14 +56,14 @@ func (w *words) JoinUsers(_ context.Context, joins []dictionary.Join) (map[dicti
 	return persons, nil
 }
 
-func (w *words) NumberNames(_ context.Context, names []event.NameRef) (map[event.NameRef]int16, error) {
+func (w *words) NumberNames(_ context.Context, names []dictionary.Name) (map[dictionary.Name]int16, error) {
 	w.asked++
-	found := map[event.NameRef]int16{}
+	found := map[dictionary.Name]int16{}
 	for _, name := range names {
-		if _, known := w.names[name]; !known && len(w.names) < w.room {
-			w.names[name] = int16(16 + len(w.names))
+		if _, known := w.names[name.NameRef]; !known && len(w.names) < w.room {
+			w.names[name.NameRef] = int16(16 + len(w.names))
 		}
-		if n, known := w.names[name]; known {
+		if n, known := w.names[name.NameRef]; known {
 			found[name] = n
 		}
 	}
@@ -132,7 +132,7 @@ func TestNamesBeyondTheLimitAreAskedForAgain(t *testing.T) {
 	t.Cleanup(cache.Close)
 	look := func(want ...int16) {
 		t.Helper()
-		got, err := cache.Names(t.Context(), 1, []string{"a", "b", "a", "", "c", "c", "b"})
+		got, err := cache.Names(t.Context(), 1, "key:1", []string{"a", "b", "a", "", "c", "c", "b"})
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {
 			t.Errorf("%v; numbers (-want +got):\n%s", err, diff)
 		}

@@ -73,14 +73,13 @@ var errUnsettled = errs.New(errs.Unavailable, "overloaded", "A product of the re
 
 // reexamine examines the events again that a commit could not store, with their products and users as they are now. Events of days
 // that take none are refused. again is false if err is no such error; then it is returned as it is.
-func (r *Recorder) reexamine(ctx context.Context, drafts []Draft, events []Event, err error) (again bool, _ error) {
+func (r *Recorder) reexamine(ctx context.Context, caller Caller, drafts []Draft, events []Event, err error) (again bool, _ error) {
 	obstacles, blocked := errors.AsType[BlockedError](err)
 	if !blocked {
 		return false, err
 	}
 	refs, index := make([]Ref, 0, len(obstacles)), make([]int, 0, len(obstacles))
 	var expired *ExpiredError
-	var project int16
 	for i, reason := range obstacles {
 		if drafts[i].refuseDay(reason) {
 			continue
@@ -91,14 +90,14 @@ func (r *Recorder) reexamine(ctx context.Context, drafts []Draft, events []Event
 			continue
 		}
 		if e, ok := errors.AsType[ExpiredError](reason); ok {
-			expired, project = &e, events[i].Project
+			expired = &e
 			continue
 		}
 		refs, index = append(refs, events[i].ref()), append(index, i)
 	}
 	if expired != nil {
-		r.dictionary.Expire(project, expired.Epoch)
-		if err := r.number(ctx, project, drafts, events); err != nil {
+		r.dictionary.Expire(caller.Project.ID, expired.Epoch)
+		if err := r.number(ctx, caller, drafts, events); err != nil {
 			return false, err
 		}
 	}

@@ -21,6 +21,7 @@ const (
 	CodeUserRequired     = "user_id_required"
 	CodeUserMismatch     = "user_id_mismatch"
 	CodeTooManyTypes     = "too_many_event_types"
+	CodeTooManyNewTypes  = "too_many_new_event_types"
 	CodeAnonymousUser    = "anonymous_id_forbidden"
 	CodeTooManyProducts  = "too_many_new_products"
 	CodeConflict         = "conflict"
@@ -32,6 +33,7 @@ const (
 	CodeReplaced   = "characters_replaced"
 	CodeClamped    = "ts_clamped"
 	CodePlainEvent = "plain_event"
+	CodeNearlyFull = "event_types_nearly_full"
 )
 
 // FromStore reports whether a problem follows from what is stored, and so tells something of it. Whoever may not read is not told.

@@ -1,6 +1,10 @@
 package event
 
-import "context"
+import (
+	"context"
+
+	"github.com/hp-analytics/hp-analytics/internal/stats"
+)
 
 // UserRef names a user as the sender did: by a user id, an anonymous id, or both. The zero UserRef names nobody.
 type UserRef struct {
@@ -33,10 +37,22 @@ type Dictionary interface {
 	Users(ctx context.Context, project int16, refs []UserRef) ([]User, error)
 	// Expire makes the next call of Users look the users of a project up again that were looked up before an epoch.
 	Expire(project int16, epoch int64)
-	// Names returns the number of each name, in their order. It is 0 for the empty name, and for an unknown one if the project
-	// has MaxNames.
-	Names(ctx context.Context, project int16, names []string) ([]int16, error)
+	// Names returns the number of each name, in their order. It is 0 for the empty name. An unknown one gets none (ProjectFull) if the
+	// project has MaxNames, nor (SenderFull) if sender, a user or an API key of the project, was the first to send MaxNamesOfSender of them.
+	Names(ctx context.Context, project int16, sender string, names []string) ([]int16, error)
 }
 
-// MaxNames is how many names of events a project has at most.
-const MaxNames = 10_000
+// Limits of the names of events that have no counter of their own.
+const (
+	MaxNames         = stats.MaxNames // of a project
+	MaxNamesOfSender = MaxNames / 2   // that one caller adds to a project, so that no key can use up all of them
+)
+
+// The answers of Names for names that get no number.
+const (
+	ProjectFull int16 = 0
+	SenderFull  int16 = -1
+)
+
+// nearlyFull reports whether a name is among the last fifth that its project can have.
+func nearlyFull(name int16) bool { return name >= stats.FirstName+stats.NearlyFull }

@@ -61,6 +61,7 @@ type Draft struct {
 	Properties []byte
 	Replaced   bool // characters of Properties were replaced, because they cannot be stored
 	Clamped    bool // the event is stored at another time than TS, which is too far ahead
+	NearlyFull bool // its type is among the last ones that the project can have
 }
 
 // Has reports whether one of fields was sent with a value that could be read.

@@ -87,7 +87,7 @@ func (r *Recorder) Events(ctx context.Context, caller Caller, drafts []Draft) (b
 	}
 	for range maxAttempts {
 		batch, verdicts, err := r.commit(ctx, drafts, events)
-		if again, err := r.reexamine(ctx, drafts, events, err); !again {
+		if again, err := r.reexamine(ctx, caller, drafts, events, err); !again {
 			return batch, verdicts, err
 		}
 	}
@@ -109,21 +109,21 @@ func (r *Recorder) examine(ctx context.Context, caller Caller, drafts []Draft) (
 	if err := r.resolve(ctx, caller, drafts, events, refs, found); err != nil {
 		return nil, err
 	}
-	if err := r.number(ctx, caller.Project.ID, drafts, events); err != nil {
+	if err := r.number(ctx, caller, drafts, events); err != nil {
 		return nil, err
 	}
 	return events, r.settleTimes(ctx, drafts, events, now)
 }
 
 // number fills in the numbers of names and users.
-func (r *Recorder) number(ctx context.Context, project int16, drafts []Draft, events []Event) error {
+func (r *Recorder) number(ctx context.Context, caller Caller, drafts []Draft, events []Event) error {
 	names := make([]string, len(events))
 	for i := range events {
 		if !drafts[i].Refused() {
 			names[i] = events[i].Type
 		}
 	}
-	numbers, err := r.dictionary.Names(ctx, project, names)
+	numbers, err := r.dictionary.Names(ctx, caller.Project.ID, caller.Sender, names)
 	if err != nil {
 		return err
 	}
@@ -132,13 +132,12 @@ func (r *Recorder) number(ctx context.Context, project int16, drafts []Draft, ev
 		if drafts[i].Refused() {
 			continue
 		}
-		if events[i].Name = numbers[i]; numbers[i] == 0 {
-			drafts[i].Refuse("/type", CodeTooManyTypes, "The project has 10000 types of events, and this would be another one.")
+		if !drafts[i].name(&events[i], numbers[i]) {
 			continue
 		}
 		refs[i] = events[i].user()
 	}
-	users, err := r.dictionary.Users(ctx, project, refs)
+	users, err := r.dictionary.Users(ctx, caller.Project.ID, refs)
 	if err != nil {
 		return err
 	}
@@ -146,6 +145,20 @@ func (r *Recorder) number(ctx context.Context, project int16, drafts []Draft, ev
 		events[i].User, events[i].Anonymous, events[i].Epoch = u.N, u.Anonymous, u.Epoch
 	}
 	return nil
+}
+
+// name sets the name of the event of a draft, or refuses the draft if it gets none.
+func (d *Draft) name(e *Event, number int16) bool {
+	switch number {
+	case ProjectFull:
+		d.Refuse("/type", CodeTooManyTypes, "The project has 10000 types of events, and this would be another one. Put what varies, such as an id, into properties.")
+	case SenderFull:
+		d.Refuse("/type", CodeTooManyNewTypes, "This key or account has added 5000 types of events to the project, and this would be another one. Put what varies, such as an id, into properties.")
+	default:
+		e.Name, d.NearlyFull = number, nearlyFull(number)
+		return true
+	}
+	return false
 }
 
 // commit stores the events of the drafts that are not refused. A BlockedError has the indexes of the drafts.

@@ -75,7 +75,7 @@ func (w *world) Users(_ context.Context, _ int16, refs []UserRef) ([]User, error
 	return users, nil
 }
 
-func (w *world) Names(_ context.Context, _ int16, names []string) ([]int16, error) {
+func (w *world) Names(_ context.Context, _ int16, _ string, names []string) ([]int16, error) {
 	numbers := make([]int16, len(names))
 	for i, name := range names {
 		if name != "one too many" {

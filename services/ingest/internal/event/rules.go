@@ -28,6 +28,7 @@ const (
 type Caller struct {
 	Project authn.Project
 	Subject string // the calling user; empty for an API key
+	Sender  string // authn.Principal.ID
 	Rights  Rights
 	// Import is the import of history that the events belong to; nil for none.
 	Import *Import

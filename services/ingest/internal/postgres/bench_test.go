@@ -186,7 +186,7 @@ func (w *benchmark) storeNew(events []event.Event) error {
 	if err != nil {
 		return err
 	}
-	numbers, err := w.names.Names(w.Context(), 1, names)
+	numbers, err := w.names.Names(w.Context(), 1, "key:1", names)
 	if err != nil {
 		return err
 	}

@@ -141,26 +141,34 @@ func (s *Store) JoinUsers(ctx context.Context, joins []dictionary.Join) (map[dic
 	return joined, nil
 }
 
-// numberNames returns the names with some texts, and inserts the unknown ones with the next numbers of their project. $3 is 0, or
-// the number that a name has in all projects. Two statements that insert into a project at the same time choose the same numbers:
-// the second one waits for the first and inserts nothing, and its names stay open. A project's last number is $5.
+// numberNames returns the names with some texts, and inserts the unknown ones with the next numbers of their project. $4 is 0, or
+// the number that a name has in all projects. A name gets -1 if its sender has added $7 names already, and 0 if the project has its last
+// number, $6. Two statements that insert into a project at the same time choose the same numbers: the second one waits for the first and
+// inserts nothing, and its names stay open.
 const numberNames = `
 	WITH sent AS MATERIALIZED (
-		SELECT s.project, s.name, s.fixed, known.n
-		FROM unnest($1::smallint[], $2::text[], $3::smallint[]) AS s (project, name, fixed)
+		SELECT s.project, s.name, s.sender, s.fixed, known.n
+		FROM unnest($1::smallint[], $2::text[], $3::text[], $4::smallint[]) AS s (project, name, sender, fixed)
 		LEFT JOIN LATERAL (
 			SELECT n FROM ingest.names AS k WHERE k.project = s.project AND k.name = s.name LIMIT 1
 		) AS known ON true
+	), made AS MATERIALIZED (
+		SELECT project, sender, (SELECT count(*) FROM ingest.names AS k WHERE k.project = senders.project AND k.sender = senders.sender AND k.n >= $5) AS names
+		FROM (SELECT DISTINCT project, sender FROM sent WHERE n IS NULL AND fixed = 0) AS senders
 	), unknown AS (
-		SELECT project, name, CASE WHEN fixed > 0 THEN fixed ELSE
-			greatest($4 - 1, coalesce((SELECT max(k.n) FROM ingest.names AS k WHERE k.project = sent.project), 0))
-			+ row_number() OVER (PARTITION BY project, fixed > 0 ORDER BY name COLLATE "C")
-		END AS n
-		FROM sent
+		SELECT project, name, sender, fixed,
+			fixed > 0 OR made.names + row_number() OVER (PARTITION BY project, sender, fixed > 0 ORDER BY name COLLATE "C") <= $7 AS allowed
+		FROM sent LEFT JOIN made USING (project, sender)
 		WHERE n IS NULL
+	), numbered AS (
+		SELECT project, name, sender, CASE WHEN NOT allowed THEN -1 WHEN fixed > 0 THEN fixed ELSE
+			greatest($5 - 1, coalesce((SELECT max(k.n) FROM ingest.names AS k WHERE k.project = unknown.project), 0))
+			+ row_number() OVER (PARTITION BY project, fixed > 0, allowed ORDER BY name COLLATE "C")
+		END AS n
+		FROM unknown
 	), added AS (
-		INSERT INTO ingest.names (project, n, name)
-		SELECT project, n, name FROM unknown WHERE n <= $5 ORDER BY project, n
+		INSERT INTO ingest.names (project, n, name, sender)
+		SELECT project, n, name, sender FROM numbered WHERE n BETWEEN 1 AND $6 ORDER BY project, n
 		ON CONFLICT DO NOTHING
 		RETURNING project, name, n
 	)
@@ -168,42 +176,55 @@ const numberNames = `
 	UNION ALL
 	SELECT project, name, n FROM added
 	UNION ALL
-	SELECT project, name, 0 FROM unknown WHERE n > $5`
+	SELECT project, name, CASE WHEN n < 0 THEN -1 ELSE 0 END FROM numbered WHERE n NOT BETWEEN 1 AND $6`
 
 // lastName is the number of the last name that a project can have.
 const lastName = stats.FirstName + event.MaxNames - 1
 
 // NumberNames implements dictionary.Source. The rows are committed when it returns.
-func (s *Store) NumberNames(ctx context.Context, names []event.NameRef) (map[event.NameRef]int16, error) {
-	open := sortedSet(names, func(a, b event.NameRef) int {
-		return cmp.Or(cmp.Compare(a.Project, b.Project), cmp.Compare(a.Name, b.Name))
+func (s *Store) NumberNames(ctx context.Context, names []dictionary.Name) (map[dictionary.Name]int16, error) {
+	open := sortedSet(names, func(a, b dictionary.Name) int {
+		return cmp.Or(cmp.Compare(a.Project, b.Project), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Sender, b.Sender))
 	})
-	found := make(map[event.NameRef]int16, len(open))
+	found := make(map[dictionary.Name]int16, len(open))
 	for range maxNumberings {
-		projects, texts, fixed := make([]int16, len(open)), make([]string, len(open)), make([]int16, len(open))
-		for i, name := range open {
-			projects[i], texts[i] = name.Project, name.Name
-			fixed[i], _ = stats.NameOf(name.Name)
-		}
-		var name event.NameRef
-		var n int16
-		err := repeatedPairs(ctx, s, found, []any{&name.Project, &name.Name, &n},
-			func() (event.NameRef, int16) { return name, n }, numberNames, projects, texts, fixed, stats.FirstName, lastName)
+		// Of several senders of a name one adds it.
+		asked := slices.CompactFunc(slices.Clone(open), func(a, b dictionary.Name) bool { return a.NameRef == b.NameRef })
+		numbers, err := s.numberNames(ctx, asked)
 		if err != nil {
-			return nil, postgres.Classify(fmt.Errorf("number %d names: %w", len(open), err))
+			return nil, postgres.Classify(fmt.Errorf("number %d names: %w", len(asked), err))
 		}
-		open = slices.DeleteFunc(open, func(name event.NameRef) bool {
-			n, settled := found[name]
-			if settled && n == 0 {
-				delete(found, name) // the project is full
+		ask := make(map[dictionary.Name]struct{}, len(asked))
+		for _, name := range asked {
+			ask[name] = struct{}{}
+		}
+		open = slices.DeleteFunc(open, func(name dictionary.Name) bool {
+			n, settled := numbers[name.NameRef]
+			if _, own := ask[name]; !settled || n == event.SenderFull && !own {
+				return false
 			}
-			return settled
+			found[name] = n
+			return true
 		})
 		if len(open) == 0 {
 			return found, nil
 		}
 	}
 	return nil, errUnnumbered
+}
+
+// numberNames runs the statement for names that are different, whoever sends them.
+func (s *Store) numberNames(ctx context.Context, names []dictionary.Name) (map[event.NameRef]int16, error) {
+	projects, texts, senders, fixed := make([]int16, len(names)), make([]string, len(names)), make([]string, len(names)), make([]int16, len(names))
+	for i, name := range names {
+		projects[i], texts[i], senders[i] = name.Project, name.Name, name.Sender
+		fixed[i], _ = stats.NameOf(name.Name)
+	}
+	numbers := make(map[event.NameRef]int16, len(names))
+	var name event.NameRef
+	var n int16
+	return numbers, repeatedPairs(ctx, s, numbers, []any{&name.Project, &name.Name, &n},
+		func() (event.NameRef, int16) { return name, n }, numberNames, projects, texts, senders, fixed, stats.FirstName, lastName, event.MaxNamesOfSender)
 }
 
 // sortedSet returns the different ones of keys in order.

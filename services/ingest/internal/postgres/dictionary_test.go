@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/hp-analytics/hp-analytics/internal/stats"
@@ -58,13 +59,13 @@ func TestNamesAreNumberedOnce(t *testing.T) {
 	t.Parallel()
 	s, database := newStore(t)
 	other := addProject(t, database)
-	var names []event.NameRef
+	var names []dictionary.Name
 	for _, project := range []int16{1, other} {
 		for _, name := range []string{"Signed Up", "view", "商品を見た", "add_to_cart", "$pageview", "a"} {
-			names = append(names, event.NameRef{Project: project, Name: name})
+			names = append(names, dictionary.Name{NameRef: event.NameRef{Project: project, Name: name}, Sender: "key:1"})
 		}
 	}
-	found := make([]map[event.NameRef]int16, 4)
+	found := make([]map[dictionary.Name]int16, 4)
 	var numbering sync.WaitGroup
 	for i := range found {
 		numbering.Go(func() {
@@ -98,18 +99,55 @@ func TestAProjectHasSoManyNames(t *testing.T) {
 	s, database := newStore(t)
 	execute(t, database, `INSERT INTO ingest.names (project, n, name) SELECT 1, n, 'name ' || n FROM generate_series($1::integer, $2::integer) AS n`,
 		int(stats.FirstName), int(lastName)-1)
-	names := []event.NameRef{{Project: 1, Name: "name 16"}, {Project: 1, Name: "new a"}, {Project: 1, Name: "new b"}, {Project: 1, Name: "click"}}
+	names := namesOf("key:1", "name 16", "new a", "new b", "click")
 	for range 2 {
 		got, err := s.NumberNames(t.Context(), names)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got[names[0]] != 16 || got[names[1]] != lastName || got[names[3]] != stats.Click || len(got) != 3 {
+		if got[names[0]] != 16 || got[names[1]] != lastName || got[names[2]] != event.ProjectFull || got[names[3]] != stats.Click || len(got) != 4 {
 			t.Errorf("got %v", got)
 		}
 	}
 	if n := count(t, database, `SELECT count(*) FROM ingest.names WHERE n >= 16`); n != event.MaxNames {
 		t.Errorf("%d names", n)
+	}
+}
+
+// namesOf returns names of the default project that one caller sends.
+func namesOf(sender string, names ...string) []dictionary.Name {
+	all := make([]dictionary.Name, len(names))
+	for i, name := range names {
+		all[i] = dictionary.Name{NameRef: event.NameRef{Project: 1, Name: name}, Sender: sender}
+	}
+	return all
+}
+
+// TestNoSenderUsesUpTheNamesOfAProject fills the share of a sender up to one less than it may add, and numbers new names of it and of others.
+func TestNoSenderUsesUpTheNamesOfAProject(t *testing.T) {
+	t.Parallel()
+	s, database := newStore(t)
+	other := addProject(t, database)
+	execute(t, database, `INSERT INTO ingest.names (project, n, name, sender) SELECT 1, n, 'name ' || n, 'key:1' FROM generate_series($1::integer, $2::integer) AS n`,
+		int(stats.FirstName), int(stats.FirstName)+event.MaxNamesOfSender-2)
+	next := stats.FirstName + event.MaxNamesOfSender - 1
+	elsewhere := dictionary.Name{NameRef: event.NameRef{Project: other, Name: "new b"}, Sender: "key:1"}
+	got, err := s.NumberNames(t.Context(), slices.Concat(namesOf("key:1", "name 17", "new a", "new b", "new c", "view"), namesOf("key:2", "new c", "new d"), []dictionary.Name{elsewhere}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[dictionary.Name]int16{
+		namesOf("key:1", "name 17")[0]: 17, namesOf("key:1", "new a")[0]: next, namesOf("key:1", "new b")[0]: event.SenderFull,
+		namesOf("key:1", "new c")[0]: event.SenderFull, namesOf("key:1", "view")[0]: stats.View,
+		namesOf("key:2", "new d")[0]: next + 1, namesOf("key:2", "new c")[0]: next + 2, elsewhere: stats.FirstName,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("numbers (-want +got):\n%s", diff)
+	}
+	again, err := s.NumberNames(t.Context(), namesOf("key:1", "new c", "new b"))
+	want = map[dictionary.Name]int16{namesOf("key:1", "new c")[0]: next + 2, namesOf("key:1", "new b")[0]: event.SenderFull} // somebody else has added the first one
+	if diff := cmp.Diff(want, again); diff != "" || err != nil {
+		t.Errorf("afterwards: %v (-want +got):\n%s", err, diff)
 	}
 }
 

@@ -60,7 +60,7 @@ func TestDeadlocksAreRepeated(t *testing.T) {
 		}},
 		"names": {"INSERT", "ingest.names", func(t *testing.T, s *Store, _ *dbtest.Database, fail func()) error {
 			fail()
-			_, err := s.NumberNames(t.Context(), []event.NameRef{{Project: 1, Name: "Signed Up"}})
+			_, err := s.NumberNames(t.Context(), []dictionary.Name{{NameRef: event.NameRef{Project: 1, Name: "Signed Up"}}})
 			return err
 		}},
 		"times": {"INSERT", "ingest.event_times", func(t *testing.T, s *Store, _ *dbtest.Database, fail func()) error {
