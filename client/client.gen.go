@@ -2212,6 +2212,9 @@ type ProjectCreateRequest struct {
 
 // ProjectDetails A project.
 type ProjectDetails struct {
+	// ArchivedAt When the project was archived; null if it is not.
+	ArchivedAt time.Time `json:"archived_at"`
+
 	// CreatedAt When the project was created.
 	CreatedAt time.Time `json:"created_at"`
 
@@ -2317,6 +2320,9 @@ type ProjectMembership struct {
 
 // ProjectPatch Changes to a project (RFC 7396); absent members stay.
 type ProjectPatch struct {
+	// Archived Whether the project is archived: members read it, it takes no changes (403 `project_archived`), and its API keys do not work (401).
+	Archived bool `json:"archived,omitempty,omitzero"`
+
 	// Currency The ISO 4217 code of the currency of rankings that name none.
 	//
 	// Example: EUR
@@ -4869,7 +4875,7 @@ func (c *Client) GetProject(ctx context.Context, project string, options ...Call
 
 // UpdateProject calls PATCH /auth/projects/{project}: change the settings of a project.
 //
-// A JSON merge patch (RFC 7396): members that are absent stay, `null` clears. A patch that changes nothing keeps the version. Another time zone begins a change of all numbers: the raw rows are counted again by the days and hours of the new zone, from today back, while the project is used as ever, and `time_zone_change` has the progress. Days whose raw events are gone keep their zone, and reports say so (`meta.time_zones`). A change during another one supersedes it: the days go to the zone that was asked for last. The same zone again changes nothing. Services use other new settings at most 5 seconds later. Needs the role `owner` in the project, or an API key of it with the scope `admin`.
+// A JSON merge patch (RFC 7396): members that are absent stay, `null` clears. A patch that changes nothing keeps the version. Another time zone begins a change of all numbers: the raw rows are counted again by the days and hours of the new zone, from today back, while the project is used as ever, and `time_zone_change` has the progress. Days whose raw events are gone keep their zone, and reports say so (`meta.time_zones`). A change during another one supersedes it: the days go to the zone that was asked for last. The same zone again changes nothing. Services use other new settings at most 5 seconds later. `{"archived": true}` archives the project. Its members read it as before, share links are answered, and users can be erased, members removed, keys, invitations and links revoked. Everything else that changes something is answered with 403 `project_archived`, and its API keys do not work (401 `invalid_api_key`), each at most 5 seconds later. What it received before is still counted. An owner undoes it with `{"archived": false}`; until then nothing else can be changed. There is no operation that deletes a project: see docs/privacy.md. Needs the role `owner` in the project, or an API key of it with the scope `admin`.
 func (c *Client) UpdateProject(ctx context.Context, project string, body ProjectPatch, params *UpdateProjectParams, options ...CallOption) (result ProjectDetails, err error) {
 	call := &call{
 		operation: "updateProject", method: http.MethodPatch,

@@ -69,6 +69,7 @@ CREATE TABLE auth.projects (
 	week_start         smallint NOT NULL DEFAULT 1 CHECK (week_start BETWEEN 1 AND 7),
 	max_event_age_days integer CHECK (max_event_age_days BETWEEN 1 AND 3650),
 	events_per_second  integer CHECK (events_per_second > 0),
+	archived_at        timestamptz,
 	version            bigint NOT NULL DEFAULT 1 CHECK (version > 0),
 	created_at         timestamptz NOT NULL DEFAULT now(),
 	updated_at         timestamptz NOT NULL DEFAULT now()
@@ -82,6 +83,7 @@ COMMENT ON COLUMN auth.projects.currency IS 'ISO 4217 code of the currency that 
 COMMENT ON COLUMN auth.projects.week_start IS 'The day on which weeks begin: 1 is Monday, 7 is Sunday (ISO 8601).';
 COMMENT ON COLUMN auth.projects.max_event_age_days IS 'How many days ago an event may have happened when it is sent. Null for the setting of the installation, which is also the most.';
 COMMENT ON COLUMN auth.projects.events_per_second IS 'The most events that all callers of the project may send per second on average. Null for no limit of its own.';
+COMMENT ON COLUMN auth.projects.archived_at IS 'When the project was archived: it is read by its members, takes nothing, and its keys do not work. Null if it is not.';
 COMMENT ON COLUMN auth.projects.version IS 'Incremented by each change; the ETag.';
 COMMENT ON COLUMN auth.projects.created_at IS 'When the project was created.';
 COMMENT ON COLUMN auth.projects.updated_at IS 'When the project was last changed.';

@@ -381,7 +381,7 @@ export interface paths {
         head?: never;
         /**
          * Change the settings of a project
-         * @description A JSON merge patch (RFC 7396): members that are absent stay, `null` clears. A patch that changes nothing keeps the version. Another time zone begins a change of all numbers: the raw rows are counted again by the days and hours of the new zone, from today back, while the project is used as ever, and `time_zone_change` has the progress. Days whose raw events are gone keep their zone, and reports say so (`meta.time_zones`). A change during another one supersedes it: the days go to the zone that was asked for last. The same zone again changes nothing. Services use other new settings at most 5 seconds later. Needs the role `owner` in the project, or an API key of it with the scope `admin`.
+         * @description A JSON merge patch (RFC 7396): members that are absent stay, `null` clears. A patch that changes nothing keeps the version. Another time zone begins a change of all numbers: the raw rows are counted again by the days and hours of the new zone, from today back, while the project is used as ever, and `time_zone_change` has the progress. Days whose raw events are gone keep their zone, and reports say so (`meta.time_zones`). A change during another one supersedes it: the days go to the zone that was asked for last. The same zone again changes nothing. Services use other new settings at most 5 seconds later. `{"archived": true}` archives the project. Its members read it as before, share links are answered, and users can be erased, members removed, keys, invitations and links revoked. Everything else that changes something is answered with 403 `project_archived`, and its API keys do not work (401 `invalid_api_key`), each at most 5 seconds later. What it received before is still counted. An owner undoes it with `{"archived": false}`; until then nothing else can be changed. There is no operation that deletes a project: see docs/privacy.md. Needs the role `owner` in the project, or an API key of it with the scope `admin`.
          */
         patch: operations["updateProject"];
         trace?: never;
@@ -2481,6 +2481,11 @@ export interface components {
             /** @description How many events all callers of the project together may send per second, on average over ten seconds. Null is no limit of its own. */
             events_per_second: number | null;
             /**
+             * Format: date-time
+             * @description When the project was archived; null if it is not.
+             */
+            archived_at: string | null;
+            /**
              * Format: int64
              * @description Grows with every change; the ETag.
              */
@@ -2581,6 +2586,8 @@ export interface components {
             max_event_age_days?: number | null;
             /** @description How many events all callers of the project together may send per second, on average over ten seconds. Null is no limit of its own. */
             events_per_second?: number | null;
+            /** @description Whether the project is archived: members read it, it takes no changes (403 `project_archived`), and its API keys do not work (401). */
+            archived?: boolean;
         };
         /** @description A project that an account is a member of. */
         ProjectMembership: {

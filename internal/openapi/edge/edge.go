@@ -138,7 +138,7 @@ type operation struct {
 
 func guard(o *contract.Operation, options Options, limits *limits, handler http.Handler) (*operation, error) {
 	op := &operation{
-		access: newAccess(o), project: project{in: o.InProject, path: o.ProjectInPath}, authenticator: options.Authenticator,
+		access: newAccess(o), project: newProject(o), authenticator: options.Authenticator,
 		slots: options.Slots, offers: newOffers(o), validator: validate.New(o), handler: handler,
 		streams: streams(o), crossOrigin: o.CrossOrigin, keyInBody: o.KeyInBody,
 	}

@@ -13,7 +13,19 @@ import (
 type project struct {
 	in   bool
 	path bool // in the path, not in a header
+	// changes says that the operation is refused in an archived project.
+	changes bool
 }
+
+// newProject returns the rule of an operation.
+func newProject(o *contract.Operation) project {
+	reads := o.Method == http.MethodGet || o.Method == http.MethodHead
+	return project{in: o.InProject, path: o.ProjectInPath, changes: !reads && !o.Access.Archived}
+}
+
+// errArchived is the answer to a change in an archived project. Its members may know that it is there.
+var errArchived = errs.New(errs.Forbidden, "project_archived",
+	"The project is archived: it can be read, and takes no changes. An owner unarchives it with PATCH /auth/projects/{project} and {\"archived\": false}.")
 
 var (
 	errUnknownProject = errs.New(errs.NotFound, "unknown_project", "There is no such project, or you take no part in it.")
@@ -34,6 +46,9 @@ func (p project) enter(authenticator Authenticator, r *http.Request, caller auth
 	caller, err = authenticator.Enter(r.Context(), caller, slug)
 	if p.path && errors.Is(err, authn.ErrProjectForbidden) {
 		err = errUnknownProject.Because(err)
+	}
+	if err == nil && p.changes && caller.Project.Archived {
+		return authn.Principal{}, errArchived
 	}
 	return caller, err
 }

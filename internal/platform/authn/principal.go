@@ -49,6 +49,8 @@ type Project struct {
 	MaxEventAge time.Duration
 	// EventsPerSecond limits all callers of the project together; 0 for no limit.
 	EventsPerSecond int
+	// Archived says that nothing of the project may be changed. Its keys are none.
+	Archived bool
 }
 
 // DefaultProject is the one that the schema begins with.

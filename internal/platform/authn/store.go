@@ -26,7 +26,7 @@ func NewPostgres(pool *pgxpool.Pool) *Postgres { return &Postgres{Pool: pool} }
 var _ Store = (*Postgres)(nil)
 
 // projectColumns are the columns of a projectRow.
-const projectColumns = `p.id, p.slug, p.time_zone, p.currency, p.week_start, coalesce(p.max_event_age_days, 0), coalesce(p.events_per_second, 0)`
+const projectColumns = `p.id, p.slug, p.time_zone, p.currency, p.week_start, coalesce(p.max_event_age_days, 0), coalesce(p.events_per_second, 0), p.archived_at IS NOT NULL`
 
 // projectRow is a project as it is stored.
 type projectRow struct {
@@ -37,7 +37,7 @@ type projectRow struct {
 }
 
 func (r *projectRow) targets() []any {
-	return []any{&r.ID, &r.Slug, &r.zone, &r.Currency, &r.weekStart, &r.days, &r.EventsPerSecond}
+	return []any{&r.ID, &r.Slug, &r.zone, &r.Currency, &r.weekStart, &r.days, &r.EventsPerSecond, &r.Archived}
 }
 
 // project returns the project of a row that was scanned.
@@ -103,7 +103,7 @@ func (s *Postgres) membership(row pgx.Row) (m Membership, err error) {
 // FindKey implements KeyStore. It also records that the key is used, once a minute, unless Postgres is read-only.
 func (s *Postgres) FindKey(ctx context.Context, key string) (Key, error) {
 	// A key has no right that its maker does not have: it does not work while its account is disabled, or neither an admin nor an
-	// owner of the project.
+	// owner of the project. Nor does it in an archived project.
 	const query = `
 		SELECT k.id::text, coalesce(k.owner, k.id)::text, k.scopes, k.unknown_products = 'create', k.expires_at - now(),
 		       k.kind = 'public', k.origins, coalesce(k.default_sku, ''), coalesce(k.events_per_minute, 0), k.drop_bots,
@@ -111,7 +111,7 @@ func (s *Postgres) FindKey(ctx context.Context, key string) (Key, error) {
 		       ` + projectColumns + `
 		FROM auth.api_keys k
 		JOIN auth.projects p ON p.id = k.project
-		WHERE k.key_hash = $1 AND k.revoked_at IS NULL
+		WHERE k.key_hash = $1 AND k.revoked_at IS NULL AND p.archived_at IS NULL
 		  AND NOT EXISTS (
 			SELECT FROM auth.users u
 			WHERE u.id = k.owner AND (u.disabled_at IS NOT NULL OR u.role <> 'admin' AND NOT EXISTS (

@@ -23,7 +23,7 @@ func projectsCommand(env environment) *cobra.Command {
 		},
 	}
 	var name string
-	var wait bool
+	var wait, archived bool
 	var made, changed projectFlags
 	create := &cobra.Command{
 		Use: "create SLUG", Short: "Create a project; SLUG is its name in the header Project and in paths", Args: cobra.ExactArgs(1),
@@ -47,6 +47,9 @@ func projectsCommand(env environment) *cobra.Command {
 				if cmd.Flags().Changed("name") {
 					change.Name = &name
 				}
+				if cmd.Flags().Changed("archived") {
+					change.Archived = &archived
+				}
 				p, err := accounts.ChangeProject(cmd.Context(), pool, args[0], change)
 				err = env.done(refused(err), "project %s is at version %d; services use the settings at most 5 s later\n", p.Slug, p.Version)
 				switch {
@@ -62,6 +65,7 @@ func projectsCommand(env environment) *cobra.Command {
 		},
 	}
 	set.Flags().StringVar(&name, "name", "", "the display name")
+	set.Flags().BoolVar(&archived, "archived", false, "archive the project, so that it is read and takes nothing; --archived=false undoes it")
 	set.Flags().BoolVar(&wait, "wait", false, "after a change of the time zone, wait until all numbers are counted by it, and show the progress")
 	changed.define(set.Flags())
 	hideDefaults(set.Flags())
@@ -124,10 +128,10 @@ func clearable(n int) **int {
 
 func (e environment) listProjects(ctx context.Context, pool *pgxpool.Pool) error {
 	table := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "SLUG\tNAME\tTIME ZONE\tCURRENCY\tWEEK START\tMAX AGE (DAYS)\tEVENTS PER SECOND\tCREATED") // Flush returns the error
+	_, _ = fmt.Fprintln(table, "SLUG\tNAME\tTIME ZONE\tCURRENCY\tWEEK START\tMAX AGE (DAYS)\tEVENTS PER SECOND\tCREATED\tARCHIVED") // Flush returns the error
 	err := accounts.Projects(ctx, pool, func(p accounts.Project) error {
-		_, err := fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", p.Slug, p.Name, zoneText(p), p.Currency, p.WeekStart,
-			orNone(p.MaxEventAgeDays), orNone(p.EventsPerSecond), orNever(&p.CreatedAt))
+		_, err := fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", p.Slug, p.Name, zoneText(p), p.Currency, p.WeekStart,
+			orNone(p.MaxEventAgeDays), orNone(p.EventsPerSecond), orNever(&p.CreatedAt), orNever(p.ArchivedAt))
 		return err
 	})
 	if err != nil {

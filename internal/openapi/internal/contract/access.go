@@ -24,6 +24,9 @@ type Access struct {
 	Roles  []authn.Role
 	Scopes []authn.Scope
 	Self   string
+
+	// Archived says that an operation which changes something is for archived projects, too: it ends or undoes something.
+	Archived bool
 }
 
 // accessOf reads the extension x-access of o. There is no default, so that nobody opens an operation by forgetting it.
@@ -51,6 +54,8 @@ func restrictedAccess(document *openapi3.T, o *Operation, value any) (Access, er
 		Roles  []authn.Role  `json:"roles"`
 		Scopes []authn.Scope `json:"scopes"`
 		Self   string        `json:"self"`
+
+		Archived bool `json:"archived"`
 	}
 	if err := decodeExtension(value, &rule); err != nil {
 		return Access{}, fmt.Errorf("x-access: %w", err)
@@ -73,7 +78,10 @@ func restrictedAccess(document *openapi3.T, o *Operation, value any) (Access, er
 	if rule.Self != "" && o.Parameters.GetByInAndName(openapi3.ParameterInPath, rule.Self) == nil {
 		return Access{}, fmt.Errorf("x-access: self names %q, which is no path parameter", rule.Self)
 	}
-	return Access{Roles: rule.Roles, Scopes: rule.Scopes, Self: rule.Self}, nil
+	if rule.Archived && !o.InProject {
+		return Access{}, errors.New("x-access: archived is of operations in a project")
+	}
+	return Access{Roles: rule.Roles, Scopes: rule.Scopes, Self: rule.Self, Archived: rule.Archived}, nil
 }
 
 // decodeExtension decodes the value of an extension into target and refuses members that target does not have.

@@ -668,6 +668,9 @@ type ProjectCreateRequest struct {
 
 // ProjectDetails A project.
 type ProjectDetails struct {
+	// ArchivedAt When the project was archived; null if it is not.
+	ArchivedAt *time.Time `json:"archived_at"`
+
 	// CreatedAt When the project was created.
 	CreatedAt time.Time `json:"created_at"`
 
@@ -773,6 +776,9 @@ type ProjectMembership struct {
 
 // ProjectPatch Changes to a project (RFC 7396); absent members stay.
 type ProjectPatch struct {
+	// Archived Whether the project is archived: members read it, it takes no changes (403 `project_archived`), and its API keys do not work (401).
+	Archived *bool `json:"archived,omitempty"`
+
 	// Currency The ISO 4217 code of the currency of rankings that name none.
 	//
 	// Example: EUR

@@ -104,7 +104,7 @@ func roleIn(ctx context.Context) authn.Role {
 }
 
 func changeOf(patch *ProjectPatch) (c project.Change, err error) {
-	c = project.Change{Name: patch.Name, TimeZone: patch.TimeZone, Currency: patch.Currency, WeekStart: patch.WeekStart}
+	c = project.Change{Name: patch.Name, TimeZone: patch.TimeZone, Currency: patch.Currency, WeekStart: patch.WeekStart, Archived: patch.Archived}
 	if c.MaxEventAgeDays, err = clearable(patch.MaxEventAgeDays); err == nil {
 		c.EventsPerSecond, err = clearable(patch.EventsPerSecond)
 	}
@@ -127,7 +127,7 @@ func projectAnswer(p project.Project) ProjectDetails {
 	return ProjectDetails{
 		Slug: p.Slug, Name: p.Name, Role: ProjectRole(p.Role), TimeZone: p.TimeZone, Currency: p.Currency, WeekStart: p.WeekStart,
 		MaxEventAgeDays: p.MaxEventAgeDays, EventsPerSecond: p.EventsPerSecond,
-		Version: p.Version, CreatedAt: p.CreatedAt.UTC(), UpdatedAt: p.UpdatedAt.UTC(), TimeZoneChange: zoneChangeAnswer(p.ZoneChange),
+		ArchivedAt: inUTC(p.ArchivedAt), Version: p.Version, CreatedAt: p.CreatedAt.UTC(), UpdatedAt: p.UpdatedAt.UTC(), TimeZoneChange: zoneChangeAnswer(p.ZoneChange),
 	}
 }
 

@@ -71,6 +71,7 @@ func differences(before, after project.Settings) audit.Details {
 	add("week_start", before.WeekStart == after.WeekStart, before.WeekStart, after.WeekStart)
 	add("max_event_age_days", equal(before.MaxEventAgeDays, after.MaxEventAgeDays), before.MaxEventAgeDays, after.MaxEventAgeDays)
 	add("events_per_second", equal(before.EventsPerSecond, after.EventsPerSecond), before.EventsPerSecond, after.EventsPerSecond)
+	add("archived", before.Archived == after.Archived, before.Archived, after.Archived)
 	return details
 }
 

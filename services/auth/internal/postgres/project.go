@@ -15,17 +15,17 @@ import (
 )
 
 const projectColumns = `p.id, p.slug, p.name, p.time_zone, p.currency, p.week_start, p.max_event_age_days, p.events_per_second,
-	p.version, p.created_at, p.updated_at, ` + zoneColumn
+	p.archived_at, p.version, p.created_at, p.updated_at, ` + zoneColumn
 
 // scanProject reads a row of projectColumns and what follows them.
 func scanProject(row pgx.Row, more ...any) (p project.Project, err error) {
 	var zone *zoneState
 	targets := []any{
 		&p.ID, &p.Slug, &p.Name, &p.TimeZone, &p.Currency, &p.WeekStart, &p.MaxEventAgeDays, &p.EventsPerSecond,
-		&p.Version, &p.CreatedAt, &p.UpdatedAt, &zone,
+		&p.ArchivedAt, &p.Version, &p.CreatedAt, &p.UpdatedAt, &zone,
 	}
 	err = row.Scan(append(targets, more...)...)
-	p.ZoneChange = zone.change(p.TimeZone)
+	p.ZoneChange, p.Archived = zone.change(p.TimeZone), p.ArchivedAt != nil
 	return p, err
 }
 
@@ -119,9 +119,11 @@ func (s Store) ChangeProject(
 	const update = `
 		UPDATE auth.projects p
 		SET name = $2, time_zone = $3, currency = $4, week_start = $5, max_event_age_days = $6, events_per_second = $7,
+		    archived_at = CASE WHEN $8 THEN coalesce(archived_at, now()) END,
 		    version = version + 1, updated_at = now()
 		WHERE id = $1
-		  AND (name, time_zone, currency, week_start, max_event_age_days, events_per_second) IS DISTINCT FROM ($2, $3, $4, $5::smallint, $6::integer, $7::integer)
+		  AND (name, time_zone, currency, week_start, max_event_age_days, events_per_second, archived_at IS NOT NULL)
+		      IS DISTINCT FROM ($2, $3, $4, $5::smallint, $6::integer, $7::integer, $8::boolean)
 		RETURNING ` + projectColumns
 	err = postgres.InTx(ctx, s.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
 		if err := s.lockAccounts(ctx, tx, uuid.Nil); err != nil {
@@ -139,7 +141,7 @@ func (s Store) ChangeProject(
 				return err
 			}
 		}
-		changed, err := scanProject(tx.QueryRow(ctx, update, p.ID, next.Name, next.TimeZone, next.Currency, next.WeekStart, next.MaxEventAgeDays, next.EventsPerSecond))
+		changed, err := scanProject(tx.QueryRow(ctx, update, p.ID, next.Name, next.TimeZone, next.Currency, next.WeekStart, next.MaxEventAgeDays, next.EventsPerSecond, next.Archived))
 		switch {
 		case err == nil:
 			details := differences(p.Settings, changed.Settings)

@@ -20,6 +20,7 @@ const (
 	UnknownMember      = "unknown_member"
 	LastOwner          = "last_owner"
 	InvitationRequired = "invitation_required"
+	Archived           = "project_archived"
 )
 
 // MaxZone is how many characters the name of a time zone may have.
@@ -36,6 +37,8 @@ type Settings struct {
 	MaxEventAgeDays *int
 	// EventsPerSecond is nil for no limit.
 	EventsPerSecond *int
+	// Archived projects can be read, take no changes but the end of this, and have no keys that work.
+	Archived bool
 }
 
 // Project is a project with the role that the reader has in it.
@@ -47,6 +50,8 @@ type Project struct {
 	CreatedAt time.Time
 	UpdatedAt time.Time
 	Role      authn.Role // empty if the reader is no member
+	// ArchivedAt is nil unless the project is archived.
+	ArchivedAt *time.Time
 	// ZoneChange is the last change of the time zone; nil if there was none.
 	ZoneChange *ZoneChange
 }
@@ -59,15 +64,29 @@ type Change struct {
 	WeekStart       *int
 	MaxEventAgeDays **int // points to nil to clear
 	EventsPerSecond **int // points to nil to clear
+	Archived        *bool
 }
+
+// others reports whether anything but Archived is to change.
+func (c Change) others() bool {
+	c.Archived = nil
+	return c != Change{}
+}
+
+// errArchived is the answer to a change of an archived project that leaves it archived.
+var errArchived = errs.New(errs.Forbidden, Archived, "The project is archived. Unarchive it first, or with the same change: {\"archived\": false}.")
 
 // Defaults are the settings of a project whose maker only names it, as in the table auth.projects.
 func Defaults(name string) Settings {
 	return Settings{Name: name, TimeZone: "UTC", Currency: "EUR", WeekStart: 1}
 }
 
-// Apply returns the settings after a change, or an Invalid error.
+// Apply returns the settings after a change, or an Invalid error, or Forbidden if the project is archived and stays so.
 func (s Settings) Apply(c Change) (Settings, error) {
+	if s.Archived && (c.Archived == nil || *c.Archived) && c.others() {
+		return Settings{}, errArchived
+	}
+	set(&s.Archived, c.Archived)
 	set(&s.Name, c.Name)
 	set(&s.TimeZone, c.TimeZone)
 	set(&s.Currency, c.Currency)
