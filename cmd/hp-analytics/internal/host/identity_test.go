@@ -45,7 +45,7 @@ func TestIdentifiedVisitorsCountOnce(t *testing.T) {
 	}
 	top, _ := s.send(http.MethodGet, "/analytics/users/top?metric=events", s.admin, "")["items"].([]any)
 	first, _ := top[0].(map[string]any)
-	if len(top) != 4 || first["user_id"] != "u4" || first["events"] != 3.0 {
+	if len(top) != 4 || first["user_id"] != "u4" || first["value"] != 3.0 {
 		t.Errorf("the top users are %v", top)
 	}
 }
