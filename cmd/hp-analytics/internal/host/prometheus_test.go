@@ -91,6 +91,7 @@ func (s shop) everything(product string) {
 		s.send(http.MethodGet, "/products/"+product, s.admin, "")
 		s.send(http.MethodGet, "/analytics/overview", s.admin, "")
 	}
+	s.do(http.MethodPost, "/auth/share-links/open", "", "application/json", `{"secret":"unknown"}`)
 	s.view("TEA")
 	s.view("NO SUCH PRODUCT")
 	order := s.send(http.MethodPost, "/purchases", s.key, `{"sku":"TEA","quantity":2,"user_id":"u"}`)

@@ -52,6 +52,7 @@ type Hub struct {
 	viewers int
 
 	sent, dropped prometheus.Counter
+	lag           prometheus.Gauge
 }
 
 // New returns a hub.
@@ -65,7 +66,10 @@ func New(source Source, limits Limits, logger *slog.Logger, registerer prometheu
 			Name: "hpa_live_gaps_total", Help: "How often a reader of live events missed some because it was too slow or had been away for too long.",
 		}),
 	}
-	registerer.MustRegister(h.sent, h.dropped, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+	h.lag = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "hpa_live_lag_seconds", Help: "Age of the newest events that the streams of live events have; 0 without readers.",
+	})
+	registerer.MustRegister(h.sent, h.dropped, h.lag, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "hpa_live_readers", Help: "Readers of live events now.",
 	}, func() float64 {
 		h.mu.Lock()
@@ -81,6 +85,7 @@ func (h *Hub) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		if !h.watched() {
 			head = Position{}
+			h.lag.Set(0)
 			select {
 			case <-h.joined:
 			case <-ctx.Done():
@@ -101,6 +106,7 @@ func (h *Hub) Run(ctx context.Context) {
 			pause = 0
 		}
 		head = next
+		h.lag.Set(max(0, time.Since(head.Received).Seconds()))
 		select {
 		case <-h.joined:
 		case <-time.After(pause):

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 )
@@ -20,12 +21,26 @@ type written struct {
 	batches []Batch
 	reads   int
 	err     error
+	holding time.Time // when a transaction began that is still open; zero for none
 }
 
 func (w *written) CommittedUntil(context.Context) (time.Time, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if !w.holding.IsZero() {
+		return w.holding, w.err
+	}
 	return time.Now(), w.err
+}
+
+// hold opens a transaction, or with false ends it.
+func (w *written) hold(open bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.holding = time.Time{}
+	if open {
+		w.holding = time.Now()
+	}
 }
 
 // fail makes reads fail, or with nil succeed.
@@ -177,6 +192,33 @@ func TestNobodyReadsForNobody(t *testing.T) {
 		if more := w.readSoFar() - reads; more != 0 {
 			t.Errorf("%d reads without a viewer", more)
 		}
+	})
+}
+
+// TestLag checks the metric of how old the newest events of the streams are.
+func TestLag(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, h *Hub, w *written) {
+		lag := func(want time.Duration) {
+			t.Helper()
+			if got := testutil.ToFloat64(h.lag); got > want.Seconds() || got < (want-pollInterval).Seconds() {
+				t.Errorf("the streams are behind by %g s, want %s", got, want)
+			}
+		}
+		v := join(t, h, nil)
+		<-time.After(time.Second)
+		lag(0)
+		w.hold(true)
+		<-time.After(time.Minute)
+		lag(time.Minute)
+		w.hold(false)
+		<-time.After(time.Second)
+		lag(0)
+		w.hold(true)
+		<-time.After(time.Minute)
+		v.Leave()
+		<-time.After(time.Second)
+		lag(0)
 	})
 }
 
