@@ -39,6 +39,20 @@ const (
 	BeaconResultDroppedBot BeaconResultDropped = "bot"
 )
 
+// Defines values for DigestInterval.
+const (
+	DigestIntervalDay  DigestInterval = "day"
+	DigestIntervalWeek DigestInterval = "week"
+)
+
+// Defines values for DigestState.
+const (
+	DigestStateFailed  DigestState = "failed"
+	DigestStateSending DigestState = "sending"
+	DigestStateSent    DigestState = "sent"
+	DigestStateWaiting DigestState = "waiting"
+)
+
 // Defines values for ErasurePhase.
 const (
 	ErasurePhaseDone    ErasurePhase = "done"
@@ -700,6 +714,118 @@ type Counts struct {
 //
 // Example: EUR
 type Currency = string
+
+// Digest A digest without its secret.
+type Digest struct {
+	// CreatedAt When it was made.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Enabled Whether it is sent.
+	Enabled bool `json:"enabled"`
+
+	// Every Which period a digest is about: a day, or a week of the project.
+	//
+	// Example: week
+	Every DigestInterval `json:"every"`
+
+	// Hour The hour at which it is sent.
+	Hour int `json:"hour"`
+
+	// ID The id of the digest.
+	ID openapi_types.UUID `json:"id"`
+
+	// Last The digest of a period.
+	Last DigestDelivery `json:"last,omitempty,omitzero"`
+
+	// Name What it is called.
+	Name string `json:"name"`
+
+	// Recipients The e-mail addresses that it is sent to; empty for a webhook.
+	Recipients []string `json:"recipients"`
+
+	// UpdatedAt When it was last changed.
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// URL The address of the webhook; empty for e-mail.
+	URL string `json:"url"`
+}
+
+// DigestCreated A new digest, with its secret.
+type DigestCreated struct {
+	// Digest A digest without its secret.
+	Digest Digest `json:"digest"`
+
+	// Secret The secret of a webhook, `whsec_…`, with which its receiver checks signatures; it is never shown again. Empty for e-mail.
+	Secret string `json:"secret"`
+}
+
+// DigestDelivery The digest of a period.
+type DigestDelivery struct {
+	// At When it was sent or failed for good; until then, when it is tried next.
+	At time.Time `json:"at"`
+
+	// Attempts How often it was tried.
+	Attempts int `json:"attempts"`
+
+	// Complete Whether what was sent had everything that was received before the end of the period.
+	Complete bool `json:"complete"`
+
+	// Failure Why the last attempt failed; empty if it did not.
+	Failure string `json:"failure"`
+
+	// From The first day.
+	From openapi_types.Date `json:"from"`
+
+	// State What became of a digest: it waits for its time or for another attempt, it is being sent, it was sent, or nothing more is tried.
+	//
+	// Example: sent
+	State DigestState `json:"state"`
+
+	// Test Whether a member asked for it.
+	Test bool `json:"test"`
+
+	// To The last day.
+	To openapi_types.Date `json:"to"`
+}
+
+// DigestInterval Which period a digest is about: a day, or a week of the project.
+//
+// Example: week
+type DigestInterval string
+
+// DigestList Digests.
+type DigestList struct {
+	// Items The digests, by name.
+	Items []Digest `json:"items"`
+}
+
+// DigestRequest A digest. It has either `recipients` or a `url` (422 `one_channel`).
+type DigestRequest struct {
+	// Enabled Whether it is sent.
+	Enabled bool `json:"enabled"`
+
+	// Every Which period a digest is about: a day, or a week of the project.
+	//
+	// Example: week
+	Every DigestInterval `json:"every"`
+
+	// Hour The hour at which it is sent on the day after the period, by the clocks of the project.
+	Hour int `json:"hour"`
+
+	// Name What it is called. It is in the subject of e-mails.
+	Name string `json:"name"`
+
+	// Recipients The e-mail addresses that it is sent to. All of them see each other.
+	Recipients []openapi_types.Email `json:"recipients,omitempty,omitzero"`
+
+	// URL The address of the webhook: `https://…`. In a network that the operator allows, `http://` works, too.
+	URL string `json:"url,omitempty,omitzero"`
+}
+
+// DigestState What became of a digest: it waits for its time or for another attempt, it is being sent, it was sent, or nothing more is tried.
+//
+// Example: sent
+type DigestState string
 
 // Email An e-mail address; compared without regard to case.
 //
@@ -5124,6 +5250,73 @@ func (c *Client) EndSessions(ctx context.Context, id openapi_types.UUID, options
 		path: fmt.Sprintf("/auth/users/%s/sessions", pathSegment(id)),
 	}
 	return c.do(ctx, call, nil, nil, options)
+}
+
+// ListDigests calls GET /digests: list digests.
+//
+// Lists the digests of the project by name, each with the last time that it was sent or could not be, and never their secrets. Needs the role `owner` or `analyst`.
+func (c *Client) ListDigests(ctx context.Context, options ...CallOption) (result DigestList, err error) {
+	call := &call{
+		operation: "listDigests", method: http.MethodGet,
+		path: "/digests",
+	}
+	err = c.do(ctx, call, nil, &result, options)
+	return result, err
+}
+
+// CreateDigest calls POST /digests: make a digest.
+//
+// Sends the numbers of the project for the day before, or for the seven days before its week begins, with those of the period before,
+// by e-mail or to a webhook. The first one is that of the next period. What is sent says whether it has everything that was received
+// before the end of the period.
+//
+// Requests to a webhook are signed as Standard Webhooks says, with the secret that is shown in this answer only: `Webhook-Signature`
+// has the HMAC-SHA256 of `Webhook-Id`, `Webhook-Timestamp` and the body. Redirects are not followed, and addresses that are not public are
+// refused. docs/digests.md describes the body and what is tried again.
+//
+// A project has at most 50 digests (409 `too_many_digests`). Needs the role `owner` or `analyst`.
+func (c *Client) CreateDigest(ctx context.Context, body DigestRequest, options ...CallOption) (result DigestCreated, err error) {
+	call := &call{
+		operation: "createDigest", method: http.MethodPost,
+		path: "/digests",
+	}
+	err = c.do(ctx, call, &body, &result, options)
+	return result, err
+}
+
+// DeleteDigest calls DELETE /digests/{id}: delete a digest.
+//
+// Nothing more is sent, but for what is being sent at this moment. Unknown ids are answered with 404 `unknown_digest`. Needs the role `owner` or `analyst`.
+func (c *Client) DeleteDigest(ctx context.Context, id openapi_types.UUID, options ...CallOption) error {
+	call := &call{
+		operation: "deleteDigest", method: http.MethodDelete,
+		path: fmt.Sprintf("/digests/%s", pathSegment(id)),
+	}
+	return c.do(ctx, call, nil, nil, options)
+}
+
+// ReplaceDigest calls PUT /digests/{id}: change a digest.
+//
+// Replaces everything but the secret. A digest stays what it is: by e-mail or to a webhook (422 `channel_fixed`). After a change of the schedule, or when it is enabled, the first one is that of the next period. Unknown ids are answered with 404 `unknown_digest`. Needs the role `owner` or `analyst`.
+func (c *Client) ReplaceDigest(ctx context.Context, id openapi_types.UUID, body DigestRequest, options ...CallOption) (result Digest, err error) {
+	call := &call{
+		operation: "replaceDigest", method: http.MethodPut,
+		path: fmt.Sprintf("/digests/%s", pathSegment(id)),
+	}
+	err = c.do(ctx, call, &body, &result, options)
+	return result, err
+}
+
+// TestDigest calls POST /digests/{id}/test: send a digest now, as a test.
+//
+// Sends the numbers of the last day or seven days within some seconds, once, marked as a test. Whether that succeeded is in `GET /digests`. A second test is possible when the first is done, and a minute after it was asked for (409 `test_pending`). Unknown ids are answered with 404 `unknown_digest`. Needs the role `owner` or `analyst`.
+func (c *Client) TestDigest(ctx context.Context, id openapi_types.UUID, options ...CallOption) (result DigestDelivery, err error) {
+	call := &call{
+		operation: "testDigest", method: http.MethodPost,
+		path: fmt.Sprintf("/digests/%s/test", pathSegment(id)),
+	}
+	err = c.do(ctx, call, nil, &result, options)
+	return result, err
 }
 
 // ListErasures calls GET /erasures: receipts of erasures.

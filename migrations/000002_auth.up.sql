@@ -281,7 +281,73 @@ COMMENT ON COLUMN workspace.views.owner IS 'The account that saved it. It is del
 COMMENT ON COLUMN workspace.views.created_at IS 'When it was saved.';
 COMMENT ON COLUMN workspace.views.updated_at IS 'When it was last changed.';
 
+CREATE TABLE workspace.digests (
+	id           uuid PRIMARY KEY,
+	project      smallint NOT NULL REFERENCES auth.projects ON DELETE CASCADE,
+	name         text NOT NULL CHECK (length(name) BETWEEN 1 AND 100),
+	every        text NOT NULL CHECK (every IN ('day', 'week')),
+	hour         smallint NOT NULL CHECK (hour BETWEEN 1 AND 23),
+	recipients   text[] NOT NULL CHECK (cardinality(recipients) <= 20),
+	url          text NOT NULL CHECK (length(url) <= 2000),
+	secret       text NOT NULL CHECK (length(secret) <= 100),
+	enabled      boolean NOT NULL,
+	scheduled_at timestamptz NOT NULL DEFAULT now(),
+	created_at   timestamptz NOT NULL DEFAULT now(),
+	updated_at   timestamptz NOT NULL DEFAULT now(),
+	CHECK ((url = '') = (cardinality(recipients) > 0) AND (url = '') = (secret = ''))
+);
+CREATE INDEX digests_project_idx ON workspace.digests (project);
+COMMENT ON TABLE workspace.digests IS 'Digests: the numbers of a project are sent each day or week, by e-mail or to a webhook.';
+COMMENT ON COLUMN workspace.digests.id IS 'UUIDv7.';
+COMMENT ON COLUMN workspace.digests.project IS 'The project whose numbers are sent. A digest belongs to the project, and not to who made it.';
+COMMENT ON COLUMN workspace.digests.name IS 'What its members call it.';
+COMMENT ON COLUMN workspace.digests.every IS 'day: the day before. week: the seven days before the day on which weeks of the project begin.';
+COMMENT ON COLUMN workspace.digests.hour IS 'When it is sent on the day after, by the clocks of the project: 1 is one hour after the end of the period or later.';
+COMMENT ON COLUMN workspace.digests.recipients IS 'E-mail addresses; empty for a webhook.';
+COMMENT ON COLUMN workspace.digests.url IS 'The address of the webhook; empty for e-mail.';
+COMMENT ON COLUMN workspace.digests.secret IS 'The secret that signs requests to the webhook, as Standard Webhooks writes it. Only the roles of auth and aggregator may read it.';
+COMMENT ON COLUMN workspace.digests.enabled IS 'Whether it is sent.';
+COMMENT ON COLUMN workspace.digests.scheduled_at IS 'When it got its schedule, or was enabled. What was due earlier is not sent.';
+COMMENT ON COLUMN workspace.digests.created_at IS 'When it was made.';
+COMMENT ON COLUMN workspace.digests.updated_at IS 'When it was last changed.';
+
+CREATE TABLE workspace.deliveries (
+	id         uuid PRIMARY KEY,
+	digest     uuid NOT NULL REFERENCES workspace.digests ON DELETE CASCADE,
+	test       boolean NOT NULL,
+	first_day  date NOT NULL,
+	last_day   date NOT NULL,
+	state      text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'sending', 'sent', 'failed')),
+	attempts   smallint NOT NULL DEFAULT 0,
+	next_at    timestamptz NOT NULL DEFAULT now(),
+	claimed_at timestamptz,
+	failure    text NOT NULL DEFAULT '',
+	complete   boolean NOT NULL DEFAULT false,
+	created_at timestamptz NOT NULL DEFAULT now(),
+	done_at    timestamptz
+);
+CREATE UNIQUE INDEX deliveries_period_key ON workspace.deliveries (digest, first_day, last_day) WHERE NOT test;
+CREATE INDEX deliveries_digest_idx ON workspace.deliveries (digest, created_at);
+CREATE INDEX deliveries_next_at_idx ON workspace.deliveries (next_at) WHERE state = 'waiting';
+COMMENT ON TABLE workspace.deliveries IS 'Digests of periods. Each is claimed before it is sent, so nobody sends it twice.';
+COMMENT ON COLUMN workspace.deliveries.id IS 'UUIDv7. Receivers see it as the Webhook-Id or in the Message-ID.';
+COMMENT ON COLUMN workspace.deliveries.digest IS 'The digest.';
+COMMENT ON COLUMN workspace.deliveries.test IS 'Whether a member asked for it, to see if it arrives. Otherwise a period has one delivery.';
+COMMENT ON COLUMN workspace.deliveries.first_day IS 'The first day of the period.';
+COMMENT ON COLUMN workspace.deliveries.last_day IS 'The last day of the period.';
+COMMENT ON COLUMN workspace.deliveries.state IS 'waiting: it is sent at next_at. sending: a process has claimed it. sent, failed: nothing more is done.';
+COMMENT ON COLUMN workspace.deliveries.attempts IS 'How often it was claimed.';
+COMMENT ON COLUMN workspace.deliveries.next_at IS 'When it is sent, while it waits.';
+COMMENT ON COLUMN workspace.deliveries.claimed_at IS 'When it was last claimed. A claim of more than some minutes ago is that of a process that died, and ends as failed.';
+COMMENT ON COLUMN workspace.deliveries.failure IS 'Why the last attempt failed, for the members; empty if it did not.';
+COMMENT ON COLUMN workspace.deliveries.complete IS 'Whether the numbers that were sent had everything that was received before the end of the period.';
+COMMENT ON COLUMN workspace.deliveries.created_at IS 'When it was planned. The row is pruned 90 days later.';
+COMMENT ON COLUMN workspace.deliveries.done_at IS 'When it was sent, or failed for good.';
+
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA workspace TO hp_auth;
+GRANT USAGE ON SCHEMA workspace TO hp_aggregator;
+GRANT SELECT ON workspace.digests TO hp_aggregator;
+GRANT SELECT, INSERT, UPDATE, DELETE ON workspace.deliveries TO hp_aggregator;
 
 CREATE SCHEMA audit;
 COMMENT ON SCHEMA audit IS 'The audit log. Services add rows; only the auth service reads them, and nobody changes them.';

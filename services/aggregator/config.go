@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/mail"
+	"net/netip"
 	"time"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/config"
 	"github.com/hp-analytics/hp-analytics/internal/platform/service/frame"
 )
 
@@ -33,6 +36,58 @@ type Config struct {
 	// ProgressDeadline is how long a batch may be pending while this process folds nothing before the process reports itself
 	// unready.
 	ProgressDeadline time.Duration `env:"PROGRESS_DEADLINE, default=60s"`
+
+	SMTP SMTP
+
+	// WebhookNetworks are networks in CIDR notation to which digests may be sent although they are not public, such as 10.1.0.0/16. Every
+	// analyst of a project can make this process send requests to all addresses and ports there. None by default.
+	WebhookNetworks []string `env:"WEBHOOK_ALLOW_NETWORKS"`
+	// DashboardURL is the address of the dashboard, to which e-mails link. Without it they have no link.
+	DashboardURL string `env:"DASHBOARD_URL"`
+}
+
+// SMTP is the server that takes e-mails.
+type SMTP struct {
+	// Host is its name. Without one, digests by e-mail fail, and say so.
+	Host string `env:"SMTP_HOST"`
+	Port int    `env:"SMTP_PORT, default=587"`
+	// Username is empty for a server that asks for none.
+	Username string        `env:"SMTP_USERNAME"`
+	Password config.Secret `env:"SMTP_PASSWORD"`
+	// From is the sender, such as "HP Analytics <analytics@example.com>". Needed with a host.
+	From string `env:"SMTP_FROM"`
+	// TLS is starttls (refuses a server without it), tls (from the first byte, usually port 465) or none. With none, the password and the
+	// numbers can be read on the way.
+	TLS string `env:"SMTP_TLS, default=starttls"`
+}
+
+func (c *SMTP) problems() (problems []error) {
+	if c.Port < 1 || c.Port > math.MaxUint16 {
+		problems = append(problems, fmt.Errorf("SMTP_PORT: must be between 1 and %d, not %d", math.MaxUint16, c.Port))
+	}
+	if c.TLS != "starttls" && c.TLS != "tls" && c.TLS != "none" {
+		problems = append(problems, fmt.Errorf("SMTP_TLS: must be starttls, tls or none, not %q", c.TLS))
+	}
+	if _, err := mail.ParseAddress(c.From); err != nil && c.Host != "" {
+		problems = append(problems, fmt.Errorf("SMTP_FROM: must be an e-mail address, not %q", c.From))
+	}
+	return problems
+}
+
+// networks returns the networks of WEBHOOK_ALLOW_NETWORKS.
+func (c *Config) networks() ([]netip.Prefix, error) {
+	networks := make([]netip.Prefix, 0, len(c.WebhookNetworks))
+	for _, text := range c.WebhookNetworks {
+		if text == "" { // of a variable that is set to nothing
+			continue
+		}
+		network, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("WEBHOOK_ALLOW_NETWORKS: %q is no network in CIDR notation, such as 10.1.0.0/16", text)
+		}
+		networks = append(networks, network)
+	}
+	return networks, nil
 }
 
 // minFoldBytes is the least share of a fold. With less, parts would have some hundred rows.
@@ -65,10 +120,14 @@ func (c *Config) Validate() error {
 	if c.ProgressDeadline < time.Second {
 		problems = append(problems, fmt.Errorf("PROGRESS_DEADLINE: must be at least 1s, not %s", c.ProgressDeadline))
 	}
-	// Each fold needs a connection. The leader lock, the sweeps, the merges, the maintenance, the progress monitor, and erasures with
-	// changes of time zones, which take turns, need one each.
-	if need := int32(c.Concurrency) + 6; c.Postgres.MaxConns < need {
-		problems = append(problems, fmt.Errorf("DATABASE_MAX_CONNS: must be at least AGGREGATOR_CONCURRENCY + 6 = %d, not %d", need, c.Postgres.MaxConns))
+	problems = append(problems, c.SMTP.problems()...)
+	if _, err := c.networks(); err != nil {
+		problems = append(problems, err)
+	}
+	// Each fold needs a connection. The leader lock, the sweeps, the merges, the maintenance, the digests, the progress monitor, and erasures
+	// with changes of time zones, which take turns, need one each.
+	if need := int32(c.Concurrency) + 7; c.Postgres.MaxConns < need {
+		problems = append(problems, fmt.Errorf("DATABASE_MAX_CONNS: must be at least AGGREGATOR_CONCURRENCY + 7 = %d, not %d", need, c.Postgres.MaxConns))
 	}
 	return errors.Join(problems...)
 }

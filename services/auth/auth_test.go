@@ -111,6 +111,12 @@ func TestAccountLifecycle(t *testing.T) {
 	want[any](admin, http.StatusOK, http.MethodPut, views+"/"+saved.ID, `{"name":"Days","address":"/","shared":true}`)
 	want[any](admin, http.StatusNoContent, http.MethodDelete, views+"/"+saved.ID, "")
 
+	digest := digests + "/" + want[digestMade](admin, http.StatusCreated, http.MethodPost, digests, `{"name":"Day","every":"day","hour":8,"url":"https://example.com","enabled":true}`).Digest.ID
+	want[any](admin, http.StatusOK, http.MethodGet, digests, "")
+	want[any](admin, http.StatusOK, http.MethodPut, digest, `{"name":"Day","every":"day","hour":9,"url":"https://example.com","enabled":true}`)
+	want[any](admin, http.StatusAccepted, http.MethodPost, digest+"/test", "")
+	want[any](admin, http.StatusNoContent, http.MethodDelete, digest, "")
+
 	keys := want[struct{ Keys []map[string]string }](anyone, http.StatusOK, http.MethodGet, "/auth/.well-known/jwks.json", "").Keys
 	if len(keys) != 1 || keys[0]["kty"] != "OKP" || keys[0]["crv"] != "Ed25519" || keys[0]["d"] != "" {
 		t.Errorf("key set %v", keys)

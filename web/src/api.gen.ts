@@ -824,6 +824,112 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/digests": {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List digests
+         * @description Lists the digests of the project by name, each with the last time that it was sent or could not be, and never their secrets. Needs the role `owner` or `analyst`.
+         */
+        get: operations["listDigests"];
+        put?: never;
+        /**
+         * Make a digest
+         * @description Sends the numbers of the project for the day before, or for the seven days before its week begins, with those of the period before,
+         *     by e-mail or to a webhook. The first one is that of the next period. What is sent says whether it has everything that was received
+         *     before the end of the period.
+         *
+         *     Requests to a webhook are signed as Standard Webhooks says, with the secret that is shown in this answer only: `Webhook-Signature`
+         *     has the HMAC-SHA256 of `Webhook-Id`, `Webhook-Timestamp` and the body. Redirects are not followed, and addresses that are not public are
+         *     refused. docs/digests.md describes the body and what is tried again.
+         *
+         *     A project has at most 50 digests (409 `too_many_digests`). Needs the role `owner` or `analyst`.
+         */
+        post: operations["createDigest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/digests/{id}": {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path: {
+                /**
+                 * @description The id of the digest. Anything that is not a UUID is answered with 404.
+                 * @example 0195a3f0-2b6d-7f21-8c4e-5a9d3e7b1f65
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change a digest
+         * @description Replaces everything but the secret. A digest stays what it is: by e-mail or to a webhook (422 `channel_fixed`). After a change of the schedule, or when it is enabled, the first one is that of the next period. Unknown ids are answered with 404 `unknown_digest`. Needs the role `owner` or `analyst`.
+         */
+        put: operations["replaceDigest"];
+        post?: never;
+        /**
+         * Delete a digest
+         * @description Nothing more is sent, but for what is being sent at this moment. Unknown ids are answered with 404 `unknown_digest`. Needs the role `owner` or `analyst`.
+         */
+        delete: operations["deleteDigest"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/digests/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path: {
+                /**
+                 * @description The id of the digest. Anything that is not a UUID is answered with 404.
+                 * @example 0195a3f0-2b6d-7f21-8c4e-5a9d3e7b1f65
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a digest now, as a test
+         * @description Sends the numbers of the last day or seven days within some seconds, once, marked as a test. Whether that succeeded is in `GET /digests`. A second test is possible when the first is done, and a minute after it was asked for (409 `test_pending`). Unknown ids are answered with 404 `unknown_digest`. Needs the role `owner` or `analyst`.
+         */
+        post: operations["testDigest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/auth/.well-known/jwks.json": {
         parameters: {
             query?: never;
@@ -3075,6 +3181,100 @@ export interface components {
         SavedViewList: {
             /** @description The views, by name. */
             items: components["schemas"]["SavedView"][];
+        };
+        /**
+         * @description Which period a digest is about: a day, or a week of the project.
+         * @example week
+         * @enum {string}
+         */
+        DigestInterval: "day" | "week";
+        /** @description A digest. It has either `recipients` or a `url` (422 `one_channel`). */
+        DigestRequest: {
+            /** @description What it is called. It is in the subject of e-mails. */
+            name: string;
+            every: components["schemas"]["DigestInterval"];
+            /** @description The hour at which it is sent on the day after the period, by the clocks of the project. */
+            hour: number;
+            /** @description The e-mail addresses that it is sent to. All of them see each other. */
+            recipients?: string[];
+            /** @description The address of the webhook: `https://…`. In a network that the operator allows, `http://` works, too. */
+            url?: string;
+            /** @description Whether it is sent. */
+            enabled: boolean;
+        };
+        /**
+         * @description What became of a digest: it waits for its time or for another attempt, it is being sent, it was sent, or nothing more is tried.
+         * @example sent
+         * @enum {string}
+         */
+        DigestState: "waiting" | "sending" | "sent" | "failed";
+        /** @description The digest of a period. */
+        DigestDelivery: {
+            /** @description Whether a member asked for it. */
+            test: boolean;
+            /**
+             * Format: date
+             * @description The first day.
+             */
+            from: string;
+            /**
+             * Format: date
+             * @description The last day.
+             */
+            to: string;
+            state: components["schemas"]["DigestState"];
+            /** @description How often it was tried. */
+            attempts: number;
+            /** @description Why the last attempt failed; empty if it did not. */
+            failure: string;
+            /** @description Whether what was sent had everything that was received before the end of the period. */
+            complete: boolean;
+            /**
+             * Format: date-time
+             * @description When it was sent or failed for good; until then, when it is tried next.
+             */
+            at: string;
+        };
+        /** @description A digest without its secret. */
+        Digest: {
+            /**
+             * Format: uuid
+             * @description The id of the digest.
+             */
+            id: string;
+            /** @description What it is called. */
+            name: string;
+            every: components["schemas"]["DigestInterval"];
+            /** @description The hour at which it is sent. */
+            hour: number;
+            /** @description The e-mail addresses that it is sent to; empty for a webhook. */
+            recipients: string[];
+            /** @description The address of the webhook; empty for e-mail. */
+            url: string;
+            /** @description Whether it is sent. */
+            enabled: boolean;
+            last?: components["schemas"]["DigestDelivery"];
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updated_at: string;
+        };
+        /** @description A new digest, with its secret. */
+        DigestCreated: {
+            digest: components["schemas"]["Digest"];
+            /** @description The secret of a webhook, `whsec_…`, with which its receiver checks signatures; it is never shown again. Empty for e-mail. */
+            secret: string;
+        };
+        /** @description Digests. */
+        DigestList: {
+            /** @description The digests, by name. */
+            items: components["schemas"]["Digest"][];
         };
         /** @description A share link to make. */
         ShareLinkCreateRequest: {
@@ -7741,6 +7941,214 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    listDigests: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The digests. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DigestList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    createDigest: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The digest. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DigestRequest"];
+            };
+        };
+        responses: {
+            /** @description The digest was made. */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DigestCreated"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    replaceDigest: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path: {
+                /**
+                 * @description The id of the digest. Anything that is not a UUID is answered with 404.
+                 * @example 0195a3f0-2b6d-7f21-8c4e-5a9d3e7b1f65
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        /** @description The digest. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DigestRequest"];
+            };
+        };
+        responses: {
+            /** @description The digest as it is now. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Digest"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    deleteDigest: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path: {
+                /**
+                 * @description The id of the digest. Anything that is not a UUID is answered with 404.
+                 * @example 0195a3f0-2b6d-7f21-8c4e-5a9d3e7b1f65
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The digest is deleted. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    testDigest: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path: {
+                /**
+                 * @description The id of the digest. Anything that is not a UUID is answered with 404.
+                 * @example 0195a3f0-2b6d-7f21-8c4e-5a9d3e7b1f65
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The test will be sent. */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DigestDelivery"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             422: components["responses"]["UnprocessableContent"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalServerError"];

@@ -6,6 +6,7 @@ controllers that compare prefixes as text route in the same way. There is no rou
 {{- define "hp-analytics.routes" -}}
 - {path: /annotations, type: Prefix, service: auth}
 - {path: /auth, type: Prefix, service: auth}
+- {path: /digests, type: Prefix, service: auth}
 - {path: /views, type: Prefix, service: auth}
 - {path: /products, type: Prefix, service: catalog}
 - {path: /erasures, type: Prefix, service: ingest}

@@ -20,15 +20,37 @@ analytics:
   values: {{ .Values.services.analytics | toJson }}
   verifiesTokens: true
 aggregator:
-  values: {{ omit .Values.aggregator "autoscaling" "concurrency" "foldRowBudget" | toJson }}
+  values: {{ omit .Values.aggregator "autoscaling" "concurrency" "foldRowBudget" "smtp" "webhookNetworks" "dashboardURL" | toJson }}
   env:
     RETENTION_DAYS: {{ $c.retentionDays | quote }}
     AGGREGATOR_CONCURRENCY: {{ .Values.aggregator.concurrency | quote }}
     FOLD_ROW_BUDGET: {{ .Values.aggregator.foldRowBudget | int | quote }}
+    {{- with .Values.aggregator.smtp }}
+    {{- if .host }}
+    SMTP_HOST: {{ .host | quote }}
+    SMTP_PORT: {{ .port | int | quote }}
+    SMTP_TLS: {{ .tls | quote }}
+    SMTP_FROM: {{ .from | quote }}
+    SMTP_USERNAME: {{ .username | quote }}
+    {{- end }}
+    {{- end }}
+    {{- with .Values.aggregator.webhookNetworks }}
+    WEBHOOK_ALLOW_NETWORKS: {{ join "," . | quote }}
+    {{- end }}
+    {{- with .Values.aggregator.dashboardURL }}
+    DASHBOARD_URL: {{ . | quote }}
+    {{- end }}
     {{- /* A quarter of the memory limit, and at least 1 MiB for each fold. A limit in other units keeps the default of the service. */}}
     {{- with include "hp-analytics.memoryMebibytes" (dict "resources" .Values.aggregator.resources) }}
     AGGREGATOR_FOLD_BYTES: {{ max (mul . 262144) (mul (add1 (int $.Values.aggregator.concurrency)) 1048576) | quote }}
     {{- end }}
+  {{- with .Values.aggregator.smtp.passwordSecret }}
+  {{- if .name }}
+  secretEnv:
+    - name: SMTP_PASSWORD
+      valueFrom: {secretKeyRef: {name: {{ .name | quote }}, key: {{ .key | quote }}}}
+  {{- end }}
+  {{- end }}
 {{- end -}}
 
 {{/* Whether an autoscaler controls the replicas of a service: (dict "root" $ "name" "auth" "settings" <settings>). */}}
@@ -84,6 +106,9 @@ aggregator:
 {{- range $name, $value := .service.env }}
 - name: {{ $name }}
   value: {{ $value | quote }}
+{{- end }}
+{{- with .service.secretEnv }}
+{{ toYaml . }}
 {{- end }}
 {{- with include "hp-analytics.goMemoryLimit" (dict "resources" .settings.resources) }}
 - name: GOMEMLIMIT

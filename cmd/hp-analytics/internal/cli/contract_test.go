@@ -148,6 +148,7 @@ func exerciseContract(t *testing.T, url, dir string) {
 	v.exerciseSharing(boss, hat)
 	v.exerciseAnnotations()
 	v.exerciseViews()
+	v.exerciseDigests()
 	v.token = adaToken
 	v.do(http.StatusOK, get, "/analytics/users/me/summary", "", "user_id")
 	v.token = ""
@@ -210,6 +211,22 @@ func (v *visitor) exerciseViews() {
 	v.do(http.StatusOK, put, "/views/"+id, `{"name":"Week","address":"/?period=7+days","shared":true}`, "name")
 	v.do(http.StatusOK, get, "/views", "", "")
 	v.do(http.StatusNoContent, del, "/views/"+id, "", "")
+}
+
+// exerciseDigests makes a digest and asks for a test of it, as the admin of the platform.
+func (v *visitor) exerciseDigests() {
+	v.t.Helper()
+	const get, post, put, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete
+	var made struct{ Digest struct{ ID string } }
+	content := v.send(http.StatusCreated, post, "/digests", `{"name":"Day","every":"day","hour":8,"url":"https://example.com/","enabled":false}`)
+	if err := json.Unmarshal(content, &made); err != nil {
+		v.t.Fatal(err)
+	}
+	path := "/digests/" + made.Digest.ID
+	v.do(http.StatusOK, put, path, `{"name":"Day","every":"day","hour":9,"url":"http://127.0.0.1:9/","enabled":false}`, "id")
+	v.do(http.StatusAccepted, post, path+"/test", "", "state")
+	v.do(http.StatusOK, get, "/digests", "", "")
+	v.do(http.StatusNoContent, del, path, "", "")
 }
 
 // exerciseAccounts calls the operations on accounts as an admin, and as a person who was invited.

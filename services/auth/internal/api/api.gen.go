@@ -31,6 +31,20 @@ const (
 	AuditActorKindUser    AuditActorKind = "user"
 )
 
+// Defines values for DigestInterval.
+const (
+	DigestIntervalDay  DigestInterval = "day"
+	DigestIntervalWeek DigestInterval = "week"
+)
+
+// Defines values for DigestState.
+const (
+	DigestStateFailed  DigestState = "failed"
+	DigestStateSending DigestState = "sending"
+	DigestStateSent    DigestState = "sent"
+	DigestStateWaiting DigestState = "waiting"
+)
+
 // Defines values for JWKAlg.
 const (
 	JWKAlgEdDSA JWKAlg = "EdDSA"
@@ -383,6 +397,118 @@ type AuditLog struct {
 	// NextCursor The `cursor` of the next page; null on the last.
 	NextCursor *openapi_types.UUID `json:"next_cursor"`
 }
+
+// Digest A digest without its secret.
+type Digest struct {
+	// CreatedAt When it was made.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Enabled Whether it is sent.
+	Enabled bool `json:"enabled"`
+
+	// Every Which period a digest is about: a day, or a week of the project.
+	//
+	// Example: week
+	Every DigestInterval `json:"every"`
+
+	// Hour The hour at which it is sent.
+	Hour int `json:"hour"`
+
+	// ID The id of the digest.
+	ID openapi_types.UUID `json:"id"`
+
+	// Last The digest of a period.
+	Last *DigestDelivery `json:"last,omitempty"`
+
+	// Name What it is called.
+	Name string `json:"name"`
+
+	// Recipients The e-mail addresses that it is sent to; empty for a webhook.
+	Recipients []string `json:"recipients"`
+
+	// UpdatedAt When it was last changed.
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// URL The address of the webhook; empty for e-mail.
+	URL string `json:"url"`
+}
+
+// DigestCreated A new digest, with its secret.
+type DigestCreated struct {
+	// Digest A digest without its secret.
+	Digest Digest `json:"digest"`
+
+	// Secret The secret of a webhook, `whsec_…`, with which its receiver checks signatures; it is never shown again. Empty for e-mail.
+	Secret string `json:"secret"`
+}
+
+// DigestDelivery The digest of a period.
+type DigestDelivery struct {
+	// At When it was sent or failed for good; until then, when it is tried next.
+	At time.Time `json:"at"`
+
+	// Attempts How often it was tried.
+	Attempts int `json:"attempts"`
+
+	// Complete Whether what was sent had everything that was received before the end of the period.
+	Complete bool `json:"complete"`
+
+	// Failure Why the last attempt failed; empty if it did not.
+	Failure string `json:"failure"`
+
+	// From The first day.
+	From openapi_types.Date `json:"from"`
+
+	// State What became of a digest: it waits for its time or for another attempt, it is being sent, it was sent, or nothing more is tried.
+	//
+	// Example: sent
+	State DigestState `json:"state"`
+
+	// Test Whether a member asked for it.
+	Test bool `json:"test"`
+
+	// To The last day.
+	To openapi_types.Date `json:"to"`
+}
+
+// DigestInterval Which period a digest is about: a day, or a week of the project.
+//
+// Example: week
+type DigestInterval string
+
+// DigestList Digests.
+type DigestList struct {
+	// Items The digests, by name.
+	Items []Digest `json:"items"`
+}
+
+// DigestRequest A digest. It has either `recipients` or a `url` (422 `one_channel`).
+type DigestRequest struct {
+	// Enabled Whether it is sent.
+	Enabled bool `json:"enabled"`
+
+	// Every Which period a digest is about: a day, or a week of the project.
+	//
+	// Example: week
+	Every DigestInterval `json:"every"`
+
+	// Hour The hour at which it is sent on the day after the period, by the clocks of the project.
+	Hour int `json:"hour"`
+
+	// Name What it is called. It is in the subject of e-mails.
+	Name string `json:"name"`
+
+	// Recipients The e-mail addresses that it is sent to. All of them see each other.
+	Recipients *[]openapi_types.Email `json:"recipients,omitempty"`
+
+	// URL The address of the webhook: `https://…`. In a network that the operator allows, `http://` works, too.
+	URL *string `json:"url,omitempty"`
+}
+
+// DigestState What became of a digest: it waits for its time or for another attempt, it is being sent, it was sent, or nothing more is tried.
+//
+// Example: sent
+type DigestState string
 
 // Email An e-mail address; compared without regard to case.
 //
@@ -1273,6 +1399,12 @@ type OpenShareLinkJSONRequestBody = ShareLinkOpenRequest
 // UpdateUserJSONRequestBody defines body for UpdateUser for application/json ContentType.
 type UpdateUserJSONRequestBody = UserUpdateRequest
 
+// CreateDigestJSONRequestBody defines body for CreateDigest for application/json ContentType.
+type CreateDigestJSONRequestBody = DigestRequest
+
+// ReplaceDigestJSONRequestBody defines body for ReplaceDigest for application/json ContentType.
+type ReplaceDigestJSONRequestBody = DigestRequest
+
 // CreateViewJSONRequestBody defines body for CreateView for application/json ContentType.
 type CreateViewJSONRequestBody = SavedViewRequest
 
@@ -1398,6 +1530,21 @@ type ServerInterface interface {
 	// EndSessions End all logins of an account
 	// (DELETE /auth/users/{id}/sessions)
 	EndSessions(w http.ResponseWriter, r *http.Request, id openapi_types.UUID)
+	// ListDigests List digests
+	// (GET /digests)
+	ListDigests(w http.ResponseWriter, r *http.Request)
+	// CreateDigest Make a digest
+	// (POST /digests)
+	CreateDigest(w http.ResponseWriter, r *http.Request)
+	// DeleteDigest Delete a digest
+	// (DELETE /digests/{id})
+	DeleteDigest(w http.ResponseWriter, r *http.Request, id openapi_types.UUID)
+	// ReplaceDigest Change a digest
+	// (PUT /digests/{id})
+	ReplaceDigest(w http.ResponseWriter, r *http.Request, id openapi_types.UUID)
+	// TestDigest Send a digest now, as a test
+	// (POST /digests/{id}/test)
+	TestDigest(w http.ResponseWriter, r *http.Request, id openapi_types.UUID)
 	// ListViews List saved views
 	// (GET /views)
 	ListViews(w http.ResponseWriter, r *http.Request)
@@ -1647,6 +1794,36 @@ func (_ Unimplemented) ResetPassword(w http.ResponseWriter, r *http.Request, id 
 // EndSessions End all logins of an account
 // (DELETE /auth/users/{id}/sessions)
 func (_ Unimplemented) EndSessions(w http.ResponseWriter, r *http.Request, id openapi_types.UUID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListDigests List digests
+// (GET /digests)
+func (_ Unimplemented) ListDigests(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreateDigest Make a digest
+// (POST /digests)
+func (_ Unimplemented) CreateDigest(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// DeleteDigest Delete a digest
+// (DELETE /digests/{id})
+func (_ Unimplemented) DeleteDigest(w http.ResponseWriter, r *http.Request, id openapi_types.UUID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ReplaceDigest Change a digest
+// (PUT /digests/{id})
+func (_ Unimplemented) ReplaceDigest(w http.ResponseWriter, r *http.Request, id openapi_types.UUID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// TestDigest Send a digest now, as a test
+// (POST /digests/{id}/test)
+func (_ Unimplemented) TestDigest(w http.ResponseWriter, r *http.Request, id openapi_types.UUID) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -2861,6 +3038,112 @@ func (siw *ServerInterfaceWrapper) EndSessions(w http.ResponseWriter, r *http.Re
 	handler.ServeHTTP(w, r)
 }
 
+// ListDigests operation middleware
+func (siw *ServerInterfaceWrapper) ListDigests(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListDigests(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateDigest operation middleware
+func (siw *ServerInterfaceWrapper) CreateDigest(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateDigest(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteDigest operation middleware
+func (siw *ServerInterfaceWrapper) DeleteDigest(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteDigest(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ReplaceDigest operation middleware
+func (siw *ServerInterfaceWrapper) ReplaceDigest(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ReplaceDigest(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// TestDigest operation middleware
+func (siw *ServerInterfaceWrapper) TestDigest(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.TestDigest(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListViews operation middleware
 func (siw *ServerInterfaceWrapper) ListViews(w http.ResponseWriter, r *http.Request) {
 
@@ -3170,6 +3453,21 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Delete(options.BaseURL+"/auth/users/{id}/sessions", wrapper.EndSessions)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/digests", wrapper.ListDigests)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/digests", wrapper.CreateDigest)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/digests/{id}", wrapper.DeleteDigest)
+	})
+	r.Group(func(r chi.Router) {
+		r.Put(options.BaseURL+"/digests/{id}", wrapper.ReplaceDigest)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/digests/{id}/test", wrapper.TestDigest)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/views", wrapper.ListViews)
@@ -4134,6 +4432,120 @@ func (response EndSessions204Response) VisitEndSessionsResponse(w http.ResponseW
 	return nil
 }
 
+type ListDigestsRequestObject struct {
+}
+
+type ListDigestsResponseObject interface {
+	VisitListDigestsResponse(w http.ResponseWriter) error
+}
+
+type ListDigests200JSONResponse DigestList
+
+func (response ListDigests200JSONResponse) VisitListDigestsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDigestRequestObject struct {
+	Body *CreateDigestJSONRequestBody
+}
+
+type CreateDigestResponseObject interface {
+	VisitCreateDigestResponse(w http.ResponseWriter) error
+}
+
+type CreateDigest201ResponseHeaders struct {
+	CacheControl string
+	Location     string
+}
+
+type CreateDigest201JSONResponse struct {
+	Body    DigestCreated
+	Headers CreateDigest201ResponseHeaders
+}
+
+func (response CreateDigest201JSONResponse) VisitCreateDigestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteDigestRequestObject struct {
+	ID openapi_types.UUID `json:"id"`
+}
+
+type DeleteDigestResponseObject interface {
+	VisitDeleteDigestResponse(w http.ResponseWriter) error
+}
+
+type DeleteDigest204Response struct {
+}
+
+func (response DeleteDigest204Response) VisitDeleteDigestResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type ReplaceDigestRequestObject struct {
+	ID   openapi_types.UUID `json:"id"`
+	Body *ReplaceDigestJSONRequestBody
+}
+
+type ReplaceDigestResponseObject interface {
+	VisitReplaceDigestResponse(w http.ResponseWriter) error
+}
+
+type ReplaceDigest200JSONResponse Digest
+
+func (response ReplaceDigest200JSONResponse) VisitReplaceDigestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestDigestRequestObject struct {
+	ID openapi_types.UUID `json:"id"`
+}
+
+type TestDigestResponseObject interface {
+	VisitTestDigestResponse(w http.ResponseWriter) error
+}
+
+type TestDigest202JSONResponse DigestDelivery
+
+func (response TestDigest202JSONResponse) VisitTestDigestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListViewsRequestObject struct {
 }
 
@@ -4343,6 +4755,21 @@ type StrictServerInterface interface {
 	// EndSessions End all logins of an account
 	// (DELETE /auth/users/{id}/sessions)
 	EndSessions(ctx context.Context, request EndSessionsRequestObject) (EndSessionsResponseObject, error)
+	// ListDigests List digests
+	// (GET /digests)
+	ListDigests(ctx context.Context, request ListDigestsRequestObject) (ListDigestsResponseObject, error)
+	// CreateDigest Make a digest
+	// (POST /digests)
+	CreateDigest(ctx context.Context, request CreateDigestRequestObject) (CreateDigestResponseObject, error)
+	// DeleteDigest Delete a digest
+	// (DELETE /digests/{id})
+	DeleteDigest(ctx context.Context, request DeleteDigestRequestObject) (DeleteDigestResponseObject, error)
+	// ReplaceDigest Change a digest
+	// (PUT /digests/{id})
+	ReplaceDigest(ctx context.Context, request ReplaceDigestRequestObject) (ReplaceDigestResponseObject, error)
+	// TestDigest Send a digest now, as a test
+	// (POST /digests/{id}/test)
+	TestDigest(ctx context.Context, request TestDigestRequestObject) (TestDigestResponseObject, error)
 	// ListViews List saved views
 	// (GET /views)
 	ListViews(ctx context.Context, request ListViewsRequestObject) (ListViewsResponseObject, error)
@@ -5495,6 +5922,146 @@ func (sh *strictHandler) EndSessions(w http.ResponseWriter, r *http.Request, id 
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(EndSessionsResponseObject); ok {
 		if err := validResponse.VisitEndSessionsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListDigests operation middleware
+func (sh *strictHandler) ListDigests(w http.ResponseWriter, r *http.Request) {
+	var request ListDigestsRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDigests(ctx, request.(ListDigestsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDigests")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListDigestsResponseObject); ok {
+		if err := validResponse.VisitListDigestsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateDigest operation middleware
+func (sh *strictHandler) CreateDigest(w http.ResponseWriter, r *http.Request) {
+	var request CreateDigestRequestObject
+
+	var body CreateDigestJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateDigest(ctx, request.(CreateDigestRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateDigest")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateDigestResponseObject); ok {
+		if err := validResponse.VisitCreateDigestResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteDigest operation middleware
+func (sh *strictHandler) DeleteDigest(w http.ResponseWriter, r *http.Request, id openapi_types.UUID) {
+	var request DeleteDigestRequestObject
+
+	request.ID = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteDigest(ctx, request.(DeleteDigestRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteDigest")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteDigestResponseObject); ok {
+		if err := validResponse.VisitDeleteDigestResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReplaceDigest operation middleware
+func (sh *strictHandler) ReplaceDigest(w http.ResponseWriter, r *http.Request, id openapi_types.UUID) {
+	var request ReplaceDigestRequestObject
+
+	request.ID = id
+
+	var body ReplaceDigestJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ReplaceDigest(ctx, request.(ReplaceDigestRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReplaceDigest")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ReplaceDigestResponseObject); ok {
+		if err := validResponse.VisitReplaceDigestResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// TestDigest operation middleware
+func (sh *strictHandler) TestDigest(w http.ResponseWriter, r *http.Request, id openapi_types.UUID) {
+	var request TestDigestRequestObject
+
+	request.ID = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.TestDigest(ctx, request.(TestDigestRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TestDigest")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(TestDigestResponseObject); ok {
+		if err := validResponse.VisitTestDigestResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -58,7 +58,7 @@ func (s Store) CreateAnnotation(ctx context.Context, author authn.Principal, c a
 		INSERT INTO workspace.annotations (id, project, day, at, text, author)
 		VALUES ($1, $2, $3, $4, $5, (SELECT id FROM auth.users WHERE id::text = $6))`
 	project, id := author.Project.ID, uuid.Must(uuid.NewV7())
-	err = s.changeAnnotations(ctx, project, func(tx pgx.Tx) error {
+	err = s.changeWorkspace(ctx, project, func(tx pgx.Tx) error {
 		var there int
 		if err := tx.QueryRow(ctx, count, project).Scan(&there); err != nil {
 			return fmt.Errorf("count annotations: %w", err)
@@ -82,7 +82,7 @@ func (s Store) ReplaceAnnotation(ctx context.Context, project int16, id uuid.UUI
 	const update = `
 		UPDATE workspace.annotations SET day = $3, at = $4, text = $5, updated_at = now()
 		WHERE project = $1 AND id = $2 AND (day, at, text) IS DISTINCT FROM ($3::date, $4::timestamptz, $5::text)`
-	err = s.changeAnnotations(ctx, project, func(tx pgx.Tx) error {
+	err = s.changeWorkspace(ctx, project, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, update, project, id, c.Day, c.At, c.Text)
 		if err != nil {
 			return fmt.Errorf("change an annotation: %w", err)
@@ -97,7 +97,7 @@ func (s Store) ReplaceAnnotation(ctx context.Context, project int16, id uuid.UUI
 
 // DeleteAnnotation deletes an annotation. It returns NotFound for an unknown one.
 func (s Store) DeleteAnnotation(ctx context.Context, project int16, id uuid.UUID) error {
-	return s.changeAnnotations(ctx, project, func(tx pgx.Tx) error {
+	return s.changeWorkspace(ctx, project, func(tx pgx.Tx) error {
 		a, err := readAnnotation(ctx, tx, project, id)
 		if err != nil {
 			return err
@@ -109,9 +109,9 @@ func (s Store) DeleteAnnotation(ctx context.Context, project int16, id uuid.UUID
 	})
 }
 
-// changeAnnotations runs work in a transaction in which nobody else changes annotations of the project, so their count is right. It
-// checks the caller like For.
-func (s Store) changeAnnotations(ctx context.Context, project int16, work func(pgx.Tx) error) error {
+// changeWorkspace runs work in a transaction in which nobody else changes annotations and digests of the project, so their count is right.
+// It checks the caller like For.
+func (s Store) changeWorkspace(ctx context.Context, project int16, work func(pgx.Tx) error) error {
 	err := postgres.InTx(ctx, s.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
 		if err := s.lockAccounts(ctx, tx, uuid.Nil); err != nil {
 			return err

@@ -39,6 +39,10 @@ const (
 	viewCreated          = "view.created"
 	viewChanged          = "view.changed"
 	viewDeleted          = "view.deleted"
+	digestCreated        = "digest.created"
+	digestChanged        = "digest.changed"
+	digestDeleted        = "digest.deleted"
+	digestTested         = "digest.tested"
 )
 
 // The subjects of the audit log.
@@ -48,6 +52,7 @@ func keySubject(id uuid.UUID) string        { return "key:" + id.String() }
 func shareLinkSubject(id uuid.UUID) string  { return "share_link:" + id.String() }
 func annotationSubject(id uuid.UUID) string { return "annotation:" + id.String() }
 func viewSubject(id uuid.UUID) string       { return "view:" + id.String() }
+func digestSubject(id uuid.UUID) string     { return "digest:" + id.String() }
 func projectSubject(slug string) string     { return "project:" + slug }
 
 // recordAccount is for changes of accounts by admins and commands that consist of one statement: it records them.

@@ -1,0 +1,55 @@
+package digest
+
+import (
+	"time"
+
+	"github.com/hp-analytics/hp-analytics/internal/localtime"
+)
+
+// Schedule says when a digest is due.
+type Schedule struct {
+	Weekly    bool
+	Hour      int // of the day after the period, by the clocks of the project
+	WeekStart time.Weekday
+	Zone      *time.Location
+}
+
+const daysInWeek = 7
+
+// Period are the days that a digest is about, both inclusive.
+type Period struct{ First, Last localtime.Day }
+
+// Before returns the period of equal length before p.
+func (p Period) Before() Period {
+	days := p.Last - p.First + 1
+	return Period{First: p.First - days, Last: p.Last - days}
+}
+
+// Ends returns the instant after the last one of the period.
+func (p Period) Ends(zone *time.Location) time.Time { return (p.Last + 1).Start(zone) }
+
+// Latest returns the newest period whose digest is due at now, and since when it is.
+func (s Schedule) Latest(now time.Time) (Period, time.Time) {
+	day := localtime.DayOf(now, s.Zone)
+	for ; ; day-- {
+		if s.Weekly && day.Date().Weekday() != s.WeekStart {
+			continue
+		}
+		if due := s.on(day); !due.After(now) {
+			return s.before(day), due
+		}
+	}
+}
+
+// on returns when the clocks show the hour of the schedule on a day. An hour that the clocks skip is the one after it.
+func (s Schedule) on(day localtime.Day) time.Time {
+	year, month, date := day.Date().Date()
+	return time.Date(year, month, date, s.Hour, 0, 0, 0, s.Zone)
+}
+
+func (s Schedule) before(day localtime.Day) Period {
+	if s.Weekly {
+		return Period{First: day - daysInWeek, Last: day - 1}
+	}
+	return Period{First: day - 1, Last: day - 1}
+}
