@@ -165,6 +165,14 @@ const (
 	ProjectRoleViewer  ProjectRole = "viewer"
 )
 
+// Defines values for RejectionKind.
+const (
+	RejectionKindEvent   RejectionKind = "event"
+	RejectionKindOrder   RejectionKind = "order"
+	RejectionKindRefund  RejectionKind = "refund"
+	RejectionKindRequest RejectionKind = "request"
+)
+
 // Defines values for Role.
 const (
 	RoleAdmin Role = "admin"
@@ -2864,6 +2872,79 @@ type RegisterRequest struct {
 	Password NewPassword `json:"password"`
 }
 
+// RejectedSender What is known of a sender.
+type RejectedSender struct {
+	// KeyID The id of the API key; null for all accounts together.
+	KeyID openapi_types.UUID `json:"key_id"`
+
+	// Reasons Why, the most frequent first.
+	Reasons []RejectionCount `json:"reasons"`
+
+	// Refused How much was refused since.
+	Refused int64 `json:"refused"`
+
+	// Since When the record of it began; null if nothing was received in the last 7 days.
+	Since time.Time `json:"since"`
+
+	// Summary The same in one line.
+	Summary string `json:"summary"`
+
+	// ValidAt When something valid was received, to the hour; null if nothing was.
+	ValidAt time.Time `json:"valid_at"`
+}
+
+// Rejection Something that was refused.
+type Rejection struct {
+	// At When it was refused.
+	At time.Time `json:"at"`
+
+	// Code The code of its first problem.
+	Code string `json:"code"`
+
+	// Detail What is wrong and what to do. A long one is cut.
+	Detail string `json:"detail"`
+
+	// ID An id of the refusal.
+	ID openapi_types.UUID `json:"id"`
+
+	// Item What was sent, redacted and cut to some hundred bytes; empty if nothing of it could be read.
+	Item map[string]interface{} `json:"item"`
+
+	// KeyID The id of the API key it was sent with; null for an account.
+	KeyID openapi_types.UUID `json:"key_id"`
+
+	// Kind What was refused; `request` is a whole body.
+	//
+	// Example: event
+	Kind RejectionKind `json:"kind"`
+
+	// Pointer Where the problem is; empty for the whole item. A long one is cut.
+	Pointer string `json:"pointer"`
+}
+
+// RejectionCount How often something was refused for a reason.
+type RejectionCount struct {
+	// Code The code.
+	Code string `json:"code"`
+
+	// Count How often.
+	Count int64 `json:"count"`
+}
+
+// RejectionKind What was refused; `request` is a whole body.
+//
+// Example: event
+type RejectionKind string
+
+// RejectionList What was refused lately.
+type RejectionList struct {
+	// Items The refusals, the newest first.
+	Items []Rejection `json:"items"`
+
+	// Senders The senders, the busiest first.
+	Senders []RejectedSender `json:"senders"`
+}
+
 // Revenue Money in one currency, in its minor units (cents). Orders count on their day and refunds on their own, so that in a time with more refunds than orders the net amount is negative.
 type Revenue struct {
 	// Currency ISO 4217 code.
@@ -4216,6 +4297,18 @@ type ExportRefundsParams struct {
 
 	// After The `cursor` of the last row that was received. The answer begins with the row after it.
 	After ExportAfter `form:"after,omitempty" json:"after,omitempty,omitzero"`
+}
+
+// ListRejectionsParams defines parameters for ListRejections.
+type ListRejectionsParams struct {
+	// Key Only what was sent with the API key with this id.
+	Key openapi_types.UUID `form:"key,omitempty" json:"key,omitempty,omitzero"`
+
+	// Code Only refusals for this reason.
+	Code string `form:"code,omitempty" json:"code,omitempty,omitzero"`
+
+	// Limit How many items the answer has at most.
+	Limit int `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
 }
 
 // SendSegmentBeaconParams defines parameters for SendSegmentBeacon.
@@ -5903,6 +5996,34 @@ func (c *Client) ExportRefunds(ctx context.Context, params *ExportRefundsParams,
 		call.setQuery("after", params.After)
 	}
 	return c.do(ctx, call, nil, nil, options)
+}
+
+// ListRejections calls GET /rejections: what was refused lately.
+//
+// Events, orders, refunds and whole requests that were sent to the project and refused, the newest first, each with its first
+// problem and with what was sent, redacted: names of properties are kept, and their values and the ids of people hidden. They
+// appear about a second after the answer. Requests without valid credentials, or over a quota, are not among them.
+//
+// Of each API key, and of all accounts together, the last 200 are kept for 7 days, of the 32 that were refused something last. Of a
+// sender that is refused many in a short time, a part is kept and all are counted. If there are more than `limit`, each sender
+// has its share of the answer. Refusals are lost when Redis is away or loses its data.
+//
+// `senders` has one line for each about what it sends; with `key`, there is one for that key in any case: for a key of which nothing
+// valid was received it says why.
+//
+// Needs the role `analyst` or higher, or an API key with the scope `read`. The quota `history` counts requests.
+func (c *Client) ListRejections(ctx context.Context, params *ListRejectionsParams, options ...CallOption) (result RejectionList, err error) {
+	call := &call{
+		operation: "listRejections", method: http.MethodGet,
+		path: "/rejections",
+	}
+	if params != nil {
+		call.setQuery("key", params.Key)
+		call.setQuery("code", params.Code)
+		call.setQuery("limit", params.Limit)
+	}
+	err = c.do(ctx, call, nil, &result, options)
+	return result, err
 }
 
 // SendSegmentBeacon calls POST /segment/beacon/v1/batch: take what RudderStack's library sends by beacon.

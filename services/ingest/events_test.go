@@ -62,6 +62,7 @@ func TestEveryOperationIsServed(t *testing.T) {
 	erasure := p.send(http.MethodDelete, "/users/customer-17", owner, nil)
 	erasure.expect(t, http.StatusAccepted, "")
 	p.get("/erasures/"+erasure.string("id"), owner).expect(t, http.StatusOK, "")
+	p.get("/rejections", read).expect(t, http.StatusOK, "")
 	p.get("/erasures", owner).expect(t, http.StatusOK, "")
 	for _, path := range []string{"/health", "/ready", "/metrics", "/openapi.yaml", "/docs"} {
 		p.get(path, "").expect(t, http.StatusOK, "")

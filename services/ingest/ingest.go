@@ -33,6 +33,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/order"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/postgres"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/products"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/rejections"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/wakeup"
 )
 
@@ -68,7 +69,9 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 	waker := wakeup.New(tasks.NewClient(f.Redis, cfg.Redis.Timeout), f.Logger, f.Registerer)
 	watcher := folded.New(store, folded.Options{Timeout: cfg.WaitTimeout, MaxBatches: cfg.MaxWaits}, f.Logger, f.Registerer)
 	writer := committer.New(store, waker, committer.Options{Writers: cfg.Writers, MaxWaiting: cfg.MaxWaitingRows, LockWait: cfg.LockTimeout}, f.Registerer)
+	refusals := rejections.New(f.Redis, f.Logger, f.Registerer)
 	background := []lifecycle.Component{
+		lifecycle.Loop("refusals", refusals.Run),
 		lifecycle.OnStop("product cache", known.Close),
 		lifecycle.OnStop("dictionary", numbers.Close),
 		lifecycle.Loop("waker", waker.Run),
@@ -92,7 +95,7 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 	bodies := body.NewOpener(budget, body.Pace{Stall: cfg.BodyStall, Rate: cfg.MinBodyRate, Total: cfg.HTTP.ReadTimeout})
 	recorder := event.NewRecorder(rules, event.Deps{Catalog: catalog, Dictionary: numbers, Times: store, Days: store, Committer: writer})
 	orders := order.NewRecorder(rules, order.Deps{Catalog: catalog, Dictionary: numbers, Committer: writer, Archive: store})
-	server := api.New(recorder, orders, store, bodies, watcher, limits, f.Logger, f.Registerer)
+	server := api.New(recorder, orders, store, bodies, watcher, limits, refusals, f.Logger, f.Registerer)
 	server.History = api.NewHistory(store, api.HistoryOptions{Limiter: reads, Exports: cfg.Exports, Timeout: cfg.ExportTimeout, Stall: cfg.ExportStall}, f.Logger)
 	return f.Service(frame.Parts{
 		Mount: func(router *httpserver.Router) error {

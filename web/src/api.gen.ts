@@ -1907,6 +1907,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/rejections": {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What was refused lately
+         * @description Events, orders, refunds and whole requests that were sent to the project and refused, the newest first, each with its first
+         *     problem and with what was sent, redacted: names of properties are kept, and their values and the ids of people hidden. They
+         *     appear about a second after the answer. Requests without valid credentials, or over a quota, are not among them.
+         *
+         *     Of each API key, and of all accounts together, the last 200 are kept for 7 days, of the 32 that were refused something last. Of a
+         *     sender that is refused many in a short time, a part is kept and all are counted. If there are more than `limit`, each sender
+         *     has its share of the answer. Refusals are lost when Redis is away or loses its data.
+         *
+         *     `senders` has one line for each about what it sends; with `key`, there is one for that key in any case: for a key of which nothing
+         *     valid was received it says why.
+         *
+         *     Needs the role `analyst` or higher, or an API key with the scope `read`. The quota `history` counts requests.
+         */
+        get: operations["listRejections"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/erasures": {
         parameters: {
             query?: never;
@@ -4521,6 +4558,85 @@ export interface components {
              * @description When it was received.
              */
             received_at: string;
+        };
+        /**
+         * @description What was refused; `request` is a whole body.
+         * @example event
+         * @enum {string}
+         */
+        RejectionKind: "event" | "order" | "refund" | "request";
+        /** @description Something that was refused. */
+        Rejection: {
+            /**
+             * Format: uuid
+             * @description An id of the refusal.
+             */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When it was refused.
+             */
+            at: string;
+            /**
+             * Format: uuid
+             * @description The id of the API key it was sent with; null for an account.
+             */
+            key_id: string | null;
+            kind: components["schemas"]["RejectionKind"];
+            /** @description The code of its first problem. */
+            code: string;
+            /** @description Where the problem is; empty for the whole item. A long one is cut. */
+            pointer: string;
+            /** @description What is wrong and what to do. A long one is cut. */
+            detail: string;
+            /** @description What was sent, redacted and cut to some hundred bytes; empty if nothing of it could be read. */
+            item: {
+                [key: string]: unknown;
+            };
+        };
+        /** @description How often something was refused for a reason. */
+        RejectionCount: {
+            /** @description The code. */
+            code: string;
+            /**
+             * Format: int64
+             * @description How often.
+             */
+            count: number;
+        };
+        /** @description What is known of a sender. */
+        RejectedSender: {
+            /**
+             * Format: uuid
+             * @description The id of the API key; null for all accounts together.
+             */
+            key_id: string | null;
+            /**
+             * Format: date-time
+             * @description When the record of it began; null if nothing was received in the last 7 days.
+             */
+            since: string | null;
+            /**
+             * Format: date-time
+             * @description When something valid was received, to the hour; null if nothing was.
+             */
+            valid_at: string | null;
+            /**
+             * Format: int64
+             * @description How much was refused since.
+             */
+            refused: number;
+            /** @description Why, the most frequent first. */
+            reasons: components["schemas"]["RejectionCount"][];
+            /** @description The same in one line. */
+            summary: string;
+        };
+        /** @description What was refused lately. */
+        RejectionList: {
+            /** @description The refusals, the newest first. */
+            items: components["schemas"]["Rejection"][];
+            /** @description The senders, the busiest first. */
+            senders: components["schemas"]["RejectedSender"][];
         };
         /**
          * @description What an item of the stream is.
@@ -10048,6 +10164,59 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    listRejections: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only what was sent with the API key with this id.
+                 * @example 0195a3f2-9b10-7a40-8d21-6c5e4f3a2b19
+                 */
+                key?: string;
+                /**
+                 * @description Only refusals for this reason.
+                 * @example unknown_product
+                 */
+                code?: string;
+                /**
+                 * @description How many items the answer has at most.
+                 * @example 100
+                 */
+                limit?: number;
+            };
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was refused. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RejectionList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
             422: components["responses"]["UnprocessableContent"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalServerError"];

@@ -4,6 +4,7 @@ import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { AccountPage } from "./pages/account";
 import { AuditPage } from "./pages/audit";
+import { DebugPage } from "./pages/debug";
 import { EventsPage } from "./pages/events";
 import { ImportPage } from "./pages/import";
 import { JoinPage } from "./pages/join";
@@ -55,6 +56,7 @@ function Page() {
   if (name === "products" && id === "import" && more === undefined) return <ImportPage />;
   if (name === "products" && id !== undefined && more === undefined) return <ProductPage key={id} id={id} />;
   if (name === "events" && id === undefined) return <EventsPage />;
+  if (name === "debug" && id === undefined) return <DebugPage />;
   if (name === "live" && id === undefined) return <LivePage />;
   if (name === "users" && id === undefined) return <UsersPage />;
   if (name === "users" && id !== undefined && more === undefined) return <UserPage key={id} id={id} />;

@@ -16,6 +16,7 @@ controllers that compare prefixes as text route in the same way. There is no rou
 - {path: /orders, type: Prefix, service: ingest}
 - {path: /purchases, type: Prefix, service: ingest}
 - {path: /refunds, type: Prefix, service: ingest}
+- {path: /rejections, type: Prefix, service: ingest}
 - {path: /segment, type: Prefix, service: ingest}
 - {path: /users, type: Prefix, service: ingest}
 - {path: /analytics, type: Prefix, service: analytics}

@@ -11,7 +11,7 @@ import { useViews, ViewBar, ViewList } from "./views";
 // Place is a page of the navigation, which is shown to those who may see it.
 type Place = [name: string, path: string[], may?: { value: boolean }];
 
-const places: Place[] = [["Overview", []], ["Products", ["products"]], ["Events", ["events"]], ["Users", ["users"], mayReadUsers], ["Live", ["live"], mayReadUsers]];
+const places: Place[] = [["Overview", []], ["Products", ["products"]], ["Events", ["events"]], ["Users", ["users"], mayReadUsers], ["Live", ["live"], mayReadUsers], ["Debug", ["debug"], mayReadUsers]];
 const managed: Place[] = [["Keys", ["keys"], isOwner], ["Members", ["members"], isOwner], ["Settings", ["settings"], isOwner], ["Audit", ["audit"], isOwner]];
 
 export function Shell({ children }: { children: ComponentChildren }) {

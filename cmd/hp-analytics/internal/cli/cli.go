@@ -93,6 +93,7 @@ func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		demoCommand(env),
 		importCommand(env),
 		mcpCommand(env),
+		tailCommand(env),
 		healthcheckCommand(env),
 		versionCommand(env),
 	)

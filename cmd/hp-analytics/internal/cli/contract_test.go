@@ -338,6 +338,7 @@ func (v *visitor) exerciseErasure() {
 		return v.do(http.StatusOK, http.MethodGet, "/erasures/"+id, "", "state") == "done"
 	})
 	v.do(http.StatusOK, http.MethodGet, "/erasures", "", "")
+	v.do(http.StatusOK, http.MethodGet, "/rejections", "", "")
 }
 
 var tourBlock = regexp.MustCompile("(?s)## A two-minute tour.*?```sh\n(.*?)```\n\nThen, in the same shell:\n\n```sh\n(.*?)```")

@@ -38,6 +38,7 @@ var dashboardPages = []dashboardPage{
 	{name: "product", path: "/app/products/ID", shows: "Put into a cart"},
 	{name: "events", path: "/app/events", shows: "Names"},
 	{name: "live", path: "/app/live", shows: "appear here as they are stored"},
+	{name: "debug", path: "/app/debug", shows: "Nothing was refused in the last 7 days."},
 	{name: "keys", path: "/app/keys?state=all", shows: "revoked"},
 	{name: "members", path: "/app/members", shows: "viewer@example.com"},
 	{name: "settings", path: "/app/settings", shows: "All projects"},

@@ -111,6 +111,7 @@ func TestPaths(t *testing.T) {
 		"ingest    GET    /orders/export                     exportOrders",
 		"ingest    GET    /orders/{id}                       getOrder",
 		"ingest    GET    /refunds/export                    exportRefunds",
+		"ingest    GET    /rejections                        listRejections",
 		"ingest    GET    /segment/sourceConfig/             getSourceConfig",
 		"ingest    GET    /segment/v1/projects/{key}/settings getSegmentSettings",
 		"ingest    GET    /users/{id}/events                 listUserEvents",

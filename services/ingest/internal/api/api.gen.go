@@ -49,6 +49,14 @@ const (
 	EventStatusDuplicate EventStatus = "duplicate"
 )
 
+// Defines values for RejectionKind.
+const (
+	RejectionKindEvent   RejectionKind = "event"
+	RejectionKindOrder   RejectionKind = "order"
+	RejectionKindRefund  RejectionKind = "refund"
+	RejectionKindRequest RejectionKind = "request"
+)
+
 // Defines values for TimelineKind.
 const (
 	TimelineKindEvent  TimelineKind = "event"
@@ -1127,6 +1135,79 @@ type RefundRequest struct {
 	TS *time.Time `json:"ts,omitempty"`
 }
 
+// RejectedSender What is known of a sender.
+type RejectedSender struct {
+	// KeyID The id of the API key; null for all accounts together.
+	KeyID *openapi_types.UUID `json:"key_id"`
+
+	// Reasons Why, the most frequent first.
+	Reasons []RejectionCount `json:"reasons"`
+
+	// Refused How much was refused since.
+	Refused int64 `json:"refused"`
+
+	// Since When the record of it began; null if nothing was received in the last 7 days.
+	Since *time.Time `json:"since"`
+
+	// Summary The same in one line.
+	Summary string `json:"summary"`
+
+	// ValidAt When something valid was received, to the hour; null if nothing was.
+	ValidAt *time.Time `json:"valid_at"`
+}
+
+// Rejection Something that was refused.
+type Rejection struct {
+	// At When it was refused.
+	At time.Time `json:"at"`
+
+	// Code The code of its first problem.
+	Code string `json:"code"`
+
+	// Detail What is wrong and what to do. A long one is cut.
+	Detail string `json:"detail"`
+
+	// ID An id of the refusal.
+	ID openapi_types.UUID `json:"id"`
+
+	// Item What was sent, redacted and cut to some hundred bytes; empty if nothing of it could be read.
+	Item json.RawMessage `json:"item"`
+
+	// KeyID The id of the API key it was sent with; null for an account.
+	KeyID *openapi_types.UUID `json:"key_id"`
+
+	// Kind What was refused; `request` is a whole body.
+	//
+	// Example: event
+	Kind RejectionKind `json:"kind"`
+
+	// Pointer Where the problem is; empty for the whole item. A long one is cut.
+	Pointer string `json:"pointer"`
+}
+
+// RejectionCount How often something was refused for a reason.
+type RejectionCount struct {
+	// Code The code.
+	Code string `json:"code"`
+
+	// Count How often.
+	Count int64 `json:"count"`
+}
+
+// RejectionKind What was refused; `request` is a whole body.
+//
+// Example: event
+type RejectionKind string
+
+// RejectionList What was refused lately.
+type RejectionList struct {
+	// Items The refusals, the newest first.
+	Items []Rejection `json:"items"`
+
+	// Senders The senders, the busiest first.
+	Senders []RejectedSender `json:"senders"`
+}
+
 // RudderSettings The settings that RudderStack's library for browsers asks for.
 type RudderSettings struct {
 	// Source A source as RudderStack's library knows it.
@@ -1592,6 +1673,18 @@ type ExportRefundsParams struct {
 	After *ExportAfter `form:"after,omitempty" json:"after,omitempty"`
 }
 
+// ListRejectionsParams defines parameters for ListRejections.
+type ListRejectionsParams struct {
+	// Key Only what was sent with the API key with this id.
+	Key *openapi_types.UUID `form:"key,omitempty" json:"key,omitempty"`
+
+	// Code Only refusals for this reason.
+	Code *string `form:"code,omitempty" json:"code,omitempty"`
+
+	// Limit How many items the answer has at most.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
 // SendSegmentBeaconParams defines parameters for SendSegmentBeacon.
 type SendSegmentBeaconParams struct {
 	// WriteKey The key.
@@ -1998,6 +2091,9 @@ type ServerInterface interface {
 	// ExportRefunds All refunds of a day
 	// (GET /refunds/export)
 	ExportRefunds(w http.ResponseWriter, r *http.Request, params ExportRefundsParams)
+	// ListRejections What was refused lately
+	// (GET /rejections)
+	ListRejections(w http.ResponseWriter, r *http.Request, params ListRejectionsParams)
 	// SendSegmentBeacon Take what RudderStack's library sends by beacon
 	// (POST /segment/beacon/v1/batch)
 	SendSegmentBeacon(w http.ResponseWriter, r *http.Request, params SendSegmentBeaconParams)
@@ -2160,6 +2256,12 @@ func (_ Unimplemented) CreateStandaloneRefundsBulk(w http.ResponseWriter, r *htt
 // ExportRefunds All refunds of a day
 // (GET /refunds/export)
 func (_ Unimplemented) ExportRefunds(w http.ResponseWriter, r *http.Request, params ExportRefundsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListRejections What was refused lately
+// (GET /rejections)
+func (_ Unimplemented) ListRejections(w http.ResponseWriter, r *http.Request, params ListRejectionsParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -3132,6 +3234,65 @@ func (siw *ServerInterfaceWrapper) ExportRefunds(w http.ResponseWriter, r *http.
 	handler.ServeHTTP(w, r)
 }
 
+// ListRejections operation middleware
+func (siw *ServerInterfaceWrapper) ListRejections(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListRejectionsParams
+
+	// ------------- Optional query parameter "key" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "key", r.URL.Query(), &params.Key, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "key"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "key", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "code" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "code", r.URL.Query(), &params.Code, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "code"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "code", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListRejections(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // SendSegmentBeacon operation middleware
 func (siw *ServerInterfaceWrapper) SendSegmentBeacon(w http.ResponseWriter, r *http.Request) {
 
@@ -3661,6 +3822,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/refunds/export", wrapper.ExportRefunds)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/rejections", wrapper.ListRejections)
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/segment/beacon/v1/batch", wrapper.SendSegmentBeacon)

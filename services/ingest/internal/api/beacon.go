@@ -44,7 +44,7 @@ func (s *Server) sendBeacon(w http.ResponseWriter, r *http.Request, params SendB
 	defer k.settle(&err)
 	data, release, err := k.read(r, maxBeacon, errBeaconTooLarge)
 	if err != nil {
-		return BeaconResult{}, err
+		return BeaconResult{}, k.unreadable(err)
 	}
 	defer release()
 	key, drafts, malformed := decode.Beacon(data)
@@ -52,7 +52,7 @@ func (s *Server) sendBeacon(w http.ResponseWriter, r *http.Request, params SendB
 		return BeaconResult{}, err
 	}
 	if malformed != nil {
-		return BeaconResult{}, malformed
+		return BeaconResult{}, k.unreadable(malformed)
 	}
 	if k.dropped(r, len(drafts)) {
 		return BeaconResult{Errors: []ItemError{}, Dropped: BeaconResultDroppedBot}, nil

@@ -12,7 +12,7 @@ import (
 )
 
 func callerOf(p authn.Principal) event.Caller {
-	caller := event.Caller{Project: p.Project, Subject: p.Subject, Sender: p.ID(), Rights: rightsOf(p), CreateProducts: p.CreateProducts}
+	caller := event.Caller{Project: p.Project, Subject: p.Subject, Sender: p.ID(), Key: p.KeyID, Rights: rightsOf(p), CreateProducts: p.CreateProducts}
 	if p.Public != nil {
 		caller.PublicKey, caller.DefaultSKU = p.KeyID, p.Public.DefaultSKU
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/decode"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/rejections"
 )
 
 var (
@@ -57,19 +59,22 @@ func (s *Server) storeEvent(w http.ResponseWriter, r *http.Request, caller authn
 	defer quota.settle(&err)
 	data, release, err := s.readDocument(w, r, terms(r, caller, event.MaxBytes, errEventTooLarge, quota))
 	if err != nil {
-		return storedEvent{}, err
+		return storedEvent{}, s.unread(caller, err)
 	}
 	defer release()
 	draft, err := decode.Event(data)
 	if err != nil {
-		return storedEvent{}, err
+		return storedEvent{}, s.unread(caller, err)
 	}
-	batch, verdict, err := s.recorder.Event(r.Context(), callerOf(caller), &draft)
+	sender := callerOf(caller)
+	batch, verdict, err := s.recorder.Event(r.Context(), sender, &draft)
 	if err != nil {
 		s.outcomes.refused(err)
+		s.refused(sender, rejections.Event, err, func() json.RawMessage { return rejections.EventItem(&draft) })
 		return storedEvent{}, err
 	}
 	s.outcomes.count(verdict.Status)
+	s.rejections.Valid(senderOf(sender))
 	draft.Properties = nil // belongs to the body
 	return storedEvent{batch, verdict, draft}, nil
 }
@@ -118,7 +123,7 @@ func (s *Server) storeEvents(
 	defer quota.settle(&err)
 	drafts, release, err := s.readEvents(w, r, terms(r, caller, event.MaxBatchBytes, errBodyTooLarge, quota))
 	if err != nil {
-		return EventBulkResult{}, 0, nil, err
+		return EventBulkResult{}, 0, nil, s.unread(caller, err)
 	}
 	defer release()
 	if err := quota.events(len(drafts)); err != nil {
@@ -130,13 +135,7 @@ func (s *Server) storeEvents(
 	if err != nil {
 		return EventBulkResult{}, 0, nil, err
 	}
-	for i, verdict := range verdicts {
-		if len(drafts[i].Problems) > 0 {
-			s.outcomes.reject(drafts[i].Problems[0].Code)
-		} else {
-			s.outcomes.count(verdict.Status)
-		}
-	}
+	s.eventsDone(sender, drafts, verdicts)
 	return bulkResult(batch, verdicts, drafts), batch, verdicts, nil
 }
 

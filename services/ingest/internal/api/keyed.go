@@ -106,17 +106,18 @@ func (k *keyed) store(drafts []event.Draft) (stored int, err error) {
 	if len(drafts) == 0 {
 		return 0, nil
 	}
-	_, verdicts, err := k.recorder.Events(k.ctx, callerOf(k.caller), drafts)
+	sender := callerOf(k.caller)
+	_, verdicts, err := k.recorder.Events(k.ctx, sender, drafts)
 	if err != nil {
 		return 0, err
 	}
-	for i, verdict := range verdicts {
-		if problems := drafts[i].Problems; len(problems) > 0 {
-			k.outcomes.reject(problems[0].Code)
-			continue
-		}
-		k.outcomes.count(verdict.Status)
-		stored++
+	return k.eventsDone(sender, drafts, verdicts), nil
+}
+
+// unreadable notes that the body was refused as a whole, if its sender is known, and returns the error.
+func (k *keyed) unreadable(err error) error {
+	if k.quota == nil {
+		return err
 	}
-	return stored, nil
+	return k.unread(k.caller, err)
 }

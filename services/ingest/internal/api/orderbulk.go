@@ -61,18 +61,19 @@ func (s *Server) storeOrders(kind decode.OrderKind) storeBulk {
 		defer quota.settle(&err)
 		drafts, release, err := s.readOrders(w, r, kind, terms(r, caller, event.MaxBatchBytes, errBodyTooLarge, quota))
 		if err != nil {
-			return OrderBulkResult{}, nil, err
+			return OrderBulkResult{}, nil, s.unread(caller, err)
 		}
 		defer release()
 		if err := quota.lines(drafts); err != nil {
 			return OrderBulkResult{}, nil, err
 		}
-		outcomes, err := s.orders.Orders(r.Context(), callerOf(caller), drafts, nil)
+		sender := callerOf(caller)
+		outcomes, err := s.orders.Orders(r.Context(), sender, drafts, nil)
 		if err != nil {
 			return OrderBulkResult{}, nil, err
 		}
 		for i := range outcomes {
-			s.outcomes.order(outcomes[i].Replayed, outcomes[i].Err)
+			s.orderDone(sender, &drafts[i], outcomes[i].Replayed, outcomes[i].Err)
 			if err := outcomes[i].Err; err != nil && errs.Is(err, errs.Internal) {
 				s.logger.ErrorContext(r.Context(), "store an order of a bulk request", "index", i, "err", err)
 			}

@@ -59,21 +59,22 @@ func (s *Server) storeOrder(
 	defer quota.settle(&err)
 	data, release, err := s.readDocument(w, r, terms)
 	if err != nil {
-		return order.Draft{}, order.Outcome{}, err
+		return order.Draft{}, order.Outcome{}, s.unread(caller, err)
 	}
 	defer release()
 	drafts := make([]order.Draft, 1)
 	if drafts[0], err = read(data); err != nil {
-		return order.Draft{}, order.Outcome{}, err
+		return order.Draft{}, order.Outcome{}, s.unread(caller, err)
 	}
 	if err := quota.lines(drafts); err != nil {
 		return order.Draft{}, order.Outcome{}, err
 	}
-	outcomes, err := s.orders.Orders(r.Context(), callerOf(caller), drafts, key)
+	sender := callerOf(caller)
+	outcomes, err := s.orders.Orders(r.Context(), sender, drafts, key)
 	if err == nil {
 		stored, err = outcomes[0], outcomes[0].Err
 	}
-	s.outcomes.order(stored.Replayed, err)
+	s.orderDone(sender, &drafts[0], stored.Replayed, err)
 	stored.Order.Properties = append([]byte(nil), stored.Order.Properties...) // a copy: they may belong to the body
 	return drafts[0], stored, err
 }

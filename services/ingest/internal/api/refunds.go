@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"net/http"
 
 	"github.com/google/uuid"
@@ -9,6 +10,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/decode"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/order"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/rejections"
 )
 
 // CreateRefund answers POST /orders/{id}/refunds.
@@ -47,15 +49,16 @@ func (s *Server) storeRefund(w http.ResponseWriter, r *http.Request, caller auth
 	defer quota.settle(&err)
 	data, release, err := s.readDocument(w, r, terms(r, caller, order.MaxBytes, errOrderTooLarge, quota))
 	if err != nil {
-		return order.RefundDraft{}, order.RefundOutcome{}, err
+		return order.RefundDraft{}, order.RefundOutcome{}, s.unread(caller, err)
 	}
 	defer release()
 	draft, err := decode.Refund(data)
 	if err != nil {
-		return order.RefundDraft{}, order.RefundOutcome{}, err
+		return order.RefundDraft{}, order.RefundOutcome{}, s.unread(caller, err)
 	}
-	stored, err := s.orders.Refund(r.Context(), callerOf(caller), of, &draft)
-	s.outcomes.refund(stored.Replayed, err)
+	sender := callerOf(caller)
+	stored, err := s.orders.Refund(r.Context(), sender, of, &draft)
+	s.refundDone(sender, stored.Replayed, err, func() json.RawMessage { return rejections.RefundItem(&draft) })
 	return draft, stored, err
 }
 

@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -15,6 +16,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/order"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/rejections"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/segment"
 )
 
@@ -62,7 +64,7 @@ func (s *Server) storeSegment(w http.ResponseWriter, r *http.Request, call, key 
 	defer k.settle(&err)
 	data, release, err := k.read(r, segment.MaxBody, segment.ErrTooLarge)
 	if err != nil {
-		return err
+		return k.unreadable(err)
 	}
 	defer release()
 	request, malformed := segment.Parse(call, data)
@@ -70,14 +72,14 @@ func (s *Server) storeSegment(w http.ResponseWriter, r *http.Request, call, key 
 		return err
 	}
 	if malformed != nil {
-		return malformed
+		return k.unreadable(malformed)
 	}
 	batch, err := request.Translate(k.caller.Project.Currency)
 	if err == nil {
 		err = k.quota.events(min(batch.Len(), MaxUnits))
 	}
 	if err != nil {
-		return err
+		return k.unreadable(err)
 	}
 	if k.caller.Public != nil {
 		return k.segmentOfPage(r, &batch)
@@ -115,11 +117,12 @@ func (k *keyed) segmentOfPage(r *http.Request, batch *segment.Batch) error {
 	if k.dropped(r, batch.Len()) {
 		return nil
 	}
-	for range batch.Orders {
-		k.outcomes.order(false, errOrderOfPage)
+	sender := callerOf(k.caller)
+	for i := range batch.Orders {
+		k.orderDone(sender, &batch.Orders[i], false, errOrderOfPage)
 	}
-	for range batch.Refunds {
-		k.outcomes.refund(false, errOrderOfPage)
+	for i := range batch.Refunds {
+		k.refundDone(sender, false, errOrderOfPage, func() json.RawMessage { return rejections.RefundItem(&batch.Refunds[i].Draft) })
 	}
 	_, err := k.store(batch.Events)
 	return err
@@ -138,7 +141,7 @@ func (s *Server) segmentOrders(ctx context.Context, sender event.Caller, batch *
 	}
 	for i := range outcomes {
 		err := outcomes[i].Err
-		s.outcomes.order(outcomes[i].Replayed, err)
+		s.orderDone(sender, &batch.Orders[i], outcomes[i].Replayed, err)
 		switch {
 		case err == nil:
 			stored++
@@ -160,7 +163,7 @@ func (s *Server) segmentRefunds(ctx context.Context, sender event.Caller, batch 
 	for i := range batch.Refunds {
 		group.Go(func() error {
 			replayed, err := s.segmentRefund(ctx, sender, &batch.Refunds[i])
-			s.outcomes.refund(replayed, err)
+			s.refundDone(sender, replayed, err, func() json.RawMessage { return rejections.RefundItem(&batch.Refunds[i].Draft) })
 			switch {
 			case err == nil:
 				stored.Add(1)

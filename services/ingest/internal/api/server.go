@@ -21,6 +21,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/folded"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/order"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/postgres"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/rejections"
 )
 
 // Server implements the operations of the contract with the tag ingest.
@@ -36,6 +37,8 @@ type Server struct {
 	limits   Limits
 	logger   *slog.Logger
 	outcomes *outcomes
+
+	rejections *rejections.Journal
 }
 
 var _ ServerInterface = (*Server)(nil)
@@ -54,10 +57,10 @@ type Limits struct {
 }
 
 // New returns a server.
-func New(recorder *event.Recorder, orders *order.Recorder, store *postgres.Store, bodies *body.Opener, watcher *folded.Watcher, limits Limits, logger *slog.Logger, registerer prometheus.Registerer) *Server {
+func New(recorder *event.Recorder, orders *order.Recorder, store *postgres.Store, bodies *body.Opener, watcher *folded.Watcher, limits Limits, refusals *rejections.Journal, logger *slog.Logger, registerer prometheus.Registerer) *Server {
 	return &Server{
 		recorder: recorder, orders: orders, store: store, bodies: bodies, folded: watcher, limits: limits, logger: logger,
-		outcomes: newOutcomes(registerer),
+		outcomes: newOutcomes(registerer), rejections: refusals,
 	}
 }
 

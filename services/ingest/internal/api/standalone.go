@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"net/http"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
@@ -8,6 +9,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/decode"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/order"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/rejections"
 )
 
 // CreateStandaloneRefund answers POST /refunds.
@@ -42,22 +44,23 @@ func (s *Server) storeStandaloneRefund(w http.ResponseWriter, r *http.Request, c
 	defer quota.settle(&err)
 	data, release, err := s.readDocument(w, r, terms(r, caller, order.MaxBytes, errOrderTooLarge, quota))
 	if err != nil {
-		return order.Draft{}, order.RefundOutcome{}, err
+		return order.Draft{}, order.RefundOutcome{}, s.unread(caller, err)
 	}
 	defer release()
 	drafts := make([]order.Draft, 1)
 	if drafts[0], err = decode.StandaloneRefund(data); err != nil {
-		return order.Draft{}, order.RefundOutcome{}, err
+		return order.Draft{}, order.RefundOutcome{}, s.unread(caller, err)
 	}
 	if err := quota.lines(drafts); err != nil {
 		return order.Draft{}, order.RefundOutcome{}, err
 	}
-	outcomes, err := s.orders.Refunds(r.Context(), callerOf(caller), drafts)
+	sender := callerOf(caller)
+	outcomes, err := s.orders.Refunds(r.Context(), sender, drafts)
 	if err != nil {
 		return order.Draft{}, order.RefundOutcome{}, err
 	}
 	stored := outcomes[0]
-	s.outcomes.refund(stored.Replayed, stored.Err)
+	s.refundDone(sender, stored.Replayed, stored.Err, func() json.RawMessage { return rejections.OrderItem(&drafts[0]) })
 	return drafts[0], stored, stored.Err
 }
 
@@ -74,19 +77,20 @@ func (s *Server) storeStandaloneRefunds(w http.ResponseWriter, r *http.Request, 
 	defer quota.settle(&err)
 	drafts, release, err := s.readOrders(w, r, decode.Refunds(), terms(r, caller, event.MaxBatchBytes, errBodyTooLarge, quota))
 	if err != nil {
-		return OrderBulkResult{}, nil, err
+		return OrderBulkResult{}, nil, s.unread(caller, err)
 	}
 	defer release()
 	if err := quota.lines(drafts); err != nil {
 		return OrderBulkResult{}, nil, err
 	}
-	stored, err := s.orders.Refunds(r.Context(), callerOf(caller), drafts)
+	sender := callerOf(caller)
+	stored, err := s.orders.Refunds(r.Context(), sender, drafts)
 	if err != nil {
 		return OrderBulkResult{}, nil, err
 	}
 	outcomes := make([]order.Outcome, len(stored)) // what the answer says of both is the same
 	for i, o := range stored {
-		s.outcomes.refund(o.Replayed, o.Err)
+		s.refundDone(sender, o.Replayed, o.Err, func() json.RawMessage { return rejections.OrderItem(&drafts[i]) })
 		outcomes[i] = order.Outcome{Order: order.Order{Batch: o.Refund.Batch}, Replayed: o.Replayed, Err: o.Err}
 	}
 	result, batches := orderBulkResult(outcomes, drafts)

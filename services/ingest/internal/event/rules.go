@@ -29,6 +29,7 @@ type Caller struct {
 	Project authn.Project
 	Subject string // the calling user; empty for an API key
 	Sender  string // authn.Principal.ID
+	Key     string // the id of the API key; empty for a user
 	Rights  Rights
 	// Import is the import of history that the events belong to; nil for none.
 	Import *Import
