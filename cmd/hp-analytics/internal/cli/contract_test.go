@@ -371,6 +371,9 @@ func takeTour(t *testing.T, url, dir string) {
 	shows(t, first,
 		`"created":2`, `"accepted":4`, `"rejected":1`, `"code":"unknown_product"`, `"amount_minor":25800`,
 		`"sku":"SHOE-42"`, `"gross_minor":38700`, `"number":"web-1002"`, `"refunded_minor":1333`, `"pending_events":0`)
+	if ranked := strings.Count(first, `"sku":"SHOE-42"},"rank":1,`); ranked != 2 {
+		t.Errorf("the shoe is first in %d of the two rankings:\n%s", ranked, first)
+	}
 	shows(t, second, "orders                1 imported", "1 rows were sent by earlier runs",
 		`"slug":"tokyo"`, `"time_zone":"Asia/Tokyo"`, `"name":"web shop"`, `"key":"hpa_`)
 }

@@ -44,7 +44,6 @@ func TestUp(t *testing.T) {
 	})
 	t.Run("no login of Postgres has privileges of the server", func(t *testing.T) { wantPlainLogins(t, dir) })
 	t.Run("every operation", func(t *testing.T) { exerciseContract(t, url, dir) })
-	t.Run("the README's tour", func(t *testing.T) { takeTour(t, url, dir) })
 	t.Run("demo", func(t *testing.T) {
 		args := []string{"demo", "--url", url, "--events", "2000", "--days", "3", "--products", "20", "--users", "100"}
 		for _, attempt := range []string{"first", "again"} { // the second run sends only duplicates
@@ -53,6 +52,7 @@ func TestUp(t *testing.T) {
 			}
 		}
 	})
+	t.Run("the README's tour, after the demo", func(t *testing.T) { takeTour(t, url, dir) })
 	t.Run("reconcile beside it", func(t *testing.T) { wantNoDifferences(t, environ...) })
 	t.Run("healthcheck", func(t *testing.T) {
 		if code, out := run(t, []string{"healthcheck", "--url", url}); code != exitOK {
