@@ -52,6 +52,9 @@ func TestEveryOperationIsServed(t *testing.T) {
 	p.get("/segment/v1/projects/hpw_any/settings", "").expect(t, http.StatusOK, "")
 	p.get("/segment/sourceConfig/?p=npm&v=3&build=modern&writeKey=hpw_any&lockIntegrationsVersion=false&lockPluginsVersion=false", "").expect(t, http.StatusOK, "")
 	p.post("/segment/v1/track", p.ingestKey, `{"event":"Signed Up","userId":"customer-17"}`).expect(t, http.StatusOK, "")
+	for _, path := range []string{"capture/", "capture", "i/v0/e/", "i/v0/e"} {
+		p.post("/posthog/"+path, p.ingestKey, `{"event":"Signed Up","distinct_id":"customer-17"}`).expect(t, http.StatusOK, "")
+	}
 	read := p.apiKey("read")
 	for _, path := range []string{"/events", "/users/customer-17/events", "/events/export?day=2026-03-14", "/orders/export?day=2026-03-14", "/refunds/export?day=2026-03-14"} {
 		p.get(path, read).expect(t, http.StatusOK, "")

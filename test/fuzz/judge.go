@@ -110,7 +110,9 @@ func repaired(body []byte) bool {
 	return false
 }
 
-// tolerated reports whether only the messages of a request for Segment's API are broken: that API answers 200 whatever they hold.
+// tolerated reports whether only the messages of a request for the API of Segment or PostHog are broken: they answer 200 whatever those
+// hold.
 func tolerated(r *apifuzz.Request) bool {
-	return r.Operation == "sendSegment" && !strings.HasPrefix(r.Kind, "caller") && !strings.HasPrefix(r.Kind, "project")
+	of := r.Operation == "sendSegment" || strings.HasPrefix(r.Operation, "sendPostHog")
+	return of && !strings.HasPrefix(r.Kind, "caller") && !strings.HasPrefix(r.Kind, "project")
 }

@@ -1635,6 +1635,307 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/posthog/{call}/": {
+        parameters: {
+            query?: {
+                /**
+                 * @description When it is sent, in milliseconds. Not read.
+                 * @example 1
+                 */
+                _?: string;
+                /**
+                 * @description When it is sent, in milliseconds. Not read.
+                 * @example 1
+                 */
+                sent_at?: string;
+                /**
+                 * @description Whether PostHog keeps the address of the sender. Not read.
+                 * @example 1
+                 */
+                ip?: string;
+                /**
+                 * @description The version of the library. Not read.
+                 * @example 1
+                 */
+                ver?: string;
+                /**
+                 * @description The version of the answer. Not read.
+                 * @example 1
+                 */
+                v?: string;
+                /**
+                 * @description Whether settings are asked for, too. Not read.
+                 * @example 1
+                 */
+                config?: string;
+                /**
+                 * @description How the body is coded. The body itself shows it. Not read.
+                 * @example 1
+                 */
+                compression?: string;
+                /**
+                 * @description How often it was sent before. Not read.
+                 * @example 1
+                 */
+                retry_count?: string;
+                /**
+                 * @description Whether a page was left. Not read.
+                 * @example 1
+                 */
+                beacon?: string;
+            };
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take what libraries for PostHog send
+         * @description The capture API of PostHog, for its libraries: set the `host` to `/posthog` below this server and the key to an API key with the
+         *     scope `ingest`, or in a page to a public key. The key is `api_key` or `token` in the body, or in the header.
+         *     `docs/connect/posthog.md` has the settings of each library.
+         *
+         *     A message is an event with its `uuid` as id and its `timestamp` as time, so what a library sends again is counted once. Without a
+         *     `timestamp` the time is that inside the `uuid`. `distinct_id` is the user, or the anonymous id if the message says
+         *     that nobody is identified. `$identify` joins `$anon_distinct_id` to the user, and `$create_alias` the alias. `$pageview` and
+         *     `$screen` are `page` and `screen`. Properties that begin with `$` are kept under the agreed names (`url`, `referrer`,
+         *     `session_id`, `device`, `browser`, `os`, `title`) or not at all.
+         *
+         *     The body is a message, a list of messages, or messages in `batch`; gzip is recognized without `Content-Encoding`; a form has it in
+         *     `data`, as text or in base64. The answer is 200 also when messages were refused; the headers say how many, unless the key is
+         *     public. There are no feature flags, so `flags` and `decide` answer with none. A body of more than 1 MiB or 1,000 messages is
+         *     answered with 413, after which libraries send smaller ones.
+         */
+        post: operations["sendPostHog"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/posthog/{call}": {
+        parameters: {
+            query?: {
+                /**
+                 * @description When it is sent, in milliseconds. Not read.
+                 * @example 1
+                 */
+                _?: string;
+                /**
+                 * @description When it is sent, in milliseconds. Not read.
+                 * @example 1
+                 */
+                sent_at?: string;
+                /**
+                 * @description Whether PostHog keeps the address of the sender. Not read.
+                 * @example 1
+                 */
+                ip?: string;
+                /**
+                 * @description The version of the library. Not read.
+                 * @example 1
+                 */
+                ver?: string;
+                /**
+                 * @description The version of the answer. Not read.
+                 * @example 1
+                 */
+                v?: string;
+                /**
+                 * @description Whether settings are asked for, too. Not read.
+                 * @example 1
+                 */
+                config?: string;
+                /**
+                 * @description How the body is coded. The body itself shows it. Not read.
+                 * @example 1
+                 */
+                compression?: string;
+                /**
+                 * @description How often it was sent before. Not read.
+                 * @example 1
+                 */
+                retry_count?: string;
+                /**
+                 * @description Whether a page was left. Not read.
+                 * @example 1
+                 */
+                beacon?: string;
+            };
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take what libraries for PostHog send, without the last slash
+         * @description The same as `/posthog/{call}/`.
+         */
+        post: operations["sendPostHogPlain"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/posthog/i/v0/e/": {
+        parameters: {
+            query?: {
+                /**
+                 * @description When it is sent, in milliseconds. Not read.
+                 * @example 1
+                 */
+                _?: string;
+                /**
+                 * @description When it is sent, in milliseconds. Not read.
+                 * @example 1
+                 */
+                sent_at?: string;
+                /**
+                 * @description Whether PostHog keeps the address of the sender. Not read.
+                 * @example 1
+                 */
+                ip?: string;
+                /**
+                 * @description The version of the library. Not read.
+                 * @example 1
+                 */
+                ver?: string;
+                /**
+                 * @description The version of the answer. Not read.
+                 * @example 1
+                 */
+                v?: string;
+                /**
+                 * @description Whether settings are asked for, too. Not read.
+                 * @example 1
+                 */
+                config?: string;
+                /**
+                 * @description How the body is coded. The body itself shows it. Not read.
+                 * @example 1
+                 */
+                compression?: string;
+                /**
+                 * @description How often it was sent before. Not read.
+                 * @example 1
+                 */
+                retry_count?: string;
+                /**
+                 * @description Whether a page was left. Not read.
+                 * @example 1
+                 */
+                beacon?: string;
+            };
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take what libraries for PostHog send, at its newer path
+         * @description The same as `/posthog/e/`.
+         */
+        post: operations["sendPostHogEvent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/posthog/i/v0/e": {
+        parameters: {
+            query?: {
+                /**
+                 * @description When it is sent, in milliseconds. Not read.
+                 * @example 1
+                 */
+                _?: string;
+                /**
+                 * @description When it is sent, in milliseconds. Not read.
+                 * @example 1
+                 */
+                sent_at?: string;
+                /**
+                 * @description Whether PostHog keeps the address of the sender. Not read.
+                 * @example 1
+                 */
+                ip?: string;
+                /**
+                 * @description The version of the library. Not read.
+                 * @example 1
+                 */
+                ver?: string;
+                /**
+                 * @description The version of the answer. Not read.
+                 * @example 1
+                 */
+                v?: string;
+                /**
+                 * @description Whether settings are asked for, too. Not read.
+                 * @example 1
+                 */
+                config?: string;
+                /**
+                 * @description How the body is coded. The body itself shows it. Not read.
+                 * @example 1
+                 */
+                compression?: string;
+                /**
+                 * @description How often it was sent before. Not read.
+                 * @example 1
+                 */
+                retry_count?: string;
+                /**
+                 * @description Whether a page was left. Not read.
+                 * @example 1
+                 */
+                beacon?: string;
+            };
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take what libraries for PostHog send, at its newer path without the last slash
+         * @description The same as `/posthog/e/`.
+         */
+        post: operations["sendPostHogEventPlain"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/refunds": {
         parameters: {
             query?: never;
@@ -4226,6 +4527,52 @@ export interface components {
         SegmentResult: {
             /** @description Always true. */
             success: boolean;
+        };
+        /** @description A message of PostHog's libraries, or a batch of them in `batch`; a list of messages is taken as well. Members that are not named here are taken and ignored, and ids may be numbers. */
+        PostHogRequest: {
+            /** @description The API key. */
+            api_key?: string;
+            /** @description The same. */
+            token?: string;
+            /** @description The messages. */
+            batch?: {
+                [key: string]: unknown;
+            }[];
+            /** @description The name of the event. */
+            event?: string;
+            /** @description The id of the message. */
+            uuid?: string;
+            /** @description Who did it. */
+            distinct_id?: string;
+            /** @description When it was done: ISO 8601. */
+            timestamp?: string;
+            /** @description When it was sent, by the same clock: ISO 8601. */
+            sent_at?: string;
+            /** @description The properties of the event. */
+            properties?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description The answer that PostHog's libraries expect. */
+        PostHogResult: {
+            /** @description Always 1. */
+            status: number;
+            /** @description Feature flags. There are none. */
+            flags?: {
+                [key: string]: unknown;
+            };
+            /** @description The same, in an older form. */
+            featureFlags?: {
+                [key: string]: unknown;
+            };
+            /** @description What belongs to the flags. There is nothing. */
+            featureFlagPayloads?: {
+                [key: string]: unknown;
+            };
+            /** @description Always false. */
+            errorsWhileComputingFlags?: boolean;
         };
         /** @description Purchases to record. */
         PurchaseBulkRequest: {
@@ -9706,6 +10053,394 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             403: components["responses"]["Forbidden"];
             422: components["responses"]["UnprocessableContent"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    sendPostHog: {
+        parameters: {
+            query?: {
+                /**
+                 * @description When it is sent, in milliseconds. Not read.
+                 * @example 1
+                 */
+                _?: string;
+                /**
+                 * @description When it is sent, in milliseconds. Not read.
+                 * @example 1
+                 */
+                sent_at?: string;
+                /**
+                 * @description Whether PostHog keeps the address of the sender. Not read.
+                 * @example 1
+                 */
+                ip?: string;
+                /**
+                 * @description The version of the library. Not read.
+                 * @example 1
+                 */
+                ver?: string;
+                /**
+                 * @description The version of the answer. Not read.
+                 * @example 1
+                 */
+                v?: string;
+                /**
+                 * @description Whether settings are asked for, too. Not read.
+                 * @example 1
+                 */
+                config?: string;
+                /**
+                 * @description How the body is coded. The body itself shows it. Not read.
+                 * @example 1
+                 */
+                compression?: string;
+                /**
+                 * @description How often it was sent before. Not read.
+                 * @example 1
+                 */
+                retry_count?: string;
+                /**
+                 * @description Whether a page was left. Not read.
+                 * @example 1
+                 */
+                beacon?: string;
+            };
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path: {
+                /**
+                 * @description What is sent. `e`, `batch` and `capture` take the same; `flags` and `decide` ask for feature flags.
+                 * @example batch
+                 */
+                call: "e" | "batch" | "capture" | "flags" | "decide";
+            };
+            cookie?: never;
+        };
+        /** @description A message, a list of messages, or messages in `batch`; at most 1 MiB. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PostHogRequest"];
+                "text/plain": components["schemas"]["PostHogRequest"];
+                "application/x-www-form-urlencoded": string;
+            };
+        };
+        responses: {
+            /** @description Everything that can be stored is durable. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Events-Accepted": components["headers"]["Events-Accepted"];
+                    "Events-Rejected": components["headers"]["Events-Rejected"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PostHogResult"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    sendPostHogPlain: {
+        parameters: {
+            query?: {
+                /**
+                 * @description When it is sent, in milliseconds. Not read.
+                 * @example 1
+                 */
+                _?: string;
+                /**
+                 * @description When it is sent, in milliseconds. Not read.
+                 * @example 1
+                 */
+                sent_at?: string;
+                /**
+                 * @description Whether PostHog keeps the address of the sender. Not read.
+                 * @example 1
+                 */
+                ip?: string;
+                /**
+                 * @description The version of the library. Not read.
+                 * @example 1
+                 */
+                ver?: string;
+                /**
+                 * @description The version of the answer. Not read.
+                 * @example 1
+                 */
+                v?: string;
+                /**
+                 * @description Whether settings are asked for, too. Not read.
+                 * @example 1
+                 */
+                config?: string;
+                /**
+                 * @description How the body is coded. The body itself shows it. Not read.
+                 * @example 1
+                 */
+                compression?: string;
+                /**
+                 * @description How often it was sent before. Not read.
+                 * @example 1
+                 */
+                retry_count?: string;
+                /**
+                 * @description Whether a page was left. Not read.
+                 * @example 1
+                 */
+                beacon?: string;
+            };
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path: {
+                /**
+                 * @description What is sent. `e`, `batch` and `capture` take the same; `flags` and `decide` ask for feature flags.
+                 * @example batch
+                 */
+                call: "e" | "batch" | "capture" | "flags" | "decide";
+            };
+            cookie?: never;
+        };
+        /** @description A message, a list of messages, or messages in `batch`; at most 1 MiB. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PostHogRequest"];
+                "text/plain": components["schemas"]["PostHogRequest"];
+                "application/x-www-form-urlencoded": string;
+            };
+        };
+        responses: {
+            /** @description Everything that can be stored is durable. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Events-Accepted": components["headers"]["Events-Accepted"];
+                    "Events-Rejected": components["headers"]["Events-Rejected"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PostHogResult"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    sendPostHogEvent: {
+        parameters: {
+            query?: {
+                /**
+                 * @description When it is sent, in milliseconds. Not read.
+                 * @example 1
+                 */
+                _?: string;
+                /**
+                 * @description When it is sent, in milliseconds. Not read.
+                 * @example 1
+                 */
+                sent_at?: string;
+                /**
+                 * @description Whether PostHog keeps the address of the sender. Not read.
+                 * @example 1
+                 */
+                ip?: string;
+                /**
+                 * @description The version of the library. Not read.
+                 * @example 1
+                 */
+                ver?: string;
+                /**
+                 * @description The version of the answer. Not read.
+                 * @example 1
+                 */
+                v?: string;
+                /**
+                 * @description Whether settings are asked for, too. Not read.
+                 * @example 1
+                 */
+                config?: string;
+                /**
+                 * @description How the body is coded. The body itself shows it. Not read.
+                 * @example 1
+                 */
+                compression?: string;
+                /**
+                 * @description How often it was sent before. Not read.
+                 * @example 1
+                 */
+                retry_count?: string;
+                /**
+                 * @description Whether a page was left. Not read.
+                 * @example 1
+                 */
+                beacon?: string;
+            };
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description A message, a list of messages, or messages in `batch`; at most 1 MiB. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PostHogRequest"];
+                "text/plain": components["schemas"]["PostHogRequest"];
+                "application/x-www-form-urlencoded": string;
+            };
+        };
+        responses: {
+            /** @description Everything that can be stored is durable. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Events-Accepted": components["headers"]["Events-Accepted"];
+                    "Events-Rejected": components["headers"]["Events-Rejected"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PostHogResult"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    sendPostHogEventPlain: {
+        parameters: {
+            query?: {
+                /**
+                 * @description When it is sent, in milliseconds. Not read.
+                 * @example 1
+                 */
+                _?: string;
+                /**
+                 * @description When it is sent, in milliseconds. Not read.
+                 * @example 1
+                 */
+                sent_at?: string;
+                /**
+                 * @description Whether PostHog keeps the address of the sender. Not read.
+                 * @example 1
+                 */
+                ip?: string;
+                /**
+                 * @description The version of the library. Not read.
+                 * @example 1
+                 */
+                ver?: string;
+                /**
+                 * @description The version of the answer. Not read.
+                 * @example 1
+                 */
+                v?: string;
+                /**
+                 * @description Whether settings are asked for, too. Not read.
+                 * @example 1
+                 */
+                config?: string;
+                /**
+                 * @description How the body is coded. The body itself shows it. Not read.
+                 * @example 1
+                 */
+                compression?: string;
+                /**
+                 * @description How often it was sent before. Not read.
+                 * @example 1
+                 */
+                retry_count?: string;
+                /**
+                 * @description Whether a page was left. Not read.
+                 * @example 1
+                 */
+                beacon?: string;
+            };
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description A message, a list of messages, or messages in `batch`; at most 1 MiB. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PostHogRequest"];
+                "text/plain": components["schemas"]["PostHogRequest"];
+                "application/x-www-form-urlencoded": string;
+            };
+        };
+        responses: {
+            /** @description Everything that can be stored is durable. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Events-Accepted": components["headers"]["Events-Accepted"];
+                    "Events-Rejected": components["headers"]["Events-Rejected"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PostHogResult"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
         };

@@ -14,6 +14,7 @@ controllers that compare prefixes as text route in the same way. There is no rou
 - {path: /exports, type: Prefix, service: ingest}
 - {path: /imports, type: Prefix, service: ingest}
 - {path: /orders, type: Prefix, service: ingest}
+- {path: /posthog, type: Prefix, service: ingest}
 - {path: /purchases, type: Prefix, service: ingest}
 - {path: /refunds, type: Prefix, service: ingest}
 - {path: /rejections, type: Prefix, service: ingest}

@@ -31,6 +31,9 @@ func Identify(ctx context.Context, key string) (authn.Principal, error) {
 		return authn.Require(ctx)
 	}
 	caller, err := u.operation.authenticator.Authenticate(ctx, "Bearer "+key)
+	if errs.CodeOf(err) == "invalid_token" { // most often the key of another system
+		return authn.Principal{}, errNoKeyInBody.Because(err)
+	}
 	if err != nil {
 		return authn.Principal{}, err
 	}

@@ -224,7 +224,8 @@ func TestOperations(t *testing.T) {
 			"beginImport", "createEvent", "createEventsBulk", "createOrder", "createOrdersBulk", "createPurchase",
 			"createPurchasesBulk", "createRefund", "createStandaloneRefund", "createStandaloneRefundsBulk", "eraseUser",
 			"exportEvents", "exportOrders", "exportRefunds", "exportUser", "finishImport", "getBatchReceipt", "getErasure", "getExport", "getImport",
-			"getOrder", "getSegmentSettings", "getSourceConfig", "listErasures", "listEvents", "listExports", "listUserEvents", "sendBeacon", "sendSegment", "sendSegmentBeacon",
+			"getOrder", "getSegmentSettings", "getSourceConfig", "listErasures", "listEvents", "listExports", "listUserEvents", "sendBeacon",
+			"sendPostHog", "sendPostHogEvent", "sendPostHogEventPlain", "sendPostHogPlain", "sendSegment", "sendSegmentBeacon",
 		},
 		"analytics": {
 			"eventNames", "eventTimeseries", "liveEvents", "mySummary", "overview", "productTimeseries", "productTimeseriesBySKU", "sharedOverview", "sharedProduct",

@@ -48,6 +48,8 @@ type Terms struct {
 	Charge func(bytes int64) error
 	// Streamed bytes are not kept by the caller. Only what is passed to Keep counts as in memory.
 	Streamed bool
+	// SniffGzip decodes a body that begins as gzip does and has no Content-Encoding. No text begins so.
+	SniffGzip bool
 }
 
 // Body is the decoded body of one request.
@@ -95,6 +97,9 @@ func (b *Body) open(o *Opener, r *http.Request) (err error) {
 	}
 	if err := b.lease.Grow(requestCharge); err != nil {
 		return err
+	}
+	if b.terms.SniffGzip && encoding == "" && b.wire.beginsAsGzip() {
+		encoding = "gzip"
 	}
 	before := b.lease.Held()
 	defer func() { b.transient = b.lease.Held() - before }()

@@ -120,6 +120,30 @@ func TestEncodings(t *testing.T) {
 	}
 }
 
+// Where a client may send gzip without saying so, the body itself tells; elsewhere it stays as it is.
+func TestGzipThatNobodyAnnounced(t *testing.T) {
+	t.Parallel()
+	content := []byte("0123456789")
+	packed := gzipped(t, content)
+	sniffing := terms
+	sniffing.SniffGzip = true
+	for name, tc := range map[string]struct {
+		terms      body.Terms
+		sent, want []byte
+	}{
+		"gzip": {sniffing, packed, content}, "text": {sniffing, content, content}, "nothing": {sniffing, nil, nil}, "not asked for": {terms, packed, packed},
+	} {
+		b, err := newOpener(t, 1<<30).Open(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/events", bytes.NewReader(tc.sent)), tc.terms)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := b.ReadAll(); err != nil || !bytes.Equal(got, tc.want) {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+		b.Close()
+	}
+}
+
 func TestBadBodies(t *testing.T) {
 	t.Parallel()
 	// An empty zstd frame (RFC 8878, section 3.1.1) that asks for a window of 16 MiB.

@@ -54,6 +54,12 @@ func (w *wire) await() error {
 	return err
 }
 
+// gzipMagic is the first byte of gzip (RFC 1952, section 2.3.1). It is a control character, which no text begins with.
+const gzipMagic = 0x1f
+
+// beginsAsGzip reports whether the first byte, after await, is that of gzip.
+func (w *wire) beginsAsGzip() bool { return w.waiting && w.first[0] == gzipMagic }
+
 // Read implements io.Reader.
 func (w *wire) Read(p []byte) (int, error) {
 	if !w.waiting || len(p) == 0 {

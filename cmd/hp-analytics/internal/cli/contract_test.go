@@ -289,6 +289,9 @@ func (v *visitor) exerciseOrders() {
 	v.do(http.StatusCreated, post, "/purchases", `{"sku":"CAP-1","quantity":1,"user_id":"bob"}`, "id", "Idempotency-Key: contract-1")
 	v.do(http.StatusAccepted, post, "/purchases/bulk", `{"purchases":[{"id":"p-1","sku":"CAP-1","quantity":1,"user_id":"bob"}]}`, "")
 	v.do(http.StatusOK, post, "/segment/v1/track", `{"event":"Signed Up","userId":"bob"}`, "")
+	for _, path := range []string{"capture/", "capture", "i/v0/e/", "i/v0/e"} {
+		v.do(http.StatusOK, post, "/posthog/"+path, `{"event":"Signed Up","distinct_id":"bob"}`, "")
+	}
 	order := `{"id":"%s","user_id":"bob","currency":"EUR","lines":[{"sku":"CAP-1","quantity":2,"amount_minor":1700},{"sku":"HAT-1","quantity":1}]}`
 	v.do(http.StatusCreated, post, "/orders", fmt.Sprintf(order, "o-1"), "number")
 	v.do(http.StatusAccepted, post, "/orders/bulk", `{"orders":[`+fmt.Sprintf(order, "o-2")+`]}`, "")

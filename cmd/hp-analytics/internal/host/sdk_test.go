@@ -51,6 +51,27 @@ func forgetful(t *testing.T, platform string) (gateway string, lost *atomic.Int6
 	return server.URL, lost
 }
 
+// runSDK runs the program of a library, which sends to a gateway.
+func (s shop) runSDK(dir, library, gateway string) {
+	s.t.Helper()
+	node := exec.CommandContext(s.t.Context(), "node", library+".mjs")
+	node.Dir = dir
+	node.Env = append(os.Environ(), "API_URL="+gateway, "API_KEY="+strings.TrimPrefix(s.key, "Bearer "))
+	if output, err := node.CombinedOutput(); err != nil {
+		s.t.Fatalf("%s: %v\n%s", library, err, output)
+	}
+}
+
+// countsByType returns how many events of each type reports count.
+func (s shop) countsByType() map[any]any {
+	s.t.Helper()
+	counts := map[any]any{}
+	for _, item := range s.send(http.MethodGet, "/analytics/events", s.admin, "")["items"].([]any) {
+		counts[item.(map[string]any)["type"]] = item.(map[string]any)["events"]
+	}
+	return counts
+}
+
 // The libraries of Segment and RudderStack send everything once, also when answers are lost and they send again, and reports count it
 // so.
 func TestSegmentLibraries(t *testing.T) {
@@ -61,21 +82,13 @@ func TestSegmentLibraries(t *testing.T) {
 	gateway, lost := forgetful(t, s.url)
 	for i, library := range []string{"segment", "rudder"} {
 		before := lost.Load()
-		node := exec.CommandContext(t.Context(), "node", library+".mjs")
-		node.Dir = dir
-		node.Env = append(os.Environ(), "API_URL="+gateway, "API_KEY="+strings.TrimPrefix(s.key, "Bearer "))
-		if output, err := node.CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v\n%s", library, err, output)
-		}
+		s.runSDK(dir, library, gateway)
 		if lost.Load() == before {
 			t.Errorf("%s: no answer was lost", library)
 		}
 		s.send(http.MethodPost, "/events?wait=aggregated", s.key, `{"type":"Last","user_id":"last"}`)
 		times := float64(i + 1)
-		counts := map[any]any{}
-		for _, item := range s.send(http.MethodGet, "/analytics/events", s.admin, "")["items"].([]any) {
-			counts[item.(map[string]any)["type"]] = item.(map[string]any)["events"]
-		}
+		counts := s.countsByType()
 		for name, want := range map[string]float64{"Song Played": 20, "view": 1, "identify": 1, "page": 1, "group": 1} {
 			if counts[name] != want*times {
 				t.Errorf("after %s there are %v events %s, want %v", library, counts[name], name, want*times)
@@ -86,5 +99,33 @@ func TestSegmentLibraries(t *testing.T) {
 		if totals["purchases"] != times || revenue["gross_minor"] != 900*times || revenue["units"] != 2*times {
 			t.Errorf("after %s the totals are %v", library, totals)
 		}
+	}
+}
+
+// PostHog's library for Node does so, too.
+func TestPostHogLibrary(t *testing.T) {
+	t.Parallel()
+	s := newShop(startPlatform(t))
+	s.create("TEA 1/2")
+	dir := installSDKs(t)
+	gateway, lost := forgetful(t, s.url)
+	s.runSDK(dir, "posthog", gateway)
+	if lost.Load() < 2 {
+		t.Errorf("%d answers were lost", lost.Load())
+	}
+	s.send(http.MethodPost, "/events?wait=aggregated", s.key, `{"type":"Last","user_id":"last"}`)
+	counts := s.countsByType()
+	for name, want := range map[string]float64{"Song Played": 20, "view": 1, "identify": 2, "page": 1, "group": 1, "Last": 1} {
+		if counts[name] != want {
+			t.Errorf("there are %v events %s, want %v", counts[name], name, want)
+		}
+	}
+	if len(counts) != 6 {
+		t.Errorf("there are other events: %v", counts)
+	}
+	// The visitor who looked at a product is the user, as is the phone.
+	summary := s.send(http.MethodGet, "/analytics/users/posthog-17/summary", s.admin, "")["totals"].(map[string]any)
+	if summary["views"] != 1.0 {
+		t.Errorf("the user's totals are %v", summary)
 	}
 }

@@ -82,6 +82,24 @@ const (
 	WaitForAggregated WaitFor = "aggregated"
 )
 
+// Defines values for SendPostHogPlainParamsCall.
+const (
+	SendPostHogPlainParamsCallBatch   SendPostHogPlainParamsCall = "batch"
+	SendPostHogPlainParamsCallCapture SendPostHogPlainParamsCall = "capture"
+	SendPostHogPlainParamsCallDecide  SendPostHogPlainParamsCall = "decide"
+	SendPostHogPlainParamsCallE       SendPostHogPlainParamsCall = "e"
+	SendPostHogPlainParamsCallFlags   SendPostHogPlainParamsCall = "flags"
+)
+
+// Defines values for SendPostHogParamsCall.
+const (
+	SendPostHogParamsCallBatch   SendPostHogParamsCall = "batch"
+	SendPostHogParamsCallCapture SendPostHogParamsCall = "capture"
+	SendPostHogParamsCallDecide  SendPostHogParamsCall = "decide"
+	SendPostHogParamsCallE       SendPostHogParamsCall = "e"
+	SendPostHogParamsCallFlags   SendPostHogParamsCall = "flags"
+)
+
 // Defines values for SendSegmentParamsKind.
 const (
 	SendSegmentParamsKindA        SendSegmentParamsKind = "a"
@@ -787,6 +805,55 @@ type OrderRequest struct {
 //
 // Example: web-1003
 type OwnID = string
+
+// PostHogRequest A message of PostHog's libraries, or a batch of them in `batch`; a list of messages is taken as well. Members that are not named here are taken and ignored, and ids may be numbers.
+type PostHogRequest struct {
+	// APIKey The API key.
+	APIKey *string `json:"api_key,omitempty"`
+
+	// Batch The messages.
+	Batch *[]map[string]interface{} `json:"batch,omitempty"`
+
+	// DistinctID Who did it.
+	DistinctID *string `json:"distinct_id,omitempty"`
+
+	// Event The name of the event.
+	Event *string `json:"event,omitempty"`
+
+	// Properties The properties of the event.
+	Properties *map[string]interface{} `json:"properties,omitempty"`
+
+	// SentAt When it was sent, by the same clock: ISO 8601.
+	SentAt *string `json:"sent_at,omitempty"`
+
+	// Timestamp When it was done: ISO 8601.
+	Timestamp *string `json:"timestamp,omitempty"`
+
+	// Token The same.
+	Token *string `json:"token,omitempty"`
+
+	// UUID The id of the message.
+	UUID                 *string                `json:"uuid,omitempty"`
+	AdditionalProperties map[string]interface{} `json:"-"`
+}
+
+// PostHogResult The answer that PostHog's libraries expect.
+type PostHogResult struct {
+	// ErrorsWhileComputingFlags Always false.
+	ErrorsWhileComputingFlags *bool `json:"errorsWhileComputingFlags,omitempty"`
+
+	// FeatureFlagPayloads What belongs to the flags. There is nothing.
+	FeatureFlagPayloads *map[string]interface{} `json:"featureFlagPayloads,omitempty"`
+
+	// FeatureFlags The same, in an older form.
+	FeatureFlags *map[string]interface{} `json:"featureFlags,omitempty"`
+
+	// Flags Feature flags. There are none.
+	Flags *map[string]interface{} `json:"flags,omitempty"`
+
+	// Status Always 1.
+	Status int `json:"status"`
+}
 
 // Purchase A stored purchase.
 type Purchase struct {
@@ -1637,6 +1704,12 @@ type CreateRefundParams struct {
 	Wait *Wait `form:"wait,omitempty" json:"wait,omitempty"`
 }
 
+// SendPostHogPlainParamsCall defines parameters for SendPostHogPlain.
+type SendPostHogPlainParamsCall string
+
+// SendPostHogParamsCall defines parameters for SendPostHog.
+type SendPostHogParamsCall string
+
 // CreatePurchaseParams defines parameters for CreatePurchase.
 type CreatePurchaseParams struct {
 	// Wait `aggregated` delays the answer until everything that was sent, duplicates included, is part of the numbers. The status is then 200. If that takes longer than the service waits (5 s unless configured otherwise), the answer is 202: the write is stored, and its receipt says when it is aggregated.
@@ -1769,6 +1842,18 @@ type CreateOrdersBulkJSONRequestBody = OrderBulkRequest
 // CreateRefundJSONRequestBody defines body for CreateRefund for application/json ContentType.
 type CreateRefundJSONRequestBody = RefundRequest
 
+// SendPostHogEventPlainJSONRequestBody defines body for SendPostHogEventPlain for application/json ContentType.
+type SendPostHogEventPlainJSONRequestBody = PostHogRequest
+
+// SendPostHogEventJSONRequestBody defines body for SendPostHogEvent for application/json ContentType.
+type SendPostHogEventJSONRequestBody = PostHogRequest
+
+// SendPostHogPlainJSONRequestBody defines body for SendPostHogPlain for application/json ContentType.
+type SendPostHogPlainJSONRequestBody = PostHogRequest
+
+// SendPostHogJSONRequestBody defines body for SendPostHog for application/json ContentType.
+type SendPostHogJSONRequestBody = PostHogRequest
+
 // CreatePurchaseJSONRequestBody defines body for CreatePurchase for application/json ContentType.
 type CreatePurchaseJSONRequestBody = PurchaseRequest
 
@@ -1786,6 +1871,194 @@ type SendSegmentBeaconJSONRequestBody = SegmentRequest
 
 // SendSegmentJSONRequestBody defines body for SendSegment for application/json ContentType.
 type SendSegmentJSONRequestBody = SegmentRequest
+
+// Getter for additional properties for PostHogRequest. Returns the specified
+// element and whether it was found
+func (a PostHogRequest) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for PostHogRequest
+func (a *PostHogRequest) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for PostHogRequest to handle AdditionalProperties
+func (a *PostHogRequest) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["api_key"]; found {
+		err = json.Unmarshal(raw, &a.APIKey)
+		if err != nil {
+			return fmt.Errorf("error reading 'api_key': %w", err)
+		}
+		delete(object, "api_key")
+	}
+
+	if raw, found := object["batch"]; found {
+		err = json.Unmarshal(raw, &a.Batch)
+		if err != nil {
+			return fmt.Errorf("error reading 'batch': %w", err)
+		}
+		delete(object, "batch")
+	}
+
+	if raw, found := object["distinct_id"]; found {
+		err = json.Unmarshal(raw, &a.DistinctID)
+		if err != nil {
+			return fmt.Errorf("error reading 'distinct_id': %w", err)
+		}
+		delete(object, "distinct_id")
+	}
+
+	if raw, found := object["event"]; found {
+		err = json.Unmarshal(raw, &a.Event)
+		if err != nil {
+			return fmt.Errorf("error reading 'event': %w", err)
+		}
+		delete(object, "event")
+	}
+
+	if raw, found := object["properties"]; found {
+		err = json.Unmarshal(raw, &a.Properties)
+		if err != nil {
+			return fmt.Errorf("error reading 'properties': %w", err)
+		}
+		delete(object, "properties")
+	}
+
+	if raw, found := object["sent_at"]; found {
+		err = json.Unmarshal(raw, &a.SentAt)
+		if err != nil {
+			return fmt.Errorf("error reading 'sent_at': %w", err)
+		}
+		delete(object, "sent_at")
+	}
+
+	if raw, found := object["timestamp"]; found {
+		err = json.Unmarshal(raw, &a.Timestamp)
+		if err != nil {
+			return fmt.Errorf("error reading 'timestamp': %w", err)
+		}
+		delete(object, "timestamp")
+	}
+
+	if raw, found := object["token"]; found {
+		err = json.Unmarshal(raw, &a.Token)
+		if err != nil {
+			return fmt.Errorf("error reading 'token': %w", err)
+		}
+		delete(object, "token")
+	}
+
+	if raw, found := object["uuid"]; found {
+		err = json.Unmarshal(raw, &a.UUID)
+		if err != nil {
+			return fmt.Errorf("error reading 'uuid': %w", err)
+		}
+		delete(object, "uuid")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for PostHogRequest to handle AdditionalProperties
+func (a PostHogRequest) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	if a.APIKey != nil {
+		object["api_key"], err = json.Marshal(a.APIKey)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'api_key': %w", err)
+		}
+	}
+
+	if a.Batch != nil {
+		object["batch"], err = json.Marshal(a.Batch)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'batch': %w", err)
+		}
+	}
+
+	if a.DistinctID != nil {
+		object["distinct_id"], err = json.Marshal(a.DistinctID)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'distinct_id': %w", err)
+		}
+	}
+
+	if a.Event != nil {
+		object["event"], err = json.Marshal(a.Event)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'event': %w", err)
+		}
+	}
+
+	if a.Properties != nil {
+		object["properties"], err = json.Marshal(a.Properties)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'properties': %w", err)
+		}
+	}
+
+	if a.SentAt != nil {
+		object["sent_at"], err = json.Marshal(a.SentAt)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'sent_at': %w", err)
+		}
+	}
+
+	if a.Timestamp != nil {
+		object["timestamp"], err = json.Marshal(a.Timestamp)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'timestamp': %w", err)
+		}
+	}
+
+	if a.Token != nil {
+		object["token"], err = json.Marshal(a.Token)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'token': %w", err)
+		}
+	}
+
+	if a.UUID != nil {
+		object["uuid"], err = json.Marshal(a.UUID)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'uuid': %w", err)
+		}
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
 
 // Getter for additional properties for SegmentRequest. Returns the specified
 // element and whether it was found
@@ -2076,6 +2349,18 @@ type ServerInterface interface {
 	// CreateRefund Refund an order
 	// (POST /orders/{id}/refunds)
 	CreateRefund(w http.ResponseWriter, r *http.Request, id OrderID, params CreateRefundParams)
+	// SendPostHogEventPlain Take what libraries for PostHog send, at its newer path without the last slash
+	// (POST /posthog/i/v0/e)
+	SendPostHogEventPlain(w http.ResponseWriter, r *http.Request)
+	// SendPostHogEvent Take what libraries for PostHog send, at its newer path
+	// (POST /posthog/i/v0/e/)
+	SendPostHogEvent(w http.ResponseWriter, r *http.Request)
+	// SendPostHogPlain Take what libraries for PostHog send, without the last slash
+	// (POST /posthog/{call})
+	SendPostHogPlain(w http.ResponseWriter, r *http.Request, call SendPostHogPlainParamsCall)
+	// SendPostHog Take what libraries for PostHog send
+	// (POST /posthog/{call}/)
+	SendPostHog(w http.ResponseWriter, r *http.Request, call SendPostHogParamsCall)
 	// CreatePurchase Record a purchase
 	// (POST /purchases)
 	CreatePurchase(w http.ResponseWriter, r *http.Request, params CreatePurchaseParams)
@@ -2226,6 +2511,30 @@ func (_ Unimplemented) GetOrder(w http.ResponseWriter, r *http.Request, id Order
 // CreateRefund Refund an order
 // (POST /orders/{id}/refunds)
 func (_ Unimplemented) CreateRefund(w http.ResponseWriter, r *http.Request, id OrderID, params CreateRefundParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// SendPostHogEventPlain Take what libraries for PostHog send, at its newer path without the last slash
+// (POST /posthog/i/v0/e)
+func (_ Unimplemented) SendPostHogEventPlain(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// SendPostHogEvent Take what libraries for PostHog send, at its newer path
+// (POST /posthog/i/v0/e/)
+func (_ Unimplemented) SendPostHogEvent(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// SendPostHogPlain Take what libraries for PostHog send, without the last slash
+// (POST /posthog/{call})
+func (_ Unimplemented) SendPostHogPlain(w http.ResponseWriter, r *http.Request, call SendPostHogPlainParamsCall) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// SendPostHog Take what libraries for PostHog send
+// (POST /posthog/{call}/)
+func (_ Unimplemented) SendPostHog(w http.ResponseWriter, r *http.Request, call SendPostHogParamsCall) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -3035,6 +3344,86 @@ func (siw *ServerInterfaceWrapper) CreateRefund(w http.ResponseWriter, r *http.R
 	handler.ServeHTTP(w, r)
 }
 
+// SendPostHogEventPlain operation middleware
+func (siw *ServerInterfaceWrapper) SendPostHogEventPlain(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SendPostHogEventPlain(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SendPostHogEvent operation middleware
+func (siw *ServerInterfaceWrapper) SendPostHogEvent(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SendPostHogEvent(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SendPostHogPlain operation middleware
+func (siw *ServerInterfaceWrapper) SendPostHogPlain(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "call" -------------
+	var call SendPostHogPlainParamsCall
+
+	err = runtime.BindStyledParameterWithOptions("simple", "call", chi.URLParam(r, "call"), &call, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "call", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SendPostHogPlain(w, r, call)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SendPostHog operation middleware
+func (siw *ServerInterfaceWrapper) SendPostHog(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "call" -------------
+	var call SendPostHogParamsCall
+
+	err = runtime.BindStyledParameterWithOptions("simple", "call", chi.URLParam(r, "call"), &call, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "call", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SendPostHog(w, r, call)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // CreatePurchase operation middleware
 func (siw *ServerInterfaceWrapper) CreatePurchase(w http.ResponseWriter, r *http.Request) {
 
@@ -3807,6 +4196,18 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/orders/export", wrapper.ExportOrders)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/posthog/{call}", wrapper.SendPostHogPlain)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/posthog/{call}/", wrapper.SendPostHog)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/posthog/i/v0/e", wrapper.SendPostHogEventPlain)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/posthog/i/v0/e/", wrapper.SendPostHogEvent)
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/purchases", wrapper.CreatePurchase)

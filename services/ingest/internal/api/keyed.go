@@ -23,6 +23,8 @@ type keyed struct {
 	ctx    context.Context
 	caller authn.Principal
 	quota  *bill // nil while the caller is unknown
+	// sniffGzip says that a body may be gzip without Content-Encoding.
+	sniffGzip bool
 }
 
 // open returns a request with the caller of its header or of a key that is not in the body, if it has either.
@@ -49,7 +51,7 @@ func (k *keyed) read(r *http.Request, limit int64, tooLarge error) (data []byte,
 	if k.quota != nil && k.caller.Public == nil { // the visitors of a page do not keep others of its account out
 		holder.Caller = k.caller.Owner
 	}
-	content, err := k.bodies.Open(k.w, r, body.Terms{Holder: holder, Bytes: limit, TooLarge: tooLarge, Charge: k.charge})
+	content, err := k.bodies.Open(k.w, r, body.Terms{Holder: holder, Bytes: limit, TooLarge: tooLarge, Charge: k.charge, SniffGzip: k.sniffGzip})
 	if err != nil {
 		return nil, nil, err
 	}
