@@ -30,8 +30,8 @@ func readSegments(t *testing.T, tx pgx.Tx) map[string][]int64 {
 		for name, days := range segmentRanges() {
 			for _, table := range segment.Tables {
 				q := segment.Query{Project: project + 1, First: days[0], Last: days[1], Columns: table.Columns}
-				err := table.Each(t.Context(), tx, q, func(currency string, stored segment.Segment) error {
-					return addStored(s, stored, strings.TrimSpace(fmt.Sprintln(project+1, name, currency)))
+				err := table.Each(t.Context(), tx, q, func(stored segment.Stored) error {
+					return addStored(s, stored.Segment, strings.TrimSpace(fmt.Sprintln(project+1, name, stored.Currency)))
 				})
 				if err != nil {
 					t.Fatal(err)
