@@ -106,7 +106,7 @@ var figures = []struct {
 func (m Mail) text(d *delivery, r Report) string {
 	english := message.NewPrinter(language.English)
 	var b strings.Builder
-	line := func(format string, args ...any) { english.Fprintf(&b, format+"\n", args...) }
+	line := func(format string, args ...any) { b.WriteString(english.Sprintf(format, args...) + "\n") }
 	row := func(name, value string, now, before int64) { line("%-20s %16s  %s", name, value, change(now, before)) }
 	if d.test {
 		line("This is a test of a digest. It has the numbers of the last period.\n")

@@ -3,6 +3,7 @@ package digest
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -167,12 +168,10 @@ func estimatedUsers(ctx context.Context, tx pgx.Tx, project int16, p Period) (in
 }
 
 // sums returns the list of a SELECT that adds up columns.
-func sums(columns []string) (list string) {
+func sums(columns []string) string {
+	parts := make([]string, len(columns))
 	for i, column := range columns {
-		if i > 0 {
-			list += ", "
-		}
-		list += "coalesce(sum(" + column + "), 0)::bigint"
+		parts[i] = "coalesce(sum(" + column + "), 0)::bigint"
 	}
-	return list
+	return strings.Join(parts, ", ")
 }

@@ -103,7 +103,7 @@ func sign(secret, id string, at int64, body []byte) (string, error) {
 		return "", fmt.Errorf("the secret of a webhook: %w", err)
 	}
 	mac := hmac.New(sha256.New, key)
-	fmt.Fprintf(mac, "%s.%d.", id, at)
+	mac.Write(fmt.Appendf(nil, "%s.%d.", id, at))
 	mac.Write(body)
 	return "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil)), nil
 }
@@ -136,7 +136,7 @@ func (w Webhook) send(ctx context.Context, d *delivery, r Report, now time.Time)
 		}
 		return &failure{text: "The receiver cannot be reached, or did not answer in time.", cause: err}
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }()
 	_, _ = io.CopyN(io.Discard, answer.Body, maxAnswer) // only the status matters
 	switch {
 	case answer.StatusCode >= http.StatusMultipleChoices && answer.StatusCode < http.StatusBadRequest:
