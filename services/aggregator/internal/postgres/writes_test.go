@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -141,7 +142,7 @@ func (w *write) insertOrders(ctx context.Context, db database) (rows int, err er
 		projects[i], batches[i], hashes[i] = w.project, w.id, []byte{}
 		for k, l := range r.lines {
 			lines.project, lines.id, lines.product = append(lines.project, w.project), append(lines.id, r.id), append(lines.product, l.product)
-			lines.sku, lines.currency, lines.price = append(lines.sku, ""), append(lines.currency, "EUR"), append(lines.price, nil)
+			lines.sku, lines.currency, lines.price = append(lines.sku, strconv.Itoa(int(l.product))), append(lines.currency, "EUR"), append(lines.price, nil)
 			lines.line, lines.ts = append(lines.line, int16(k+1)), append(lines.ts, r.ts)
 			lines.quantity, lines.amount = append(lines.quantity, l.units), append(lines.amount, l.amount)
 			encoded[i] = facts.AppendLine(encoded[i], firstDay, facts.Line{
