@@ -373,6 +373,11 @@ COMMENT ON COLUMN ingest.erasures.requested_at IS 'When it was asked for.';
 COMMENT ON COLUMN ingest.erasures.started_at IS 'When the user left the dictionary.';
 COMMENT ON COLUMN ingest.erasures.finished_at IS 'When nothing was left.';
 
+CREATE VIEW ingest.open_erasures AS
+SELECT project, id, state, phase, requested_at, started_at, cardinality(held_by) AS held_by, last_error IS NOT NULL AS failing
+FROM ingest.erasures WHERE state <> 'done';
+COMMENT ON VIEW ingest.open_erasures IS 'The erasures that are not done, without whom they are about.';
+
 CREATE TABLE ingest.erased_users (
 	project   smallint NOT NULL,
 	n         bigint NOT NULL,
@@ -666,6 +671,7 @@ GRANT SELECT (amount_minor, order_id, product, quantity, project, line) ON inges
 GRANT SELECT (ts, user_n, batch, id, order_id, project, lines, currency, number) ON ingest.refunds TO hp_analytics;
 GRANT SELECT (amount_minor, refund_id, product, units, project, line) ON ingest.refund_lines TO hp_analytics;
 GRANT SELECT, INSERT ON ingest.erasures TO hp_ingest;
+GRANT SELECT ON ingest.open_erasures TO hp_aggregator, hp_analytics;
 GRANT SELECT ON ingest.erasure_epochs TO hp_ingest;
 -- An export of a user says which of its ids were erased before.
 GRANT SELECT (project, erasure, digest, anonymous) ON ingest.erased_users TO hp_ingest;

@@ -659,6 +659,8 @@ COMMENT ON COLUMN stats.reconciles.days IS 'Days of the project that were recoun
 COMMENT ON COLUMN stats.reconciles.differences IS 'Differences that were found.';
 COMMENT ON COLUMN stats.reconciles.project IS 'The project.';
 GRANT SELECT, INSERT, DELETE ON stats.reconciles TO hp_aggregator;
+-- GET /system shows them, and what goes on.
+GRANT SELECT ON stats.rebuilds, stats.reconciles TO hp_analytics;
 
 -- Which time zone holds when. Every statement that attributes rows to days and hours goes by this table, and no other.
 CREATE TABLE stats.zones (
@@ -714,6 +716,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON stats.zones, stats.zone_changes TO hp_ag
 -- Reports, and reads of raw rows, go by the days of projects.
 GRANT USAGE ON SCHEMA stats TO hp_ingest;
 GRANT SELECT ON stats.zones TO hp_analytics, hp_ingest;
+GRANT SELECT ON stats.zone_changes TO hp_analytics;
 -- Auth shows how far a change of a time zone is.
 GRANT USAGE ON SCHEMA stats TO hp_auth;
 GRANT SELECT ON stats.zones, stats.zone_changes TO hp_auth;

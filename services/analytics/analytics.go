@@ -12,6 +12,9 @@ import (
 	"context"
 	"time"
 
+	"github.com/hibiken/asynq"
+
+	"github.com/hp-analytics/hp-analytics/internal/checkup"
 	"github.com/hp-analytics/hp-analytics/internal/openapi"
 	"github.com/hp-analytics/hp-analytics/internal/openapi/edge"
 	"github.com/hp-analytics/hp-analytics/internal/platform/cache"
@@ -25,6 +28,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/live"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/postgres"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/redis"
+	"github.com/hp-analytics/hp-analytics/services/analytics/internal/system"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/yesterday"
 )
 
@@ -70,8 +74,13 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 			background = append(background, lifecycle.OnStop("rate limit", limiter.Close))
 		}
 	}
+	inspector := asynq.NewInspectorFromRedisClient(f.Redis)
+	state := system.New(system.Reader{
+		Store: reports, Queue: redis.Queue{Client: f.Redis, Inspector: inspector}, Cache: answers, Logger: f.Logger,
+		Site: checkup.Site{Data: f.Pool, Redis: f.Redis, Queue: inspector},
+	})
 	server := &api.Server{
-		Reports: reports, Numbers: numbers, Zones: zones, Cache: answers, Versions: versions, Quotas: quotas, Shared: shared, Live: viewers,
+		Reports: reports, Numbers: numbers, Zones: zones, Cache: answers, Versions: versions, Quotas: quotas, Shared: shared, Live: viewers, System: state,
 		OpenToUsers: cfg.OpenToUsers, Now: time.Now,
 	}
 	return f.Service(frame.Parts{

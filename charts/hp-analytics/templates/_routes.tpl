@@ -21,6 +21,7 @@ controllers that compare prefixes as text route in the same way. There is no rou
 - {path: /segment, type: Prefix, service: ingest}
 - {path: /users, type: Prefix, service: ingest}
 - {path: /analytics, type: Prefix, service: analytics}
+- {path: /system, type: Prefix, service: analytics}
 - {path: /, type: Exact, service: auth}
 - {path: /app, type: Prefix, service: auth}
 - {path: /docs, type: Prefix, service: auth}

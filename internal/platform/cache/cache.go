@@ -22,6 +22,7 @@ import (
 
 	"github.com/maypok86/otter/v2"
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
 	platformredis "github.com/hp-analytics/hp-analytics/internal/platform/redis"
 	"github.com/hp-analytics/hp-analytics/internal/platform/reply"
@@ -227,3 +228,15 @@ func (c *Cache) group(name string) *atomic.Uint64 {
 }
 
 var errPanicked = errors.New("the computation of a cached answer panicked")
+
+// Counts returns how many look-ups each source has answered since the cache was made.
+func (c *Cache) Counts() map[Source]int64 {
+	counts := map[Source]int64{}
+	for _, source := range []Source{FromProcess, FromRedis, Computed, Shared} {
+		var m dto.Metric
+		if err := c.requests.WithLabelValues(string(source)).Write(&m); err == nil {
+			counts[source] = int64(m.GetCounter().GetValue())
+		}
+	}
+	return counts
+}

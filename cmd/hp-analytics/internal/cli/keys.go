@@ -12,8 +12,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
-	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/quantity"
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/quantity"
 	"github.com/hp-analytics/hp-analytics/services/auth/accounts"
 )
 

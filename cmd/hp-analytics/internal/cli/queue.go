@@ -12,9 +12,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/doctor"
-	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/quantity"
 	"github.com/hp-analytics/hp-analytics/internal/platform/audit"
 	"github.com/hp-analytics/hp-analytics/internal/protocol"
+	"github.com/hp-analytics/hp-analytics/internal/quantity"
 )
 
 func queueCommand(env environment) *cobra.Command {

@@ -10,9 +10,9 @@ import (
 	"github.com/spf13/cobra"
 	"go.opentelemetry.io/otel/trace/noop"
 
-	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/quantity"
 	"github.com/hp-analytics/hp-analytics/internal/platform/audit"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	"github.com/hp-analytics/hp-analytics/internal/quantity"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/reconcile"
 )
 

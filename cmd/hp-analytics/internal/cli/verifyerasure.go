@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/cobra"
 	"go.opentelemetry.io/otel/trace/noop"
 
-	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/quantity"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
+	"github.com/hp-analytics/hp-analytics/internal/quantity"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/erasure"
 )
 

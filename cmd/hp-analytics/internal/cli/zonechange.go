@@ -7,7 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/quantity"
+	"github.com/hp-analytics/hp-analytics/internal/quantity"
 	"github.com/hp-analytics/hp-analytics/services/auth/accounts"
 )
 

@@ -3,6 +3,8 @@ package doctor
 import (
 	"context"
 	"time"
+
+	"github.com/hp-analytics/hp-analytics/internal/checkup"
 )
 
 const (
@@ -50,9 +52,9 @@ func judgeSkew(server string, skew, least time.Duration) Finding {
 	text := skew.Round(time.Millisecond)
 	switch {
 	case least >= skewWrong:
-		return problem(do, "the clock of %s differs by %s from that of this host: tokens are refused, and events get wrong times", server, text)
+		return checkup.Wrong(do, "the clock of %s differs by %s from that of this host: tokens are refused, and events get wrong times", server, text)
 	case least >= skewNoticed:
-		return warning(do, "the clock of %s differs by %s from that of this host", server, text)
+		return checkup.Warn(do, "the clock of %s differs by %s from that of this host", server, text)
 	}
-	return fine("the clock of %s differs by %s from that of this host", server, text)
+	return checkup.Fine("the clock of %s differs by %s from that of this host", server, text)
 }

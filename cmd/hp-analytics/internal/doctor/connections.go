@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/hp-analytics/hp-analytics/internal/checkup"
 )
 
 const (
@@ -44,7 +46,7 @@ func connections(ctx context.Context, s *Site) ([]Finding, error) {
 	if err := s.Login.QueryRow(ctx, query).Scan(&allowed, &used); err != nil {
 		return nil, err
 	}
-	return one(judgeConnections(allowed, used, wanted))
+	return checkup.One(judgeConnections(allowed, used, wanted))
 }
 
 func judgeConnections(allowed, used, wanted int32) Finding {
@@ -52,11 +54,11 @@ func judgeConnections(allowed, used, wanted int32) Finding {
 	const more = "raise max_connections and restart Postgres, or lower DATABASE_MAX_CONNS"
 	switch share := float64(used) / float64(allowed); {
 	case share >= connectionsGone:
-		return problem("end sessions that nobody needs (SELECT application_name, count(*) FROM pg_stat_activity GROUP BY 1); then "+more, "%s", state)
+		return checkup.Wrong("end sessions that nobody needs (SELECT application_name, count(*) FROM pg_stat_activity GROUP BY 1); then "+more, "%s", state)
 	case wanted > allowed:
-		return problem(more, "%s: under load some services get none", state)
+		return checkup.Wrong(more, "%s: under load some services get none", state)
 	case share >= connectionsFew:
-		return warning(more, "%s", state)
+		return checkup.Warn(more, "%s", state)
 	}
-	return fine("%s", state)
+	return checkup.Fine("%s", state)
 }

@@ -10,7 +10,8 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/quantity"
+	"github.com/hp-analytics/hp-analytics/internal/checkup"
+	"github.com/hp-analytics/hp-analytics/internal/quantity"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/retention"
 )
 
@@ -56,7 +57,7 @@ func disk(ctx context.Context, s *Site) ([]Finding, error) {
 		}
 		u.free, u.disk = int64(stat.Bavail)*stat.Bsize, int64(stat.Blocks)*stat.Bsize
 	}
-	return one(u.judge())
+	return checkup.One(u.judge())
 }
 
 // dataDir returns the directory of the data of Postgres if it is on this machine, else "".
@@ -82,14 +83,14 @@ func (s *Site) dataDir(ctx context.Context) (string, error) {
 }
 
 func (u usage) judge() Finding {
-	text := "the database has " + size(float64(u.database))
+	text := "the database has " + checkup.Size(float64(u.database))
 	if !math.IsNaN(u.perDay) {
-		text += ", a day of raw events " + size(u.perDay)
+		text += ", a day of raw events " + checkup.Size(u.perDay)
 	}
 	if u.free < 0 {
-		return fine("%s; how much is free cannot be seen from here", text)
+		return checkup.Fine("%s; how much is free cannot be seen from here", text)
 	}
-	text += fmt.Sprintf("; %s of %s are free", size(float64(u.free)), size(float64(u.disk)))
+	text += fmt.Sprintf("; %s of %s are free", checkup.Size(float64(u.free)), checkup.Size(float64(u.disk)))
 	days := math.Inf(1)
 	if u.perDay > 0 {
 		days = float64(u.free) / u.perDay
@@ -107,22 +108,11 @@ func (u usage) judge() Finding {
 	}
 	switch {
 	case days < daysGone || part < freeGone:
-		return problem(do, "%s", text)
+		return checkup.Wrong(do, "%s", text)
 	case days < daysLow || part < freeLow:
-		return warning(do, "%s", text)
+		return checkup.Warn(do, "%s", text)
 	}
-	return fine("%s", text)
-}
-
-// size formats bytes.
-func size(bytes float64) string {
-	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
-	n := 0
-	for bytes >= 1024 && n < len(units)-1 {
-		bytes /= 1024
-		n++
-	}
-	return fmt.Sprintf("%.4g %s", bytes, units[n])
+	return checkup.Fine("%s", text)
 }
 
 // daysAhead is for how many days beyond today the aggregator makes partitions.
@@ -135,7 +125,7 @@ func partitionsAhead(ctx context.Context, s *Site) ([]Finding, error) {
 		return nil, err
 	}
 	if standard { // the weeks of partitions can only be read from their names
-		return one(problem("move its rows to partitions of their weeks, and drop it",
+		return checkup.One(checkup.Wrong("move its rows to partitions of their weeks, and drop it",
 			"ingest.events has a default partition: its rows have no week, and retention fails"))
 	}
 	const query = `
@@ -154,11 +144,11 @@ func partitionsAhead(ctx context.Context, s *Site) ([]Finding, error) {
 	const do = "look at the log of the aggregator for \"maintenance\"; as the owner: SELECT ingest.ensure_partitions(current_date, current_date + 3)"
 	switch {
 	case !today:
-		return one(problem(do, "there is no partition for the events of today: the first of them waits for a lock"))
+		return checkup.One(checkup.Wrong(do, "there is no partition for the events of today: the first of them waits for a lock"))
 	case ahead <= daysAhead:
-		return one(warning(do, "there are partitions for %s, today included, and not for %d: is the aggregator running?", quantity.Of(ahead, "day"), daysAhead+1))
+		return checkup.One(checkup.Warn(do, "there are partitions for %s, today included, and not for %d: is the aggregator running?", quantity.Of(ahead, "day"), daysAhead+1))
 	}
-	return one(fine("there are partitions for today and %d days more", daysAhead))
+	return checkup.One(checkup.Fine("there are partitions for today and %d days more", daysAhead))
 }
 
 // expired looks for raw events that should have been dropped a day ago.
@@ -175,14 +165,14 @@ func expired(ctx context.Context, s *Site) ([]Finding, error) {
 			projects = append(projects, p.HeldBy...)
 		}
 		slices.Sort(projects)
-		return one(warning("hp-analytics batches list, and see why these batches are not folded",
+		return checkup.One(checkup.Warn("hp-analytics batches list, and see why these batches are not folded",
 			"raw events of %s are past the retention of %s and kept for the projects %s, because batches with rows of such weeks are not folded",
 			quantity.Of(len(e.Held), "week"), quantity.Of(s.RetentionDays, "day"), strings.Join(slices.Compact(projects), ", ")))
 	case n > 0:
-		return one(warning("check that RETENTION_DAYS is the same here and for the aggregator; then hp-analytics retention --apply",
+		return checkup.One(checkup.Warn("check that RETENTION_DAYS is the same here and for the aggregator; then hp-analytics retention --apply",
 			"raw events of %s are past the retention of %s", quantity.Of(n, "week"), quantity.Of(s.RetentionDays, "day")))
 	}
-	return one(fine("no week of raw events is past the retention of %s", quantity.Of(s.RetentionDays, "day")))
+	return checkup.One(checkup.Fine("no week of raw events is past the retention of %s", quantity.Of(s.RetentionDays, "day")))
 }
 
 // importsWait is how long a finished import may wait for its proof.
@@ -195,7 +185,7 @@ func unprovenImports(ctx context.Context, s *Site) ([]Finding, error) {
 		return nil, err
 	}
 	if n > 0 {
-		return one(warning("hp-analytics reconcile", "%s of history, finished more than %s ago, not proven: the raw events stay on the disk", quantity.Of(n, "import"), importsWait))
+		return checkup.One(checkup.Warn("hp-analytics reconcile", "%s of history, finished more than %s ago, not proven: the raw events stay on the disk", quantity.Of(n, "import"), importsWait))
 	}
-	return one(fine("no import of history waits to be proven"))
+	return checkup.One(checkup.Fine("no import of history waits to be proven"))
 }

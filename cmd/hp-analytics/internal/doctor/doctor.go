@@ -3,56 +3,39 @@ package doctor
 
 import (
 	"context"
-	"fmt"
+	"slices"
 	"time"
 
-	"github.com/hibiken/asynq"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	platformredis "github.com/hp-analytics/hp-analytics/internal/platform/redis"
+	"github.com/hp-analytics/hp-analytics/internal/checkup"
 )
 
 // Level says how bad a finding is.
-type Level string
+type Level = checkup.Level
 
 // The levels, from good to bad.
 const (
-	OK      Level = "ok"
-	Warning Level = "warning"
-	Problem Level = "problem"
+	OK      = checkup.OK
+	Warning = checkup.Warning
+	Problem = checkup.Problem
 )
 
 // Finding is what a check has found.
-type Finding struct {
-	Area  string `json:"area"`
-	Check string `json:"check"`
-	Level Level  `json:"level"`
-	Says  string `json:"says"`
-	Do    string `json:"do,omitempty"` // what to do; empty if the level is OK
-}
+type Finding = checkup.Finding
 
 // Site is the deployment that is looked at.
 type Site struct {
-	Login *pgxpool.Pool         // as the login of the services
-	Data  *pgxpool.Pool         // as the role of the aggregator, which may read all data but credentials
-	Redis *platformredis.Client // nil: not looked at
-	Queue *asynq.Inspector      // on Redis
-	URL   string                // base URL of the services; empty: not looked at
+	// Site has the pool of the role of the aggregator, which may read all data but credentials.
+	checkup.Site
+
+	Login *pgxpool.Pool // as the login of the services
+	URL   string        // base URL of the services; empty: not looked at
 
 	DataDir       string           // holds the data of Postgres, if that is on this machine
 	Pools         map[string]int32 // connections that a process of a service may open, by application name
 	RetentionDays int
 	Now           func() time.Time
-
-	hurry bool // in tests: every wait is too long
-}
-
-// atLeast returns the time from which on a wait is too long.
-func (s *Site) atLeast(wait time.Duration) time.Duration {
-	if s.hurry {
-		return 0
-	}
-	return wait
 }
 
 // check is one thing that is looked at. An error means that it could not be.
@@ -62,7 +45,7 @@ type check struct {
 }
 
 // checks lists everything that is looked at, in the order of the report.
-var checks = []check{
+var checks = slices.Concat([]check{
 	{"postgres", "version", postgresVersion},
 	{"postgres", "durability", durability},
 	{"postgres", "connections", connections},
@@ -86,18 +69,17 @@ var checks = []check{
 	{"redis", "server", redisServer},
 	{"redis", "memory", redisMemory},
 	{"redis", "persistence", redisPersistence},
-	{"queue", "tasks", queueTasks},
-	{"queue", "workers", queueWorkers},
-	{"backlog", "pending", pendingBatches},
-	{"backlog", "failed", failedBatches},
-	{"backlog", "dead rows", deadRows},
-	{"backlog", "segments", unmergedSegments},
-	{"numbers", "reconcile", lastReconcile},
-	{"numbers", "rebuild", rebuilds},
-	{"numbers", "time zones", zoneChanges},
-	{"numbers", "erasures", erasures},
+}, shared(), []check{
 	{"numbers", "event names", eventNames},
 	{"services", "ready", ready},
+})
+
+// shared are the checks that GET /system makes, too.
+func shared() (all []check) {
+	for _, c := range checkup.Checks {
+		all = append(all, check{c.Area, c.Name, func(ctx context.Context, s *Site) ([]Finding, error) { return c.Run(ctx, &s.Site) }})
+	}
+	return all
 }
 
 // checkTimeout bounds one check.
@@ -110,7 +92,9 @@ func Examine(ctx context.Context, s *Site) []Finding {
 	for area, ping := range map[string]func(context.Context) error{"postgres": s.Login.Ping, "redis": s.pingRedis} {
 		if err := within(ctx, ping); err != nil {
 			down[area] = true
-			findings = append(findings, Finding{area, "connection", Problem, "does not answer: " + err.Error(), "start it, or correct " + urlOf[area]})
+			findings = append(findings, Finding{
+				Area: area, Check: "connection", Level: Problem, Says: "does not answer: " + err.Error(), Do: "start it, or correct " + urlOf[area],
+			})
 		}
 	}
 	for _, c := range checks {
@@ -126,7 +110,9 @@ func Examine(ctx context.Context, s *Site) []Finding {
 			return err
 		})
 		if err != nil {
-			findings = append(findings, Finding{c.area, c.name, Problem, "cannot be checked: " + err.Error(), "correct what the message says, and ask again"})
+			findings = append(findings, Finding{
+				Area: c.area, Check: c.name, Level: Problem, Says: "cannot be checked: " + err.Error(), Do: "correct what the message says, and ask again",
+			})
 		}
 	}
 	return findings
@@ -161,27 +147,4 @@ func within(ctx context.Context, run func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	return run(ctx)
-}
-
-func fine(format string, args ...any) Finding {
-	return Finding{Level: OK, Says: fmt.Sprintf(format, args...)}
-}
-
-func warning(do, format string, args ...any) Finding {
-	return Finding{Level: Warning, Says: fmt.Sprintf(format, args...), Do: do}
-}
-
-func problem(do, format string, args ...any) Finding {
-	return Finding{Level: Problem, Says: fmt.Sprintf(format, args...), Do: do}
-}
-
-// one returns a single finding.
-func one(f Finding) ([]Finding, error) { return []Finding{f}, nil }
-
-// orFine returns findings, or that everything is fine if there are none.
-func orFine(findings []Finding, format string, args ...any) ([]Finding, error) {
-	if len(findings) == 0 {
-		return one(fine(format, args...))
-	}
-	return findings, nil
 }

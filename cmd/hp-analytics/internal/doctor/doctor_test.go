@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/hp-analytics/hp-analytics/internal/checkup"
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	platformredis "github.com/hp-analytics/hp-analytics/internal/platform/redis"
@@ -34,7 +35,7 @@ func siteOf(t *testing.T, url string) *Site {
 		return pool
 	}
 	return &Site{
-		Login: open(""), Data: open("hp_aggregator"), RetentionDays: 90, Now: time.Now,
+		Site: checkup.Site{Data: open("hp_aggregator")}, Login: open(""), RetentionDays: 90, Now: time.Now,
 		Pools: map[string]int32{"auth": 10, "catalog": 10, "ingest": 10, "analytics": 10, "aggregator": 10},
 	}
 }
@@ -203,7 +204,7 @@ func TestSessions(t *testing.T) {
 	s := siteOf(t, dbtest.New(t).URL())
 	want(t, s, "sessions/transactions", OK, "no transaction is older than 10m")
 	want(t, s, "sessions/blocked", OK, "no session has waited")
-	s.hurry = true
+	s.Hurry = true
 	holder, err := s.Data.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)

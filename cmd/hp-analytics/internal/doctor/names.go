@@ -5,6 +5,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hp-analytics/hp-analytics/internal/checkup"
 	"github.com/hp-analytics/hp-analytics/internal/stats"
 )
 
@@ -22,14 +23,14 @@ func eventNames(ctx context.Context, s *Site) ([]Finding, error) {
 	var names int
 	_, err := pgx.ForEachRow(rows, []any{&slug, &names}, func() error {
 		if names >= stats.MaxNames {
-			findings = append(findings, problem(do, "%s: all %d names of events are used: events with new ones are refused", slug, stats.MaxNames))
+			findings = append(findings, checkup.Wrong(do, "%s: all %d names of events are used: events with new ones are refused", slug, stats.MaxNames))
 		} else {
-			findings = append(findings, warning(do, "%s: %d of %d names of events are used; events with new ones are refused when all are", slug, names, stats.MaxNames))
+			findings = append(findings, checkup.Warn(do, "%s: %d of %d names of events are used; events with new ones are refused when all are", slug, names, stats.MaxNames))
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return orFine(findings, "no project is short of names of events")
+	return checkup.OrFine(findings, "no project is short of names of events")
 }

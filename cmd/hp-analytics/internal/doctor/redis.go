@@ -4,6 +4,8 @@ import (
 	"context"
 	"strconv"
 	"strings"
+
+	"github.com/hp-analytics/hp-analytics/internal/checkup"
 )
 
 // oldestRedis is the oldest major version that the platform is tested with.
@@ -41,13 +43,13 @@ func redisServer(ctx context.Context, s *Site) ([]Finding, error) {
 	number, _ := strconv.Atoi(major) // 0 is too old
 	switch {
 	case number < oldestRedis:
-		return one(problem("upgrade to Redis 7 or newer", "Redis %s is too old", version))
+		return checkup.One(checkup.Wrong("upgrade to Redis 7 or newer", "Redis %s is too old", version))
 	case replication["role"] != "master":
-		return one(problem("set REDIS_URL to the primary", "Redis %s is a replica: nothing can be cached or enqueued", version))
+		return checkup.One(checkup.Wrong("set REDIS_URL to the primary", "Redis %s is a replica: nothing can be cached or enqueued", version))
 	case server["redis_mode"] == "cluster":
-		return one(problem("use one node, or a primary with replicas behind one address", "Redis %s is a cluster, which the platform does not support", version))
+		return checkup.One(checkup.Wrong("use one node, or a primary with replicas behind one address", "Redis %s is a cluster, which the platform does not support", version))
 	}
-	return one(fine("Redis %s, a primary", version))
+	return checkup.One(checkup.Fine("Redis %s, a primary", version))
 }
 
 func redisMemory(ctx context.Context, s *Site) ([]Finding, error) {
@@ -60,17 +62,17 @@ func redisMemory(ctx context.Context, s *Site) ([]Finding, error) {
 	limit, _ := strconv.ParseFloat(memory["maxmemory"], 64)
 	var findings []Finding
 	if policy != "noeviction" {
-		findings = append(findings, problem("CONFIG SET maxmemory-policy noeviction, also in its configuration",
+		findings = append(findings, checkup.Wrong("CONFIG SET maxmemory-policy noeviction, also in its configuration",
 			"maxmemory-policy is %s: Redis removes tasks when it is full, and folds come late", policy))
 	}
 	if limit == 0 {
-		findings = append(findings, warning("CONFIG SET maxmemory 192mb (or half of its memory), also in its configuration",
+		findings = append(findings, checkup.Warn("CONFIG SET maxmemory 192mb (or half of its memory), also in its configuration",
 			"maxmemory is not set: the operating system ends Redis when the memory of its machine is used up"))
 	} else if used >= memoryLow*limit {
-		findings = append(findings, problem("raise maxmemory, or FLUSHDB: everything in it can be lost",
-			"%s of %s are in use: when it is full, nothing is cached or enqueued", size(used), size(limit)))
+		findings = append(findings, checkup.Wrong("raise maxmemory, or FLUSHDB: everything in it can be lost",
+			"%s of %s are in use: when it is full, nothing is cached or enqueued", checkup.Size(used), checkup.Size(limit)))
 	}
-	return orFine(findings, "%s of %s are in use, maxmemory-policy is %s", size(used), size(limit), policy)
+	return checkup.OrFine(findings, "%s of %s are in use, maxmemory-policy is %s", checkup.Size(used), checkup.Size(limit), policy)
 }
 
 func redisPersistence(ctx context.Context, s *Site) ([]Finding, error) {
@@ -80,12 +82,12 @@ func redisPersistence(ctx context.Context, s *Site) ([]Finding, error) {
 	}
 	for field, what := range map[string]string{"rdb_last_bgsave_status": "save its data", "aof_last_write_status": "write its log"} {
 		if status := persistence[field]; status != "ok" && status != "" {
-			return one(problem("free the disk of Redis; or switch saving off (CONFIG SET save \"\"): nothing in it needs to persist",
+			return checkup.One(checkup.Wrong("free the disk of Redis; or switch saving off (CONFIG SET save \"\"): nothing in it needs to persist",
 				"Redis could not %s the last time: it may refuse all writes", what))
 		}
 	}
 	if persistence["aof_enabled"] == "1" {
-		return one(fine("it keeps a log of its writes (AOF), which the platform does not need"))
+		return checkup.One(checkup.Fine("it keeps a log of its writes (AOF), which the platform does not need"))
 	}
-	return one(fine("its data may be lost, and nothing goes wrong with it"))
+	return checkup.One(checkup.Fine("its data may be lost, and nothing goes wrong with it"))
 }

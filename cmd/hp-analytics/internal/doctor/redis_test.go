@@ -11,6 +11,7 @@ import (
 
 	"github.com/hibiken/asynq"
 
+	"github.com/hp-analytics/hp-analytics/internal/checkup"
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
 	"github.com/hp-analytics/hp-analytics/internal/platform/tasks"
@@ -80,7 +81,7 @@ func TestQueue(t *testing.T) {
 		t.Fatal(err)
 	}
 	want(t, s, "queue/tasks", Problem, "is paused")
-	s.hurry = true
+	s.Hurry = true
 	want(t, s, "queue/tasks", Warning, "1 task waiting, the oldest for")
 	if _, err := s.Queue.ArchiveAllPendingTasks(name); err != nil {
 		t.Fatal(err)
@@ -106,7 +107,7 @@ func TestManyRetries(t *testing.T) {
 	s := withRedis(t, siteOf(t, dbtest.New(t).URL()), redistest.New(t))
 	name := redistest.Queue(t, s.Redis, protocol.BatchReady.Queue)
 	client := asynq.NewClientFromRedisClient(s.Redis)
-	for range retryMany {
+	for range checkup.RetryMany {
 		if _, err := client.Enqueue(asynq.NewTask("t", nil), asynq.Queue(name), asynq.MaxRetry(5)); err != nil {
 			t.Fatal(err)
 		}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/hp-analytics/hp-analytics/internal/checkup"
 	"github.com/hp-analytics/hp-analytics/migrations"
 )
 
@@ -16,11 +17,11 @@ func schemaVersion(ctx context.Context, s *Site) ([]Finding, error) {
 	}
 	switch want := int64(migrations.Latest()); {
 	case version < want:
-		return one(problem("hp-analytics migrate up", "the schema has version %d, this program needs %d: its services stay unready", version, want))
+		return checkup.One(checkup.Wrong("hp-analytics migrate up", "the schema has version %d, this program needs %d: its services stay unready", version, want))
 	case version > want:
-		return one(warning("use the hp-analytics of the version that is installed", "the schema has version %d, this program knows %d", version, want))
+		return checkup.One(checkup.Warn("use the hp-analytics of the version that is installed", "the schema has version %d, this program knows %d", version, want))
 	}
-	return one(fine("the schema has version %d", version))
+	return checkup.One(checkup.Fine("the schema has version %d", version))
 }
 
 func indexes(ctx context.Context, s *Site) ([]Finding, error) {
@@ -35,9 +36,9 @@ func indexes(ctx context.Context, s *Site) ([]Finding, error) {
 		return nil, err
 	}
 	if len(invalid) > 0 {
-		return one(problem("REINDEX INDEX CONCURRENTLY …", "indexes are not valid, so no query uses them: %s", strings.Join(invalid, ", ")))
+		return checkup.One(checkup.Wrong("REINDEX INDEX CONCURRENTLY …", "indexes are not valid, so no query uses them: %s", strings.Join(invalid, ", ")))
 	}
-	return one(fine("every index is valid"))
+	return checkup.One(checkup.Fine("every index is valid"))
 }
 
 // assumable is whether the login may assume a role: since Postgres 16, a member may not have the privilege SET.
@@ -54,18 +55,18 @@ func serviceRoles(ctx context.Context, s *Site) ([]Finding, error) {
 	_, err := pgx.ForEachRow(rows, []any{&role, &there, &may, &super, &login}, func() error {
 		switch {
 		case !there:
-			findings = append(findings, problem("as an administrator: CREATE ROLE "+role+" NOLOGIN; then hp-analytics migrate up", "the role %s does not exist", role))
+			findings = append(findings, checkup.Wrong("as an administrator: CREATE ROLE "+role+" NOLOGIN; then hp-analytics migrate up", "the role %s does not exist", role))
 		case !may:
-			findings = append(findings, problem("as an administrator: GRANT "+role+" TO "+login, "the login %s may not assume the role %s", login, role))
+			findings = append(findings, checkup.Wrong("as an administrator: GRANT "+role+" TO "+login, "the login %s may not assume the role %s", login, role))
 		case super:
-			findings = append(findings, problem("ALTER ROLE "+role+" NOSUPERUSER", "the role %s is a superuser: who controls the service controls the server", role))
+			findings = append(findings, checkup.Wrong("ALTER ROLE "+role+" NOSUPERUSER", "the role %s is a superuser: who controls the service controls the server", role))
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return orFine(findings, "the login may assume the roles of all %d services", len(migrations.Roles()))
+	return checkup.OrFine(findings, "the login may assume the roles of all %d services", len(migrations.Roles()))
 }
 
 func loginRole(ctx context.Context, s *Site) ([]Finding, error) {
@@ -75,10 +76,10 @@ func loginRole(ctx context.Context, s *Site) ([]Finding, error) {
 		return nil, err
 	}
 	if super {
-		return one(warning("give the services a login that owns the database and is no superuser (docs/kubernetes.md#postgres)",
+		return checkup.One(checkup.Warn("give the services a login that owns the database and is no superuser (docs/kubernetes.md#postgres)",
 			"the login %s is a superuser: who controls a service controls the server", login))
 	}
-	return one(fine("the login %s is no superuser", login))
+	return checkup.One(checkup.Fine("the login %s is no superuser", login))
 }
 
 // rights are privileges that show whether the grants of the migrations are in force. Those that must not be there protect
@@ -111,11 +112,11 @@ func privileges(ctx context.Context, s *Site) ([]Finding, error) {
 		}
 		switch {
 		case r.want && !has:
-			findings = append(findings, problem("GRANT "+r.privilege+" ON "+r.table+" TO "+r.role, "%s lacks %s on %s", r.role, r.privilege, r.table))
+			findings = append(findings, checkup.Wrong("GRANT "+r.privilege+" ON "+r.table+" TO "+r.role, "%s lacks %s on %s", r.role, r.privilege, r.table))
 		case has && !r.want:
-			findings = append(findings, problem("REVOKE "+r.privilege+" ON "+r.table+" FROM "+r.role+", and from PUBLIC and roles that it is a member of",
+			findings = append(findings, checkup.Wrong("REVOKE "+r.privilege+" ON "+r.table+" FROM "+r.role+", and from PUBLIC and roles that it is a member of",
 				"%s has %s on %s, which it must not have", r.role, r.privilege, r.table))
 		}
 	}
-	return orFine(findings, "%d privileges are as the migrations grant them", len(rights))
+	return checkup.OrFine(findings, "%d privileges are as the migrations grant them", len(rights))
 }

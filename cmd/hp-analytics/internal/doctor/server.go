@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/hp-analytics/hp-analytics/internal/checkup"
 )
 
 // oldestPostgres is the oldest major version that the platform is tested with.
@@ -21,20 +23,20 @@ func postgresVersion(ctx context.Context, s *Site) ([]Finding, error) {
 	if err := s.Login.QueryRow(ctx, query).Scan(&version, &number, &recovery, &readOnly); err != nil {
 		return nil, err
 	}
-	return one(judgeServer(version, number, recovery, readOnly))
+	return checkup.One(judgeServer(version, number, recovery, readOnly))
 }
 
 func judgeServer(version string, number int, recovery, readOnly bool) Finding {
 	switch {
 	case number < oldestPostgres*10_000:
-		return problem(fmt.Sprintf("upgrade to Postgres %d or newer", oldestPostgres), "Postgres %s is too old", version)
+		return checkup.Wrong(fmt.Sprintf("upgrade to Postgres %d or newer", oldestPostgres), "Postgres %s is too old", version)
 	case recovery:
-		return problem("set DATABASE_URL to the primary, or promote this server", "Postgres %s is a standby: nothing can be written", version)
+		return checkup.Wrong("set DATABASE_URL to the primary, or promote this server", "Postgres %s is a standby: nothing can be written", version)
 	case readOnly:
-		return problem("ALTER SYSTEM, ALTER DATABASE or ALTER ROLE … RESET default_transaction_read_only, whichever sets it",
+		return checkup.Wrong("ALTER SYSTEM, ALTER DATABASE or ALTER ROLE … RESET default_transaction_read_only, whichever sets it",
 			"Postgres %s is read-only (default_transaction_read_only)", version)
 	}
-	return fine("Postgres %s", version)
+	return checkup.Fine("Postgres %s", version)
 }
 
 // setting reads settings of the server by name. It takes what a new session of the login gets, without what this session has set.
@@ -57,15 +59,15 @@ func durability(ctx context.Context, s *Site) ([]Finding, error) {
 	var findings []Finding
 	for _, name := range []string{"fsync", "full_page_writes"} {
 		if values[name] != "on" {
-			findings = append(findings, problem("ALTER SYSTEM SET "+name+" = on, and reload",
+			findings = append(findings, checkup.Wrong("ALTER SYSTEM SET "+name+" = on, and reload",
 				"%s is %s: a crash of the server can destroy the database", name, values[name]))
 		}
 	}
 	if value := values["synchronous_commit"]; value == "off" {
-		findings = append(findings, warning("ALTER SYSTEM SET synchronous_commit = on, and reload",
+		findings = append(findings, checkup.Warn("ALTER SYSTEM SET synchronous_commit = on, and reload",
 			"synchronous_commit is off: ingest switches it on for itself, but a crash can lose products, accounts and keys that were acknowledged"))
 	}
-	return orFine(findings, "fsync and full_page_writes are on, synchronous_commit is %s", values["synchronous_commit"])
+	return checkup.OrFine(findings, "fsync and full_page_writes are on, synchronous_commit is %s", values["synchronous_commit"])
 }
 
 // sharedBuffers is the least for shared_buffers, in pages of 8 KiB: the default of Postgres, 128 MiB.
@@ -84,22 +86,22 @@ func settings(ctx context.Context, s *Site) ([]Finding, error) {
 	}
 	var findings []Finding
 	if encoding != "UTF8" {
-		findings = append(findings, problem("create the database anew with ENCODING 'UTF8', and restore a dump into it",
+		findings = append(findings, checkup.Wrong("create the database anew with ENCODING 'UTF8', and restore a dump into it",
 			"the encoding of the database is %s: names and properties in other alphabets are refused", encoding))
 	}
 	if wal == "minimal" {
-		findings = append(findings, warning("ALTER SYSTEM SET wal_level = replica, and restart Postgres",
+		findings = append(findings, checkup.Warn("ALTER SYSTEM SET wal_level = replica, and restart Postgres",
 			"wal_level is minimal: neither continuous backups nor standbys are possible"))
 	}
 	if small {
-		findings = append(findings, warning("ALTER SYSTEM SET shared_buffers = '1GB' (a quarter of the memory), and restart Postgres",
+		findings = append(findings, checkup.Warn("ALTER SYSTEM SET shared_buffers = '1GB' (a quarter of the memory), and restart Postgres",
 			"shared_buffers is %s: folds and rankings read from the disk what could be in memory", buffers))
 	}
 	if zone != "UTC" && zone != "Etc/UTC" {
-		findings = append(findings, warning("ALTER SYSTEM SET timezone = 'UTC', and reload",
+		findings = append(findings, checkup.Warn("ALTER SYSTEM SET timezone = 'UTC', and reload",
 			"the time zone of new sessions is %s: what you query by hand has other days than the partitions, which are UTC days", zone))
 	}
-	return orFine(findings, "shared_buffers is %s, wal_level is %s, the encoding is %s, times are in UTC", buffers, wal, encoding)
+	return checkup.OrFine(findings, "shared_buffers is %s, wal_level is %s, the encoding is %s, times are in UTC", buffers, wal, encoding)
 }
 
 func autovacuum(ctx context.Context, s *Site) ([]Finding, error) {
@@ -109,7 +111,7 @@ func autovacuum(ctx context.Context, s *Site) ([]Finding, error) {
 	}
 	for _, name := range []string{"autovacuum", "track_counts"} {
 		if values[name] != "on" {
-			return one(problem("ALTER SYSTEM SET "+name+" = on, and reload",
+			return checkup.One(checkup.Wrong("ALTER SYSTEM SET "+name+" = on, and reload",
 				"%s is off: no table is vacuumed, so folds become slower and the disk fills up", name))
 		}
 	}
@@ -124,9 +126,9 @@ func autovacuum(ctx context.Context, s *Site) ([]Finding, error) {
 		return nil, err
 	}
 	if len(tables) > 0 {
-		return one(problem("ALTER TABLE … RESET (autovacuum_enabled)", "autovacuum is off for %s", strings.Join(tables, ", ")))
+		return checkup.One(checkup.Wrong("ALTER TABLE … RESET (autovacuum_enabled)", "autovacuum is off for %s", strings.Join(tables, ", ")))
 	}
-	return one(fine("autovacuum is on"))
+	return checkup.One(checkup.Fine("autovacuum is on"))
 }
 
 // timeZones looks for projects whose time zone the server does not know: their rows cannot be recounted.
@@ -141,8 +143,8 @@ func timeZones(ctx context.Context, s *Site) ([]Finding, error) {
 		return nil, err
 	}
 	if len(unknown) > 0 {
-		return one(problem("install the time zones of the operating system (tzdata) beside Postgres, and restart it",
+		return checkup.One(checkup.Wrong("install the time zones of the operating system (tzdata) beside Postgres, and restart it",
 			"Postgres does not know the time zones of %s", strings.Join(unknown, ", ")))
 	}
-	return one(fine("Postgres knows the time zone of every project"))
+	return checkup.One(checkup.Fine("Postgres knows the time zone of every project"))
 }

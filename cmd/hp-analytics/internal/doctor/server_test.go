@@ -62,7 +62,7 @@ func TestServerWithBadSettings(t *testing.T) {
 	want(t, w, "roles/services", Problem, "the login weak may not assume the role hp_ingest")
 	want(t, w, "roles/login", OK, "weak is no superuser")
 
-	s.hurry = true
+	s.Hurry = true
 	execute(t, s, `CREATE TABLE t ()`)
 	conn := connectAs(t, server.URL())
 	for _, sql := range []string{`BEGIN`, `LOCK TABLE t`, `PREPARE TRANSACTION 'forgotten'`} {

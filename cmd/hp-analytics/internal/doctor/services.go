@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/hp-analytics/hp-analytics/internal/checkup"
 )
 
 // ready asks the services behind the base URL whether they are ready.
@@ -22,14 +24,14 @@ func ready(ctx context.Context, s *Site) ([]Finding, error) {
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return one(problem("start the services; look at proxies and firewalls on the way", "%s does not answer: %s", s.URL, errors.Unwrap(err)))
+		return checkup.One(checkup.Wrong("start the services; look at proxies and firewalls on the way", "%s does not answer: %s", s.URL, errors.Unwrap(err)))
 	}
 	defer response.Body.Close() //nolint:errcheck // it is only read
 	var state struct {
 		Checks map[string]string `json:"checks"`
 	}
 	if err := json.NewDecoder(io.LimitReader(response.Body, 1<<20)).Decode(&state); err != nil {
-		return one(problem("give --url the address of the platform, with its path if it has one", "%s/ready answers %s, and not as the platform does", s.URL, response.Status))
+		return checkup.One(checkup.Wrong("give --url the address of the platform, with its path if it has one", "%s/ready answers %s, and not as the platform does", s.URL, response.Status))
 	}
 	var failing []string
 	for name, result := range state.Checks {
@@ -40,9 +42,9 @@ func ready(ctx context.Context, s *Site) ([]Finding, error) {
 	slices.Sort(failing)
 	switch {
 	case response.StatusCode != http.StatusOK:
-		return one(problem("look at the log for \"readiness check fails\"", "%s is not ready: %s", s.URL, strings.Join(failing, ", ")))
+		return checkup.One(checkup.Wrong("look at the log for \"readiness check fails\"", "%s is not ready: %s", s.URL, strings.Join(failing, ", ")))
 	case len(failing) > 0:
-		return one(warning("look at the log for \"readiness check fails\"", "%s is ready, but %s", s.URL, strings.Join(failing, ", ")))
+		return checkup.One(checkup.Warn("look at the log for \"readiness check fails\"", "%s is ready, but %s", s.URL, strings.Join(failing, ", ")))
 	}
-	return one(fine("%s is ready", s.URL))
+	return checkup.One(checkup.Fine("%s is ready", s.URL))
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/hp-analytics/hp-analytics/internal/checkup"
 )
 
 const (
@@ -25,7 +27,7 @@ func longTransactions(ctx context.Context, s *Site) ([]Finding, error) {
 		FROM pg_stat_activity
 		WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid() AND now() - xact_start >= $1
 		ORDER BY xact_start`
-	rows, _ := s.Login.Query(ctx, query, s.atLeast(transactionLong)) // ForEachRow returns its error
+	rows, _ := s.Login.Query(ctx, query, s.AtLeast(transactionLong)) // ForEachRow returns its error
 	var findings []Finding
 	var pid int
 	var application string
@@ -36,21 +38,21 @@ func longTransactions(ctx context.Context, s *Site) ([]Finding, error) {
 		if expected {
 			do = "nothing, if it is meant to run now; until it ends, folds become slower"
 		}
-		findings = append(findings, warning(do, "a transaction of %q has been open for %s (pid %d): no dead row since then can be removed", application, age.Round(time.Second), pid))
+		findings = append(findings, checkup.Warn(do, "a transaction of %q has been open for %s (pid %d): no dead row since then can be removed", application, age.Round(time.Second), pid))
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	var prepared int
-	if err := s.Login.QueryRow(ctx, `SELECT count(*) FROM pg_prepared_xacts WHERE now() - prepared >= $1`, s.atLeast(transactionLong)).Scan(&prepared); err != nil {
+	if err := s.Login.QueryRow(ctx, `SELECT count(*) FROM pg_prepared_xacts WHERE now() - prepared >= $1`, s.AtLeast(transactionLong)).Scan(&prepared); err != nil {
 		return nil, err
 	}
 	if prepared > 0 {
-		findings = append(findings, problem("SELECT gid FROM pg_prepared_xacts; then COMMIT PREPARED or ROLLBACK PREPARED",
+		findings = append(findings, checkup.Wrong("SELECT gid FROM pg_prepared_xacts; then COMMIT PREPARED or ROLLBACK PREPARED",
 			"%d prepared transactions are open and hold their locks over restarts; the platform makes none", prepared))
 	}
-	return orFine(findings, "no transaction is older than %s", transactionLong)
+	return checkup.OrFine(findings, "no transaction is older than %s", transactionLong)
 }
 
 func blocked(ctx context.Context, s *Site) ([]Finding, error) {
@@ -61,21 +63,21 @@ func blocked(ctx context.Context, s *Site) ([]Finding, error) {
 		GROUP BY a.pid, a.application_name
 		HAVING max(now() - l.waitstart) >= $1
 		ORDER BY 3 DESC`
-	rows, _ := s.Login.Query(ctx, query, s.atLeast(blockedLong)) // ForEachRow returns its error
+	rows, _ := s.Login.Query(ctx, query, s.AtLeast(blockedLong)) // ForEachRow returns its error
 	var findings []Finding
 	var pid int
 	var application string
 	var waits time.Duration
 	var by []int
 	_, err := pgx.ForEachRow(rows, []any{&pid, &application, &waits, &by}, func() error {
-		findings = append(findings, problem(fmt.Sprintf("SELECT * FROM pg_stat_activity WHERE pid = ANY ('%s'); then pg_terminate_backend for the one in the way", pids(by)),
+		findings = append(findings, checkup.Wrong(fmt.Sprintf("SELECT * FROM pg_stat_activity WHERE pid = ANY ('%s'); then pg_terminate_backend for the one in the way", pids(by)),
 			"%q (pid %d) has waited for a lock of pid %s for %s", application, pid, pids(by), waits.Round(time.Second)))
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return orFine(findings, "no session has waited for a lock for %s", blockedLong)
+	return checkup.OrFine(findings, "no session has waited for a lock for %s", blockedLong)
 }
 
 // pids formats an array as Postgres does.
@@ -102,14 +104,14 @@ func slots(ctx context.Context, s *Site) ([]Finding, error) {
 		do := "start its standby or subscriber again, or SELECT pg_drop_replication_slot('" + name + "'); max_slot_wal_keep_size bounds what a slot holds"
 		switch {
 		case held >= walMuch:
-			findings = append(findings, problem(do, "the replication slot %s holds %s of WAL: the disk fills up", name, size(float64(held))))
+			findings = append(findings, checkup.Wrong(do, "the replication slot %s holds %s of WAL: the disk fills up", name, checkup.Size(float64(held))))
 		case !active:
-			findings = append(findings, warning(do, "nobody reads the replication slot %s, which holds %s of WAL and keeps all that follows", name, size(float64(held))))
+			findings = append(findings, checkup.Warn(do, "nobody reads the replication slot %s, which holds %s of WAL and keeps all that follows", name, checkup.Size(float64(held))))
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return orFine(findings, "no replication slot holds much WAL")
+	return checkup.OrFine(findings, "no replication slot holds much WAL")
 }

@@ -29,6 +29,11 @@ type Access struct {
 	Archived bool
 }
 
+// onlyAdmins reports whether the rule is for admins of the installation only, who are in no project.
+func (a Access) onlyAdmins() bool {
+	return len(a.Roles) == 1 && a.Roles[0] == authn.Admin && len(a.Scopes) == 0 && a.Self == ""
+}
+
 // accessOf reads the extension x-access of o. There is no default, so that nobody opens an operation by forgetting it.
 func accessOf(document *openapi3.T, o *Operation) (Access, error) {
 	switch value := o.Spec.Extensions["x-access"].(type) {

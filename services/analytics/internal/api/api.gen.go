@@ -54,6 +54,13 @@ const (
 	MetricViews         Metric = "views"
 )
 
+// Defines values for SystemFindingLevel.
+const (
+	SystemFindingLevelOk      SystemFindingLevel = "ok"
+	SystemFindingLevelProblem SystemFindingLevel = "problem"
+	SystemFindingLevelWarning SystemFindingLevel = "warning"
+)
+
 // Defines values for UserMetric.
 const (
 	UserMetricAddToCarts    UserMetric = "add_to_carts"
@@ -619,6 +626,340 @@ type SeriesPoint struct {
 	ZoneChanged bool `json:"zone_changed,omitempty"`
 }
 
+// Slug The name of a project in the header `Project` and in paths. It never changes.
+//
+// Example: default
+type Slug = string
+
+// System The state of the installation.
+type System struct {
+	// AsOf When it was read.
+	AsOf time.Time `json:"as_of"`
+
+	// Caches Where the answers about numbers came from, since the process that answers this began. Other replicas have their own.
+	Caches SystemCaches `json:"caches"`
+
+	// Erasures Erasures of users that are not done.
+	Erasures SystemErasures `json:"erasures"`
+
+	// Failed Batches that are set aside, because folding them fails. `hp-analytics batches list` says why.
+	Failed SystemFailed `json:"failed"`
+
+	// Findings What `hp-analytics doctor` says about queue, backlog and numbers, in its order.
+	Findings []SystemFinding `json:"findings"`
+
+	// Pending Batches that are stored and not in the numbers yet.
+	Pending SystemPending `json:"pending"`
+	Queue   *SystemQueue  `json:"queue"`
+
+	// Reconciles The last reconcile of all days of each project that had one, newest first, at most 20.
+	Reconciles []SystemReconcile `json:"reconciles"`
+
+	// Storage What the database needs.
+	Storage SystemStorage `json:"storage"`
+
+	// Versions What runs.
+	Versions SystemVersions `json:"versions"`
+
+	// Workers The aggregators that sent a sign of life in the last half minute; null while Redis does not answer.
+	Workers *[]SystemWorker `json:"workers"`
+
+	// ZoneChanges The changes of time zones that have begun and are not finished, at most 20.
+	ZoneChanges []SystemZoneChange `json:"zone_changes"`
+}
+
+// SystemBacklog What is pending of a project.
+type SystemBacklog struct {
+	// Batches How many batches.
+	Batches int64 `json:"batches"`
+
+	// OldestAt When the oldest was received.
+	OldestAt time.Time `json:"oldest_at"`
+
+	// Project The name of a project in the header `Project` and in paths. It never changes.
+	//
+	// Example: default
+	Project Slug `json:"project"`
+
+	// Rows How many rows.
+	Rows int64 `json:"rows"`
+}
+
+// SystemBatch A batch that is set aside.
+type SystemBatch struct {
+	// FailedAt When folding it failed for the last time.
+	FailedAt time.Time `json:"failed_at"`
+
+	// ID Its number.
+	ID int64 `json:"id"`
+
+	// Kind What its rows are: `events`, `orders` or `refunds`.
+	Kind string `json:"kind"`
+
+	// Project The name of a project in the header `Project` and in paths. It never changes.
+	//
+	// Example: default
+	Project Slug `json:"project"`
+
+	// ReceivedAt When it was received.
+	ReceivedAt time.Time `json:"received_at"`
+
+	// Rows How many rows it has.
+	Rows int `json:"rows"`
+}
+
+// SystemCaches Where the answers about numbers came from, since the process that answers this began. Other replicas have their own.
+type SystemCaches struct {
+	// Computed Computed from Postgres.
+	Computed int64 `json:"computed"`
+
+	// Process From the memory of the process.
+	Process int64 `json:"process"`
+
+	// Redis From Redis.
+	Redis int64 `json:"redis"`
+
+	// Shared Computed for another request at the same moment.
+	Shared int64 `json:"shared"`
+}
+
+// SystemDay The events of a day.
+type SystemDay struct {
+	// Bytes About what their raw rows need, by the average of all; 0 until the table of events was analyzed for the first time.
+	Bytes int64 `json:"bytes"`
+
+	// Day The day, by the clocks of each project.
+	Day openapi_types.Date `json:"day"`
+
+	// Events Events of all projects, without orders and refunds.
+	Events int64 `json:"events"`
+}
+
+// SystemErasure An erasure that is not done.
+type SystemErasure struct {
+	// Failing Whether the last attempt failed; it is tried again.
+	Failing bool `json:"failing"`
+
+	// HeldBy How many failed batches hold it up.
+	HeldBy int `json:"held_by"`
+
+	// ID The id of its receipt.
+	ID openapi_types.UUID `json:"id"`
+
+	// Phase What is done next: `users`, `writers`, `rows` or `rollups`.
+	Phase string `json:"phase"`
+
+	// Project The name of a project in the header `Project` and in paths. It never changes.
+	//
+	// Example: default
+	Project Slug `json:"project"`
+
+	// RequestedAt When it was asked for.
+	RequestedAt time.Time `json:"requested_at"`
+
+	// State `waiting` or `running`.
+	State string `json:"state"`
+}
+
+// SystemErasures Erasures of users that are not done.
+type SystemErasures struct {
+	// Items The oldest.
+	Items []SystemErasure `json:"items"`
+
+	// Open How many there are.
+	Open int `json:"open"`
+}
+
+// SystemFailed Batches that are set aside, because folding them fails. `hp-analytics batches list` says why.
+type SystemFailed struct {
+	// Batches How many there are.
+	Batches int64 `json:"batches"`
+
+	// Items The newest.
+	Items []SystemBatch `json:"items"`
+
+	// Rows Their rows, which are missing from the numbers.
+	Rows int64 `json:"rows"`
+}
+
+// SystemFinding What a check has found.
+type SystemFinding struct {
+	// Area What is looked at, such as `backlog`.
+	Area string `json:"area"`
+
+	// Check Which check of the area, such as `pending`.
+	Check string `json:"check"`
+
+	// Do What to do; empty if the level is `ok`.
+	Do string `json:"do"`
+
+	// Level How bad it is.
+	Level SystemFindingLevel `json:"level"`
+
+	// Says What was found.
+	Says string `json:"says"`
+}
+
+// SystemFindingLevel How bad it is.
+type SystemFindingLevel string
+
+// SystemPending Batches that are stored and not in the numbers yet.
+type SystemPending struct {
+	// Batches How many there are.
+	Batches int64 `json:"batches"`
+
+	// Lanes How many lanes are held by a fold now. Pending batches belong to no lane until they are folded.
+	Lanes int `json:"lanes"`
+
+	// OldestAt When the oldest was received; null if none is pending.
+	OldestAt *time.Time `json:"oldest_at"`
+
+	// Projects Those with the most pending rows.
+	Projects []SystemBacklog `json:"projects"`
+
+	// Rows Their rows: events, and lines of orders and refunds.
+	Rows int64 `json:"rows"`
+}
+
+// SystemQueue The queue of wake-up tasks; null while Redis does not answer.
+type SystemQueue struct {
+	// Active Tasks that run.
+	Active int `json:"active"`
+
+	// Archived Tasks that are not tried again.
+	Archived int `json:"archived"`
+
+	// Backlog What the autoscaler of the aggregators (the HPA) goes by: tasks that wait or run.
+	Backlog int `json:"backlog"`
+
+	// DoneToday Tasks of this day in UTC that ended, failures included.
+	DoneToday int `json:"done_today"`
+
+	// FailedToday Failures of this day in UTC.
+	FailedToday int `json:"failed_today"`
+
+	// Name Its name in Redis.
+	Name string `json:"name"`
+
+	// OldestSeconds How long the oldest task has waited.
+	OldestSeconds float32 `json:"oldest_seconds"`
+
+	// Paused Whether an operator has paused it.
+	Paused bool `json:"paused"`
+
+	// Retried Tasks that failed and wait to be tried again.
+	Retried int `json:"retried"`
+
+	// Waiting Tasks that wait for a worker.
+	Waiting int `json:"waiting"`
+}
+
+// SystemReconcile The result of a reconcile of all days of a project.
+type SystemReconcile struct {
+	// Days Days that were recounted.
+	Days int `json:"days"`
+
+	// Differences Differences between raw rows and numbers; 0 proves the numbers.
+	Differences int `json:"differences"`
+
+	// FinishedAt When it was done.
+	FinishedAt time.Time `json:"finished_at"`
+
+	// Project The name of a project in the header `Project` and in paths. It never changes.
+	//
+	// Example: default
+	Project Slug `json:"project"`
+
+	// Rows Raw rows that were counted.
+	Rows int64 `json:"rows"`
+}
+
+// SystemStorage What the database needs.
+type SystemStorage struct {
+	// Bytes The whole database.
+	Bytes int64 `json:"bytes"`
+
+	// Days The last 30 days that have events, newest first.
+	Days []SystemDay `json:"days"`
+
+	// Tables The 20 largest tables, with indexes. All partitions of a table are one.
+	Tables []SystemTable `json:"tables"`
+}
+
+// SystemTable A table.
+type SystemTable struct {
+	// Bytes Its bytes on the disk, with indexes.
+	Bytes int64 `json:"bytes"`
+
+	// Name Its name.
+	Name string `json:"name"`
+
+	// Rows About how many rows it has, as of the last analyze.
+	Rows int64 `json:"rows"`
+}
+
+// SystemVersions What runs.
+type SystemVersions struct {
+	// Postgres That of the server.
+	Postgres string `json:"postgres"`
+
+	// Redis That of the server; null while it does not answer.
+	Redis *string `json:"redis"`
+
+	// Schema That of the schema of the database.
+	Schema int `json:"schema"`
+
+	// Service That of the process that answers this.
+	Service string `json:"service"`
+}
+
+// SystemWorker An aggregator that takes tasks.
+type SystemWorker struct {
+	// Busy How many it runs now.
+	Busy int `json:"busy"`
+
+	// Concurrency How many tasks it takes at once.
+	Concurrency int `json:"concurrency"`
+
+	// Host Its host, or its pod.
+	Host string `json:"host"`
+
+	// Pid Its process.
+	Pid int `json:"pid"`
+
+	// StartedAt When it began to take tasks.
+	StartedAt time.Time `json:"started_at"`
+
+	// Status `active`, or that it stops.
+	Status string `json:"status"`
+}
+
+// SystemZoneChange A change of a time zone that is not finished.
+type SystemZoneChange struct {
+	// DaysDone Days that the new zone counts.
+	DaysDone int `json:"days_done"`
+
+	// DaysTotal Days that it is going to count.
+	DaysTotal int `json:"days_total"`
+
+	// Failing Whether the last step failed; it is tried again.
+	Failing bool `json:"failing"`
+
+	// From The zone before.
+	From string `json:"from"`
+
+	// Project The name of a project in the header `Project` and in paths. It never changes.
+	//
+	// Example: default
+	Project Slug `json:"project"`
+
+	// StartedAt When it began.
+	StartedAt time.Time `json:"started_at"`
+
+	// To The new zone.
+	To string `json:"to"`
+}
+
 // TopProduct One place of a ranking.
 type TopProduct struct {
 	// Counts Counts over a period. Guests do not get purchases, units and revenue of products.
@@ -1028,6 +1369,9 @@ type ServerInterface interface {
 	// UserSummary The counts of a user
 	// (GET /analytics/users/{id}/summary)
 	UserSummary(w http.ResponseWriter, r *http.Request, id string, params UserSummaryParams)
+	// GetSystem The state of the installation
+	// (GET /system)
+	GetSystem(w http.ResponseWriter, r *http.Request)
 }
 
 // Unimplemented server implementation that returns http.StatusNotImplemented for each endpoint.
@@ -1103,6 +1447,12 @@ func (_ Unimplemented) TopUsers(w http.ResponseWriter, r *http.Request, params T
 // UserSummary The counts of a user
 // (GET /analytics/users/{id}/summary)
 func (_ Unimplemented) UserSummary(w http.ResponseWriter, r *http.Request, id string, params UserSummaryParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetSystem The state of the installation
+// (GET /system)
+func (_ Unimplemented) GetSystem(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -2104,6 +2454,20 @@ func (siw *ServerInterfaceWrapper) UserSummary(w http.ResponseWriter, r *http.Re
 	handler.ServeHTTP(w, r)
 }
 
+// GetSystem operation middleware
+func (siw *ServerInterfaceWrapper) GetSystem(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetSystem(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 type UnescapedCookieParamError struct {
 	ParamName string
 	Err       error
@@ -2252,6 +2616,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/analytics/users/top", wrapper.TopUsers)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/system", wrapper.GetSystem)
 	})
 
 	return r
@@ -2817,6 +3184,27 @@ func (response UserSummary304Response) VisitUserSummaryResponse(w http.ResponseW
 	return nil
 }
 
+type GetSystemRequestObject struct {
+}
+
+type GetSystemResponseObject interface {
+	VisitGetSystemResponse(w http.ResponseWriter) error
+}
+
+type GetSystem200JSONResponse System
+
+func (response GetSystem200JSONResponse) VisitGetSystemResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// EventNames The names of events
@@ -2855,6 +3243,9 @@ type StrictServerInterface interface {
 	// UserSummary The counts of a user
 	// (GET /analytics/users/{id}/summary)
 	UserSummary(ctx context.Context, request UserSummaryRequestObject) (UserSummaryResponseObject, error)
+	// GetSystem The state of the installation
+	// (GET /system)
+	GetSystem(ctx context.Context, request GetSystemRequestObject) (GetSystemResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error)
@@ -3199,6 +3590,30 @@ func (sh *strictHandler) UserSummary(w http.ResponseWriter, r *http.Request, id 
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(UserSummaryResponseObject); ok {
 		if err := validResponse.VisitUserSummaryResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetSystem operation middleware
+func (sh *strictHandler) GetSystem(w http.ResponseWriter, r *http.Request) {
+	var request GetSystemRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetSystem(ctx, request.(GetSystemRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetSystem")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetSystemResponseObject); ok {
+		if err := validResponse.VisitGetSystemResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -21,6 +21,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/postgres"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/redis"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/report"
+	"github.com/hp-analytics/hp-analytics/services/analytics/internal/system"
 )
 
 // Server implements the operations of the contract with the tag analytics.
@@ -34,6 +35,7 @@ type Server struct {
 	// Shared limits the requests with each share link; nil for no limit.
 	Shared *ratelimit.Limiter
 	Live   *live.Hub
+	System *system.Reader
 	// Heartbeat is the time between two signs of life of a stream; 0 is 15 s.
 	Heartbeat time.Duration
 	// OpenToUsers lets guests read rankings and series of products, without sales.

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/quantity"
+	"github.com/hp-analytics/hp-analytics/internal/quantity"
 )
 
 func TestOf(t *testing.T) {

@@ -1,18 +1,19 @@
-package doctor
+package checkup
 
 import (
 	"context"
 	"slices"
 	"time"
 
-	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/quantity"
 	"github.com/hp-analytics/hp-analytics/internal/protocol"
+	"github.com/hp-analytics/hp-analytics/internal/quantity"
 )
 
-const (
-	latencyHigh = 10 * time.Second // of the oldest task that waits
-	retryMany   = 100              // tasks that wait for another try
-)
+// latencyHigh is how long the oldest task may wait.
+const latencyHigh = 10 * time.Second
+
+// RetryMany is the number of tasks that failed and wait to be tried again, from which on that is worth a look.
+const RetryMany = 100
 
 // queueTasks looks at the queue of wake-up tasks. A lost task delays a fold by seconds, so only its whole is judged.
 func queueTasks(ctx context.Context, s *Site) ([]Finding, error) {
@@ -21,7 +22,7 @@ func queueTasks(ctx context.Context, s *Site) ([]Finding, error) {
 		return nil, err
 	}
 	if !known {
-		return one(fine("the queue %s is new: no task was enqueued since Redis was last wiped", name))
+		return One(Fine("the queue %s is new: no task was enqueued since Redis was last wiped", name))
 	}
 	info, err := s.Queue.GetQueueInfo(name)
 	if err != nil {
@@ -29,20 +30,20 @@ func queueTasks(ctx context.Context, s *Site) ([]Finding, error) {
 	}
 	var findings []Finding
 	if info.Paused {
-		findings = append(findings, problem("hp-analytics queue resume", "the queue is paused: only the sweeper folds"))
+		findings = append(findings, Wrong("hp-analytics queue resume", "the queue is paused: only the sweeper folds"))
 	}
-	if info.Pending > 0 && info.Latency >= s.atLeast(latencyHigh) {
-		findings = append(findings, warning("look whether aggregators run and fold (hp-analytics queue); start more of them",
+	if info.Pending > 0 && info.Latency >= s.AtLeast(latencyHigh) {
+		findings = append(findings, Warn("look whether aggregators run and fold (hp-analytics queue); start more of them",
 			"%s waiting, the oldest for %s", quantity.Of(info.Pending, "task"), info.Latency.Round(time.Second)))
 	}
 	if info.Archived > 0 {
-		findings = append(findings, warning("hp-analytics queue list archived says why; hp-analytics queue delete --archived",
+		findings = append(findings, Warn("hp-analytics queue list archived says why; hp-analytics queue delete --archived",
 			"%s not tried again after many failures; the sweeper did the work", quantity.Of(info.Archived, "task")))
 	}
-	if info.Retry >= retryMany {
-		findings = append(findings, warning("hp-analytics queue list retry says why; look at the log of the aggregator", "%s failed, and tried again", quantity.Of(info.Retry, "task")))
+	if info.Retry >= RetryMany {
+		findings = append(findings, Warn("hp-analytics queue list retry says why; look at the log of the aggregator", "%s failed, and tried again", quantity.Of(info.Retry, "task")))
 	}
-	return orFine(findings, "tasks: %d waiting, %d running, %d tried again; today %d done, %d of them failed", info.Pending, info.Active, info.Retry, info.Processed, info.Failed)
+	return OrFine(findings, "tasks: %d waiting, %d running, %d tried again; today %d done, %d of them failed", info.Pending, info.Active, info.Retry, info.Processed, info.Failed)
 }
 
 // queue returns the name of the queue, and whether Asynq knows it.
@@ -71,7 +72,7 @@ func queueWorkers(ctx context.Context, s *Site) ([]Finding, error) {
 		}
 	}
 	if processes == 0 {
-		return one(problem("start the aggregator; if it runs, compare its REDIS_URL and REDIS_NAMESPACE with those used here", "no aggregator takes tasks from the queue %s", name))
+		return One(Wrong("start the aggregator; if it runs, compare its REDIS_URL and REDIS_NAMESPACE with those used here", "no aggregator takes tasks from the queue %s", name))
 	}
-	return one(fine("%s taking tasks, %d at once", quantity.Of(processes, "aggregator"), folds))
+	return One(Fine("%s taking tasks, %d at once", quantity.Of(processes, "aggregator"), folds))
 }

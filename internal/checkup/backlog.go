@@ -1,11 +1,11 @@
-package doctor
+package checkup
 
 import (
 	"context"
 	"fmt"
 	"time"
 
-	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/quantity"
+	"github.com/hp-analytics/hp-analytics/internal/quantity"
 )
 
 const (
@@ -32,14 +32,14 @@ func pendingBatches(ctx context.Context, s *Site) ([]Finding, error) {
 	const do = "look at the log and /ready of the aggregator; start more of it (AGGREGATOR_CONCURRENCY, replicas) if it is busy"
 	switch {
 	case age >= pendingLate:
-		return one(problem(do, "%s: the numbers are that old", state))
+		return One(Wrong(do, "%s: the numbers are that old", state))
 	case age >= pendingOld:
-		return one(warning(do, "%s", state))
+		return One(Warn(do, "%s", state))
 	}
 	if batches == 0 {
-		return one(fine("no batch is pending"))
+		return One(Fine("no batch is pending"))
 	}
-	return one(fine("%s", state))
+	return One(Fine("%s", state))
 }
 
 func failedBatches(ctx context.Context, s *Site) ([]Finding, error) {
@@ -49,10 +49,10 @@ func failedBatches(ctx context.Context, s *Site) ([]Finding, error) {
 		return nil, err
 	}
 	if batches > 0 {
-		return one(problem("hp-analytics batches list says why; after the repair: hp-analytics batches release --all",
+		return One(Wrong("hp-analytics batches list says why; after the repair: hp-analytics batches release --all",
 			"%s set aside, because folding fails: %s missing from the numbers", quantity.Of(batches, "batch"), quantity.Of(rows, "row")))
 	}
-	return one(fine("no batch is set aside"))
+	return One(Fine("no batch is set aside"))
 }
 
 // deadRows looks at the table of batches, of which every row is updated once: without vacuum its indexes slow every fold down.
@@ -67,14 +67,14 @@ func deadRows(ctx context.Context, s *Site) ([]Finding, error) {
 	}
 	var findings []Finding
 	if dead >= deadMany && dead >= live/5 {
-		findings = append(findings, warning("end long transactions (sessions, above); then VACUUM ingest.batches",
+		findings = append(findings, Warn("end long transactions (sessions, above); then VACUUM ingest.batches",
 			"ingest.batches has %s beside %d: vacuum does not keep up", quantity.Of(dead, "dead row"), live))
 	}
 	if index >= indexLarge && index >= entryLarge*pending {
-		findings = append(findings, warning("REINDEX INDEX CONCURRENTLY ingest.batches_pending_idx",
-			"the index of pending batches has %s for %s: every fold reads it", size(float64(index)), quantity.Of(pending, "batch")))
+		findings = append(findings, Warn("REINDEX INDEX CONCURRENTLY ingest.batches_pending_idx",
+			"the index of pending batches has %s for %s: every fold reads it", Size(float64(index)), quantity.Of(pending, "batch")))
 	}
-	return orFine(findings, "ingest.batches has %s beside %d, and %s of index for %s", quantity.Of(dead, "dead row"), live, size(float64(index)), quantity.Of(pending, "pending batch"))
+	return OrFine(findings, "ingest.batches has %s beside %d, and %s of index for %s", quantity.Of(dead, "dead row"), live, Size(float64(index)), quantity.Of(pending, "pending batch"))
 }
 
 // unmergedSegments looks for days of which a ranking of products reads many small segments.
@@ -90,8 +90,8 @@ func unmergedSegments(ctx context.Context, s *Site) ([]Finding, error) {
 		return nil, err
 	}
 	if most >= segmentsMany {
-		return one(warning("look for \"merge of segments\" in the log of the aggregator",
+		return One(Warn("look for \"merge of segments\" in the log of the aggregator",
 			"%d segments of rollups are not merged, %d of them of one day: rankings of products are slow", all, most))
 	}
-	return one(fine("%d segments of rollups are not merged", all))
+	return One(Fine("%d segments of rollups are not merged", all))
 }

@@ -1,4 +1,4 @@
-package doctor
+package checkup
 
 import (
 	"context"
@@ -7,7 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/hp-analytics/hp-analytics/cmd/hp-analytics/internal/quantity"
+	"github.com/hp-analytics/hp-analytics/internal/quantity"
 )
 
 // reconcileEvery is how often the numbers should be recounted.
@@ -34,21 +34,21 @@ func lastReconcile(ctx context.Context, s *Site) ([]Finding, error) {
 		projects++
 		switch {
 		case age == nil:
-			findings = append(findings, warning("hp-analytics reconcile (every night, from cron)", "%s: its numbers were never recounted as a whole", slug))
+			findings = append(findings, Warn("hp-analytics reconcile (every night, from cron)", "%s: its numbers were never recounted as a whole", slug))
 		case *differences > 0:
-			findings = append(findings, problem("hp-analytics reconcile names the days; then hp-analytics rebuild --from DAY --to DAY --project "+slug+" and hp-analytics reconcile",
+			findings = append(findings, Wrong("hp-analytics reconcile names the days; then hp-analytics rebuild --from DAY --to DAY --project "+slug+" and hp-analytics reconcile",
 				"%s: the last reconcile of all days, %s ago, found %s", slug, age.Round(time.Minute), quantity.Of(*differences, "difference")))
 		case *age > reconcileEvery:
-			findings = append(findings, warning("hp-analytics reconcile (every night, from cron)", "%s: its numbers were last recounted as a whole %s ago", slug, age.Round(time.Hour)))
+			findings = append(findings, Warn("hp-analytics reconcile (every night, from cron)", "%s: its numbers were last recounted as a whole %s ago", slug, age.Round(time.Hour)))
 		default:
-			findings = append(findings, fine("%s: recounted %s ago from %s without a difference", slug, age.Round(time.Minute), quantity.Of(*counted, "raw row")))
+			findings = append(findings, Fine("%s: recounted %s ago from %s without a difference", slug, age.Round(time.Minute), quantity.Of(*counted, "raw row")))
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return orFine(findings, "no project has numbers yet")
+	return OrFine(findings, "no project has numbers yet")
 }
 
 // rebuildLong is from when on a rebuild that is not finished is taken for an interrupted one.
@@ -64,14 +64,14 @@ func rebuilds(ctx context.Context, s *Site) ([]Finding, error) {
 	var project int16
 	var from, to, begun time.Time
 	_, err := pgx.ForEachRow(rows, []any{&project, &from, &to, &begun}, func() error {
-		findings = append(findings, warning("run the same hp-analytics rebuild again with --restart",
+		findings = append(findings, Warn("run the same hp-analytics rebuild again with --restart",
 			"the rebuild of %s to %s in project %d, begun %s, is not finished", from.Format(time.DateOnly), to.Format(time.DateOnly), project, begun.UTC().Format(time.RFC3339)))
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return orFine(findings, "no rebuild was interrupted")
+	return OrFine(findings, "no rebuild was interrupted")
 }
 
 // workLong is how long a change of a time zone or an erasure may take.
@@ -100,26 +100,25 @@ func zoneChanges(ctx context.Context, s *Site) ([]Finding, error) {
 		state := fmt.Sprintf("%s: %d of %s moved to %s in %s", slug, done, quantity.Of(total, "day"), zone, age)
 		switch {
 		case failure != "":
-			findings = append(findings, warning(do, "%s; the last step failed: %s", state, failure))
+			findings = append(findings, Warn(do, "%s; the last step failed: %s", state, failure))
 		case age >= workLong || done == 0 && age >= startLong:
-			findings = append(findings, warning(do, "%s", state))
+			findings = append(findings, Warn(do, "%s", state))
 		default:
-			findings = append(findings, fine("%s", state))
+			findings = append(findings, Fine("%s", state))
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return orFine(findings, "no change of a time zone is open")
+	return OrFine(findings, "no change of a time zone is open")
 }
 
 // erasures looks for requests to forget a user that are not done.
 func erasures(ctx context.Context, s *Site) ([]Finding, error) {
 	const query = `
-		SELECT count(*), count(*) FILTER (WHERE cardinality(held_by) > 0), count(*) FILTER (WHERE last_error IS NOT NULL),
-			coalesce(now() - min(requested_at), interval '0')
-		FROM ingest.erasures WHERE state <> 'done'`
+		SELECT count(*), count(*) FILTER (WHERE held_by > 0), count(*) FILTER (WHERE failing), coalesce(now() - min(requested_at), interval '0')
+		FROM ingest.open_erasures`
 	var open, held, failing int
 	var age time.Duration
 	if err := s.Data.QueryRow(ctx, query).Scan(&open, &held, &failing, &age); err != nil {
@@ -128,13 +127,13 @@ func erasures(ctx context.Context, s *Site) ([]Finding, error) {
 	age = age.Round(time.Second)
 	switch {
 	case held > 0:
-		return one(warning("hp-analytics batches list; repair these batches, or release them", "%s not done, held up by batches that cannot be folded: %d, the oldest asked for %s ago", quantity.Of(open, "erasure"), held, age))
+		return One(Warn("hp-analytics batches list; repair these batches, or release them", "%s not done, held up by batches that cannot be folded: %d, the oldest asked for %s ago", quantity.Of(open, "erasure"), held, age))
 	case failing > 0:
-		return one(warning("SELECT id, last_error FROM ingest.erasures WHERE state <> 'done'", "%s not done, failed and tried again: %d, the oldest asked for %s ago", quantity.Of(open, "erasure"), failing, age))
+		return One(Warn("SELECT id, last_error FROM ingest.erasures WHERE state <> 'done'", "%s not done, failed and tried again: %d, the oldest asked for %s ago", quantity.Of(open, "erasure"), failing, age))
 	case age >= workLong:
-		return one(warning("look at the log of the aggregator for the erasure", "%s not done, the oldest asked for %s ago", quantity.Of(open, "erasure"), age))
+		return One(Warn("look at the log of the aggregator for the erasure", "%s not done, the oldest asked for %s ago", quantity.Of(open, "erasure"), age))
 	case open > 0:
-		return one(fine("%s not done, the oldest asked for %s ago", quantity.Of(open, "erasure"), age))
+		return One(Fine("%s not done, the oldest asked for %s ago", quantity.Of(open, "erasure"), age))
 	}
-	return one(fine("no erasure is open"))
+	return One(Fine("no erasure is open"))
 }
