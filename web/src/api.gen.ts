@@ -2688,6 +2688,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/system": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The state of the installation
+         * @description What waits, works and fails in the installation, as of `as_of`, which is at most 5 seconds ago, for all projects together. `findings` says in the words of `hp-analytics doctor` what is wrong and what to do. What Redis knows is null while Redis does not answer. Lists have at most 20 items, those of tables and days are bounded, too. Needs the role `admin`; API keys are refused.
+         */
+        get: operations["getSystem"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -6261,6 +6281,310 @@ export interface components {
             /** @description The `cursor` of the next page; null on the last. */
             next_cursor: string | null;
             meta: components["schemas"]["Meta"];
+        };
+        /** @description The state of the installation. */
+        System: {
+            /**
+             * Format: date-time
+             * @description When it was read.
+             */
+            as_of: string;
+            /** @description What `hp-analytics doctor` says about queue, backlog and numbers, in its order. */
+            findings: components["schemas"]["SystemFinding"][];
+            pending: components["schemas"]["SystemPending"];
+            failed: components["schemas"]["SystemFailed"];
+            queue: components["schemas"]["SystemQueue"] | null;
+            /** @description The aggregators that sent a sign of life in the last half minute; null while Redis does not answer. */
+            workers: components["schemas"]["SystemWorker"][] | null;
+            caches: components["schemas"]["SystemCaches"];
+            /** @description The last reconcile of all days of each project that had one, newest first, at most 20. */
+            reconciles: components["schemas"]["SystemReconcile"][];
+            erasures: components["schemas"]["SystemErasures"];
+            /** @description The changes of time zones that have begun and are not finished, at most 20. */
+            zone_changes: components["schemas"]["SystemZoneChange"][];
+            storage: components["schemas"]["SystemStorage"];
+            versions: components["schemas"]["SystemVersions"];
+        };
+        /** @description What a check has found. */
+        SystemFinding: {
+            /** @description What is looked at, such as `backlog`. */
+            area: string;
+            /** @description Which check of the area, such as `pending`. */
+            check: string;
+            /**
+             * @description How bad it is.
+             * @enum {string}
+             */
+            level: "ok" | "warning" | "problem";
+            /** @description What was found. */
+            says: string;
+            /** @description What to do; empty if the level is `ok`. */
+            do: string;
+        };
+        /** @description Batches that are stored and not in the numbers yet. */
+        SystemPending: {
+            /**
+             * Format: int64
+             * @description How many there are.
+             */
+            batches: number;
+            /**
+             * Format: int64
+             * @description Their rows: events, and lines of orders and refunds.
+             */
+            rows: number;
+            /**
+             * Format: date-time
+             * @description When the oldest was received; null if none is pending.
+             */
+            oldest_at: string | null;
+            /** @description How many lanes are held by a fold now. Pending batches belong to no lane until they are folded. */
+            lanes: number;
+            /** @description Those with the most pending rows. */
+            projects: components["schemas"]["SystemBacklog"][];
+        };
+        /** @description What is pending of a project. */
+        SystemBacklog: {
+            project: components["schemas"]["Slug"];
+            /**
+             * Format: int64
+             * @description How many batches.
+             */
+            batches: number;
+            /**
+             * Format: int64
+             * @description How many rows.
+             */
+            rows: number;
+            /**
+             * Format: date-time
+             * @description When the oldest was received.
+             */
+            oldest_at: string;
+        };
+        /** @description Batches that are set aside, because folding them fails. `hp-analytics batches list` says why. */
+        SystemFailed: {
+            /**
+             * Format: int64
+             * @description How many there are.
+             */
+            batches: number;
+            /**
+             * Format: int64
+             * @description Their rows, which are missing from the numbers.
+             */
+            rows: number;
+            /** @description The newest. */
+            items: components["schemas"]["SystemBatch"][];
+        };
+        /** @description A batch that is set aside. */
+        SystemBatch: {
+            /**
+             * Format: int64
+             * @description Its number.
+             */
+            id: number;
+            project: components["schemas"]["Slug"];
+            /** @description What its rows are: `events`, `orders` or `refunds`. */
+            kind: string;
+            /** @description How many rows it has. */
+            rows: number;
+            /**
+             * Format: date-time
+             * @description When it was received.
+             */
+            received_at: string;
+            /**
+             * Format: date-time
+             * @description When folding it failed for the last time.
+             */
+            failed_at: string;
+        };
+        /** @description The queue of wake-up tasks; null while Redis does not answer. */
+        SystemQueue: {
+            /** @description Its name in Redis. */
+            name: string;
+            /** @description Whether an operator has paused it. */
+            paused: boolean;
+            /** @description Tasks that wait for a worker. */
+            waiting: number;
+            /** @description Tasks that run. */
+            active: number;
+            /** @description Tasks that failed and wait to be tried again. */
+            retried: number;
+            /** @description Tasks that are not tried again. */
+            archived: number;
+            /** @description Tasks of this day in UTC that ended, failures included. */
+            done_today: number;
+            /** @description Failures of this day in UTC. */
+            failed_today: number;
+            /** @description How long the oldest task has waited. */
+            oldest_seconds: number;
+            /** @description What the autoscaler of the aggregators (the HPA) goes by: tasks that wait or run. */
+            backlog: number;
+        };
+        /** @description An aggregator that takes tasks. */
+        SystemWorker: {
+            /** @description Its host, or its pod. */
+            host: string;
+            /** @description Its process. */
+            pid: number;
+            /**
+             * Format: date-time
+             * @description When it began to take tasks.
+             */
+            started_at: string;
+            /** @description `active`, or that it stops. */
+            status: string;
+            /** @description How many tasks it takes at once. */
+            concurrency: number;
+            /** @description How many it runs now. */
+            busy: number;
+        };
+        /** @description Where the answers about numbers came from, since the process that answers this began. Other replicas have their own. */
+        SystemCaches: {
+            /**
+             * Format: int64
+             * @description From the memory of the process.
+             */
+            process: number;
+            /**
+             * Format: int64
+             * @description From Redis.
+             */
+            redis: number;
+            /**
+             * Format: int64
+             * @description Computed for another request at the same moment.
+             */
+            shared: number;
+            /**
+             * Format: int64
+             * @description Computed from Postgres.
+             */
+            computed: number;
+        };
+        /** @description The result of a reconcile of all days of a project. */
+        SystemReconcile: {
+            project: components["schemas"]["Slug"];
+            /**
+             * Format: date-time
+             * @description When it was done.
+             */
+            finished_at: string;
+            /**
+             * Format: int64
+             * @description Raw rows that were counted.
+             */
+            rows: number;
+            /** @description Days that were recounted. */
+            days: number;
+            /** @description Differences between raw rows and numbers; 0 proves the numbers. */
+            differences: number;
+        };
+        /** @description Erasures of users that are not done. */
+        SystemErasures: {
+            /** @description How many there are. */
+            open: number;
+            /** @description The oldest. */
+            items: components["schemas"]["SystemErasure"][];
+        };
+        /** @description An erasure that is not done. */
+        SystemErasure: {
+            /**
+             * Format: uuid
+             * @description The id of its receipt.
+             */
+            id: string;
+            project: components["schemas"]["Slug"];
+            /** @description `waiting` or `running`. */
+            state: string;
+            /** @description What is done next: `users`, `writers`, `rows` or `rollups`. */
+            phase: string;
+            /**
+             * Format: date-time
+             * @description When it was asked for.
+             */
+            requested_at: string;
+            /** @description How many failed batches hold it up. */
+            held_by: number;
+            /** @description Whether the last attempt failed; it is tried again. */
+            failing: boolean;
+        };
+        /** @description A change of a time zone that is not finished. */
+        SystemZoneChange: {
+            project: components["schemas"]["Slug"];
+            /** @description The zone before. */
+            from: string;
+            /** @description The new zone. */
+            to: string;
+            /** @description Days that the new zone counts. */
+            days_done: number;
+            /** @description Days that it is going to count. */
+            days_total: number;
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            started_at: string;
+            /** @description Whether the last step failed; it is tried again. */
+            failing: boolean;
+        };
+        /** @description What the database needs. */
+        SystemStorage: {
+            /**
+             * Format: int64
+             * @description The whole database.
+             */
+            bytes: number;
+            /** @description The 20 largest tables, with indexes. All partitions of a table are one. */
+            tables: components["schemas"]["SystemTable"][];
+            /** @description The last 30 days that have events, newest first. */
+            days: components["schemas"]["SystemDay"][];
+        };
+        /** @description A table. */
+        SystemTable: {
+            /** @description Its name. */
+            name: string;
+            /**
+             * Format: int64
+             * @description Its bytes on the disk, with indexes.
+             */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description About how many rows it has, as of the last analyze.
+             */
+            rows: number;
+        };
+        /** @description The events of a day. */
+        SystemDay: {
+            /**
+             * Format: date
+             * @description The day, by the clocks of each project.
+             */
+            day: string;
+            /**
+             * Format: int64
+             * @description Events of all projects, without orders and refunds.
+             */
+            events: number;
+            /**
+             * Format: int64
+             * @description About what their raw rows need, by the average of all; 0 until the table of events was analyzed for the first time.
+             */
+            bytes: number;
+        };
+        /** @description What runs. */
+        SystemVersions: {
+            /** @description That of the process that answers this. */
+            service: string;
+            /** @description That of the schema of the database. */
+            schema: number;
+            /** @description That of the server. */
+            postgres: string;
+            /** @description That of the server; null while it does not answer. */
+            redis: string | null;
         };
         /** @description The process is alive. */
         Health: {
@@ -11937,6 +12261,35 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getSystem: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The state. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["System"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             406: components["responses"]["NotAcceptable"];
             422: components["responses"]["UnprocessableContent"];
             429: components["responses"]["TooManyRequests"];

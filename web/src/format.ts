@@ -83,3 +83,16 @@ export function ago(time: string, now: number): string {
 export function exact(time: string, zone: string): string {
   return new Date(time).toLocaleString(undefined, { timeZone: zone, dateStyle: "medium", timeStyle: "medium" });
 }
+
+// bytes writes a size: 1.2 GiB.
+export function bytes(n: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"], at = n < 1 ? 0 : Math.min(Math.floor(Math.log2(n) / 10), units.length - 1);
+  return `${new Intl.NumberFormat(undefined, { maximumFractionDigits: at === 0 ? 0 : 1 }).format(n / 1024 ** at)} ${units[at]}`;
+}
+
+// span writes a time in seconds: 3 min.
+export function span(seconds: number): string {
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  return seconds < 172_800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86_400)} days`;
+}

@@ -17,6 +17,7 @@ import { ProductsPage } from "./pages/products";
 import { SettingsPage } from "./pages/settings";
 import { SharedPage } from "./pages/shared";
 import { SignIn } from "./pages/signin";
+import { SystemPage } from "./pages/system";
 import { UserPage } from "./pages/user";
 import { UsersPage } from "./pages/users";
 import { Shell } from "./parts/shell";
@@ -64,6 +65,7 @@ function Page() {
   if (name === "members" && id === undefined) return <MembersPage />;
   if (name === "settings" && id === undefined) return <SettingsPage />;
   if (name === "audit" && id === undefined) return <AuditPage />;
+  if (name === "system" && id === undefined) return <SystemPage />;
   if (name === "account" && id === undefined) return <AccountPage />;
   return <p>There is no such page. <a href={link([])}>Overview</a></p>;
 }

@@ -2,7 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { chooseProject, me, signOut } from "../session";
-import { isMember, isOwner, mayReadUsers, slug } from "../rights";
+import { isAdmin, isMember, isOwner, mayReadUsers, slug } from "../rights";
 import { link, page, root } from "../route";
 import { Keys } from "./keys";
 import { Toasts } from "./toast";
@@ -12,7 +12,7 @@ import { useViews, ViewBar, ViewList } from "./views";
 type Place = [name: string, path: string[], may?: { value: boolean }];
 
 const places: Place[] = [["Overview", []], ["Products", ["products"]], ["Events", ["events"]], ["Users", ["users"], mayReadUsers], ["Live", ["live"], mayReadUsers], ["Debug", ["debug"], mayReadUsers]];
-const managed: Place[] = [["Keys", ["keys"], isOwner], ["Members", ["members"], isOwner], ["Settings", ["settings"], isOwner], ["Audit", ["audit"], isOwner]];
+const managed: Place[] = [["Keys", ["keys"], isOwner], ["Members", ["members"], isOwner], ["Settings", ["settings"], isOwner], ["Audit", ["audit"], isOwner], ["System", ["system"], isAdmin]];
 
 export function Shell({ children }: { children: ComponentChildren }) {
   const views = useViews();

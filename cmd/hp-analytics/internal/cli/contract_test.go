@@ -241,6 +241,7 @@ func (v *visitor) exerciseAccounts() {
 	v.do(http.StatusOK, get, "/auth/invitations", "", "")
 	v.do(http.StatusOK, get, "/auth/users?email=ada@example.com", "", "")
 	v.do(http.StatusOK, get, "/auth/audit?action=invitation.", "", "")
+	v.do(http.StatusOK, get, "/system", "", "as_of")
 
 	eve := v.do(http.StatusCreated, post, "/auth/register", `{"email":"eve@example.com","password":"`+old+`","invitation":"`+token+`"}`, "id")
 	v.token = v.do(http.StatusOK, post, "/auth/login", `{"email":"eve@example.com","password":"`+old+`"}`, "access_token")

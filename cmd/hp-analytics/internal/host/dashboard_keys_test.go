@@ -87,6 +87,7 @@ func TestDashboardManagementOfAViewer(t *testing.T) {
 	for path, says := range map[string]string{
 		"keys": "Only owners of the project see its API keys.", "members": "Only owners of the project see its members.",
 		"settings": "Only owners of the project change its settings.", "audit": "Only owners of the project see what was done in it.",
+		"system": "Only admins of the installation see its state.",
 	} {
 		b.open("/app/" + path)
 		b.sees(says)

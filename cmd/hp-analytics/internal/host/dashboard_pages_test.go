@@ -43,6 +43,7 @@ var dashboardPages = []dashboardPage{
 	{name: "members", path: "/app/members", shows: "viewer@example.com"},
 	{name: "settings", path: "/app/settings", shows: "All projects"},
 	{name: "audit", path: "/app/audit", shows: "key.created"},
+	{name: "system", path: "/app/system", shows: "Versions"},
 	{name: "account", path: "/app/account", shows: "Sign out everywhere"},
 	{name: "nowhere", path: "/app/nowhere", shows: "There is no such page."},
 }

@@ -100,7 +100,7 @@ func (s *System) readBacklog(ctx context.Context, tx pgx.Tx) error {
 	const query = `
 		SELECT now(), current_setting('server_version'), (SELECT version FROM public.schema_migrations),
 			pending.*, failed.*,
-			(SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = $1 AND objid >= $2 AND objsubid = 2
+			(SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid::bigint = $1 AND objid::bigint >= $2 AND objsubid = 2
 				AND database = (SELECT oid FROM pg_database WHERE datname = current_database())),
 			(SELECT count(*) FROM ingest.open_erasures), pg_database_size(current_database())
 		FROM (
@@ -108,8 +108,8 @@ func (s *System) readBacklog(ctx context.Context, tx pgx.Tx) error {
 		) AS pending, (
 			SELECT count(*), coalesce(sum(rows), 0)::bigint FROM ingest.unfolded_batches WHERE failed
 		) AS failed`
-	lane := int64(locks.Lane(0))
-	return tx.QueryRow(ctx, query, uint32(lane>>32), uint32(lane)).Scan(&s.At, &s.Postgres, &s.Schema,
+	lane := locks.Lane(0)
+	return tx.QueryRow(ctx, query, int64(lane.Class()), int64(lane.ID())).Scan(&s.At, &s.Postgres, &s.Schema,
 		&s.Pending.Batches, &s.Pending.Rows, &s.Pending.Oldest, &s.Failed.Batches, &s.Failed.Rows, &s.Lanes, &s.OpenErasures, &s.Bytes)
 }
 
