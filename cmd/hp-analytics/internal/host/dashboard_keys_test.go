@@ -84,6 +84,7 @@ func TestDashboardManagementOfAViewer(t *testing.T) {
 	b := newTab(t, s.url)
 	b.open("/app/keys")
 	b.signIn("viewer@example.com")
+	b.do(chromedp.WaitVisible(`nav a`))
 	for path, says := range map[string]string{
 		"keys": "Only owners of the project see its API keys.", "members": "Only owners of the project see its members.",
 		"settings": "Only owners of the project change its settings.", "audit": "Only owners of the project see what was done in it.",

@@ -44,6 +44,7 @@ func TestPaths(t *testing.T) {
 		"analytics GET    /analytics/users/me/summary        mySummary",
 		"analytics GET    /analytics/users/top               topUsers",
 		"analytics GET    /analytics/users/{id}/summary      userSummary",
+		"analytics GET    /system                            getSystem",
 		"auth      DELETE /annotations/{id}                  deleteAnnotation",
 		"auth      DELETE /auth/api-keys/{id}                revokeAPIKey",
 		"auth      DELETE /auth/invitations/{id}             revokeInvitation",
