@@ -3401,7 +3401,9 @@ type System struct {
 
 	// Pending Batches that are stored and not in the numbers yet.
 	Pending SystemPending `json:"pending"`
-	Queue   SystemQueue   `json:"queue"`
+
+	// Queue The queue of wake-up tasks; null while Redis does not answer.
+	Queue SystemQueue `json:"queue"`
 
 	// Reconciles The last reconcile of all days of each project that had one, newest first, at most 20.
 	Reconciles []SystemReconcile `json:"reconciles"`

@@ -6293,6 +6293,7 @@ export interface components {
             findings: components["schemas"]["SystemFinding"][];
             pending: components["schemas"]["SystemPending"];
             failed: components["schemas"]["SystemFailed"];
+            /** @description The queue of wake-up tasks; null while Redis does not answer. */
             queue: components["schemas"]["SystemQueue"] | null;
             /** @description The aggregators that sent a sign of life in the last half minute; null while Redis does not answer. */
             workers: components["schemas"]["SystemWorker"][] | null;

@@ -27,7 +27,7 @@ export function Invitations({ loaded }: { loaded: Loaded<Answer<"/auth/projects/
     loaded.retry();
   };
   return (
-    <section class="card">
+    <section class="card steady">
       <h2>Invitations</h2>
       <Failure loaded={loaded} />
       <Table

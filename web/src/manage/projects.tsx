@@ -18,7 +18,7 @@ export function Projects() {
   const loaded = useAnswer<Answer<"/auth/projects">>(address("/auth/projects", { limit: 20, cursor: query.value.get("projects") ?? undefined }));
   const [creating, setCreating] = useState(false);
   return (
-    <section class="card">
+    <section class="card steady">
       <div class="head">
         <h2>All projects</h2>
         <button type="button" onClick={() => setCreating(true)}>New project</button>

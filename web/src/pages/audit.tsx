@@ -52,7 +52,7 @@ function Log({ everything, ready }: { everything: boolean; ready: boolean }) {
   return (
     <>
       <Failure loaded={loaded} />
-      <section class="card">
+      <section class="card steady">
         <Table
           caption="Audit log" columns={shown} next={loaded.answer?.next_cursor} empty="Nothing was done in these days that fits."
           rows={loaded.answer?.items.map((entry) => ({ key: entry.id, cells: [...row(entry), ...(everything ? [entry.project ?? "–"] : [])] }))}

@@ -37,7 +37,7 @@ function Keys() {
         <button type="button" aria-pressed={all} onClick={() => go(same({ state: "all" }))}>all</button>
       </div>
       <Failure loaded={loaded} />
-      <section class="card">
+      <section class="card steady">
         <Table
           caption="Keys" columns={columns} rows={shown?.map((key) => row(key, () => setRevoking(key)))}
           empty={others > 0 ? "No key is active: all have ended. Make one to send events." : "There are no keys yet. Make one to send events."}

@@ -34,13 +34,13 @@ function Members() {
         <button type="button" class="primary" onClick={() => setInviting(true)}>Invite a person</button>
       </div>
       <Failure loaded={loaded} />
-      <section class="card">
+      <section class="card steady">
         <Table
           caption="Members" columns={columns} next={loaded.answer?.next_cursor} empty="The project has no members. Admins of the installation act in it as owners."
           rows={loaded.answer?.items.map((member) => row(member, (form) => setOpen({ form, of: member })))}
         />
       </section>
-      <Invitations loaded={invitations} />
+      {loaded.answer && <Invitations loaded={invitations} />}
       {inviting && <Invite onMade={invitations.retry} onClose={() => setInviting(false)} />}
       {open?.form === "role" && <ChangeRole of={open.of} onChanged={loaded.retry} onClose={close} />}
       {open?.form === "remove" && <Remove of={open.of} onRemoved={loaded.retry} onClose={close} />}

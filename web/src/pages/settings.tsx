@@ -23,7 +23,7 @@ function Settings() {
         <h2>{project?.name ?? <span class="skeleton" />}</h2>
         {project ? <SettingsForm project={project} onSaved={loaded.retry} /> : <div class="settings"><span class="skeleton" /></div>}
       </section>
-      {isAdmin.value && <Projects />}
+      {isAdmin.value && project && <Projects />}
     </>
   );
 }
