@@ -7,5 +7,5 @@ var segments = map[string][]string{
 	"auth":      {"annotations", "auth", "digests", "views"},
 	"catalog":   {"products"},
 	"ingest":    {"erasures", "events", "exports", "imports", "orders", "posthog", "purchases", "refunds", "rejections", "segment", "users"},
-	"analytics": {"analytics"},
+	"analytics": {"analytics", "system"},
 }
