@@ -224,11 +224,11 @@ func TestOperations(t *testing.T) {
 			"beginImport", "createEvent", "createEventsBulk", "createOrder", "createOrdersBulk", "createPurchase",
 			"createPurchasesBulk", "createRefund", "createStandaloneRefund", "createStandaloneRefundsBulk", "eraseUser",
 			"exportEvents", "exportOrders", "exportRefunds", "exportUser", "finishImport", "getBatchReceipt", "getErasure", "getExport", "getImport",
-			"getOrder", "getSegmentSettings", "getSourceConfig", "listErasures", "listEvents", "listExports", "listUserEvents", "sendBeacon",
+			"getOrder", "getSegmentSettings", "getSourceConfig", "listErasures", "listEvents", "listExports", "listRejections", "listUserEvents", "sendBeacon",
 			"sendPostHog", "sendPostHogEvent", "sendPostHogEventPlain", "sendPostHogPlain", "sendSegment", "sendSegmentBeacon",
 		},
 		"analytics": {
-			"eventNames", "eventTimeseries", "liveEvents", "mySummary", "overview", "productTimeseries", "productTimeseriesBySKU", "sharedOverview", "sharedProduct",
+			"eventNames", "eventTimeseries", "getSystem", "liveEvents", "mySummary", "overview", "productTimeseries", "productTimeseriesBySKU", "sharedOverview", "sharedProduct",
 			"topProducts", "topUsers", "userSummary",
 		},
 		"operations": {"getDashboard", "getDashboardPage", "getDocs", "getHealth", "getMetrics", "getOpenAPI", "getReadiness"},

@@ -20,8 +20,8 @@ func TestColumnsAreTheMembersOfRows(t *testing.T) {
 		"Overview": reflect.TypeFor[Overview](), "MySummary": reflect.TypeFor[UserSummary](), "UserSummary": reflect.TypeFor[UserSummary](),
 	}
 	for _, id := range openapitest.Operations(t, "analytics") {
-		if id == "liveEvents" || strings.HasPrefix(id, "shared") {
-			continue // a stream; and reports that are read in JSON alone
+		if id == "liveEvents" || id == "getSystem" || strings.HasPrefix(id, "shared") {
+			continue // a stream; and what is read in JSON alone
 		}
 		operation := strings.ToUpper(id[:1]) + id[1:]
 		answer, listed := answers[operation]
