@@ -38,7 +38,7 @@ func sharer(ctx context.Context) admission.Key {
 // can be anybody.
 func sharerOf(caller authn.Principal, network func() string) admission.Key {
 	switch {
-	case caller.Guest:
+	case caller.Guest, caller.Public != nil: // visitors of a page do not take the slots of the project's servers
 		return admission.Key{Name: network()}
 	case caller.Link != nil: // whose holders can be anybody
 		return admission.Key{Name: caller.ID()}

@@ -33,13 +33,11 @@ func newRoad(t *testing.T, platform string) *road {
 		t.Fatal(err)
 	}
 	r := &road{t: t, address: "127.0.0.1:0"}
-	proxy := httputil.NewSingleHostReverseProxy(target)
-	direct := proxy.Director
-	proxy.Director = func(request *http.Request) {
-		host := request.Host
-		direct(request)
-		request.Host = host // as gateways do
-	}
+	proxy := &httputil.ReverseProxy{Rewrite: func(request *httputil.ProxyRequest) {
+		request.SetURL(target)
+		request.Out.Host = request.In.Host // as gateways do
+		request.SetXForwarded()
+	}}
 	proxy.ModifyResponse = func(answer *http.Response) error {
 		if answer.Request.Method == http.MethodPost && r.seen.Add(1)%3 == 1 {
 			r.lost.Add(1)

@@ -57,13 +57,13 @@ type delivery struct {
 	complete bool
 }
 
-// schedules returns all digests that are sent regularly, by the days that their projects are counted by.
+// schedules returns all digests of projects in use that are sent regularly, by the days that their projects are counted by.
 func (s store) schedules(ctx context.Context) ([]scheduled, error) {
 	const query = `
 		SELECT d.id, d.project, d.every = 'week', d.hour, p.week_start % 7, d.scheduled_at
 		FROM workspace.digests d
 		JOIN auth.projects p ON p.id = d.project
-		WHERE d.enabled`
+		WHERE d.enabled AND p.archived_at IS NULL`
 	rows, err := s.pool.Query(ctx, query)
 	if err != nil {
 		return nil, fmt.Errorf("list digests: %w", err)
@@ -107,7 +107,8 @@ func (s store) add(ctx context.Context, digest uuid.UUID, p Period, now time.Tim
 	return nil
 }
 
-// claim takes a delivery that is due, so that nobody else does.
+// claim takes a delivery that is due, so that nobody else does. What was planned before the digest was disabled or got another schedule is
+// not sent any more.
 func (s store) claim(ctx context.Context, now time.Time) (d delivery, found bool, err error) {
 	const update = `
 		UPDATE workspace.deliveries v
@@ -115,8 +116,8 @@ func (s store) claim(ctx context.Context, now time.Time) (d delivery, found bool
 		FROM (
 			SELECT w.id AS id, d.id AS digest, d.name, d.project, p.slug, p.name AS title, d.every, d.recipients, d.url, d.secret
 			FROM workspace.deliveries w
-			JOIN workspace.digests d ON d.id = w.digest AND (d.enabled OR w.test)
-			JOIN auth.projects p ON p.id = d.project
+			JOIN workspace.digests d ON d.id = w.digest AND (w.test OR d.enabled AND w.created_at >= d.scheduled_at)
+			JOIN auth.projects p ON p.id = d.project AND p.archived_at IS NULL
 			WHERE w.state = 'waiting' AND w.next_at <= $1
 			ORDER BY w.next_at, w.id
 			LIMIT 1

@@ -51,7 +51,7 @@ func toLiveOrder(item live.Item) LiveOrder {
 	return LiveOrder{
 		ID: e.ID, TS: e.TS.UTC(), BatchID: strconv.FormatInt(item.Batch, 10), ReceivedAt: item.Position.Received.UTC(),
 		UserID: textOrNull(e.UserID), AnonymousID: textOrNull(e.AnonymousID), Number: textOrNull(m.Number),
-		Currency: m.Currency, AmountMinor: m.AmountMinor, LineCount: int32(m.Count), Lines: toLiveLines(m.Lines), //nolint:gosec // a smallint
+		Currency: m.Currency, AmountMinor: m.AmountMinor, LineCount: int32(m.Count), Lines: toLiveLines(m.Lines),
 	}
 }
 
@@ -60,7 +60,7 @@ func toLiveRefund(item live.Item) LiveRefund {
 	answer := LiveRefund{
 		ID: e.ID, TS: e.TS.UTC(), BatchID: strconv.FormatInt(item.Batch, 10), ReceivedAt: item.Position.Received.UTC(),
 		UserID: textOrNull(e.UserID), AnonymousID: textOrNull(e.AnonymousID), Number: textOrNull(m.Number),
-		Currency: m.Currency, AmountMinor: m.AmountMinor, LineCount: int32(m.Count), Lines: toLiveLines(m.Lines), //nolint:gosec // a smallint
+		Currency: m.Currency, AmountMinor: m.AmountMinor, LineCount: int32(m.Count), Lines: toLiveLines(m.Lines),
 	}
 	if m.Order != uuid.Nil {
 		answer.OrderID = &m.Order

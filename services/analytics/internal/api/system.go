@@ -33,7 +33,7 @@ func systemAnswer(s system.State) System {
 		Failed:     SystemFailed{Batches: s.Failed.Batches, Rows: s.Failed.Rows, Items: each(s.Batches, batchAnswer)},
 		Caches:     SystemCaches{Process: s.Caches[cache.FromProcess], Redis: s.Caches[cache.FromRedis], Shared: s.Caches[cache.Shared], Computed: s.Caches[cache.Computed]},
 		Reconciles: each(s.Reconciles, reconcileAnswer),
-		Erasures:   SystemErasures{Open: s.OpenErasures, Items: each(s.System.Erasures, erasureAnswer)}, ZoneChanges: each(s.System.ZoneChanges, zoneChangeAnswer),
+		Erasures:   SystemErasures{Open: s.OpenErasures, Items: each(s.Erasures, erasureAnswer)}, ZoneChanges: each(s.ZoneChanges, zoneChangeAnswer),
 		Storage:  SystemStorage{Bytes: s.Bytes, Tables: each(s.Tables, tableAnswer), Days: each(s.Days, dayAnswer)},
 		Versions: SystemVersions{Service: service.Version(), Schema: s.Schema, Postgres: s.Postgres},
 	}

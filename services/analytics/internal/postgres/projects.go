@@ -11,9 +11,9 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 )
 
-// Projects returns the oldest projects, at most as many as limit. Of each it reads what its numbers depend on.
+// Projects returns the oldest projects that are not archived, at most as many as limit. Of each it reads what its numbers depend on.
 func (s *Store) Projects(ctx context.Context, limit int) ([]authn.Project, error) {
-	rows, err := s.pool.Query(ctx, `SELECT id, slug, week_start FROM auth.projects ORDER BY id LIMIT $1`, limit)
+	rows, err := s.pool.Query(ctx, `SELECT id, slug, week_start FROM auth.projects WHERE archived_at IS NULL ORDER BY id LIMIT $1`, limit)
 	if err != nil {
 		return nil, postgres.Classify(fmt.Errorf("list projects: %w", err))
 	}

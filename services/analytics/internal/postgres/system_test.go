@@ -65,7 +65,7 @@ func TestSystemSeesFoldingLanes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer tx.Rollback(t.Context()) //nolint:errcheck // the database is dropped
+	defer tx.Rollback(t.Context())
 	for _, lane := range []int16{0, 5} {
 		if _, err := tx.Exec(t.Context(), `SELECT pg_advisory_xact_lock($1, $2)`, locks.Lane(lane).Class(), locks.Lane(lane).ID()); err != nil {
 			t.Fatal(err)

@@ -4,6 +4,7 @@ package yesterday
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -25,7 +26,7 @@ const (
 
 // Source has the numbers.
 type Source interface {
-	// Projects returns the oldest projects, at most as many as limit.
+	// Projects returns the oldest projects that are not archived, at most as many as limit.
 	Projects(ctx context.Context, limit int) ([]authn.Project, error)
 	Zones(ctx context.Context, project int16) (localtime.History, error)
 	Overview(ctx context.Context, p authn.Project, r report.Range, interval report.Interval) (report.Overview, error)
@@ -102,18 +103,23 @@ func (e *Exporter) read(ctx context.Context) (all []prometheus.Metric, err error
 		return nil, err
 	}
 	for _, p := range projects {
-		zones, err := e.source.Zones(ctx, p.ID)
-		if err != nil {
-			return all, err
-		}
-		day := zones.Day(e.now()).Date().AddDate(0, 0, -1)
-		o, err := e.source.Overview(ctx, p, report.Range{From: day, To: day}, report.Daily)
-		if err != nil {
-			return all, err
-		}
-		all = append(all, metricsOf(p.Slug, zones.Start(localtime.DayOfDate(day)), o)...)
+		of, failed := e.readProject(ctx, p)
+		all, err = append(all, of...), errors.Join(err, failed)
 	}
-	return all, nil
+	return all, err
+}
+
+func (e *Exporter) readProject(ctx context.Context, p authn.Project) ([]prometheus.Metric, error) {
+	zones, err := e.source.Zones(ctx, p.ID)
+	if err != nil {
+		return nil, err
+	}
+	day := zones.Day(e.now()).Date().AddDate(0, 0, -1)
+	o, err := e.source.Overview(ctx, p, report.Range{From: day, To: day}, report.Daily)
+	if err != nil {
+		return nil, err
+	}
+	return metricsOf(p.Slug, zones.Start(localtime.DayOfDate(day)), o), nil
 }
 
 func metricsOf(project string, began time.Time, o report.Overview) (all []prometheus.Metric) {

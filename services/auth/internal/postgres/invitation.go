@@ -54,9 +54,11 @@ func (s Store) CreateInvitation(ctx context.Context, invitation string, offer Of
 	return i, nil
 }
 
-// usable selects the invitation of a token that can be used now: its maker is enabled, and an admin, or an owner of the project.
+// usable selects the invitation of a token that can be used now: its project is not archived, and its maker is enabled, and an admin, or an
+// owner of the project.
 const usable = `
-	token_hash = $1 AND used_at IS NULL AND revoked_at IS NULL AND expires_at > now() AND (
+	token_hash = $1 AND used_at IS NULL AND revoked_at IS NULL AND expires_at > now()
+	AND NOT EXISTS (SELECT FROM auth.projects p WHERE p.id = invitations.project AND p.archived_at IS NOT NULL) AND (
 		created_by IS NULL OR
 		EXISTS (
 			SELECT FROM auth.users maker

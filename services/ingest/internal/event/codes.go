@@ -39,7 +39,7 @@ const (
 // FromStore reports whether a problem follows from what is stored, and so tells something of it. Whoever may not read is not told.
 func FromStore(code string) bool {
 	switch code {
-	case CodeUnknownProduct, CodeTooManyProducts, CodeTooManyTypes, CodeConflict, CodeTooManyWeeks:
+	case CodeUnknownProduct, CodeTooManyProducts, CodeTooManyTypes, CodeTooManyNewTypes, CodeConflict, CodeTooManyWeeks:
 		return true
 	default:
 		return false

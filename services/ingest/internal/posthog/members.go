@@ -3,6 +3,7 @@ package posthog
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 )
 
 // scalar is a text, or a number or truth value in its place. Anything else is an error of the message.
@@ -46,5 +47,5 @@ func (m members) object(name string) members {
 
 // is reports whether a member is a truth value.
 func (m members) is(name string, value bool) bool {
-	return m.text(name) == scalar(fmt.Sprint(value))
+	return m.text(name) == scalar(strconv.FormatBool(value))
 }

@@ -6,12 +6,14 @@ package posthog
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/decode"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 )
 
@@ -71,35 +73,24 @@ func Parse(body []byte) (Request, error) {
 	if err != nil {
 		return Request{}, err
 	}
-	var list []json.RawMessage
-	var envelope struct {
-		APIKey scalar            `json:"api_key"`
-		Token  scalar            `json:"token"`
-		Batch  []json.RawMessage `json:"batch"`
-		SentAt scalar            `json:"sent_at"`
-	}
+	var read envelope
 	if len(body) > 0 && body[0] == '[' {
-		err = json.Unmarshal(body, &list)
-	} else if err = json.Unmarshal(body, &envelope); err == nil {
-		if list = envelope.Batch; list == nil {
-			list = []json.RawMessage{body}
-		}
+		err = decode.Array(body, read.add)
+	} else if err = decode.Object(body, read.member); err == nil && !read.batch {
+		read.list = [][]byte{body}
 	}
 	if err != nil {
 		return Request{}, malformed(err)
 	}
-	request := Request{Key: string(envelope.APIKey)}
-	if request.Key == "" {
-		request.Key = string(envelope.Token)
-	}
-	if len(list) > event.MaxBatch {
+	request := Request{Key: string(cmp.Or(read.apiKey, read.token))}
+	if read.count > event.MaxBatch {
 		return request, errTooMany
 	}
-	request.messages = make([]message, len(list))
-	for i, raw := range list {
+	request.messages = make([]message, len(read.list))
+	for i, raw := range read.list {
 		m := one(raw)
 		if m.SentAt == "" {
-			m.SentAt = envelope.SentAt
+			m.SentAt = read.sentAt
 		}
 		if request.Key == "" {
 			request.Key = m.key()
@@ -107,6 +98,39 @@ func Parse(body []byte) (Request, error) {
 		request.messages[i] = m
 	}
 	return request, nil
+}
+
+// envelope is a list of messages, and what is beside it.
+type envelope struct {
+	apiKey, token, sentAt scalar
+	batch                 bool
+	list                  [][]byte // the first event.MaxBatch messages
+	count                 int      // of all messages
+}
+
+func (e *envelope) add(raw []byte) error {
+	if e.count++; e.count <= event.MaxBatch {
+		e.list = append(e.list, raw)
+	}
+	return nil
+}
+
+func (e *envelope) member(name, value []byte) error {
+	switch string(name) {
+	case "api_key":
+		return e.apiKey.UnmarshalJSON(value)
+	case "token":
+		return e.token.UnmarshalJSON(value)
+	case "sent_at":
+		return e.sentAt.UnmarshalJSON(value)
+	case "batch":
+		if len(value) > 0 && value[0] == 'n' { // null
+			return nil
+		}
+		e.batch, e.list, e.count = true, nil, 0
+		return decode.Array(value, e.add)
+	}
+	return nil
 }
 
 func one(raw []byte) (m message) {

@@ -172,7 +172,7 @@ func entriesOf(key string, texts []string, code string) ([]Entry, error) {
 
 // newest takes the newest of each list in turn until there are limit of them, and sorts them by time.
 func newest(lists [][]Entry, limit int) (all []Entry) {
-	for n := 0; n < keptOfSender; n++ {
+	for n := range keptOfSender {
 		for _, list := range lists {
 			if n < len(list) && len(all) < limit {
 				all = append(all, list[n])

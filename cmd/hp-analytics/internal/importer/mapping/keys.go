@@ -31,9 +31,9 @@ func checkKeys(document *yaml.Node) error {
 func checkObject(node *yaml.Node, into reflect.Type, path string) (problems []error) {
 	members := map[string]reflect.Type{}
 	var names []string
-	for i := range into.NumField() {
-		if name := into.Field(i).Tag.Get("yaml"); name != "" {
-			members[name], names = into.Field(i).Type, append(names, name)
+	for field := range into.Fields() {
+		if name := field.Tag.Get("yaml"); name != "" {
+			members[name], names = field.Type, append(names, name)
 		}
 	}
 	where := "a mapping"
