@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/hp-analytics/hp-analytics/internal/openapi/internal/contract"
@@ -102,14 +103,29 @@ func ingressTest(t *table) string {
 	return b.String()
 }
 
+// mostMatches is how many matches a rule of an HTTPRoute has at most, in the first versions of the Gateway API
+// (HTTPRouteRule.matches; later ones take 64). A route has at most 16 rules, so those of a service share some.
+const mostMatches = 8
+
 func httpRouteTest(t *table) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "      - lengthEqual: {path: spec.rules, count: %d}\n", len(t.routes))
-	for i, r := range t.routes {
-		fmt.Fprintf(&b, "      - equal: {path: 'spec.rules[%d].matches', value: [{path: {type: %s, value: /%s}}]}\n", i, kind(r, "Exact", "PathPrefix"), r.segment)
-		fmt.Fprintf(&b, "      - equal: {path: 'spec.rules[%d].backendRefs', value: [{name: hp-analytics-%s, port: 8080}]}\n", i, r.service)
+	var services []string
+	matches := map[string][]string{}
+	for _, r := range t.routes {
+		if matches[r.service] == nil {
+			services = append(services, r.service)
+		}
+		matches[r.service] = append(matches[r.service], fmt.Sprintf("{path: {type: %s, value: /%s}}", kind(r, "Exact", "PathPrefix"), r.segment))
 	}
-	return b.String()
+	var b strings.Builder
+	rules := 0
+	for _, service := range services {
+		for some := range slices.Chunk(matches[service], mostMatches) {
+			fmt.Fprintf(&b, "      - equal: {path: 'spec.rules[%d].matches', value: [%s]}\n", rules, strings.Join(some, ", "))
+			fmt.Fprintf(&b, "      - equal: {path: 'spec.rules[%d].backendRefs', value: [{name: hp-analytics-%s, port: 8080}]}\n", rules, service)
+			rules++
+		}
+	}
+	return fmt.Sprintf("      - lengthEqual: {path: spec.rules, count: %d}\n", rules) + b.String()
 }
 
 func sentence(t *table) string {
