@@ -330,6 +330,7 @@ func TestWhoMayAskForWhat(t *testing.T) {
 		{"/analytics/users/" + me + "/summary", user, 200},
 		{bySKU, "", 401}, {bySKU, user, 200}, {bySKU, reads, 200}, {bySKU, ingests, 403},
 		{"/analytics/live", "", 401}, {"/analytics/live", user, 403}, {"/analytics/live", ingests, 403},
+		{"/system", "", 401}, {"/system", user, 403}, {"/system", analyst, 403}, {"/system", reads, 403}, {"/system", all, 403}, {"/system", admin, 200},
 	}
 	// What a whole project does, and who its users are, is for its members.
 	for _, path := range []string{"/analytics/overview", "/analytics/events", "/analytics/events/timeseries?type=view", "/analytics/users/top"} {

@@ -83,7 +83,7 @@ func TestNoMarkers(t *testing.T) {
 	}
 }
 
-// TestPageHasAllTables checks that the page of the repository has a place for every table, and that what is there is a table.
+// TestPageHasAllTables checks that the page of the repository has a place for every table that belongs there, and that what is there is a table.
 func TestPageHasAllTables(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../../BENCHMARKS.md")
@@ -91,6 +91,9 @@ func TestPageHasAllTables(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, s := range sections() {
+		if s.name == "versions" {
+			continue // which two versions are compared is not for the page
+		}
 		if _, err := rewritten(string(page), s.name, "", table{}); err != nil {
 			t.Error(err)
 		}
