@@ -26,6 +26,16 @@ func share(header http.Header, r *http.Request) {
 	header.Set("Access-Control-Expose-Headers", contract.ExposedHeaders)
 }
 
+// otherOrigin returns the origin of the page that sends a request. It is empty for pages of the platform itself, such as the one that
+// documents the API, and for programs that are no browsers.
+func otherOrigin(r *http.Request) string {
+	origin := r.Header.Get("Origin")
+	if _, host, found := strings.Cut(origin, "://"); found && host == r.Host || r.Header.Get("Sec-Fetch-Site") == "same-origin" {
+		return ""
+	}
+	return origin
+}
+
 // answerPreflights answers OPTIONS where pages of other origins may call: what they may send is the same for everybody, so this needs no
 // credentials, slot or limit.
 func answerPreflights(r chi.Router, guarded map[*contract.Operation]*operation) {

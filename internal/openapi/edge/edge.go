@@ -216,7 +216,7 @@ func (o *operation) authenticate(r *http.Request) (*http.Request, error) {
 	if header == "" {
 		return r, nil
 	}
-	if err := caller.From(r.Header.Get("Origin")); err != nil {
+	if err := caller.From(otherOrigin(r)); err != nil {
 		return nil, err
 	}
 	if !o.access.allows(caller, r) {

@@ -43,7 +43,7 @@ func Identify(ctx context.Context, key string) (authn.Principal, error) {
 	if caller, err = u.operation.project.enter(u.operation.authenticator, u.request, caller); err != nil {
 		return authn.Principal{}, err
 	}
-	if err := caller.From(u.request.Header.Get("Origin")); err != nil {
+	if err := caller.From(otherOrigin(u.request)); err != nil {
 		return authn.Principal{}, err
 	}
 	if !u.operation.access.allows(caller, u.request) {

@@ -163,7 +163,7 @@ func (p *prepared) find(r *http.Request) (*reply.Reply, int) {
 	if !ok || credentials != "" && !o.access.permits(caller, self) {
 		return nil, 0
 	}
-	if caller.From(r.Header.Get("Origin")) != nil {
+	if caller.From(otherOrigin(r)) != nil {
 		return nil, 0
 	}
 	held, ok := p.answers.GetIfPresent(o.key(caller, accept, r))

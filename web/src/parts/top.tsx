@@ -71,7 +71,7 @@ function Category() {
   };
   return (
     <form onSubmit={choose}>
-      <input type="search" aria-label="Only this category" placeholder="Category" maxLength={100} value={typed} onInput={(event) => setTyped(event.currentTarget.value)} />
+      <input aria-label="Only this category" placeholder="Category" maxLength={100} value={typed} onInput={(event) => setTyped(event.currentTarget.value)} />
     </form>
   );
 }

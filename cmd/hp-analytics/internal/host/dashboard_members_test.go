@@ -70,6 +70,7 @@ func TestDashboardMembers(t *testing.T) {
 	b.presses(`dialog button.primary`)
 	b.sees("This is the last owner of the project.")
 	b.presses(`dialog [aria-label=Close]`)
+	b.until(closed)
 
 	b.presses(`[aria-label="Remove grace@example.com"]`)
 	b.presses(`dialog button.primary`)
