@@ -64,7 +64,7 @@ func TestDashboardSettings(t *testing.T) {
 	b.types(`dialog [name=name]`, "Shop Europe")
 	b.types(`dialog [name=slug]`, "default")
 	b.presses(`dialog button.primary`)
-	b.do(chromedp.WaitVisible(`dialog .note`))
+	b.do(chromedp.WaitVisible(`dialog [name=slug][aria-invalid=true]`)) // the error stands beside the slug, not under the form
 	b.types(`dialog [name=slug]`, "shop-eu")
 	b.presses(`dialog button.primary`)
 	b.until(closed + ` && location.search.includes("project=shop-eu") && document.querySelector("[name=name]")?.value === "Shop Europe"`)
