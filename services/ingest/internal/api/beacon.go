@@ -5,11 +5,13 @@ import (
 	"mime"
 	"net/http"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/body"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/decode"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/foreign"
 )
 
 // maxBeacon bounds a beacon, decoded. Browsers let a page have 64 KiB in flight when it is left.
@@ -29,7 +31,7 @@ func (s *Server) SendBeacon(w http.ResponseWriter, r *http.Request, params SendB
 }
 
 // sendBeacon stores what a page sends, and says of it only what the page can know: whether its events are well formed.
-func (s *Server) sendBeacon(w http.ResponseWriter, r *http.Request, params SendBeaconParams) (_ BeaconResult, err error) {
+func (s *Server) sendBeacon(w http.ResponseWriter, r *http.Request, params SendBeaconParams) (BeaconResult, error) {
 	if err := requireText(r); err != nil {
 		return BeaconResult{}, err
 	}
@@ -37,30 +39,28 @@ func (s *Server) sendBeacon(w http.ResponseWriter, r *http.Request, params SendB
 	if params.Key != nil {
 		key = *params.Key
 	}
-	k, err := s.open(w, r, key)
-	if err != nil {
-		return BeaconResult{}, err
-	}
-	defer k.settle(&err)
-	data, release, err := k.read(r, maxBeacon, errBeaconTooLarge)
-	if err != nil {
-		return BeaconResult{}, k.unreadable(err)
-	}
-	defer release()
-	key, drafts, malformed := decode.Beacon(data)
-	if err := k.take(key, len(data), len(drafts)); err != nil {
-		return BeaconResult{}, err
-	}
-	if malformed != nil {
-		return BeaconResult{}, k.unreadable(malformed)
-	}
-	if k.dropped(r, len(drafts)) {
-		return BeaconResult{Errors: []ItemError{}, Dropped: BeaconResultDroppedBot}, nil
-	}
-	if _, err := k.store(drafts); err != nil {
-		return BeaconResult{}, err
-	}
-	return beaconResult(drafts), nil
+	var result BeaconResult
+	err := receive(s, w, r, key, beaconFormat, func(k *keyed, drafts []event.Draft) error {
+		if k.dropped(r, len(drafts)) {
+			result = BeaconResult{Errors: []ItemError{}, Dropped: BeaconResultDroppedBot}
+			return nil
+		}
+		if _, err := k.store(drafts); err != nil {
+			return err
+		}
+		result = beaconResult(drafts)
+		return nil
+	})
+	return result, err
+}
+
+var beaconFormat = format[[]event.Draft]{
+	bytes: maxBeacon, tooLarge: errBeaconTooLarge,
+	key: func(body []byte) string { return foreign.Key(body, "key") },
+	parse: func(body []byte, _ authn.Principal) ([]event.Draft, int, error) {
+		drafts, err := decode.Beacon(body)
+		return drafts, len(drafts), err
+	},
 }
 
 // beaconResult counts as taken what is stored, and what is refused because of what is stored: only who may read learns of that.

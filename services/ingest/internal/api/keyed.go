@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 
 	"github.com/hp-analytics/hp-analytics/internal/openapi/edge"
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
@@ -23,17 +24,58 @@ type keyed struct {
 	ctx    context.Context
 	caller authn.Principal
 	quota  *bill // nil while the caller is unknown
-	// sniffGzip says that a body may be gzip without Content-Encoding.
-	sniffGzip bool
 }
 
-// open returns a request with the caller of its header or of a key that is not in the body, if it has either.
-func (s *Server) open(w http.ResponseWriter, r *http.Request, key string) (*keyed, error) {
+// format says how the bodies of a path are read. M is what a body holds.
+type format[M any] struct {
+	bytes     int64 // of a body, decoded
+	tooLarge  error // the answer beyond them
+	sniffGzip bool  // a body may be gzip without Content-Encoding
+	// unwrap returns the document of a body, which may be in a form, in the place of the body. It may be nil.
+	unwrap func(body []byte) ([]byte, error)
+	// key returns the key that a body names, and nothing if there is none or the body is malformed. It reads what anybody sends, so it must
+	// take no memory that grows with the body. It may be nil.
+	key func(body []byte) string
+	// parse decodes a body of a known caller and says how many events it is charged for. What it returns may refer to the body.
+	parse func(body []byte, caller authn.Principal) (M, int, error)
+}
+
+// receive answers a request up to its status: it finds out the caller by the header, by key, or by the key in the body, reads the body,
+// charges its bytes and events, decodes it and calls store. key is one that is not in the body, or nothing. A body that is refused as a
+// whole is noted for GET /rejections. The memory of the body is released when receive returns.
+func receive[M any](s *Server, w http.ResponseWriter, r *http.Request, key string, f format[M], store func(*keyed, M) error) (err error) {
 	k := &keyed{Server: s, w: w, ctx: r.Context()}
 	if err := k.identify(key); err != nil && (key != "" || !errors.Is(err, authn.ErrNoCredentials)) {
-		return nil, err
+		return err
 	}
-	return k, nil
+	defer k.settle(&err)
+	content, err := s.bodies.Open(w, r, body.Terms{Holder: k.holder(), Bytes: f.bytes, TooLarge: f.tooLarge, Charge: k.charge, SniffGzip: f.sniffGzip})
+	if err != nil {
+		return k.unreadable(err)
+	}
+	defer content.Close()
+	data, err := content.ReadAll()
+	if err != nil {
+		return k.unreadable(err)
+	}
+	document, malformed := data, error(nil)
+	if f.unwrap != nil {
+		document, malformed = f.unwrap(data)
+	}
+	if err := k.take(f.key, document, len(data)); err != nil {
+		return err
+	}
+	if malformed != nil {
+		return k.unreadable(malformed)
+	}
+	parsed, n, err := f.parse(document, k.caller)
+	if err != nil {
+		return k.unreadable(err)
+	}
+	if err := k.quota.events(min(n, MaxUnits)); err != nil {
+		return err
+	}
+	return store(k, parsed)
 }
 
 func (k *keyed) identify(key string) error {
@@ -44,22 +86,13 @@ func (k *keyed) identify(key string) error {
 	return err
 }
 
-// read returns the body, which holds at most limit bytes. release returns its memory to the budget.
-func (k *keyed) read(r *http.Request, limit int64, tooLarge error) (data []byte, release func(), err error) {
+// holder returns whose memory the body takes.
+func (k *keyed) holder() inflight.Holder {
 	network := httpserver.ClientNetwork(k.ctx)
-	holder := inflight.Holder{Caller: "address " + network, Address: network}
 	if k.quota != nil && k.caller.Public == nil { // the visitors of a page do not keep others of its account out
-		holder.Caller = k.caller.Owner
+		return inflight.Holder{Caller: k.caller.Owner, Address: network}
 	}
-	content, err := k.bodies.Open(k.w, r, body.Terms{Holder: holder, Bytes: limit, TooLarge: tooLarge, Charge: k.charge, SniffGzip: k.sniffGzip})
-	if err != nil {
-		return nil, nil, err
-	}
-	if data, err = content.ReadAll(); err != nil {
-		content.Close()
-		return nil, nil, err
-	}
-	return data, content.Close, nil
+	return inflight.Holder{Caller: "address " + network, Address: network}
 }
 
 func (k *keyed) charge(n int64) error {
@@ -69,17 +102,19 @@ func (k *keyed) charge(n int64) error {
 	return k.quota.bytes(n)
 }
 
-// take finds out the caller, by the key in a body of size bytes if it is not known yet, and charges for n events.
-func (k *keyed) take(key string, size, n int) error {
-	if k.quota == nil {
-		if err := k.identify(key); err != nil {
-			return err
-		}
-		if err := k.quota.bytes(int64(size)); err != nil {
-			return err
-		}
+// take finds out the caller by the key in the body, if it is not known yet, and charges for the body of size bytes.
+func (k *keyed) take(find func([]byte) string, document []byte, size int) error {
+	if k.quota != nil {
+		return nil
 	}
-	return k.quota.events(min(n, MaxUnits))
+	key := ""
+	if find != nil {
+		key = find(document)
+	}
+	if err := k.identify(key); err != nil {
+		return err
+	}
+	return k.quota.bytes(int64(size))
 }
 
 // settle is that of the bill. The handler defers it.
@@ -114,6 +149,14 @@ func (k *keyed) store(drafts []event.Draft) (stored int, err error) {
 		return 0, err
 	}
 	return k.eventsDone(sender, drafts, verdicts), nil
+}
+
+// tell says in the header of the answer how many of n items are stored. A page does not learn that: its visitors could ask what is.
+func (k *keyed) tell(stored, n int) {
+	if k.caller.Public == nil {
+		k.w.Header().Set("Events-Accepted", strconv.Itoa(stored))
+		k.w.Header().Set("Events-Rejected", strconv.Itoa(n-stored))
+	}
 }
 
 // unreadable notes that the body was refused as a whole, if its sender is known, and returns the error.

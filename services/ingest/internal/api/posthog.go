@@ -2,8 +2,8 @@ package api
 
 import (
 	"net/http"
-	"strconv"
 
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/posthog"
@@ -53,57 +53,29 @@ func (s *Server) answerPostHog(w http.ResponseWriter, r *http.Request, call stri
 	}
 }
 
-// storePostHog stores what the body holds. The memory of the body is released when it returns.
-func (s *Server) storePostHog(w http.ResponseWriter, r *http.Request) (err error) {
-	k, request, release, err := s.readPostHog(w, r)
-	if k != nil {
-		defer k.settle(&err)
-	}
-	if err != nil {
+var posthogFormat = format[posthog.Request]{
+	bytes: posthog.MaxBody, tooLarge: posthog.ErrTooLarge, sniffGzip: true, unwrap: posthog.Unwrap, key: posthog.Key,
+	parse: func(body []byte, _ authn.Principal) (posthog.Request, int, error) {
+		request, err := posthog.Parse(body)
+		return request, request.Len(), err
+	},
+}
+
+// storePostHog stores what the body holds.
+func (s *Server) storePostHog(w http.ResponseWriter, r *http.Request) error {
+	return receive(s, w, r, "", posthogFormat, func(k *keyed, request posthog.Request) error {
+		if k.dropped(r, request.Len()) {
+			return nil
+		}
+		stored, err := k.store(request.Events())
+		if err == nil {
+			k.tell(stored, request.Len())
+		}
 		return err
-	}
-	defer release()
-	if k.dropped(r, request.Len()) {
-		return nil
-	}
-	stored, err := k.store(request.Events())
-	if err == nil && k.caller.Public == nil { // a page does not learn what is stored
-		w.Header().Set("Events-Accepted", strconv.Itoa(stored))
-		w.Header().Set("Events-Rejected", strconv.Itoa(request.Len()-stored))
-	}
-	return err
+	})
 }
 
 // knownPostHog checks the key of a request that asks for feature flags. There are none, for nobody.
-func (s *Server) knownPostHog(w http.ResponseWriter, r *http.Request) (err error) {
-	k, _, release, err := s.readPostHog(w, r)
-	if k != nil {
-		defer k.settle(&err)
-	}
-	if err == nil {
-		release()
-	}
-	return err
-}
-
-// readPostHog returns the messages of a request and its caller. The caller settles its quota, if it is not nil, and releases the body, if
-// there is no error.
-func (s *Server) readPostHog(w http.ResponseWriter, r *http.Request) (*keyed, posthog.Request, func(), error) {
-	k, err := s.open(w, r, "")
-	if err != nil {
-		return nil, posthog.Request{}, nil, err
-	}
-	k.sniffGzip = true
-	data, release, err := k.read(r, posthog.MaxBody, posthog.ErrTooLarge)
-	if err != nil {
-		return k, posthog.Request{}, nil, err
-	}
-	request, malformed := posthog.Parse(data)
-	if err = k.take(request.Key, len(data), request.Len()); err == nil {
-		err = malformed
-	}
-	if err != nil {
-		release()
-	}
-	return k, request, release, err
+func (s *Server) knownPostHog(w http.ResponseWriter, r *http.Request) error {
+	return receive(s, w, r, "", posthogFormat, func(*keyed, posthog.Request) error { return nil })
 }

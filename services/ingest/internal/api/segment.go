@@ -6,12 +6,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"strconv"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hp-analytics/hp-analytics/internal/identifier"
+	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
@@ -55,47 +55,38 @@ func (s *Server) sendSegment(w http.ResponseWriter, r *http.Request, call, key s
 	return respond(w, http.StatusOK, SegmentResult{Success: true})
 }
 
-// storeSegment stores what the body holds, orders before the refunds of them. The memory of the body is released when it returns.
-func (s *Server) storeSegment(w http.ResponseWriter, r *http.Request, call, key string) (err error) {
-	k, err := s.open(w, r, key)
-	if err != nil {
-		return err
+var segmentFormat = format[segment.Batch]{
+	bytes: segment.MaxBody, tooLarge: segment.ErrTooLarge, key: segment.Key,
+}
+
+// storeSegment stores what the body holds.
+func (s *Server) storeSegment(w http.ResponseWriter, r *http.Request, call, key string) error {
+	f := segmentFormat
+	f.parse = func(body []byte, caller authn.Principal) (segment.Batch, int, error) {
+		batch, err := segment.Parse(call, body, caller.Project.Currency)
+		return batch, batch.Len(), err
 	}
-	defer k.settle(&err)
-	data, release, err := k.read(r, segment.MaxBody, segment.ErrTooLarge)
-	if err != nil {
-		return k.unreadable(err)
-	}
-	defer release()
-	request, malformed := segment.Parse(call, data)
-	if err := k.take(request.Key, len(data), 0); err != nil {
-		return err
-	}
-	if malformed != nil {
-		return k.unreadable(malformed)
-	}
-	batch, err := request.Translate(k.caller.Project.Currency)
-	if err == nil {
-		err = k.quota.events(min(batch.Len(), MaxUnits))
-	}
-	if err != nil {
-		return k.unreadable(err)
-	}
-	if k.caller.Public != nil {
-		return k.segmentOfPage(r, &batch)
-	}
+	return receive(s, w, r, key, f, func(k *keyed, batch segment.Batch) error {
+		if k.caller.Public != nil {
+			return k.segmentOfPage(r, &batch)
+		}
+		return k.segmentOfServer(&batch)
+	})
+}
+
+// segmentOfServer stores events, orders, and the refunds of them.
+func (k *keyed) segmentOfServer(batch *segment.Batch) error {
 	sender := callerOf(k.caller)
-	if err := s.segmentIdentities(r.Context(), sender, &batch); err != nil {
+	if err := k.segmentIdentities(k.ctx, sender, batch); err != nil {
 		return err
 	}
 	// One that fails does not keep the others from being stored, and makes the library send all again.
 	stored, err := k.store(batch.Events)
-	for _, store := range []func(context.Context, event.Caller, *segment.Batch) (int, error){s.segmentOrders, s.segmentRefunds} {
-		n, failed := store(r.Context(), sender, &batch)
+	for _, store := range []func(context.Context, event.Caller, *segment.Batch) (int, error){k.segmentOrders, k.segmentRefunds} {
+		n, failed := store(k.ctx, sender, batch)
 		err, stored = cmp.Or(err, failed), stored+n
 	}
-	w.Header().Set("Events-Accepted", strconv.Itoa(stored))
-	w.Header().Set("Events-Rejected", strconv.Itoa(len(batch.Events)+len(batch.Orders)+len(batch.Refunds)-stored))
+	k.tell(stored, len(batch.Events)+len(batch.Orders)+len(batch.Refunds))
 	return err
 }
 

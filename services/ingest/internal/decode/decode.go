@@ -50,12 +50,11 @@ func Bulk(data []byte) ([]event.Draft, error) {
 	return (&document{scanner: &s}).events()
 }
 
-// Beacon reads a document as Bulk does, in which the field key may be, too: the public key of the page that sends it.
-func Beacon(data []byte) (key string, drafts []event.Draft, err error) {
+// Beacon reads a document as Bulk does, in which the field key may be, too: the public key of the page that sends it. Whoever needs the key finds it
+// first (foreign.Key).
+func Beacon(data []byte) ([]event.Draft, error) {
 	s := scanner{data: unmarked(data), names: new(names)}
-	d := document{scanner: &s, keyed: true}
-	drafts, err = d.events()
-	return d.key, drafts, err
+	return (&document{scanner: &s, keyed: true}).events()
 }
 
 func (d *document) events() ([]event.Draft, error) {
@@ -91,8 +90,7 @@ type document struct {
 	seen   bool
 	sent   event.FactDraft // holds sent_at of the document
 	spare  spare
-	keyed  bool // the field key is known
-	key    string
+	keyed  bool // the field key may be there
 }
 
 func (d *document) read() error {
@@ -120,7 +118,8 @@ func (d *document) member(name []byte) error {
 		return err
 	}
 	if d.keyed && string(name) == "key" {
-		err := d.string(&d.sent, event.FieldReason, "key", &d.key) // a field that a document has not
+		var key string
+		err := d.string(&d.sent, event.FieldReason, "key", &key) // a field that a document has not
 		d.shape.Problems = append(d.shape.Problems, d.sent.Problems...)
 		d.sent.Problems = nil
 		return err

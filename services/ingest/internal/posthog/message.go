@@ -6,8 +6,6 @@ package posthog
 
 import (
 	"bytes"
-	"cmp"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +13,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/decode"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/foreign"
 )
 
 // Limits of a request.
@@ -32,68 +31,64 @@ var (
 
 // message is an event as libraries send it.
 type message struct {
-	APIKey     scalar  `json:"api_key"`
-	Token      scalar  `json:"token"`
-	Event      scalar  `json:"event"`
-	UUID       scalar  `json:"uuid"`
-	DistinctID scalar  `json:"distinct_id"`
-	Timestamp  scalar  `json:"timestamp"`
-	SentAt     scalar  `json:"sent_at"`
-	Properties members `json:"properties"`
-	Set        members `json:"$set"`
-	SetOnce    members `json:"$set_once"`
+	Event      foreign.Text    `json:"event"`
+	UUID       foreign.Text    `json:"uuid"`
+	DistinctID foreign.Text    `json:"distinct_id"`
+	Timestamp  foreign.Text    `json:"timestamp"`
+	SentAt     foreign.Text    `json:"sent_at"`
+	Properties foreign.Members `json:"properties"`
+	Set        foreign.Members `json:"$set"`
+	SetOnce    foreign.Members `json:"$set_once"`
 
 	unreadable error
-	digest     [sha256.Size]byte // of the message as it was sent
+	digest     foreign.Digest // of the message as it was sent
 }
 
-// key returns the API key that the message names. It is empty if there is none.
-func (m *message) key() string {
-	for _, key := range []scalar{m.APIKey, m.Token, m.Properties.text("token"), m.Properties.text("api_key")} {
-		if key != "" {
-			return string(key)
-		}
+// Key returns the API key in a body, which may be anything: that of the request, or of the first message that has one. It is empty if there
+// is none.
+func Key(body []byte) string {
+	if len(body) > 0 && body[0] == '[' {
+		return foreign.FirstKey(body, keyOf)
 	}
-	return ""
+	if key := keyOf(body); key != "" {
+		return key
+	}
+	return foreign.FirstKey(foreign.Member(body, "batch"), keyOf)
 }
 
-// Request is what a body holds, before it is known whose it is.
-type Request struct {
-	Key      string // the API key in the body; empty if there is none
-	messages []message
+func keyOf(message []byte) string {
+	if key := foreign.Key(message, "api_key", "token"); key != "" {
+		return key
+	}
+	return foreign.Key(foreign.Member(message, "properties"), "token", "api_key")
 }
+
+// Request is what a body holds.
+type Request struct{ messages []message }
 
 // Len returns how many messages there are.
 func (r *Request) Len() int { return len(r.messages) }
 
-// Parse reads a body: a message, a list of messages or an object with a batch of them; or a form whose field data holds one of these, as
-// text or in base64. An error refuses the whole request, whose key is known if there are too many messages. A message that is JSON of a wrong shape does not affect the others.
-func Parse(body []byte) (Request, error) {
-	body, err := unwrapped(body)
-	if err != nil {
-		return Request{}, err
-	}
+// Parse reads a body that Unwrap has returned: a message, a list of messages or an object with a batch of them. An error refuses the whole
+// request. A message that is JSON of a wrong shape does not affect the others.
+func Parse(body []byte) (request Request, err error) {
 	var read envelope
 	if len(body) > 0 && body[0] == '[' {
 		err = decode.Array(body, read.add)
 	} else if err = decode.Object(body, read.member); err == nil && !read.batch {
 		read.list = [][]byte{body}
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return Request{}, malformed(err)
-	}
-	request := Request{Key: string(cmp.Or(read.apiKey, read.token))}
-	if read.count > event.MaxBatch {
-		return request, errTooMany
+	case read.count > event.MaxBatch:
+		return Request{}, errTooMany
 	}
 	request.messages = make([]message, len(read.list))
 	for i, raw := range read.list {
 		m := one(raw)
 		if m.SentAt == "" {
 			m.SentAt = read.sentAt
-		}
-		if request.Key == "" {
-			request.Key = m.key()
 		}
 		request.messages[i] = m
 	}
@@ -102,10 +97,10 @@ func Parse(body []byte) (Request, error) {
 
 // envelope is a list of messages, and what is beside it.
 type envelope struct {
-	apiKey, token, sentAt scalar
-	batch                 bool
-	list                  [][]byte // the first event.MaxBatch messages
-	count                 int      // of all messages
+	sentAt foreign.Text
+	batch  bool
+	list   [][]byte // the first event.MaxBatch messages
+	count  int      // of all messages
 }
 
 func (e *envelope) add(raw []byte) error {
@@ -117,10 +112,6 @@ func (e *envelope) add(raw []byte) error {
 
 func (e *envelope) member(name, value []byte) error {
 	switch string(name) {
-	case "api_key":
-		return e.apiKey.UnmarshalJSON(value)
-	case "token":
-		return e.token.UnmarshalJSON(value)
 	case "sent_at":
 		return e.sentAt.UnmarshalJSON(value)
 	case "batch":
@@ -142,7 +133,7 @@ func one(raw []byte) (m message) {
 		return message{unreadable: errLarge}
 	}
 	m.unreadable = json.Unmarshal(raw, &m)
-	m.digest = sha256.Sum256(raw)
+	m.digest = foreign.DigestOf(raw)
 	return m
 }
 

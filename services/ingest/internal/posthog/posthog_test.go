@@ -1,7 +1,6 @@
 package posthog
 
 import (
-	"bytes"
 	"encoding/base64"
 	"fmt"
 	"net/url"
@@ -142,6 +141,16 @@ func TestTimes(t *testing.T) {
 	}
 }
 
+// read returns the key and the messages of a body.
+func read(body string) (string, Request, error) {
+	document, err := Unwrap([]byte(body))
+	if err != nil {
+		return "", Request{}, err
+	}
+	request, err := Parse(document)
+	return Key(document), request, err
+}
+
 // The same message is read from every body that a library can send it in, with its key.
 func TestBodies(t *testing.T) {
 	t.Parallel()
@@ -160,13 +169,13 @@ func TestBodies(t *testing.T) {
 		"a form in base64, the field": "compression=base64&" + form(coded(withToken)),
 		"an unescaped form":           "data=" + strings.TrimRight(coded(withToken), "="),
 	} {
-		request, err := Parse([]byte(body))
+		key, request, err := read(body)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if request.Key != "key" || request.Len() != 1 {
-			t.Errorf("%s: the key %q, %d messages", name, request.Key, request.Len())
+		if key != "key" || request.Len() != 1 {
+			t.Errorf("%s: the key %q, %d messages", name, key, request.Len())
 			continue
 		}
 		drafts := request.Events()
@@ -184,7 +193,7 @@ func TestUnreadable(t *testing.T) {
 		"data=" + base64.StdEncoding.EncodeToString([]byte("text")): errs.Malformed, "a=b": errs.Malformed,
 		`[` + strings.Repeat(`{},`, event.MaxBatch) + `{}]`: errs.TooLarge,
 	} {
-		if _, err := Parse([]byte(body)); !errs.Is(err, kind) {
+		if _, _, err := read(body); !errs.Is(err, kind) {
 			t.Errorf("%.40q: %v", body, err)
 		}
 	}
@@ -207,7 +216,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"api_key":"key","batch":[{"event":"$identify","distinct_id":"a","properties":{"$anon_distinct_id":"b","$set":{"c":1}}}]}`))
 	f.Add([]byte(`data=` + base64.StdEncoding.EncodeToString([]byte(`[{"event":"$pageview","properties":{"$device_id":"d"}}]`))))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		request, err := Parse(bytes.Clone(body))
+		_, request, err := read(string(body))
 		if err != nil {
 			return
 		}

@@ -1,12 +1,10 @@
 package posthog
 
 import (
-	"encoding/json"
 	"maps"
 	"strings"
 
-	"github.com/hp-analytics/hp-analytics/services/ingest/internal/decode"
-	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/foreign"
 )
 
 // agreed are the names that the libraries' own properties have here. The others, whose names begin with $ as well, are not stored: they say
@@ -21,8 +19,8 @@ const direct = "$direct"
 
 // kept returns the properties that are stored: those of the application, and those with agreed names where the application does not use
 // these itself.
-func kept(sent members) members {
-	stored := make(members, len(sent))
+func kept(sent foreign.Members) foreign.Members {
+	stored := make(foreign.Members, len(sent))
 	for name, value := range sent {
 		if strings.HasPrefix(name, "$") || name == "token" || name == "distinct_id" || string(value) == "null" && strings.HasPrefix(name, "utm_") {
 			continue
@@ -30,51 +28,31 @@ func kept(sent members) members {
 		stored[name] = value
 	}
 	for theirs, ours := range agreed {
-		text := sent.text(theirs)
+		text := sent.Text(theirs)
 		if _, used := stored[ours]; used || text == "" || text == direct {
 			continue
 		}
 		if ours == "device" {
-			text = scalar(strings.ToLower(string(text)))
+			text = foreign.Text(strings.ToLower(string(text)))
 		}
-		put(stored, ours, text)
+		stored.Put(ours, text)
 	}
 	return stored
 }
 
 // traits returns what a message says of a user.
-func (m *message) traits() members {
-	all := members{}
-	for _, object := range []members{m.SetOnce, m.Properties.object("$set_once"), m.Set, m.Properties.object("$set")} {
+func (m *message) traits() foreign.Members {
+	all := foreign.Members{}
+	for _, object := range []foreign.Members{m.SetOnce, m.Properties.Object("$set_once"), m.Set, m.Properties.Object("$set")} {
 		maps.Copy(all, object)
 	}
 	return kept(all)
 }
 
 // group returns what a message says of a group.
-func (m *message) group() members {
-	all := kept(m.Properties.object("$group_set"))
-	put(all, "group_type", m.Properties.text("$group_type"))
-	put(all, "group_id", m.Properties.text("$group_key"))
+func (m *message) group() foreign.Members {
+	all := kept(m.Properties.Object("$group_set"))
+	all.Put("group_type", m.Properties.Text("$group_type"))
+	all.Put("group_id", m.Properties.Text("$group_key"))
 	return all
-}
-
-func put(to members, name string, text scalar) {
-	if value, err := json.Marshal(string(text)); err == nil && text != "" {
-		to[name] = value
-	}
-}
-
-// properties sets those of an event.
-func properties(d *event.Draft, stored members) {
-	if len(stored) == 0 {
-		return
-	}
-	raw, err := json.Marshal(stored)
-	if err == nil {
-		err = decode.Properties(raw, &d.FactDraft, &d.Properties, &d.Replaced)
-	}
-	if err != nil {
-		d.RefuseWhole(event.CodeMalformed, "The message cannot be read: "+err.Error()+".")
-	}
 }

@@ -8,22 +8,22 @@ import (
 
 	"github.com/hp-analytics/hp-analytics/internal/money"
 	"github.com/hp-analytics/hp-analytics/internal/platform/jsonerr"
-	"github.com/hp-analytics/hp-analytics/services/ingest/internal/decode"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/foreign"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/order"
 )
 
 // productFields are what an event of a shop says of a product. Prices are in major units, and of one unit.
 type productFields struct {
-	SKU       scalar `json:"sku"`
-	ProductID scalar `json:"product_id"`
-	ID        scalar `json:"id"` // in the first version of the specification
-	Price     scalar `json:"price"`
-	Quantity  scalar `json:"quantity"`
+	SKU       foreign.Text `json:"sku"`
+	ProductID foreign.Text `json:"product_id"`
+	ID        foreign.Text `json:"id"` // in the first version of the specification
+	Price     foreign.Text `json:"price"`
+	Quantity  foreign.Text `json:"quantity"`
 }
 
 func (p *productFields) sku() string {
-	for _, text := range []scalar{p.SKU, p.ProductID, p.ID} {
+	for _, text := range []foreign.Text{p.SKU, p.ProductID, p.ID} {
 		if text != "" {
 			return string(text)
 		}
@@ -33,10 +33,10 @@ func (p *productFields) sku() string {
 
 // orderFields are what an event of a shop says of an order.
 type orderFields struct {
-	OrderID  scalar          `json:"order_id"`
-	LegacyID scalar          `json:"orderId"`
-	Currency scalar          `json:"currency"`
-	Total    scalar          `json:"total"`
+	OrderID  foreign.Text    `json:"order_id"`
+	LegacyID foreign.Text    `json:"orderId"`
+	Currency foreign.Text    `json:"currency"`
+	Total    foreign.Text    `json:"total"`
 	Products []productFields `json:"products"`
 
 	unreadable error // the fields have other shapes than the specification gives them
@@ -77,14 +77,12 @@ func (m *message) order(f *orderFields, currency string) (d order.Draft) {
 	if d.Currency = currency; f.Currency != "" {
 		d.Currency = strings.ToUpper(string(f.Currency))
 	}
-	set(&d.FactDraft, event.FieldCurrency, d.Currency != "")
-	set(&d.FactDraft, event.FieldLines, true)
+	foreign.Set(&d.FactDraft, event.FieldCurrency, d.Currency != "")
+	foreign.Set(&d.FactDraft, event.FieldLines, true)
 	for i := range f.Products {
 		d.Lines = append(d.Lines, f.Products[i].line(&d, i))
 	}
-	if err := decode.Properties(m.Properties, &d.FactDraft, &d.Properties, &d.Replaced); err != nil {
-		d.RefuseWhole(event.CodeMalformed, "The message cannot be read: "+err.Error()+".")
-	}
+	foreign.Raw(&d.FactDraft, m.Properties, &d.Properties, &d.Replaced)
 	return d
 }
 
@@ -122,7 +120,7 @@ func (p *productFields) quantity(d *event.FactDraft, pointer string) int64 {
 }
 
 // minor returns n times a price in minor units. Half a unit is rounded away from zero: shops send prices that were divided.
-func minor(price scalar, n int64, currency money.Currency) (int64, error) {
+func minor(price foreign.Text, n int64, currency money.Currency) (int64, error) {
 	decimal, err := money.ParseDecimal(string(price))
 	if err != nil {
 		return 0, err
@@ -149,7 +147,7 @@ func (m *message) refund(f *orderFields) (r Refund) {
 	if !f.check(&r.Draft.FactDraft) {
 		return r
 	}
-	set(&r.Draft.FactDraft, event.FieldLines, len(f.Products) > 0)
+	foreign.Set(&r.Draft.FactDraft, event.FieldLines, len(f.Products) > 0)
 	for i := range f.Products {
 		p := &f.Products[i]
 		l := order.LineDraft{SKU: p.sku(), Good: event.FieldSKU | event.FieldQuantity}
@@ -176,5 +174,5 @@ func (m *message) total(r *Refund, f *orderFields) {
 		return
 	}
 	r.Draft.AmountMinor, r.Currency = amount, currency.String()
-	set(&r.Draft.FactDraft, event.FieldAmount, true)
+	foreign.Set(&r.Draft.FactDraft, event.FieldAmount, true)
 }

@@ -7,16 +7,15 @@ package segment
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/decode"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/foreign"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/order"
 )
 
@@ -50,13 +49,13 @@ var (
 // message is a call as libraries send it. Libraries in languages without types send numbers as ids, and null for what is absent. Its
 // properties and traits belong to the body.
 type message struct {
-	WriteKey, Type, MessageID, UserID, AnonymousID, PreviousID, GroupID scalar
-	Event, Name, Category, Timestamp, OriginalTimestamp, SentAt         scalar
-	Properties, Traits                                                  json.RawMessage
-	Context                                                             messageContext
+	Type, MessageID, UserID, AnonymousID, PreviousID, GroupID   foreign.Text
+	Event, Name, Category, Timestamp, OriginalTimestamp, SentAt foreign.Text
+	Properties, Traits                                          json.RawMessage
+	Context                                                     messageContext
 
 	unreadable error
-	digest     [sha256.Size]byte // of a message without an id, as it was sent
+	digest     foreign.Digest // of a message without an id, as it was sent
 }
 
 // member reads a member of a message.
@@ -76,10 +75,8 @@ func (m *message) member(name, value []byte) error {
 }
 
 // scalar returns where a member is kept that is a text; nil for others.
-func (m *message) scalar(name string) *scalar {
+func (m *message) scalar(name string) *foreign.Text {
 	switch name {
-	case "writeKey":
-		return &m.WriteKey
 	case "type":
 		return &m.Type
 	case "messageId":
@@ -112,7 +109,7 @@ func (m *message) scalar(name string) *scalar {
 // messageContext is what a library knows of where it runs.
 type messageContext struct {
 	Page     page
-	Campaign map[string]scalar
+	Campaign map[string]foreign.Text
 }
 
 // read reads what is used of a context; most of it is not.
@@ -133,54 +130,44 @@ func (c *messageContext) read(value []byte) error {
 }
 
 type page struct {
-	URL      scalar `json:"url"`
-	Referrer scalar `json:"referrer"`
+	URL      foreign.Text `json:"url"`
+	Referrer foreign.Text `json:"referrer"`
 }
 
-// scalar is a text, or a number or truth value in its place. Anything else is an error of the message.
-type scalar string
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *scalar) UnmarshalJSON(data []byte) error {
-	switch data[0] {
-	case '"':
-		if text := data[1 : len(data)-1]; bytes.IndexByte(text, '\\') < 0 && utf8.Valid(text) {
-			*s = scalar(text)
-			return nil
-		}
-		return json.Unmarshal(data, (*string)(s))
-	case 'n':
-		return nil
-	case '{', '[':
-		return fmt.Errorf("a text is expected where %.20q is", data)
-	default:
-		*s = scalar(data)
-		return nil
+// Key returns the key in a body, which may be anything: that of the request, or of the first message that has one, as RudderStack's and old
+// libraries send it. It is empty if there is none.
+func Key(body []byte) string {
+	if key := keyOf(body); key != "" {
+		return key
 	}
+	return foreign.FirstKey(foreign.Member(body, "batch"), keyOf)
 }
 
-// Request is what a body holds, before it is known whose it is.
-type Request struct {
-	Key      string // the key in the body; empty if there is none
-	messages []message
-}
+func keyOf(object []byte) string { return foreign.Key(object, "writeKey") }
 
-// Parse reads a body; call is the last part of its path. An error refuses the whole request. A message that is JSON of a wrong shape does
-// not affect the others.
-func Parse(call string, body []byte) (Request, error) {
-	call = calls[call]
-	if call != "batch" && call != "import" {
-		if len(body) > MaxMessage {
-			return Request{}, errLarge
-		}
-		m := one(body)
-		if syntax := new(any); m.unreadable != nil && json.Unmarshal(body, syntax) != nil {
-			return Request{}, malformed(m.unreadable)
-		}
-		m.Type = scalar(call)
-		return Request{Key: string(m.WriteKey), messages: []message{m}}, nil
+// Parse translates a body; call is the last part of its path, and currency is that of orders that name none. An error refuses the whole
+// request. A message that is JSON of a wrong shape is an event that is refused and does not affect the others.
+func Parse(call string, body []byte, currency string) (Batch, error) {
+	messages, err := parse(calls[call], body)
+	if err != nil {
+		return Batch{}, err
 	}
-	return parseBatch(body)
+	return translate(messages, currency)
+}
+
+func parse(call string, body []byte) ([]message, error) {
+	if call == "batch" || call == "import" {
+		return parseBatch(body)
+	}
+	if len(body) > MaxMessage {
+		return nil, errLarge
+	}
+	m := one(body)
+	if syntax := new(any); m.unreadable != nil && json.Unmarshal(body, syntax) != nil {
+		return nil, malformed(m.unreadable)
+	}
+	m.Type = foreign.Text(call)
+	return []message{m}, nil
 }
 
 // usualMessage is about the size of a small message in bytes. It sizes the messages of a batch so that they seldom grow.
@@ -188,17 +175,15 @@ const usualMessage = 200
 
 // batch is the document around the messages of a batch.
 type batch struct {
-	sentAt, writeKey scalar
-	context          messageContext
-	messages         []message
+	sentAt   foreign.Text
+	context  messageContext
+	messages []message
 }
 
 func (b *batch) member(name, value []byte) error {
 	switch string(name) {
 	case "sentAt":
 		return b.sentAt.UnmarshalJSON(value)
-	case "writeKey":
-		return b.writeKey.UnmarshalJSON(value)
 	case "context":
 		return b.context.read(value)
 	case "batch":
@@ -224,12 +209,12 @@ func (b *batch) message(raw []byte) error {
 	return nil
 }
 
-func parseBatch(body []byte) (Request, error) {
+func parseBatch(body []byte) ([]message, error) {
 	var b batch
 	if err := decode.Object(body, b.member); errors.Is(err, errTooMany) {
-		return Request{}, errTooMany
+		return nil, errTooMany
 	} else if err != nil {
-		return Request{}, malformed(err)
+		return nil, malformed(err)
 	}
 	for i := range b.messages {
 		m := &b.messages[i]
@@ -240,11 +225,7 @@ func parseBatch(body []byte) (Request, error) {
 			m.Context = b.context
 		}
 	}
-	key := b.writeKey
-	if key == "" && len(b.messages) > 0 {
-		key = b.messages[0].WriteKey // RudderStack's and old libraries have it in each message
-	}
-	return Request{Key: string(key), messages: b.messages}, nil
+	return b.messages, nil
 }
 
 func one(raw []byte) (m message) {
@@ -253,9 +234,9 @@ func one(raw []byte) (m message) {
 	}
 	m.unreadable = decode.Object(raw, m.member)
 	if m.MessageID == "" {
-		m.digest = sha256.Sum256(raw)
+		m.digest = foreign.DigestOf(raw)
 	}
-	m.Type = scalar(strings.ToLower(string(m.Type)))
+	m.Type = foreign.Text(strings.ToLower(string(m.Type)))
 	return m
 }
 

@@ -1,16 +1,10 @@
 package segment
 
 import (
-	"encoding/hex"
 	"encoding/json"
-	"strings"
-	"time"
 
-	"github.com/google/uuid"
-
-	"github.com/hp-analytics/hp-analytics/internal/platform/jsonerr"
-	"github.com/hp-analytics/hp-analytics/services/ingest/internal/decode"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/foreign"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/order"
 )
 
@@ -30,12 +24,10 @@ type Refund struct {
 	Draft    order.RefundDraft
 }
 
-// Translate translates a request; currency is that of orders that name none. An error refuses the whole request. A message that cannot
-// be read is an event that is refused.
-func (r *Request) Translate(currency string) (Batch, error) {
+func translate(messages []message, currency string) (Batch, error) {
 	var b Batch
-	for i := range r.messages {
-		b.add(&r.messages[i], currency)
+	for i := range messages {
+		b.add(&messages[i], currency)
 		if b.lines > order.MaxBatchLines {
 			return Batch{}, errTooMany
 		}
@@ -66,97 +58,68 @@ func (b *Batch) add(m *message, currency string) {
 
 // counted are the events of a shop that have a counter of their own. The second name of each is that of the first version of the
 // specification, which old libraries send.
-var counted = map[scalar]string{
+var counted = map[foreign.Text]string{
 	"Product Viewed": "view", "Viewed Product": "view", "Product Clicked": "click", "Clicked Product": "click",
 	"Product Added": "add_to_cart", "Added Product": "add_to_cart",
 }
 
 func (m *message) event() (d event.Draft) {
 	if m.unreadable != nil {
-		d.RefuseWhole(event.CodeMalformed, "The message cannot be read: "+jsonerr.Explain(m.unreadable).Error()+".")
-		return d
+		return foreign.Unreadable(m.unreadable)
 	}
 	m.fact(&d.FactDraft, m.id())
-	raw := m.Properties
+	kind, raw := string(m.Type), m.Properties
 	switch m.Type {
 	case "track":
-		d.Type = string(m.Event)
+		kind = string(m.Event)
 		if name, ok := counted[m.Event]; ok {
-			d.Type = name
+			kind = name
 			m.product(&d.FactDraft)
 		}
 	case "identify", "group":
-		d.Type, raw = string(m.Type), m.Traits
+		raw = m.Traits
 	case "alias": // a visitor turns out to be a user
-		d.Type, d.AnonymousID = "identify", string(m.PreviousID)
-		set(&d.FactDraft, event.FieldAnonymousID, d.AnonymousID != "")
+		kind, d.AnonymousID = "identify", string(m.PreviousID)
+		foreign.Set(&d.FactDraft, event.FieldAnonymousID, d.AnonymousID != "")
 	case "page", "screen":
-		d.Type = string(m.Type)
 	default:
 		d.RefuseWhole(event.CodeInvalidValue, "type must be track, identify, page, screen, group or alias.")
 		return d
 	}
-	set(&d.FactDraft, event.FieldType, d.Type != "")
+	foreign.Type(&d, kind)
 	m.properties(&d.FactDraft, raw, &d.Properties, &d.Replaced)
 	return d
 }
 
-// set notes that a field was sent.
-func set(d *event.FactDraft, field event.Fields, sent bool) {
-	if sent {
-		d.Sent, d.Good = d.Sent|field, d.Good|field
-	}
-}
-
 // id returns the id of a message. One without an id is identified by its bytes if they have the time, because a library sends the same
 // bytes again. Without a time it may as well be another event.
-func (m *message) id() scalar {
+func (m *message) id() foreign.Text {
 	if m.MessageID != "" || m.Timestamp == "" && m.OriginalTimestamp == "" {
 		return m.MessageID
 	}
-	return scalar("sha256:" + hex.EncodeToString(m.digest[:]))
+	return foreign.Text(m.digest.ID())
 }
+
+var timestamp, sentAt = foreign.Clock{Field: event.FieldTS, Name: "timestamp"}, foreign.Clock{Field: event.FieldSentAt, Name: "sentAt"}
 
 // fact fills in the common part. The time is that which the library gave the message when it was made, so a retry has the same: the
 // clock's error is measured by sentAt and stored beside it.
-func (m *message) fact(d *event.FactDraft, id scalar) {
-	if parsed, err := uuid.Parse(string(id)); err == nil && len(id) == 36 {
-		d.ID = parsed
-	} else {
-		d.IDText = string(id)
-	}
-	set(d, event.FieldID, id != "")
-	d.UserID, d.AnonymousID = string(m.UserID), string(m.AnonymousID)
-	set(d, event.FieldUserID, d.UserID != "")
-	set(d, event.FieldAnonymousID, d.AnonymousID != "")
+func (m *message) fact(d *event.FactDraft, id foreign.Text) {
+	foreign.ID(d, string(id))
+	foreign.Users(d, m.UserID, m.AnonymousID)
 	at := m.Timestamp
 	if at == "" {
 		at = m.OriginalTimestamp
 	}
-	m.time(d, event.FieldTS, "timestamp", at, &d.TS)
-	m.time(d, event.FieldSentAt, "sentAt", m.SentAt, &d.SentAt)
-}
-
-func (m *message) time(d *event.FactDraft, field event.Fields, name string, text scalar, to *time.Time) {
-	if text == "" {
-		return
-	}
-	parsed, err := time.Parse(time.RFC3339, strings.ToUpper(string(text)))
-	if err != nil {
-		d.Sent |= field
-		d.Refuse("/"+name, event.CodeInvalidValue, name+" must be a time of ISO 8601 such as 2026-03-14T09:26:53.123Z.")
-		return
-	}
-	*to = parsed
-	set(d, field, true)
+	timestamp.Read(d, at)
+	sentAt.Read(d, m.SentAt)
 }
 
 // product names the product of an event by its SKU, or by the shop's id if it has no SKU.
 func (m *message) product(d *event.FactDraft) {
 	var p productFields
 	if len(m.Properties) > 0 && json.Unmarshal(m.Properties, &p) == nil {
-		d.SKU = p.sku()
-		set(d, event.FieldSKU, d.SKU != "")
+		foreign.SKU(d, p.sku())
 	}
 }
 
@@ -166,58 +129,41 @@ func (m *message) properties(d *event.FactDraft, raw json.RawMessage, to *[]byte
 	if added := m.added(); len(added) > 0 {
 		raw = merged(raw, added)
 	}
-	if len(raw) == 0 {
-		return
-	}
-	if err := decode.Properties(raw, d, to, replaced); err != nil {
-		d.RefuseWhole(event.CodeMalformed, "The message cannot be read: "+err.Error()+".")
-	}
+	foreign.Raw(d, raw, to, replaced)
 }
 
 // added are the properties that come from elsewhere in the message.
-func (m *message) added() map[string]scalar {
-	added := map[string]scalar{}
-	put := func(name string, value scalar) {
-		if value != "" {
-			added[name] = value
-		}
-	}
-	put("url", m.Context.Page.URL)
-	put("referrer", m.Context.Page.Referrer)
+func (m *message) added() foreign.Members {
+	added := foreign.Members{}
+	added.Put("url", m.Context.Page.URL)
+	added.Put("referrer", m.Context.Page.Referrer)
 	for _, part := range []string{"source", "medium", "term", "content"} {
-		put("utm_"+part, m.Context.Campaign[part])
+		added.Put("utm_"+part, m.Context.Campaign[part])
 	}
-	put("utm_campaign", m.Context.Campaign["name"])
+	added.Put("utm_campaign", m.Context.Campaign["name"])
 	switch m.Type {
 	case "page", "screen":
-		put("name", m.Name)
-		put("category", m.Category)
+		added.Put("name", m.Name)
+		added.Put("category", m.Category)
 	case "group":
-		put("group_id", m.GroupID)
+		added.Put("group_id", m.GroupID)
 	}
 	return added
 }
 
 // merged returns an object with some members added. It returns what is no object as it is, to be refused.
-func merged(raw json.RawMessage, added map[string]scalar) json.RawMessage {
-	members := map[string]json.RawMessage{}
+func merged(raw json.RawMessage, added foreign.Members) json.RawMessage {
+	members := foreign.Members{}
 	if len(raw) > 0 && json.Unmarshal(raw, &members) != nil {
 		return raw
 	}
 	if members == nil { // null
-		members = map[string]json.RawMessage{}
+		return added.JSON()
 	}
 	for name, value := range added {
-		if _, used := members[name]; used {
-			continue
-		}
-		if text, err := json.Marshal(string(value)); err == nil {
-			members[name] = text
+		if _, used := members[name]; !used {
+			members[name] = value
 		}
 	}
-	object, err := json.Marshal(members)
-	if err != nil {
-		return raw
-	}
-	return object
+	return members.JSON()
 }
