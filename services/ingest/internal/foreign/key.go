@@ -2,7 +2,6 @@ package foreign
 
 import (
 	"errors"
-	"slices"
 
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/decode"
 )
@@ -17,8 +16,7 @@ var errFound = errors.New("found")
 // grows with the object and stops at the key, so what follows may be malformed.
 func Key(object []byte, names ...string) (key string) {
 	_ = decode.Object(object, func(name, value []byte) error {
-		// The conversion inside the comparison allocates nothing.
-		if len(value) > maxKey || !slices.ContainsFunc(names, func(n string) bool { return n == string(name) }) {
+		if len(value) > maxKey || !oneOf(names, name) {
 			return nil
 		}
 		var text Text
@@ -29,6 +27,16 @@ func Key(object []byte, names ...string) (key string) {
 		return errFound
 	})
 	return key
+}
+
+// oneOf is slices.Contains without a copy of name.
+func oneOf(names []string, name []byte) bool {
+	for _, n := range names {
+		if n == string(name) {
+			return true
+		}
+	}
+	return false
 }
 
 // Member returns the JSON of the first member with a name, up to which the object is well-formed; nil if there is none. It belongs to the
