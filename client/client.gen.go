@@ -2445,6 +2445,9 @@ type ProjectList struct {
 
 // ProjectMembership A project that an account is a member of.
 type ProjectMembership struct {
+	// Archived Whether the project takes no changes.
+	Archived bool `json:"archived"`
+
 	// Name The display name of the project.
 	Name string `json:"name"`
 

@@ -51,6 +51,15 @@ func TestAnArchivedProject(t *testing.T) {
 		}
 	}
 	want[any](analyst, 200, get, path, "")
+	me := want[struct {
+		Projects []struct {
+			Slug     string `json:"slug"`
+			Archived bool   `json:"archived"`
+		} `json:"projects"`
+	}](owner, 200, get, "/auth/me", "")
+	if len(me.Projects) != 1 || !me.Projects[0].Archived {
+		t.Errorf("the memberships of the owner: %+v", me.Projects)
+	}
 	want[any](owner.in("shop"), 200, get, "/auth/api-keys", "")
 	want[any](owner.in("shop"), 200, del, "/auth/api-keys/"+key.ID, "")
 	want[any](owner, 204, del, path+"/members/"+analystID, "")

@@ -3059,6 +3059,8 @@ export interface components {
             /** @description The display name of the project. */
             name: string;
             role: components["schemas"]["ProjectRole"];
+            /** @description Whether the project takes no changes. */
+            archived: boolean;
         };
         /** @description The account of the caller, with its memberships. */
         Me: {

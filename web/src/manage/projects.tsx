@@ -26,7 +26,7 @@ export function Projects() {
       <Failure loaded={loaded} />
       <Table
         caption="All projects" cursor="projects" columns={columns} next={loaded.answer?.next_cursor} empty="There are no projects."
-        rows={loaded.answer?.items.map((p) => ({ key: p.slug, cells: [<a href={link(["settings"], { project: p.slug })}>{p.name}</a>, p.slug, p.time_zone, p.currency, date(p.created_at)] }))}
+        rows={loaded.answer?.items.map((p) => ({ key: p.slug, cells: [<><a href={link(["settings"], { project: p.slug })}>{p.name}</a>{p.archived_at !== null && <> <span class="badge">archived</span></>}</>, p.slug, p.time_zone, p.currency, date(p.created_at)] }))}
       />
       {creating && <NewProject onClose={() => setCreating(false)} />}
     </section>

@@ -5,7 +5,7 @@ import { ConflictTable } from "../parts/conflict";
 import { Field } from "../parts/field";
 import { useSubmit } from "../parts/submit";
 import { say } from "../parts/toast";
-import { slug } from "../rights";
+import { isArchived, slug } from "../rights";
 import { Problem, readMe } from "../session";
 import { changedSettings, draftOf, patchOf, read, settingNames, settingsOf, shown, weekdays, type Draft, type Project, type Settings } from "./settings";
 
@@ -51,7 +51,7 @@ export function SettingsForm({ project, onSaved }: Props) {
       {theirs && <Conflict base={base} theirs={theirs} mine={read(draft).settings} busy={submit.busy} onKeep={() => void save(theirs)} onTake={() => take(theirs)} />}
       <form class="form settings" hidden={theirs !== undefined} onSubmit={(event) => (event.preventDefault(), void save(base))}>
         <Controls draft={draft} errorOf={submit.errorOf} onChange={(part) => setDraft((old) => ({ ...old, ...part }))} />
-        <button class="primary" disabled={submit.busy || !dirty}>Save</button>
+        <button class="primary" disabled={submit.busy || !dirty || isArchived.value}>Save</button>
       </form>
       {submit.failure !== "" && <p class="note" role="alert">{submit.failure}</p>}
     </>
@@ -62,7 +62,7 @@ interface ControlProps { draft: Draft; errorOf: (pointer: string) => string | un
 
 function Controls({ draft, errorOf, onChange }: ControlProps) {
   const control = (field: keyof Settings) => ({
-    name: field, value: draft[field],
+    name: field, value: draft[field], disabled: isArchived.value,
     onInput: (event: { currentTarget: { value: string } }) => onChange({ [field]: event.currentTarget.value }),
   });
   const names = (all: string[], chosen: string) => (all.includes(chosen) ? all : [chosen, ...all]).map((one) => <option key={one} value={one}>{one}</option>);

@@ -6,7 +6,7 @@ import { flaw, guess, type Plan } from "../imports/mapping";
 import { Refusals } from "../imports/refusals";
 import { check, nothing, run, type Checked, type Progress } from "../imports/run";
 import { sentence } from "../parts/submit";
-import { isOwner } from "../rights";
+import { mayManage } from "../rights";
 import { link } from "../route";
 
 interface Opened { id: number; name: string; rows: Row[]; plan: Plan }
@@ -33,7 +33,7 @@ export function ImportPage() {
         <h1>Import products</h1>
         <a href={link(["products"])}>Products</a>
       </div>
-      {isOwner.value ? (
+      {mayManage.value ? (
         <section class="card">
           <label class="field">
             A CSV file whose first line has the headings

@@ -4,14 +4,14 @@ import { Failure } from "../parts/fresh";
 import { NoRights } from "../parts/norights";
 import { Table } from "../parts/table";
 import { useAnswer } from "../load";
-import { date, limits, may, stateOf, used, type Key } from "../manage/key";
+import { date, limits, may, origins, stateOf, used, type Key } from "../manage/key";
 import { NewKey } from "../manage/newkey";
 import { Revoke } from "../manage/revoke";
-import { isOwner } from "../rights";
+import { isOwner, mayManage } from "../rights";
 import { go, query, same } from "../route";
 
 const columns = [
-  { name: "Name" }, { name: "May" }, { name: "Limits" }, { name: "Created" }, { name: "Last used" }, { name: "State" }, { name: "What can be done", heard: true },
+  { name: "Name" }, { name: "Kind" }, { name: "May" }, { name: "Limits" }, { name: "Created" }, { name: "Last used" }, { name: "State" }, { name: "What can be done", heard: true },
 ];
 
 export function KeysPage() {
@@ -29,9 +29,9 @@ function Keys() {
     <>
       <div class="head">
         <h1>Keys</h1>
-        <button type="button" class="primary" onClick={() => setCreating(true)}>New key</button>
+        {mayManage.value && <button type="button" class="primary" onClick={() => setCreating(true)}>New key</button>}
       </div>
-      <p class="quiet">Programs send and read with an API key. It acts in this project only.</p>
+      <p class="quiet">Servers send and read with a secret key, and web pages send with a public one. A key acts in this project only.</p>
       <div class="pills filters" role="group" aria-label="State">
         <button type="button" aria-pressed={!all} onClick={() => go(same({ state: "" }))}>active</button>
         <button type="button" aria-pressed={all} onClick={() => go(same({ state: "all" }))}>all</button>
@@ -55,6 +55,7 @@ function row(key: Key, onRevoke: () => void) {
     key: key.id,
     cells: [
       <>{key.name}<br /><span class="quiet">{key.prefix}…</span></>,
+      <>{key.kind}{key.public && <><br /><span class="quiet">{origins(key.public)}</span></>}</>,
       may(key), limits(key),
       <>{date(key.created_at)}{key.account !== "" && <><br /><span class="quiet">{key.account}</span></>}</>,
       used(key), state,

@@ -8,7 +8,7 @@ import { date } from "../manage/key";
 import { Invitations } from "../manage/invitations";
 import { Invite } from "../manage/invite";
 import { ChangeRole, Remove, type Member } from "../manage/member";
-import { isOwner, slug } from "../rights";
+import { isOwner, mayManage, slug } from "../rights";
 import { query } from "../route";
 import { me } from "../session";
 
@@ -31,7 +31,7 @@ function Members() {
     <>
       <div class="head">
         <h1>Members</h1>
-        <button type="button" class="primary" onClick={() => setInviting(true)}>Invite a person</button>
+        {mayManage.value && <button type="button" class="primary" onClick={() => setInviting(true)}>Invite a person</button>}
       </div>
       <Failure loaded={loaded} />
       <section class="card steady">
@@ -55,7 +55,7 @@ function row(member: Member, onOpen: (form: "role" | "remove") => void) {
       <>{member.name || member.email}{member.user_id === me.value?.id && <span class="quiet"> (you)</span>}{member.name !== "" && <><br /><span class="quiet">{member.email}</span></>}</>,
       member.role, date(member.created_at),
       <div class="pills">
-        <button type="button" aria-label={`Change role of ${member.email}`} onClick={() => onOpen("role")}>Change role</button>
+        {mayManage.value && <button type="button" aria-label={`Change role of ${member.email}`} onClick={() => onOpen("role")}>Change role</button>}
         <button type="button" aria-label={`Remove ${member.email}`} onClick={() => onOpen("remove")}>Remove</button>
       </div>,
     ],

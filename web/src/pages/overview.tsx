@@ -14,7 +14,7 @@ import { TopProducts } from "../parts/top";
 import { amount, briefMoney, day, number, share } from "../format";
 import { useAnswer } from "../load";
 import { before, interval, period, plusDays, today } from "../period";
-import { isOwner } from "../rights";
+import { mayManage } from "../rights";
 import { go, link, query, same } from "../route";
 
 type Overview = Answer<"/analytics/overview">;
@@ -65,7 +65,7 @@ export function OverviewPage() {
   const url = address("/analytics/overview", { from: p.from, to: p.to, interval: interval.value });
   const loaded = useAnswer<Overview>(url);
   const o = loaded.answer;
-  const ever = useAnswer<Overview>(empty(o) && isOwner.value ? address("/analytics/overview", { from: plusDays(today(), 1 - longest), to: today(), interval: "month" }) : "");
+  const ever = useAnswer<Overview>(empty(o) && mayManage.value ? address("/analytics/overview", { from: plusDays(today(), 1 - longest), to: today(), interval: "month" }) : "");
   const [guided, setGuided] = useState(false);
   useEffect(() => {
     if (empty(ever.answer)) setGuided(true); // until the person has seen the event arrive

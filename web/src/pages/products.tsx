@@ -5,7 +5,7 @@ import { Table } from "../parts/table";
 import { money } from "../format";
 import { useAnswer } from "../load";
 import { ProductForm } from "../products/form";
-import { isOwner } from "../rights";
+import { mayManage } from "../rights";
 import { go, link, query, same } from "../route";
 
 type Products = Answer<"/products">;
@@ -22,7 +22,7 @@ export function ProductsPage() {
     <>
       <div class="head">
         <h1>Products</h1>
-        {isOwner.value && (
+        {mayManage.value && (
           <div class="pills">
             <a class="button" href={link(["products", "import"])}>Import CSV</a>
             <button type="button" class="primary" onClick={() => setCreating(true)}>New product</button>

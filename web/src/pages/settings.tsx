@@ -3,6 +3,7 @@ import { Failure } from "../parts/fresh";
 import { NoRights } from "../parts/norights";
 import { useAnswer } from "../load";
 import { Projects } from "../manage/projects";
+import { ArchiveProject } from "../manage/archive";
 import { SettingsForm } from "../manage/settingsform";
 import { ZoneChange } from "../manage/zonechange";
 import { isAdmin, isOwner, slug } from "../rights";
@@ -23,6 +24,7 @@ function Settings() {
         <h2>{project?.name ?? <span class="skeleton" />}</h2>
         {project ? <SettingsForm project={project} onSaved={loaded.retry} /> : <div class="settings"><span class="skeleton" /></div>}
       </section>
+      {project && <ArchiveProject project={project} onChanged={loaded.retry} />}
       {isAdmin.value && project && <Projects />}
     </>
   );

@@ -8,7 +8,7 @@ import { copyText, Secret } from "./secret";
 import { useSubmit } from "./submit";
 import { say } from "./toast";
 import { useAnswer } from "../load";
-import { mayShare } from "../rights";
+import { isArchived, mayShare } from "../rights";
 import { root } from "../route";
 import { range } from "../shared";
 
@@ -52,7 +52,9 @@ function ShareDialog({ name, report, onClose }: Props & { onClose: () => void })
   };
   return (
     <Dialog title={`Share ${name}`} onClose={onClose}>
-      {made ? <MadeLink link={made} /> : (
+      {isArchived.value && <p>The project is archived. Links that there are still work, and you can revoke them.</p>}
+      {made && <MadeLink link={made} />}
+      {!made && !isArchived.value && (
         <form class="form" onSubmit={make}>
           <p>Whoever has the link sees these numbers and this chart, and nothing else. They need no account.</p>
           <Field label="Title" error={submit.errorOf("/name")}>

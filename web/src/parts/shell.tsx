@@ -1,8 +1,10 @@
 // What surrounds each page: where one can go, which project it is about, and who is logged in.
 import type { ComponentChildren } from "preact";
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
+import { address, type Schemas } from "../api";
+import { useAnswer } from "../load";
 import { chooseProject, me, signOut } from "../session";
-import { isAdmin, isMember, isOwner, mayReadUsers, slug } from "../rights";
+import { isAdmin, isArchived, isMember, isOwner, mayReadUsers, slug, visited } from "../rights";
 import { link, page, root } from "../route";
 import { Keys } from "./keys";
 import { Toasts } from "./toast";
@@ -26,9 +28,17 @@ export function Shell({ children }: { children: ComponentChildren }) {
         <Places label="Manage" all={managed} />
         <Account />
       </header>
-      <main id="main" tabIndex={-1}><ViewBar views={views} />{children}</main>
+      <main id="main" tabIndex={-1}>{isArchived.value && <ArchivedNote />}<ViewBar views={views} />{children}</main>
       <Toasts />
     </div>
+  );
+}
+
+function ArchivedNote() {
+  return (
+    <p class="note" role="status">
+      This project is archived. Its numbers stay, and it takes no events and no changes. {isOwner.value ? <a href={link(["settings"])}>Reopen it in its settings</a> : "An owner can reopen it."}
+    </p>
   );
 }
 
@@ -42,20 +52,30 @@ function Places({ label, all }: { label: string; all: Place[] }) {
   );
 }
 
+// useVisited reads the project that an admin looks at without being a member of it.
+function useVisited(is: boolean): Schemas["ProjectDetails"] | undefined {
+  const { answer } = useAnswer<Schemas["ProjectDetails"]>(is ? address("/auth/projects/{project}", undefined, { project: slug.value }) : "");
+  useEffect(() => {
+    visited.value = answer;
+  }, [answer]);
+  return answer;
+}
+
 function Account() {
   const [failure, setFailure] = useState("");
   const leave = () => signOut().catch(() => setFailure("You are still signed in: the server does not answer."));
-  const account = me.value;
+  const account = me.value, chosen = slug.value;
+  const member = account?.projects.some((p) => p.slug === chosen) ?? false;
+  const other = useVisited(isAdmin.value && !member);
   if (!account) return null;
-  const chosen = slug.value, member = account.projects.some((p) => p.slug === chosen);
-  const projects = member ? account.projects : [{ slug: chosen, name: chosen }, ...account.projects]; // admins act in all projects
+  const projects = member ? account.projects : [{ slug: chosen, name: other?.name ?? chosen, archived: isArchived.value }, ...account.projects]; // admins act in all projects
   return (
     <div class="account">
       {projects.length > 1 && (
         <label class="field">
           Project
           <select value={chosen} onChange={(event) => chooseProject(event.currentTarget.value)}>
-            {projects.map((p) => <option key={p.slug} value={p.slug}>{p.name}</option>)}
+            {projects.map((p) => <option key={p.slug} value={p.slug}>{p.archived ? `${p.name} (archived)` : p.name}</option>)}
           </select>
         </label>
       )}

@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { address, send, type Answer, type Schemas } from "../api";
 import { missing, useAnswer, type Loaded } from "../load";
-import { isOwner, mayAnnotate } from "../rights";
+import { mayAnnotate, mayKeepViews, mayManage } from "../rights";
 import { go, here, page, query, same, toView } from "../route";
 import { Confirm, Dialog } from "./dialog";
 import { Field } from "./field";
@@ -36,7 +36,7 @@ export function ViewList({ views }: { views: ReturnType<typeof useViews> }) {
         ))}
       </nav>
       {items?.length === 0 && <p class="quiet">There are none yet.</p>}
-      {page.value[0] !== "account" && <button type="button" onClick={() => setSaving(true)}>Save this view</button>}
+      {page.value[0] !== "account" && mayKeepViews.value && <button type="button" onClick={() => setSaving(true)}>Save this view</button>}
       {saving && <Editor onSaved={views.retry} onClose={() => setSaving(false)} />}
     </details>
   );
@@ -54,6 +54,7 @@ export function ViewBar({ views }: { views: Loading }) {
     if (views.answer) return <p class="note" role="status">This saved view was deleted, or it is not shared with you any more. You see the page that it was about.</p>;
     return <><Failure loaded={views} /><p class="viewing">Saved view</p></>;
   }
+  const mayEdit = view.own && mayKeepViews.value;
   const changed = toView({ id, address: here.value }) !== toView(view);
   const update = () => submit.run(async () => {
     await send("put", "/views/{id}", { places: { id }, body: { name: view.name, address: here.value, shared: view.shared } });
@@ -70,10 +71,10 @@ export function ViewBar({ views }: { views: Loading }) {
     <>
       <div class="viewing pills">
         <span>Saved view <b>{view.name}</b>{!view.own && <span class="quiet"> by {view.owner}</span>}{changed && <span class="quiet">, changed</span>}</span>
-        {changed && view.own && <button type="button" disabled={submit.busy} onClick={() => void update()}>Save the changes</button>}
+        {changed && mayEdit && <button type="button" disabled={submit.busy} onClick={() => void update()}>Save the changes</button>}
         {changed && <a href={toView(view)}>Back to the view</a>}
-        {view.own && <button type="button" onClick={() => setRenaming(true)}>Rename or share</button>}
-        {(view.own || isOwner.value) && <button type="button" onClick={() => setRemoving(true)}>Delete the view</button>}
+        {mayEdit && <button type="button" onClick={() => setRenaming(true)}>Rename or share</button>}
+        {(mayEdit || mayManage.value) && <button type="button" onClick={() => setRemoving(true)}>Delete the view</button>}
       </div>
       {submit.failure !== "" && <p class="note" role="alert">{submit.failure}</p>}
       {missing.value === here.value && <p class="note" role="status">This view is about something that does not exist any more.</p>}

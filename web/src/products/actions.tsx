@@ -4,7 +4,7 @@ import { send } from "../api";
 import { Confirm } from "../parts/dialog";
 import { useSubmit } from "../parts/submit";
 import { say } from "../parts/toast";
-import { isOwner } from "../rights";
+import { mayManage } from "../rights";
 import type { Product } from "./content";
 import { ProductForm } from "./form";
 
@@ -16,7 +16,7 @@ interface Props {
 export function ProductActions({ product, onChanged }: Props) {
   const [open, setOpen] = useState<{ form: "edit" | "archive"; of: Product }>(); // of is the version that was seen when it was opened
   const submit = useSubmit();
-  if (!isOwner.value) return null;
+  if (!mayManage.value) return null;
   const request = { places: { id: product.id }, ifMatch: `"${product.version}"` };
   const activate = () => submit.run(async () => {
     await send("patch", "/products/{id}", { ...request, body: { status: "active" } });

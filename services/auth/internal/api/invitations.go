@@ -43,7 +43,7 @@ func (s *Server) AcceptInvitation(ctx context.Context, request AcceptInvitationR
 	if err != nil {
 		return nil, err
 	}
-	return AcceptInvitation200JSONResponse{Slug: p.Slug, Name: p.Name, Role: ProjectRole(p.Role)}, nil
+	return AcceptInvitation200JSONResponse{Slug: p.Slug, Name: p.Name, Role: ProjectRole(p.Role), Archived: p.ArchivedAt != nil}, nil
 }
 
 // ListInvitations implements StrictServerInterface.

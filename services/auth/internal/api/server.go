@@ -96,7 +96,7 @@ func (s *Server) GetMe(ctx context.Context, _ GetMeRequestObject) (GetMeResponse
 		CreatedAt: a.CreatedAt.UTC(), Email: a.Email, ID: a.ID, Name: a.Name, Role: Role(a.Role), Projects: []ProjectMembership{},
 	}
 	for _, p := range projects {
-		me.Projects = append(me.Projects, ProjectMembership{Slug: p.Slug, Name: p.Name, Role: ProjectRole(p.Role)})
+		me.Projects = append(me.Projects, ProjectMembership{Slug: p.Slug, Name: p.Name, Role: ProjectRole(p.Role), Archived: p.ArchivedAt != nil})
 	}
 	return me, nil
 }
