@@ -19,6 +19,45 @@ const (
 	APIKeyKindSecret APIKeyKind = "secret"
 )
 
+// Defines values for AlertBaseline.
+const (
+	AlertBaselineLast28Days  AlertBaseline = "last_28_days"
+	AlertBaselinePrevious    AlertBaseline = "previous"
+	AlertBaselineSameWeekday AlertBaseline = "same_weekday"
+)
+
+// Defines values for AlertCondition.
+const (
+	AlertConditionAbove   AlertCondition = "above"
+	AlertConditionAnomaly AlertCondition = "anomaly"
+	AlertConditionBelow   AlertCondition = "below"
+	AlertConditionChange  AlertCondition = "change"
+)
+
+// Defines values for AlertDirection.
+const (
+	AlertDirectionBoth AlertDirection = "both"
+	AlertDirectionDown AlertDirection = "down"
+	AlertDirectionUp   AlertDirection = "up"
+)
+
+// Defines values for AlertEvaluationState.
+const (
+	AlertEvaluationStateEvaluated AlertEvaluationState = "evaluated"
+	AlertEvaluationStateSkipped   AlertEvaluationState = "skipped"
+	AlertEvaluationStateWaiting   AlertEvaluationState = "waiting"
+)
+
+// Defines values for AlertMetric.
+const (
+	AlertMetricConversion AlertMetric = "conversion"
+	AlertMetricEvents     AlertMetric = "events"
+	AlertMetricOrders     AlertMetric = "orders"
+	AlertMetricRevenue    AlertMetric = "revenue"
+	AlertMetricUnits      AlertMetric = "units"
+	AlertMetricUsers      AlertMetric = "users"
+)
+
 // Defines values for AuditActorKind.
 const (
 	AuditActorKindCommand AuditActorKind = "command"
@@ -470,6 +509,241 @@ type AccountList struct {
 
 	// NextCursor The `cursor` of the next page; null on the last.
 	NextCursor openapi_types.UUID `json:"next_cursor"`
+}
+
+// Alert An alert without its secret. Members that do not belong to its metric and condition are missing.
+type Alert struct {
+	// Baseline What a value is compared with: the period before, the same weekday of the week before (`change`) or of the last eight weeks (`anomaly`), or the last 28 days.
+	//
+	// Example: same_weekday
+	Baseline AlertBaseline `json:"baseline,omitempty,omitzero"`
+
+	// Condition When an alert fires.
+	//
+	// Example: anomaly
+	Condition AlertCondition `json:"condition"`
+
+	// CreatedAt When it was made.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Currency The currency of revenue.
+	Currency string `json:"currency,omitempty,omitzero"`
+
+	// Direction Whether an alert fires for values that are greater, smaller, or both.
+	//
+	// Example: both
+	Direction AlertDirection `json:"direction,omitempty,omitzero"`
+
+	// Enabled Whether it is evaluated.
+	Enabled bool `json:"enabled"`
+
+	// Event The name of the event.
+	Event string `json:"event,omitempty,omitzero"`
+
+	// Every Which period a digest is about: a day, or a week of the project.
+	//
+	// Example: week
+	Every DigestInterval `json:"every"`
+
+	// Hour The hour from which a period is looked at.
+	Hour int `json:"hour"`
+
+	// ID The id of the alert.
+	ID openapi_types.UUID `json:"id"`
+
+	// Last What an alert found of a period.
+	Last AlertEvaluation `json:"last,omitempty,omitzero"`
+
+	// Metric What an alert looks at. `revenue` is net, in minor units of `currency`. `conversion` is orders per view. Users of a day are exact; those of a week, of a product or of an event are estimated (standard error 1.6 %).
+	//
+	// Example: orders
+	Metric AlertMetric `json:"metric"`
+
+	// Name What it is called.
+	Name string `json:"name"`
+
+	// NotifyRecovery Whether the end of a condition is sent, too.
+	NotifyRecovery bool `json:"notify_recovery"`
+
+	// Percent By how many percent a value must differ.
+	Percent float64 `json:"percent,omitempty,omitzero"`
+
+	// Product The product.
+	Product openapi_types.UUID `json:"product,omitempty,omitzero"`
+
+	// Recipients The e-mail addresses that it is sent to; empty for a webhook.
+	Recipients []string `json:"recipients"`
+
+	// Sensitivity The modified z-score beyond which a value is unusual.
+	Sensitivity float64 `json:"sensitivity,omitempty,omitzero"`
+
+	// Threshold The value over or under which it fires.
+	Threshold float64 `json:"threshold,omitempty,omitzero"`
+
+	// UpdatedAt When it was last changed.
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// URL The address of the webhook; empty for e-mail.
+	URL string `json:"url"`
+}
+
+// AlertBaseline What a value is compared with: the period before, the same weekday of the week before (`change`) or of the last eight weeks (`anomaly`), or the last 28 days.
+//
+// Example: same_weekday
+type AlertBaseline string
+
+// AlertCondition When an alert fires.
+//
+// Example: anomaly
+type AlertCondition string
+
+// AlertCreated A new alert, with its secret.
+type AlertCreated struct {
+	// Alert An alert without its secret. Members that do not belong to its metric and condition are missing.
+	Alert Alert `json:"alert"`
+
+	// Secret The secret of a webhook, `whsec_…`, with which its receiver checks signatures; it is never shown again. Empty for e-mail.
+	Secret string `json:"secret"`
+}
+
+// AlertDirection Whether an alert fires for values that are greater, smaller, or both.
+//
+// Example: both
+type AlertDirection string
+
+// AlertEvaluation What an alert found of a period.
+type AlertEvaluation struct {
+	// AsOf When the numbers were read; null while it waits.
+	AsOf time.Time `json:"as_of"`
+
+	// Delivery The digest of a period.
+	Delivery DigestDelivery `json:"delivery,omitempty,omitzero"`
+
+	// DueAt From when on it could be evaluated.
+	DueAt time.Time `json:"due_at"`
+
+	// Fired Whether the condition holds.
+	Fired bool `json:"fired"`
+
+	// From The first day.
+	From openapi_types.Date `json:"from"`
+
+	// High The greatest value with which the alert does not fire; null for none.
+	High float64 `json:"high"`
+
+	// ID The id of the evaluation.
+	ID openapi_types.UUID `json:"id"`
+
+	// Low The least value with which the alert does not fire; null for none.
+	Low float64 `json:"low"`
+
+	// Reason Why it waits or was skipped; empty if it was evaluated.
+	Reason string `json:"reason"`
+
+	// Recovered Whether the condition held in the evaluation before and holds no more.
+	Recovered bool `json:"recovered"`
+
+	// Score For `change` the change in percent, for `anomaly` the modified z-score; null if there is none.
+	Score float64 `json:"score"`
+
+	// State Whether a period was evaluated: it waits until everything is counted, it was evaluated, or it is not evaluated, for the `reason`.
+	//
+	// Example: evaluated
+	State AlertEvaluationState `json:"state"`
+
+	// To The last day.
+	To openapi_types.Date `json:"to"`
+
+	// Value The value. Null while it waits and when there is none.
+	Value float64 `json:"value"`
+}
+
+// AlertEvaluationList Evaluations.
+type AlertEvaluationList struct {
+	// Items The evaluations, newest first.
+	Items []AlertEvaluation `json:"items"`
+}
+
+// AlertEvaluationState Whether a period was evaluated: it waits until everything is counted, it was evaluated, or it is not evaluated, for the `reason`.
+//
+// Example: evaluated
+type AlertEvaluationState string
+
+// AlertList Alerts.
+type AlertList struct {
+	// Items The alerts, by name.
+	Items []Alert `json:"items"`
+}
+
+// AlertMetric What an alert looks at. `revenue` is net, in minor units of `currency`. `conversion` is orders per view. Users of a day are exact; those of a week, of a product or of an event are estimated (standard error 1.6 %).
+//
+// Example: orders
+type AlertMetric string
+
+// AlertRequest An alert. It has either `recipients` or a `url` (422 `one_channel`). `threshold` is for `above` and `below`, `percent` for `change`, `sensitivity` for `anomaly`, `baseline` and `direction` for the last two; `currency` is for `revenue`; `event` for the metrics `events` and `users`. A member that does not belong to the rest is refused (422 `not_used`), and one that is needed must be there (422 `required`).
+type AlertRequest struct {
+	// Baseline What a value is compared with: the period before, the same weekday of the week before (`change`) or of the last eight weeks (`anomaly`), or the last 28 days.
+	//
+	// Example: same_weekday
+	Baseline AlertBaseline `json:"baseline,omitempty,omitzero"`
+
+	// Condition When an alert fires.
+	//
+	// Example: anomaly
+	Condition AlertCondition `json:"condition"`
+
+	// Currency The code of a currency in ISO 4217. Metals, test codes and `XXX` are refused.
+	//
+	// Example: EUR
+	Currency Currency `json:"currency,omitempty,omitzero"`
+
+	// Direction Whether an alert fires for values that are greater, smaller, or both.
+	//
+	// Example: both
+	Direction AlertDirection `json:"direction,omitempty,omitzero"`
+
+	// Enabled Whether it is evaluated.
+	Enabled bool `json:"enabled"`
+
+	// Event Only events of this name. Not together with `product`.
+	Event string `json:"event,omitempty,omitzero"`
+
+	// Every Which period a digest is about: a day, or a week of the project.
+	//
+	// Example: week
+	Every DigestInterval `json:"every"`
+
+	// Hour The hour from which a period is looked at, on the day after it, by the clocks of the project. A later hour sees more of what is received late.
+	Hour int `json:"hour"`
+
+	// Metric What an alert looks at. `revenue` is net, in minor units of `currency`. `conversion` is orders per view. Users of a day are exact; those of a week, of a product or of an event are estimated (standard error 1.6 %).
+	//
+	// Example: orders
+	Metric AlertMetric `json:"metric"`
+
+	// Name What it is called. It is in the subject of e-mails.
+	Name string `json:"name"`
+
+	// NotifyRecovery Whether a notification is also sent for the first period in which the condition holds no more.
+	NotifyRecovery bool `json:"notify_recovery"`
+
+	// Percent By how many percent a value must differ at least.
+	Percent float64 `json:"percent,omitempty,omitzero"`
+
+	// Product Only this product.
+	Product openapi_types.UUID `json:"product,omitempty,omitzero"`
+
+	// Recipients The e-mail addresses that it is sent to. All of them see each other.
+	Recipients []openapi_types.Email `json:"recipients,omitempty,omitzero"`
+
+	// Sensitivity The modified z-score beyond which a value is unusual. 3.5 is usual; greater values fire more rarely.
+	Sensitivity float64 `json:"sensitivity,omitempty,omitzero"`
+
+	// Threshold The value over or under which the alert fires.
+	Threshold float64 `json:"threshold,omitempty,omitzero"`
+
+	// URL The address of the webhook: `https://…`. In a network that the operator allows, `http://` works, too.
+	URL string `json:"url,omitempty,omitzero"`
 }
 
 // Annotation What happened on a day, or at an instant.
@@ -4932,6 +5206,104 @@ func (a SegmentRequest) MarshalJSON() ([]byte, error) {
 	return json.Marshal(object)
 }
 
+// ListAlerts calls GET /alerts: list alerts.
+//
+// Lists the alerts of the project by name, each with its newest evaluation, and never their secrets. Needs the role `owner` or `analyst`.
+func (c *Client) ListAlerts(ctx context.Context, options ...CallOption) (result AlertList, err error) {
+	call := &call{
+		operation: "listAlerts", method: http.MethodGet,
+		path: "/alerts",
+	}
+	err = c.do(ctx, call, nil, &result, options)
+	return result, err
+}
+
+// CreateAlert calls POST /alerts: make an alert.
+//
+// Looks at a metric once for each day or week of the project that is over and complete, and sends an e-mail or a request to a webhook when
+// the condition holds. There is one notification for each alert and period at most. A period is looked at from the hour `hour` of the
+// day after it, once all events are counted that were received before its end. If that is not so before the next period is due, the
+// period is skipped, and its evaluation says so. The first period is the next one.
+//
+// `condition` says when an alert fires:
+//
+//   - `above`, `below`: the value is over or under `threshold`. Revenue is in minor units, conversion is a fraction: 0.025 are 2.5 %.
+//   - `change`: the value differs by more than `percent` from that of the period before (`baseline: previous`) or of the same weekday a week before
+//     (`same_weekday`, for days only).
+//   - `anomaly`, for days only: the value is unusual. It has a modified z-score of more than `sensitivity` against the same weekday of the last
+//     eight weeks (`same_weekday`) or the last 28 days (`last_28_days`). With fewer than five (or fourteen) days of data the period is skipped.
+//
+// `direction` limits the last two to changes `up` or `down`. docs/alerts.md has the formulas, the body of the webhook, and what is tried again.
+//
+// A project has at most 50 alerts (409 `too_many_alerts`). Needs the role `owner` or `analyst`.
+func (c *Client) CreateAlert(ctx context.Context, body AlertRequest, options ...CallOption) (result AlertCreated, err error) {
+	call := &call{
+		operation: "createAlert", method: http.MethodPost,
+		path: "/alerts",
+	}
+	err = c.do(ctx, call, &body, &result, options)
+	return result, err
+}
+
+// DeleteAlert calls DELETE /alerts/{id}: delete an alert.
+//
+// Deletes an alert with its evaluations. Nothing more is sent, but for what is being sent at this moment. Unknown ids are answered with 404 `unknown_alert`. Needs the role `owner` or `analyst`.
+func (c *Client) DeleteAlert(ctx context.Context, id openapi_types.UUID, options ...CallOption) error {
+	call := &call{
+		operation: "deleteAlert", method: http.MethodDelete,
+		path: fmt.Sprintf("/alerts/%s", pathSegment(id)),
+	}
+	return c.do(ctx, call, nil, nil, options)
+}
+
+// GetAlert calls GET /alerts/{id}: read an alert.
+//
+// Returns an alert with its newest evaluation. Unknown ids are answered with 404 `unknown_alert`. Needs the role `owner` or `analyst`.
+func (c *Client) GetAlert(ctx context.Context, id openapi_types.UUID, options ...CallOption) (result Alert, err error) {
+	call := &call{
+		operation: "getAlert", method: http.MethodGet,
+		path: fmt.Sprintf("/alerts/%s", pathSegment(id)),
+	}
+	err = c.do(ctx, call, nil, &result, options)
+	return result, err
+}
+
+// ReplaceAlert calls PUT /alerts/{id}: change an alert.
+//
+// Replaces everything but the secret, and enables or disables the alert. It stays what it is: by e-mail or to a webhook (422 `channel_fixed`). After any change but that of its name and receivers, the first period is the next one. Its evaluations stay as they are. Unknown ids are answered with 404 `unknown_alert`. Needs the role `owner` or `analyst`.
+func (c *Client) ReplaceAlert(ctx context.Context, id openapi_types.UUID, body AlertRequest, options ...CallOption) (result Alert, err error) {
+	call := &call{
+		operation: "replaceAlert", method: http.MethodPut,
+		path: fmt.Sprintf("/alerts/%s", pathSegment(id)),
+	}
+	err = c.do(ctx, call, &body, &result, options)
+	return result, err
+}
+
+// ListAlertEvaluations calls GET /alerts/{id}/evaluations: list the evaluations of an alert.
+//
+// Lists the newest 90 evaluations, newest first: what was found of each period, the range that was expected, and what became of the notification. Values are those that were known at `as_of`; events that are received later do not change them. Unknown ids are answered with 404 `unknown_alert`. Needs the role `owner` or `analyst`.
+func (c *Client) ListAlertEvaluations(ctx context.Context, id openapi_types.UUID, options ...CallOption) (result AlertEvaluationList, err error) {
+	call := &call{
+		operation: "listAlertEvaluations", method: http.MethodGet,
+		path: fmt.Sprintf("/alerts/%s/evaluations", pathSegment(id)),
+	}
+	err = c.do(ctx, call, nil, &result, options)
+	return result, err
+}
+
+// TestAlert calls POST /alerts/{id}/test: send a notification of an alert now, as a test.
+//
+// Sends what the alert finds of the last period within some seconds, once, marked as a test, whether its condition holds or not, and changes no evaluation. A second test is possible when the first is done, and a minute after it was asked for (409 `test_pending`). All tests of digests and alerts of a project share a limit, 20 in an hour by default (429 `too_many_tests`). Unknown ids are answered with 404 `unknown_alert`. Needs the role `owner` or `analyst`.
+func (c *Client) TestAlert(ctx context.Context, id openapi_types.UUID, options ...CallOption) (result DigestDelivery, err error) {
+	call := &call{
+		operation: "testAlert", method: http.MethodPost,
+		path: fmt.Sprintf("/alerts/%s/test", pathSegment(id)),
+	}
+	err = c.do(ctx, call, nil, &result, options)
+	return result, err
+}
+
 // EventNames calls GET /analytics/events: the names of events.
 //
 // The names of the events of the project in a range, those with a counter of their own included, with the most frequent first; of equal ones, the name that was seen first. Names without an event in the range are left out. Needs a member of the project or an API key with the scope `read`.
@@ -5743,7 +6115,7 @@ func (c *Client) ReplaceDigest(ctx context.Context, id openapi_types.UUID, body 
 
 // TestDigest calls POST /digests/{id}/test: send a digest now, as a test.
 //
-// Sends the numbers of the last day or seven days within some seconds, once, marked as a test. Whether that succeeded is in `GET /digests`. A second test is possible when the first is done, and a minute after it was asked for (409 `test_pending`). Unknown ids are answered with 404 `unknown_digest`. Needs the role `owner` or `analyst`.
+// Sends the numbers of the last day or seven days within some seconds, once, marked as a test. Whether that succeeded is in `GET /digests`. A second test is possible when the first is done, and a minute after it was asked for (409 `test_pending`). All tests of digests and alerts of a project share a limit, 20 in an hour by default (429 `too_many_tests`). Unknown ids are answered with 404 `unknown_digest`. Needs the role `owner` or `analyst`.
 func (c *Client) TestDigest(ctx context.Context, id openapi_types.UUID, options ...CallOption) (result DigestDelivery, err error) {
 	call := &call{
 		operation: "testDigest", method: http.MethodPost,

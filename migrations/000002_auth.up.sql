@@ -311,12 +311,104 @@ COMMENT ON COLUMN workspace.digests.scheduled_at IS 'When it got its schedule, o
 COMMENT ON COLUMN workspace.digests.created_at IS 'When it was made.';
 COMMENT ON COLUMN workspace.digests.updated_at IS 'When it was last changed.';
 
+CREATE TABLE workspace.alerts (
+	id              uuid PRIMARY KEY,
+	project         smallint NOT NULL REFERENCES auth.projects ON DELETE CASCADE,
+	name            text NOT NULL CHECK (length(name) BETWEEN 1 AND 100),
+	metric          text NOT NULL CHECK (metric IN ('events', 'users', 'orders', 'units', 'revenue', 'conversion')),
+	currency        text NOT NULL CHECK ((currency <> '') = (metric = 'revenue') AND length(currency) <= 3),
+	event           text NOT NULL CHECK (length(event) <= 200),
+	product         uuid,
+	every           text NOT NULL CHECK (every IN ('day', 'week')),
+	hour            smallint NOT NULL CHECK (hour BETWEEN 1 AND 23),
+	condition       text NOT NULL CHECK (condition IN ('above', 'below', 'change', 'anomaly')),
+	threshold       double precision CHECK ((threshold IS NOT NULL) = (condition IN ('above', 'below'))),
+	percent         double precision CHECK ((percent IS NOT NULL) = (condition = 'change')),
+	sensitivity     double precision CHECK ((sensitivity IS NOT NULL) = (condition = 'anomaly')),
+	direction       text NOT NULL CHECK (direction IN ('', 'up', 'down', 'both') AND (direction <> '') = (condition IN ('change', 'anomaly'))),
+	baseline        text NOT NULL CHECK (baseline IN ('', 'previous', 'same_weekday', 'last_28_days') AND (baseline <> '') = (condition IN ('change', 'anomaly'))),
+	notify_recovery boolean NOT NULL,
+	recipients      text[] NOT NULL CHECK (cardinality(recipients) <= 20),
+	url             text NOT NULL CHECK (length(url) <= 2000),
+	secret          text NOT NULL CHECK (length(secret) <= 100),
+	enabled         boolean NOT NULL,
+	scheduled_at    timestamptz NOT NULL DEFAULT now(),
+	created_at      timestamptz NOT NULL DEFAULT now(),
+	updated_at      timestamptz NOT NULL DEFAULT now(),
+	CHECK (event = '' OR product IS NULL),
+	CHECK ((url = '') = (cardinality(recipients) > 0) AND (url = '') = (secret = ''))
+);
+CREATE INDEX alerts_project_idx ON workspace.alerts (project);
+COMMENT ON TABLE workspace.alerts IS 'Alerts: a metric of the project is looked at once for each day or week, and members are told when a condition holds.';
+COMMENT ON COLUMN workspace.alerts.id IS 'UUIDv7.';
+COMMENT ON COLUMN workspace.alerts.project IS 'The project that is watched. An alert belongs to the project, and not to who made it.';
+COMMENT ON COLUMN workspace.alerts.name IS 'What its members call it.';
+COMMENT ON COLUMN workspace.alerts.metric IS 'What is looked at. Conversion is orders per view.';
+COMMENT ON COLUMN workspace.alerts.currency IS 'ISO 4217 code of the revenue; empty for other metrics.';
+COMMENT ON COLUMN workspace.alerts.event IS 'The only name of events that counts; empty for all.';
+COMMENT ON COLUMN workspace.alerts.product IS 'The only product that counts (catalog.products.id); null for all. It may be gone.';
+COMMENT ON COLUMN workspace.alerts.every IS 'The period: a day, or a week of the project.';
+COMMENT ON COLUMN workspace.alerts.hour IS 'From when a period is looked at on the day after it, by the clocks of the project.';
+COMMENT ON COLUMN workspace.alerts.condition IS 'When it fires: the value is above or below a threshold, it changes by some percent, or it is unusual (anomaly).';
+COMMENT ON COLUMN workspace.alerts.threshold IS 'The value of above and below; revenue is in minor units.';
+COMMENT ON COLUMN workspace.alerts.percent IS 'By how many percent a value must change.';
+COMMENT ON COLUMN workspace.alerts.sensitivity IS 'The modified z-score beyond which a value is unusual.';
+COMMENT ON COLUMN workspace.alerts.direction IS 'Whether it fires for greater values, smaller ones, or both; empty where a threshold says it.';
+COMMENT ON COLUMN workspace.alerts.baseline IS 'What values are compared with; empty for a threshold.';
+COMMENT ON COLUMN workspace.alerts.notify_recovery IS 'Whether members are told of the first period in which the condition holds no more.';
+COMMENT ON COLUMN workspace.alerts.recipients IS 'E-mail addresses; empty for a webhook.';
+COMMENT ON COLUMN workspace.alerts.url IS 'The address of the webhook; empty for e-mail.';
+COMMENT ON COLUMN workspace.alerts.secret IS 'The secret that signs requests to the webhook, as Standard Webhooks writes it. Only the roles of auth and aggregator may read it.';
+COMMENT ON COLUMN workspace.alerts.enabled IS 'Whether it is evaluated.';
+COMMENT ON COLUMN workspace.alerts.scheduled_at IS 'When it got its condition, or was enabled. Periods that were due earlier are not evaluated.';
+COMMENT ON COLUMN workspace.alerts.created_at IS 'When it was made.';
+COMMENT ON COLUMN workspace.alerts.updated_at IS 'When it was last changed.';
+
+CREATE TABLE workspace.evaluations (
+	id         uuid PRIMARY KEY,
+	alert      uuid NOT NULL REFERENCES workspace.alerts ON DELETE CASCADE,
+	first_day  date NOT NULL,
+	last_day   date NOT NULL,
+	due_at     timestamptz NOT NULL,
+	state      text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'evaluated', 'skipped')),
+	reason     text NOT NULL DEFAULT '' CHECK (length(reason) <= 300),
+	value      double precision,
+	low        double precision,
+	high       double precision,
+	score      double precision,
+	fired      boolean NOT NULL DEFAULT false,
+	recovered  boolean NOT NULL DEFAULT false,
+	as_of      timestamptz,
+	created_at timestamptz NOT NULL DEFAULT now(),
+	CONSTRAINT evaluations_period_key UNIQUE (alert, last_day, first_day)
+);
+CREATE INDEX evaluations_waiting_idx ON workspace.evaluations (alert) WHERE state = 'waiting';
+CREATE INDEX evaluations_created_at_idx ON workspace.evaluations (created_at);
+COMMENT ON TABLE workspace.evaluations IS 'What alerts found of periods. Each period is evaluated once, in the transaction that adds its notification.';
+COMMENT ON COLUMN workspace.evaluations.id IS 'UUIDv7.';
+COMMENT ON COLUMN workspace.evaluations.alert IS 'The alert.';
+COMMENT ON COLUMN workspace.evaluations.first_day IS 'The first day of the period.';
+COMMENT ON COLUMN workspace.evaluations.last_day IS 'The last day of the period.';
+COMMENT ON COLUMN workspace.evaluations.due_at IS 'From when on it could be evaluated.';
+COMMENT ON COLUMN workspace.evaluations.state IS 'waiting: not everything is counted that was received before the end of the period. evaluated, skipped: nothing more is done.';
+COMMENT ON COLUMN workspace.evaluations.reason IS 'Why it waits or was skipped, for the members; empty if it was evaluated.';
+COMMENT ON COLUMN workspace.evaluations.value IS 'The value of the metric; null if it has none.';
+COMMENT ON COLUMN workspace.evaluations.low IS 'The least value with which the alert does not fire; null for none.';
+COMMENT ON COLUMN workspace.evaluations.high IS 'The greatest value with which the alert does not fire; null for none.';
+COMMENT ON COLUMN workspace.evaluations.score IS 'The change in percent, or the modified z-score; null if there is none.';
+COMMENT ON COLUMN workspace.evaluations.fired IS 'Whether the condition held.';
+COMMENT ON COLUMN workspace.evaluations.recovered IS 'Whether the condition held in the evaluation before, and no more in this one.';
+COMMENT ON COLUMN workspace.evaluations.as_of IS 'When the numbers were read. What is received later does not change the row.';
+COMMENT ON COLUMN workspace.evaluations.created_at IS 'When it was planned. The row is pruned two years later.';
+
 CREATE TABLE workspace.deliveries (
 	id         uuid PRIMARY KEY,
-	digest     uuid NOT NULL REFERENCES workspace.digests ON DELETE CASCADE,
+	digest     uuid REFERENCES workspace.digests ON DELETE CASCADE,
+	alert      uuid REFERENCES workspace.alerts ON DELETE CASCADE,
 	test       boolean NOT NULL,
 	first_day  date NOT NULL,
 	last_day   date NOT NULL,
+	due_at     timestamptz NOT NULL DEFAULT now(),
 	state      text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'sending', 'sent', 'failed')),
 	attempts   smallint NOT NULL DEFAULT 0,
 	next_at    timestamptz NOT NULL DEFAULT now(),
@@ -324,21 +416,28 @@ CREATE TABLE workspace.deliveries (
 	failure    text NOT NULL DEFAULT '',
 	complete   boolean NOT NULL DEFAULT false,
 	created_at timestamptz NOT NULL DEFAULT now(),
-	done_at    timestamptz
+	done_at    timestamptz,
+	CHECK (num_nonnulls(digest, alert) = 1)
 );
 CREATE UNIQUE INDEX deliveries_period_key ON workspace.deliveries (digest, first_day, last_day) WHERE NOT test;
+CREATE UNIQUE INDEX deliveries_alert_period_key ON workspace.deliveries (alert, last_day, first_day) WHERE NOT test;
 CREATE INDEX deliveries_digest_idx ON workspace.deliveries (digest, created_at);
+CREATE INDEX deliveries_alert_idx ON workspace.deliveries (alert, created_at);
 CREATE INDEX deliveries_next_at_idx ON workspace.deliveries (next_at) WHERE state = 'waiting';
-COMMENT ON TABLE workspace.deliveries IS 'Digests of periods. Each is claimed before it is sent, so nobody sends it twice.';
+CREATE INDEX deliveries_claimed_at_idx ON workspace.deliveries (claimed_at) WHERE state = 'sending';
+CREATE INDEX deliveries_created_at_idx ON workspace.deliveries (created_at);
+COMMENT ON TABLE workspace.deliveries IS 'Digests of periods and notifications of alerts. Each is claimed before it is sent, so no two processes send it at the same time.';
 COMMENT ON COLUMN workspace.deliveries.id IS 'UUIDv7. Receivers see it as the Webhook-Id or in the Message-ID.';
-COMMENT ON COLUMN workspace.deliveries.digest IS 'The digest.';
+COMMENT ON COLUMN workspace.deliveries.digest IS 'The digest; null for an alert.';
+COMMENT ON COLUMN workspace.deliveries.alert IS 'The alert; null for a digest. What is sent is in the evaluation of the period, except for a test.';
 COMMENT ON COLUMN workspace.deliveries.test IS 'Whether a member asked for it, to see if it arrives. Otherwise a period has one delivery.';
 COMMENT ON COLUMN workspace.deliveries.first_day IS 'The first day of the period.';
 COMMENT ON COLUMN workspace.deliveries.last_day IS 'The last day of the period.';
+COMMENT ON COLUMN workspace.deliveries.due_at IS 'When it should have been sent. What is sent much later says so.';
 COMMENT ON COLUMN workspace.deliveries.state IS 'waiting: it is sent at next_at. sending: a process has claimed it. sent, failed: nothing more is done.';
 COMMENT ON COLUMN workspace.deliveries.attempts IS 'How often it was claimed.';
 COMMENT ON COLUMN workspace.deliveries.next_at IS 'When it is sent, while it waits.';
-COMMENT ON COLUMN workspace.deliveries.claimed_at IS 'When it was last claimed. A claim of more than some minutes ago is that of a process that died, and ends as failed.';
+COMMENT ON COLUMN workspace.deliveries.claimed_at IS 'When it was last claimed. A claim of more than some minutes ago is that of a process that died: a digest ends as failed, an alert is sent again.';
 COMMENT ON COLUMN workspace.deliveries.failure IS 'Why the last attempt failed, for the members; empty if it did not.';
 COMMENT ON COLUMN workspace.deliveries.complete IS 'Whether the numbers that were sent had everything that was received before the end of the period.';
 COMMENT ON COLUMN workspace.deliveries.created_at IS 'When it was planned. The row is pruned 90 days later.';
@@ -346,8 +445,11 @@ COMMENT ON COLUMN workspace.deliveries.done_at IS 'When it was sent, or failed f
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA workspace TO hp_auth;
 GRANT USAGE ON SCHEMA workspace TO hp_aggregator;
-GRANT SELECT ON workspace.digests TO hp_aggregator;
-GRANT SELECT, INSERT, UPDATE, DELETE ON workspace.deliveries TO hp_aggregator;
+GRANT SELECT ON workspace.digests, workspace.alerts TO hp_aggregator;
+GRANT SELECT, INSERT, UPDATE, DELETE ON workspace.deliveries, workspace.evaluations TO hp_aggregator;
+-- No digest goes to a member whose account is disabled.
+GRANT SELECT (id, email, disabled_at) ON auth.users TO hp_aggregator;
+GRANT SELECT (project, user_id) ON auth.members TO hp_aggregator;
 
 CREATE SCHEMA audit;
 COMMENT ON SCHEMA audit IS 'The audit log. Services add rows; only the auth service reads them, and nobody changes them.';

@@ -42,7 +42,7 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 	server := &api.Server{
 		Store: store, Hasher: password.NewHasher(), Ring: ring,
 		AccessTTL: cfg.AccessTTL, RefreshTTL: cfg.RefreshTTL, RefreshGrace: cfg.RefreshGrace, SessionMaxAge: cfg.SessionMaxAge, Logger: f.Logger, Attempts: attempts,
-		Registration: cfg.Registration,
+		Registration: cfg.Registration, TestLimit: cfg.DigestTestLimit,
 	}
 	if cfg.Registration == api.RegistrationOpen && !local(cfg.HTTP.Addr) {
 		f.Logger.WarnContext(ctx, "registration is open to everybody who reaches this address; REGISTRATION=invite asks for an invitation",

@@ -116,6 +116,13 @@ func TestAccountLifecycle(t *testing.T) {
 	want[any](admin, http.StatusOK, http.MethodPut, digest, `{"name":"Day","every":"day","hour":9,"url":"https://example.com","enabled":true}`)
 	want[any](admin, http.StatusAccepted, http.MethodPost, digest+"/test", "")
 	want[any](admin, http.StatusNoContent, http.MethodDelete, digest, "")
+	alert := alerts + "/" + want[alertMade](admin, http.StatusCreated, http.MethodPost, alerts, fewOrders).Alert.ID
+	want[any](admin, http.StatusOK, http.MethodGet, alerts, "")
+	want[any](admin, http.StatusOK, http.MethodGet, alert, "")
+	want[any](admin, http.StatusOK, http.MethodGet, alert+"/evaluations", "")
+	want[any](admin, http.StatusOK, http.MethodPut, alert, fewOrders)
+	want[any](admin, http.StatusAccepted, http.MethodPost, alert+"/test", "")
+	want[any](admin, http.StatusNoContent, http.MethodDelete, alert, "")
 
 	keys := want[struct{ Keys []map[string]string }](anyone, http.StatusOK, http.MethodGet, "/auth/.well-known/jwks.json", "").Keys
 	if len(keys) != 1 || keys[0]["kty"] != "OKP" || keys[0]["crv"] != "Ed25519" || keys[0]["d"] != "" {

@@ -54,6 +54,9 @@ type Config struct {
 	RefreshLimit int `env:"REFRESH_LIMIT_ADDRESS, default=300"`
 	// ShareLimit is how many share links per minute one client address may open. Each page that shows a shared report opens its link once.
 	ShareLimit int `env:"SHARE_LIMIT_ADDRESS, default=300"`
+	// DigestTestLimit is how many tests of digests and alerts together a project may send within an hour. Each is an e-mail or a request to an
+	// address that a member chooses.
+	DigestTestLimit int `env:"DIGEST_TEST_LIMIT, default=20"`
 }
 
 // Validate implements config.Validator.
@@ -92,6 +95,7 @@ func (c *Config) Validate() error {
 		{"REGISTER_LIMIT_REFUSED", c.RegisterRefusedLimit},
 		{"REFRESH_LIMIT_ADDRESS", c.RefreshLimit},
 		{"SHARE_LIMIT_ADDRESS", c.ShareLimit},
+		{"DIGEST_TEST_LIMIT", c.DigestTestLimit},
 	} {
 		if limit.value < 1 {
 			bad("%s: must be at least 1, not %d", limit.name, limit.value)

@@ -62,7 +62,7 @@ func (o *office) build() service.Service {
 		},
 		Registration: "open",
 		AccessTTL:    15 * time.Minute, RefreshTTL: 24 * time.Hour, RefreshGrace: time.Minute, SessionMaxAge: 48 * time.Hour, SigningKeyMaxAge: 24 * time.Hour, AuditRetention: 400,
-		LoginAccountLimit: 1000, LoginAccountTotal: 1000, LoginAddressLimit: 1000, RegisterLimit: 1000, RegisterRefusedLimit: 1000, RefreshLimit: 1000, ShareLimit: 1000,
+		LoginAccountLimit: 1000, LoginAccountTotal: 1000, LoginAddressLimit: 1000, RegisterLimit: 1000, RegisterRefusedLimit: 1000, RefreshLimit: 1000, ShareLimit: 1000, DigestTestLimit: 1000,
 	}
 	if o.change != nil {
 		o.change(&cfg)

@@ -4,6 +4,7 @@ Which path leads to which service, for Ingress and HTTPRoute. No path begins ano
 controllers that compare prefixes as text route in the same way. There is no route to /metrics.
 */}}
 {{- define "hp-analytics.routes" -}}
+- {path: /alerts, type: Prefix, service: auth}
 - {path: /annotations, type: Prefix, service: auth}
 - {path: /auth, type: Prefix, service: auth}
 - {path: /digests, type: Prefix, service: auth}

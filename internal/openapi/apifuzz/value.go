@@ -25,6 +25,8 @@ func (m *maker) value(name string, s *openapi3.Schema) any {
 		return m.array(name, s)
 	case s.Type.Is(openapi3.TypeInteger):
 		return m.integer(s)
+	case s.Type.Is(openapi3.TypeNumber):
+		return float64(m.integer(s))
 	case s.Type.Is(openapi3.TypeBoolean):
 		return m.IntN(2) == 0
 	case s.Type.Is(openapi3.TypeString):

@@ -205,10 +205,10 @@ func TestMissing(t *testing.T) {
 	h := checker.Handler(answering(200, user, asJSON))
 	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/auth/me", nil))
 	want := []string{
-		"acceptInvitation", "changePassword", "createAPIKey", "createAnnotation", "createDigest", "createInvitation", "createProject", "createProjectInvitation",
-		"createShareLink", "createView", "deleteAnnotation", "deleteDigest", "deleteView", "endOwnSessions", "endSessions", "getJWKS", "getProject", "listAPIKeys", "listAnnotations", "listAudit", "listDigests", "listInvitations", "listMembers",
+		"acceptInvitation", "changePassword", "createAPIKey", "createAlert", "createAnnotation", "createDigest", "createInvitation", "createProject", "createProjectInvitation",
+		"createShareLink", "createView", "deleteAlert", "deleteAnnotation", "deleteDigest", "deleteView", "endOwnSessions", "endSessions", "getAlert", "getJWKS", "getProject", "listAPIKeys", "listAlertEvaluations", "listAlerts", "listAnnotations", "listAudit", "listDigests", "listInvitations", "listMembers",
 		"listProjectAudit", "listProjectInvitations", "listProjects", "listShareLinks", "listUsers", "listViews", "login", "logout", "openShareLink", "putMember", "refresh", "register",
-		"removeMember", "replaceAnnotation", "replaceDigest", "replaceView", "resetPassword", "revokeAPIKey", "revokeInvitation", "revokeProjectInvitation", "revokeShareLink", "testDigest", "updateProject",
+		"removeMember", "replaceAlert", "replaceAnnotation", "replaceDigest", "replaceView", "resetPassword", "revokeAPIKey", "revokeInvitation", "revokeProjectInvitation", "revokeShareLink", "testAlert", "testDigest", "updateProject",
 		"updateUser",
 	}
 	if diff := cmp.Diff(want, checker.Missing("auth")); diff != "" {

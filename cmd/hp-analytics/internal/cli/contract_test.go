@@ -149,6 +149,7 @@ func exerciseContract(t *testing.T, url, dir string) {
 	v.exerciseAnnotations()
 	v.exerciseViews()
 	v.exerciseDigests()
+	v.exerciseAlerts()
 	v.token = adaToken
 	v.do(http.StatusOK, get, "/analytics/users/me/summary", "", "user_id")
 	v.token = ""
@@ -226,6 +227,24 @@ func (v *visitor) exerciseDigests() {
 	v.do(http.StatusOK, put, path, `{"name":"Day","every":"day","hour":9,"url":"http://127.0.0.1:9/","enabled":false}`, "id")
 	v.do(http.StatusAccepted, post, path+"/test", "", "state")
 	v.do(http.StatusOK, get, "/digests", "", "")
+	v.do(http.StatusNoContent, del, path, "", "")
+}
+
+// exerciseAlerts makes an alert and asks for a test of it, as the admin of the platform.
+func (v *visitor) exerciseAlerts() {
+	v.t.Helper()
+	const get, post, put, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete
+	const content = `{"name":"Few","metric":"orders","every":"day","hour":2,"condition":"below","threshold":5,"notify_recovery":true,"url":"https://example.com/","enabled":false}`
+	var made struct{ Alert struct{ ID string } }
+	if err := json.Unmarshal(v.send(http.StatusCreated, post, "/alerts", content), &made); err != nil {
+		v.t.Fatal(err)
+	}
+	path := "/alerts/" + made.Alert.ID
+	v.do(http.StatusOK, put, path, content, "id")
+	v.do(http.StatusAccepted, post, path+"/test", "", "state")
+	v.do(http.StatusOK, get, path, "", "id")
+	v.do(http.StatusOK, get, path+"/evaluations", "", "")
+	v.do(http.StatusOK, get, "/alerts", "", "")
 	v.do(http.StatusNoContent, del, path, "", "")
 }
 

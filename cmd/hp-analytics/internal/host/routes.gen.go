@@ -4,7 +4,7 @@ package host
 
 // segments are the first path segments that each service answers.
 var segments = map[string][]string{
-	"auth":      {"annotations", "auth", "digests", "views"},
+	"auth":      {"alerts", "annotations", "auth", "digests", "views"},
 	"catalog":   {"products"},
 	"ingest":    {"erasures", "events", "exports", "imports", "orders", "posthog", "purchases", "refunds", "rejections", "segment", "users"},
 	"analytics": {"analytics", "system"},

@@ -23,6 +23,45 @@ const (
 	APIKeyKindSecret APIKeyKind = "secret"
 )
 
+// Defines values for AlertBaseline.
+const (
+	AlertBaselineLast28Days  AlertBaseline = "last_28_days"
+	AlertBaselinePrevious    AlertBaseline = "previous"
+	AlertBaselineSameWeekday AlertBaseline = "same_weekday"
+)
+
+// Defines values for AlertCondition.
+const (
+	AlertConditionAbove   AlertCondition = "above"
+	AlertConditionAnomaly AlertCondition = "anomaly"
+	AlertConditionBelow   AlertCondition = "below"
+	AlertConditionChange  AlertCondition = "change"
+)
+
+// Defines values for AlertDirection.
+const (
+	AlertDirectionBoth AlertDirection = "both"
+	AlertDirectionDown AlertDirection = "down"
+	AlertDirectionUp   AlertDirection = "up"
+)
+
+// Defines values for AlertEvaluationState.
+const (
+	AlertEvaluationStateEvaluated AlertEvaluationState = "evaluated"
+	AlertEvaluationStateSkipped   AlertEvaluationState = "skipped"
+	AlertEvaluationStateWaiting   AlertEvaluationState = "waiting"
+)
+
+// Defines values for AlertMetric.
+const (
+	AlertMetricConversion AlertMetric = "conversion"
+	AlertMetricEvents     AlertMetric = "events"
+	AlertMetricOrders     AlertMetric = "orders"
+	AlertMetricRevenue    AlertMetric = "revenue"
+	AlertMetricUnits      AlertMetric = "units"
+	AlertMetricUsers      AlertMetric = "users"
+)
+
 // Defines values for AuditActorKind.
 const (
 	AuditActorKindCommand AuditActorKind = "command"
@@ -302,6 +341,241 @@ type AccountList struct {
 	NextCursor *openapi_types.UUID `json:"next_cursor"`
 }
 
+// Alert An alert without its secret. Members that do not belong to its metric and condition are missing.
+type Alert struct {
+	// Baseline What a value is compared with: the period before, the same weekday of the week before (`change`) or of the last eight weeks (`anomaly`), or the last 28 days.
+	//
+	// Example: same_weekday
+	Baseline *AlertBaseline `json:"baseline,omitempty"`
+
+	// Condition When an alert fires.
+	//
+	// Example: anomaly
+	Condition AlertCondition `json:"condition"`
+
+	// CreatedAt When it was made.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Currency The currency of revenue.
+	Currency *string `json:"currency,omitempty"`
+
+	// Direction Whether an alert fires for values that are greater, smaller, or both.
+	//
+	// Example: both
+	Direction *AlertDirection `json:"direction,omitempty"`
+
+	// Enabled Whether it is evaluated.
+	Enabled bool `json:"enabled"`
+
+	// Event The name of the event.
+	Event *string `json:"event,omitempty"`
+
+	// Every Which period a digest is about: a day, or a week of the project.
+	//
+	// Example: week
+	Every DigestInterval `json:"every"`
+
+	// Hour The hour from which a period is looked at.
+	Hour int `json:"hour"`
+
+	// ID The id of the alert.
+	ID openapi_types.UUID `json:"id"`
+
+	// Last What an alert found of a period.
+	Last *AlertEvaluation `json:"last,omitempty"`
+
+	// Metric What an alert looks at. `revenue` is net, in minor units of `currency`. `conversion` is orders per view. Users of a day are exact; those of a week, of a product or of an event are estimated (standard error 1.6 %).
+	//
+	// Example: orders
+	Metric AlertMetric `json:"metric"`
+
+	// Name What it is called.
+	Name string `json:"name"`
+
+	// NotifyRecovery Whether the end of a condition is sent, too.
+	NotifyRecovery bool `json:"notify_recovery"`
+
+	// Percent By how many percent a value must differ.
+	Percent *float64 `json:"percent,omitempty"`
+
+	// Product The product.
+	Product *openapi_types.UUID `json:"product,omitempty"`
+
+	// Recipients The e-mail addresses that it is sent to; empty for a webhook.
+	Recipients []string `json:"recipients"`
+
+	// Sensitivity The modified z-score beyond which a value is unusual.
+	Sensitivity *float64 `json:"sensitivity,omitempty"`
+
+	// Threshold The value over or under which it fires.
+	Threshold *float64 `json:"threshold,omitempty"`
+
+	// UpdatedAt When it was last changed.
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// URL The address of the webhook; empty for e-mail.
+	URL string `json:"url"`
+}
+
+// AlertBaseline What a value is compared with: the period before, the same weekday of the week before (`change`) or of the last eight weeks (`anomaly`), or the last 28 days.
+//
+// Example: same_weekday
+type AlertBaseline string
+
+// AlertCondition When an alert fires.
+//
+// Example: anomaly
+type AlertCondition string
+
+// AlertCreated A new alert, with its secret.
+type AlertCreated struct {
+	// Alert An alert without its secret. Members that do not belong to its metric and condition are missing.
+	Alert Alert `json:"alert"`
+
+	// Secret The secret of a webhook, `whsec_…`, with which its receiver checks signatures; it is never shown again. Empty for e-mail.
+	Secret string `json:"secret"`
+}
+
+// AlertDirection Whether an alert fires for values that are greater, smaller, or both.
+//
+// Example: both
+type AlertDirection string
+
+// AlertEvaluation What an alert found of a period.
+type AlertEvaluation struct {
+	// AsOf When the numbers were read; null while it waits.
+	AsOf *time.Time `json:"as_of"`
+
+	// Delivery The digest of a period.
+	Delivery *DigestDelivery `json:"delivery,omitempty"`
+
+	// DueAt From when on it could be evaluated.
+	DueAt time.Time `json:"due_at"`
+
+	// Fired Whether the condition holds.
+	Fired bool `json:"fired"`
+
+	// From The first day.
+	From openapi_types.Date `json:"from"`
+
+	// High The greatest value with which the alert does not fire; null for none.
+	High *float64 `json:"high"`
+
+	// ID The id of the evaluation.
+	ID openapi_types.UUID `json:"id"`
+
+	// Low The least value with which the alert does not fire; null for none.
+	Low *float64 `json:"low"`
+
+	// Reason Why it waits or was skipped; empty if it was evaluated.
+	Reason string `json:"reason"`
+
+	// Recovered Whether the condition held in the evaluation before and holds no more.
+	Recovered bool `json:"recovered"`
+
+	// Score For `change` the change in percent, for `anomaly` the modified z-score; null if there is none.
+	Score *float64 `json:"score"`
+
+	// State Whether a period was evaluated: it waits until everything is counted, it was evaluated, or it is not evaluated, for the `reason`.
+	//
+	// Example: evaluated
+	State AlertEvaluationState `json:"state"`
+
+	// To The last day.
+	To openapi_types.Date `json:"to"`
+
+	// Value The value. Null while it waits and when there is none.
+	Value *float64 `json:"value"`
+}
+
+// AlertEvaluationList Evaluations.
+type AlertEvaluationList struct {
+	// Items The evaluations, newest first.
+	Items []AlertEvaluation `json:"items"`
+}
+
+// AlertEvaluationState Whether a period was evaluated: it waits until everything is counted, it was evaluated, or it is not evaluated, for the `reason`.
+//
+// Example: evaluated
+type AlertEvaluationState string
+
+// AlertList Alerts.
+type AlertList struct {
+	// Items The alerts, by name.
+	Items []Alert `json:"items"`
+}
+
+// AlertMetric What an alert looks at. `revenue` is net, in minor units of `currency`. `conversion` is orders per view. Users of a day are exact; those of a week, of a product or of an event are estimated (standard error 1.6 %).
+//
+// Example: orders
+type AlertMetric string
+
+// AlertRequest An alert. It has either `recipients` or a `url` (422 `one_channel`). `threshold` is for `above` and `below`, `percent` for `change`, `sensitivity` for `anomaly`, `baseline` and `direction` for the last two; `currency` is for `revenue`; `event` for the metrics `events` and `users`. A member that does not belong to the rest is refused (422 `not_used`), and one that is needed must be there (422 `required`).
+type AlertRequest struct {
+	// Baseline What a value is compared with: the period before, the same weekday of the week before (`change`) or of the last eight weeks (`anomaly`), or the last 28 days.
+	//
+	// Example: same_weekday
+	Baseline *AlertBaseline `json:"baseline,omitempty"`
+
+	// Condition When an alert fires.
+	//
+	// Example: anomaly
+	Condition AlertCondition `json:"condition"`
+
+	// Currency The code of a currency in ISO 4217. Metals, test codes and `XXX` are refused.
+	//
+	// Example: EUR
+	Currency *Currency `json:"currency,omitempty"`
+
+	// Direction Whether an alert fires for values that are greater, smaller, or both.
+	//
+	// Example: both
+	Direction *AlertDirection `json:"direction,omitempty"`
+
+	// Enabled Whether it is evaluated.
+	Enabled bool `json:"enabled"`
+
+	// Event Only events of this name. Not together with `product`.
+	Event *string `json:"event,omitempty"`
+
+	// Every Which period a digest is about: a day, or a week of the project.
+	//
+	// Example: week
+	Every DigestInterval `json:"every"`
+
+	// Hour The hour from which a period is looked at, on the day after it, by the clocks of the project. A later hour sees more of what is received late.
+	Hour int `json:"hour"`
+
+	// Metric What an alert looks at. `revenue` is net, in minor units of `currency`. `conversion` is orders per view. Users of a day are exact; those of a week, of a product or of an event are estimated (standard error 1.6 %).
+	//
+	// Example: orders
+	Metric AlertMetric `json:"metric"`
+
+	// Name What it is called. It is in the subject of e-mails.
+	Name string `json:"name"`
+
+	// NotifyRecovery Whether a notification is also sent for the first period in which the condition holds no more.
+	NotifyRecovery bool `json:"notify_recovery"`
+
+	// Percent By how many percent a value must differ at least.
+	Percent *float64 `json:"percent,omitempty"`
+
+	// Product Only this product.
+	Product *openapi_types.UUID `json:"product,omitempty"`
+
+	// Recipients The e-mail addresses that it is sent to. All of them see each other.
+	Recipients *[]openapi_types.Email `json:"recipients,omitempty"`
+
+	// Sensitivity The modified z-score beyond which a value is unusual. 3.5 is usual; greater values fire more rarely.
+	Sensitivity *float64 `json:"sensitivity,omitempty"`
+
+	// Threshold The value over or under which the alert fires.
+	Threshold *float64 `json:"threshold,omitempty"`
+
+	// URL The address of the webhook: `https://…`. In a network that the operator allows, `http://` works, too.
+	URL *string `json:"url,omitempty"`
+}
+
 // Annotation What happened on a day, or at an instant.
 type Annotation struct {
 	// At The instant; null for a whole day.
@@ -397,6 +671,11 @@ type AuditLog struct {
 	// NextCursor The `cursor` of the next page; null on the last.
 	NextCursor *openapi_types.UUID `json:"next_cursor"`
 }
+
+// Currency The code of a currency in ISO 4217. Metals, test codes and `XXX` are refused.
+//
+// Example: EUR
+type Currency = string
 
 // Digest A digest without its secret.
 type Digest struct {
@@ -1351,6 +1630,12 @@ type ListUsersParams struct {
 	Email *string `form:"email,omitempty" json:"email,omitempty"`
 }
 
+// CreateAlertJSONRequestBody defines body for CreateAlert for application/json ContentType.
+type CreateAlertJSONRequestBody = AlertRequest
+
+// ReplaceAlertJSONRequestBody defines body for ReplaceAlert for application/json ContentType.
+type ReplaceAlertJSONRequestBody = AlertRequest
+
 // CreateAnnotationJSONRequestBody defines body for CreateAnnotation for application/json ContentType.
 type CreateAnnotationJSONRequestBody = AnnotationRequest
 
@@ -1416,6 +1701,27 @@ type ReplaceViewJSONRequestBody = SavedViewRequest
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// ListAlerts List alerts
+	// (GET /alerts)
+	ListAlerts(w http.ResponseWriter, r *http.Request)
+	// CreateAlert Make an alert
+	// (POST /alerts)
+	CreateAlert(w http.ResponseWriter, r *http.Request)
+	// DeleteAlert Delete an alert
+	// (DELETE /alerts/{id})
+	DeleteAlert(w http.ResponseWriter, r *http.Request, id openapi_types.UUID)
+	// GetAlert Read an alert
+	// (GET /alerts/{id})
+	GetAlert(w http.ResponseWriter, r *http.Request, id openapi_types.UUID)
+	// ReplaceAlert Change an alert
+	// (PUT /alerts/{id})
+	ReplaceAlert(w http.ResponseWriter, r *http.Request, id openapi_types.UUID)
+	// ListAlertEvaluations List the evaluations of an alert
+	// (GET /alerts/{id}/evaluations)
+	ListAlertEvaluations(w http.ResponseWriter, r *http.Request, id openapi_types.UUID)
+	// TestAlert Send a notification of an alert now, as a test
+	// (POST /alerts/{id}/test)
+	TestAlert(w http.ResponseWriter, r *http.Request, id openapi_types.UUID)
 	// ListAnnotations List annotations
 	// (GET /annotations)
 	ListAnnotations(w http.ResponseWriter, r *http.Request, params ListAnnotationsParams)
@@ -1565,6 +1871,48 @@ type ServerInterface interface {
 // Unimplemented server implementation that returns http.StatusNotImplemented for each endpoint.
 
 type Unimplemented struct{}
+
+// ListAlerts List alerts
+// (GET /alerts)
+func (_ Unimplemented) ListAlerts(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreateAlert Make an alert
+// (POST /alerts)
+func (_ Unimplemented) CreateAlert(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// DeleteAlert Delete an alert
+// (DELETE /alerts/{id})
+func (_ Unimplemented) DeleteAlert(w http.ResponseWriter, r *http.Request, id openapi_types.UUID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetAlert Read an alert
+// (GET /alerts/{id})
+func (_ Unimplemented) GetAlert(w http.ResponseWriter, r *http.Request, id openapi_types.UUID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ReplaceAlert Change an alert
+// (PUT /alerts/{id})
+func (_ Unimplemented) ReplaceAlert(w http.ResponseWriter, r *http.Request, id openapi_types.UUID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListAlertEvaluations List the evaluations of an alert
+// (GET /alerts/{id}/evaluations)
+func (_ Unimplemented) ListAlertEvaluations(w http.ResponseWriter, r *http.Request, id openapi_types.UUID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// TestAlert Send a notification of an alert now, as a test
+// (POST /alerts/{id}/test)
+func (_ Unimplemented) TestAlert(w http.ResponseWriter, r *http.Request, id openapi_types.UUID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
 
 // ListAnnotations List annotations
 // (GET /annotations)
@@ -1862,6 +2210,164 @@ type ServerInterfaceWrapper struct {
 }
 
 type MiddlewareFunc func(http.Handler) http.Handler
+
+// ListAlerts operation middleware
+func (siw *ServerInterfaceWrapper) ListAlerts(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListAlerts(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateAlert operation middleware
+func (siw *ServerInterfaceWrapper) CreateAlert(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateAlert(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteAlert operation middleware
+func (siw *ServerInterfaceWrapper) DeleteAlert(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteAlert(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetAlert operation middleware
+func (siw *ServerInterfaceWrapper) GetAlert(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetAlert(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ReplaceAlert operation middleware
+func (siw *ServerInterfaceWrapper) ReplaceAlert(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ReplaceAlert(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListAlertEvaluations operation middleware
+func (siw *ServerInterfaceWrapper) ListAlertEvaluations(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListAlertEvaluations(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// TestAlert operation middleware
+func (siw *ServerInterfaceWrapper) TestAlert(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.TestAlert(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
 
 // ListAnnotations operation middleware
 func (siw *ServerInterfaceWrapper) ListAnnotations(w http.ResponseWriter, r *http.Request) {
@@ -3341,6 +3847,27 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	}
 
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/alerts", wrapper.ListAlerts)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/alerts", wrapper.CreateAlert)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/alerts/{id}", wrapper.DeleteAlert)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/alerts/{id}", wrapper.GetAlert)
+	})
+	r.Group(func(r chi.Router) {
+		r.Put(options.BaseURL+"/alerts/{id}", wrapper.ReplaceAlert)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/alerts/{id}/evaluations", wrapper.ListAlertEvaluations)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/alerts/{id}/test", wrapper.TestAlert)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/annotations", wrapper.ListAnnotations)
 	})
 	r.Group(func(r chi.Router) {
@@ -3486,6 +4013,164 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 
 	return r
+}
+
+type ListAlertsRequestObject struct {
+}
+
+type ListAlertsResponseObject interface {
+	VisitListAlertsResponse(w http.ResponseWriter) error
+}
+
+type ListAlerts200JSONResponse AlertList
+
+func (response ListAlerts200JSONResponse) VisitListAlertsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAlertRequestObject struct {
+	Body *CreateAlertJSONRequestBody
+}
+
+type CreateAlertResponseObject interface {
+	VisitCreateAlertResponse(w http.ResponseWriter) error
+}
+
+type CreateAlert201ResponseHeaders struct {
+	CacheControl string
+	Location     string
+}
+
+type CreateAlert201JSONResponse struct {
+	Body    AlertCreated
+	Headers CreateAlert201ResponseHeaders
+}
+
+func (response CreateAlert201JSONResponse) VisitCreateAlertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteAlertRequestObject struct {
+	ID openapi_types.UUID `json:"id"`
+}
+
+type DeleteAlertResponseObject interface {
+	VisitDeleteAlertResponse(w http.ResponseWriter) error
+}
+
+type DeleteAlert204Response struct {
+}
+
+func (response DeleteAlert204Response) VisitDeleteAlertResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type GetAlertRequestObject struct {
+	ID openapi_types.UUID `json:"id"`
+}
+
+type GetAlertResponseObject interface {
+	VisitGetAlertResponse(w http.ResponseWriter) error
+}
+
+type GetAlert200JSONResponse Alert
+
+func (response GetAlert200JSONResponse) VisitGetAlertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceAlertRequestObject struct {
+	ID   openapi_types.UUID `json:"id"`
+	Body *ReplaceAlertJSONRequestBody
+}
+
+type ReplaceAlertResponseObject interface {
+	VisitReplaceAlertResponse(w http.ResponseWriter) error
+}
+
+type ReplaceAlert200JSONResponse Alert
+
+func (response ReplaceAlert200JSONResponse) VisitReplaceAlertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAlertEvaluationsRequestObject struct {
+	ID openapi_types.UUID `json:"id"`
+}
+
+type ListAlertEvaluationsResponseObject interface {
+	VisitListAlertEvaluationsResponse(w http.ResponseWriter) error
+}
+
+type ListAlertEvaluations200JSONResponse AlertEvaluationList
+
+func (response ListAlertEvaluations200JSONResponse) VisitListAlertEvaluationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestAlertRequestObject struct {
+	ID openapi_types.UUID `json:"id"`
+}
+
+type TestAlertResponseObject interface {
+	VisitTestAlertResponse(w http.ResponseWriter) error
+}
+
+type TestAlert202JSONResponse DigestDelivery
+
+func (response TestAlert202JSONResponse) VisitTestAlertResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type ListAnnotationsRequestObject struct {
@@ -4641,6 +5326,27 @@ func (response ReplaceView200JSONResponse) VisitReplaceViewResponse(w http.Respo
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// ListAlerts List alerts
+	// (GET /alerts)
+	ListAlerts(ctx context.Context, request ListAlertsRequestObject) (ListAlertsResponseObject, error)
+	// CreateAlert Make an alert
+	// (POST /alerts)
+	CreateAlert(ctx context.Context, request CreateAlertRequestObject) (CreateAlertResponseObject, error)
+	// DeleteAlert Delete an alert
+	// (DELETE /alerts/{id})
+	DeleteAlert(ctx context.Context, request DeleteAlertRequestObject) (DeleteAlertResponseObject, error)
+	// GetAlert Read an alert
+	// (GET /alerts/{id})
+	GetAlert(ctx context.Context, request GetAlertRequestObject) (GetAlertResponseObject, error)
+	// ReplaceAlert Change an alert
+	// (PUT /alerts/{id})
+	ReplaceAlert(ctx context.Context, request ReplaceAlertRequestObject) (ReplaceAlertResponseObject, error)
+	// ListAlertEvaluations List the evaluations of an alert
+	// (GET /alerts/{id}/evaluations)
+	ListAlertEvaluations(ctx context.Context, request ListAlertEvaluationsRequestObject) (ListAlertEvaluationsResponseObject, error)
+	// TestAlert Send a notification of an alert now, as a test
+	// (POST /alerts/{id}/test)
+	TestAlert(ctx context.Context, request TestAlertRequestObject) (TestAlertResponseObject, error)
 	// ListAnnotations List annotations
 	// (GET /annotations)
 	ListAnnotations(ctx context.Context, request ListAnnotationsRequestObject) (ListAnnotationsResponseObject, error)
@@ -4824,6 +5530,198 @@ type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
 	options     StrictHTTPServerOptions
+}
+
+// ListAlerts operation middleware
+func (sh *strictHandler) ListAlerts(w http.ResponseWriter, r *http.Request) {
+	var request ListAlertsRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAlerts(ctx, request.(ListAlertsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAlerts")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListAlertsResponseObject); ok {
+		if err := validResponse.VisitListAlertsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateAlert operation middleware
+func (sh *strictHandler) CreateAlert(w http.ResponseWriter, r *http.Request) {
+	var request CreateAlertRequestObject
+
+	var body CreateAlertJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateAlert(ctx, request.(CreateAlertRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateAlert")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateAlertResponseObject); ok {
+		if err := validResponse.VisitCreateAlertResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteAlert operation middleware
+func (sh *strictHandler) DeleteAlert(w http.ResponseWriter, r *http.Request, id openapi_types.UUID) {
+	var request DeleteAlertRequestObject
+
+	request.ID = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteAlert(ctx, request.(DeleteAlertRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteAlert")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteAlertResponseObject); ok {
+		if err := validResponse.VisitDeleteAlertResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetAlert operation middleware
+func (sh *strictHandler) GetAlert(w http.ResponseWriter, r *http.Request, id openapi_types.UUID) {
+	var request GetAlertRequestObject
+
+	request.ID = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetAlert(ctx, request.(GetAlertRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetAlert")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetAlertResponseObject); ok {
+		if err := validResponse.VisitGetAlertResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReplaceAlert operation middleware
+func (sh *strictHandler) ReplaceAlert(w http.ResponseWriter, r *http.Request, id openapi_types.UUID) {
+	var request ReplaceAlertRequestObject
+
+	request.ID = id
+
+	var body ReplaceAlertJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ReplaceAlert(ctx, request.(ReplaceAlertRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReplaceAlert")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ReplaceAlertResponseObject); ok {
+		if err := validResponse.VisitReplaceAlertResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListAlertEvaluations operation middleware
+func (sh *strictHandler) ListAlertEvaluations(w http.ResponseWriter, r *http.Request, id openapi_types.UUID) {
+	var request ListAlertEvaluationsRequestObject
+
+	request.ID = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAlertEvaluations(ctx, request.(ListAlertEvaluationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAlertEvaluations")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListAlertEvaluationsResponseObject); ok {
+		if err := validResponse.VisitListAlertEvaluationsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// TestAlert operation middleware
+func (sh *strictHandler) TestAlert(w http.ResponseWriter, r *http.Request, id openapi_types.UUID) {
+	var request TestAlertRequestObject
+
+	request.ID = id
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.TestAlert(ctx, request.(TestAlertRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TestAlert")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(TestAlertResponseObject); ok {
+		if err := validResponse.VisitTestAlertResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
 }
 
 // ListAnnotations operation middleware

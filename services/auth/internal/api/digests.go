@@ -6,6 +6,7 @@ import (
 	"github.com/oapi-codegen/runtime/types"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/services/auth/internal/channel"
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/digest"
 )
 
@@ -36,10 +37,7 @@ func (s *Server) CreateDigest(ctx context.Context, request CreateDigestRequestOb
 	if err != nil {
 		return nil, err
 	}
-	secret := ""
-	if content.URL != "" {
-		secret = digest.NewSecret()
-	}
+	secret := content.NewSecret()
 	d, err := s.store(ctx).CreateDigest(ctx, caller.Project.ID, content, secret)
 	if err != nil {
 		return nil, err
@@ -84,7 +82,7 @@ func (s *Server) TestDigest(ctx context.Context, request TestDigestRequestObject
 	if err != nil {
 		return nil, err
 	}
-	v, err := s.store(ctx).TestDigest(ctx, caller.Project.ID, request.ID)
+	v, err := s.store(ctx).TestDigest(ctx, caller.Project.ID, request.ID, s.TestLimit)
 	if err != nil {
 		return nil, err
 	}
@@ -92,14 +90,8 @@ func (s *Server) TestDigest(ctx context.Context, request TestDigestRequestObject
 }
 
 func digestOf(body *DigestRequest) (digest.Content, error) {
-	content := digest.Content{Name: body.Name, Every: string(body.Every), Hour: body.Hour, Enabled: body.Enabled}
-	if body.URL != nil {
-		content.URL = *body.URL
-	}
-	if body.Recipients != nil {
-		for _, recipient := range *body.Recipients {
-			content.Recipients = append(content.Recipients, string(recipient))
-		}
+	content := digest.Content{
+		Channel: channel.Of(body.Recipients, body.URL), Name: body.Name, Every: string(body.Every), Hour: body.Hour, Enabled: body.Enabled,
 	}
 	return content.Check()
 }

@@ -29,9 +29,11 @@ type Server struct {
 	RefreshGrace time.Duration
 	// SessionMaxAge is how long a session lasts at most, however often it is renewed.
 	SessionMaxAge time.Duration
-	Logger        *slog.Logger
-	Attempts      Attempts
-	Registration  Registration
+	// TestLimit is how many tests of digests and alerts a project may ask for within an hour.
+	TestLimit    int
+	Logger       *slog.Logger
+	Attempts     Attempts
+	Registration Registration
 
 	sameOrigin http.CrossOriginProtection
 }

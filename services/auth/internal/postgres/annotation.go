@@ -109,7 +109,7 @@ func (s Store) DeleteAnnotation(ctx context.Context, project int16, id uuid.UUID
 	})
 }
 
-// changeWorkspace runs work in a transaction in which nobody else changes annotations and digests of the project, so their count is right.
+// changeWorkspace runs work in a transaction in which nobody else changes annotations, digests and alerts of the project, so their count is right.
 // It checks the caller like For.
 func (s Store) changeWorkspace(ctx context.Context, project int16, work func(pgx.Tx) error) error {
 	err := postgres.InTx(ctx, s.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error {

@@ -43,6 +43,10 @@ const (
 	digestChanged        = "digest.changed"
 	digestDeleted        = "digest.deleted"
 	digestTested         = "digest.tested"
+	alertCreated         = "alert.created"
+	alertChanged         = "alert.changed"
+	alertDeleted         = "alert.deleted"
+	alertTested          = "alert.tested"
 )
 
 // The subjects of the audit log.
@@ -53,6 +57,7 @@ func shareLinkSubject(id uuid.UUID) string  { return "share_link:" + id.String()
 func annotationSubject(id uuid.UUID) string { return "annotation:" + id.String() }
 func viewSubject(id uuid.UUID) string       { return "view:" + id.String() }
 func digestSubject(id uuid.UUID) string     { return "digest:" + id.String() }
+func alertSubject(id uuid.UUID) string      { return "alert:" + id.String() }
 func projectSubject(slug string) string     { return "project:" + slug }
 
 // recordAccount is for changes of accounts by admins and commands that consist of one statement: it records them.

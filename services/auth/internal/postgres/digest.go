@@ -16,12 +16,11 @@ import (
 var (
 	errUnknownDigest  = errs.New(errs.NotFound, "unknown_digest", "The project has no digest with this id.")
 	errTooManyDigests = errs.New(errs.Conflict, "too_many_digests", "The project has 50 digests. Delete one that nobody needs any more.")
-	errTestPending    = errs.New(errs.Conflict, "test_pending", "A test was asked for less than a minute ago, or is not done. Wait a moment.")
-	errChannelFixed   = errs.New(errs.Invalid, "validation_failed", "The digest cannot be like this.",
-		errs.Field{Pointer: "/url", Code: "channel_fixed", Detail: "A digest stays by e-mail, or to a webhook. Make another one."})
-)
+	channelFixed      = errs.Field{Pointer: "/url", Code: "channel_fixed", Detail: "It stays by e-mail, or to a webhook. Make another one."}
 
-const deliveryColumns = `v.test, v.first_day, v.last_day, v.state, v.attempts, v.failure, v.complete, coalesce(v.done_at, v.next_at)`
+	errChannelFixed      = errs.New(errs.Invalid, "validation_failed", "The digest cannot be like this.", channelFixed)
+	errAlertChannelFixed = errs.New(errs.Invalid, "validation_failed", "The alert cannot be like this.", channelFixed)
+)
 
 const selectDigests = `
 	SELECT d.id, d.name, d.every, d.hour, d.recipients, d.url, d.enabled, d.created_at, d.updated_at, v.id IS NOT NULL,
@@ -124,30 +123,16 @@ func (s Store) DeleteDigest(ctx context.Context, project int16, id uuid.UUID) er
 	})
 }
 
-// TestDigest asks for a digest of the last day or seven days. It returns NotFound for an unknown digest, and Conflict while a test is not
-// done, or within a minute of the last one.
-func (s Store) TestDigest(ctx context.Context, project int16, id uuid.UUID) (v digest.Delivery, err error) {
-	const insert = `
-		INSERT INTO workspace.deliveries AS v (id, digest, test, first_day, last_day)
-		SELECT $3, d.id, true, today.day - CASE d.every WHEN 'week' THEN 7 ELSE 1 END, today.day - 1
-		FROM workspace.digests d
-		JOIN auth.projects p ON p.id = d.project
-		CROSS JOIN LATERAL (SELECT (now() AT TIME ZONE p.time_zone)::date AS day) today
-		WHERE d.project = $1 AND d.id = $2 AND NOT EXISTS (
-			SELECT FROM workspace.deliveries w
-			WHERE w.digest = d.id AND w.test AND (w.state IN ('waiting', 'sending') OR w.created_at > now() - interval '1 minute'))
-		RETURNING ` + deliveryColumns
+// TestDigest asks for a digest of the last day or seven days. It returns NotFound for an unknown digest, Conflict while a test is not
+// done, or within a minute of the last one, and TooMany when the project has asked for perHour tests within an hour.
+func (s Store) TestDigest(ctx context.Context, project int16, id uuid.UUID, perHour int) (v digest.Delivery, err error) {
 	err = s.changeWorkspace(ctx, project, func(tx pgx.Tx) error {
 		d, err := readDigest(ctx, tx, project, id)
 		if err != nil {
 			return err
 		}
-		err = tx.QueryRow(ctx, insert, project, id, uuid.Must(uuid.NewV7())).Scan(&v.Test, &v.First, &v.Last, &v.State, &v.Attempts, &v.Failure, &v.Complete, &v.At)
-		if errs.Is(postgres.Classify(err), errs.NotFound) {
-			return errTestPending
-		}
-		if err != nil {
-			return fmt.Errorf("ask for a test: %w", err)
+		if v, err = addTest(ctx, tx, project, testOf{digest: &id, every: d.Every}, perHour); err != nil {
+			return err
 		}
 		return recordDigest(ctx, tx, digestTested, project, d)
 	})
@@ -169,13 +154,8 @@ func readDigest(ctx context.Context, tx pgx.Tx, project int16, id uuid.UUID) (di
 	return list[0], nil
 }
 
-// recordDigest names the host of a webhook without its path, which can hold a credential.
 func recordDigest(ctx context.Context, tx pgx.Tx, action string, project int16, d digest.Digest) error {
 	details := audit.Details{"name": d.Name, "every": d.Every, "hour": d.Hour, "enabled": d.Enabled}
-	if d.URL == "" {
-		details["recipients"] = d.Recipients
-	} else {
-		details["host"] = d.Host()
-	}
+	d.Record(details)
 	return audit.Record(ctx, tx, audit.Entry{Action: action, Project: project, Subject: digestSubject(d.ID), Details: details})
 }

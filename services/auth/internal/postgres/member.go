@@ -73,7 +73,7 @@ func (s Store) PutMember(ctx context.Context, in int16, user uuid.UUID, role aut
 	return m, err
 }
 
-// RemoveMember ends a membership. It returns NotFound if there is none, and Conflict for the last owner, to which admins and the
+// RemoveMember ends a membership. The e-mail address of the account gets no more digests and alerts of the project. It returns NotFound if there is none, and Conflict for the last owner, to which admins and the
 // command line are not held.
 func (s Store) RemoveMember(ctx context.Context, in int16, user uuid.UUID) error {
 	return s.changeMember(ctx, in, user, "", func(tx pgx.Tx, before authn.Role) error {
@@ -83,9 +83,11 @@ func (s Store) RemoveMember(ctx context.Context, in int16, user uuid.UUID) error
 		if err := setMember(ctx, tx, in, user, ""); err != nil {
 			return err
 		}
-		return audit.Record(ctx, tx, audit.Entry{
-			Action: memberRemoved, Project: in, Subject: accountSubject(user), Details: audit.Details{"former_role": before},
-		})
+		details := audit.Details{"former_role": before}
+		if err := dropRecipient(ctx, tx, in, user, details); err != nil {
+			return err
+		}
+		return audit.Record(ctx, tx, audit.Entry{Action: memberRemoved, Project: in, Subject: accountSubject(user), Details: details})
 	})
 }
 
