@@ -24,6 +24,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/postgres"
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/token"
 	"github.com/hp-analytics/hp-analytics/web"
+	"github.com/hp-analytics/hp-analytics/web/tracker"
 )
 
 // New builds the service. It opens no connection yet.
@@ -52,6 +53,7 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 		Mount: func(router *httpserver.Router) error {
 			openapi.Mount(router)
 			web.Mount(router)
+			tracker.Mount(router)
 			return edge.Mount(router, "auth", edge.Options{Authenticator: verifier, Slots: f.NewSlots(), Limits: limits}, server.Mount)
 		},
 		Checks: []httpserver.Check{{Name: "signing_key", Run: ring.Ready}},

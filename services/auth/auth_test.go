@@ -129,7 +129,7 @@ func TestAccountLifecycle(t *testing.T) {
 		t.Errorf("key set %v", keys)
 	}
 
-	for _, path := range []string{"/health", "/ready", "/metrics", "/openapi.yaml", "/docs", "/", "/app"} {
+	for _, path := range []string{"/health", "/ready", "/metrics", "/openapi.yaml", "/docs", "/", "/app", "/hp.js"} {
 		if w := anyone.do(http.MethodGet, path, ""); w.Code >= 400 {
 			t.Errorf("GET %s: %d", path, w.Code)
 		}

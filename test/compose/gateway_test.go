@@ -90,6 +90,7 @@ func (s stack) routes(t *testing.T) {
 		"/app/assets/nothing":         404,
 		"/apple":                      404,
 		"/openapi.yaml":               200,
+		"/hp.js":                      200,
 		"/auth/.well-known/jwks.json": 200,
 		"/auth/me":                    401,
 		"/products":                   200,

@@ -26,5 +26,6 @@ controllers that compare prefixes as text route in the same way. There is no rou
 - {path: /, type: Exact, service: auth}
 - {path: /app, type: Prefix, service: auth}
 - {path: /docs, type: Prefix, service: auth}
+- {path: /hp.js, type: Exact, service: auth}
 - {path: /openapi.yaml, type: Exact, service: auth}
 {{- end -}}

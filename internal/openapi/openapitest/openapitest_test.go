@@ -231,7 +231,7 @@ func TestOperations(t *testing.T) {
 			"eventNames", "eventTimeseries", "getSystem", "liveEvents", "mySummary", "overview", "productTimeseries", "productTimeseriesBySKU", "sharedOverview", "sharedProduct",
 			"topProducts", "topUsers", "userSummary",
 		},
-		"operations": {"getDashboard", "getDashboardPage", "getDocs", "getHealth", "getMetrics", "getOpenAPI", "getReadiness"},
+		"operations": {"getDashboard", "getDashboardPage", "getDocs", "getHealth", "getMetrics", "getOpenAPI", "getReadiness", "getTracker"},
 	} {
 		if diff := cmp.Diff(want, openapitest.Operations(t, tag)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tag, diff)

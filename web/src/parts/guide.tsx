@@ -5,6 +5,7 @@ import { useAnswer } from "../load";
 import { plusDays, today } from "../period";
 import { slug } from "../rights";
 import { root } from "../route";
+import { integrity, script } from "../tracker.gen";
 import { Copy } from "./copy";
 import { Choice, Form, Input } from "./form";
 import { Failure } from "./fresh";
@@ -72,7 +73,7 @@ function Key({ value, onMade }: { value: string; onMade: (key: string) => void }
   );
 }
 
-const languages = ["curl", "JavaScript", "Go"] as const;
+const languages = ["curl", "JavaScript", "Go", "HTML"] as const;
 
 function Lines({ credential }: { credential: string }) {
   const [language, setLanguage] = useState<(typeof languages)[number]>("curl");
@@ -105,6 +106,10 @@ if err != nil {
 	return err
 }
 _, err = c.CreateEvent(ctx, client.EventInput{Type: "Signed Up", UserID: "ada"}, nil)`;
+    case "HTML":
+      return `<!-- A page takes a public key: hp-analytics keys create --scopes ingest --origins https://shop.example -->
+<script defer src="${server}/app/assets/${script}" data-key="hpw_YOUR_PUBLIC_KEY"
+  integrity="${integrity}" crossorigin="anonymous"></script>`;
   }
 }
 

@@ -99,7 +99,7 @@ func exerciseContract(t *testing.T, url, dir string) {
 	v := &visitor{t: t, url: url, client: &http.Client{Transport: checker.Transport(nil)}}
 	const get, post, patch, del = http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete
 
-	for _, path := range []string{"/health", "/ready", "/metrics", "/openapi.yaml", "/docs", "/", "/app", "/auth/.well-known/jwks.json"} {
+	for _, path := range []string{"/health", "/ready", "/metrics", "/openapi.yaml", "/docs", "/", "/app", "/hp.js", "/auth/.well-known/jwks.json"} {
 		v.do(http.StatusOK, get, path, "", "")
 	}
 	ada := `{"email":"ada@example.com","password":"correct horse battery"}`

@@ -16,6 +16,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/httpserver"
 	"github.com/hp-analytics/hp-analytics/internal/platform/problem"
 	"github.com/hp-analytics/hp-analytics/web"
+	"github.com/hp-analytics/hp-analytics/web/tracker"
 )
 
 // gateway puts the services behind one port, with the same routes as the nginx configuration and the Ingress: the first
@@ -48,6 +49,7 @@ func newGateway(cfg httpserver.Config, logger *slog.Logger, registry *prometheus
 	})
 	openapi.Mount(own)
 	web.Mount(own)
+	tracker.Mount(own)
 	g.own = own
 	return g, health
 }

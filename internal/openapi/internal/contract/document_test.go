@@ -145,6 +145,7 @@ func TestPaths(t *testing.T) {
 		"operations GET    /app                               getDashboardPage",
 		"operations GET    /docs                              getDocs",
 		"operations GET    /health                            getHealth",
+		"operations GET    /hp.js                             getTracker",
 		"operations GET    /metrics                           getMetrics",
 		"operations GET    /openapi.yaml                      getOpenAPI",
 		"operations GET    /ready                             getReadiness",

@@ -1,0 +1,23 @@
+// What is sent, as POST /events takes it (EventInput of openapi.yaml).
+
+/** Any JSON, by name. */
+export type Properties = Record<string, unknown>;
+
+/** Something that somebody did. It has an id and a time from the moment of its capture, so sending it again never counts twice. */
+export interface Event {
+  id: string;
+  type: string;
+  /** When it happened, by the clock of the device: ISO 8601. */
+  ts: string;
+  user_id?: string;
+  anonymous_id?: string;
+  sku?: string;
+  properties?: Properties;
+}
+
+/** newId returns a UUIDv7 (RFC 9562): ids sort by the time at which they were made. */
+export function newId(): string {
+  let hex = Date.now().toString(16).padStart(12, "0");
+  crypto.getRandomValues(new Uint8Array(10)).forEach((byte) => (hex += byte.toString(16).padStart(2, "0")));
+  return hex.replace(/(.{8})(.{4}).(.{3}).(.{3})(.{12})/, "$1-$2-7$3-a$4-$5");
+}
