@@ -40,6 +40,11 @@ type Config struct {
 	VisitorRateLimit int `env:"INGEST_VISITOR_RATE_LIMIT, default=600"`
 	// PublicKeyRateLimit is how many events may be sent with a public key in a minute, unless the key says something else.
 	PublicKeyRateLimit int `env:"INGEST_PUBLIC_KEY_RATE_LIMIT, default=60000"`
+	// UnidentifiedRateLimit is how much one address (IPv4) or /64 (IPv6) may send per RateWindow to paths that take the key in the body,
+	// without a valid key: each request is 1, or 1 for each 4 KiB begun. What turns out to have a valid key counts for that key alone, but
+	// must fit until its body is read. Without a bound, a stranger can have bodies read and searched for keys as fast as they arrive. 0
+	// means no limit.
+	UnidentifiedRateLimit int `env:"INGEST_UNIDENTIFIED_RATE_LIMIT, default=6000"`
 	// RateWindow is the period of the quotas, except that of public keys.
 	RateWindow time.Duration `env:"INGEST_RATE_WINDOW, default=1m"`
 	// MaxInflightBytes bounds the decoded request bodies in memory; NDJSON is read line by line, so only its events count.
@@ -110,6 +115,9 @@ func (c *Config) Validate() error {
 	}
 	if c.VisitorRateLimit < 0 {
 		problems = append(problems, fmt.Errorf("INGEST_VISITOR_RATE_LIMIT: must not be negative, not %d", c.VisitorRateLimit))
+	}
+	if c.UnidentifiedRateLimit < 0 {
+		problems = append(problems, fmt.Errorf("INGEST_UNIDENTIFIED_RATE_LIMIT: must not be negative, not %d", c.UnidentifiedRateLimit))
 	}
 	if c.PublicKeyRateLimit < 1 {
 		problems = append(problems, fmt.Errorf("INGEST_PUBLIC_KEY_RATE_LIMIT: must be at least 1, not %d", c.PublicKeyRateLimit))

@@ -81,9 +81,10 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 	limits := api.Limits{Users: newLimiter("ingest-users", cfg.UserRateLimit, cfg, f), Others: newLimiter("ingest", cfg.RateLimit, cfg, f)}
 	limits.Projects = ratelimit.New(f.Redis, ratelimit.Policy{Name: "project", Window: api.ProjectWindow}, f.Logger, f.Registerer)
 	limits.Visitors = newLimiter("ingest-visitors", cfg.VisitorRateLimit, cfg, f)
+	limits.Unidentified = newLimiter("ingest-unidentified", cfg.UnidentifiedRateLimit, cfg, f)
 	limits.Public, limits.PublicKey = ratelimit.New(f.Redis, ratelimit.Policy{Name: "ingest-public", Window: time.Minute}, f.Logger, f.Registerer), cfg.PublicKeyRateLimit
 	reads := newLimiter("history", cfg.HistoryLimit, cfg, f)
-	for _, limiter := range []*ratelimit.Limiter{limits.Users, limits.Others, limits.Visitors, limits.Public, limits.Projects, reads} {
+	for _, limiter := range []*ratelimit.Limiter{limits.Users, limits.Others, limits.Unidentified, limits.Visitors, limits.Public, limits.Projects, reads} {
 		if limiter != nil {
 			background = append(background, lifecycle.OnStop("rate limit", limiter.Close))
 		}

@@ -26,6 +26,33 @@ func share(header http.Header, r *http.Request) {
 	header.Set("Access-Control-Expose-Headers", contract.ExposedHeaders)
 }
 
+// shareable is a router that refuses requests before it routes. httpserver.Router is one.
+type shareable interface {
+	Share(header func(header http.Header, r *http.Request))
+}
+
+// shareRefusals lets pages read also what is refused ahead of the operations that they may call.
+func shareRefusals(r chi.Router, guarded map[*contract.Operation]*operation) {
+	router, ok := r.(shareable)
+	if !ok {
+		return
+	}
+	fixed, others := map[string]bool{}, []template{}
+	for spec := range guarded {
+		if t := templateOf(spec.Path); spec.CrossOrigin && t == nil {
+			fixed[spec.Path] = true
+		} else if spec.CrossOrigin {
+			others = append(others, t)
+		}
+	}
+	router.Share(func(header http.Header, r *http.Request) {
+		matches := func(t template) bool { _, ok := t.match(r.URL.Path, ""); return ok }
+		if fixed[r.URL.Path] || slices.ContainsFunc(others, matches) {
+			share(header, r)
+		}
+	})
+}
+
 // otherOrigin returns the origin of the page that sends a request. It is empty for pages of the platform itself, such as the one that
 // documents the API, and for programs that are no browsers.
 func otherOrigin(r *http.Request) string {

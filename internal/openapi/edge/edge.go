@@ -98,6 +98,7 @@ func mount(c *contract.Contract, r chi.Router, service string, o Options, regist
 		r.Method(spec.Method, spec.Path, handler)
 	}
 	answerPreflights(r, guarded)
+	shareRefusals(r, guarded)
 	return nil
 }
 

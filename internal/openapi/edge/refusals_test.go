@@ -39,6 +39,11 @@ paths:
       - {name: Project, in: header, schema: {type: string, maxLength: 40}}
       - {name: id, in: path, required: true, schema: {type: string, maxLength: 40}}
     post: {tags: [things], operationId: createPart, x-access: {scopes: [ingest]}, x-validation: handler, responses: {'200': {description: ok}}}
+  /pages/{id}:
+    parameters:
+      - {name: Project, in: header, schema: {type: string, maxLength: 40}}
+      - {name: id, in: path, required: true, schema: {type: string, maxLength: 40}}
+    post: {tags: [things], operationId: sendPage, x-access: {scopes: [ingest]}, x-validation: handler, x-cross-origin: true, responses: {'200': {description: ok}}}
 components:
   schemas:
     Role: {type: string, enum: [admin, user]}
@@ -81,6 +86,7 @@ func overloaded(tb testing.TB, authenticator Authenticator) http.Handler {
 		r.Get("/things", unexpected)
 		r.Post("/things", unexpected)
 		r.Post("/things/{id}/parts", unexpected)
+		r.Post("/pages/{id}", unexpected)
 	})
 	if err != nil {
 		tb.Fatal(err)
@@ -168,6 +174,22 @@ func TestRefusalsAheadOfTheRouter(t *testing.T) {
 	} {
 		if !strings.Contains(metrics, want) {
 			t.Errorf("the metrics lack %s", want)
+		}
+	}
+}
+
+// A page may read a refusal ahead of the router where it may call, as it may read that of the operation.
+func TestPagesReadRefusalsAheadOfTheRouter(t *testing.T) {
+	t.Parallel()
+	router := overloaded(t, keys{})
+	for target, want := range map[string]string{"/pages/7": "https://shop.example", "/things": ""} {
+		r := httptest.NewRequest(http.MethodPost, target, http.NoBody)
+		r.Header.Set("Authorization", "Bearer 1")
+		r.Header.Set("Origin", "https://shop.example")
+		w := httptest.NewRecorder()
+		router.ServeHTTP(w, r)
+		if got := w.Header().Get("Access-Control-Allow-Origin"); w.Code != http.StatusServiceUnavailable || got != want {
+			t.Errorf("%s: %d, readable by %q, want %q", target, w.Code, got, want)
 		}
 	}
 }

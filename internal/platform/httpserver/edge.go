@@ -43,6 +43,7 @@ type edge struct {
 	tracer     trace.Tracer
 	records    bool // tracer records spans, at least of some requests
 	propagator propagation.TextMapPropagator
+	share      func(header http.Header, r *http.Request) // nil: nothing is said of other origins
 }
 
 func newEdge(o RouterOptions) *edge {
@@ -66,6 +67,13 @@ const statusClientGone = 499
 
 // noSniff keeps browsers from rendering an answer as a page.
 var noSniff = []string{"nosniff"}
+
+// shareWith adds to the header of a refusal which pages may read it.
+func (e *edge) shareWith(header http.Header, r *http.Request) {
+	if e.share != nil {
+		e.share(header, r)
+	}
+}
 
 // around wraps next.
 func (e *edge) around(next http.Handler) http.Handler {

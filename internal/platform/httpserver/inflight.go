@@ -56,7 +56,11 @@ func (f *inFlight) leave(network netip.Addr) {
 
 // around answers 429 for a network that has too many requests in flight. The operational endpoints are not limited, because
 // probes of an overloaded service must not fail.
-func (f *inFlight) around(next http.Handler) http.Handler {
+func (f *inFlight) around(e *edge) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler { return f.limited(e, next) }
+}
+
+func (f *inFlight) limited(e *edge, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if f.limit == 0 || r.URL.Path == livePath || r.URL.Path == "/ready" {
 			next.ServeHTTP(w, r)
@@ -65,6 +69,7 @@ func (f *inFlight) around(next http.Handler) http.Handler {
 		network := networkOf(ClientAddress(r.Context()))
 		if !f.enter(network) {
 			w.Header().Set("Connection", "close") // the body is not read
+			e.shareWith(w.Header(), r)
 			problem.Write(w, r, errs.New(errs.TooMany, "rate_limited",
 				"Too many requests from this address are in progress; send the next one when one of them is answered."))
 			return

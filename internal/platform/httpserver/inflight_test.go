@@ -69,6 +69,9 @@ func TestRequestsInProgressAreLimitedPerNetwork(t *testing.T) {
 		Config: cfg, Logger: deps.Logger, Registerer: deps.Registerer, Gatherer: deps.Gatherer, TracerProvider: deps.TracerProvider,
 		Health: httpserver.NewHealth(deps.Logger),
 	})
+	router.Share(func(header http.Header, r *http.Request) {
+		header.Set("Access-Control-Allow-Origin", r.Header.Get("Origin"))
+	})
 	entered := make(chan struct{}, 2*limit)
 	router.Post("/slow", func(_ http.ResponseWriter, r *http.Request) {
 		entered <- struct{}{}
@@ -77,6 +80,7 @@ func TestRequestsInProgressAreLimitedPerNetwork(t *testing.T) {
 	send := func(client, method, path string, body io.Reader) *httptest.ResponseRecorder {
 		r := httptest.NewRequestWithContext(t.Context(), method, path, body)
 		r.Header.Set("X-Forwarded-For", client)
+		r.Header.Set("Origin", "https://shop.example")
 		w := httptest.NewRecorder()
 		router.ServeHTTP(w, r)
 		return w
@@ -90,6 +94,9 @@ func TestRequestsInProgressAreLimitedPerNetwork(t *testing.T) {
 	w := send("2001:db8::ffff:1", http.MethodPost, "/slow", http.NoBody)
 	if w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") == "" || w.Header().Get("Connection") != "close" {
 		t.Errorf("one more of the same network: %d %v", w.Code, w.Header())
+	}
+	if w.Header().Get("Access-Control-Allow-Origin") != "https://shop.example" {
+		t.Error("a page may not read the refusal")
 	}
 	for client, path := range map[string]string{"2001:db8:0:1::1": "/slow", "192.0.2.1": "/slow"} {
 		if w := send(client, http.MethodPost, path, http.NoBody); w.Code != http.StatusOK {

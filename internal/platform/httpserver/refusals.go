@@ -28,6 +28,7 @@ type refusals struct {
 	body       []byte
 	length     []string
 	retry      [][]string // values of Retry-After, by seconds
+	edge       *edge
 }
 
 // The header of a refusal that is the same each time.
@@ -41,7 +42,7 @@ const mostRetrySeconds = 10
 
 // RefuseAhead lets overloaded refuse requests before they are routed.
 func (rt *Router) RefuseAhead(routes []Route, overloaded Overloaded) {
-	f := &refusals{overloaded: overloaded}
+	f := &refusals{overloaded: overloaded, edge: rt.edge}
 	f.status, f.body = problem.Encode(admission.Overloaded())
 	f.length = []string{strconv.Itoa(len(f.body))}
 	for seconds := range mostRetrySeconds {
@@ -76,6 +77,7 @@ func (f *refusals) answer(w http.ResponseWriter, r *http.Request, start time.Tim
 	header["Content-Type"] = problemType
 	header["Cache-Control"] = noStore
 	header["Content-Length"] = f.length
+	f.edge.shareWith(header, r)
 	w.WriteHeader(f.status)
 	_, _ = w.Write(f.body) // the client may be gone
 	f.durations[route].Observe(time.Since(start).Seconds())

@@ -34,6 +34,10 @@ type Router struct {
 	ahead    *ahead
 }
 
+// Share lets header say which pages may read the answers to a request that is refused before it is routed, which otherwise only the route
+// knows: a page sees no refusal that it may not read, so it cannot wait and send again.
+func (rt *Router) Share(header func(header http.Header, r *http.Request)) { rt.edge.share = header }
+
 // ServeHTTP implements http.Handler.
 func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !rt.ahead.serve(w, r) {
@@ -47,7 +51,7 @@ func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func NewRouter(o RouterOptions) *Router {
 	r := &Router{Router: chi.NewRouter(), edge: newEdge(o), inFlight: newInFlight(o.Config.MaxRequestsPerAddress)}
 	r.ahead = newAhead(r.edge, r.inFlight)
-	r.Use(r.edge.around, r.inFlight.around, middleware.GetHead)
+	r.Use(r.edge.around, r.inFlight.around(r.edge), middleware.GetHead)
 	r.NotFound(NotFound)
 	r.MethodNotAllowed(methodNotAllowed(r))
 	r.Get(livePath, o.Health.ServeLive)

@@ -182,8 +182,14 @@ func preflights(b *strings.Builder, paths []string) {
 	}
 	fmt.Fprintf(b, `# Pages of other origins may call these.
 set $gateway_call "$request_method $uri";
-if ($gateway_call ~ "^OPTIONS %s$") {
+if ($gateway_call ~ "^OPTIONS %[1]s$") {
     rewrite ^ /_gateway/preflight last;
+}
+# They may read what the gateway refuses, too. This is decided again when nginx redirects to the answer, so it is told by the request line.
+set $gateway_asked "$gateway_method $gateway_path";
+set $gateway_page  "";
+if ($gateway_asked ~ "^(?:GET|POST) %[1]s$") {
+    set $gateway_page $http_origin;
 }
 location = /_gateway/preflight {
     internal;
@@ -191,8 +197,8 @@ location = /_gateway/preflight {
     add_header Access-Control-Allow-Origin      $http_origin always;
     add_header Access-Control-Allow-Credentials true always;
     add_header Access-Control-Allow-Methods     "GET, POST" always;
-    add_header Access-Control-Allow-Headers     "%s" always;
-    add_header Access-Control-Max-Age           %s always;
+    add_header Access-Control-Allow-Headers     "%[2]s" always;
+    add_header Access-Control-Max-Age           %[3]s always;
     add_header Vary                             Origin always;
     add_header X-Request-Id                     $gateway_request_id always;
     add_header X-Content-Type-Options           nosniff always;

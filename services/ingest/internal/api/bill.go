@@ -61,6 +61,13 @@ func (s *Server) bill(ctx context.Context, w http.ResponseWriter, caller authn.P
 	return b
 }
 
+// billOfNetwork is for a request without credentials ahead of its body: what it sends counts for its network until a key is found.
+func (s *Server) billOfNetwork(ctx context.Context, w http.ResponseWriter) *bill {
+	b := &bill{ctx: ctx, header: w.Header()}
+	b.add(s.limits.Unidentified, httpserver.ClientNetwork(ctx), nil)
+	return b
+}
+
 // add adds a quota; a limiter that is nil has none.
 func (b *bill) add(limiter *ratelimit.Limiter, key string, quota *ratelimit.Quota) {
 	if limiter != nil {
@@ -117,7 +124,14 @@ func (b *bill) lines(drafts []order.Draft) error {
 // settle gives everything back if the request failed for a reason that is not the client's: what is sent again then is charged once.
 // The handler defers it.
 func (b *bill) settle(err *error) {
-	if b.taken == 0 || !errs.Is(*err, errs.Unavailable) {
+	if errs.Is(*err, errs.Unavailable) {
+		b.giveBack()
+	}
+}
+
+// giveBack takes back what was charged.
+func (b *bill) giveBack() {
+	if b.taken == 0 {
 		return
 	}
 	b.header.Del("Ratelimit") // describes the quotas before

@@ -23,7 +23,8 @@ type keyed struct {
 	w      http.ResponseWriter
 	ctx    context.Context
 	caller authn.Principal
-	quota  *bill // nil while the caller is unknown
+	known  bool
+	quota  *bill // of the caller, or of its network while it is unknown
 }
 
 // format says how the bodies of a path are read. M is what a body holds.
@@ -36,20 +37,28 @@ type format[M any] struct {
 	// key returns the key that a body names, and nothing if there is none or the body is malformed. It reads what anybody sends, so it must
 	// take no memory that grows with the body. It may be nil.
 	key func(body []byte) string
+	// memory returns how many bytes parse and its result take besides a body of size bytes; nil for less than the body.
+	memory func(size int) int
 	// parse decodes a body of a known caller and says how many events it is charged for. What it returns may refer to the body.
 	parse func(body []byte, caller authn.Principal) (M, int, error)
 }
 
 // receive answers a request up to its status: it finds out the caller by the header, by key, or by the key in the body, reads the body,
-// charges its bytes and events, decodes it and calls store. key is one that is not in the body, or nothing. A body that is refused as a
+// charges its bytes and events, decodes it and calls store. Before the caller is known, its network is charged. key is one that is not in the body, or nothing. A body that is refused as a
 // whole is noted for GET /rejections. The memory of the body is released when receive returns.
 func receive[M any](s *Server, w http.ResponseWriter, r *http.Request, key string, f format[M], store func(*keyed, M) error) (err error) {
 	k := &keyed{Server: s, w: w, ctx: r.Context()}
-	if err := k.identify(key); err != nil && (key != "" || !errors.Is(err, authn.ErrNoCredentials)) {
-		return err
+	if err := k.identify(key); err != nil {
+		if key != "" || !errors.Is(err, authn.ErrNoCredentials) {
+			return err
+		}
+		k.quota = s.billOfNetwork(k.ctx, w)
+		if err := k.quota.events(1); err != nil {
+			return err
+		}
 	}
-	defer k.settle(&err)
-	content, err := s.bodies.Open(w, r, body.Terms{Holder: k.holder(), Bytes: f.bytes, TooLarge: f.tooLarge, Charge: k.charge, SniffGzip: f.sniffGzip})
+	defer func() { k.quota.settle(&err) }()
+	content, err := s.bodies.Open(w, r, body.Terms{Holder: k.holder(), Bytes: f.bytes, TooLarge: f.tooLarge, Charge: k.quota.bytes, SniffGzip: f.sniffGzip})
 	if err != nil {
 		return k.unreadable(err)
 	}
@@ -68,6 +77,11 @@ func receive[M any](s *Server, w http.ResponseWriter, r *http.Request, key strin
 	if malformed != nil {
 		return k.unreadable(malformed)
 	}
+	if f.memory != nil {
+		if err := content.Keep(f.memory(len(document))); err != nil {
+			return err
+		}
+	}
 	parsed, n, err := f.parse(document, k.caller)
 	if err != nil {
 		return k.unreadable(err)
@@ -81,7 +95,7 @@ func receive[M any](s *Server, w http.ResponseWriter, r *http.Request, key strin
 func (k *keyed) identify(key string) error {
 	caller, err := edge.Identify(k.ctx, key)
 	if err == nil {
-		k.caller, k.quota = caller, k.bill(k.ctx, k.w, caller)
+		k.caller, k.quota, k.known = caller, k.bill(k.ctx, k.w, caller), true
 	}
 	return err
 }
@@ -89,39 +103,27 @@ func (k *keyed) identify(key string) error {
 // holder returns whose memory the body takes.
 func (k *keyed) holder() inflight.Holder {
 	network := httpserver.ClientNetwork(k.ctx)
-	if k.quota != nil && k.caller.Public == nil { // the visitors of a page do not keep others of its account out
+	if k.known && k.caller.Public == nil { // the visitors of a page do not keep others of its account out
 		return inflight.Holder{Caller: k.caller.Owner, Address: network}
 	}
 	return inflight.Holder{Caller: "address " + network, Address: network}
 }
 
-func (k *keyed) charge(n int64) error {
-	if k.quota == nil {
-		return nil
-	}
-	return k.quota.bytes(n)
-}
-
-// take finds out the caller by the key in the body, if it is not known yet, and charges for the body of size bytes.
+// take finds out the caller by the key in the body, if it is not known yet, and charges it for the body of size bytes in place of its
+// network.
 func (k *keyed) take(find func([]byte) string, document []byte, size int) error {
-	if k.quota != nil {
+	if k.known {
 		return nil
 	}
-	key := ""
+	key, network := "", k.quota
 	if find != nil {
 		key = find(document)
 	}
 	if err := k.identify(key); err != nil {
 		return err
 	}
+	network.giveBack()
 	return k.quota.bytes(int64(size))
-}
-
-// settle is that of the bill. The handler defers it.
-func (k *keyed) settle(err *error) {
-	if k.quota != nil {
-		k.quota.settle(err)
-	}
 }
 
 // codeBot is the code by which events of bots are counted.
@@ -161,7 +163,7 @@ func (k *keyed) tell(stored, n int) {
 
 // unreadable notes that the body was refused as a whole, if its sender is known, and returns the error.
 func (k *keyed) unreadable(err error) error {
-	if k.quota == nil {
+	if !k.known {
 		return err
 	}
 	return k.unread(k.caller, err)

@@ -54,7 +54,7 @@ func (s *Server) answerPostHog(w http.ResponseWriter, r *http.Request, call stri
 }
 
 var posthogFormat = format[posthog.Request]{
-	bytes: posthog.MaxBody, tooLarge: posthog.ErrTooLarge, sniffGzip: true, unwrap: posthog.Unwrap, key: posthog.Key,
+	bytes: posthog.MaxBody, tooLarge: posthog.ErrTooLarge, sniffGzip: true, unwrap: posthog.Unwrap, key: posthog.Key, memory: posthog.Memory,
 	parse: func(body []byte, _ authn.Principal) (posthog.Request, int, error) {
 		request, err := posthog.Parse(body)
 		return request, request.Len(), err

@@ -36,7 +36,8 @@ func (s *Server) GetSourceConfig(w http.ResponseWriter, r *http.Request, _ GetSo
 const rudderName = "hp-analytics"
 
 func (s *Server) settings(w http.ResponseWriter, r *http.Request, answer any) {
-	w.Header().Set("Cache-Control", "public, max-age=300")
+	// Not for shared caches: the address in it is that by which the client reaches this server, which a cache in between need not know.
+	w.Header().Set("Cache-Control", "private, max-age=300")
 	if err := respond(w, http.StatusOK, answer); err != nil {
 		problem.Write(w, r, err)
 	}

@@ -47,6 +47,8 @@ var _ ServerInterface = (*Server)(nil)
 type Limits struct {
 	Users  *ratelimit.Limiter // of callers with the role user
 	Others *ratelimit.Limiter
+	// Unidentified is of what one network sends without a valid key, in the units of the quotas.
+	Unidentified *ratelimit.Limiter
 	// Visitors is of what one address sends with one public key.
 	Visitors *ratelimit.Limiter
 	// Public is of each public key, whose quota is its own, or else PublicKey.

@@ -67,11 +67,13 @@ func (m Members) Put(name string, text Text) {
 	}
 }
 
-// JSON returns the object.
+// JSON returns the object. Its texts are as long as they were sent: < and > are not escaped.
 func (m Members) JSON() json.RawMessage {
-	object, err := json.Marshal(m)
-	if err != nil { // not reached: the values are JSON
+	var object bytes.Buffer
+	encoder := json.NewEncoder(&object)
+	encoder.SetEscapeHTML(false)
+	if encoder.Encode(m) != nil { // not reached: the values are JSON
 		return nil
 	}
-	return object
+	return bytes.TrimSpace(object.Bytes())
 }

@@ -63,63 +63,61 @@ func keyOf(message []byte) string {
 	return foreign.Key(foreign.Member(message, "properties"), "token", "api_key")
 }
 
-// Request is what a body holds.
-type Request struct{ messages []message }
-
-// Len returns how many messages there are.
-func (r *Request) Len() int { return len(r.messages) }
-
-// Parse reads a body that Unwrap has returned: a message, a list of messages or an object with a batch of them. An error refuses the whole
-// request. A message that is JSON of a wrong shape does not affect the others.
-func Parse(body []byte) (request Request, err error) {
-	var read envelope
-	if len(body) > 0 && body[0] == '[' {
-		err = decode.Array(body, read.add)
-	} else if err = decode.Object(body, read.member); err == nil && !read.batch {
-		read.list = [][]byte{body}
-	}
-	switch {
-	case err != nil:
-		return Request{}, malformed(err)
-	case read.count > event.MaxBatch:
-		return Request{}, errTooMany
-	}
-	request.messages = make([]message, len(read.list))
-	for i, raw := range read.list {
-		m := one(raw)
-		if m.SentAt == "" {
-			m.SentAt = read.sentAt
-		}
-		request.messages[i] = m
-	}
-	return request, nil
-}
-
-// envelope is a list of messages, and what is beside it.
-type envelope struct {
+// Request is what a body holds. The messages are JSON, and belong to the body: decoded ones take many times their bytes, so there is only
+// one of these at a time.
+type Request struct {
 	sentAt foreign.Text
 	batch  bool
 	list   [][]byte // the first event.MaxBatch messages
 	count  int      // of all messages
 }
 
-func (e *envelope) add(raw []byte) error {
-	if e.count++; e.count <= event.MaxBatch {
-		e.list = append(e.list, raw)
+// Memory returns about how many bytes it takes to translate a body of size bytes, besides the body: the properties of all messages, and one
+// message whose members are as small as they can be.
+func Memory(size int) int { return size + membersPerByte*min(size, MaxMessage) }
+
+// membersPerByte is how many bytes of memory a byte of small members takes at most, such as "a":1, in a map.
+const membersPerByte = 24
+
+// Len returns how many messages there are.
+func (r *Request) Len() int { return len(r.list) }
+
+// Parse reads a body that Unwrap has returned: a message, a list of messages or an object with a batch of them. An error refuses the whole
+// request. A message that is JSON of a wrong shape does not affect the others.
+func Parse(body []byte) (Request, error) {
+	var r Request
+	var err error
+	if len(body) > 0 && body[0] == '[' {
+		err = decode.Array(body, r.add)
+	} else if err = decode.Object(body, r.member); err == nil && !r.batch {
+		r.list = [][]byte{body}
+	}
+	switch {
+	case err != nil:
+		return Request{}, malformed(err)
+	case r.count > event.MaxBatch:
+		return Request{}, errTooMany
+	}
+	return r, nil
+}
+
+func (r *Request) add(raw []byte) error {
+	if r.count++; r.count <= event.MaxBatch {
+		r.list = append(r.list, raw)
 	}
 	return nil
 }
 
-func (e *envelope) member(name, value []byte) error {
+func (r *Request) member(name, value []byte) error {
 	switch string(name) {
 	case "sent_at":
-		return e.sentAt.UnmarshalJSON(value)
+		return r.sentAt.UnmarshalJSON(value)
 	case "batch":
 		if len(value) > 0 && value[0] == 'n' { // null
 			return nil
 		}
-		e.batch, e.list, e.count = true, nil, 0
-		return decode.Array(value, e.add)
+		r.batch, r.list, r.count = true, nil, 0
+		return decode.Array(value, r.add)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/url"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -210,6 +211,44 @@ func TestUnreadable(t *testing.T) {
 			t.Errorf("%.40q: %v and %v", item, drafts[0].Problems, drafts[1].Problems)
 		}
 	}
+}
+
+// The key of a large body is found without memory, and to read it retains no more than Memory says: its members would take many times that.
+func TestMemory(t *testing.T) {
+	var body strings.Builder
+	body.WriteString(`{"batch":[`)
+	for i := range 15 {
+		body.WriteString(`{"event":"x","distinct_id":"a","properties":{`)
+		for n := range 5000 {
+			fmt.Fprintf(&body, `"%d":1,`, n)
+		}
+		fmt.Fprintf(&body, `"last":%d}},`, i)
+	}
+	body.WriteString(`{}],"api_key":"key"}`)
+	document := []byte(body.String())
+	if n := testing.AllocsPerRun(1, func() { _ = Key(document) }); n > 50 {
+		t.Errorf("to find the key takes %v allocations", n)
+	}
+	held := func() int {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int(m.HeapAlloc)
+	}
+	before := held()
+	request, err := Parse(document)
+	if err != nil || request.Len() != 16 {
+		t.Fatal(request.Len(), err)
+	}
+	if n := held() - before; n > 64<<10 {
+		t.Errorf("a parsed body of %d bytes takes %d more", len(document), n)
+	}
+	drafts := request.Events()
+	if n := held() - before; n > 2*len(document) {
+		t.Errorf("the events of a body of %d bytes take %d", len(document), n)
+	}
+	runtime.KeepAlive(drafts)
+	runtime.KeepAlive(document)
 }
 
 func FuzzParse(f *testing.F) {

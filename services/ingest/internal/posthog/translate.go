@@ -8,9 +8,13 @@ import (
 // Events returns the events of a request. Their rules are those of other requests. A message that cannot be read is an event that is
 // refused.
 func (r *Request) Events() []event.Draft {
-	drafts := make([]event.Draft, len(r.messages))
-	for i := range r.messages {
-		drafts[i] = r.messages[i].event()
+	drafts := make([]event.Draft, len(r.list))
+	for i, raw := range r.list {
+		m := one(raw)
+		if m.SentAt == "" {
+			m.SentAt = r.sentAt
+		}
+		drafts[i] = m.event()
 	}
 	return drafts
 }

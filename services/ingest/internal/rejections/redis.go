@@ -60,6 +60,8 @@ func (j *Journal) write(ctx context.Context, all map[Sender]*news) error {
 		pipe.HSetNX(ctx, k.sender(by.Key), sinceField, now.UnixMicro())
 		if of.valid {
 			pipe.HSet(ctx, k.sender(by.Key), validField, now.UnixMicro())
+		} else if !of.validAt.IsZero() { // Redis may have been emptied since it was told
+			pipe.HSetNX(ctx, k.sender(by.Key), validField, of.validAt.UnixMicro())
 		}
 		for code, n := range of.counts {
 			pipe.HIncrBy(ctx, k.sender(by.Key), countPrefix+code, n)

@@ -28,8 +28,9 @@ const (
 	// maxSenders bounds the senders of one write, and the labels of the metric are those of the first mostLabels senders.
 	maxSenders = 256
 	mostLabels = 20
-	// validFor is how long a process remembers that a sender has sent something valid, before it says so again.
-	validFor = time.Hour
+	// validFor is how long a process remembers that a sender has sent something valid, before it says so again. With each refusal it says so
+	// anyway.
+	validFor = time.Minute
 	// maxValid bounds the senders of whom it remembers that.
 	maxValid = 4096
 )
@@ -64,7 +65,8 @@ type Refusal struct {
 type news struct {
 	refusals []Refusal // the oldest first
 	counts   map[string]int64
-	valid    bool // it has sent something valid
+	valid    bool      // it has sent something valid
+	validAt  time.Time // when this process has said so last; zero if it has not
 }
 
 // Journal notes refusals. It writes them while Run runs, and is safe for concurrent use.
@@ -194,6 +196,9 @@ func (j *Journal) flush(ctx context.Context) {
 	j.mu.Lock()
 	all := j.news
 	j.news = map[Sender]*news{}
+	for by, of := range all {
+		of.validAt = j.valid[by]
+	}
 	j.mu.Unlock()
 	if len(all) == 0 {
 		return

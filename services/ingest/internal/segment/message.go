@@ -109,7 +109,7 @@ func (m *message) scalar(name string) *foreign.Text {
 // messageContext is what a library knows of where it runs.
 type messageContext struct {
 	Page     page
-	Campaign map[string]foreign.Text
+	Campaign campaign
 }
 
 // read reads what is used of a context; most of it is not.
@@ -127,6 +127,15 @@ func (c *messageContext) read(value []byte) error {
 			return nil
 		}
 	})
+}
+
+// campaign is where a visitor came from. Of a map, small members would take many times their bytes.
+type campaign struct {
+	Name    foreign.Text `json:"name"`
+	Source  foreign.Text `json:"source"`
+	Medium  foreign.Text `json:"medium"`
+	Term    foreign.Text `json:"term"`
+	Content foreign.Text `json:"content"`
 }
 
 type page struct {
@@ -221,7 +230,7 @@ func parseBatch(body []byte) ([]message, error) {
 		if m.SentAt == "" {
 			m.SentAt = b.sentAt
 		}
-		if m.Context.Campaign == nil && m.Context.Page == (page{}) {
+		if m.Context == (messageContext{}) {
 			m.Context = b.context
 		}
 	}

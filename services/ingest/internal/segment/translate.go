@@ -137,10 +137,12 @@ func (m *message) added() foreign.Members {
 	added := foreign.Members{}
 	added.Put("url", m.Context.Page.URL)
 	added.Put("referrer", m.Context.Page.Referrer)
-	for _, part := range []string{"source", "medium", "term", "content"} {
-		added.Put("utm_"+part, m.Context.Campaign[part])
-	}
-	added.Put("utm_campaign", m.Context.Campaign["name"])
+	campaign := &m.Context.Campaign
+	added.Put("utm_source", campaign.Source)
+	added.Put("utm_medium", campaign.Medium)
+	added.Put("utm_campaign", campaign.Name)
+	added.Put("utm_term", campaign.Term)
+	added.Put("utm_content", campaign.Content)
 	switch m.Type {
 	case "page", "screen":
 		added.Put("name", m.Name)
