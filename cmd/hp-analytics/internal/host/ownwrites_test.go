@@ -38,7 +38,7 @@ func TestAWriterSeesItsOwnWrites(t *testing.T) {
 type shop struct {
 	*platform
 
-	admin, user, key string // authorizations
+	admin, user, key, reader string // authorizations
 }
 
 func newShop(p *platform) shop {
@@ -46,7 +46,7 @@ func newShop(p *platform) shop {
 	for _, c := range p.callers() {
 		byName[c.name] = c.authorization
 	}
-	return shop{platform: p, admin: byName["admin"], user: byName["user"], key: byName["key `ingest`"]}
+	return shop{platform: p, admin: byName["admin"], user: byName["user"], key: byName["key `ingest`"], reader: byName["key `read`"]}
 }
 
 // create creates a product at 100.00 EUR and returns its path and id.
