@@ -15,8 +15,10 @@ import (
 
 // Defines values for APIKeyKind.
 const (
-	APIKeyKindPublic APIKeyKind = "public"
-	APIKeyKindSecret APIKeyKind = "secret"
+	APIKeyKindPublic  APIKeyKind = "public"
+	APIKeyKindSecret  APIKeyKind = "secret"
+	APIKeyKindShopify APIKeyKind = "shopify"
+	APIKeyKindStripe  APIKeyKind = "stripe"
 )
 
 // Defines values for AlertBaseline.
@@ -112,6 +114,14 @@ const (
 const (
 	EventStatusAccepted  EventStatus = "accepted"
 	EventStatusDuplicate EventStatus = "duplicate"
+)
+
+// Defines values for HookResultResult.
+const (
+	HookResultResultIgnored  HookResultResult = "ignored"
+	HookResultResultRefused  HookResultResult = "refused"
+	HookResultResultReplayed HookResultResult = "replayed"
+	HookResultResultStored   HookResultResult = "stored"
 )
 
 // Defines values for Interval.
@@ -347,7 +357,7 @@ type APIKey struct {
 	// ID The id of the key.
 	ID openapi_types.UUID `json:"id"`
 
-	// Kind A secret key is for servers. A public key may stand in a web page.
+	// Kind A secret key is for servers. A public key may stand in a web page. A key of the kind `shopify` or `stripe` is the last part of the address of that service's webhooks.
 	//
 	// Example: secret
 	Kind APIKeyKind `json:"kind"`
@@ -375,6 +385,9 @@ type APIKey struct {
 	// Scopes What the key may do.
 	Scopes []Scope `json:"scopes"`
 
+	// Signed Of the kinds `shopify` and `stripe`, whether the secret is set with which the service signs.
+	Signed bool `json:"signed,omitempty,omitzero"`
+
 	// UnknownProducts What becomes of an item with an unknown SKU. It is refused, or a placeholder product is created.
 	//
 	// Example: refuse
@@ -389,7 +402,7 @@ type APIKeyCreateRequest struct {
 	// ExpiresAt When the key stops working: in the future, and at most 1,830 days (5 years) from now. Absent, the key works until it is revoked, or, if a key makes it, until that key expires.
 	ExpiresAt time.Time `json:"expires_at,omitempty,omitzero"`
 
-	// Kind A secret key is for servers. A public key may stand in a web page.
+	// Kind A secret key is for servers. A public key may stand in a web page. A key of the kind `shopify` or `stripe` is the last part of the address of that service's webhooks.
 	//
 	// Example: secret
 	Kind APIKeyKind `json:"kind,omitempty,omitzero"`
@@ -402,6 +415,9 @@ type APIKeyCreateRequest struct {
 
 	// Scopes What the key may do.
 	Scopes []Scope `json:"scopes"`
+
+	// SigningSecret Of the kinds `shopify` and `stripe`, the secret with which the service signs. It is never shown again.
+	SigningSecret string `json:"signing_secret,omitempty,omitzero"`
 
 	// UnknownProducts What becomes of an item with an unknown SKU. It is refused, or a placeholder product is created.
 	//
@@ -426,7 +442,7 @@ type APIKeyCreated struct {
 	// Key The key; it is never shown again.
 	Key string `json:"key"`
 
-	// Kind A secret key is for servers. A public key may stand in a web page.
+	// Kind A secret key is for servers. A public key may stand in a web page. A key of the kind `shopify` or `stripe` is the last part of the address of that service's webhooks.
 	//
 	// Example: secret
 	Kind APIKeyKind `json:"kind"`
@@ -451,7 +467,7 @@ type APIKeyCreated struct {
 	UnknownProducts UnknownProducts `json:"unknown_products"`
 }
 
-// APIKeyKind A secret key is for servers. A public key may stand in a web page.
+// APIKeyKind A secret key is for servers. A public key may stand in a web page. A key of the kind `shopify` or `stripe` is the last part of the address of that service's webhooks.
 //
 // Example: secret
 type APIKeyKind string
@@ -1613,6 +1629,18 @@ type FieldError struct {
 	// Pointer A JSON pointer (RFC 6901) into the body, or `/query/<name>`, `/path/<name>`, `/header/<name>`.
 	Pointer string `json:"pointer"`
 }
+
+// HookResult What became of a webhook.
+type HookResult struct {
+	// Detail Why it was ignored or refused, otherwise empty.
+	Detail string `json:"detail"`
+
+	// Result `stored`; `replayed`: it was stored before; `ignored`: nothing of it is counted here; `refused`: it cannot be stored, also not when it is sent again.
+	Result HookResultResult `json:"result"`
+}
+
+// HookResultResult `stored`; `replayed`: it was stored before; `ignored`: nothing of it is counted here; `refused`: it cannot be stored, also not when it is sent again.
+type HookResultResult string
 
 // Import An import of history.
 type Import struct {
@@ -3598,6 +3626,12 @@ type SharedReport struct {
 	Report PinnedReport `json:"report"`
 }
 
+// SigningSecret The secret with which a service signs its webhooks.
+type SigningSecret struct {
+	// Secret The secret as the service shows it, such as `whsec_…`.
+	Secret string `json:"secret"`
+}
+
 // Slug The name of a project in the header `Project` and in paths. It never changes.
 //
 // Example: default
@@ -4809,6 +4843,21 @@ type ListExportsParams struct {
 	Cursor openapi_types.UUID `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
 }
 
+// ReceiveShopifyJSONBody defines parameters for ReceiveShopify.
+type ReceiveShopifyJSONBody map[string]interface{}
+
+// ReceiveShopifyParams defines parameters for ReceiveShopify.
+type ReceiveShopifyParams struct {
+	// XShopifyTopic What happened.
+	XShopifyTopic string `json:"X-Shopify-Topic,omitempty,omitzero"`
+
+	// XShopifyHmacSha256 The signature: HMAC-SHA256 of the body, in base64.
+	XShopifyHmacSha256 string `json:"X-Shopify-Hmac-Sha256,omitempty,omitzero"`
+
+	// XShopifyTest Whether it is a test. It is not counted then.
+	XShopifyTest string `json:"X-Shopify-Test,omitempty,omitzero"`
+}
+
 // CreateOrderParams defines parameters for CreateOrder.
 type CreateOrderParams struct {
 	// Wait `aggregated` delays the answer until everything that was sent, duplicates included, is part of the numbers. The status is then 200. If that takes longer than the service waits (5 s unless configured otherwise), the answer is 202: the write is stored, and its receipt says when it is aggregated.
@@ -5625,6 +5674,11 @@ func (c *Client) ListAPIKeys(ctx context.Context, options ...CallOption) (result
 //
 // A key of the kind `public` may stand in a web page. It has the scope `ingest` only, and `public` says which pages may send with
 // it and how much.
+//
+// A key of the kind `shopify` or `stripe` is the last part of the address of webhooks (`/hooks/shopify/{key}`). It has the scope
+// `ingest` only. The service signs its webhooks with `signing_secret`, which may be given later, because services show it when they
+// know the address: `PUT /auth/api-keys/{id}/signing-secret`. Unless the request says otherwise, unknown SKUs create placeholder
+// products.
 func (c *Client) CreateAPIKey(ctx context.Context, body APIKeyCreateRequest, options ...CallOption) (result APIKeyCreated, err error) {
 	call := &call{
 		operation: "createAPIKey", method: http.MethodPost,
@@ -5644,6 +5698,17 @@ func (c *Client) RevokeAPIKey(ctx context.Context, id openapi_types.UUID, option
 	}
 	err = c.do(ctx, call, nil, &result, options)
 	return result, err
+}
+
+// SetSigningSecret calls PUT /auth/api-keys/{id}/signing-secret: set the secret with which a service signs its webhooks.
+//
+// Replaces the secret of a key of the kind `shopify` or `stripe`; services use it at most 5 seconds later. It is never shown again. Other keys, and revoked ones, are answered with 404. Needs the role `owner` or the scope `admin`.
+func (c *Client) SetSigningSecret(ctx context.Context, id openapi_types.UUID, body SigningSecret, options ...CallOption) error {
+	call := &call{
+		operation: "setSigningSecret", method: http.MethodPut,
+		path: fmt.Sprintf("/auth/api-keys/%s/signing-secret", pathSegment(id)),
+	}
+	return c.do(ctx, call, &body, nil, options)
 }
 
 // ListAudit calls GET /auth/audit: read the audit log.
@@ -6344,6 +6409,33 @@ func (c *Client) GetExport(ctx context.Context, id openapi_types.UUID, options .
 		path: fmt.Sprintf("/exports/%s", pathSegment(id)),
 	}
 	err = c.do(ctx, call, nil, &result, options)
+	return result, err
+}
+
+// ReceiveShopify calls POST /hooks/shopify/{key}: take the webhooks of a shop of Shopify.
+//
+// The address of the webhooks of a shop of Shopify, with the payload version JSON. `docs/connect/shopify.md` shows how to set it up.
+// `X-Shopify-Hmac-Sha256` must sign the body with the secret of the key.
+//
+// `orders/create` and `orders/paid` are orders, once by the id of the order; `refunds/create` is a refund, and `orders/cancelled` gives back
+// what is left of an order that was never paid. Other topics, tests and orders of Shopify's test gateway are answered and not counted.
+// Amounts are in the currency of the shop, after discounts and as the lines have them, without shipping. A SKU is
+// that of the line, or else the id of the variant or of the product.
+//
+// The answer is 200 when everything is durable, and also for what is refused for good: `result` says so, and `GET /rejections` has it.
+// The refund of an order that is not known is answered with 409 in its first hour, because webhooks overtake each other and Shopify
+// sends it again. After that it is stored without the order.
+func (c *Client) ReceiveShopify(ctx context.Context, key string, body ReceiveShopifyJSONBody, params *ReceiveShopifyParams, options ...CallOption) (result HookResult, err error) {
+	call := &call{
+		operation: "receiveShopify", method: http.MethodPost,
+		path: fmt.Sprintf("/hooks/shopify/%s", pathSegment(key)),
+	}
+	if params != nil {
+		call.setHeader("X-Shopify-Topic", params.XShopifyTopic)
+		call.setHeader("X-Shopify-Hmac-Sha256", params.XShopifyHmacSha256)
+		call.setHeader("X-Shopify-Test", params.XShopifyTest)
+	}
+	err = c.do(ctx, call, &body, &result, options)
 	return result, err
 }
 

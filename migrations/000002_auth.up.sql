@@ -142,7 +142,8 @@ CREATE TABLE auth.api_keys (
 	prefix     text NOT NULL,
 	scopes     text[] NOT NULL CHECK (cardinality(scopes) > 0 AND scopes <@ ARRAY['ingest', 'read', 'admin']),
 	unknown_products text NOT NULL DEFAULT 'refuse' CHECK (unknown_products IN ('refuse', 'create')),
-	kind       text NOT NULL DEFAULT 'secret' CHECK (kind IN ('secret', 'public')),
+	kind       text NOT NULL DEFAULT 'secret' CHECK (kind IN ('secret', 'public', 'shopify', 'stripe')),
+	signing_secret text NOT NULL DEFAULT '' CHECK (length(signing_secret) <= 200),
 	origins    text[] NOT NULL DEFAULT '{}',
 	default_sku text CHECK (octet_length(default_sku) BETWEEN 1 AND 200),
 	events_per_minute integer CHECK (events_per_minute BETWEEN 1 AND 600000),
@@ -157,7 +158,8 @@ CREATE TABLE auth.api_keys (
 	CHECK (CASE kind
 		WHEN 'public' THEN scopes = ARRAY['ingest'] AND NOT delegate AND cardinality(origins) BETWEEN 1 AND 50
 		ELSE origins = '{}' AND default_sku IS NULL AND events_per_minute IS NULL AND NOT drop_bots
-	END)
+	END),
+	CHECK (CASE WHEN kind IN ('shopify', 'stripe') THEN scopes = ARRAY['ingest'] AND NOT delegate ELSE signing_secret = '' END)
 );
 CREATE INDEX api_keys_project_idx ON auth.api_keys (project);
 CREATE INDEX api_keys_parent_idx ON auth.api_keys (parent);
@@ -170,7 +172,8 @@ COMMENT ON COLUMN auth.api_keys.key_hash IS 'SHA-256 of the key, which has 256 r
 COMMENT ON COLUMN auth.api_keys.prefix IS 'The first characters of the key, to recognise it in a list.';
 COMMENT ON COLUMN auth.api_keys.scopes IS 'ingest: send events. read: read numbers. admin: both, and products and keys.';
 COMMENT ON COLUMN auth.api_keys.unknown_products IS 'What becomes of an item with an unknown SKU: refuse it, or create a placeholder product.';
-COMMENT ON COLUMN auth.api_keys.kind IS 'secret: for servers. public: may stand in a web page; it sends what visitors do and can do nothing else.';
+COMMENT ON COLUMN auth.api_keys.kind IS 'secret: for servers. public: may stand in a web page; it sends what visitors do and can do nothing else. shopify, stripe: the last part of the address of webhooks of that service, and nothing else.';
+COMMENT ON COLUMN auth.api_keys.signing_secret IS 'Of the kinds shopify and stripe: the secret with which that service signs its webhooks; empty until it is set. Only the roles of auth and ingest may read it.';
 COMMENT ON COLUMN auth.api_keys.origins IS 'Of a public key: the origins whose pages may send with it, such as https://shop.example; * is any. Programs can claim any origin.';
 COMMENT ON COLUMN auth.api_keys.default_sku IS 'Of a public key: the product of events that name none. Null for none.';
 COMMENT ON COLUMN auth.api_keys.events_per_minute IS 'Of a public key: how many events may be sent with it. Null for the setting of the installation.';
@@ -228,6 +231,7 @@ GRANT SELECT (id, role, disabled_at) ON auth.users TO hp_catalog, hp_ingest, hp_
 GRANT SELECT (id, owner, project, key_hash, scopes, unknown_products, kind, origins, default_sku, events_per_minute, drop_bots, expires_at, last_used_at, revoked_at),
 	UPDATE (last_used_at) ON auth.api_keys
 	TO hp_catalog, hp_ingest, hp_analytics;
+GRANT SELECT (signing_secret) ON auth.api_keys TO hp_ingest;
 GRANT SELECT (id, project, report, key_hash, owner, expires_at, revoked_at) ON auth.share_links TO hp_analytics;
 GRANT SELECT ON auth.projects TO hp_catalog, hp_ingest, hp_analytics, hp_aggregator;
 GRANT SELECT ON auth.members TO hp_catalog, hp_ingest, hp_analytics;

@@ -102,6 +102,9 @@ func TestAccountLifecycle(t *testing.T) {
 	want[any](anyone, http.StatusOK, http.MethodPost, shareLinks+"/open", `{"secret":"`+link.Secret+`"}`)
 	want[any](admin, http.StatusNoContent, http.MethodDelete, shareLinks+"/"+link.ID, "")
 
+	hook := want[apiKey](admin, http.StatusCreated, http.MethodPost, "/auth/api-keys", `{"name":"shop","kind":"shopify","scopes":["ingest"]}`)
+	want[any](admin, http.StatusNoContent, http.MethodPut, "/auth/api-keys/"+hook.ID+"/signing-secret", `{"secret":"shpss_0123456789"}`)
+
 	noted := want[annotation](admin, http.StatusCreated, http.MethodPost, annotations, `{"day":"2026-03-14","text":"Campaign"}`)
 	want[any](admin, http.StatusOK, http.MethodGet, annotations, "")
 	want[any](admin, http.StatusOK, http.MethodPut, annotations+"/"+noted.ID, `{"day":"2026-03-15","text":"Campaign"}`)

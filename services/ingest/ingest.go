@@ -51,7 +51,7 @@ var settings = []platformpostgres.Setting{
 // New builds the service. It opens no connection yet.
 func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, error) {
 	f, err := frame.Open(ctx, cfg.Config, deps, frame.Spec{
-		Name: "ingest", Role: "hp_ingest", SchemaVersion: migrations.Latest(), Tokens: &cfg.Auth,
+		Name: "ingest", Role: "hp_ingest", SchemaVersion: migrations.Latest(), Tokens: &cfg.Auth, Hooks: true,
 		Settings: append(slices.Clone(settings), platformpostgres.Setting{
 			Name: "lock_timeout", Value: strconv.FormatInt(cfg.LockTimeout.Milliseconds(), 10),
 		}),

@@ -564,6 +564,11 @@ export interface paths {
          *
          *     A key of the kind `public` may stand in a web page. It has the scope `ingest` only, and `public` says which pages may send with
          *     it and how much.
+         *
+         *     A key of the kind `shopify` or `stripe` is the last part of the address of webhooks (`/hooks/shopify/{key}`). It has the scope
+         *     `ingest` only. The service signs its webhooks with `signing_secret`, which may be given later, because services show it when they
+         *     know the address: `PUT /auth/api-keys/{id}/signing-secret`. Unless the request says otherwise, unknown SKUs create placeholder
+         *     products.
          */
         post: operations["createAPIKey"];
         delete?: never;
@@ -599,6 +604,38 @@ export interface paths {
          * @description Revokes the key together with all keys that were made with it, and with those. They stop working within 5 seconds, which is how long services cache verified keys. Revoking a revoked key answers 200 again. Needs the role `owner` or the scope `admin`.
          */
         delete: operations["revokeAPIKey"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/api-keys/{id}/signing-secret": {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path: {
+                /**
+                 * @description The id of the API key. Anything that is not a UUID is answered with 404.
+                 * @example 0195a3f0-2b6d-7f21-8c4e-5a9d3e7b1f60
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set the secret with which a service signs its webhooks
+         * @description Replaces the secret of a key of the kind `shopify` or `stripe`; services use it at most 5 seconds later. It is never shown again. Other keys, and revoked ones, are answered with 404. Needs the role `owner` or the scope `admin`.
+         */
+        put: operations["setSigningSecret"];
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -921,9 +958,158 @@ export interface paths {
         put?: never;
         /**
          * Send a digest now, as a test
-         * @description Sends the numbers of the last day or seven days within some seconds, once, marked as a test. Whether that succeeded is in `GET /digests`. A second test is possible when the first is done, and a minute after it was asked for (409 `test_pending`). Unknown ids are answered with 404 `unknown_digest`. Needs the role `owner` or `analyst`.
+         * @description Sends the numbers of the last day or seven days within some seconds, once, marked as a test. Whether that succeeded is in `GET /digests`. A second test is possible when the first is done, and a minute after it was asked for (409 `test_pending`). All tests of digests and alerts of a project share a limit, 20 in an hour by default (429 `too_many_tests`). Unknown ids are answered with 404 `unknown_digest`. Needs the role `owner` or `analyst`.
          */
         post: operations["testDigest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/alerts": {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List alerts
+         * @description Lists the alerts of the project by name, each with its newest evaluation, and never their secrets. Needs the role `owner` or `analyst`.
+         */
+        get: operations["listAlerts"];
+        put?: never;
+        /**
+         * Make an alert
+         * @description Looks at a metric once for each day or week of the project that is over and complete, and sends an e-mail or a request to a webhook when
+         *     the condition holds. There is one notification for each alert and period at most. A period is looked at from the hour `hour` of the
+         *     day after it, once all events are counted that were received before its end. If that is not so before the next period is due, the
+         *     period is skipped, and its evaluation says so. The first period is the next one.
+         *
+         *     `condition` says when an alert fires:
+         *
+         *     - `above`, `below`: the value is over or under `threshold`. Revenue is in minor units, conversion is a fraction: 0.025 are 2.5 %.
+         *     - `change`: the value differs by more than `percent` from that of the period before (`baseline: previous`) or of the same weekday a week before
+         *       (`same_weekday`, for days only).
+         *     - `anomaly`, for days only: the value is unusual. It has a modified z-score of more than `sensitivity` against the same weekday of the last
+         *       eight weeks (`same_weekday`) or the last 28 days (`last_28_days`). With fewer than five (or fourteen) days of data the period is skipped.
+         *
+         *     `direction` limits the last two to changes `up` or `down`. docs/alerts.md has the formulas, the body of the webhook, and what is tried again.
+         *
+         *     A project has at most 50 alerts (409 `too_many_alerts`). Needs the role `owner` or `analyst`.
+         */
+        post: operations["createAlert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/alerts/{id}": {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path: {
+                /**
+                 * @description The id of the alert. Anything that is not a UUID is answered with 404.
+                 * @example 0195a3f0-2b6d-7f21-8c4e-5a9d3e7b1f67
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * Read an alert
+         * @description Returns an alert with its newest evaluation. Unknown ids are answered with 404 `unknown_alert`. Needs the role `owner` or `analyst`.
+         */
+        get: operations["getAlert"];
+        /**
+         * Change an alert
+         * @description Replaces everything but the secret, and enables or disables the alert. It stays what it is: by e-mail or to a webhook (422 `channel_fixed`). After any change but that of its name and receivers, the first period is the next one. Its evaluations stay as they are. Unknown ids are answered with 404 `unknown_alert`. Needs the role `owner` or `analyst`.
+         */
+        put: operations["replaceAlert"];
+        post?: never;
+        /**
+         * Delete an alert
+         * @description Deletes an alert with its evaluations. Nothing more is sent, but for what is being sent at this moment. Unknown ids are answered with 404 `unknown_alert`. Needs the role `owner` or `analyst`.
+         */
+        delete: operations["deleteAlert"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/alerts/{id}/evaluations": {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path: {
+                /**
+                 * @description The id of the alert. Anything that is not a UUID is answered with 404.
+                 * @example 0195a3f0-2b6d-7f21-8c4e-5a9d3e7b1f67
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * List the evaluations of an alert
+         * @description Lists the newest 90 evaluations, newest first: what was found of each period, the range that was expected, and what became of the notification. Values are those that were known at `as_of`; events that are received later do not change them. Unknown ids are answered with 404 `unknown_alert`. Needs the role `owner` or `analyst`.
+         */
+        get: operations["listAlertEvaluations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/alerts/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path: {
+                /**
+                 * @description The id of the alert. Anything that is not a UUID is answered with 404.
+                 * @example 0195a3f0-2b6d-7f21-8c4e-5a9d3e7b1f67
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a notification of an alert now, as a test
+         * @description Sends what the alert finds of the last period within some seconds, once, marked as a test, whether its condition holds or not, and changes no evaluation. A second test is possible when the first is done, and a minute after it was asked for (409 `test_pending`). All tests of digests and alerts of a project share a limit, 20 in an hour by default (429 `too_many_tests`). Unknown ids are answered with 404 `unknown_alert`. Needs the role `owner` or `analyst`.
+         */
+        post: operations["testAlert"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1930,6 +2116,48 @@ export interface paths {
          * @description The same as `/posthog/e/`.
          */
         post: operations["sendPostHogEventPlain"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/hooks/shopify/{key}": {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path: {
+                /**
+                 * @description A key of the kind `shopify` or `stripe`.
+                 * @example hpc_Zk3vQ0b1c2d3e4f5g6h7i8j9k0l1m2n3o4p5q6r7s8t1hGknS
+                 */
+                key: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take the webhooks of a shop of Shopify
+         * @description The address of the webhooks of a shop of Shopify, with the payload version JSON. `docs/connect/shopify.md` shows how to set it up.
+         *     `X-Shopify-Hmac-Sha256` must sign the body with the secret of the key.
+         *
+         *     `orders/create` and `orders/paid` are orders, once by the id of the order; `refunds/create` is a refund, and `orders/cancelled` gives back
+         *     what is left of an order that was never paid. Other topics, tests and orders of Shopify's test gateway are answered and not counted.
+         *     Amounts are in the currency of the shop, after discounts and as the lines have them, without shipping. A SKU is
+         *     that of the line, or else the id of the variant or of the product.
+         *
+         *     The answer is 200 when everything is durable, and also for what is refused for good: `result` says so, and `GET /rejections` has it.
+         *     The refund of an order that is not known is answered with 409 in its first hour, because webhooks overtake each other and Shopify
+         *     sends it again. After that it is stored without the order.
+         */
+        post: operations["receiveShopify"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3656,6 +3884,211 @@ export interface components {
             /** @description The digests, by name. */
             items: components["schemas"]["Digest"][];
         };
+        /**
+         * @description What an alert looks at. `revenue` is net, in minor units of `currency`. `conversion` is orders per view. Users of a day are exact; those of a week, of a product or of an event are estimated (standard error 1.6 %).
+         * @example orders
+         * @enum {string}
+         */
+        AlertMetric: "events" | "users" | "orders" | "units" | "revenue" | "conversion";
+        /**
+         * @description When an alert fires.
+         * @example anomaly
+         * @enum {string}
+         */
+        AlertCondition: "above" | "below" | "change" | "anomaly";
+        /**
+         * @description What a value is compared with: the period before, the same weekday of the week before (`change`) or of the last eight weeks (`anomaly`), or the last 28 days.
+         * @example same_weekday
+         * @enum {string}
+         */
+        AlertBaseline: "previous" | "same_weekday" | "last_28_days";
+        /**
+         * @description Whether an alert fires for values that are greater, smaller, or both.
+         * @example both
+         * @enum {string}
+         */
+        AlertDirection: "up" | "down" | "both";
+        /** @description An alert. It has either `recipients` or a `url` (422 `one_channel`). `threshold` is for `above` and `below`, `percent` for `change`, `sensitivity` for `anomaly`, `baseline` and `direction` for the last two; `currency` is for `revenue`; `event` for the metrics `events` and `users`. A member that does not belong to the rest is refused (422 `not_used`), and one that is needed must be there (422 `required`). */
+        AlertRequest: {
+            /** @description What it is called. It is in the subject of e-mails. */
+            name: string;
+            metric: components["schemas"]["AlertMetric"];
+            currency?: components["schemas"]["Currency"];
+            /** @description Only events of this name. Not together with `product`. */
+            event?: string;
+            /**
+             * Format: uuid
+             * @description Only this product.
+             */
+            product?: string;
+            every: components["schemas"]["DigestInterval"];
+            /** @description The hour from which a period is looked at, on the day after it, by the clocks of the project. A later hour sees more of what is received late. */
+            hour: number;
+            condition: components["schemas"]["AlertCondition"];
+            /**
+             * Format: double
+             * @description The value over or under which the alert fires.
+             */
+            threshold?: number;
+            /**
+             * Format: double
+             * @description By how many percent a value must differ at least.
+             */
+            percent?: number;
+            direction?: components["schemas"]["AlertDirection"];
+            baseline?: components["schemas"]["AlertBaseline"];
+            /**
+             * Format: double
+             * @description The modified z-score beyond which a value is unusual. 3.5 is usual; greater values fire more rarely.
+             */
+            sensitivity?: number;
+            /** @description Whether a notification is also sent for the first period in which the condition holds no more. */
+            notify_recovery: boolean;
+            /** @description The e-mail addresses that it is sent to. All of them see each other. */
+            recipients?: string[];
+            /** @description The address of the webhook: `https://…`. In a network that the operator allows, `http://` works, too. */
+            url?: string;
+            /** @description Whether it is evaluated. */
+            enabled: boolean;
+        };
+        /**
+         * @description Whether a period was evaluated: it waits until everything is counted, it was evaluated, or it is not evaluated, for the `reason`.
+         * @example evaluated
+         * @enum {string}
+         */
+        AlertEvaluationState: "waiting" | "evaluated" | "skipped";
+        /** @description What an alert found of a period. */
+        AlertEvaluation: {
+            /**
+             * Format: uuid
+             * @description The id of the evaluation.
+             */
+            id: string;
+            /**
+             * Format: date
+             * @description The first day.
+             */
+            from: string;
+            /**
+             * Format: date
+             * @description The last day.
+             */
+            to: string;
+            state: components["schemas"]["AlertEvaluationState"];
+            /** @description Why it waits or was skipped; empty if it was evaluated. */
+            reason: string;
+            /**
+             * Format: double
+             * @description The value. Null while it waits and when there is none.
+             */
+            value: number | null;
+            /**
+             * Format: double
+             * @description The least value with which the alert does not fire; null for none.
+             */
+            low: number | null;
+            /**
+             * Format: double
+             * @description The greatest value with which the alert does not fire; null for none.
+             */
+            high: number | null;
+            /**
+             * Format: double
+             * @description For `change` the change in percent, for `anomaly` the modified z-score; null if there is none.
+             */
+            score: number | null;
+            /** @description Whether the condition holds. */
+            fired: boolean;
+            /** @description Whether the condition held in the evaluation before and holds no more. */
+            recovered: boolean;
+            /**
+             * Format: date-time
+             * @description When the numbers were read; null while it waits.
+             */
+            as_of: string | null;
+            /**
+             * Format: date-time
+             * @description From when on it could be evaluated.
+             */
+            due_at: string;
+            delivery?: components["schemas"]["DigestDelivery"];
+        };
+        /** @description An alert without its secret. Members that do not belong to its metric and condition are missing. */
+        Alert: {
+            /**
+             * Format: uuid
+             * @description The id of the alert.
+             */
+            id: string;
+            /** @description What it is called. */
+            name: string;
+            metric: components["schemas"]["AlertMetric"];
+            /** @description The currency of revenue. */
+            currency?: string;
+            /** @description The name of the event. */
+            event?: string;
+            /**
+             * Format: uuid
+             * @description The product.
+             */
+            product?: string;
+            every: components["schemas"]["DigestInterval"];
+            /** @description The hour from which a period is looked at. */
+            hour: number;
+            condition: components["schemas"]["AlertCondition"];
+            /**
+             * Format: double
+             * @description The value over or under which it fires.
+             */
+            threshold?: number;
+            /**
+             * Format: double
+             * @description By how many percent a value must differ.
+             */
+            percent?: number;
+            direction?: components["schemas"]["AlertDirection"];
+            baseline?: components["schemas"]["AlertBaseline"];
+            /**
+             * Format: double
+             * @description The modified z-score beyond which a value is unusual.
+             */
+            sensitivity?: number;
+            /** @description Whether the end of a condition is sent, too. */
+            notify_recovery: boolean;
+            /** @description The e-mail addresses that it is sent to; empty for a webhook. */
+            recipients: string[];
+            /** @description The address of the webhook; empty for e-mail. */
+            url: string;
+            /** @description Whether it is evaluated. */
+            enabled: boolean;
+            last?: components["schemas"]["AlertEvaluation"];
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             */
+            updated_at: string;
+        };
+        /** @description A new alert, with its secret. */
+        AlertCreated: {
+            alert: components["schemas"]["Alert"];
+            /** @description The secret of a webhook, `whsec_…`, with which its receiver checks signatures; it is never shown again. Empty for e-mail. */
+            secret: string;
+        };
+        /** @description Alerts. */
+        AlertList: {
+            /** @description The alerts, by name. */
+            items: components["schemas"]["Alert"][];
+        };
+        /** @description Evaluations. */
+        AlertEvaluationList: {
+            /** @description The evaluations, newest first. */
+            items: components["schemas"]["AlertEvaluation"][];
+        };
         /** @description A share link to make. */
         ShareLinkCreateRequest: {
             /** @description What the link is for. Readers see it as the title. */
@@ -3775,12 +4208,12 @@ export interface components {
          */
         UnknownProducts: "refuse" | "create";
         /**
-         * @description A secret key is for servers. A public key may stand in a web page.
+         * @description A secret key is for servers. A public key may stand in a web page. A key of the kind `shopify` or `stripe` is the last part of the address of that service's webhooks.
          * @default secret
          * @example secret
          * @enum {string}
          */
-        APIKeyKind: "secret" | "public";
+        APIKeyKind: "secret" | "public" | "shopify" | "stripe";
         /** @description What may be sent with a public key. */
         PublicKeySettings: {
             /**
@@ -3809,6 +4242,8 @@ export interface components {
             unknown_products?: components["schemas"]["UnknownProducts"];
             kind?: components["schemas"]["APIKeyKind"];
             public?: components["schemas"]["PublicKeySettings"];
+            /** @description Of the kinds `shopify` and `stripe`, the secret with which the service signs. It is never shown again. */
+            signing_secret?: string;
             /**
              * @description Whether the key may make keys with the scope `admin`. Needs that scope itself, and is given only by a user or a key that has it.
              * @default false
@@ -3819,6 +4254,11 @@ export interface components {
              * @description When the key stops working: in the future, and at most 1,830 days (5 years) from now. Absent, the key works until it is revoked, or, if a key makes it, until that key expires.
              */
             expires_at?: string;
+        };
+        /** @description The secret with which a service signs its webhooks. */
+        SigningSecret: {
+            /** @description The secret as the service shows it, such as `whsec_…`. */
+            secret: string;
         };
         /** @description A new API key, with the key itself. */
         APIKeyCreated: {
@@ -3865,6 +4305,8 @@ export interface components {
             unknown_products: components["schemas"]["UnknownProducts"];
             /** @description How the key begins. */
             prefix: string;
+            /** @description Of the kinds `shopify` and `stripe`, whether the secret is set with which the service signs. */
+            signed?: boolean;
             /** @description What the key may do. */
             scopes: components["schemas"]["Scope"][];
             /** @description Whether the key may make keys with the scope `admin`. */
@@ -4615,6 +5057,16 @@ export interface components {
             };
             /** @description Always false. */
             errorsWhileComputingFlags?: boolean;
+        };
+        /** @description What became of a webhook. */
+        HookResult: {
+            /**
+             * @description `stored`; `replayed`: it was stored before; `ignored`: nothing of it is counted here; `refused`: it cannot be stored, also not when it is sent again.
+             * @enum {string}
+             */
+            result: "stored" | "replayed" | "ignored" | "refused";
+            /** @description Why it was ignored or refused, otherwise empty. */
+            detail: string;
         };
         /** @description Purchases to record. */
         PurchaseBulkRequest: {
@@ -8259,6 +8711,52 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    setSigningSecret: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path: {
+                /**
+                 * @description The id of the API key. Anything that is not a UUID is answered with 404.
+                 * @example 0195a3f0-2b6d-7f21-8c4e-5a9d3e7b1f60
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        /** @description The secret. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SigningSecret"];
+            };
+        };
+        responses: {
+            /** @description The secret is set. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     listShareLinks: {
         parameters: {
             query?: never;
@@ -8937,6 +9435,298 @@ export interface operations {
                 /**
                  * @description The id of the digest. Anything that is not a UUID is answered with 404.
                  * @example 0195a3f0-2b6d-7f21-8c4e-5a9d3e7b1f65
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The test will be sent. */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DigestDelivery"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    listAlerts: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The alerts. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    createAlert: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The alert. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlertRequest"];
+            };
+        };
+        responses: {
+            /** @description The alert was made. */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Cache-Control"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertCreated"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getAlert: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path: {
+                /**
+                 * @description The id of the alert. Anything that is not a UUID is answered with 404.
+                 * @example 0195a3f0-2b6d-7f21-8c4e-5a9d3e7b1f67
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The alert. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alert"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    replaceAlert: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path: {
+                /**
+                 * @description The id of the alert. Anything that is not a UUID is answered with 404.
+                 * @example 0195a3f0-2b6d-7f21-8c4e-5a9d3e7b1f67
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        /** @description The alert. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlertRequest"];
+            };
+        };
+        responses: {
+            /** @description The alert as it is now. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alert"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    deleteAlert: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path: {
+                /**
+                 * @description The id of the alert. Anything that is not a UUID is answered with 404.
+                 * @example 0195a3f0-2b6d-7f21-8c4e-5a9d3e7b1f67
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The alert is deleted. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    listAlertEvaluations: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path: {
+                /**
+                 * @description The id of the alert. Anything that is not a UUID is answered with 404.
+                 * @example 0195a3f0-2b6d-7f21-8c4e-5a9d3e7b1f67
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The evaluations. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertEvaluationList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    testAlert: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path: {
+                /**
+                 * @description The id of the alert. Anything that is not a UUID is answered with 404.
+                 * @example 0195a3f0-2b6d-7f21-8c4e-5a9d3e7b1f67
                  */
                 id: string;
             };
@@ -10784,6 +11574,73 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    receiveShopify: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+                /**
+                 * @description What happened.
+                 * @example orders/paid
+                 */
+                "X-Shopify-Topic"?: string;
+                /**
+                 * @description The signature: HMAC-SHA256 of the body, in base64.
+                 * @example XWmrwMey6OsLMeiZKwP4FppHH3cmAiiJJAweH5Jo4bM=
+                 */
+                "X-Shopify-Hmac-Sha256"?: string;
+                /**
+                 * @description Whether it is a test. It is not counted then.
+                 * @example false
+                 */
+                "X-Shopify-Test"?: string;
+            };
+            path: {
+                /**
+                 * @description A key of the kind `shopify` or `stripe`.
+                 * @example hpc_Zk3vQ0b1c2d3e4f5g6h7i8j9k0l1m2n3o4p5q6r7s8t1hGknS
+                 */
+                key: string;
+            };
+            cookie?: never;
+        };
+        /** @description An order or a refund as Shopify sends it; at most 5 MiB. */
+        requestBody: {
+            content: {
+                "application/json": {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description Everything that can be stored is durable. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HookResult"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableContent"];

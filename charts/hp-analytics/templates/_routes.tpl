@@ -13,6 +13,7 @@ controllers that compare prefixes as text route in the same way. There is no rou
 - {path: /erasures, type: Prefix, service: ingest}
 - {path: /events, type: Prefix, service: ingest}
 - {path: /exports, type: Prefix, service: ingest}
+- {path: /hooks, type: Prefix, service: ingest}
 - {path: /imports, type: Prefix, service: ingest}
 - {path: /orders, type: Prefix, service: ingest}
 - {path: /posthog, type: Prefix, service: ingest}

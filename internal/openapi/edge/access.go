@@ -33,7 +33,7 @@ func (a *access) allows(caller authn.Principal, r *http.Request) bool {
 func (a *access) permits(caller authn.Principal, self string) bool {
 	switch {
 	case a.Public:
-		return caller.Link == nil && caller.Public == nil
+		return caller.Link == nil && caller.Public == nil && caller.Hook == nil
 	case !caller.IsUser():
 		return slices.ContainsFunc(a.Scopes, caller.HasScope)
 	case slices.Contains(a.Roles, caller.Role):
@@ -51,6 +51,9 @@ func requirement(o *contract.Operation) string {
 	}
 	if slices.Contains(rule.Scopes, authn.ScopeShared) {
 		return "This needs the key of a share link to a report of this kind."
+	}
+	if slices.Contains(rule.Scopes, authn.ScopeHook) {
+		return "This needs the key of the address of a webhook."
 	}
 	var ways []string
 	switch {

@@ -208,7 +208,7 @@ func TestMissing(t *testing.T) {
 		"acceptInvitation", "changePassword", "createAPIKey", "createAlert", "createAnnotation", "createDigest", "createInvitation", "createProject", "createProjectInvitation",
 		"createShareLink", "createView", "deleteAlert", "deleteAnnotation", "deleteDigest", "deleteView", "endOwnSessions", "endSessions", "getAlert", "getJWKS", "getProject", "listAPIKeys", "listAlertEvaluations", "listAlerts", "listAnnotations", "listAudit", "listDigests", "listInvitations", "listMembers",
 		"listProjectAudit", "listProjectInvitations", "listProjects", "listShareLinks", "listUsers", "listViews", "login", "logout", "openShareLink", "putMember", "refresh", "register",
-		"removeMember", "replaceAlert", "replaceAnnotation", "replaceDigest", "replaceView", "resetPassword", "revokeAPIKey", "revokeInvitation", "revokeProjectInvitation", "revokeShareLink", "testAlert", "testDigest", "updateProject",
+		"removeMember", "replaceAlert", "replaceAnnotation", "replaceDigest", "replaceView", "resetPassword", "revokeAPIKey", "revokeInvitation", "revokeProjectInvitation", "revokeShareLink", "setSigningSecret", "testAlert", "testDigest", "updateProject",
 		"updateUser",
 	}
 	if diff := cmp.Diff(want, checker.Missing("auth")); diff != "" {
@@ -224,7 +224,7 @@ func TestOperations(t *testing.T) {
 			"beginImport", "createEvent", "createEventsBulk", "createOrder", "createOrdersBulk", "createPurchase",
 			"createPurchasesBulk", "createRefund", "createStandaloneRefund", "createStandaloneRefundsBulk", "eraseUser",
 			"exportEvents", "exportOrders", "exportRefunds", "exportUser", "finishImport", "getBatchReceipt", "getErasure", "getExport", "getImport",
-			"getOrder", "getSegmentSettings", "getSourceConfig", "listErasures", "listEvents", "listExports", "listRejections", "listUserEvents", "sendBeacon",
+			"getOrder", "getSegmentSettings", "getSourceConfig", "listErasures", "listEvents", "listExports", "listRejections", "listUserEvents", "receiveShopify", "sendBeacon",
 			"sendPostHog", "sendPostHogEvent", "sendPostHogEventPlain", "sendPostHogPlain", "sendSegment", "sendSegmentBeacon",
 		},
 		"analytics": {

@@ -28,13 +28,14 @@ const (
 type Scope string
 
 // The scopes. ScopeAdmin implies ScopeIngest and ScopeRead. ScopeShared is that of every share link, and of no key. ScopePublic is that
-// of every public key, which has no other.
+// of every public key, which has no other, and ScopeHook that of every key in the address of webhooks.
 const (
 	ScopeIngest Scope = "ingest"
 	ScopeRead   Scope = "read"
 	ScopeAdmin  Scope = "admin"
 	ScopeShared Scope = "shared"
 	ScopePublic Scope = "public"
+	ScopeHook   Scope = "hook"
 )
 
 // Project is the project that a caller acts in. Everything that it stores and reads belongs to it.
@@ -72,6 +73,8 @@ type Principal struct {
 	Link *Link
 	// Public says what a public key may send; nil for everybody else.
 	Public *PublicKey
+	// Hook is the service whose webhook the request is, if its signature fits; nil for everybody else.
+	Hook *Hook
 	// Project is where the caller acts. It is empty for a user outside projects.
 	Project Project
 	// Guest says that a user is no member of the project. Guests act in the default project only: they send own events, apart
@@ -106,6 +109,8 @@ func (p Principal) HasScope(scope Scope) bool {
 		return p.Link != nil && scope == ScopeShared
 	case p.Public != nil || scope == ScopePublic:
 		return p.Public != nil && scope == ScopePublic
+	case p.Hook != nil || scope == ScopeHook:
+		return p.Hook != nil && scope == ScopeHook
 	}
 	return !p.IsUser() && (slices.Contains(p.Scopes, scope) || slices.Contains(p.Scopes, ScopeAdmin))
 }

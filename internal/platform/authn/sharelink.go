@@ -96,6 +96,8 @@ func (v *Verifier) credentials(credential string) *keyCache {
 	switch {
 	case strings.HasPrefix(credential, KeyPrefix), strings.HasPrefix(credential, PublicKeyPrefix):
 		return v.keys
+	case v.hooks != nil && strings.HasPrefix(credential, HookKeyPrefix):
+		return v.hooks
 	case v.links != nil && strings.HasPrefix(credential, LinkKeyPrefix):
 		return v.links
 	}

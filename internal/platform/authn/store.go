@@ -100,22 +100,27 @@ func (s *Postgres) membership(row pgx.Row) (m Membership, err error) {
 	return m, err
 }
 
-// FindKey implements KeyStore. It also records that the key is used, once a minute, unless Postgres is read-only.
-func (s *Postgres) FindKey(ctx context.Context, key string) (Key, error) {
-	// A key has no right that its maker does not have: it does not work while its account is disabled, or neither an admin nor an
-	// owner of the project. Nor does it in an archived project.
-	const query = `
-		SELECT k.id::text, coalesce(k.owner, k.id)::text, k.scopes, k.unknown_products = 'create', k.expires_at - now(),
-		       k.kind = 'public', k.origins, coalesce(k.default_sku, ''), coalesce(k.events_per_minute, 0), k.drop_bots,
-		       (k.last_used_at IS NULL OR k.last_used_at < now() - interval '1 minute') AND current_setting('transaction_read_only') = 'off',
-		       ` + projectColumns + `
-		FROM auth.api_keys k
-		JOIN auth.projects p ON p.id = k.project
-		WHERE k.key_hash = $1 AND k.revoked_at IS NULL AND p.archived_at IS NULL
+const (
+	// keyWorks is true of the key k with the hash $1 in the project p if it works. A key has no right that its maker does not have: it
+	// does not work while its account is disabled, or neither an admin nor an owner of the project. Nor does it in an archived project.
+	keyWorks = `k.key_hash = $1 AND k.revoked_at IS NULL AND p.archived_at IS NULL
 		  AND NOT EXISTS (
 			SELECT FROM auth.users u
 			WHERE u.id = k.owner AND (u.disabled_at IS NOT NULL OR u.role <> 'admin' AND NOT EXISTS (
 				SELECT FROM auth.members m WHERE m.project = k.project AND m.user_id = u.id AND m.role = 'owner')))`
+	// keyUnrecorded is true if the use of the key k is to be recorded.
+	keyUnrecorded = `(k.last_used_at IS NULL OR k.last_used_at < now() - interval '1 minute') AND current_setting('transaction_read_only') = 'off'`
+)
+
+// FindKey implements KeyStore. It also records that the key is used, once a minute, unless Postgres is read-only.
+func (s *Postgres) FindKey(ctx context.Context, key string) (Key, error) {
+	const query = `
+		SELECT k.id::text, coalesce(k.owner, k.id)::text, k.scopes, k.unknown_products = 'create', k.expires_at - now(),
+		       k.kind = 'public', k.origins, coalesce(k.default_sku, ''), coalesce(k.events_per_minute, 0), k.drop_bots,
+		       ` + keyUnrecorded + `, ` + projectColumns + `
+		FROM auth.api_keys k
+		JOIN auth.projects p ON p.id = k.project
+		WHERE k.kind IN ('secret', 'public') AND ` + keyWorks
 	asked := time.Now()
 	var k Key
 	var r projectRow

@@ -94,6 +94,7 @@ type Verifier struct {
 	tokens  *otter.Cache[tokenHash, verifiedToken]
 	keys    *keyCache
 	links   *keyCache // nil: share links are unknown
+	hooks   *keyCache // nil: keys of webhooks are unknown
 	places  *placeCache
 }
 
@@ -137,6 +138,9 @@ func (v *Verifier) Run(ctx context.Context) {
 	defer v.keys.stop()
 	if v.links != nil {
 		defer v.links.stop()
+	}
+	if v.hooks != nil {
+		defer v.hooks.stop()
 	}
 	defer v.places.stop()
 	defer v.tokens.StopAllGoroutines()

@@ -3,6 +3,9 @@ package cli
 import (
 	"bytes"
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -118,6 +121,9 @@ func exerciseContract(t *testing.T, url, dir string) {
 	v.do(http.StatusOK, get, "/auth/me", "", "id")
 	key := v.do(http.StatusCreated, post, "/auth/api-keys", `{"name":"contract","scopes":["ingest","read"]}`, "key")
 	pages := v.do(http.StatusCreated, post, "/auth/api-keys", `{"name":"pages","kind":"public","scopes":["ingest"],"public":{"origins":["*"]}}`, "key")
+	shop := v.do(http.StatusCreated, post, "/auth/api-keys", `{"name":"shop","kind":"shopify","scopes":["ingest"],"signing_secret":"shpss_0123456789"}`, "key")
+	hook := v.do(http.StatusCreated, post, "/auth/api-keys", `{"name":"hook","kind":"shopify","scopes":["ingest"]}`, "id")
+	v.do(http.StatusNoContent, http.MethodPut, "/auth/api-keys/"+hook+"/signing-secret", `{"secret":"shpss_0123456789"}`, "")
 	doomed := v.do(http.StatusCreated, post, "/auth/api-keys", `{"name":"doomed","scopes":["read"]}`, "id")
 	v.do(http.StatusOK, get, "/auth/api-keys", "", "")
 	v.do(http.StatusOK, del, "/auth/api-keys/"+doomed, "", "")
@@ -140,6 +146,8 @@ func exerciseContract(t *testing.T, url, dir string) {
 	v.do(http.StatusOK, get, "/segment/v1/projects/"+pages+"/settings", "", "")
 	v.do(http.StatusOK, get, "/segment/sourceConfig/?writeKey="+pages, "", "")
 	v.do(http.StatusAccepted, post, "/events/beacon", `{"events":[{"type":"page","anonymous_id":"visitor"}]}`, "", "Authorization: Bearer "+pages)
+	v.exerciseHooks(shop)
+	v.token = key
 	v.exerciseOrders()
 	v.exerciseReports()
 	v.do(http.StatusOK, get, "/analytics/products/top?metric=views", "", "metric")
@@ -300,6 +308,17 @@ func (v *visitor) exerciseProjects(adaToken, adaID string) {
 	v.do(http.StatusNoContent, del, asia+"/members/"+adaID, "", "")
 	// As a member of one project the admin need not name it from here on.
 	v.do(http.StatusNoContent, del, asia+"/members/"+v.do(http.StatusOK, get, "/auth/me", "", "id"), "", "")
+}
+
+// exerciseHooks sends a webhook of a shop, whose key is in the path.
+func (v *visitor) exerciseHooks(shopify string) {
+	v.t.Helper()
+	v.token = ""
+	const body = `{"id":1}`
+	mac := hmac.New(sha256.New, []byte("shpss_0123456789"))
+	mac.Write([]byte(body))
+	v.do(http.StatusOK, http.MethodPost, "/hooks/shopify/"+shopify, body, "result",
+		"X-Shopify-Topic: products/update", "X-Shopify-Hmac-Sha256: "+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
 }
 
 // exerciseOrders sends purchases, orders and refunds with an API key, and reads them.

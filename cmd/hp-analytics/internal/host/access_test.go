@@ -182,6 +182,7 @@ func (p *platform) callers() []caller {
 	_, root := key(`"admin"`)
 	_, both := key(`"ingest","read"`)
 	public := p.send(http.MethodPost, "/auth/api-keys", admin, `{"name":"test","kind":"public","scopes":["ingest"],"public":{"origins":["*"]}}`)
+	hook := p.send(http.MethodPost, "/auth/api-keys", admin, `{"name":"test","kind":"shopify","scopes":["ingest"],"signing_secret":"shpss_0123456789"}`)
 	revokedID, revoked := key(`"ingest","read","admin"`)
 	p.send(http.MethodDelete, "/auth/api-keys/"+revokedID, admin, "")
 	expiredID, expired := key(`"ingest","read","admin"`)
@@ -205,6 +206,7 @@ func (p *platform) callers() []caller {
 		{name: "key `admin`", authorization: root},
 		{name: "key `ingest`, `read`", authorization: both},
 		{name: "public key", authorization: "Bearer " + public["key"].(string)},
+		{name: "webhook", authorization: "Bearer " + hook["key"].(string)},
 		{name: "share link", authorization: "Bearer " + link["key"].(string)},
 		{name: "revoked key", authorization: revoked},
 		{name: "expired key", authorization: expired},

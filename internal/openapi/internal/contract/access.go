@@ -75,8 +75,10 @@ func restrictedAccess(document *openapi3.T, o *Operation, value any) (Access, er
 	if err := checkNames(document, schema, roles); err != nil {
 		return Access{}, err
 	}
-	// Those who make keys do not choose the scopes of share links and public keys, so the schema does not have them.
-	ofKeys := slices.DeleteFunc(slices.Clone(rule.Scopes), func(s authn.Scope) bool { return s == authn.ScopeShared || s == authn.ScopePublic })
+	// Those who make keys do not choose the scopes of share links, public keys and webhooks, so the schema does not have them.
+	ofKeys := slices.DeleteFunc(slices.Clone(rule.Scopes), func(s authn.Scope) bool {
+		return s == authn.ScopeShared || s == authn.ScopePublic || s == authn.ScopeHook
+	})
 	if err := checkNames(document, "Scope", ofKeys); err != nil {
 		return Access{}, err
 	}

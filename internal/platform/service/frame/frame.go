@@ -29,6 +29,7 @@ type Spec struct {
 	ReadsOnly     bool               // the service writes nothing, so it also works with a primary that refuses writes
 	Tokens        *authn.Config      // where to fetch the keys that verify access tokens; nil: the service needs no Verifier
 	ShareLinks    bool               // the Verifier accepts the keys of share links
+	Hooks         bool               // the Verifier accepts the keys of webhooks
 }
 
 // Frame is what a service is built from: what the process hands out, and the connections. Nothing is connected yet, so a
@@ -65,6 +66,9 @@ func Open(ctx context.Context, cfg Config, deps service.Deps, spec Spec) (*Frame
 		f.Verifier = authn.NewVerifier(*spec.Tokens, authn.NewPostgres(pool), deps.Logger)
 		if spec.ShareLinks {
 			f.Verifier.AcceptLinks(authn.NewLinks(pool))
+		}
+		if spec.Hooks {
+			f.Verifier.AcceptHooks(authn.NewHooks(pool))
 		}
 	}
 	return f, nil

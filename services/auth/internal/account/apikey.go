@@ -25,12 +25,17 @@ type KeyRequest struct {
 	UnknownProducts UnknownProducts
 	// Public makes it a key that may stand in a web page; nil for a secret key.
 	Public *authn.PublicKey
+	// Hook makes it the key of the address of webhooks; nil for other keys. In a list it has no secret, but Signed.
+	Hook *authn.Hook
 }
 
 // Secret returns a new key of the kind that is asked for.
 func (r *KeyRequest) Secret() string {
-	if r.Public != nil {
+	switch {
+	case r.Public != nil:
 		return authn.NewPublicKey()
+	case r.Hook != nil:
+		return authn.NewHookKey()
 	}
 	return authn.NewKey()
 }
@@ -52,6 +57,7 @@ type APIKey struct {
 	Prefix     string
 	CreatedBy  string // the principal that made it
 	Account    string // e-mail address of its owner; empty if there is none
+	Signed     bool   // of the key of webhooks: its secret is set
 	Stopped    string // why the account's keys do not work in the project at present: disabled or no owner; empty if they work
 	CreatedAt  time.Time
 	LastUsedAt *time.Time
@@ -61,6 +67,9 @@ type APIKey struct {
 // NewAPIKey validates a request and returns the listed form of the API key secret.
 func NewAPIKey(r KeyRequest, secret string, now time.Time) (APIKey, error) {
 	r.Name = strings.TrimSpace(r.Name)
+	if r.Hook != nil { // a webhook that is refused is lost, and a placeholder can be described later
+		r.UnknownProducts = cmp.Or(r.UnknownProducts, CreateUnknown)
+	}
 	r.UnknownProducts = cmp.Or(r.UnknownProducts, RefuseUnknown)
 	problems := nameProblems(r.Name)
 	if r.Name == "" {
@@ -71,6 +80,7 @@ func NewAPIKey(r KeyRequest, secret string, now time.Time) (APIKey, error) {
 	}
 	problems = append(problems, expiryProblems(r.ExpiresAt, now)...)
 	problems = append(problems, r.publicProblems()...)
+	problems = append(problems, r.hookProblems()...)
 	if len(problems) > 0 {
 		return APIKey{}, errs.New(errs.Invalid, "validation_failed", "The API key cannot be made like this.", problems...)
 	}

@@ -19,8 +19,10 @@ import (
 
 // Defines values for APIKeyKind.
 const (
-	APIKeyKindPublic APIKeyKind = "public"
-	APIKeyKindSecret APIKeyKind = "secret"
+	APIKeyKindPublic  APIKeyKind = "public"
+	APIKeyKindSecret  APIKeyKind = "secret"
+	APIKeyKindShopify APIKeyKind = "shopify"
+	APIKeyKindStripe  APIKeyKind = "stripe"
 )
 
 // Defines values for AlertBaseline.
@@ -177,7 +179,7 @@ type APIKey struct {
 	// ID The id of the key.
 	ID openapi_types.UUID `json:"id"`
 
-	// Kind A secret key is for servers. A public key may stand in a web page.
+	// Kind A secret key is for servers. A public key may stand in a web page. A key of the kind `shopify` or `stripe` is the last part of the address of that service's webhooks.
 	//
 	// Example: secret
 	Kind APIKeyKind `json:"kind"`
@@ -205,6 +207,9 @@ type APIKey struct {
 	// Scopes What the key may do.
 	Scopes []Scope `json:"scopes"`
 
+	// Signed Of the kinds `shopify` and `stripe`, whether the secret is set with which the service signs.
+	Signed *bool `json:"signed,omitempty"`
+
 	// UnknownProducts What becomes of an item with an unknown SKU. It is refused, or a placeholder product is created.
 	//
 	// Example: refuse
@@ -219,7 +224,7 @@ type APIKeyCreateRequest struct {
 	// ExpiresAt When the key stops working: in the future, and at most 1,830 days (5 years) from now. Absent, the key works until it is revoked, or, if a key makes it, until that key expires.
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 
-	// Kind A secret key is for servers. A public key may stand in a web page.
+	// Kind A secret key is for servers. A public key may stand in a web page. A key of the kind `shopify` or `stripe` is the last part of the address of that service's webhooks.
 	//
 	// Example: secret
 	Kind APIKeyKind `json:"kind,omitempty"`
@@ -232,6 +237,9 @@ type APIKeyCreateRequest struct {
 
 	// Scopes What the key may do.
 	Scopes []Scope `json:"scopes"`
+
+	// SigningSecret Of the kinds `shopify` and `stripe`, the secret with which the service signs. It is never shown again.
+	SigningSecret *string `json:"signing_secret,omitempty"`
 
 	// UnknownProducts What becomes of an item with an unknown SKU. It is refused, or a placeholder product is created.
 	//
@@ -256,7 +264,7 @@ type APIKeyCreated struct {
 	// Key The key; it is never shown again.
 	Key string `json:"key"`
 
-	// Kind A secret key is for servers. A public key may stand in a web page.
+	// Kind A secret key is for servers. A public key may stand in a web page. A key of the kind `shopify` or `stripe` is the last part of the address of that service's webhooks.
 	//
 	// Example: secret
 	Kind APIKeyKind `json:"kind"`
@@ -281,7 +289,7 @@ type APIKeyCreated struct {
 	UnknownProducts UnknownProducts `json:"unknown_products"`
 }
 
-// APIKeyKind A secret key is for servers. A public key may stand in a web page.
+// APIKeyKind A secret key is for servers. A public key may stand in a web page. A key of the kind `shopify` or `stripe` is the last part of the address of that service's webhooks.
 //
 // Example: secret
 type APIKeyKind string
@@ -1415,6 +1423,12 @@ type SharedReport struct {
 	Report PinnedReport `json:"report"`
 }
 
+// SigningSecret The secret with which a service signs its webhooks.
+type SigningSecret struct {
+	// Secret The secret as the service shows it, such as `whsec_…`.
+	Secret string `json:"secret"`
+}
+
 // Slug The name of a project in the header `Project` and in paths. It never changes.
 //
 // Example: default
@@ -1645,6 +1659,9 @@ type ReplaceAnnotationJSONRequestBody = AnnotationRequest
 // CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
 type CreateAPIKeyJSONRequestBody = APIKeyCreateRequest
 
+// SetSigningSecretJSONRequestBody defines body for SetSigningSecret for application/json ContentType.
+type SetSigningSecretJSONRequestBody = SigningSecret
+
 // CreateInvitationJSONRequestBody defines body for CreateInvitation for application/json ContentType.
 type CreateInvitationJSONRequestBody = InvitationCreateRequest
 
@@ -1746,6 +1763,9 @@ type ServerInterface interface {
 	// RevokeAPIKey Revoke an API key
 	// (DELETE /auth/api-keys/{id})
 	RevokeAPIKey(w http.ResponseWriter, r *http.Request, id openapi_types.UUID)
+	// SetSigningSecret Set the secret with which a service signs its webhooks
+	// (PUT /auth/api-keys/{id}/signing-secret)
+	SetSigningSecret(w http.ResponseWriter, r *http.Request, id openapi_types.UUID)
 	// ListAudit Read the audit log
 	// (GET /auth/audit)
 	ListAudit(w http.ResponseWriter, r *http.Request, params ListAuditParams)
@@ -1959,6 +1979,12 @@ func (_ Unimplemented) CreateAPIKey(w http.ResponseWriter, r *http.Request) {
 // RevokeAPIKey Revoke an API key
 // (DELETE /auth/api-keys/{id})
 func (_ Unimplemented) RevokeAPIKey(w http.ResponseWriter, r *http.Request, id openapi_types.UUID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// SetSigningSecret Set the secret with which a service signs its webhooks
+// (PUT /auth/api-keys/{id}/signing-secret)
+func (_ Unimplemented) SetSigningSecret(w http.ResponseWriter, r *http.Request, id openapi_types.UUID) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -2540,6 +2566,32 @@ func (siw *ServerInterfaceWrapper) RevokeAPIKey(w http.ResponseWriter, r *http.R
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.RevokeAPIKey(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SetSigningSecret operation middleware
+func (siw *ServerInterfaceWrapper) SetSigningSecret(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", chi.URLParam(r, "id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SetSigningSecret(w, r, id)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -3892,6 +3944,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Delete(options.BaseURL+"/auth/api-keys/{id}", wrapper.RevokeAPIKey)
 	})
 	r.Group(func(r chi.Router) {
+		r.Put(options.BaseURL+"/auth/api-keys/{id}/signing-secret", wrapper.SetSigningSecret)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/auth/audit", wrapper.ListAudit)
 	})
 	r.Group(func(r chi.Router) {
@@ -4366,6 +4421,23 @@ func (response RevokeAPIKey200JSONResponse) VisitRevokeAPIKeyResponse(w http.Res
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type SetSigningSecretRequestObject struct {
+	ID   openapi_types.UUID `json:"id"`
+	Body *SetSigningSecretJSONRequestBody
+}
+
+type SetSigningSecretResponseObject interface {
+	VisitSetSigningSecretResponse(w http.ResponseWriter) error
+}
+
+type SetSigningSecret204Response struct {
+}
+
+func (response SetSigningSecret204Response) VisitSetSigningSecretResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
 }
 
 type ListAuditRequestObject struct {
@@ -5371,6 +5443,9 @@ type StrictServerInterface interface {
 	// RevokeAPIKey Revoke an API key
 	// (DELETE /auth/api-keys/{id})
 	RevokeAPIKey(ctx context.Context, request RevokeAPIKeyRequestObject) (RevokeAPIKeyResponseObject, error)
+	// SetSigningSecret Set the secret with which a service signs its webhooks
+	// (PUT /auth/api-keys/{id}/signing-secret)
+	SetSigningSecret(ctx context.Context, request SetSigningSecretRequestObject) (SetSigningSecretResponseObject, error)
 	// ListAudit Read the audit log
 	// (GET /auth/audit)
 	ListAudit(ctx context.Context, request ListAuditRequestObject) (ListAuditResponseObject, error)
@@ -5938,6 +6013,39 @@ func (sh *strictHandler) RevokeAPIKey(w http.ResponseWriter, r *http.Request, id
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(RevokeAPIKeyResponseObject); ok {
 		if err := validResponse.VisitRevokeAPIKeyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SetSigningSecret operation middleware
+func (sh *strictHandler) SetSigningSecret(w http.ResponseWriter, r *http.Request, id openapi_types.UUID) {
+	var request SetSigningSecretRequestObject
+
+	request.ID = id
+
+	var body SetSigningSecretJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SetSigningSecret(ctx, request.(SetSigningSecretRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetSigningSecret")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SetSigningSecretResponseObject); ok {
+		if err := validResponse.VisitSetSigningSecretResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

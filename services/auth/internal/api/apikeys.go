@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/account"
 )
 
@@ -31,9 +32,13 @@ func (s *Server) CreateAPIKey(ctx context.Context, request CreateAPIKeyRequestOb
 	if err != nil {
 		return nil, err
 	}
+	hook, err := hookOf(request.Body)
+	if err != nil {
+		return nil, err
+	}
 	wanted := account.KeyRequest{
 		Name: request.Body.Name, Scopes: scopesOf(request.Body.Scopes), Delegate: request.Body.Delegate, ExpiresAt: request.Body.ExpiresAt,
-		UnknownProducts: account.UnknownProducts(request.Body.UnknownProducts), Public: public,
+		UnknownProducts: account.UnknownProducts(request.Body.UnknownProducts), Public: public, Hook: hook,
 	}
 	secret := wanted.Secret()
 	k, err := account.NewAPIKey(wanted, secret, time.Now())
@@ -63,4 +68,20 @@ func (s *Server) RevokeAPIKey(ctx context.Context, request RevokeAPIKeyRequestOb
 		return nil, err
 	}
 	return RevokeAPIKey200JSONResponse{Revoked: revoked}, nil
+}
+
+// SetSigningSecret implements StrictServerInterface.
+func (s *Server) SetSigningSecret(ctx context.Context, request SetSigningSecretRequestObject) (SetSigningSecretResponseObject, error) {
+	caller, err := authn.Require(ctx)
+	if err != nil {
+		return nil, err
+	}
+	secret, problem := account.SigningSecret(request.Body.Secret)
+	if problem != "" {
+		return nil, errs.New(errs.Invalid, "validation_failed", "The secret cannot be like this.", errs.Field{Pointer: "/secret", Code: "invalid_value", Detail: problem})
+	}
+	if err := s.store(ctx).SetSigningSecret(ctx, caller.Project.ID, request.ID, secret); err != nil {
+		return nil, err
+	}
+	return SetSigningSecret204Response{}, nil
 }

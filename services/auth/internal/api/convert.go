@@ -27,17 +27,44 @@ func keysAnswer(keys []account.APIKey) APIKeyList {
 	for _, k := range keys {
 		list.Items = append(list.Items, APIKey{
 			Account: k.Account, CreatedAt: k.CreatedAt.UTC(), CreatedBy: k.CreatedBy, Delegate: k.Delegate, ExpiresAt: utc(k.ExpiresAt),
-			Kind: kindAnswer(k), Public: publicAnswer(k), ID: k.ID, LastUsedAt: utc(k.LastUsedAt), Name: k.Name, Prefix: k.Prefix, Project: k.Project, RevokedAt: utc(k.RevokedAt), Scopes: scopesAnswer(k.Scopes), UnknownProducts: UnknownProducts(k.UnknownProducts),
+			Kind: kindAnswer(k), Public: publicAnswer(k), Signed: signedAnswer(k), ID: k.ID, LastUsedAt: utc(k.LastUsedAt), Name: k.Name, Prefix: k.Prefix, Project: k.Project, RevokedAt: utc(k.RevokedAt), Scopes: scopesAnswer(k.Scopes), UnknownProducts: UnknownProducts(k.UnknownProducts),
 		})
 	}
 	return list
 }
 
 func kindAnswer(k account.APIKey) APIKeyKind {
-	if k.Public != nil {
+	switch {
+	case k.Public != nil:
 		return APIKeyKindPublic
+	case k.Hook != nil:
+		return APIKeyKind(k.Hook.Service)
 	}
 	return APIKeyKindSecret
+}
+
+// signedAnswer reports whether the secret of a key of webhooks is set; nil for other keys.
+func signedAnswer(k account.APIKey) *bool {
+	if k.Hook == nil {
+		return nil
+	}
+	return &k.Signed
+}
+
+// hookOf returns the service of the webhooks that the key is asked for; nil for other keys.
+func hookOf(r *APIKeyCreateRequest) (*authn.Hook, error) {
+	if r.Kind != APIKeyKindShopify && r.Kind != APIKeyKindStripe {
+		if r.SigningSecret != nil {
+			return nil, errs.New(errs.Invalid, "validation_failed", "The API key cannot be made like this.",
+				errs.Field{Pointer: "/signing_secret", Code: "needs_hook", Detail: "Only a key of the kind shopify or stripe has a signing secret."})
+		}
+		return nil, nil
+	}
+	hook := &authn.Hook{Service: string(r.Kind)}
+	if r.SigningSecret != nil {
+		hook.Secret = *r.SigningSecret
+	}
+	return hook, nil
 }
 
 // publicAnswer returns what a public key has that secret ones have not; nil for a secret key.

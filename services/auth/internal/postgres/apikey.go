@@ -42,12 +42,16 @@ const (
 func (s Store) CreateKey(ctx context.Context, key string, maker authn.Principal, k account.APIKey) (account.APIKey, error) {
 	const insert = `
 		INSERT INTO auth.api_keys (id, name, project, key_hash, prefix, scopes, unknown_products, delegate, owner, parent, expires_at,
-			kind, origins, default_sku, events_per_minute, drop_bots)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, nullif($10, '')::uuid, $11, $12, $13, nullif($14, ''), nullif($15, 0), $16)
+			kind, origins, default_sku, events_per_minute, drop_bots, signing_secret)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, nullif($10, '')::uuid, $11, $12, $13, nullif($14, ''), nullif($15, 0), $16, $17)
 		RETURNING created_at, expires_at`
 	kind, public := kindSecret, authn.PublicKey{Origins: []string{}}
-	if k.Public != nil {
+	signingSecret := ""
+	switch {
+	case k.Public != nil:
 		kind, public = kindPublic, *k.Public
+	case k.Hook != nil:
+		kind, signingSecret = k.Hook.Service, k.Hook.Secret
 	}
 	err := postgres.InTx(ctx, s.Pool, pgx.TxOptions{}, func(tx pgx.Tx) (err error) {
 		if err := s.lockAccounts(ctx, tx, uuid.Nil); err != nil {
@@ -57,7 +61,8 @@ func (s Store) CreateKey(ctx context.Context, key string, maker authn.Principal,
 			return err
 		}
 		err = tx.QueryRow(ctx, insert, k.ID, k.Name, maker.Project.ID, authn.HashKey(key), k.Prefix, k.Scopes, k.UnknownProducts, k.Delegate,
-			maker.Owner, maker.KeyID, k.ExpiresAt, kind, public.Origins, public.DefaultSKU, public.EventsPerMinute, public.DropBots).Scan(&k.CreatedAt, &k.ExpiresAt)
+			maker.Owner, maker.KeyID, k.ExpiresAt, kind, public.Origins, public.DefaultSKU, public.EventsPerMinute, public.DropBots,
+			signingSecret).Scan(&k.CreatedAt, &k.ExpiresAt)
 		if err != nil {
 			return fmt.Errorf("insert an API key: %w", err)
 		}
@@ -121,7 +126,7 @@ func (s Store) Keys(ctx context.Context, project int16) ([]account.APIKey, error
 		       coalesce(u.email, ''),
 		       CASE WHEN u.disabled_at IS NOT NULL THEN 'disabled' WHEN u.role <> 'admin' AND m.role IS NULL THEN 'no owner' ELSE '' END,
 		       k.created_at, k.expires_at, k.last_used_at, k.revoked_at,
-		       k.kind = 'public', k.origins, coalesce(k.default_sku, ''), coalesce(k.events_per_minute, 0), k.drop_bots
+		       k.kind, k.signing_secret <> '', k.origins, coalesce(k.default_sku, ''), coalesce(k.events_per_minute, 0), k.drop_bots
 		FROM auth.api_keys k
 		JOIN auth.projects p ON p.id = k.project
 		LEFT JOIN auth.users u ON u.id = k.owner
@@ -133,13 +138,16 @@ func (s Store) Keys(ctx context.Context, project int16) ([]account.APIKey, error
 		return nil, postgres.Classify(fmt.Errorf("list API keys: %w", err))
 	}
 	keys, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (k account.APIKey, err error) {
-		var isPublic bool
+		var kind string
 		var public authn.PublicKey
 		err = row.Scan(&k.ID, &k.Name, &k.Project, &k.Prefix, &k.Scopes, &k.UnknownProducts, &k.Delegate, &k.CreatedBy, &k.Account,
 			&k.Stopped, &k.CreatedAt, &k.ExpiresAt, &k.LastUsedAt, &k.RevokedAt,
-			&isPublic, &public.Origins, &public.DefaultSKU, &public.EventsPerMinute, &public.DropBots)
-		if isPublic {
+			&kind, &k.Signed, &public.Origins, &public.DefaultSKU, &public.EventsPerMinute, &public.DropBots)
+		switch kind {
+		case kindPublic:
 			k.Public = &public
+		case authn.Shopify, authn.Stripe:
+			k.Hook = &authn.Hook{Service: kind}
 		}
 		return k, err
 	})

@@ -49,6 +49,14 @@ const (
 	EventStatusDuplicate EventStatus = "duplicate"
 )
 
+// Defines values for HookResultResult.
+const (
+	HookResultResultIgnored  HookResultResult = "ignored"
+	HookResultResultRefused  HookResultResult = "refused"
+	HookResultResultReplayed HookResultResult = "replayed"
+	HookResultResultStored   HookResultResult = "stored"
+)
+
 // Defines values for RejectionKind.
 const (
 	RejectionKindEvent   RejectionKind = "event"
@@ -578,6 +586,18 @@ type ExportedUserMoney struct {
 	// UserID The user id; null if it is of an anonymous id.
 	UserID *string `json:"user_id"`
 }
+
+// HookResult What became of a webhook.
+type HookResult struct {
+	// Detail Why it was ignored or refused, otherwise empty.
+	Detail string `json:"detail"`
+
+	// Result `stored`; `replayed`: it was stored before; `ignored`: nothing of it is counted here; `refused`: it cannot be stored, also not when it is sent again.
+	Result HookResultResult `json:"result"`
+}
+
+// HookResultResult `stored`; `replayed`: it was stored before; `ignored`: nothing of it is counted here; `refused`: it cannot be stored, also not when it is sent again.
+type HookResultResult string
 
 // Import An import of history.
 type Import struct {
@@ -1677,6 +1697,21 @@ type ListExportsParams struct {
 	Cursor *openapi_types.UUID `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// ReceiveShopifyJSONBody defines parameters for ReceiveShopify.
+type ReceiveShopifyJSONBody map[string]interface{}
+
+// ReceiveShopifyParams defines parameters for ReceiveShopify.
+type ReceiveShopifyParams struct {
+	// XShopifyTopic What happened.
+	XShopifyTopic *string `json:"X-Shopify-Topic,omitempty"`
+
+	// XShopifyHmacSha256 The signature: HMAC-SHA256 of the body, in base64.
+	XShopifyHmacSha256 *string `json:"X-Shopify-Hmac-Sha256,omitempty"`
+
+	// XShopifyTest Whether it is a test. It is not counted then.
+	XShopifyTest *string `json:"X-Shopify-Test,omitempty"`
+}
+
 // CreateOrderParams defines parameters for CreateOrder.
 type CreateOrderParams struct {
 	// Wait `aggregated` delays the answer until everything that was sent, duplicates included, is part of the numbers. The status is then 200. If that takes longer than the service waits (5 s unless configured otherwise), the answer is 202: the write is stored, and its receipt says when it is aggregated.
@@ -1829,6 +1864,9 @@ type SendBeaconJSONRequestBody = BeaconRequest
 
 // CreateEventsBulkJSONRequestBody defines body for CreateEventsBulk for application/json ContentType.
 type CreateEventsBulkJSONRequestBody = EventBulkRequest
+
+// ReceiveShopifyJSONRequestBody defines body for ReceiveShopify for application/json ContentType.
+type ReceiveShopifyJSONRequestBody ReceiveShopifyJSONBody
 
 // BeginImportJSONRequestBody defines body for BeginImport for application/json ContentType.
 type BeginImportJSONRequestBody = ImportRequest
@@ -2325,6 +2363,9 @@ type ServerInterface interface {
 	// GetExport The receipt of an export of a user
 	// (GET /exports/{id})
 	GetExport(w http.ResponseWriter, r *http.Request, id openapi_types.UUID)
+	// ReceiveShopify Take the webhooks of a shop of Shopify
+	// (POST /hooks/shopify/{key})
+	ReceiveShopify(w http.ResponseWriter, r *http.Request, key string, params ReceiveShopifyParams)
 	// BeginImport Announce an import of history
 	// (POST /imports)
 	BeginImport(w http.ResponseWriter, r *http.Request)
@@ -2463,6 +2504,12 @@ func (_ Unimplemented) ListExports(w http.ResponseWriter, r *http.Request, param
 // GetExport The receipt of an export of a user
 // (GET /exports/{id})
 func (_ Unimplemented) GetExport(w http.ResponseWriter, r *http.Request, id openapi_types.UUID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ReceiveShopify Take the webhooks of a shop of Shopify
+// (POST /hooks/shopify/{key})
+func (_ Unimplemented) ReceiveShopify(w http.ResponseWriter, r *http.Request, key string, params ReceiveShopifyParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -3089,6 +3136,94 @@ func (siw *ServerInterfaceWrapper) GetExport(w http.ResponseWriter, r *http.Requ
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetExport(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ReceiveShopify operation middleware
+func (siw *ServerInterfaceWrapper) ReceiveShopify(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "key" -------------
+	var key string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "key", chi.URLParam(r, "key"), &key, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "key", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReceiveShopifyParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Shopify-Topic" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Shopify-Topic")]; found {
+		var XShopifyTopic string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Shopify-Topic", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Shopify-Topic", valueList[0], &XShopifyTopic, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Shopify-Topic", Err: err})
+			return
+		}
+
+		params.XShopifyTopic = &XShopifyTopic
+
+	}
+
+	// ------------- Optional header parameter "X-Shopify-Hmac-Sha256" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Shopify-Hmac-Sha256")]; found {
+		var XShopifyHmacSha256 string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Shopify-Hmac-Sha256", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Shopify-Hmac-Sha256", valueList[0], &XShopifyHmacSha256, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Shopify-Hmac-Sha256", Err: err})
+			return
+		}
+
+		params.XShopifyHmacSha256 = &XShopifyHmacSha256
+
+	}
+
+	// ------------- Optional header parameter "X-Shopify-Test" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Shopify-Test")]; found {
+		var XShopifyTest string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Shopify-Test", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Shopify-Test", valueList[0], &XShopifyTest, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Shopify-Test", Err: err})
+			return
+		}
+
+		params.XShopifyTest = &XShopifyTest
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ReceiveShopify(w, r, key, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -4172,6 +4307,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/exports/{id}", wrapper.GetExport)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/hooks/shopify/{key}", wrapper.ReceiveShopify)
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/imports", wrapper.BeginImport)
