@@ -3,8 +3,8 @@
 // A wake-up task leads to a fold: internal/postgres claims pending batches, reads their facts into internal/rollup, adds
 // the result to the rollups and marks the batches, in one transaction. The other packages make that happen soon and often
 // enough: internal/worker listens for tasks, internal/schedule replaces lost tasks and maintains the partitions (in one
-// process at a time), internal/erase forgets users, internal/zonechange changes time zones of projects and internal/digest sends digests
-// (in the same process), internal/progress notices when nothing is folded, and internal/servers measures Postgres and Redis. Package
+// process at a time), internal/erase forgets users, internal/zonechange changes time zones of projects, internal/alert evaluates alerts
+// and internal/digest sends them and digests (in the same process), internal/progress notices when nothing is folded, and internal/servers measures Postgres and Redis. Package
 // reconcile recounts everything.
 package aggregator
 
@@ -23,6 +23,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/platform/service/frame"
 	"github.com/hp-analytics/hp-analytics/internal/platform/tasks"
 	"github.com/hp-analytics/hp-analytics/migrations"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/alert"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/digest"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/erase"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/postgres"
@@ -73,6 +74,7 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 	}
 	digests := digest.New(digest.Options{
 		Pool: f.Pool, Webhook: digest.Webhook{Allowed: networks}, Now: time.Now, Logger: f.Logger,
+		Alerts: alert.New(alert.Options{Pool: f.Pool, Now: time.Now, Logger: f.Logger}, f.Registerer),
 		Mail: digest.Mail{
 			Host: cfg.SMTP.Host, Port: cfg.SMTP.Port, Username: cfg.SMTP.Username, Password: string(cfg.SMTP.Password), From: cfg.SMTP.From, TLS: cfg.SMTP.TLS,
 			Dashboard: cfg.DashboardURL,

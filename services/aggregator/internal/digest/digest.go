@@ -1,35 +1,46 @@
-// Package digest sends digests: the numbers of a project for the last day or week, by e-mail or to a webhook.
+// Package digest sends digests, the numbers of a project for the last day or week, and the notifications of alerts, by e-mail or to a webhook.
 //
-// A digest of a period is a row of workspace.deliveries, unique by its schedule and period. Whoever sends it claims the row first,
-// in a transaction of its own, so two processes never send the same one. A process that dies while it sends leaves the row claimed, and
-// nobody can tell whether the receiver has got it: it is then marked as failed, and not sent a second time.
+// What is sent is a row of workspace.deliveries, unique by its digest or alert and its period. Whoever sends it claims the row first,
+// in a transaction of its own, so two processes never send the same one at the same time. A process that dies while it sends leaves the row
+// claimed, and nobody can tell whether the receiver has got it. A digest is then marked as failed, and not sent a second time; an alert is.
 package digest
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/sync/errgroup"
+
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/alert"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/period"
 )
 
 const (
-	// interval is the time between two looks at what is due.
+	// interval is the time between two looks at what waits, by an index. What becomes due is looked for at each quarter of an hour (period.Grid).
 	interval = 10 * time.Second
-	// atOnce is how many digests are sent at the same time, so a slow receiver holds up few others.
-	atOnce = 4
+	// atOnce is how many deliveries are under way at the same time, and perProject how many of one project: slow receivers of a project, or of three,
+	// hold up nobody else.
+	atOnce     = 8
+	perProject = 2
 	// sendTimeout bounds one attempt, with the connection.
 	sendTimeout = 20 * time.Second
+	// readTimeout bounds the reading of the numbers before.
+	readTimeout = time.Minute
 	// abandoned is the age of a claim whose process must have ended.
 	abandoned = 5 * time.Minute
 	// maxAttempts and the pauses between them, which double, let a digest wait for a receiver for about four hours.
 	maxAttempts = 8
 	firstPause  = 2 * time.Minute
-	// kept is how long deliveries are kept.
-	kept = 90 * 24 * time.Hour
+	// expired is how long after its time a delivery is given up that nobody may send. It is longer than all attempts take.
+	expired = 24 * time.Hour
+	// kept is how long deliveries are kept. They are pruned at each pruneInterval.
+	kept          = 90 * 24 * time.Hour
+	pruneInterval = time.Hour
 )
 
 // Options say what a Sender works with.
@@ -37,6 +48,7 @@ type Options struct {
 	Pool    *pgxpool.Pool
 	Mail    Mail
 	Webhook Webhook
+	Alerts  *alert.Evaluator
 	Now     func() time.Time
 	Logger  *slog.Logger
 }
@@ -46,14 +58,23 @@ type Sender struct {
 	options Options
 	store   store
 	sent    *prometheus.CounterVec
+
+	planned, pruned time.Time // when that was last done
+
+	reading sync.Mutex // numbers are read for one delivery at a time: on one connection
+	mu      sync.Mutex
+	busy    map[int16]int // deliveries under way by project
+	under   int           // all of them
+	ended   chan struct{} // has a value when a delivery has ended since the last look
+	all     sync.WaitGroup
 }
 
 // New returns a sender. It does nothing until Run.
 func New(options Options, registerer prometheus.Registerer) *Sender {
 	s := &Sender{
-		options: options, store: store{pool: options.Pool},
+		options: options, store: store{pool: options.Pool}, busy: map[int16]int{}, ended: make(chan struct{}, 1),
 		sent: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "hpa_aggregator_digests_total", Help: "Attempts to send a digest by outcome: sent, retried later, or failed for good.",
+			Name: "hpa_aggregator_digests_total", Help: "Attempts to send a digest or an alert by outcome: sent, retried later, or failed for good.",
 		}, []string{"outcome"}),
 	}
 	for _, outcome := range []string{sent, waiting, failed} {
@@ -63,47 +84,79 @@ func New(options Options, registerer prometheus.Registerer) *Sender {
 	return s
 }
 
-// Run sends until ctx ends. Errors are logged; the next round tries again.
+// Run evaluates and sends until ctx ends. Errors are logged; the next round tries again.
 func (s *Sender) Run(ctx context.Context) error {
+	defer s.all.Wait()
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
-		if err := s.Round(ctx); err != nil && ctx.Err() == nil {
-			s.options.Logger.WarnContext(ctx, "digests", "err", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
+		err := s.prepare(ctx)
+		for looking := true; looking; {
+			err = errors.Join(err, s.dispatch(ctx))
+			if err != nil && ctx.Err() == nil {
+				s.options.Logger.WarnContext(ctx, "digests and alerts", "err", err)
+			}
+			err = nil
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-s.ended:
+			case <-ticker.C:
+				looking = false
+			}
 		}
 	}
 }
 
-// Round plans the digests whose time has come, and sends all that are due.
+// Round does what Run does at a time, and returns when nothing is under way.
 func (s *Sender) Round(ctx context.Context) error {
-	now := s.options.Now()
-	if err := s.plan(ctx, now); err != nil {
+	if err := s.prepare(ctx); err != nil {
 		return err
 	}
+	defer s.all.Wait()
+	for {
+		if err := s.dispatch(ctx); err != nil {
+			return err
+		}
+		s.mu.Lock()
+		under := s.under
+		s.mu.Unlock()
+		if under == 0 {
+			return nil
+		}
+		<-s.ended
+	}
+}
+
+// prepare plans what is due, evaluates alerts whose days are complete, and ends what nobody will send.
+func (s *Sender) prepare(ctx context.Context) error {
+	now := s.options.Now()
+	if slot := now.Truncate(period.Grid); !slot.Equal(s.planned) {
+		if err := s.plan(ctx, now); err != nil {
+			return err
+		}
+		if err := s.options.Alerts.Plan(ctx, now); err != nil {
+			return fmt.Errorf("plan alerts: %w", err)
+		}
+		s.planned = slot
+	}
+	if err := s.options.Alerts.Evaluate(ctx); err != nil {
+		return fmt.Errorf("evaluate alerts: %w", err)
+	}
 	if err := s.store.abandon(ctx, now.Add(-abandoned), now); err != nil {
+		return err
+	}
+	if now.Sub(s.pruned) < pruneInterval {
+		return nil
+	}
+	if err := s.store.expire(ctx, now.Add(-expired), now); err != nil {
 		return err
 	}
 	if err := s.store.prune(ctx, now.Add(-kept)); err != nil {
 		return err
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	for range atOnce {
-		group.Go(func() error {
-			for {
-				one, found, err := s.store.claim(ctx, s.options.Now())
-				if err != nil || !found {
-					return err
-				}
-				s.deliver(ctx, one)
-			}
-		})
-	}
-	return group.Wait() //nolint:wrapcheck // it is that of the store
+	s.pruned = now
+	return nil
 }
 
 // plan makes a row for the newest period of each digest that is due. Periods that ended before the digest was made, or while no process ran for
@@ -114,61 +167,57 @@ func (s *Sender) plan(ctx context.Context, now time.Time) error {
 		return err
 	}
 	for _, d := range schedules {
-		period, due := d.Latest(now)
+		newest, due := d.Latest(now)
 		if due.Before(d.since) {
 			continue
 		}
-		if err := s.store.add(ctx, d.id, period, now); err != nil {
+		if err := s.store.add(ctx, d.id, newest, due, now); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// failure is why a digest could not be sent, for the people who set it up.
-type failure struct {
-	text  string
-	final bool // another attempt cannot succeed, or may send it twice
-	cause error
+// dispatch starts the deliveries that are due, as many as may be under way.
+func (s *Sender) dispatch(ctx context.Context) error {
+	for ctx.Err() == nil {
+		s.mu.Lock()
+		full, busy := s.under >= atOnce, []int16{}
+		for project, under := range s.busy {
+			if under >= perProject {
+				busy = append(busy, project)
+			}
+		}
+		s.mu.Unlock()
+		if full {
+			return nil
+		}
+		one, found, err := s.store.claim(ctx, busy, s.options.Now())
+		if err != nil || !found {
+			return err
+		}
+		s.mu.Lock()
+		s.under++
+		s.busy[one.project]++
+		s.mu.Unlock()
+		s.all.Go(func() {
+			defer s.end(one.project)
+			s.deliver(ctx, one)
+		})
+	}
+	return nil
 }
 
-func (f *failure) Error() string { return f.text }
-func (f *failure) Unwrap() error { return f.cause }
-
-// deliver sends a claimed digest and records what became of it, even when the process is about to end.
-func (s *Sender) deliver(ctx context.Context, d delivery) {
-	err := s.send(ctx, &d)
-	d.state, d.failure = sent, ""
-	if err != nil {
-		d.state, d.failure = waiting, "The digest could not be computed."
-		final := d.test || d.attempts >= maxAttempts
-		if f, ok := errors.AsType[*failure](err); ok {
-			d.failure, final = f.text, final || f.final
-		}
-		d.next = s.options.Now().Add(firstPause << (d.attempts - 1))
-		if final {
-			d.state = failed
-		}
-		s.options.Logger.WarnContext(ctx, "a digest cannot be sent", "digest", d.digest, "delivery", d.id, "attempt", d.attempts, "state", d.state, "err", err, "cause", errors.Unwrap(err))
+// end notes that a delivery of a project has ended.
+func (s *Sender) end(project int16) {
+	s.mu.Lock()
+	s.under--
+	if s.busy[project]--; s.busy[project] == 0 {
+		delete(s.busy, project)
 	}
-	s.sent.WithLabelValues(d.state).Inc()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
-	defer cancel()
-	if err := s.store.finish(ctx, d, s.options.Now()); err != nil {
-		s.options.Logger.ErrorContext(ctx, "what became of a digest is not recorded, so it counts as failed in a few minutes", "delivery", d.id, "state", d.state, "err", err)
+	s.mu.Unlock()
+	select {
+	case s.ended <- struct{}{}:
+	default:
 	}
-}
-
-func (s *Sender) send(ctx context.Context, d *delivery) error {
-	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
-	defer cancel()
-	report, err := s.store.report(ctx, d.target, d.period)
-	if err != nil {
-		return err
-	}
-	d.complete = report.Complete
-	if d.url != "" {
-		return s.options.Webhook.send(ctx, d, report, s.options.Now())
-	}
-	return s.options.Mail.send(ctx, d, report)
 }

@@ -26,6 +26,8 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/stats"
 	"github.com/hp-analytics/hp-analytics/internal/stats/sketch"
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/alert"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/period"
 )
 
 func TestMain(m *testing.M) { platformtest.Main(m, dbtest.Stop) }
@@ -34,6 +36,7 @@ func TestMain(m *testing.M) { platformtest.Main(m, dbtest.Stop) }
 type office struct {
 	t     *testing.T
 	owner *pgxpool.Pool // may do everything that auth may
+	admin *pgxpool.Pool // owns the database
 	inbox *pgxpool.Pool // may do everything that ingest may
 	pool  *pgxpool.Pool // as the aggregator uses it
 	smtp  *smtpServer
@@ -46,7 +49,7 @@ func newOffice(t *testing.T) *office {
 	t.Helper()
 	database := dbtest.New(t)
 	o := &office{
-		t: t, owner: database.Pool("hp_auth"), inbox: database.Pool("hp_ingest"), pool: database.Pool("hp_aggregator"), smtp: newSMTPServer(t), now: time.Date(2026, 3, 15, 8, 0, 0, 0, time.UTC),
+		t: t, owner: database.Pool("hp_auth"), admin: database.Pool(""), inbox: database.Pool("hp_ingest"), pool: database.Pool("hp_aggregator"), smtp: newSMTPServer(t), now: time.Date(2026, 3, 15, 8, 0, 0, 0, time.UTC),
 	}
 	o.day("2026-03-13", 1000, 100_00, 1, 2, 3, 4)
 	o.day("2026-03-14", 1234, 50_05, 3, 4, 70_000)
@@ -72,10 +75,18 @@ func (o *office) day(day string, events, gross int64, users ...uint32) {
 func (o *office) exec(sql string, args ...any) {
 	o.t.Helper()
 	pool := o.pool
-	if strings.Contains(sql, "workspace.digests") {
+	if strings.Contains(sql, "workspace.digests") || strings.Contains(sql, "workspace.alerts") || strings.Contains(sql, "auth.") {
 		pool = o.owner
 	}
 	if _, err := pool.Exec(o.t.Context(), sql, args...); err != nil {
+		o.t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+// owned runs a statement as the owner of the database.
+func (o *office) owned(sql string, args ...any) {
+	o.t.Helper()
+	if _, err := o.admin.Exec(o.t.Context(), sql, args...); err != nil {
 		o.t.Fatalf("%s: %v", sql, err)
 	}
 }
@@ -106,10 +117,12 @@ func (o *office) digest(url string) (id string) {
 
 // process is a process of the aggregator.
 func (o *office) process() *Sender {
+	registry := prometheus.NewRegistry()
 	return New(Options{
-		Pool: o.pool, Logger: slog.New(slog.DiscardHandler), Now: o.clock, Webhook: Webhook{Allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
-		Mail: Mail{Host: "127.0.0.1", Port: o.smtp.port, From: "HP Analytics <numbers@example.com>", TLS: "none", Dashboard: "https://numbers.example.com/"},
-	}, prometheus.NewRegistry())
+		Pool: o.pool, Logger: slog.New(slog.DiscardHandler), Now: o.clock, Alerts: alert.New(alert.Options{Pool: o.pool, Now: o.clock, Logger: slog.New(slog.DiscardHandler)}, registry),
+		Webhook: Webhook{Allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
+		Mail:    Mail{Host: "127.0.0.1", Port: o.smtp.port, From: "HP Analytics <numbers@example.com>", TLS: "none", Dashboard: "https://numbers.example.com/"},
+	}, registry)
 }
 
 func (o *office) clock() time.Time {
@@ -266,7 +279,7 @@ func TestProcessThatDies(t *testing.T) {
 	if err := s.plan(t.Context(), o.now); err != nil {
 		t.Fatal(err)
 	}
-	if _, found, err := s.store.claim(t.Context(), o.now); err != nil || !found {
+	if _, found, err := s.store.claim(t.Context(), []int16{}, o.now); err != nil || !found {
 		t.Fatalf("claimed: %t, %v", found, err)
 	}
 	next := o.process()
@@ -297,7 +310,7 @@ func TestFigures(t *testing.T) {
 		o.exec(`INSERT INTO stats.daily_users (project, day, lane, sketch) VALUES (1, $1, 0, $2)`, day, stored)
 	}
 	last := localtime.DayOf(time.Date(2026, 3, 14, 0, 0, 0, 0, time.UTC), time.UTC)
-	r, err := store{pool: o.pool}.report(t.Context(), target{project: 1}, Period{First: last - 6, Last: last})
+	r, err := store{pool: o.pool}.report(t.Context(), target{project: 1}, period.Period{First: last - 6, Last: last})
 	if err != nil || r.Now.Exact || r.Now.Users != 4 || r.Now.Counts[stats.Events] != 2234 || r.Now.net("EUR") != 150_05 || !r.Complete || r.Before.Users != 0 {
 		t.Errorf("%+v, %v", r, err)
 	}

@@ -6,19 +6,20 @@ import (
 	"strings"
 	"time"
 
-	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/hp-analytics/hp-analytics/internal/localtime"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/internal/stats"
 	"github.com/hp-analytics/hp-analytics/internal/stats/sketch"
+	"github.com/hp-analytics/hp-analytics/internal/stats/userset"
 	"github.com/hp-analytics/hp-analytics/internal/stats/zones"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/period"
 )
 
 // Report has the numbers of a period and of the one before, from one snapshot.
 type Report struct {
-	Period, Previous Period
+	Period, Previous period.Period
 	Zone             string
 	// Complete is false while events are not counted that were received before the end of the period.
 	Complete        bool
@@ -51,7 +52,7 @@ func (f Figures) net(currency string) int64 {
 }
 
 // report reads the numbers of a period.
-func (s store) report(ctx context.Context, of target, p Period) (r Report, err error) {
+func (s store) report(ctx context.Context, of target, p period.Period) (r Report, err error) {
 	r.Period, r.Previous = p, p.Before()
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	err = postgres.InTx(ctx, s.pool, options, func(tx pgx.Tx) error {
@@ -89,7 +90,7 @@ func (r *Report) readBacklog(ctx context.Context, tx pgx.Tx, project int16, end 
 	return nil
 }
 
-func readFigures(ctx context.Context, tx pgx.Tx, project int16, p Period) (f Figures, err error) {
+func readFigures(ctx context.Context, tx pgx.Tx, project int16, p period.Period) (f Figures, err error) {
 	first, last := p.First.Date(), p.Last.Date()
 	counts := `SELECT ` + sums(stats.Columns()) + ` FROM stats.daily WHERE project = $1 AND day BETWEEN $2 AND $3`
 	if err := tx.QueryRow(ctx, counts, project, first, last).Scan(f.Counts.Pointers()...); err != nil {
@@ -124,29 +125,18 @@ func exactUsers(ctx context.Context, tx pgx.Tx, project int16, day localtime.Day
 	if err != nil {
 		return 0, fmt.Errorf("sets of users: %w", err)
 	}
-	var chunk, last int32
+	var counter userset.Counter[localtime.Day]
+	var chunk int32
 	var stored []byte
-	set := roaring.New()
-	_, err = pgx.ForEachRow(rows, []any{&chunk, &stored}, func() error {
-		if chunk != last {
-			users += int64(set.GetCardinality())
-			set, last = roaring.New(), chunk
-		}
-		lane := roaring.New()
-		if err := lane.UnmarshalBinary(stored); err != nil {
-			return fmt.Errorf("decode: %w", err)
-		}
-		set.Or(lane)
-		return nil
-	})
+	_, err = pgx.ForEachRow(rows, []any{&chunk, &stored}, func() error { return counter.Add(day, chunk, stored) })
 	if err != nil {
 		return 0, fmt.Errorf("sets of users: %w", err)
 	}
-	return users + int64(set.GetCardinality()), nil
+	return counter.Users()[day], nil
 }
 
 // estimatedUsers estimates the users of several days together.
-func estimatedUsers(ctx context.Context, tx pgx.Tx, project int16, p Period) (int64, error) {
+func estimatedUsers(ctx context.Context, tx pgx.Tx, project int16, p period.Period) (int64, error) {
 	const query = `SELECT sketch FROM stats.daily_users WHERE project = $1 AND day BETWEEN $2 AND $3`
 	rows, err := tx.Query(ctx, query, project, p.First.Date(), p.Last.Date())
 	if err != nil {

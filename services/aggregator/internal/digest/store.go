@@ -11,6 +11,7 @@ import (
 
 	"github.com/hp-analytics/hp-analytics/internal/localtime"
 	"github.com/hp-analytics/hp-analytics/internal/stats/zones"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/period"
 )
 
 // The states of deliveries in the table.
@@ -26,30 +27,33 @@ type store struct{ pool *pgxpool.Pool }
 
 // scheduled is a digest that is sent regularly.
 type scheduled struct {
-	Schedule
+	period.Schedule
+
 	id    uuid.UUID
 	since time.Time // what is due earlier is not sent
 }
 
 // target is what a delivery is about, and where it goes.
 type target struct {
-	digest     uuid.UUID
+	digest     *uuid.UUID
+	alert      *uuid.UUID // in place of a digest
 	name       string
 	project    int16
 	slug       string
 	title      string // of the project
 	weekly     bool
-	recipients []string
-	url        string // of the webhook; empty for e-mail
+	recipients []string // without members whose accounts are disabled
+	url        string   // of the webhook; empty for e-mail
 	secret     string
 }
 
-// delivery is a digest of a period that somebody has claimed.
+// delivery is a digest of a period, or the notification of an alert, that somebody has claimed.
 type delivery struct {
 	target
 	id       uuid.UUID
 	test     bool
-	period   Period
+	period   period.Period
+	due      time.Time // when it should have been sent
 	attempts int
 	state    string
 	failure  string
@@ -96,45 +100,54 @@ func (s store) schedules(ctx context.Context) ([]scheduled, error) {
 }
 
 // add makes the row of a period, unless there is one.
-func (s store) add(ctx context.Context, digest uuid.UUID, p Period, now time.Time) error {
+func (s store) add(ctx context.Context, digest uuid.UUID, p period.Period, due, now time.Time) error {
 	const insert = `
-		INSERT INTO workspace.deliveries (id, digest, test, first_day, last_day, next_at)
-		VALUES ($1, $2, false, $3, $4, $5)
+		INSERT INTO workspace.deliveries (id, digest, test, first_day, last_day, due_at, next_at)
+		VALUES ($1, $2, false, $3, $4, $5, $6)
 		ON CONFLICT (digest, first_day, last_day) WHERE NOT test DO NOTHING`
-	if _, err := s.pool.Exec(ctx, insert, uuid.Must(uuid.NewV7()), digest, p.First.Date(), p.Last.Date(), now); err != nil {
+	if _, err := s.pool.Exec(ctx, insert, uuid.Must(uuid.NewV7()), digest, p.First.Date(), p.Last.Date(), due, now); err != nil {
 		return fmt.Errorf("plan a digest: %w", err)
 	}
 	return nil
 }
 
-// claim takes a delivery that is due, so that nobody else does. What was planned before the digest was disabled or got another schedule is
-// not sent any more.
-func (s store) claim(ctx context.Context, now time.Time) (d delivery, found bool, err error) {
+// claim takes a delivery that is due, of none of some projects, so that nobody else does. What was planned before the digest or alert was
+// disabled or got another schedule is not sent any more.
+func (s store) claim(ctx context.Context, busy []int16, now time.Time) (d delivery, found bool, err error) {
 	const update = `
 		UPDATE workspace.deliveries v
 		SET state = 'sending', claimed_at = $1, attempts = v.attempts + 1
 		FROM (
-			SELECT w.id AS id, d.id AS digest, d.name, d.project, p.slug, p.name AS title, d.every, d.recipients, d.url, d.secret
+			SELECT w.id AS id, coalesce(d.name, a.name) AS name, p.id AS project, p.slug, p.name AS title, coalesce(d.every, a.every) AS every,
+			       coalesce(d.recipients, a.recipients) AS recipients, coalesce(d.url, a.url) AS url, coalesce(d.secret, a.secret) AS secret
 			FROM workspace.deliveries w
-			JOIN workspace.digests d ON d.id = w.digest AND (w.test OR d.enabled AND w.created_at >= d.scheduled_at)
-			JOIN auth.projects p ON p.id = d.project AND p.archived_at IS NULL
-			WHERE w.state = 'waiting' AND w.next_at <= $1
+			LEFT JOIN workspace.digests d ON d.id = w.digest
+			LEFT JOIN workspace.alerts a ON a.id = w.alert
+			JOIN auth.projects p ON p.id = coalesce(d.project, a.project) AND p.archived_at IS NULL
+			WHERE w.state = 'waiting' AND w.next_at <= $1 AND p.id <> ALL($2)
+			  AND (w.test OR coalesce(d.enabled, a.enabled) AND w.created_at >= coalesce(d.scheduled_at, a.scheduled_at))
 			ORDER BY w.next_at, w.id
 			LIMIT 1
 			FOR UPDATE OF w SKIP LOCKED
 		) t
 		WHERE v.id = t.id
-		RETURNING v.id, v.test, v.first_day, v.last_day, v.attempts, t.digest, t.name, t.project, t.slug, t.title, t.every = 'week', t.recipients, t.url, t.secret`
+		RETURNING v.id, v.digest, v.alert, v.test, v.first_day, v.last_day, v.due_at, v.attempts, t.name, t.project, t.slug, t.title, t.every = 'week', t.url, t.secret,
+			ARRAY(
+				SELECT one FROM unnest(t.recipients) WITH ORDINALITY AS r (one, n)
+				WHERE NOT EXISTS (
+					SELECT FROM auth.users u JOIN auth.members m ON m.user_id = u.id
+					WHERE m.project = t.project AND u.email = lower(one COLLATE "C") AND u.disabled_at IS NOT NULL)
+				ORDER BY n)`
 	var first, last time.Time
-	err = s.pool.QueryRow(ctx, update, now).Scan(&d.id, &d.test, &first, &last, &d.attempts, &d.digest, &d.name, &d.project, &d.slug, &d.title, &d.weekly,
-		&d.recipients, &d.url, &d.secret)
+	err = s.pool.QueryRow(ctx, update, now, busy).Scan(&d.id, &d.digest, &d.alert, &d.test, &first, &last, &d.due, &d.attempts, &d.name, &d.project, &d.slug, &d.title,
+		&d.weekly, &d.url, &d.secret, &d.recipients)
 	if err == pgx.ErrNoRows { //nolint:errorlint // Scan returns it as it is
 		return delivery{}, false, nil
 	}
 	if err != nil {
-		return delivery{}, false, fmt.Errorf("claim a digest: %w", err)
+		return delivery{}, false, fmt.Errorf("claim a delivery: %w", err)
 	}
-	d.period = Period{First: localtime.DayOfDate(first), Last: localtime.DayOfDate(last)}
+	d.period = period.Period{First: localtime.DayOfDate(first), Last: localtime.DayOfDate(last)}
 	return d, true, nil
 }
 
@@ -149,20 +162,36 @@ func (s store) finish(ctx context.Context, d delivery, now time.Time) error {
 		next = d.next
 	}
 	if _, err := s.pool.Exec(ctx, update, d.id, d.state, d.failure, d.complete, next, now, d.attempts); err != nil {
-		return fmt.Errorf("record a digest: %w", err)
+		return fmt.Errorf("record a delivery: %w", err)
 	}
 	return nil
 }
 
-// abandon ends the deliveries that were claimed before a time: their process has died. They may have been sent.
+// abandon ends the deliveries of digests that were claimed before a time: their process has died. They may have been sent. Notifications of
+// alerts are tried again: one that comes twice does less harm than one that does not come, and receivers recognise it by its id.
 func (s store) abandon(ctx context.Context, before, now time.Time) error {
 	const update = `
 		UPDATE workspace.deliveries
+		SET state = CASE WHEN again THEN 'waiting' ELSE 'failed' END, next_at = $2::timestamptz, done_at = CASE WHEN NOT again THEN $2::timestamptz END,
+		    failure = CASE WHEN again THEN 'The server stopped while it sent this.'
+		        ELSE 'The server stopped while it sent this. It may have arrived, so it is not sent again.' END
+		FROM (SELECT id AS claimed, alert IS NOT NULL AND NOT test AND attempts < $3 AS again FROM workspace.deliveries WHERE state = 'sending' AND claimed_at < $1) c
+		WHERE id = claimed AND state = 'sending' AND claimed_at < $1`
+	if _, err := s.pool.Exec(ctx, update, before, now, maxAttempts); err != nil {
+		return fmt.Errorf("end abandoned deliveries: %w", err)
+	}
+	return nil
+}
+
+// expire ends the deliveries that wait since before a time: their digest or alert was disabled or changed, or the project was archived.
+func (s store) expire(ctx context.Context, before, now time.Time) error {
+	const update = `
+		UPDATE workspace.deliveries
 		SET state = 'failed', done_at = $2,
-		    failure = 'The server stopped while it sent this. It may have arrived, so it is not sent again.'
-		WHERE state = 'sending' AND claimed_at < $1`
+		    failure = 'It was not sent: it was disabled or changed before, or the project was archived.'
+		WHERE state = 'waiting' AND next_at < $1`
 	if _, err := s.pool.Exec(ctx, update, before, now); err != nil {
-		return fmt.Errorf("end abandoned digests: %w", err)
+		return fmt.Errorf("end deliveries that nobody may send: %w", err)
 	}
 	return nil
 }
@@ -170,7 +199,7 @@ func (s store) abandon(ctx context.Context, before, now time.Time) error {
 // prune deletes what was planned before a time.
 func (s store) prune(ctx context.Context, before time.Time) error {
 	if _, err := s.pool.Exec(ctx, `DELETE FROM workspace.deliveries WHERE created_at < $1`, before); err != nil {
-		return fmt.Errorf("prune digests: %w", err)
+		return fmt.Errorf("prune deliveries: %w", err)
 	}
 	return nil
 }

@@ -20,11 +20,12 @@ import (
 	"time"
 
 	"github.com/hp-analytics/hp-analytics/internal/stats"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/period"
 )
 
-// Webhook sends digests to addresses that users choose. It reaches public addresses only, and Allowed.
+// Webhook sends digests and alerts to addresses that users choose. It reaches public addresses only, and Allowed.
 type Webhook struct {
-	// Allowed are networks that are reached although they are not public. Everybody who may set up a digest can make the platform send
+	// Allowed are networks that are reached although they are not public. Everybody who may set up a digest or an alert can make the platform send
 	// requests there.
 	Allowed []netip.Prefix
 }
@@ -44,6 +45,8 @@ type hook struct {
 	Complete bool       `json:"complete"`
 	Pending  int64      `json:"pending_events"`
 	Failed   int64      `json:"failed_events"`
+	DueAt    time.Time  `json:"due_at"`
+	Late     bool       `json:"late"`
 }
 
 type hookName struct {
@@ -67,7 +70,7 @@ type hookMoney struct {
 	Net      int64  `json:"net_minor"`
 }
 
-func periodOf(p Period, f Figures) hookPeriod {
+func periodOf(p period.Period, f Figures) hookPeriod {
 	answer := hookPeriod{From: p.First.String(), To: p.Last.String(), Users: f.Users, Exact: f.Exact, Counts: map[string]int64{}, Money: []hookMoney{}}
 	for i, column := range stats.Columns() {
 		answer.Counts[column] = f.Counts[i]
@@ -78,19 +81,16 @@ func periodOf(p Period, f Figures) hookPeriod {
 	return answer
 }
 
-func bodyOf(d *delivery, r Report) ([]byte, error) {
+// hookOf returns the body of a digest.
+func hookOf(d *delivery, r Report, late bool) hook {
 	kind := "digest"
 	if d.test {
 		kind = "digest.test"
 	}
-	body, err := json.Marshal(hook{
+	return hook{
 		ID: d.id.String(), Type: kind, Digest: hookName{d.digest.String(), d.name}, Project: hookName{d.slug, d.title}, TimeZone: r.Zone,
-		Period: periodOf(r.Period, r.Now), Previous: periodOf(r.Previous, r.Before), Complete: r.Complete, Pending: r.Pending, Failed: r.Failed,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("encode a digest: %w", err)
+		Period: periodOf(r.Period, r.Now), Previous: periodOf(r.Previous, r.Before), Complete: r.Complete, Pending: r.Pending, Failed: r.Failed, DueAt: d.due.UTC(), Late: late,
 	}
-	return body, nil
 }
 
 // secretPrefix begins the secrets of webhooks (Standard Webhooks).
@@ -108,11 +108,11 @@ func sign(secret, id string, at int64, body []byte) (string, error) {
 	return "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil)), nil
 }
 
-// send posts a digest. All attempts have the same Webhook-Id, by which a receiver recognises one that it has already.
-func (w Webhook) send(ctx context.Context, d *delivery, r Report, now time.Time) error {
-	body, err := bodyOf(d, r)
+// send posts content. All attempts have the same Webhook-Id, by which a receiver recognises one that it has already.
+func (w Webhook) send(ctx context.Context, d *delivery, content any, now time.Time) error {
+	body, err := json.Marshal(content)
 	if err != nil {
-		return err
+		return fmt.Errorf("encode what is sent: %w", err)
 	}
 	signature, err := sign(d.secret, d.id.String(), now.Unix(), body)
 	if err != nil {

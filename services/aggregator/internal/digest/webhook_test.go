@@ -71,7 +71,7 @@ func TestWebhookAddresses(t *testing.T) {
 		{"http://127.0.0.1:1/", home, "cannot be reached", false},
 	} {
 		d := &delivery{id: uuid.New(), target: target{url: test.url, secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}}
-		err := Webhook{Allowed: test.allowed}.send(context.WithoutCancel(t.Context()), d, Report{}, time.Unix(1, 0))
+		err := Webhook{Allowed: test.allowed}.send(context.WithoutCancel(t.Context()), d, struct{}{}, time.Unix(1, 0))
 		f, _ := errors.AsType[*failure](err)
 		switch {
 		case test.want == "" && err != nil:

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/authn"
+	"github.com/hp-analytics/hp-analytics/internal/stats/userset"
 	"github.com/hp-analytics/hp-analytics/services/analytics/internal/report"
 )
 
@@ -59,26 +59,14 @@ func readExactUsers(ctx context.Context, tx pgx.Tx, project any, r report.Range)
 	if err != nil {
 		return nil, fmt.Errorf("sets of users: %w", err)
 	}
-	type place struct {
-		day   time.Time
-		chunk int32
-	}
-	users := map[time.Time]int64{}
-	var at, last place
+	var users userset.Counter[time.Time]
+	var day time.Time
+	var chunk int32
 	var stored []byte
-	set, read := roaring.New(), 0
-	_, err = pgx.ForEachRow(rows, []any{&at.day, &at.chunk, &stored}, func() error {
+	read := 0
+	_, err = pgx.ForEachRow(rows, []any{&day, &chunk, &stored}, func() error {
 		read++
-		if at != last {
-			users[last.day] += int64(set.GetCardinality())
-			set, last = roaring.New(), at
-		}
-		lane := roaring.New()
-		if err := lane.UnmarshalBinary(stored); err != nil {
-			return fmt.Errorf("decode: %w", err)
-		}
-		set.Or(lane)
-		return nil
+		return users.Add(day, chunk, stored)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("sets of users: %w", err)
@@ -86,6 +74,5 @@ func readExactUsers(ctx context.Context, tx pgx.Tx, project any, r report.Range)
 	if read > maxSets {
 		return nil, nil
 	}
-	users[last.day] += int64(set.GetCardinality())
-	return users, nil
+	return users.Users(), nil
 }

@@ -1,4 +1,5 @@
-package digest
+// Package period has the days that digests and alerts are about, and when these are due.
+package period
 
 import (
 	"time"
@@ -6,7 +7,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/internal/localtime"
 )
 
-// Schedule says when a digest is due.
+// Schedule says when a digest or the evaluation of an alert is due.
 type Schedule struct {
 	Weekly    bool
 	Hour      int // of the day after the period, by the clocks of the project
@@ -16,7 +17,7 @@ type Schedule struct {
 
 const daysInWeek = 7
 
-// Period are the days that a digest is about, both inclusive.
+// Period are the days that are looked at, both inclusive.
 type Period struct{ First, Last localtime.Day }
 
 // Before returns the period of equal length before p.
@@ -28,7 +29,7 @@ func (p Period) Before() Period {
 // Ends returns the instant after the last one of the period.
 func (p Period) Ends(zone *time.Location) time.Time { return (p.Last + 1).Start(zone) }
 
-// Latest returns the newest period whose digest is due at now, and since when it is.
+// Latest returns the newest period that is due at now, and since when it is.
 func (s Schedule) Latest(now time.Time) (Period, time.Time) {
 	day := localtime.DayOf(now, s.Zone)
 	for ; ; day-- {
@@ -53,3 +54,16 @@ func (s Schedule) before(day localtime.Day) Period {
 	}
 	return Period{First: day - 1, Last: day - 1}
 }
+
+// String returns the days as a person reads them.
+func (p Period) String() string {
+	const layout = "2 January 2006"
+	if p.First == p.Last {
+		return p.First.Date().Format(layout)
+	}
+	return p.First.Date().Format(layout) + " – " + p.Last.Date().Format(layout)
+}
+
+// Grid is the distance of the instants at which anything can be due: hours of all time zones begin at quarters of hours in UTC. So nobody needs
+// to look for what is due more often.
+const Grid = 15 * time.Minute
