@@ -4858,6 +4858,15 @@ type ReceiveShopifyParams struct {
 	XShopifyTest string `json:"X-Shopify-Test,omitempty,omitzero"`
 }
 
+// ReceiveStripeJSONBody defines parameters for ReceiveStripe.
+type ReceiveStripeJSONBody map[string]interface{}
+
+// ReceiveStripeParams defines parameters for ReceiveStripe.
+type ReceiveStripeParams struct {
+	// StripeSignature The time and the signatures, as Stripe makes them.
+	StripeSignature string `json:"Stripe-Signature,omitempty,omitzero"`
+}
+
 // CreateOrderParams defines parameters for CreateOrder.
 type CreateOrderParams struct {
 	// Wait `aggregated` delays the answer until everything that was sent, duplicates included, is part of the numbers. The status is then 200. If that takes longer than the service waits (5 s unless configured otherwise), the answer is 202: the write is stored, and its receipt says when it is aggregated.
@@ -6434,6 +6443,28 @@ func (c *Client) ReceiveShopify(ctx context.Context, key string, body ReceiveSho
 		call.setHeader("X-Shopify-Topic", params.XShopifyTopic)
 		call.setHeader("X-Shopify-Hmac-Sha256", params.XShopifyHmacSha256)
 		call.setHeader("X-Shopify-Test", params.XShopifyTest)
+	}
+	err = c.do(ctx, call, &body, &result, options)
+	return result, err
+}
+
+// ReceiveStripe calls POST /hooks/stripe/{key}: take the webhooks of Stripe.
+//
+// The address of an endpoint of Stripe, for events of any version of its API. `docs/connect/stripe.md` shows how to set it up and says what
+// the events do not carry. `Stripe-Signature` must sign the body with the secret of the key, and be at most 5 minutes old.
+//
+// `checkout.session.completed`, `checkout.session.async_payment_succeeded`, `payment_intent.succeeded`, `charge.succeeded` and `invoice.paid` are
+// orders, `refund.created` and `charge.refunded` are refunds; all others are answered and not counted. The id of the order is that of the invoice, or else of the payment intent, so a
+// payment of which several events tell is one order. It has the lines of the invoice, or one line with the `sku` and `quantity` of the object's metadata.
+//
+// Answers are those of `/hooks/shopify/{key}`.
+func (c *Client) ReceiveStripe(ctx context.Context, key string, body ReceiveStripeJSONBody, params *ReceiveStripeParams, options ...CallOption) (result HookResult, err error) {
+	call := &call{
+		operation: "receiveStripe", method: http.MethodPost,
+		path: fmt.Sprintf("/hooks/stripe/%s", pathSegment(key)),
+	}
+	if params != nil {
+		call.setHeader("Stripe-Signature", params.StripeSignature)
 	}
 	err = c.do(ctx, call, &body, &result, options)
 	return result, err

@@ -2164,6 +2164,45 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/hooks/stripe/{key}": {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path: {
+                /**
+                 * @description A key of the kind `shopify` or `stripe`.
+                 * @example hpc_Zk3vQ0b1c2d3e4f5g6h7i8j9k0l1m2n3o4p5q6r7s8t1hGknS
+                 */
+                key: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take the webhooks of Stripe
+         * @description The address of an endpoint of Stripe, for events of any version of its API. `docs/connect/stripe.md` shows how to set it up and says what
+         *     the events do not carry. `Stripe-Signature` must sign the body with the secret of the key, and be at most 5 minutes old.
+         *
+         *     `checkout.session.completed`, `checkout.session.async_payment_succeeded`, `payment_intent.succeeded`, `charge.succeeded` and `invoice.paid` are
+         *     orders, `refund.created` and `charge.refunded` are refunds; all others are answered and not counted. The id of the order is that of the invoice, or else of the payment intent, so a
+         *     payment of which several events tell is one order. It has the lines of the invoice, or one line with the `sku` and `quantity` of the object's metadata.
+         *
+         *     Answers are those of `/hooks/shopify/{key}`.
+         */
+        post: operations["receiveStripe"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/refunds": {
         parameters: {
             query?: never;
@@ -11617,6 +11656,63 @@ export interface operations {
             cookie?: never;
         };
         /** @description An order or a refund as Shopify sends it; at most 5 MiB. */
+        requestBody: {
+            content: {
+                "application/json": {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description Everything that can be stored is durable. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HookResult"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    receiveStripe: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+                /**
+                 * @description The time and the signatures, as Stripe makes them.
+                 * @example t=1773480413,v1=5257a869e7ecebeda32affa62cdca3fa51cad7e77a0e56ff536d0ce8e108d8bd
+                 */
+                "Stripe-Signature"?: string;
+            };
+            path: {
+                /**
+                 * @description A key of the kind `shopify` or `stripe`.
+                 * @example hpc_Zk3vQ0b1c2d3e4f5g6h7i8j9k0l1m2n3o4p5q6r7s8t1hGknS
+                 */
+                key: string;
+            };
+            cookie?: never;
+        };
+        /** @description An event as Stripe sends it; at most 1 MiB. */
         requestBody: {
             content: {
                 "application/json": {

@@ -224,7 +224,7 @@ func TestOperations(t *testing.T) {
 			"beginImport", "createEvent", "createEventsBulk", "createOrder", "createOrdersBulk", "createPurchase",
 			"createPurchasesBulk", "createRefund", "createStandaloneRefund", "createStandaloneRefundsBulk", "eraseUser",
 			"exportEvents", "exportOrders", "exportRefunds", "exportUser", "finishImport", "getBatchReceipt", "getErasure", "getExport", "getImport",
-			"getOrder", "getSegmentSettings", "getSourceConfig", "listErasures", "listEvents", "listExports", "listRejections", "listUserEvents", "receiveShopify", "sendBeacon",
+			"getOrder", "getSegmentSettings", "getSourceConfig", "listErasures", "listEvents", "listExports", "listRejections", "listUserEvents", "receiveShopify", "receiveStripe", "sendBeacon",
 			"sendPostHog", "sendPostHogEvent", "sendPostHogEventPlain", "sendPostHogPlain", "sendSegment", "sendSegmentBeacon",
 		},
 		"analytics": {

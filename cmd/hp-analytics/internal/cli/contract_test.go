@@ -6,6 +6,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -122,6 +124,7 @@ func exerciseContract(t *testing.T, url, dir string) {
 	key := v.do(http.StatusCreated, post, "/auth/api-keys", `{"name":"contract","scopes":["ingest","read"]}`, "key")
 	pages := v.do(http.StatusCreated, post, "/auth/api-keys", `{"name":"pages","kind":"public","scopes":["ingest"],"public":{"origins":["*"]}}`, "key")
 	shop := v.do(http.StatusCreated, post, "/auth/api-keys", `{"name":"shop","kind":"shopify","scopes":["ingest"],"signing_secret":"shpss_0123456789"}`, "key")
+	stripe := v.do(http.StatusCreated, post, "/auth/api-keys", `{"name":"stripe","kind":"stripe","scopes":["ingest"],"signing_secret":"shpss_0123456789"}`, "key")
 	hook := v.do(http.StatusCreated, post, "/auth/api-keys", `{"name":"hook","kind":"shopify","scopes":["ingest"]}`, "id")
 	v.do(http.StatusNoContent, http.MethodPut, "/auth/api-keys/"+hook+"/signing-secret", `{"secret":"shpss_0123456789"}`, "")
 	doomed := v.do(http.StatusCreated, post, "/auth/api-keys", `{"name":"doomed","scopes":["read"]}`, "id")
@@ -146,7 +149,7 @@ func exerciseContract(t *testing.T, url, dir string) {
 	v.do(http.StatusOK, get, "/segment/v1/projects/"+pages+"/settings", "", "")
 	v.do(http.StatusOK, get, "/segment/sourceConfig/?writeKey="+pages, "", "")
 	v.do(http.StatusAccepted, post, "/events/beacon", `{"events":[{"type":"page","anonymous_id":"visitor"}]}`, "", "Authorization: Bearer "+pages)
-	v.exerciseHooks(shop)
+	v.exerciseHooks(shop, stripe)
 	v.token = key
 	v.exerciseOrders()
 	v.exerciseReports()
@@ -311,7 +314,7 @@ func (v *visitor) exerciseProjects(adaToken, adaID string) {
 }
 
 // exerciseHooks sends a webhook of a shop, whose key is in the path.
-func (v *visitor) exerciseHooks(shopify string) {
+func (v *visitor) exerciseHooks(shopify, stripe string) {
 	v.t.Helper()
 	v.token = ""
 	const body = `{"id":1}`
@@ -319,6 +322,10 @@ func (v *visitor) exerciseHooks(shopify string) {
 	mac.Write([]byte(body))
 	v.do(http.StatusOK, http.MethodPost, "/hooks/shopify/"+shopify, body, "result",
 		"X-Shopify-Topic: products/update", "X-Shopify-Hmac-Sha256: "+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+	stamp := strconv.FormatInt(time.Now().Unix(), 10)
+	mac.Reset()
+	mac.Write([]byte(stamp + "." + body))
+	v.do(http.StatusOK, http.MethodPost, "/hooks/stripe/"+stripe, body, "result", "Stripe-Signature: t="+stamp+",v1="+hex.EncodeToString(mac.Sum(nil)))
 }
 
 // exerciseOrders sends purchases, orders and refunds with an API key, and reads them.

@@ -129,6 +129,7 @@ func TestPaths(t *testing.T) {
 		"ingest    POST   /events/beacon                     sendBeacon",
 		"ingest    POST   /events/bulk                       createEventsBulk",
 		"ingest    POST   /hooks/shopify/{key}               receiveShopify",
+		"ingest    POST   /hooks/stripe/{key}                receiveStripe",
 		"ingest    POST   /imports                           beginImport",
 		"ingest    POST   /orders                            createOrder",
 		"ingest    POST   /orders/bulk                       createOrdersBulk",

@@ -1712,6 +1712,15 @@ type ReceiveShopifyParams struct {
 	XShopifyTest *string `json:"X-Shopify-Test,omitempty"`
 }
 
+// ReceiveStripeJSONBody defines parameters for ReceiveStripe.
+type ReceiveStripeJSONBody map[string]interface{}
+
+// ReceiveStripeParams defines parameters for ReceiveStripe.
+type ReceiveStripeParams struct {
+	// StripeSignature The time and the signatures, as Stripe makes them.
+	StripeSignature *string `json:"Stripe-Signature,omitempty"`
+}
+
 // CreateOrderParams defines parameters for CreateOrder.
 type CreateOrderParams struct {
 	// Wait `aggregated` delays the answer until everything that was sent, duplicates included, is part of the numbers. The status is then 200. If that takes longer than the service waits (5 s unless configured otherwise), the answer is 202: the write is stored, and its receipt says when it is aggregated.
@@ -1867,6 +1876,9 @@ type CreateEventsBulkJSONRequestBody = EventBulkRequest
 
 // ReceiveShopifyJSONRequestBody defines body for ReceiveShopify for application/json ContentType.
 type ReceiveShopifyJSONRequestBody ReceiveShopifyJSONBody
+
+// ReceiveStripeJSONRequestBody defines body for ReceiveStripe for application/json ContentType.
+type ReceiveStripeJSONRequestBody ReceiveStripeJSONBody
 
 // BeginImportJSONRequestBody defines body for BeginImport for application/json ContentType.
 type BeginImportJSONRequestBody = ImportRequest
@@ -2366,6 +2378,9 @@ type ServerInterface interface {
 	// ReceiveShopify Take the webhooks of a shop of Shopify
 	// (POST /hooks/shopify/{key})
 	ReceiveShopify(w http.ResponseWriter, r *http.Request, key string, params ReceiveShopifyParams)
+	// ReceiveStripe Take the webhooks of Stripe
+	// (POST /hooks/stripe/{key})
+	ReceiveStripe(w http.ResponseWriter, r *http.Request, key string, params ReceiveStripeParams)
 	// BeginImport Announce an import of history
 	// (POST /imports)
 	BeginImport(w http.ResponseWriter, r *http.Request)
@@ -2510,6 +2525,12 @@ func (_ Unimplemented) GetExport(w http.ResponseWriter, r *http.Request, id open
 // ReceiveShopify Take the webhooks of a shop of Shopify
 // (POST /hooks/shopify/{key})
 func (_ Unimplemented) ReceiveShopify(w http.ResponseWriter, r *http.Request, key string, params ReceiveShopifyParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ReceiveStripe Take the webhooks of Stripe
+// (POST /hooks/stripe/{key})
+func (_ Unimplemented) ReceiveStripe(w http.ResponseWriter, r *http.Request, key string, params ReceiveStripeParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -3224,6 +3245,56 @@ func (siw *ServerInterfaceWrapper) ReceiveShopify(w http.ResponseWriter, r *http
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ReceiveShopify(w, r, key, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ReceiveStripe operation middleware
+func (siw *ServerInterfaceWrapper) ReceiveStripe(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "key" -------------
+	var key string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "key", chi.URLParam(r, "key"), &key, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "key", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReceiveStripeParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Stripe-Signature" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Stripe-Signature")]; found {
+		var StripeSignature string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Stripe-Signature", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Stripe-Signature", valueList[0], &StripeSignature, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Stripe-Signature", Err: err})
+			return
+		}
+
+		params.StripeSignature = &StripeSignature
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ReceiveStripe(w, r, key, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -4310,6 +4381,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/hooks/shopify/{key}", wrapper.ReceiveShopify)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/hooks/stripe/{key}", wrapper.ReceiveStripe)
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/imports", wrapper.BeginImport)

@@ -27,8 +27,6 @@ var (
 	errOtherHook = errs.New(errs.Forbidden, "forbidden", "The key is of the webhooks of another service.")
 	errUnsigned  = errs.New(errs.Unavailable, "signing_secret_missing",
 		"The secret is not set with which the service signs. Set it with PUT /auth/api-keys/{id}/signing-secret; the service sends the webhook again.")
-	errSignature = errs.New(errs.Unauthenticated, "invalid_signature",
-		"The signature does not fit: the secret of the key is not the one with which the service signs, or the body was changed on its way.")
 	errOrderToCome error = errs.New(errs.Conflict, "order_to_come", "The order is not known yet. Send the webhook again.").After(time.Minute)
 )
 
@@ -172,7 +170,11 @@ func (k *keyed) storeHookRefund(sender event.Caller, r *webhook.Refund) (replaye
 	case r.Currency != "" && of.Currency != r.Currency:
 		r.Draft.Refuse("/currency", event.CodeInvalidValue, "The order is in "+of.Currency+".")
 	}
-	outcome, err := k.orders.Refund(k.ctx, sender, id, &r.Draft)
+	draft := &r.Draft
+	if all := draft.Has(event.FieldAmount) && draft.AmountMinor >= of.AmountMinor()-of.RefundedMinor(); all && !draft.Refused() {
+		draft = &r.Rest // units come back, too
+	}
+	outcome, err := k.orders.Refund(k.ctx, sender, id, draft)
 	if errs.CodeOf(err) == order.CodeRefundTooLarge {
 		outcome, err = k.orders.Refund(k.ctx, sender, id, &r.Rest)
 	}

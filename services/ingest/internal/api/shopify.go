@@ -16,7 +16,7 @@ func (s *Server) ReceiveShopify(w http.ResponseWriter, r *http.Request, key stri
 		service: authn.Shopify, format: shopifyFormat,
 		verify: func(secret string, body []byte) error {
 			if !shopify.Signed(secret, r.Header.Get("X-Shopify-Hmac-Sha256"), body) {
-				return errSignature
+				return webhook.ErrSignature
 			}
 			return nil
 		},

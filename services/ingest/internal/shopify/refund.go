@@ -36,19 +36,19 @@ type refundLine struct {
 }
 
 // currency returns the currency of the amounts; empty if nothing says it.
-func (r *refund) currency() foreign.Text {
-	for _, l := range r.RefundLines {
+func (p *refund) currency() foreign.Text {
+	for _, l := range p.RefundLines {
 		if l != nil && l.Set.Shop.Currency != "" {
 			return l.Set.Shop.Currency
 		}
 	}
-	for i := range r.Adjustments {
-		if c := r.Adjustments[i].Set.Shop.Currency; c != "" {
+	for i := range p.Adjustments {
+		if c := p.Adjustments[i].Set.Shop.Currency; c != "" {
 			return c
 		}
 	}
-	for i := range r.Transactions {
-		if c := r.Transactions[i].Currency; c != "" {
+	for i := range p.Transactions {
+		if c := p.Transactions[i].Currency; c != "" {
 			return c
 		}
 	}

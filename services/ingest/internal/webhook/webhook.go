@@ -7,9 +7,17 @@ import (
 	"time"
 
 	"github.com/hp-analytics/hp-analytics/internal/money"
+	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/event"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/foreign"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/order"
+)
+
+// The answers to bodies that the service did not sign with the secret of the key.
+var (
+	ErrSignature error = errs.New(errs.Unauthenticated, "invalid_signature",
+		"The signature does not fit: the secret of the key is not the one with which the service signs, or the body was changed on its way.")
+	ErrStale error = errs.New(errs.Unauthenticated, "signature_too_old", "The body was signed more than 5 minutes ago. Services sign again when they send again.")
 )
 
 // Delivery is what a webhook says: an order, a refund, or nothing that is counted.
