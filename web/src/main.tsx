@@ -5,6 +5,7 @@ import { useEffect, useState } from "preact/hooks";
 import { AccountPage } from "./pages/account";
 import { AuditPage } from "./pages/audit";
 import { DebugPage } from "./pages/debug";
+import { DigestsPage } from "./pages/digests";
 import { EventsPage } from "./pages/events";
 import { ImportPage } from "./pages/import";
 import { JoinPage } from "./pages/join";
@@ -61,6 +62,7 @@ function Page() {
   if (name === "live" && id === undefined) return <LivePage />;
   if (name === "users" && id === undefined) return <UsersPage />;
   if (name === "users" && id !== undefined && more === undefined) return <UserPage key={id} id={id} />;
+  if (name === "digests" && id === undefined) return <DigestsPage />;
   if (name === "keys" && id === undefined) return <KeysPage />;
   if (name === "members" && id === undefined) return <MembersPage />;
   if (name === "settings" && id === undefined) return <SettingsPage />;

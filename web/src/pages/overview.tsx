@@ -64,8 +64,9 @@ export function OverviewPage() {
   const p = period.value;
   const url = address("/analytics/overview", { from: p.from, to: p.to, interval: interval.value });
   const loaded = useAnswer<Overview>(url);
-  const o = loaded.answer;
-  const ever = useAnswer<Overview>(empty(o) && mayManage.value ? address("/analytics/overview", { from: plusDays(today(), 1 - longest), to: today(), interval: "month" }) : "");
+  const ever = useAnswer<Overview>(empty(loaded.answer) && mayManage.value ? address("/analytics/overview", { from: plusDays(today(), 1 - longest), to: today(), interval: "month" }) : "");
+  const undecided = empty(loaded.answer) && mayManage.value && !ever.answer && !ever.error; // whether it was always empty
+  const o = undecided ? undefined : loaded.answer;
   const [guided, setGuided] = useState(false);
   useEffect(() => {
     if (empty(ever.answer)) setGuided(true); // until the person has seen the event arrive

@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/page"
@@ -28,17 +30,23 @@ type dashboardPage struct {
 	anyone bool   // it is for people who are not signed in
 }
 
-// dashboardPages are all pages. ID stands for the id of a product.
+// dashboardPages are all pages. ID stands for the id of a product, and LINK and LOCKED for the paths of share links, the second with a password.
 var dashboardPages = []dashboardPage{
 	{name: "signin", path: "/", shows: "Sign in", anyone: true},
 	{name: "join", path: "/app/join#hpi_example", shows: "You are invited", anyone: true},
-	{name: "overview", path: "/", shows: "in an average hour"},
+	{name: "shared", path: "LINK", shows: "The last 7 days", anyone: true},
+	{name: "locked", path: "LOCKED", shows: "Password", anyone: true},
+	{name: "guide", path: "/?project=empty", shows: "Send your first event"},
+	{name: "overview", path: "/?project=default", shows: "in an average hour"},
 	{name: "products", path: "/app/products", shows: "SKU"},
 	{name: "import", path: "/app/products/import", shows: "Import"},
 	{name: "product", path: "/app/products/ID", shows: "Put into a cart"},
 	{name: "events", path: "/app/events", shows: "Names"},
+	{name: "users", path: "/app/users", shows: "Exports"},
+	{name: "user", path: "/app/users/u", shows: "Timeline"},
 	{name: "live", path: "/app/live", shows: "appear here as they are stored"},
 	{name: "debug", path: "/app/debug", shows: "Nothing was refused in the last 7 days."},
+	{name: "digests", path: "/app/digests", shows: "Numbers of the week"},
 	{name: "keys", path: "/app/keys?state=all", shows: "revoked"},
 	{name: "members", path: "/app/members", shows: "viewer@example.com"},
 	{name: "settings", path: "/app/settings", shows: "All projects"},
@@ -52,10 +60,10 @@ var dashboardPages = []dashboardPage{
 var themes = []string{"light", "dark"}
 
 // shows opens a page and waits until all of it is there.
-func (b *tab) shows(page dashboardPage, product string) {
+func (b *tab) shows(page dashboardPage) {
 	b.t.Helper()
 	b.do(chromedp.Navigate("about:blank")) // else another text behind the # would not load the page
-	b.open(strings.ReplaceAll(page.path, "ID", product))
+	b.open(page.path)
 	b.sees(page.shows)
 	b.until(`document.querySelector("h1, main p") !== null && document.querySelector(".skeleton") === null`)
 }
@@ -70,9 +78,17 @@ func (b *tab) theme(name string) {
 // awaited waits for the promise that an expression makes.
 func awaited(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }
 
-// everyPage visits all pages, those without a session first.
-func (b *tab) everyPage(product string, visit func(page dashboardPage)) {
+// everyPage visits all pages of a shop with a product, those without a session first. It makes what pages need to show something.
+func (b *tab) everyPage(s shop, product string, visit func(page dashboardPage)) {
 	b.t.Helper()
+	const link = `{"name":"Numbers","report":{"kind":"overview","days":7},"expires_at":%q%s}`
+	shared := func(more string) string {
+		body := fmt.Sprintf(link, time.Now().Add(time.Hour).Format(time.RFC3339), more)
+		return s.send(http.MethodPost, "/auth/share-links", s.admin, body)["path"].(string)
+	}
+	places := strings.NewReplacer("ID", product, "LINK", shared(""), "LOCKED", shared(`,"password":"`+password+`"`))
+	s.send(http.MethodPost, "/digests", s.admin, `{"name":"Numbers of the week","every":"week","hour":8,"recipients":["ada@example.com"],"enabled":true}`)
+	s.send(http.MethodPost, "/auth/projects", s.admin, `{"slug":"empty","name":"Empty"}`)
 	signedIn := false
 	for _, page := range dashboardPages {
 		if !page.anyone && !signedIn {
@@ -81,7 +97,8 @@ func (b *tab) everyPage(product string, visit func(page dashboardPage)) {
 			b.do(chromedp.WaitVisible(`nav a`))
 			signedIn = true
 		}
-		b.shows(page, product)
+		page.path = places.Replace(page.path)
+		b.shows(page)
 		visit(page)
 	}
 }
@@ -91,7 +108,7 @@ func TestAccessibility(t *testing.T) {
 	t.Parallel()
 	s, id := busyShop(t)
 	b := newTab(t, s.url)
-	b.everyPage(id, func(page dashboardPage) { b.accessible(page.name) })
+	b.everyPage(s, id, func(page dashboardPage) { b.accessible(page.name) })
 }
 
 // accessible runs axe on the page that is open, in both themes, at the width of a desk and of a phone: it finds no violation of WCAG 2.2 AA.
@@ -135,7 +152,7 @@ func TestNoSidewaysScrolling(t *testing.T) {
 	t.Parallel()
 	s, id := busyShop(t)
 	b := newTab(t, s.url)
-	b.everyPage(id, func(page dashboardPage) {
+	b.everyPage(s, id, func(page dashboardPage) {
 		for _, width := range []int64{360, 768, 2560} {
 			b.do(chromedp.EmulateViewport(width, 900))
 			if got := b.value(`document.documentElement.scrollWidth > innerWidth`); got != "false" {
@@ -150,12 +167,12 @@ func TestNoSidewaysScrolling(t *testing.T) {
 // which it is read, and always with a mark of where the focus is.
 func TestKeyboardWalk(t *testing.T) {
 	t.Parallel()
-	s, id := busyShop(t)
+	s, _ := busyShop(t)
 	b := newTab(t, s.url)
 	b.open("/")
 	b.signIn("admin@example.com")
 	b.do(chromedp.WaitVisible(`nav a`))
-	b.shows(dashboardPage{path: "/", shows: "in an average hour"}, id)
+	b.shows(dashboardPage{path: "/", shows: "in an average hour"})
 	b.do(chromedp.KeyEvent(kb.Tab))
 	if got := b.value(`document.activeElement.className`); got != "skip" {
 		t.Fatalf("the first stop is %q", got)
@@ -208,7 +225,7 @@ func TestBudgets(t *testing.T) {
 		_, err := page.AddScriptToEvaluateOnNewDocument(watch).Do(ctx)
 		return err
 	}))
-	b.everyPage(id, func(page dashboardPage) {
+	b.everyPage(s, id, func(page dashboardPage) {
 		requests, err := strconv.Atoi(b.value(`performance.getEntriesByType("resource").length + 1`))
 		if err != nil || requests > mostRequests {
 			t.Errorf("%s makes %d requests, %v", page.name, requests, err)
@@ -238,7 +255,7 @@ func TestScreenshots(t *testing.T) {
 		}
 	}
 	b := newTab(t, s.url)
-	b.everyPage(id, func(page dashboardPage) { b.pictures(page.name) })
+	b.everyPage(s, id, func(page dashboardPage) { b.pictures(page.name) })
 }
 
 // pictures takes screenshots of the page that is open, and keeps them with -screens.
