@@ -16,6 +16,9 @@ export interface Loaded<A> {
   retry: () => void;
 }
 
+// settled is whether an address was read, or could not be. What stands below a list of unknown length is drawn then, so that it does not move.
+export const settled = (loaded: Loaded<unknown>): boolean => loaded.answer !== undefined || loaded.error !== undefined;
+
 // refreshEvery is the time between two reads of the same address, in milliseconds.
 const refreshEvery = 15_000;
 

@@ -3,6 +3,7 @@ import "./main.css";
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { AccountPage } from "./pages/account";
+import { AlertsPage } from "./pages/alerts";
 import { AuditPage } from "./pages/audit";
 import { DebugPage } from "./pages/debug";
 import { DigestsPage } from "./pages/digests";
@@ -62,6 +63,7 @@ function Page() {
   if (name === "live" && id === undefined) return <LivePage />;
   if (name === "users" && id === undefined) return <UsersPage />;
   if (name === "users" && id !== undefined && more === undefined) return <UserPage key={id} id={id} />;
+  if (name === "alerts" && id === undefined) return <AlertsPage />;
   if (name === "digests" && id === undefined) return <DigestsPage />;
   if (name === "keys" && id === undefined) return <KeysPage />;
   if (name === "members" && id === undefined) return <MembersPage />;

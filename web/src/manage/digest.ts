@@ -1,6 +1,7 @@
 // What is said of a digest.
 import type { Schemas } from "../api";
 import { ago, day } from "../format";
+import { nobody, readReceiver, receiverOf, type Receiver } from "./receiver";
 
 export type Digest = Schemas["Digest"];
 export type DigestRequest = Schemas["DigestRequest"];
@@ -13,18 +14,15 @@ export const clock = (hour: number): string => `${String(hour).padStart(2, "0")}
 export const when = (d: Pick<Digest, "every" | "hour">): string => `${d.every === "day" ? "every day" : "every week"} at ${clock(d.hour)}`;
 
 // DigestDraft is what is typed of a digest.
-export interface DigestDraft { name: string; every: Digest["every"]; hour: number; webhook: boolean; recipients: string; url: string; enabled: boolean }
+export interface DigestDraft extends Receiver { name: string; every: Digest["every"]; hour: number; enabled: boolean }
 
-export const newDigest: DigestDraft = { name: "", every: "week", hour: 8, webhook: false, recipients: "", url: "", enabled: true };
+export const newDigest: DigestDraft = { ...nobody, name: "", every: "week", hour: 8, enabled: true };
 
-export const digestDraft = (d: Digest): DigestDraft => ({
-  name: d.name, every: d.every, hour: d.hour, webhook: d.url !== "", recipients: d.recipients.join("\n"), url: d.url, enabled: d.enabled,
-});
+export const digestDraft = (d: Digest): DigestDraft => ({ ...receiverOf(d), name: d.name, every: d.every, hour: d.hour, enabled: d.enabled });
 
 // readDigest returns the digest of a draft. The server checks it.
 export function readDigest(d: DigestDraft): DigestRequest {
-  const to = d.webhook ? { url: d.url.trim() } : { recipients: d.recipients.split(/[\s,;]+/).filter((one) => one !== "") };
-  return { name: d.name.trim(), every: d.every, hour: d.hour, enabled: d.enabled, ...to };
+  return { name: d.name.trim(), every: d.every, hour: d.hour, enabled: d.enabled, ...readReceiver(d) };
 }
 
 // digestFields are what a person changes, as it is shown.

@@ -4,11 +4,11 @@ import { address, get, send, type Answer, type Schemas } from "../api";
 import { ConflictTable } from "../parts/conflict";
 import { Dialog } from "../parts/dialog";
 import { Field } from "../parts/field";
-import { Secret } from "../parts/secret";
 import { useSubmit, type Submit } from "../parts/submit";
 import { say } from "../parts/toast";
 import { equal } from "../products/content";
 import { clock, digestDraft, digestFields, hours, newDigest, readDigest, requestOf, type Digest, type DigestDraft, type DigestRequest } from "./digest";
+import { MadeWebhook, ReceiverFields } from "./receiver";
 
 interface Props {
   digest?: Digest; // undefined makes a new one
@@ -77,16 +77,7 @@ function Controls({ draft, fixed, errorOf, onChange }: ControlProps) {
       <Field label="Name" help="It is in the subject of e-mails." error={errorOf("/name")}>
         {(wired) => <input {...wired} name="name" required maxLength={100} value={draft.name} onInput={(event) => onChange({ name: event.currentTarget.value })} />}
       </Field>
-      {!fixed && <Channel webhook={draft.webhook} onChange={(webhook) => onChange({ webhook })} />}
-      {draft.webhook ? (
-        <Field label="Address of the webhook" help="It gets a signed POST with the numbers as JSON." error={errorOf("/url")}>
-          {(wired) => <input {...wired} name="url" type="url" required maxLength={2000} value={draft.url} onInput={(event) => onChange({ url: event.currentTarget.value })} />}
-        </Field>
-      ) : (
-        <Field label="Recipients" help="One e-mail address a line, at most 20. All of them see each other." error={errorOf("/recipients")}>
-          {(wired) => <textarea {...wired} name="recipients" required rows={3} value={draft.recipients} onInput={(event) => onChange({ recipients: event.currentTarget.value })} />}
-        </Field>
-      )}
+      <ReceiverFields receiver={draft} fixed={fixed} errorOf={errorOf} onChange={onChange} />
       <Field label="Sent">
         {(wired) => (
           <select {...wired} name="every" value={draft.every} onChange={(event) => onChange({ every: event.currentTarget.value as Digest["every"] })}>
@@ -107,16 +98,6 @@ function Controls({ draft, fixed, errorOf, onChange }: ControlProps) {
   );
 }
 
-function Channel({ webhook, onChange }: { webhook: boolean; onChange: (webhook: boolean) => void }) {
-  return (
-    <fieldset>
-      <legend>By</legend>
-      <label class="check"><input type="radio" name="channel" value="mail" checked={!webhook} onChange={() => onChange(false)} /> E-mail</label>
-      <label class="check"><input type="radio" name="channel" value="webhook" checked={webhook} onChange={() => onChange(true)} /> Webhook</label>
-    </fieldset>
-  );
-}
-
 interface ConflictProps { base: Digest; theirs: Digest; mine: DigestRequest; busy: boolean; onKeep: () => void; onTake: () => void }
 
 function Conflict({ base, theirs, mine, ...rest }: ConflictProps) {
@@ -125,14 +106,4 @@ function Conflict({ base, theirs, mine, ...rest }: ConflictProps) {
     return their === before && my === before ? [] : [{ name, before, theirs: their === before ? undefined : their, mine: my === before ? undefined : my }];
   });
   return <ConflictTable what="this digest" differences={differences} {...rest} />;
-}
-
-function MadeWebhook({ secret, onClose }: { secret: string; onClose: () => void }) {
-  return (
-    <div class="form">
-      <p>Copy the secret now. It is not shown again. The receiver checks with it that requests come from here, as Standard Webhooks says.</p>
-      <Secret label="Secret" name="secret" text={secret} action="Copy the secret" />
-      <div class="pills"><button type="button" onClick={onClose}>Done</button></div>
-    </div>
-  );
 }

@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 import { address, curl, type Answer, type Schemas } from "../api";
 import { useAnnotations } from "../parts/annotations";
 import { Copy } from "../parts/copy";
@@ -68,8 +68,8 @@ export function OverviewPage() {
   const undecided = empty(loaded.answer) && mayManage.value && !ever.answer && !ever.error; // whether it was always empty
   const o = undecided ? undefined : loaded.answer;
   const [guided, setGuided] = useState(false);
-  useEffect(() => {
-    if (empty(ever.answer)) setGuided(true); // until the person has seen the event arrive
+  useLayoutEffect(() => {
+    if (empty(ever.answer)) setGuided(true); // before it is painted, and until the person has seen the event arrive
   }, [ever.answer]);
   const done = () => {
     setGuided(false);

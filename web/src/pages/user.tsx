@@ -10,7 +10,7 @@ import { Table } from "../parts/table";
 import { say } from "../parts/toast";
 import { amount, day, number } from "../format";
 import { Properties, what, when } from "../history/items";
-import { useAnswer } from "../load";
+import { settled, useAnswer, type Loaded } from "../load";
 import { period } from "../period";
 import { isOwner, mayReadUsers } from "../rights";
 import { go, link, query } from "../route";
@@ -25,6 +25,9 @@ export function UserPage({ id }: { id: string }) {
   usePeriodKeys();
   const p = period.value;
   const loaded = useAnswer<Summary>(mayReadUsers.value ? address("/analytics/users/{id}/summary", { from: p.from, to: p.to }, { id }) : "");
+  const timeline = useAnswer<Answer<"/users/{id}/events">>(
+    mayReadUsers.value ? address("/users/{id}/events", { from: p.from, to: p.to, limit: 50, cursor: query.value.get("cursor") ?? undefined }, { id }) : "",
+  );
   const summary = loaded.answer;
   if (!mayReadUsers.value) return <><h1>{id}</h1><p class="note">Only analysts and owners of the project see users.</p></>;
   return (
@@ -39,20 +42,16 @@ export function UserPage({ id }: { id: string }) {
         {counts.map(([id, name]) => <Figure key={id} name={name} value={summary && number(summary.totals[id] ?? 0)} course={summary?.days.map((d) => d[id])} />)}
         {summary?.totals.revenue?.map((r) => <Figure key={r.currency} name={`Revenue in ${r.currency}`} value={amount(r.net_minor, r.currency)} />)}
       </div>
-      <Timeline id={id} />
-      <Days summary={summary} />
+      {settled(loaded) && <Timeline loaded={timeline} />}
+      {settled(loaded) && settled(timeline) && <Days summary={summary} />}
     </>
   );
 }
 
-function Timeline({ id }: { id: string }) {
-  const p = period.value;
-  const loaded = useAnswer<Answer<"/users/{id}/events">>(
-    address("/users/{id}/events", { from: p.from, to: p.to, limit: 50, cursor: query.value.get("cursor") ?? undefined }, { id }),
-  );
+function Timeline({ loaded }: { loaded: Loaded<Answer<"/users/{id}/events">> }) {
   const { items, next_cursor: next } = loaded.answer ?? {};
   return (
-    <section class="card">
+    <section class="card steady">
       <h2>Timeline</h2>
       <Failure loaded={loaded} />
       <Table

@@ -6,14 +6,22 @@ import { Ranking } from "../parts/ranking";
 import { Table } from "../parts/table";
 import { number } from "../format";
 import { when } from "../history/items";
-import { useAnswer } from "../load";
+import { settled, useAnswer, type Loaded } from "../load";
 import { period } from "../period";
 import { isOwner, mayReadUsers } from "../rights";
 import { go, link, query } from "../route";
 
 export function UsersPage() {
+  return mayReadUsers.value ? <Users /> : <><h1>Users</h1><p class="note">Only analysts and owners of the project see users.</p></>;
+}
+
+function Users() {
   usePeriodKeys();
-  if (!mayReadUsers.value) return <><h1>Users</h1><p class="note">Only analysts and owners of the project see users.</p></>;
+  const p = period.value, cursor = (name: string) => query.value.get(name) ?? undefined;
+  const busiest = useAnswer<Answer<"/analytics/users/top">>(address("/analytics/users/top", { metric: "events", from: p.from, to: p.to, limit: 20 }));
+  const erasures = useAnswer<Answer<"/erasures">>(isOwner.value ? address("/erasures", { limit: 20, cursor: cursor("erasures") }) : "");
+  const exports = useAnswer<Answer<"/exports">>(isOwner.value ? address("/exports", { limit: 20, cursor: cursor("exports") }) : "");
+  const first = settled(busiest) && isOwner.value;
   return (
     <>
       <div class="head">
@@ -21,9 +29,9 @@ export function UsersPage() {
         <PeriodPicker />
       </div>
       <Find />
-      <Busiest />
-      {isOwner.value && <Erasures />}
-      {isOwner.value && <Exports />}
+      <Busiest loaded={busiest} />
+      {first && <Erasures loaded={erasures} />}
+      {first && settled(erasures) && <Exports loaded={exports} />}
     </>
   );
 }
@@ -42,9 +50,7 @@ function Find() {
   );
 }
 
-function Busiest() {
-  const p = period.value;
-  const loaded = useAnswer<Answer<"/analytics/users/top">>(address("/analytics/users/top", { metric: "events", from: p.from, to: p.to, limit: 20 }));
+function Busiest({ loaded }: { loaded: Loaded<Answer<"/analytics/users/top">> }) {
   return (
     <>
       <Fresh loaded={loaded} />
@@ -62,8 +68,7 @@ function Busiest() {
   );
 }
 
-function Erasures() {
-  const loaded = useAnswer<Answer<"/erasures">>(address("/erasures", { limit: 20, cursor: query.value.get("erasures") ?? undefined }));
+function Erasures({ loaded }: { loaded: Loaded<Answer<"/erasures">> }) {
   return (
     <section class="card">
       <h2>Receipts of erasures</h2>
@@ -85,8 +90,7 @@ function state(e: Schemas["Erasure"]): string {
 
 const sum = (counts: Record<string, number>): number => Object.values(counts).reduce((sum, n) => sum + n, 0);
 
-function Exports() {
-  const loaded = useAnswer<Answer<"/exports">>(address("/exports", { limit: 20, cursor: query.value.get("exports") ?? undefined }));
+function Exports({ loaded }: { loaded: Loaded<Answer<"/exports">> }) {
   return (
     <section class="card">
       <h2>Receipts of exports</h2>

@@ -39,13 +39,16 @@ function Settings() {
     <>
       <h3>Set up the project</h3>
       <Failure loaded={loaded} />
-      {known && (
-        <Form label="Save" busy="Saving…" send={save}>
-          <Input name="name" label="Name" value={known.name} />
-          <Choice name="time_zone" label="Time zone of days and hours" value={known.time_zone} from={Intl.supportedValuesOf("timeZone")} />
-          <Choice name="currency" label="Currency" value={known.currency} from={Intl.supportedValuesOf("currency")} />
-        </Form>
-      )}
+      <div class="basics">
+        {known && (
+          <Form label="Save" busy="Saving…" send={save}>
+            <Input name="name" label="Name" value={known.name} />
+            <Choice name="time_zone" label="Time zone of days and hours" value={known.time_zone} from={Intl.supportedValuesOf("timeZone")} />
+            <Choice name="currency" label="Currency" value={known.currency} from={Intl.supportedValuesOf("currency")} />
+          </Form>
+        )}
+        {!known && !loaded.error && <span class="skeleton" />}
+      </div>
       <p role="status">{saved}</p>
     </>
   );

@@ -14,7 +14,7 @@ import { useViews, ViewBar, ViewList } from "./views";
 type Place = [name: string, path: string[], may?: { value: boolean }];
 
 const places: Place[] = [["Overview", []], ["Products", ["products"]], ["Events", ["events"]], ["Users", ["users"], mayReadUsers], ["Live", ["live"], mayReadUsers], ["Debug", ["debug"], mayReadUsers]];
-const managed: Place[] = [["Digests", ["digests"], mayReadUsers], ["Keys", ["keys"], isOwner], ["Members", ["members"], isOwner], ["Settings", ["settings"], isOwner], ["Audit", ["audit"], isOwner], ["System", ["system"], isAdmin]];
+const managed: Place[] = [["Digests", ["digests"], mayReadUsers], ["Alerts", ["alerts"], mayReadUsers], ["Keys", ["keys"], isOwner], ["Members", ["members"], isOwner], ["Settings", ["settings"], isOwner], ["Audit", ["audit"], isOwner], ["System", ["system"], isAdmin]];
 
 export function Shell({ children }: { children: ComponentChildren }) {
   const views = useViews();

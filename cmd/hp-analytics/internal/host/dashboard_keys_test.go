@@ -113,6 +113,9 @@ func TestDashboardPublicKey(t *testing.T) {
 	b.sees("It may stand in a page.")
 	b.accessible("made public key")
 	key := b.value(`document.querySelector("dialog [name=key]").value`)
+	b.until(fmt.Sprintf(`document.querySelector("dialog pre").textContent === '<script defer src="%s/hp.js" data-key="%s"></script>'`, s.url, key))
+	b.follow("Own code") // the script of one line sends nothing from automated browsers
+	b.until(`document.querySelector("dialog pre").textContent.includes("sendBeacon")`)
 	snippet := b.value(`document.querySelector("dialog pre").textContent`)
 	if !strings.HasPrefix(key, "hpw_") || !strings.Contains(snippet, key) {
 		t.Fatalf("the key %s is not in\n%s", key, snippet)

@@ -42,11 +42,12 @@ var dashboardPages = []dashboardPage{
 	{name: "import", path: "/app/products/import", shows: "Import"},
 	{name: "product", path: "/app/products/ID", shows: "Put into a cart"},
 	{name: "events", path: "/app/events", shows: "Names"},
-	{name: "users", path: "/app/users", shows: "Exports"},
-	{name: "user", path: "/app/users/u", shows: "Timeline"},
+	{name: "users", path: "/app/users", shows: "No user was exported."},
+	{name: "user", path: "/app/users/u", shows: "Days"},
 	{name: "live", path: "/app/live", shows: "appear here as they are stored"},
 	{name: "debug", path: "/app/debug", shows: "Nothing was refused in the last 7 days."},
 	{name: "digests", path: "/app/digests", shows: "Numbers of the week"},
+	{name: "alerts", path: "/app/alerts", shows: "Few orders"},
 	{name: "keys", path: "/app/keys?state=all", shows: "revoked"},
 	{name: "members", path: "/app/members", shows: "viewer@example.com"},
 	{name: "settings", path: "/app/settings", shows: "All projects"},
@@ -88,6 +89,7 @@ func (b *tab) everyPage(s shop, product string, visit func(page dashboardPage)) 
 	}
 	places := strings.NewReplacer("ID", product, "LINK", shared(""), "LOCKED", shared(`,"password":"`+password+`"`))
 	s.send(http.MethodPost, "/digests", s.admin, `{"name":"Numbers of the week","every":"week","hour":8,"recipients":["ada@example.com"],"enabled":true}`)
+	s.send(http.MethodPost, "/alerts", s.admin, `{"name":"Few orders","metric":"orders","every":"day","hour":6,"condition":"below","threshold":10,"notify_recovery":true,"recipients":["ada@example.com"],"enabled":true}`)
 	s.send(http.MethodPost, "/auth/projects", s.admin, `{"slug":"empty","name":"Empty"}`)
 	signedIn := false
 	for _, page := range dashboardPages {
