@@ -53,7 +53,7 @@ func build(dir string) error {
 }
 
 // packages are those for npm. Each has a folder, and an entry in src by the same name.
-var packages = []string{"browser"}
+var packages = []string{"browser", "node"}
 
 // bundle returns the one file that an entry of src becomes. Browsers since 2020 read it.
 func bundle(dir, entry string, options api.BuildOptions) ([]byte, error) {

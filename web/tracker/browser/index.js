@@ -1,11 +1,11 @@
-// tracker/src/event.ts
+// src/event.ts
 function newId() {
   let hex = Date.now().toString(16).padStart(12, "0");
   crypto.getRandomValues(new Uint8Array(10)).forEach((byte) => hex += byte.toString(16).padStart(2, "0"));
   return hex.replace(/(.{8})(.{4}).(.{3}).(.{3})(.{12})/, "$1-$2-7$3-a$4-$5");
 }
 
-// tracker/src/limits.ts
+// src/limits.ts
 var mostWaiting = 50;
 var longestWaiting = 6048e5;
 var gathering = 100;
@@ -13,7 +13,7 @@ var mostInFlight = 6e4;
 var longestRetry = 3e5;
 var patience = 3e4;
 
-// tracker/src/device.ts
+// src/device.ts
 function device(store, key) {
   const prefix = `hp:${key}:`;
   let place = {};
@@ -28,6 +28,18 @@ function device(store, key) {
       place = { ...place, [name]: text };
     }
   };
+  const all = () => {
+    const names = Object.keys(place).filter((name) => name.startsWith(prefix)).sort();
+    return names.flatMap((name, i) => {
+      try {
+        const event = JSON.parse(place[name]);
+        if (i >= names.length - mostWaiting && Date.parse(event.ts) > Date.now() - longestWaiting) return event;
+      } catch {
+      }
+      delete place[name];
+      return [];
+    });
+  };
   return {
     visitor(day) {
       let [since, id] = (place["hp.id"] ?? "").split(" ");
@@ -37,26 +49,18 @@ function device(store, key) {
     forget() {
       delete place["hp.id"];
     },
-    put: (event) => keep(prefix + event.id, JSON.stringify(event)),
-    all() {
-      const names = Object.keys(place).filter((name) => name.startsWith(prefix)).sort();
-      return names.flatMap((name, i) => {
-        try {
-          const event = JSON.parse(place[name]);
-          if (i >= names.length - mostWaiting && Date.parse(event.ts) > Date.now() - longestWaiting) return event;
-        } catch {
-        }
-        delete place[name];
-        return [];
-      });
+    put(event) {
+      keep(prefix + event.id, JSON.stringify(event));
+      all();
     },
+    all,
     remove(events) {
       for (const event of events) delete place[prefix + event.id];
     }
   };
 }
 
-// tracker/src/post.ts
+// src/post.ts
 async function post(url, request, failures, told) {
   let asked = 0;
   try {
@@ -72,7 +76,7 @@ async function post(url, request, failures, told) {
   return Math.max(asked, Math.min(1e3 * 2 ** failures, longestRetry) * (0.5 + Math.random() / 2));
 }
 
-// tracker/src/tracker.ts
+// src/tracker.ts
 function create(o) {
   const reason = silence(o);
   if (reason) console.info(`hp: not counted: ${reason}`);
@@ -158,7 +162,7 @@ function silence(o) {
   return !o.signals && signal && "the visitor sends GPC or DNT";
 }
 
-// tracker/src/page.ts
+// src/page.ts
 function views(hp, o) {
   let seen;
   const look = () => {
@@ -197,7 +201,7 @@ function clicks(hp, all) {
   addEventListener("auxclick", click, true);
 }
 
-// tracker/src/browser.ts
+// src/browser.ts
 function init(options) {
   if (typeof document === "undefined") {
     const nothing = () => void 0;

@@ -32,6 +32,17 @@ export function device(store: boolean, key: string): Device {
       place = { ...place, [name]: text }; // storage is full
     }
   };
+  const all = (): Event[] => {
+    const names = Object.keys(place).filter((name) => name.startsWith(prefix)).sort(); // ids sort by time
+    return names.flatMap((name, i) => {
+      try {
+        const event: Event = JSON.parse(place[name]!);
+        if (i >= names.length - mostWaiting && Date.parse(event.ts) > Date.now() - longestWaiting) return event;
+      } catch {} // it is not ours
+      delete place[name];
+      return [];
+    });
+  };
   return {
     visitor(day) {
       let [since, id] = (place["hp.id"] ?? "").split(" ");
@@ -41,18 +52,11 @@ export function device(store: boolean, key: string): Device {
     forget() {
       delete place["hp.id"];
     },
-    put: (event) => keep(prefix + event.id, JSON.stringify(event)),
-    all() {
-      const names = Object.keys(place).filter((name) => name.startsWith(prefix)).sort(); // ids sort by time
-      return names.flatMap((name, i) => {
-        try {
-          const event: Event = JSON.parse(place[name]!);
-          if (i >= names.length - mostWaiting && Date.parse(event.ts) > Date.now() - longestWaiting) return event;
-        } catch {} // it is not ours
-        delete place[name];
-        return [];
-      });
+    put(event) {
+      keep(prefix + event.id, JSON.stringify(event));
+      all(); // makes room
     },
+    all,
     remove(events) {
       for (const event of events) delete place[prefix + event.id];
     },

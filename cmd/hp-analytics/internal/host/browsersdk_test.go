@@ -80,7 +80,7 @@ func (s shop) counts() map[string]float64 {
 	s.t.Helper()
 	s.send(http.MethodPost, "/events?wait=aggregated", s.key, `{"type":"Last","user_id":"last"}`)
 	counts := map[string]float64{}
-	for _, item := range s.send(http.MethodGet, "/analytics/events", s.admin, "")["items"].([]any) {
+	for _, item := range s.send(http.MethodGet, "/analytics/events?limit=100", s.admin, "")["items"].([]any) {
 		counts[item.(map[string]any)["type"].(string)] = item.(map[string]any)["events"].(float64)
 	}
 	return counts
