@@ -57,6 +57,7 @@ func TestEveryOperationIsServed(t *testing.T) {
 	}
 	p.shopify(p.hookKey(1, authn.Shopify, hookSecret), "products/update", `{}`).result(t, "ignored")
 	p.stripe(p.hookKey(1, authn.Stripe, stripeSecret), "customer.created", `{}`).result(t, "ignored")
+	p.post("/plausible/"+p.publicKey()+"/api/event", "", `{"n":"pageview","u":"https://shop.example/"}`).expect(t, http.StatusAccepted, "")
 	read := p.apiKey("read")
 	for _, path := range []string{"/events", "/users/customer-17/events", "/events/export?day=2026-03-14", "/orders/export?day=2026-03-14", "/refunds/export?day=2026-03-14"} {
 		p.get(path, read).expect(t, http.StatusOK, "")

@@ -34,6 +34,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/postgres"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/products"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/rejections"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/visitor"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/wakeup"
 )
 
@@ -96,7 +97,7 @@ func New(ctx context.Context, cfg Config, deps service.Deps) (service.Service, e
 	bodies := body.NewOpener(budget, body.Pace{Stall: cfg.BodyStall, Rate: cfg.MinBodyRate, Total: cfg.HTTP.ReadTimeout})
 	recorder := event.NewRecorder(rules, event.Deps{Catalog: catalog, Dictionary: numbers, Times: store, Days: store, Committer: writer})
 	orders := order.NewRecorder(rules, order.Deps{Catalog: catalog, Dictionary: numbers, Committer: writer, Archive: store})
-	server := api.New(recorder, orders, store, bodies, watcher, limits, refusals, f.Logger, f.Registerer)
+	server := api.New(recorder, orders, store, bodies, watcher, limits, refusals, visitor.New(f.Redis, f.Logger), f.Logger, f.Registerer)
 	server.History = api.NewHistory(store, api.HistoryOptions{Limiter: reads, Exports: cfg.Exports, Timeout: cfg.ExportTimeout, Stall: cfg.ExportStall}, f.Logger)
 	return f.Service(frame.Parts{
 		Mount: func(router *httpserver.Router) error {

@@ -110,9 +110,9 @@ func repaired(body []byte) bool {
 	return false
 }
 
-// tolerated reports whether only the messages of a request for the API of Segment or PostHog are broken: they answer 200 whatever those
+// tolerated reports whether only the messages of a request for the API of Segment, PostHog or Plausible are broken: they answer 200 whatever those
 // hold.
 func tolerated(r *apifuzz.Request) bool {
-	of := r.Operation == "sendSegment" || strings.HasPrefix(r.Operation, "sendPostHog")
+	of := r.Operation == "sendSegment" || strings.HasPrefix(r.Operation, "sendPostHog") || r.Operation == "sendPlausible"
 	return of && !strings.HasPrefix(r.Kind, "caller") && !strings.HasPrefix(r.Kind, "project")
 }

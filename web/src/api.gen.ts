@@ -1821,6 +1821,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/plausible/{key}/api/event": {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path: {
+                /**
+                 * @description A public key. Plausible's scripts have no place for a key but the address that they send to.
+                 * @example hpw_Zk3vQ0b1c2d3e4f5g6h7i8j9k0l1m2n3o4p5q6r7s8t1hGknS
+                 */
+                key: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take what Plausible's scripts send
+         * @description The events API of Plausible, for pages that have its script or one of its libraries: change the address to which it sends, and
+         *     nothing else. `docs/connect/plausible.md` has the settings.
+         *
+         *     `pageview` is the event `page`, and `engagement` has `engagement_ms` and `scroll_depth`. Others keep their names. The URL, the
+         *     referrer, the domain and the `utm_*` of the URL are properties beside `props`, and so are the amount and currency of `revenue`, which
+         *     is not counted as money: visitors could invent it.
+         *
+         *     An event has neither an id nor the id of a visitor, and nothing is stored on the device. Visitors of a day (UTC) are told apart by a
+         *     hash of the key, the address and the `User-Agent` with a random number that is deleted after 48 hours. Neither is stored. The next
+         *     day the same person is another visitor.
+         *
+         *     The answer is `202` and `ok` also when the event was refused for what it is; `GET /rejections` says why. What crawlers and
+         *     automated browsers send is dropped, unless the key says otherwise, and the answer says so in `X-Plausible-Dropped`.
+         */
+        post: operations["sendPlausible"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/posthog/{call}/": {
         parameters: {
             query?: {
@@ -5051,6 +5095,27 @@ export interface components {
             /** @description Always true. */
             success: boolean;
         };
+        /** @description An event of Plausible's scripts, with their short names or those of its documents. Members that are not named here are taken and ignored. */
+        PlausibleEvent: {
+            /** @description The name, or `name`. */
+            n?: string;
+            /** @description The URL of the page, or `url`. */
+            u?: string;
+            /** @description The domain of the site, or `domain`. */
+            d?: string;
+            /** @description The referrer, or `referrer`. */
+            r?: string | null;
+            /** @description The properties, or `props`; also as JSON in a text. */
+            p?: {
+                [key: string]: unknown;
+            };
+            /** @description The `amount` and `currency` of what was sold, or `revenue`. */
+            $?: {
+                [key: string]: unknown;
+            };
+        } & {
+            [key: string]: unknown;
+        };
         /** @description A message of PostHog's libraries, or a batch of them in `batch`; a list of messages is taken as well. Members that are not named here are taken and ignored, and ids may be numbers. */
         PostHogRequest: {
             /** @description The API key. */
@@ -7415,6 +7480,11 @@ export interface components {
          * @example 1
          */
         "Retry-After": number;
+        /**
+         * @description 1 if the event is dropped, because a bot sent it.
+         * @example 1
+         */
+        "X-Plausible-Dropped": number;
         /**
          * @description How many events are new and stored, as `accepted` in the body.
          * @example 2
@@ -11229,6 +11299,58 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             403: components["responses"]["Forbidden"];
             422: components["responses"]["UnprocessableContent"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    sendPlausible: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path: {
+                /**
+                 * @description A public key. Plausible's scripts have no place for a key but the address that they send to.
+                 * @example hpw_Zk3vQ0b1c2d3e4f5g6h7i8j9k0l1m2n3o4p5q6r7s8t1hGknS
+                 */
+                key: string;
+            };
+            cookie?: never;
+        };
+        /** @description The event. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlausibleEvent"];
+                "text/plain": components["schemas"]["PlausibleEvent"];
+            };
+        };
+        responses: {
+            /** @description The event is durable, refused for what it is, or dropped. */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "X-Plausible-Dropped": components["headers"]["X-Plausible-Dropped"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": "ok";
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
         };

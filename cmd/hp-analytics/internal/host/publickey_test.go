@@ -17,7 +17,7 @@ func TestAPublicKeyOnlySends(t *testing.T) {
 	for _, c := range p.callers() {
 		callers[c.name] = c
 	}
-	sends := []string{"sendBeacon", "sendPostHog", "sendPostHogEvent", "sendPostHogEventPlain", "sendPostHogPlain", "sendSegment", "sendSegmentBeacon"}
+	sends := []string{"sendBeacon", "sendPlausible", "sendPostHog", "sendPostHogEvent", "sendPostHogEventPlain", "sendPostHogPlain", "sendSegment", "sendSegmentBeacon"}
 	reached := 0
 	for _, request := range openapitest.Requests(t) {
 		want := "403"

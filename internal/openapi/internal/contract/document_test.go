@@ -134,6 +134,7 @@ func TestPaths(t *testing.T) {
 		"ingest    POST   /orders                            createOrder",
 		"ingest    POST   /orders/bulk                       createOrdersBulk",
 		"ingest    POST   /orders/{id}/refunds               createRefund",
+		"ingest    POST   /plausible/{key}/api/event         sendPlausible",
 		"ingest    POST   /posthog/i/v0/e                    sendPostHogEventPlain",
 		"ingest    POST   /posthog/i/v0/e/                   sendPostHogEvent",
 		"ingest    POST   /posthog/{call}                    sendPostHogPlain",

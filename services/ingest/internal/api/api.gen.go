@@ -826,6 +826,28 @@ type OrderRequest struct {
 // Example: web-1003
 type OwnID = string
 
+// PlausibleEvent An event of Plausible's scripts, with their short names or those of its documents. Members that are not named here are taken and ignored.
+type PlausibleEvent struct {
+	// DollarSign The `amount` and `currency` of what was sold, or `revenue`.
+	DollarSign *map[string]interface{} `json:"$,omitempty"`
+
+	// D The domain of the site, or `domain`.
+	D *string `json:"d,omitempty"`
+
+	// N The name, or `name`.
+	N *string `json:"n,omitempty"`
+
+	// P The properties, or `props`; also as JSON in a text.
+	P *map[string]interface{} `json:"p,omitempty"`
+
+	// R The referrer, or `referrer`.
+	R *string `json:"r,omitempty"`
+
+	// U The URL of the page, or `url`.
+	U                    *string                `json:"u,omitempty"`
+	AdditionalProperties map[string]interface{} `json:"-"`
+}
+
 // PostHogRequest A message of PostHog's libraries, or a batch of them in `batch`; a list of messages is taken as well. Members that are not named here are taken and ignored, and ids may be numbers.
 type PostHogRequest struct {
 	// APIKey The API key.
@@ -1892,6 +1914,9 @@ type CreateOrdersBulkJSONRequestBody = OrderBulkRequest
 // CreateRefundJSONRequestBody defines body for CreateRefund for application/json ContentType.
 type CreateRefundJSONRequestBody = RefundRequest
 
+// SendPlausibleJSONRequestBody defines body for SendPlausible for application/json ContentType.
+type SendPlausibleJSONRequestBody = PlausibleEvent
+
 // SendPostHogEventPlainJSONRequestBody defines body for SendPostHogEventPlain for application/json ContentType.
 type SendPostHogEventPlainJSONRequestBody = PostHogRequest
 
@@ -1921,6 +1946,149 @@ type SendSegmentBeaconJSONRequestBody = SegmentRequest
 
 // SendSegmentJSONRequestBody defines body for SendSegment for application/json ContentType.
 type SendSegmentJSONRequestBody = SegmentRequest
+
+// Getter for additional properties for PlausibleEvent. Returns the specified
+// element and whether it was found
+func (a PlausibleEvent) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for PlausibleEvent
+func (a *PlausibleEvent) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for PlausibleEvent to handle AdditionalProperties
+func (a *PlausibleEvent) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["$"]; found {
+		err = json.Unmarshal(raw, &a.DollarSign)
+		if err != nil {
+			return fmt.Errorf("error reading '$': %w", err)
+		}
+		delete(object, "$")
+	}
+
+	if raw, found := object["d"]; found {
+		err = json.Unmarshal(raw, &a.D)
+		if err != nil {
+			return fmt.Errorf("error reading 'd': %w", err)
+		}
+		delete(object, "d")
+	}
+
+	if raw, found := object["n"]; found {
+		err = json.Unmarshal(raw, &a.N)
+		if err != nil {
+			return fmt.Errorf("error reading 'n': %w", err)
+		}
+		delete(object, "n")
+	}
+
+	if raw, found := object["p"]; found {
+		err = json.Unmarshal(raw, &a.P)
+		if err != nil {
+			return fmt.Errorf("error reading 'p': %w", err)
+		}
+		delete(object, "p")
+	}
+
+	if raw, found := object["r"]; found {
+		err = json.Unmarshal(raw, &a.R)
+		if err != nil {
+			return fmt.Errorf("error reading 'r': %w", err)
+		}
+		delete(object, "r")
+	}
+
+	if raw, found := object["u"]; found {
+		err = json.Unmarshal(raw, &a.U)
+		if err != nil {
+			return fmt.Errorf("error reading 'u': %w", err)
+		}
+		delete(object, "u")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for PlausibleEvent to handle AdditionalProperties
+func (a PlausibleEvent) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	if a.DollarSign != nil {
+		object["$"], err = json.Marshal(a.DollarSign)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '$': %w", err)
+		}
+	}
+
+	if a.D != nil {
+		object["d"], err = json.Marshal(a.D)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'd': %w", err)
+		}
+	}
+
+	if a.N != nil {
+		object["n"], err = json.Marshal(a.N)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'n': %w", err)
+		}
+	}
+
+	if a.P != nil {
+		object["p"], err = json.Marshal(a.P)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'p': %w", err)
+		}
+	}
+
+	if a.R != nil {
+		object["r"], err = json.Marshal(a.R)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'r': %w", err)
+		}
+	}
+
+	if a.U != nil {
+		object["u"], err = json.Marshal(a.U)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'u': %w", err)
+		}
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
 
 // Getter for additional properties for PostHogRequest. Returns the specified
 // element and whether it was found
@@ -2405,6 +2573,9 @@ type ServerInterface interface {
 	// CreateRefund Refund an order
 	// (POST /orders/{id}/refunds)
 	CreateRefund(w http.ResponseWriter, r *http.Request, id OrderID, params CreateRefundParams)
+	// SendPlausible Take what Plausible's scripts send
+	// (POST /plausible/{key}/api/event)
+	SendPlausible(w http.ResponseWriter, r *http.Request, key string)
 	// SendPostHogEventPlain Take what libraries for PostHog send, at its newer path without the last slash
 	// (POST /posthog/i/v0/e)
 	SendPostHogEventPlain(w http.ResponseWriter, r *http.Request)
@@ -2579,6 +2750,12 @@ func (_ Unimplemented) GetOrder(w http.ResponseWriter, r *http.Request, id Order
 // CreateRefund Refund an order
 // (POST /orders/{id}/refunds)
 func (_ Unimplemented) CreateRefund(w http.ResponseWriter, r *http.Request, id OrderID, params CreateRefundParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// SendPlausible Take what Plausible's scripts send
+// (POST /plausible/{key}/api/event)
+func (_ Unimplemented) SendPlausible(w http.ResponseWriter, r *http.Request, key string) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -3550,6 +3727,32 @@ func (siw *ServerInterfaceWrapper) CreateRefund(w http.ResponseWriter, r *http.R
 	handler.ServeHTTP(w, r)
 }
 
+// SendPlausible operation middleware
+func (siw *ServerInterfaceWrapper) SendPlausible(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "key" -------------
+	var key string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "key", chi.URLParam(r, "key"), &key, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "key", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SendPlausible(w, r, key)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // SendPostHogEventPlain operation middleware
 func (siw *ServerInterfaceWrapper) SendPostHogEventPlain(w http.ResponseWriter, r *http.Request) {
 
@@ -4408,6 +4611,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/orders/export", wrapper.ExportOrders)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/plausible/{key}/api/event", wrapper.SendPlausible)
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/posthog/{call}", wrapper.SendPostHogPlain)

@@ -22,6 +22,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/order"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/postgres"
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/rejections"
+	"github.com/hp-analytics/hp-analytics/services/ingest/internal/visitor"
 )
 
 // Server implements the operations of the contract with the tag ingest.
@@ -39,6 +40,7 @@ type Server struct {
 	outcomes *outcomes
 
 	rejections *rejections.Journal
+	visitors   *visitor.Days
 }
 
 var _ ServerInterface = (*Server)(nil)
@@ -59,10 +61,10 @@ type Limits struct {
 }
 
 // New returns a server.
-func New(recorder *event.Recorder, orders *order.Recorder, store *postgres.Store, bodies *body.Opener, watcher *folded.Watcher, limits Limits, refusals *rejections.Journal, logger *slog.Logger, registerer prometheus.Registerer) *Server {
+func New(recorder *event.Recorder, orders *order.Recorder, store *postgres.Store, bodies *body.Opener, watcher *folded.Watcher, limits Limits, refusals *rejections.Journal, visitors *visitor.Days, logger *slog.Logger, registerer prometheus.Registerer) *Server {
 	return &Server{
 		recorder: recorder, orders: orders, store: store, bodies: bodies, folded: watcher, limits: limits, logger: logger,
-		outcomes: newOutcomes(registerer), rejections: refusals,
+		outcomes: newOutcomes(registerer), rejections: refusals, visitors: visitors,
 	}
 }
 

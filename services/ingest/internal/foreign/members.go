@@ -31,6 +31,9 @@ func (t *Text) UnmarshalJSON(data []byte) error {
 	}
 }
 
+// MembersPerByte is how many bytes of memory Members take at most for a byte of JSON: small ones such as "a":1, take the most.
+const MembersPerByte = 24
+
 // Members are those of a JSON object, by name. Their values belong to the body.
 type Members map[string]json.RawMessage
 
@@ -62,18 +65,18 @@ func (m Members) Put(name string, text Text) {
 	if text == "" {
 		return
 	}
-	if value, err := json.Marshal(string(text)); err == nil {
-		m[name] = value
-	}
+	m[name] = plain(text)
 }
 
 // JSON returns the object. Its texts are as long as they were sent: < and > are not escaped.
-func (m Members) JSON() json.RawMessage {
-	var object bytes.Buffer
-	encoder := json.NewEncoder(&object)
+func (m Members) JSON() json.RawMessage { return plain(m) }
+
+func plain(value any) json.RawMessage {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
-	if encoder.Encode(m) != nil { // not reached: the values are JSON
+	if encoder.Encode(value) != nil { // not reached: texts and members are JSON
 		return nil
 	}
-	return bytes.TrimSpace(object.Bytes())
+	return bytes.TrimSpace(text.Bytes())
 }

@@ -74,10 +74,7 @@ type Request struct {
 
 // Memory returns about how many bytes it takes to translate a body of size bytes, besides the body: the properties of all messages, and one
 // message whose members are as small as they can be.
-func Memory(size int) int { return size + membersPerByte*min(size, MaxMessage) }
-
-// membersPerByte is how many bytes of memory a byte of small members takes at most, such as "a":1, in a map.
-const membersPerByte = 24
+func Memory(size int) int { return size + foreign.MembersPerByte*min(size, MaxMessage) }
 
 // Len returns how many messages there are.
 func (r *Request) Len() int { return len(r.list) }
