@@ -130,7 +130,7 @@ func TestStripeSignatures(t *testing.T) {
 	good, other := stripeSignature(stripeSecret, body, now), stripeSignature("whsec_other", body, now)
 	for _, header := range []string{
 		"", "t=", "v1=" + good, fmt.Sprintf("t=%d,v1=%s", now.Unix(), other), fmt.Sprintf("t=%d,v0=%s", now.Unix(), good), fmt.Sprintf("t=%d,v1=zz", now.Unix()),
-		fmt.Sprintf("t=%d,v1=%s", now.Unix()+1, good), fmt.Sprintf("t=%d" + strings.Repeat(",v1="+other, 10)+",v1=%s", now.Unix(), good),
+		fmt.Sprintf("t=%d,v1=%s", now.Unix()+1, good), fmt.Sprintf("t=%d"+strings.Repeat(",v1="+other, 10)+",v1=%s", now.Unix(), good),
 	} {
 		send(header).expect(t, http.StatusUnauthorized, "invalid_signature")
 	}

@@ -22,6 +22,9 @@ type KeyRequest = account.KeyRequest
 // PublicKey says what may be sent with a public key.
 type PublicKey = authn.PublicKey
 
+// Hook says whose webhooks the address with a key takes.
+type Hook = authn.Hook
+
 // CreateUnknown makes a key create placeholder products for unknown SKUs.
 const CreateUnknown = account.CreateUnknown
 

@@ -64,6 +64,8 @@ func createKeyCommand(env environment) *cobra.Command {
 	var life duration
 	var public accounts.PublicKey
 	var keepBots bool
+	var hook accounts.Hook
+	var secretFile string
 	cmd := &cobra.Command{
 		Use:   "create",
 		Short: "Create an API key for an admin or an owner; print it on stdout, and its id on stderr",
@@ -89,6 +91,12 @@ func createKeyCommand(env environment) *cobra.Command {
 			} else if public.DefaultSKU != "" || public.EventsPerMinute != 0 || keepBots {
 				return usageError{errors.New("--default-sku, --events-per-minute and --keep-bots are for public keys, which --origins makes")}
 			}
+			if err := readHook(&hook, secretFile); err != nil {
+				return err
+			}
+			if hook.Service != "" {
+				request.Hook = &hook
+			}
 			return env.withAccounts(cmd.Context(), func(pool *pgxpool.Pool) error {
 				id, key, err := accounts.CreateKey(cmd.Context(), pool, project, email, request)
 				if err != nil {
@@ -110,6 +118,8 @@ func createKeyCommand(env environment) *cobra.Command {
 	flags.StringVar(&public.DefaultSKU, "default-sku", "", "of a public key: the product of events that name none")
 	flags.IntVar(&public.EventsPerMinute, "events-per-minute", 0, "of a public key: how many events may be sent with it (default: INGEST_PUBLIC_KEY_RATE_LIMIT)")
 	flags.BoolVar(&keepBots, "keep-bots", false, "of a public key: store what crawlers and automated browsers send")
+	flags.StringVar(&hook.Service, "webhooks-of", "", "make the key of an address of webhooks, of shopify or stripe, which creates placeholder products")
+	flags.StringVar(&secretFile, "signing-secret-file", "", "of the key of webhooks: the file with the secret with which the service signs, such as /dev/stdin (default: set it later by the API)")
 	flags.Var(&life, "expires-in", "when the key stops working, such as 90d or 36h (default: never)")
 	flags.BoolVar(&request.Delegate, "delegate", false, "let a key with the scope admin make keys with the scope admin")
 	for _, name := range []string{"account", "name", "scopes"} {
@@ -137,6 +147,9 @@ func (e environment) listKeys(ctx context.Context, pool *pgxpool.Pool, project s
 		}
 		if k.Public != nil {
 			scopes = append(scopes, "public")
+		}
+		if k.Hook != nil {
+			scopes = append(scopes, "webhooks of "+k.Hook.Service)
 		}
 		if k.Delegate {
 			scopes = append(scopes, "delegate")

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -34,6 +36,26 @@ func TestKeysCommand(t *testing.T) {
 	command(exitOK, `(?s)WHO .*command \S+ +default +key\.revoked +key:`+id+` +- +\{"revoked": 1\}\n.* key\.created +key:`+id+` .* account\.created `, "audit")
 	command(exitOK, `^TIME [^\n]*\n[^\n]* key\.revoked [^\n]*\n$`, "audit", "--action=key.r", "--project=default")
 	command(exitOK, `^TIME [^\n]*\n$`, "audit", "--since=0s")
+}
+
+// TestHookKeysCommand creates the key of an address of webhooks, with its secret.
+func TestHookKeysCommand(t *testing.T) {
+	t.Parallel()
+	command := commander{t, []string{"DATABASE_URL=" + dbtest.New(t).URL()}}.run
+	create := func(flags ...string) []string {
+		return append([]string{"keys", "create", "--account=ada@example.com", "--name=shop"}, flags...)
+	}
+	command(exitOK, "", "admin", "create", "--email=ada@example.com")
+	secret := filepath.Join(t.TempDir(), "secret")
+	command(exitUsage, "--signing-secret-file: ", create("--scopes=ingest", "--webhooks-of=stripe", "--signing-secret-file="+secret)...)
+	if err := os.WriteFile(secret, []byte("whsec_0123456789\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	command(exitUsage, "which --webhooks-of makes", create("--scopes=ingest", "--signing-secret-file="+secret)...)
+	command(exitUsage, "must be shopify or stripe", create("--scopes=ingest", "--webhooks-of=paypal")...)
+	hook := command(exitOK, `hpc_\S{49}\n$`, create("--scopes=ingest", "--webhooks-of=stripe", "--signing-secret-file="+secret)...)
+	command(exitOK, `hpc_\S{4} +ingest,create-products,webhooks of stripe +user:`, "keys", "list")
+	command(exitOK, "^1 API key revoked", "keys", "revoke", strings.TrimSuffix(strings.Fields(hook)[6], "."))
 }
 
 func TestDurationFlag(t *testing.T) {

@@ -28,11 +28,14 @@ func (r *KeyRequest) hookProblems() (problems []errs.Field) {
 	return problems
 }
 
+// maxSigningSecret is how long a secret is, in bytes.
+const maxSigningSecret = 200
+
 // SigningSecret returns a secret without the space around it that comes with copies, or what is wrong with it.
 func SigningSecret(text string) (secret, problem string) {
 	secret = strings.TrimSpace(text)
-	if secret == "" || strings.ContainsFunc(secret, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
-		return "", "Enter the secret as the service shows it, without spaces."
+	if secret == "" || len(secret) > maxSigningSecret || strings.ContainsFunc(secret, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+		return "", "Enter the secret as the service shows it, without spaces: it has at most 200 bytes."
 	}
 	return secret, ""
 }

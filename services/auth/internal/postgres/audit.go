@@ -31,7 +31,7 @@ const (
 	memberRemoved        = "member.removed"
 	keyCreated           = "key.created"
 	keyRevoked           = "key.revoked"
-	keySigningSecretSet  = "key.signing_secret_set"
+	keySigningSecretSet  = "key.signing_secret_set" //nolint:gosec // the name of an action
 	shareLinkCreated     = "share_link.created"
 	shareLinkRevoked     = "share_link.revoked"
 	annotationCreated    = "annotation.created"
