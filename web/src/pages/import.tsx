@@ -6,7 +6,7 @@ import { flaw, guess, type Plan } from "../imports/mapping";
 import { Refusals } from "../imports/refusals";
 import { check, nothing, run, type Checked, type Progress } from "../imports/run";
 import { sentence } from "../parts/submit";
-import { mayManage } from "../rights";
+import { isArchived, mayManage } from "../rights";
 import { link } from "../route";
 
 interface Opened { id: number; name: string; rows: Row[]; plan: Plan }
@@ -45,7 +45,7 @@ export function ImportPage() {
           <p class="quiet">A row with a new SKU creates a product; it needs a name, a price and a currency. A row with a known SKU changes that product. Empty cells change nothing.</p>
           {failure !== "" && <p class="note" role="alert">{failure}</p>}
         </section>
-      ) : <p class="note">Only owners of the project import products.</p>}
+      ) : !isArchived.value && <p class="note">Only owners of the project import products.</p>}
       {opened && <Import key={opened.id} opened={opened} onPlan={(plan) => setOpened({ ...opened, plan })} />}
     </>
   );

@@ -150,6 +150,7 @@ func TestDashboardManagementOfAViewer(t *testing.T) {
 	for path, says := range map[string]string{
 		"keys": "Only owners of the project see its API keys.", "members": "Only owners of the project see its members.",
 		"settings": "Only owners of the project change its settings.", "audit": "Only owners of the project see what was done in it.",
+		"digests": "Only analysts and owners of the project see its digests.", "alerts": "Only analysts and owners of the project see its alerts.",
 		"system": "Only admins of the installation see its state.",
 	} {
 		b.open("/app/" + path)
