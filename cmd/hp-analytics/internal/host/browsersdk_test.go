@@ -112,14 +112,14 @@ func pagesOf(t *testing.T, dir string) string {
 	return server.URL
 }
 
-// The libraries of Segment and RudderStack for browsers, on a page of another origin, send everything once: when the server goes away
+// The libraries of Segment, RudderStack and PostHog for browsers, on a page of another origin, send everything once: when the server goes away
 // and comes back, and when answers are lost.
 func TestBrowserLibraries(t *testing.T) {
 	t.Parallel()
 	s := newShop(startPlatform(t))
 	pages := pagesOf(t, installSDKs(t))
 	key := s.publicKey(pages)
-	for _, library := range []string{"segment", "rudder"} {
+	for _, library := range []string{"segment", "rudder", "posthog"} {
 		way := newRoad(t, s.url)
 		b := newTab(t, pages)
 		b.open("/" + library + ".html?key=" + key + "&api=" + url.QueryEscape(way.url()))
@@ -158,6 +158,27 @@ func TestBrowserLibraries(t *testing.T) {
 		if users := s.send(http.MethodGet, "/events?user_id=ada-"+library, s.admin, "")["items"].([]any); len(users) < 4 {
 			t.Errorf("%s: the user has %d events after identify", library, len(users))
 		}
+	}
+}
+
+// RudderStack's library sends beacons if it is told to, which have their key in the query and arrive also when the page is left at once.
+func TestRudderBeacons(t *testing.T) {
+	t.Parallel()
+	s := newShop(startPlatform(t))
+	pages := pagesOf(t, installSDKs(t))
+	b := newTab(t, pages)
+	b.open("/rudder.html?beacon&key=" + s.publicKey(pages) + "&api=" + url.QueryEscape(s.url))
+	b.until("window.loaded")
+	b.value(`(client.page("Home"), client.track("by beacon", { n: 1 }), client.track("by beacon", { n: 2 }), 1)`)
+	b.open("/posthog.html?left")
+	s.reports(b, "by beacon", 2)
+	s.reports(b, "page", 1)
+	counts := s.counts()
+	if counts["by beacon"] != 2 || counts["page"] != 1 {
+		t.Errorf("the reports have %v", counts)
+	}
+	if status, metrics := s.do(http.MethodGet, "/metrics", "", "", ""); status != http.StatusOK || !strings.Contains(string(metrics), `route="/segment/beacon/v1/batch"`) {
+		t.Error("nothing was sent by beacon")
 	}
 }
 
