@@ -1865,6 +1865,78 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/cloudevents": {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+                /**
+                 * @description Binary mode: the version of the specification, `1.0`.
+                 * @example 1.0
+                 */
+                "ce-specversion"?: string;
+                /**
+                 * @description Binary mode: the attribute `id`.
+                 * @example order-17-paid
+                 */
+                "ce-id"?: string;
+                /**
+                 * @description Binary mode: the attribute `source`.
+                 * @example /shop/checkout
+                 */
+                "ce-source"?: string;
+                /**
+                 * @description Binary mode: the attribute `type`.
+                 * @example com.example.order.paid
+                 */
+                "ce-type"?: string;
+                /**
+                 * @description Binary mode: the attribute `time`.
+                 * @example 2026-03-14T09:26:53.123Z
+                 */
+                "ce-time"?: string;
+                /**
+                 * @description Binary mode: the attribute `subject`.
+                 * @example SHOE-TRAIL-42
+                 */
+                "ce-subject"?: string;
+                /**
+                 * @description Binary mode: the extension attribute `userid`.
+                 * @example customer-17
+                 */
+                "ce-userid"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take CloudEvents
+         * @description CloudEvents 1.0 by the [HTTP binding](https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md):
+         *     one event with its attributes in headers (binary mode), one as JSON (`application/cloudevents+json`), or up to 1,000
+         *     (`application/cloudevents-batch+json`). A request has at most 5 MiB, an event 64 KiB. Needs an API key with the scope `ingest`.
+         *
+         *     `type` is the name of the event, `time` its time, which is required, and `id` together with `source` its identity: an event that is sent
+         *     again counts once. `data` must be a JSON object; it becomes the properties, with `source`, `subject` and the extension attributes
+         *     where it does not use these names itself. The user is the extension attribute `userid` or `anonymousid`, or else `user_id` or `anonymous_id`
+         *     in the data. The product is the extension attribute `sku`; for `view`, `click` and `add_to_cart` else `sku` in the
+         *     data, or `subject`.
+         *
+         *     The answer is 202 also when events were refused: the headers say how many, and `GET /rejections` why. It has no body, because some
+         *     senders take a body for an event.
+         */
+        post: operations["sendCloudEvents"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/posthog/{call}/": {
         parameters: {
             query?: {
@@ -5113,6 +5185,37 @@ export interface components {
             $?: {
                 [key: string]: unknown;
             };
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description A CloudEvent in the JSON format. Members that are not named here are extension attributes, which become properties. */
+        CloudEvent: {
+            /** @description The version of the specification. */
+            specversion: string;
+            /** @description The id of the event, unique together with `source`. */
+            id: string;
+            /** @description Where it happened. */
+            source: string;
+            /** @description The name of the event. */
+            type: string;
+            /** @description When it happened: RFC 3339. */
+            time: string;
+            /** @description A property; the SKU of the product of `view`, `click` and `add_to_cart`. */
+            subject?: string;
+            /** @description The media type of the data, which must be JSON. */
+            datacontenttype?: string;
+            /** @description Who did it. */
+            userid?: string;
+            /** @description Who did it, while nobody knows who that is. */
+            anonymousid?: string;
+            /** @description The SKU of the product. */
+            sku?: string;
+            /** @description The properties of the event. */
+            data?: {
+                [key: string]: unknown;
+            };
+            /** @description The same in base64. */
+            data_base64?: string;
         } & {
             [key: string]: unknown;
         };
@@ -11347,6 +11450,88 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    sendCloudEvents: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+                /**
+                 * @description Binary mode: the version of the specification, `1.0`.
+                 * @example 1.0
+                 */
+                "ce-specversion"?: string;
+                /**
+                 * @description Binary mode: the attribute `id`.
+                 * @example order-17-paid
+                 */
+                "ce-id"?: string;
+                /**
+                 * @description Binary mode: the attribute `source`.
+                 * @example /shop/checkout
+                 */
+                "ce-source"?: string;
+                /**
+                 * @description Binary mode: the attribute `type`.
+                 * @example com.example.order.paid
+                 */
+                "ce-type"?: string;
+                /**
+                 * @description Binary mode: the attribute `time`.
+                 * @example 2026-03-14T09:26:53.123Z
+                 */
+                "ce-time"?: string;
+                /**
+                 * @description Binary mode: the attribute `subject`.
+                 * @example SHOE-TRAIL-42
+                 */
+                "ce-subject"?: string;
+                /**
+                 * @description Binary mode: the extension attribute `userid`.
+                 * @example customer-17
+                 */
+                "ce-userid"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The events, at most 5 MiB. */
+        requestBody: {
+            content: {
+                "application/cloudevents+json": components["schemas"]["CloudEvent"];
+                "application/cloudevents-batch+json": components["schemas"]["CloudEvent"][];
+                "application/json": {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description Everything that can be stored is durable. */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Events-Accepted": components["headers"]["Events-Accepted"];
+                    "Events-Rejected": components["headers"]["Events-Rejected"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableContent"];

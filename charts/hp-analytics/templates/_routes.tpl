@@ -10,6 +10,7 @@ controllers that compare prefixes as text route in the same way. There is no rou
 - {path: /digests, type: Prefix, service: auth}
 - {path: /views, type: Prefix, service: auth}
 - {path: /products, type: Prefix, service: catalog}
+- {path: /cloudevents, type: Prefix, service: ingest}
 - {path: /erasures, type: Prefix, service: ingest}
 - {path: /events, type: Prefix, service: ingest}
 - {path: /exports, type: Prefix, service: ingest}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // installSDKs installs the libraries of other systems, from the lock file, and returns where they are.
@@ -125,6 +127,27 @@ func TestPostHogLibrary(t *testing.T) {
 	}
 	// The visitor who looked at a product is the user, as is the phone.
 	summary := s.send(http.MethodGet, "/analytics/users/posthog-17/summary", s.admin, "")["totals"].(map[string]any)
+	if summary["views"] != 1.0 {
+		t.Errorf("the user's totals are %v", summary)
+	}
+}
+
+// The CloudEvents library for Node does so, in each of its modes.
+func TestCloudEventsLibrary(t *testing.T) {
+	t.Parallel()
+	s := newShop(startPlatform(t))
+	s.create("TEA 1/2")
+	dir := installSDKs(t)
+	gateway, lost := forgetful(t, s.url)
+	s.runSDK(dir, "cloudevents", gateway)
+	if lost.Load() < 2 {
+		t.Errorf("%d answers were lost", lost.Load())
+	}
+	s.send(http.MethodPost, "/events?wait=aggregated", s.key, `{"type":"Last","user_id":"last"}`)
+	if diff := cmp.Diff(map[any]any{"Song Played": 20.0, "view": 1.0, "Last": 1.0}, s.countsByType()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	summary := s.send(http.MethodGet, "/analytics/users/cloud-17/summary", s.admin, "")["totals"].(map[string]any)
 	if summary["views"] != 1.0 {
 		t.Errorf("the user's totals are %v", summary)
 	}

@@ -125,6 +125,7 @@ func TestPaths(t *testing.T) {
 		"ingest    GET    /segment/v1/projects/{key}/settings getSegmentSettings",
 		"ingest    GET    /users/{id}/events                 listUserEvents",
 		"ingest    GET    /users/{id}/export                 exportUser",
+		"ingest    POST   /cloudevents                       sendCloudEvents",
 		"ingest    POST   /events                            createEvent",
 		"ingest    POST   /events/beacon                     sendBeacon",
 		"ingest    POST   /events/bulk                       createEventsBulk",

@@ -2513,6 +2513,9 @@ func (a SegmentRequest) MarshalJSON() ([]byte, error) {
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// SendCloudEvents Take CloudEvents
+	// (POST /cloudevents)
+	SendCloudEvents(w http.ResponseWriter, r *http.Request)
 	// ListErasures Receipts of erasures
 	// (GET /erasures)
 	ListErasures(w http.ResponseWriter, r *http.Request, params ListErasuresParams)
@@ -2632,6 +2635,12 @@ type ServerInterface interface {
 // Unimplemented server implementation that returns http.StatusNotImplemented for each endpoint.
 
 type Unimplemented struct{}
+
+// SendCloudEvents Take CloudEvents
+// (POST /cloudevents)
+func (_ Unimplemented) SendCloudEvents(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
 
 // ListErasures Receipts of erasures
 // (GET /erasures)
@@ -2869,6 +2878,20 @@ type ServerInterfaceWrapper struct {
 }
 
 type MiddlewareFunc func(http.Handler) http.Handler
+
+// SendCloudEvents operation middleware
+func (siw *ServerInterfaceWrapper) SendCloudEvents(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SendCloudEvents(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
 
 // ListErasures operation middleware
 func (siw *ServerInterfaceWrapper) ListErasures(w http.ResponseWriter, r *http.Request) {
@@ -4552,6 +4575,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		ErrorHandlerFunc:   options.ErrorHandlerFunc,
 	}
 
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/cloudevents", wrapper.SendCloudEvents)
+	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/erasures", wrapper.ListErasures)
 	})

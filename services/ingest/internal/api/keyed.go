@@ -32,6 +32,7 @@ type format[M any] struct {
 	bytes     int64 // of a body, decoded
 	tooLarge  error // the answer beyond them
 	sniffGzip bool  // a body may be gzip without Content-Encoding
+	copied    bool  // what is stored is a copy of the body, which takes memory once more
 	// unwrap returns the document of a body, which may be in a form, in the place of the body. It may be nil.
 	unwrap func(body []byte) ([]byte, error)
 	// key returns the key that a body names, and nothing if there is none or the body is malformed. It reads what anybody sends, so it must
@@ -64,6 +65,9 @@ func receive[M any](s *Server, w http.ResponseWriter, r *http.Request, key strin
 	}
 	defer content.Close()
 	data, err := content.ReadAll()
+	if err == nil && f.copied {
+		err = content.Keep(len(data))
+	}
 	if err != nil {
 		return k.unreadable(err)
 	}

@@ -14,6 +14,7 @@ func TestBodyLimits(t *testing.T) {
 		"createEvent":      event.MaxBytes,
 		"createPurchase":   event.MaxBytes,
 		"createEventsBulk": event.MaxBatchBytes,
+		"sendCloudEvents":  event.MaxBatchBytes,
 	} {
 		if documented := openapitest.MaxBody(t, operation); documented != limit {
 			t.Errorf("%s: x-max-bytes is %d, the handler takes %d", operation, documented, limit)
