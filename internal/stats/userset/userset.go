@@ -47,7 +47,7 @@ func (c *Counter[Day]) close() {
 		c.users = map[Day]int64{}
 	}
 	if c.set != nil {
-		c.users[c.at.day] += int64(c.set.GetCardinality()) //nolint:gosec // there are fewer users than numbers of them
+		c.users[c.at.day] += int64(c.set.GetCardinality())
 	}
 	c.set = nil
 }

@@ -176,10 +176,10 @@ const (
 // compared returns the periods of a baseline, the newest first.
 func compared(baseline string, anomaly bool, p period.Period) (all []period.Period) {
 	step, count := p.Last-p.First+1, 1
-	switch {
-	case baseline == lastDays:
+	switch baseline {
+	case lastDays:
 		count = days
-	case baseline == "same_weekday":
+	case "same_weekday":
 		step = week
 		if anomaly {
 			count = weeks
