@@ -20,19 +20,19 @@ func Key(object []byte, names ...string) (key string) {
 			return nil
 		}
 		var text Text
-		if text.UnmarshalJSON(value) != nil || text == "" {
-			return nil
+		if err := text.UnmarshalJSON(value); err == nil && text != "" {
+			key = string(text)
+			return errFound
 		}
-		key = string(text)
-		return errFound
+		return nil
 	})
 	return key
 }
 
 // oneOf is slices.Contains without a copy of name.
 func oneOf(names []string, name []byte) bool {
-	for _, n := range names {
-		if n == string(name) {
+	for i := range names { //nolint:modernize // slices.Contains would copy name each time
+		if names[i] == string(name) {
 			return true
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"strings"
 
@@ -38,9 +39,7 @@ func Parse(body []byte) (d event.Draft, err error) {
 		return d, errs.New(errs.Malformed, event.CodeMalformed, "The body is no JSON of an event.").Because(err)
 	}
 	stored := foreign.Members{}
-	for name, value := range object(m, "p", "props", "m", "meta") {
-		stored[name] = value
-	}
+	maps.Copy(stored, object(m, "p", "props", "m", "meta"))
 	kind := string(text(m, "n", "name"))
 	switch kind {
 	case "pageview":

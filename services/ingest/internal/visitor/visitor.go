@@ -52,7 +52,7 @@ func New(client *redis.Client, logger *slog.Logger) *Days {
 func (d *Days) ID(ctx context.Context, key, network, browser string) string {
 	mac := hmac.New(sha256.New, d.saltOf(ctx, time.Now().UTC().Format(time.DateOnly)))
 	for _, part := range []string{key, network, browser} {
-		fmt.Fprintf(mac, "%d:%s", len(part), part)
+		_, _ = fmt.Fprintf(mac, "%d:%s", len(part), part)
 	}
 	return "day-" + base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:idBytes])
 }
