@@ -52,6 +52,7 @@ func TestEveryOperationIsServed(t *testing.T) {
 	p.get("/segment/v1/projects/hpw_any/settings", "").expect(t, http.StatusOK, "")
 	p.get("/segment/sourceConfig/?p=npm&v=3&build=modern&writeKey=hpw_any&lockIntegrationsVersion=false&lockPluginsVersion=false", "").expect(t, http.StatusOK, "")
 	p.post("/segment/v1/track", p.ingestKey, `{"event":"Signed Up","userId":"customer-17"}`).expect(t, http.StatusOK, "")
+	p.post("/otlp/v1/logs", p.ingestKey, "{}").expect(t, http.StatusOK, "")
 	p.post("/cloudevents", p.ingestKey, "[]", "Content-Type", "application/cloudevents-batch+json").expect(t, http.StatusAccepted, "")
 	for _, path := range []string{"capture/", "capture", "i/v0/e/", "i/v0/e"} {
 		p.post("/posthog/"+path, p.ingestKey, `{"event":"Signed Up","distinct_id":"customer-17"}`).expect(t, http.StatusOK, "")

@@ -110,9 +110,9 @@ func repaired(body []byte) bool {
 	return false
 }
 
-// tolerated reports whether only the messages of a request for the API of Segment, PostHog or Plausible, or its CloudEvents, are broken: they
+// tolerated reports whether only the messages of a request for the API of Segment, PostHog or Plausible, its CloudEvents or log records, are broken: they
 // are answered with success whatever those hold.
 func tolerated(r *apifuzz.Request) bool {
-	of := r.Operation == "sendSegment" || strings.HasPrefix(r.Operation, "sendPostHog") || r.Operation == "sendPlausible" || r.Operation == "sendCloudEvents"
+	of := r.Operation == "sendSegment" || strings.HasPrefix(r.Operation, "sendPostHog") || r.Operation == "sendPlausible" || r.Operation == "sendCloudEvents" || r.Operation == "sendOTLPLogs"
 	return of && !strings.HasPrefix(r.Kind, "caller") && !strings.HasPrefix(r.Kind, "project")
 }

@@ -1937,6 +1937,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/otlp/v1/logs": {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take events of OpenTelemetry
+         * @description Log records by [OTLP/HTTP](https://opentelemetry.io/docs/specs/otlp/#otlphttp), in protobuf or in JSON, so that an exporter whose endpoint is
+         *     `/otlp` of this server works as it is. At most 1,000 records and 5 MiB, and 64 KiB for a record. Needs an API key with the scope `ingest`.
+         *
+         *     A record with `event_name`, or else the attribute `event.name`, is an event; all others are refused with the code `no_event_name`. Its id is the
+         *     attribute `event.id` or `log.record.uid`, or else a UUIDv5 of the bytes of the record and its resource, which are the same when it is sent
+         *     again. Its time is `time_unix_nano`, or else `observed_time_unix_nano`. Attributes and a body that is a map become the
+         *     properties. `user.id` or `enduser.id` is the user, `enduser.pseudo.id` the visitor, or else `session.id`; `product.sku` is the product.
+         *
+         *     Answers are in the encoding of the request. `partial_success` says how many records were refused, and why the first of them. Errors are
+         *     a `google.rpc.Status`, apart from those of credentials, which are problem documents. Exporters send again after 429 and 503.
+         */
+        post: operations["sendOTLPLogs"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/posthog/{call}/": {
         parameters: {
             query?: {
@@ -5218,6 +5253,30 @@ export interface components {
             data_base64?: string;
         } & {
             [key: string]: unknown;
+        };
+        /** @description An `ExportLogsServiceRequest` of OpenTelemetry in JSON. */
+        OTLPLogs: {
+            /** @description Log records by resource and scope; at most 1,000 in all. */
+            resourceLogs?: {
+                [key: string]: unknown;
+            }[];
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description An `ExportLogsServiceResponse` of OpenTelemetry in JSON. */
+        OTLPLogsResult: {
+            /** @description What was refused; absent if nothing was. */
+            partialSuccess?: {
+                /** @description How many records were refused. */
+                rejectedLogRecords?: string;
+                /** @description Why. */
+                errorMessage?: string;
+            };
+        };
+        /** @description An error in the form of google.rpc.Status. */
+        RPCStatus: {
+            /** @description What is wrong. */
+            message?: string;
         };
         /** @description A message of PostHog's libraries, or a batch of them in `batch`; a list of messages is taken as well. Members that are not named here are taken and ignored, and ids may be numbers. */
         PostHogRequest: {
@@ -11538,6 +11597,138 @@ export interface operations {
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    sendOTLPLogs: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The name of the project to act in. An API key acts in its own project. Without the header, a user acts in the only project that the account is a member of, or in the default project if it is a member of none; a member of several is answered with 400 `project_required`. A project that does not exist, or that the caller may not act in, is answered with 403 `project_forbidden`.
+                 * @example default
+                 */
+                Project?: components["parameters"]["Project"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description An `ExportLogsServiceRequest`, at most 5 MiB. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OTLPLogs"];
+                "application/x-protobuf": string;
+            };
+        };
+        responses: {
+            /** @description Everything that can be stored is durable. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    "Events-Accepted": components["headers"]["Events-Accepted"];
+                    "Events-Rejected": components["headers"]["Events-Rejected"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OTLPLogsResult"];
+                    "application/x-protobuf": string;
+                };
+            };
+            /** @description The request cannot be parsed; for example the body is not JSON (`malformed_json`). */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["RPCStatus"];
+                    "application/x-protobuf": string;
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            /** @description The body, the batch or an item is over its limit. */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["RPCStatus"];
+                    "application/x-protobuf": string;
+                };
+            };
+            /** @description The media type or the encoding of the body is not supported. */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["RPCStatus"];
+                    "application/x-protobuf": string;
+                };
+            };
+            /** @description The request was understood but its content is not acceptable; `errors` says where and why. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["RPCStatus"];
+                    "application/x-protobuf": string;
+                };
+            };
+            /** @description A quota is used up, or (`too_much_in_flight`, ingest) the requests of the caller's account or address that are being read and stored hold as much memory as one may. `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["RPCStatus"];
+                    "application/x-protobuf": string;
+                };
+            };
+            /** @description Something went wrong on our side; quote `trace_id` when you report it. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["RPCStatus"];
+                    "application/x-protobuf": string;
+                };
+            };
+            /**
+             * @description A dependency is down, or the service is overloaded. If the connection to the database was lost during a commit, the write may have happened. Send it again with the same `id` or `Idempotency-Key`: it is never counted twice.
+             *
+             *     A service works on a limited number of requests at the same time, and one project gets at most three quarters of them. Other requests wait for some milliseconds and are then refused with the code `overloaded`, before their body is read. `Retry-After` differs from answer to answer, so that clients do not come back together. A request that is answered with 503 takes nothing of a quota of events.
+             */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["RPCStatus"];
+                    "application/x-protobuf": string;
+                };
+            };
         };
     };
     sendPostHog: {

@@ -17,6 +17,7 @@ controllers that compare prefixes as text route in the same way. There is no rou
 - {path: /hooks, type: Prefix, service: ingest}
 - {path: /imports, type: Prefix, service: ingest}
 - {path: /orders, type: Prefix, service: ingest}
+- {path: /otlp, type: Prefix, service: ingest}
 - {path: /plausible, type: Prefix, service: ingest}
 - {path: /posthog, type: Prefix, service: ingest}
 - {path: /purchases, type: Prefix, service: ingest}

@@ -225,7 +225,7 @@ func TestOperations(t *testing.T) {
 			"createPurchasesBulk", "createRefund", "createStandaloneRefund", "createStandaloneRefundsBulk", "eraseUser",
 			"exportEvents", "exportOrders", "exportRefunds", "exportUser", "finishImport", "getBatchReceipt", "getErasure", "getExport", "getImport",
 			"getOrder", "getSegmentSettings", "getSourceConfig", "listErasures", "listEvents", "listExports", "listRejections", "listUserEvents", "receiveShopify", "receiveStripe", "sendBeacon",
-			"sendCloudEvents", "sendPlausible", "sendPostHog", "sendPostHogEvent", "sendPostHogEventPlain", "sendPostHogPlain", "sendSegment", "sendSegmentBeacon",
+			"sendCloudEvents", "sendOTLPLogs", "sendPlausible", "sendPostHog", "sendPostHogEvent", "sendPostHogEventPlain", "sendPostHogPlain", "sendSegment", "sendSegmentBeacon",
 		},
 		"analytics": {
 			"eventNames", "eventTimeseries", "getSystem", "liveEvents", "mySummary", "overview", "productTimeseries", "productTimeseriesBySKU", "sharedOverview", "sharedProduct",

@@ -334,6 +334,7 @@ func (v *visitor) exerciseOrders() {
 	const get, post = http.MethodGet, http.MethodPost
 	v.do(http.StatusCreated, post, "/purchases", `{"sku":"CAP-1","quantity":1,"user_id":"bob"}`, "id", "Idempotency-Key: contract-1")
 	v.do(http.StatusAccepted, post, "/purchases/bulk", `{"purchases":[{"id":"p-1","sku":"CAP-1","quantity":1,"user_id":"bob"}]}`, "")
+	v.do(http.StatusOK, post, "/otlp/v1/logs", "{}", "")
 	v.do(http.StatusAccepted, post, "/cloudevents", "[]", "", "Content-Type: application/cloudevents-batch+json")
 	v.do(http.StatusOK, post, "/segment/v1/track", `{"event":"Signed Up","userId":"bob"}`, "")
 	for _, path := range []string{"capture/", "capture", "i/v0/e/", "i/v0/e"} {

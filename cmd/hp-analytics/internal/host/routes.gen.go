@@ -6,6 +6,6 @@ package host
 var segments = map[string][]string{
 	"auth":      {"alerts", "annotations", "auth", "digests", "views"},
 	"catalog":   {"products"},
-	"ingest":    {"cloudevents", "erasures", "events", "exports", "hooks", "imports", "orders", "plausible", "posthog", "purchases", "refunds", "rejections", "segment", "users"},
+	"ingest":    {"cloudevents", "erasures", "events", "exports", "hooks", "imports", "orders", "otlp", "plausible", "posthog", "purchases", "refunds", "rejections", "segment", "users"},
 	"analytics": {"analytics", "system"},
 }

@@ -2576,6 +2576,9 @@ type ServerInterface interface {
 	// CreateRefund Refund an order
 	// (POST /orders/{id}/refunds)
 	CreateRefund(w http.ResponseWriter, r *http.Request, id OrderID, params CreateRefundParams)
+	// SendOTLPLogs Take events of OpenTelemetry
+	// (POST /otlp/v1/logs)
+	SendOTLPLogs(w http.ResponseWriter, r *http.Request)
 	// SendPlausible Take what Plausible's scripts send
 	// (POST /plausible/{key}/api/event)
 	SendPlausible(w http.ResponseWriter, r *http.Request, key string)
@@ -2759,6 +2762,12 @@ func (_ Unimplemented) GetOrder(w http.ResponseWriter, r *http.Request, id Order
 // CreateRefund Refund an order
 // (POST /orders/{id}/refunds)
 func (_ Unimplemented) CreateRefund(w http.ResponseWriter, r *http.Request, id OrderID, params CreateRefundParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// SendOTLPLogs Take events of OpenTelemetry
+// (POST /otlp/v1/logs)
+func (_ Unimplemented) SendOTLPLogs(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -3750,6 +3759,20 @@ func (siw *ServerInterfaceWrapper) CreateRefund(w http.ResponseWriter, r *http.R
 	handler.ServeHTTP(w, r)
 }
 
+// SendOTLPLogs operation middleware
+func (siw *ServerInterfaceWrapper) SendOTLPLogs(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SendOTLPLogs(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // SendPlausible operation middleware
 func (siw *ServerInterfaceWrapper) SendPlausible(w http.ResponseWriter, r *http.Request) {
 
@@ -4637,6 +4660,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/orders/export", wrapper.ExportOrders)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/otlp/v1/logs", wrapper.SendOTLPLogs)
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/plausible/{key}/api/event", wrapper.SendPlausible)

@@ -15,6 +15,7 @@ func TestBodyLimits(t *testing.T) {
 		"createPurchase":   event.MaxBytes,
 		"createEventsBulk": event.MaxBatchBytes,
 		"sendCloudEvents":  event.MaxBatchBytes,
+		"sendOTLPLogs":     event.MaxBatchBytes,
 	} {
 		if documented := openapitest.MaxBody(t, operation); documented != limit {
 			t.Errorf("%s: x-max-bytes is %d, the handler takes %d", operation, documented, limit)
