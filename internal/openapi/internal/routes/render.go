@@ -142,7 +142,7 @@ func nginx(t *table) string {
 	preflights(&b, t.shared)
 	for _, r := range t.routes {
 		if len(r.passwords) > 0 {
-			fmt.Fprintf(&b, `# Operations that take a password have a limit of their own against guessing, beside the limits of the service.
+			fmt.Fprintf(&b, `# Operations that need a password have a limit of their own against guessing, beside the limits of the service.
 location ~ ^%s$ {
     limit_req  zone=logins burst=20 nodelay;
     proxy_pass http://%s;

@@ -37,7 +37,7 @@ type route struct {
 	service       string
 	documentation bool     // every process answers it; gateways ask this service
 	maxBody       int64    // of its operations
-	passwords     []string // paths of its operations that take a password
+	passwords     []string // paths of its operations that need a password
 }
 
 // routesOf derives the routes from the operations that gateways route.
@@ -58,7 +58,7 @@ func routesOf(c *contract.Contract) (*table, error) {
 		}
 		if body := o.Spec.RequestBody; body != nil {
 			r.maxBody = max(r.maxBody, contract.MaxBody(body.Value))
-			if takesPassword(body.Value) {
+			if needsPassword(body.Value) {
 				r.passwords = append(r.passwords, o.Path)
 			}
 		}
@@ -85,11 +85,12 @@ func routesOf(c *contract.Contract) (*table, error) {
 	return t, nil
 }
 
-// takesPassword reports whether a JSON body has a member of the format password.
-func takesPassword(body *openapi3.RequestBody) bool {
+// needsPassword reports whether a JSON body has a required member of the format password. An optional one is that of a share link, which
+// only those can guess who have its secret, and whose readers may be many behind one address.
+func needsPassword(body *openapi3.RequestBody) bool {
 	for _, media := range body.Content {
-		for _, property := range media.Schema.Value.Properties {
-			if property.Value.Format == "password" {
+		for name, property := range media.Schema.Value.Properties {
+			if property.Value.Format == "password" && slices.Contains(media.Schema.Value.Required, name) {
 				return true
 			}
 		}

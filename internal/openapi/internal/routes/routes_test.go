@@ -90,3 +90,19 @@ func TestRegion(t *testing.T) {
 		}
 	}
 }
+
+// Readers of a shared report, who may be many behind one address, do not use up what its logins may do.
+func TestOperationsThatNeedAPassword(t *testing.T) {
+	t.Parallel()
+	routes, err := routesOf(load(t, openapi.Source()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range routes.routes {
+		got = append(got, r.passwords...)
+	}
+	if diff := cmp.Diff([]string{"/auth/login", "/auth/password", "/auth/register"}, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
