@@ -5340,7 +5340,7 @@ func (c *Client) ReplaceAlert(ctx context.Context, id openapi_types.UUID, body A
 
 // ListAlertEvaluations calls GET /alerts/{id}/evaluations: list the evaluations of an alert.
 //
-// Lists the newest 90 evaluations, newest first: what was found of each period, the range that was expected, and what became of the notification. Values are those that were known at `as_of`; events that are received later do not change them. Unknown ids are answered with 404 `unknown_alert`. Needs the role `owner` or `analyst`.
+// Lists the newest 90 evaluations since the alert got its metric and condition or was enabled, newest first: what was found of each period, the range that was expected, and what became of the notification. Values are those that were known at `as_of`; events that are received later do not change them. Unknown ids are answered with 404 `unknown_alert`. Needs the role `owner` or `analyst`.
 func (c *Client) ListAlertEvaluations(ctx context.Context, id openapi_types.UUID, options ...CallOption) (result AlertEvaluationList, err error) {
 	call := &call{
 		operation: "listAlertEvaluations", method: http.MethodGet,

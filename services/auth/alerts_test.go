@@ -77,6 +77,9 @@ func TestAlerts(t *testing.T) {
 	o.execute(`INSERT INTO workspace.evaluations (id, alert, first_day, last_day, due_at, state, value, low, fired, as_of)
 		VALUES (gen_random_uuid(), $1, '2026-03-13', '2026-03-13', now(), 'evaluated', 9, 6, false, now()),
 		       (gen_random_uuid(), $1, '2026-03-14', '2026-03-14', now(), 'evaluated', 3, 6, true, now())`, hook.Alert.ID)
+	o.execute(`INSERT INTO workspace.evaluations (id, alert, first_day, last_day, due_at, state, value, low, fired, as_of, created_at)
+		VALUES (gen_random_uuid(), $1, '2026-03-15', '2026-03-15', now(), 'evaluated', 120000, 6, false, now(), $2::timestamptz - interval '1 second')`,
+		hook.Alert.ID, scheduled()) // of the condition before
 	o.execute(`INSERT INTO workspace.deliveries (id, alert, test, first_day, last_day) VALUES (gen_random_uuid(), $1, false, '2026-03-14', '2026-03-14')`, hook.Alert.ID)
 	found := want[struct{ Items []evaluationAnswer }](analyst, http.StatusOK, get, path+"/evaluations", "").Items
 	if len(found) != 2 || found[0].From != "2026-03-14" || !found[0].Fired || *found[0].Value != 3 || found[0].Delivery == nil || found[0].Delivery.State != "waiting" ||

@@ -1073,7 +1073,7 @@ export interface paths {
         };
         /**
          * List the evaluations of an alert
-         * @description Lists the newest 90 evaluations, newest first: what was found of each period, the range that was expected, and what became of the notification. Values are those that were known at `as_of`; events that are received later do not change them. Unknown ids are answered with 404 `unknown_alert`. Needs the role `owner` or `analyst`.
+         * @description Lists the newest 90 evaluations since the alert got its metric and condition or was enabled, newest first: what was found of each period, the range that was expected, and what became of the notification. Values are those that were known at `as_of`; events that are received later do not change them. Unknown ids are answered with 404 `unknown_alert`. Needs the role `owner` or `analyst`.
          */
         get: operations["listAlertEvaluations"];
         put?: never;

@@ -68,14 +68,15 @@ func (e *Evaluator) wait(ctx context.Context, id uuid.UUID, reason string) error
 	return nil
 }
 
-// finish stores a verdict with its notification, unless another process has, or the alert was changed.
+// finish stores a verdict with its notification, unless another process has, or the alert was changed. Only a verdict on the same condition can be
+// one that holds no more.
 func (e *Evaluator) finish(ctx context.Context, t *task, v Verdict, asOf time.Time) error {
 	const update = `
 		UPDATE workspace.evaluations e
 		SET state = $2, reason = $3, value = $4, low = $5, high = $6, score = $7, fired = $8, as_of = $9,
 		    recovered = $2 = 'evaluated' AND NOT $8 AND coalesce((
 		        SELECT b.fired FROM workspace.evaluations b
-		        WHERE b.alert = e.alert AND b.state = 'evaluated' AND b.last_day < e.last_day
+		        WHERE b.alert = e.alert AND b.state = 'evaluated' AND b.last_day < e.last_day AND b.created_at >= a.scheduled_at
 		        ORDER BY b.last_day DESC LIMIT 1), false)
 		FROM workspace.alerts a
 		WHERE e.id = $1 AND e.state = 'waiting' AND a.id = e.alert AND a.enabled AND e.created_at >= a.scheduled_at

@@ -130,6 +130,21 @@ func TestAlertOfACompleteDay(t *testing.T) {
 	}
 }
 
+// TestChangedAlertDoesNotRecover checks that an alert which fired and then got another condition does not say that the former one holds no more.
+func TestChangedAlertDoesNotRecover(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.alert("", threshold, `'events', 'below', 2000, '', ''`)
+	o.round(o.process())
+	o.wantEvaluations("2026-03-14 evaluated 1234 fired")
+	o.exec(`UPDATE workspace.evaluations SET created_at = '2026-01-02'`)
+	o.exec(`UPDATE workspace.alerts SET metric = 'orders', threshold = 0, scheduled_at = '2026-01-03'`)
+	o.pass(24 * time.Hour)
+	o.round(o.process())
+	o.wantEvaluations("2026-03-14 evaluated 1234 fired", "2026-03-15 evaluated 0")
+	o.want("2026-03-14 sent 1")
+}
+
 // TestAlertThatNeverBecomesComplete checks that a period which is not complete when the next one is due is skipped, says why, and is not sent. After some
 // days without a process, the newest day is evaluated alone, and its letter says that it is late.
 func TestAlertThatNeverBecomesComplete(t *testing.T) {
@@ -139,7 +154,6 @@ func TestAlertThatNeverBecomesComplete(t *testing.T) {
 	o.pending("2026-03-14 12:00:00Z", 5)
 	o.round(o.process())
 	o.exec(`UPDATE ingest.batches SET received_at = '2026-03-18 12:00Z'`)
-	o.exec(`UPDATE workspace.evaluations SET due_at = due_at`)
 	o.pass(24 * time.Hour)
 	s := o.process()
 	if err := s.options.Alerts.Plan(t.Context(), o.now); err != nil {

@@ -61,11 +61,17 @@ func (s *Sender) send(ctx context.Context, d *delivery) error {
 	return s.options.Mail.send(ctx, d, m.subject, m.text)
 }
 
-// compose reads the numbers and writes the message.
+// compose waits for its turn, reads the numbers and writes the message, within composeTimeout.
 func (s *Sender) compose(ctx context.Context, d *delivery) (composed, error) {
-	s.reading.Lock()
-	defer s.reading.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	ctx, cancel := context.WithTimeout(ctx, composeTimeout)
+	defer cancel()
+	select {
+	case s.reading <- struct{}{}:
+		defer func() { <-s.reading }()
+	case <-ctx.Done():
+		return composed{}, fmt.Errorf("wait until the numbers of others are read: %w", ctx.Err())
+	}
+	ctx, cancel = context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	late := !d.test && s.options.Now().Sub(d.due) > lateness
 	if d.alert != nil {

@@ -29,9 +29,11 @@ const (
 	perProject = 2
 	// sendTimeout bounds one attempt, with the connection.
 	sendTimeout = 20 * time.Second
-	// readTimeout bounds the reading of the numbers before.
-	readTimeout = time.Minute
-	// abandoned is the age of a claim whose process must have ended.
+	// readTimeout bounds the reading of the numbers before, and composeTimeout that together with the wait for its turn.
+	readTimeout    = time.Minute
+	composeTimeout = 4 * time.Minute
+	// abandoned is the age of a claim whose process must have ended: composing, sending and recording take less, so nobody else
+	// claims what a live process is about to send.
 	abandoned = 5 * time.Minute
 	// maxAttempts and the pauses between them, which double, let a digest wait for a receiver for about four hours.
 	maxAttempts = 8
@@ -61,7 +63,7 @@ type Sender struct {
 
 	planned, pruned time.Time // when that was last done
 
-	reading sync.Mutex // numbers are read for one delivery at a time: on one connection
+	reading chan struct{} // full while numbers are read: for one delivery at a time, on one connection
 	mu      sync.Mutex
 	busy    map[int16]int // deliveries under way by project
 	under   int           // all of them
@@ -72,7 +74,7 @@ type Sender struct {
 // New returns a sender. It does nothing until Run.
 func New(options Options, registerer prometheus.Registerer) *Sender {
 	s := &Sender{
-		options: options, store: store{pool: options.Pool}, busy: map[int16]int{}, ended: make(chan struct{}, 1),
+		options: options, store: store{pool: options.Pool}, busy: map[int16]int{}, reading: make(chan struct{}, 1), ended: make(chan struct{}, 1),
 		sent: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "hpa_aggregator_digests_total", Help: "Attempts to send a digest or an alert by outcome: sent, retried later, or failed for good.",
 		}, []string{"outcome"}),

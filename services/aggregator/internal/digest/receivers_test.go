@@ -2,14 +2,17 @@ package digest
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/period"
@@ -95,6 +98,39 @@ func TestLateDigest(t *testing.T) {
 	if len(letters) != 2 || strings.Contains(letters[0], "LATE") || !strings.Contains(letters[1], "LATE: this was to be sent at 08:00 on 18 March 2026 (UTC)") {
 		t.Errorf("the letters are %q", letters)
 	}
+}
+
+// TestWaitsWhileNothingRuns checks that what was planned before the processes stopped for more than a day is sent late, and not given up.
+func TestWaitsWhileNothingRuns(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.digest("")
+	if err := o.process().prepare(t.Context()); err != nil { // and no more: it stops
+		t.Fatal(err)
+	}
+	o.pass(expired + time.Hour)
+	o.round(o.process())
+	o.want("2026-03-14 sent 1", "2026-03-15 sent 1")
+	if letters := strings.Join(o.smtp.kept(), ""); !strings.Contains(letters, "LATE: this was to be sent at 08:00 on 15 March 2026 (UTC)") {
+		t.Errorf("the letters are %q", letters)
+	}
+}
+
+// TestTurnEndsBeforeItsClaim checks that a delivery which waits for the numbers of others gives up while there is time to send and to record what became
+// of it, before another process takes its claim for abandoned.
+func TestTurnEndsBeforeItsClaim(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Options{Now: time.Now}, prometheus.NewRegistry())
+		s.reading <- struct{}{} // and it never ends
+		claimed := time.Now()
+		if _, err := s.compose(t.Context(), &delivery{}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("it ends with %v", err)
+		}
+		if took := time.Since(claimed); took+2*sendTimeout >= abandoned {
+			t.Errorf("it waited for %s", took)
+		}
+	})
 }
 
 // TestWhoGetsNothing checks that nothing is sent of an archived project, neither then nor when it is in use again much later, nor to members whose

@@ -183,13 +183,19 @@ func (s store) abandon(ctx context.Context, before, now time.Time) error {
 	return nil
 }
 
-// expire ends the deliveries that wait since before a time: their digest or alert was disabled or changed, or the project was archived.
+// expire ends the deliveries that wait since before a time and that claim leaves out: their digest or alert was disabled or changed, or the
+// project was archived. What nobody claimed because no process ran is still sent.
 func (s store) expire(ctx context.Context, before, now time.Time) error {
 	const update = `
-		UPDATE workspace.deliveries
+		UPDATE workspace.deliveries v
 		SET state = 'failed', done_at = $2,
 		    failure = 'It was not sent: it was disabled or changed before, or the project was archived.'
-		WHERE state = 'waiting' AND next_at < $1`
+		FROM workspace.deliveries w
+		LEFT JOIN workspace.digests d ON d.id = w.digest
+		LEFT JOIN workspace.alerts a ON a.id = w.alert
+		JOIN auth.projects p ON p.id = coalesce(d.project, a.project)
+		WHERE v.id = w.id AND v.state = 'waiting' AND v.next_at < $1
+		  AND (p.archived_at IS NOT NULL OR NOT (w.test OR coalesce(d.enabled, a.enabled) AND w.created_at >= coalesce(d.scheduled_at, a.scheduled_at)))`
 	if _, err := s.pool.Exec(ctx, update, before, now); err != nil {
 		return fmt.Errorf("end deliveries that nobody may send: %w", err)
 	}

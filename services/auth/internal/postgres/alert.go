@@ -191,11 +191,13 @@ func readAlerts(ctx context.Context, tx pgx.Tx, query string, args ...any) ([]al
 	return list, nil
 }
 
+// readEvaluations reads the newest evaluations of what the alert looks at now. Those of a former metric or condition have other units and bounds.
 func readEvaluations(ctx context.Context, tx pgx.Tx, id uuid.UUID, limit int) ([]alert.Evaluation, error) {
 	const query = `
 		SELECT e.id, e.first_day, e.last_day, e.state, e.reason, e.value, e.low, e.high, e.score, e.fired, e.recovered, e.as_of, e.due_at, v.id IS NOT NULL,
 		       coalesce(v.state, ''), coalesce(v.attempts, 0), coalesce(v.failure, ''), coalesce(v.complete, false), coalesce(v.done_at, v.next_at, now())
 		FROM workspace.evaluations e
+		JOIN workspace.alerts a ON a.id = e.alert AND e.created_at >= a.scheduled_at
 		LEFT JOIN workspace.deliveries v ON v.alert = e.alert AND v.last_day = e.last_day AND v.first_day = e.first_day AND NOT v.test
 		WHERE e.alert = $1
 		ORDER BY e.last_day DESC, e.first_day DESC
