@@ -151,6 +151,43 @@ func TestShopifyAmounts(t *testing.T) {
 	send("5", fmt.Sprintf(item, "1"), "refused")
 }
 
+// An edited order is the one that was paid first: of a refund of more, or of what was added, the part that it has comes back.
+func TestShopifyRefundAfterEdit(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	key := p.hookKey(1, authn.Shopify, hookSecret)
+	shoe := `{"quantity":%d,"subtotal":%q,"line_item":{"sku":"SHOE-42"}}`
+	plain := `{"quantity":1,"subtotal":"15.20","line_item":{"variant_id":39072856}}`
+	for i, tc := range []struct {
+		lines, adjustment, want string
+		units, amount           int // that are left, of 4 and 26010
+	}{
+		{fmt.Sprintf(shoe, 3, "367.35"), "0", "stored", 2, 1520},
+		{fmt.Sprintf(shoe, 3, "200.00"), "0", "stored", 2, 6010},
+		{fmt.Sprintf(shoe, 1, "122.45") + `,{"quantity":1,"subtotal":"9.00","line_item":{"sku":"ADDED"}}`, "0", "stored", 3, 13765},
+		{`{"quantity":1,"subtotal":"9.00","line_item":{"sku":"ADDED"}}`, "0", "refused", 4, 26010},
+		{fmt.Sprintf(shoe, 1, "122.45") + "," + plain, "-7.55", "stored", 2, 11490}, // nothing is left of the last line: the first takes it
+		{fmt.Sprintf(shoe, 2, "244.90") + "," + plain, "-7.55", "stored", 1, 0},
+	} {
+		id := fmt.Sprint(100 + i)
+		p.shopify(key, "orders/paid", shopOrder(id, "paid", "")).result(t, "stored")
+		refund := fmt.Sprintf(`{"id":%s,"order_id":%s,"created_at":%q,"refund_line_items":[%s],"order_adjustments":[{"kind":"refund_discrepancy","amount":%q}],"transactions":[{"currency":"EUR"}]}`,
+			id, id, ago(time.Second), tc.lines, tc.adjustment)
+		p.shopify(key, "refunds/create", refund).result(t, tc.want)
+		if tc.want == "stored" {
+			p.shopify(key, "refunds/create", refund).result(t, "replayed")
+		}
+		o := p.get("/orders/"+id, p.apiKey("read"))
+		units := 0
+		for _, l := range o.object["lines"].([]any) {
+			units += int(l.(map[string]any)["left_quantity"].(float64))
+		}
+		if left := o.number("amount_minor") - o.number("refunded_minor"); left != tc.amount || units != tc.units {
+			t.Errorf("a refund of %s with %s leaves %d units and %d, want %d and %d", tc.lines, tc.adjustment, units, left, tc.units, tc.amount)
+		}
+	}
+}
+
 // A cancelled order that was never paid is given back; what was paid comes back by refunds only.
 func TestShopifyCancellation(t *testing.T) {
 	t.Parallel()

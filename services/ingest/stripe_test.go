@@ -77,6 +77,23 @@ func TestStripePayment(t *testing.T) {
 	}
 }
 
+// What is only authorized is no revenue: a charge counts with what is captured of it.
+func TestStripeCapture(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	key := p.hookKey(1, authn.Stripe, stripeSecret)
+	charge := `{"id":%q,"object":"charge","amount":5000,"amount_captured":%d,"captured":%t,"currency":"eur","payment_intent":%q,"metadata":{}}`
+	p.stripe(key, "charge.succeeded", fmt.Sprintf(charge, "ch_1", 0, false, "pi_1")).result(t, "ignored")
+	p.stripe(key, "charge.captured", fmt.Sprintf(charge, "ch_1", 1200, true, "pi_1")).result(t, "stored")
+	p.stripe(key, "charge.succeeded", fmt.Sprintf(charge, "ch_2", 5000, true, "pi_2")).result(t, "stored")
+	p.stripe(key, "payment_intent.succeeded", `{"id":"pi_3","amount":5000,"amount_received":700,"currency":"eur","metadata":{}}`).result(t, "stored")
+	for id, want := range map[string]int{"pi_1": 1200, "pi_2": 5000, "pi_3": 700} {
+		if o := p.get("/orders/"+id, p.apiKey("read")); o.number("amount_minor") != want {
+			t.Errorf("%s: %v, want %d", id, o.object, want)
+		}
+	}
+}
+
 // Amounts are those of the currency in ISO 4217, and not of Stripe's units.
 func TestStripeCurrencies(t *testing.T) {
 	t.Parallel()

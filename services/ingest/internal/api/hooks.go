@@ -175,8 +175,10 @@ func (k *keyed) storeHookRefund(sender event.Caller, r *webhook.Refund) (replaye
 		draft = &r.Rest // units come back, too
 	}
 	outcome, err := k.orders.Refund(k.ctx, sender, id, draft)
-	if errs.CodeOf(err) == order.CodeRefundTooLarge {
-		outcome, err = k.orders.Refund(k.ctx, sender, id, &r.Rest)
+	if code := errs.CodeOf(err); code == order.CodeRefundTooLarge || code == order.CodeNotInOrder {
+		if rest, some := r.Fit(&of); some {
+			outcome, err = k.orders.Refund(k.ctx, sender, id, &rest)
+		}
 	}
 	return outcome.Replayed, err
 }

@@ -132,20 +132,11 @@ func (p *refund) adjust(r *webhook.Refund, adjustment int64) {
 	}
 	for i := range d.Lines {
 		l := &d.Lines[i]
-		more := adjustment
-		if i < len(d.Lines)-1 { // the last one has the rest
-			more = max(adjustment, -l.AmountMinor)
-			if adjustment > 0 {
-				more = 0
-			}
-		}
-		l.AmountMinor, adjustment = max(0, l.AmountMinor+more), adjustment-more
+		less := min(max(0, -adjustment), l.AmountMinor)
+		l.AmountMinor, adjustment = max(0, l.AmountMinor-less), adjustment+less
 	}
-	r.Rest.Lines = slices.Clone(d.Lines)
-	for i := range r.Rest.Lines {
-		l := &r.Rest.Lines[i]
-		l.Sent, l.Good = l.Sent&^event.FieldAmount, l.Good&^event.FieldAmount
-	}
+	r.Rest.Lines, r.Extra = slices.Clone(d.Lines), max(0, adjustment)
+	d.Lines[len(d.Lines)-1].AmountMinor += r.Extra // unless less is left of it: then Fit spreads it
 }
 
 // maxReason is how much is kept of a note, in characters.

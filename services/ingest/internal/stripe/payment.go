@@ -75,9 +75,23 @@ type payment struct {
 	Customer      reference    `json:"customer"`
 	Currency      foreign.Text `json:"currency"`
 	Amount        int64        `json:"amount"`
-	Received      int64        `json:"amount_received"` // of a payment intent
-	Captured      int64        `json:"amount_captured"` // of a charge
+	Received      *int64       `json:"amount_received"` // of a payment intent
+	Captured      *bool        `json:"captured"`        // of a charge: false while the amount is only authorized
+	Taken         *int64       `json:"amount_captured"` // of a charge
 	Metadata      metadata     `json:"metadata"`
+}
+
+// paid is what the customer has paid. Only the oldest versions of the API do not say it, and have the amount alone.
+func (p *payment) paid() int64 {
+	switch {
+	case p.Received != nil:
+		return *p.Received
+	case p.Captured != nil && !*p.Captured:
+		return 0
+	case p.Taken != nil:
+		return *p.Taken
+	}
+	return p.Amount
 }
 
 func readPayment(object json.RawMessage, at time.Time) (webhook.Delivery, error) {
@@ -85,7 +99,10 @@ func readPayment(object json.RawMessage, at time.Time) (webhook.Delivery, error)
 	if err := decode(object, &p); err != nil {
 		return webhook.Delivery{}, err
 	}
-	amount := cmp.Or(p.Received, p.Captured, p.Amount)
+	amount := p.paid()
+	if amount == 0 {
+		return webhook.Delivery{Ignored: "Nothing was paid yet: the amount is authorized, and charge.captured or payment_intent.succeeded tells of the payment."}, nil
+	}
 	return webhook.Delivery{Order: single(first(p.Invoice, p.PaymentIntent, p.ID), at, p.Currency, amount, &p.Metadata, p.Customer)}, nil
 }
 

@@ -1,9 +1,10 @@
 // Package stripe translates the webhooks of Stripe into orders and refunds. It checks their signatures, and knows neither HTTP nor the
 // database.
 //
-// The events are those of https://docs.stripe.com/api/events/types, of any version of the API, and the signature is that of
-// https://docs.stripe.com/webhooks/signature. A payment is told of by several events, which name each other: the id of the invoice, or else
-// of the payment intent, is the id of the order, so one payment is one order whatever events are sent.
+// The events are those of https://docs.stripe.com/api/events/types, and the signature is that of
+// https://docs.stripe.com/webhooks/signature. Several events tell of a payment: the id of the invoice, or else of the payment intent, is the
+// id of the order, so events that name it make one order. Since version 2025-03-31 of the API, payments do not name their invoice:
+// invoice.paid and payment_intent.succeeded of one payment then are two orders, so an endpoint takes only one of them.
 package stripe
 
 import (
@@ -41,7 +42,7 @@ func Parse(body []byte) (webhook.Delivery, error) {
 	}
 	read := map[foreign.Text]func(json.RawMessage, time.Time) (webhook.Delivery, error){
 		"checkout.session.completed": readSession, "checkout.session.async_payment_succeeded": readSession,
-		"payment_intent.succeeded": readPayment, "charge.succeeded": readPayment, "invoice.paid": readInvoice,
+		"payment_intent.succeeded": readPayment, "charge.succeeded": readPayment, "charge.captured": readPayment, "invoice.paid": readInvoice,
 		"refund.created": readRefund, "charge.refunded": readRefundedCharge,
 	}[e.Type]
 	switch {

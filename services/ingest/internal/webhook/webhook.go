@@ -33,8 +33,11 @@ type Refund struct {
 	Currency string    // that the order must have; empty for any
 	At       time.Time // when it was paid back
 	Draft    order.RefundDraft
-	// Rest is the same of all that is left of what Draft names, for a refund of more: of taxes, for example, which orders do not have.
+	// Rest is for a refund of more than is left: of taxes, for example, which orders do not have. Without lines it is of all that is left. With
+	// lines it is Draft less Extra, which Fit reads.
 	Rest order.RefundDraft
+	// Extra is what is paid back beside the amounts of the lines of Rest, in minor units; at least 0.
+	Extra int64
 	// Alone is the same without the order; nil if it means nothing without it.
 	Alone *order.Draft
 }
