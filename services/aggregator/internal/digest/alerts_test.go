@@ -1,7 +1,9 @@
 package digest
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,6 +15,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
 )
 
 // alert makes an alert of project 1 that looks at days from 2 o'clock, for e-mail or a webhook. columns and values are those that the metric and the
@@ -250,7 +254,7 @@ func TestAlertWhoseProcessDies(t *testing.T) {
 	defer server.Close()
 	id := o.alert(server.URL, threshold, `'orders', 'below', 5, '', ''`)
 	first := o.process()
-	if err := first.prepare(t.Context()); err != nil { // and no more: it dies
+	if err := errors.Join(first.prepare(t.Context()), first.options.Alerts.Evaluate(t.Context())); err != nil { // and no more: it dies
 		t.Fatal(err)
 	}
 	o.want("2026-03-14 waiting 0")
@@ -284,6 +288,36 @@ func TestAlertWhoseProcessDies(t *testing.T) {
 		t.Errorf("the test is %s, %v", bodies[len(bodies)-1], err)
 	}
 	o.wantEvaluations("2026-03-14 evaluated 2 fired")
+}
+
+// TestSlowAlertDelaysNoDigest checks that a digest is sent while the numbers of an alert cannot be read.
+func TestSlowAlertDelaysNoDigest(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.alert("", threshold, `'events', 'above', 1, '', ''`)
+	o.exec(`UPDATE workspace.alerts SET event = 'view'`)
+	o.digest("")
+	lock, err := o.admin.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = lock.Rollback(context.WithoutCancel(t.Context())) }()
+	if _, err := lock.Exec(t.Context(), `LOCK TABLE stats.name_daily_stats IN ACCESS EXCLUSIVE MODE`); err != nil { // which digests do not read
+		t.Fatal(err)
+	}
+	s := o.process()
+	if err := s.options.Alerts.Plan(t.Context(), o.now); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	platformtest.Eventually(t, time.Minute, "the digest is sent", func() bool { return len(o.smtp.kept()) == 1 })
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	o.wantEvaluations("2026-03-14 waiting -")
 }
 
 // TestMetrics reads each metric of the project, of a product and of a name.

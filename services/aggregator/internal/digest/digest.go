@@ -86,9 +86,11 @@ func New(options Options, registerer prometheus.Registerer) *Sender {
 	return s
 }
 
-// Run evaluates and sends until ctx ends. Errors are logged; the next round tries again.
+// Run evaluates and sends until ctx ends. Errors are logged; the next round tries again. Alerts are evaluated beside the rest, so slow ones delay no
+// digest.
 func (s *Sender) Run(ctx context.Context) error {
 	defer s.all.Wait()
+	s.all.Go(func() { s.evaluate(ctx) })
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
@@ -110,10 +112,29 @@ func (s *Sender) Run(ctx context.Context) error {
 	}
 }
 
+// evaluate evaluates alerts at each interval until ctx ends.
+func (s *Sender) evaluate(ctx context.Context) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		if err := s.options.Alerts.Evaluate(ctx); err != nil && ctx.Err() == nil {
+			s.options.Logger.WarnContext(ctx, "alerts are not evaluated, and are tried again", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
 // Round does what Run does at a time, and returns when nothing is under way.
 func (s *Sender) Round(ctx context.Context) error {
 	if err := s.prepare(ctx); err != nil {
 		return err
+	}
+	if err := s.options.Alerts.Evaluate(ctx); err != nil {
+		return fmt.Errorf("evaluate alerts: %w", err)
 	}
 	defer s.all.Wait()
 	for {
@@ -123,14 +144,19 @@ func (s *Sender) Round(ctx context.Context) error {
 		s.mu.Lock()
 		under := s.under
 		s.mu.Unlock()
-		if under == 0 {
+		if under > 0 {
+			<-s.ended
+			continue
+		}
+		select {
+		case <-s.ended: // after the look, so others may be due that were held up
+		default:
 			return nil
 		}
-		<-s.ended
 	}
 }
 
-// prepare plans what is due, evaluates alerts whose days are complete, and ends what nobody will send.
+// prepare plans what is due, and ends what nobody will send.
 func (s *Sender) prepare(ctx context.Context) error {
 	now := s.options.Now()
 	if slot := now.Truncate(period.Grid); !slot.Equal(s.planned) {
@@ -141,9 +167,6 @@ func (s *Sender) prepare(ctx context.Context) error {
 			return fmt.Errorf("plan alerts: %w", err)
 		}
 		s.planned = slot
-	}
-	if err := s.options.Alerts.Evaluate(ctx); err != nil {
-		return fmt.Errorf("evaluate alerts: %w", err)
 	}
 	if err := s.store.abandon(ctx, now.Add(-abandoned), now); err != nil {
 		return err
@@ -213,11 +236,11 @@ func (s *Sender) dispatch(ctx context.Context) error {
 // end notes that a delivery of a project has ended.
 func (s *Sender) end(project int16) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.under--
 	if s.busy[project]--; s.busy[project] == 0 {
 		delete(s.busy, project)
 	}
-	s.mu.Unlock()
 	select {
 	case s.ended <- struct{}{}:
 	default:

@@ -120,7 +120,7 @@ func (w Webhook) send(ctx context.Context, d *delivery, content any, now time.Ti
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, d.url, bytes.NewReader(body))
 	if err != nil {
-		return &failure{text: "The address of the webhook is not valid.", final: true, cause: err}
+		return &failure{text: "The address of the webhook is not valid.", final: true, cause: withoutURL(err)}
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("User-Agent", "hp-analytics")
@@ -134,7 +134,7 @@ func (w Webhook) send(ctx context.Context, d *delivery, content any, now time.Ti
 		if f, ok := errors.AsType[*failure](err); ok {
 			return f
 		}
-		return &failure{text: "The receiver cannot be reached, or did not answer in time.", cause: err}
+		return &failure{text: "The receiver cannot be reached, or did not answer in time.", cause: fmt.Errorf("%s: %w", request.URL.Host, withoutURL(err))}
 	}
 	defer func() { _ = answer.Body.Close() }()
 	_, _ = io.CopyN(io.Discard, answer.Body, maxAnswer) // only the status matters
@@ -147,6 +147,14 @@ func (w Webhook) send(ctx context.Context, d *delivery, content any, now time.Ti
 		return &failure{text: fmt.Sprintf("The receiver answered %d.", answer.StatusCode)}
 	}
 	return nil
+}
+
+// withoutURL returns an error without the address that package net/http adds: its path and query may be credentials, and causes are logged.
+func withoutURL(err error) error {
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		return e.Err
+	}
+	return err
 }
 
 // client checks each address after the name was resolved, at the moment of the connection, so that a name cannot change its meaning in

@@ -80,6 +80,11 @@ func TestWebhookAddresses(t *testing.T) {
 			t.Errorf("%s fails with %+v, want %q, final %t", test.url, err, test.want, test.final)
 		}
 	}
+	d := &delivery{target: target{url: "http://127.0.0.1:1/services/sesame?key=sesame", secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}}
+	cause := errors.Unwrap(Webhook{Allowed: home}.send(t.Context(), d, struct{}{}, time.Unix(1, 0)))
+	if cause == nil || strings.Contains(cause.Error(), "sesame") || !strings.Contains(cause.Error(), "127.0.0.1:1") {
+		t.Errorf("the cause that is logged is %v", cause)
+	}
 	if got := strings.Join(reached, " "); got != "/fine /moved /busy /gone" {
 		t.Errorf("reached: %s", got)
 	}

@@ -42,10 +42,15 @@ func (s Schedule) Latest(now time.Time) (Period, time.Time) {
 	}
 }
 
-// on returns when the clocks show the hour of the schedule on a day. An hour that the clocks skip is the one after it.
+// on returns when the clocks show the hour of the schedule on a day. An hour that the clocks skip is the one after it. It is an hour after the start of
+// the day or later, even where the clocks skip midnight and 1 o'clock is that start: what was received before is visible only then.
 func (s Schedule) on(day localtime.Day) time.Time {
 	year, month, date := day.Date().Date()
-	return time.Date(year, month, date, s.Hour, 0, 0, 0, s.Zone)
+	due, first := time.Date(year, month, date, s.Hour, 0, 0, 0, s.Zone), day.Start(s.Zone).Add(time.Hour)
+	if due.Before(first) {
+		return first
+	}
+	return due
 }
 
 func (s Schedule) before(day localtime.Day) Period {

@@ -36,6 +36,14 @@ func TestLatest(t *testing.T) {
 			t.Errorf("%+v at %s: %s – %s, due %s", test.schedule, test.now, p.First, p.Last, due.UTC())
 		}
 	}
+	cairo, err := localtime.Load("Africa/Cairo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	skips := time.Date(2026, 4, 24, 12, 0, 0, 0, time.UTC) // the clocks skip midnight, so the day starts at 1 o'clock, which is 22:00 in UTC
+	if p, due := (Schedule{Hour: 1, Zone: cairo}).Latest(skips); p.Last.String() != "2026-04-23" || due.Sub(p.Ends(cairo)) != time.Hour || !due.Equal(time.Date(2026, 4, 23, 23, 0, 0, 0, time.UTC)) {
+		t.Errorf("where midnight is skipped, %s is due at %s", p, due.UTC())
+	}
 	if got := (Period{First: 10, Last: 16}).Before(); got != (Period{First: 3, Last: 9}) {
 		t.Errorf("before: %+v", got)
 	}
