@@ -41,7 +41,7 @@ type Config struct {
 	// PublicKeyRateLimit is how many events may be sent with a public key in a minute, unless the key says something else.
 	PublicKeyRateLimit int `env:"INGEST_PUBLIC_KEY_RATE_LIMIT, default=60000"`
 	// UnidentifiedRateLimit is how much one address (IPv4) or /64 (IPv6) may send per RateWindow to paths that take the key in the body,
-	// without a valid key: each request is 1, or 1 for each 4 KiB begun. What turns out to have a valid key counts for that key alone, but
+	// without a valid key, or to addresses of webhooks without a valid signature: each request is 1, or 1 for each 4 KiB begun. What turns out to have a valid key counts for that key alone, but
 	// must fit until its body is read. Without a bound, a stranger can have bodies read and searched for keys as fast as they arrive. 0
 	// means no limit.
 	UnidentifiedRateLimit int `env:"INGEST_UNIDENTIFIED_RATE_LIMIT, default=6000"`

@@ -135,6 +135,31 @@ func TestStripeInvoice(t *testing.T) {
 	}
 }
 
+// What the event does not carry of an invoice is what is left of its total without the taxes on top: a line, or credits.
+func TestStripeOtherLines(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	key := p.hookKey(1, authn.Stripe, stripeSecret)
+	for i, tc := range []struct {
+		total string
+		want  int
+		other bool
+	}{
+		{`"total":700,"total_excluding_tax":700`, 700, false},
+		{`"total":1190,"total_excluding_tax":1000,"total_taxes":[{"amount":190,"tax_behavior":"inclusive"}]`, 1190, true},
+		{`"total":1190,"total_excluding_tax":1000,"total_tax_amounts":[{"amount":190,"inclusive":true}]`, 1190, true},
+		{`"total":1428,"total_excluding_tax":1200,"total_taxes":[{"amount":228,"tax_behavior":"exclusive"}]`, 1200, true},
+		{`"total":1428,"total_excluding_tax":1200,"total_tax_amounts":[{"amount":228,"inclusive":false}]`, 1200, true},
+		{`"total":1000,"total_excluding_tax":840,"total_taxes":[{"amount":160,"tax_behavior":"inclusive"}]`, 1000, false},
+	} {
+		p.stripe(key, "invoice.paid", fmt.Sprintf(`{"id":"in_%d","currency":"eur",%s,"lines":{"has_more":true,"data":[{"amount":1000}]}}`, i, tc.total)).result(t, "stored")
+		o := p.get(fmt.Sprintf("/orders/in_%d", i), p.apiKey("read"))
+		if other := strings.Contains(fmt.Sprint(o.object), "stripe-other-lines"); o.number("amount_minor") != tc.want || other != tc.other {
+			t.Errorf("%s: %v, want %d, other lines: %t", tc.total, o.object, tc.want, tc.other)
+		}
+	}
+}
+
 // Only what Stripe signed within five minutes is taken; one of several signatures is enough.
 func TestStripeSignatures(t *testing.T) {
 	t.Parallel()

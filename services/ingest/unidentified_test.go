@@ -49,6 +49,28 @@ func TestBodiesOfStrangersAreBounded(t *testing.T) {
 	p.post("/segment/v1/track", p.ingestKey, `{"userId":"u","event":"x"}`, "X-Forwarded-For", "198.51.100.1").expect(t, http.StatusOK, "")
 }
 
+// Who knows the address of a webhook uses up the quota of their own network, and not that of the key.
+func TestUnsignedWebhooksAreBounded(t *testing.T) {
+	t.Parallel()
+	p := start(t, func(cfg *ingest.Config) {
+		cfg.UnidentifiedRateLimit, cfg.RateLimit, cfg.RateWindow, cfg.HTTP.TrustedProxyHops = 10, 60, time.Hour, 1
+	})
+	key := p.hookKey(1, authn.Shopify, hookSecret)
+	forged := strings.Repeat(" ", 30<<10) + shopOrder("1", "paid", "")
+	for i, of := range []string{key, p.hookKey(1, authn.Shopify, "")} {
+		status := 0
+		for n := 0; n < 10 && status != http.StatusTooManyRequests; n++ {
+			status = p.post("/hooks/shopify/"+of, "", forged, "X-Shopify-Topic", "orders/paid", "X-Forwarded-For", fmt.Sprint("198.51.100.", i)).status
+		}
+		if status != http.StatusTooManyRequests {
+			t.Errorf("forged webhooks without end are answered with %d", status)
+		}
+	}
+	for i := range 15 { // more than the network may send without a signature
+		p.shopify(key, "orders/paid", shopOrder(fmt.Sprint(i+1), "paid", ""), "X-Forwarded-For", "198.51.100.9").result(t, "stored")
+	}
+}
+
 // A key in the body is found wherever it is, so a body that is refused as a whole is told why, and its sender sees it among the refusals.
 func TestKeyBehindWhatIsRefused(t *testing.T) {
 	t.Parallel()

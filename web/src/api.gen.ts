@@ -2338,12 +2338,13 @@ export interface paths {
         put?: never;
         /**
          * Take the webhooks of Stripe
-         * @description The address of an endpoint of Stripe, for events of any version of its API. `docs/connect/stripe.md` shows how to set it up and says what
+         * @description The address of an endpoint of Stripe. `docs/connect/stripe.md` shows how to set it up, which events to choose, and says what
          *     the events do not carry. `Stripe-Signature` must sign the body with the secret of the key, and be at most 5 minutes old.
          *
-         *     `checkout.session.completed`, `checkout.session.async_payment_succeeded`, `payment_intent.succeeded`, `charge.succeeded` and `invoice.paid` are
-         *     orders, `refund.created` and `charge.refunded` are refunds; all others are answered and not counted. The id of the order is that of the invoice, or else of the payment intent, so a
-         *     payment of which several events tell is one order. It has the lines of the invoice, or one line with the `sku` and `quantity` of the object's metadata.
+         *     `checkout.session.completed`, `checkout.session.async_payment_succeeded`, `payment_intent.succeeded`, `charge.succeeded`, `charge.captured` and `invoice.paid` are
+         *     orders, if something was paid; `refund.created` and `charge.refunded` are refunds; all others are answered and not counted. The id of the order is that of the invoice, or else of the payment intent, so
+         *     events that name the same one are one order. Since version 2025-03-31 of the API, payments do not name their invoice: choose `invoice.paid` or
+         *     `payment_intent.succeeded` and not both, or the payment of an invoice is two orders. An order has the lines of the invoice, or one line with the `sku` and `quantity` of the object's metadata.
          *
          *     Answers are those of `/hooks/shopify/{key}`.
          */

@@ -94,6 +94,9 @@ func createKeyCommand(env environment) *cobra.Command {
 			if err := readHook(&hook, secretFile); err != nil {
 				return err
 			}
+			if hook.Service != "" && request.Public != nil {
+				return usageError{errors.New("--origins makes a public key, and --webhooks-of a key of webhooks: give one of them")}
+			}
 			if hook.Service != "" {
 				request.Hook = &hook
 			}

@@ -52,6 +52,7 @@ func TestHookKeysCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	command(exitUsage, "which --webhooks-of makes", create("--scopes=ingest", "--signing-secret-file="+secret)...)
+	command(exitUsage, "give one of them", create("--scopes=ingest", "--webhooks-of=stripe", "--origins=https://shop.example")...)
 	command(exitUsage, "must be shopify or stripe", create("--scopes=ingest", "--webhooks-of=paypal")...)
 	hook := command(exitOK, `hpc_\S{49}\n$`, create("--scopes=ingest", "--webhooks-of=stripe", "--signing-secret-file="+secret)...)
 	command(exitOK, `hpc_\S{4} +ingest,create-products,webhooks of stripe +user:`, "keys", "list")

@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -121,10 +122,11 @@ func (b *bill) lines(drafts []order.Draft) error {
 	return b.events(min(n, MaxUnits))
 }
 
-// settle gives everything back if the request failed for a reason that is not the client's: what is sent again then is charged once.
+// settle gives everything back if the request failed for a reason that is not the client's: what is sent again then is charged once. A
+// webhook without a secret is charged, because anybody who knows its address can send it.
 // The handler defers it.
 func (b *bill) settle(err *error) {
-	if errs.Is(*err, errs.Unavailable) {
+	if errs.Is(*err, errs.Unavailable) && !errors.Is(*err, errUnsigned) {
 		b.giveBack()
 	}
 }

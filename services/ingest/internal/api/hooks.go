@@ -42,7 +42,10 @@ type hook struct {
 
 // signedBody is the format of webhooks: they are read after their signatures are checked.
 func signedBody(bytes int64, tooLarge error) format[[]byte] {
-	return format[[]byte]{bytes: bytes, tooLarge: tooLarge, parse: func(body []byte, _ authn.Principal) ([]byte, int, error) { return body, 0, nil }}
+	return format[[]byte]{
+		bytes: bytes, tooLarge: tooLarge, signed: true,
+		parse: func(body []byte, _ authn.Principal) ([]byte, int, error) { return body, 0, nil },
+	}
 }
 
 // answerHook answers with success when everything is decided: services send again after every other answer.
@@ -74,6 +77,9 @@ func (k *keyed) hook(h hook, data []byte) (HookResult, error) {
 	}
 	if err := h.verify(of.Secret, data); err != nil {
 		return HookResult{}, k.noted(err)
+	}
+	if err := k.prove(len(data)); err != nil {
+		return HookResult{}, err
 	}
 	delivery, err := h.parse(data)
 	switch {

@@ -24,13 +24,15 @@ type keyed struct {
 	ctx    context.Context
 	caller authn.Principal
 	known  bool
-	quota  *bill // of the caller, or of its network while it is unknown
+	open   bool  // the key may be of anybody who saw its address: only a signature says that the caller sends this
+	quota  *bill // of the caller, or of its network while it is unknown or open
 }
 
 // format says how the bodies of a path are read. M is what a body holds.
 type format[M any] struct {
 	bytes     int64 // of a body, decoded
 	tooLarge  error // the answer beyond them
+	signed    bool  // store checks a signature, and then calls prove
 	sniffGzip bool  // a body may be gzip without Content-Encoding
 	copied    bool  // what is stored is a copy of the body, which takes memory once more
 	// unwrap returns the document of a body, which may be in a form, in the place of the body. It may be nil.
@@ -48,11 +50,12 @@ type format[M any] struct {
 // charges its bytes and events, decodes it and calls store. Before the caller is known, its network is charged. key is one that is not in the body, or nothing. A body that is refused as a
 // whole is noted for GET /rejections. The memory of the body is released when receive returns.
 func receive[M any](s *Server, w http.ResponseWriter, r *http.Request, key string, f format[M], store func(*keyed, M) error) (err error) {
-	k := &keyed{Server: s, w: w, ctx: r.Context()}
-	if err := k.identify(key); err != nil {
-		if key != "" || !errors.Is(err, authn.ErrNoCredentials) {
-			return err
-		}
+	k := &keyed{Server: s, w: w, ctx: r.Context(), open: f.signed}
+	unknown := k.identify(key)
+	if unknown != nil && (key != "" || !errors.Is(unknown, authn.ErrNoCredentials)) {
+		return unknown
+	}
+	if unknown != nil || k.open {
 		k.quota = s.billOfNetwork(k.ctx, w)
 		if err := k.quota.events(1); err != nil {
 			return err
@@ -107,7 +110,7 @@ func (k *keyed) identify(key string) error {
 // holder returns whose memory the body takes.
 func (k *keyed) holder() inflight.Holder {
 	network := httpserver.ClientNetwork(k.ctx)
-	if k.known && k.caller.Public == nil { // the visitors of a page do not keep others of its account out
+	if k.known && !k.open && k.caller.Public == nil { // the visitors of a page do not keep others of its account out
 		return inflight.Holder{Caller: k.caller.Owner, Address: network}
 	}
 	return inflight.Holder{Caller: "address " + network, Address: network}
@@ -127,6 +130,13 @@ func (k *keyed) take(find func([]byte) string, document []byte, size int) error 
 		return err
 	}
 	network.giveBack()
+	return k.quota.bytes(int64(size))
+}
+
+// prove charges the caller for a signed body of size bytes in place of its network.
+func (k *keyed) prove(size int) error {
+	k.quota.giveBack()
+	k.open, k.quota = false, k.bill(k.ctx, k.w, k.caller)
 	return k.quota.bytes(int64(size))
 }
 

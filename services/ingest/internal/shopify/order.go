@@ -2,6 +2,7 @@ package shopify
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,16 +25,16 @@ type moneySet struct {
 
 // payload is an order. Members that are not used are not read.
 type payload struct {
-	ID          foreign.Text `json:"id"`
-	Name        foreign.Text `json:"name"`
-	Test        bool         `json:"test"`
-	Currency    foreign.Text `json:"currency"`
-	CreatedAt   foreign.Text `json:"created_at"`
-	ProcessedAt foreign.Text `json:"processed_at"`
-	CancelledAt foreign.Text `json:"cancelled_at"`
-	Financial   foreign.Text `json:"financial_status"`
-	Source      foreign.Text `json:"source_name"`
-	Lines       []*line      `json:"line_items"`
+	ID          foreign.Text         `json:"id"`
+	Name        foreign.Text         `json:"name"`
+	Test        bool                 `json:"test"`
+	Currency    foreign.Text         `json:"currency"`
+	CreatedAt   foreign.Text         `json:"created_at"`
+	ProcessedAt foreign.Text         `json:"processed_at"`
+	CancelledAt foreign.Text         `json:"cancelled_at"`
+	Financial   foreign.Text         `json:"financial_status"`
+	Source      foreign.Text         `json:"source_name"`
+	Lines       webhook.Lines[*line] `json:"line_items"`
 	Customer    struct {
 		ID foreign.Text `json:"id"`
 	} `json:"customer"`
@@ -45,10 +46,10 @@ type line struct {
 	ProductID foreign.Text `json:"product_id"`
 	Quantity  int64        `json:"quantity"`
 	Price     foreign.Text `json:"price"`
-	Discounts []struct {
+	Discounts webhook.Parts[struct {
 		Amount foreign.Text `json:"amount"`
 		Set    moneySet     `json:"amount_set"`
-	} `json:"discount_allocations"`
+	}] `json:"discount_allocations"`
 }
 
 // unpaid reports whether nothing was paid for the order.
@@ -109,8 +110,13 @@ func (p *payload) order() *order.Draft {
 	return &d
 }
 
+var errDiscounts = errors.New("has more than " + strconv.Itoa(webhook.MaxParts) + " discounts")
+
 // amount is what was paid for all units of a line, after its own discounts and its parts of those of the order.
 func (l *line) amount(currency money.Currency) (int64, error) {
+	if len(l.Discounts) > webhook.MaxParts {
+		return 0, errDiscounts
+	}
 	amount, err := webhook.Minor(string(l.Price), l.Quantity, currency)
 	for i := range l.Discounts {
 		d := &l.Discounts[i]

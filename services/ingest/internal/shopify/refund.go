@@ -17,15 +17,15 @@ type refund struct {
 	OrderID     foreign.Text `json:"order_id"`
 	CreatedAt   foreign.Text `json:"created_at"`
 	Note        foreign.Text `json:"note"`
-	Adjustments []struct {
+	Adjustments webhook.Lines[struct {
 		Kind   foreign.Text `json:"kind"`
 		Amount foreign.Text `json:"amount"`
 		Set    moneySet     `json:"amount_set"`
-	} `json:"order_adjustments"`
-	Transactions []struct {
+	}] `json:"order_adjustments"`
+	Transactions webhook.Parts[struct { // only the first is read
 		Currency foreign.Text `json:"currency"`
-	} `json:"transactions"`
-	RefundLines []*refundLine `json:"refund_line_items"`
+	}] `json:"transactions"`
+	RefundLines webhook.Lines[*refundLine] `json:"refund_line_items"`
 }
 
 type refundLine struct {
@@ -82,8 +82,8 @@ func readRefund(body []byte) (webhook.Delivery, error) {
 // lines fills in the lines, and returns how much more than their amounts is paid back.
 func (p *refund) lines(r *webhook.Refund) (adjustment int64) {
 	d := &r.Draft
-	if len(p.RefundLines) > order.MaxLines {
-		d.RefuseWhole(event.CodeInvalidValue, "A refund has at most "+strconv.Itoa(order.MaxLines)+" lines.")
+	if max(len(p.RefundLines), len(p.Adjustments)) > order.MaxLines {
+		d.RefuseWhole(event.CodeInvalidValue, "A refund has at most "+strconv.Itoa(order.MaxLines)+" lines and adjustments.")
 		return 0
 	}
 	currency, err := money.Parse(r.Currency)

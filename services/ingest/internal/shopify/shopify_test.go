@@ -1,10 +1,37 @@
 package shopify_test
 
 import (
+	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/shopify"
 )
+
+// TestManyElements checks that arrays of more elements than an order may have are refused, without memory for all of them.
+func TestManyElements(t *testing.T) { //nolint:paralleltest // counts what the process allocates
+	const n = 300_000
+	many := "[" + strings.Repeat("{},", n) + "{}]"
+	for _, tc := range []struct{ topic, body string }{
+		{"orders/paid", `{"id":1,"processed_at":"2026-03-14T10:26:53Z","line_items":` + many + `}`},
+		{"orders/paid", `{"id":1,"processed_at":"2026-03-14T10:26:53Z","currency":"EUR","line_items":[{"quantity":1,"price":1,"discount_allocations":` + many + `}]}`},
+		{"refunds/create", `{"id":1,"order_id":1,"created_at":"2026-03-14T10:26:53Z","refund_line_items":` + many + `}`},
+		{"refunds/create", `{"id":1,"order_id":1,"created_at":"2026-03-14T10:26:53Z","order_adjustments":` + many + `}`},
+		{"refunds/create", `{"id":1,"order_id":1,"created_at":"2026-03-14T10:26:53Z","refund_line_items":[{"quantity":1}],"transactions":` + many + `}`},
+	} {
+		body := []byte(tc.body)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		got, err := shopify.Parse(tc.topic, false, body)
+		runtime.ReadMemStats(&after)
+		if refused := got.Order != nil && got.Order.Refused() || got.Refund != nil && got.Refund.Draft.Refused(); err != nil || !refused {
+			t.Errorf("%.90s is not refused: %v", body, err)
+		}
+		if took := int(after.TotalAlloc - before.TotalAlloc); took > 3*len(body) {
+			t.Errorf("%.90s of %d bytes takes %d", body, len(body), took)
+		}
+	}
+}
 
 // FuzzParse checks that a body of any shape is an order, a refund, ignored or refused, and that amounts are never below 0.
 func FuzzParse(f *testing.F) {

@@ -15,15 +15,17 @@ const otherLines = "stripe-other-lines"
 
 // invoice is an invoice with its first lines.
 type invoice struct {
-	ID       reference    `json:"id"`
-	Customer reference    `json:"customer"`
-	Currency foreign.Text `json:"currency"`
-	Total    int64        `json:"total"`
-	Net      *int64       `json:"total_excluding_tax"`
-	Metadata metadata     `json:"metadata"`
+	ID       reference          `json:"id"`
+	Customer reference          `json:"customer"`
+	Currency foreign.Text       `json:"currency"`
+	Total    int64              `json:"total"`
+	Net      *int64             `json:"total_excluding_tax"`
+	Taxes    webhook.Lines[tax] `json:"total_taxes"`
+	OldTaxes webhook.Lines[tax] `json:"total_tax_amounts"` // before version 2025-03-31 of the API
+	Metadata metadata           `json:"metadata"`
 	Lines    struct {
-		Data    []*invoiceLine `json:"data"`
-		HasMore bool           `json:"has_more"`
+		Data    webhook.Lines[*invoiceLine] `json:"data"`
+		HasMore bool                        `json:"has_more"`
 	} `json:"lines"`
 }
 
@@ -32,9 +34,9 @@ type invoiceLine struct {
 	Amount    int64    `json:"amount"` // of all units, before discounts and taxes; below 0 for what is credited
 	Quantity  *int64   `json:"quantity"`
 	Metadata  metadata `json:"metadata"`
-	Discounts []struct {
+	Discounts webhook.Parts[struct {
 		Amount int64 `json:"amount"`
-	} `json:"discount_amounts"`
+	}] `json:"discount_amounts"`
 	Price struct {
 		ID      reference `json:"id"`
 		Product reference `json:"product"`
@@ -91,8 +93,10 @@ func readInvoice(object json.RawMessage, at time.Time) (webhook.Delivery, error)
 		}
 		addLine(d, l.sku(), units, net)
 	}
-	if total := v.total(); v.Lines.HasMore && total > sum {
-		addLine(d, otherLines, 1, total-sum)
+	if others := v.total() - sum; v.Lines.HasMore && others > 0 {
+		addLine(d, otherLines, 1, others)
+	} else if v.Lines.HasMore {
+		credit -= others // the lines that are not in the event are credits in sum
 	}
 	for i := range d.Lines { // what is credited, such as for the rest of an old plan, is taken from what is paid
 		l := &d.Lines[i]
@@ -103,9 +107,31 @@ func readInvoice(object json.RawMessage, at time.Time) (webhook.Delivery, error)
 	return webhook.Delivery{Order: d}, nil
 }
 
+// tax is a tax of an invoice. An inclusive one is in the amounts of the lines, too.
+type tax struct {
+	Amount    int64        `json:"amount"`
+	Behavior  foreign.Text `json:"tax_behavior"`
+	Inclusive bool         `json:"inclusive"` // of the old ones
+}
+
+// total is the amount of all lines: what is to be paid without the taxes that come on top of it.
 func (v *invoice) total() int64 {
-	if v.Net != nil {
+	if len(v.Taxes) == 0 && len(v.OldTaxes) == 0 && v.Net != nil {
 		return *v.Net
 	}
-	return v.Total
+	total := v.Total
+	for _, t := range v.Taxes {
+		if t.Behavior != "inclusive" {
+			total -= t.Amount
+		}
+	}
+	if len(v.Taxes) > 0 {
+		return total
+	}
+	for _, t := range v.OldTaxes {
+		if !t.Inclusive {
+			total -= t.Amount
+		}
+	}
+	return total
 }

@@ -38,7 +38,7 @@ func readRefundedCharge(object json.RawMessage, at time.Time) (webhook.Delivery,
 		payment
 
 		Refunds struct {
-			Data []refund `json:"data"`
+			Data webhook.Parts[refund] `json:"data"` // the newest first
 		} `json:"refunds"`
 	}
 	if err := decode(object, &charge); err != nil {

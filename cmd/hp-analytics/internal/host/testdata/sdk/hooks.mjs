@@ -21,7 +21,7 @@ async function signedByShopify(topic, body) {
 }
 
 async function deliver(path, sign, body) {
-  for (let attempt = 0; attempt < 40; attempt++) {
+  for (const deadline = Date.now() + 60_000; Date.now() < deadline;) {
     const headers = { "Content-Type": "application/json", ...(await sign(body)) };
     const answer = await fetch(api + path, { method: "POST", headers, body }).catch((error) => ({ status: error.message }));
     if (answer.status >= 200 && answer.status < 300) return;
