@@ -1,3 +1,3 @@
 // Made by build/tracker. The name of the tracker's script below /app/assets, and its hash for the attribute integrity.
-export const script = "hp-5d179a1b3fdd.js";
-export const integrity = "sha384-XReaGz/dM362JXXZT83EsQzpF98qAM9bwALk5sQw9prWwAwhx9LKSyNW4sximTHk";
+export const script = "hp-61183c5c20d6.js";
+export const integrity = "sha384-YRg8XCDWVQH+WnDDJSCw3zxJqO5NiND7DYrcFDgfmOLrBjt1r6cOp1YOdWTLYv4K";

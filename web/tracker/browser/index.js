@@ -1,8 +1,8 @@
 // src/event.ts
 function newId() {
-  let hex = Date.now().toString(16).padStart(12, "0");
-  crypto.getRandomValues(new Uint8Array(10)).forEach((byte) => hex += byte.toString(16).padStart(2, "0"));
-  return hex.replace(/(.{8})(.{4}).(.{3}).(.{3})(.{12})/, "$1-$2-7$3-a$4-$5");
+  const time = "0" + Date.now().toString(16);
+  const digit = () => (crypto.getRandomValues(new Uint8Array(1))[0] & 15).toString(16);
+  return (time + "-7rrr-arrr-rrrrrrrrrrrr").replace(/.{8}/, "$&-").replace(/r/g, digit);
 }
 
 // src/limits.ts
@@ -66,14 +66,11 @@ async function post(url, request, failures, told) {
   try {
     const answer = await fetch(url, { method: "POST", signal: AbortSignal.timeout?.(patience), ...request });
     const status = answer.status;
-    if (status < 500 && status !== 429) {
-      told(await answer.text(), status);
-      return 0;
-    }
+    if (status < 500 && status !== 429 && !told(await answer.text(), status)) return [0, 0];
     asked = +answer.headers.get("Retry-After") * 1e3 || 0;
   } catch {
   }
-  return Math.max(asked, Math.min(1e3 * 2 ** failures, longestRetry) * (0.5 + Math.random() / 2));
+  return [Math.max(asked, Math.min(1e3 * 2 ** failures, longestRetry) * (0.5 + Math.random() / 2)), asked];
 }
 
 // src/tracker.ts
@@ -85,26 +82,30 @@ function create(o) {
   let user;
   let referrer = document.referrer;
   let failures = 0;
+  let asked = 0;
   let timer = 0;
-  const flying = /* @__PURE__ */ new Set();
+  let flying = [];
   const flush = async (leaving) => {
-    const events = kept.all().filter((event) => !flying.has(event.id));
-    if (!events[0] || (leaving ? failures : flying.size)) return;
-    const body = JSON.stringify({ key: o.key, sent_at: now(), events });
+    const events = kept.all().filter((event) => !flying.includes(event.id));
+    if (!events[0] || (leaving ? failures : flying[0])) return;
+    let body;
+    let size;
+    do {
+      body = JSON.stringify({ key: o.key, sent_at: now(), events });
+      size = new Blob([body]).size;
+    } while (size >= mostInFlight && events[1] && (events.length >>= 1));
     if (leaving) {
       navigator.sendBeacon(url, body);
       return;
     }
-    for (const event of events) flying.add(event.id);
-    const wait = await post(url, { body, keepalive: body.length < mostInFlight, credentials: "omit" }, failures, (text) => {
+    flying = events.map((event) => event.id);
+    let wait;
+    [wait, asked] = await post(url, { body, keepalive: size < mostInFlight, credentials: "omit" }, failures, (text) => {
       if (/"(code|dropped)":/.test(text)) console.warn("hp:", text);
     });
-    for (const event of events) flying.delete(event.id);
-    if (wait) failures++;
-    else {
-      failures = 0;
-      kept.remove(events);
-    }
+    flying = [];
+    failures = wait && failures + 1;
+    if (!wait) kept.remove(events);
     clearTimeout(timer);
     timer = 0;
     later(wait);
@@ -126,9 +127,10 @@ function create(o) {
   };
   const product = (type) => (sku, properties) => track(type, properties, sku);
   if (!reason) {
-    addEventListener("online", () => flush());
+    const hurry = () => asked || flush();
+    addEventListener("online", hurry);
+    addEventListener("visibilitychange", hurry);
     addEventListener("pagehide", () => flush(true));
-    addEventListener("visibilitychange", () => document.hidden && flush());
     later(0);
   }
   return {
@@ -159,7 +161,7 @@ function silence(o) {
   if (!o.key) return "no key";
   if (navigator.webdriver) return "navigator.webdriver";
   const signal = navigator.globalPrivacyControl || navigator.doNotTrack === "1";
-  return !o.signals && signal && "the visitor sends GPC or DNT";
+  return !o.signals && signal && "GPC or DNT";
 }
 
 // src/page.ts

@@ -4,9 +4,9 @@ var __publicField = (obj, key, value) => __defNormalProp(obj, typeof key !== "sy
 
 // src/event.ts
 function newId() {
-  let hex = Date.now().toString(16).padStart(12, "0");
-  crypto.getRandomValues(new Uint8Array(10)).forEach((byte) => hex += byte.toString(16).padStart(2, "0"));
-  return hex.replace(/(.{8})(.{4}).(.{3}).(.{3})(.{12})/, "$1-$2-7$3-a$4-$5");
+  const time = "0" + Date.now().toString(16);
+  const digit = () => (crypto.getRandomValues(new Uint8Array(1))[0] & 15).toString(16);
+  return (time + "-7rrr-arrr-rrrrrrrrrrrr").replace(/.{8}/, "$&-").replace(/r/g, digit);
 }
 
 // src/limits.ts
@@ -19,17 +19,15 @@ async function post(url, request, failures, told) {
   try {
     const answer = await fetch(url, { method: "POST", signal: AbortSignal.timeout?.(patience), ...request });
     const status = answer.status;
-    if (status < 500 && status !== 429) {
-      told(await answer.text(), status);
-      return 0;
-    }
+    if (status < 500 && status !== 429 && !told(await answer.text(), status)) return [0, 0];
     asked = +answer.headers.get("Retry-After") * 1e3 || 0;
   } catch {
   }
-  return Math.max(asked, Math.min(1e3 * 2 ** failures, longestRetry) * (0.5 + Math.random() / 2));
+  return [Math.max(asked, Math.min(1e3 * 2 ** failures, longestRetry) * (0.5 + Math.random() / 2)), asked];
 }
 
 // src/lane.ts
+var passing = ["overloaded", "internal"];
 var Lane = class {
   constructor(url, member, o) {
     __publicField(this, "url", url);
@@ -38,6 +36,10 @@ var Lane = class {
     __publicField(this, "items", []);
     __publicField(this, "sending");
     __publicField(this, "stopped", false);
+    __publicField(this, "failures", 0);
+    // attempts since something was stored or refused
+    __publicField(this, "asked", 0);
+    // how long the server asked to wait, in milliseconds: nothing but stop ends that
     __publicField(this, "wake", () => void 0);
   }
   add(item) {
@@ -45,10 +47,10 @@ var Lane = class {
     if (this.items.length >= this.o.waiting) return this.o.onError("too many wait", [item]);
     this.items.push(item);
     if (this.items.length === 1 && !this.sending) this.sending = this.send(this.o.interval);
-    else if (this.items.length === this.o.batch) this.wake();
+    else if (this.items.length === this.o.batch && !this.failures) this.wake();
   }
   async flush() {
-    this.wake();
+    if (!this.asked) this.wake();
     await this.sending;
   }
   stop() {
@@ -61,31 +63,38 @@ var Lane = class {
   /** send sends all that waits, batch by batch, after a time in which the first gathers. */
   async send(gather) {
     await this.pause(gather);
-    for (let failures = 0; this.items.length > 0; ) {
+    while (this.items.length > 0) {
       const items = this.items.slice(0, this.o.batch);
       const body = JSON.stringify({ [this.member]: items });
       const headers = { "Authorization": `Bearer ${this.o.key}`, "Content-Type": "application/json" };
-      const wait = await post(this.url, { body, headers }, failures, (text, status) => this.settle(items, text, status));
+      let again = items;
+      const [wait, asked] = await post(this.url, { body, headers }, this.failures, (text, status) => {
+        again = this.settle(items, text, status);
+        return again.length > 0;
+      });
       if (this.stopped) return;
-      if (wait > 0) {
-        failures++;
-        await this.pause(wait);
-      } else {
-        failures = 0;
-        this.items.splice(0, items.length);
-      }
+      this.items.splice(0, items.length, ...again);
+      this.asked = asked;
+      this.failures = again.length < items.length ? 0 : this.failures + 1;
+      if (wait > 0) await this.pause(wait);
+      this.asked = 0;
     }
     this.sending = void 0;
   }
-  /** settle tells what is lost: a batch that is refused, or items of it. */
+  /** settle tells what is lost, a batch that is refused or items of it, and returns the items that are to be sent again. */
   settle(items, text, status) {
-    if (status >= 300) return this.o.onError(`${status} ${text}`, items);
     let errors = [];
     try {
-      errors = JSON.parse(text).errors ?? [];
+      errors = (JSON.parse(text).errors ?? []).filter((error) => error.index >= 0);
     } catch {
     }
-    for (const { index, pointer, detail } of errors) this.o.onError(`${pointer} ${detail}`.trim(), items.slice(index, index + 1));
+    if (status >= 300 && errors.length === 0) this.o.onError(`${status} ${text}`, items);
+    const again = /* @__PURE__ */ new Set();
+    for (const { index, pointer, code, detail } of errors) {
+      if (passing.includes(code)) again.add(index);
+      else this.o.onError(`${pointer} ${detail}`.trim(), items.slice(index, index + 1));
+    }
+    return items.filter((_, index) => again.has(index));
   }
   /** pause waits, until wake is called. The process need not go on for it. */
   async pause(wait) {

@@ -47,28 +47,32 @@ export function create(o: Options): Tracker {
   let user: string | undefined;
   let referrer = document.referrer;
   let failures = 0;
+  let asked = 0; // how long the server asked to wait after the last request, in milliseconds
   let timer: ReturnType<typeof setTimeout> | 0 = 0;
-  const flying = new Set<string>(); // the ids of events in requests that are in flight
+  let flying: string[] = []; // the ids of the events of the request that is in flight
 
   const flush = async (leaving?: boolean): Promise<void> => {
-    const events = kept.all().filter((event) => !flying.has(event.id));
+    const events = kept.all().filter((event) => !flying.includes(event.id));
     // A page that is left while the server is away, or asks to wait, leaves its events to the next page.
-    if (!events[0] || (leaving ? failures : flying.size)) return;
-    const body = JSON.stringify({ key: o.key, sent_at: now(), events }); // a text needs no preflight
+    if (!events[0] || (leaving ? failures : flying[0])) return;
+    let body: string; // a text needs no preflight
+    let size: number; // in bytes
+    do {
+      body = JSON.stringify({ key: o.key, sent_at: now(), events });
+      size = new Blob([body]).size;
+    } while (size >= mostInFlight && events[1] && (events.length >>= 1)); // the others follow
     if (leaving) {
       navigator.sendBeacon(url, body); // nothing tells whether it arrives, so the next page sends it again
       return;
     }
-    for (const event of events) flying.add(event.id);
-    const wait = await post(url, { body, keepalive: body.length < mostInFlight, credentials: "omit" }, failures, (text) => {
+    flying = events.map((event) => event.id);
+    let wait: number;
+    [wait, asked] = await post(url, { body, keepalive: size < mostInFlight, credentials: "omit" }, failures, (text) => {
       if (/"(code|dropped)":/.test(text)) console.warn("hp:", text); // something was refused
     });
-    for (const event of events) flying.delete(event.id);
-    if (wait) failures++;
-    else {
-      failures = 0;
-      kept.remove(events);
-    }
+    flying = [];
+    failures = wait && failures + 1;
+    if (!wait) kept.remove(events);
     clearTimeout(timer);
     timer = 0;
     later(wait);
@@ -92,9 +96,10 @@ export function create(o: Options): Tracker {
   const product = (type: string) => (sku: string, properties?: Properties) => track(type, properties, sku);
 
   if (!reason) {
-    addEventListener("online", () => flush());
+    const hurry = () => asked || flush();
+    addEventListener("online", hurry);
+    addEventListener("visibilitychange", hurry); // nothing else may come after it on a phone
     addEventListener("pagehide", () => flush(true));
-    addEventListener("visibilitychange", () => document.hidden && flush());
     later(0);
   }
   return {
@@ -130,5 +135,5 @@ function silence(o: Options): string | false {
   if (!o.key) return "no key";
   if (navigator.webdriver) return "navigator.webdriver";
   const signal = (navigator as { globalPrivacyControl?: boolean }).globalPrivacyControl || navigator.doNotTrack === "1";
-  return !o.signals && signal && "the visitor sends GPC or DNT";
+  return !o.signals && signal && "GPC or DNT";
 }

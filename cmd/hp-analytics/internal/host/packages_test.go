@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
+	"github.com/google/go-cmp/cmp"
 )
 
 // installPackages packs the packages of this repository, installs the archives as a user would, and returns the folder.
@@ -95,6 +96,60 @@ func TestNodePackage(t *testing.T) {
 	revenue := totals["revenue"].([]any)[0].(map[string]any)
 	if totals["purchases"] != 2.0 || revenue["gross_minor"] != 1350.0 || revenue["units"] != 3.0 {
 		t.Errorf("the totals are %v", totals)
+	}
+}
+
+// busyProgram has a platform that is too busy for some items, and then for all.
+const busyProgram = `
+import { Analytics } from "@hp-analytics/node";
+
+const busy = (index) => ({ index, pointer: "", code: "overloaded", detail: "Try again shortly." });
+const refused = { index: 2, pointer: "/lines/0/sku", code: "unknown_sku", detail: "There is none." };
+const answers = [
+  Response.json({ errors: [busy(1), refused] }, { status: 202 }),
+  Response.json({ errors: [busy(0)] }, { status: 422 }),
+  Response.json({ errors: [] }, { status: 202 }),
+  new Response("", { status: 429, headers: { "Retry-After": "600" } }),
+];
+let calls = 0;
+globalThis.fetch = async (_, { body }) => {
+  calls++;
+  console.log("sent", JSON.parse(body).orders.map((order) => order.id).join());
+  return answers.shift() ?? Response.json({ errors: [] }, { status: 202 });
+};
+const start = () => new Analytics({
+  key: "hpa_x", api: "http://platform.example", batch: 3, interval: 0, onError: (why, lost) => console.log("lost", lost.map((order) => order.id).join(), why),
+});
+const give = (analytics, ...ids) => ids.forEach((id) => analytics.order({ id, user_id: "ada", currency: "EUR", lines: [] }));
+
+let analytics = start();
+give(analytics, "a", "b", "c");
+await analytics.close(60_000);
+
+analytics = start();
+give(analytics, "d");
+while (calls < 4) await new Promise((resolve) => setTimeout(resolve));
+await new Promise((resolve) => setTimeout(resolve)); // it has the answer
+give(analytics, "e", "f");
+await analytics.close(10);
+`
+
+// The package for Node sends items again for which the platform was too busy, and nothing before the time that the platform asks for.
+func TestNodePackageWhenThePlatformIsBusy(t *testing.T) {
+	t.Parallel()
+	dir := installPackages(t)
+	if err := os.WriteFile(filepath.Join(dir, "busy.mjs"), []byte(busyProgram), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	node := exec.CommandContext(t.Context(), "node", "busy.mjs")
+	node.Dir = dir
+	output, err := node.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	want := "sent a,b,c\nlost c /lines/0/sku There is none.\nsent b\nsent b\nsent d\nlost d,e,f the platform did not answer in time\n"
+	if diff := cmp.Diff(want, string(output)); diff != "" {
+		t.Errorf("what happened (-want +got):\n%s", diff)
 	}
 }
 

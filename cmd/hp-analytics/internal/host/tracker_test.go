@@ -12,10 +12,12 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+	"github.com/go-chi/chi/v5"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/redistest"
 	"github.com/hp-analytics/hp-analytics/migrations/dbtest"
+	"github.com/hp-analytics/hp-analytics/web/tracker"
 )
 
 // shopPage is a page as docs/connect/browser.md shows it. The lines before the script keep what is called before it has come.
@@ -250,5 +252,55 @@ func TestTrackerKeepsOut(t *testing.T) {
 	}
 	if got := s.counts(); len(got) != 1 {
 		t.Errorf("the events are %v", got)
+	}
+}
+
+// What has waited for a network is sent in requests that the server and the browser take, however much it is, and all of it is counted.
+func TestTrackerSendsWhatFits(t *testing.T) {
+	t.Parallel()
+	s := newShop(startPlatform(t))
+	way := newRoad(t, s.url)
+	content := &pages{Script: way.url() + "/hp.js", IDs: "first-party"}
+	shopURL := content.show(t)
+	content.Key = s.publicKey(shopURL)
+	b := newTab(t, shopURL)
+	b.asPerson("")
+	b.open("/tea")
+	b.until("window.hp && !Array.isArray(hp)")
+	b.until(queued + " === 0")
+	way.close()
+	b.value(`(Array.from({ length: 50 }, (_, n) => hp.track("long", { n, text: "ж".repeat(2000) })), 1)`) // 200 KB, in 100,000 letters
+	b.until(queued + " === 50")
+	way.open()
+	b.value(`(dispatchEvent(new Event("online")), 1)`)
+	b.until(queued + " === 0")
+	s.reports(b, "long", 50)
+}
+
+// countCalls counts the requests of a page, and their answers.
+const countCalls = `window.calls = window.answers = 0;
+const send = window.fetch;
+window.fetch = async (...request) => { calls++; const answer = await send(...request); answers++; return answer; };`
+
+// The tracker sends nothing before the time that the server asks for, though the network or the visitor comes back.
+func TestTrackerWaitsAsAsked(t *testing.T) {
+	t.Parallel()
+	r := chi.NewRouter()
+	tracker.Mount(r)
+	r.Post("/events/beacon", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Access-Control-Allow-Origin", "*")
+		w.Header().Set("Access-Control-Expose-Headers", "Retry-After")
+		w.Header().Set("Retry-After", "600")
+		w.WriteHeader(http.StatusTooManyRequests)
+	})
+	busy := httptest.NewServer(r)
+	t.Cleanup(busy.Close)
+	b := newTab(t, (&pages{Script: busy.URL + "/hp.js", Key: "hpw_x"}).show(t))
+	b.asPerson(countCalls)
+	b.open("/tea")
+	b.until("window.answers === 1")
+	b.value(`(dispatchEvent(new Event("online")), document.dispatchEvent(new Event("visibilitychange", { bubbles: true })), 1)`)
+	if calls := b.value("calls"); calls != "1" {
+		t.Errorf("%s requests, want 1", calls)
 	}
 }
