@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"testing"
+	"time"
 )
 
 // Plausible's two libraries, on a page of another origin, are told what they expect, and reports count what they send, of one visitor.
@@ -11,6 +12,8 @@ func TestPlausibleLibraries(t *testing.T) {
 	t.Parallel()
 	s := newShop(startPlatform(t))
 	pages := pagesOf(t, installSDKs(t))
+	today := func() string { return time.Now().UTC().Format(time.DateOnly) }
+	began := today()
 	b := newTab(t, pages)
 	b.open("/plausible.html?key=" + s.publicKey(pages) + "&api=" + url.QueryEscape(s.url) + "&utm_source=mail")
 	b.until("window.loaded")
@@ -25,7 +28,7 @@ func TestPlausibleLibraries(t *testing.T) {
 		}
 	}
 	totals := s.send(http.MethodGet, "/analytics/overview", s.admin, "")["totals"].(map[string]any)
-	if totals["unique_users"] != 2.0 { // and the user of the last event
+	if totals["unique_users"] != 2.0 && today() == began { // and the user of the last event; visitors of the next day are others
 		t.Errorf("the totals are %v", totals)
 	}
 	stored := map[string]map[string]any{}

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -23,8 +24,10 @@ import (
 const (
 	// kept is how long Redis keeps a salt: until a day after its own is over, for clocks that differ.
 	kept = 48 * time.Hour
-	// timeout bounds a request to Redis. There are two on a day.
-	timeout   = time.Second
+	// timeout bounds the requests to Redis for a salt.
+	timeout = time.Second
+	// offered is how often each process offers its salt to Redis, so that a Redis that lost it has the same again.
+	offered   = time.Minute
 	saltBytes = 32
 	// idBytes are kept of a hash: two of a billion visitors of a day have the same id with a chance of 1 to a billion.
 	idBytes = 16
@@ -36,47 +39,62 @@ type Days struct {
 	logger *slog.Logger
 	outage redis.Outage
 
-	mu   sync.Mutex
-	day  string // of salt, in UTC
-	salt []byte
-	own  bool // Redis does not have the salt
+	now func() time.Time
+
+	asking  sync.Mutex // held by the caller who asks Redis
+	current atomic.Pointer[salt]
+}
+
+// salt is that of a day.
+type salt struct {
+	day   string // in UTC
+	bytes []byte
+	due   time.Time // when it is offered to Redis again
 }
 
 // New returns a maker of ids.
 func New(client *redis.Client, logger *slog.Logger) *Days {
-	return &Days{redis: client, logger: logger}
+	return &Days{redis: client, logger: logger, now: time.Now}
 }
 
 // ID returns the id of the visitor of the pages of a key who sends from a network with a browser (its User-Agent). While Redis is away, each
 // process takes a salt of its own for the day, so a visitor may count once for each.
 func (d *Days) ID(ctx context.Context, key, network, browser string) string {
-	mac := hmac.New(sha256.New, d.saltOf(ctx, time.Now().UTC().Format(time.DateOnly)))
+	mac := hmac.New(sha256.New, d.saltOf(ctx))
 	for _, part := range []string{key, network, browser} {
 		_, _ = fmt.Fprintf(mac, "%d:%s", len(part), part)
 	}
 	return "day-" + base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:idBytes])
 }
 
-// saltOf returns the salt of a day. Callers wait for the first one of the day, who asks Redis.
-func (d *Days) saltOf(ctx context.Context, day string) []byte {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.day == day && (!d.own || d.outage.Ongoing()) {
-		return d.salt
+// saltOf returns the salt of the day. Callers wait for the first one of the day, who asks Redis. Later nobody waits but the one who offers.
+func (d *Days) saltOf(ctx context.Context) []byte {
+	now := d.now()
+	day := now.UTC().Format(time.DateOnly)
+	if s := d.current.Load(); s != nil && s.day == day {
+		if now.Before(s.due) || d.outage.Ongoing() || !d.asking.TryLock() {
+			return s.bytes
+		}
+	} else {
+		d.asking.Lock()
 	}
-	fresh := make([]byte, saltBytes)
-	_, _ = rand.Read(fresh) // never fails
-	if d.day == day {
-		fresh = d.salt
+	defer d.asking.Unlock()
+	s := d.current.Load()
+	if s == nil || s.day != day {
+		s = &salt{day: day, bytes: make([]byte, saltBytes)}
+		_, _ = rand.Read(s.bytes) // never fails
+	} else if now.Before(s.due) || d.outage.Ongoing() {
+		return s.bytes // another caller has just asked
 	}
-	shared, err := d.share(ctx, day, fresh)
-	if d.day, d.salt, d.own = day, fresh, err != nil; err == nil {
-		d.salt = shared
-		return d.salt
+	next := &salt{day: day, bytes: s.bytes, due: now} // during an outage it is offered again as soon as that may be over
+	if shared, err := d.share(ctx, day, s.bytes); err == nil {
+		next.bytes, next.due = shared, now.Add(offered)
+	} else {
+		d.outage.Begin()
+		d.logger.WarnContext(ctx, "visitors of a day are told apart by each process on its own, because Redis does not answer", "err", err)
 	}
-	d.outage.Begin()
-	d.logger.WarnContext(ctx, "visitors of a day are told apart by each process on its own, because Redis does not answer", "err", err)
-	return d.salt
+	d.current.Store(next)
+	return next.bytes
 }
 
 // share returns the salt of a day that Redis has, which is fresh if there was none.
