@@ -11,9 +11,8 @@ import (
 
 	"github.com/hp-analytics/hp-analytics/internal/localtime"
 	"github.com/hp-analytics/hp-analytics/internal/stats"
-	"github.com/hp-analytics/hp-analytics/internal/stats/sketch"
-	"github.com/hp-analytics/hp-analytics/internal/stats/userset"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/period"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/users"
 )
 
 // Metric is what an alert looks at in a project.
@@ -97,35 +96,21 @@ func (n numbers) row(ctx context.Context, p period.Period, expression, view, als
 // users returns the users of a period: exactly those of a day of the project, and an estimate otherwise.
 func (n numbers) users(ctx context.Context, p period.Period) (*float64, error) {
 	if n.prefix == "" && p.First == p.Last {
-		return n.exactUsers(ctx, p.First)
+		count, err := users.Exact(ctx, n.tx, n.Project, p.First)
+		value := float64(count)
+		return &value, err //nolint:wrapcheck // value wraps it
 	}
-	rows, err := n.tx.Query(ctx, `SELECT sketch FROM stats.`+n.prefix+`daily_users WHERE project = $1 AND day BETWEEN $2 AND $3 AND `+n.where, n.Project, p.First.Date(), p.Last.Date(), n.of)
+	rows := "events + purchases"
+	if n.prefix == "name_" {
+		rows = "events"
+	}
+	most, err := n.row(ctx, p, `coalesce(sum(`+rows+`), 0)::float8`, "daily", `$5 = ''`, "")
 	if err != nil {
-		return nil, err //nolint:wrapcheck // value wraps it
+		return nil, err
 	}
-	all := sketch.New()
-	var stored []byte
-	_, err = pgx.ForEachRow(rows, []any{&stored}, func() error {
-		one := sketch.New()
-		if err := one.UnmarshalBinary(stored); err != nil {
-			return fmt.Errorf("decode a sketch: %w", err)
-		}
-		return all.Merge(one)
-	})
-	value := float64(all.Estimate())
-	return &value, err //nolint:wrapcheck // value wraps it
-}
-
-func (n numbers) exactUsers(ctx context.Context, day localtime.Day) (*float64, error) {
-	rows, err := n.tx.Query(ctx, `SELECT chunk, users FROM stats.daily_user_sets WHERE project = $1 AND day = $2 ORDER BY chunk`, n.Project, day.Date())
-	if err != nil {
-		return nil, err //nolint:wrapcheck // value wraps it
-	}
-	var counter userset.Counter[localtime.Day]
-	var chunk int32
-	var stored []byte
-	_, err = pgx.ForEachRow(rows, []any{&chunk, &stored}, func() error { return counter.Add(day, chunk, stored) })
-	value := float64(counter.Users()[day])
+	sketches := `SELECT sketch FROM stats.` + n.prefix + `daily_users WHERE project = $1 AND day BETWEEN $2 AND $3 AND ` + n.where
+	count, err := users.Estimate(ctx, n.tx, int64(*most), sketches, n.Project, p.First.Date(), p.Last.Date(), n.of)
+	value := float64(count)
 	return &value, err //nolint:wrapcheck // value wraps it
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/platformtest"
+	"github.com/hp-analytics/hp-analytics/internal/stats/sketch"
 )
 
 // alert makes an alert of project 1 that looks at days from 2 o'clock, for e-mail or a webhook. columns and values are those that the metric and the
@@ -318,6 +319,28 @@ func TestSlowAlertDelaysNoDigest(t *testing.T) {
 		t.Error(err)
 	}
 	o.wantEvaluations("2026-03-14 waiting -")
+}
+
+// TestUsersOfAWeek checks that an alert finds as many users of a week as a digest tells: no more than there are events and purchases.
+func TestUsersOfAWeek(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.exec(`DELETE FROM stats.daily_stats`)
+	o.events("2026-03-14", 90)
+	merged := sketch.New()
+	for user := range int64(100) { // an estimate that is off
+		merged.Insert(user)
+	}
+	stored, err := merged.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.exec(`INSERT INTO stats.daily_users (project, day, lane, sketch) VALUES (1, '2026-03-14', 0, $1)`, stored)
+	o.alert("", threshold, `'users', 'above', 1, '', ''`)
+	o.exec(`UPDATE workspace.alerts SET every = 'week'`)
+	o.now = time.Date(2026, 3, 16, 8, 0, 0, 0, time.UTC) // a Monday
+	o.round(o.process())
+	o.wantEvaluations("2026-03-09 evaluated 90 fired")
 }
 
 // TestMetrics reads each metric of the project, of a product and of a name.

@@ -8,13 +8,11 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/hp-analytics/hp-analytics/internal/localtime"
 	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/internal/stats"
-	"github.com/hp-analytics/hp-analytics/internal/stats/sketch"
-	"github.com/hp-analytics/hp-analytics/internal/stats/userset"
 	"github.com/hp-analytics/hp-analytics/internal/stats/zones"
 	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/period"
+	"github.com/hp-analytics/hp-analytics/services/aggregator/internal/users"
 )
 
 // Report has the numbers of a period and of the one before, from one snapshot.
@@ -110,51 +108,12 @@ func readFigures(ctx context.Context, tx pgx.Tx, project int16, p period.Period)
 	}
 	if p.First == p.Last {
 		f.Exact = true
-		f.Users, err = exactUsers(ctx, tx, project, p.First)
-		return f, err
+		f.Users, err = users.Exact(ctx, tx, project, p.First)
+		return f, err //nolint:wrapcheck // it says what it is
 	}
-	estimate, err := estimatedUsers(ctx, tx, project, p)
-	f.Users = min(estimate, f.Counts[stats.Events]+f.Counts[stats.Purchases])
-	return f, err
-}
-
-// exactUsers counts the users of a day.
-func exactUsers(ctx context.Context, tx pgx.Tx, project int16, day localtime.Day) (users int64, err error) {
-	const query = `SELECT chunk, users FROM stats.daily_user_sets WHERE project = $1 AND day = $2 ORDER BY chunk`
-	rows, err := tx.Query(ctx, query, project, day.Date())
-	if err != nil {
-		return 0, fmt.Errorf("sets of users: %w", err)
-	}
-	var counter userset.Counter[localtime.Day]
-	var chunk int32
-	var stored []byte
-	_, err = pgx.ForEachRow(rows, []any{&chunk, &stored}, func() error { return counter.Add(day, chunk, stored) })
-	if err != nil {
-		return 0, fmt.Errorf("sets of users: %w", err)
-	}
-	return counter.Users()[day], nil
-}
-
-// estimatedUsers estimates the users of several days together.
-func estimatedUsers(ctx context.Context, tx pgx.Tx, project int16, p period.Period) (int64, error) {
-	const query = `SELECT sketch FROM stats.daily_users WHERE project = $1 AND day BETWEEN $2 AND $3`
-	rows, err := tx.Query(ctx, query, project, p.First.Date(), p.Last.Date())
-	if err != nil {
-		return 0, fmt.Errorf("users: %w", err)
-	}
-	all := sketch.New()
-	var stored []byte
-	_, err = pgx.ForEachRow(rows, []any{&stored}, func() error {
-		one := sketch.New()
-		if err := one.UnmarshalBinary(stored); err != nil {
-			return fmt.Errorf("decode: %w", err)
-		}
-		return all.Merge(one)
-	})
-	if err != nil {
-		return 0, fmt.Errorf("users: %w", err)
-	}
-	return all.Estimate(), nil
+	const sketches = `SELECT sketch FROM stats.daily_users WHERE project = $1 AND day BETWEEN $2 AND $3`
+	f.Users, err = users.Estimate(ctx, tx, f.Counts[stats.Events]+f.Counts[stats.Purchases], sketches, project, first, last)
+	return f, err //nolint:wrapcheck // it says what it is
 }
 
 // sums returns the list of a SELECT that adds up columns.
