@@ -18,7 +18,7 @@ import (
 	"github.com/hp-analytics/hp-analytics/services/ingest/internal/foreign"
 )
 
-// MaxBody bounds a body, decoded. An event itself has at most event.MaxBytes.
+// MaxBody bounds a body, in bytes after decoding, and so the event that it holds.
 const MaxBody = 64 << 10
 
 // ErrTooLarge refuses a larger one.
