@@ -144,7 +144,7 @@ func TestLimitOfTests(t *testing.T) {
 	admin.createProject("shop")
 	test := func(in client, kind, content string) int {
 		path := alerts
-		id := ""
+		var id string
 		if kind == "digest" {
 			path = digests
 			id = want[digestMade](in, http.StatusCreated, http.MethodPost, path, content).Digest.ID

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"strconv"
 	"net/http"
 	"strings"
 	"testing"
@@ -169,7 +170,7 @@ func TestShopifyRefundAfterEdit(t *testing.T) {
 		{fmt.Sprintf(shoe, 1, "122.45") + "," + plain, "-7.55", "stored", 2, 11490}, // nothing is left of the last line: the first takes it
 		{fmt.Sprintf(shoe, 2, "244.90") + "," + plain, "-7.55", "stored", 1, 0},
 	} {
-		id := fmt.Sprint(100 + i)
+		id := strconv.Itoa(100 + i)
 		p.shopify(key, "orders/paid", shopOrder(id, "paid", "")).result(t, "stored")
 		refund := fmt.Sprintf(`{"id":%s,"order_id":%s,"created_at":%q,"refund_line_items":[%s],"order_adjustments":[{"kind":"refund_discrepancy","amount":%q}],"transactions":[{"currency":"EUR"}]}`,
 			id, id, ago(time.Second), tc.lines, tc.adjustment)

@@ -2,6 +2,7 @@ package ingest_test
 
 import (
 	"fmt"
+	"strconv"
 	"net/http"
 	"net/url"
 	"slices"
@@ -67,7 +68,7 @@ func TestUnsignedWebhooksAreBounded(t *testing.T) {
 		}
 	}
 	for i := range 15 { // more than the network may send without a signature
-		p.shopify(key, "orders/paid", shopOrder(fmt.Sprint(i+1), "paid", ""), "X-Forwarded-For", "198.51.100.9").result(t, "stored")
+		p.shopify(key, "orders/paid", shopOrder(strconv.Itoa(i+1), "paid", ""), "X-Forwarded-For", "198.51.100.9").result(t, "stored")
 	}
 }
 

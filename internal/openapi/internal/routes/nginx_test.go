@@ -43,9 +43,9 @@ func startNginx(t *testing.T, ingest string) *http.Client {
 	t.Helper()
 	program, err := exec.LookPath("nginx")
 	if err != nil {
-		t.Skip("needs nginx")
+		t.Fatalf("%v: make test-deps installs it", err)
 	}
-	dir, err := os.MkdirTemp("/tmp", "nginx") // short enough for the path of a socket
+	dir, err := os.MkdirTemp("/tmp", "nginx") //nolint:usetesting // short enough for the path of a socket
 	if err != nil {
 		t.Fatal(err)
 	}

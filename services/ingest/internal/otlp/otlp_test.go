@@ -108,10 +108,11 @@ func TestIdentity(t *testing.T) {
 		}
 		return d.ID.String() + d.IDText
 	}
-	if id(`"severityNumber":9`) != id(`"severityNumber":9`) {
+	first := id(`"severityNumber":9`)
+	if again := id(`"severityNumber":9`); again != first {
 		t.Error("the same record has two ids")
 	}
-	if id(`"severityNumber":9`) == id(`"severityNumber":10`) {
+	if id(`"severityNumber":10`) == first {
 		t.Error("two records have the same id")
 	}
 	for _, name := range []string{"event.id", "log.record.uid"} {

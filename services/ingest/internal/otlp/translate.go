@@ -3,6 +3,7 @@ package otlp
 import (
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"math"
 	"strconv"
 	"time"
@@ -88,9 +89,7 @@ func (r *decoded) attributes() attributes {
 	all := attributes{}
 	switch body := valueOf(r.GetBody()).(type) {
 	case map[string]any:
-		for name, value := range body {
-			all[name] = value
-		}
+		maps.Copy(all, body)
 	case nil:
 	default:
 		all["body"] = body
@@ -111,7 +110,7 @@ func (r *decoded) identify(d *event.FactDraft, all attributes) {
 	if at == 0 || at > math.MaxInt64 {
 		d.Refuse("/timeUnixNano", event.CodeRequired, "A log record needs time_unix_nano or observed_time_unix_nano.")
 	} else {
-		foreign.Clock{Field: event.FieldTS, Name: "timeUnixNano"}.Set(d, time.Unix(0, int64(at))) //nolint:gosec // G115: bounded above
+		foreign.Clock{Field: event.FieldTS, Name: "timeUnixNano"}.Set(d, time.Unix(0, int64(at)))
 	}
 	id := string(all.take("event.id", "log.record.uid"))
 	if id == "" {
