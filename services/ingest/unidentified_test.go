@@ -2,10 +2,10 @@ package ingest_test
 
 import (
 	"fmt"
-	"strconv"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
