@@ -150,6 +150,7 @@ func exerciseContract(t *testing.T, url, dir string) {
 	v.do(http.StatusOK, get, "/segment/sourceConfig/?writeKey="+pages, "", "")
 	v.do(http.StatusAccepted, post, "/events/beacon", `{"events":[{"type":"page","anonymous_id":"visitor"}]}`, "", "Authorization: Bearer "+pages)
 	v.exerciseHooks(shop, stripe)
+	v.do(http.StatusAccepted, post, "/plausible/"+pages+"/api/event", `{"n":"pageview","u":"https://shop.example/"}`, "")
 	v.token = key
 	v.exerciseOrders()
 	v.exerciseReports()
@@ -340,7 +341,6 @@ func (v *visitor) exerciseOrders() {
 	for _, path := range []string{"capture/", "capture", "i/v0/e/", "i/v0/e"} {
 		v.do(http.StatusOK, post, "/posthog/"+path, `{"event":"Signed Up","distinct_id":"bob"}`, "")
 	}
-	v.do(http.StatusAccepted, post, "/plausible/hpw_any/api/event", `{"n":"pageview","u":"https://shop.example/"}`, "")
 	order := `{"id":"%s","user_id":"bob","currency":"EUR","lines":[{"sku":"CAP-1","quantity":2,"amount_minor":1700},{"sku":"HAT-1","quantity":1}]}`
 	v.do(http.StatusCreated, post, "/orders", fmt.Sprintf(order, "o-1"), "number")
 	v.do(http.StatusAccepted, post, "/orders/bulk", `{"orders":[`+fmt.Sprintf(order, "o-2")+`]}`, "")
