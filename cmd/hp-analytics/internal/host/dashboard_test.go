@@ -245,7 +245,7 @@ func TestDashboardSession(t *testing.T) {
 	b.do(chromedp.WaitVisible(`input[name=email]`))
 	other.do(chromedp.WaitVisible(`input[name=email]`))
 	other.do(chromedp.Reload(), chromedp.WaitVisible(`input[name=email]`))
-	b.clean("/auth/login", "403") // the wrong password, and the project that there is not
+	b.clean("/auth/login", "403", "/auth/projects/x") // the wrong password, and the project that there is not
 }
 
 // TestDashboardOfAnEndedSession checks that a page asks to sign in when its session was ended elsewhere.
