@@ -25,6 +25,8 @@ const selectAlerts = `
 	FROM workspace.alerts a
 	WHERE a.project = $1`
 
+var alerts = selection[alert.Alert]{things: "alerts", query: selectAlerts, scan: scanAlert, unknown: errUnknownAlert}
+
 func scanAlert(row pgx.CollectableRow) (a alert.Alert, err error) {
 	err = row.Scan(&a.ID, &a.Name, &a.Metric, &a.Currency, &a.Event, &a.Product, &a.Every, &a.Hour, &a.Condition, &a.Threshold, &a.Percent, &a.Sensitivity,
 		&a.Direction, &a.Baseline, &a.NotifyRecovery, &a.Recipients, &a.URL, &a.Enabled, &a.CreatedAt, &a.UpdatedAt)
@@ -34,7 +36,7 @@ func scanAlert(row pgx.CollectableRow) (a alert.Alert, err error) {
 // Alerts lists the alerts of a project by name, each with its newest evaluation.
 func (s Store) Alerts(ctx context.Context, project int16) (list []alert.Alert, err error) {
 	err = s.readWorkspace(ctx, func(tx pgx.Tx) error {
-		list, err = readAlerts(ctx, tx, selectAlerts+` ORDER BY lower(a.name), a.id LIMIT $2`, project, alert.MaxPerProject)
+		list, err = readAlerts(ctx, tx, ` ORDER BY lower(a.name), a.id LIMIT $2`, project, alert.MaxPerProject)
 		return err
 	})
 	return list, err
@@ -73,12 +75,8 @@ func (s Store) CreateAlert(ctx context.Context, project int16, c alert.Content, 
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`
 	id := uuid.Must(uuid.NewV7())
 	err = s.changeWorkspace(ctx, project, func(tx pgx.Tx) error {
-		var there int
-		if err := tx.QueryRow(ctx, `SELECT count(*) FROM workspace.alerts WHERE project = $1`, project).Scan(&there); err != nil {
-			return fmt.Errorf("count alerts: %w", err)
-		}
-		if there >= alert.MaxPerProject {
-			return errTooManyAlerts
+		if err := checkRoom(ctx, tx, "alerts", project, alert.MaxPerProject, errTooManyAlerts); err != nil {
+			return err
 		}
 		if _, err := tx.Exec(ctx, insert, id, project, c.Name, c.Metric, c.Currency, c.Event, c.Product, c.Every, c.Hour, c.Condition, c.Threshold, c.Percent,
 			c.Sensitivity, c.Direction, c.Baseline, c.NotifyRecovery, c.Recipients, c.URL, secret, c.Enabled); err != nil {
@@ -160,7 +158,7 @@ func (s Store) TestAlert(ctx context.Context, project int16, id uuid.UUID, perHo
 }
 
 func readAlert(ctx context.Context, tx pgx.Tx, project int16, id uuid.UUID) (alert.Alert, error) {
-	list, err := readAlerts(ctx, tx, selectAlerts+` AND a.id = $2`, project, id)
+	list, err := readAlerts(ctx, tx, ` AND a.id = $2`, project, id)
 	if err != nil {
 		return alert.Alert{}, err
 	}
@@ -170,14 +168,10 @@ func readAlert(ctx context.Context, tx pgx.Tx, project int16, id uuid.UUID) (ale
 	return list[0], nil
 }
 
-func readAlerts(ctx context.Context, tx pgx.Tx, query string, args ...any) ([]alert.Alert, error) {
-	rows, err := tx.Query(ctx, query, args...)
+func readAlerts(ctx context.Context, tx pgx.Tx, end string, args ...any) ([]alert.Alert, error) {
+	list, err := alerts.list(ctx, tx, end, args...)
 	if err != nil {
-		return nil, fmt.Errorf("read alerts: %w", err)
-	}
-	list, err := pgx.CollectRows(rows, scanAlert)
-	if err != nil {
-		return nil, fmt.Errorf("read alerts: %w", err)
+		return nil, err
 	}
 	for i := range list {
 		newest, err := readEvaluations(ctx, tx, list[i].ID, 1)

@@ -30,41 +30,30 @@ const selectAnnotations = `
 	LEFT JOIN auth.users u ON u.id = a.author
 	WHERE a.project = $1`
 
+var annotations = selection[annotation.Annotation]{things: "annotations", query: selectAnnotations, scan: scanAnnotation, unknown: errUnknownAnnotation}
+
 func scanAnnotation(row pgx.CollectableRow) (a annotation.Annotation, err error) {
 	return a, row.Scan(&a.ID, &a.Day, &a.At, &a.Text, &a.Author, &a.CreatedAt, &a.UpdatedAt)
 }
 
 // Annotations lists the annotations of a project by day. Those of a whole day come before its instants.
 func (s Store) Annotations(ctx context.Context, project int16, days annotation.Range) ([]annotation.Annotation, error) {
-	const query = selectAnnotations + `
+	const end = `
 		AND ($2::date IS NULL OR ` + annotationDay + ` >= $2) AND ($3::date IS NULL OR ` + annotationDay + ` <= $3)
 		ORDER BY ` + annotationDay + `, a.at NULLS FIRST, a.id
 		LIMIT $4`
-	rows, err := s.Pool.Query(ctx, query, project, days.From, days.To, annotation.MaxPerProject)
-	if err != nil {
-		return nil, postgres.Classify(fmt.Errorf("list annotations: %w", err))
-	}
-	list, err := pgx.CollectRows(rows, scanAnnotation)
-	if err != nil {
-		return nil, postgres.Classify(fmt.Errorf("list annotations: %w", err))
-	}
-	return list, nil
+	return annotations.list(ctx, s.Pool, end, project, days.From, days.To, annotation.MaxPerProject)
 }
 
 // CreateAnnotation stores an annotation in the project of its author. It returns Conflict if the project has too many.
 func (s Store) CreateAnnotation(ctx context.Context, author authn.Principal, c annotation.Content) (a annotation.Annotation, err error) {
-	const count = `SELECT count(*) FROM workspace.annotations WHERE project = $1`
 	const insert = `
 		INSERT INTO workspace.annotations (id, project, day, at, text, author)
 		VALUES ($1, $2, $3, $4, $5, (SELECT id FROM auth.users WHERE id::text = $6))`
 	project, id := author.Project.ID, uuid.Must(uuid.NewV7())
 	err = s.changeWorkspace(ctx, project, func(tx pgx.Tx) error {
-		var there int
-		if err := tx.QueryRow(ctx, count, project).Scan(&there); err != nil {
-			return fmt.Errorf("count annotations: %w", err)
-		}
-		if there >= annotation.MaxPerProject {
-			return errTooManyAnnotations
+		if err := checkRoom(ctx, tx, "annotations", project, annotation.MaxPerProject, errTooManyAnnotations); err != nil {
+			return err
 		}
 		if _, err := tx.Exec(ctx, insert, id, project, c.Day, c.At, c.Text, author.Owner); err != nil {
 			return fmt.Errorf("insert an annotation: %w", err)
@@ -125,18 +114,7 @@ func (s Store) changeWorkspace(ctx context.Context, project int16, work func(pgx
 }
 
 func readAnnotation(ctx context.Context, tx pgx.Tx, project int16, id uuid.UUID) (annotation.Annotation, error) {
-	rows, err := tx.Query(ctx, selectAnnotations+` AND a.id = $2`, project, id)
-	if err != nil {
-		return annotation.Annotation{}, fmt.Errorf("read an annotation: %w", err)
-	}
-	list, err := pgx.CollectRows(rows, scanAnnotation)
-	if err != nil {
-		return annotation.Annotation{}, fmt.Errorf("read an annotation: %w", err)
-	}
-	if len(list) == 0 {
-		return annotation.Annotation{}, errUnknownAnnotation
-	}
-	return list[0], nil
+	return annotations.one(ctx, tx, ` AND a.id = $2`, project, id)
 }
 
 func recordAnnotation(ctx context.Context, tx pgx.Tx, action string, project int16, a annotation.Annotation) error {

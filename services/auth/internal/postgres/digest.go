@@ -9,7 +9,6 @@ import (
 
 	"github.com/hp-analytics/hp-analytics/internal/platform/audit"
 	"github.com/hp-analytics/hp-analytics/internal/platform/errs"
-	"github.com/hp-analytics/hp-analytics/internal/platform/postgres"
 	"github.com/hp-analytics/hp-analytics/services/auth/internal/digest"
 )
 
@@ -30,6 +29,9 @@ const selectDigests = `
 	LEFT JOIN LATERAL (SELECT * FROM workspace.deliveries w WHERE w.digest = d.id ORDER BY w.created_at DESC, w.id DESC LIMIT 1) v ON true
 	WHERE d.project = $1`
 
+// digests are read each with its newest delivery.
+var digests = selection[digest.Digest]{things: "digests", query: selectDigests, scan: scanDigest, unknown: errUnknownDigest}
+
 func scanDigest(row pgx.CollectableRow) (d digest.Digest, err error) {
 	var last digest.Delivery
 	var planned bool
@@ -43,15 +45,7 @@ func scanDigest(row pgx.CollectableRow) (d digest.Digest, err error) {
 
 // Digests lists the digests of a project by name.
 func (s Store) Digests(ctx context.Context, project int16) ([]digest.Digest, error) {
-	rows, err := s.Pool.Query(ctx, selectDigests+` ORDER BY lower(d.name), d.id LIMIT $2`, project, digest.MaxPerProject)
-	if err != nil {
-		return nil, postgres.Classify(fmt.Errorf("list digests: %w", err))
-	}
-	list, err := pgx.CollectRows(rows, scanDigest)
-	if err != nil {
-		return nil, postgres.Classify(fmt.Errorf("list digests: %w", err))
-	}
-	return list, nil
+	return digests.list(ctx, s.Pool, ` ORDER BY lower(d.name), d.id LIMIT $2`, project, digest.MaxPerProject)
 }
 
 // CreateDigest stores a digest with the secret of its webhook, which is empty for e-mail. It returns Conflict if the project has too many.
@@ -61,12 +55,8 @@ func (s Store) CreateDigest(ctx context.Context, project int16, c digest.Content
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
 	id := uuid.Must(uuid.NewV7())
 	err = s.changeWorkspace(ctx, project, func(tx pgx.Tx) error {
-		var there int
-		if err := tx.QueryRow(ctx, `SELECT count(*) FROM workspace.digests WHERE project = $1`, project).Scan(&there); err != nil {
-			return fmt.Errorf("count digests: %w", err)
-		}
-		if there >= digest.MaxPerProject {
-			return errTooManyDigests
+		if err := checkRoom(ctx, tx, "digests", project, digest.MaxPerProject, errTooManyDigests); err != nil {
+			return err
 		}
 		if _, err := tx.Exec(ctx, insert, id, project, c.Name, c.Every, c.Hour, c.Recipients, c.URL, secret, c.Enabled); err != nil {
 			return fmt.Errorf("insert a digest: %w", err)
@@ -140,18 +130,7 @@ func (s Store) TestDigest(ctx context.Context, project int16, id uuid.UUID, perH
 }
 
 func readDigest(ctx context.Context, tx pgx.Tx, project int16, id uuid.UUID) (digest.Digest, error) {
-	rows, err := tx.Query(ctx, selectDigests+` AND d.id = $2`, project, id)
-	if err != nil {
-		return digest.Digest{}, fmt.Errorf("read a digest: %w", err)
-	}
-	list, err := pgx.CollectRows(rows, scanDigest)
-	if err != nil {
-		return digest.Digest{}, fmt.Errorf("read a digest: %w", err)
-	}
-	if len(list) == 0 {
-		return digest.Digest{}, errUnknownDigest
-	}
-	return list[0], nil
+	return digests.one(ctx, tx, ` AND d.id = $2`, project, id)
 }
 
 func recordDigest(ctx context.Context, tx pgx.Tx, action string, project int16, d digest.Digest) error {

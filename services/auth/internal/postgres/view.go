@@ -28,21 +28,15 @@ const selectViews = `
 	JOIN auth.users u ON u.id = v.owner
 	WHERE v.project = $1 AND (v.owner = $2 OR v.shared)`
 
+var views = selection[view.View]{things: "views", query: selectViews, scan: scanView, unknown: errUnknownView}
+
 func scanView(row pgx.CollectableRow) (v view.View, err error) {
 	return v, row.Scan(&v.ID, &v.Name, &v.Address, &v.Shared, &v.Own, &v.Owner, &v.CreatedAt, &v.UpdatedAt)
 }
 
 // Views lists the views of a reader's project that the reader may see, by name.
 func (s Store) Views(ctx context.Context, reader authn.Principal) ([]view.View, error) {
-	rows, err := s.Pool.Query(ctx, selectViews+` ORDER BY lower(v.name), v.id LIMIT $3`, reader.Project.ID, reader.Subject, view.MaxListed)
-	if err != nil {
-		return nil, postgres.Classify(fmt.Errorf("list views: %w", err))
-	}
-	list, err := pgx.CollectRows(rows, scanView)
-	if err != nil {
-		return nil, postgres.Classify(fmt.Errorf("list views: %w", err))
-	}
-	return list, nil
+	return views.list(ctx, s.Pool, ` ORDER BY lower(v.name), v.id LIMIT $3`, reader.Project.ID, reader.Subject, view.MaxListed)
 }
 
 // CreateView stores a view of its owner. It returns Conflict if the owner has one with this name, or too many.
@@ -140,18 +134,7 @@ func (s Store) DeleteView(ctx context.Context, caller authn.Principal, id uuid.U
 }
 
 func readView(ctx context.Context, tx pgx.Tx, reader authn.Principal, id uuid.UUID) (view.View, error) {
-	rows, err := tx.Query(ctx, selectViews+` AND v.id = $3`, reader.Project.ID, reader.Subject, id)
-	if err != nil {
-		return view.View{}, fmt.Errorf("read a view: %w", err)
-	}
-	list, err := pgx.CollectRows(rows, scanView)
-	if err != nil {
-		return view.View{}, fmt.Errorf("read a view: %w", err)
-	}
-	if len(list) == 0 {
-		return view.View{}, errUnknownView
-	}
-	return list[0], nil
+	return views.one(ctx, tx, ` AND v.id = $3`, reader.Project.ID, reader.Subject, id)
 }
 
 // recordView leaves out the address of a view: filters of a page can be about a user.
